@@ -1,0 +1,132 @@
+"""From units of text to padded batches: length buckets, planned once for all processes."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+MEGABATCH = 50  # batches shuffled together before they are sorted by length
+PADDING = {"token_type_ids": 0, "attention_mask": 0, "ngram_ids": -1}
+IGNORED = -100  # the label that cross-entropy skips
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Model inputs of a split.
+
+    A unit is what goes through the model at once; an example is one unit, or several windows of a long document.
+
+    Attributes:
+        inputs: per unit, input name -> ids.
+        example: (units,) the example each unit belongs to.
+        targets: per unit, a class id or a list of token ids; None without labels.
+        examples: how many examples there are; one without any unit cannot occur.
+        truncated: examples of which a part is not seen.
+        unknown: share of tokens that the vocabulary lacks.
+    """
+
+    inputs: Sequence[Mapping[str, Any]]
+    example: np.ndarray
+    targets: Sequence[Any] | None
+    examples: int
+    truncated: int = 0
+    unknown: float = 0.0
+
+    @cached_property
+    def lengths(self) -> np.ndarray:
+        """(units,) tokens per unit."""
+        return np.array([len(unit["input_ids"]) for unit in self.inputs])
+
+    @cached_property
+    def weights(self) -> np.ndarray:
+        """(units,) one over the number of units of the example, so that a long document counts once."""
+        share: np.ndarray = 1.0 / np.bincount(self.example, minlength=self.examples)[self.example]
+        return share.astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Padded tensors of some units.
+
+    Attributes:
+        inputs: (B, T) and the like, named as the model's arguments.
+        targets: (B,) class ids or (B, T) token ids padded with -100.
+        weights: (B,) how much each unit counts.
+        units: (B,) which units these are.
+    """
+
+    inputs: dict[str, Tensor]
+    targets: Tensor | None
+    weights: Tensor
+    units: np.ndarray
+
+    def to(self, device: torch.device) -> "Batch":
+        """The same on another device."""
+        inputs = {name: tensor.to(device, non_blocking=True) for name, tensor in self.inputs.items()}
+        targets = None if self.targets is None else self.targets.to(device, non_blocking=True)
+        return Batch(inputs, targets, self.weights.to(device, non_blocking=True), self.units)
+
+
+def pad(rows: Sequence[Any], value: float) -> Tensor:
+    """Stack ragged rows (T,), or (T, K) for n-grams, to (B, T) or (B, T, K), filled up with `value`."""
+    arrays = [np.asarray(row) for row in rows]
+    shape = np.max([array.shape for array in arrays], axis=0)
+    kind = np.int64 if arrays[0].dtype.kind in "iu" else arrays[0].dtype
+    out = np.full((len(arrays), *shape), value, dtype=kind)
+    for target, array in zip(out, arrays, strict=True):
+        target[tuple(slice(size) for size in array.shape)] = array
+    return torch.from_numpy(out)
+
+
+def collate(encoded: Encoded, units: np.ndarray, pad_token_id: int) -> Batch:
+    """Pad the given units to the longest of them."""
+    chosen = [encoded.inputs[unit] for unit in units]
+    names = sorted({name for row in chosen for name in row}, reverse=True)
+    inputs: dict[str, Tensor] = {}
+    for name in names:
+        value = PADDING.get(name, pad_token_id)
+        rows = [row[name] if name in row else np.full((len(row["input_ids"]), 1), value) for row in chosen]
+        inputs[name] = pad(rows, value)
+    return Batch(inputs, _targets(encoded, units), torch.from_numpy(encoded.weights[units]), units)
+
+
+def _targets(encoded: Encoded, units: np.ndarray) -> Tensor | None:
+    if encoded.targets is None:
+        return None
+    targets = [encoded.targets[unit] for unit in units]
+    if np.ndim(targets[0]) == 0:
+        return torch.tensor(targets)
+    return pad(targets, IGNORED)
+
+
+def plan(lengths: np.ndarray, batch_size: int, *, seed: int, epoch: int) -> list[np.ndarray]:
+    """Bucket one epoch: batches of units of like length, in an order that depends on seed and epoch alone.
+
+    Units are shuffled, cut in megabatches, sorted inside each, and the batches shuffled; the batch with the longest
+    unit comes first, so that too little memory shows at once.
+    """
+    generator = np.random.default_rng([seed, epoch])
+    order = generator.permutation(len(lengths))
+    batches: list[np.ndarray] = []
+    for start in range(0, len(order), MEGABATCH * batch_size):
+        mega = order[start : start + MEGABATCH * batch_size]
+        mega = mega[np.argsort(-lengths[mega], kind="stable")]
+        batches += [mega[i : i + batch_size] for i in range(0, len(mega), batch_size)]
+    shuffled = [batches[i] for i in generator.permutation(len(batches))]
+    longest = max(range(len(shuffled)), key=lambda i: int(lengths[shuffled[i]].max()))
+    shuffled[0], shuffled[longest] = shuffled[longest], shuffled[0]
+    return shuffled
+
+
+def sorted_batches(lengths: np.ndarray, budget: int) -> Iterator[np.ndarray]:
+    """Batches for inference, longest first, each of at most `budget` padded tokens (and at least one unit)."""
+    order = np.argsort(-lengths, kind="stable")
+    start = 0
+    while start < len(order):
+        size = max(1, budget // max(1, int(lengths[order[start]])))
+        yield order[start : start + size]
+        start += size

@@ -1,0 +1,58 @@
+"""The errors a user can cause, each with the exit code of its family, and the nearest-name helper they share."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class TransferError(Exception):
+    """Base of every error this package raises on purpose; its message is one readable sentence or list."""
+
+    exit_code = 5
+
+
+class ConfigError(TransferError):
+    """A configuration or command line that cannot be run."""
+
+    exit_code = 2
+
+
+class DataError(TransferError):
+    """A data file or a data set that cannot be used."""
+
+    exit_code = 3
+
+
+class SourceError(TransferError):
+    """A checkpoint or vector file that cannot be loaded."""
+
+    exit_code = 4
+
+
+class CheckpointError(TransferError):
+    """A run folder or saved model that cannot be loaded."""
+
+    exit_code = 4
+
+
+class TrainingError(TransferError):
+    """A training that cannot go on: numbers, memory or disk."""
+
+    exit_code = 5
+
+
+class PublishError(TransferError):
+    """A publication that the Hub, the network or the rules refused."""
+
+    exit_code = 6
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """Say what is known and which of it is nearest to `name`.
+
+    Returns:
+        `"Known: a, b. Did you mean 'a'?"`; the question only where something is near.
+    """
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=1)
+    question = f" Did you mean '{near[0]}'?" if near else ""
+    return f"Known: {', '.join(names)}.{question}"

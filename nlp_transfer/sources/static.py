@@ -1,0 +1,137 @@
+"""Static vectors as a source: a table becomes a tokenizer and a `StaticModel`."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from tokenizers import Tokenizer, normalizers, pre_tokenizers
+from tokenizers.models import WordLevel
+
+from nlp_transfer.errors import SourceError, suggest
+from nlp_transfer.modeling.static import HEADS, StaticConfig, StaticModel, StaticTokenizer
+from nlp_transfer.sources.bundled import BUNDLED
+from nlp_transfer.sources.checkpoint import LoadedModel, refuse_nonfinite
+from nlp_transfer.sources.vectors import VectorTable, open_vectors, tokenize_words
+
+PAD, UNKNOWN = "[PAD]", "[UNK]"
+SPECIAL = (PAD, UNKNOWN)
+SAMPLE = 20_000  # rows looked at to tell a lower-cased table
+
+
+@dataclass(frozen=True)
+class StaticVectors:
+    """A table of word vectors and the contextualizer to put above it.
+
+    `texts` are the run's own texts; they matter only for `vocabulary="data"`.
+    """
+
+    name: str
+    contextualizer: str = "bag"
+    width: int = 100
+    layers: int = 1
+    vocabulary: str | int = "all"
+    scratch: bool = False
+    texts: Iterable[str] = ()
+    kind = "vectors"
+
+    @property
+    def licence(self) -> str | None:
+        """The licence of a bundled table; unknown otherwise."""
+        return BUNDLED[self.name].licence if self.name in BUNDLED else None
+
+    @cached_property
+    def table(self) -> VectorTable:
+        """The rows that the vocabulary policy keeps.
+
+        Raises:
+            SourceError: no such file or name, or a file that cannot be read.
+        """
+        limit = self.vocabulary if isinstance(self.vocabulary, int) else None
+        table = open_vectors(self._path(), limit=limit)
+        if self.vocabulary != "data":
+            return table
+        words = sorted({word for text in self.texts for word in tokenize_words(text, lowercase=_is_lower(table))})
+        rows = table.find(words)
+        return table.select(np.unique(rows[rows >= 0]))
+
+    def _path(self) -> Path:
+        if self.name in BUNDLED:
+            if BUNDLED[self.name].kind != "vectors":
+                raise SourceError(f"'{self.name}' is a checkpoint: use source.kind=checkpoint")
+            return BUNDLED[self.name].locate()
+        if not Path(self.name).exists():
+            bundled = [name for name, one in BUNDLED.items() if one.kind == "vectors"]
+            raise SourceError(f"Vectors '{self.name}': no such file or folder, and not bundled. {suggest(self.name, bundled)}")
+        return Path(self.name)
+
+    @cached_property
+    def config(self) -> StaticConfig:
+        """The shape of the model."""
+        if self.contextualizer == "transformer" and self.width % HEADS:
+            raise SourceError(f"source.width must be a multiple of {HEADS} for a transformer, received {self.width}")
+        return StaticConfig(
+            vocab_size=len(self.table.words) + len(SPECIAL),
+            vector_size=self.table.dim,
+            contextualizer=self.contextualizer,
+            width=self.width,
+            num_hidden_layers=self.layers,
+            ngram_buckets=len(self.table.subwords.ngrams) if self.table.subwords else 0,
+        )
+
+    @cached_property
+    def tokenizer(self) -> StaticTokenizer:
+        """Whitespace and punctuation split words; ids follow the rows of the table after the special tokens."""
+        vocabulary = {word: row for row, word in enumerate(SPECIAL)}
+        for row, word in enumerate(self.table.words, start=len(SPECIAL)):
+            vocabulary.setdefault(word, row)
+        backend = Tokenizer(WordLevel(vocabulary, unk_token=UNKNOWN))
+        backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+        if _is_lower(self.table):
+            backend.normalizer = normalizers.Lowercase()
+        subwords = self.table.subwords
+        return StaticTokenizer(
+            tokenizer_object=backend,
+            pad_token=PAD,
+            unk_token=UNKNOWN,
+            ngram_buckets=len(subwords.ngrams) if subwords else 0,
+            min_n=subwords.min_n if subwords else 0,
+            max_n=subwords.max_n if subwords else 0,
+        )
+
+    def encoder(self) -> LoadedModel:
+        """A `StaticModel` holding the table; the contextualizer, if any, is new.
+
+        The vector of unknown words starts at the mean of the table and moves wherever the table does.
+        """
+        model = StaticModel(self.config)
+        if not self.scratch:
+            self._fill(model)
+        new = {name for name, _ in model.named_parameters() if name.startswith("contextualizer.")}
+        return LoadedModel(model, frozenset(new))
+
+    def _fill(self, model: StaticModel) -> None:
+        vectors = torch.from_numpy(np.ascontiguousarray(self.table.vectors, dtype=np.float32))
+        with torch.no_grad():
+            model.embeddings.weight[len(SPECIAL) :] = vectors
+            model.embeddings.weight[SPECIAL.index(PAD)] = 0.0
+            model.embeddings.weight[SPECIAL.index(UNKNOWN)] = vectors.mean(0)
+            if model.ngrams is not None and self.table.subwords is not None:
+                model.ngrams.weight.copy_(torch.from_numpy(np.ascontiguousarray(self.table.subwords.ngrams)))
+        refuse_nonfinite(model, f"Vectors '{self.name}'")
+
+    def model(self, auto: Any, **settings: Any) -> LoadedModel:
+        """Static vectors have no native heads.
+
+        Raises:
+            SourceError: always.
+        """
+        raise SourceError(f"Vectors '{self.name}' have no {auto.__name__} of their own ({settings}); use a pooled head")
+
+
+def _is_lower(table: VectorTable) -> bool:
+    """Whether the table was made from lower-cased text: no upper case among its first words."""
+    return not any(word != word.lower() for word in table.words[:SAMPLE])

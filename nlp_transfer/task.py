@@ -1,0 +1,115 @@
+"""What a task is: the one interface between the library and the files of `nlp_transfer_tasks`.
+
+A task is found by name, so a new one is one file; see tasks/README.md. Nothing here imports torch.
+"""
+
+import importlib
+import importlib.util
+import pkgutil
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from nlp_transfer.errors import ConfigError, suggest
+
+if TYPE_CHECKING:
+    import torch
+    from datasets import Dataset
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from nlp_transfer.batching import Batch, Encoded
+    from nlp_transfer.data import Splits
+    from nlp_transfer.sources import LoadedModel, Source
+
+Prediction = dict[str, Any]
+Scores = dict[str, Any]
+RoleKind = Literal["text", "label"]
+PACKAGE = "nlp_transfer_tasks"
+
+
+class Section(BaseModel):
+    """A frozen part of the configuration; unknown keys and non-finite numbers are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, protected_namespaces=())
+
+
+class TaskOptions(Section):
+    """The `task:` section of a configuration; a task adds its own keys in a subclass."""
+
+    name: str = Field(description="A shipped task, or the dotted module of your own.")
+
+
+class Task(ABC):
+    """Examples, model, loss, decoding and score of one kind of work.
+
+    `roles` names what a row must hold and of which kind; data arrives with the roles as column names, labels already
+    as integers into `labels`. `selection` names the validation score (higher is better) that chooses the checkpoint.
+    """
+
+    Options: ClassVar[type[TaskOptions]] = TaskOptions
+    roles: ClassVar[Mapping[str, RoleKind]]
+    selection: ClassVar[str]
+
+    def __init__(self, options: Any, labels: tuple[str, ...] = ()) -> None:
+        """Keep the checked options and the label names (empty for tasks without labels)."""
+        self.options = options
+        self.labels = labels
+
+    @abstractmethod
+    def build(self, source: "Source", *, frozen: bool) -> "LoadedModel":
+        """Build the model; `frozen` says that the pretrained part will not move."""
+
+    @abstractmethod
+    def encode(self, rows: "Dataset", tokenizer: "PreTrainedTokenizerBase") -> "Encoded":
+        """Turn rows into model inputs; an example may become several units (windows)."""
+
+    @abstractmethod
+    def loss(self, model: "torch.nn.Module", batch: "Batch", *, smoothing: float) -> "torch.Tensor":
+        """The weighted **sum** of the losses of the units of a batch; the loop divides by the whole batch's weight."""
+
+    @abstractmethod
+    def infer(self, model: "PreTrainedModel", batch: "Batch") -> list[Any]:
+        """One raw result per unit, on the CPU; runs without gradients and in eval mode."""
+
+    @abstractmethod
+    def decode(self, results: Sequence[Sequence[Any]]) -> list[Prediction]:
+        """One prediction per example from the raw results of its units."""
+
+    @abstractmethod
+    def score(self, predictions: Sequence[Prediction], rows: "Dataset") -> Scores:
+        """Score predictions against rows; at least the `selection` key."""
+
+    @abstractmethod
+    def baselines(self, splits: "Splits") -> "dict[str, dict[str, Scores]]":
+        """Scores of simple methods: name -> split -> scores."""
+
+
+def task_names() -> list[str]:
+    """The shipped tasks, by existing as a module of `nlp_transfer_tasks`."""
+    package = importlib.import_module(PACKAGE)
+    return sorted(module.name for module in pkgutil.iter_modules(package.__path__))
+
+
+def find_task(name: str) -> type[Task]:
+    """Import a shipped task by name, or any dotted module of other people's that defines one `Task`.
+
+    Raises:
+        ConfigError: no such task, or a module without exactly one `Task` of its own.
+    """
+    module_name = name if "." in name else f"{PACKAGE}.{name}"
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not module_name.startswith(error.name):
+            raise
+        raise ConfigError(f"Unknown task '{name}'. {suggest(name, task_names())}") from None
+    found = [
+        value
+        for value in vars(module).values()
+        if isinstance(value, type) and issubclass(value, Task) and value.__module__ == module.__name__
+    ]
+    if len(found) != 1:
+        raise ConfigError(f"Module '{module_name}' must define exactly one Task; it defines {len(found)}")
+    return found[0]
