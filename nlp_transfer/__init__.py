@@ -7,24 +7,96 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from nlp_transfer.baselines import classification_baselines as classification_baselines
+    from nlp_transfer.batching import Batch as Batch
+    from nlp_transfer.batching import Encoded as Encoded
+    from nlp_transfer.checking import CheckReport as CheckReport
+    from nlp_transfer.checking import check as check
+    from nlp_transfer.comparing import Comparison as Comparison
+    from nlp_transfer.comparing import compare as compare
     from nlp_transfer.config import RunConfig as RunConfig
     from nlp_transfer.config import config_schema as config_schema
     from nlp_transfer.config import load_config as load_config
+    from nlp_transfer.config import render as render
+    from nlp_transfer.data import Splits as Splits
+    from nlp_transfer.documents import encode_documents as encode_documents
+    from nlp_transfer.errors import CheckpointError as CheckpointError
+    from nlp_transfer.errors import ConfigError as ConfigError
+    from nlp_transfer.errors import DataError as DataError
+    from nlp_transfer.errors import PublishError as PublishError
+    from nlp_transfer.errors import SourceError as SourceError
+    from nlp_transfer.errors import TrainingError as TrainingError
     from nlp_transfer.errors import TransferError as TransferError
+    from nlp_transfer.metrics import classification_scores as classification_scores
+    from nlp_transfer.models.classification import balanced_importance as balanced_importance
+    from nlp_transfer.models.classification import build_classifier as build_classifier
+    from nlp_transfer.models.classification import classification_logits as classification_logits
+    from nlp_transfer.models.classification import classification_loss as classification_loss
+    from nlp_transfer.models.classification import mean_probabilities as mean_probabilities
+    from nlp_transfer.prediction import Predictor as Predictor
+    from nlp_transfer.prediction import evaluate as evaluate
+    from nlp_transfer.prediction import load as load
+    from nlp_transfer.run import RunResult as RunResult
+    from nlp_transfer.run import run as run
+    from nlp_transfer.sources import LoadedModel as LoadedModel
+    from nlp_transfer.sources import Source as Source
+    from nlp_transfer.sources import SourceInfo as SourceInfo
+    from nlp_transfer.sources import list_sources as list_sources
+    from nlp_transfer.sources.vectors import import_vectors as import_vectors
+    from nlp_transfer.sources.word2vec import train_vectors as train_vectors
+    from nlp_transfer.task import Prediction as Prediction
+    from nlp_transfer.task import RoleKind as RoleKind
+    from nlp_transfer.task import Scores as Scores
     from nlp_transfer.task import Section as Section
     from nlp_transfer.task import Task as Task
     from nlp_transfer.task import TaskOptions as TaskOptions
 
 _HOME = {
+    "classification_baselines": "baselines",
+    "Batch": "batching",
+    "Encoded": "batching",
+    "CheckReport": "checking",
+    "check": "checking",
+    "Comparison": "comparing",
+    "compare": "comparing",
     "RunConfig": "config",
     "config_schema": "config",
     "load_config": "config",
+    "render": "config",
+    "Splits": "data",
+    "encode_documents": "documents",
+    "CheckpointError": "errors",
+    "ConfigError": "errors",
+    "DataError": "errors",
+    "PublishError": "errors",
+    "SourceError": "errors",
+    "TrainingError": "errors",
     "TransferError": "errors",
+    "classification_scores": "metrics",
+    "balanced_importance": "models.classification",
+    "build_classifier": "models.classification",
+    "classification_logits": "models.classification",
+    "classification_loss": "models.classification",
+    "mean_probabilities": "models.classification",
+    "Predictor": "prediction",
+    "evaluate": "prediction",
+    "load": "prediction",
+    "RunResult": "run",
+    "run": "run",
+    "LoadedModel": "sources",
+    "Source": "sources",
+    "SourceInfo": "sources",
+    "list_sources": "sources",
+    "import_vectors": "sources.vectors",
+    "train_vectors": "sources.word2vec",
+    "Prediction": "task",
+    "RoleKind": "task",
+    "Scores": "task",
     "Section": "task",
     "Task": "task",
     "TaskOptions": "task",
 }
-__all__ = sorted(_HOME)  # noqa: PLE0605
+__all__ = sorted(_HOME)  # noqa: PLE0605 - the names above, in one place
 
 
 def __getattr__(name: str) -> Any:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 MEGABATCH = 50  # batches shuffled together before they are sorted by length
-PADDING = {"token_type_ids": 0, "attention_mask": 0, "ngram_ids": -1}
+PADDING = {"ngram_ids": -1}  # other inputs are filled with the pad token
 IGNORED = -100  # the label that cross-entropy skips
 
 
@@ -21,12 +21,13 @@ class Encoded:
     A unit is what goes through the model at once; an example is one unit, or several windows of a long document.
 
     Attributes:
-        inputs: per unit, input name -> ids.
+        inputs: per unit, input name -> ids; the attention mask follows from the lengths.
         example: (units,) the example each unit belongs to.
         targets: per unit, a class id or a list of token ids; None without labels.
         examples: how many examples there are; one without any unit cannot occur.
         truncated: examples of which a part is not seen.
         unknown: share of tokens that the vocabulary lacks.
+        importance: (examples,) how much each example counts in the loss; 1 if None.
     """
 
     inputs: Sequence[Mapping[str, Any]]
@@ -35,6 +36,7 @@ class Encoded:
     examples: int
     truncated: int = 0
     unknown: float = 0.0
+    importance: np.ndarray | None = None
 
     @cached_property
     def lengths(self) -> np.ndarray:
@@ -43,8 +45,9 @@ class Encoded:
 
     @cached_property
     def weights(self) -> np.ndarray:
-        """(units,) one over the number of units of the example, so that a long document counts once."""
-        share: np.ndarray = 1.0 / np.bincount(self.example, minlength=self.examples)[self.example]
+        """(units,) the example's importance over the number of its units, so that a long document counts once."""
+        whole = np.ones(self.examples) if self.importance is None else self.importance
+        share: np.ndarray = (whole / np.bincount(self.example, minlength=self.examples))[self.example]
         return share.astype(np.float32)
 
 
@@ -85,16 +88,22 @@ def pad(rows: Sequence[Any], value: float) -> Tensor:
 def collate(encoded: Encoded, units: np.ndarray, pad_token_id: int) -> Batch:
     """Pad the given units to the longest of them."""
     chosen = [encoded.inputs[unit] for unit in units]
-    names = sorted({name for row in chosen for name in row}, reverse=True)
     inputs: dict[str, Tensor] = {}
-    for name in names:
+    for name in {name: None for row in chosen for name in row}:
         value = PADDING.get(name, pad_token_id)
         rows = [row[name] if name in row else np.full((len(row["input_ids"]), 1), value) for row in chosen]
         inputs[name] = pad(rows, value)
-    return Batch(inputs, _targets(encoded, units), torch.from_numpy(encoded.weights[units]), units)
+    inputs["attention_mask"] = mask(encoded.lengths[units])
+    return Batch(inputs, targets_of(encoded, units), torch.from_numpy(encoded.weights[units]), units)
 
 
-def _targets(encoded: Encoded, units: np.ndarray) -> Tensor | None:
+def mask(lengths: np.ndarray) -> Tensor:
+    """(B,) lengths -> (B, T) ones where there is a token."""
+    return torch.from_numpy((np.arange(lengths.max()) < lengths[:, None]).astype(np.int64))
+
+
+def targets_of(encoded: Encoded, units: np.ndarray) -> Tensor | None:
+    """Class ids (B,), or token ids (B, T) padded with -100."""
     if encoded.targets is None:
         return None
     targets = [encoded.targets[unit] for unit in units]

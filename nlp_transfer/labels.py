@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from nlp_transfer.errors import DataError, suggest
-from nlp_transfer.readers import RowStream, first_of
+from nlp_transfer.readers import RowStream
 
 WHOLE = re.compile(r"[+-]?\d+\.0+")
 INTEGER = re.compile(r"[+-]?\d+")
@@ -39,7 +39,7 @@ def find_labels(raw: Sequence[str], place: str) -> tuple[dict[str, str], tuple[s
         names.setdefault(name.casefold(), name)
     folds = len(names) > 1
     mapping = {spelling: names[clean(spelling).casefold()] if folds else clean(spelling) for spelling in counts}
-    labels = tuple(sorted(set(mapping.values()), key=_order(set(mapping.values()))))
+    labels = _ordered(set(mapping.values()))
     _refuse_odd(labels, len(raw), place)
     return mapping, labels, _folded(mapping, counts, place)
 
@@ -67,8 +67,9 @@ def map_labels(raw: Sequence[str], numbers: Sequence[int], labels: tuple[str, ..
     return found
 
 
-def _order(names: set[str]) -> "type[int] | None":
-    return int if all(INTEGER.fullmatch(name) for name in names) else None
+def _ordered(names: set[str]) -> tuple[str, ...]:
+    integers = all(INTEGER.fullmatch(name) for name in names)
+    return tuple(sorted(names, key=lambda name: (int(name) if integers else 0, name)))
 
 
 def _refuse_odd(labels: Sequence[str], rows: int, place: str) -> None:
@@ -89,14 +90,12 @@ def _folded(mapping: Mapping[str, str], counts: Mapping[str, int], place: str) -
         if spelling != name:
             others.setdefault(name, []).append(spelling)
     return [
-        f"{place}: {sum(counts[one] for one in spellings)} labels written {', '.join(map(repr, sorted(spellings)[:5]))} "
-        f"are taken as '{name}'"
+        f"{place}: {sum(counts[one] for one in spellings)} labels written "
+        f"{', '.join(map(repr, sorted(spellings)[:5]))} are taken as '{name}'"
         for name, spellings in others.items()
     ]
 
 
 def _short(text: str) -> str:
+    text = " ".join(text.split())
     return text if len(text) <= 40 else f"{text[:37]}..."
-
-
-__all__ = ["clean", "find_labels", "first_of", "map_labels"]

@@ -1,21 +1,20 @@
-"""File formats: .csv .tsv .jsonl .ndjson .json .parquet (and .txt for prediction), each also as .gz, row by row.
+"""File formats: .csv .tsv .jsonl .ndjson .json .parquet, each also as .gz, row by row.
 
-Every reader streams, accepts a byte-order mark and CRLF, keeps cells such as `NA` as text, and names the line of a fault.
+Readers stream (but for a JSON list), accept a byte-order mark and CRLF, keep cells such as `NA` as text, and name the
+line of a fault.
 """
 
-import codecs
 import csv
-import gzip
 import io
 import json
-import sys
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from nlp_transfer.errors import DataError, suggest
+from nlp_transfer.lines import existing_file, numbered_lines, open_bytes
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet")
 LARGEST_CELL = 1 << 30  # characters; Python's csv refuses more than 131,072 by default
@@ -66,7 +65,7 @@ def open_rows(path: str, *, bare: str | None = None) -> RowStream:
     Raises:
         DataError: no such file, or a format that is not known; while reading, any fault with its line.
     """
-    file = _existing(path)
+    file = existing_file(path)
     match format_of(path):
         case ".csv":
             return RowStream(path, _delimited(file, ","))
@@ -84,126 +83,10 @@ def open_rows(path: str, *, bare: str | None = None) -> RowStream:
             raise DataError(f"{path}: cannot read '{suffix}' as a table. {suggest(suffix, SUFFIXES)}")
 
 
-def stream_texts(path: str | None, column: str) -> Iterator[str]:
-    """Stream the texts of a file in input order, without holding the file.
-
-    Args:
-        path: `None` or `-`: lines on standard input; a .txt file: its lines; a table: the cells of `column`
-            (JSON lines may also be plain strings).
-        column: The column that holds the text.
-
-    Raises:
-        DataError: no such file or column, or a fault in the file, with its line.
-    """
-    if path is None or path == "-":
-        return (text for _, text in _decoded(sys.stdin.buffer, "standard input"))
-    if format_of(path) == ".txt":
-        return (text for _, text in _lines(_existing(path)))
-    return _column(open_rows(path, bare=column), column)
-
-
-def _column(stream: RowStream, column: str) -> Iterator[str]:
-    for number, cells in stream.rows:
-        if column not in cells:
-            raise missing_column(stream.at([number]), column, cells)
-        text = cell_text(cells[column], stream, number)
-        if text is None:
-            raise DataError(f"{stream.at([number])}: '{column}' is null; give a text")
-        yield text
-
-
-def missing_column(place: str, column: str, available: Mapping[str, Any]) -> DataError:
-    """Say which columns there are, which is nearest, and how to name the right one."""
-    names = [name if len(name) <= 40 else f"{name[:37]}..." for name in available]
-    hint = ""
-    if len(names) == 1 and any(mark in names[0] for mark in ";\t|"):
-        hint = " The file seems to use another delimiter: .csv wants commas, .tsv wants tabs."
-    return DataError(f"{place}: no column '{column}'. {suggest(column, names)} Set data.columns to map it.{hint}")
-
-
-def cell_text(value: Any, stream: RowStream, number: int) -> str | None:
-    """The text of a cell: strings as they are, numbers and booleans as written in JSON, null and NaN as None.
-
-    Raises:
-        DataError: a list, an object or bytes; or a lone surrogate, which no tokenizer can read.
-    """
-    match value:
-        case None:
-            return None
-        case str():
-            if not value.isascii():
-                _refuse_surrogates(value, stream, number)
-            return value
-        case bool():
-            return str(value).lower()
-        case int():
-            return str(value)
-        case float():
-            return None if value != value else repr(value)  # noqa: PLR0124 - NaN is a missing value in tables
-        case _:
-            kind = type(value).__name__
-            raise DataError(f"{stream.at([number])}: expected a text, received a {kind}: {str(value)[:60]}")
-
-
-def _refuse_surrogates(text: str, stream: RowStream, number: int) -> None:
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError as error:
-        code = f"\\u{ord(text[error.start]):04x}"
-        raise DataError(
-            f"{stream.at([number])}: half a character ({code}, a lone surrogate) at position {error.start + 1}; "
-            "write the whole pair, or remove it"
-        ) from None
-
-
-def _existing(path: str) -> Path:
-    file = Path(path).expanduser()
-    if file.is_dir():
-        raise DataError(f"{path}: is a folder; name one file in it")
-    if not file.exists():
-        raise DataError(f"{path}: no such file")
-    return file
-
-
-def _open(file: Path) -> IO[bytes]:
-    try:
-        return cast(IO[bytes], gzip.open(file)) if file.name.lower().endswith(".gz") else file.open("rb")
-    except OSError as error:
-        raise DataError(f"{file}: cannot be opened: {error.strerror or error}") from None
-
-
-def _lines(file: Path) -> Iterator[tuple[int, str]]:
-    with _open(file) as stream:
-        yield from _decoded(stream, str(file))
-
-
-def _decoded(stream: IO[bytes], name: str) -> Iterator[tuple[int, str]]:
-    """Number and decode the lines of a stream, without their line ends."""
-    number = 0
-    try:
-        for number, raw in enumerate(stream, 1):
-            line = raw.removesuffix(b"\n").removesuffix(b"\r")
-            if number == 1:
-                if line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-                    raise DataError(f"{name}:1: the file is UTF-16; convert it: iconv -f UTF-16 -t UTF-8")
-                line = line.removeprefix(codecs.BOM_UTF8)
-            if b"\0" in line:
-                raise DataError(f"{name}:{number}: a NUL byte; the file is damaged or not text. Remove it")
-            yield number, line.decode("utf-8")
-    except UnicodeDecodeError as error:
-        byte = error.object[error.start]
-        raise DataError(
-            f"{name}:{number}: byte 0x{byte:02x} at position {error.start + 1} is not UTF-8; "
-            "if the file is Latin-1, convert it: iconv -f LATIN1 -t UTF-8"
-        ) from None
-    except (EOFError, OSError, zlib.error) as error:
-        raise DataError(f"{name}: cannot be read after line {number}: {error}") from None
-
-
 def _delimited(file: Path, delimiter: str) -> Iterator[Row]:
     # The limit belongs to the csv module, not to a reader, and is only ever raised.
     csv.field_size_limit(max(csv.field_size_limit(), LARGEST_CELL))
-    reader = csv.reader((f"{line}\n" for _, line in _lines(file)), delimiter=delimiter, strict=True)
+    reader = csv.reader((f"{line}\n" for _, line in numbered_lines(file)), delimiter=delimiter, strict=True)
     header: list[str] | None = None
     rows, start = 0, 1
     try:
@@ -239,6 +122,8 @@ def _csv_fault(place: str, message: str, end: int) -> str:
         return f"{place}: a quote is opened here and never closed (read on to line {end}); close it"
     if "expected after" in message:
         return f'{place}: text after a closing quote (on line {end}); write a quote inside a quoted field as ""'
+    if "new-line character" in message:
+        return f"{place}: a bare carriage return (on line {end}); end lines with LF or CRLF, or quote the field"
     return f"{place}: {message}"
 
 
@@ -249,12 +134,12 @@ def _refuse_empty(file: Path, has_header: bool, rows: int) -> None:
 
 
 def _opens_list(file: Path) -> bool:
-    return next((line.lstrip()[0] == "[" for _, line in _lines(file) if line.strip()), False)
+    return next((line.lstrip()[0] == "[" for _, line in numbered_lines(file) if line.strip()), False)
 
 
 def _json_lines(file: Path, bare: str | None) -> Iterator[Row]:
     rows = 0
-    for number, line in _lines(file):
+    for number, line in numbered_lines(file):
         if line.strip():
             rows += 1
             yield Row(number, _json_object(_parse(line, str(file), number), f"{file}:{number}", bare))
@@ -262,7 +147,7 @@ def _json_lines(file: Path, bare: str | None) -> Iterator[Row]:
 
 
 def _json_list(file: Path, bare: str | None) -> Iterator[Row]:
-    values = _parse("\n".join(line for _, line in _lines(file)), str(file), 1)
+    values = _parse("\n".join(line for _, line in numbered_lines(file)), str(file), 1)
     for number, value in enumerate(values, 1):
         yield Row(number, _json_object(value, f"{file}, row {number}", bare))
     _refuse_empty(file, False, len(values))
@@ -273,7 +158,9 @@ def _parse(text: str, name: str, first_line: int) -> Any:
         return json.loads(text)
     except json.JSONDecodeError as error:
         place = f"{name}:{first_line + error.lineno - 1}"
-        raise DataError(f"{place}: broken JSON at position {error.colno}: {error.msg}") from None
+        raise DataError(
+            f"{place}: broken JSON at position {error.colno}: {error.msg}; write one object a line, or one list"
+        ) from None
     except (RecursionError, ValueError) as error:
         raise DataError(f"{name}:{first_line}: JSON that cannot be read: {error}") from None
 
@@ -288,13 +175,13 @@ def _json_object(value: Any, place: str, bare: str | None) -> dict[str, Any]:
 
 
 def _parquet(file: Path) -> Iterator[Row]:
-    import pyarrow as pa  # noqa: ICN001 - slow to import, and only this format needs it
+    import pyarrow as pa  # slow to import, and only this format needs it
     import pyarrow.parquet as pq
     from datasets import Features
 
     number = 0
     try:
-        with _open(file) as stream:
+        with open_bytes(file) as stream:
             table = pq.ParquetFile(io.BytesIO(stream.read()) if file.name.lower().endswith(".gz") else stream)
             names = class_names(Features.from_arrow_schema(table.schema_arrow))
             for batch in table.iter_batches(batch_size=1024):

@@ -5,9 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 
-def cut(
-    texts: Sequence[str], strata: Sequence[str], shares: Mapping[str, float], *, seed: int
-) -> dict[str, list[int]]:
+def cut(texts: Sequence[str], strata: Sequence[str], shares: Mapping[str, float], *, seed: int) -> dict[str, list[int]]:
     """Deal rows to new splits; what is left stays in train.
 
     Equal texts form a group that is never divided. Within a stratum each split takes its rounded share, at least one

@@ -45,12 +45,13 @@ class Task(ABC):
     """Examples, model, loss, decoding and score of one kind of work.
 
     `roles` names what a row must hold and of which kind; data arrives with the roles as column names, labels already
-    as integers into `labels`. `selection` names the validation score (higher is better) that chooses the checkpoint.
+    as integers into `labels`; the first role is the input. `auto_class` opens the saved model. `selection` names the validation score (higher is better) that chooses the checkpoint.
     """
 
     Options: ClassVar[type[TaskOptions]] = TaskOptions
     roles: ClassVar[Mapping[str, RoleKind]]
     selection: ClassVar[str]
+    auto_class: ClassVar[str]
 
     def __init__(self, options: Any, labels: tuple[str, ...] = ()) -> None:
         """Keep the checked options and the label names (empty for tasks without labels)."""
@@ -62,8 +63,10 @@ class Task(ABC):
         """Build the model; `frozen` says that the pretrained part will not move."""
 
     @abstractmethod
-    def encode(self, rows: "Dataset", tokenizer: "PreTrainedTokenizerBase") -> "Encoded":
-        """Turn rows into model inputs; an example may become several units (windows)."""
+    def encode(
+        self, rows: "Dataset", tokenizer: "PreTrainedTokenizerBase", *, training: bool = False
+    ) -> "Encoded":
+        """Turn rows into model inputs, with targets where the rows have them; an example may become several units."""
 
     @abstractmethod
     def loss(self, model: "torch.nn.Module", batch: "Batch", *, smoothing: float) -> "torch.Tensor":
@@ -82,8 +85,12 @@ class Task(ABC):
         """Score predictions against rows; at least the `selection` key."""
 
     @abstractmethod
-    def baselines(self, splits: "Splits") -> "dict[str, dict[str, Scores]]":
-        """Scores of simple methods: name -> split -> scores."""
+    def hits(self, predictions: Sequence[Prediction], rows: "Dataset") -> list[float]:
+        """The `selection` score of each example alone (for accuracy 1 or 0), to compare two models pair by pair."""
+
+    @abstractmethod
+    def baselines(self, splits: "Splits") -> "dict[str, dict[str, list[Prediction]]]":
+        """Predictions of simple methods for the validation and test rows: name -> split -> predictions."""
 
 
 def task_names() -> list[str]:

@@ -146,25 +146,32 @@ class StaticModel(PreTrainedModel):
         """Replace the table."""
         self.embeddings = value  # type: ignore[assignment]
 
-    def restrict(self, ids: Tensor) -> nn.Embedding:
+    def restrict(self, ids: Tensor) -> None:
         """Work on the rows `ids` (sorted, unique) only, so that an optimizer step does not touch the whole table.
 
-        Returns:
-            The full table; give it to `restore` when done. Ids outside `ids` look up row 0 in the meantime.
+        Until `restore`, any other id looks up the first of them.
         """
         full = self.embeddings
-        device = full.weight.device
-        ids = ids.to(device)
-        self._rows = torch.zeros(full.num_embeddings, dtype=torch.long, device=device)
-        self._rows[ids] = torch.arange(len(ids), device=device)
+        ids = ids.to(full.weight.device)
+        self._rows = torch.zeros(full.num_embeddings, dtype=torch.long, device=ids.device)
+        self._rows[ids] = torch.arange(len(ids), device=ids.device)
+        self.__dict__["_full"] = (full, ids)  # outside the module tree: the optimizer must not see it
         self.embeddings = nn.Embedding.from_pretrained(full.weight.detach()[ids].clone(), freeze=False)
-        return full
 
-    def restore(self, full: nn.Embedding, ids: Tensor) -> None:
-        """Write the moved rows back into the full table and use it again."""
+    def whole_table(self) -> Tensor:
+        """(V, D) the table with all its rows, those at work included."""
+        if self._rows is None:
+            return self.embeddings.weight.detach()
+        full, ids = self.__dict__["_full"]
         with torch.no_grad():
-            full.weight[ids.to(full.weight.device)] = self.embeddings.weight.to(full.weight)
-        self.embeddings = full
+            full.weight[ids] = self.embeddings.weight
+        whole: Tensor = full.weight.detach()
+        return whole
+
+    def restore(self) -> None:
+        """Write the moved rows back into the full table and use it again."""
+        self.whole_table()
+        self.embeddings = self.__dict__.pop("_full")[0]
         self._rows = None
 
     def forward(

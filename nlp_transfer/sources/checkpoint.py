@@ -1,10 +1,11 @@
 """Pretrained transformers by bundled name, local folder or Hub id: safetensors only, no code of theirs is run."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError
@@ -15,6 +16,7 @@ from nlp_transfer.errors import SourceError, suggest
 from nlp_transfer.modeling import pooled, static
 from nlp_transfer.sources.bundled import BUNDLED
 
+T = TypeVar("T")
 OWN_TYPES = (static.StaticConfig.model_type, pooled.PooledConfig.model_type)
 
 
@@ -112,7 +114,7 @@ class Checkpoint:
             SourceError: weights missing, malformed, mismatched, not finite, or not safetensors.
         """
         config = self.config.__class__.from_dict({**self.config.to_dict(), **settings})
-        shape = self._quietly(lambda: auto.from_config(config))
+        shape = quietly(lambda: auto.from_config(config))
         prefix = f"{shape.base_model_prefix}."
         head = {name for name, _ in shape.named_parameters() if auto is not AutoModel and not name.startswith(prefix)}
         if self.scratch:
@@ -138,7 +140,7 @@ class Checkpoint:
 
     def _load(self, auto: Any, **settings: Any) -> Any:
         try:
-            return self._quietly(
+            return quietly(
                 lambda: auto.from_pretrained(
                     self.location, revision=self.revision or "main", trust_remote_code=False, **settings
                 )
@@ -165,19 +167,19 @@ class Checkpoint:
             f"Bundled: {suggest(self.name, [n for n, b in BUNDLED.items() if b.kind == 'checkpoint'])}"
         )
 
-    @staticmethod
-    def _quietly(load: Any) -> Any:
-        """Run without the loading report of transformers; ours says what is new and what would train."""
-        level = transformers_logging.get_verbosity()
-        transformers_logging.set_verbosity_error()
-        bars = transformers_logging.is_progress_bar_enabled()
-        transformers_logging.disable_progress_bar()
-        try:
-            return load()
-        finally:
-            transformers_logging.set_verbosity(level)
-            if bars:
-                transformers_logging.enable_progress_bar()
+
+def quietly(load: Callable[[], T]) -> T:
+    """Run without the loading report and bars of transformers; ours says what is new and what would train."""
+    level = transformers_logging.get_verbosity()
+    bars = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    try:
+        return load()
+    finally:
+        transformers_logging.set_verbosity(level)
+        if bars:
+            transformers_logging.enable_progress_bar()
 
 
 def refuse_nonfinite(model: torch.nn.Module, what: str) -> None:

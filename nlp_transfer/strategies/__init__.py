@@ -1,0 +1,39 @@
+"""Which parameters move, when, and at which learning rate."""
+
+from typing import Any
+
+from nlp_transfer.sources import LoadedModel
+from nlp_transfer.strategies.base import Phase, Plan
+from nlp_transfer.strategies.frozen import frozen
+from nlp_transfer.strategies.full import full
+from nlp_transfer.strategies.gradual import gradual
+from nlp_transfer.strategies.lora import lora, save_adapter
+
+STRATEGIES = {"full": full, "lora": lora, "frozen": frozen, "gradual": gradual}
+# A checkpoint's layers are tuned gently, fresh layers and adapters are not.
+PRETRAINED_RATES = {"full": 5e-5, "lora": 5e-4, "frozen": 1e-3, "gradual": 1e-4}
+SCRATCH_RATE = 3e-4  # random layers need larger steps than pretrained ones
+STATIC_RATES = {"full": 1e-3, "lora": 1e-3, "frozen": 1e-3, "gradual": 1e-3}
+
+
+def make_plan(
+    kind: str, loaded: LoadedModel, *, source_kind: str, scratch: bool, learning_rate: float | str, epochs: int, **settings: Any
+) -> Plan:
+    """Adapt a model to a strategy.
+
+    Args:
+        kind: full, lora, frozen or gradual.
+        loaded: the model and its new parameters.
+        source_kind: checkpoint or vectors; decides what `auto` means.
+        scratch: the weights are random.
+        learning_rate: peak, or `auto`.
+        epochs: of the (last) phase.
+        settings: the strategy's own keys.
+    """
+    rates = STATIC_RATES if source_kind == "vectors" else PRETRAINED_RATES
+    auto = SCRATCH_RATE if scratch and source_kind == "checkpoint" and kind in ("full", "gradual") else rates[kind]
+    rate = auto if isinstance(learning_rate, str) else learning_rate
+    return STRATEGIES[kind](loaded, epochs=epochs, learning_rate=rate, **settings)
+
+
+__all__ = ["Phase", "Plan", "make_plan", "save_adapter"]

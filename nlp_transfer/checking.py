@@ -1,0 +1,64 @@
+"""What a run would do, found out before any training."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nlp_transfer.config import RunConfig, load_config, render
+from nlp_transfer.run import Prepared, parameter_counts, prepare, trainable_table
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """The findings, as text for a person and as values."""
+
+    text: str
+    warnings: tuple[str, ...]
+    parameters: Mapping[str, int]
+
+
+def check(config: RunConfig | Mapping[str, Any] | str | Path, overrides: Sequence[str] = ()) -> CheckReport:
+    """Validate a configuration, read its data, load its source and list what would train.
+
+    Raises:
+        TransferError: whatever would stop the run.
+    """
+    checked = load_config(config, overrides)
+    prepared = prepare(checked)
+    plan = prepared.plan()
+    lengths = "\n".join(_lengths(name, prepared) for name in prepared.encoded)
+    warnings = (*prepared.splits.report.warnings, *_warnings(prepared))
+    sections = {
+        "configuration": render(checked),
+        "data": str(prepared.splits.report),
+        "tokens": lengths,
+        "what trains": trainable_table(plan),
+        "warnings": "\n".join(warnings) or "none",
+    }
+    text = "\n\n".join(f"== {title}\n{body.rstrip()}" for title, body in sections.items())
+    return CheckReport(text, warnings, parameter_counts(plan))
+
+
+def _lengths(split: str, prepared: Prepared) -> str:
+    encoded = prepared.encoded[split]
+    lengths = encoded.lengths
+    words = sum(len(text.split()) for text in getattr(prepared.splits, split)[next(iter(prepared.task.roles))])
+    low, middle, high = np.percentile(lengths, [5, 50, 95])
+    return (
+        f"{split}: {encoded.examples} examples in {len(lengths)} units of {low:.0f} / {middle:.0f} / {high:.0f} tokens "
+        f"(5th, 50th, 95th percentile), longest {lengths.max()}; {encoded.truncated / encoded.examples:.1%} truncated; "
+        f"{lengths.sum() / max(1, words):.2f} tokens a word; {encoded.unknown:.2%} unknown"
+    )
+
+
+def _warnings(prepared: Prepared) -> list[str]:
+    found = []
+    for split, encoded in prepared.encoded.items():
+        if encoded.truncated > 0.1 * encoded.examples:
+            found.append(f"{split}: {encoded.truncated} of {encoded.examples} texts are truncated; see task.max_length")
+        if encoded.unknown > 0.1:
+            found.append(f"{split}: {encoded.unknown:.0%} of the tokens are unknown to '{prepared.source.name}'")
+    return found

@@ -1,0 +1,56 @@
+"""Several runs on the same data side by side: a table, a plot, and what transfer bought in words."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nlp_transfer.config import load_config
+from nlp_transfer.errors import ConfigError
+from nlp_transfer.report import Row, plot, render_table, verdicts
+from nlp_transfer.run import run
+from nlp_transfer.saving import make_folder, write_json
+from nlp_transfer.task import find_task
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Finished runs on one set of data."""
+
+    folder: Path
+    rows: tuple[Row, ...]
+    table: Any
+    verdicts: tuple[str, ...]
+
+
+def compare(
+    configs: Sequence[str | Path], overrides: Sequence[str] = (), *, output: str | Path | None = None, progress: bool = True
+) -> Comparison:
+    """Run each configuration in a subfolder of `output`; write the table's values and plot.png beside them.
+
+    Raises:
+        ConfigError: the configurations differ in task or data, or two have one name.
+        TransferError: whatever stops one of the runs.
+    """
+    checked = {Path(config).stem: load_config(config, overrides) for config in configs}
+    if len(checked) != len(configs):
+        raise ConfigError("compare: two configurations have the same file name")
+    first, *others = checked.values()
+    for name, other in zip(list(checked)[1:], others, strict=True):
+        if (other.task.name, other.data) != (first.task.name, first.data):
+            raise ConfigError(f"compare: {name} has another task or other data than {next(iter(checked))}")
+    folder = make_folder(output, "comparison")
+    results = []
+    for name, config in checked.items():
+        log.info("run %s", name)
+        results.append(run(config, output=folder / name, progress=progress))
+    rows = tuple(result.row for result in results)
+    baselines = results[0].baselines
+    metric = find_task(first.task.name).selection
+    said = tuple(verdicts(rows, baselines, metric=metric))
+    plot(rows, baselines, folder / "plot.png", metric=metric)
+    write_json(folder / "comparison.json", {"runs": {row.name: result.metrics for row, result in zip(rows, results, strict=True)}, "verdict": said})
+    return Comparison(folder, rows, render_table(rows, baselines), said)

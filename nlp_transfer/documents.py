@@ -1,0 +1,127 @@
+"""Texts to units of at most `max_length` tokens: head, head and tail, or sliding windows."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal
+
+import numpy as np
+from transformers import PreTrainedTokenizerBase
+
+from nlp_transfer.batching import Encoded
+
+LongPolicy = Literal["head", "head_tail", "window"]
+CHARACTERS = 16  # cut texts to this many characters a token first: a tokenizer reads megabytes slowly
+HEAD_SHARE = 0.25  # Sun et al. 2019, section 5.3.1: 128 of 510 tokens from the head
+CHUNK = 1000
+
+
+def encode_documents(
+    texts: Sequence[str],
+    tokenizer: PreTrainedTokenizerBase,
+    *,
+    max_length: int,
+    policy: LongPolicy = "head",
+    max_windows: int = 8,
+    targets: Sequence[Any] | None = None,
+    importance: np.ndarray | None = None,
+) -> Encoded:
+    """Tokenize texts into units.
+
+    Args:
+        texts: one per example.
+        tokenizer: its special tokens stand around every unit.
+        max_length: tokens per unit, special ones included.
+        policy: for longer texts: keep the `head`; a quarter of head and the `tail`; or cut in `window`s that overlap by half.
+        max_windows: windows per text at most.
+        targets: one per example, repeated for each of its units.
+        importance: (examples,) weight of each in the loss.
+    """
+    before, after = _special(tokenizer)
+    room = max_length - len(before) - len(after)
+    inputs: list[dict[str, Any]] = []
+    example: list[int] = []
+    truncated = unknown = total = 0
+    for index, (ids, ngrams, cut) in enumerate(_tokens(texts, tokenizer, room, policy, max_windows)):
+        pieces, lost = _pieces(len(ids), room, policy, max_windows)
+        truncated += cut or lost
+        unknown += sum(1 for token, row in zip(ids, ngrams or ids, strict=True) if _is_unknown(token, row, tokenizer))
+        total += len(ids)
+        for positions in pieces:
+            inputs.append(_unit(ids, ngrams, positions, before, after))
+            example.append(index)
+    return Encoded(
+        inputs=inputs,
+        example=np.array(example, dtype=np.int64),
+        targets=None if targets is None else [targets[index] for index in example],
+        examples=len(texts),
+        truncated=truncated,
+        unknown=unknown / max(1, total),
+        importance=importance,
+    )
+
+
+def _special(tokenizer: PreTrainedTokenizerBase) -> tuple[list[int], list[int]]:
+    """The ids that the tokenizer puts before and after a text."""
+    whole = tokenizer("a")["input_ids"]
+    bare = tokenizer("a", add_special_tokens=False)["input_ids"]
+    start = next(i for i in range(len(whole) + 1) if whole[i : i + len(bare)] == bare)
+    return whole[:start], whole[start + len(bare) :]
+
+
+def _tokens(
+    texts: Sequence[str], tokenizer: PreTrainedTokenizerBase, room: int, policy: LongPolicy, max_windows: int
+) -> Iterator[tuple[list[int], list[list[int]] | None, bool]]:
+    """Yield (token ids, n-gram ids or None, whether characters were cut) per text; at least one token each."""
+    most = room * CHARACTERS * (max_windows if policy == "window" else 1)
+    for start in range(0, len(texts), CHUNK):
+        chunk = texts[start : start + CHUNK]
+        encoded = tokenizer(
+            [_cut(text, most, policy) for text in chunk],
+            add_special_tokens=False,
+            return_attention_mask=False,
+            return_token_type_ids=False,
+            verbose=False,
+        )
+        grams = encoded.get("ngram_ids") or [None] * len(chunk)
+        for text, ids, rows in zip(chunk, encoded["input_ids"], grams, strict=True):
+            if ids:
+                yield ids, rows, len(text) > most
+            else:
+                filler = tokenizer.unk_token_id if tokenizer.unk_token_id is not None else tokenizer.pad_token_id
+                yield [filler], None if rows is None else [[-1]], False
+
+
+def _cut(text: str, most: int, policy: LongPolicy) -> str:
+    if len(text) <= most:
+        return text
+    if policy == "head_tail":
+        return f"{text[: most // 2]} {text[-(most // 2) :]}"
+    return text[:most]
+
+
+def _pieces(length: int, room: int, policy: LongPolicy, max_windows: int) -> tuple[list[np.ndarray], bool]:
+    """Positions of the tokens of each unit, and whether some token is in none."""
+    if length <= room:
+        return [np.arange(length)], False
+    if policy == "head":
+        return [np.arange(room)], True
+    if policy == "head_tail":
+        head = int(room * HEAD_SHARE)
+        return [np.r_[np.arange(head), np.arange(length - (room - head), length)]], True
+    starts = list(range(0, max(1, length - room // 2), max(1, room // 2)))
+    windows = [np.arange(start, min(start + room, length)) for start in starts[:max_windows]]
+    return windows, len(starts) > max_windows
+
+
+def _unit(
+    ids: list[int], ngrams: list[list[int]] | None, positions: np.ndarray, before: list[int], after: list[int]
+) -> dict[str, Any]:
+    unit: dict[str, Any] = {"input_ids": [*before, *(ids[position] for position in positions), *after]}
+    if ngrams is not None:
+        none = [-1] * len(ngrams[0])
+        unit["ngram_ids"] = [*[none] * len(before), *(ngrams[p] for p in positions), *[none] * len(after)]
+    return unit
+
+
+def _is_unknown(token: int, row: Any, tokenizer: PreTrainedTokenizerBase) -> bool:
+    composed = isinstance(row, list) and row[0] >= 0
+    return token == tokenizer.unk_token_id and not composed

@@ -1,0 +1,347 @@
+"""A frozen activation is computed once: found, stored, and replayed instead of run again.
+
+Where nothing that trains lies below a boundary in the model, the activations at that boundary are a function of the
+text alone. They are computed in one length-sorted pass, kept in memory or in a cache folder, and fed back each epoch.
+"""
+
+import hashlib
+import json
+import logging
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import psutil
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+from transformers import PreTrainedModel
+
+from nlp_transfer.batching import Batch, Encoded, collate, mask, pad, sorted_batches, targets_of
+from nlp_transfer.modeling.pooled import PooledClassifier
+from nlp_transfer.strategies.blocks import Layers, find_layers
+
+log = logging.getLogger(__name__)
+FORMAT = 1  # of the cache files; part of the key
+BUDGET = 8192  # padded tokens a batch in the one pass
+TOLERANCE = 1e-4  # largest difference of logits between a replay and the model itself
+MEMORY_SHARE = 0.4  # of the free memory that activations may take
+
+
+@dataclass(frozen=True)
+class Boundary:
+    """Where activations are taken: `pooled` encoder states, or the input of `layer` (its number counts from 0)."""
+
+    kind: Literal["pooled", "layer"]
+    layer: int = 0
+
+
+class TokenUnits:
+    """Units that go through the whole model as token ids."""
+
+    def __init__(self, encoded: Encoded, pad_token_id: int) -> None:
+        """Keep the encoded split; batches are padded when asked for."""
+        self.encoded = encoded
+        self._pad = pad_token_id
+
+    def batch(self, units: np.ndarray) -> Batch:
+        """Pad the given units to one batch."""
+        return collate(self.encoded, units, self._pad)
+
+
+class ReplayUnits:
+    """Units that enter the model at a boundary, as stored activations."""
+
+    def __init__(self, encoded: Encoded, rows: Sequence[np.ndarray], boundary: Boundary) -> None:
+        """Pair an encoded split with its activations, one array per unit."""
+        self.encoded = encoded
+        self.rows = rows
+        self._boundary = boundary
+
+    def batch(self, units: np.ndarray) -> Batch:
+        """`features` (B, L, 3, H), or `inputs_embeds` (B, T, H) with its mask."""
+        chosen = [self.rows[unit] for unit in units]
+        if self._boundary.kind == "pooled":
+            inputs = {"features": torch.from_numpy(np.stack(chosen))}
+        else:
+            inputs = {"inputs_embeds": pad(chosen, 0.0), "attention_mask": mask(self.encoded.lengths[units])}
+        weights = torch.from_numpy(self.encoded.weights[units])
+        return Batch(inputs, targets_of(self.encoded, units), weights, units)
+
+
+Units = TokenUnits | ReplayUnits
+
+
+def find_boundary(model: nn.Module, moving: frozenset[str]) -> Boundary | None:
+    """The highest point below which nothing in `moving` lies; None where there is none worth caching."""
+    if not isinstance(model, PreTrainedModel):
+        return None
+    encoder = model.base_model
+    inside = {name for name, module in model.named_modules() if module is encoder}
+    prefix = next(iter(inside)) + "." if encoder is not model else ""
+    low = [name.removeprefix(prefix) for name in moving if name.startswith(prefix)]
+    if isinstance(model, PooledClassifier) and not low:
+        return Boundary("pooled")
+    layers = find_layers(encoder)
+    if layers is None or not hasattr(encoder, "embeddings"):
+        return None
+    start = f"{layers.path}."
+    depths = [int(name.removeprefix(start).split(".")[0]) for name in low if name.startswith(start)]
+    if any(not name.startswith((start, "pooler", "final_norm")) for name in low):
+        return None
+    return Boundary("layer", min(depths, default=len(layers.modules)))
+
+
+class _Reached(Exception):  # noqa: N818 - a signal, not an error
+    """Carries the activations out of a forward pass that need go no further."""
+
+    def __init__(self, states: Tensor) -> None:
+        self.states = states
+
+
+@torch.inference_mode()
+def _activations(model: PreTrainedModel, batch: Batch, boundary: Boundary) -> Tensor:
+    """(B, L, 3, H) for `pooled`, (B, T, H) for `layer`."""
+    if boundary.kind == "pooled":
+        assert isinstance(model, PooledClassifier)  # noqa: S101 - find_boundary saw to it
+        return model.features(**batch.inputs)
+
+    def stop(_: nn.Module, args: tuple[Any, ...], keywords: dict[str, Any]) -> None:
+        raise _Reached(args[0] if args else keywords["hidden_states"])
+
+    def stop_after(_: nn.Module, __: Any, output: Any) -> None:
+        raise _Reached(output if isinstance(output, Tensor) else output[0])
+
+    layers = _layers(model)
+    if boundary.layer < len(layers.modules):
+        hook = layers.modules[boundary.layer].register_forward_pre_hook(stop, with_kwargs=True)
+    else:
+        hook = layers.modules[-1].register_forward_hook(stop_after)
+    try:
+        model(**batch.inputs)
+    except _Reached as reached:
+        return reached.states
+    finally:
+        hook.remove()
+    raise RuntimeError("the layer at the boundary was never run")
+
+
+def _layers(model: PreTrainedModel) -> Layers:
+    layers = find_layers(model.base_model)
+    assert layers is not None  # noqa: S101 - find_boundary saw to it
+    return layers
+
+
+class _Given(nn.Module):
+    """Stands in for the embeddings: hands on the states it is given."""
+
+    def forward(self, *_: Any, inputs_embeds: Tensor, **__: Any) -> Tensor:
+        return inputs_embeds
+
+
+class _Passed(nn.Module):
+    """Stands in for a frozen layer: hands on its input; attributes are those of the layer."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self.__dict__["_layer"] = layer  # not a submodule: its parameters are no part of the replayed model
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.__dict__["_layer"], name)
+
+    def forward(self, hidden_states: Tensor, *_: Any, **__: Any) -> Tensor:
+        return hidden_states
+
+
+@contextmanager
+def replaying(model: PreTrainedModel, boundary: Boundary) -> Iterator[None]:
+    """Take everything below the boundary out of the model, so that it accepts activations as `inputs_embeds`."""
+    if boundary.kind == "pooled":
+        yield
+        return
+    encoder = model.base_model
+    layers = _layers(model)
+    originals = list(layers.modules)
+    swapped = {name: getattr(encoder, name) for name in ("embeddings", "embeddings_project") if hasattr(encoder, name)}
+    for name in swapped:
+        setattr(encoder, name, _Given() if name == "embeddings" else nn.Identity())
+    for index in range(boundary.layer):
+        layers.modules[index] = _Passed(originals[index])
+    try:
+        yield
+    finally:
+        for name, module in swapped.items():
+            setattr(encoder, name, module)
+        for index, layer in enumerate(originals):
+            layers.modules[index] = layer
+
+
+def compute(
+    model: PreTrainedModel, units: TokenUnits, boundary: Boundary, chosen: np.ndarray, *, progress: bool = True
+) -> list[np.ndarray]:
+    """Run the frozen part once over the chosen units, longest first, in eval mode.
+
+    Returns:
+        One array per chosen unit, in the order of `chosen`: (L, 3, H) or (T, H).
+    """
+    device = next(model.parameters()).device
+    lengths = units.encoded.lengths[chosen]
+    found: dict[int, np.ndarray] = {}
+    training = model.training
+    model.eval()
+    with tqdm(total=len(chosen), desc="features", unit="text", disable=None if progress else True) as bar:
+        for batch in sorted_batches(lengths, BUDGET):
+            states = _activations(model, units.batch(chosen[batch]).to(device), boundary).float().cpu().numpy()
+            for position, state in zip(batch, states, strict=True):
+                row = state if boundary.kind == "pooled" else state[: lengths[position]]
+                found[int(position)] = np.ascontiguousarray(row)
+            bar.update(len(batch))
+    model.train(training)
+    return [found[index] for index in range(len(chosen))]
+
+
+def agrees(model: PreTrainedModel, units: TokenUnits, rows: Sequence[np.ndarray], boundary: Boundary) -> bool:
+    """Whether a replay of a few units gives the logits of the model itself; architectures differ, so it is tried."""
+    few = np.argsort(-units.encoded.lengths, kind="stable")[:: max(1, len(rows) // 4)][:4]
+    training = model.training
+    model.eval()
+    device = next(model.parameters()).device
+    try:
+        with torch.inference_mode():
+            whole = model(**units.batch(few).to(device).inputs).logits
+            with replaying(model, boundary):
+                again = model(**ReplayUnits(units.encoded, rows, boundary).batch(few).to(device).inputs).logits
+        return bool(torch.allclose(whole, again, atol=TOLERANCE))
+    except (TypeError, ValueError, RuntimeError, AttributeError, IndexError) as error:
+        log.debug("replay failed: %s", error)
+        return False
+    finally:
+        model.train(training)
+
+
+def replay(
+    model: PreTrainedModel, units: TokenUnits, boundary: Boundary, cache: Path | None, *, progress: bool = True
+) -> ReplayUnits | None:
+    """The units as stored activations, computed where the cache lacks them.
+
+    Args:
+        model: its part below the boundary must be frozen.
+        units: a split.
+        boundary: from `find_boundary`.
+        cache: folder to look in and add to; None keeps them in memory.
+        progress: show a bar.
+
+    Returns:
+        None where the activations would not fit, or this architecture cannot be entered at the boundary.
+    """
+    if not _fits(model, units, boundary):
+        log.info("frozen activations would take too much memory; they are recomputed each epoch")
+        return None
+    everything = np.arange(len(units.encoded.inputs))
+    if cache is None:
+        rows = compute(model, units, boundary, everything, progress=progress)
+    else:
+        rows = Store(cache / "features" / _key(model, boundary)).fill(model, units, boundary, progress=progress)
+    if not agrees(model, units, rows, boundary):
+        log.info("%s cannot be entered at %s; frozen activations are recomputed", model.config.model_type, boundary)
+        return None
+    return ReplayUnits(units.encoded, rows, boundary)
+
+
+def _fits(model: PreTrainedModel, units: TokenUnits, boundary: Boundary) -> bool:
+    width = model.base_model.config.hidden_size
+    if isinstance(model, PooledClassifier) and boundary.kind == "pooled":
+        size = 3 * len(model.config.layers) * len(units.encoded.inputs)
+    else:
+        size = int(units.encoded.lengths.sum())
+    free: int = psutil.virtual_memory().available
+    return 4 * size * width < MEMORY_SHARE * free
+
+
+def _key(model: PreTrainedModel, boundary: Boundary) -> str:
+    """Digest of all that the activations depend on but the tokens: weights, architecture, boundary, layers, format."""
+    encoder = model.base_model
+    layers = model.config.layers if isinstance(model, PooledClassifier) else None
+    digest = hashlib.sha256()
+    facts = {"format": FORMAT, "boundary": [boundary.kind, boundary.layer], "layers": layers, "torch": torch.__version__}
+    settings = {k: v for k, v in encoder.config.to_dict().items() if not k.startswith(("_", "id2", "label2"))}
+    digest.update(json.dumps([facts, settings], sort_keys=True, default=str).encode())
+    for name, tensor in sorted(encoder.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()[:32]
+
+
+class Store:
+    """Activations on disk: shards of rows, each with the digests of the units they belong to.
+
+    A shard is written to a temporary folder and renamed, so a reader sees all of it or nothing. Shards are only added.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Name a folder; it is made when the first shard is written."""
+        self.folder = folder
+
+    def fill(
+        self, model: PreTrainedModel, units: TokenUnits, boundary: Boundary, *, progress: bool = True
+    ) -> list[np.ndarray]:
+        """The rows of all units, computing and adding those that no shard holds."""
+        keys = [_digest(unit) for unit in units.encoded.inputs]
+        known = self._read()
+        missing = np.array([i for i, key in enumerate(keys) if key not in known], dtype=np.int64)
+        if len(missing):
+            fresh = compute(model, units, boundary, missing, progress=progress)
+            known |= dict(zip([keys[i] for i in missing], fresh, strict=True))
+            self._write([keys[i] for i in missing], fresh)
+        log.info("features: %d of %d from the cache", len(keys) - len(missing), len(keys))
+        return [known[key] for key in keys]
+
+    def _read(self) -> dict[bytes, np.ndarray]:
+        known: dict[bytes, np.ndarray] = {}
+        for shard in sorted(self.folder.glob("shard-*")):
+            try:
+                digests = np.load(shard / "digests.npy", allow_pickle=False)
+                offsets = np.load(shard / "offsets.npy", allow_pickle=False)
+                values = np.load(shard / "values.npy", mmap_mode="r", allow_pickle=False)
+                if len(digests) != len(offsets) - 1 or offsets[-1] != len(values):
+                    raise ValueError("the files of the shard do not belong together")
+            except (OSError, ValueError, EOFError) as error:
+                log.warning("%s is damaged and left out: %s", shard, error)
+                continue
+            whole = len(values) == len(digests)
+            for index, digest in enumerate(digests):
+                row = values[index] if whole and values.ndim > 2 else values[offsets[index] : offsets[index + 1]]
+                known[digest.tobytes()] = row
+        return known
+
+    def _write(self, keys: list[bytes], rows: list[np.ndarray]) -> None:
+        pooled = rows[0].ndim > 2
+        values = np.stack(rows) if pooled else np.concatenate(rows)
+        offsets = np.arange(len(rows) + 1) if pooled else np.cumsum([0, *(len(row) for row in rows)])
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=self.folder, prefix=".tmp-") as name:
+                fresh = Path(name) / "shard"
+                fresh.mkdir()
+                np.save(fresh / "digests.npy", np.frombuffer(b"".join(keys), dtype=np.uint8).reshape(len(keys), -1))
+                np.save(fresh / "offsets.npy", offsets)
+                np.save(fresh / "values.npy", values)
+                fresh.rename(self.folder / f"shard-{hashlib.sha256(b''.join(keys)).hexdigest()[:16]}")
+        except OSError as error:  # a full or read-only cache costs time, not the run
+            log.warning("features are not kept: %s", error)
+
+
+def _digest(unit: Any) -> bytes:
+    """16 bytes that stand for a unit's token ids (and n-grams)."""
+    return hashlib.sha256(json.dumps(dict(unit), sort_keys=True).encode()).digest()[:16]
+
+
+def cache_folder() -> Path:
+    """`NLP_TRANSFER_CACHE`, or the user's cache folder."""
+    default = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")) / "nlp-transfer"
+    return Path(os.environ.get("NLP_TRANSFER_CACHE", default)).expanduser()

@@ -1,0 +1,156 @@
+"""The report on the data of a run: counts, drops, duplicates, leaks, lengths and fingerprints."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+
+import numpy as np
+
+from nlp_transfer.readers import SHOWN
+
+
+@dataclass(frozen=True)
+class Example:
+    """A usable row: where it stood, its text by role, and its label name (None for tasks without labels)."""
+
+    number: int
+    texts: Mapping[str, str]
+    label: str | None
+
+    @property
+    def key(self) -> str:
+        """What makes two examples duplicates: the text of the first role, which is the input of the task."""
+        return next(iter(self.texts.values()))
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """Rows that were left out, why, and the line or row numbers of the first few."""
+
+    reason: str
+    count: int
+    rows: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """Lengths of texts in characters."""
+
+    mean: float
+    median: float
+    p95: float
+    longest: int
+
+
+@dataclass(frozen=True)
+class SplitReport:
+    """One split: where it came from and what it holds.
+
+    `duplicates` counts the rows whose text appeared before in the split, `conflicts` those of them with another label;
+    `fingerprint` is the sha256 of texts and labels in order.
+    """
+
+    origin: str
+    rows: int
+    dropped: tuple[Dropped, ...]
+    labels: Mapping[str, int]
+    duplicates: int
+    conflicts: int
+    lengths: Mapping[str, Lengths]
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class DataReport:
+    """The three splits, the rows they share (`train/test`: rows of test whose text is in train), and the warnings."""
+
+    splits: Mapping[str, SplitReport]
+    overlap: Mapping[str, int]
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Part:
+    """A split on its way to the report."""
+
+    examples: Sequence[Example]
+    origin: str
+    dropped: tuple[Dropped, ...] = ()
+    warnings: list[str] = field(default_factory=list)
+
+
+def dropped_rows(reasons: Mapping[str, list[int]]) -> tuple[Dropped, ...]:
+    """Condense row numbers by reason."""
+    return tuple(Dropped(reason, len(rows), tuple(rows[:SHOWN])) for reason, rows in reasons.items())
+
+
+def inspect(parts: Mapping[str, Part], labels: Sequence[str]) -> DataReport:
+    """Report on the splits (train, validation, test, in this order) and warn of what would mislead a reader."""
+    splits = {name: _inspect_split(part, labels) for name, part in parts.items()}
+    texts = {name: {example.key for example in part.examples} for name, part in parts.items()}
+    overlap = {
+        f"{first}/{second}": sum(example.key in texts[first] for example in parts[second].examples)
+        for first, second in combinations(parts, 2)
+    }
+    warnings = [warning for part in parts.values() for warning in part.warnings]
+    for name, report in splits.items():
+        warnings += _warn_split(name, report)
+    for pair, count in overlap.items():
+        if count:
+            first, second = pair.split("/")
+            rows = splits[second].rows
+            warnings.append(f"leak: {count} of {rows} {second} rows have a text that is also in {first}")
+    return DataReport(splits, overlap, tuple(warnings))
+
+
+def _inspect_split(part: Part, labels: Sequence[str]) -> SplitReport:
+    first_label: dict[str, str | None] = {}
+    conflicts = 0
+    for example in part.examples:
+        conflicts += first_label.setdefault(example.key, example.label) != example.label
+    counts = Counter(example.label for example in part.examples)
+    roles = list(part.examples[0].texts)
+    return SplitReport(
+        origin=part.origin,
+        rows=len(part.examples),
+        dropped=part.dropped,
+        labels={label: counts[label] for label in labels},
+        duplicates=len(part.examples) - len(first_label),
+        conflicts=conflicts,
+        lengths={role: _lengths([len(example.texts[role]) for example in part.examples]) for role in roles},
+        fingerprint=_fingerprint(part.examples),
+    )
+
+
+def _lengths(lengths: Sequence[int]) -> Lengths:
+    return Lengths(
+        mean=round(float(np.mean(lengths)), 1),
+        median=float(np.median(lengths)),
+        p95=float(np.percentile(lengths, 95, method="higher")),
+        longest=max(lengths),
+    )
+
+
+def _fingerprint(examples: Sequence[Example]) -> str:
+    digest = hashlib.sha256()
+    for example in examples:
+        for cell in (*example.texts.values(), example.label or ""):
+            content = cell.encode()
+            # The length in front keeps ("ab", "c") apart from ("a", "bc").
+            digest.update(len(content).to_bytes(8, "little") + content)
+    return digest.hexdigest()
+
+
+def _warn_split(name: str, report: SplitReport) -> list[str]:
+    warnings = [
+        f"{name}: {drop.count} rows dropped: {drop.reason} (first: {', '.join(map(str, drop.rows))})"
+        for drop in report.dropped
+    ]
+    missing = [label for label, count in report.labels.items() if not count]
+    if missing:
+        warnings.append(f"{name}: no row of {', '.join(map(repr, missing))}; their scores cannot be measured")
+    if report.conflicts:
+        warnings.append(f"{name}: {report.conflicts} rows repeat a text with another label")
+    return warnings

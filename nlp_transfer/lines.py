@@ -1,0 +1,74 @@
+"""Numbered lines of a text file, plain or .gz, decoded as UTF-8; a fault names its line."""
+
+import codecs
+import gzip
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, cast
+
+from nlp_transfer.errors import DataError
+
+
+def locate(place: str) -> Path | None:
+    """The file or folder that a user named, if it is there."""
+    try:
+        path = Path(place).expanduser()
+        return path if path.exists() else None
+    except (OSError, RuntimeError, ValueError):  # a name too long, a home that is not known, a NUL in the name
+        return None
+
+
+def existing_file(place: str) -> Path:
+    """The file that a user named.
+
+    Raises:
+        DataError: nothing there, or a folder.
+    """
+    file = locate(place)
+    if file is None:
+        raise DataError(f"{place}: no such file")
+    if file.is_dir():
+        raise DataError(f"{place}: is a folder; name one file in it")
+    return file
+
+
+def open_bytes(file: Path) -> IO[bytes]:
+    """Open a file for reading, unpacked where its name ends in .gz."""
+    try:
+        return cast(IO[bytes], gzip.open(file)) if file.name.lower().endswith(".gz") else file.open("rb")
+    except OSError as error:
+        raise DataError(f"{file}: cannot be opened: {error.strerror or error}") from None
+
+
+def numbered_lines(file: Path) -> Iterator[tuple[int, str]]:
+    """Stream (1-based number, line without its end) of a file; see `decoded`."""
+    with open_bytes(file) as stream:
+        yield from decoded(stream, str(file))
+
+
+def decoded(stream: IO[bytes], name: str) -> Iterator[tuple[int, str]]:
+    """Number and decode the lines of a stream, without their ends and without a byte-order mark.
+
+    Raises:
+        DataError: bytes that are not UTF-8, a NUL, or a stream that breaks off, with the line.
+    """
+    number = 0
+    try:
+        for number, raw in enumerate(stream, 1):
+            line = raw.removesuffix(b"\n").removesuffix(b"\r")
+            if number == 1:
+                if line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+                    raise DataError(f"{name}:1: the file is UTF-16; convert it: iconv -f UTF-16 -t UTF-8")
+                line = line.removeprefix(codecs.BOM_UTF8)
+            if b"\0" in line:
+                raise DataError(f"{name}:{number}: a NUL byte; the file is damaged or not text. Remove it")
+            yield number, line.decode("utf-8")
+    except UnicodeDecodeError as error:
+        byte = error.object[error.start]
+        raise DataError(
+            f"{name}:{number}: byte 0x{byte:02x} at position {error.start + 1} is not UTF-8; "
+            "if the file is Latin-1, convert it: iconv -f LATIN1 -t UTF-8"
+        ) from None
+    except (EOFError, OSError, zlib.error) as error:
+        raise DataError(f"{name}: cannot be read after line {number}: {error}") from None

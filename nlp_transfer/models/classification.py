@@ -1,0 +1,89 @@
+"""Classifiers: the checkpoint's own head, or pooled states of any encoder under a small head."""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from transformers import AutoModelForSequenceClassification
+
+from nlp_transfer.batching import Batch
+
+from nlp_transfer.errors import ConfigError
+from nlp_transfer.modeling.pooled import PooledClassifier, PooledConfig
+from nlp_transfer.sources import LoadedModel, Source
+
+
+def build_classifier(
+    source: Source,
+    labels: Sequence[str],
+    *,
+    head: Literal["native", "pooled"],
+    pooling: Sequence[str] = ("mean",),
+    layers: Sequence[int] | Literal["mix"] = (-1,),
+    hidden: Sequence[int] = (),
+    dropout: float = 0.1,
+) -> LoadedModel:
+    """Put a classification head on a source.
+
+    Args:
+        source: any.
+        labels: class names, in the order of their ids.
+        head: `native` is the one its architecture has in `transformers`; `pooled` fits every source.
+        pooling: any of cls, mean, max; several are concatenated.
+        layers: indices of hidden states (0: embeddings, -1: last), or `mix` for a learned mean of all.
+        hidden: units of hidden layers with ReLU.
+        dropout: before each linear layer of a pooled head.
+
+    Raises:
+        ConfigError: a layer the encoder lacks.
+    """
+    names = {"id2label": dict(enumerate(labels)), "label2id": {label: i for i, label in enumerate(labels)}}
+    if head == "native":
+        return source.model(AutoModelForSequenceClassification, **names, problem_type="single_label_classification")
+    encoder = source.encoder()
+    depth = getattr(encoder.model.config, "num_hidden_layers", 1) if source.kind == "checkpoint" else 1
+    chosen = list(range(depth + 1)) if layers == "mix" else list(layers)
+    if wrong := [layer for layer in chosen if not -depth - 1 <= layer <= depth]:
+        raise ConfigError(f"task.head.layers: {wrong[0]} is not one of {source.name}'s hidden states, 0 to {depth} or -1")
+    config = PooledConfig(
+        encoder=encoder.model.config.to_diff_dict() | {"model_type": encoder.model.config.model_type},
+        pooling=list(pooling),
+        layers=chosen,
+        mix_layers=layers == "mix",
+        hidden=list(hidden),
+        dropout=dropout,
+        pad_token_id=source.tokenizer.pad_token_id,
+        **names,
+    )
+    model = PooledClassifier(config, encoder.model)
+    head_names = {name for name, _ in model.named_parameters() if name.startswith("head.")}
+    return LoadedModel(model, frozenset(head_names | {f"encoder.{name}" for name in encoder.new}))
+
+
+def classification_loss(model: nn.Module, batch: Batch, *, smoothing: float = 0.0) -> Tensor:
+    """Weighted sum of cross-entropies (), logits in single precision."""
+    logits = model(**batch.inputs).logits.float()
+    losses = nn.functional.cross_entropy(logits, batch.targets, reduction="none", label_smoothing=smoothing)
+    return (losses * batch.weights).sum()
+
+
+def classification_logits(model: nn.Module, batch: Batch) -> list[Any]:
+    """One row of logits (classes,) per unit, on the CPU."""
+    return list(model(**batch.inputs).logits.float().cpu().numpy())
+
+
+def mean_probabilities(results: Sequence[Sequence[Any]], labels: Sequence[str]) -> list[dict[str, float]]:
+    """Softmax of the mean logits of each example's units, by label name."""
+    logits = torch.from_numpy(np.stack([np.mean(units, axis=0) for units in results]))
+    rows = logits.softmax(-1).tolist()
+    return [dict(zip(labels, row, strict=True)) for row in rows]
+
+
+def balanced_importance(labels: Sequence[int]) -> np.ndarray:
+    """(examples,) weights that let each class count alike: n / (classes x examples of the class)."""
+    counts = np.bincount(labels)
+    present = np.count_nonzero(counts)
+    weights: np.ndarray = len(labels) / (present * counts[np.asarray(labels)])
+    return weights

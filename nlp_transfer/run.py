@@ -1,0 +1,376 @@
+"""One run from configuration to run folder: load, adapt, train, choose on validation, measure test once, save, verify."""
+
+import dataclasses
+import json
+import logging
+import statistics
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState
+from accelerate.utils import set_seed
+from transformers import PreTrainedModel
+
+from nlp_transfer.batching import Encoded
+from nlp_transfer.config import RunConfig, load_config, render
+from nlp_transfer.data import Splits, load_splits
+from nlp_transfer.errors import TrainingError
+from nlp_transfer.evaluation import infer
+from nlp_transfer.features import TokenUnits, cache_folder
+from nlp_transfer.prediction import load
+from nlp_transfer.report import Row, verdicts
+from nlp_transfer.saving import FINISHED, environment, make_folder, save_model, write_json
+from nlp_transfer.sources import LoadedModel, Source, load_source
+from nlp_transfer.strategies import Plan, make_plan, save_adapter
+from nlp_transfer.task import Prediction, Scores, Task, find_task
+from nlp_transfer.training import Settings, Trainer
+
+log = logging.getLogger(__name__)
+PROBES = 32  # test examples predicted again by the reloaded model
+PROBE_TOLERANCE = 1e-4
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """A finished run.
+
+    Attributes:
+        folder: what it left.
+        metrics: the contents of metrics.json.
+        summary: the verdict in words.
+        row: the same as a line of a comparison.
+    """
+
+    folder: Path
+    metrics: dict[str, Any]
+    summary: str
+    row: Row
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """All that a run needs before anything trains."""
+
+    config: RunConfig
+    task: Task
+    splits: Splits
+    source: Source
+    loaded: LoadedModel
+    encoded: Mapping[str, Encoded]
+
+    def plan(self) -> Plan:
+        """Adapt the model to the strategy; changes the model, so once."""
+        strategy, training = self.config.strategy, self.config.training
+        settings = strategy.model_dump(exclude={"kind"})
+        plan = make_plan(
+            strategy.kind,
+            self.loaded,
+            source_kind=self.source.kind,
+            scratch=self.source.scratch,
+            learning_rate=training.learning_rate,
+            epochs=training.epochs,
+            **settings,
+        )
+        phases = tuple(
+            dataclasses.replace(phase, warmup=training.warmup, schedule=training.schedule) for phase in plan.phases
+        )
+        return dataclasses.replace(plan, phases=phases)
+
+
+def prepare(config: RunConfig) -> Prepared:
+    """Read the data, the source and build the model; the seed decides what is drawn."""
+    if config.training.threads:
+        torch.set_num_threads(config.training.threads)
+    set_seed(config.training.seed)
+    kind = find_task(config.task.name)
+    splits = load_splits(config.data, kind.roles)
+    task = kind(config.task, splits.labels)
+    texts = [text for rows in _rows(splits).values() for text in rows[next(iter(kind.roles))]]
+    source = load_source(texts=texts, **config.source.model_dump())
+    encoded = {
+        name: task.encode(rows, source.tokenizer, training=name == "train") for name, rows in _rows(splits).items()
+    }
+    loaded = task.build(source, frozen=config.strategy.kind == "frozen")
+    return Prepared(config, task, splits, source, loaded, encoded)
+
+
+def _rows(splits: Splits) -> dict[str, Any]:
+    return {"train": splits.train, "validation": splits.validation, "test": splits.test}
+
+
+def run(
+    config: RunConfig | Mapping[str, Any] | str | Path,
+    overrides: Sequence[str] = (),
+    *,
+    output: str | Path | None = None,
+    progress: bool = True,
+) -> RunResult:
+    """Train one model as configured, or one per seed.
+
+    Args:
+        config: a file, a mapping or a checked configuration.
+        overrides: dotted KEY=VALUE pairs.
+        output: the run folder; by default `output` of the configuration, else the first free runs/NAME.
+        progress: show bars.
+
+    Raises:
+        TransferError: a subclass says what is wrong, where, and the way out; a folder without metrics.json is unfinished.
+    """
+    checked = load_config(config, overrides)
+    name = Path(config).stem if isinstance(config, str | Path) else f"{checked.task.name}-{checked.strategy.kind}"
+    folder = make_folder(output or checked.output, name)
+    if checked.training.seeds:
+        return _run_seeds(checked, folder, progress=progress)
+    return _run_one(checked, folder, progress=progress)
+
+
+def _run_one(config: RunConfig, folder: Path, *, progress: bool) -> RunResult:
+    clock = _Clock()
+    accelerator = _accelerator(config, folder)
+    prepared = prepare(config)
+    plan = prepared.plan()
+    log.info("%s", trainable_table(plan))
+    sizes = parameter_counts(plan)
+    clock.lap("preparation")
+    (folder / "config.yaml").write_text(render(config), encoding="utf-8")
+    write_json(folder / "environment.json", environment())
+    history = _train(prepared, plan, accelerator, folder, progress=progress)
+    clock.lap("training")
+    if plan.adapter and accelerator.is_main_process:
+        save_adapter(plan.model, folder / "adapter", prepared.source.name)
+    model = plan.finish(plan.model)
+    predictions = {name: _predict(prepared, model, name) for name in ("validation", "test")}
+    scores = {name: prepared.task.score(found, _rows(prepared.splits)[name]) for name, found in predictions.items()}
+    clock.lap("evaluation")
+    simple = prepared.task.baselines(prepared.splits)
+    rows = _rows(prepared.splits)
+    baselines = {
+        name: {split: prepared.task.score(said, rows[split]) for split, said in by_split.items()}
+        for name, by_split in simple.items()
+    }
+    clock.lap("baselines")
+    correct = {name: prepared.task.hits(by_split["test"], rows["test"]) for name, by_split in simple.items()}
+    row = Row(
+        name=folder.name,
+        source=_source_name(prepared),
+        strategy=config.strategy.kind,
+        scratch=prepared.source.scratch,
+        trainable=sizes["trainable"],
+        total=sizes["total"],
+        seconds=clock.seconds["training"],
+        validation=scores["validation"],
+        test=scores["test"],
+        correct=prepared.task.hits(predictions["test"], rows["test"]),
+    )
+    said = verdicts([row], baselines, metric=prepared.task.selection)
+    accelerator.wait_for_everyone()
+    if accelerator.is_main_process:
+        save_model(model, prepared.source.tokenizer, folder / "model")
+        _write_predictions(folder / "predictions.jsonl", predictions["test"], prepared.splits.test)
+        _verify(folder, prepared, predictions["test"])
+    clock.lap("saving")
+    metrics = {
+        **scores,
+        "selection": {"metric": prepared.task.selection, "split": "validation", "best": history.best},
+        "parameters": sizes,
+        "seconds": clock.total(),
+        "baselines": baselines,
+        "seed": config.training.seed,
+        "steps": history.steps,
+        "truncated": {name: encoded.truncated for name, encoded in prepared.encoded.items()},
+        "unknown_tokens": {name: encoded.unknown for name, encoded in prepared.encoded.items()},
+        "data": dataclasses.asdict(prepared.splits.report),
+        "verdict": said,
+    }
+    if accelerator.is_main_process:
+        write_json(folder / FINISHED, metrics)
+    return RunResult(folder, metrics, "\n".join(said), row)
+
+
+def _accelerator(config: RunConfig, folder: Path) -> Accelerator:
+    precision = config.training.precision
+    if precision == "auto":
+        precision = "bf16" if torch.cuda.is_available() and torch.cuda.is_bf16_supported() else "fp32"
+    mixed = "no" if precision == "fp32" else precision
+    if AcceleratorState._shared_state and AcceleratorState().mixed_precision != mixed:
+        AcceleratorState._reset_state()  # an earlier run of this process chose another precision
+    tracker = config.training.tracker
+    accelerator = Accelerator(
+        mixed_precision=mixed, log_with=None if tracker == "none" else tracker, project_dir=str(folder)
+    )
+    if tracker != "none":
+        accelerator.init_trackers("nlp-transfer")
+    return accelerator
+
+
+def _train(prepared: Prepared, plan: Plan, accelerator: Accelerator, folder: Path, *, progress: bool) -> Any:
+    training = prepared.config.training
+
+    def record(facts: dict[str, Any]) -> None:
+        if not accelerator.is_main_process:
+            return
+        with (folder / "history.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(facts) + "\n")
+        log.info("%s epoch %s: %s", facts["phase"], facts["epoch"], _brief(facts))
+        accelerator.log({f"validation/{k}": v for k, v in facts["validation"].items()}, step=facts["step"])
+
+    settings = Settings(
+        batch_size=training.batch_size,
+        accumulation=training.accumulation,
+        weight_decay=training.weight_decay,
+        clip=training.clip,
+        patience=training.patience,
+        label_smoothing=training.label_smoothing,
+        seed=training.seed,
+        cache=cache_folder(),
+        progress=progress,
+    )
+    trainer = Trainer(
+        plan=plan,
+        task=prepared.task,
+        train=prepared.encoded["train"],
+        validation=prepared.encoded["validation"],
+        validation_rows=prepared.splits.validation,
+        pad_token_id=prepared.source.tokenizer.pad_token_id,
+        accelerator=accelerator,
+        settings=settings,
+        record=record,
+    )
+    history = trainer.fit()
+    accelerator.end_training()
+    return history
+
+
+def _brief(facts: Mapping[str, Any]) -> str:
+    shown = {**{k: facts[k] for k in ("loss",) if k in facts}, **facts["validation"]}
+    return ", ".join(f"{name} {value:.4f}" for name, value in shown.items())
+
+
+def _predict(prepared: Prepared, model: PreTrainedModel, split: str) -> list[Prediction]:
+    units = TokenUnits(prepared.encoded[split], prepared.source.tokenizer.pad_token_id)
+    return prepared.task.decode(infer(model, prepared.task, units))
+
+
+def _verify(folder: Path, prepared: Prepared, expected: Sequence[Prediction]) -> None:
+    """Reload what was saved and let it predict again.
+
+    Raises:
+        TrainingError: the reloaded model predicts otherwise.
+    """
+    role = next(iter(prepared.task.roles))
+    texts = list(prepared.splits.test[role][:PROBES])
+    again = load(folder).predict(texts)
+    for text, before, after in zip(texts, expected, again, strict=False):
+        if not alike(before, after):
+            raise TrainingError(f"{folder / 'model'}: the saved model answers {after} to {text[:60]!r}, the trained one {before}")
+
+
+def alike(one: Any, other: Any) -> bool:
+    """Whether two predictions are equal, numbers within the noise of batching."""
+    if isinstance(one, float) and isinstance(other, float):
+        return abs(one - other) < PROBE_TOLERANCE
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        label_is_close = max(one.get("probabilities", {}).values(), default=1.0) < 0.5 + PROBE_TOLERANCE
+        keys = [key for key in one if not (key == "label" and label_is_close)]
+        return one.keys() == other.keys() and all(alike(one[key], other[key]) for key in keys)
+    return bool(one == other)
+
+
+def _write_predictions(path: Path, predictions: Sequence[Prediction], rows: Any) -> None:
+    """One line per test row: its place in the file and what the model said."""
+    lines = (json.dumps({"row": row, **said}, ensure_ascii=False) for row, said in zip(rows["row"], predictions, strict=True))
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def parameter_counts(plan: Plan) -> dict[str, int]:
+    """How many numbers the model holds and how many of them move in some phase."""
+    sizes = {name: parameter.numel() for name, parameter in plan.model.named_parameters()}
+    return {"total": sum(sizes.values()), "trainable": sum(sizes[name] for name in plan.moving)}
+
+
+def trainable_table(plan: Plan) -> str:
+    """What moves and what does not, phase by phase, module by module."""
+    sizes = {name: parameter.numel() for name, parameter in plan.model.named_parameters()}
+    lines = [f"{'phase':<14} {'module':<44} {'trainable':>12} {'frozen':>12}  learning rate"]
+    for phase in plan.phases:
+        groups: dict[str, list[str]] = {}
+        for name in sizes:
+            groups.setdefault(_module(name), []).append(name)
+        for module, names in groups.items():
+            moving = [name for name in names if name in phase.rates]
+            rates = sorted({phase.rates[name] for name in moving})
+            shown = "solved (L-BFGS)" if phase.solver == "lbfgs" and rates else " - ".join(f"{r:.2g}" for r in _ends(rates))
+            trainable = sum(sizes[name] for name in moving)
+            frozen = sum(sizes[name] for name in names) - trainable
+            lines.append(f"{phase.name:<14} {module:<44} {trainable:>12,} {frozen:>12,}  {shown or '-'}")
+    return "\n".join(lines)
+
+
+def _module(name: str) -> str:
+    """The part of the model a parameter is counted under: up to the number of its layer, or its parent's parent."""
+    parts = name.split(".")
+    for index, part in enumerate(parts):
+        if part.isdigit():
+            return ".".join(parts[: index + 1])
+    return ".".join(parts[: min(len(parts) - 1, 3)])
+
+
+def _ends(values: Sequence[float]) -> Sequence[float]:
+    return values if len(values) < 2 else (values[0], values[-1])
+
+
+def _source_name(prepared: Prepared) -> str:
+    section = prepared.config.source
+    context = getattr(section, "contextualizer", "bag")
+    return section.name if context == "bag" else f"{section.name} + {context}"
+
+
+def _run_seeds(config: RunConfig, folder: Path, *, progress: bool) -> RunResult:
+    """One run per seed in a subfolder each; mean and standard deviation beside the seed that validation chooses."""
+    results = []
+    for seed in config.training.seeds or ():
+        training = config.training.model_copy(update={"seed": seed, "seeds": None})
+        part = folder / f"seed-{seed}"
+        part.mkdir()
+        results.append(_run_one(config.model_copy(update={"training": training}), part, progress=progress))
+    metric = find_task(config.task.name).selection
+    best = max(results, key=lambda result: result.metrics["validation"][metric])
+    spread = {
+        split: {name: _spread([result.metrics[split][name] for result in results]) for name in _numbers(best, split)}
+        for split in ("validation", "test")
+    }
+    for name in ("config.yaml", "environment.json", "model", "adapter", "predictions.jsonl", "history.jsonl"):
+        if (best.folder / name).exists():
+            (best.folder / name).rename(folder / name)
+    metrics = {**best.metrics, "seeds": {"values": list(config.training.seeds or ()), **spread}}
+    write_json(folder / FINISHED, metrics)
+    return dataclasses.replace(best, folder=folder, metrics=metrics)
+
+
+def _numbers(result: RunResult, split: str) -> list[str]:
+    return [name for name, value in result.metrics[split].items() if isinstance(value, int | float)]
+
+
+def _spread(values: Sequence[float]) -> dict[str, float]:
+    return {"mean": statistics.mean(values), "standard_deviation": statistics.stdev(values)}
+
+
+class _Clock:
+    """Wall-clock seconds of the stages of a run."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._last = self._start = time.perf_counter()
+
+    def lap(self, name: str) -> None:
+        now = time.perf_counter()
+        self.seconds[name] = round(now - self._last, 3)
+        self._last = now
+
+    def total(self) -> dict[str, float]:
+        return {**self.seconds, "total": round(time.perf_counter() - self._start, 3)}

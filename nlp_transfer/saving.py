@@ -1,0 +1,111 @@
+"""The run folder: what a run leaves behind, complete or not at all."""
+
+import json
+import math
+import os
+import platform
+import shutil
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+import nlp_transfer.modeling
+from nlp_transfer.errors import ConfigError, TrainingError
+from nlp_transfer.modeling.pooled import PooledConfig
+from nlp_transfer.modeling.static import StaticConfig, StaticTokenizer
+
+PACKAGES = ("nlp-transfer", "torch", "transformers", "datasets", "evaluate", "accelerate", "peft", "gensim", "scikit-learn", "numpy")
+FINISHED = "metrics.json"  # written last
+
+
+def make_folder(wanted: str | Path | None, name: str) -> Path:
+    """Create the run folder before anything expensive happens.
+
+    Args:
+        wanted: the user's choice; None takes the first free runs/NAME, runs/NAME-2, ...
+        name: of the configuration.
+
+    Raises:
+        ConfigError: the place is a file, cannot be written, or holds something already.
+    """
+    if wanted is None:
+        count = 1
+        while (folder := Path("runs") / (name if count == 1 else f"{name}-{count}")).exists():
+            count += 1
+    else:
+        folder = Path(wanted)
+    try:
+        if folder.is_dir() and any(folder.iterdir()):
+            what = "a finished run" if (folder / FINISHED).exists() else "files already"
+            raise ConfigError(f"output folder {folder} holds {what}; choose another with --output or remove it")
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".probe"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise ConfigError(f"output folder {folder} cannot be written: {error.strerror}; choose another with --output") from None
+    return folder
+
+
+def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
+    """Write weights (safetensors), configuration and tokenizer; our own architectures take their modelling files along."""
+    config = model.config
+    own = isinstance(config, PooledConfig | StaticConfig)
+    if isinstance(config, PooledConfig):
+        config.auto_map = {
+            "AutoConfig": "pooled.PooledConfig",
+            "AutoModelForSequenceClassification": "pooled.PooledClassifier",
+        }
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    if isinstance(tokenizer, StaticTokenizer):
+        _update_json(folder / "tokenizer_config.json", {"auto_map": {"AutoTokenizer": [None, "static.StaticTokenizer"]}})
+    _update_json(folder / "config.json", {"_name_or_path": None})
+    if own:
+        for file in ("pooled.py", "static.py"):
+            shutil.copy(Path(nlp_transfer.modeling.__path__[0]) / file, folder / file)
+
+
+def _update_json(path: Path, changes: Mapping[str, Any]) -> None:
+    """Set keys, or drop them where the value is None."""
+    values = {**json.loads(path.read_text(encoding="utf-8")), **changes}
+    kept = {key: value for key, value in values.items() if value is not None or key not in changes}
+    path.write_text(json.dumps(kept, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def write_json(path: Path, values: Any) -> None:
+    """Write through a temporary file, so that a reader sees all or nothing.
+
+    Raises:
+        TrainingError: a number is not finite.
+    """
+    try:
+        text = json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False)
+    except ValueError:
+        raise TrainingError(f"{path.name}: a score is not a finite number: {_nonfinite(values)}") from None
+    fresh = path.with_name(f".{path.name}.tmp")
+    fresh.write_text(text + "\n", encoding="utf-8")
+    fresh.replace(path)
+
+
+def _nonfinite(values: Any, path: str = "") -> str:
+    if isinstance(values, Mapping):
+        return next((found for key, value in values.items() if (found := _nonfinite(value, f"{path}.{key}"))), "")
+    return path.strip(".") if isinstance(values, float) and not math.isfinite(values) else ""
+
+
+def environment() -> dict[str, Any]:
+    """Versions and hardware that the figures were made with."""
+    device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "packages": {name: version(name) for name in PACKAGES},
+        "device": torch.cuda.get_device_name() if device and device.type == "cuda" else str(device or "cpu"),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "threads": torch.get_num_threads(),
+    }

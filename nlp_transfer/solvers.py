@@ -1,0 +1,77 @@
+"""A linear head on frozen features has one best solution: L-BFGS finds it, no epochs needed."""
+
+import logging
+
+import numpy as np
+import torch
+
+from nlp_transfer.features import ReplayUnits
+from nlp_transfer.modeling.pooled import PooledClassifier
+
+log = logging.getLogger(__name__)
+STRENGTHS = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)  # inverse L2 penalties tried; validation chooses
+
+
+def standardise(model: PooledClassifier, units: ReplayUnits) -> None:
+    """Set the head's shift and scale to the mean and inverse deviation of the training features."""
+    if model.head.mix is not None:  # the mix moves, and with it what would be standardised
+        return
+    inputs = _inputs(model, units)
+    deviation = inputs.std(0)
+    model.head.shift.copy_(torch.from_numpy(inputs.mean(0)))  # type: ignore[operator]
+    model.head.scale.copy_(torch.from_numpy(1.0 / np.where(deviation > 1e-6, deviation, 1.0)))  # type: ignore[operator]
+
+
+def solve(model: PooledClassifier, train: ReplayUnits, validation: ReplayUnits) -> dict[str, float]:
+    """Fit the output layer by multinomial logistic regression; the L2 penalty is chosen on validation.
+
+    Args:
+        model: its head must be linear.
+        train: stored features with class ids as targets.
+        validation: likewise; scored by accuracy, the stronger penalty wins a tie.
+
+    Returns:
+        The chosen inverse penalty and its accuracy.
+    """
+    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - a second to import
+
+    standardise(model, train)
+    x, y = _standardised(model, train), np.asarray(train.encoded.targets)
+    x_validation, y_validation = _standardised(model, validation), np.asarray(validation.encoded.targets)
+    best: tuple[float, float, LogisticRegression] | None = None
+    fitted = None
+    for strength in STRENGTHS:
+        fitted = LogisticRegression(C=strength, max_iter=1000, tol=1e-3).fit(x, y, sample_weight=train.encoded.weights)
+        accuracy = float((fitted.predict(x_validation) == y_validation).mean())
+        if best is None or accuracy > best[0]:
+            best = (accuracy, strength, fitted)
+    assert best is not None  # noqa: S101 - STRENGTHS is not empty
+    accuracy, strength, fitted = best
+    _write(model, fitted.coef_, fitted.intercept_, fitted.classes_)
+    log.info("linear head solved by L-BFGS, C=%g chosen on validation", strength)
+    return {"inverse_penalty": strength, "accuracy": accuracy}
+
+
+@torch.no_grad()
+def _inputs(model: PooledClassifier, units: ReplayUnits) -> np.ndarray:
+    features = torch.from_numpy(np.stack(list(units.rows)))
+    selected: np.ndarray = model.head.cpu().select(features).numpy()
+    return selected
+
+
+def _standardised(model: PooledClassifier, units: ReplayUnits) -> np.ndarray:
+    shift, scale = model.head.shift.numpy(), model.head.scale.numpy()  # type: ignore[operator]
+    result: np.ndarray = (_inputs(model, units) - shift) * scale
+    return result
+
+
+@torch.no_grad()
+def _write(model: PooledClassifier, weights: np.ndarray, bias: np.ndarray, classes: np.ndarray) -> None:
+    """Copy the solution; with two classes scikit-learn keeps one row, the log-odds of the second class."""
+    output = model.head.output
+    if len(classes) == 2:
+        weights, bias = np.concatenate([-weights / 2, weights / 2]), np.concatenate([-bias / 2, bias / 2])
+    output.weight.zero_()
+    output.bias.fill_(-1e4)  # a class that train lacks is never predicted
+    output.weight[classes] = torch.from_numpy(weights).to(output.weight)
+    output.bias[classes] = torch.from_numpy(bias).to(output.bias)

@@ -1,0 +1,78 @@
+"""What every reader of vector files gives: batches of words and rows, each row with its place in the file."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from nlp_transfer.errors import SourceError
+from nlp_transfer.sources.fasttext import Subwords
+
+BLOCK = 1 << 22  # bytes read at a time
+MAX_DIM = 1 << 16  # wider rows do not exist; a larger number is a broken header
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Consecutive rows of a file.
+
+    Attributes:
+        words: k words.
+        vectors: (k, d) float32.
+        places: the line or row number of each, from 1.
+    """
+
+    words: Sequence[str]
+    vectors: np.ndarray
+    places: Sequence[int]
+
+
+@dataclass
+class VectorStream:
+    """A vector file being read once, in bounded memory.
+
+    Attributes:
+        path: the file.
+        dim: numbers in a row.
+        batches: its rows, in file order.
+        unit: what `Batch.places` counts, `line` or `row`.
+        size: the end of `position`, for the progress bar.
+        position: how far the reading has come.
+        counts: policies applied while reading, such as `blank_lines`.
+        subwords: the n-gram vectors of a fastText model.
+        mapped: all rows as one float32 memory map, where the file is one.
+    """
+
+    path: Path
+    dim: int
+    batches: Iterator[Batch]
+    unit: str
+    size: int
+    position: Callable[[], int]
+    counts: Counter[str] = field(default_factory=Counter)
+    subwords: Subwords | None = None
+    mapped: np.ndarray | None = None
+
+
+def check_header(path: Path, count: int, dim: int, *, needed: int, held: int) -> None:
+    """Refuse a header before anything is allocated for it.
+
+    Args:
+        path: the file, for the message.
+        count: rows promised.
+        dim: numbers a row promised.
+        needed: fewest bytes that such a table takes.
+        held: most bytes that the file can hold.
+
+    Raises:
+        SourceError: a count that is not positive, or more than the file can hold.
+    """
+    if count < 1 or not 1 <= dim <= MAX_DIM:
+        raise SourceError(f"{path}: the header promises {count} x {dim} vectors; this is no vector file")
+    if needed > held:
+        raise SourceError(
+            f"{path}: the header promises {count} x {dim} vectors, at least {needed:,} bytes, but the file can hold "
+            f"{held:,}; it is truncated, or its header is wrong"
+        )

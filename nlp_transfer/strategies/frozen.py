@@ -1,0 +1,52 @@
+"""`frozen`: the pretrained part never moves; what is new is trained on its features."""
+
+from typing import Literal
+
+from nlp_transfer.errors import ConfigError
+from nlp_transfer.modeling.pooled import PooledClassifier
+from nlp_transfer.sources import LoadedModel
+from nlp_transfer.strategies.base import Phase, Plan, plain
+
+
+def linear_on_features(loaded: LoadedModel) -> bool:
+    """Whether all that is new is one linear layer on fixed features, so that L-BFGS can solve it."""
+    model = loaded.model
+    return (
+        isinstance(model, PooledClassifier)
+        and not model.config.hidden
+        and not model.config.mix_layers
+        and all(name.startswith("head.") for name in loaded.new)
+    )
+
+
+def frozen(
+    loaded: LoadedModel,
+    *,
+    epochs: int,
+    learning_rate: float,
+    solver: Literal["auto", "lbfgs", "gradient"] = "auto",
+    cache: str = "disk",
+) -> Plan:
+    """Train the new parameters only.
+
+    Args:
+        loaded: the model and its new parameters.
+        epochs: of gradient steps; a solved head needs none.
+        learning_rate: of gradient steps.
+        solver: `auto` solves where the head is linear.
+        cache: where the features are kept.
+
+    Raises:
+        ConfigError: L-BFGS was asked for a head that is not linear.
+    """
+    linear = linear_on_features(loaded)
+    if solver == "lbfgs" and not linear:
+        raise ConfigError("strategy.solver: lbfgs needs a linear pooled head on frozen features; use gradient or auto")
+    solved = linear and solver != "gradient"
+    phase = Phase(
+        name="frozen",
+        epochs=1 if solved else epochs,
+        rates=dict.fromkeys(sorted(loaded.new), learning_rate),
+        solver="lbfgs" if solved else "gradient",
+    )
+    return Plan(loaded.model, (phase,), cache, plain)

@@ -1,0 +1,61 @@
+"""`gradual`: train the head first, then let deeper blocks follow."""
+
+from typing import Literal
+
+from nlp_transfer.sources import LoadedModel
+from nlp_transfer.strategies.base import Phase, Plan, plain
+from nlp_transfer.strategies.blocks import blocks
+from nlp_transfer.strategies.frozen import linear_on_features
+
+
+def gradual(
+    loaded: LoadedModel,
+    *,
+    epochs: int,
+    learning_rate: float,
+    schedule: Literal["ulmfit", "lp_ft"] = "ulmfit",
+    blocks_per_phase: int = 2,
+    phase_epochs: int = 1,
+    rate_decay: float = 2.6,
+    cache: str = "memory",
+) -> Plan:
+    """Unfreeze top-down with discriminative rates (Howard & Ruder 2018, sections 3.2-3.3), or LP-FT (Kumar et al. 2022).
+
+    Args:
+        loaded: the model and its new parameters.
+        epochs: of the last phase, in which everything moves.
+        learning_rate: of the topmost block.
+        schedule: `ulmfit` or `lp_ft`.
+        blocks_per_phase: how many more blocks move in each phase.
+        phase_epochs: epochs of the phases before the last.
+        rate_decay: each block learns this many times slower than the one above it (ulmfit).
+        cache: where activations of blocks still frozen are kept.
+    """
+    stack = blocks(loaded.model)
+    if schedule == "lp_ft":
+        return Plan(loaded.model, _probe_then_tune(loaded, stack, epochs, phase_epochs, learning_rate), cache, plain)
+    moving = {name: learning_rate for names in stack for name in names if name in loaded.new}
+    # A head without new parameters cannot be: then the top block starts.
+    phases = [Phase("head", phase_epochs, dict(moving))] if moving else []
+    below = [names for names in stack if not set(names) <= set(moving)][::-1]
+    for start in range(0, len(below), blocks_per_phase):
+        for depth, names in enumerate(below[start : start + blocks_per_phase], start=start):
+            moving |= {name: learning_rate / rate_decay**depth for name in names if name not in moving}
+        last = start + blocks_per_phase >= len(below)
+        name = "all" if last else f"top {start + blocks_per_phase}"
+        phases.append(Phase(name, epochs if last else phase_epochs, dict(moving)))
+    return Plan(loaded.model, tuple(phases), cache, plain)
+
+
+def _probe_then_tune(
+    loaded: LoadedModel, stack: list[list[str]], epochs: int, phase_epochs: int, learning_rate: float
+) -> tuple[Phase, ...]:
+    solved = linear_on_features(loaded)
+    probe = Phase(
+        name="linear probe",
+        epochs=1 if solved else phase_epochs,
+        rates=dict.fromkeys(sorted(loaded.new), learning_rate if solved else 10 * learning_rate),
+        solver="lbfgs" if solved else "gradient",
+    )
+    everything = {name: learning_rate for names in stack for name in names}
+    return probe, Phase("fine-tuning", epochs, everything)

@@ -1,0 +1,116 @@
+"""`lora`: low-rank updates beside frozen weights, through peft; newly initialised modules are trained in full."""
+
+import json
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from torch import nn
+from transformers import PreTrainedModel
+
+from nlp_transfer.errors import ConfigError
+from nlp_transfer.sources import LoadedModel
+from nlp_transfer.strategies.base import Phase, Plan
+
+PISSA = "pissa_niter_4"  # the randomised decomposition: seconds where the exact one takes half a minute
+
+
+def lora(
+    loaded: LoadedModel,
+    *,
+    epochs: int,
+    learning_rate: float,
+    rank: int = 16,
+    alpha: int = 32,
+    dropout: float = 0.05,
+    targets: Literal["all-linear"] | Sequence[str] = "all-linear",
+    embeddings: bool | None = None,
+    rslora: bool = False,
+    dora: bool = False,
+    init: Literal["default", "pissa"] = "default",
+    head_learning_rate: float | None = None,
+) -> Plan:
+    """Add adapters (Hu et al. 2021; rsLoRA: Kalajdzievski 2023; DoRA: Liu et al. 2024; PiSSA: Meng et al. 2024).
+
+    Args:
+        loaded: the model and its new parameters; modules that hold new parameters are trained and saved whole.
+        epochs: in the one phase.
+        learning_rate: of the adapters.
+        rank: of the updates.
+        alpha: their scale.
+        dropout: before the adapters of linear layers.
+        targets: every pretrained linear layer, or those whose names end so.
+        embeddings: adapt the word embeddings; by default only where there is nothing linear (static vectors).
+        rslora: scale by the root of the rank.
+        dora: learn magnitudes and directions apart.
+        init: start from zero updates, or from the principal singular vectors.
+        head_learning_rate: of newly initialised modules.
+
+    Raises:
+        ConfigError: no module matches the targets.
+    """
+    from peft import LoraConfig, get_peft_model  # noqa: PLC0415 - seconds to import
+
+    model = loaded.model
+    linear, table = _modules(model, loaded.new)
+    chosen = linear if targets == "all-linear" else [name for name in linear if name.endswith(tuple(targets))]
+    if embeddings or (embeddings is None and not linear):
+        chosen = [*chosen, table]
+    if not chosen:
+        raise ConfigError(f"strategy.targets: no linear layer's name ends in {targets}; there are {', '.join(linear[:8])}")
+    config = LoraConfig(
+        r=rank,
+        lora_alpha=alpha,
+        lora_dropout=dropout if chosen != [table] else 0.0,
+        target_modules=chosen,
+        modules_to_save=_owners(model, loaded.new),
+        use_rslora=rslora,
+        use_dora=dora,
+        init_lora_weights=PISSA if init == "pissa" else True,
+    )
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", category=FutureWarning, module="peft")
+        wrapped = get_peft_model(model, config)
+    rates = {
+        name: (head_learning_rate or learning_rate) if "modules_to_save" in name else learning_rate
+        for name, parameter in wrapped.named_parameters()
+        if parameter.requires_grad
+    }
+    return Plan(wrapped, (Phase("lora", epochs, rates),), "none", merge, adapter=True)
+
+
+def _modules(model: PreTrainedModel, new: frozenset[str]) -> tuple[list[str], str]:
+    """Exact paths of the pretrained linear layers and of the word embeddings."""
+    linear = [
+        name for name, module in model.named_modules() if isinstance(module, nn.Linear) and f"{name}.weight" not in new
+    ]
+    words = model.get_input_embeddings()
+    return linear, next(name for name, module in model.named_modules() if module is words)
+
+
+def _owners(model: nn.Module, new: frozenset[str]) -> list[str]:
+    """The largest modules all of whose parameters are new."""
+    owners: list[str] = []
+    for path, module in model.named_modules():
+        names = {f"{path}.{name}" for name, _ in module.named_parameters()}
+        inside = any(path == owner or path.startswith(f"{owner}.") for owner in owners)
+        if path and names and names <= new and not inside:
+            owners.append(path)
+    return owners
+
+
+def merge(model: nn.Module) -> PreTrainedModel:
+    """Add the updates to the weights they stand beside and drop the wrapper."""
+    merged: PreTrainedModel = model.merge_and_unload()  # type: ignore[operator]
+    return merged
+
+
+def save_adapter(model: Any, folder: Path, base: str) -> None:
+    """Write the adapter and the new modules as safetensors; `base` is named instead of a local path."""
+    model.save_pretrained(str(folder), safe_serialization=True)
+    path = folder / "adapter_config.json"
+    values = json.loads(path.read_text(encoding="utf-8"))
+    values["base_model_name_or_path"] = base
+    path.write_text(json.dumps(values, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    (folder / "README.md").unlink(missing_ok=True)  # a template card that shows local paths

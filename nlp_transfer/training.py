@@ -1,0 +1,359 @@
+"""The training loop: phases in order, each with its own optimizer, schedule and distributed wrapper."""
+
+import contextlib
+import logging
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+from tqdm import tqdm
+from transformers import PreTrainedModel
+
+from nlp_transfer.batching import Encoded, plan
+from nlp_transfer.errors import TrainingError
+from nlp_transfer.evaluation import infer
+from nlp_transfer.features import ReplayUnits, TokenUnits, Units, find_boundary, replay, replaying
+from nlp_transfer.modeling.pooled import PooledClassifier
+from nlp_transfer.modeling.static import StaticModel
+from nlp_transfer.solvers import solve, standardise
+from nlp_transfer.strategies import Phase, Plan
+from nlp_transfer.task import Scores, Task
+
+log = logging.getLogger(__name__)
+SETTLED = 3  # optimizer steps after which everything that trains must have had a gradient
+STORED_WORTH = 2  # epochs from which stored activations pay
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the loop needs beside the phases; see `TrainingConfig` for the meanings."""
+
+    batch_size: int
+    accumulation: int
+    weight_decay: float
+    clip: float
+    patience: int | None
+    label_smoothing: float
+    seed: int
+    cache: Path | None
+    progress: bool = True
+
+
+@dataclass
+class History:
+    """What happened, epoch by epoch, and the best state seen on validation."""
+
+    epochs: list[dict[str, Any]] = field(default_factory=list)
+    best: float = -math.inf
+    state: dict[str, Tensor] = field(default_factory=dict)
+    steps: int = 0
+    waited: int = 0
+
+
+@dataclass(frozen=True)
+class Trainer:
+    """The parts that stay the same through all phases of one run."""
+
+    plan: Plan
+    task: Task
+    train: Encoded
+    validation: Encoded
+    validation_rows: Any
+    pad_token_id: int
+    accelerator: Accelerator
+    settings: Settings
+    record: Callable[[dict[str, Any]], None]
+
+    def fit(self) -> History:
+        """Run all phases, then put the best state on validation back into the model.
+
+        Raises:
+            TrainingError: the loss or a gradient is not finite, or a parameter moved or rested against the plan.
+        """
+        history = History()
+        model = self.plan.model.to(self.accelerator.device)
+        for phase in self.plan.phases:
+            freeze(model, phase.rates)
+            before = fingerprints(model, phase.rates)
+            self._phase(model, phase, history)
+            check_rested(model, before)
+        load_state(model, history.state)
+        return history
+
+    def _phase(self, model: nn.Module, phase: Phase, history: History) -> None:
+        history.waited = 0
+        with contextlib.ExitStack() as stack:
+            train, validation = self._units(model, phase, stack)
+            if phase.solver == "lbfgs":
+                self._solve(model, train, validation, phase, history)
+                return
+            if isinstance(model, PooledClassifier) and isinstance(train, ReplayUnits) and phase.rates:
+                self._standardise(model, train)
+            stack.enter_context(restricted(model, phase.rates, [self.train, self.validation]))
+            self._epochs(model, phase, train, validation, history)
+
+    def _units(self, model: nn.Module, phase: Phase, stack: contextlib.ExitStack) -> tuple[Units, Units]:
+        """Both splits as tokens, or as stored activations where that is possible and pays."""
+        tokens = TokenUnits(self.train, self.pad_token_id), TokenUnits(self.validation, self.pad_token_id)
+        boundary = find_boundary(model, frozenset(phase.rates))
+        pays = phase.epochs >= STORED_WORTH or (boundary is not None and boundary.kind == "pooled")
+        if boundary is None or self.plan.cache == "none" or not pays:
+            return tokens
+        assert isinstance(model, PreTrainedModel)  # noqa: S101 - find_boundary saw to it
+        cache = self.settings.cache if self.plan.cache == "disk" else None
+        stored: list[Units] = []
+        for units in tokens:
+            ready = replay(model, units, boundary, cache, progress=self.settings.progress)
+            if ready is None:
+                return tokens
+            stored.append(ready)
+        stack.enter_context(replaying(model, boundary))
+        return stored[0], stored[1]
+
+    def _standardise(self, model: PooledClassifier, train: ReplayUnits) -> None:
+        if train.rows[0].ndim > 2:
+            standardise(model.cpu(), train)
+            model.to(self.accelerator.device)
+
+    def _solve(self, model: nn.Module, train: Units, validation: Units, phase: Phase, history: History) -> None:
+        if not isinstance(model, PooledClassifier) or not isinstance(train, ReplayUnits):
+            raise TrainingError(f"phase '{phase.name}': the features do not fit in memory; use strategy.solver=gradient")
+        assert isinstance(validation, ReplayUnits)  # noqa: S101 - both or neither
+        started = time.perf_counter()
+        solved = solve(model.cpu(), train, validation)
+        model.to(self.accelerator.device)
+        self._judge(model, phase, validation, history, {"epoch": 1, "solver": solved}, started)
+
+    def _epochs(self, model: nn.Module, phase: Phase, train: Units, validation: Units, history: History) -> None:
+        settings = self.settings
+        optimizer = make_optimizer(model, phase.rates, settings.weight_decay)
+        wrapped, optimizer = self.accelerator.prepare(model, optimizer)
+        per_epoch = math.ceil(len(train.encoded.inputs) / settings.batch_size)
+        total = per_epoch * phase.epochs
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer.optimizer, lambda step: rate_factor(step, total, phase))
+        start = {name: parameter.detach().clone() for name, parameter in moving(model, phase.rates)}
+        step = 0
+        for epoch in range(1, phase.epochs + 1):
+            started = time.perf_counter()
+            train_mode(model)
+            batches = plan(self.train.lengths, settings.batch_size, seed=settings.seed, epoch=len(history.epochs))
+            losses = []
+            for units in self._progress(batches, f"{phase.name} {epoch}/{phase.epochs}"):
+                loss = self._accumulate(wrapped, train, units)
+                norm = self.accelerator.clip_grad_norm_(wrapped.parameters(), settings.clip)
+                rate = scheduler.get_last_lr()[-1]
+                self._refuse_nonfinite(loss, norm, phase, history.steps + 1, rate)
+                optimizer.step()
+                scheduler.step()
+                step += 1
+                if step == min(SETTLED, total):
+                    check_moved(model, start)
+                    start.clear()
+                optimizer.zero_grad()
+                losses.append(loss)
+                history.steps += 1
+            facts = {"epoch": epoch, "loss": float(np.mean(losses)), "learning_rate": rate}
+            self._judge(model, phase, validation, history, facts, started)
+            if settings.patience and history.waited >= settings.patience:
+                log.info("no better validation for %d epochs: stopping phase '%s'", history.waited, phase.name)
+                break
+        self.accelerator.unwrap_model(wrapped, keep_fp32_wrapper=False)
+        self.accelerator.free_memory()
+
+    def _accumulate(self, wrapped: nn.Module, train: Units, units: np.ndarray) -> float:
+        """Forward and backward over one batch: this process's share, in pieces; the gradient is of the batch's mean."""
+        accelerator, settings = self.accelerator, self.settings
+        weight = float(train.encoded.weights[units].sum())
+        share = units[accelerator.process_index :: accelerator.num_processes]
+        pieces = np.array_split(share, max(1, min(settings.accumulation, len(share))))
+        total = 0.0
+        for index, piece in enumerate(pieces):
+            last = index == len(pieces) - 1
+            # A process without a share still takes part in the exchange of gradients, with a weightless loss.
+            batch = train.batch(piece if len(piece) else units[:1]).to(accelerator.device)
+            with contextlib.nullcontext() if last else accelerator.no_sync(wrapped):
+                with accelerator.autocast():
+                    loss = self.task.loss(wrapped, batch, smoothing=settings.label_smoothing) / weight
+                if not len(piece):
+                    loss = loss * 0.0
+                accelerator.backward(loss * accelerator.num_processes)  # the exchange averages over processes
+            total += loss.item()
+        if accelerator.num_processes > 1:
+            total = float(accelerator.reduce(torch.tensor(total, device=accelerator.device), "sum"))
+        return total
+
+    def _refuse_nonfinite(self, loss: float, norm: Any, phase: Phase, step: int, rate: float) -> None:
+        scaled = self.accelerator.scaler is not None  # fp16 skips steps that overflow, by design
+        if math.isfinite(loss) and (scaled or norm is None or math.isfinite(float(norm))):
+            return
+        raise TrainingError(
+            f"the loss is {loss} and the gradient norm {float(norm):.3g} at step {step} (phase '{phase.name}', learning rate "
+            f"{rate:.3g}); nothing was saved from it. Try a lower training.learning_rate or training.precision=fp32"
+        )
+
+    def _judge(
+        self, model: nn.Module, phase: Phase, validation: Units, history: History, facts: dict[str, Any], started: float
+    ) -> None:
+        """Score on validation, remember the best state, write the record."""
+        scores = self.validate(model, validation)
+        value = float(scores[self.task.selection])
+        if value > history.best:
+            history.best, history.waited = value, 0
+            history.state = {
+                name: parameter.detach().cpu().clone()
+                for name, parameter in full_state(model).items()
+                if name in self.plan.moving or name.startswith(("head.shift", "head.scale"))
+            }
+        else:
+            history.waited += 1
+        record = {"phase": phase.name, **facts, "step": history.steps, "validation": flat(scores)}
+        record["seconds"] = round(time.perf_counter() - started, 3)
+        history.epochs.append(record)
+        self.record(record)
+
+    def validate(self, model: nn.Module, validation: Units) -> Scores:
+        """Scores on the validation split."""
+        results = infer(model, self.task, validation)  # type: ignore[arg-type]
+        return self.task.score(self.task.decode(results), self.validation_rows)
+
+    def _progress(self, batches: list[np.ndarray], label: str) -> Iterator[np.ndarray]:
+        show = self.settings.progress and self.accelerator.is_main_process
+        yield from tqdm(batches, desc=label, unit="batch", disable=None if show else True, leave=False)
+
+
+def rate_factor(step: int, total: int, phase: Phase) -> float:
+    """Share of the peak rate at a step (from 0): a linear rise, then linear, cosine or no decay.
+
+    With a tenth of warm-up and linear decay this is the slanted triangle of Howard & Ruder 2018, section 3.2.
+    """
+    rise = phase.warmup * total
+    if step < rise:
+        return (step + 1) / (rise + 1)
+    done = (step - rise) / max(1.0, total - rise)
+    match phase.schedule:
+        case "linear":
+            return max(0.0, 1.0 - done)
+        case "cosine":
+            return 0.5 * (1.0 + math.cos(math.pi * min(1.0, done)))
+        case "constant":
+            return 1.0
+
+
+def freeze(model: nn.Module, rates: Mapping[str, float]) -> None:
+    """Let exactly the named parameters require gradients."""
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(name in rates)
+
+
+def train_mode(module: nn.Module) -> None:
+    """Put into train mode what trains; a subtree that is wholly frozen goes to eval mode, so its dropout rests."""
+    module.train()
+    _rest(module)
+
+
+def _rest(module: nn.Module) -> None:
+    parameters = list(module.parameters())
+    if parameters and not any(parameter.requires_grad for parameter in parameters):
+        module.eval()
+        return
+    for child in module.children():
+        _rest(child)
+
+
+def moving(model: nn.Module, rates: Mapping[str, float]) -> Iterator[tuple[str, nn.Parameter]]:
+    """The named parameters that train, as they are in the model now."""
+    return ((name, parameter) for name, parameter in model.named_parameters() if name in rates)
+
+
+def make_optimizer(model: nn.Module, rates: Mapping[str, float], weight_decay: float) -> torch.optim.AdamW:
+    """Fused AdamW (Loshchilov & Hutter 2019), one group per rate and decay; biases, norms and embeddings do not decay."""
+    tables = {f"{name}.weight" for name, module in model.named_modules() if isinstance(module, nn.Embedding)}
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, parameter in moving(model, rates):
+        parameter.requires_grad_(True)
+        decay = weight_decay if parameter.ndim > 1 and name not in tables and "lora_embedding" not in name else 0.0
+        groups.setdefault((rates[name], decay), []).append(parameter)
+    listed = [{"params": group, "lr": rate, "weight_decay": decay} for (rate, decay), group in groups.items()]
+    return torch.optim.AdamW(listed, fused=True)
+
+
+@contextlib.contextmanager
+def restricted(model: nn.Module, rates: Mapping[str, float], splits: list[Encoded]) -> Iterator[None]:
+    """While a table of static vectors trains, work on the rows of the run's words only.
+
+    Rows that no text uses get no gradient and no decay, so the result is that of the whole table.
+    """
+    owners = [
+        module
+        for name, module in model.named_modules()
+        if isinstance(module, StaticModel) and f"{name}.embeddings.weight" in rates
+    ]
+    if not owners:
+        yield
+        return
+    static = owners[0]
+    used = {0, 1, *(token for split in splits for unit in split.inputs for token in unit["input_ids"])}
+    ids = torch.tensor(sorted(used))
+    static.restrict(ids)
+    try:
+        yield
+    finally:
+        static.restore()
+
+
+def full_state(model: nn.Module) -> dict[str, Tensor]:
+    """The model's state by name; a restricted table appears whole."""
+    state = dict(model.state_dict())
+    for name, module in model.named_modules():
+        if isinstance(module, StaticModel):
+            state[f"{name}.embeddings.weight"] = module.whole_table()
+    return state
+
+
+def load_state(model: nn.Module, state: Mapping[str, Tensor]) -> None:
+    """Write tensors back into the model in place."""
+    own = model.state_dict()
+    with torch.no_grad():
+        for name, value in state.items():
+            own[name].copy_(value)
+
+
+def fingerprints(model: nn.Module, rates: Mapping[str, float]) -> dict[str, int]:
+    """The write counter of every frozen parameter; any change in place raises it."""
+    return {name: parameter._version for name, parameter in model.named_parameters() if name not in rates}
+
+
+def check_rested(model: nn.Module, before: Mapping[str, int]) -> None:
+    """Make sure that no frozen parameter was written to.
+
+    Raises:
+        TrainingError: naming one that was.
+    """
+    for name, parameter in model.named_parameters():
+        if name in before and parameter._version != before[name]:
+            raise TrainingError(f"frozen parameter {name} was changed by training; this is a bug, please report it")
+
+
+def check_moved(model: nn.Module, start: Mapping[str, Tensor]) -> None:
+    """Make sure that what should train does, after a few steps.
+
+    Raises:
+        TrainingError: naming parameters that the loss does not reach.
+    """
+    own = dict(model.named_parameters())
+    still = [name for name, value in start.items() if own[name].shape == value.shape and torch.equal(own[name], value)]
+    dead = [name for name in still if own[name].grad is None]
+    if dead:
+        raise TrainingError(f"{len(dead)} parameters should train but do not move, among them {dead[0]}")
+
+
+def flat(scores: Scores) -> dict[str, float]:
+    """The single numbers among scores."""
+    return {name: value for name, value in scores.items() if isinstance(value, int | float)}

@@ -1,0 +1,118 @@
+"""Sentiment and any other single-label text classification: a text, one of two or more labels."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+import nlp_transfer as nt
+from pydantic import Field
+
+if TYPE_CHECKING:
+    import torch
+    from datasets import Dataset
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from nlp_transfer import Batch, Encoded, LoadedModel, Prediction, RoleKind, Scores, Source, Splits
+
+Units = Annotated[int, Field(ge=1)]
+
+
+class HeadOptions(nt.Section):
+    """What stands on the encoder."""
+
+    kind: Literal["auto", "native", "pooled"] = Field(
+        "auto", description="`native`: the architecture's own head; `pooled`: pooled states. auto: pooled if frozen or static."
+    )
+    pooling: Literal["cls", "mean", "max"] | Annotated[list[Literal["cls", "mean", "max"]], Field(min_length=1)] = "mean"
+    layers: Literal["last", "mix"] | Annotated[list[int], Field(min_length=1)] = Field(
+        "last", description="Which hidden states: the last, a learned mix of all, or indices (0: embeddings)."
+    )
+    hidden: list[Units] = Field(default_factory=list, description="Units of hidden layers with ReLU; none: linear.")
+    dropout: float = Field(0.1, ge=0.0, lt=1.0)
+
+
+class SentimentOptions(nt.TaskOptions):
+    """Options of the sentiment task."""
+
+    max_length: Annotated[int, Field(ge=8, le=8192)] = Field(256, description="Tokens per unit, special ones included.")
+    long_documents: Literal["head", "head_tail", "window"] = Field(
+        "head", description="Keep the head; a quarter of head and the tail; or windows with averaged logits."
+    )
+    max_windows: Annotated[int, Field(ge=1)] = 8
+    class_weights: Literal["none", "balanced"] = Field("none", description="`balanced`: classes count alike.")
+    head: HeadOptions = HeadOptions()
+
+
+class Sentiment(nt.Task):
+    """Texts to labels."""
+
+    Options = SentimentOptions
+    roles: ClassVar[dict[str, "RoleKind"]] = {"text": "text", "label": "label"}
+    selection = "accuracy"
+    auto_class = "AutoModelForSequenceClassification"
+    options: SentimentOptions
+
+    def build(self, source: "Source", *, frozen: bool) -> "LoadedModel":
+        """A classifier with the label names in its configuration."""
+        head = self.options.head
+        pooled = head.kind == "pooled" or (head.kind == "auto" and (frozen or source.kind == "vectors"))
+        contextual = source.kind == "vectors" and source.contextualizer == "cnn"
+        pooling = [head.pooling] if isinstance(head.pooling, str) else head.pooling
+        if contextual and "pooling" not in head.model_fields_set:
+            pooling = ["max"]  # Kim 2014: max over time
+        return nt.build_classifier(
+            source,
+            self.labels,
+            head="pooled" if pooled else "native",
+            pooling=pooling,
+            layers=(-1,) if head.layers == "last" else head.layers,
+            hidden=head.hidden,
+            dropout=head.dropout,
+        )
+
+    def encode(
+        self, rows: "Dataset", tokenizer: "PreTrainedTokenizerBase", *, training: bool = False
+    ) -> "Encoded":
+        """Tokenize by the policy for long documents."""
+        labels = list(rows["label"]) if "label" in rows.column_names else None
+        balanced = training and labels is not None and self.options.class_weights == "balanced"
+        return nt.encode_documents(
+            list(rows["text"]),
+            tokenizer,
+            max_length=self.options.max_length,
+            policy=self.options.long_documents,
+            max_windows=self.options.max_windows,
+            targets=labels,
+            importance=nt.balanced_importance(labels) if balanced and labels is not None else None,
+        )
+
+    def loss(self, model: "torch.nn.Module", batch: "Batch", *, smoothing: float) -> "torch.Tensor":
+        """Weighted sum of cross-entropies."""
+        return nt.classification_loss(model, batch, smoothing=smoothing)
+
+    def infer(self, model: "PreTrainedModel", batch: "Batch") -> list[Any]:
+        """One row of logits per unit."""
+        return nt.classification_logits(model, batch)
+
+    def decode(self, results: "Sequence[Sequence[Any]]") -> list["Prediction"]:
+        """Softmax of the mean logits of a document's units."""
+        return [
+            {"label": max(probabilities, key=lambda name: probabilities[name]), "probabilities": probabilities}
+            for probabilities in nt.mean_probabilities(results, self.labels)
+        ]
+
+    def score(self, predictions: "Sequence[Prediction]", rows: "Dataset") -> "Scores":
+        """Accuracy, macro-F1, Matthews correlation, and precision, recall and F1 per class."""
+        index = {label: i for i, label in enumerate(self.labels)}
+        return nt.classification_scores([index[one["label"]] for one in predictions], list(rows["label"]), self.labels)
+
+    def hits(self, predictions: "Sequence[Prediction]", rows: "Dataset") -> list[float]:
+        """1 where the label is right."""
+        return [float(one["label"] == self.labels[label]) for one, label in zip(predictions, rows["label"], strict=True)]
+
+    def baselines(self, splits: "Splits") -> "dict[str, dict[str, list[Prediction]]]":
+        """The most frequent class, and TF-IDF with logistic regression."""
+        found = nt.classification_baselines(splits)
+        return {
+            name: {split: [{"label": self.labels[i]} for i in ids] for split, ids in by_split.items()}
+            for name, by_split in found.items()
+        }
