@@ -11,9 +11,8 @@ import numpy as np
 
 from nlp_transfer.errors import SourceError
 from nlp_transfer.sources.fasttext import Subwords, ngram_ids
-from nlp_transfer.sources.vector_stream import BLOCK, Batch, VectorStream, check_header
+from nlp_transfer.sources.vector_stream import BLOCK, ROWS, Batch, VectorStream, check_header
 
-ROWS = 4096  # rows in a batch
 MAX_WORD = 1 << 16  # bytes
 FASTTEXT_MAGIC = struct.pack("<i", 793712314)
 FASTTEXT_HEADER = struct.Struct("<14id")
@@ -72,7 +71,9 @@ def fasttext_stream(path: Path) -> VectorStream:
         try:
             _, _, dim, *_, model, buckets, min_n, max_n, _, _ = FASTTEXT_HEADER.unpack_from(data)
             if model == 3:
-                raise SourceError(f"{path}: a supervised fastText classifier, not word vectors; use a cbow or skipgram model")
+                raise SourceError(
+                    f"{path}: a supervised fastText classifier, not word vectors; use a cbow or skipgram model"
+                )
             words, at = _fasttext_words(data, path, counts)
             quantized, rows, width = FASTTEXT_MATRIX.unpack_from(data, at)
         except struct.error:
@@ -82,7 +83,9 @@ def fasttext_stream(path: Path) -> VectorStream:
         raise SourceError(f"{path}: a quantized fastText model (.ftz); use the .bin it was made from")
     check_header(path, rows, width, needed=4 * rows * width, held=held)
     if width != dim or rows != len(words) + buckets or min(buckets, min_n, max_n) < 0:
-        raise SourceError(f"{path}: {rows} x {width} numbers do not fit {len(words)} words and {buckets} n-grams of {dim}")
+        raise SourceError(
+            f"{path}: {rows} x {width} numbers do not fit {len(words)} words and {buckets} n-grams of {dim}"
+        )
     matrix = np.memmap(path, "<f4", "r", offset=at + FASTTEXT_MATRIX.size, shape=(rows, dim))
     subwords = Subwords(matrix[len(words) :], min_n, max_n) if buckets and max_n else None
     return _rows_stream(path, words, matrix, counts=counts, subwords=subwords)
@@ -118,13 +121,13 @@ def array_stream(path: Path) -> VectorStream:
         raise SourceError(f"{path}: expected floats of shape (words, dimension), received {array.dtype} {array.shape}")
     words = _words_beside(path, len(array))
     stream = _rows_stream(path, words, array)
-    if array.dtype == np.float32 and array.flags.c_contiguous and array.dtype.isnative:
+    if array.dtype == np.float32:
         stream.mapped = array
     return stream
 
 
 def _words_beside(path: Path, count: int) -> list[str]:
-    """The words of X.npy: X.txt, X.words, X.vocab (`word` or `word count` a line), or a parquet with a column `index`."""
+    """The words of X.npy: X.txt, X.words, X.vocab (`word` or `word count`), or a parquet with a column `index`."""
     for suffix in (".txt", ".words", ".vocab"):
         beside = path.with_suffix(suffix)
         if not beside.is_file():
@@ -138,28 +141,33 @@ def _words_beside(path: Path, count: int) -> list[str]:
         if suffix == ".vocab" and all(word.rpartition(" ")[2].isdecimal() for word in words):
             words = [word.rpartition(" ")[0] or word for word in words]
         if len(words) != count:
-            raise SourceError(f"{beside}: {len(words)} words for the {count} rows of {path.name}; one word a line is needed")
+            raise SourceError(
+                f"{beside}: {len(words)} words for the {count} rows of {path.name}; one word a line is needed"
+            )
         return words
     # The name with the suffix replaced, or the only parquet of the folder.
-    tables = [path.with_suffix(".parquet")] if path.with_suffix(".parquet").is_file() else [*path.parent.glob("*.parquet")]
+    tables = (
+        [path.with_suffix(".parquet")] if path.with_suffix(".parquet").is_file() else [*path.parent.glob("*.parquet")]
+    )
     if len(tables) != 1:
         raise SourceError(f"{path}: no words beside it; put them, one a line, in {path.with_suffix('.txt').name}")
     return _parquet_words(tables[0], path, count)
 
 
 def _parquet_words(beside: Path, path: Path, count: int) -> list[str]:
-    import pyarrow as pa  # noqa: PLC0415 - needed here only
+    import pyarrow as pa  # only parquet needs it
     import pyarrow.parquet as pq
 
     try:
         parquet = pq.ParquetFile(beside)
         if "index" not in parquet.schema_arrow.names or parquet.metadata.num_rows != count:
             raise SourceError(f"{beside}: expected {count} words in a column 'index' for the rows of {path.name}")
-        words = parquet.read(["index"]).column("index").to_pylist()
+        column = parquet.read(["index"]).column("index")
     except pa.ArrowInvalid as error:
         raise SourceError(f"{beside}: not a readable parquet file: {error}") from None
-    if not all(isinstance(word, str) for word in words):
+    if column.null_count or column.type not in {pa.string(), pa.large_string()}:
         raise SourceError(f"{beside}: the column 'index' holds something else than words")
+    words: list[str] = column.to_pylist()
     return words
 
 
@@ -203,5 +211,4 @@ def _compose(matrix: np.ndarray, words: list[str], start: int, total: int, subwo
             rows += [total + i for i in ngram_ids(word, len(subwords.ngrams), subwords.min_n, subwords.max_n)]
     sums: np.ndarray = np.add.reduceat(matrix[rows], firsts, axis=0)
     sizes = np.diff([*firsts, len(rows)]).astype(np.float32)
-    composed: np.ndarray = sums / sizes[:, None]
-    return composed
+    return np.asarray(sums / sizes[:, None])

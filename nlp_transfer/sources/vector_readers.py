@@ -44,9 +44,10 @@ def open_stream(path: Path) -> Iterator[VectorStream]:
 
 def _pickle(path: Path) -> SourceError:
     return SourceError(
-        f"{path}: pickled files ({', '.join(sorted(PICKLES))}) run code when opened and are refused. If you trust it, "
-        "convert it once in Python: gensim.models.KeyedVectors.load(FILE).save_word2vec_format('vectors.bin', binary=True) "
-        "(for a .model: Word2Vec.load(FILE).wv.save_word2vec_format(...))"
+        f"{path}: pickled files ({', '.join(sorted(PICKLES))}) run code when opened and are refused. If you "
+        "trust it, convert it once in Python: from gensim.models import KeyedVectors; "
+        "KeyedVectors.load(FILE).save_word2vec_format('vectors.bin', binary=True) "
+        "(a .model: Word2Vec.load(FILE).wv.save_word2vec_format(...))"
     )
 
 
@@ -82,8 +83,8 @@ def _open_rows(path: Path, raw: BinaryIO, file: BinaryIO, head: bytes) -> Vector
         return VectorStream(path, dim, batches, "line", size, raw.tell, counts)
     count, dim = int(found[1]), int(found[2])
     text = _is_text(head[found.end() :])
-    # At least: a word of one byte, and for each number a space and a digit, or four bytes after one space.
-    needed = count * (2 * dim + 2) - 1 if text else count * (4 * dim + 1)
+    # Loose for text, so that a short line is named rather than the header.
+    needed = count * (dim if text else 4 * dim + 1)
     check_header(path, count, dim, needed=needed, held=held - found.end())
     file.seek(found.end())
     if text:

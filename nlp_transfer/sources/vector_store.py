@@ -1,17 +1,18 @@
-"""Turn a stream of rows into a checked table, and write it as a folder that appears complete or not at all."""
+"""Check a stream of rows and write it: into one file, or as a folder that appears complete or not at all."""
 
 import hashlib
 import json
 import os
 import shutil
+from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 
 from nlp_transfer.errors import SourceError
+from nlp_transfer.sources.fasttext import Subwords
 from nlp_transfer.sources.vector_stream import Batch, VectorStream
 
 VECTORS, WORDS, NGRAMS, DESCRIPTION = "vectors.npy", "words.txt", "ngrams.npy", "table.json"
@@ -19,15 +20,15 @@ FORMAT, VERSION = "nlp-transfer vectors", 1
 NGRAM_ROWS = 1 << 14  # n-gram rows checked and copied at a time
 
 
-def store(stream: VectorStream, file: BinaryIO | None, *, limit: int | None, progress: bool = False) -> list[str]:
-    """Read all rows, check them, and append those kept to `file` as a .npy.
+def store_rows(stream: VectorStream, file: BinaryIO | None, *, limit: int | None, progress: bool = False) -> list[str]:
+    """Read the rows, check them, and write those kept to `file` as a .npy.
 
     The first row of a word wins; a word that is empty or holds a line break cannot be written down and is left out.
     Both are counted in `stream.counts`.
 
     Args:
         stream: the rows; used up afterwards.
-        file: a new file, left at the end; None only to check.
+        file: a new file; None only to check.
         limit: stop after this many words.
         progress: show a progress bar.
 
@@ -35,38 +36,143 @@ def store(stream: VectorStream, file: BinaryIO | None, *, limit: int | None, pro
         The words kept, in order.
 
     Raises:
-        SourceError: numbers that are not finite, with the place of the first; or no rows at all.
+        SourceError: numbers that are not finite, with the place of the first; or no words at all.
     """
     if file:
         _write_header(file, 0, stream.dim)
     kept: dict[str, None] = {}
-    broken: list[str] = []
+    broken, first = 0, ""
     for batch in _show(stream) if progress else stream.batches:
-        rows = []
-        for row, word in enumerate(batch.words):
-            if word in kept:
-                stream.counts["duplicates"] += 1
-            elif not word or "\n" in word:
-                stream.counts["unusable_words"] += 1
-            else:
-                kept[word] = None
-                rows.append(row)
-                if len(kept) == limit:
-                    break
-        finite = np.isfinite(batch.vectors).all(axis=1)
-        broken += [f"{stream.unit} {batch.places[row]} ('{batch.words[row]}')" for row in np.flatnonzero(~finite)[:1]]
-        stream.counts["_not_finite"] += len(finite) - int(finite.sum())
+        rows = _keep(batch, kept, stream.counts, limit)
+        bad = np.flatnonzero(~np.isfinite(batch.vectors).all(axis=1))
+        if len(bad) and not broken:
+            first = f"{stream.at(batch.places[bad[0]])}: the vector of '{batch.words[bad[0]]}' holds NaN or infinity"
+        broken += len(bad)
         if file and rows:
             vectors = batch.vectors if len(rows) == len(batch.words) else batch.vectors[rows]
-            file.write(np.ascontiguousarray(vectors, dtype=np.float32).data)
+            file.write(np.ascontiguousarray(vectors, dtype="<f4").data)
         if len(kept) == limit:
             break
-    if count := stream.counts.pop("_not_finite", 0):
-        raise SourceError(f"{stream.path}: {count} rows hold NaN or infinite numbers, the first at {broken[0]}")
+    if broken:
+        raise SourceError(f"{first}; such vectors read: {broken}")
     if not kept:
-        raise SourceError(f"{stream.path}: holds no word")
+        raise SourceError(f"{stream.path}: holds no words")
     if file:
         file.seek(0)
         _write_header(file, len(kept), stream.dim)
-        file.seek(0, os.SEEK_END)
+        file.flush()
     return list(kept)
+
+
+def _keep(batch: Batch, kept: dict[str, None], counts: Counter[str], limit: int | None) -> list[int]:
+    """Add the new words of a batch to `kept`; returns their rows in the batch."""
+    rows = []
+    for row, word in enumerate(batch.words):
+        if word in kept:
+            counts["duplicates"] += 1
+        elif not word or "\n" in word:
+            counts["unusable_words"] += 1
+        else:
+            kept[word] = None
+            rows.append(row)
+            if len(kept) == limit:
+                break
+    return rows
+
+
+def _write_header(file: BinaryIO, rows: int, dim: int) -> None:
+    """Write the header of a .npy; numpy pads it so that the row count can grow in place."""
+    header = {"descr": "<f4", "fortran_order": False, "shape": (rows, dim)}
+    np.lib.format.write_array_header_1_0(file, header)
+
+
+def _show(stream: VectorStream) -> Iterator[Batch]:
+    from rich.progress import Progress  # costs a tenth of a second, and only progress bars need it
+
+    with Progress(transient=True) as bar:
+        task = bar.add_task(f"Reading {stream.path.name}", total=stream.size)
+        for batch in stream.batches:
+            bar.update(task, completed=stream.position())
+            yield batch
+
+
+def check_output(output: Path) -> None:
+    """Refuse a place that holds anything but an earlier import.
+
+    Raises:
+        SourceError: a file, or a folder of other things.
+    """
+    if not output.exists() or (output / DESCRIPTION).is_file():
+        return
+    if not output.is_dir() or any(output.iterdir()):
+        raise SourceError(f"{output}: exists and is no imported vector folder; name another output, or remove it")
+
+
+def write_folder(stream: VectorStream, output: Path, *, limit: int | None = None, progress: bool = False) -> None:
+    """Write a table into a folder beside `output`, then rename it.
+
+    Raises:
+        SourceError: `output` is something else than an earlier import, or the stream is broken.
+    """
+    check_output(output)
+    temporary = output.parent / f".{output.name}.{os.getpid()}.tmp"
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    try:
+        with (temporary / VECTORS).open("wb") as file:
+            words = store_rows(stream, file, limit=limit, progress=progress)
+        (temporary / WORDS).write_bytes("\n".join(words).encode())
+        if stream.subwords:
+            with (temporary / NGRAMS).open("wb") as file:
+                write_ngrams(stream.subwords, stream.path, file)
+        description = _describe(temporary, stream, len(words))
+        (temporary / DESCRIPTION).write_text(json.dumps(description, indent=2) + "\n")
+        _replace(temporary, output)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def write_ngrams(subwords: Subwords, path: Path, file: BinaryIO | None) -> None:
+    """Check all n-gram vectors, and write them as a .npy unless `file` is None.
+
+    Raises:
+        SourceError: a bucket whose vector is not finite.
+    """
+    if file:
+        _write_header(file, *subwords.ngrams.shape)
+    for start in range(0, len(subwords.ngrams), NGRAM_ROWS):
+        rows = np.ascontiguousarray(subwords.ngrams[start : start + NGRAM_ROWS], dtype="<f4")
+        bad = np.flatnonzero(~np.isfinite(rows).all(axis=1))
+        if len(bad):
+            raise SourceError(f"{path}, n-gram bucket {start + bad[0]}: the vector holds NaN or infinity")
+        if file:
+            file.write(rows.data)
+
+
+def _describe(folder: Path, stream: VectorStream, count: int) -> dict[str, object]:
+    """What table.json says; flushes every file of the folder to the disk on the way."""
+    digests = {}
+    for path in sorted(folder.iterdir()):
+        with path.open("rb+") as file:
+            os.fsync(file.fileno())
+            digests[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
+    subwords = stream.subwords
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "source": stream.path.name,
+        "count": count,
+        "dim": stream.dim,
+        "subwords": subwords and {"min_n": subwords.min_n, "max_n": subwords.max_n, "buckets": len(subwords.ngrams)},
+        "counts": dict(+stream.counts),
+        "sha256": digests,
+    }
+
+
+def _replace(temporary: Path, output: Path) -> None:
+    """Rename `temporary` to `output`; an earlier import steps aside first and is removed last."""
+    old = temporary.with_suffix(".old")
+    if output.exists():
+        output.rename(old)
+    temporary.rename(output)
+    shutil.rmtree(old, ignore_errors=True)

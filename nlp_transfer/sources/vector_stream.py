@@ -11,6 +11,7 @@ from nlp_transfer.errors import SourceError
 from nlp_transfer.sources.fasttext import Subwords
 
 BLOCK = 1 << 22  # bytes read at a time
+ROWS = 4096  # rows in a batch where they are counted
 MAX_DIM = 1 << 16  # wider rows do not exist; a larger number is a broken header
 
 
@@ -54,6 +55,10 @@ class VectorStream:
     counts: Counter[str] = field(default_factory=Counter)
     subwords: Subwords | None = None
     mapped: np.ndarray | None = None
+
+    def at(self, place: int) -> str:
+        """Name a place for a message: `file.txt:12`, or `file.bin, row 12`."""
+        return f"{self.path}:{place}" if self.unit == "line" else f"{self.path}, row {place}"
 
 
 def check_header(path: Path, count: int, dim: int, *, needed: int, held: int) -> None:

@@ -1,6 +1,7 @@
 """Vectors as text, one word and its numbers a line: GloVe, word2vec text, fastText .vec.
 
-Words may hold spaces (GloVe 840B has `. . .`), no-break spaces or U+0085, so a line ends at `\\n` alone and is split from the right.
+Words may hold spaces (GloVe 840B has `. . .`), no-break spaces or U+0085, so a line ends only at a line feed and is
+split from the right.
 """
 
 from collections import Counter
@@ -49,7 +50,9 @@ def text_batches(
             yield batch
             block = next(blocks, b"")
         if header and rows != header[0]:
-            raise SourceError(f"{path}: the header promises {header[0]} vectors, the file holds {rows}; is it truncated?")
+            raise SourceError(
+                f"{path}: the header promises {header[0]} vectors, the file holds {rows}; is it truncated?"
+            )
 
     return dim, batches()
 
@@ -114,7 +117,7 @@ def _parse_line(line: bytes, dim: int) -> tuple[str, list[float]]:
     if b"_" in line and not all(map(_is_number, fields)):
         raise ValueError("a number holds '_'")
     try:
-        return word.decode(), numbers
+        return word.decode().lstrip(" \t"), numbers
     except UnicodeDecodeError as error:
         raise ValueError(f"not UTF-8: byte 0x{word[error.start]:02x}; convert it with iconv") from None
 

@@ -1,30 +1,38 @@
 """Tables of static word vectors: open any vector file, or import it once and memory-map it from then on.
 
-    nlp-transfer vectors import glove.840B.300d.txt glove-840b
+nlp-transfer vectors import glove.840B.300d.txt glove-840b
 """
 
-import hashlib
 import json
-import os
-import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO
 
 import numpy as np
+from tokenizers import normalizers, pre_tokenizers
 
 from nlp_transfer.errors import SourceError
 from nlp_transfer.sources.fasttext import Subwords
-from nlp_transfer.sources.vector_binary import ROWS
 from nlp_transfer.sources.vector_readers import open_stream
-from nlp_transfer.sources.vector_stream import Batch, VectorStream
+from nlp_transfer.sources.vector_store import (
+    DESCRIPTION,
+    FORMAT,
+    NGRAMS,
+    VECTORS,
+    VERSION,
+    WORDS,
+    check_output,
+    store_rows,
+    write_folder,
+    write_ngrams,
+)
+from nlp_transfer.sources.vector_stream import ROWS, Batch, VectorStream
 
-VECTORS, WORDS, NGRAMS, DESCRIPTION = "vectors.npy", "words.txt", "ngrams.npy", "table.json"
-FORMAT, VERSION = "nlp-transfer vectors", 1
+SPLITTER, LOWERCASE = pre_tokenizers.BertPreTokenizer(), normalizers.Lowercase()
+FEW = 1000  # words looked up at once, without a dictionary of the table beyond
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +64,12 @@ class VectorTable:
 
     def find(self, words: Sequence[str]) -> np.ndarray:
         """The row of each word, exactly as written, or -1; (len(words),) int64."""
-        rows = self._rows
+        if len(words) > FEW and "_rows" not in vars(self):
+            # One pass over the table takes half the time of building its dictionary.
+            wanted = set(words)
+            rows = {word: row for row, word in enumerate(self.words) if word in wanted}
+        else:
+            rows = self._rows
         return np.array([rows.get(word, -1) for word in words], dtype=np.int64)
 
     def head(self, n: int) -> "VectorTable":
@@ -65,16 +78,15 @@ class VectorTable:
 
     def select(self, rows: Sequence[int] | np.ndarray) -> "VectorTable":
         """The given rows, in the given order, copied."""
-        rows = np.asarray(rows, dtype=np.int64)
-        return replace(self, words=[self.words[row] for row in rows], vectors=np.array(self.vectors[rows]))
+        index = np.asarray(rows, dtype=np.int64)
+        return replace(self, words=[self.words[row] for row in index], vectors=np.array(self.vectors[index]))
 
 
 def tokenize_words(text: str, *, lowercase: bool = True) -> list[str]:
-    """Split text at whitespace and around every punctuation mark: the rule of BERT and of our own tokenizers."""
-    pre_tokenizer, normalizer = _splitter()
+    """Split text at whitespace and around every punctuation mark: BERT's rule, and that of our static tokenizers."""
     if lowercase:
-        text = normalizer.normalize_str(text)
-    return [word for word, _ in pre_tokenizer.pre_tokenize_str(text)]
+        text = LOWERCASE.normalize_str(text)
+    return [word for word, _ in SPLITTER.pre_tokenize_str(text)]
 
 
 def open_vectors(path: Path, *, limit: int | None = None) -> VectorTable:
@@ -96,16 +108,22 @@ def open_vectors(path: Path, *, limit: int | None = None) -> VectorTable:
         table = _open_folder(path)
         return table if limit is None else table.head(limit)
     with open_stream(path) as stream:
-        if stream.mapped is not None:
-            words = _store(stream, None, limit=limit)
-            if not stream.counts.total():
-                return VectorTable(path.name, words, stream.mapped[: len(words)])
-    with open_stream(path) as stream, tempfile.TemporaryFile() as file:
-        words = _store(stream, file, limit=limit)
-        file.flush()
-        _check_ngrams(stream)
-        vectors = np.memmap(file, np.float32, "r", offset=file.tell() - 4 * len(words) * stream.dim).reshape(-1, stream.dim)
-        return VectorTable(path.name, words, vectors, stream.subwords, dict(+stream.counts))
+        if stream.mapped is None:
+            return _read(stream, limit)
+        words = store_rows(stream, None, limit=limit)
+        if not +stream.counts:
+            return VectorTable(path.name, words, stream.mapped[: len(words)])
+    with open_stream(path) as stream:  # some rows are left out, so the others are copied
+        return _read(stream, limit)
+
+
+def _read(stream: VectorStream, limit: int | None) -> VectorTable:
+    with tempfile.TemporaryFile() as file:
+        words = store_rows(stream, file, limit=limit)
+        vectors = np.memmap(file, "<f4", "r", offset=file.tell(), shape=(len(words), stream.dim))
+    if stream.subwords:
+        write_ngrams(stream.subwords, stream.path, None)
+    return VectorTable(stream.path.name, words, vectors, stream.subwords, dict(+stream.counts))
 
 
 def import_vectors(path: Path, output: Path, *, limit: int | None = None, progress: bool = False) -> VectorTable:
@@ -114,39 +132,30 @@ def import_vectors(path: Path, output: Path, *, limit: int | None = None, progre
     The folder appears complete or not at all, and replaces an earlier import of the same name.
 
     Args:
-        path: any file that `open_vectors` takes.
+        path: anything that `open_vectors` takes.
         output: folder for `vectors.npy`, `words.txt`, `table.json` and, for fastText, `ngrams.npy`.
         limit: keep only this many words, from the top.
         progress: show a progress bar.
 
     Raises:
-        SourceError: as `open_vectors`, or `output` is something else than an imported folder.
+        SourceError: as `open_vectors`, or `output` is something else than an earlier import.
     """
     path, output = Path(path), Path(output)
     _check_limit(limit)
     check_output(output)
     if path.is_dir():
-        write_table(_open_folder(path), output, limit=limit, progress=progress)
-    else:
-        with open_stream(path) as stream:
-            _write(stream, output, limit=limit, progress=progress)
+        return write_table(_open_folder(path), output, limit=limit, progress=progress)
+    with open_stream(path) as stream:
+        write_folder(stream, output, limit=limit, progress=progress)
     return open_vectors(output)
 
 
-def check_output(output: Path) -> None:
-    """Refuse a place that holds anything but an imported table.
+def write_table(table: VectorTable, output: Path, *, limit: int | None = None, progress: bool = False) -> VectorTable:
+    """Write a table as an imported folder and open that.
 
     Raises:
-        SourceError: a file, or a folder of other things.
+        SourceError: `output` is something else than an earlier import, or a number is not finite.
     """
-    if not output.exists() or (output / DESCRIPTION).is_file():
-        return
-    if not output.is_dir() or any(output.iterdir()):
-        raise SourceError(f"{output}: exists and is no imported vector folder; name another output, or remove it")
-
-
-def write_table(table: VectorTable, output: Path, *, limit: int | None = None, progress: bool = False) -> None:
-    """Write a table as an imported folder."""
     done = 0
 
     def batches() -> Iterator[Batch]:
@@ -156,7 +165,59 @@ def write_table(table: VectorTable, output: Path, *, limit: int | None = None, p
             done = start + len(words)
             yield Batch(words, table.vectors[start:done], range(start + 1, done + 1))
 
-    stream = VectorStream(Path(table.name), table.dim, batches(), "row", len(table.words), lambda: done)
-    stream.subwords = table.subwords
-    stream.counts.update(table.counts)
-    _write(stream, output, limit=limit, progress=progress)
+    stream = VectorStream(
+        path=Path(table.name),
+        dim=table.dim,
+        batches=batches(),
+        unit="row",
+        size=len(table.words),
+        position=lambda: done,
+        counts=Counter(table.counts),
+        subwords=table.subwords,
+    )
+    try:
+        write_folder(stream, output, limit=limit, progress=progress)
+    except OSError as error:
+        raise SourceError(f"{error.filename or output}: {error.strerror or error}") from None
+    return open_vectors(output)
+
+
+def _check_limit(limit: int | None) -> None:
+    if limit is not None and limit < 1:
+        raise SourceError(f"limit: expected a count of words from 1, received {limit}")
+
+
+def _open_folder(folder: Path) -> VectorTable:
+    """Memory-map an imported folder; sizes are checked, the numbers were when it was imported."""
+    try:
+        text = (folder / DESCRIPTION).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise SourceError(
+            f"{folder}: a folder without {DESCRIPTION}; name a vector file, or import one with "
+            "`nlp-transfer vectors import FILE OUT`"
+        ) from None
+    try:
+        description = json.loads(text)
+        if (description["format"], description["version"]) != (FORMAT, VERSION):
+            raise SourceError(f"{folder / DESCRIPTION}: not '{FORMAT}' version {VERSION}; import the vectors again")
+        counts = {str(key): int(count) for key, count in description["counts"].items()}
+        shape = (int(description["count"]), int(description["dim"]))
+        subwords = None
+        if ngrams := description["subwords"]:
+            rows = _map(folder / NGRAMS, (int(ngrams["buckets"]), shape[1]))
+            subwords = Subwords(rows, int(ngrams["min_n"]), int(ngrams["max_n"]))
+        vectors = _map(folder / VECTORS, shape)
+        words = (folder / WORDS).read_bytes().decode().split("\n")
+    except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
+        raise SourceError(f"{folder}: a damaged import ({error}); import the vectors again") from None
+    if len(words) != shape[0]:
+        raise SourceError(f"{folder / WORDS}: {len(words)} words for {shape[0]} rows; import the vectors again")
+    return VectorTable(folder.name, words, vectors, subwords, counts)
+
+
+def _map(path: Path, shape: tuple[int, int]) -> np.ndarray:
+    """Memory-map a .npy; ValueError when it is not float32 of that shape."""
+    array: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
+    if array.shape != shape or array.dtype != np.float32:
+        raise ValueError(f"{path.name} holds {array.dtype} {array.shape}, expected float32 {shape}")
+    return array
