@@ -29,7 +29,7 @@ from nlp_transfer.strategies.blocks import Layers, find_layers
 log = logging.getLogger(__name__)
 FORMAT = 1  # of the cache files; part of the key
 BUDGET = 8192  # padded tokens a batch in the one pass
-TOLERANCE = 1e-4  # largest difference of logits between a replay and the model itself
+TOLERANCE, MIXED_TOLERANCE = 1e-4, 5e-2  # largest difference of logits between a replay and the model itself
 MEMORY_SHARE = 0.4  # of the free memory that activations may take
 
 
@@ -216,7 +216,8 @@ def agrees(model: PreTrainedModel, units: TokenUnits, rows: Sequence[np.ndarray]
             whole = model(**units.batch(few).to(device).inputs).logits
             with replaying(model, boundary):
                 again = model(**ReplayUnits(units.encoded, rows, boundary).batch(few).to(device).inputs).logits
-        return bool(torch.allclose(whole, again, atol=TOLERANCE))
+        tolerance = MIXED_TOLERANCE if torch.is_autocast_enabled(device.type) else TOLERANCE
+        return bool(torch.allclose(whole.float(), again.float(), atol=tolerance))
     except (TypeError, ValueError, RuntimeError, AttributeError, IndexError) as error:
         log.debug("replay failed: %s", error)
         return False
@@ -268,7 +269,9 @@ def _key(model: PreTrainedModel, boundary: Boundary) -> str:
     encoder = model.base_model
     layers = model.config.layers if isinstance(model, PooledClassifier) else None
     digest = hashlib.sha256()
-    facts = {"format": FORMAT, "boundary": [boundary.kind, boundary.layer], "layers": layers, "torch": torch.__version__}
+    device = next(model.parameters()).device.type
+    dtype = str(torch.get_autocast_dtype(device)) if torch.is_autocast_enabled(device) else "float32"
+    facts = {"format": FORMAT, "boundary": [boundary.kind, boundary.layer], "layers": layers, "dtype": dtype}
     settings = {k: v for k, v in encoder.config.to_dict().items() if not k.startswith(("_", "id2", "label2"))}
     digest.update(json.dumps([facts, settings], sort_keys=True, default=str).encode())
     for name, tensor in sorted(encoder.state_dict().items()):

@@ -21,7 +21,8 @@ from nlp_transfer.config import RunConfig, load_config, render
 from nlp_transfer.data import Splits, load_splits
 from nlp_transfer.errors import TrainingError
 from nlp_transfer.evaluation import infer
-from nlp_transfer.features import TokenUnits, cache_folder
+from nlp_transfer.features import TokenUnits, Units, cache_folder, find_boundary, replay
+from nlp_transfer.precision import choose_precision
 from nlp_transfer.prediction import load
 from nlp_transfer.report import Row, verdicts
 from nlp_transfer.saving import FINISHED, environment, make_folder, save_model, write_json
@@ -144,13 +145,16 @@ def _run_one(config: RunConfig, folder: Path, *, progress: bool) -> RunResult:
     if plan.adapter and accelerator.is_main_process:
         save_adapter(plan.model, folder / "adapter", prepared.source.name)
     model = plan.finish(plan.model)
-    predictions = {name: _predict(prepared, model, name) for name in ("validation", "test")}
-    scores = {name: prepared.task.score(found, _rows(prepared.splits)[name]) for name, found in predictions.items()}
+    said = _predict(prepared, model, "test", plan)
+    test = prepared.task.score(said, prepared.splits.test)
+    validation = history.scores
+    if accelerator.mixed_precision != "no":  # what is reported is what `predict` will do, in single precision
+        validation = prepared.task.score(_predict(prepared, model, "validation", plan), prepared.splits.validation)
     clock.lap("evaluation")
     simple = prepared.task.baselines(prepared.splits)
     rows = _rows(prepared.splits)
     baselines = {
-        name: {split: prepared.task.score(said, rows[split]) for split, said in by_split.items()}
+        name: {split: prepared.task.score(found, rows[split]) for split, found in by_split.items()}
         for name, by_split in simple.items()
     }
     clock.lap("baselines")
@@ -163,39 +167,39 @@ def _run_one(config: RunConfig, folder: Path, *, progress: bool) -> RunResult:
         trainable=sizes["trainable"],
         total=sizes["total"],
         seconds=clock.seconds["training"],
-        validation=scores["validation"],
-        test=scores["test"],
-        correct=prepared.task.hits(predictions["test"], rows["test"]),
+        validation=validation,
+        test=test,
+        correct=prepared.task.hits(said, rows["test"]),
     )
-    said = verdicts([row], baselines, metric=prepared.task.selection)
+    verdict = verdicts([row], baselines, metric=prepared.task.selection)
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
         save_model(model, prepared.source.tokenizer, folder / "model")
-        _write_predictions(folder / "predictions.jsonl", predictions["test"], prepared.splits.test)
-        _verify(folder, prepared, predictions["test"])
+        _write_predictions(folder / "predictions.jsonl", said, prepared.splits.test)
+        _verify(folder, prepared, said)
     clock.lap("saving")
     metrics = {
-        **scores,
+        "validation": validation,
+        "test": test,
         "selection": {"metric": prepared.task.selection, "split": "validation", "best": history.best},
         "parameters": sizes,
         "seconds": clock.total(),
         "baselines": baselines,
         "seed": config.training.seed,
+        "precision": accelerator.mixed_precision.replace("no", "fp32"),
         "steps": history.steps,
         "truncated": {name: encoded.truncated for name, encoded in prepared.encoded.items()},
         "unknown_tokens": {name: encoded.unknown for name, encoded in prepared.encoded.items()},
         "data": dataclasses.asdict(prepared.splits.report),
-        "verdict": said,
+        "verdict": verdict,
     }
     if accelerator.is_main_process:
         write_json(folder / FINISHED, metrics)
-    return RunResult(folder, metrics, "\n".join(said), row)
+    return RunResult(folder, metrics, "\n".join(verdict), row)
 
 
 def _accelerator(config: RunConfig, folder: Path) -> Accelerator:
-    precision = config.training.precision
-    if precision == "auto":
-        precision = "bf16" if torch.cuda.is_available() and torch.cuda.is_bf16_supported() else "fp32"
+    precision = choose_precision(config.training.precision)
     mixed = "no" if precision == "fp32" else precision
     if AcceleratorState._shared_state and AcceleratorState().mixed_precision != mixed:
         AcceleratorState._reset_state()  # an earlier run of this process chose another precision
@@ -251,8 +255,12 @@ def _brief(facts: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} {value:.4f}" for name, value in shown.items())
 
 
-def _predict(prepared: Prepared, model: PreTrainedModel, split: str) -> list[Prediction]:
-    units = TokenUnits(prepared.encoded[split], prepared.source.tokenizer.pad_token_id)
+def _predict(prepared: Prepared, model: PreTrainedModel, split: str, plan: Plan) -> list[Prediction]:
+    """Single-precision predictions for a split; frozen features that are kept on disk are looked up there."""
+    units: Units = TokenUnits(prepared.encoded[split], prepared.source.tokenizer.pad_token_id)
+    boundary = find_boundary(model, plan.moving)
+    if plan.cache == "disk" and boundary is not None and boundary.kind == "pooled":
+        units = replay(model, units, boundary, cache_folder()) or units
     return prepared.task.decode(infer(model, prepared.task, units))
 
 

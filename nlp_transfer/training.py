@@ -52,6 +52,7 @@ class History:
 
     epochs: list[dict[str, Any]] = field(default_factory=list)
     best: float = -math.inf
+    scores: Scores = field(default_factory=dict)
     state: dict[str, Tensor] = field(default_factory=dict)
     steps: int = 0
     waited: int = 0
@@ -110,7 +111,8 @@ class Trainer:
         cache = self.settings.cache if self.plan.cache == "disk" else None
         stored: list[Units] = []
         for units in tokens:
-            ready = replay(model, units, boundary, cache, progress=self.settings.progress)
+            with self.accelerator.autocast():
+                ready = replay(model, units, boundary, cache, progress=self.settings.progress)
             if ready is None:
                 return tokens
             stored.append(ready)
@@ -205,7 +207,7 @@ class Trainer:
         scores = self.validate(model, validation)
         value = float(scores[self.task.selection])
         if value > history.best:
-            history.best, history.waited = value, 0
+            history.best, history.scores, history.waited = value, scores, 0
             history.state = {
                 name: parameter.detach().cpu().clone()
                 for name, parameter in full_state(model).items()
@@ -220,7 +222,8 @@ class Trainer:
 
     def validate(self, model: nn.Module, validation: Units) -> Scores:
         """Scores on the validation split."""
-        results = infer(model, self.task, validation)  # type: ignore[arg-type]
+        with self.accelerator.autocast():
+            results = infer(model, self.task, validation)  # type: ignore[arg-type]
         return self.task.score(self.task.decode(results), self.validation_rows)
 
     def _progress(self, batches: list[np.ndarray], label: str) -> Iterator[np.ndarray]:

@@ -52,13 +52,14 @@ class Convolution(nn.Module):
         """Create one convolution per kernel size."""
         super().__init__()
         self.filters = nn.ModuleList(
-            nn.Conv1d(config.vector_size, config.width, size, padding="same") for size in KERNELS
+            nn.Conv1d(config.vector_size, config.width, size, padding=size // 2) for size in KERNELS
         )
 
     def forward(self, vectors: Tensor, mask: Tensor) -> Tensor:
         """(B, T, D), (B, T) -> (B, T, 3 * width)."""
         signal = (vectors * mask[..., None]).transpose(1, 2)
-        return torch.cat([layer(signal) for layer in self.filters], dim=1).relu().transpose(1, 2)
+        length = signal.shape[2]  # an even kernel gives one position too many
+        return torch.cat([layer(signal)[..., :length] for layer in self.filters], dim=1).relu().transpose(1, 2)
 
 
 class Recurrence(nn.Module):
@@ -229,10 +230,12 @@ class StaticTokenizer(PreTrainedTokenizerFast):
 
     model_input_names = ["input_ids", "attention_mask"]  # noqa: RUF012 - the interface of transformers
 
-    def __init__(self, *args: Any, ngram_buckets: int = 0, min_n: int = 0, max_n: int = 0, **settings: Any) -> None:
-        """Keep the n-gram range beside what a fast tokenizer keeps."""
-        super().__init__(*args, ngram_buckets=ngram_buckets, min_n=min_n, max_n=max_n, **settings)
-        self.ngram_buckets, self.min_n, self.max_n = ngram_buckets, min_n, max_n
+    # No __init__: a subclass with one is rebuilt from its vocabulary alone when loaded. Extra settings are in init_kwargs.
+
+    @property
+    def ngram_buckets(self) -> int:
+        """Rows of the n-gram table; 0 without one."""
+        return int(self.init_kwargs.get("ngram_buckets", 0))
 
     def _encode_plus(self, text: Any, *args: Any, return_tensors: Any = None, **settings: Any) -> BatchEncoding:
         encoded = super()._encode_plus(text, *args, return_tensors=None, **settings)
@@ -262,7 +265,7 @@ class StaticTokenizer(PreTrainedTokenizerFast):
                     break
             else:
                 if self.ngram_buckets:
-                    yield position, ngram_ids(word, self.min_n, self.max_n, self.ngram_buckets)
+                    yield position, ngram_ids(word, self.init_kwargs["min_n"], self.init_kwargs["max_n"], self.ngram_buckets)
 
 
 def _variants(word: str) -> Iterator[str]:

@@ -1,0 +1,159 @@
+"""Scores of classification as offline `evaluate` metrics, and the bootstrap interval of a difference.
+
+The arithmetic is scikit-learn's. `evaluate.load` is never called: it needs the Hub, and runs files of the current folder.
+"""
+
+import functools
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nlp_transfer.errors import DataError
+
+if TYPE_CHECKING:
+    import evaluate
+
+logger = logging.getLogger(__name__)
+Ids = Sequence[int]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A difference of two scores and its 95 % interval."""
+
+    difference: float
+    low: float
+    high: float
+
+
+def accuracy(predictions: Ids, references: Ids) -> float:
+    """Share of equal pairs; light enough for every epoch of a loop.
+
+    Raises:
+        DataError: nothing to score, or lists of unequal lengths.
+    """
+    from sklearn.metrics import accuracy_score  # heavy: only when something is scored
+
+    _check(predictions, references)
+    return float(accuracy_score(references, predictions))
+
+
+def classification_scores(predictions: Ids, references: Ids, labels: tuple[str, ...]) -> dict[str, Any]:
+    """Score predicted label ids through an `evaluate` metric.
+
+    Args:
+        predictions: label ids, indices into `labels`, one per example.
+        references: the true ids, in the same order.
+        labels: names of the classes.
+
+    Returns:
+        `{"accuracy", "macro_f1", "mcc", "per_class": {name: {"precision", "recall", "f1", "support"}}}`. A class that the
+        references lack has no recall and no F1 (`None`), and the macro average leaves it out with a warning.
+
+    Raises:
+        DataError: nothing to score, lists of unequal lengths, or an id outside `labels`.
+    """
+    _check(predictions, references, len(labels))
+    metric = _metric_class()(labels=labels, keep_in_memory=True)
+    scores: dict[str, Any] = metric.compute(predictions=predictions, references=references)
+    return scores
+
+
+def compute_scores(predictions: Ids, references: Ids, labels: tuple[str, ...]) -> dict[str, Any]:
+    """Compute what `classification_scores` returns, without loading `evaluate`: for use inside a loop."""
+    from sklearn.metrics import matthews_corrcoef, precision_recall_fscore_support
+
+    _check(predictions, references, len(labels))
+    columns = precision_recall_fscore_support(references, predictions, labels=range(len(labels)), zero_division=0.0)
+    per_class = {
+        name: _class_scores(precision, recall, f1, int(support))
+        for name, precision, recall, f1, support in zip(labels, *columns, strict=True)
+    }
+    absent = [name for name, scores in per_class.items() if scores["f1"] is None]
+    if absent:
+        logger.warning("No example of %s to score: recall and F1 are null, macro-F1 leaves it out", ", ".join(absent))
+    present = [scores["f1"] for scores in per_class.values() if scores["f1"] is not None]
+    return {
+        "accuracy": accuracy(predictions, references),
+        "macro_f1": float(np.mean(present)),
+        "mcc": float(matthews_corrcoef(references, predictions)),
+        "per_class": per_class,
+    }
+
+
+def _class_scores(precision: float, recall: float, f1: float, support: int) -> dict[str, float | int | None]:
+    seen = support > 0
+    return {
+        "precision": float(precision),
+        "recall": float(recall) if seen else None,
+        "f1": float(f1) if seen else None,
+        "support": support,
+    }
+
+
+def _check(predictions: Ids, references: Ids, classes: int | None = None) -> None:
+    if len(predictions) != len(references):
+        raise DataError(f"{len(predictions)} predictions cannot be scored against {len(references)} references")
+    if len(references) == 0:
+        raise DataError("Nothing to score: there are no references")
+    if classes is not None:
+        for name, ids in (("prediction", predictions), ("reference", references)):
+            if wrong := [value for value in ids if not 0 <= value < classes]:
+                raise DataError(f"{name} {wrong[0]} is not the id of a label; there are {classes} labels, from 0")
+
+
+@functools.cache
+def _metric_class() -> "type[evaluate.Metric]":
+    """Build the metric on first use: importing `evaluate` costs seconds."""
+    import datasets
+    import evaluate
+
+    class Classification(evaluate.Metric):  # type: ignore[misc]  # evaluate ships no types
+        """Accuracy, macro-F1, Matthews correlation and the scores of each class."""
+
+        def __init__(self, labels: tuple[str, ...], **settings: Any) -> None:
+            self.labels = labels
+            super().__init__(**settings)
+
+        def _info(self) -> "evaluate.MetricInfo":
+            features = {"predictions": datasets.Value("int64"), "references": datasets.Value("int64")}
+            return evaluate.MetricInfo(
+                description="Classification scores of scikit-learn",
+                citation="",
+                inputs_description="Label ids, indices into `labels`",
+                features=datasets.Features(features),
+            )
+
+        def _compute(self, predictions: Ids, references: Ids) -> dict[str, Any]:
+            return compute_scores(predictions, references, self.labels)
+
+    return Classification
+
+
+def paired_bootstrap(
+    correct_a: Sequence[float], correct_b: Sequence[float], *, samples: int = 2000, seed: int = 0
+) -> Interval:
+    """Resample the examples to find the 95 % interval of mean(a) - mean(b).
+
+    Both systems are judged on the same resampled examples, as in Koehn 2004 (Statistical significance tests for machine
+    translation evaluation) and Berg-Kirkpatrick et al. 2012 (An empirical investigation of statistical significance in NLP).
+
+    Args:
+        correct_a: one outcome per example (right or wrong, or any score that is averaged).
+        correct_b: the other system's outcomes on the same examples, in the same order.
+        samples: how often the examples are resampled.
+        seed: of the resampling.
+
+    Raises:
+        DataError: no outcomes, or lists of unequal lengths.
+    """
+    _check(correct_a, correct_b)  # type: ignore[arg-type]
+    differences = np.asarray(correct_a, dtype=np.float64) - np.asarray(correct_b, dtype=np.float64)
+    size = len(differences)
+    generator = np.random.default_rng(seed)
+    means = [differences[generator.integers(0, size, size)].mean() for _ in range(samples)]
+    low, high = np.percentile(means, [2.5, 97.5])
+    return Interval(float(differences.mean()), float(low), float(high))

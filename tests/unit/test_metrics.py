@@ -1,0 +1,107 @@
+"""Classification scores and the paired bootstrap."""
+
+import json
+import logging
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from nlp_transfer.errors import DataError
+from nlp_transfer.metrics import accuracy, classification_scores, compute_scores, paired_bootstrap
+
+LABELS = ("bad", "good")
+
+
+def test_scores_of_a_small_example_are_the_hand_computed_ones():
+    scores = classification_scores([1, 1, 0, 1], [1, 1, 0, 0], LABELS)
+    assert scores["accuracy"] == 0.75
+    assert scores["macro_f1"] == pytest.approx((0.8 + 2 / 3) / 2)
+    assert scores["mcc"] == pytest.approx(0.57735, abs=1e-5)
+    assert scores["per_class"]["bad"] == pytest.approx({"precision": 1.0, "recall": 0.5, "f1": 2 / 3, "support": 2})
+
+
+def test_the_metric_and_the_light_computation_agree():
+    generator = np.random.default_rng(0)
+    predictions, references = generator.integers(0, 3, 50).tolist(), generator.integers(0, 3, 50).tolist()
+    labels = ("a", "b", "c")
+    assert classification_scores(predictions, references, labels) == compute_scores(predictions, references, labels)
+
+
+def test_a_class_absent_from_the_references_is_null_and_out_of_the_average(caplog):
+    with caplog.at_level(logging.WARNING):
+        scores = compute_scores([0, 0, 1], [0, 0, 0], LABELS)
+    assert scores["per_class"]["good"] == {"precision": 0.0, "recall": None, "f1": None, "support": 0}
+    assert scores["macro_f1"] == scores["per_class"]["bad"]["f1"] == pytest.approx(0.8)
+    assert "good" in caplog.text
+
+
+def test_scores_are_always_strict_json():
+    json.dumps(compute_scores([0], [0], LABELS), allow_nan=False)
+
+
+def test_unequal_lengths_are_refused_with_both_numbers():
+    with pytest.raises(DataError, match="2 predictions cannot be scored against 3"):
+        classification_scores([0, 1], [0, 1, 1], LABELS)
+
+
+def test_nothing_to_score_is_refused():
+    with pytest.raises(DataError, match="Nothing to score"):
+        classification_scores([], [], LABELS)
+
+
+@pytest.mark.parametrize("wrong", [2, -1])
+def test_an_id_that_is_no_label_is_refused(wrong):
+    with pytest.raises(DataError, match=f"prediction {wrong} is not the id of a label"):
+        compute_scores([wrong], [0], LABELS)
+
+
+def test_the_light_computations_never_import_evaluate():
+    code = (
+        "import sys; from nlp_transfer.metrics import accuracy, compute_scores;"
+        "accuracy([1], [1]); compute_scores([0, 1], [0, 1], ('a', 'b'));"
+        "sys.exit('evaluate' in sys.modules or 'torch' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_scoring_writes_nothing_to_the_cache(tmp_path):
+    code = "from nlp_transfer.metrics import classification_scores as f; print(f([0, 1], [0, 1], ('a', 'b')))"
+    home = {"HOME": str(tmp_path), "HF_HOME": str(tmp_path / "hf")}
+    subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, **home})
+    assert [path for path in tmp_path.rglob("*") if path.is_file() and "evaluate" in str(path)] == []
+
+
+def test_accuracy_is_the_share_of_equal_pairs():
+    assert accuracy([1, 0, 1, 1], [1, 1, 1, 0]) == 0.5
+
+
+def test_equal_systems_differ_by_exactly_nothing():
+    interval = paired_bootstrap([True, False, True], [True, False, True])
+    assert (interval.difference, interval.low, interval.high) == (0.0, 0.0, 0.0)
+
+
+def test_a_clear_difference_has_an_interval_above_zero():
+    interval = paired_bootstrap([True] * 90 + [False] * 10, [True] * 60 + [False] * 40)
+    assert interval.difference == pytest.approx(0.3)
+    assert 0.0 < interval.low < 0.3 < interval.high
+
+
+def test_the_interval_agrees_with_the_normal_approximation():
+    generator = np.random.default_rng(1)
+    first, second = generator.random(1000) < 0.8, generator.random(1000) < 0.75
+    interval = paired_bootstrap(list(first), list(second))
+    spread = 1.96 * (first.astype(float) - second.astype(float)).std() / np.sqrt(1000)
+    assert interval.high - interval.low == pytest.approx(2 * spread, rel=0.1)
+
+
+def test_the_bootstrap_is_the_same_for_the_same_seed():
+    first, second = [True, False] * 20, [False, True, True, True] * 10
+    assert paired_bootstrap(first, second, seed=3) == paired_bootstrap(first, second, seed=3)
+
+
+def test_the_bootstrap_refuses_outcomes_of_different_examples():
+    with pytest.raises(DataError):
+        paired_bootstrap([True], [True, False])
