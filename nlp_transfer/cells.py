@@ -39,7 +39,9 @@ def _column(stream: RowStream, column: str) -> Iterator[str]:
 
 def missing_column(place: str, column: str, available: Mapping[str, Any]) -> DataError:
     """Say which columns there are, which is nearest, and how to name the right one."""
-    names = [name if len(name) <= 40 else f"{name[:37]}..." for name in available]
+    # A key in JSON may hold half a character, which no terminal can print.
+    printable = [" ".join(name.encode("utf-8", "backslashreplace").decode().split()) for name in available]
+    names = [name if len(name) <= 40 else f"{name[:37]}..." for name in printable]
     hint = ""
     if len(names) == 1 and any(mark in names[0] for mark in ";\t|"):
         hint = " The file seems to use another delimiter: .csv wants commas, .tsv wants tabs."

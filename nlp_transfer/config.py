@@ -19,13 +19,12 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
-from nlp_transfer.errors import ConfigError, suggest
+from nlp_transfer.errors import TOKEN, ConfigError, suggest
 from nlp_transfer.task import Section, TaskOptions, find_task
 
 Positive = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0.0, lt=1.0)]
 Rate = Annotated[float, Field(gt=0.0, le=1.0)]
-TOKEN = re.compile(r"\bhf_[A-Za-z0-9]{20,}\b")
 
 
 class CheckpointSource(Section):

@@ -136,8 +136,8 @@ def _read(stream: RowStream, columns: Mapping[str, str], roles: Roles, on_missin
             raise missing_column(stream.name, column, seen)
     for reason, numbers in missing.items():
         if on_missing == "error" or not examples:
-            count = "every row has" if not examples else f"{len(numbers)} rows have"
-            raise DataError(f"{stream.at(numbers)}: {count} {reason}; fill them in, or set data.on_missing: drop")
+            count = f"{len(numbers)} of {len(examples) + sum(map(len, missing.values()))} rows"
+            raise DataError(f"{stream.at(numbers)}: {reason} ({count}); fill them in, or set data.on_missing: drop")
     return Part(examples, stream.name, dropped_rows(missing))
 
 

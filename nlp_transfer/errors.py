@@ -1,7 +1,10 @@
 """The errors a user can cause, each with the exit code of its family, and the nearest-name helper they share."""
 
 import difflib
+import re
 from collections.abc import Iterable
+
+TOKEN = re.compile(r"\bhf_[A-Za-z0-9]{20,}\b")  # what a Hugging Face token looks like
 
 
 class TransferError(Exception):

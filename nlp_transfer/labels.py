@@ -41,7 +41,10 @@ def find_labels(raw: Sequence[str], place: str) -> tuple[dict[str, str], tuple[s
     mapping = {spelling: names[clean(spelling).casefold()] if folds else clean(spelling) for spelling in counts}
     labels = _ordered(set(mapping.values()))
     _refuse_odd(labels, len(raw), place)
-    return mapping, labels, _folded(mapping, counts, place)
+    warnings = _folded(mapping, counts, place)
+    if not folds:
+        warnings.append(f"{place}: the labels {', '.join(map(repr, labels))} differ only by case; they are kept apart")
+    return mapping, labels, warnings
 
 
 def map_labels(raw: Sequence[str], numbers: Sequence[int], labels: tuple[str, ...], stream: RowStream) -> list[str]:

@@ -8,6 +8,7 @@ import csv
 import io
 import json
 import zlib
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,14 +107,14 @@ def _delimited(file: Path, delimiter: str) -> Iterator[Row]:
             start = reader.line_num + 1
     except csv.Error as error:
         raise DataError(_csv_fault(f"{file}:{start}", str(error), reader.line_num)) from None
-    _refuse_empty(file, header is not None, rows)
+    _refuse_empty(file, rows, found="a header but no rows" if header else "nothing")
 
 
 def _header(record: list[str], place: str) -> list[str]:
     header = [name.strip() for name in record]
-    repeated = sorted({name for name in header if header.count(name) > 1})
-    if repeated:
-        raise DataError(f"{place}: column '{repeated[0]}' appears twice in the header; rename one")
+    repeated, count = Counter(header).most_common(1)[0]
+    if count > 1:
+        raise DataError(f"{place}: column '{repeated}' appears twice in the header; rename one")
     return header
 
 
@@ -127,10 +128,9 @@ def _csv_fault(place: str, message: str, end: int) -> str:
     return f"{place}: {message}"
 
 
-def _refuse_empty(file: Path, has_header: bool, rows: int) -> None:
+def _refuse_empty(file: Path, rows: int, *, found: str = "no rows") -> None:
     if not rows:
-        found = "a header but no rows" if has_header else "nothing; the file is empty"
-        raise DataError(f"{file}:1: holds {found}")
+        raise DataError(f"{file}:1: the file holds {found}; give at least one row")
 
 
 def _opens_list(file: Path) -> bool:
@@ -143,14 +143,14 @@ def _json_lines(file: Path, bare: str | None) -> Iterator[Row]:
         if line.strip():
             rows += 1
             yield Row(number, _json_object(_parse(line, str(file), number), f"{file}:{number}", bare))
-    _refuse_empty(file, False, rows)
+    _refuse_empty(file, rows, found="nothing")
 
 
 def _json_list(file: Path, bare: str | None) -> Iterator[Row]:
     values = _parse("\n".join(line for _, line in numbered_lines(file)), str(file), 1)
     for number, value in enumerate(values, 1):
         yield Row(number, _json_object(value, f"{file}, row {number}", bare))
-    _refuse_empty(file, False, len(values))
+    _refuse_empty(file, len(values))
 
 
 def _parse(text: str, name: str, first_line: int) -> Any:
@@ -188,9 +188,10 @@ def _parquet(file: Path) -> Iterator[Row]:
                 for cells in batch.to_pylist():
                     number += 1
                     yield Row(number, named_classes(cells, names))
-    except (pa.ArrowException, EOFError, OSError, zlib.error) as error:
-        raise DataError(f"{file}: not a readable Parquet file (after row {number}): {error}") from None
-    _refuse_empty(file, True, number)
+    except (pa.ArrowException, EOFError, OSError, ValueError, zlib.error) as error:
+        reason = str(error).partition("\n")[0]
+        raise DataError(f"{file}: not a readable Parquet file (after row {number}): {reason}") from None
+    _refuse_empty(file, number)
 
 
 def class_names(features: Any) -> dict[str, list[str]]:

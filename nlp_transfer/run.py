@@ -45,12 +45,14 @@ class RunResult:
         metrics: the contents of metrics.json.
         summary: the verdict in words.
         row: the same as a line of a comparison.
+        baselines: the simple methods beside it.
     """
 
     folder: Path
     metrics: dict[str, Any]
     summary: str
     row: Row
+    baselines: tuple[Row, ...]
 
 
 @dataclass(frozen=True)
@@ -151,14 +153,8 @@ def _run_one(config: RunConfig, folder: Path, *, progress: bool) -> RunResult:
     if accelerator.mixed_precision != "no":  # what is reported is what `predict` will do, in single precision
         validation = prepared.task.score(_predict(prepared, model, "validation", plan), prepared.splits.validation)
     clock.lap("evaluation")
-    simple = prepared.task.baselines(prepared.splits)
-    rows = _rows(prepared.splits)
-    baselines = {
-        name: {split: prepared.task.score(found, rows[split]) for split, found in by_split.items()}
-        for name, by_split in simple.items()
-    }
+    baselines = _baselines(prepared)
     clock.lap("baselines")
-    correct = {name: prepared.task.hits(by_split["test"], rows["test"]) for name, by_split in simple.items()}
     row = Row(
         name=folder.name,
         source=_source_name(prepared),
@@ -169,7 +165,7 @@ def _run_one(config: RunConfig, folder: Path, *, progress: bool) -> RunResult:
         seconds=clock.seconds["training"],
         validation=validation,
         test=test,
-        correct=prepared.task.hits(said, rows["test"]),
+        correct=prepared.task.hits(said, prepared.splits.test),
     )
     verdict = verdicts([row], baselines, metric=prepared.task.selection)
     accelerator.wait_for_everyone()
@@ -184,7 +180,7 @@ def _run_one(config: RunConfig, folder: Path, *, progress: bool) -> RunResult:
         "selection": {"metric": prepared.task.selection, "split": "validation", "best": history.best},
         "parameters": sizes,
         "seconds": clock.total(),
-        "baselines": baselines,
+        "baselines": {one.name: {"validation": one.validation, "test": one.test} for one in baselines},
         "seed": config.training.seed,
         "precision": accelerator.mixed_precision.replace("no", "fp32"),
         "steps": history.steps,
@@ -195,7 +191,7 @@ def _run_one(config: RunConfig, folder: Path, *, progress: bool) -> RunResult:
     }
     if accelerator.is_main_process:
         write_json(folder / FINISHED, metrics)
-    return RunResult(folder, metrics, "\n".join(verdict), row)
+    return RunResult(folder, metrics, "\n".join(verdict), row, baselines)
 
 
 def _accelerator(config: RunConfig, folder: Path) -> Accelerator:
@@ -262,6 +258,26 @@ def _predict(prepared: Prepared, model: PreTrainedModel, split: str, plan: Plan)
     if plan.cache == "disk" and boundary is not None and boundary.kind == "pooled":
         units = replay(model, units, boundary, cache_folder()) or units
     return prepared.task.decode(infer(model, prepared.task, units))
+
+
+def _baselines(prepared: Prepared) -> tuple[Row, ...]:
+    """The task's simple methods, scored like the model."""
+    rows, task = _rows(prepared.splits), prepared.task
+    return tuple(
+        Row(
+            name=name,
+            source="",
+            strategy="",
+            scratch=True,
+            trainable=0,
+            total=0,
+            seconds=None,
+            validation=task.score(found["validation"], rows["validation"]),
+            test=task.score(found["test"], rows["test"]),
+            correct=task.hits(found["test"], rows["test"]),
+        )
+        for name, found in task.baselines(prepared.splits).items()
+    )
 
 
 def _verify(folder: Path, prepared: Prepared, expected: Sequence[Prediction]) -> None:

@@ -33,9 +33,10 @@ def cut(texts: Sequence[str], strata: Sequence[str], shares: Mapping[str, float]
         pool = [members[i] for i in rng.permutation(len(members))]
         splits["train"] += pool.pop()
         rows = sum(map(len, members))
-        floor = 1 if len(members) > len(shares) else 0
-        for name, share in shares.items():
-            taken, pool = _take(pool, max(floor, round(share * rows)) if floor else 0)
+        enough = len(members) > len(shares)
+        for later, (name, share) in zip(reversed(range(len(shares))), shares.items(), strict=True):
+            most = sum(map(len, pool)) - later  # a row for each split still to come
+            taken, pool = _take(pool, max(1, min(round(share * rows), most)) if enough else 0)
             splits[name] += taken
         splits["train"] += [index for group in pool for index in group]
     return {name: sorted(indices) for name, indices in splits.items()}

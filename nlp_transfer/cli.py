@@ -1,0 +1,266 @@
+"""The command line: every verb is a thin call of a public function.
+
+nlp-transfer run configs/sentiment/minilm_frozen.yaml training.seed=1
+"""
+
+import contextlib
+import json
+import logging
+import os
+import signal
+import sys
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Annotated, Any
+
+import typer
+
+from nlp_transfer.errors import ConfigError, TransferError
+
+# Imports of the library stand inside the commands: `--help` must not load torch.
+app = typer.Typer(
+    help="Transfer learning for NLP: any pretrained source, any strategy, one interface.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+vectors = typer.Typer(help="Import word vectors once, or train them on your own text.", no_args_is_help=True)
+app.add_typer(vectors, name="vectors")
+
+Config = Annotated[str, typer.Argument(metavar="CONFIG", help="YAML file.")]
+Overrides = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="For example training.epochs=5.")]
+Run = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished run.")]
+Output = Annotated[Path | None, typer.Option(metavar="DIR", help="Folder to write; must be new or empty.")]
+
+
+@app.command()
+def run(config: Config, overrides: Overrides = None, output: Output = None) -> None:
+    """Train one model and leave a run folder."""
+    import nlp_transfer
+
+    nlp_transfer.load_config(config, overrides or ())  # a mistake is answered before torch is loaded
+    result = nlp_transfer.run(config, overrides or (), output=output)
+    typer.echo(result.summary)
+    typer.echo(f"run folder: {result.folder}")
+
+
+@app.command()
+def check(config: Config, overrides: Overrides = None) -> None:
+    """Say what a run would do, before any training."""
+    import nlp_transfer
+
+    nlp_transfer.load_config(config, overrides or ())
+    typer.echo(nlp_transfer.check(config, overrides or ()).text)
+
+
+@app.command()
+def compare(
+    configs: Annotated[list[str], typer.Argument(metavar="CONFIG...", help="YAML files on the same task and data.")],
+    override: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override in all of them; repeatable.")
+    ] = None,
+    output: Output = None,
+) -> None:
+    """Train several models on the same data; write a table and a plot, and say which won."""
+    import nlp_transfer
+    from rich.console import Console
+
+    for config in configs:
+        nlp_transfer.load_config(config, override or ())
+    result = nlp_transfer.compare(configs, override or (), output=output)
+    console = Console(width=None if sys.stdout.isatty() else 140)
+    console.print(result.table)
+    for sentence in result.verdicts:
+        typer.echo(sentence)
+    typer.echo(f"plot: {result.folder / 'plot.png'}")
+    typer.echo(f"run folders: {result.folder}")
+
+
+@app.command()
+def predict(
+    run: Run,
+    file: Annotated[str | None, typer.Argument(metavar="[FILE|-]", help="Texts, CSV, JSONL or lines on stdin.")] = None,
+    output: Annotated[Path | None, typer.Option(metavar="FILE", help="JSONL to write instead of stdout.")] = None,
+    column: Annotated[str | None, typer.Option(help="Column of the texts; as in training by default.")] = None,
+) -> None:
+    """Predict: one JSON line per text, in input order."""
+    import nlp_transfer
+    from nlp_transfer.data import stream_texts
+
+    predictor = nlp_transfer.load(run)
+    texts = stream_texts(file, column or predictor.text_column)
+    with _sink(output) as sink:
+        for prediction in predictor.predict_stream(texts):
+            sink.write(json.dumps(prediction, ensure_ascii=False) + "\n")
+            sink.flush()
+
+
+@contextlib.contextmanager
+def _sink(output: Path | None) -> Iterator[IO[str]]:
+    """Stdout, or a file that appears only when it is complete."""
+    if output is None:
+        yield sys.stdout
+        return
+    fresh = output.with_name(f".{output.name}.tmp")
+    try:
+        with fresh.open("w", encoding="utf-8") as file:
+            yield file
+        fresh.replace(output)
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
+@app.command()
+def evaluate(
+    run: Run,
+    data: Annotated[str, typer.Option(metavar="FILE", help="Labelled file.")],
+    column: Annotated[list[str] | None, typer.Option(metavar="ROLE=NAME", help="Where a role stands; repeatable.")] = None,
+) -> None:
+    """Score a finished run on another labelled file."""
+    import nlp_transfer
+
+    columns = dict(_pair(one) for one in column) if column else None
+    typer.echo(json.dumps(nlp_transfer.evaluate(run, data, columns), indent=2, ensure_ascii=False))
+
+
+def _pair(text: str) -> tuple[str, str]:
+    role, sign, name = text.partition("=")
+    if not sign:
+        raise ConfigError(f"--column '{text}' is not ROLE=NAME; for example text=review")
+    return role, name
+
+
+@app.command()
+def sources() -> None:
+    """List the bundled sources and the kinds that a path or Hub id may name."""
+    import nlp_transfer
+
+    for source in nlp_transfer.list_sources():
+        state = "" if source.available else "  (not installed)"
+        typer.echo(f"{source.name:<18} {source.kind:<11} {source.description} [{source.licence}]{state}")
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON schema of a configuration."""
+    import nlp_transfer
+
+    typer.echo(json.dumps(nlp_transfer.config_schema(), indent=2))
+
+
+@vectors.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="GloVe or word2vec text or binary, fastText, .npy with words.")],
+    out: Annotated[Path, typer.Argument(help="Folder to write.")],
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first N words.")] = None,
+) -> None:
+    """Turn a vector file into a folder that opens at once."""
+    from nlp_transfer.sources.vectors import import_vectors
+
+    table = import_vectors(file, out, limit=limit, progress=True)
+    counted = "".join(f", {count} {what.replace('_', ' ')}" for what, count in table.counts.items() if count)
+    typer.echo(f"{out}: {len(table.words):,} words x {table.dim}{counted}")
+
+
+@vectors.command("train")
+def train(
+    corpus: Annotated[Path, typer.Argument(help="Text (one document a line), CSV or JSONL, also .gz.")],
+    out: Annotated[Path, typer.Argument(help="Folder to write.")],
+    dim: Annotated[int, typer.Option(min=1)] = 100,
+    window: Annotated[int, typer.Option(min=1)] = 5,
+    min_count: Annotated[int, typer.Option(min=1, help="Leave out rarer words.")] = 5,
+    epochs: Annotated[int, typer.Option(min=1)] = 5,
+    cbow: Annotated[bool, typer.Option("--cbow", help="CBOW instead of skip-gram.")] = False,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    workers: Annotated[int, typer.Option(min=1, help="More than one is faster but not reproducible.")] = 1,
+    column: Annotated[str, typer.Option(help="Column of the texts in CSV or JSONL.")] = "text",
+) -> None:
+    """Train Word2Vec vectors on your own text."""
+    from nlp_transfer.sources.word2vec import train_vectors
+
+    table = train_vectors(
+        corpus,
+        out,
+        dim=dim,
+        window=window,
+        min_count=min_count,
+        epochs=epochs,
+        skip_gram=not cbow,
+        seed=seed,
+        workers=workers,
+        column=column,
+        progress=True,
+    )
+    typer.echo(f"{out}: {len(table.words):,} words x {table.dim}")
+
+
+@app.callback(invoke_without_command=True)
+def options(
+    version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,  # noqa: ARG001 - read by main
+) -> None:
+    """Handle what stands before the verb."""
+    if version:
+        from importlib.metadata import version as version_of
+
+        typer.echo(version_of("nlp-transfer"))
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command line; every failure ends in one line and its exit code, a traceback only with --debug."""
+    arguments = sys.argv[1:]
+    debug = "--debug" in arguments
+    arguments = [argument for argument in arguments if argument != "--debug"]
+    _quiet(debug=debug)
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        _refuse_tokens(arguments)
+        app(args=arguments, prog_name="nlp-transfer")
+    except TransferError as error:
+        _fail(str(error), error.exit_code, debug=debug)
+    except KeyboardInterrupt:
+        _fail("interrupted", 130, debug=False)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has had enough
+        sys.exit(0)
+    except MemoryError:
+        _fail("out of memory; try a smaller training.batch_size or task.max_length", 5, debug=debug)
+    except OSError as error:
+        _fail(f"{error.strerror or error}: {error.filename or ''}".rstrip(": "), 5, debug=debug)
+    except Exception as error:  # noqa: BLE001 - the last resort: no user meets a traceback unasked
+        first = str(error).strip().splitlines()
+        _fail(f"{type(error).__name__}: {first[0] if first else ''} (run again with --debug for details)", 5, debug=debug)
+
+
+def _fail(message: str, code: int, *, debug: bool) -> None:
+    if debug:
+        import traceback
+
+        traceback.print_exc()
+    print(f"error: {message}", file=sys.stderr)
+    sys.exit(code)
+
+
+def _terminate(*_: Any) -> None:
+    print("error: terminated", file=sys.stderr)
+    sys.exit(143)
+
+
+def _refuse_tokens(arguments: list[str]) -> None:
+    from nlp_transfer.errors import TOKEN
+
+    if any(TOKEN.search(argument) for argument in arguments):
+        raise ConfigError("a Hub token stands on the command line, where every user of this machine can read it; "
+                          "use `hf auth login` or HF_TOKEN, and revoke this one")
+
+
+def _quiet(*, debug: bool) -> None:
+    """Show our own log on stderr, and of others only errors."""
+    logging.basicConfig(level=logging.ERROR, format="%(message)s", stream=sys.stderr)
+    logging.getLogger("nlp_transfer").setLevel(logging.DEBUG if debug else logging.INFO)
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    if not debug:
+        warnings.filterwarnings("ignore", category=FutureWarning, module="peft")

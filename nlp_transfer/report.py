@@ -1,0 +1,130 @@
+"""What runs have to say side by side: a table, a plot, and sentences that claim no more than was measured."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nlp_transfer.metrics import Interval, paired_bootstrap
+from nlp_transfer.task import Scores
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+SHOWN = ("accuracy", "macro_f1")
+TRANSFER, SCRATCH, SIMPLE = "#2a6f97", "#b0b0b0", "#c1666b"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One method on one set of data.
+
+    Attributes:
+        name: of the run or simple method.
+        source: what it starts from; empty for a simple method.
+        strategy: how it is trained.
+        scratch: random weights instead of pretrained ones.
+        trainable: parameters that move.
+        total: all parameters.
+        seconds: wall-clock time of the training, None where it was not measured alone.
+        validation: scores that chose the checkpoint.
+        test: scores, measured once.
+        correct: score of each test example alone, to compare two methods pair by pair.
+    """
+
+    name: str
+    source: str
+    strategy: str
+    scratch: bool
+    trainable: int
+    total: int
+    seconds: float | None
+    validation: Scores
+    test: Scores
+    correct: Sequence[float]
+
+    @property
+    def label(self) -> str:
+        """Source and strategy in a few words."""
+        if not self.source:
+            return self.name
+        return f"{self.source}{' from scratch' if self.scratch else ''}, {self.strategy}"
+
+
+def render_table(rows: Sequence[Row], baselines: Sequence[Row], *, shown: Sequence[str] = SHOWN) -> "Table":
+    """Simple methods first, then the runs in order."""
+    from rich.table import Table
+
+    table = Table()
+    for title in ("source", "strategy", "trainable / total", "seconds"):
+        table.add_column(title, justify="left" if title in ("source", "strategy") else "right")
+    for split in ("validation", "test"):
+        for score in shown:
+            table.add_column(f"{split} {score}", justify="right")
+    for row in (*baselines, *rows):
+        source = row.source + (" (scratch)" if row.scratch else "") if row.source else row.name
+        size = f"{row.trainable:,} / {row.total:,}" if row.total else "-"
+        seconds = "-" if row.seconds is None else f"{row.seconds:.1f}"
+        scores = [f"{split[score]:.4f}" for split in (row.validation, row.test) for score in shown]
+        table.add_row(source or "-", row.strategy or "-", size, seconds, *scores)
+    return table
+
+
+def verdicts(rows: Sequence[Row], baselines: Sequence[Row], *, metric: str) -> list[str]:
+    """Say which run validation chooses, and what transfer bought against the simple methods and the scratch controls.
+
+    A difference counts only when its 95 % paired-bootstrap interval on the test rows leaves out zero.
+    """
+    said = []
+    if len(rows) > 1:
+        best = max(rows, key=lambda row: float(row.validation[metric]))
+        said.append(f"Best on validation: {best.label}, with {metric} {best.test[metric]:.4f} on test.")
+    hardest = max(baselines, key=lambda row: float(row.validation[metric]), default=None)
+    for row in rows:
+        if hardest is not None:
+            said.append(_compare(row, hardest, metric))
+        controls = [other for other in rows if other.scratch and other.source == row.source and not row.scratch]
+        said += [_compare(row, control, metric) for control in controls]
+    return said
+
+
+def _compare(row: Row, other: Row, metric: str) -> str:
+    found = paired_bootstrap(row.correct, other.correct)
+    if found.low > 0:
+        judgement = f"beats {other.label}"
+    elif found.high < 0:
+        judgement = f"is worse than {other.label}" + ("" if row.scratch else ": negative transfer")
+    else:
+        judgement = f"does not beat {other.label} (the difference may be chance)"
+    return f"{row.label} {judgement}: {_interval(found)} test {metric}."
+
+
+def _interval(found: Interval) -> str:
+    return f"{100 * found.difference:+.1f} points ({100 * found.low:+.1f} to {100 * found.high:+.1f}) of"
+
+
+def plot(rows: Sequence[Row], baselines: Sequence[Row], path: Path, *, metric: str) -> None:
+    """Draw test scores as bars with the trainable share beside each, simple methods as dashed lines; write a PNG."""
+    from matplotlib.figure import Figure  # a second to import; the object interface needs no display
+
+    ordered = sorted(rows, key=lambda row: float(row.test[metric]))
+    figure = Figure(figsize=(9, 1.6 + 0.55 * len(rows)), layout="constrained")
+    axes = figure.add_subplot()
+    colours = [SCRATCH if row.scratch else TRANSFER for row in ordered]
+    bars = axes.barh([row.label for row in ordered], [row.test[metric] for row in ordered], color=colours, height=0.6)
+    notes = [f"{row.test[metric]:.3f}   {_share(row)} trained" for row in ordered]
+    axes.bar_label(bars, labels=notes, padding=5, fontsize=9)
+    for row, style in zip(baselines, (":", "--", "-."), strict=False):
+        axes.axvline(float(row.test[metric]), color=SIMPLE, linestyle=style, label=f"{row.name} {row.test[metric]:.3f}")
+    highest = max(float(row.test[metric]) for row in (*rows, *baselines))
+    axes.set_xlim(0, 1.45 * highest)
+    axes.set_xlabel(f"test {metric.replace('_', ' ')}")
+    axes.set_title("grey: from scratch, blue: transferred", fontsize=9, loc="left")
+    axes.spines[["top", "right"]].set_visible(False)
+    if baselines:
+        axes.legend(loc="lower right", fontsize=8, frameon=False)
+    figure.savefig(path, dpi=150)
+
+
+def _share(row: Row) -> str:
+    return f"{row.trainable / row.total:.3%}" if row.trainable < 0.001 * row.total else f"{row.trainable / row.total:.0%}"
