@@ -17,6 +17,7 @@ import nlp_transfer.modeling
 from nlp_transfer.errors import ConfigError, TrainingError
 from nlp_transfer.modeling.pooled import PooledConfig
 from nlp_transfer.modeling.static import StaticConfig, StaticTokenizer
+from nlp_transfer.sources.checkpoint import quietly
 
 PACKAGES = ("nlp-transfer", "torch", "transformers", "datasets", "evaluate", "accelerate", "peft", "gensim", "scikit-learn", "numpy")
 FINISHED = "metrics.json"  # written last
@@ -60,7 +61,7 @@ def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folde
             "AutoConfig": "pooled.PooledConfig",
             "AutoModelForSequenceClassification": "pooled.PooledClassifier",
         }
-    model.save_pretrained(folder)
+    quietly(lambda: model.save_pretrained(folder))
     tokenizer.save_pretrained(folder)
     if isinstance(tokenizer, StaticTokenizer):
         _update_json(folder / "tokenizer_config.json", {"auto_map": {"AutoTokenizer": [None, "static.StaticTokenizer"]}})
