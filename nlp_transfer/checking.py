@@ -1,11 +1,13 @@
 """What a run would do, found out before any training."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import yaml
 
 from nlp_transfer.config import RunConfig, load_config, render
 from nlp_transfer.run import Prepared, parameter_counts, prepare, trainable_table
@@ -33,13 +35,19 @@ def check(config: RunConfig | Mapping[str, Any] | str | Path, overrides: Sequenc
     warnings = (*prepared.splits.report.warnings, *_warnings(prepared))
     sections = {
         "configuration": render(checked),
-        "data": str(prepared.splits.report),
+        "data": _data(prepared),
         "tokens": lengths,
         "what trains": trainable_table(plan),
         "warnings": "\n".join(warnings) or "none",
     }
     text = "\n\n".join(f"== {title}\n{body.rstrip()}" for title, body in sections.items())
     return CheckReport(text, warnings, parameter_counts(plan))
+
+
+def _data(prepared: Prepared) -> str:
+    report = dataclasses.asdict(prepared.splits.report)
+    del report["warnings"]
+    return yaml.safe_dump({"labels": list(prepared.splits.labels), **report}, sort_keys=False, allow_unicode=True)
 
 
 def _lengths(split: str, prepared: Prepared) -> str:

@@ -64,8 +64,9 @@ def compare(
     output: Output = None,
 ) -> None:
     """Train several models on the same data; write a table and a plot, and say which won."""
-    import nlp_transfer
     from rich.console import Console
+
+    import nlp_transfer
 
     for config in configs:
         nlp_transfer.load_config(config, override or ())
@@ -116,7 +117,9 @@ def _sink(output: Path | None) -> Iterator[IO[str]]:
 def evaluate(
     run: Run,
     data: Annotated[str, typer.Option(metavar="FILE", help="Labelled file.")],
-    column: Annotated[list[str] | None, typer.Option(metavar="ROLE=NAME", help="Where a role stands; repeatable.")] = None,
+    column: Annotated[
+        list[str] | None, typer.Option(metavar="ROLE=NAME", help="Where a role stands; repeatable.")
+    ] = None,
 ) -> None:
     """Score a finished run on another labelled file."""
     import nlp_transfer
@@ -232,7 +235,9 @@ def main() -> None:
         _fail(f"{error.strerror or error}: {error.filename or ''}".rstrip(": "), 5, debug=debug)
     except Exception as error:  # noqa: BLE001 - the last resort: no user meets a traceback unasked
         first = str(error).strip().splitlines()
-        _fail(f"{type(error).__name__}: {first[0] if first else ''} (run again with --debug for details)", 5, debug=debug)
+        _fail(
+            f"{type(error).__name__}: {first[0] if first else ''} (run again with --debug for details)", 5, debug=debug
+        )
 
 
 def _fail(message: str, code: int, *, debug: bool) -> None:
@@ -253,8 +258,10 @@ def _refuse_tokens(arguments: list[str]) -> None:
     from nlp_transfer.errors import TOKEN
 
     if any(TOKEN.search(argument) for argument in arguments):
-        raise ConfigError("a Hub token stands on the command line, where every user of this machine can read it; "
-                          "use `hf auth login` or HF_TOKEN, and revoke this one")
+        raise ConfigError(
+            "a Hub token stands on the command line, where every user of this machine can read it; "
+            "use `hf auth login` or HF_TOKEN, and revoke this one"
+        )
 
 
 def _quiet(*, debug: bool) -> None:

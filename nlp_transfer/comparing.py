@@ -27,7 +27,11 @@ class Comparison:
 
 
 def compare(
-    configs: Sequence[str | Path], overrides: Sequence[str] = (), *, output: str | Path | None = None, progress: bool = True
+    configs: Sequence[str | Path],
+    overrides: Sequence[str] = (),
+    *,
+    output: str | Path | None = None,
+    progress: bool = True,
 ) -> Comparison:
     """Run each configuration in a subfolder of `output`; write the table's values and plot.png beside them.
 
@@ -52,5 +56,8 @@ def compare(
     metric = find_task(first.task.name).selection
     said = tuple(verdicts(rows, baselines, metric=metric))
     plot(rows, baselines, folder / "plot.png", metric=metric)
-    write_json(folder / "comparison.json", {"runs": {row.name: result.metrics for row, result in zip(rows, results, strict=True)}, "verdict": said})
+    write_json(
+        folder / "comparison.json",
+        {"runs": {row.name: result.metrics for row, result in zip(rows, results, strict=True)}, "verdict": said},
+    )
     return Comparison(folder, rows, render_table(rows, baselines), said)

@@ -6,7 +6,7 @@ Nothing here imports torch, so a wrong configuration is answered at once.
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
 from pydantic import (
@@ -105,9 +105,7 @@ class GradualStrategy(Section):
     cache: Literal["disk", "memory", "none"] = Field("memory", description="Where frozen activations are kept.")
 
 
-Strategy = Annotated[
-    FullStrategy | LoraStrategy | FrozenStrategy | GradualStrategy, Field(discriminator="kind")
-]
+Strategy = Annotated[FullStrategy | LoraStrategy | FrozenStrategy | GradualStrategy, Field(discriminator="kind")]
 
 
 class DataConfig(Section):
@@ -198,7 +196,7 @@ class _Loader(yaml.SafeLoader):
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         """Refuse aliases: a few lines of them can expand to gigabytes."""
         if self.check_event(yaml.AliasEvent):
-            line = self.peek_event().start_mark.line + 1
+            line = self.peek_event().start_mark.line + 1  # type: ignore[no-untyped-call]
             raise ConfigError(f"line {line}: YAML aliases (*name) are not supported; write the value out")
         return super().compose_node(parent, index)
 
@@ -269,9 +267,7 @@ def apply_overrides(values: dict[str, Any], overrides: Sequence[str]) -> dict[st
     return result
 
 
-def load_config(
-    config: "RunConfig | Mapping[str, Any] | str | Path", overrides: Sequence[str] = ()
-) -> RunConfig:
+def load_config(config: "RunConfig | Mapping[str, Any] | str | Path", overrides: Sequence[str] = ()) -> RunConfig:
     """Turn a file, a mapping or a finished config, plus overrides, into a checked `RunConfig`.
 
     Raises:
@@ -286,7 +282,7 @@ def load_config(
     values = apply_overrides(values, overrides)
     if secret := TOKEN.search(str(values)):
         raise ConfigError(
-            f"{where}a Hub token ({secret.group()[:6]}...) stands in the configuration; remove it and use `hf auth login`"
+            f"{where}a Hub token ({secret.group()[:6]}...) stands in the configuration; use `hf auth login` instead"
         )
     try:
         return RunConfig.model_validate(values)
@@ -296,21 +292,13 @@ def load_config(
         raise ConfigError(f"{where}{count}" + "\n  ".join(lines)) from None
 
 
-def _explain(error: ValidationError, values: Any, prefix: str = "") -> list[str]:
-    lines: list[str] = []
-    for detail in error.errors():
-        nested = detail.get("ctx", {}).get("error")
-        path = ".".join([prefix, *_path(detail, values)]).strip(".")
-        if isinstance(nested, ValidationError):
-            lines += _explain(nested, _at(values, detail["loc"]), path)
-        else:
-            lines.append(_line(detail, path, error.title))
-    return lines
+def _explain(error: ValidationError, values: Mapping[str, Any]) -> list[str]:
+    return [_line(detail, ".".join(_path(detail, values)), values) for detail in error.errors()]
 
 
 def _path(detail: ErrorDetails, values: Any) -> list[str]:
     """The location in the user's own keys: without the names of union members that pydantic puts between."""
-    keys = []
+    keys: list[int | str] = []
     for part in detail["loc"]:
         here = values
         for key in keys:
@@ -321,17 +309,12 @@ def _path(detail: ErrorDetails, values: Any) -> list[str]:
     return [str(key) for key in keys]
 
 
-def _at(values: Any, path: tuple[int | str, ...]) -> Any:
-    for key in path:
-        values = values.get(key, {}) if isinstance(values, Mapping) else {}
-    return values
-
-
-def _line(detail: ErrorDetails, path: str, model: str) -> str:
+def _line(detail: ErrorDetails, path: str, values: Mapping[str, Any]) -> str:  # noqa: PLR0911 - one per kind
     received = detail["input"]
     match detail["type"]:
         case "extra_forbidden":
-            return f"{path}: unknown key. {suggest(str(detail['loc'][-1]), _fields(detail, model))}"
+            *section, key = detail["loc"]
+            return f"{path}: unknown key. {suggest(str(key), _fields(section, values))}"
         case "missing":
             return f"{path}: is required"
         case "union_tag_invalid":
@@ -348,25 +331,27 @@ def _line(detail: ErrorDetails, path: str, model: str) -> str:
             return f"{path}: {detail['msg']} (received {received!r})"
 
 
-def _fields(detail: ErrorDetails, model: str) -> list[str]:
-    """The keys that the section holding an unknown key does know."""
-    sections: dict[str, type[BaseModel]] = {"RunConfig": RunConfig, "data": DataConfig, "training": TrainingConfig}
-    kinds = {"source": (CheckpointSource, VectorsSource), "strategy": (FullStrategy, LoraStrategy, FrozenStrategy, GradualStrategy)}
-    location = [str(part) for part in detail["loc"]]
-    if len(location) == 1:
-        found: type[BaseModel] | None = RunConfig if model == "RunConfig" else _options_class(model)
-    elif location[0] in kinds:
-        found = next((kind for kind in kinds[location[0]] if kind.model_fields["kind"].annotation == Literal[location[1]]), None)  # type: ignore[valid-type]
-    else:
-        found = sections.get(location[0]) or _options_class(model)
-    return list(found.model_fields) if found else []
+def _fields(section: list[int | str], values: Mapping[str, Any]) -> list[str]:
+    """The keys that a section knows; its location is made of keys and of kinds of a union."""
+    here: list[type[BaseModel]] = [RunConfig]
+    for part in section:
+        inside = [model.model_fields[part] for model in here if part in model.model_fields]
+        kinds = [
+            model
+            for model in here
+            if "kind" in model.model_fields and part in get_args(model.model_fields["kind"].annotation)
+        ]
+        here = [model for field in inside for model in _models(field.annotation)] or kinds
+        if here == [TaskOptions]:
+            here = [find_task(values["task"]["name"]).Options]
+    return sorted({name for model in here for name in model.model_fields})
 
 
-def _options_class(name: str) -> type[BaseModel] | None:
-    classes: list[type[BaseModel]] = [TaskOptions]
-    for one in classes:
-        classes += one.__subclasses__()
-    return next((one for one in classes if one.__name__ == name), None)
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    """The sections among the members of a type."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for member in get_args(annotation) for model in _models(member)]
 
 
 def render(config: RunConfig) -> str:
@@ -382,5 +367,3 @@ def config_schema() -> dict[str, Any]:
     schema["$defs"][options["title"]] = options
     schema["properties"]["task"] = {"$ref": f"#/$defs/{options['title']}"}
     return schema
-
-

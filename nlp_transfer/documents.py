@@ -30,7 +30,8 @@ def encode_documents(
         texts: one per example.
         tokenizer: its special tokens stand around every unit.
         max_length: tokens per unit, special ones included.
-        policy: for longer texts: keep the `head`; a quarter of head and the `tail`; or cut in `window`s that overlap by half.
+        policy: of longer texts keep the `head`, or a quarter of head and the rest of tail (`head_tail`), or cut them in
+            `window`s that overlap by half.
         max_windows: windows per text at most.
         targets: one per example, repeated for each of its units.
         importance: (examples,) weight of each in the loss.

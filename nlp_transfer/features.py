@@ -97,6 +97,13 @@ def find_boundary(model: nn.Module, moving: frozenset[str]) -> Boundary | None:
     return Boundary("layer", min(depths, default=len(layers.modules)))
 
 
+def encoder_of(model: PreTrainedModel) -> PreTrainedModel:
+    """The encoder inside a model, or the model itself."""
+    encoder = model.base_model
+    assert isinstance(encoder, PreTrainedModel)  # noqa: S101 - of every transformers model
+    return encoder
+
+
 class _Reached(Exception):  # noqa: N818 - a signal, not an error
     """Carries the activations out of a forward pass that need go no further."""
 
@@ -138,24 +145,38 @@ def _layers(model: PreTrainedModel) -> Layers:
 
 
 class _Given(nn.Module):
-    """Stands in for the embeddings: hands on the states it is given."""
+    """Stands in for the embeddings: hands on the states it is given, by name or, as in DistilBERT, by position."""
 
-    def forward(self, *_: Any, inputs_embeds: Tensor, **__: Any) -> Tensor:
-        return inputs_embeds
+    def forward(self, *given: Any, inputs_embeds: Tensor | None = None, **_: Any) -> Tensor:
+        return inputs_embeds if inputs_embeds is not None else next(one for one in given if one is not None)
 
 
 class _Passed(nn.Module):
     """Stands in for a frozen layer: hands on its input; attributes are those of the layer."""
 
-    def __init__(self, layer: nn.Module) -> None:
+    def __init__(self, layer: nn.Module, *, as_tuple: bool) -> None:
         super().__init__()
         self.__dict__["_layer"] = layer  # not a submodule: its parameters are no part of the replayed model
+        self._as_tuple = as_tuple
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.__dict__["_layer"], name)
 
-    def forward(self, hidden_states: Tensor, *_: Any, **__: Any) -> Tensor:
-        return hidden_states
+    def forward(self, hidden_states: Tensor, *_: Any, **__: Any) -> Any:
+        return (hidden_states, None) if self._as_tuple else hidden_states
+
+
+def _answers_in_tuples(model: PreTrainedModel, layer: nn.Module) -> bool:
+    """Whether a layer returns (states, attentions), as in MPNet and DeBERTa, or the states alone: it is asked."""
+    answers: list[Any] = []
+    hook = layer.register_forward_hook(lambda _, __, output: answers.append(output))
+    training = model.training
+    model.eval()
+    with torch.inference_mode():
+        model(input_ids=torch.zeros((1, 2), dtype=torch.long, device=next(model.parameters()).device))
+    model.train(training)
+    hook.remove()
+    return isinstance(answers[0], tuple)
 
 
 @contextmanager
@@ -167,11 +188,12 @@ def replaying(model: PreTrainedModel, boundary: Boundary) -> Iterator[None]:
     encoder = model.base_model
     layers = _layers(model)
     originals = list(layers.modules)
+    as_tuple = _answers_in_tuples(model, originals[0])
     swapped = {name: getattr(encoder, name) for name in ("embeddings", "embeddings_project") if hasattr(encoder, name)}
     for name in swapped:
         setattr(encoder, name, _Given() if name == "embeddings" else nn.Identity())
     for index in range(boundary.layer):
-        layers.modules[index] = _Passed(originals[index])
+        layers.modules[index] = _Passed(originals[index], as_tuple=as_tuple)
     try:
         yield
     finally:
@@ -255,18 +277,18 @@ def replay(
 
 
 def _fits(model: PreTrainedModel, units: TokenUnits, boundary: Boundary) -> bool:
-    width = model.base_model.config.hidden_size
+    width: int = encoder_of(model).config.hidden_size
     if isinstance(model, PooledClassifier) and boundary.kind == "pooled":
         size = 3 * len(model.config.layers) * len(units.encoded.inputs)
     else:
         size = int(units.encoded.lengths.sum())
     free: int = psutil.virtual_memory().available
-    return 4 * size * width < MEMORY_SHARE * free
+    return 4.0 * size * width < MEMORY_SHARE * free
 
 
 def _key(model: PreTrainedModel, boundary: Boundary) -> str:
     """Digest of all that the activations depend on but the tokens: weights, architecture, boundary, layers, format."""
-    encoder = model.base_model
+    encoder = encoder_of(model)
     layers = model.config.layers if isinstance(model, PooledClassifier) else None
     digest = hashlib.sha256()
     device = next(model.parameters()).device.type
@@ -308,19 +330,23 @@ class Store:
         known: dict[bytes, np.ndarray] = {}
         for shard in sorted(self.folder.glob("shard-*")):
             try:
-                digests = np.load(shard / "digests.npy", allow_pickle=False)
-                offsets = np.load(shard / "offsets.npy", allow_pickle=False)
-                values = np.load(shard / "values.npy", mmap_mode="r", allow_pickle=False)
-                if len(digests) != len(offsets) - 1 or offsets[-1] != len(values):
-                    raise ValueError("the files of the shard do not belong together")
+                known |= self._read_shard(shard)
             except (OSError, ValueError, EOFError) as error:
                 log.warning("%s is damaged and left out: %s", shard, error)
-                continue
-            whole = len(values) == len(digests)
-            for index, digest in enumerate(digests):
-                row = values[index] if whole and values.ndim > 2 else values[offsets[index] : offsets[index + 1]]
-                known[digest.tobytes()] = row
         return known
+
+    @staticmethod
+    def _read_shard(shard: Path) -> dict[bytes, np.ndarray]:
+        digests = np.load(shard / "digests.npy", allow_pickle=False)
+        offsets = np.load(shard / "offsets.npy", allow_pickle=False)
+        values = np.load(shard / "values.npy", mmap_mode="r", allow_pickle=False)
+        if len(digests) != len(offsets) - 1 or offsets[-1] != len(values):
+            raise ValueError("its files do not belong together")
+        pooled = values.ndim > 2
+        return {
+            digest.tobytes(): values[index] if pooled else values[offsets[index] : offsets[index + 1]]
+            for index, digest in enumerate(digests)
+        }
 
     def _write(self, keys: list[bytes], rows: list[np.ndarray]) -> None:
         pooled = rows[0].ndim > 2

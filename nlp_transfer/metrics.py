@@ -1,6 +1,7 @@
 """Scores of classification as offline `evaluate` metrics, and the bootstrap interval of a difference.
 
-The arithmetic is scikit-learn's. `evaluate.load` is never called: it needs the Hub, and runs files of the current folder.
+The arithmetic is scikit-learn's. `evaluate.load` is never called: it needs the Hub and runs files of the current
+folder.
 """
 
 import functools
@@ -50,8 +51,8 @@ def classification_scores(predictions: Ids, references: Ids, labels: tuple[str, 
         labels: names of the classes.
 
     Returns:
-        `{"accuracy", "macro_f1", "mcc", "per_class": {name: {"precision", "recall", "f1", "support"}}}`. A class that the
-        references lack has no recall and no F1 (`None`), and the macro average leaves it out with a warning.
+        `{"accuracy", "macro_f1", "mcc", "per_class": {name: {"precision", "recall", "f1", "support"}}}`. A class that
+        the references lack has no recall and no F1 (`None`), and the macro average leaves it out with a warning.
 
     Raises:
         DataError: nothing to score, lists of unequal lengths, or an id outside `labels`.
@@ -139,7 +140,8 @@ def paired_bootstrap(
     """Resample the examples to find the 95 % interval of mean(a) - mean(b).
 
     Both systems are judged on the same resampled examples, as in Koehn 2004 (Statistical significance tests for machine
-    translation evaluation) and Berg-Kirkpatrick et al. 2012 (An empirical investigation of statistical significance in NLP).
+    translation evaluation) and Berg-Kirkpatrick et al. 2012 (An empirical
+    investigation of statistical significance in NLP).
 
     Args:
         correct_a: one outcome per example (right or wrong, or any score that is averaged).

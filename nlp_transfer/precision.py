@@ -11,7 +11,8 @@ WORTH = 1.5  # how much faster bf16 must be to be chosen
 def choose_precision(wanted: str) -> str:
     """Resolve `auto`; any other wish is kept.
 
-    A GPU with bf16 gets it. A CPU is timed for a few milliseconds: without native instructions bf16 is many times slower.
+    A GPU with bf16 gets it. A CPU is timed for a few milliseconds: without native instructions bf16 is many times
+    slower.
     """
     if wanted != "auto":
         return wanted

@@ -27,7 +27,9 @@ CHUNK = 256  # texts read ahead: enough to sort by length, few enough to stream
 class Predictor:
     """A trained model with its tokenizer and task."""
 
-    def __init__(self, task: Task, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, columns: Mapping[str, str]) -> None:
+    def __init__(
+        self, task: Task, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, columns: Mapping[str, str]
+    ) -> None:
         """Put the model on the first accelerator, if there is one, in eval mode."""
         device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else torch.device("cpu")
         self.task = task
@@ -83,7 +85,7 @@ def load(folder: str | Path) -> Predictor:
     config = load_config(root / "config.yaml")
     kind = find_task(config.task.name)
     model, tokenizer = load_model(root / "model", kind.auto_class)
-    names = model.config.id2label
+    names = {int(index): name for index, name in (model.config.id2label or {}).items()}
     task = kind(config.task, tuple(names[index] for index in sorted(names)))
     return Predictor(task, model, tokenizer, config.data.columns)
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 SHOWN = ("accuracy", "macro_f1")
-TRANSFER, SCRATCH, SIMPLE = "#2a6f97", "#b0b0b0", "#c1666b"
+TRANSFER, SCRATCH, SIMPLE = "#2a6f97", "#8a8a8a", "#c1666b"
 
 
 @dataclass(frozen=True)
@@ -112,19 +112,22 @@ def plot(rows: Sequence[Row], baselines: Sequence[Row], path: Path, *, metric: s
     axes = figure.add_subplot()
     colours = [SCRATCH if row.scratch else TRANSFER for row in ordered]
     bars = axes.barh([row.label for row in ordered], [row.test[metric] for row in ordered], color=colours, height=0.6)
-    notes = [f"{row.test[metric]:.3f}   {_share(row)} trained" for row in ordered]
-    axes.bar_label(bars, labels=notes, padding=5, fontsize=9)
+    for bar, row in zip(bars, ordered, strict=True):
+        note = f" {row.test[metric]:.3f}   {_share(row)} of the parameters trained"
+        axes.text(0, bar.get_y() + bar.get_height() / 2, note, va="center", color="white", fontsize=9)
     for row, style in zip(baselines, (":", "--", "-."), strict=False):
         axes.axvline(float(row.test[metric]), color=SIMPLE, linestyle=style, label=f"{row.name} {row.test[metric]:.3f}")
     highest = max(float(row.test[metric]) for row in (*rows, *baselines))
-    axes.set_xlim(0, 1.45 * highest)
+    axes.set_xlim(0, 1.05 * highest)
     axes.set_xlabel(f"test {metric.replace('_', ' ')}")
     axes.set_title("grey: from scratch, blue: transferred", fontsize=9, loc="left")
     axes.spines[["top", "right"]].set_visible(False)
     if baselines:
-        axes.legend(loc="lower right", fontsize=8, frameon=False)
+        axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=len(baselines), fontsize=8, frameon=False)
     figure.savefig(path, dpi=150)
 
 
 def _share(row: Row) -> str:
-    return f"{row.trainable / row.total:.3%}" if row.trainable < 0.001 * row.total else f"{row.trainable / row.total:.0%}"
+    return (
+        f"{row.trainable / row.total:.3%}" if row.trainable < 0.001 * row.total else f"{row.trainable / row.total:.0%}"
+    )

@@ -1,4 +1,4 @@
-"""One run from configuration to run folder: load, adapt, train, choose on validation, measure test once, save, verify."""
+"""One run from configuration to run folder: load, adapt, train, choose on validation, measure test once, save."""
 
 import dataclasses
 import json
@@ -28,7 +28,7 @@ from nlp_transfer.report import Row, verdicts
 from nlp_transfer.saving import FINISHED, environment, make_folder, save_model, write_json
 from nlp_transfer.sources import LoadedModel, Source, load_source
 from nlp_transfer.strategies import Plan, make_plan, save_adapter
-from nlp_transfer.task import Prediction, Scores, Task, find_task
+from nlp_transfer.task import Prediction, Task, find_task
 from nlp_transfer.training import Settings, Trainer
 
 log = logging.getLogger(__name__)
@@ -122,7 +122,8 @@ def run(
         progress: show bars.
 
     Raises:
-        TransferError: a subclass says what is wrong, where, and the way out; a folder without metrics.json is unfinished.
+        TransferError: a subclass says what is wrong, where, and the way out; a folder without metrics.json is not
+            finished.
     """
     checked = load_config(config, overrides)
     name = Path(config).stem if isinstance(config, str | Path) else f"{checked.task.name}-{checked.strategy.kind}"
@@ -253,10 +254,11 @@ def _brief(facts: Mapping[str, Any]) -> str:
 
 def _predict(prepared: Prepared, model: PreTrainedModel, split: str, plan: Plan) -> list[Prediction]:
     """Single-precision predictions for a split; frozen features that are kept on disk are looked up there."""
-    units: Units = TokenUnits(prepared.encoded[split], prepared.source.tokenizer.pad_token_id)
+    tokens = TokenUnits(prepared.encoded[split], prepared.source.tokenizer.pad_token_id)
+    units: Units = tokens
     boundary = find_boundary(model, plan.moving)
     if plan.cache == "disk" and boundary is not None and boundary.kind == "pooled":
-        units = replay(model, units, boundary, cache_folder()) or units
+        units = replay(model, tokens, boundary, cache_folder()) or tokens
     return prepared.task.decode(infer(model, prepared.task, units))
 
 
@@ -291,7 +293,9 @@ def _verify(folder: Path, prepared: Prepared, expected: Sequence[Prediction]) ->
     again = load(folder).predict(texts)
     for text, before, after in zip(texts, expected, again, strict=False):
         if not alike(before, after):
-            raise TrainingError(f"{folder / 'model'}: the saved model answers {after} to {text[:60]!r}, the trained one {before}")
+            raise TrainingError(
+                f"{folder / 'model'}: the saved model answers {after} to {text[:60]!r}, the trained one {before}"
+            )
 
 
 def alike(one: Any, other: Any) -> bool:
@@ -307,7 +311,9 @@ def alike(one: Any, other: Any) -> bool:
 
 def _write_predictions(path: Path, predictions: Sequence[Prediction], rows: Any) -> None:
     """One line per test row: its place in the file and what the model said."""
-    lines = (json.dumps({"row": row, **said}, ensure_ascii=False) for row, said in zip(rows["row"], predictions, strict=True))
+    lines = (
+        json.dumps({"row": row, **said}, ensure_ascii=False) for row, said in zip(rows["row"], predictions, strict=True)
+    )
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
@@ -328,7 +334,9 @@ def trainable_table(plan: Plan) -> str:
         for module, names in groups.items():
             moving = [name for name in names if name in phase.rates]
             rates = sorted({phase.rates[name] for name in moving})
-            shown = "solved (L-BFGS)" if phase.solver == "lbfgs" and rates else " - ".join(f"{r:.2g}" for r in _ends(rates))
+            shown = (
+                "solved (L-BFGS)" if phase.solver == "lbfgs" and rates else " - ".join(f"{r:.2g}" for r in _ends(rates))
+            )
             trainable = sum(sizes[name] for name in moving)
             frozen = sum(sizes[name] for name in names) - trainable
             lines.append(f"{phase.name:<14} {module:<44} {trainable:>12,} {frozen:>12,}  {shown or '-'}")

@@ -19,7 +19,18 @@ from nlp_transfer.modeling.pooled import PooledConfig
 from nlp_transfer.modeling.static import StaticConfig, StaticTokenizer
 from nlp_transfer.sources.checkpoint import quietly
 
-PACKAGES = ("nlp-transfer", "torch", "transformers", "datasets", "evaluate", "accelerate", "peft", "gensim", "scikit-learn", "numpy")
+PACKAGES = (
+    "nlp-transfer",
+    "torch",
+    "transformers",
+    "datasets",
+    "evaluate",
+    "accelerate",
+    "peft",
+    "gensim",
+    "scikit-learn",
+    "numpy",
+)
 FINISHED = "metrics.json"  # written last
 
 
@@ -48,12 +59,14 @@ def make_folder(wanted: str | Path | None, name: str) -> Path:
         probe.touch()
         probe.unlink()
     except OSError as error:
-        raise ConfigError(f"output folder {folder} cannot be written: {error.strerror}; choose another with --output") from None
+        raise ConfigError(
+            f"output folder {folder} cannot be written: {error.strerror}; choose another with --output"
+        ) from None
     return folder
 
 
 def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
-    """Write weights (safetensors), configuration and tokenizer; our own architectures take their modelling files along."""
+    """Write weights (safetensors), configuration and tokenizer; our architectures take their modelling files along."""
     config = model.config
     own = isinstance(config, PooledConfig | StaticConfig)
     if isinstance(config, PooledConfig):
@@ -64,7 +77,9 @@ def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folde
     quietly(lambda: model.save_pretrained(folder))
     tokenizer.save_pretrained(folder)
     if isinstance(tokenizer, StaticTokenizer):
-        _update_json(folder / "tokenizer_config.json", {"auto_map": {"AutoTokenizer": [None, "static.StaticTokenizer"]}})
+        _update_json(
+            folder / "tokenizer_config.json", {"auto_map": {"AutoTokenizer": [None, "static.StaticTokenizer"]}}
+        )
     _update_json(folder / "config.json", {"_name_or_path": None})
     if own:
         for file in ("pooled.py", "static.py"):

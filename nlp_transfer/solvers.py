@@ -9,7 +9,7 @@ from nlp_transfer.features import ReplayUnits
 from nlp_transfer.modeling.pooled import PooledClassifier
 
 log = logging.getLogger(__name__)
-STRENGTHS = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)  # inverse L2 penalties tried; validation chooses
+STRENGTHS = (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)  # inverse L2 penalties tried; validation chooses
 
 
 def standardise(model: PooledClassifier, units: ReplayUnits) -> None:
@@ -18,8 +18,8 @@ def standardise(model: PooledClassifier, units: ReplayUnits) -> None:
         return
     inputs = _inputs(model, units)
     deviation = inputs.std(0)
-    model.head.shift.copy_(torch.from_numpy(inputs.mean(0)))  # type: ignore[operator]
-    model.head.scale.copy_(torch.from_numpy(1.0 / np.where(deviation > 1e-6, deviation, 1.0)))  # type: ignore[operator]
+    model.head.shift.copy_(torch.from_numpy(inputs.mean(0)))
+    model.head.scale.copy_(torch.from_numpy(1.0 / np.where(deviation > 1e-6, deviation, 1.0)))
 
 
 def solve(model: PooledClassifier, train: ReplayUnits, validation: ReplayUnits) -> dict[str, float]:
@@ -33,7 +33,7 @@ def solve(model: PooledClassifier, train: ReplayUnits, validation: ReplayUnits) 
     Returns:
         The chosen inverse penalty and its accuracy.
     """
-    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - a second to import
+    from sklearn.linear_model import LogisticRegression
 
     standardise(model, train)
     x, y = _standardised(model, train), np.asarray(train.encoded.targets)
@@ -60,7 +60,7 @@ def _inputs(model: PooledClassifier, units: ReplayUnits) -> np.ndarray:
 
 
 def _standardised(model: PooledClassifier, units: ReplayUnits) -> np.ndarray:
-    shift, scale = model.head.shift.numpy(), model.head.scale.numpy()  # type: ignore[operator]
+    shift, scale = model.head.shift.numpy(), model.head.scale.numpy()
     result: np.ndarray = (_inputs(model, units) - shift) * scale
     return result
 

@@ -45,7 +45,8 @@ class Task(ABC):
     """Examples, model, loss, decoding and score of one kind of work.
 
     `roles` names what a row must hold and of which kind; data arrives with the roles as column names, labels already
-    as integers into `labels`; the first role is the input. `auto_class` opens the saved model. `selection` names the validation score (higher is better) that chooses the checkpoint.
+    as integers into `labels`; the first role is the input. `auto_class` opens the saved model.
+    `selection` names the validation score (higher is better) that chooses the checkpoint.
     """
 
     Options: ClassVar[type[TaskOptions]] = TaskOptions
@@ -63,9 +64,7 @@ class Task(ABC):
         """Build the model; `frozen` says that the pretrained part will not move."""
 
     @abstractmethod
-    def encode(
-        self, rows: "Dataset", tokenizer: "PreTrainedTokenizerBase", *, training: bool = False
-    ) -> "Encoded":
+    def encode(self, rows: "Dataset", tokenizer: "PreTrainedTokenizerBase", *, training: bool = False) -> "Encoded":
         """Turn rows into model inputs, with targets where the rows have them; an example may become several units."""
 
     @abstractmethod

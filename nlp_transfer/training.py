@@ -126,7 +126,9 @@ class Trainer:
 
     def _solve(self, model: nn.Module, train: Units, validation: Units, phase: Phase, history: History) -> None:
         if not isinstance(model, PooledClassifier) or not isinstance(train, ReplayUnits):
-            raise TrainingError(f"phase '{phase.name}': the features do not fit in memory; use strategy.solver=gradient")
+            raise TrainingError(
+                f"phase '{phase.name}': the features do not fit in memory; use strategy.solver=gradient"
+            )
         assert isinstance(validation, ReplayUnits)  # noqa: S101 - both or neither
         started = time.perf_counter()
         solved = solve(model.cpu(), train, validation)
@@ -161,7 +163,7 @@ class Trainer:
                 optimizer.zero_grad()
                 losses.append(loss)
                 history.steps += 1
-            facts = {"epoch": epoch, "loss": float(np.mean(losses)), "learning_rate": rate}
+            facts = {"epoch": epoch, "loss": float(np.mean(losses)), "learning_rate": float(rate)}
             self._judge(model, phase, validation, history, facts, started)
             if settings.patience and history.waited >= settings.patience:
                 log.info("no better validation for %d epochs: stopping phase '%s'", history.waited, phase.name)
@@ -191,13 +193,13 @@ class Trainer:
             total = float(accelerator.reduce(torch.tensor(total, device=accelerator.device), "sum"))
         return total
 
-    def _refuse_nonfinite(self, loss: float, norm: Any, phase: Phase, step: int, rate: float) -> None:
+    def _refuse_nonfinite(self, loss: float, norm: Any, phase: Phase, step: int, rate: Any) -> None:
         scaled = self.accelerator.scaler is not None  # fp16 skips steps that overflow, by design
         if math.isfinite(loss) and (scaled or norm is None or math.isfinite(float(norm))):
             return
         raise TrainingError(
-            f"the loss is {loss} and the gradient norm {float(norm):.3g} at step {step} (phase '{phase.name}', learning rate "
-            f"{rate:.3g}); nothing was saved from it. Try a lower training.learning_rate or training.precision=fp32"
+            f"the loss is {loss} and the gradient norm {float(norm):.3g} at step {step} (phase '{phase.name}', learning "
+            f"rate {rate:.3g}); nothing was saved from it. Try a lower training.learning_rate or training.precision=fp32"
         )
 
     def _judge(
@@ -276,7 +278,7 @@ def moving(model: nn.Module, rates: Mapping[str, float]) -> Iterator[tuple[str, 
 
 
 def make_optimizer(model: nn.Module, rates: Mapping[str, float], weight_decay: float) -> torch.optim.AdamW:
-    """Fused AdamW (Loshchilov & Hutter 2019), one group per rate and decay; biases, norms and embeddings do not decay."""
+    """Fused AdamW (Loshchilov & Hutter 2019), a group per rate and decay; biases, norms and embeddings do not decay."""
     tables = {f"{name}.weight" for name, module in model.named_modules() if isinstance(module, nn.Embedding)}
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, parameter in moving(model, rates):
@@ -293,31 +295,28 @@ def restricted(model: nn.Module, rates: Mapping[str, float], splits: list[Encode
 
     Rows that no text uses get no gradient and no decay, so the result is that of the whole table.
     """
-    owners = [
-        module
-        for name, module in model.named_modules()
-        if isinstance(module, StaticModel) and f"{name}.embeddings.weight" in rates
-    ]
-    if not owners:
-        yield
-        return
-    static = owners[0]
-    used = {0, 1, *(token for split in splits for unit in split.inputs for token in unit["input_ids"])}
+    tables = [module for name, module in _statics(model) if any(one.startswith(f"{name}.embeddings.") for one in rates)]
+    used = (
+        {0, 1, *(token for split in splits for unit in split.inputs for token in unit["input_ids"])} if tables else ()
+    )
     ids = torch.tensor(sorted(used))
-    static.restrict(ids)
+    for table in tables:
+        table.restrict(ids)
     try:
         yield
     finally:
-        static.restore()
+        for table in tables:
+            table.restore()
+
+
+def _statics(model: nn.Module) -> list[tuple[str, StaticModel]]:
+    return [(name, module) for name, module in model.named_modules() if isinstance(module, StaticModel)]
 
 
 def full_state(model: nn.Module) -> dict[str, Tensor]:
     """The model's state by name; a restricted table appears whole."""
-    state = dict(model.state_dict())
-    for name, module in model.named_modules():
-        if isinstance(module, StaticModel):
-            state[f"{name}.embeddings.weight"] = module.whole_table()
-    return state
+    whole = {f"{name}.{part}": tensor for name, table in _statics(model) for part, tensor in table.whole().items()}
+    return {**model.state_dict(), **whole}
 
 
 def load_state(model: nn.Module, state: Mapping[str, Tensor]) -> None:

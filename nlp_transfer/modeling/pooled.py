@@ -49,6 +49,9 @@ class PooledConfig(PretrainedConfig):
 class Head(nn.Module):
     """Features -> logits: standardisation, an optional mix of layers, optional hidden layers, a linear layer."""
 
+    shift: Tensor
+    scale: Tensor
+
     def __init__(self, config: PooledConfig, width: int) -> None:
         """Build for encoder states of `width` units."""
         super().__init__()
@@ -62,7 +65,7 @@ class Head(nn.Module):
         for units in config.hidden:
             self.hidden.append(nn.Linear(size, units))
             size = units
-        self.output = nn.Linear(size, config.num_labels)
+        self.output = nn.Linear(size, config.num_labels or 2)
 
     def select(self, features: Tensor) -> Tensor:
         """(B, L, 3, H) pooled states of all layers -> (B, F) inputs of the linear layers, not yet standardised."""
@@ -105,8 +108,8 @@ class PooledClassifier(PreTrainedModel):
 
     def _init_weights(self, module: nn.Module) -> None:
         if isinstance(module, Head):
-            nn.init.zeros_(module.shift)  # type: ignore[arg-type]
-            nn.init.ones_(module.scale)  # type: ignore[arg-type]
+            nn.init.zeros_(module.shift)
+            nn.init.ones_(module.scale)
             if module.mix is not None:
                 nn.init.zeros_(module.mix)
         elif isinstance(module, nn.Linear):

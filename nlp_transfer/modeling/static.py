@@ -8,7 +8,14 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModel, AutoTokenizer, PretrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoTokenizer,
+    PretrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+)
 from transformers.modeling_outputs import BaseModelOutput
 from transformers.tokenization_utils_base import BatchEncoding
 
@@ -121,6 +128,8 @@ class StaticModel(PreTrainedModel):
     config_class = StaticConfig
     base_model_prefix = "static"
     main_input_name = "input_ids"
+    _rows: Tensor | None
+    embeddings: nn.Embedding
 
     def __init__(self, config: StaticConfig) -> None:
         """Build the table, the n-gram table of fastText sources, and the contextualizer."""
@@ -129,7 +138,7 @@ class StaticModel(PreTrainedModel):
         self.ngrams = nn.Embedding(config.ngram_buckets, config.vector_size) if config.ngram_buckets else None
         context = CONTEXTUALIZERS.get(config.contextualizer)
         self.contextualizer = context(config) if context else None
-        self._rows: Tensor | None = None
+        self.__dict__["_rows"] = None  # (V,) where each row is while `restrict` holds; outside the module tree
         self.post_init()
 
     def _init_weights(self, module: nn.Module) -> None:
@@ -137,7 +146,7 @@ class StaticModel(PreTrainedModel):
         if isinstance(module, nn.Embedding):
             nn.init.normal_(module.weight, std=0.1)
         elif hasattr(module, "reset_parameters"):
-            module.reset_parameters()
+            module.reset_parameters()  # type: ignore[operator]
 
     def get_input_embeddings(self) -> nn.Module:
         """The table."""
@@ -150,30 +159,38 @@ class StaticModel(PreTrainedModel):
     def restrict(self, ids: Tensor) -> None:
         """Work on the rows `ids` (sorted, unique) only, so that an optimizer step does not touch the whole table.
 
-        Until `restore`, any other id looks up the first of them.
+        LoRA's matrix A, which holds the vocabulary in its columns, is cut the same way. Until `restore`, any other id
+        looks up the first of `ids`.
         """
-        full = self.embeddings
-        ids = ids.to(full.weight.device)
-        self._rows = torch.zeros(full.num_embeddings, dtype=torch.long, device=ids.device)
-        self._rows[ids] = torch.arange(len(ids), device=ids.device)
-        self.__dict__["_full"] = (full, ids)  # outside the module tree: the optimizer must not see it
-        self.embeddings = nn.Embedding.from_pretrained(full.weight.detach()[ids].clone(), freeze=False)
+        ids = ids.to(self.device)
+        rows = torch.zeros(self.config.vocab_size, dtype=torch.long, device=ids.device)
+        rows[ids] = torch.arange(len(ids), device=ids.device)
+        self.__dict__["_rows"] = rows
+        self.__dict__["_full"] = {}  # outside the module tree: the optimizer must not see it
+        for name, parameter in list(self.embeddings.named_parameters()):
+            dimension = 1 if "lora_embedding_A" in name else 0
+            if parameter.shape[dimension] == self.config.vocab_size:
+                self.__dict__["_full"][name] = (parameter, dimension, ids)
+                part = nn.Parameter(parameter.detach().index_select(dimension, ids), parameter.requires_grad)
+                self._put(name, part)
 
-    def whole_table(self) -> Tensor:
-        """(V, D) the table with all its rows, those at work included."""
-        if self._rows is None:
-            return self.embeddings.weight.detach()
-        full, ids = self.__dict__["_full"]
+    def whole(self) -> dict[str, Tensor]:
+        """Parameters below `embeddings` at their full size, the rows at work included; empty when nothing is cut."""
         with torch.no_grad():
-            full.weight[ids] = self.embeddings.weight
-        whole: Tensor = full.weight.detach()
-        return whole
+            for name, (full, dimension, ids) in self.__dict__.get("_full", {}).items():
+                full.index_copy_(dimension, ids, self.embeddings.get_parameter(name))
+        return {f"embeddings.{name}": full.detach() for name, (full, *_) in self.__dict__.get("_full", {}).items()}
 
     def restore(self) -> None:
         """Write the moved rows back into the full table and use it again."""
-        self.whole_table()
-        self.embeddings = self.__dict__.pop("_full")[0]
-        self._rows = None
+        self.whole()
+        for name, (full, *_) in self.__dict__.pop("_full").items():
+            self._put(name, full)
+        self.__dict__["_rows"] = None
+
+    def _put(self, name: str, parameter: nn.Parameter) -> None:
+        path, _, leaf = name.rpartition(".")
+        self.embeddings.get_submodule(path)._parameters[leaf] = parameter
 
     def forward(
         self,
@@ -230,7 +247,7 @@ class StaticTokenizer(PreTrainedTokenizerFast):
 
     model_input_names = ["input_ids", "attention_mask"]  # noqa: RUF012 - the interface of transformers
 
-    # No __init__: a subclass with one is rebuilt from its vocabulary alone when loaded. Extra settings are in init_kwargs.
+    # No __init__: a subclass with one is rebuilt from its vocabulary alone when loaded. Settings are in init_kwargs.
 
     @property
     def ngram_buckets(self) -> int:
@@ -238,7 +255,7 @@ class StaticTokenizer(PreTrainedTokenizerFast):
         return int(self.init_kwargs.get("ngram_buckets", 0))
 
     def _encode_plus(self, text: Any, *args: Any, return_tensors: Any = None, **settings: Any) -> BatchEncoding:
-        encoded = super()._encode_plus(text, *args, return_tensors=None, **settings)
+        encoded = super()._encode_plus(text, *args, **settings)
         batched = isinstance(text, list | tuple)
         texts = text if batched else [text]
         if encoded.encodings and all(isinstance(one, str) for one in texts) and len(encoded.encodings) == len(texts):
@@ -249,9 +266,7 @@ class StaticTokenizer(PreTrainedTokenizerFast):
                 encoded["ngram_ids"] = padded if batched else padded[0]
         return encoded.convert_to_tensors(return_tensors, prepend_batch_axis=not batched) if return_tensors else encoded
 
-    def _rescue(
-        self, text: str, ids: list[int], offsets: Sequence[tuple[int, int]]
-    ) -> Iterator[tuple[int, list[int]]]:
+    def _rescue(self, text: str, ids: list[int], offsets: Sequence[tuple[int, int]]) -> Iterator[tuple[int, list[int]]]:
         """Put known variants in place of unknown ids; yield (position, n-gram ids) of what stays unknown."""
         for position, token in enumerate(ids):
             if token != self.unk_token_id:
@@ -265,7 +280,10 @@ class StaticTokenizer(PreTrainedTokenizerFast):
                     break
             else:
                 if self.ngram_buckets:
-                    yield position, ngram_ids(word, self.init_kwargs["min_n"], self.init_kwargs["max_n"], self.ngram_buckets)
+                    yield (
+                        position,
+                        ngram_ids(word, self.init_kwargs["min_n"], self.init_kwargs["max_n"], self.ngram_buckets),
+                    )
 
 
 def _variants(word: str) -> Iterator[str]:

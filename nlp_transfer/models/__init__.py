@@ -1,0 +1,1 @@
+"""Models assembled from sources: encoders under the heads that tasks need."""

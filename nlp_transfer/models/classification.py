@@ -9,7 +9,6 @@ from torch import Tensor, nn
 from transformers import AutoModelForSequenceClassification
 
 from nlp_transfer.batching import Batch
-
 from nlp_transfer.errors import ConfigError
 from nlp_transfer.modeling.pooled import PooledClassifier, PooledConfig
 from nlp_transfer.sources import LoadedModel, Source
@@ -43,10 +42,14 @@ def build_classifier(
     if head == "native":
         return source.model(AutoModelForSequenceClassification, **names, problem_type="single_label_classification")
     encoder = source.encoder()
-    depth = getattr(encoder.model.config, "num_hidden_layers", 1) if source.kind == "checkpoint" else 1
+    if source.kind == "vectors" and layers not in ((-1,), [-1]):
+        raise ConfigError("task.head.layers: word vectors have no layers to choose from; leave it out")
+    depth = getattr(encoder.model.config, "num_hidden_layers", 1)
     chosen = list(range(depth + 1)) if layers == "mix" else list(layers)
     if wrong := [layer for layer in chosen if not -depth - 1 <= layer <= depth]:
-        raise ConfigError(f"task.head.layers: {wrong[0]} is not one of {source.name}'s hidden states, 0 to {depth} or -1")
+        raise ConfigError(
+            f"task.head.layers: {wrong[0]} is not one of {source.name}'s hidden states, 0 to {depth} or -1"
+        )
     config = PooledConfig(
         encoder=encoder.model.config.to_diff_dict() | {"model_type": encoder.model.config.model_type},
         pooling=list(pooling),
@@ -58,13 +61,16 @@ def build_classifier(
         **names,
     )
     model = PooledClassifier(config, encoder.model)
-    head_names = {name for name, _ in model.named_parameters() if name.startswith("head.")}
-    return LoadedModel(model, frozenset(head_names | {f"encoder.{name}" for name in encoder.new}))
+    held = {name for name, _ in model.named_parameters()}  # the encoder's own pooler is dropped, new or not
+    head_names = {name for name in held if name.startswith("head.")}
+    return LoadedModel(model, frozenset(head_names | (held & {f"encoder.{name}" for name in encoder.new})))
 
 
 def classification_loss(model: nn.Module, batch: Batch, *, smoothing: float = 0.0) -> Tensor:
     """Weighted sum of cross-entropies (), logits in single precision."""
     logits = model(**batch.inputs).logits.float()
+    if batch.targets is None:
+        raise ValueError("a batch without labels has no loss")
     losses = nn.functional.cross_entropy(logits, batch.targets, reduction="none", label_smoothing=smoothing)
     return (losses * batch.weights).sum()
 

@@ -51,4 +51,13 @@ def load_source(kind: str, texts: Iterable[str] = (), **settings: Any) -> Source
     return StaticVectors(texts=texts, **settings)
 
 
-__all__ = ["BUNDLED", "Checkpoint", "LoadedModel", "Source", "SourceInfo", "StaticVectors", "list_sources", "load_source"]
+__all__ = [
+    "BUNDLED",
+    "Checkpoint",
+    "LoadedModel",
+    "Source",
+    "SourceInfo",
+    "StaticVectors",
+    "list_sources",
+    "load_source",
+]

@@ -40,7 +40,9 @@ class Bundled:
         with (root / self.pinned).open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         if digest != self.sha256:
-            raise SourceError(f"{self.package}: {self.pinned} has sha256 {digest}, expected {self.sha256}; reinstall it")
+            raise SourceError(
+                f"{self.package}: {self.pinned} has sha256 {digest}, expected {self.sha256}; reinstall it"
+            )
         return root / self.path
 
 

@@ -9,7 +9,14 @@ from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError
-from transformers import AutoConfig, AutoModel, AutoTokenizer, PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoTokenizer,
+    PretrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 from transformers.utils import logging as transformers_logging
 
 from nlp_transfer.errors import SourceError, suggest
@@ -45,7 +52,9 @@ class Checkpoint:
                 raise SourceError(f"'{self.name}' is a table of vectors: use source.kind=vectors")
             return str(BUNDLED[self.name].locate())
         if Path(self.name).is_file():
-            raise SourceError(f"{self.name}: a checkpoint is a folder or a Hub id, this is a file; see source.kind=vectors")
+            raise SourceError(
+                f"{self.name}: a checkpoint is a folder or a Hub id, this is a file; see source.kind=vectors"
+            )
         return self.name
 
     @property
@@ -94,8 +103,8 @@ class Checkpoint:
         largest = max(tokenizer.get_vocab().values(), default=0)
         if rows is not None and largest >= rows:
             raise SourceError(
-                f"Checkpoint '{self.name}': the tokenizer's largest id is {largest}, the embedding table has {rows} rows; "
-                "the two do not belong together"
+                f"Checkpoint '{self.name}': the tokenizer's largest id is {largest}, the embedding table has {rows} "
+                "rows; the two do not belong together"
             )
         return tokenizer
 
@@ -120,20 +129,20 @@ class Checkpoint:
         if self.scratch:
             return LoadedModel(shape.float(), frozenset(head))
         del shape
-        model, report = self._load(auto, config=config, dtype=torch.float32, use_safetensors=True, output_loading_info=True)
+        model, report = self._load(
+            auto, config=config, dtype=torch.float32, use_safetensors=True, output_loading_info=True
+        )
         self._check(model, report, prefix)
         names = {name for name, _ in model.named_parameters()}
         return LoadedModel(model, frozenset(set(report["missing_keys"]) & names))
 
     def _check(self, model: PreTrainedModel, report: dict[str, Any], prefix: str) -> None:
         if mismatched := report.get("mismatched_keys"):
-            raise SourceError(f"Checkpoint '{self.name}': weights of another shape than config.json says: {_few(mismatched)}")
+            raise SourceError(
+                f"Checkpoint '{self.name}': weights of another shape than config.json says: {_few(mismatched)}"
+            )
         base = model.base_model is model
-        lost = [
-            name
-            for name in report["missing_keys"]
-            if (base or name.startswith(prefix)) and "pooler" not in name
-        ]
+        lost = [name for name in report["missing_keys"] if (base or name.startswith(prefix)) and "pooler" not in name]
         if lost:
             raise SourceError(f"Checkpoint '{self.name}' lacks {len(lost)} encoder weights: {_few(lost)}")
         refuse_nonfinite(model, f"Checkpoint '{self.name}'")
@@ -146,7 +155,9 @@ class Checkpoint:
                 )
             )
         except SafetensorError as error:
-            raise SourceError(f"Checkpoint '{self.name}': the weights file is malformed or cut short: {error}") from None
+            raise SourceError(
+                f"Checkpoint '{self.name}': the weights file is malformed or cut short: {error}"
+            ) from None
         except (OSError, ValueError, KeyError, RuntimeError, ImportError, TypeError) as error:
             raise SourceError(self._reason(error)) from None
 

@@ -65,7 +65,9 @@ class StaticVectors:
             return BUNDLED[self.name].locate()
         if not Path(self.name).exists():
             bundled = [name for name, one in BUNDLED.items() if one.kind == "vectors"]
-            raise SourceError(f"Vectors '{self.name}': no such file or folder, and not bundled. {suggest(self.name, bundled)}")
+            raise SourceError(
+                f"Vectors '{self.name}': no such file or folder, and not bundled. {suggest(self.name, bundled)}"
+            )
         return Path(self.name)
 
     @cached_property

@@ -1,5 +1,6 @@
 """Which parameters move, when, and at which learning rate."""
 
+from collections.abc import Callable
 from typing import Any
 
 from nlp_transfer.sources import LoadedModel
@@ -9,7 +10,7 @@ from nlp_transfer.strategies.full import full
 from nlp_transfer.strategies.gradual import gradual
 from nlp_transfer.strategies.lora import lora, save_adapter
 
-STRATEGIES = {"full": full, "lora": lora, "frozen": frozen, "gradual": gradual}
+STRATEGIES: dict[str, Callable[..., Plan]] = {"full": full, "lora": lora, "frozen": frozen, "gradual": gradual}
 # A checkpoint's layers are tuned gently, fresh layers and adapters are not.
 PRETRAINED_RATES = {"full": 5e-5, "lora": 5e-4, "frozen": 1e-3, "gradual": 1e-4}
 SCRATCH_RATE = 3e-4  # random layers need larger steps than pretrained ones
@@ -17,7 +18,14 @@ STATIC_RATES = {"full": 1e-3, "lora": 1e-3, "frozen": 1e-3, "gradual": 1e-3}
 
 
 def make_plan(
-    kind: str, loaded: LoadedModel, *, source_kind: str, scratch: bool, learning_rate: float | str, epochs: int, **settings: Any
+    kind: str,
+    loaded: LoadedModel,
+    *,
+    source_kind: str,
+    scratch: bool,
+    learning_rate: float | str,
+    epochs: int,
+    **settings: Any,
 ) -> Plan:
     """Adapt a model to a strategy.
 

@@ -31,9 +31,10 @@ def full(
         ConfigError: nothing of the encoder would be left to train.
     """
     stack = blocks(loaded.model)
-    if freeze_below > len(stack) - 2:
+    if freeze_below and freeze_below >= len(stack) - 2:
         raise ConfigError(
-            f"strategy.freeze_below: {freeze_below} of {len(stack) - 2} layers; use strategy.kind=frozen to train the head only"
+            f"strategy.freeze_below: {freeze_below} of {len(stack) - 2} layers; to train the head "
+            "only, use strategy.kind=frozen"
         )
     frozen = freeze_below + 1 if freeze_below else 0
     rates = {}

@@ -19,7 +19,7 @@ def gradual(
     rate_decay: float = 2.6,
     cache: str = "memory",
 ) -> Plan:
-    """Unfreeze top-down with discriminative rates (Howard & Ruder 2018, sections 3.2-3.3), or LP-FT (Kumar et al. 2022).
+    """Unfreeze top-down with discriminative rates (Howard & Ruder 2018, section 3.3), or LP-FT (Kumar et al. 2022).
 
     Args:
         loaded: the model and its new parameters.

@@ -13,7 +13,7 @@ from nlp_transfer.errors import ConfigError
 from nlp_transfer.sources import LoadedModel
 from nlp_transfer.strategies.base import Phase, Plan
 
-PISSA = "pissa_niter_4"  # the randomised decomposition: seconds where the exact one takes half a minute
+PISSA: Any = "pissa_niter_4"  # the randomised decomposition: seconds where the exact one takes half a minute
 
 
 def lora(
@@ -50,7 +50,7 @@ def lora(
     Raises:
         ConfigError: no module matches the targets.
     """
-    from peft import LoraConfig, get_peft_model  # noqa: PLC0415 - seconds to import
+    from peft import LoraConfig, get_peft_model
 
     model = loaded.model
     linear, table = _modules(model, loaded.new)
@@ -58,7 +58,9 @@ def lora(
     if embeddings or (embeddings is None and not linear):
         chosen = [*chosen, table]
     if not chosen:
-        raise ConfigError(f"strategy.targets: no linear layer's name ends in {targets}; there are {', '.join(linear[:8])}")
+        raise ConfigError(
+            f"strategy.targets: no linear layer's name ends in {targets}; there are {', '.join(linear[:8])}"
+        )
     config = LoraConfig(
         r=rank,
         lora_alpha=alpha,

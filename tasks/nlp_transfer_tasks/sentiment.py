@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-import nlp_transfer as nt
 from pydantic import Field
+
+import nlp_transfer as nt
 
 if TYPE_CHECKING:
     import torch
@@ -20,9 +21,12 @@ class HeadOptions(nt.Section):
     """What stands on the encoder."""
 
     kind: Literal["auto", "native", "pooled"] = Field(
-        "auto", description="`native`: the architecture's own head; `pooled`: pooled states. auto: pooled if frozen or static."
+        "auto",
+        description="`native`: the architecture's own head; `pooled`: pooled states. auto: pooled if frozen or static.",
     )
-    pooling: Literal["cls", "mean", "max"] | Annotated[list[Literal["cls", "mean", "max"]], Field(min_length=1)] = "mean"
+    pooling: Literal["cls", "mean", "max"] | Annotated[list[Literal["cls", "mean", "max"]], Field(min_length=1)] = (
+        "mean"
+    )
     layers: Literal["last", "mix"] | Annotated[list[int], Field(min_length=1)] = Field(
         "last", description="Which hidden states: the last, a learned mix of all, or indices (0: embeddings)."
     )
@@ -55,9 +59,9 @@ class Sentiment(nt.Task):
         """A classifier with the label names in its configuration."""
         head = self.options.head
         pooled = head.kind == "pooled" or (head.kind == "auto" and (frozen or source.kind == "vectors"))
-        contextual = source.kind == "vectors" and source.contextualizer == "cnn"
+        convolution = getattr(source, "contextualizer", None) == "cnn"
         pooling = [head.pooling] if isinstance(head.pooling, str) else head.pooling
-        if contextual and "pooling" not in head.model_fields_set:
+        if convolution and "pooling" not in head.model_fields_set:
             pooling = ["max"]  # Kim 2014: max over time
         return nt.build_classifier(
             source,
@@ -69,9 +73,7 @@ class Sentiment(nt.Task):
             dropout=head.dropout,
         )
 
-    def encode(
-        self, rows: "Dataset", tokenizer: "PreTrainedTokenizerBase", *, training: bool = False
-    ) -> "Encoded":
+    def encode(self, rows: "Dataset", tokenizer: "PreTrainedTokenizerBase", *, training: bool = False) -> "Encoded":
         """Tokenize by the policy for long documents."""
         labels = list(rows["label"]) if "label" in rows.column_names else None
         balanced = training and labels is not None and self.options.class_weights == "balanced"
@@ -107,7 +109,9 @@ class Sentiment(nt.Task):
 
     def hits(self, predictions: "Sequence[Prediction]", rows: "Dataset") -> list[float]:
         """1 where the label is right."""
-        return [float(one["label"] == self.labels[label]) for one, label in zip(predictions, rows["label"], strict=True)]
+        return [
+            float(one["label"] == self.labels[label]) for one, label in zip(predictions, rows["label"], strict=True)
+        ]
 
     def baselines(self, splits: "Splits") -> "dict[str, dict[str, list[Prediction]]]":
         """The most frequent class, and TF-IDF with logistic regression."""
