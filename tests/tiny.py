@@ -1,0 +1,192 @@
+"""Tiny checkpoints, word vectors, texts and trainers, made in memory, for tests that need a whole model."""
+
+import csv
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from datasets import Dataset
+from tokenizers import Tokenizer, normalizers, pre_tokenizers, processors
+from tokenizers.models import WordLevel
+from transformers import AutoConfig, AutoModel, PreTrainedTokenizerFast
+
+from nlp_transfer.sources import load_source
+from nlp_transfer.strategies import make_plan
+from nlp_transfer.training import Settings, Trainer
+from nlp_transfer_tasks.sentiment import Sentiment, SentimentOptions
+
+ROOT = Path(__file__).parent.parent
+GOOD = ["good", "great", "fine", "lovely", "warm", "bright", "funny", "fresh"]
+BAD = ["bad", "awful", "dull", "boring", "cold", "dark", "sad", "stale"]
+PLAIN = ["the", "a", "film", "story", "plot", "is", "was", "and", "very", "some", "it", "."]
+WORDS = [*GOOD, *BAD, *PLAIN]
+SPECIAL = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]  # the padding id is 1, as in RoBERTa: 0 would hide a slip
+LABELS = ("negative", "positive")
+HIDDEN = 16
+
+SPREAD = {"initializer_range": 0.3}  # so that random models answer different texts differently
+SMALL = {**SPREAD, "hidden_size": HIDDEN, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 24}
+FAMILIES = {
+    "bert": SMALL,
+    "roberta": SMALL,
+    "xlm-roberta": SMALL,
+    "electra": {**SMALL, "embedding_size": 8},
+    "albert": {**SMALL, "embedding_size": 8},
+    "deberta-v2": {**SMALL, "relative_attention": True, "pos_att_type": ["p2c", "c2p"], "position_buckets": 8},
+    "mpnet": SMALL,
+    "distilbert": {**SPREAD, "dim": HIDDEN, "n_layers": 2, "n_heads": 2, "hidden_dim": 24},
+    "modernbert": {**SMALL, "initializer_cutoff_factor": 2.0, "global_attn_every_n_layers": 2, "local_attention": 8},
+}
+
+
+def tokenizer():
+    """A word-level tokenizer over `WORDS`, framed by `<s>` and `</s>`."""
+    backend = Tokenizer(WordLevel({word: i for i, word in enumerate([*SPECIAL, *WORDS])}, unk_token="<unk>"))
+    backend.normalizer = normalizers.Lowercase()
+    backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    backend.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
+    )
+    names = {"bos_token": "<s>", "cls_token": "<s>", "eos_token": "</s>", "sep_token": "</s>", "mask_token": "<mask>"}
+    return PreTrainedTokenizerFast(tokenizer_object=backend, **names, **{"pad_token": "<pad>", "unk_token": "<unk>"})
+
+
+def config(family="bert", **changes):
+    """The configuration of a tiny model of a family."""
+    tokens = {"pad_token_id": 1, "bos_token_id": 0, "cls_token_id": 0, "eos_token_id": 2, "sep_token_id": 2}
+    size = {"vocab_size": len(SPECIAL) + len(WORDS), "max_position_embeddings": 80}
+    return AutoConfig.for_model(family, **{**size, **FAMILIES[family], **tokens, **changes})
+
+
+def save_checkpoint(folder, family="bert", auto=AutoModel, **changes):
+    """Save a random model of a family and its tokenizer; returns the folder as a string."""
+    torch.manual_seed(0)
+    auto.from_config(config(family, **changes)).save_pretrained(folder)
+    tokenizer().save_pretrained(folder)
+    return str(folder)
+
+
+def save_vectors(path, words=WORDS, dim=8):
+    """Save a table in GloVe's text format, good and bad words apart in the first number; returns its name."""
+    rows = np.random.default_rng(0).normal(size=(len(words), dim)) * 0.3
+    rows[:, 0] += [1.0 if word.lower() in GOOD else -1.0 if word.lower() in BAD else 0.0 for word in words]
+    lines = [f"{word} {' '.join(f'{x:.4f}' for x in row)}" for word, row in zip(words, rows, strict=True)]
+    Path(path).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return str(path)
+
+
+def texts(count=48, seed=0):
+    """Labelled texts of 3 to 16 words: two or three words of one mood among plain ones."""
+    rng = np.random.default_rng(seed)
+    labels = [i % 2 for i in range(count)]
+    found = []
+    for label in labels:
+        words = [*rng.choice([BAD, GOOD][label], rng.integers(2, 4)), *rng.choice(PLAIN, rng.integers(1, 14))]
+        found.append(" ".join(rng.permutation(words)))
+    return found, labels
+
+
+def rows(count=48, seed=0):
+    """The same as a data set."""
+    found, labels = texts(count, seed)
+    return Dataset.from_dict({"text": found, "label": labels})
+
+
+def save_csv(path, count=60, seed=0):
+    """The same as a CSV file with label names; returns its name."""
+    found, labels = texts(count, seed)
+    with Path(path).open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([("text", "label"), *((t, LABELS[i]) for t, i in zip(found, labels, strict=True))])
+    return str(path)
+
+
+def sentiment(**options):
+    """The task with two labels."""
+    return Sentiment(SentimentOptions(name="sentiment", max_length=32, **options), LABELS)
+
+
+@dataclass
+class Training:
+    """A small training without a run folder: `fit()` gives the history, then `plan.model` is the trained model."""
+
+    source: object
+    strategy: dict
+    task: Sentiment = field(default_factory=sentiment)
+    train: Dataset = field(default_factory=rows)
+    validation: Dataset = field(default_factory=lambda: rows(16, seed=1))
+    epochs: int = 1
+    learning_rate: float | str = 0.01
+    batch_size: int = 8
+    accumulation: int = 1
+    patience: int | None = None
+    cache: Path | None = None
+    seed: int = 0
+
+    def __post_init__(self):
+        torch.manual_seed(self.seed)
+        kind = self.strategy["kind"]
+        self.loaded = self.task.build(self.source, frozen=kind == "frozen")
+        self.plan = make_plan(
+            **self.strategy,
+            loaded=self.loaded,
+            source_kind=self.source.kind,
+            scratch=self.source.scratch,
+            learning_rate=self.learning_rate,
+            epochs=self.epochs,
+        )
+        self.records = []
+
+    def trainer(self):
+        return Trainer(
+            plan=self.plan,
+            task=self.task,
+            train=self.task.encode(self.train, self.source.tokenizer, training=True),
+            validation=self.task.encode(self.validation, self.source.tokenizer),
+            validation_rows=self.validation,
+            pad_token_id=self.source.tokenizer.pad_token_id,
+            accelerator=Accelerator(cpu=True),
+            settings=Settings(
+                batch_size=self.batch_size,
+                accumulation=self.accumulation,
+                weight_decay=0.01,
+                clip=1.0,
+                patience=self.patience,
+                label_smoothing=0.0,
+                seed=self.seed,
+                cache=self.cache,
+                progress=False,
+            ),
+            record=self.records.append,
+        )
+
+    def fit(self):
+        return self.trainer().fit()
+
+
+def checkpoint(folder, family="bert", **changes):
+    """A tiny checkpoint as a source."""
+    return load_source("checkpoint", name=save_checkpoint(folder, family, **changes))
+
+
+def vectors(path, contextualizer="bag", **settings):
+    """A tiny table as a source."""
+    words = settings.pop("words", WORDS)
+    return load_source("vectors", name=save_vectors(path, words), contextualizer=contextualizer, width=8, **settings)
+
+
+def run_python(code, *arguments, cwd=None, hidden=()):
+    """Run code in a fresh process, packages in `hidden` not importable; returns what it printed."""
+    block = "".join(f"import sys; sys.modules[{name!r}] = None\n" for name in hidden)
+    path = os.pathsep.join([str(ROOT), str(ROOT / "tasks")])
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", block + code, *map(str, arguments)],
+        capture_output=True, text=True, cwd=cwd, env={**os.environ, "PYTHONPATH": "" if hidden else path},
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout

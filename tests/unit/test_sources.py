@@ -1,0 +1,185 @@
+"""Every family of encoders goes through the whole of the library: found, headed, trained, replayed, reloaded."""
+
+import numpy as np
+import pytest
+import torch
+from tiny import (
+    FAMILIES,
+    HIDDEN,
+    LABELS,
+    Training,
+    checkpoint,
+    config,
+    rows,
+    save_checkpoint,
+    sentiment,
+    texts,
+    tokenizer,
+)
+from transformers import AutoModel, AutoModelForMaskedLM, AutoModelForSequenceClassification
+
+from nlp_transfer.features import Boundary, ReplayUnits, TokenUnits, compute, find_boundary, replay, replaying
+from nlp_transfer.modeling.pooled import PooledClassifier
+from nlp_transfer.models.classification import build_classifier
+from nlp_transfer.prediction import Predictor, load_model
+from nlp_transfer.saving import save_model
+from nlp_transfer.sources import list_sources, load_source
+from nlp_transfer.strategies.full import full
+
+
+@pytest.fixture(scope="module", params=FAMILIES)
+def source(request, tmp_path_factory):
+    return checkpoint(tmp_path_factory.mktemp(request.param), request.param)
+
+
+def logits(model, texts):
+    encoded = sentiment().encode(rows().select(range(len(texts))), tokenizer())
+    batch = TokenUnits(encoded, 1).batch(np.arange(len(texts)))
+    with torch.inference_mode():
+        return model.eval()(**batch.inputs).logits
+
+
+def test_new_parameters_of_a_native_head_are_those_the_checkpoint_lacks(source):
+    loaded = build_classifier(source, LABELS, head="native")
+    held = {name for name, _ in AutoModel.from_pretrained(source.name).named_parameters()}
+    prefix = f"{loaded.model.base_model_prefix}."
+    names = {name for name, _ in loaded.model.named_parameters()}
+    assert loaded.new == {name for name in names if name.removeprefix(prefix) not in held}
+    assert loaded.new
+
+
+def test_new_parameters_of_a_pooled_head_are_the_head_alone(source):
+    loaded = build_classifier(source, LABELS, head="pooled", hidden=[4])
+    assert loaded.new == {"head.hidden.0.weight", "head.hidden.0.bias", "head.output.weight", "head.output.bias"}
+    assert loaded.model.encoder.config.hidden_size == HIDDEN
+
+
+@pytest.mark.parametrize(
+    "strategy",
+    [{"kind": "full"}, {"kind": "frozen"}, {"kind": "lora", "rank": 2}],
+    ids=lambda strategy: strategy["kind"],
+)
+def test_a_trained_model_predicts_the_same_after_reloading(source, strategy, tmp_path):
+    training = Training(source, strategy)
+    training.fit()
+    model = training.plan.finish(training.plan.model)
+    save_model(model, source.tokenizer, tmp_path / "model")
+    reloaded, again = load_model(tmp_path / "model", "AutoModelForSequenceClassification")
+    said = Predictor(training.task, model, source.tokenizer, {}).predict(texts()[0])
+    assert Predictor(training.task, reloaded, again, {}).predict(texts()[0]) == said
+    assert len({one["probabilities"]["positive"] for one in said}) > 10
+    assert reloaded.config.id2label == dict(enumerate(LABELS))
+
+
+@pytest.fixture
+def layered(source):
+    if source.config.model_type == "albert":
+        pytest.skip("all its layers share their weights, so none can be frozen alone")
+    return source
+
+
+@pytest.mark.parametrize("head", ["native", "pooled"])
+def test_replayed_activations_give_the_logits_of_the_whole_model(layered, head):
+    loaded = build_classifier(layered, LABELS, head=head)
+    model = loaded.model.eval()
+    units = TokenUnits(sentiment().encode(rows(), layered.tokenizer), 1)
+    boundary = find_boundary(model, full(loaded, epochs=1, learning_rate=1.0, freeze_below=1).moving)
+    assert boundary == Boundary("layer", 1)
+    stored = replay(model, units, boundary, None, progress=False)
+    assert isinstance(stored, ReplayUnits), "fell back to recomputing"
+    chosen = np.arange(12)
+    with torch.inference_mode():
+        expected = model(**units.batch(chosen).inputs).logits
+        with replaying(model, boundary):
+            replayed = model(**stored.batch(chosen).inputs).logits
+        after = model(**units.batch(chosen).inputs).logits
+    torch.testing.assert_close(replayed, expected, atol=1e-5, rtol=1e-5)
+    assert torch.equal(after, expected)
+    assert expected.std(0).max() > 1e-3
+
+
+def test_a_partly_frozen_training_is_the_same_with_and_without_stored_activations(layered):
+    histories = {}
+    for cache in ("none", "memory"):
+        training = Training(layered, {"kind": "full", "freeze_below": 1, "cache": cache}, epochs=2)
+        for module in training.plan.model.modules():
+            if isinstance(module, torch.nn.Dropout) or type(module).__name__ == "StableDropout":
+                module.p = 0.0
+            for name in ("attention_dropout", "dropout_prob", "attention_probs_dropout_prob"):
+                if isinstance(getattr(module, name, None), float):
+                    setattr(module, name, 0.0)
+        training.fit()
+        histories[cache] = [record["loss"] for record in training.records]
+    assert histories["memory"] == pytest.approx(histories["none"], abs=2e-4)
+
+
+def test_a_missing_pooler_counts_as_new_for_a_native_head_and_not_at_all_for_a_pooled_one(tmp_path):
+    name = save_checkpoint(tmp_path, "bert", AutoModelForMaskedLM)
+    native = build_classifier(load_source("checkpoint", name=name), LABELS, head="native")
+    assert {"bert.pooler.dense.weight", "classifier.weight"} < native.new
+    pooled = build_classifier(load_source("checkpoint", name=name), LABELS, head="pooled")
+    assert pooled.new == {"head.output.weight", "head.output.bias"}
+
+
+def test_scratch_keeps_the_architecture_and_draws_other_weights(tmp_path):
+    name = save_checkpoint(tmp_path)
+    trained = load_source("checkpoint", name=name).encoder().model
+    scratch = load_source("checkpoint", name=name, scratch=True).encoder().model
+    assert trained.config.hidden_size == scratch.config.hidden_size
+    weights = [model.embeddings.word_embeddings.weight for model in (trained, scratch)]
+    assert not torch.equal(*weights)
+
+
+def test_a_checkpoint_in_half_precision_is_trained_in_single_precision(tmp_path):
+    AutoModel.from_config(config()).half().save_pretrained(tmp_path)
+    tokenizer().save_pretrained(tmp_path)
+    loaded = build_classifier(load_source("checkpoint", name=str(tmp_path)), LABELS, head="native")
+    assert {parameter.dtype for parameter in loaded.model.parameters()} == {torch.float32}
+
+
+def test_layers_may_be_mixed_or_chosen_and_a_layer_that_is_not_there_is_refused(tmp_path):
+    from nlp_transfer.errors import ConfigError
+
+    source = checkpoint(tmp_path)
+    mixed = build_classifier(source, LABELS, head="pooled", layers="mix").model
+    assert mixed.head.mix.shape == (3,)
+    assert logits(mixed, range(4)).shape == (4, 2)
+    chosen = build_classifier(source, LABELS, head="pooled", layers=[0, -1], pooling=["cls", "mean", "max"]).model
+    assert chosen.head.output.in_features == 2 * 3 * HIDDEN
+    with pytest.raises(ConfigError, match="5 is not one of"):
+        build_classifier(source, LABELS, head="pooled", layers=[5])
+
+
+def test_pooling_ignores_padding(tmp_path):
+    source = checkpoint(tmp_path)
+    model = build_classifier(source, LABELS, head="pooled", pooling=["cls", "mean", "max"]).model.eval()
+    encoded = sentiment().encode(rows(), source.tokenizer)
+    units = TokenUnits(encoded, 1)
+    shortest, longest = int(encoded.lengths.argmin()), int(encoded.lengths.argmax())
+    with torch.inference_mode():
+        alone = model(**units.batch(np.array([shortest])).inputs).logits[0]
+        beside = model(**units.batch(np.array([shortest, longest])).inputs).logits[0]
+    torch.testing.assert_close(alone, beside, atol=1e-6, rtol=1e-5)
+
+
+def test_the_list_of_sources_names_the_bundled_ones_and_the_kinds_of_files():
+    names = [source.name for source in list_sources()]
+    assert {"minilm", "glove-50d"} < set(names)
+    assert {source.kind for source in list_sources()} == {"checkpoint", "vectors"}
+
+
+def test_features_of_a_classifier_come_in_the_order_asked_for_whatever_the_lengths(tmp_path):
+    source = checkpoint(tmp_path)
+    model = build_classifier(source, LABELS, head="pooled").model.eval()
+    assert isinstance(model, PooledClassifier)
+    units = TokenUnits(sentiment().encode(rows(), source.tokenizer), 1)
+    order = np.array([7, 3, 40, 0])
+    together = compute(model, units, Boundary("pooled"), order, progress=False)
+    alone = [compute(model, units, Boundary("pooled"), np.array([i]), progress=False)[0] for i in order]
+    np.testing.assert_allclose(np.stack(together), np.stack(alone), atol=1e-6)
+
+
+def test_a_native_head_is_the_class_that_transformers_would_load(source):
+    assert type(build_classifier(source, LABELS, head="native").model) is type(
+        AutoModelForSequenceClassification.from_config(source.config)
+    )
