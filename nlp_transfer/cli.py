@@ -9,7 +9,6 @@ import logging
 import os
 import signal
 import sys
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Annotated, Any
@@ -269,5 +268,3 @@ def _quiet(*, debug: bool) -> None:
     logging.basicConfig(level=logging.ERROR, format="%(message)s", stream=sys.stderr)
     logging.getLogger("nlp_transfer").setLevel(logging.DEBUG if debug else logging.INFO)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
-    if not debug:
-        warnings.filterwarnings("ignore", category=FutureWarning, module="peft")

@@ -24,6 +24,7 @@ from transformers import PreTrainedModel
 
 from nlp_transfer.batching import Batch, Encoded, collate, mask, pad, sorted_batches, targets_of
 from nlp_transfer.modeling.pooled import PooledClassifier
+from nlp_transfer.modeling.static import StaticModel
 from nlp_transfer.strategies.blocks import Layers, find_layers
 
 log = logging.getLogger(__name__)
@@ -211,6 +212,8 @@ def compute(
     Returns:
         One array per chosen unit, in the order of `chosen`: (L, 3, H) or (T, H).
     """
+    if boundary.kind == "pooled" and (bags := _bags(model, [units.encoded.inputs[unit] for unit in chosen])):
+        return bags
     device = next(model.parameters()).device
     lengths = units.encoded.lengths[chosen]
     found: dict[int, np.ndarray] = {}
@@ -225,6 +228,25 @@ def compute(
             bar.update(len(batch))
     model.train(training)
     return [found[index] for index in range(len(chosen))]
+
+
+@torch.inference_mode()
+def _bags(model: PreTrainedModel, inputs: Sequence[Any]) -> list[np.ndarray] | None:
+    """(L, 3, H) of each bag of vectors: words without order are summed from one flat list, with nothing padded.
+
+    Returns:
+        None where states depend on order or on n-grams.
+    """
+    encoder = model.base_model
+    if not isinstance(encoder, StaticModel) or encoder.contextualizer or any("ngram_ids" in unit for unit in inputs):
+        return None
+    table = encoder.embeddings.weight
+    rows = [np.asarray(unit["input_ids"]) for unit in inputs]
+    ids = torch.from_numpy(np.concatenate(rows)).to(table.device)
+    starts = torch.from_numpy(np.cumsum([0, *(len(row) for row in rows[:-1])])).to(table.device)
+    mean, highest = (nn.functional.embedding_bag(ids, table, starts, mode=mode) for mode in ("mean", "max"))
+    pooled = torch.stack([table[ids[starts]], mean, highest], dim=1).float().cpu().numpy()
+    return list(np.repeat(pooled[:, None], len(model.config.layers), axis=1))
 
 
 def agrees(model: PreTrainedModel, units: TokenUnits, rows: Sequence[np.ndarray], boundary: Boundary) -> bool:

@@ -199,7 +199,8 @@ class Trainer:
             return
         raise TrainingError(
             f"the loss is {loss} and the gradient norm {float(norm):.3g} at step {step} (phase '{phase.name}', learning "
-            f"rate {rate:.3g}); nothing was saved from it. Try a lower training.learning_rate or training.precision=fp32"
+            f"rate {rate:.3g}); nothing was saved from it. Try a lower training.learning_rate or "
+            "training.precision=fp32"
         )
 
     def _judge(

@@ -178,7 +178,8 @@ class StaticModel(PreTrainedModel):
         """Parameters below `embeddings` at their full size, the rows at work included; empty when nothing is cut."""
         with torch.no_grad():
             for name, (full, dimension, ids) in self.__dict__.get("_full", {}).items():
-                full.index_copy_(dimension, ids, self.embeddings.get_parameter(name))
+                if full.requires_grad:
+                    full.index_copy_(dimension, ids, self.embeddings.get_parameter(name))
         return {f"embeddings.{name}": full.detach() for name, (full, *_) in self.__dict__.get("_full", {}).items()}
 
     def restore(self) -> None:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from tokenizers import Tokenizer, normalizers, pre_tokenizers
 from tokenizers.models import WordLevel
 
@@ -116,13 +115,12 @@ class StaticVectors:
         return LoadedModel(model, frozenset(new))
 
     def _fill(self, model: StaticModel) -> None:
-        vectors = torch.from_numpy(np.ascontiguousarray(self.table.vectors, dtype=np.float32))
-        with torch.no_grad():
-            model.embeddings.weight[len(SPECIAL) :] = vectors
-            model.embeddings.weight[SPECIAL.index(PAD)] = 0.0
-            model.embeddings.weight[SPECIAL.index(UNKNOWN)] = vectors.mean(0)
-            if model.ngrams is not None and self.table.subwords is not None:
-                model.ngrams.weight.copy_(torch.from_numpy(np.ascontiguousarray(self.table.subwords.ngrams)))
+        weights = model.embeddings.weight.detach().numpy()  # the same memory; the table itself is read-only
+        weights[len(SPECIAL) :] = self.table.vectors
+        weights[SPECIAL.index(PAD)] = 0.0
+        weights[SPECIAL.index(UNKNOWN)] = weights[len(SPECIAL) :].mean(0, dtype=np.float64)
+        if model.ngrams is not None and self.table.subwords is not None:
+            model.ngrams.weight.detach().numpy()[:] = self.table.subwords.ngrams
         refuse_nonfinite(model, f"Vectors '{self.name}'")
 
     def model(self, auto: Any, **settings: Any) -> LoadedModel:

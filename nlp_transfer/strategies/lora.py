@@ -72,7 +72,7 @@ def lora(
         init_lora_weights=PISSA if init == "pissa" else True,
     )
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", category=FutureWarning, module="peft")
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)  # of peft's making
         wrapped = get_peft_model(model, config)
     rates = {
         name: (head_learning_rate or learning_rate) if "modules_to_save" in name else learning_rate
