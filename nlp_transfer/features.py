@@ -238,7 +238,9 @@ def _bags(model: PreTrainedModel, inputs: Sequence[Any]) -> list[np.ndarray] | N
         None where states depend on order or on n-grams.
     """
     encoder = model.base_model
-    if not isinstance(encoder, StaticModel) or encoder.contextualizer or any("ngram_ids" in unit for unit in inputs):
+    if not isinstance(encoder, StaticModel) or encoder.contextualizer is not None:
+        return None
+    if any("ngram_ids" in unit for unit in inputs):
         return None
     table = encoder.embeddings.weight
     rows = [np.asarray(unit["input_ids"]) for unit in inputs]
