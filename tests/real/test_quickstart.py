@@ -1,0 +1,87 @@
+"""The main job on the real bundled models and reviews."""
+
+import json
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import nlp_transfer
+
+pytestmark = pytest.mark.real
+ROOT = Path(__file__).parents[2]
+SMALL = ["data.limit=300", "training.seed=0"]
+
+
+def command(line, cwd=ROOT, text=None):
+    """Run a command line as a user would, in this environment."""
+    words = shlex.split(line)
+    if words[0] == "nlp-transfer":
+        words = [sys.executable, "-m", "nlp_transfer", *words[1:]]
+    return subprocess.run(words, cwd=cwd, input=text, capture_output=True, text=True, timeout=280, check=False)
+
+
+@pytest.fixture(scope="module")
+def comparison(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("real") / "comparison"
+    configs = [ROOT / "configs" / "quickstart" / f"{name}.yaml" for name in ("glove_frozen", "minilm_frozen")]
+    return nlp_transfer.compare(configs, SMALL, output=folder, progress=False)
+
+
+def test_comparison_leaves_a_run_folder_per_row_and_a_plot(comparison):
+    assert (comparison.folder / "plot.png").stat().st_size > 5000
+    for row in comparison.rows:
+        assert {"config.yaml", "environment.json", "metrics.json", "history.jsonl", "model"} <= {
+            path.name for path in (comparison.folder / row.name).iterdir()
+        }
+
+
+def test_metrics_hold_the_promised_keys(comparison):
+    metrics = json.loads((comparison.folder / "minilm_frozen" / "metrics.json").read_text())
+    assert {"validation", "test", "parameters", "seconds", "baselines", "seed"} <= metrics.keys()
+    assert {"accuracy", "macro_f1", "mcc", "per_class"} <= metrics["test"].keys()
+    assert metrics["parameters"] == {"total": 22_566_146, "trainable": 770}
+    assert {"majority", "tfidf_logistic"} == metrics["baselines"].keys()
+
+
+def test_minilm_features_carry_more_than_glove_means_and_chance(comparison):
+    by_name = {row.name: row.validation["accuracy"] for row in comparison.rows}
+    assert by_name["minilm_frozen"] > by_name["glove_frozen"] > 0.55
+
+
+def test_predict_answers_in_order_with_probabilities(comparison):
+    lines = "a warm , funny and deeply moving film\n\na dull , stupid and boring mess\n"
+    done = command(f"nlp-transfer predict {comparison.folder / 'minilm_frozen'} -", text=lines)
+    assert done.returncode == 0, done.stderr
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [answer["label"] for answer in answers[::2]] == ["positive", "negative"]
+    assert all(abs(sum(answer["probabilities"].values()) - 1) < 1e-5 for answer in answers)
+
+
+def test_a_word_never_seen_in_training_gets_its_own_glove_vector(comparison):
+    predictor = nlp_transfer.load(comparison.folder / "glove_frozen")
+    rows = predictor.model.encoder.embeddings.weight
+    ids = predictor.tokenizer("antediluvian xqzzyq")["input_ids"]
+    assert ids[0] != predictor.tokenizer.unk_token_id
+    assert ids[1] == predictor.tokenizer.unk_token_id
+    assert not rows[ids[0]].equal(rows[ids[1]])
+
+
+def test_scratch_has_the_same_shape_as_the_checkpoint_and_other_weights(tmp_path):
+    config = ROOT / "configs" / "quickstart" / "minilm_scratch.yaml"
+    result = nlp_transfer.run(
+        config, ["data.limit=64", "training.epochs=1", "task.max_length=32"], output=tmp_path / "run", progress=False
+    )
+    assert result.metrics["parameters"]["total"] == 22_713_986
+    assert result.metrics["test"]["accuracy"] < 0.65
+
+
+def test_cached_features_are_used_by_the_next_run(comparison, tmp_path, caplog):
+    config = ROOT / "configs" / "quickstart" / "minilm_frozen.yaml"
+    with caplog.at_level("INFO", logger="nlp_transfer.features"):
+        again = nlp_transfer.run(config, SMALL, output=tmp_path / "again", progress=False)
+    first = json.loads((comparison.folder / "minilm_frozen" / "metrics.json").read_text())
+    assert again.metrics["test"] == first["test"]
+    assert "features: 300 of 300 from the cache" in caplog.messages
