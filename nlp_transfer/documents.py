@@ -74,7 +74,7 @@ def _tokens(
     """Yield (token ids, n-gram ids or None, whether characters were cut) per text; at least one token each."""
     most = room * CHARACTERS * (max_windows if policy == "window" else 1)
     for start in range(0, len(texts), CHUNK):
-        chunk = texts[start : start + CHUNK]
+        chunk = [text if len(text) <= most else text.strip() for text in texts[start : start + CHUNK]]
         encoded = tokenizer(
             [_cut(text, most, policy) for text in chunk],
             add_special_tokens=False,
@@ -88,7 +88,7 @@ def _tokens(
                 yield ids, rows, len(text) > most
             else:
                 filler = tokenizer.unk_token_id if tokenizer.unk_token_id is not None else tokenizer.pad_token_id
-                yield [filler], None if rows is None else [[-1]], False
+                yield [filler], None if rows is None else [[-1]], len(text) > most
 
 
 def _cut(text: str, most: int, policy: LongPolicy) -> str:

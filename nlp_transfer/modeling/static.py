@@ -281,10 +281,9 @@ class StaticTokenizer(PreTrainedTokenizerFast):
                     break
             else:
                 if self.ngram_buckets:
-                    yield (
-                        position,
-                        ngram_ids(word, self.init_kwargs["min_n"], self.init_kwargs["max_n"], self.ngram_buckets),
-                    )
+                    read = word if self.backend_tokenizer.normalizer is None else word.lower()
+                    sizes = self.init_kwargs["min_n"], self.init_kwargs["max_n"]
+                    yield position, ngram_ids(read, *sizes, self.ngram_buckets)
 
 
 def _variants(word: str) -> Iterator[str]:

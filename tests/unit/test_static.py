@@ -220,16 +220,20 @@ def test_a_transformer_whose_width_its_heads_do_not_divide_is_refused(tmp_path):
         source.encoder()
 
 
-@pytest.fixture(scope="module")
-def fasttext(tmp_path_factory):
+def train_fasttext(path, *sentences):
     from gensim.models import FastText
     from gensim.models.fasttext import save_facebook_model
 
-    sentences = [["The", "Good", "film", "was", "naïve"], ["bad", "story", "was", "dull"]] * 20
-    model = FastText(sentences, vector_size=6, min_count=1, bucket=50, min_n=2, max_n=4, epochs=2, workers=1, seed=3)
-    path = tmp_path_factory.mktemp("fasttext") / "model.bin"
+    shape = {"vector_size": 6, "bucket": 50, "min_n": 2, "max_n": 4}
+    model = FastText(list(sentences) * 20, **shape, min_count=1, epochs=2, workers=1, seed=3)
     save_facebook_model(model, str(path))
     return model.wv, str(path)
+
+
+@pytest.fixture(scope="module")
+def fasttext(tmp_path_factory):
+    sentences = ["The", "Good", "film", "was", "naïve"], ["bad", "story", "was", "dull"]
+    return train_fasttext(tmp_path_factory.mktemp("fasttext") / "model.bin", *sentences)
 
 
 @pytest.mark.parametrize("word", ["Goodness", "filmic", "naïveté", "日本語", "x"])
@@ -244,6 +248,14 @@ def test_an_unknown_word_gets_the_fasttext_vector_of_gensim_from_end_to_end(fast
         states = model(**inputs).last_hidden_state.numpy()
     np.testing.assert_allclose(states[1, 1], keyed[word], atol=1e-5)
     np.testing.assert_allclose(states[0, 0], keyed["bad"], atol=1e-5)
+
+
+def test_an_unknown_word_is_read_in_lower_case_where_the_table_was(tmp_path):
+    keyed, path = train_fasttext(tmp_path / "lower.bin", ["film", "story"], ["bad", "film"])
+    source = load_source("vectors", name=path)
+    with torch.inference_mode():
+        states = source.encoder().model(**source.tokenizer("FILMIC", return_tensors="pt")).last_hidden_state
+    np.testing.assert_allclose(states[0, 0], keyed["filmic"], atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", ["full", "lora", "frozen", "gradual"])
