@@ -8,6 +8,7 @@ import hashlib
 import json
 import logging
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -294,7 +295,7 @@ def replay(
         rows = compute(model, units, boundary, everything, progress=progress)
     else:
         rows = Store(cache / "features" / _key(model, boundary)).fill(model, units, boundary, progress=progress)
-    if not agrees(model, units, rows, boundary):
+    if boundary.kind == "layer" and not agrees(model, units, rows, boundary):
         log.info("%s cannot be entered at %s; frozen activations are recomputed", model.config.model_type, boundary)
         return None
     return ReplayUnits(units.encoded, rows, boundary)
@@ -357,6 +358,7 @@ class Store:
                 known |= self._read_shard(shard)
             except (OSError, ValueError, EOFError) as error:
                 log.warning("%s is damaged and left out: %s", shard, error)
+                shutil.rmtree(shard, ignore_errors=True)  # a shard is named after its units: the next needs its place
         return known
 
     @staticmethod

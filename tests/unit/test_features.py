@@ -1,0 +1,223 @@
+"""Frozen activations are computed once, kept under a key of all they depend on, and never where they would be wrong."""
+
+import logging
+
+import numpy as np
+import pytest
+import torch
+from tiny import LABELS, Training, checkpoint, rows, sentiment, vectors
+
+from nlp_transfer import features
+from nlp_transfer.features import Boundary, ReplayUnits, Store, TokenUnits, compute, find_boundary, replay
+from nlp_transfer.models.classification import build_classifier
+
+POOLED = Boundary("pooled")
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory):
+    return checkpoint(tmp_path_factory.mktemp("bert"), num_hidden_layers=3)
+
+
+def pooled(source, **settings):
+    return build_classifier(source, LABELS, head="pooled", **settings).model.eval()
+
+
+@pytest.fixture
+def units(source):
+    return TokenUnits(sentiment().encode(rows(24), source.tokenizer), 1)
+
+
+def count_forwards(model):
+    """Count the examples that pass through the encoder from now on."""
+    seen = []
+    model.base_model.register_forward_pre_hook(
+        lambda _, args, inputs: seen.append(len(inputs["input_ids"])), with_kwargs=True
+    )
+    return seen
+
+
+@pytest.mark.parametrize("head", [{}, {"hidden": [8]}, {"layers": "mix"}], ids=["linear", "hidden", "mix"])
+def test_a_frozen_encoder_sees_every_example_exactly_once_whatever_the_epochs(source, head):
+    training = Training(source, {"kind": "frozen", "cache": "memory"}, task=sentiment(head=head), epochs=5)
+    seen = count_forwards(training.plan.model)
+    training.fit()
+    assert sum(seen) == len(training.train) + len(training.validation)
+
+
+def test_a_partly_frozen_training_runs_its_frozen_layers_once(source):
+    training = Training(source, {"kind": "full", "freeze_below": 2}, epochs=4)
+    lower, upper = [], []
+    layers = training.plan.model.bert.encoder.layer
+    layers[1].register_forward_pre_hook(lambda *_: lower.append(1))
+    layers[2].register_forward_pre_hook(lambda *_: upper.append(1))
+    training.fit()
+    assert len(upper) > 4 * len(lower)
+
+
+def test_a_second_run_on_a_warm_cache_sees_no_example_at_all(source, tmp_path):
+    for expected in (64, 0):
+        training = Training(source, {"kind": "frozen"}, cache=tmp_path)
+        seen = count_forwards(training.plan.model)
+        training.fit()
+        assert sum(seen) == expected
+
+
+def test_a_warm_cache_gives_the_same_head_as_a_cold_one(source, tmp_path):
+    heads = []
+    for _ in range(2):
+        training = Training(source, {"kind": "frozen"}, cache=tmp_path)
+        training.fit()
+        heads.append(training.plan.model.head.output.weight)
+    assert torch.equal(*heads)
+
+
+def test_only_examples_that_the_cache_lacks_are_computed(source, tmp_path):
+    for data, expected in ((rows(8), 8), (rows(20), 12), (rows(20).select(range(19, -1, -1)), 0)):
+        model = pooled(source)
+        seen = count_forwards(model)
+        Store(tmp_path / "k").fill(model, TokenUnits(sentiment().encode(data, source.tokenizer), 1), POOLED)
+        assert sum(seen) == expected
+
+
+def test_rows_from_the_cache_follow_the_order_of_the_units(source, units, tmp_path):
+    model = pooled(source)
+    direct = compute(model, units, POOLED, np.arange(24), progress=False)
+    Store(tmp_path).fill(model, units, POOLED, progress=False)
+    shuffled = rows(24).select(np.random.default_rng(1).permutation(24))
+    again = Store(tmp_path).fill(model, TokenUnits(sentiment().encode(shuffled, source.tokenizer), 1), POOLED)
+    for row, position in zip(again, np.random.default_rng(1).permutation(24), strict=True):
+        assert np.array_equal(row, direct[position])
+
+
+def test_the_key_changes_with_weights_layers_and_boundary_and_with_nothing_else(source):
+    keys = {"as it is": features._key(pooled(source), POOLED)}
+    keys["other layers"] = features._key(pooled(source, layers=[0]), POOLED)
+    keys["layer 1"] = features._key(pooled(source), Boundary("layer", 1))
+    keys["layer 2"] = features._key(pooled(source), Boundary("layer", 2))
+    changed = pooled(source)
+    with torch.no_grad():
+        changed.encoder.encoder.layer[0].attention.self.query.bias[0] += 1e-6
+    keys["one weight"] = features._key(changed, POOLED)
+    settled = pooled(source)
+    settled.encoder.config.layer_norm_eps *= 2
+    keys["one setting"] = features._key(settled, POOLED)
+    with torch.autocast("cpu", torch.bfloat16):
+        keys["bf16"] = features._key(pooled(source), POOLED)
+    assert len(set(keys.values())) == len(keys)
+    assert features._key(pooled(source), POOLED) == keys["as it is"]
+    other_head = build_classifier(source, ("a", "b", "c"), head="pooled", hidden=[4], dropout=0.5).model
+    assert features._key(other_head, POOLED) == keys["as it is"]
+
+
+@pytest.mark.parametrize("name", ["values.npy", "offsets.npy", "digests.npy"])
+@pytest.mark.parametrize("damage", ["truncated", "empty", "missing", "garbage"])
+def test_a_damaged_shard_is_left_out_with_a_warning_and_written_again(source, units, tmp_path, caplog, name, damage):
+    model = pooled(source)
+    expected = Store(tmp_path).fill(model, units, POOLED, progress=False)
+    expected = [np.array(row) for row in expected]
+    (shard,) = tmp_path.glob("shard-*")
+    content = (shard / name).read_bytes()
+    match damage:
+        case "truncated":
+            (shard / name).write_bytes(content[:-8])
+        case "empty":
+            (shard / name).write_bytes(b"")
+        case "missing":
+            (shard / name).unlink()
+        case "garbage":
+            (shard / name).write_bytes(content[:12] + b"\x00{[(" + content[16:])
+    with caplog.at_level(logging.WARNING, "nlp_transfer"):
+        again = Store(tmp_path).fill(model, units, POOLED, progress=False)
+    assert "damaged" in caplog.text
+    assert all(np.array_equal(one, other) for one, other in zip(expected, again, strict=True))
+    seen = count_forwards(model)
+    Store(tmp_path).fill(model, units, POOLED, progress=False)
+    assert not seen
+
+
+def test_a_cache_that_cannot_be_written_costs_time_and_not_the_run(source, units, tmp_path, caplog):
+    (tmp_path / "file").write_text("in the way")
+    with caplog.at_level(logging.WARNING, "nlp_transfer"):
+        found = Store(tmp_path / "file" / "k").fill(pooled(source), units, POOLED, progress=False)
+    assert len(found) == 24
+    assert "features are not kept" in caplog.text
+
+
+def test_activations_of_a_layer_are_kept_without_their_padding(source, units, tmp_path):
+    found = Store(tmp_path).fill(pooled(source), units, Boundary("layer", 1), progress=False)
+    again = Store(tmp_path).fill(pooled(source), units, Boundary("layer", 1), progress=False)
+    assert [row.shape for row in found] == [(length, 16) for length in units.encoded.lengths]
+    assert all(np.array_equal(one, other) for one, other in zip(found, again, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("moving", "expected"),
+    [
+        (["classifier.weight"], Boundary("layer", 3)),
+        (["bert.pooler.dense.weight"], Boundary("layer", 3)),
+        (["bert.encoder.layer.2.output.dense.bias", "classifier.weight"], Boundary("layer", 2)),
+        (["bert.encoder.layer.2.output.dense.bias", "bert.encoder.layer.1.output.dense.bias"], Boundary("layer", 1)),
+        (["bert.encoder.layer.0.output.dense.bias"], Boundary("layer", 0)),
+        (["bert.embeddings.LayerNorm.bias", "bert.encoder.layer.2.output.dense.bias"], None),
+    ],
+)
+def test_a_boundary_lies_below_everything_that_moves(source, moving, expected):
+    model = build_classifier(source, LABELS, head="native").model
+    assert set(moving) <= {name for name, _ in model.named_parameters()}
+    assert find_boundary(model, frozenset(moving)) == expected
+
+
+def test_a_pooled_boundary_needs_an_encoder_that_rests_as_a_whole(source, tmp_path):
+    model = pooled(source)
+    assert find_boundary(model, frozenset(["head.output.weight"])) == POOLED
+    assert find_boundary(model, frozenset(["encoder.embeddings.LayerNorm.bias"])) is None
+    contextual = pooled(vectors(tmp_path / "v.txt", "cnn"))
+    assert find_boundary(contextual, frozenset(["encoder.contextualizer.filters.0.bias"])) is None
+
+
+def test_a_model_wrapped_by_adapters_has_no_boundary(source):
+    training = Training(source, {"kind": "lora"})
+    assert find_boundary(training.plan.model, training.plan.moving) is None
+
+
+def test_a_replay_that_answers_otherwise_is_not_used(source, units, monkeypatch):
+    model = build_classifier(source, LABELS, head="native").model.eval()
+    honest = replay(model, units, Boundary("layer", 1), None, progress=False)
+    assert isinstance(honest, ReplayUnits)
+    monkeypatch.setattr(features, "compute", lambda *_, **__: [row + 0.1 for row in honest.rows])
+    assert replay(model, units, Boundary("layer", 1), None, progress=False) is None
+
+
+def test_activations_that_would_fill_the_memory_are_not_kept(source, units, monkeypatch):
+    monkeypatch.setattr(features, "MEMORY_SHARE", 0.0)
+    assert replay(pooled(source), units, POOLED, None, progress=False) is None
+
+
+def test_the_weights_of_the_model_are_not_touched_by_a_replay(source, units):
+    model = build_classifier(source, LABELS, head="native").model.eval()
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    replay(model, units, Boundary("layer", 2), None, progress=False)
+    after = model.state_dict()
+    assert list(before) == list(after)
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_the_cache_folder_can_be_named(monkeypatch, tmp_path):
+    monkeypatch.setenv("NLP_TRANSFER_CACHE", str(tmp_path))
+    assert features.cache_folder() == tmp_path
+    monkeypatch.delenv("NLP_TRANSFER_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    assert features.cache_folder() == tmp_path / "xdg" / "nlp-transfer"
+
+
+@pytest.mark.parametrize("pooling", ["cls", "mean", "max"])
+def test_bags_of_vectors_pool_to_what_the_model_itself_answers(tmp_path, pooling):
+    source = vectors(tmp_path / "v.txt")
+    model = pooled(source, pooling=[pooling])
+    units = TokenUnits(sentiment().encode(rows(24), source.tokenizer), 0)
+    with torch.inference_mode():
+        expected = model(**units.batch(np.arange(24)).inputs).logits
+        stored = replay(model, units, POOLED, None, progress=False)
+        replayed = model(**stored.batch(np.arange(24)).inputs).logits
+    torch.testing.assert_close(replayed, expected, atol=1e-6, rtol=1e-5)
