@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from nlp_transfer.prediction import Predictor as Predictor
     from nlp_transfer.prediction import evaluate as evaluate
     from nlp_transfer.prediction import load as load
-    from nlp_transfer.run import RunResult as RunResult
-    from nlp_transfer.run import run as run
+    from nlp_transfer.running import RunResult as RunResult
+    from nlp_transfer.running import run as run
     from nlp_transfer.sources import LoadedModel as LoadedModel
     from nlp_transfer.sources import Source as Source
     from nlp_transfer.sources import SourceInfo as SourceInfo
@@ -81,8 +81,8 @@ _HOME = {
     "Predictor": "prediction",
     "evaluate": "prediction",
     "load": "prediction",
-    "RunResult": "run",
-    "run": "run",
+    "RunResult": "running",
+    "run": "running",
     "LoadedModel": "sources",
     "Source": "sources",
     "SourceInfo": "sources",

@@ -10,7 +10,7 @@ import numpy as np
 import yaml
 
 from nlp_transfer.config import RunConfig, load_config, render
-from nlp_transfer.run import Prepared, parameter_counts, prepare, trainable_table
+from nlp_transfer.running import Prepared, parameter_counts, prepare, trainable_table
 
 
 @dataclass(frozen=True)

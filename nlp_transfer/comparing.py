@@ -9,7 +9,7 @@ from typing import Any
 from nlp_transfer.config import load_config
 from nlp_transfer.errors import ConfigError
 from nlp_transfer.report import Row, plot, render_table, verdicts
-from nlp_transfer.run import run
+from nlp_transfer.running import run
 from nlp_transfer.saving import make_folder, write_json
 from nlp_transfer.task import find_task
 

@@ -198,7 +198,7 @@ class Trainer:
         if math.isfinite(loss) and (scaled or norm is None or math.isfinite(float(norm))):
             return
         raise TrainingError(
-            f"the loss is {loss} and the gradient norm {float(norm):.3g} at step {step} (phase '{phase.name}', learning "
+            f"the loss is {loss} and the gradient norm {float(norm):.3g} at step {step} (phase {phase.name!r}, learning "
             f"rate {rate:.3g}); nothing was saved from it. Try a lower training.learning_rate or "
             "training.precision=fp32"
         )

@@ -12,8 +12,8 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
-from accelerate.state import AcceleratorState
-from accelerate.utils import set_seed
+from accelerate.state import AcceleratorState, PartialState
+from accelerate.utils import broadcast_object_list, set_seed
 from transformers import PreTrainedModel
 
 from nlp_transfer.batching import Encoded
@@ -127,10 +127,20 @@ def run(
     """
     checked = load_config(config, overrides)
     name = Path(config).stem if isinstance(config, str | Path) else f"{checked.task.name}-{checked.strategy.kind}"
-    folder = make_folder(output or checked.output, name)
+    folder = _agreed_folder(output or checked.output, name)
     if checked.training.seeds:
         return _run_seeds(checked, folder, progress=progress)
     return _run_one(checked, folder, progress=progress)
+
+
+def _agreed_folder(wanted: str | Path | None, name: str) -> Path:
+    """The run folder, made by the main process and told to the others."""
+    state = PartialState(cpu=not torch.accelerator.is_available())  # or CPU processes would not find each other
+    folders = [make_folder(wanted, name) if state.is_main_process else None]
+    folder: Path | None = broadcast_object_list(folders)[0]
+    if folder is None:
+        raise TrainingError("the main process did not say where the run folder is")
+    return folder
 
 
 def _run_one(config: RunConfig, folder: Path, *, progress: bool) -> RunResult:
@@ -138,11 +148,12 @@ def _run_one(config: RunConfig, folder: Path, *, progress: bool) -> RunResult:
     accelerator = _accelerator(config, folder)
     prepared = prepare(config)
     plan = prepared.plan()
-    log.info("%s", trainable_table(plan))
+    if accelerator.is_main_process:
+        log.info("%s", trainable_table(plan))
+        (folder / "config.yaml").write_text(render(config), encoding="utf-8")
+        write_json(folder / "environment.json", environment())
     sizes = parameter_counts(plan)
     clock.lap("preparation")
-    (folder / "config.yaml").write_text(render(config), encoding="utf-8")
-    write_json(folder / "environment.json", environment())
     history = _train(prepared, plan, accelerator, folder, progress=progress)
     clock.lap("training")
     if plan.adapter and accelerator.is_main_process:
@@ -368,7 +379,7 @@ def _run_seeds(config: RunConfig, folder: Path, *, progress: bool) -> RunResult:
     for seed in config.training.seeds or ():
         training = config.training.model_copy(update={"seed": seed, "seeds": None})
         part = folder / f"seed-{seed}"
-        part.mkdir()
+        part.mkdir(exist_ok=True)
         results.append(_run_one(config.model_copy(update={"training": training}), part, progress=progress))
     metric = find_task(config.task.name).selection
     best = max(results, key=lambda result: result.metrics["validation"][metric])
@@ -376,6 +387,8 @@ def _run_seeds(config: RunConfig, folder: Path, *, progress: bool) -> RunResult:
         split: {name: _spread([result.metrics[split][name] for result in results]) for name in _numbers(best, split)}
         for split in ("validation", "test")
     }
+    if not PartialState().is_main_process:
+        return dataclasses.replace(best, folder=folder)
     for name in ("config.yaml", "environment.json", "model", "adapter", "predictions.jsonl", "history.jsonl"):
         if (best.folder / name).exists():
             (best.folder / name).rename(folder / name)
