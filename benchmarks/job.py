@@ -1,0 +1,40 @@
+"""What the peer is asked to do; apart from the code that does it, which takes seconds to import."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to do; the same numbers as the other side's configuration.
+
+    Attributes:
+        data: folder with the splits as JSONL.
+        output: folder to write to.
+        model: checkpoint folder.
+        epochs: over train, with validation after each.
+        learning_rate: peak.
+        seed: of everything.
+        max_length: tokens.
+        batch_size: of training and evaluation.
+        pooled: a linear head on mean-pooled states instead of the checkpoint's own head.
+        freeze: this many layers and the embeddings rest; -1 for the whole encoder.
+        sampling: `random`, or `group_by_length`.
+        padding: of each text to `max_length`; else of each batch to its longest.
+        bf16: mixed precision.
+        scratch: random weights.
+    """
+
+    data: str
+    output: str
+    model: str
+    epochs: int
+    learning_rate: float
+    seed: int
+    max_length: int
+    batch_size: int
+    pooled: bool = False
+    freeze: int = 0
+    sampling: str = "random"
+    padding: bool = False
+    bf16: bool = False
+    scratch: bool = False
