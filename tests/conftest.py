@@ -11,6 +11,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_HOME"] = str(Path(CACHE.name) / "huggingface")
 os.environ["NLP_TRANSFER_CACHE"] = str(Path(CACHE.name) / "nlp-transfer")
 os.environ["OMP_NUM_THREADS"] = "1"
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")  # the same numbers everywhere
 
 
 @pytest.fixture(scope="session", autouse=True)
