@@ -36,7 +36,7 @@ def row(folder: Path, rows: int | None, epochs: int) -> Row:
 
     return Row(
         name="gpu",
-        title=f"full fine-tuning of a BERT-base on a GPU, rotten-tomatoes, {rows or 'all'} rows, {epochs} epochs, end to end",
+        title=f"full fine-tuning of a BERT-base on a GPU, {rows or 'all'} rows, {epochs} epochs, end to end",
         contenders=[
             recipe.ours("full, bf16", {"kind": "full"}, precision="bf16"),
             recipe.ours("full, fp32", {"kind": "full"}),

@@ -37,7 +37,9 @@ def sources(word2vec: Path) -> dict[str, dict[str, Any]]:
 
 def write_configs(folder: Path, word2vec: Path) -> list[Path]:
     """One file per run; `scratch` controls for each architecture."""
-    runs = {f"{s}_{k}": (source, strategy) for s, source in sources(word2vec).items() for k, strategy in STRATEGIES.items()}
+    runs = {
+        f"{s}_{k}": (source, strategy) for s, source in sources(word2vec).items() for k, strategy in STRATEGIES.items()
+    }
     for name in ("minilm", "glove", "glove_cnn", "glove_bilstm"):
         runs[f"{name}_scratch"] = ({**sources(word2vec)[name], "scratch": True}, STRATEGIES["full"])
     paths = []
@@ -67,7 +69,10 @@ def train_word2vec(folder: Path) -> Path:
 
 
 def table(results: dict[str, Any]) -> str:
-    lines = ["| source | strategy | trainable | seconds | validation accuracy | test accuracy | test macro-F1 |", "|" + "---|" * 7]
+    lines = [
+        "| source | strategy | trainable | seconds | validation accuracy | test accuracy | test macro-F1 |",
+        "|" + "---|" * 7,
+    ]
     runs = results["runs"]
     baselines = next(iter(runs.values()))["baselines"]
     for name, scores in baselines.items():

@@ -254,7 +254,8 @@ def _train(prepared: Prepared, plan: Plan, accelerator: Accelerator, folder: Pat
         record=record,
     )
     history = trainer.fit()
-    accelerator.end_training()
+    for tracker in accelerator.trackers:  # end_training would also part the processes, who have more to do
+        tracker.finish()
     return history
 
 

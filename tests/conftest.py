@@ -1,5 +1,6 @@
 """One thread, no network, and caches of the tests' own."""
 
+import gc
 import os
 import tempfile
 from pathlib import Path
@@ -19,3 +20,4 @@ def _one_thread():
     import torch
 
     torch.set_num_threads(1)
+    gc.freeze()  # what is imported stays: collections need not walk through it again and again
