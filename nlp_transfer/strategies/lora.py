@@ -109,10 +109,10 @@ def merge(model: nn.Module) -> PreTrainedModel:
 
 
 def save_adapter(model: Any, folder: Path, base: str) -> None:
-    """Write the adapter and the new modules as safetensors; `base` is named instead of a local path."""
+    """Write the adapter and the new modules as safetensors; `base` is named, without its place on this machine."""
     model.save_pretrained(str(folder), safe_serialization=True)
     path = folder / "adapter_config.json"
     values = json.loads(path.read_text(encoding="utf-8"))
-    values["base_model_name_or_path"] = base
+    values["base_model_name_or_path"] = Path(base).name if Path(base).exists() else base
     path.write_text(json.dumps(values, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     (folder / "README.md").unlink(missing_ok=True)  # a template card that shows local paths

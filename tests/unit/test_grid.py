@@ -1,0 +1,149 @@
+"""Every source by every strategy: trained, saved, reloaded, predicting the same, here and in a fresh process."""
+
+import json
+from functools import cache
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from tiny import LABELS, run_python, save_checkpoint, save_csv, save_vectors, texts
+
+import nlp_transfer
+
+SOURCES = ["checkpoint", "bag", "cnn", "bilstm", "transformer"]
+STRATEGIES = {
+    "full": {"kind": "full"},
+    "lora": {"kind": "lora", "rank": 2},
+    "frozen": {"kind": "frozen"},
+    "ulmfit": {"kind": "gradual"},
+    "lp_ft": {"kind": "gradual", "schedule": "lp_ft"},
+}
+PROBES = [*texts(12, seed=5)[0], "", "an unheard sentence", "good " * 100]
+FEW = [("checkpoint", "full"), ("checkpoint", "frozen"), ("bag", "frozen"), ("cnn", "lora"), ("bilstm", "ulmfit")]
+
+IN_OUR_WORDS = """
+import json, sys, nlp_transfer
+texts = json.loads(sys.argv[1])
+print(json.dumps([nlp_transfer.load(folder).predict(texts) for folder in sys.argv[2:]]))
+"""
+IN_PLAIN_TRANSFORMERS = """
+import json, sys, torch
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+texts, answers = json.loads(sys.argv[1]), []
+for folder in sys.argv[2:]:
+    model = AutoModelForSequenceClassification.from_pretrained(folder + "/model", trust_remote_code=True).eval()
+    tokenizer = AutoTokenizer.from_pretrained(folder + "/model", trust_remote_code=True)
+    with torch.inference_mode():
+        inputs = [tokenizer(text, truncation=True, max_length=32, return_tensors="pt") for text in texts]
+        logits = [model(**one).logits[0].tolist() for one in inputs]
+    answers.append([logits, model.config.id2label])
+print(json.dumps(answers))
+"""
+
+
+@pytest.fixture(scope="module")
+def grid(tmp_path_factory):
+    """A function that runs a cell of the grid, once."""
+    root = tmp_path_factory.mktemp("grid")
+    checkpoint, vectors = save_checkpoint(root / "bert"), save_vectors(root / "vectors.txt")
+    data = save_csv(root / "reviews.csv")
+
+    @cache
+    def cell(source, strategy):
+        config = {
+            "task": {"name": "sentiment", "max_length": 32},
+            "source": {"kind": "checkpoint", "name": checkpoint}
+            if source == "checkpoint"
+            else {"kind": "vectors", "name": vectors, "contextualizer": source, "width": 8},
+            "strategy": STRATEGIES[strategy],
+            "data": {"train": data},
+            "training": {"epochs": 1, "batch_size": 8, "learning_rate": 0.01, "precision": "fp32"},
+        }
+        return nlp_transfer.run(config, output=root / f"{source}-{strategy}", progress=False)
+
+    return cell
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("source", SOURCES)
+def test_a_cell_of_the_grid_trains_saves_reloads_and_predicts_the_same(grid, source, strategy):
+    result = grid(source, strategy)
+    folder = result.folder
+    assert json.loads((folder / "metrics.json").read_text()) == json.loads(json.dumps(result.metrics))
+    assert 0.4 <= result.metrics["validation"]["accuracy"] <= 1
+    assert result.metrics["parameters"]["trainable"] > 0
+    lines = [json.loads(line) for line in (folder / "predictions.jsonl").read_text().splitlines()]
+    again = nlp_transfer.load(folder).predict(rows_of(folder, lines))
+    for before, after in zip(lines, again, strict=True):
+        assert after["probabilities"] == pytest.approx(before["probabilities"], abs=1e-5)
+    assert (folder / "adapter").exists() == (strategy == "lora")
+    weights = load_file(folder / "model" / "model.safetensors")
+    assert all(torch.isfinite(tensor).all() for tensor in weights.values())
+    assert not any("lora" in name for name in weights)
+
+
+def rows_of(folder, lines):
+    """The texts that predictions were made for, by their lines in the data file."""
+    data = (folder.parent / "reviews.csv").read_text().splitlines()
+    return [data[line["row"] - 1].rsplit(",", 1)[0] for line in lines]
+
+
+def test_a_run_predicts_the_same_in_a_fresh_process(grid, tmp_path):
+    folders = [grid(*cell).folder for cell in FEW]
+    told = json.loads(run_python(IN_OUR_WORDS, json.dumps(PROBES), *folders, cwd=tmp_path))
+    for folder, answers in zip(folders, told, strict=True):
+        assert answers == nlp_transfer.load(folder).predict(PROBES), folder.name
+
+
+def test_a_run_loads_in_plain_transformers_where_this_package_is_not(grid, tmp_path):
+    cells = [*FEW, ("transformer", "full"), ("checkpoint", "lora")]
+    folders = [grid(*cell).folder for cell in cells]
+    hidden = ("nlp_transfer", "nlp_transfer_tasks")
+    sentences = [text for text in PROBES if text]
+    told = json.loads(run_python(IN_PLAIN_TRANSFORMERS, json.dumps(sentences), *folders, cwd=tmp_path, hidden=hidden))
+    for folder, (logits, names) in zip(folders, told, strict=True):
+        assert [names[str(i)] for i in range(2)] == list(LABELS)
+        for line, said in zip(logits, nlp_transfer.load(folder).predict(sentences), strict=True):
+            expected = dict(zip(LABELS, torch.tensor(line).softmax(-1).tolist(), strict=True))
+            assert said["probabilities"] == pytest.approx(expected, abs=1e-6), folder.name
+
+
+def test_a_run_leaves_no_local_path_in_what_it_would_publish(grid):
+    for cell in (*FEW, ("checkpoint", "lora")):
+        folder = grid(*cell).folder
+        files = [*(folder / "model").glob("*.json"), *(folder / "adapter").glob("*.json")]
+        assert files
+        assert not [file.name for file in files if str(folder.parent) in file.read_text()]
+
+
+def test_a_frozen_run_leaves_the_weights_of_its_source_byte_identical_on_disk(grid):
+    folder = grid("checkpoint", "frozen").folder
+    before = load_file(folder.parent / "bert" / "model.safetensors")
+    after = load_file(folder / "model" / "model.safetensors")
+    encoder = {name.removeprefix("encoder."): tensor for name, tensor in after.items() if name.startswith("encoder.")}
+    assert set(before) - set(encoder) == {"pooler.dense.weight", "pooler.dense.bias"}
+    assert all(torch.equal(encoder[name], before[name]) for name in encoder)
+
+
+def test_the_same_configuration_twice_gives_the_same_files(grid, tmp_path):
+    for cell in (("checkpoint", "full"), ("bilstm", "ulmfit")):
+        first = grid(*cell).folder
+        second = nlp_transfer.run(first / "config.yaml", output=tmp_path / cell[0], progress=False).folder
+        for name in ("model/model.safetensors", "predictions.jsonl", "config.yaml"):
+            assert (first / name).read_bytes() == (second / name).read_bytes(), name
+        histories = [[json.loads(line) for line in (f / "history.jsonl").open()] for f in (first, second)]
+        for history in histories:
+            for record in history:
+                record.pop("seconds")
+        assert histories[0] == histories[1]
+
+
+def test_several_seeds_give_a_mean_and_a_deviation_and_the_best_model(grid, tmp_path):
+    first = grid("bag", "full").folder
+    result = nlp_transfer.run(
+        first / "config.yaml", ["training.seeds=[0,1]"], output=tmp_path / "seeds", progress=False
+    )
+    spread = result.metrics["seeds"]["test"]["accuracy"]
+    assert set(spread) == {"mean", "standard_deviation"}
+    assert nlp_transfer.load(result.folder).predict(["good"])
+    assert {folder.name for folder in result.folder.glob("seed-*")} == {"seed-0", "seed-1"}
