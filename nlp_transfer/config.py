@@ -3,28 +3,22 @@
 Nothing here imports torch, so a wrong configuration is answered at once.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import (
-    BaseModel,
-    Field,
-    SerializeAsAny,
-    ValidationError,
-    WrapValidator,
-    model_validator,
-)
-from pydantic_core import ErrorDetails
+from pydantic import AfterValidator, Field, SerializeAsAny, ValidationError, WrapValidator, model_validator
 
-from nlp_transfer.errors import TOKEN, ConfigError, suggest
+from nlp_transfer.errors import ConfigError, suggest
+from nlp_transfer.explaining import explain
 from nlp_transfer.task import Section, TaskOptions, find_task
+from nlp_transfer.yamlfile import parse_yaml, read_yaml, refuse_token
 
 Positive = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0.0, lt=1.0)]
 Rate = Annotated[float, Field(gt=0.0, le=1.0)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what NumPy takes
 
 
 class CheckpointSource(Section):
@@ -117,10 +111,16 @@ class DataConfig(Section):
     columns: dict[str, str] = Field(default_factory=dict, description="Role in the task -> column in the file.")
     validation_share: Share = Field(0.1, gt=0.0, description="Share of train cut off when `validation` is missing.")
     test_share: Share = Field(0.1, gt=0.0, description="Share of train cut off when `test` is missing.")
-    split_seed: int = Field(0, ge=0, description="Seed of the cut and of `limit`; not the training seed.")
+    split_seed: Seed = Field(0, description="Seed of the cut and of `limit`; not the training seed.")
     limit: Positive | None = Field(None, description="Use at most this many training rows (stratified, seeded).")
     on_missing: Literal["drop", "error"] = Field("drop", description="Rows with an empty text or a missing label.")
     revision: str | None = Field(None, description="Revision of a Hub data set.")
+
+
+def _distinct(seeds: list[int]) -> list[int]:
+    if len(set(seeds)) < len(seeds):
+        raise ValueError(f"a seed stands twice in {seeds}; it would only run the same again")
+    return seeds
 
 
 class TrainingConfig(Section):
@@ -137,8 +137,8 @@ class TrainingConfig(Section):
     patience: Positive | None = Field(None, description="Stop after this many epochs without a better validation.")
     label_smoothing: Share = 0.0
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field("auto", description="`auto`: bf16 on a GPU that has it.")
-    seed: int = Field(0, ge=0)
-    seeds: list[Annotated[int, Field(ge=0)]] | None = Field(
+    seed: Seed = 0
+    seeds: Annotated[list[Seed], AfterValidator(_distinct)] | None = Field(
         None, min_length=2, description="Run once per seed; report mean and standard deviation."
     )
     tracker: Literal["none", "tensorboard", "trackio"] = "none"
@@ -155,7 +155,7 @@ def _task_options(value: Any, handler: Any) -> TaskOptions:
         options = find_task(value["name"]).Options
     except ConfigError as error:
         raise ValueError(str(error)) from None
-    return options.model_validate(dict(value))
+    return options.model_validate(dict(value), strict=True)
 
 
 class RunConfig(Section):
@@ -174,96 +174,45 @@ class RunConfig(Section):
         problems = []
         if isinstance(self.strategy, FullStrategy) and self.strategy.freeze_below and self.source.scratch:
             problems.append("strategy.freeze_below with source.scratch: true would freeze random layers")
+        if self.training.accumulation > self.training.batch_size:
+            problems.append("training.accumulation cannot cut training.batch_size in more parts than it has examples")
+        cut = {name: getattr(self.data, f"{name}_share") for name in ("validation", "test")}
+        if sum(share for name, share in cut.items() if getattr(self.data, name) is None) >= 1:
+            problems.append("data.validation_share and data.test_share together leave nothing of train")
+        roles = find_task(self.task.name).roles
+        for role in self.data.columns:
+            if role not in roles:
+                problems.append(f"data.columns.{role}: unknown role. {suggest(role, roles)}")
         if isinstance(self.source, VectorsSource) and self.source.width % 2 and self.source.contextualizer == "bilstm":
             problems.append("source.width must be even for a bilstm: half of it runs in each direction")
         if problems:
-            raise ValueError("; ".join(problems))
+            raise ValueError("\n  ".join(problems))
         return self
 
 
-class _Loader(yaml.SafeLoader):
-    """SafeLoader that refuses duplicate keys and aliases and reads 3e-4 as a number."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """Build a mapping; raise on a key that appears twice."""
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if key.value in seen:
-                raise ConfigError(f"line {key.start_mark.line + 1}: key '{key.value}' appears twice")
-            seen.add(key.value)
-        return super().construct_mapping(node, deep)
-
-    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        """Refuse aliases: a few lines of them can expand to gigabytes."""
-        if self.check_event(yaml.AliasEvent):
-            line = self.peek_event().start_mark.line + 1  # type: ignore[no-untyped-call]
-            raise ConfigError(f"line {line}: YAML aliases (*name) are not supported; write the value out")
-        return super().compose_node(parent, index)
-
-
-# YAML 1.1 wants a dot and a signed exponent in floats; people write 3e-4.
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"^[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), list("-+0123456789")
-)
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """Read a configuration file.
-
-    Raises:
-        ConfigError: missing, not UTF-8, not YAML, empty, or not a mapping at its root; names file and line.
-    """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: no such file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read as UTF-8 text: {error}") from None
-    try:
-        value = _parse(text)
-    except ConfigError as error:
-        raise ConfigError(f"{path}, {error}") from None
-    if value is None:
-        raise ConfigError(f"{path}: the file is empty; it needs at least `task:` and `data:`")
-    if not isinstance(value, dict):
-        raise ConfigError(f"{path}: expected `key: value` sections at the root, found a {type(value).__name__}")
-    return value
-
-
-def _parse(text: str) -> Any:
-    try:
-        return yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise ConfigError(f"line {line}: {error.problem}") from None
-    except yaml.YAMLError as error:
-        raise ConfigError(f"line 1: {error}") from None
-    except (RecursionError, ValueError) as error:
-        raise ConfigError(f"line 1: {error}") from None
-
-
-def apply_overrides(values: dict[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
+def apply_overrides(values: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
     """Set dotted KEY=VALUE pairs, values read as YAML; returns a new mapping.
 
     Raises:
-        ConfigError: an override without `=`, or a key below something that is not a section.
+        ConfigError: an override that is not KEY=VALUE or holds a token, or a key below something that is no section.
     """
-    result = {key: dict(value) if isinstance(value, dict) else value for key, value in values.items()}
+    result = dict(values)
     for override in overrides:
+        refuse_token(override, "override")
         key, sign, value = override.partition("=")
-        if not sign or not key:
-            raise ConfigError(f"'{override}' is not KEY=VALUE; for example training.epochs=5")
         *parents, last = key.strip().split(".")
+        if not sign or not all((*parents, last)):
+            raise ConfigError(f"'{override}' is not KEY=VALUE; for example training.epochs=5")
         section = result
-        for parent in parents:
-            child = section.setdefault(parent, {})
-            if not isinstance(child, dict):
-                raise ConfigError(f"'{override}': '{parent}' is a value, not a section")
+        for depth, parent in enumerate(parents, 1):
+            child = section.get(parent, {})
+            if not isinstance(child, Mapping):
+                raise ConfigError(f"'{override}': '{'.'.join(parents[:depth])}' is a value, not a section")
             section[parent] = section = dict(child)
         try:
-            section[last] = _parse(value) if value else None
+            section[last] = parse_yaml(value) if value else None
         except ConfigError as error:
-            raise ConfigError(f"'{override}': {error}") from None
+            raise ConfigError(f"'{override}': {str(error).removeprefix('line 1: ')}") from None
     return result
 
 
@@ -278,80 +227,14 @@ def load_config(config: "RunConfig | Mapping[str, Any] | str | Path", overrides:
             return config
         config = config.model_dump(mode="json")
     where = "" if isinstance(config, Mapping) else f"{config}: "
-    values = dict(config) if isinstance(config, Mapping) else read_yaml(Path(config))
-    values = apply_overrides(values, overrides)
-    if secret := TOKEN.search(str(values)):
-        raise ConfigError(
-            f"{where}a Hub token ({secret.group()[:6]}...) stands in the configuration; use `hf auth login` instead"
-        )
+    values = apply_overrides(config if isinstance(config, Mapping) else read_yaml(Path(config)), overrides)
+    refuse_token(str(values), "configuration")
     try:
-        return RunConfig.model_validate(values)
+        return RunConfig.model_validate(values, strict=True)
     except ValidationError as error:
-        lines = _explain(error, values)
+        lines = explain(error, RunConfig, values)
         count = "" if len(lines) == 1 else f"{len(lines)} problems\n  "
         raise ConfigError(f"{where}{count}" + "\n  ".join(lines)) from None
-
-
-def _explain(error: ValidationError, values: Mapping[str, Any]) -> list[str]:
-    return [_line(detail, ".".join(_path(detail, values)), values) for detail in error.errors()]
-
-
-def _path(detail: ErrorDetails, values: Any) -> list[str]:
-    """The location in the user's own keys: without the names of union members that pydantic puts between."""
-    keys: list[int | str] = []
-    for part in detail["loc"]:
-        here = values
-        for key in keys:
-            here = here.get(key, {}) if isinstance(here, Mapping) else {}
-        last = part == detail["loc"][-1]
-        if not isinstance(part, str) or last or (isinstance(here, Mapping) and part in here):
-            keys.append(part)
-    return [str(key) for key in keys]
-
-
-def _line(detail: ErrorDetails, path: str, values: Mapping[str, Any]) -> str:  # noqa: PLR0911 - one per kind
-    received = detail["input"]
-    match detail["type"]:
-        case "extra_forbidden":
-            *section, key = detail["loc"]
-            return f"{path}: unknown key. {suggest(str(key), _fields(section, values))}"
-        case "missing":
-            return f"{path}: is required"
-        case "union_tag_invalid":
-            known = [tag.strip(" '") for tag in detail["ctx"]["expected_tags"].split(",")]
-            return f"{path}.kind: unknown kind '{detail['ctx']['tag']}'. {suggest(detail['ctx']['tag'], known)}"
-        case "union_tag_not_found":
-            return f"{path}.kind: is required"
-        case "literal_error":
-            known = [tag.strip(" '") for tag in re.split(r",| or ", detail["ctx"]["expected"])]
-            return f"{path}: {received!r} is not a choice. {suggest(str(received), known)}"
-        case "value_error":
-            return f"{path}: {detail['ctx']['error']}" if path else str(detail["ctx"]["error"])
-        case _:
-            return f"{path}: {detail['msg']} (received {received!r})"
-
-
-def _fields(section: list[int | str], values: Mapping[str, Any]) -> list[str]:
-    """The keys that a section knows; its location is made of keys and of kinds of a union."""
-    here: list[type[BaseModel]] = [RunConfig]
-    for part in section:
-        inside = [model.model_fields[part] for model in here if part in model.model_fields]
-        kinds = [
-            model
-            for model in here
-            if "kind" in model.model_fields and part in get_args(model.model_fields["kind"].annotation)
-        ]
-        here = [model for field in inside for model in _models(field.annotation)] or kinds
-        if here == [TaskOptions]:
-            here = [find_task(values["task"]["name"]).Options]
-    return sorted({name for model in here for name in model.model_fields})
-
-
-def _models(annotation: Any) -> list[type[BaseModel]]:
-    """The sections among the members of a type."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [model for member in get_args(annotation) for model in _models(member)]
 
 
 def render(config: RunConfig) -> str:

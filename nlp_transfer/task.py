@@ -104,6 +104,8 @@ def find_task(name: str) -> type[Task]:
     Raises:
         ConfigError: no such task, or a module without exactly one `Task` of its own.
     """
+    if not all(part.isidentifier() for part in name.split(".")):
+        raise ConfigError(f"Unknown task '{name}'. {suggest(name, task_names())}")
     module_name = name if "." in name else f"{PACKAGE}.{name}"
     try:
         module = importlib.import_module(module_name)
