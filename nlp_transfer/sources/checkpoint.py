@@ -21,9 +21,12 @@ from transformers.utils import logging as transformers_logging
 
 from nlp_transfer.errors import SourceError, suggest
 from nlp_transfer.modeling import pooled, static
+from nlp_transfer.network import hub_reachable
 from nlp_transfer.sources.bundled import BUNDLED
+from nlp_transfer.sources.vector_store import DESCRIPTION
 
 T = TypeVar("T")
+MOST = 300  # characters of another library's message
 OWN_TYPES = (static.StaticConfig.model_type, pooled.PooledConfig.model_type)
 
 
@@ -69,19 +72,25 @@ class Checkpoint:
         Raises:
             SourceError: nothing there, unreachable, or it asks to run its own code.
         """
-        path = Path(self.location) / "config.json"
-        if path.is_file():
-            self._refuse_code(path)
-        config: PretrainedConfig = self._load(AutoConfig)
+        folder = Path(self.location)
+        if folder.is_dir():
+            self._inspect(folder)
+        config: PretrainedConfig = self._load(AutoConfig, "configuration")
         if getattr(config, "auto_map", None) and config.model_type not in OWN_TYPES:
             raise self._code_error()
         return config
 
-    def _refuse_code(self, path: Path) -> None:
+    def _inspect(self, folder: Path) -> None:
+        path = folder / "config.json"
+        if not path.is_file():
+            hint = "; it is a table of vectors: use source.kind=vectors" if (folder / DESCRIPTION).is_file() else ""
+            raise SourceError(f"{folder}: no checkpoint, for it has no config.json{hint}")
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
         except ValueError as error:
             raise SourceError(f"{path}: not valid JSON: {error}") from None
+        if not isinstance(values, dict):
+            raise SourceError(f"{path}: expected an object, found a {type(values).__name__}")
         if "auto_map" in values and values.get("model_type") not in OWN_TYPES:
             raise self._code_error()
 
@@ -98,9 +107,16 @@ class Checkpoint:
         Raises:
             SourceError: it is missing, or knows more tokens than the embedding table has rows.
         """
-        tokenizer: PreTrainedTokenizerBase = self._load(AutoTokenizer)
         rows = getattr(self.config, "vocab_size", None)
-        largest = max(tokenizer.get_vocab().values(), default=0)
+        tokenizer: PreTrainedTokenizerBase = self._load(AutoTokenizer, "tokenizer")
+        if "auto_map" in tokenizer.init_kwargs and self.config.model_type not in OWN_TYPES:
+            raise self._code_error()
+        vocabulary = tokenizer.get_vocab()
+        if set(vocabulary) <= set(
+            tokenizer.all_special_tokens
+        ):  # what transformers makes up where the files are missing
+            raise SourceError(f"Checkpoint '{self.name}' has no tokenizer: its vocabulary holds special tokens only")
+        largest = max(vocabulary.values())
         if rows is not None and largest >= rows:
             raise SourceError(
                 f"Checkpoint '{self.name}': the tokenizer's largest id is {largest}, the embedding table has {rows} "
@@ -123,46 +139,48 @@ class Checkpoint:
             SourceError: weights missing, malformed, mismatched, not finite, or not safetensors.
         """
         config = self.config.__class__.from_dict({**self.config.to_dict(), **settings})
-        shape = quietly(lambda: auto.from_config(config))
+        shape = self._attempt(lambda: auto.from_config(config), "model")
         prefix = f"{shape.base_model_prefix}."
         head = {name for name, _ in shape.named_parameters() if auto is not AutoModel and not name.startswith(prefix)}
         if self.scratch:
             return LoadedModel(shape.float(), frozenset(head))
         del shape
-        model, report = self._load(
-            auto, config=config, dtype=torch.float32, use_safetensors=True, output_loading_info=True
-        )
-        self._check(model, report, prefix)
+        # A head made for other labels has another shape; it is drawn anew. `_check` refuses all other mismatches.
+        wanted = {"dtype": torch.float32, "use_safetensors": True, "ignore_mismatched_sizes": True}
+        model, report = self._load(auto, "model", config=config, output_loading_info=True, **wanted)
+        misfits = {key if isinstance(key, str) else key[0] for key in report["mismatched_keys"]}
+        missing = set(report["missing_keys"]) - misfits
+        self._check(model, missing, misfits, prefix)
         names = {name for name, _ in model.named_parameters()}
-        return LoadedModel(model, frozenset(set(report["missing_keys"]) & names))
+        return LoadedModel(model, frozenset((missing | misfits) & names))
 
-    def _check(self, model: PreTrainedModel, report: dict[str, Any], prefix: str) -> None:
-        if mismatched := report.get("mismatched_keys"):
+    def _check(self, model: PreTrainedModel, missing: set[str], misfits: set[str], prefix: str) -> None:
+        within = "" if model.base_model is model else prefix
+        if misshapen := sorted(name for name in misfits if name.startswith(within)):
             raise SourceError(
-                f"Checkpoint '{self.name}': weights of another shape than config.json says: {_few(mismatched)}"
+                f"Checkpoint '{self.name}': weights of another shape than config.json says: {_few(misshapen)}"
             )
-        base = model.base_model is model
-        lost = [name for name in report["missing_keys"] if (base or name.startswith(prefix)) and "pooler" not in name]
-        if lost:
+        if lost := sorted(name for name in missing if name.startswith(within) and "pooler" not in name):
             raise SourceError(f"Checkpoint '{self.name}' lacks {len(lost)} encoder weights: {_few(lost)}")
         refuse_nonfinite(model, f"Checkpoint '{self.name}'")
 
-    def _load(self, auto: Any, **settings: Any) -> Any:
+    def _load(self, auto: Any, what: str, **settings: Any) -> Any:
+        cached = not Path(self.location).is_dir() and not hub_reachable()
+        place = {"revision": self.revision or "main", "trust_remote_code": False, "local_files_only": cached}
+        return self._attempt(lambda: auto.from_pretrained(self.location, **place, **settings), what)
+
+    def _attempt(self, load: Callable[[], T], what: str) -> T:
         try:
-            return quietly(
-                lambda: auto.from_pretrained(
-                    self.location, revision=self.revision or "main", trust_remote_code=False, **settings
-                )
-            )
+            return quietly(load)
         except SafetensorError as error:
             raise SourceError(
                 f"Checkpoint '{self.name}': the weights file is malformed or cut short: {error}"
             ) from None
-        except (OSError, ValueError, KeyError, RuntimeError, ImportError, TypeError) as error:
-            raise SourceError(self._reason(error)) from None
+        except Exception as error:  # noqa: BLE001 - errors of several libraries, all meaning that it cannot be loaded
+            raise SourceError(self._reason(error, what)) from None
 
-    def _reason(self, error: Exception) -> str:
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    def _reason(self, error: Exception, what: str) -> str:
+        said = " ".join(str(error).split())[:MOST] or type(error).__name__
         folder = Path(self.location)
         if folder.is_dir():
             if (folder / "pytorch_model.bin").exists() and not list(folder.glob("*.safetensors")):
@@ -170,12 +188,17 @@ class Checkpoint:
                     f"Checkpoint '{self.name}' has only pytorch_model.bin, a pickle that could run code when opened; "
                     "convert it to safetensors with model.save_pretrained on a machine where you trust it"
                 )
-            return f"Checkpoint '{self.name}' cannot be loaded: {first}"
-        if "safetensors" in first:
-            return f"Checkpoint '{self.name}': {first} Only safetensors weights are loaded, never pickles."
+            return f"Checkpoint '{self.name}': its {what} cannot be loaded: {said}"
+        if "safetensors" in said:
+            return f"Checkpoint '{self.name}': {said} Only safetensors weights are loaded, never pickles."
+        trouble = (
+            "could not be had from the Hub"
+            if hub_reachable()
+            else "the Hub cannot be reached (nor does its cache hold it)"
+        )
         return (
-            f"Checkpoint '{self.name}' is no folder here, not bundled, and could not be had from the Hub: {first} "
-            f"Bundled: {suggest(self.name, [n for n, b in BUNDLED.items() if b.kind == 'checkpoint'])}"
+            f"Checkpoint '{self.name}' is no folder here, not bundled, and {trouble}: {said} "
+            f"{suggest(self.name, [n for n, b in BUNDLED.items() if b.kind == 'checkpoint'])}"
         )
 
 
