@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
@@ -31,6 +32,7 @@ from nlp_transfer.strategies.blocks import Layers, find_layers
 log = logging.getLogger(__name__)
 FORMAT = 1  # of the cache files; part of the key
 BUDGET = 8192  # padded tokens a batch in the one pass
+FEW = 10  # bags of vectors pooled at a time: their words stay in the processor's cache
 TOLERANCE, MIXED_TOLERANCE = 1e-4, 5e-2  # largest difference of logits between a replay and the model itself
 MEMORY_SHARE = 0.4  # of the free memory that activations may take
 
@@ -243,12 +245,18 @@ def _bags(model: PreTrainedModel, inputs: Sequence[Any]) -> list[np.ndarray] | N
         return None
     if any("ngram_ids" in unit for unit in inputs):
         return None
-    table = encoder.embeddings.weight
-    rows = [np.asarray(unit["input_ids"]) for unit in inputs]
-    ids = torch.from_numpy(np.concatenate(rows)).to(table.device)
-    starts = torch.from_numpy(np.cumsum([0, *(len(row) for row in rows[:-1])])).to(table.device)
-    mean, highest = (nn.functional.embedding_bag(ids, table, starts, mode=mode) for mode in ("mean", "max"))
-    pooled = torch.stack([table[ids[starts]], mean, highest], dim=1).float().cpu().numpy()
+    table = encoder.embeddings.weight.float().cpu().numpy()
+    lengths = np.array([len(unit["input_ids"]) for unit in inputs])
+    cuts = np.cumsum([0, *lengths])
+    ids = np.fromiter(chain.from_iterable(unit["input_ids"] for unit in inputs), np.int64, count=cuts[-1])
+    pooled = np.empty((len(inputs), 3, table.shape[1]), dtype=np.float32)
+    for start in range(0, len(inputs), FEW):
+        end = min(start + FEW, len(inputs))
+        words, starts = table[ids[cuts[start] : cuts[end]]], cuts[start:end] - cuts[start]
+        pooled[start:end, 0] = words[starts]
+        np.add.reduceat(words, starts, out=pooled[start:end, 1])
+        np.maximum.reduceat(words, starts, out=pooled[start:end, 2])
+    pooled[:, 1] /= lengths[:, None]
     return list(np.repeat(pooled[:, None], len(model.config.layers), axis=1))
 
 
