@@ -37,8 +37,13 @@ def frozen(
         cache: where the features are kept.
 
     Raises:
-        ConfigError: L-BFGS was asked for a head that is not linear.
+        ConfigError: L-BFGS was asked for a head that is not linear, or nothing is new.
     """
+    if not loaded.new:
+        raise ConfigError(
+            "strategy.kind: frozen leaves nothing to train, for the checkpoint brings its own head; "
+            "use task.head.kind=pooled, or another strategy"
+        )
     linear = linear_on_features(loaded)
     if solver == "lbfgs" and not linear:
         raise ConfigError("strategy.solver: lbfgs needs a linear pooled head on frozen features; use gradient or auto")

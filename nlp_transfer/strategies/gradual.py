@@ -54,7 +54,8 @@ def _probe_then_tune(
     probe = Phase(
         name="linear probe",
         epochs=1 if solved else phase_epochs,
-        rates=dict.fromkeys(sorted(loaded.new), learning_rate if solved else 10 * learning_rate),
+        # A checkpoint that brings its own head has nothing new: its top block is probed.
+        rates=dict.fromkeys(sorted(loaded.new or stack[-1]), learning_rate if solved else 10 * learning_rate),
         solver="lbfgs" if solved else "gradient",
     )
     everything = {name: learning_rate for names in stack for name in names}

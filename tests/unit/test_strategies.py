@@ -7,6 +7,7 @@ import pytest
 import torch
 from tiny import LABELS, Training, checkpoint, sentiment, vectors
 from torch import nn
+from transformers import AutoModelForSequenceClassification
 
 from nlp_transfer.errors import ConfigError, TrainingError
 from nlp_transfer.models.classification import build_classifier
@@ -105,6 +106,15 @@ def test_frozen_vectors_still_train_the_contextualizer_above_them(static):
     (phase,) = plan(static, "frozen", "vectors").phases
     assert set(phase.rates) == names(static.model) - {"encoder.embeddings.weight"}
     assert phase.solver == "gradient"
+
+
+def test_a_checkpoint_with_a_head_of_its_own_leaves_frozen_nothing_to_train_and_the_others_all(tmp_path):
+    headed = checkpoint(tmp_path, auto=AutoModelForSequenceClassification)
+    assert build_classifier(headed, LABELS, head="native").new == frozenset()
+    with pytest.raises(ConfigError, match=r"nothing to train.*task\.head\.kind=pooled"):
+        plan(build_classifier(headed, LABELS, head="native"), "frozen")
+    for settings in ({"kind": "full"}, {"kind": "lora"}, {"kind": "gradual"}, {"kind": "gradual", "schedule": "lp_ft"}):
+        Training(headed, settings).fit()
 
 
 def test_lora_moves_the_adapters_of_every_linear_layer_and_the_new_modules(native):
