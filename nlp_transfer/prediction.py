@@ -14,13 +14,14 @@ from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from nlp_transfer.config import load_config
 from nlp_transfer.data import read_rows
-from nlp_transfer.errors import CheckpointError
+from nlp_transfer.errors import CheckpointError, SourceError
 from nlp_transfer.evaluation import infer
 from nlp_transfer.features import TokenUnits
-from nlp_transfer.sources.checkpoint import quietly
+from nlp_transfer.sources.checkpoint import quietly, refuse_nonfinite
 from nlp_transfer.task import Prediction, Scores, Task, find_task
 
 log = logging.getLogger(__name__)
+NEEDED = ("config.json", "tokenizer.json", "tokenizer_config.json")  # transformers makes some of them up when missing
 CHUNK = 256  # texts read ahead: enough to sort by length, few enough to stream
 
 
@@ -100,16 +101,22 @@ def load_model(folder: Path, auto_class: str) -> tuple[PreTrainedModel, PreTrain
         return quietly(lambda: _open(folder, getattr(transformers, auto_class)))
     except SafetensorError as error:
         raise CheckpointError(f"{folder}: the weights file is malformed or cut short: {error}") from None
+    except SourceError as error:
+        raise CheckpointError(str(error)) from None
     except (OSError, ValueError, KeyError, RuntimeError, TypeError) as error:
         first = str(error).strip().splitlines()
         raise CheckpointError(f"{folder}: cannot be loaded: {first[0] if first else type(error).__name__}") from None
 
 
 def _open(folder: Path, auto: Any) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    for name in NEEDED:
+        if not (folder / name).is_file():
+            raise ValueError(f"{name} is missing")
     safe = {"trust_remote_code": False, "local_files_only": True}
     model, report = auto.from_pretrained(folder, use_safetensors=True, output_loading_info=True, **safe)
     if report["missing_keys"]:
         raise ValueError(f"weights are missing: {sorted(report['missing_keys'])[:3]}")
+    refuse_nonfinite(model, str(folder))
     return model, AutoTokenizer.from_pretrained(folder, **safe)
 
 

@@ -82,9 +82,7 @@ class Trainer:
         model = self.plan.model.to(self.accelerator.device)
         for phase in self.plan.phases:
             freeze(model, phase.rates)
-            before = fingerprints(model, phase.rates)
             self._phase(model, phase, history)
-            check_rested(model, before)
         load_state(model, history.state)
         return history
 
@@ -139,6 +137,7 @@ class Trainer:
         settings = self.settings
         optimizer = make_optimizer(model, phase.rates, settings.weight_decay)
         wrapped, optimizer = self.accelerator.prepare(model, optimizer)
+        before = fingerprints(model, phase.rates)  # only now: the distributed wrapper copies all parameters once
         per_epoch = math.ceil(len(train.encoded.inputs) / settings.batch_size)
         total = per_epoch * phase.epochs
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer.optimizer, lambda step: rate_factor(step, total, phase))
@@ -168,6 +167,7 @@ class Trainer:
             if settings.patience and history.waited >= settings.patience:
                 log.info("no better validation for %d epochs: stopping phase '%s'", history.waited, phase.name)
                 break
+        check_rested(model, before)
         self.accelerator.unwrap_model(wrapped, keep_fp32_wrapper=False)
         self.accelerator.free_memory()
 
@@ -198,8 +198,8 @@ class Trainer:
         if math.isfinite(loss) and (scaled or norm is None or math.isfinite(float(norm))):
             return
         raise TrainingError(
-            f"the loss is {loss} and the gradient norm {float(norm):.3g} at step {step} (phase {phase.name!r}, learning "
-            f"rate {rate:.3g}); nothing was saved from it. Try a lower training.learning_rate or "
+            f"the loss is {loss} and the gradient norm {float(norm):.3g} at step {step} (phase {phase.name!r}, "
+            f"learning rate {rate:.3g}); nothing was saved from it. Try a lower training.learning_rate or "
             "training.precision=fp32"
         )
 

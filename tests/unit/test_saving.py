@@ -1,0 +1,216 @@
+"""What a run leaves behind: complete, private, loadable, or refused in one line."""
+
+import json
+import os
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from tiny import LABELS, Training, checkpoint, save_csv, vectors
+
+import nlp_transfer
+from nlp_transfer.errors import CheckpointError, ConfigError, TrainingError
+from nlp_transfer.models.classification import build_classifier
+from nlp_transfer.prediction import load_model
+from nlp_transfer.saving import make_folder, save_model, write_json
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A finished run: frozen vectors."""
+    root = tmp_path_factory.mktemp("run")
+    source = vectors(root / "v.txt")
+    config = {
+        "task": {"name": "sentiment"},
+        "source": {"kind": "vectors", "name": source.name},
+        "strategy": {"kind": "frozen"},
+        "data": {"train": save_csv(root / "data.csv")},
+        "training": {"precision": "fp32"},
+    }
+    return nlp_transfer.run(config, output=root / "run", progress=False).folder
+
+
+@pytest.fixture
+def folder(finished, tmp_path):
+    """A copy of it to be damaged."""
+    import shutil
+
+    return shutil.copytree(finished, tmp_path / "run")
+
+
+def test_a_run_folder_holds_what_it_promises(finished):
+    assert {path.name for path in finished.iterdir()} == {
+        "config.yaml",
+        "environment.json",
+        "history.jsonl",
+        "metrics.json",
+        "model",
+        "predictions.jsonl",
+    }
+    assert {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"} <= {
+        path.name for path in (finished / "model").iterdir()
+    }
+
+
+def test_label_names_are_kept_in_the_configuration_of_the_model(finished):
+    values = json.loads((finished / "model" / "config.json").read_text())
+    assert values["id2label"] == {str(i): label for i, label in enumerate(LABELS)}
+    assert values["label2id"] == {label: i for i, label in enumerate(LABELS)}
+
+
+def poison(folder):
+    path = folder / "model" / "model.safetensors"
+    tensors = load_file(path)
+    tensors["head.output.weight"][0, 0] = torch.nan
+    save_file(tensors, path, metadata={"format": "pt"})
+
+
+def lose_a_weight(folder):
+    path = folder / "model" / "model.safetensors"
+    tensors = load_file(path)
+    del tensors["head.output.bias"]
+    save_file(tensors, path, metadata={"format": "pt"})
+
+
+def cut(name, size=-20):
+    def damage(folder):
+        path = folder / name
+        path.write_bytes(path.read_bytes()[:size])
+
+    damage.__name__ = f"cut {name}"
+    return damage
+
+
+def remove(name):
+    def damage(folder):
+        (folder / name).unlink()
+
+    damage.__name__ = f"remove {name}"
+    return damage
+
+
+DAMAGES = [
+    poison,
+    lose_a_weight,
+    cut("model/model.safetensors"),
+    cut("model/model.safetensors", 0),
+    cut("model/config.json"),
+    cut("model/tokenizer.json"),
+    cut("model/tokenizer_config.json"),
+    remove("model/model.safetensors"),
+    remove("model/config.json"),
+    remove("model/tokenizer.json"),
+    remove("model/tokenizer_config.json"),
+    remove("config.yaml"),
+]
+
+
+@pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
+def test_a_damaged_run_is_refused_in_one_line_that_names_the_folder(folder, damage):
+    assert nlp_transfer.load(folder).predict(["good"])
+    damage(folder)
+    with pytest.raises(CheckpointError) as caught:
+        nlp_transfer.load(folder)
+    assert str(folder) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_damaged_configuration_is_refused_with_its_line(folder):
+    (folder / "config.yaml").write_text("task: [")
+    with pytest.raises(ConfigError, match=r"config\.yaml.*line"):
+        nlp_transfer.load(folder)
+
+
+@pytest.mark.parametrize("name", ["nowhere", "data.csv", ""])
+def test_what_is_no_run_folder_is_refused(finished, name):
+    place = finished.parent / name if name else finished.parent
+    with pytest.raises(CheckpointError, match=r"no such run folder|not a finished run"):
+        nlp_transfer.load(place)
+
+
+def test_loading_a_saved_model_never_runs_the_code_beside_it(folder):
+    for file in ("pooled.py", "static.py"):
+        (folder / "model" / file).write_text("raise SystemExit('their code ran')")
+    assert nlp_transfer.load(folder).predict(["good"])
+
+
+def test_the_modelling_files_beside_a_model_are_those_of_this_package(finished):
+    from nlp_transfer import modeling
+
+    for file in ("pooled.py", "static.py"):
+        with open(os.path.join(modeling.__path__[0], file)) as ours:  # noqa: PTH118, PTH123 - a namespace's path
+            assert (finished / "model" / file).read_text() == ours.read()
+
+
+def test_a_native_model_needs_no_modelling_files(tmp_path):
+    source = checkpoint(tmp_path / "bert")
+    save_model(build_classifier(source, LABELS, head="native").model, source.tokenizer, tmp_path / "model")
+    assert not list((tmp_path / "model").glob("*.py"))
+    assert "auto_map" not in json.loads((tmp_path / "model" / "config.json").read_text())
+
+
+def test_saving_twice_writes_the_same_bytes(tmp_path):
+    source = checkpoint(tmp_path / "bert")
+    model = build_classifier(source, LABELS, head="pooled").model
+    for name in ("one", "two"):
+        save_model(model, source.tokenizer, tmp_path / name)
+    files = {path.name: path.read_bytes() for path in (tmp_path / "one").iterdir()}
+    assert files == {path.name: path.read_bytes() for path in (tmp_path / "two").iterdir()}
+
+
+def test_a_reloaded_model_can_be_saved_and_loaded_again(finished, tmp_path):
+    model, tokenizer = load_model(finished / "model", "AutoModelForSequenceClassification")
+    save_model(model, tokenizer, tmp_path / "again")
+    again, _ = load_model(tmp_path / "again", "AutoModelForSequenceClassification")
+    assert all(torch.equal(one, other) for one, other in zip(model.parameters(), again.parameters(), strict=True))
+
+
+def test_a_trained_checkpoint_serves_as_the_source_of_the_next_run(tmp_path):
+    first = Training(checkpoint(tmp_path / "bert"), {"kind": "full"})
+    first.fit()
+    save_model(first.plan.model, first.source.tokenizer, tmp_path / "model")
+    from nlp_transfer.sources import load_source
+
+    second = load_source("checkpoint", name=str(tmp_path / "model"))
+    encoder = second.encoder().model
+    assert torch.equal(
+        encoder.embeddings.word_embeddings.weight, first.plan.model.bert.embeddings.word_embeddings.weight
+    )
+    assert Training(second, {"kind": "frozen"}).fit().best > 0.3
+
+
+def test_scores_that_are_not_finite_are_never_written(tmp_path):
+    with pytest.raises(TrainingError, match=r"metrics\.json: a score is not a finite number: test\.accuracy"):
+        write_json(tmp_path / "metrics.json", {"test": {"f1": 0.5, "accuracy": float("nan")}})
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_run_takes_the_first_free_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert [str(make_folder(None, "bert")) for _ in range(3)] == ["runs/bert", "runs/bert-2", "runs/bert-3"]
+
+
+def test_an_output_that_holds_something_is_not_written_to(tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(ConfigError, match=r"holds files already; choose another with --output"):
+        make_folder(tmp_path, "x")
+    (tmp_path / "metrics.json").write_text("{}")
+    with pytest.raises(ConfigError, match=r"holds a finished run"):
+        make_folder(tmp_path, "x")
+    with pytest.raises(ConfigError, match=r"cannot be written"):
+        make_folder(tmp_path / "notes.txt", "x")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_an_output_that_is_read_only_is_refused(tmp_path):
+    tmp_path.chmod(0o500)
+    with pytest.raises(ConfigError, match=r"cannot be written: Permission denied"):
+        make_folder(tmp_path / "run", "x")
+
+
+def test_an_output_that_cannot_be_written_is_refused_before_anything_is_loaded(tmp_path, monkeypatch):
+    monkeypatch.setattr("nlp_transfer.running.prepare", lambda *_: pytest.fail("something was loaded"))
+    (tmp_path / "file").write_text("")
+    config = {"task": {"name": "sentiment"}, "data": {"train": "nowhere.csv"}}
+    with pytest.raises(ConfigError, match="cannot be written"):
+        nlp_transfer.run(config, output=tmp_path / "file" / "run")
