@@ -11,11 +11,12 @@ import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Annotated, Any
+from typing import IO, Annotated
 
 import typer
 
 from nlp_transfer.errors import ConfigError, TransferError
+from nlp_transfer.yamlfile import refuse_token
 
 # Imports of the library stand inside the commands: `--help` must not load torch.
 app = typer.Typer(
@@ -89,12 +90,24 @@ def predict(
     import nlp_transfer
     from nlp_transfer.data import stream_texts
 
+    _check_output(output, file)
     predictor = nlp_transfer.load(run)
     texts = stream_texts(file, column or predictor.text_column)
     with _sink(output) as sink:
         for prediction in predictor.predict_stream(texts):
             sink.write(json.dumps(prediction, ensure_ascii=False) + "\n")
             sink.flush()
+
+
+def _check_output(output: Path | None, file: str | None) -> None:
+    """Refuse, before a model is loaded, what could not be written after it has answered."""
+    if output is None:
+        return
+    if file is not None and output.resolve() == Path(file).resolve():
+        raise ConfigError(f"--output {output} is the file to read; choose another")
+    if output.is_dir() or not os.access(output.parent, os.W_OK):
+        why = "is a folder" if output.is_dir() else f"cannot be written: {output.parent} is no writable folder"
+        raise ConfigError(f"--output {output} {why}")
 
 
 @contextlib.contextmanager
@@ -217,17 +230,17 @@ def main() -> None:
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
     _quiet(debug=debug)
-    signal.signal(signal.SIGTERM, _terminate)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _stop)
     try:
-        _refuse_tokens(arguments)
+        refuse_token(" ".join(arguments), "command line")
         app(args=arguments, prog_name="nlp-transfer")
+    except SystemExit as leaving:
+        if isinstance(leaving.__context__, BrokenPipeError):
+            sys.exit(0)  # the reader has had enough; typer would call that a failure
+        raise
     except TransferError as error:
         _fail(str(error), error.exit_code, debug=debug)
-    except KeyboardInterrupt:
-        _fail("interrupted", 130, debug=False)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has had enough
-        sys.exit(0)
     except MemoryError:
         _fail("out of memory; try a smaller training.batch_size or task.max_length", 5, debug=debug)
     except OSError as error:
@@ -248,19 +261,10 @@ def _fail(message: str, code: int, *, debug: bool) -> None:
     sys.exit(code)
 
 
-def _terminate(*_: Any) -> None:
-    print("error: terminated", file=sys.stderr)
-    sys.exit(143)
-
-
-def _refuse_tokens(arguments: list[str]) -> None:
-    from nlp_transfer.errors import TOKEN
-
-    if any(TOKEN.search(argument) for argument in arguments):
-        raise ConfigError(
-            "a Hub token stands on the command line, where every user of this machine can read it; "
-            "use `hf auth login` or HF_TOKEN, and revoke this one"
-        )
+def _stop(number: int, _: object) -> None:
+    name = "interrupted" if number == signal.SIGINT else "terminated"
+    os.write(2, f"error: {name}\n".encode())  # print may be what was interrupted
+    sys.exit(128 + number)
 
 
 def _quiet(*, debug: bool) -> None:

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from nlp_transfer.errors import DataError, suggest
 from nlp_transfer.lines import locate
+from nlp_transfer.network import hub_reachable
 from nlp_transfer.readers import SUFFIXES, Row, RowStream, class_names, format_of, named_classes, open_rows
 
 BUNDLED = {"rotten-tomatoes": "rotten_tomatoes", "imdb": "imdb"}
@@ -99,9 +100,10 @@ def _hub(name: str, revision: str | None) -> dict[str, RowStream]:
     import datasets  # a second to import, and only this place needs it
 
     try:
+        datasets.config.HF_HUB_OFFLINE = not hub_reachable()
         loaded = datasets.load_dataset(name, revision=revision)
     except Exception as error:  # noqa: BLE001 - errors of several HTTP libraries, all meaning that there is no data
-        raise DataError(_hub_fault(name, error, offline=datasets.config.HF_HUB_OFFLINE)) from None
+        raise DataError(_hub_fault(name, error, offline=not hub_reachable())) from None
     found = {
         split: RowStream(f"{name} ({alias})", _hub_rows(loaded[alias]), "row")
         for split, aliases in SPLIT_NAMES.items()
@@ -120,7 +122,7 @@ def _hub_fault(name: str, error: Exception, *, offline: bool) -> str:
     if "scripts are no longer supported" in reason:
         return f"{name}: this data set is a loading script, which is never run; export it to Parquet, CSV or JSONL"
     if offline:
-        return f"{name}: no such file or folder, and the Hub is switched off (HF_HUB_OFFLINE) and has no copy here"
+        return f"{name}: no such file or folder, and the Hub is switched off or out of reach and has no copy here"
     return f"{name}: no such file or folder, and the Hub answered: {reason}"
 
 

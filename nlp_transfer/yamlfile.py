@@ -111,8 +111,8 @@ def refuse_token(text: str, where: str) -> None:
         ConfigError: names the line and the way out.
     """
     if found := TOKEN.search(text):
-        line = text.count("\n", 0, found.start()) + 1
+        line = f", line {text.count(chr(10), 0, found.start()) + 1}" if "\n" in text else ""
         raise ConfigError(
-            f"{where}, line {line}: a Hub token ({found.group()[:6]}...) must not stand here, where it can be read; "
+            f"{where}{line}: a Hub token ({found.group()[:6]}...) must not stand here, where it can be read; "
             "use `hf auth login` or HF_TOKEN, and revoke this one"
         )

@@ -192,9 +192,7 @@ class Checkpoint:
         if "safetensors" in said:
             return f"Checkpoint '{self.name}': {said} Only safetensors weights are loaded, never pickles."
         trouble = (
-            "could not be had from the Hub"
-            if hub_reachable()
-            else "the Hub cannot be reached (nor does its cache hold it)"
+            "could not be had from the Hub" if hub_reachable() else "the Hub is out of reach and its cache lacks it"
         )
         return (
             f"Checkpoint '{self.name}' is no folder here, not bundled, and {trouble}: {said} "
