@@ -80,6 +80,8 @@ class Sample:
 def run_process(command: Sequence[str], log: Path, environment: Mapping[str, str] | None = None) -> Sample:
     """Run to the end and account for the process and the children it waited for.
 
+    A child starts as a copy of this process, whose memory is thus the least that can be seen: keep imports here light.
+
     Raises:
         RuntimeError: it failed; with the end of what it wrote.
     """

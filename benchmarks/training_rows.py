@@ -25,6 +25,7 @@ class Scale:
         data: other data than rotten-tomatoes.
         rows: at most this many training rows.
         epochs: instead of those of each row.
+        held: validation rows, and as many test rows, of all jobs but full fine-tuning on all rows.
         model: bundled name, or checkpoint folder.
     """
 
@@ -32,6 +33,7 @@ class Scale:
     data: Path | None = None
     rows: int | None = None
     epochs: int | None = None
+    held: int = HELD
     model: str = "minilm"
 
 
@@ -132,8 +134,8 @@ def frozen(scale: Scale) -> Row:
             recipe.peer("Trainer, encoder frozen", pooled=True, freeze=-1),
         ],
         targets={"Trainer, encoder frozen": 12.0},
-        examples=HELD,
-        prepare=partial(_write, scale, recipe.data, 2000, HELD),
+        examples=scale.held,
+        prepare=partial(_write, scale, recipe.data, 2000, scale.held),
     )
 
 
@@ -144,7 +146,7 @@ def warm(scale: Scale) -> Row:
     gradient = {"kind": "frozen", "solver": "gradient"}
 
     def prepare() -> None:
-        _write(scale, recipe.data, 2000, HELD)
+        _write(scale, recipe.data, 2000, scale.held)
         folder = scale.folder / "warm-first"
         folder.mkdir()
         filler = recipe.ours("first", gradient, cache=cache)
@@ -163,7 +165,7 @@ def warm(scale: Scale) -> Row:
         targets={"first run": 50.0},
         quantity="model_seconds",
         says="training and evaluation, features included; reading data, loading and saving excluded",
-        examples=HELD,
+        examples=scale.held,
         prepare=prepare,
     )
 
@@ -180,8 +182,8 @@ def top_layer(scale: Scale) -> Row:
         ],
         targets={"Trainer, same layers frozen": 2.5},
         quick=False,
-        examples=HELD,
-        prepare=partial(_write, scale, recipe.data, 2000, HELD),
+        examples=scale.held,
+        prepare=partial(_write, scale, recipe.data, 2000, scale.held),
     )
 
 
@@ -189,7 +191,7 @@ def full(scale: Scale) -> Row:
     """Everything trains on the whole data; the round is the seed."""
     recipe = Recipe(scale.folder / "full-data", scale.model, scale.epochs or 3, 5e-5)
     counted = f"{'sst2' if scale.data else 'rotten-tomatoes'}, {f'{scale.rows:,}' if scale.rows else 'all'} rows"
-    held = HELD if scale.rows is not None else None
+    held = scale.held if scale.rows is not None else None
     return Row(
         name="full",
         title=f"full fine-tuning, {counted}, {recipe.epochs} epochs, end to end",
@@ -212,7 +214,7 @@ def _small(scale: Scale, name: str, *, epochs: int, learning_rate: float) -> Rec
 
 
 def _counted(scale: Scale) -> str:
-    return f"{min(scale.rows or 2000, 2000):,} + {2 * HELD:,} rows"
+    return f"{min(scale.rows or 2000, 2000):,} + {2 * scale.held:,} rows"
 
 
 def _write(scale: Scale, folder: Path, train: int | None, held: int | None) -> None:

@@ -1,0 +1,65 @@
+"""What the benchmarks do with what they measure: turns, ratios, accuracy, the table."""
+
+import subprocess
+import sys
+
+import pytest
+
+from benchmarks.measuring import Contender, Row, Sample, measure, run_process, summarise
+from benchmarks.summary import keep, write_table
+
+
+def sample(wall, cpu=1.0, memory=100.0, **facts):
+    return Sample(wall, cpu, memory, facts)
+
+
+def row(**settings):
+    contenders = [
+        Contender("quick", lambda *_: [sys.executable, "-c", ""], ours=True),
+        Contender("slow", lambda *_: [sys.executable, "-c", ""]),
+    ]
+    return Row("name", "a title", contenders, {"slow": 2.0}, **settings)
+
+
+def test_contenders_take_turns_a_b_b_a(tmp_path):
+    said = []
+    measure(row(), tmp_path, 2, say=said.append)
+    assert [line.split(": ")[0].split()[-1] for line in said] == ["quick", "slow", "slow", "quick"]
+
+
+def test_ratios_are_taken_inside_a_round():
+    samples = {"quick": [sample(1.0), sample(10.0), sample(1.0)], "slow": [sample(3.0), sample(40.0), sample(5.0)]}
+    (ratio,) = summarise(row(), samples)["ratios"]
+    assert (ratio["least"], ratio["median"], ratio["most"]) == (3.0, 4.0, 5.0)
+
+
+@pytest.mark.parametrize(("ours", "counts"), [(0.79, True), (0.75, False)])
+def test_a_lower_accuracy_does_not_count(tmp_path, ours, counts):
+    found = {"quick": [sample(1.0, accuracy=ours)], "slow": [sample(9.0, accuracy=0.8)]}
+    keep(tmp_path / "results.json", "name", summarise(row(examples=500), found))
+    write_table(tmp_path / "results.json", tmp_path / "table.md")
+    (line,) = [line for line in (tmp_path / "table.md").read_text().splitlines() if line.startswith("| a title")]
+    assert line.endswith("| yes |" if counts else "| no: less accurate |")
+
+
+def test_a_missed_promise_is_said(tmp_path):
+    keep(tmp_path / "results.json", "name", summarise(row(), {"quick": [sample(1.0)], "slow": [sample(1.9)]}))
+    write_table(tmp_path / "results.json", tmp_path / "table.md")
+    assert "below what is promised" in (tmp_path / "table.md").read_text()
+
+
+def test_a_failed_process_shows_what_it_wrote(tmp_path):
+    with pytest.raises(RuntimeError, match="the reason"):
+        run_process([sys.executable, "-c", "raise SystemExit('the reason')"], tmp_path / "log.txt")
+
+
+def test_cpu_time_is_that_of_the_process_alone(tmp_path):
+    run_process([sys.executable, "-c", "sum(range(3 * 10**7))"], tmp_path / "log.txt")
+    idle = run_process([sys.executable, "-c", "import time; time.sleep(0.3)"], tmp_path / "log.txt")
+    assert idle.cpu < 0.25 < idle.wall
+
+
+def test_the_measuring_process_is_light_as_its_memory_is_the_floor_of_what_is_measured():
+    heavy = "import sys, benchmarks.__main__; sys.exit(str({'torch', 'numpy', 'transformers'} & set(sys.modules)))"
+    found = subprocess.run([sys.executable, "-c", heavy], capture_output=True, text=True, check=False)
+    assert found.stderr.strip() == "set()"
