@@ -76,11 +76,12 @@ def compute_scores(predictions: Ids, references: Ids, labels: tuple[str, ...]) -
     absent = [name for name, scores in per_class.items() if scores["f1"] is None]
     if absent:
         logger.warning("No example of %s to score: recall and F1 are null, macro-F1 leaves it out", ", ".join(absent))
+    one_class = set(predictions) == set(references) and len(set(references)) == 1  # undefined: scikit-learn warns
     present = [scores["f1"] for scores in per_class.values() if scores["f1"] is not None]
     return {
         "accuracy": accuracy(predictions, references),
         "macro_f1": float(np.mean(present)),
-        "mcc": float(matthews_corrcoef(references, predictions)),
+        "mcc": 0.0 if one_class else float(matthews_corrcoef(references, predictions)),
         "per_class": per_class,
     }
 
