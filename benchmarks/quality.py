@@ -9,8 +9,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import nlp_transfer
 import yaml
+
+import nlp_transfer
 from nlp_transfer.config import DataConfig
 from nlp_transfer.data import load_splits
 
@@ -25,6 +26,7 @@ EPOCHS = {"checkpoint": 3, "vectors": 5}
 
 
 def sources(word2vec: Path) -> dict[str, dict[str, Any]]:
+    """What is transferred from."""
     glove = {"kind": "vectors", "name": "glove-50d"}
     return {
         "minilm": {"kind": "checkpoint", "name": "minilm"},
@@ -93,9 +95,10 @@ def _cells(scores: dict[str, Any]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--word2vec", type=Path, help="Vectors trained on the imdb reviews before.")
     arguments = parser.parse_args()
     arguments.output.mkdir(parents=True)
-    vectors = train_word2vec(arguments.output)
+    vectors = arguments.word2vec or train_word2vec(arguments.output)
     configs = arguments.output / "configs"
     configs.mkdir()
     found = nlp_transfer.compare(write_configs(configs, vectors), output=arguments.output / "runs", progress=False)
