@@ -1,0 +1,359 @@
+"""The command line: its verbs, its exit codes, and how it ends when something or somebody stops it."""
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+import jsonschema
+import pytest
+from tiny import BAD, GOOD, save_csv, save_vectors
+
+import nlp_transfer
+from nlp_transfer import cli
+
+ROOT = Path(__file__).parents[2]
+HEAVY = ("torch", "transformers", "datasets", "peft", "evaluate", "gensim", "accelerate", "sklearn", "pandas", "numpy")
+TOKEN = "hf_" + "a1B2" * 9
+TEXTS = ["good great film", "bad awful film", "warm story", "", "dull dark plot"]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder with vectors, data and a configuration."""
+    folder = tmp_path_factory.mktemp("cli")
+    vectors, data = save_vectors(folder / "vectors.txt"), save_csv(folder / "data.csv")
+    (folder / "run.yaml").write_text(
+        f"task: {{name: sentiment, max_length: 32}}\nsource: {{kind: vectors, name: {vectors}}}\n"
+        f"strategy: {{kind: frozen}}\ndata: {{train: {data}}}\n"
+    )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def finished(place):
+    """A finished run."""
+    return nlp_transfer.run(place / "run.yaml", output=place / "finished", progress=False).folder
+
+
+@pytest.fixture
+def command(monkeypatch, capsys):
+    """Run a command line in this process; returns exit code, stdout and stderr."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def call(*arguments, stdin=""):
+        monkeypatch.setattr(sys, "argv", ["nlp-transfer", *map(str, arguments)])
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode())))
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as leaving:
+            code = leaving.code or 0
+        return code, *capsys.readouterr()
+
+    yield call
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def start(*arguments, **settings):
+    """Start a command line in a process of its own."""
+    path = os.pathsep.join([str(ROOT), str(ROOT / "tasks")])
+    return subprocess.Popen(
+        [sys.executable, "-m", "nlp_transfer", *map(str, arguments)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": path}, **settings,
+    )  # fmt: skip
+
+
+def answers(text):
+    return [json.loads(line) for line in text.splitlines()]
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["vectors", "train", "--help"], ["--version"]])
+def test_help_and_version_answer_without_heavy_imports(arguments):
+    code = (
+        "import sys; from nlp_transfer.cli import main\n"
+        f"sys.argv = ['nlp-transfer', *{arguments}]\n"
+        "try: main()\n"
+        f"except SystemExit as leaving: print(leaving.code, [name for name in {HEAVY} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert done.stdout.splitlines()[-1] == "0 []"
+
+
+def test_help_names_every_verb(command):
+    code, out, _ = command("--help")
+    assert code == 0
+    assert all(f"  {verb}" in out for verb in ("run", "check", "compare", "predict", "evaluate", "sources", "vectors"))
+
+
+def test_version_is_that_of_the_package(command):
+    assert command("--version") == (0, version("nlp-transfer") + "\n", "")
+
+
+def test_wrong_verb_is_answered_with_the_nearest(command):
+    code, _, err = command("pedict", "x")
+    assert code == 2
+    assert "No such command 'pedict'. Did you mean 'predict'?" in err
+
+
+def test_wrong_option_is_answered_with_the_nearest(command):
+    code, _, err = command("run", "x.yaml", "--outptu", "y")
+    assert code == 2
+    assert "No such option: --outptu" in err
+    assert "--output" in err
+
+
+@pytest.mark.parametrize(
+    ("verb", "arguments", "code", "message"),
+    [
+        ("run", ["{0}/no.yaml"], 2, "no.yaml: no such file"),
+        ("check", ["{0}/run.yaml", "training.epoch=1"], 2, "training.epoch: unknown key."),
+        ("compare", ["{0}/run.yaml", "--set", "training.epoch=1"], 2, "training.epoch: unknown key."),
+        ("run", ["{0}/run.yaml", "data.train={0}/no.csv"], 3, "no.csv: no such file"),
+        ("check", ["{0}/run.yaml", "data.columns.text=txt"], 3, "no column 'txt'"),
+        ("check", ["{0}/run.yaml", "source.name={0}/no.txt"], 4, "no.txt"),
+        ("check", ["{0}/run.yaml", "source={{kind: checkpoint, name: {0}}}"], 4, ""),
+        ("predict", ["{0}/nothing"], 4, "nothing: no such run folder"),
+        ("predict", ["{0}"], 4, "not a finished run: config.yaml and model/ are what a run leaves"),
+        ("evaluate", ["{0}/finished", "--data", "{0}/no.csv"], 3, "no.csv: no such file"),
+        ("evaluate", ["{0}/finished", "--data", "{0}/data.csv", "--column", "text"], 2, "is not ROLE=NAME"),
+        ("predict", ["{0}/finished", "{0}/data.csv", "--column", "txet"], 3, "no column 'txet'"),
+    ],
+)
+def test_mistake_ends_in_one_line_and_the_exit_code_of_its_family(
+    command, place, finished, tmp_path, monkeypatch, verb, arguments, code, message
+):
+    monkeypatch.chdir(tmp_path)
+    found, out, err = command(verb, *(argument.format(place) for argument in arguments))
+    assert (found, out) == (code, "")
+    last = err.splitlines()[-1]
+    assert last.startswith("error: ")
+    assert message in last
+    assert "Traceback" not in err
+
+
+def test_unforeseen_failure_shows_no_traceback(command, place, monkeypatch):
+    monkeypatch.setattr(nlp_transfer, "check", lambda *_: 1 / 0, raising=False)
+    code, _, err = command("check", place / "run.yaml")
+    assert code == 5
+    assert err == "error: ZeroDivisionError: division by zero (run again with --debug for details)\n"
+
+
+def test_traceback_is_shown_on_request_wherever_debug_stands(command, place, monkeypatch):
+    monkeypatch.setattr(nlp_transfer, "check", lambda *_: 1 / 0, raising=False)
+    for arguments in (["--debug", "check", place / "run.yaml"], ["check", place / "run.yaml", "--debug"]):
+        code, _, err = command(*arguments)
+        assert code == 5
+        assert err.startswith("Traceback")
+
+
+@pytest.mark.parametrize(
+    ("failure", "message"),
+    [
+        (MemoryError(), "error: out of memory; try a smaller training.batch_size or task.max_length\n"),
+        (OSError(28, "No space left on device", "runs/x"), "error: No space left on device: runs/x\n"),
+    ],
+)
+def test_machine_that_runs_out_is_answered_with_code_5(command, place, monkeypatch, failure, message):
+    def fail(*_):
+        raise failure
+
+    monkeypatch.setattr(nlp_transfer, "check", fail, raising=False)
+    assert command("check", place / "run.yaml") == (5, "", message)
+
+
+def test_token_on_the_command_line_is_refused_and_not_repeated(command):
+    code, out, err = command("run", "x.yaml", f"source.name={TOKEN}")
+    assert (code, out) == (2, "")
+    assert "hf auth login" in err
+    assert TOKEN not in err
+
+
+def test_sources_lists_bundled_names_and_kinds(command):
+    code, out, _ = command("sources")
+    assert code == 0
+    assert {"minilm", "glove-50d"} <= {line.split()[0] for line in out.splitlines()}
+    assert "FOLDER or HUB_ID" in out
+
+
+def test_schema_accepts_the_configuration_of_this_test(command, place):
+    import yaml
+
+    code, out, _ = command("schema")
+    assert code == 0
+    jsonschema.validate(yaml.safe_load((place / "run.yaml").read_text()), json.loads(out))
+
+
+def test_run_leaves_a_folder_and_says_where(command, place, tmp_path):
+    code, out, _ = command("run", place / "run.yaml", "training.seed=3", "--output", tmp_path / "made")
+    assert code == 0
+    assert out.splitlines()[-1] == f"run folder: {tmp_path / 'made'}"
+    assert "test accuracy" in out
+    assert json.loads((tmp_path / "made" / "metrics.json").read_text())["seed"] == 3
+
+
+def _unwritable(folder):
+    if os.geteuid() == 0:  # whom no permission stops
+        return Path("/proc/none")
+    folder.chmod(0o500)
+    return folder / "run"
+
+
+@pytest.mark.parametrize("kind", ["full", "file", "read-only"])
+def test_output_that_cannot_be_used_is_refused_before_a_model_is_loaded(command, place, tmp_path, monkeypatch, kind):
+    target = tmp_path / "target"
+    if kind == "full":
+        target.mkdir()
+        (target / "mine.txt").write_text("kept")
+    elif kind == "file":
+        target.write_text("kept")
+    else:
+        target = _unwritable(tmp_path)
+    monkeypatch.setattr("nlp_transfer.running.prepare", lambda *_: pytest.fail("a model was loaded"))
+    code, _, err = command("run", place / "run.yaml", "--output", target)
+    assert code == 2
+    assert err.startswith(f"error: output folder {target} ")
+    assert "choose another with --output" in err
+    if kind == "full":
+        assert (target / "mine.txt").read_text() == "kept"
+
+
+def test_check_says_what_trains_labels_truncation_and_unknown_words_and_trains_nothing(command, place, monkeypatch):
+    monkeypatch.setattr("nlp_transfer.running.Trainer", lambda **_: pytest.fail("a training was started"))
+    code, out, _ = command("check", place / "run.yaml", "task.max_length=8")
+    assert code == 0
+    for title in ("configuration", "data", "tokens", "what trains", "warnings"):
+        assert f"== {title}\n" in out
+    assert "labels:\n- negative\n- positive\n" in out
+    assert "max_length: 8\n" in out
+    assert "% truncated" in out
+    assert "% unknown" in out
+    assert "encoder.embeddings" in out
+    assert "head.output" in out
+    assert "texts are truncated; see task.max_length" in out
+
+
+def test_predict_reads_lines_on_standard_input_in_order(command, finished):
+    code, out, _ = command("predict", finished, stdin="\n".join(TEXTS) + "\n")
+    assert code == 0
+    assert answers(out) == nlp_transfer.load(finished).predict(TEXTS)
+    assert [one["label"] for one in answers(out)][:3] == ["positive", "negative", "positive"]
+
+
+@pytest.mark.parametrize("suffix", [".txt", ".csv", ".jsonl"])
+def test_predict_reads_every_format_in_order(command, finished, tmp_path, suffix):
+    file = tmp_path / f"texts{suffix}"
+    match suffix:
+        case ".txt":
+            file.write_text("".join(f"{text}\n" for text in TEXTS))
+        case ".csv":
+            file.write_text("".join(f'"{text}",x\n' for text in ["text", *TEXTS]).replace('"text",x', "text,other"))
+        case ".jsonl":
+            file.write_text("".join(json.dumps({"text": text}) + "\n" for text in TEXTS))
+    code, out, _ = command("predict", finished, file)
+    assert code == 0
+    expected = nlp_transfer.load(finished).predict(TEXTS)
+    assert answers(out) == expected
+    assert all(one.keys() == {"label", "probabilities"} for one in expected)
+
+
+def test_predict_writes_its_output_whole(command, finished, tmp_path):
+    code, out, _ = command(
+        "predict", finished, "-", "--output", tmp_path / "said.jsonl", stdin=f"{GOOD[0]}\n{BAD[0]}\n"
+    )
+    assert (code, out) == (0, "")
+    assert [one["label"] for one in answers((tmp_path / "said.jsonl").read_text())] == ["positive", "negative"]
+    assert [path.name for path in tmp_path.iterdir()] == ["said.jsonl"]
+
+
+def test_predict_that_fails_midway_leaves_the_old_output(command, finished, tmp_path):
+    texts = tmp_path / "texts.jsonl"
+    texts.write_text('{"text": "good film"}\n' * 600 + "{broken\n")
+    (tmp_path / "said.jsonl").write_text("old\n")
+    code, _, err = command("predict", finished, texts, "--output", tmp_path / "said.jsonl")
+    assert code == 3
+    assert "texts.jsonl:601:" in err
+    assert (tmp_path / "said.jsonl").read_text() == "old\n"
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.parametrize("output", ["texts.txt", "folder", "no/said.jsonl"])
+def test_predict_refuses_an_output_it_could_not_write_before_it_loads_the_model(
+    command, finished, tmp_path, monkeypatch, output
+):
+    (tmp_path / "texts.txt").write_text("good film\n")
+    (tmp_path / "folder").mkdir()
+    monkeypatch.setattr(nlp_transfer, "load", lambda _: pytest.fail("a model was loaded"), raising=False)
+    code, _, err = command("predict", finished, tmp_path / "texts.txt", "--output", tmp_path / output)
+    assert code == 2
+    assert err.startswith(f"error: --output {tmp_path / output} ")
+
+
+def test_evaluate_prints_scores_as_json(command, place, finished):
+    code, out, _ = command("evaluate", finished, "--data", place / "data.csv")
+    assert code == 0
+    assert {"accuracy", "macro_f1", "mcc", "per_class"} <= json.loads(out).keys()
+
+
+def test_evaluate_reads_other_columns(command, place, finished, tmp_path):
+    other = tmp_path / "other.csv"
+    other.write_text((place / "data.csv").read_text().replace("text,label", "review,stars", 1))
+    code, out, _ = command("evaluate", finished, "--data", other, "--column", "text=review", "--column", "label=stars")
+    assert code == 0
+    assert json.loads(out) == json.loads(command("evaluate", finished, "--data", place / "data.csv")[1])
+
+
+def test_compare_prints_a_table_and_says_where_the_plot_is(command, place, tmp_path):
+    code, out, _ = command("compare", place / "run.yaml", "--output", tmp_path / "both")
+    assert code == 0
+    assert all(word in out for word in ("majority", "tfidf_logistic", "vectors.txt", f"plot: {tmp_path / 'both'}"))
+
+
+def test_vectors_import_counts_words_and_opens_as_a_source(command, place, tmp_path):
+    code, out, _ = command("vectors", "import", place / "vectors.txt", tmp_path / "table", "--limit", 5)
+    assert (code, out.strip()) == (0, f"{tmp_path / 'table'}: 5 words x 8")
+    code, out, _ = command("check", place / "run.yaml", f"source.name={tmp_path / 'table'}")
+    assert code == 0
+
+
+def test_vectors_train_learns_words_of_a_text(command, tmp_path):
+    corpus = tmp_path / "corpus.txt"
+    corpus.write_text("good film and a great story\nbad film and a dull story\n" * 50)
+    code, out, _ = command("vectors", "train", corpus, tmp_path / "table", "--dim", 6, "--epochs", 1, "--min-count", 60)
+    assert (code, out.strip()) == (0, f"{tmp_path / 'table'}: 4 words x 6")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("number", "code", "word"), [(signal.SIGTERM, 143, "terminated"), (signal.SIGINT, 130, "interrupted")]
+)
+def test_signal_during_training_ends_with_its_code_and_one_line(place, tmp_path, number, code, word):
+    output = tmp_path / "run"
+    process = start(
+        "run", place / "run.yaml", "strategy.kind=full", "training.epochs=100000", "--output", output, cwd=tmp_path
+    )
+    until = time.monotonic() + 120
+    while not (output / "history.jsonl").exists() and process.poll() is None and time.monotonic() < until:
+        time.sleep(0.1)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == code, err[-2000:]
+    assert f"error: {word}" in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.slow
+def test_reader_that_has_had_enough_is_no_failure(finished, tmp_path):
+    texts = tmp_path / "texts.txt"
+    texts.write_text("good film\n" * 20_000)
+    process = start("predict", finished, texts)
+    assert json.loads(process.stdout.readline())["label"] == "positive"
+    process.stdout.close()
+    assert process.wait(timeout=120) == 0
+    assert process.stderr.read() == ""
