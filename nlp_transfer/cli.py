@@ -236,7 +236,7 @@ def main() -> None:
         refuse_token(" ".join(arguments), "command line")
         app(args=arguments, prog_name="nlp-transfer")
     except SystemExit as leaving:
-        if False:
+        if isinstance(leaving.__context__, BrokenPipeError):
             sys.exit(0)  # the reader has had enough; typer would call that a failure
         raise
     except TransferError as error:
