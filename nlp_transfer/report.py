@@ -1,6 +1,7 @@
 """What runs have to say side by side: a table, a plot, and sentences that claim no more than was measured."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -51,6 +52,12 @@ class Row:
         return f"{self.source}{' from scratch' if self.scratch else ''}, {self.strategy}"
 
 
+def _labels(rows: Sequence[Row]) -> dict[str, str]:
+    """Name of a row -> its label, with the name behind it where two rows would read alike."""
+    count = Counter(row.label for row in rows)
+    return {row.name: row.label if count[row.label] == 1 else f"{row.label} ({row.name})" for row in rows}
+
+
 def render_table(rows: Sequence[Row], baselines: Sequence[Row], *, shown: Sequence[str] = SHOWN) -> "Table":
     """Simple methods first, then the runs in order."""
     from rich.table import Table
@@ -61,12 +68,14 @@ def render_table(rows: Sequence[Row], baselines: Sequence[Row], *, shown: Sequen
     for split in ("validation", "test"):
         for score in shown:
             table.add_column(f"{split} {score}", justify="right")
+    labels = _labels(rows)
     for row in (*baselines, *rows):
+        strategy = row.strategy if labels.get(row.name, row.label) == row.label else f"{row.strategy} ({row.name})"
         source = row.source + (" (scratch)" if row.scratch else "") if row.source else row.name
         size = f"{row.trainable:,} / {row.total:,}" if row.total else "-"
         seconds = "-" if row.seconds is None else f"{row.seconds:.1f}"
         scores = [f"{split[score]:.4f}" for split in (row.validation, row.test) for score in shown]
-        table.add_row(source or "-", row.strategy or "-", size, seconds, *scores)
+        table.add_row(source, strategy or "-", size, seconds, *scores)
     return table
 
 
@@ -76,27 +85,29 @@ def verdicts(rows: Sequence[Row], baselines: Sequence[Row], *, metric: str) -> l
     A difference counts only when its 95 % paired-bootstrap interval on the test rows leaves out zero.
     """
     said = []
+    labels = {**{row.name: row.label for row in baselines}, **_labels(rows)}
     if len(rows) > 1:
         best = max(rows, key=lambda row: float(row.validation[metric]))
-        said.append(f"Best on validation: {best.label}, with {metric} {best.test[metric]:.4f} on test.")
+        said.append(f"Best on validation: {labels[best.name]}, with {metric} {best.test[metric]:.4f} on test.")
     hardest = max(baselines, key=lambda row: float(row.validation[metric]), default=None)
     for row in rows:
         if hardest is not None:
-            said.append(_compare(row, hardest, metric))
+            said.append(_compare(row, hardest, labels, metric))
         controls = [other for other in rows if other.scratch and other.source == row.source and not row.scratch]
-        said += [_compare(row, control, metric) for control in controls]
+        said += [_compare(row, control, labels, metric) for control in controls]
     return said
 
 
-def _compare(row: Row, other: Row, metric: str) -> str:
+def _compare(row: Row, other: Row, labels: Mapping[str, str], metric: str) -> str:
+    name = labels[other.name]
     found = paired_bootstrap(row.correct, other.correct)
     if found.low > 0:
-        judgement = f"beats {other.label}"
+        judgement = f"beats {name}"
     elif found.high < 0:
-        judgement = f"is worse than {other.label}" + ("" if row.scratch else ": negative transfer")
+        judgement = f"is worse than {name}" + ("" if row.scratch else ": negative transfer")
     else:
-        judgement = f"does not beat {other.label} (the difference may be chance)"
-    return f"{row.label} {judgement}: {_interval(found)} test {metric}."
+        judgement = f"does not beat {name} (the difference may be chance)"
+    return f"{labels[row.name]} {judgement}: {_interval(found)} test {metric}."
 
 
 def _interval(found: Interval) -> str:
@@ -111,7 +122,10 @@ def plot(rows: Sequence[Row], baselines: Sequence[Row], path: Path, *, metric: s
     figure = Figure(figsize=(9, 1.6 + 0.55 * len(rows)), layout="constrained")
     axes = figure.add_subplot()
     colours = [SCRATCH if row.scratch else TRANSFER for row in ordered]
-    bars = axes.barh([row.label for row in ordered], [row.test[metric] for row in ordered], color=colours, height=0.6)
+    labels = _labels(rows)
+    bars = axes.barh(
+        [labels[row.name] for row in ordered], [row.test[metric] for row in ordered], color=colours, height=0.6
+    )
     for bar, row in zip(bars, ordered, strict=True):
         note = f" {row.test[metric]:.3f}   {_share(row)} of the parameters trained"
         axes.text(0, bar.get_y() + bar.get_height() / 2, note, va="center", color="white", fontsize=9)

@@ -1,0 +1,125 @@
+"""Runs side by side: what the words claim, what the table and the plot show."""
+
+import io
+import re
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from nlp_transfer.report import Row, plot, render_table, verdicts
+
+SIZE = 200
+SCORES = re.compile(r"([+-]\d+\.\d) points \(([+-]\d+\.\d) to ([+-]\d+\.\d)\) of test accuracy")
+
+
+def row(name, share, *, source="minilm", strategy="frozen", scratch=False, validation=None, seconds=1.5):
+    """A method that is right on the first `share` of the test rows."""
+    correct = [float(i < share * SIZE) for i in range(SIZE)]
+    test = {"accuracy": float(np.mean(correct)), "macro_f1": share}
+    chosen = {"accuracy": share if validation is None else validation, "macro_f1": share}
+    return Row(name, source, strategy, scratch, 770, 22_566_146, seconds, chosen, test, correct)
+
+
+def simple(name, share):
+    return Row(
+        name, "", "", True, 0, 0, None, row(name, share).validation, row(name, share).test, row(name, share).correct
+    )
+
+
+def said(rows, baselines):
+    return verdicts(rows, baselines, metric="accuracy")
+
+
+def test_clear_gain_is_said_to_beat_the_simple_method():
+    (line,) = said([row("a", 0.9)], [simple("tfidf", 0.6)])
+    assert line.startswith("minilm, frozen beats tfidf: +30.0 points (")
+
+
+def test_small_gain_is_said_to_be_chance():
+    (line,) = said([row("a", 0.605)], [simple("tfidf", 0.6)])
+    assert line.startswith("minilm, frozen does not beat tfidf (the difference may be chance): +0.5 points (")
+
+
+def test_clear_loss_to_the_simple_method_is_called_negative_transfer():
+    (line,) = said([row("a", 0.5)], [simple("tfidf", 0.6)])
+    assert line.startswith("minilm, frozen is worse than tfidf: negative transfer: -10.0 points (")
+
+
+def test_clear_loss_to_scratch_is_called_negative_transfer():
+    lines = said([row("a", 0.5), row("b", 0.7, scratch=True, strategy="full")], [])
+    assert any(
+        line.startswith("minilm, frozen is worse than minilm from scratch, full: negative transfer") for line in lines
+    )
+
+
+def test_loss_of_the_scratch_control_is_no_negative_transfer():
+    (line,) = said([row("b", 0.5, scratch=True)], [simple("tfidf", 0.6)])
+    assert line.startswith("minilm from scratch, frozen is worse than tfidf: -10.0 points")
+
+
+def test_scratch_is_a_control_of_its_own_source_only():
+    lines = said([row("a", 0.8, source="glove-50d"), row("b", 0.5, scratch=True)], [])
+    assert len(lines) == 1  # only which is best
+
+
+def test_hardest_simple_method_by_validation_is_the_one_compared():
+    (line,) = said([row("a", 0.9)], [simple("majority", 0.5), simple("tfidf", 0.7)])
+    assert "beats tfidf" in line
+
+
+def test_best_is_chosen_on_validation_and_reported_on_test():
+    first, *_ = said([row("a", 0.9, validation=0.5), row("b", 0.6, validation=0.8, strategy="lora")], [])
+    assert first == "Best on validation: minilm, lora, with accuracy 0.6000 on test."
+
+
+@pytest.mark.parametrize(("mine", "other"), [(0.9, 0.6), (0.605, 0.6), (0.5, 0.6), (0.6, 0.6)])
+def test_interval_holds_the_difference_and_decides_the_words(mine, other):
+    (line,) = said([row("a", mine)], [simple("tfidf", other)])
+    difference, low, high = map(float, SCORES.search(line).groups())
+    assert low <= difference <= high
+    assert difference == pytest.approx(100 * (mine - other), abs=0.06)
+    assert (" beats " in line, " is worse " in line) == (low > 0, high < 0)
+
+
+def test_runs_that_read_alike_are_told_apart_by_their_names(tmp_path):
+    rows = [row("ulmfit", 0.9, strategy="gradual"), row("lp_ft", 0.6, strategy="gradual")]
+    lines = said(rows, [simple("tfidf", 0.7)])
+    assert lines[1].startswith("minilm, gradual (ulmfit) beats tfidf")
+    assert lines[2].startswith("minilm, gradual (lp_ft) is worse than tfidf")
+    assert "gradual (lp_ft)" in text(rows, [])
+
+
+def text(rows, baselines):
+    console = Console(width=160, file=io.StringIO())
+    console.print(render_table(rows, baselines))
+    return console.file.getvalue()
+
+
+def test_table_shows_simple_methods_first_and_every_figure():
+    shown = text([row("a", 0.9), row("b", 0.5, scratch=True)], [simple("majority", 0.5)])
+    lines = [line for line in shown.splitlines() if "0.5000" in line or "0.9000" in line]
+    assert [line.split("│")[1].strip() for line in lines] == ["majority", "minilm", "minilm (scratch)"]
+    assert "770 / 22,566,146" in lines[1]
+    assert "1.5" in lines[1]
+    assert "validation accuracy" in shown
+    assert "test macro_f1" in shown
+
+
+def test_plot_writes_a_png(tmp_path):
+    plot([row("a", 0.9), row("b", 0.5, scratch=True)], [simple("tfidf", 0.7)], tmp_path / "p.png", metric="accuracy")
+    content = (tmp_path / "p.png").read_bytes()
+    assert content.startswith(b"\x89PNG")
+    assert len(content) > 5000
+
+
+def test_plot_gives_every_run_a_bar_of_its_own(tmp_path, monkeypatch):
+    from matplotlib.axes import Axes
+
+    drawn = []
+    original = Axes.barh
+    monkeypatch.setattr(
+        Axes, "barh", lambda self, y, width, **rest: drawn.append(y) or original(self, y, width, **rest)
+    )
+    plot([row("a", 0.9), row("b", 0.5)], [], tmp_path / "p.png", metric="accuracy")
+    assert sorted(drawn[0]) == ["minilm, frozen (a)", "minilm, frozen (b)"]
