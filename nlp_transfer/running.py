@@ -160,10 +160,9 @@ def _run_one(config: RunConfig, folder: Path, *, progress: bool) -> RunResult:
         save_adapter(plan.model, folder / "adapter", prepared.source.name)
     model = plan.finish(plan.model)
     said = _predict(prepared, model, "test", plan)
-    test = prepared.task.score(said, prepared.splits.test)
-    validation = history.scores
+    scores = history.scores
     if accelerator.mixed_precision != "no":  # what is reported is what `predict` will do, in single precision
-        validation = prepared.task.score(_predict(prepared, model, "validation", plan), prepared.splits.validation)
+        scores = prepared.task.score(_predict(prepared, model, "validation", plan), prepared.splits.validation)
     clock.lap("evaluation")
     baselines = _baselines(prepared)
     clock.lap("baselines")
@@ -172,11 +171,10 @@ def _run_one(config: RunConfig, folder: Path, *, progress: bool) -> RunResult:
         source=_source_name(prepared),
         strategy=config.strategy.kind,
         scratch=prepared.source.scratch,
-        trainable=sizes["trainable"],
-        total=sizes["total"],
+        **sizes,
         seconds=clock.seconds["training"],
-        validation=validation,
-        test=test,
+        validation=scores,
+        test=prepared.task.score(said, prepared.splits.test),
         correct=prepared.task.hits(said, prepared.splits.test),
     )
     verdict = verdicts([row], baselines, metric=prepared.task.selection)
@@ -187,8 +185,8 @@ def _run_one(config: RunConfig, folder: Path, *, progress: bool) -> RunResult:
         _verify(folder, prepared, said)
     clock.lap("saving")
     metrics = {
-        "validation": validation,
-        "test": test,
+        "validation": row.validation,
+        "test": row.test,
         "selection": {"metric": prepared.task.selection, "split": "validation", "best": history.best},
         "parameters": sizes,
         "seconds": clock.total(),
@@ -196,14 +194,21 @@ def _run_one(config: RunConfig, folder: Path, *, progress: bool) -> RunResult:
         "seed": config.training.seed,
         "precision": accelerator.mixed_precision.replace("no", "fp32"),
         "steps": history.steps,
-        "truncated": {name: encoded.truncated for name, encoded in prepared.encoded.items()},
-        "unknown_tokens": {name: encoded.unknown for name, encoded in prepared.encoded.items()},
-        "data": dataclasses.asdict(prepared.splits.report),
         "verdict": verdict,
+        **_seen(prepared),
     }
     if accelerator.is_main_process:
         write_json(folder / FINISHED, metrics)
     return RunResult(folder, metrics, "\n".join(verdict), row, baselines)
+
+
+def _seen(prepared: Prepared) -> dict[str, Any]:
+    """What of the data the model could see."""
+    return {
+        "truncated": {name: encoded.truncated for name, encoded in prepared.encoded.items()},
+        "unknown_tokens": {name: encoded.unknown for name, encoded in prepared.encoded.items()},
+        "data": dataclasses.asdict(prepared.splits.report),
+    }
 
 
 def _accelerator(config: RunConfig, folder: Path) -> Accelerator:
