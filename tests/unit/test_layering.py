@@ -1,0 +1,192 @@
+"""Who may import whom, read off the imports: everything points down."""
+
+import ast
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+import nlp_transfer
+
+ROOT = Path(__file__).parents[2]
+LAYERS = [  # lowest first; a module may import its own layer and those below
+    "errors modeling network",
+    "task yamlfile",
+    "explaining config",
+    "sources data places readers lines cells labels splitting inspection metrics baselines batching precision",
+    "documents models strategies features evaluation solvers",
+    "training",
+    "saving prediction report",
+    "running",
+    "checking comparing",
+    "cli",
+    "__main__",
+]
+HEIGHT = {name: height for height, names in enumerate(LAYERS) for name in names.split()}
+HOMES = {  # heavy packages and the only modules that may import them
+    "peft": "strategies.lora",
+    "gensim": "sources.word2vec",
+    "datasets": "data places readers prediction metrics",
+    "evaluate": "metrics",
+    "accelerate": "training running",
+    "sklearn": "baselines metrics solvers",
+    "matplotlib": "report",
+    "huggingface_hub": "network",
+}
+# What `--help` and the answer to a wrong configuration load.
+LIGHT = {"__init__", "__main__", "cli", "errors", "task", "yamlfile", "explaining", "config"}
+HEAVY = {"torch", "transformers", "numpy", "pandas", "scipy", "safetensors", "pyarrow", "tokenizers", "rich", "tqdm"}
+HEAVY |= HOMES.keys()
+
+
+@dataclass(frozen=True)
+class Import:
+    """One imported module, with the line it stands on."""
+
+    module: str
+    names: tuple[str, ...]
+    line: int
+    top: bool  # executed when the module is imported
+
+
+def imports_of(path, *, typing_only=False):
+    """The imports of a file, those that only the type checker reads where asked."""
+    found = []
+
+    def visit(node, top):
+        match node:
+            case ast.If() if "TYPE_CHECKING" in ast.unparse(node.test):
+                if typing_only:
+                    for child in node.body:
+                        visit(child, top)
+                return
+            case ast.Import():
+                found.extend(Import(alias.name, (), node.lineno, top) for alias in node.names)
+            case ast.ImportFrom():
+                package = f"nlp_transfer.{path.parent.name}." if node.level else ""
+                names = tuple(alias.name for alias in node.names)
+                found.append(Import(package + (node.module or ""), names, node.lineno, top))
+        inside = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        for child in ast.iter_child_nodes(node):
+            visit(child, top and not inside)
+
+    visit(ast.parse(path.read_text(encoding="utf-8")), True)
+    return found
+
+
+def name_of(path):
+    parts = path.relative_to(ROOT / "nlp_transfer").with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts)
+
+
+LIBRARY = {name_of(path): path for path in sorted((ROOT / "nlp_transfer").rglob("*.py"))}
+TASKS = sorted((ROOT / "tasks" / "nlp_transfer_tasks").rglob("*.py"))
+EVERYTHING = pytest.mark.parametrize("module", sorted(LIBRARY.keys() - {"__init__"}))
+
+
+def own_imports(module, **settings):
+    """The modules of the library that a module imports, with the import."""
+    for one in imports_of(LIBRARY[module], **settings):
+        if one.module == "nlp_transfer":
+            yield from ((name, one) for name in one.names if name in LIBRARY)
+        elif one.module.startswith("nlp_transfer."):
+            name = one.module.removeprefix("nlp_transfer.")
+            below = [f"{name}.{child}" for child in one.names if f"{name}.{child}" in LIBRARY]
+            yield from ((target, one) for target in below or [name])
+
+
+def test_every_module_has_a_layer():
+    assert {name.split(".")[0] for name in LIBRARY} - {"__init__"} == HEIGHT.keys()
+
+
+@EVERYTHING
+def test_imports_point_down(module):
+    height = HEIGHT[module.split(".")[0]]
+    for target, one in own_imports(module):
+        assert HEIGHT[target.split(".")[0]] <= height, f"{LIBRARY[module]}:{one.line} imports {target} from above"
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    # A package's __init__ stands for the package; its own files may import each other, but not through it.
+    graph = {module: {target for target, _ in own_imports(module)} - {module} for module in LIBRARY}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(" -> ".join(error.args[1]))
+
+
+def test_layers_go_from_the_errors_to_the_command_line():
+    used = {module.split(".")[0]: {target.split(".")[0] for target, _ in own_imports(module)} for module in LIBRARY}
+    assert not used["errors"]
+    assert all(HEIGHT[lower] < HEIGHT[upper] for lower, upper in pairwise(["errors", "config", "training", "cli"]))
+
+
+@EVERYTHING
+def test_heavy_packages_have_one_home_each(module):
+    for one in imports_of(LIBRARY[module]):
+        package = one.module.split(".")[0]
+        homes = HOMES.get(package, module).split()
+        assert module in homes, f"{LIBRARY[module]}:{one.line} imports {package}, whose home is {homes}"
+
+
+@pytest.mark.parametrize("package", HOMES)
+def test_home_of_a_heavy_package_uses_it(package):
+    for home in HOMES[package].split():
+        assert package in {one.module.split(".")[0] for one in imports_of(LIBRARY[home], typing_only=True)}
+
+
+@pytest.mark.parametrize("path", [*(LIBRARY[module] for module in sorted(LIGHT)), *TASKS], ids=lambda path: path.stem)
+def test_what_help_and_wrong_configurations_load_imports_nothing_heavy(path):
+    for one in imports_of(path):
+        if one.top:
+            assert one.module.split(".")[0] not in HEAVY, f"{path}:{one.line} imports {one.module} at once"
+
+
+@pytest.mark.parametrize("module", sorted(LIGHT - {"__init__"}))
+def test_what_help_and_wrong_configurations_load_loads_nothing_else_of_the_library(module):
+    assert {target for target, one in own_imports(module) if one.top} <= LIGHT
+
+
+def test_modelling_files_stand_alone():
+    for module, path in LIBRARY.items():
+        if module.startswith("modeling."):  # they travel with a saved model
+            found = [one.module for one in imports_of(path, typing_only=True) if "nlp_transfer" in one.module]
+            assert all(name.startswith("nlp_transfer.modeling.") for name in found)
+
+
+@pytest.mark.parametrize("path", TASKS, ids=lambda path: path.stem)
+def test_tasks_use_public_names_of_the_library_only(path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    aliases = {
+        alias.asname or alias.name
+        for node in ast.walk(tree) if isinstance(node, ast.Import)
+        for alias in node.names if alias.name.startswith("nlp_transfer")
+    }  # fmt: skip
+    used = {
+        node.attr for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in aliases
+    }  # fmt: skip
+    for one in imports_of(path, typing_only=True):
+        if one.module.split(".")[0] in ("nlp_transfer", "nlp_transfer_tasks"):
+            assert one.module == "nlp_transfer", f"{path}:{one.line} imports {one.module}"
+            used |= set(one.names)
+    assert used <= set(nlp_transfer.__all__)
+
+
+@pytest.mark.parametrize("module", sorted(LIBRARY))
+def test_library_reaches_tasks_through_find_task_only(module):
+    assert not [one for one in imports_of(LIBRARY[module], typing_only=True) if "nlp_transfer_tasks" in one.module]
+    tree = ast.parse(LIBRARY[module].read_text(encoding="utf-8"))
+    calls = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    if module not in ("task", "__init__"):
+        assert not {call for call in calls if call.endswith(("import_module", "__import__"))}
+    constants = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
+    assert module == "task" or "nlp_transfer_tasks" not in constants
+
+
+def test_every_public_name_exists_and_is_announced_to_type_checkers():
+    announced = {name for one in imports_of(LIBRARY["__init__"], typing_only=True) for name in one.names}
+    assert set(nlp_transfer.__all__) <= announced
+    assert all(hasattr(nlp_transfer, name) for name in nlp_transfer.__all__)
