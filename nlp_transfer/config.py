@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field, SerializeAsAny, ValidationError, Wra
 
 from nlp_transfer.errors import ConfigError, suggest
 from nlp_transfer.explaining import explain
-from nlp_transfer.task import Section, TaskOptions, find_task
+from nlp_transfer.task import Section, TaskOptions, find_task, task_names
 from nlp_transfer.yamlfile import parse_yaml, read_yaml, refuse_token
 
 Positive = Annotated[int, Field(ge=1)]
@@ -24,7 +24,7 @@ Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what NumPy takes
 class CheckpointSource(Section):
     """A pretrained transformer: bundled name, local folder or Hub id."""
 
-    kind: Literal["checkpoint"] = "checkpoint"
+    kind: Literal["checkpoint"]
     name: str = Field("minilm", description="Bundled name, local folder or Hub id.")
     revision: str | None = Field(None, description="Branch, tag or commit on the Hub.")
     scratch: bool = Field(False, description="Same architecture, random weights: the control.")
@@ -52,7 +52,7 @@ Source = Annotated[CheckpointSource | VectorsSource, Field(discriminator="kind")
 class FullStrategy(Section):
     """Every parameter moves, but for layers frozen on request."""
 
-    kind: Literal["full"] = "full"
+    kind: Literal["full"]
     freeze_below: int = Field(0, ge=0, description="Freeze the embeddings and this many lowest layers.")
     layer_decay: float = Field(1.0, gt=0.0, le=1.0, description="Learning-rate factor per layer, from the top down.")
     head_learning_rate: Rate | None = Field(None, description="Rate of newly initialised modules; the same if unset.")
@@ -63,16 +63,18 @@ class LoraStrategy(Section):
     """Low-rank adapters (Hu et al. 2021) beside frozen weights; new modules are trained in full."""
 
     kind: Literal["lora"]
-    rank: Positive = 16
+    rank: Positive = Field(16, description="Inner size of the two factors of an update.")
     alpha: Positive = Field(32, description="Scale of the update: alpha / rank (or / sqrt(rank) with `rslora`).")
-    dropout: Share = 0.05
+    dropout: Share = Field(0.05, description="Of the input of the adapters.")
     targets: Literal["all-linear"] | list[str] = Field(
         "all-linear", description="`all-linear`, or endings of module names such as `query`."
     )
     embeddings: bool | None = Field(None, description="Adapt the word embeddings too; by default for static vectors.")
-    rslora: bool = False
-    dora: bool = False
-    init: Literal["default", "pissa"] = "default"
+    rslora: bool = Field(False, description="Scale by the square root of the rank (Kalajdzievski 2023).")
+    dora: bool = Field(False, description="Learn length and direction of the weights apart (Liu et al. 2024).")
+    init: Literal["default", "pissa"] = Field(
+        "default", description="`pissa`: start from the principal parts of the weights (Meng et al. 2024)."
+    )
     head_learning_rate: Rate | None = Field(None, description="Rate of newly initialised modules; the same if unset.")
 
 
@@ -105,9 +107,9 @@ Strategy = Annotated[FullStrategy | LoraStrategy | FrozenStrategy | GradualStrat
 class DataConfig(Section):
     """Where the examples are; a missing split is cut from `train`."""
 
-    train: str = Field(description="FILE, FOLDER, HUB_ID, or bundled:NAME.")
-    validation: str | None = None
-    test: str | None = None
+    train: str = Field(description="File, folder, Hub id, or `bundled:NAME`.")
+    validation: str | None = Field(None, description="The same; unset: cut from `train` if it holds no such split.")
+    test: str | None = Field(None, description="The same; unset: cut from `train` if it holds no such split.")
     columns: dict[str, str] = Field(default_factory=dict, description="Role in the task -> column in the file.")
     validation_share: Share = Field(0.1, gt=0.0, description="Share of train cut off when `validation` is missing.")
     test_share: Share = Field(0.1, gt=0.0, description="Share of train cut off when `test` is missing.")
@@ -126,22 +128,28 @@ def _distinct(seeds: list[int]) -> list[int]:
 class TrainingConfig(Section):
     """How the loop runs."""
 
-    epochs: Positive = 3
+    epochs: Positive = Field(3, description="Passes over the training rows; a solved head needs none.")
     batch_size: Positive = Field(32, description="Examples per optimizer step, over all processes.")
     accumulation: Positive = Field(1, description="Cut each batch in this many forward passes.")
     learning_rate: Literal["auto"] | Rate = Field("auto", description="`auto`: a known-good rate per strategy.")
     weight_decay: float = Field(0.01, ge=0.0, description="Not applied to biases, norms and embeddings.")
     warmup: Share = Field(0.1, description="Share of the steps with a rising rate.")
-    schedule: Literal["linear", "cosine", "constant"] = "linear"
+    schedule: Literal["linear", "cosine", "constant"] = Field(
+        "linear", description="How the rate falls after the warm-up."
+    )
     clip: float = Field(1.0, gt=0.0, description="Largest gradient norm.")
     patience: Positive | None = Field(None, description="Stop after this many epochs without a better validation.")
-    label_smoothing: Share = 0.0
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field("auto", description="`auto`: bf16 on a GPU that has it.")
-    seed: Seed = 0
+    label_smoothing: Share = Field(0.0, description="Share of the target spread over the other labels.")
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
+        "auto", description="`auto`: bf16 where a short trial shows the device to be faster with it."
+    )
+    seed: Seed = Field(0, description="Of new weights, dropout and the order of the rows.")
     seeds: Annotated[list[Seed], AfterValidator(_distinct)] | None = Field(
         None, min_length=2, description="Run once per seed; report mean and standard deviation."
     )
-    tracker: Literal["none", "tensorboard", "trackio"] = "none"
+    tracker: Literal["none", "tensorboard", "trackio"] = Field(
+        "none", description="Where else to write the scores; history.jsonl always has them."
+    )
     threads: Positive | None = Field(None, description="CPU threads; by default the usable cores.")
 
 
@@ -162,11 +170,11 @@ class RunConfig(Section):
     """One source x strategy x task on data: everything a run folder can be made again from."""
 
     task: Annotated[SerializeAsAny[TaskOptions], WrapValidator(_task_options)]
-    source: Source = CheckpointSource()
-    strategy: Strategy = FullStrategy()
+    source: Source = CheckpointSource(kind="checkpoint")
+    strategy: Strategy = FullStrategy(kind="full")
     data: DataConfig
     training: TrainingConfig = TrainingConfig()
-    output: str | None = Field(None, description="Run folder; by default runs/<name of the config>.")
+    output: str | None = Field(None, description="Run folder; by default the first free `runs/NAME` of the file.")
 
     @model_validator(mode="after")
     def _agree(self) -> "RunConfig":
@@ -244,9 +252,14 @@ def render(config: RunConfig) -> str:
 
 def config_schema() -> dict[str, Any]:
     """The JSON schema of a configuration file, with the options of the shipped tasks."""
-    schema = RunConfig.model_json_schema()
-    options = find_task("sentiment").Options.model_json_schema(ref_template="#/$defs/{model}")
-    schema["$defs"].update(options.pop("$defs", {}))
-    schema["$defs"][options["title"]] = options
-    schema["properties"]["task"] = {"$ref": f"#/$defs/{options['title']}"}
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **RunConfig.model_json_schema()}
+    own = {"type": "object", "required": ["name"], "properties": {"name": {"type": "string", "pattern": r"\."}}}
+    tasks: list[dict[str, Any]] = [{**own, "description": "A task of your own, by its dotted module."}]
+    for name in task_names():
+        options = find_task(name).Options.model_json_schema(ref_template="#/$defs/{model}")
+        options["properties"]["name"]["const"] = name
+        schema["$defs"].update(options.pop("$defs", {}))
+        schema["$defs"][options["title"]] = options
+        tasks.append({"$ref": f"#/$defs/{options['title']}"})
+    schema["properties"]["task"] = {"oneOf": tasks}
     return schema

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from nlp_transfer import Batch, Encoded, LoadedModel, Prediction, RoleKind, Scores, Source, Splits
 
 Units = Annotated[int, Field(ge=1)]
+Pooling = Literal["cls", "mean", "max"]
 
 
 class HeadOptions(nt.Section):
@@ -24,14 +25,14 @@ class HeadOptions(nt.Section):
         "auto",
         description="`native`: the architecture's own head; `pooled`: pooled states. auto: pooled if frozen or static.",
     )
-    pooling: Literal["cls", "mean", "max"] | Annotated[list[Literal["cls", "mean", "max"]], Field(min_length=1)] = (
-        "mean"
+    pooling: Literal["auto", "cls", "mean", "max"] | Annotated[list[Pooling], Field(min_length=1)] = Field(
+        "auto", description="How token states become one; several stand side by side. `auto`: max for a CNN, else mean."
     )
     layers: Literal["last", "mix"] | Annotated[list[int], Field(min_length=1)] = Field(
         "last", description="Which hidden states: the last, a learned mix of all, or indices (0: embeddings)."
     )
     hidden: list[Units] = Field(default_factory=list, description="Units of hidden layers with ReLU; none: linear.")
-    dropout: float = Field(0.1, ge=0.0, lt=1.0)
+    dropout: float = Field(0.1, ge=0.0, lt=1.0, description="Before each layer of the head.")
 
 
 class SentimentOptions(nt.TaskOptions):
@@ -41,9 +42,9 @@ class SentimentOptions(nt.TaskOptions):
     long_documents: Literal["head", "head_tail", "window"] = Field(
         "head", description="Keep the head; a quarter of head and the tail; or windows with averaged logits."
     )
-    max_windows: Annotated[int, Field(ge=1)] = 8
+    max_windows: Annotated[int, Field(ge=1)] = Field(8, description="Of `window`: at most this many a document.")
     class_weights: Literal["none", "balanced"] = Field("none", description="`balanced`: classes count alike.")
-    head: HeadOptions = HeadOptions()
+    head: HeadOptions = Field(HeadOptions(), description="See `task.head`.")
 
 
 class Sentiment(nt.Task):
@@ -59,15 +60,14 @@ class Sentiment(nt.Task):
         """A classifier with the label names in its configuration."""
         head = self.options.head
         pooled = head.kind == "pooled" or (head.kind == "auto" and (frozen or source.kind == "vectors"))
-        convolution = getattr(source, "contextualizer", None) == "cnn"
-        pooling = [head.pooling] if isinstance(head.pooling, str) else head.pooling
-        if convolution and "pooling" not in head.model_fields_set:
-            pooling = ["max"]  # Kim 2014: max over time
+        pooling = head.pooling
+        if pooling == "auto":  # Kim 2014: max over time
+            pooling = "max" if getattr(source, "contextualizer", None) == "cnn" else "mean"
         return nt.build_classifier(
             source,
             self.labels,
             head="pooled" if pooled else "native",
-            pooling=pooling,
+            pooling=[pooling] if isinstance(pooling, str) else pooling,
             layers=(-1,) if head.layers == "last" else head.layers,
             hidden=head.hidden,
             dropout=head.dropout,

@@ -335,6 +335,19 @@ def test_shipped_configuration_opens_with_the_command_that_runs_it(path):
     assert f"# nlp-transfer run {path.relative_to(ROOT)}" in comment
 
 
+def test_rendered_configuration_builds_the_same_model(tmp_path):
+    from tiny import sentiment, vectors
+
+    from nlp_transfer_tasks.sentiment import Sentiment
+
+    source = vectors(tmp_path / "v.txt", "cnn")
+    first = sentiment()
+    config = load_config({"task": {"name": "sentiment"}, "data": {"train": "x"}})
+    again = Sentiment(load(tmp_path, render(config)).task, first.labels)
+    assert again.build(source, frozen=True).model.config.pooling == ["max"]
+    assert first.build(source, frozen=True).model.config.pooling == ["max"]
+
+
 def test_there_are_at_least_eight_sentiment_configurations():
     assert len([path for path in SHIPPED if path.parent.name == "sentiment"]) >= 8
 

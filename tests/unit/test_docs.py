@@ -1,0 +1,80 @@
+"""The reference is what the code says, and the schema agrees with the loader."""
+
+import importlib.util
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+
+from nlp_transfer.config import load_config, render
+from nlp_transfer.errors import ConfigError
+from nlp_transfer.yamlfile import read_yaml
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+SHIPPED = sorted((ROOT / "configs").rglob("*.yaml"))
+SCHEMA = json.loads((DOCS / "config.schema.json").read_text(encoding="utf-8"))
+BASE = {"task": {"name": "sentiment"}, "data": {"train": "x.csv"}}
+
+
+@pytest.fixture(scope="module")
+def build():
+    spec = importlib.util.spec_from_file_location("docs_build", DOCS / "build.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_committed_schema_is_up_to_date(build):
+    assert (DOCS / "config.schema.json").read_text(encoding="utf-8") == build.schema_text(), "run `make docs`"
+
+
+def test_committed_reference_is_up_to_date(build):
+    assert (DOCS / "configuration.md").read_text(encoding="utf-8") == build.reference(), "run `make docs`"
+
+
+def test_schema_is_a_schema():
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_schema_accepts_every_shipped_configuration_as_written_and_as_rendered(path):
+    jsonschema.validate(read_yaml(path), SCHEMA)
+    jsonschema.validate(yaml.safe_load(render(load_config(path))), SCHEMA)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"trainning": {}},
+        {"training": {"epoch": 3}},
+        {"training": {"epochs": 0}},
+        {"training": {"epochs": "3"}},
+        {"source": {"kind": "vectors", "contextualiser": "cnn"}},
+        {"source": {"name": "minilm"}},
+        {"source": {"kind": "vector"}},
+        {"strategy": {"kind": "frozen", "rank": 4}},
+        {"task": {"name": "sentimnt"}},
+        {"task": {"name": "sentiment", "max_lenth": 9}},
+        {"task": {"name": "sentiment", "head": {"poling": "mean"}}},
+        {"data": {}},
+    ],
+    ids=json.dumps,
+)
+def test_schema_and_loader_refuse_the_same_mistakes(change):
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({**BASE, **change}, SCHEMA)
+    with pytest.raises(ConfigError):
+        load_config({**BASE, **change})
+
+
+def test_schema_leaves_tasks_of_other_people_alone():
+    jsonschema.validate({**BASE, "task": {"name": "my_tasks.topics", "depth": 3}}, SCHEMA)
+
+
+def test_every_key_has_a_meaning_in_the_reference(build):
+    rows = [line for line in build.reference().splitlines() if line.startswith("| `")]
+    assert len(rows) > 50
+    assert not [row for row in rows if row.endswith("|  |")]
