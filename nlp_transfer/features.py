@@ -386,6 +386,7 @@ class Store:
         pooled = rows[0].ndim > 2
         values = np.stack(rows) if pooled else np.concatenate(rows)
         offsets = np.arange(len(rows) + 1) if pooled else np.cumsum([0, *(len(row) for row in rows)])
+        shard = self.folder / f"shard-{hashlib.sha256(b''.join(keys)).hexdigest()[:16]}"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=self.folder, prefix=".tmp-") as name:
@@ -394,9 +395,10 @@ class Store:
                 np.save(fresh / "digests.npy", np.frombuffer(b"".join(keys), dtype=np.uint8).reshape(len(keys), -1))
                 np.save(fresh / "offsets.npy", offsets)
                 np.save(fresh / "values.npy", values)
-                fresh.rename(self.folder / f"shard-{hashlib.sha256(b''.join(keys)).hexdigest()[:16]}")
+                fresh.rename(shard)
         except OSError as error:  # a full or read-only cache costs time, not the run
-            log.warning("features are not kept: %s", error)
+            if not shard.is_dir():  # else another process was first
+                log.warning("features are not kept: %s", error)
 
 
 def _digest(unit: Any) -> bytes:

@@ -6,6 +6,7 @@ folder.
 
 import functools
 import logging
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -58,8 +59,9 @@ def classification_scores(predictions: Ids, references: Ids, labels: tuple[str, 
         DataError: nothing to score, lists of unequal lengths, or an id outside `labels`.
     """
     _check(predictions, references, len(labels))
-    metric = _metric_class()(labels=labels, keep_in_memory=True)
-    scores: dict[str, Any] = metric.compute(predictions=predictions, references=references)
+    with tempfile.TemporaryDirectory() as unused:  # evaluate makes a folder even for what it keeps in memory
+        metric = _metric_class()(labels=labels, keep_in_memory=True, cache_dir=unused)
+        scores: dict[str, Any] = metric.compute(predictions=predictions, references=references)
     return scores
 
 

@@ -1,6 +1,7 @@
 """One run from configuration to run folder: load, adapt, train, choose on validation, measure test once, save."""
 
 import dataclasses
+import importlib.util
 import json
 import logging
 import statistics
@@ -19,7 +20,7 @@ from transformers import PreTrainedModel
 from nlp_transfer.batching import Encoded
 from nlp_transfer.config import RunConfig, load_config, render
 from nlp_transfer.data import Splits, load_splits
-from nlp_transfer.errors import TrainingError
+from nlp_transfer.errors import ConfigError, TrainingError
 from nlp_transfer.evaluation import infer
 from nlp_transfer.features import TokenUnits, Units, cache_folder, find_boundary, replay
 from nlp_transfer.precision import choose_precision
@@ -93,8 +94,7 @@ def prepare(config: RunConfig) -> Prepared:
     kind = find_task(config.task.name)
     splits = load_splits(config.data, kind.roles)
     task = kind(config.task, splits.labels)
-    texts = [text for rows in _rows(splits).values() for text in rows[next(iter(kind.roles))]]
-    source = load_source(texts=texts, **config.source.model_dump())
+    source = load_source(texts=splits.train[next(iter(kind.roles))], **config.source.model_dump())
     encoded = {
         name: task.encode(rows, source.tokenizer, training=name == "train") for name, rows in _rows(splits).items()
     }
@@ -212,11 +212,13 @@ def _seen(prepared: Prepared) -> dict[str, Any]:
 
 
 def _accelerator(config: RunConfig, folder: Path) -> Accelerator:
-    precision = choose_precision(config.training.precision)
+    precision = broadcast_object_list([choose_precision(config.training.precision)])[0]  # one for all processes
     mixed = "no" if precision == "fp32" else precision
     if AcceleratorState._shared_state and AcceleratorState().mixed_precision != mixed:
         AcceleratorState._reset_state()  # an earlier run of this process chose another precision
     tracker = config.training.tracker
+    if tracker != "none" and importlib.util.find_spec(tracker) is None:
+        raise ConfigError(f"training.tracker: {tracker} is not installed; pip install {tracker}")
     accelerator = Accelerator(
         mixed_precision=mixed, log_with=None if tracker == "none" else tracker, project_dir=str(folder)
     )
@@ -395,12 +397,15 @@ def _run_seeds(config: RunConfig, folder: Path, *, progress: bool) -> RunResult:
     }
     if not PartialState().is_main_process:
         return dataclasses.replace(best, folder=folder)
-    for name in ("config.yaml", "environment.json", "model", "adapter", "predictions.jsonl", "history.jsonl"):
+    for name in ("environment.json", "model", "adapter", "predictions.jsonl", "history.jsonl"):
         if (best.folder / name).exists():
             (best.folder / name).rename(folder / name)
+    (folder / "config.yaml").write_text(render(config), encoding="utf-8")
     metrics = {**best.metrics, "seeds": {"values": list(config.training.seeds or ()), **spread}}
     write_json(folder / FINISHED, metrics)
-    return dataclasses.replace(best, folder=folder, metrics=metrics)
+    return dataclasses.replace(
+        best, folder=folder, metrics=metrics, row=dataclasses.replace(best.row, name=folder.name)
+    )
 
 
 def _numbers(result: RunResult, split: str) -> list[str]:

@@ -69,7 +69,7 @@ class Task(ABC):
 
     @abstractmethod
     def loss(self, model: "torch.nn.Module", batch: "Batch", *, smoothing: float) -> "torch.Tensor":
-        """The weighted **sum** of the losses of the units of a batch; the loop divides by the whole batch's weight."""
+        """The weighted **sum** of the losses of a batch's units; the loop divides by the units of the whole batch."""
 
     @abstractmethod
     def infer(self, model: "PreTrainedModel", batch: "Batch") -> list[Any]:

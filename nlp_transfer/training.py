@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from accelerate import Accelerator
+from accelerate.utils import broadcast_object_list
 from torch import Tensor, nn
 from tqdm import tqdm
 from transformers import PreTrainedModel
@@ -174,7 +175,8 @@ class Trainer:
     def _accumulate(self, wrapped: nn.Module, train: Units, units: np.ndarray) -> float:
         """Forward and backward over one batch: this process's share, in pieces; the gradient is of the batch's mean."""
         accelerator, settings = self.accelerator, self.settings
-        weight = float(train.encoded.weights[units].sum())
+        # Not the batch's own weight: that would cancel what the weights say where like units meet in one batch.
+        weight = len(units) * float(train.encoded.weights.mean())
         share = units[accelerator.process_index :: accelerator.num_processes]
         pieces = np.array_split(share, max(1, min(settings.accumulation, len(share))))
         total = 0.0
@@ -207,7 +209,8 @@ class Trainer:
         self, model: nn.Module, phase: Phase, validation: Units, history: History, facts: dict[str, Any], started: float
     ) -> None:
         """Score on validation, remember the best state, write the record."""
-        scores = self.validate(model, validation)
+        # Judged by the main process for all: a difference in the last digit must not part them.
+        scores: Scores = broadcast_object_list([self.validate(model, validation)])[0]
         value = float(scores[self.task.selection])
         if value > history.best:
             history.best, history.scores, history.waited = value, scores, 0

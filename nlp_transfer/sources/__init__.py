@@ -43,7 +43,7 @@ def load_source(kind: str, texts: Iterable[str] = (), **settings: Any) -> Source
 
     Args:
         kind: `checkpoint` or `vectors`.
-        texts: the run's texts, for a vocabulary made of the data's words.
+        texts: the training texts, for a vocabulary made of the data's words.
         settings: the other keys of the `source:` section.
     """
     if kind == "checkpoint":

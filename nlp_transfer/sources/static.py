@@ -25,7 +25,7 @@ SAMPLE = 20_000  # rows looked at to tell a lower-cased table
 class StaticVectors:
     """A table of word vectors and the contextualizer to put above it.
 
-    `texts` are the run's own texts; they matter only for `vocabulary="data"`.
+    `texts` are the training texts; they matter only for `vocabulary="data"`.
     """
 
     name: str
