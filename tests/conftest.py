@@ -2,6 +2,7 @@
 
 import gc
 import os
+import socket
 import tempfile
 from pathlib import Path
 
@@ -21,3 +22,25 @@ def _one_thread():
 
     torch.set_num_threads(1)
     gc.freeze()  # what is imported stays: collections need not walk through it again and again
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_network():
+    """Fail at every attempt to reach another machine; `pytest.fail` passes through `except Exception`."""
+    patch = pytest.MonkeyPatch()
+    for name in ("connect", "connect_ex"):
+        patch.setattr(socket.socket, name, _loopback_only(getattr(socket.socket, name)))
+    patch.setattr(socket, "getaddrinfo", _loopback_only(socket.getaddrinfo, first=True))
+    yield
+    patch.undo()
+
+
+def _loopback_only(original, *, first=False):
+    def guarded(*arguments, **settings):
+        address = arguments[0] if first else arguments[1]
+        host = address[0] if isinstance(address, tuple) else address if first else None  # None: a Unix socket
+        if host not in (None, "", "localhost", "::1", socket.gethostname()) and not str(host).startswith("127."):
+            pytest.fail(f"a test tried to reach {host}")
+        return original(*arguments, **settings)
+
+    return guarded
