@@ -120,7 +120,7 @@ def test_wrong_option_is_answered_with_the_nearest(command):
         ("check", ["{0}/run.yaml", "source.name={0}/no.txt"], 4, "no.txt"),
         ("check", ["{0}/run.yaml", "source={{kind: checkpoint, name: {0}}}"], 4, ""),
         ("predict", ["{0}/nothing"], 4, "nothing: no such run folder"),
-        ("predict", ["{0}"], 4, "not a finished run: config.yaml and model/ are what a run leaves"),
+        ("predict", ["{0}"], 4, "not a finished run"),
         ("evaluate", ["{0}/finished", "--data", "{0}/no.csv"], 3, "no.csv: no such file"),
         ("evaluate", ["{0}/finished", "--data", "{0}/data.csv", "--column", "text"], 2, "is not ROLE=NAME"),
         ("predict", ["{0}/finished", "{0}/data.csv", "--column", "txet"], 3, "no column 'txet'"),
