@@ -17,6 +17,7 @@ from nlp_transfer.data import read_rows
 from nlp_transfer.errors import CheckpointError, SourceError
 from nlp_transfer.evaluation import infer
 from nlp_transfer.features import TokenUnits
+from nlp_transfer.saving import FINISHED
 from nlp_transfer.sources.checkpoint import quietly, refuse_nonfinite
 from nlp_transfer.task import Prediction, Scores, Task, find_task
 
@@ -81,8 +82,13 @@ def load(folder: str | Path) -> Predictor:
     root = Path(folder)
     if not root.is_dir():
         raise CheckpointError(f"{root}: no such run folder")
-    if not (root / "config.yaml").is_file() or not (root / "model").is_dir():
-        raise CheckpointError(f"{root}: not a finished run: config.yaml and model/ are what a run leaves")
+    if missing := [name for name in ("config.yaml", "model", FINISHED) if not (root / name).exists()]:
+        raise CheckpointError(f"{root}: not a finished run: it lacks {', '.join(missing)}; train it again")
+    return open_run(root)
+
+
+def open_run(root: Path) -> Predictor:
+    """Load what a run has saved, finished or not; see `load`."""
     config = load_config(root / "config.yaml")
     kind = find_task(config.task.name)
     model, tokenizer = load_model(root / "model", kind.auto_class)

@@ -24,7 +24,7 @@ from nlp_transfer.errors import ConfigError, TrainingError
 from nlp_transfer.evaluation import infer
 from nlp_transfer.features import TokenUnits, Units, cache_folder, find_boundary, replay
 from nlp_transfer.precision import choose_precision
-from nlp_transfer.prediction import load
+from nlp_transfer.prediction import open_run
 from nlp_transfer.report import Row, verdicts
 from nlp_transfer.saving import FINISHED, environment, make_folder, save_model, write_json
 from nlp_transfer.sources import LoadedModel, Source, load_source
@@ -309,7 +309,7 @@ def _verify(folder: Path, prepared: Prepared, expected: Sequence[Prediction]) ->
     """
     role = next(iter(prepared.task.roles))
     texts = list(prepared.splits.test[role][:PROBES])
-    again = load(folder).predict(texts)
+    again = open_run(folder).predict(texts)
     for text, before, after in zip(texts, expected, again, strict=False):
         if not alike(before, after):
             raise TrainingError(

@@ -53,6 +53,7 @@ def make_folder(wanted: str | Path | None, name: str) -> Path:
     try:
         if folder.is_dir() and any(folder.iterdir()):
             what = "a finished run" if (folder / FINISHED).exists() else "files already"
+            what = "an unfinished run" if what == "files already" and (folder / "config.yaml").exists() else what
             raise ConfigError(f"output folder {folder} holds {what}; choose another with --output or remove it")
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / ".probe"
