@@ -87,9 +87,10 @@ def _write_header(file: BinaryIO, rows: int, dim: int) -> None:
 
 
 def _show(stream: VectorStream) -> Iterator[Batch]:
+    from rich.console import Console
     from rich.progress import Progress  # costs a tenth of a second, and only progress bars need it
 
-    with Progress(transient=True) as bar:
+    with Progress(transient=True, console=Console(stderr=True)) as bar:
         task = bar.add_task(f"Reading {stream.path.name}", total=stream.size)
         for batch in stream.batches:
             bar.update(task, completed=stream.position())

@@ -97,10 +97,11 @@ class _Epochs:
     """What gensim calls back: shows a bar, or logs, as epochs end."""
 
     def __init__(self, epochs: int, *, progress: bool) -> None:
+        from rich.console import Console
         from rich.progress import Progress
 
         self.epochs, self.done = epochs, 0
-        self.bar = Progress(transient=True, disable=not progress)
+        self.bar = Progress(transient=True, disable=not progress, console=Console(stderr=True))
         self.task = self.bar.add_task("Training vectors", total=epochs)
 
     def __enter__(self) -> "_Epochs":
