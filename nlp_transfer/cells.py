@@ -45,9 +45,8 @@ def missing_column(place: str, column: str, available: Mapping[str, Any]) -> Dat
     hint = ""
     if len(names) == 1 and any(mark in names[0] for mark in ";\t|"):
         hint = " The file seems to use another delimiter: .csv wants commas, .tsv wants tabs."
-    return DataError(
-        f"{place}: no column '{column}'. {suggest(column, names)} Map it with data.columns (run, check) or --column (predict, evaluate).{hint}"
-    )
+    way = "Map it with data.columns, or --column of predict and evaluate."
+    return DataError(f"{place}: no column '{column}'. {suggest(column, names)} {way}{hint}")
 
 
 def cell_text(value: Any, stream: RowStream, number: int) -> str | None:
