@@ -132,6 +132,7 @@ def plot(rows: Sequence[Row], baselines: Sequence[Row], path: Path, *, metric: s
     for row, style in zip(baselines, (":", "--", "-."), strict=False):
         axes.axvline(float(row.test[metric]), color=SIMPLE, linestyle=style, label=f"{row.name} {row.test[metric]:.3f}")
     highest = max(float(row.test[metric]) for row in (*rows, *baselines))
+    axes.margins(y=0.02)
     axes.set_xlim(0, 1.05 * highest)
     axes.set_xlabel(f"test {metric.replace('_', ' ')}")
     axes.set_title("grey: from scratch, blue: transferred", fontsize=9, loc="left")
@@ -142,6 +143,6 @@ def plot(rows: Sequence[Row], baselines: Sequence[Row], path: Path, *, metric: s
 
 
 def _share(row: Row) -> str:
-    return (
-        f"{row.trainable / row.total:.3%}" if row.trainable < 0.001 * row.total else f"{row.trainable / row.total:.0%}"
-    )
+    """Trained share of the parameters, two digits where it is small."""
+    share = row.trainable / row.total
+    return f"{share:.0%}" if share >= 0.1 else f"{100 * share:.2g}%"

@@ -378,7 +378,8 @@ def _ends(values: Sequence[float]) -> Sequence[float]:
 def _source_name(prepared: Prepared) -> str:
     section = prepared.config.source
     context = getattr(section, "contextualizer", "bag")
-    return section.name if context == "bag" else f"{section.name} + {context}"
+    name = Path(section.name).name if Path(section.name).exists() else section.name
+    return name if context == "bag" else f"{name} + {context}"
 
 
 def _run_seeds(config: RunConfig, folder: Path, *, progress: bool) -> RunResult:

@@ -13,7 +13,7 @@ from nlp_transfer.strategies.lora import lora, save_adapter
 STRATEGIES: dict[str, Callable[..., Plan]] = {"full": full, "lora": lora, "frozen": frozen, "gradual": gradual}
 # A checkpoint's layers are tuned gently, fresh layers and adapters are not.
 PRETRAINED_RATES = {"full": 5e-5, "lora": 5e-4, "frozen": 1e-3, "gradual": 1e-4}
-SCRATCH_RATE = 3e-4  # random layers need larger steps than pretrained ones
+SCRATCH_RATE = 1e-4  # random layers need larger steps than pretrained ones
 STATIC_RATES = {"full": 1e-3, "lora": 1e-3, "frozen": 1e-3, "gradual": 1e-3}
 
 
