@@ -3,6 +3,7 @@
 import gc
 import os
 import socket
+import sys
 import tempfile
 from pathlib import Path
 
@@ -44,3 +45,11 @@ def _loopback_only(original, *, first=False):
         return original(*arguments, **settings)
 
     return guarded
+
+
+@pytest.fixture(autouse=True)
+def _no_precision_left_over():
+    """Accelerate keeps the number format of the first run of a process; each test chooses its own."""
+    yield
+    if "accelerate.state" in sys.modules:
+        sys.modules["accelerate.state"].AcceleratorState._reset_state()

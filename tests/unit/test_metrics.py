@@ -42,6 +42,11 @@ def test_scores_are_always_strict_json():
     json.dumps(compute_scores([0], [0], LABELS), allow_nan=False)
 
 
+@pytest.mark.filterwarnings("error")
+def test_one_class_everywhere_has_no_correlation_and_no_noise():
+    assert compute_scores([1, 1], [1, 1], LABELS)["mcc"] == 0.0
+
+
 def test_unequal_lengths_are_refused_with_both_numbers():
     with pytest.raises(DataError, match="2 predictions cannot be scored against 3"):
         classification_scores([0, 1], [0, 1, 1], LABELS)
