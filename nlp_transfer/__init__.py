@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from nlp_transfer.errors import SourceError as SourceError
     from nlp_transfer.errors import TrainingError as TrainingError
     from nlp_transfer.errors import TransferError as TransferError
+    from nlp_transfer.metrics import classification_metric as classification_metric
     from nlp_transfer.metrics import classification_scores as classification_scores
     from nlp_transfer.models.classification import balanced_importance as balanced_importance
     from nlp_transfer.models.classification import build_classifier as build_classifier
@@ -72,6 +73,7 @@ _HOME = {
     "SourceError": "errors",
     "TrainingError": "errors",
     "TransferError": "errors",
+    "classification_metric": "metrics",
     "classification_scores": "metrics",
     "balanced_importance": "models.classification",
     "build_classifier": "models.classification",

@@ -50,6 +50,11 @@ class Encoded:
         share: np.ndarray = (whole / np.bincount(self.example, minlength=self.examples))[self.example]
         return share.astype(np.float32)
 
+    @cached_property
+    def mean_weight(self) -> float:
+        """Mean of the units' weights."""
+        return float(self.weights.mean())
+
 
 @dataclass(frozen=True)
 class Batch:

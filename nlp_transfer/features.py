@@ -65,12 +65,12 @@ class ReplayUnits:
         """Pair an encoded split with its activations, one array per unit."""
         self.encoded = encoded
         self.rows = rows
-        self._boundary = boundary
+        self.boundary = boundary
 
     def batch(self, units: np.ndarray) -> Batch:
         """`features` (B, L, 3, H), or `inputs_embeds` (B, T, H) with its mask."""
         chosen = [self.rows[unit] for unit in units]
-        if self._boundary.kind == "pooled":
+        if self.boundary.kind == "pooled":
             inputs = {"features": torch.from_numpy(np.stack(chosen))}
         else:
             inputs = {"inputs_embeds": pad(chosen, 0.0), "attention_mask": mask(self.encoded.lengths[units])}
@@ -208,7 +208,7 @@ def replaying(model: PreTrainedModel, boundary: Boundary) -> Iterator[None]:
 
 
 def compute(
-    model: PreTrainedModel, units: TokenUnits, boundary: Boundary, chosen: np.ndarray, *, progress: bool = True
+    model: PreTrainedModel, units: Units, boundary: Boundary, chosen: np.ndarray, *, progress: bool = True
 ) -> list[np.ndarray]:
     """Run the frozen part once over the chosen units, longest first, in eval mode.
 
@@ -281,15 +281,15 @@ def agrees(model: PreTrainedModel, units: TokenUnits, rows: Sequence[np.ndarray]
 
 
 def replay(
-    model: PreTrainedModel, units: TokenUnits, boundary: Boundary, cache: Path | None, *, progress: bool = True
+    model: PreTrainedModel, units: TokenUnits, boundary: Boundary, store: "Store | None", *, progress: bool = True
 ) -> ReplayUnits | None:
-    """The units as stored activations, computed where the cache lacks them.
+    """The units as stored activations, computed where the store lacks them.
 
     Args:
         model: its part below the boundary must be frozen.
         units: a split.
         boundary: from `find_boundary`.
-        cache: folder to look in and add to; None keeps them in memory.
+        store: to look in and add to, of this model and boundary; None keeps them in memory.
         progress: show a bar.
 
     Returns:
@@ -299,10 +299,10 @@ def replay(
         log.info("frozen activations would take too much memory; they are recomputed each epoch")
         return None
     everything = np.arange(len(units.encoded.inputs))
-    if cache is None:
+    if store is None:
         rows = compute(model, units, boundary, everything, progress=progress)
     else:
-        rows = Store(cache / "features" / _key(model, boundary)).fill(model, units, boundary, progress=progress)
+        rows = store.fill(model, units, boundary, progress=progress)
     if boundary.kind == "layer" and not agrees(model, units, rows, boundary):
         log.info("%s cannot be entered at %s; frozen activations are recomputed", model.config.model_type, boundary)
         return None
@@ -333,6 +333,11 @@ def _key(model: PreTrainedModel, boundary: Boundary) -> str:
         digest.update(name.encode())
         digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
     return digest.hexdigest()[:32]
+
+
+def open_store(model: PreTrainedModel, boundary: Boundary, cache: Path) -> "Store":
+    """The store of a model's activations at a boundary, in a cache folder; made when first written to."""
+    return Store(cache / "features" / _key(model, boundary))
 
 
 class Store:

@@ -4,7 +4,6 @@ The arithmetic is scikit-learn's. `evaluate.load` is never called: it needs the 
 folder.
 """
 
-import functools
 import logging
 import tempfile
 from collections.abc import Sequence
@@ -31,20 +30,8 @@ class Interval:
     high: float
 
 
-def accuracy(predictions: Ids, references: Ids) -> float:
-    """Share of equal pairs; light enough for every epoch of a loop.
-
-    Raises:
-        DataError: nothing to score, or lists of unequal lengths.
-    """
-    from sklearn.metrics import accuracy_score  # heavy: only when something is scored
-
-    _check(predictions, references)
-    return float(accuracy_score(references, predictions))
-
-
 def classification_scores(predictions: Ids, references: Ids, labels: tuple[str, ...]) -> dict[str, Any]:
-    """Score predicted label ids through an `evaluate` metric.
+    """Score predicted label ids; light enough for every epoch of a loop.
 
     Args:
         predictions: label ids, indices into `labels`, one per example.
@@ -58,16 +45,7 @@ def classification_scores(predictions: Ids, references: Ids, labels: tuple[str, 
     Raises:
         DataError: nothing to score, lists of unequal lengths, or an id outside `labels`.
     """
-    _check(predictions, references, len(labels))
-    with tempfile.TemporaryDirectory() as unused:  # evaluate makes a folder even for what it keeps in memory
-        metric = _metric_class()(labels=labels, keep_in_memory=True, cache_dir=unused)
-        scores: dict[str, Any] = metric.compute(predictions=predictions, references=references)
-    return scores
-
-
-def compute_scores(predictions: Ids, references: Ids, labels: tuple[str, ...]) -> dict[str, Any]:
-    """Compute what `classification_scores` returns, without loading `evaluate`: for use inside a loop."""
-    from sklearn.metrics import matthews_corrcoef, precision_recall_fscore_support
+    from sklearn.metrics import accuracy_score, matthews_corrcoef, precision_recall_fscore_support  # heavy
 
     _check(predictions, references, len(labels))
     columns = precision_recall_fscore_support(references, predictions, labels=range(len(labels)), zero_division=0.0)
@@ -81,7 +59,7 @@ def compute_scores(predictions: Ids, references: Ids, labels: tuple[str, ...]) -
     one_class = set(predictions) == set(references) and len(set(references)) == 1  # undefined: scikit-learn warns
     present = [scores["f1"] for scores in per_class.values() if scores["f1"] is not None]
     return {
-        "accuracy": accuracy(predictions, references),
+        "accuracy": float(accuracy_score(references, predictions)),
         "macro_f1": float(np.mean(present)),
         "mcc": 0.0 if one_class else float(matthews_corrcoef(references, predictions)),
         "per_class": per_class,
@@ -109,18 +87,17 @@ def _check(predictions: Ids, references: Ids, classes: int | None = None) -> Non
                 raise DataError(f"{name} {wrong[0]} is not the id of a label; there are {classes} labels, from 0")
 
 
-@functools.cache
-def _metric_class() -> "type[evaluate.Metric]":
-    """Build the metric on first use: importing `evaluate` costs seconds."""
+def classification_metric(labels: tuple[str, ...]) -> "evaluate.Metric":
+    """The same scores as an `evaluate.Metric`, for `add_batch`, `combine` and whatever else takes one.
+
+    It works offline and keeps its rows in memory. The project's own loop calls `classification_scores`: importing
+    `evaluate` costs seconds.
+    """
     import datasets
     import evaluate
 
     class Classification(evaluate.Metric):  # type: ignore[misc]  # evaluate ships no types
         """Accuracy, macro-F1, Matthews correlation and the scores of each class."""
-
-        def __init__(self, labels: tuple[str, ...], **settings: Any) -> None:
-            self.labels = labels
-            super().__init__(**settings)
 
         def _info(self) -> "evaluate.MetricInfo":
             features = {"predictions": datasets.Value("int64"), "references": datasets.Value("int64")}
@@ -132,9 +109,10 @@ def _metric_class() -> "type[evaluate.Metric]":
             )
 
         def _compute(self, predictions: Ids, references: Ids) -> dict[str, Any]:
-            return compute_scores(predictions, references, self.labels)
+            return classification_scores(predictions, references, labels)
 
-    return Classification
+    with tempfile.TemporaryDirectory() as unused:  # evaluate makes a folder even for what it keeps in memory
+        return Classification(keep_in_memory=True, cache_dir=unused)
 
 
 def paired_bootstrap(

@@ -22,7 +22,7 @@ from nlp_transfer.config import RunConfig, load_config, render
 from nlp_transfer.data import Splits, load_splits
 from nlp_transfer.errors import ConfigError, TrainingError
 from nlp_transfer.evaluation import infer
-from nlp_transfer.features import TokenUnits, Units, cache_folder, find_boundary, replay
+from nlp_transfer.features import TokenUnits, Units, cache_folder, find_boundary, open_store, replay
 from nlp_transfer.precision import choose_precision
 from nlp_transfer.prediction import open_run
 from nlp_transfer.report import Row, verdicts
@@ -30,7 +30,7 @@ from nlp_transfer.saving import FINISHED, environment, make_folder, save_model, 
 from nlp_transfer.sources import LoadedModel, Source, load_source
 from nlp_transfer.strategies import Plan, make_plan, save_adapter
 from nlp_transfer.task import Prediction, Task, find_task
-from nlp_transfer.training import Settings, Trainer
+from nlp_transfer.training import Settings, Trainer, flat
 
 log = logging.getLogger(__name__)
 PROBES = 32  # test examples predicted again by the reloaded model
@@ -154,6 +154,10 @@ def _run_one(config: RunConfig, folder: Path, *, progress: bool) -> RunResult:
         write_json(folder / "environment.json", environment())
     sizes = parameter_counts(plan)
     clock.lap("preparation")
+    baselines = _baselines(prepared)
+    for one in baselines:
+        log.info("to beat: %s, %s on validation", one.name, _brief(flat(one.validation)))
+    clock.lap("baselines")
     history = _train(prepared, plan, accelerator, folder, progress=progress)
     clock.lap("training")
     if plan.adapter and accelerator.is_main_process:
@@ -164,8 +168,6 @@ def _run_one(config: RunConfig, folder: Path, *, progress: bool) -> RunResult:
     if accelerator.mixed_precision != "no":  # what is reported is what `predict` will do, in single precision
         scores = prepared.task.score(_predict(prepared, model, "validation", plan), prepared.splits.validation)
     clock.lap("evaluation")
-    baselines = _baselines(prepared)
-    clock.lap("baselines")
     row = Row(
         name=folder.name,
         source=_source_name(prepared),
@@ -235,7 +237,8 @@ def _train(prepared: Prepared, plan: Plan, accelerator: Accelerator, folder: Pat
             return
         with (folder / "history.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(facts) + "\n")
-        log.info("%s epoch %s: %s", facts["phase"], facts["epoch"], _brief(facts))
+        shown = {**{k: facts[k] for k in ("loss",) if k in facts}, **facts["validation"]}
+        log.info("%s epoch %s: %s", facts["phase"], facts["epoch"], _brief(shown))
         accelerator.log({f"validation/{k}": v for k, v in facts["validation"].items()}, step=facts["step"])
 
     settings = Settings(
@@ -266,9 +269,8 @@ def _train(prepared: Prepared, plan: Plan, accelerator: Accelerator, folder: Pat
     return history
 
 
-def _brief(facts: Mapping[str, Any]) -> str:
-    shown = {**{k: facts[k] for k in ("loss",) if k in facts}, **facts["validation"]}
-    return ", ".join(f"{name} {value:.4f}" for name, value in shown.items())
+def _brief(numbers: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {value:.4f}" for name, value in numbers.items())
 
 
 def _predict(prepared: Prepared, model: PreTrainedModel, split: str, plan: Plan) -> list[Prediction]:
@@ -277,7 +279,7 @@ def _predict(prepared: Prepared, model: PreTrainedModel, split: str, plan: Plan)
     units: Units = tokens
     boundary = find_boundary(model, plan.moving)
     if plan.cache == "disk" and boundary is not None and boundary.kind == "pooled":
-        units = replay(model, tokens, boundary, cache_folder()) or tokens
+        units = replay(model, tokens, boundary, open_store(model, boundary, cache_folder())) or tokens
     return prepared.task.decode(infer(model, prepared.task, units))
 
 

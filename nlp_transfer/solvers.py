@@ -1,6 +1,7 @@
 """A linear head on frozen features has one best solution: L-BFGS finds it, no epochs needed."""
 
 import logging
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -12,11 +13,11 @@ log = logging.getLogger(__name__)
 STRENGTHS = (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)  # inverse L2 penalties tried; validation chooses
 
 
-def standardise(model: PooledClassifier, units: ReplayUnits) -> None:
-    """Set the head's shift and scale to the mean and inverse deviation of the training features."""
+def standardise(model: PooledClassifier, rows: Sequence[np.ndarray]) -> None:
+    """Set the head's shift and scale to the mean and inverse deviation of training features, one (L, 3, H) a row."""
     if model.head.mix is not None:  # the mix moves, and with it what would be standardised
         return
-    inputs = _inputs(model, units)
+    inputs = _inputs(model, rows)
     deviation = inputs.std(0)
     model.head.shift.copy_(torch.from_numpy(inputs.mean(0)))
     model.head.scale.copy_(torch.from_numpy(1.0 / np.where(deviation > 1e-6, deviation, 1.0)))
@@ -26,7 +27,7 @@ def solve(model: PooledClassifier, train: ReplayUnits, validation: ReplayUnits) 
     """Fit the output layer by multinomial logistic regression; the L2 penalty is chosen on validation.
 
     Args:
-        model: its head must be linear.
+        model: its head must be linear, and standardised.
         train: stored features with class ids as targets.
         validation: likewise; scored by accuracy, the stronger penalty wins a tie.
 
@@ -35,33 +36,29 @@ def solve(model: PooledClassifier, train: ReplayUnits, validation: ReplayUnits) 
     """
     from sklearn.linear_model import LogisticRegression
 
-    standardise(model, train)
     x, y = _standardised(model, train), np.asarray(train.encoded.targets)
     x_validation, y_validation = _standardised(model, validation), np.asarray(validation.encoded.targets)
-    best: tuple[float, float, LogisticRegression] | None = None
-    fitted = None
-    for strength in STRENGTHS:
-        fitted = LogisticRegression(C=strength, max_iter=1000, tol=1e-3).fit(x, y, sample_weight=train.encoded.weights)
-        accuracy = float((fitted.predict(x_validation) == y_validation).mean())
-        if best is None or accuracy > best[0]:
-            best = (accuracy, strength, fitted)
-    assert best is not None  # noqa: S101 - STRENGTHS is not empty
-    accuracy, strength, fitted = best
-    _write(model, fitted.coef_, fitted.intercept_, fitted.classes_)
+    fitted = LogisticRegression(max_iter=1000, tol=1e-3)
+    accuracy, strength = -1.0, 0.0
+    for tried in STRENGTHS:
+        fitted.set_params(C=tried).fit(x, y, sample_weight=train.encoded.weights)
+        right = float((fitted.predict(x_validation) == y_validation).mean())
+        if right > accuracy:
+            accuracy, strength = right, tried
+            _write(model, fitted.coef_, fitted.intercept_, fitted.classes_)
     log.info("linear head solved by L-BFGS, C=%g chosen on validation", strength)
     return {"inverse_penalty": strength, "accuracy": accuracy}
 
 
 @torch.no_grad()
-def _inputs(model: PooledClassifier, units: ReplayUnits) -> np.ndarray:
-    features = torch.from_numpy(np.stack(list(units.rows)))
-    selected: np.ndarray = model.head.cpu().select(features).numpy()
+def _inputs(model: PooledClassifier, rows: Sequence[np.ndarray]) -> np.ndarray:
+    selected: np.ndarray = model.head.select(torch.from_numpy(np.stack(rows))).numpy()
     return selected
 
 
 def _standardised(model: PooledClassifier, units: ReplayUnits) -> np.ndarray:
     shift, scale = model.head.shift.numpy(), model.head.scale.numpy()
-    result: np.ndarray = (_inputs(model, units) - shift) * scale
+    result: np.ndarray = (_inputs(model, units.rows) - shift) * scale
     return result
 
 

@@ -4,7 +4,7 @@ import contextlib
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,17 @@ from transformers import PreTrainedModel
 from nlp_transfer.batching import Encoded, plan
 from nlp_transfer.errors import TrainingError
 from nlp_transfer.evaluation import infer
-from nlp_transfer.features import ReplayUnits, TokenUnits, Units, find_boundary, replay, replaying
+from nlp_transfer.features import (
+    Boundary,
+    ReplayUnits,
+    TokenUnits,
+    Units,
+    compute,
+    find_boundary,
+    open_store,
+    replay,
+    replaying,
+)
 from nlp_transfer.modeling.pooled import PooledClassifier
 from nlp_transfer.modeling.static import StaticModel
 from nlp_transfer.solvers import solve, standardise
@@ -29,6 +39,7 @@ from nlp_transfer.task import Scores, Task
 
 log = logging.getLogger(__name__)
 SETTLED = 3  # optimizer steps after which everything that trains must have had a gradient
+STANDARDISED_ON = 1000  # units that give a head's inputs their mean and deviation, where not all are stored
 STORED_WORTH = 2  # epochs from which stored activations pay
 
 
@@ -82,6 +93,8 @@ class Trainer:
         history = History()
         model = self.plan.model.to(self.accelerator.device)
         for phase in self.plan.phases:
+            if history.steps:
+                self.accelerator.free_memory()  # an earlier phase's optimizer and wrapper
             freeze(model, phase.rates)
             self._phase(model, phase, history)
         load_state(model, history.state)
@@ -91,11 +104,11 @@ class Trainer:
         history.waited = 0
         with contextlib.ExitStack() as stack:
             train, validation = self._units(model, phase, stack)
+            if isinstance(model, PooledClassifier) and not history.epochs:
+                standardise(model, self._features(model, train))
             if phase.solver == "lbfgs":
                 self._solve(model, train, validation, phase, history)
                 return
-            if isinstance(model, PooledClassifier) and isinstance(train, ReplayUnits) and phase.rates:
-                self._standardise(model, train)
             stack.enter_context(restricted(model, phase.rates, [self.train, self.validation]))
             self._epochs(model, phase, train, validation, history)
 
@@ -107,21 +120,24 @@ class Trainer:
         if boundary is None or self.plan.cache == "none" or not pays:
             return tokens
         assert isinstance(model, PreTrainedModel)  # noqa: S101 - find_boundary saw to it
-        cache = self.settings.cache if self.plan.cache == "disk" else None
-        stored: list[Units] = []
-        for units in tokens:
-            with self.accelerator.autocast():
-                ready = replay(model, units, boundary, cache, progress=self.settings.progress)
-            if ready is None:
-                return tokens
-            stored.append(ready)
+        settings = self.settings
+        with self.accelerator.autocast():
+            cache = settings.cache if self.plan.cache == "disk" else None
+            store = open_store(model, boundary, cache) if cache else None
+            stored = [replay(model, units, boundary, store, progress=settings.progress) for units in tokens]
+        train, validation = stored
+        if train is None or validation is None:
+            return tokens
         stack.enter_context(replaying(model, boundary))
-        return stored[0], stored[1]
+        return train, validation
 
-    def _standardise(self, model: PooledClassifier, train: ReplayUnits) -> None:
-        if train.rows[0].ndim > 2:
-            standardise(model.cpu(), train)
-            model.to(self.accelerator.device)
+    def _features(self, model: PooledClassifier, train: Units) -> Sequence[np.ndarray]:
+        """Pooled states that the head starts from: those stored, or of some of the units."""
+        if isinstance(train, ReplayUnits) and train.boundary.kind == "pooled":
+            return train.rows
+        some = np.random.default_rng(self.settings.seed).permutation(len(train.encoded.inputs))[:STANDARDISED_ON]
+        with self.accelerator.autocast():
+            return compute(model, train, Boundary("pooled"), some, progress=self.settings.progress)
 
     def _solve(self, model: nn.Module, train: Units, validation: Units, phase: Phase, history: History) -> None:
         if not isinstance(model, PooledClassifier) or not isinstance(train, ReplayUnits):
@@ -142,7 +158,8 @@ class Trainer:
         per_epoch = math.ceil(len(train.encoded.inputs) / settings.batch_size)
         total = per_epoch * phase.epochs
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer.optimizer, lambda step: rate_factor(step, total, phase))
-        start = {name: parameter.detach().clone() for name, parameter in moving(model, phase.rates)}
+        trained = dict(moving(model, phase.rates))
+        start = {name: parameter.detach().clone() for name, parameter in trained.items()}
         step = 0
         for epoch in range(1, phase.epochs + 1):
             started = time.perf_counter()
@@ -151,7 +168,7 @@ class Trainer:
             losses = []
             for units in self._progress(batches, f"{phase.name} {epoch}/{phase.epochs}"):
                 loss = self._accumulate(wrapped, train, units)
-                norm = self.accelerator.clip_grad_norm_(wrapped.parameters(), settings.clip)
+                norm = self.accelerator.clip_grad_norm_(list(trained.values()), settings.clip)
                 rate = scheduler.get_last_lr()[-1]
                 self._refuse_nonfinite(loss, norm, phase, history.steps + 1, rate)
                 optimizer.step()
@@ -170,13 +187,12 @@ class Trainer:
                 break
         check_rested(model, before)
         self.accelerator.unwrap_model(wrapped, keep_fp32_wrapper=False)
-        self.accelerator.free_memory()
 
     def _accumulate(self, wrapped: nn.Module, train: Units, units: np.ndarray) -> float:
         """Forward and backward over one batch: this process's share, in pieces; the gradient is of the batch's mean."""
         accelerator, settings = self.accelerator, self.settings
         # Not the batch's own weight: that would cancel what the weights say where like units meet in one batch.
-        weight = len(units) * float(train.encoded.weights.mean())
+        weight = len(units) * train.encoded.mean_weight
         share = units[accelerator.process_index :: accelerator.num_processes]
         pieces = np.array_split(share, max(1, min(settings.accumulation, len(share))))
         total = 0.0

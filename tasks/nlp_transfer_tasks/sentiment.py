@@ -75,10 +75,10 @@ class Sentiment(nt.Task):
 
     def encode(self, rows: "Dataset", tokenizer: "PreTrainedTokenizerBase", *, training: bool = False) -> "Encoded":
         """Tokenize by the policy for long documents."""
-        labels = list(rows["label"]) if "label" in rows.column_names else None
+        labels = rows["label"][:] if "label" in rows.column_names else None
         balanced = training and labels is not None and self.options.class_weights == "balanced"
         return nt.encode_documents(
-            list(rows["text"]),
+            rows["text"][:],
             tokenizer,
             max_length=self.options.max_length,
             policy=self.options.long_documents,
@@ -105,12 +105,12 @@ class Sentiment(nt.Task):
     def score(self, predictions: "Sequence[Prediction]", rows: "Dataset") -> "Scores":
         """Accuracy, macro-F1, Matthews correlation, and precision, recall and F1 per class."""
         index = {label: i for i, label in enumerate(self.labels)}
-        return nt.classification_scores([index[one["label"]] for one in predictions], list(rows["label"]), self.labels)
+        return nt.classification_scores([index[one["label"]] for one in predictions], rows["label"][:], self.labels)
 
     def hits(self, predictions: "Sequence[Prediction]", rows: "Dataset") -> list[float]:
         """1 where the label is right."""
         return [
-            float(one["label"] == self.labels[label]) for one, label in zip(predictions, rows["label"], strict=True)
+            float(one["label"] == self.labels[label]) for one, label in zip(predictions, rows["label"][:], strict=True)
         ]
 
     def baselines(self, splits: "Splits") -> "dict[str, dict[str, list[Prediction]]]":

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from nlp_transfer.errors import DataError
-from nlp_transfer.metrics import accuracy, classification_scores, compute_scores, paired_bootstrap
+from nlp_transfer.metrics import classification_metric, classification_scores, paired_bootstrap
 
 LABELS = ("bad", "good")
 
@@ -23,28 +23,31 @@ def test_scores_of_a_small_example_are_the_hand_computed_ones():
     assert scores["per_class"]["bad"] == pytest.approx({"precision": 1.0, "recall": 0.5, "f1": 2 / 3, "support": 2})
 
 
-def test_the_metric_and_the_light_computation_agree():
+def test_the_evaluate_metric_gives_the_same_scores_from_batches():
     generator = np.random.default_rng(0)
     predictions, references = generator.integers(0, 3, 50).tolist(), generator.integers(0, 3, 50).tolist()
     labels = ("a", "b", "c")
-    assert classification_scores(predictions, references, labels) == compute_scores(predictions, references, labels)
+    metric = classification_metric(labels)
+    for part in (slice(0, 20), slice(20, 50)):
+        metric.add_batch(predictions=predictions[part], references=references[part])
+    assert metric.compute() == classification_scores(predictions, references, labels)
 
 
 def test_a_class_absent_from_the_references_is_null_and_out_of_the_average(caplog):
     with caplog.at_level(logging.WARNING):
-        scores = compute_scores([0, 0, 1], [0, 0, 0], LABELS)
+        scores = classification_scores([0, 0, 1], [0, 0, 0], LABELS)
     assert scores["per_class"]["good"] == {"precision": 0.0, "recall": None, "f1": None, "support": 0}
     assert scores["macro_f1"] == scores["per_class"]["bad"]["f1"] == pytest.approx(0.8)
     assert "good" in caplog.text
 
 
 def test_scores_are_always_strict_json():
-    json.dumps(compute_scores([0], [0], LABELS), allow_nan=False)
+    json.dumps(classification_scores([0], [0], LABELS), allow_nan=False)
 
 
 @pytest.mark.filterwarnings("error")
 def test_one_class_everywhere_has_no_correlation_and_no_noise():
-    assert compute_scores([1, 1], [1, 1], LABELS)["mcc"] == 0.0
+    assert classification_scores([1, 1], [1, 1], LABELS)["mcc"] == 0.0
 
 
 def test_unequal_lengths_are_refused_with_both_numbers():
@@ -60,27 +63,26 @@ def test_nothing_to_score_is_refused():
 @pytest.mark.parametrize("wrong", [2, -1])
 def test_an_id_that_is_no_label_is_refused(wrong):
     with pytest.raises(DataError, match=f"prediction {wrong} is not the id of a label"):
-        compute_scores([wrong], [0], LABELS)
+        classification_scores([wrong], [0], LABELS)
 
 
-def test_the_light_computations_never_import_evaluate():
+def test_scoring_never_imports_evaluate():
     code = (
-        "import sys; from nlp_transfer.metrics import accuracy, compute_scores;"
-        "accuracy([1], [1]); compute_scores([0, 1], [0, 1], ('a', 'b'));"
+        "import sys; from nlp_transfer.metrics import classification_scores;"
+        "classification_scores([0, 1], [0, 1], ('a', 'b'));"
         "sys.exit('evaluate' in sys.modules or 'torch' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_scoring_writes_nothing_to_the_cache(tmp_path):
-    code = "from nlp_transfer.metrics import classification_scores as f; print(f([0, 1], [0, 1], ('a', 'b')))"
+def test_the_evaluate_metric_writes_nothing_to_the_cache(tmp_path):
+    code = (
+        "from nlp_transfer.metrics import classification_metric as f;"
+        "print(f(('a', 'b')).compute(predictions=[0, 1], references=[0, 1]))"
+    )
     home = {"HOME": str(tmp_path), "HF_HOME": str(tmp_path / "hf")}
     subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, **home})
     assert [path for path in tmp_path.rglob("*") if path.is_file() and "evaluate" in str(path)] == []
-
-
-def test_accuracy_is_the_share_of_equal_pairs():
-    assert accuracy([1, 0, 1, 1], [1, 1, 1, 0]) == 0.5
 
 
 def test_equal_systems_differ_by_exactly_nothing():
