@@ -14,6 +14,7 @@ import nlp_transfer
 from nlp_transfer.config import DataConfig
 from nlp_transfer.data import load_splits
 from nlp_transfer.report import Row, plot
+from nlp_transfer.task import find_task
 
 DOCS = Path(__file__).parent.parent / "docs"
 BEGIN, END = "<!-- written by benchmarks.quality -->", "<!-- end -->"
@@ -125,7 +126,7 @@ def draw(runs: dict[str, Any], path: Path) -> None:
 
     rows = [row(name, metrics, *name.rsplit("_", 1)) for name, metrics in runs.items()]
     baselines = [row(name, scores) for name, scores in next(iter(runs.values()))["baselines"].items()]
-    plot(rows, baselines, path, metric="accuracy")
+    plot(rows, baselines, path, task=find_task("sentiment"))
 
 
 def main() -> None:

@@ -34,6 +34,12 @@ if TYPE_CHECKING:
     from nlp_transfer.models.classification import classification_logits as classification_logits
     from nlp_transfer.models.classification import classification_loss as classification_loss
     from nlp_transfer.models.classification import mean_probabilities as mean_probabilities
+    from nlp_transfer.models.seq2seq import build_seq2seq as build_seq2seq
+    from nlp_transfer.models.seq2seq import decode_texts as decode_texts
+    from nlp_transfer.models.seq2seq import encode_pairs as encode_pairs
+    from nlp_transfer.models.seq2seq import generate as generate
+    from nlp_transfer.models.seq2seq import seq2seq_loss as seq2seq_loss
+    from nlp_transfer.models.seq2seq import set_languages as set_languages
     from nlp_transfer.prediction import Predictor as Predictor
     from nlp_transfer.prediction import evaluate as evaluate
     from nlp_transfer.prediction import load as load
@@ -51,6 +57,13 @@ if TYPE_CHECKING:
     from nlp_transfer.task import Section as Section
     from nlp_transfer.task import Task as Task
     from nlp_transfer.task import TaskOptions as TaskOptions
+    from nlp_transfer.task import Tokenizers as Tokenizers
+    from nlp_transfer.text_metrics import rouge_each as rouge_each
+    from nlp_transfer.text_metrics import rouge_scores as rouge_scores
+    from nlp_transfer.text_metrics import sentence_chrf as sentence_chrf
+    from nlp_transfer.text_metrics import translation_scores as translation_scores
+    from nlp_transfer.writing import DecoderOptions as DecoderOptions
+    from nlp_transfer.writing import GenerationOptions as GenerationOptions
 
 _HOME = {
     "classification_baselines": "baselines",
@@ -80,6 +93,18 @@ _HOME = {
     "classification_logits": "models.classification",
     "classification_loss": "models.classification",
     "mean_probabilities": "models.classification",
+    "build_seq2seq": "models.seq2seq",
+    "decode_texts": "models.seq2seq",
+    "encode_pairs": "models.seq2seq",
+    "generate": "models.seq2seq",
+    "seq2seq_loss": "models.seq2seq",
+    "set_languages": "models.seq2seq",
+    "rouge_each": "text_metrics",
+    "rouge_scores": "text_metrics",
+    "sentence_chrf": "text_metrics",
+    "translation_scores": "text_metrics",
+    "DecoderOptions": "writing",
+    "GenerationOptions": "writing",
     "Predictor": "prediction",
     "evaluate": "prediction",
     "load": "prediction",
@@ -97,6 +122,7 @@ _HOME = {
     "Section": "task",
     "Task": "task",
     "TaskOptions": "task",
+    "Tokenizers": "task",
 }
 __all__ = sorted(_HOME)  # noqa: PLE0605 - the names above, in one place
 

@@ -53,7 +53,7 @@ def _data(prepared: Prepared) -> str:
 def _lengths(split: str, prepared: Prepared) -> str:
     encoded = prepared.encoded[split]
     lengths = encoded.lengths
-    words = sum(len(text.split()) for text in getattr(prepared.splits, split)[next(iter(prepared.task.roles))])
+    words = sum(len(text.split()) for text in getattr(prepared.splits, split)[prepared.task.input_role])
     low, middle, high = np.percentile(lengths, [5, 50, 95])
     return (
         f"{split}: {encoded.examples} examples in {len(lengths)} units of {low:.0f} / {middle:.0f} / {high:.0f} tokens "

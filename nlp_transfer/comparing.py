@@ -53,11 +53,11 @@ def compare(
         results.append(run(config, output=folder / name, progress=progress))
     rows = tuple(result.row for result in results)
     baselines = results[0].baselines
-    metric = find_task(first.task.name).selection
-    said = tuple(verdicts(rows, baselines, metric=metric))
-    plot(rows, baselines, folder / "plot.png", metric=metric)
+    task = find_task(first.task.name)
+    said = tuple(verdicts(rows, baselines, task=task))
+    plot(rows, baselines, folder / "plot.png", task=task)
     write_json(
         folder / "comparison.json",
         {"runs": {row.name: result.metrics for row, result in zip(rows, results, strict=True)}, "verdict": said},
     )
-    return Comparison(folder, rows, render_table(rows, baselines), said)
+    return Comparison(folder, rows, render_table(rows, baselines, task=task), said)

@@ -15,8 +15,8 @@ REPLAYED = 512  # units a batch when they are stored activations: there is no pa
 
 
 @torch.inference_mode()
-def infer(model: PreTrainedModel, task: Task, units: Units) -> list[list[Any]]:
-    """Run a task's inference over all units.
+def infer(model: PreTrainedModel, task: Task, units: Units, *, quick: bool = False) -> list[list[Any]]:
+    """Run a task's inference over all units, the `quick` way or the full one.
 
     Returns:
         Per example, in input order, the raw results of its units in their order.
@@ -26,7 +26,7 @@ def infer(model: PreTrainedModel, task: Task, units: Units) -> list[list[Any]]:
     model.eval()
     results: list[Any] = [None] * len(units.encoded.inputs)
     for batch in _batches(units):
-        for unit, result in zip(batch, task.infer(model, units.batch(batch).to(device)), strict=True):
+        for unit, result in zip(batch, task.infer(model, units.batch(batch).to(device), quick=quick), strict=True):
             results[unit] = result
     model.train(training)
     grouped: list[list[Any]] = [[] for _ in range(units.encoded.examples)]

@@ -27,11 +27,12 @@ from transformers import PreTrainedModel
 from nlp_transfer.batching import Batch, Encoded, collate, mask, pad, sorted_batches, targets_of
 from nlp_transfer.modeling.pooled import PooledClassifier
 from nlp_transfer.modeling.static import StaticModel
-from nlp_transfer.strategies.blocks import Layers, find_layers
+from nlp_transfer.strategies.blocks import Layers, find_encoder, find_layers, outside_encoder
 
 log = logging.getLogger(__name__)
 FORMAT = 1  # of the cache files; part of the key
 BUDGET = 8192  # padded tokens a batch in the one pass
+WHOLE = ("pooled", "encoder")  # boundaries with all of the encoder below them
 FEW = 10  # bags of vectors pooled at a time: their words stay in the processor's cache
 TOLERANCE, MIXED_TOLERANCE = 1e-4, 5e-2  # largest difference of logits between a replay and the model itself
 MEMORY_SHARE = 0.4  # of the free memory that activations may take
@@ -39,9 +40,12 @@ MEMORY_SHARE = 0.4  # of the free memory that activations may take
 
 @dataclass(frozen=True)
 class Boundary:
-    """Where activations are taken: `pooled` encoder states, or the input of `layer` (its number counts from 0)."""
+    """Where activations are taken.
 
-    kind: Literal["pooled", "layer"]
+    `pooled` encoder states; the `encoder`'s states, for a decoder; or the input of `layer` (its number counts from 0).
+    """
+
+    kind: Literal["pooled", "encoder", "layer"]
     layer: int = 0
 
 
@@ -68,12 +72,13 @@ class ReplayUnits:
         self.boundary = boundary
 
     def batch(self, units: np.ndarray) -> Batch:
-        """`features` (B, L, 3, H), or `inputs_embeds` (B, T, H) with its mask."""
+        """`features` (B, L, 3, H); or `encoder_states` or `inputs_embeds` (B, T, H) with their mask."""
         chosen = [self.rows[unit] for unit in units]
         if self.boundary.kind == "pooled":
             inputs = {"features": torch.from_numpy(np.stack(chosen))}
         else:
-            inputs = {"inputs_embeds": pad(chosen, 0.0), "attention_mask": mask(self.encoded.lengths[units])}
+            name = "encoder_states" if self.boundary.kind == "encoder" else "inputs_embeds"
+            inputs = {name: pad(chosen, 0.0), "attention_mask": mask(self.encoded.lengths[units])}
         weights = torch.from_numpy(self.encoded.weights[units])
         return Batch(inputs, targets_of(self.encoded, units), weights, units)
 
@@ -85,27 +90,20 @@ def find_boundary(model: nn.Module, moving: frozenset[str]) -> Boundary | None:
     """The highest point below which nothing in `moving` lies; None where there is none worth caching."""
     if not isinstance(model, PreTrainedModel):
         return None
-    encoder = model.base_model
-    inside = {name for name, module in model.named_modules() if module is encoder}
-    prefix = next(iter(inside)) + "." if encoder is not model else ""
-    low = [name.removeprefix(prefix) for name in moving if name.startswith(prefix)]
+    encoder = find_encoder(model)
+    low = [name.removeprefix(encoder.prefix) for name in moving - set(outside_encoder(model))]
+    if model.config.is_encoder_decoder:
+        return None if low else Boundary("encoder")
     if isinstance(model, PooledClassifier) and not low:
         return Boundary("pooled")
-    layers = find_layers(encoder)
-    if layers is None or not hasattr(encoder, "embeddings"):
+    layers = find_layers(encoder.module)
+    if layers is None or not hasattr(encoder.module, "embeddings"):
         return None
     start = f"{layers.path}."
     depths = [int(name.removeprefix(start).split(".")[0]) for name in low if name.startswith(start)]
     if any(not name.startswith((start, "pooler", "final_norm")) for name in low):
         return None
     return Boundary("layer", min(depths, default=len(layers.modules)))
-
-
-def encoder_of(model: PreTrainedModel) -> PreTrainedModel:
-    """The encoder inside a model, or the model itself."""
-    encoder = model.base_model
-    assert isinstance(encoder, PreTrainedModel)  # noqa: S101 - of every transformers model
-    return encoder
 
 
 class _Reached(Exception):  # noqa: N818 - a signal, not an error
@@ -117,10 +115,13 @@ class _Reached(Exception):  # noqa: N818 - a signal, not an error
 
 @torch.inference_mode()
 def _activations(model: PreTrainedModel, batch: Batch, boundary: Boundary) -> Tensor:
-    """(B, L, 3, H) for `pooled`, (B, T, H) for `layer`."""
+    """(B, L, 3, H) for `pooled`, else (B, T, H)."""
     if boundary.kind == "pooled":
         assert isinstance(model, PooledClassifier)  # noqa: S101 - find_boundary saw to it
         return model.features(**batch.inputs)
+    if boundary.kind == "encoder":
+        states: Tensor = find_encoder(model).module(**batch.inputs)[0]
+        return states
 
     def stop(_: nn.Module, args: tuple[Any, ...], keywords: dict[str, Any]) -> None:
         raise _Reached(args[0] if args else keywords["hidden_states"])
@@ -186,7 +187,7 @@ def _answers_in_tuples(model: PreTrainedModel, layer: nn.Module) -> bool:
 @contextmanager
 def replaying(model: PreTrainedModel, boundary: Boundary) -> Iterator[None]:
     """Take everything below the boundary out of the model, so that it accepts activations as `inputs_embeds`."""
-    if boundary.kind == "pooled":
+    if boundary.kind != "layer":
         yield
         return
     encoder = model.base_model
@@ -310,7 +311,7 @@ def replay(
 
 
 def _fits(model: PreTrainedModel, units: TokenUnits, boundary: Boundary) -> bool:
-    width: int = encoder_of(model).config.hidden_size
+    width: int = find_encoder(model).module.config.hidden_size
     if isinstance(model, PooledClassifier) and boundary.kind == "pooled":
         size = 3 * len(model.config.layers) * len(units.encoded.inputs)
     else:
@@ -321,7 +322,7 @@ def _fits(model: PreTrainedModel, units: TokenUnits, boundary: Boundary) -> bool
 
 def _key(model: PreTrainedModel, boundary: Boundary) -> str:
     """Digest of all that the activations depend on but the tokens: weights, architecture, boundary, layers, format."""
-    encoder = encoder_of(model)
+    encoder = find_encoder(model).module
     layers = model.config.layers if isinstance(model, PooledClassifier) else None
     digest = hashlib.sha256()
     device = next(model.parameters()).device.type

@@ -10,16 +10,16 @@ import torch
 import transformers
 from datasets import Dataset
 from safetensors import SafetensorError
-from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoTokenizer, PreTrainedModel
 
 from nlp_transfer.config import load_config
 from nlp_transfer.data import read_rows
 from nlp_transfer.errors import CheckpointError, SourceError
 from nlp_transfer.evaluation import infer
 from nlp_transfer.features import TokenUnits
-from nlp_transfer.saving import FINISHED
+from nlp_transfer.saving import FINISHED, TARGET
 from nlp_transfer.sources.checkpoint import quietly, refuse_nonfinite
-from nlp_transfer.task import Prediction, Scores, Task, find_task
+from nlp_transfer.task import Prediction, Scores, Task, Tokenizers, find_task
 
 log = logging.getLogger(__name__)
 NEEDED = ("config.json", "tokenizer.json", "tokenizer_config.json")  # transformers makes some of them up when missing
@@ -29,21 +29,18 @@ CHUNK = 256  # texts read ahead: enough to sort by length, few enough to stream
 class Predictor:
     """A trained model with its tokenizer and task."""
 
-    def __init__(
-        self, task: Task, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, columns: Mapping[str, str]
-    ) -> None:
+    def __init__(self, task: Task, model: PreTrainedModel, tokenizers: Tokenizers, columns: Mapping[str, str]) -> None:
         """Put the model on the first accelerator, if there is one, in eval mode."""
         device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else torch.device("cpu")
         self.task = task
         self.model = model.to(device).eval()  # type: ignore[arg-type]
-        self.tokenizer = tokenizer
+        self.tokenizers = tokenizers
         self.columns = dict(columns)
 
     @property
     def text_column(self) -> str:
         """The column that held the input when the model was trained."""
-        role = next(iter(self.task.roles))
-        return self.columns.get(role, role)
+        return self.columns.get(self.task.input_role, self.task.input_role)
 
     def predict(self, texts: Sequence[str]) -> list[Prediction]:
         """One prediction per text."""
@@ -53,7 +50,7 @@ class Predictor:
         """Predictions in input order; reads a bounded number of texts ahead."""
         texts = iter(texts)
         while chunk := list(islice(texts, CHUNK)):
-            yield from self._rows(Dataset.from_dict({next(iter(self.task.roles)): chunk}))
+            yield from self._rows(Dataset.from_dict({self.task.input_role: chunk}))
 
     def evaluate(self, data: str, columns: Mapping[str, str] | None = None) -> Scores:
         """Score on a labelled file.
@@ -69,8 +66,8 @@ class Predictor:
         return self.task.score(self._rows(rows), rows)
 
     def _rows(self, rows: Dataset) -> list[Prediction]:
-        encoded = self.task.encode(rows, self.tokenizer)
-        return self.task.decode(infer(self.model, self.task, TokenUnits(encoded, self.tokenizer.pad_token_id)))
+        units = TokenUnits(self.task.encode(rows, self.tokenizers), self.tokenizers.source.pad_token_id)
+        return self.task.decode(infer(self.model, self.task, units), rows, self.tokenizers)
 
 
 def load(folder: str | Path) -> Predictor:
@@ -91,14 +88,14 @@ def open_run(root: Path) -> Predictor:
     """Load what a run has saved, finished or not; see `load`."""
     config = load_config(root / "config.yaml")
     kind = find_task(config.task.name)
-    model, tokenizer = load_model(root / "model", kind.auto_class)
+    model, tokenizers = load_model(root / "model", kind(config.task).auto_class)
     names = {int(index): name for index, name in (model.config.id2label or {}).items()}
     task = kind(config.task, tuple(names[index] for index in sorted(names)))
-    return Predictor(task, model, tokenizer, config.data.columns)
+    return Predictor(task, model, tokenizers, config.data.columns)
 
 
-def load_model(folder: Path, auto_class: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """Open a saved model and its tokenizer.
+def load_model(folder: Path, auto_class: str) -> tuple[PreTrainedModel, Tokenizers]:
+    """Open a saved model and its tokenizers.
 
     Raises:
         CheckpointError: files are missing, damaged or do not belong together.
@@ -114,7 +111,7 @@ def load_model(folder: Path, auto_class: str) -> tuple[PreTrainedModel, PreTrain
         raise CheckpointError(f"{folder}: cannot be loaded: {first[0] if first else type(error).__name__}") from None
 
 
-def _open(folder: Path, auto: Any) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+def _open(folder: Path, auto: Any) -> tuple[PreTrainedModel, Tokenizers]:
     for name in NEEDED:
         if not (folder / name).is_file():
             raise ValueError(f"{name} is missing")
@@ -123,7 +120,9 @@ def _open(folder: Path, auto: Any) -> tuple[PreTrainedModel, PreTrainedTokenizer
     if report["missing_keys"]:
         raise ValueError(f"weights are missing: {sorted(report['missing_keys'])[:3]}")
     refuse_nonfinite(model, str(folder))
-    return model, AutoTokenizer.from_pretrained(folder, **safe)
+    source = AutoTokenizer.from_pretrained(folder, **safe)
+    target = AutoTokenizer.from_pretrained(folder / TARGET, **safe) if (folder / TARGET).is_dir() else None
+    return model, Tokenizers(source, target)
 
 
 def evaluate(folder: str | Path, data: str, columns: Mapping[str, str] | None = None) -> Scores:

@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nlp_transfer.metrics import Interval, paired_bootstrap
-from nlp_transfer.task import Scores
+from nlp_transfer.task import Scores, Task
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-SHOWN = ("accuracy", "macro_f1")
 TRANSFER, SCRATCH, SIMPLE = "#2a6f97", "#8a8a8a", "#c1666b"
 
 
@@ -58,7 +57,7 @@ def _labels(rows: Sequence[Row]) -> dict[str, str]:
     return {row.name: row.label if count[row.label] == 1 else f"{row.label} ({row.name})" for row in rows}
 
 
-def render_table(rows: Sequence[Row], baselines: Sequence[Row], *, shown: Sequence[str] = SHOWN) -> "Table":
+def render_table(rows: Sequence[Row], baselines: Sequence[Row], *, task: type[Task]) -> "Table":
     """Simple methods first, then the runs in order."""
     from rich.table import Table
 
@@ -66,7 +65,7 @@ def render_table(rows: Sequence[Row], baselines: Sequence[Row], *, shown: Sequen
     for title in ("source", "strategy", "trainable / total", "seconds"):
         table.add_column(title, justify="left" if title in ("source", "strategy") else "right")
     for split in ("validation", "test"):
-        for score in shown:
+        for score in task.shown:
             table.add_column(f"{split} {score}", justify="right")
     labels = _labels(rows)
     for row in (*baselines, *rows):
@@ -74,31 +73,34 @@ def render_table(rows: Sequence[Row], baselines: Sequence[Row], *, shown: Sequen
         source = row.source + (" (scratch)" if row.scratch else "") if row.source else row.name
         size = f"{row.trainable:,} / {row.total:,}" if row.total else "-"
         seconds = "-" if row.seconds is None else f"{row.seconds:.1f}"
-        scores = [f"{split[score]:.4f}" for split in (row.validation, row.test) for score in shown]
+        scores = [_digits(split[score], task) for split in (row.validation, row.test) for score in task.shown]
         table.add_row(source, strategy or "-", size, seconds, *scores)
     return table
 
 
-def verdicts(rows: Sequence[Row], baselines: Sequence[Row], *, metric: str) -> list[str]:
+def verdicts(rows: Sequence[Row], baselines: Sequence[Row], *, task: type[Task]) -> list[str]:
     """Say which run validation chooses, and what transfer bought against the simple methods and the scratch controls.
 
     A difference counts only when its 95 % paired-bootstrap interval on the test rows leaves out zero.
     """
-    said = []
+    said, metric = [], task.selection
     labels = {**{row.name: row.label for row in baselines}, **_labels(rows)}
     if len(rows) > 1:
         best = max(rows, key=lambda row: float(row.validation[metric]))
-        said.append(f"Best on validation: {labels[best.name]}, with {metric} {best.test[metric]:.4f} on test.")
-    hardest = max(baselines, key=lambda row: float(row.validation[metric]), default=None)
+        said.append(
+            f"Best on validation: {labels[best.name]}, with {metric} {_digits(best.test[metric], task)} on test."
+        )
+    simple = [row for row in baselines if row.name not in task.ceilings]
+    hardest = max(simple, key=lambda row: float(row.validation[metric]), default=None)
     for row in rows:
         if hardest is not None:
-            said.append(_compare(row, hardest, labels, metric))
+            said.append(_compare(row, hardest, labels, task))
         controls = [other for other in rows if other.scratch and other.source == row.source and not row.scratch]
-        said += [_compare(row, control, labels, metric) for control in controls]
+        said += [_compare(row, control, labels, task) for control in controls]
     return said
 
 
-def _compare(row: Row, other: Row, labels: Mapping[str, str], metric: str) -> str:
+def _compare(row: Row, other: Row, labels: Mapping[str, str], task: type[Task]) -> str:
     name = labels[other.name]
     found = paired_bootstrap(row.correct, other.correct)
     if found.low > 0:
@@ -107,17 +109,24 @@ def _compare(row: Row, other: Row, labels: Mapping[str, str], metric: str) -> st
         judgement = f"is worse than {name}" + ("" if row.scratch else ": negative transfer")
     else:
         judgement = f"does not beat {name} (the difference may be chance)"
-    return f"{labels[row.name]} {judgement}: {_interval(found)} test {metric}."
+    return f"{labels[row.name]} {judgement}: {_interval(found, task.points)} test {task.compared or task.selection}."
 
 
-def _interval(found: Interval) -> str:
-    return f"{100 * found.difference:+.1f} points ({100 * found.low:+.1f} to {100 * found.high:+.1f}) of"
+def _interval(found: Interval, points: float) -> str:
+    difference, low, high = (f"{points * value:+.1f}" for value in (found.difference, found.low, found.high))
+    return f"{difference} points ({low} to {high}) of"
 
 
-def plot(rows: Sequence[Row], baselines: Sequence[Row], path: Path, *, metric: str) -> None:
+def _digits(value: float, task: type[Task]) -> str:
+    """Four digits of a share, two of what counts to a hundred."""
+    return f"{value:.4f}" if task.points == 100 else f"{value:.2f}"
+
+
+def plot(rows: Sequence[Row], baselines: Sequence[Row], path: Path, *, task: type[Task]) -> None:
     """Draw test scores as bars with the trainable share beside each, simple methods as dashed lines; write a PNG."""
     from matplotlib.figure import Figure  # a second to import; the object interface needs no display
 
+    metric = task.selection
     ordered = sorted(rows, key=lambda row: float(row.test[metric]))
     figure = Figure(figsize=(9, 1.6 + 0.55 * len(rows)), layout="constrained")
     axes = figure.add_subplot()
@@ -127,10 +136,15 @@ def plot(rows: Sequence[Row], baselines: Sequence[Row], path: Path, *, metric: s
         [labels[row.name] for row in ordered], [row.test[metric] for row in ordered], color=colours, height=0.6
     )
     for bar, row in zip(bars, ordered, strict=True):
-        note = f" {row.test[metric]:.3f}   {_share(row)} of the parameters trained"
+        note = f" {_digits(row.test[metric], task)}   {_share(row)} of the parameters trained"
         axes.text(0, bar.get_y() + bar.get_height() / 2, note, va="center", color="white", fontsize=9)
     for row, style in zip(baselines, (":", "--", "-."), strict=False):
-        axes.axvline(float(row.test[metric]), color=SIMPLE, linestyle=style, label=f"{row.name} {row.test[metric]:.3f}")
+        axes.axvline(
+            float(row.test[metric]),
+            color=SIMPLE,
+            linestyle=style,
+            label=f"{row.name} {_digits(row.test[metric], task)}",
+        )
     highest = max(float(row.test[metric]) for row in (*rows, *baselines))
     axes.margins(y=0.02)
     axes.set_xlim(0, 1.05 * highest)

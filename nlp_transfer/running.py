@@ -22,14 +22,14 @@ from nlp_transfer.config import RunConfig, load_config, render
 from nlp_transfer.data import Splits, load_splits
 from nlp_transfer.errors import ConfigError, TrainingError
 from nlp_transfer.evaluation import infer
-from nlp_transfer.features import TokenUnits, Units, cache_folder, find_boundary, open_store, replay
+from nlp_transfer.features import WHOLE, TokenUnits, Units, cache_folder, find_boundary, open_store, replay
 from nlp_transfer.precision import choose_precision
-from nlp_transfer.prediction import open_run
+from nlp_transfer.prediction import Predictor, open_run
 from nlp_transfer.report import Row, verdicts
 from nlp_transfer.saving import FINISHED, environment, make_folder, save_model, write_json
 from nlp_transfer.sources import LoadedModel, Source, load_source
 from nlp_transfer.strategies import Plan, make_plan, save_adapter
-from nlp_transfer.task import Prediction, Task, find_task
+from nlp_transfer.task import Prediction, Task, Tokenizers, find_task
 from nlp_transfer.training import Settings, Trainer, flat
 
 log = logging.getLogger(__name__)
@@ -65,6 +65,7 @@ class Prepared:
     splits: Splits
     source: Source
     loaded: LoadedModel
+    tokenizers: Tokenizers
     encoded: Mapping[str, Encoded]
 
     def plan(self) -> Plan:
@@ -94,12 +95,11 @@ def prepare(config: RunConfig) -> Prepared:
     kind = find_task(config.task.name)
     splits = load_splits(config.data, kind.roles)
     task = kind(config.task, splits.labels)
-    source = load_source(texts=splits.train[next(iter(kind.roles))], **config.source.model_dump())
-    encoded = {
-        name: task.encode(rows, source.tokenizer, training=name == "train") for name, rows in _rows(splits).items()
-    }
-    loaded = task.build(source, frozen=config.strategy.kind == "frozen")
-    return Prepared(config, task, splits, source, loaded, encoded)
+    source = load_source(texts=splits.train[task.input_role], **config.source.model_dump())
+    loaded = task.build(source, splits.train, frozen=config.strategy.kind == "frozen")
+    tokenizers = Tokenizers(source.tokenizer, loaded.target_tokenizer)
+    encoded = {name: task.encode(rows, tokenizers, training=name == "train") for name, rows in _rows(splits).items()}
+    return Prepared(config, task, splits, source, loaded, tokenizers, encoded)
 
 
 def _rows(splits: Splits) -> dict[str, Any]:
@@ -165,7 +165,8 @@ def _run_one(config: RunConfig, folder: Path, *, progress: bool) -> RunResult:
     model = plan.finish(plan.model)
     said = _predict(prepared, model, "test", plan)
     scores = history.scores
-    if accelerator.mixed_precision != "no":  # what is reported is what `predict` will do, in single precision
+    # What is reported is what `predict` will do: in single precision, on all rows, the full way.
+    if accelerator.mixed_precision != "no" or prepared.task.sample:
         scores = prepared.task.score(_predict(prepared, model, "validation", plan), prepared.splits.validation)
     clock.lap("evaluation")
     row = Row(
@@ -179,12 +180,12 @@ def _run_one(config: RunConfig, folder: Path, *, progress: bool) -> RunResult:
         test=prepared.task.score(said, prepared.splits.test),
         correct=prepared.task.hits(said, prepared.splits.test),
     )
-    verdict = verdicts([row], baselines, metric=prepared.task.selection)
+    verdict = verdicts([row], baselines, task=type(prepared.task))
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
-        save_model(model, prepared.source.tokenizer, folder / "model")
+        save_model(model, prepared.tokenizers, folder / "model")
         _write_predictions(folder / "predictions.jsonl", said, prepared.splits.test)
-        _verify(folder, prepared, said)
+        _verify(folder, prepared, model)
     clock.lap("saving")
     metrics = {
         "validation": row.validation,
@@ -252,13 +253,17 @@ def _train(prepared: Prepared, plan: Plan, accelerator: Accelerator, folder: Pat
         cache=cache_folder(),
         progress=progress,
     )
+    rows, validation = prepared.splits.validation, prepared.encoded["validation"]
+    if prepared.task.sample and len(rows) > prepared.task.sample:
+        rows = rows.shuffle(seed=0).select(range(prepared.task.sample))
+        validation = prepared.task.encode(rows, prepared.tokenizers)
     trainer = Trainer(
         plan=plan,
         task=prepared.task,
         train=prepared.encoded["train"],
-        validation=prepared.encoded["validation"],
-        validation_rows=prepared.splits.validation,
-        pad_token_id=prepared.source.tokenizer.pad_token_id,
+        validation=validation,
+        validation_rows=rows,
+        tokenizers=prepared.tokenizers,
         accelerator=accelerator,
         settings=settings,
         record=record,
@@ -275,12 +280,13 @@ def _brief(numbers: Mapping[str, float]) -> str:
 
 def _predict(prepared: Prepared, model: PreTrainedModel, split: str, plan: Plan) -> list[Prediction]:
     """Single-precision predictions for a split; frozen features that are kept on disk are looked up there."""
-    tokens = TokenUnits(prepared.encoded[split], prepared.source.tokenizer.pad_token_id)
+    tokens = TokenUnits(prepared.encoded[split], prepared.tokenizers.source.pad_token_id)
     units: Units = tokens
     boundary = find_boundary(model, plan.moving)
-    if plan.cache == "disk" and boundary is not None and boundary.kind == "pooled":
+    if plan.cache == "disk" and boundary is not None and boundary.kind in WHOLE:
         units = replay(model, tokens, boundary, open_store(model, boundary, cache_folder())) or tokens
-    return prepared.task.decode(infer(model, prepared.task, units))
+    results = infer(model, prepared.task, units)
+    return prepared.task.decode(results, getattr(prepared.splits, split), prepared.tokenizers)
 
 
 def _baselines(prepared: Prepared) -> tuple[Row, ...]:
@@ -303,30 +309,27 @@ def _baselines(prepared: Prepared) -> tuple[Row, ...]:
     )
 
 
-def _verify(folder: Path, prepared: Prepared, expected: Sequence[Prediction]) -> None:
-    """Reload what was saved and let it predict again.
+def _verify(folder: Path, prepared: Prepared, model: PreTrainedModel) -> None:
+    """Reload what was saved and let both predict the same texts.
 
     Raises:
         TrainingError: the reloaded model predicts otherwise.
     """
-    role = next(iter(prepared.task.roles))
-    texts = list(prepared.splits.test[role][:PROBES])
-    again = open_run(folder).predict(texts)
-    for text, before, after in zip(texts, expected, again, strict=False):
+    texts = list(prepared.splits.test[prepared.task.input_role][:PROBES])
+    trained = Predictor(prepared.task, model, prepared.tokenizers, {}).predict(texts)
+    for text, before, after in zip(texts, trained, open_run(folder).predict(texts), strict=True):
         if not alike(before, after):
             raise TrainingError(
-                f"{folder / 'model'}: the saved model answers {after} to {text[:60]!r}, the trained one {before}"
+                f"{folder / 'model'}: the saved model answers {after} to {str(text)[:60]!r}, the trained one {before}"
             )
 
 
 def alike(one: Any, other: Any) -> bool:
-    """Whether two predictions are equal, numbers within the noise of batching."""
+    """Whether two predictions are equal, numbers within rounding."""
     if isinstance(one, float) and isinstance(other, float):
         return abs(one - other) < PROBE_TOLERANCE
     if isinstance(one, Mapping) and isinstance(other, Mapping):
-        label_is_close = max(one.get("probabilities", {}).values(), default=1.0) < 0.5 + PROBE_TOLERANCE
-        keys = [key for key in one if not (key == "label" and label_is_close)]
-        return one.keys() == other.keys() and all(alike(one[key], other[key]) for key in keys)
+        return one.keys() == other.keys() and all(alike(one[key], other[key]) for key in one)
     return bool(one == other)
 
 

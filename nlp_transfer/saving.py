@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel
 
 import nlp_transfer.modeling
 from nlp_transfer.errors import ConfigError, TrainingError
 from nlp_transfer.modeling.pooled import PooledConfig
 from nlp_transfer.modeling.static import StaticConfig, StaticTokenizer
 from nlp_transfer.sources.checkpoint import quietly
+from nlp_transfer.task import Tokenizers
 
 PACKAGES = (
     "nlp-transfer",
@@ -32,6 +33,7 @@ PACKAGES = (
     "numpy",
 )
 FINISHED = "metrics.json"  # written last
+TARGET = "target_tokenizer"  # folder in the model's, where the output has a vocabulary of its own
 
 
 def make_folder(wanted: str | Path | None, name: str) -> Path:
@@ -66,8 +68,8 @@ def make_folder(wanted: str | Path | None, name: str) -> Path:
     return folder
 
 
-def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
-    """Write weights (safetensors), configuration and tokenizer; our architectures take their modelling files along."""
+def save_model(model: PreTrainedModel, tokenizers: Tokenizers, folder: Path) -> None:
+    """Write weights (safetensors), configuration and tokenizers; our architectures take their modelling files along."""
     config = model.config
     own = isinstance(config, PooledConfig | StaticConfig)
     if isinstance(config, PooledConfig):
@@ -76,8 +78,10 @@ def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folde
             "AutoModelForSequenceClassification": "pooled.PooledClassifier",
         }
     quietly(lambda: model.save_pretrained(folder))
-    tokenizer.save_pretrained(folder)
-    if isinstance(tokenizer, StaticTokenizer):
+    tokenizers.source.save_pretrained(folder)
+    if tokenizers.target is not None:
+        tokenizers.target.save_pretrained(folder / TARGET)
+    if isinstance(tokenizers.source, StaticTokenizer):
         _update_json(
             folder / "tokenizer_config.json", {"auto_map": {"AutoTokenizer": [None, "static.StaticTokenizer"]}}
         )

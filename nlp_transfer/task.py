@@ -8,6 +8,7 @@ import importlib.util
 import pkgutil
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -41,30 +42,61 @@ class TaskOptions(Section):
     name: str = Field(description="A shipped task, or the dotted module of your own.")
 
 
+@dataclass(frozen=True)
+class Tokenizers:
+    """The tokenizer of the input, and that of the output where a task writes text in another vocabulary."""
+
+    source: "PreTrainedTokenizerBase"
+    target: "PreTrainedTokenizerBase | None" = None
+
+
 class Task(ABC):
     """Examples, model, loss, decoding and score of one kind of work.
 
     `roles` names what a row must hold and of which kind; data arrives with the roles as column names, labels already
-    as integers into `labels`; the first role is the input. `auto_class` opens the saved model.
-    `selection` names the validation score (higher is better) that chooses the checkpoint.
+    as integers into `labels`; the first role is the input.
+    `selection` names the validation score (higher is better) that chooses the checkpoint; `shown` the scores of a
+    table, `points` how many points a whole unit of them has, `compared` what `hits` measures where that is another
+    score than `selection`, `ceilings` those of the `baselines` that know the answers. `sample` is how many validation
+    examples are enough to judge an epoch; None for all.
     """
 
     Options: ClassVar[type[TaskOptions]] = TaskOptions
     roles: ClassVar[Mapping[str, RoleKind]]
     selection: ClassVar[str]
-    auto_class: ClassVar[str]
+    shown: ClassVar[Sequence[str]]
+    points: ClassVar[float] = 100.0
+    compared: ClassVar[str | None] = None
+    ceilings: ClassVar[Sequence[str]] = ()
+    sample: ClassVar[int | None] = None
 
     def __init__(self, options: Any, labels: tuple[str, ...] = ()) -> None:
         """Keep the checked options and the label names (empty for tasks without labels)."""
         self.options = options
         self.labels = labels
 
+    @property
+    def input_role(self) -> str:
+        """The role that is read to predict."""
+        return next(iter(self.roles))
+
+    @property
     @abstractmethod
-    def build(self, source: "Source", *, frozen: bool) -> "LoadedModel":
-        """Build the model; `frozen` says that the pretrained part will not move."""
+    def auto_class(self) -> str:
+        """Name of the `transformers` class that opens the saved model."""
 
     @abstractmethod
-    def encode(self, rows: "Dataset", tokenizer: "PreTrainedTokenizerBase", *, training: bool = False) -> "Encoded":
+    def build(self, source: "Source", rows: "Dataset", *, frozen: bool) -> "LoadedModel":
+        """Build the model, with a target tokenizer where the task writes text.
+
+        Args:
+            source: where the pretrained part comes from.
+            rows: of train, for what is fitted before training, such as a target vocabulary.
+            frozen: the pretrained part will not move.
+        """
+
+    @abstractmethod
+    def encode(self, rows: "Dataset", tokenizers: Tokenizers, *, training: bool = False) -> "Encoded":
         """Turn rows into model inputs, with targets where the rows have them; an example may become several units."""
 
     @abstractmethod
@@ -72,12 +104,15 @@ class Task(ABC):
         """The weighted **sum** of the losses of a batch's units; the loop divides by the units of the whole batch."""
 
     @abstractmethod
-    def infer(self, model: "PreTrainedModel", batch: "Batch") -> list[Any]:
-        """One raw result per unit, on the CPU; runs without gradients and in eval mode."""
+    def infer(self, model: "PreTrainedModel", batch: "Batch", *, quick: bool = False) -> list[Any]:
+        """One raw result per unit, on the CPU; runs without gradients and in eval mode.
+
+        `quick` asks for the cheap way, to judge an epoch.
+        """
 
     @abstractmethod
-    def decode(self, results: Sequence[Sequence[Any]]) -> list[Prediction]:
-        """One prediction per example from the raw results of its units."""
+    def decode(self, results: Sequence[Sequence[Any]], rows: "Dataset", tokenizers: Tokenizers) -> list[Prediction]:
+        """One prediction per example from its row and the raw results of its units."""
 
     @abstractmethod
     def score(self, predictions: Sequence[Prediction], rows: "Dataset") -> Scores:

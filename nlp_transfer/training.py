@@ -21,6 +21,7 @@ from nlp_transfer.batching import Encoded, plan
 from nlp_transfer.errors import TrainingError
 from nlp_transfer.evaluation import infer
 from nlp_transfer.features import (
+    WHOLE,
     Boundary,
     ReplayUnits,
     TokenUnits,
@@ -35,7 +36,7 @@ from nlp_transfer.modeling.pooled import PooledClassifier
 from nlp_transfer.modeling.static import StaticModel
 from nlp_transfer.solvers import solve, standardise
 from nlp_transfer.strategies import Phase, Plan
-from nlp_transfer.task import Scores, Task
+from nlp_transfer.task import Scores, Task, Tokenizers
 
 log = logging.getLogger(__name__)
 SETTLED = 3  # optimizer steps after which everything that trains must have had a gradient
@@ -79,7 +80,7 @@ class Trainer:
     train: Encoded
     validation: Encoded
     validation_rows: Any
-    pad_token_id: int
+    tokenizers: Tokenizers
     accelerator: Accelerator
     settings: Settings
     record: Callable[[dict[str, Any]], None]
@@ -114,9 +115,10 @@ class Trainer:
 
     def _units(self, model: nn.Module, phase: Phase, stack: contextlib.ExitStack) -> tuple[Units, Units]:
         """Both splits as tokens, or as stored activations where that is possible and pays."""
-        tokens = TokenUnits(self.train, self.pad_token_id), TokenUnits(self.validation, self.pad_token_id)
+        pad = self.tokenizers.source.pad_token_id
+        tokens = TokenUnits(self.train, pad), TokenUnits(self.validation, pad)
         boundary = find_boundary(model, frozenset(phase.rates))
-        pays = phase.epochs >= STORED_WORTH or (boundary is not None and boundary.kind == "pooled")
+        pays = phase.epochs >= STORED_WORTH or (boundary is not None and boundary.kind in WHOLE)
         if boundary is None or self.plan.cache == "none" or not pays:
             return tokens
         assert isinstance(model, PreTrainedModel)  # noqa: S101 - find_boundary saw to it
@@ -245,8 +247,9 @@ class Trainer:
     def validate(self, model: nn.Module, validation: Units) -> Scores:
         """Scores on the validation split."""
         with self.accelerator.autocast():
-            results = infer(model, self.task, validation)  # type: ignore[arg-type]
-        return self.task.score(self.task.decode(results), self.validation_rows)
+            results = infer(model, self.task, validation, quick=True)  # type: ignore[arg-type]
+        said = self.task.decode(results, self.validation_rows, self.tokenizers)
+        return self.task.score(said, self.validation_rows)
 
     def _progress(self, batches: list[np.ndarray], label: str) -> Iterator[np.ndarray]:
         show = self.settings.progress and self.accelerator.is_main_process

@@ -17,6 +17,7 @@ from transformers import AutoConfig, AutoModel, PreTrainedTokenizerFast
 
 from nlp_transfer.sources import load_source
 from nlp_transfer.strategies import make_plan
+from nlp_transfer.task import Tokenizers
 from nlp_transfer.training import Settings, Trainer
 from nlp_transfer_tasks.sentiment import Sentiment, SentimentOptions
 
@@ -130,7 +131,7 @@ class Training:
     def __post_init__(self):
         torch.manual_seed(self.seed)
         kind = self.strategy["kind"]
-        self.loaded = self.task.build(self.source, frozen=kind == "frozen")
+        self.loaded = self.task.build(self.source, self.train, frozen=kind == "frozen")
         self.plan = make_plan(
             **self.strategy,
             loaded=self.loaded,
@@ -139,16 +140,17 @@ class Training:
             learning_rate=self.learning_rate,
             epochs=self.epochs,
         )
+        self.tokenizers = Tokenizers(self.source.tokenizer, self.loaded.target_tokenizer)
         self.records = []
 
     def trainer(self):
         return Trainer(
             plan=self.plan,
             task=self.task,
-            train=self.task.encode(self.train, self.source.tokenizer, training=True),
-            validation=self.task.encode(self.validation, self.source.tokenizer),
+            train=self.task.encode(self.train, self.tokenizers, training=True),
+            validation=self.task.encode(self.validation, self.tokenizers),
             validation_rows=self.validation,
-            pad_token_id=self.source.tokenizer.pad_token_id,
+            tokenizers=self.tokenizers,
             accelerator=Accelerator(cpu=True),
             settings=Settings(
                 batch_size=self.batch_size,

@@ -32,10 +32,11 @@ OWN_TYPES = (static.StaticConfig.model_type, pooled.PooledConfig.model_type)
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A model and the names of its parameters that no pretrained weights were found for."""
+    """A model, the names of its parameters that no pretrained weights were found for, and who reads its output."""
 
     model: PreTrainedModel
     new: frozenset[str]
+    target_tokenizer: PreTrainedTokenizerBase | None = None
 
 
 @dataclass(frozen=True)
@@ -141,8 +142,9 @@ class Checkpoint:
         config = self.config.__class__.from_dict({**self.config.to_dict(), **settings})
         shape = self._attempt(lambda: auto.from_config(config), "model")
         prefix = f"{shape.base_model_prefix}."
-        head = {name for name, _ in shape.named_parameters() if auto is not AutoModel and not name.startswith(prefix)}
         if self.scratch:
+            pretrained = {id(parameter) for parameter in shape.base_model.parameters()}
+            head = {name for name, parameter in shape.named_parameters() if id(parameter) not in pretrained}
             return LoadedModel(shape.float(), frozenset(head))
         del shape
         # A head made for other labels has another shape; it is drawn anew. `_check` refuses all other mismatches.

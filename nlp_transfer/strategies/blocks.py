@@ -25,31 +25,53 @@ def find_layers(encoder: nn.Module) -> Layers | None:
     return None
 
 
-def blocks(model: PreTrainedModel) -> list[list[str]]:
-    """Parameter names from the bottom up: [embeddings, layer 1, ..., layer n, head].
+@dataclass(frozen=True)
+class Encoder:
+    """The encoder inside a model: the module, and what its parameters' names begin with."""
 
-    What every layer uses (relative positions) counts with the embeddings, so it freezes first and thaws last. The
-    n-gram table of fastText is in no block: it has millions of rows, and words that training never meets need them as
-    they were learnt together.
+    module: PreTrainedModel
+    prefix: str
+
+
+def find_encoder(model: PreTrainedModel) -> Encoder:
+    """The encoder under a head or beside a decoder; the model itself if it is one."""
+    module = model.get_encoder() if model.config.is_encoder_decoder else model.base_model
+    assert isinstance(module, PreTrainedModel)  # noqa: S101 - of every transformers model
+    prefix = "" if module is model else next(f"{name}." for name, one in model.named_modules() if one is module)
+    return Encoder(module, prefix)
+
+
+def outside_encoder(model: PreTrainedModel) -> list[str]:
+    """Names of the parameters that the encoder does not hold; embeddings that it shares with a decoder are its own."""
+    held = {id(parameter) for parameter in find_encoder(model).module.parameters()}
+    return [name for name, parameter in model.named_parameters() if id(parameter) not in held]
+
+
+def blocks(model: PreTrainedModel) -> list[list[str]]:
+    """Parameter names from the bottom up: [embeddings, layer 1, ..., layer n, head or decoder].
+
+    What every layer uses (relative positions), or the decoder too, counts with the embeddings, so it freezes first and
+    thaws last. Two things are in no block: the n-gram table of fastText, which has millions of rows, and words that
+    training never meets need them as they were learnt together; and the pooler beside a decoder, which nothing reads.
     """
-    encoder = model.base_model
-    prefix = "" if encoder is model else next(f"{n}." for n, m in model.named_modules() if m is encoder)
-    layers = find_layers(encoder)
+    encoder = find_encoder(model)
+    layers = find_layers(encoder.module)
     count = len(layers.modules) if layers else 1
+    outside = set(outside_encoder(model))
     found: list[list[str]] = [[] for _ in range(count + 2)]
     for name, _ in model.named_parameters():
-        if ".ngrams." in f".{name}":
+        inner = name.removeprefix(encoder.prefix)
+        unread = model.config.is_encoder_decoder and inner.startswith("pooler.") and name not in outside
+        if ".ngrams." in f".{name}" or unread:
             continue
-        found[_depth(name, prefix, layers, count)].append(name)
+        on_top = name in outside or any(part in inner for part in ON_TOP)
+        found[count + 1 if on_top else _depth(inner, layers)].append(name)
     return [names for names in found if names]
 
 
-def _depth(name: str, prefix: str, layers: Layers | None, count: int) -> int:
-    inner = name.removeprefix(prefix)
-    if not name.startswith(prefix) or any(part in inner for part in ON_TOP):
-        return count + 1
+def _depth(inner: str, layers: Layers | None) -> int:
     if layers is None:
-        return 0 if "embedding" in inner.split(".")[0] else 1
+        return 0 if "embedding" in inner.partition(".")[0] else 1
     if inner.startswith(f"{layers.path}."):
         return int(inner.removeprefix(f"{layers.path}.").split(".")[0]) + 1
     return 0

@@ -6,6 +6,7 @@ from nlp_transfer.errors import ConfigError
 from nlp_transfer.modeling.pooled import PooledClassifier
 from nlp_transfer.sources import LoadedModel
 from nlp_transfer.strategies.base import Phase, Plan, plain
+from nlp_transfer.strategies.blocks import outside_encoder
 
 
 def linear_on_features(loaded: LoadedModel) -> bool:
@@ -27,7 +28,7 @@ def frozen(
     solver: Literal["auto", "lbfgs", "gradient"] = "auto",
     cache: str = "disk",
 ) -> Plan:
-    """Train the new parameters only.
+    """Train the new parameters only; of an encoder and decoder, all but the encoder.
 
     Args:
         loaded: the model and its new parameters.
@@ -39,7 +40,8 @@ def frozen(
     Raises:
         ConfigError: L-BFGS was asked for a head that is not linear, or nothing is new.
     """
-    if not loaded.new:
+    moving = outside_encoder(loaded.model) if loaded.model.config.is_encoder_decoder else sorted(loaded.new)
+    if not moving:
         raise ConfigError(
             "strategy.kind: frozen leaves nothing to train, for the checkpoint brings its own head; "
             "use task.head.kind=pooled, or another strategy"
@@ -51,7 +53,7 @@ def frozen(
     phase = Phase(
         name="frozen",
         epochs=1 if solved else epochs,
-        rates=dict.fromkeys(sorted(loaded.new), learning_rate),
+        rates=dict.fromkeys(moving, learning_rate),
         solver="lbfgs" if solved else "gradient",
     )
     return Plan(loaded.model, (phase,), cache, plain)

@@ -12,6 +12,7 @@ from transformers import PreTrainedModel
 from nlp_transfer.errors import ConfigError
 from nlp_transfer.sources import LoadedModel
 from nlp_transfer.strategies.base import Phase, Plan
+from nlp_transfer.strategies.blocks import find_encoder
 
 PISSA: Any = "pissa_niter_4"  # the randomised decomposition: seconds where the exact one takes half a minute
 
@@ -83,11 +84,19 @@ def lora(
 
 
 def _modules(model: PreTrainedModel, new: frozenset[str]) -> tuple[list[str], str]:
-    """Exact paths of the pretrained linear layers and of the word embeddings."""
+    """Exact paths of the pretrained linear layers and of the word embeddings; the output layer over words is neither.
+
+    That layer is often tied to the embeddings, and adapting one of the two would part them.
+    """
+    fresh = {id(parameter) for name, parameter in model.named_parameters() if name in new}
     linear = [
-        name for name, module in model.named_modules() if isinstance(module, nn.Linear) and f"{name}.weight" not in new
+        name
+        for name, module in model.named_modules()
+        if isinstance(module, nn.Linear)
+        and id(module.weight) not in fresh
+        and module is not model.get_output_embeddings()
     ]
-    words = model.get_input_embeddings()
+    words = find_encoder(model).module.get_input_embeddings()
     return linear, next(name for name, module in model.named_modules() if module is words)
 
 

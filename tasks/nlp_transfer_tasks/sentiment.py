@@ -10,9 +10,9 @@ import nlp_transfer as nt
 if TYPE_CHECKING:
     import torch
     from datasets import Dataset
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedModel
 
-    from nlp_transfer import Batch, Encoded, LoadedModel, Prediction, RoleKind, Scores, Source, Splits
+    from nlp_transfer import Batch, Encoded, LoadedModel, Prediction, RoleKind, Scores, Source, Splits, Tokenizers
 
 Units = Annotated[int, Field(ge=1)]
 Pooling = Literal["cls", "mean", "max"]
@@ -53,10 +53,11 @@ class Sentiment(nt.Task):
     Options = SentimentOptions
     roles: ClassVar[dict[str, "RoleKind"]] = {"text": "text", "label": "label"}
     selection = "accuracy"
+    shown = ("accuracy", "macro_f1")
     auto_class = "AutoModelForSequenceClassification"
     options: SentimentOptions
 
-    def build(self, source: "Source", *, frozen: bool) -> "LoadedModel":
+    def build(self, source: "Source", rows: "Dataset", *, frozen: bool) -> "LoadedModel":
         """A classifier with the label names in its configuration."""
         head = self.options.head
         pooled = head.kind == "pooled" or (head.kind == "auto" and (frozen or source.kind == "vectors"))
@@ -73,13 +74,13 @@ class Sentiment(nt.Task):
             dropout=head.dropout,
         )
 
-    def encode(self, rows: "Dataset", tokenizer: "PreTrainedTokenizerBase", *, training: bool = False) -> "Encoded":
+    def encode(self, rows: "Dataset", tokenizers: "Tokenizers", *, training: bool = False) -> "Encoded":
         """Tokenize by the policy for long documents."""
         labels = rows["label"][:] if "label" in rows.column_names else None
         balanced = training and labels is not None and self.options.class_weights == "balanced"
         return nt.encode_documents(
             rows["text"][:],
-            tokenizer,
+            tokenizers.source,
             max_length=self.options.max_length,
             policy=self.options.long_documents,
             max_windows=self.options.max_windows,
@@ -91,11 +92,16 @@ class Sentiment(nt.Task):
         """Weighted sum of cross-entropies."""
         return nt.classification_loss(model, batch, smoothing=smoothing)
 
-    def infer(self, model: "PreTrainedModel", batch: "Batch") -> list[Any]:
-        """One row of logits per unit."""
+    def infer(self, model: "PreTrainedModel", batch: "Batch", *, quick: bool = False) -> list[Any]:
+        """One row of logits per unit; there is no quicker way."""
         return nt.classification_logits(model, batch)
 
-    def decode(self, results: "Sequence[Sequence[Any]]") -> list["Prediction"]:
+    def decode(
+        self,
+        results: "Sequence[Sequence[Any]]",
+        rows: "Dataset",
+        tokenizers: "Tokenizers",
+    ) -> list["Prediction"]:
         """Softmax of the mean logits of a document's units."""
         return [
             {"label": max(probabilities, key=lambda name: probabilities[name]), "probabilities": probabilities}

@@ -344,8 +344,8 @@ def test_rendered_configuration_builds_the_same_model(tmp_path):
     first = sentiment()
     config = load_config({"task": {"name": "sentiment"}, "data": {"train": "x"}})
     again = Sentiment(load(tmp_path, render(config)).task, first.labels)
-    assert again.build(source, frozen=True).model.config.pooling == ["max"]
-    assert first.build(source, frozen=True).model.config.pooling == ["max"]
+    assert again.build(source, None, frozen=True).model.config.pooling == ["max"]
+    assert first.build(source, None, frozen=True).model.config.pooling == ["max"]
 
 
 def test_there_are_at_least_eight_sentiment_configurations():

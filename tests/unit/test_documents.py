@@ -13,6 +13,7 @@ from nlp_transfer.documents import encode_documents
 from nlp_transfer.features import TokenUnits
 from nlp_transfer.models.classification import build_classifier, mean_probabilities
 from nlp_transfer.sources import load_source
+from nlp_transfer.task import Tokenizers
 
 START, END, UNKNOWN = 0, 2, 3
 LONG = " ".join(["good"] * 5 + ["film"] * 20 + ["bad"] * 5)  # 30 tokens
@@ -125,9 +126,9 @@ def test_balanced_classes_count_alike_in_the_loss_of_training_only():
 
     uneven = Dataset.from_dict({"text": ["good"] * 3 + ["bad"], "label": [1, 1, 1, 0]})
     task = sentiment(class_weights="balanced")
-    encoded = task.encode(uneven, TOKENIZER, training=True)
+    encoded = task.encode(uneven, Tokenizers(TOKENIZER), training=True)
     np.testing.assert_allclose(encoded.weights, [2 / 3, 2 / 3, 2 / 3, 2])
-    np.testing.assert_allclose(task.encode(uneven, TOKENIZER).weights, 1)
+    np.testing.assert_allclose(task.encode(uneven, Tokenizers(TOKENIZER)).weights, 1)
 
 
 def test_units_hold_no_more_than_the_tokens_asked_for_special_ones_included():

@@ -10,6 +10,7 @@ from tiny import LABELS, Training, checkpoint, rows, sentiment, vectors
 from nlp_transfer import features
 from nlp_transfer.features import Boundary, ReplayUnits, Store, TokenUnits, compute, find_boundary, replay
 from nlp_transfer.models.classification import build_classifier
+from nlp_transfer.task import Tokenizers
 
 POOLED = Boundary("pooled")
 
@@ -25,7 +26,7 @@ def pooled(source, **settings):
 
 @pytest.fixture
 def units(source):
-    return TokenUnits(sentiment().encode(rows(24), source.tokenizer), 1)
+    return TokenUnits(sentiment().encode(rows(24), Tokenizers(source.tokenizer)), 1)
 
 
 def count_forwards(model):
@@ -76,7 +77,7 @@ def test_only_examples_that_the_cache_lacks_are_computed(source, tmp_path):
     for data, expected in ((rows(8), 8), (rows(20), 12), (rows(20).select(range(19, -1, -1)), 0)):
         model = pooled(source)
         seen = count_forwards(model)
-        Store(tmp_path / "k").fill(model, TokenUnits(sentiment().encode(data, source.tokenizer), 1), POOLED)
+        Store(tmp_path / "k").fill(model, TokenUnits(sentiment().encode(data, Tokenizers(source.tokenizer)), 1), POOLED)
         assert sum(seen) == expected
 
 
@@ -85,7 +86,9 @@ def test_rows_from_the_cache_follow_the_order_of_the_units(source, units, tmp_pa
     direct = compute(model, units, POOLED, np.arange(24), progress=False)
     Store(tmp_path).fill(model, units, POOLED, progress=False)
     shuffled = rows(24).select(np.random.default_rng(1).permutation(24))
-    again = Store(tmp_path).fill(model, TokenUnits(sentiment().encode(shuffled, source.tokenizer), 1), POOLED)
+    again = Store(tmp_path).fill(
+        model, TokenUnits(sentiment().encode(shuffled, Tokenizers(source.tokenizer)), 1), POOLED
+    )
     for row, position in zip(again, np.random.default_rng(1).permutation(24), strict=True):
         assert np.array_equal(row, direct[position])
 
@@ -215,7 +218,7 @@ def test_the_cache_folder_can_be_named(monkeypatch, tmp_path):
 def test_bags_of_vectors_pool_to_what_the_model_itself_answers(tmp_path, pooling):
     source = vectors(tmp_path / "v.txt")
     model = pooled(source, pooling=[pooling])
-    units = TokenUnits(sentiment().encode(rows(24), source.tokenizer), 0)
+    units = TokenUnits(sentiment().encode(rows(24), Tokenizers(source.tokenizer)), 0)
     with torch.inference_mode():
         expected = model(**units.batch(np.arange(24)).inputs).logits
         stored = replay(model, units, POOLED, None, progress=False)

@@ -14,8 +14,9 @@ ROOT = Path(__file__).parents[2]
 LAYERS = [  # lowest first; a module may import its own layer and those below
     "errors modeling network",
     "task yamlfile",
-    "explaining config",
-    "sources data places readers lines cells labels splitting inspection metrics baselines batching precision",
+    "explaining config writing",
+    "sources data places readers lines cells labels splitting inspection",
+    "metrics text_metrics baselines batching precision",
     "documents models strategies features evaluation solvers",
     "training",
     "saving prediction report",
@@ -36,7 +37,7 @@ HOMES = {  # heavy packages and the only modules that may import them
     "huggingface_hub": "network",
 }
 # What `--help` and the answer to a wrong configuration load.
-LIGHT = {"__init__", "__main__", "cli", "errors", "task", "yamlfile", "explaining", "config"}
+LIGHT = {"__init__", "__main__", "cli", "errors", "task", "yamlfile", "explaining", "config", "writing"}
 HEAVY = {"torch", "transformers", "numpy", "pandas", "scipy", "safetensors", "pyarrow", "tokenizers", "rich", "tqdm"}
 HEAVY |= HOMES.keys()
 

@@ -8,6 +8,7 @@ import pytest
 from rich.console import Console
 
 from nlp_transfer.report import Row, plot, render_table, verdicts
+from nlp_transfer_tasks.sentiment import Sentiment
 
 SIZE = 200
 SCORES = re.compile(r"([+-]\d+\.\d) points \(([+-]\d+\.\d) to ([+-]\d+\.\d)\) of test accuracy")
@@ -28,7 +29,7 @@ def simple(name, share):
 
 
 def said(rows, baselines):
-    return verdicts(rows, baselines, metric="accuracy")
+    return verdicts(rows, baselines, task=Sentiment)
 
 
 def test_clear_gain_is_said_to_beat_the_simple_method():
@@ -92,7 +93,7 @@ def test_runs_that_read_alike_are_told_apart_by_their_names(tmp_path):
 
 def text(rows, baselines):
     console = Console(width=160, file=io.StringIO())
-    console.print(render_table(rows, baselines))
+    console.print(render_table(rows, baselines, task=Sentiment))
     return console.file.getvalue()
 
 
@@ -107,7 +108,7 @@ def test_table_shows_simple_methods_first_and_every_figure():
 
 
 def test_plot_writes_a_png(tmp_path):
-    plot([row("a", 0.9), row("b", 0.5, scratch=True)], [simple("tfidf", 0.7)], tmp_path / "p.png", metric="accuracy")
+    plot([row("a", 0.9), row("b", 0.5, scratch=True)], [simple("tfidf", 0.7)], tmp_path / "p.png", task=Sentiment)
     content = (tmp_path / "p.png").read_bytes()
     assert content.startswith(b"\x89PNG")
     assert len(content) > 5000
@@ -121,5 +122,5 @@ def test_plot_gives_every_run_a_bar_of_its_own(tmp_path, monkeypatch):
     monkeypatch.setattr(
         Axes, "barh", lambda self, y, width, **rest: drawn.append(y) or original(self, y, width, **rest)
     )
-    plot([row("a", 0.9), row("b", 0.5)], [], tmp_path / "p.png", metric="accuracy")
+    plot([row("a", 0.9), row("b", 0.5)], [], tmp_path / "p.png", task=Sentiment)
     assert sorted(drawn[0]) == ["minilm, frozen (a)", "minilm, frozen (b)"]

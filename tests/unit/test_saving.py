@@ -13,6 +13,7 @@ from nlp_transfer.errors import CheckpointError, ConfigError, TrainingError
 from nlp_transfer.models.classification import build_classifier
 from nlp_transfer.prediction import load_model
 from nlp_transfer.saving import make_folder, save_model, write_json
+from nlp_transfer.task import Tokenizers
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +145,7 @@ def test_the_modelling_files_beside_a_model_are_those_of_this_package(finished):
 
 def test_a_native_model_needs_no_modelling_files(tmp_path):
     source = checkpoint(tmp_path / "bert")
-    save_model(build_classifier(source, LABELS, head="native").model, source.tokenizer, tmp_path / "model")
+    save_model(build_classifier(source, LABELS, head="native").model, Tokenizers(source.tokenizer), tmp_path / "model")
     assert not list((tmp_path / "model").glob("*.py"))
     assert "auto_map" not in json.loads((tmp_path / "model" / "config.json").read_text())
 
@@ -153,14 +154,14 @@ def test_saving_twice_writes_the_same_bytes(tmp_path):
     source = checkpoint(tmp_path / "bert")
     model = build_classifier(source, LABELS, head="pooled").model
     for name in ("one", "two"):
-        save_model(model, source.tokenizer, tmp_path / name)
+        save_model(model, Tokenizers(source.tokenizer), tmp_path / name)
     files = {path.name: path.read_bytes() for path in (tmp_path / "one").iterdir()}
     assert files == {path.name: path.read_bytes() for path in (tmp_path / "two").iterdir()}
 
 
 def test_a_reloaded_model_can_be_saved_and_loaded_again(finished, tmp_path):
-    model, tokenizer = load_model(finished / "model", "AutoModelForSequenceClassification")
-    save_model(model, tokenizer, tmp_path / "again")
+    model, tokenizers = load_model(finished / "model", "AutoModelForSequenceClassification")
+    save_model(model, tokenizers, tmp_path / "again")
     again, _ = load_model(tmp_path / "again", "AutoModelForSequenceClassification")
     assert all(torch.equal(one, other) for one, other in zip(model.parameters(), again.parameters(), strict=True))
 
@@ -168,7 +169,7 @@ def test_a_reloaded_model_can_be_saved_and_loaded_again(finished, tmp_path):
 def test_a_trained_checkpoint_serves_as_the_source_of_the_next_run(tmp_path):
     first = Training(checkpoint(tmp_path / "bert"), {"kind": "full"})
     first.fit()
-    save_model(first.plan.model, first.source.tokenizer, tmp_path / "model")
+    save_model(first.plan.model, Tokenizers(first.source.tokenizer), tmp_path / "model")
     from nlp_transfer.sources import load_source
 
     second = load_source("checkpoint", name=str(tmp_path / "model"))

@@ -25,6 +25,7 @@ from nlp_transfer.prediction import Predictor, load_model
 from nlp_transfer.saving import save_model
 from nlp_transfer.sources import list_sources, load_source
 from nlp_transfer.strategies.full import full
+from nlp_transfer.task import Tokenizers
 
 
 @pytest.fixture(scope="module", params=FAMILIES)
@@ -33,7 +34,7 @@ def source(request, tmp_path_factory):
 
 
 def logits(model, texts):
-    encoded = sentiment().encode(rows().select(range(len(texts))), tokenizer())
+    encoded = sentiment().encode(rows().select(range(len(texts))), Tokenizers(tokenizer()))
     batch = TokenUnits(encoded, 1).batch(np.arange(len(texts)))
     with torch.inference_mode():
         return model.eval()(**batch.inputs).logits
@@ -63,9 +64,9 @@ def test_a_trained_model_predicts_the_same_after_reloading(source, strategy, tmp
     training = Training(source, strategy)
     training.fit()
     model = training.plan.finish(training.plan.model)
-    save_model(model, source.tokenizer, tmp_path / "model")
+    save_model(model, Tokenizers(source.tokenizer), tmp_path / "model")
     reloaded, again = load_model(tmp_path / "model", "AutoModelForSequenceClassification")
-    said = Predictor(training.task, model, source.tokenizer, {}).predict(texts()[0])
+    said = Predictor(training.task, model, Tokenizers(source.tokenizer), {}).predict(texts()[0])
     assert Predictor(training.task, reloaded, again, {}).predict(texts()[0]) == said
     assert len({one["probabilities"]["positive"] for one in said}) > 10
     assert reloaded.config.id2label == dict(enumerate(LABELS))
@@ -80,7 +81,7 @@ def layered(request, tmp_path):
 def test_replayed_activations_give_the_logits_of_the_whole_model(layered, head):
     loaded = build_classifier(layered, LABELS, head=head)
     model = loaded.model.eval()
-    units = TokenUnits(sentiment().encode(rows(), layered.tokenizer), 1)
+    units = TokenUnits(sentiment().encode(rows(), Tokenizers(layered.tokenizer)), 1)
     boundary = find_boundary(model, full(loaded, epochs=1, learning_rate=1.0, freeze_below=1).moving)
     assert boundary == Boundary("layer", 1)
     stored = replay(model, units, boundary, None, progress=False)
@@ -151,7 +152,7 @@ def test_layers_may_be_mixed_or_chosen_and_a_layer_that_is_not_there_is_refused(
 def test_pooling_ignores_padding(tmp_path):
     source = checkpoint(tmp_path)
     model = build_classifier(source, LABELS, head="pooled", pooling=["cls", "mean", "max"]).model.eval()
-    encoded = sentiment().encode(rows(), source.tokenizer)
+    encoded = sentiment().encode(rows(), Tokenizers(source.tokenizer))
     units = TokenUnits(encoded, 1)
     shortest, longest = int(encoded.lengths.argmin()), int(encoded.lengths.argmax())
     with torch.inference_mode():
@@ -170,7 +171,7 @@ def test_features_of_a_classifier_come_in_the_order_asked_for_whatever_the_lengt
     source = checkpoint(tmp_path)
     model = build_classifier(source, LABELS, head="pooled").model.eval()
     assert isinstance(model, PooledClassifier)
-    units = TokenUnits(sentiment().encode(rows(), source.tokenizer), 1)
+    units = TokenUnits(sentiment().encode(rows(), Tokenizers(source.tokenizer)), 1)
     order = np.array([7, 3, 40, 0])
     together = compute(model, units, Boundary("pooled"), order, progress=False)
     alone = [compute(model, units, Boundary("pooled"), np.array([i]), progress=False)[0] for i in order]

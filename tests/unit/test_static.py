@@ -15,6 +15,7 @@ from nlp_transfer.models.classification import build_classifier
 from nlp_transfer.prediction import Predictor
 from nlp_transfer.saving import save_model
 from nlp_transfer.sources import load_source
+from nlp_transfer.task import Tokenizers
 
 MIXED = ["Paris", "paris", "apple", "##.##", "0000", "model-#", "end"]
 UNKNOWN = 1
@@ -79,7 +80,7 @@ def test_the_vector_of_a_word_is_the_row_of_its_file_and_unknown_is_their_mean(t
 
 
 def test_the_tokenizer_keeps_its_ids_and_its_chain_when_reloaded(mixed, tmp_path):
-    save_model(mixed.encoder().model, mixed.tokenizer, tmp_path / "model")
+    save_model(mixed.encoder().model, Tokenizers(mixed.tokenizer), tmp_path / "model")
     again = AutoTokenizer.from_pretrained(tmp_path / "model", trust_remote_code=False)
     text = "Paris paris APPLE 1987 pear end"
     assert again(text)["input_ids"] == mixed.tokenizer(text)["input_ids"]
@@ -94,7 +95,7 @@ def test_the_tokenizer_keeps_its_ids_and_its_chain_when_reloaded(mixed, tmp_path
 def test_the_encoder_reloads_through_auto_model_with_equal_states(tmp_path, contextualizer):
     source = vectors(tmp_path / "v.txt", contextualizer)
     model = source.encoder().model.eval()
-    save_model(model, source.tokenizer, tmp_path / "model")
+    save_model(model, Tokenizers(source.tokenizer), tmp_path / "model")
     again = AutoModel.from_pretrained(tmp_path / "model", trust_remote_code=False).eval()
     inputs = source.tokenizer(["the film was great", "bad"], padding=True, return_tensors="pt")
     with torch.inference_mode():
@@ -124,7 +125,7 @@ def test_what_stands_above_the_table_is_new_and_the_table_is_not(tmp_path, conte
 def test_a_word_that_training_never_saw_gets_its_own_vector_at_prediction(tmp_path, strategy):
     seen = rows().filter(lambda row: "great" not in row["text"] and "stale" not in row["text"])
     source = vectors(tmp_path / "v.txt")
-    training = Training(source, {"kind": strategy}, train=seen, validation=seen, epochs=6, learning_rate=0.05)
+    training = Training(source, {"kind": strategy}, train=seen, validation=seen, epochs=6, learning_rate=0.01)
     before = source.encoder().model.embeddings.weight.detach().clone()
     training.fit()
     model = training.plan.finish(training.plan.model)
@@ -132,7 +133,7 @@ def test_a_word_that_training_never_saw_gets_its_own_vector_at_prediction(tmp_pa
     for word in ("great", "stale"):
         row = source.tokenizer(word)["input_ids"]
         assert torch.equal(after[row], before[row])
-    said = Predictor(training.task, model, source.tokenizer, {}).predict(["great", "zzz", "stale"])
+    said = Predictor(training.task, model, Tokenizers(source.tokenizer), {}).predict(["great", "zzz", "stale"])
     great, unheard, stale = (one["probabilities"]["positive"] for one in said)
     assert great > stale + 0.02
     assert unheard not in {great, stale}
@@ -174,7 +175,7 @@ def test_rows_of_words_that_no_text_uses_stay_byte_identical(tmp_path, monkeypat
 def test_the_optimizer_holds_the_rows_of_the_run_only(tmp_path):
     source = vectors(tmp_path / "v.txt", words=[*WORDS, *(f"unused{i}x" for i in range(500))])
     training = Training(source, {"kind": "full"})
-    encoded = training.task.encode(training.train, source.tokenizer)
+    encoded = training.task.encode(training.train, Tokenizers(source.tokenizer))
     rates = training.plan.phases[0].rates
     with loop.restricted(training.plan.model, rates, [encoded]):
         optimizer = loop.make_optimizer(training.plan.model, rates, 0.01)
@@ -199,7 +200,9 @@ def test_a_vocabulary_of_n_keeps_the_first_n_words_of_the_file(tmp_path):
 
 def test_the_share_of_unknown_words_is_counted(tmp_path):
     source = vectors(tmp_path / "v.txt")
-    encoded = sentiment().encode(rows().select(range(2)).map(lambda _: {"text": "good zzz film yyy"}), source.tokenizer)
+    encoded = sentiment().encode(
+        rows().select(range(2)).map(lambda _: {"text": "good zzz film yyy"}), Tokenizers(source.tokenizer)
+    )
     assert encoded.unknown == 0.5
 
 
@@ -240,7 +243,7 @@ def fasttext(tmp_path_factory):
 def test_an_unknown_word_gets_the_fasttext_vector_of_gensim_from_end_to_end(fasttext, tmp_path, word):
     keyed, path = fasttext
     source = load_source("vectors", name=path)
-    save_model(source.encoder().model, source.tokenizer, tmp_path / "model")
+    save_model(source.encoder().model, Tokenizers(source.tokenizer), tmp_path / "model")
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "model", trust_remote_code=False)
     model = AutoModel.from_pretrained(tmp_path / "model", trust_remote_code=False)
     inputs = tokenizer(["bad film", f"The {word}"], return_tensors="pt")
@@ -269,13 +272,13 @@ def test_fasttext_vectors_train_by_every_strategy_with_and_without_unknown_words
 
 def test_a_text_without_unknown_words_beside_one_with_some_gets_no_ngrams(fasttext):
     source = load_source("vectors", name=fasttext[1])
-    encoded = sentiment().encode(rows().select(range(2)), source.tokenizer)
+    encoded = sentiment().encode(rows().select(range(2)), Tokenizers(source.tokenizer))
     ragged = pad([unit["ngram_ids"] for unit in encoded.inputs], -1)
     assert ragged.ndim == 3
 
 
 def test_the_saved_settings_of_a_tokenizer_name_its_own_class_and_no_local_path(mixed, tmp_path):
-    save_model(mixed.encoder().model, mixed.tokenizer, tmp_path / "model")
+    save_model(mixed.encoder().model, Tokenizers(mixed.tokenizer), tmp_path / "model")
     settings = json.loads((tmp_path / "model" / "tokenizer_config.json").read_text())
     assert settings["auto_map"]["AutoTokenizer"] == [None, "static.StaticTokenizer"]
     for file in (tmp_path / "model").glob("*.json"):

@@ -13,6 +13,7 @@ from nlp_transfer.errors import ConfigError, TrainingError
 from nlp_transfer.models.classification import build_classifier
 from nlp_transfer.strategies import make_plan
 from nlp_transfer.strategies.blocks import blocks
+from nlp_transfer.task import Tokenizers
 from nlp_transfer.training import check_moved, check_rested, fingerprints, freeze, rate_factor, train_mode
 
 RATE = 0.01
@@ -154,7 +155,7 @@ def test_lora_targets_that_match_nothing_are_refused_with_those_there_are(native
 def test_the_variants_of_lora_merge_into_the_model_they_trained(source, settings):
     training = Training(source, {"kind": "lora", "rank": 2, **settings})
     training.fit()
-    batch = training.trainer().task.encode(training.validation, source.tokenizer)
+    batch = training.trainer().task.encode(training.validation, Tokenizers(source.tokenizer))
     from nlp_transfer.evaluation import infer
     from nlp_transfer.features import TokenUnits
 

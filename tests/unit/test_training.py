@@ -13,6 +13,7 @@ from nlp_transfer.models.classification import classification_loss
 from nlp_transfer.saving import save_model
 from nlp_transfer.sources import load_source
 from nlp_transfer.strategies import save_adapter
+from nlp_transfer.task import Tokenizers
 from nlp_transfer.training import Trainer, make_optimizer
 from nlp_transfer_tasks.sentiment import Sentiment
 
@@ -111,7 +112,8 @@ def test_an_adapter_folder_holds_all_that_was_trained_and_no_local_path(source, 
 
     origin = vectors(tmp_path / "v.txt", "cnn") if contextual else source
     training = Training(origin, {"kind": "lora", "rank": 2}, epochs=2)
-    untrained = training.task.build(origin, frozen=False).model  # another draw of the head: the adapter must bring its
+    # Another draw of the head: the adapter must bring its own.
+    untrained = training.task.build(origin, None, frozen=False).model
     training.fit()
     save_adapter(training.plan.model, tmp_path / "adapter", "some/base")
     assert sorted(file.name for file in (tmp_path / "adapter").iterdir()) == [
@@ -301,7 +303,7 @@ def test_a_training_learns(tmp_path):
 def test_saving_a_model_in_training_does_not_change_it(source, tmp_path):
     training = Training(source, {"kind": "full"})
     before = digest(training.plan.model)
-    save_model(training.plan.model, source.tokenizer, tmp_path / "model")
+    save_model(training.plan.model, Tokenizers(source.tokenizer), tmp_path / "model")
     assert digest(training.plan.model) == before
 
 

@@ -1,0 +1,234 @@
+"""Text to text: a checkpoint that reads and writes, or any encoder beside a fresh or warm-started decoder."""
+
+import copy
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from tokenizers import Tokenizer, decoders, normalizers, pre_tokenizers, processors, trainers
+from tokenizers.models import BPE
+from torch import Tensor, nn
+from transformers import (
+    AutoModelForCausalLM,
+    AutoModelForSeq2SeqLM,
+    BertConfig,
+    BertLMHeadModel,
+    EncoderDecoderModel,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    PreTrainedTokenizerFast,
+)
+from transformers.modeling_outputs import BaseModelOutput
+
+from nlp_transfer.batching import IGNORED, Batch, Encoded
+from nlp_transfer.documents import LongPolicy, encode_documents
+from nlp_transfer.errors import ConfigError
+from nlp_transfer.sources import Checkpoint, LoadedModel, Source
+from nlp_transfer.task import Tokenizers
+from nlp_transfer.writing import DecoderOptions, GenerationOptions
+
+PAD, START, END = "<pad>", "<s>", "</s>"
+HEAD_SIZE = 64
+
+
+def build_seq2seq(
+    source: Source,
+    targets: Iterable[str],
+    *,
+    decoder: DecoderOptions,
+    generation: GenerationOptions,
+    max_target_length: int,
+    target_language: str | None = None,
+) -> LoadedModel:
+    """Make a model that writes text from any source.
+
+    A sequence-to-sequence checkpoint (T5, BART, Marian, NLLB, ...) is taken as it is. Any encoder gets a decoder that
+    attends to its states (Rothe et al. 2020, Leveraging pre-trained checkpoints for sequence generation tasks).
+
+    Args:
+        source: any.
+        targets: texts that a fresh decoder's tokenizer learns from.
+        decoder: for an encoder-only source.
+        generation: kept in the model's generation configuration.
+        max_target_length: tokens, special ones included.
+        target_language: code that a multilingual checkpoint must write first.
+
+    Raises:
+        ConfigError: a decoder was named for a checkpoint that has one, or a language that it does not know.
+    """
+    native = source.kind == "checkpoint" and source.config.is_encoder_decoder
+    if native:
+        if decoder.source is not None:
+            raise ConfigError(f"task.decoder.source: {source.name} has a decoder of its own; leave it out")
+        loaded = source.model(AutoModelForSeq2SeqLM)
+    else:
+        loaded = _join(source.encoder(), *_decoder(targets, decoder, max_target_length))
+    settings = loaded.model.generation_config
+    settings.update(
+        num_beams=generation.beams,
+        length_penalty=generation.length_penalty if generation.beams > 1 else None,
+        early_stopping=generation.beams > 1,
+        no_repeat_ngram_size=generation.no_repeat_ngram,
+        min_length=generation.min_length,
+        max_length=max_target_length,
+        do_sample=False,
+    )
+    if native and target_language is not None:
+        settings.forced_bos_token_id = _language_id(source, target_language)
+    return loaded
+
+
+def _language_id(source: Source, language: str) -> int | None:
+    """The token that a multilingual checkpoint starts with; None for one that knows no languages."""
+    tokenizer: Any = source.tokenizer
+    if not hasattr(tokenizer, "tgt_lang"):
+        return None
+    token = tokenizer.convert_tokens_to_ids(language)
+    if token is None or token == tokenizer.unk_token_id:
+        raise ConfigError(f"task.target_language: {source.name} has no token '{language}'")
+    return int(token)
+
+
+def _decoder(targets: Iterable[str], options: DecoderOptions, max_length: int) -> tuple[LoadedModel, Any]:
+    """A decoder with its parameters that are new, and its tokenizer."""
+    if options.source is not None:
+        source = Checkpoint(options.source)
+        loaded = source.model(AutoModelForCausalLM, is_decoder=True, add_cross_attention=True)
+        return loaded, _ending(source.tokenizer)
+    tokenizer = train_tokenizer(targets, options.vocabulary)
+    config = BertConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=options.width,
+        num_hidden_layers=options.layers,
+        num_attention_heads=options.width // HEAD_SIZE,
+        intermediate_size=4 * options.width,
+        hidden_dropout_prob=options.dropout,
+        attention_probs_dropout_prob=options.dropout,
+        max_position_embeddings=max_length,
+        is_decoder=True,
+        add_cross_attention=True,
+        **_ids(tokenizer),
+    )
+    model = BertLMHeadModel(config)
+    return LoadedModel(model, frozenset(name for name, _ in model.named_parameters())), tokenizer
+
+
+def _ids(tokenizer: PreTrainedTokenizerBase) -> dict[str, Any]:
+    return {f"{name}_token_id": getattr(tokenizer, f"{name}_token_id") for name in ("pad", "bos", "eos")}
+
+
+def _join(encoder: LoadedModel, decoder: LoadedModel, tokenizer: PreTrainedTokenizerBase) -> LoadedModel:
+    model = EncoderDecoderModel(encoder=encoder.model, decoder=decoder.model)
+    ids = {**_ids(tokenizer), "decoder_start_token_id": tokenizer.bos_token_id}
+    model.generation_config.update(**ids)  # generate reads these, the loss those of the configuration
+    for name, value in ids.items():
+        setattr(model.config, name, value)
+    new = {f"encoder.{name}" for name in encoder.new} | {f"decoder.{name}" for name in decoder.new}
+    new |= {name for name, _ in model.named_parameters() if name.startswith("enc_to_dec_proj.")}
+    held = {name for name, _ in model.named_parameters()}
+    return LoadedModel(model, frozenset(new & held), target_tokenizer=tokenizer)
+
+
+def train_tokenizer(texts: Iterable[str], size: int) -> PreTrainedTokenizerBase:
+    """Learn byte-level BPE (Sennrich et al. 2016; Radford et al. 2019, section 2.2): no text has unknown tokens.
+
+    Args:
+        texts: to learn from.
+        size: tokens at most, the 256 bytes and special ones included.
+    """
+    backend = Tokenizer(BPE())
+    backend.normalizer = normalizers.NFC()
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+    backend.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=size,
+        min_frequency=2,
+        special_tokens=[PAD, START, END],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    backend.train_from_iterator(texts, trainer)
+    names = {"pad_token": PAD, "bos_token": START, "eos_token": END}
+    return _ending(PreTrainedTokenizerFast(tokenizer_object=backend, **names, clean_up_tokenization_spaces=False))
+
+
+def _ending(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
+    """The tokenizer, made to end texts and not to begin them: the start comes from shifting the targets."""
+    tokenizer = copy.deepcopy(tokenizer)
+    backend: Any = tokenizer.backend_tokenizer
+    tokenizer.bos_token = tokenizer.bos_token or tokenizer.cls_token
+    tokenizer.eos_token = tokenizer.eos_token or tokenizer.sep_token
+    end = tokenizer.eos_token
+    backend.post_processor = processors.TemplateProcessing(
+        single=f"$A {end}", special_tokens=[(end, tokenizer.eos_token_id)]
+    )
+    return tokenizer
+
+
+def set_languages(tokenizers: Tokenizers, source: str | None, target: str | None) -> None:
+    """Tell a multilingual checkpoint's tokenizer the codes of both languages."""
+    for name, code in (("src_lang", source), ("tgt_lang", target)):
+        if code is not None and hasattr(tokenizers.source, name):
+            setattr(tokenizers.source, name, code)
+
+
+def encode_pairs(
+    texts: Sequence[str],
+    targets: Sequence[str] | None,
+    tokenizers: Tokenizers,
+    *,
+    max_length: int,
+    max_target_length: int,
+    policy: LongPolicy = "head",
+) -> Encoded:
+    """Tokenize inputs as documents, and targets to lists of ids; every target token counts alike in the loss."""
+    encoded = encode_documents(texts, tokenizers.source, max_length=max_length, policy=policy)
+    if targets is None:
+        return encoded
+    settings = {"truncation": True, "max_length": max_target_length}
+    if tokenizers.target is not None:
+        ids = tokenizers.target(list(targets), **settings)["input_ids"]
+    else:
+        ids = tokenizers.source(text_target=list(targets), **settings)["input_ids"]
+    lengths = np.array([len(row) for row in ids])
+    return replace(encoded, targets=[ids[index] for index in encoded.example], importance=lengths / lengths.mean())
+
+
+def seq2seq_loss(model: nn.Module, batch: Batch, *, smoothing: float = 0.0) -> Tensor:
+    """Sum over units of weight x mean cross-entropy of the target tokens (), logits in single precision."""
+    if batch.targets is None:
+        raise ValueError("a batch without targets has no loss")
+    core: Any = getattr(model, "module", model)  # the distributed wrapper hides the model's methods
+    given = core.prepare_decoder_input_ids_from_labels(labels=batch.targets)
+    logits = model(**_inputs(batch), decoder_input_ids=given, use_cache=False).logits.float()
+    losses = nn.functional.cross_entropy(
+        logits.flatten(0, 1), batch.targets.flatten(), ignore_index=IGNORED, reduction="none", label_smoothing=smoothing
+    )
+    counts = (batch.targets != IGNORED).sum(1)
+    return (losses.view_as(batch.targets).sum(1) / counts * batch.weights).sum()
+
+
+def _inputs(batch: Batch) -> dict[str, Any]:
+    """The encoder's inputs, or its states where they were computed before."""
+    inputs: dict[str, Any] = dict(batch.inputs)
+    if "encoder_states" in inputs:
+        inputs["encoder_outputs"] = BaseModelOutput(last_hidden_state=inputs.pop("encoder_states"))
+    return inputs
+
+
+def generate(model: PreTrainedModel, batch: Batch, *, quick: bool) -> list[list[int]]:
+    """Token ids per unit, by the model's generation configuration, or greedily."""
+    changes = {"num_beams": 1, "early_stopping": False, "length_penalty": None} if quick else {}
+    written: Tensor = model.generate(**_inputs(batch), **changes)  # type: ignore[operator]
+    rows: list[list[int]] = written.cpu().tolist()
+    return rows
+
+
+def decode_texts(results: Sequence[Sequence[Any]], tokenizers: Tokenizers) -> list[str]:
+    """The texts of generated ids; those of several units are joined by a space."""
+    tokenizer = tokenizers.target or tokenizers.source
+    return [
+        " ".join(text.strip() for text in tokenizer.batch_decode(list(units), skip_special_tokens=True))
+        for units in results
+    ]

@@ -1,0 +1,32 @@
+"""Options shared by the tasks that write text: the decoder, and how it is searched. Nothing here imports torch."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from nlp_transfer.task import Section
+
+Positive = Annotated[int, Field(ge=1)]
+
+
+class DecoderOptions(Section):
+    """The decoder that an encoder-only source gets; a checkpoint that has one already keeps it."""
+
+    source: str | None = Field(
+        None, description="Checkpoint to start the decoder from, with its tokenizer (BERT2BERT); unset: a fresh one."
+    )
+    layers: Positive = Field(3, description="Of a fresh decoder.")
+    width: Annotated[int, Field(ge=64, multiple_of=64)] = Field(256, description="Of a fresh decoder; 64 a head.")
+    vocabulary: Annotated[int, Field(ge=300)] = Field(
+        8000, description="Byte-level BPE tokens of a fresh decoder, learnt from the target side of train."
+    )
+    dropout: float = Field(0.1, ge=0.0, lt=1.0, description="In a fresh decoder.")
+
+
+class GenerationOptions(Section):
+    """How `model.generate` searches once training is over; an epoch is judged greedily."""
+
+    beams: Positive = Field(4, description="Width of the beam; 1 is greedy.")
+    length_penalty: float = Field(1.0, description="Above 0 long outputs are favoured, below 0 short ones.")
+    no_repeat_ngram: int = Field(0, ge=0, description="No n-gram of this size occurs twice in an output; 0: allowed.")
+    min_length: int = Field(0, ge=0, description="Tokens of an output at least.")

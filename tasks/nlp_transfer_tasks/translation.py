@@ -1,0 +1,102 @@
+"""Translation, and any other rewriting of one text as another."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+from pydantic import Field
+
+import nlp_transfer as nt
+
+if TYPE_CHECKING:
+    import torch
+    from datasets import Dataset
+    from transformers import PreTrainedModel
+
+    from nlp_transfer import Batch, Encoded, LoadedModel, Prediction, RoleKind, Scores, Source, Splits, Tokenizers
+
+Length = Annotated[int, Field(ge=4, le=8192)]
+
+
+class TranslationOptions(nt.TaskOptions):
+    """Options of the translation task."""
+
+    max_length: Length = Field(128, description="Tokens of a source text, special ones included; the rest is cut off.")
+    max_target_length: Length = Field(128, description="Tokens of a target text, special ones included.")
+    source_language: str | None = Field(None, description="Code as a multilingual checkpoint's tokenizer spells it.")
+    target_language: str | None = Field(None, description="Likewise; it is what the model is made to write first.")
+    prefix: str = Field("", description="Put before every source text, as T5 checkpoints want.")
+    decoder: nt.DecoderOptions = Field(nt.DecoderOptions(), description="See `task.decoder`.")
+    generation: nt.GenerationOptions = Field(nt.GenerationOptions(), description="See `task.generation`.")
+    ter: bool = Field(False, description="Report TER too; it is slow.")
+
+
+class Translation(nt.Task):
+    """Source texts to target texts."""
+
+    Options = TranslationOptions
+    roles: ClassVar[dict[str, "RoleKind"]] = {"source": "text", "target": "text"}
+    selection = "chrf"
+    shown = ("bleu", "chrf")
+    points = 1.0
+    compared = "sentence chrF"
+    sample = 200
+    auto_class = "AutoModelForSeq2SeqLM"
+    options: TranslationOptions
+
+    def build(self, source: "Source", rows: "Dataset", *, frozen: bool) -> "LoadedModel":
+        """An encoder with a decoder."""
+        return nt.build_seq2seq(
+            source,
+            rows["target"][:],
+            decoder=self.options.decoder,
+            generation=self.options.generation,
+            max_target_length=self.options.max_target_length,
+            target_language=self.options.target_language,
+        )
+
+    def encode(self, rows: "Dataset", tokenizers: "Tokenizers", *, training: bool = False) -> "Encoded":
+        """Tokenize both sides."""
+        options = self.options
+        nt.set_languages(tokenizers, options.source_language, options.target_language)
+        return nt.encode_pairs(
+            [options.prefix + text for text in rows["source"][:]],
+            rows["target"][:] if training else None,
+            tokenizers,
+            max_length=options.max_length,
+            max_target_length=options.max_target_length,
+        )
+
+    def loss(self, model: "torch.nn.Module", batch: "Batch", *, smoothing: float) -> "torch.Tensor":
+        """Cross-entropy of the target tokens."""
+        return nt.seq2seq_loss(model, batch, smoothing=smoothing)
+
+    def infer(self, model: "PreTrainedModel", batch: "Batch", *, quick: bool = False) -> list[Any]:
+        """Generated token ids; greedily to judge an epoch."""
+        return nt.generate(model, batch, quick=quick)
+
+    def decode(
+        self, results: "Sequence[Sequence[Any]]", rows: "Dataset", tokenizers: "Tokenizers"
+    ) -> list["Prediction"]:
+        """Ids to text."""
+        return [{"translation": text} for text in nt.decode_texts(results, tokenizers)]
+
+    def score(self, predictions: "Sequence[Prediction]", rows: "Dataset") -> "Scores":
+        """Corpus BLEU and chrF with their signatures."""
+        return nt.translation_scores(_texts(predictions), rows["target"][:], ter=self.options.ter)
+
+    def hits(self, predictions: "Sequence[Prediction]", rows: "Dataset") -> list[float]:
+        """Sentence chrF."""
+        return nt.sentence_chrf(_texts(predictions), rows["target"][:])
+
+    def baselines(self, splits: "Splits") -> "dict[str, dict[str, list[Prediction]]]":
+        """The source text as its own translation."""
+        return {
+            "copy_source": {
+                name: [{"translation": text} for text in getattr(splits, name)["source"][:]]
+                for name in ("validation", "test")
+            }
+        }
+
+
+def _texts(predictions: "Sequence[Prediction]") -> list[str]:
+    return [str(one["translation"]) for one in predictions]
