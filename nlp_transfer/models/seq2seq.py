@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import torch
 from tokenizers import Tokenizer, decoders, normalizers, pre_tokenizers, processors, trainers
 from tokenizers.models import BPE
 from torch import Tensor, nn
@@ -68,7 +69,6 @@ def build_seq2seq(
     settings.update(
         num_beams=generation.beams,
         length_penalty=generation.length_penalty if generation.beams > 1 else None,
-        early_stopping=generation.beams > 1,
         no_repeat_ngram_size=generation.no_repeat_ngram,
         min_length=generation.min_length,
         max_length=max_target_length,
@@ -199,14 +199,24 @@ def seq2seq_loss(model: nn.Module, batch: Batch, *, smoothing: float = 0.0) -> T
     """Sum over units of weight x mean cross-entropy of the target tokens (), logits in single precision."""
     if batch.targets is None:
         raise ValueError("a batch without targets has no loss")
-    core: Any = getattr(model, "module", model)  # the distributed wrapper hides the model's methods
-    given = core.prepare_decoder_input_ids_from_labels(labels=batch.targets)
+    given = _shifted(
+        getattr(model, "module", model), batch.targets
+    )  # the distributed wrapper hides the model's methods
     logits = model(**_inputs(batch), decoder_input_ids=given, use_cache=False).logits.float()
     losses = nn.functional.cross_entropy(
         logits.flatten(0, 1), batch.targets.flatten(), ignore_index=IGNORED, reduction="none", label_smoothing=smoothing
     )
     counts = (batch.targets != IGNORED).sum(1)
     return (losses.view_as(batch.targets).sum(1) / counts * batch.weights).sum()
+
+
+def _shifted(model: Any, targets: Tensor) -> Tensor:
+    """(B, T) what the decoder is given to predict the targets: they follow the start token."""
+    if hasattr(model, "prepare_decoder_input_ids_from_labels"):  # mBART turns its language code to the front
+        own: Tensor = model.prepare_decoder_input_ids_from_labels(labels=targets)
+        return own
+    start = targets.new_full((len(targets), 1), model.config.decoder_start_token_id)
+    return torch.cat([start, targets[:, :-1].masked_fill(targets[:, :-1] == IGNORED, model.config.pad_token_id)], 1)
 
 
 def _inputs(batch: Batch) -> dict[str, Any]:
@@ -219,7 +229,7 @@ def _inputs(batch: Batch) -> dict[str, Any]:
 
 def generate(model: PreTrainedModel, batch: Batch, *, quick: bool) -> list[list[int]]:
     """Token ids per unit, by the model's generation configuration, or greedily."""
-    changes = {"num_beams": 1, "early_stopping": False, "length_penalty": None} if quick else {}
+    changes = {"num_beams": 1, "length_penalty": None} if quick else {}
     written: Tensor = model.generate(**_inputs(batch), **changes)  # type: ignore[operator]
     rows: list[list[int]] = written.cpu().tolist()
     return rows

@@ -51,18 +51,20 @@ def blocks(model: PreTrainedModel) -> list[list[str]]:
     """Parameter names from the bottom up: [embeddings, layer 1, ..., layer n, head or decoder].
 
     What every layer uses (relative positions), or the decoder too, counts with the embeddings, so it freezes first and
-    thaws last. Two things are in no block: the n-gram table of fastText, which has millions of rows, and words that
-    training never meets need them as they were learnt together; and the pooler beside a decoder, which nothing reads.
+    thaws last. In no block are: the n-gram table of fastText, which has millions of rows, and words that training never
+    meets need them as they were learnt together; the pooler beside a decoder, which nothing reads; and
+    sinusoidal positions, which Marian and Pegasus keep as parameters that no gradient reaches.
     """
     encoder = find_encoder(model)
     layers = find_layers(encoder.module)
     count = len(layers.modules) if layers else 1
     outside = set(outside_encoder(model))
     found: list[list[str]] = [[] for _ in range(count + 2)]
+    fixed = {f"{path}.weight" for path, module in model.named_modules() if "Sinusoidal" in type(module).__name__}
     for name, _ in model.named_parameters():
         inner = name.removeprefix(encoder.prefix)
         unread = model.config.is_encoder_decoder and inner.startswith("pooler.") and name not in outside
-        if ".ngrams." in f".{name}" or unread:
+        if ".ngrams." in f".{name}" or unread or name in fixed:
             continue
         on_top = name in outside or any(part in inner for part in ON_TOP)
         found[count + 1 if on_top else _depth(inner, layers)].append(name)

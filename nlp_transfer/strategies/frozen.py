@@ -2,11 +2,13 @@
 
 from typing import Literal
 
+from transformers import PreTrainedModel
+
 from nlp_transfer.errors import ConfigError
 from nlp_transfer.modeling.pooled import PooledClassifier
 from nlp_transfer.sources import LoadedModel
 from nlp_transfer.strategies.base import Phase, Plan, plain
-from nlp_transfer.strategies.blocks import outside_encoder
+from nlp_transfer.strategies.blocks import blocks, outside_encoder
 
 
 def linear_on_features(loaded: LoadedModel) -> bool:
@@ -18,6 +20,11 @@ def linear_on_features(loaded: LoadedModel) -> bool:
         and not model.config.mix_layers
         and all(name.startswith("head.") for name in loaded.new)
     )
+
+
+def _beside_encoder(model: PreTrainedModel) -> list[str]:
+    outside = set(outside_encoder(model))
+    return [name for name in blocks(model)[-1] if name in outside]
 
 
 def frozen(
@@ -40,7 +47,7 @@ def frozen(
     Raises:
         ConfigError: L-BFGS was asked for a head that is not linear, or nothing is new.
     """
-    moving = outside_encoder(loaded.model) if loaded.model.config.is_encoder_decoder else sorted(loaded.new)
+    moving = _beside_encoder(loaded.model) if loaded.model.config.is_encoder_decoder else sorted(loaded.new)
     if not moving:
         raise ConfigError(
             "strategy.kind: frozen leaves nothing to train, for the checkpoint brings its own head; "

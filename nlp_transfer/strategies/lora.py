@@ -12,7 +12,7 @@ from transformers import PreTrainedModel
 from nlp_transfer.errors import ConfigError
 from nlp_transfer.sources import LoadedModel
 from nlp_transfer.strategies.base import Phase, Plan
-from nlp_transfer.strategies.blocks import find_encoder
+from nlp_transfer.strategies.blocks import blocks, find_encoder
 
 PISSA: Any = "pissa_niter_4"  # the randomised decomposition: seconds where the exact one takes half a minute
 
@@ -62,12 +62,13 @@ def lora(
         raise ConfigError(
             f"strategy.targets: no linear layer's name ends in {targets}; there are {', '.join(linear[:8])}"
         )
+    owners, tied = _owners(model, loaded.new), _tied(model)
     config = LoraConfig(
         r=rank,
         lora_alpha=alpha,
         lora_dropout=dropout if chosen != [table] else 0.0,
         target_modules=chosen,
-        modules_to_save=_owners(model, loaded.new),
+        modules_to_save=owners,
         use_rslora=rslora,
         use_dora=dora,
         init_lora_weights=PISSA if init == "pissa" else True,
@@ -75,6 +76,7 @@ def lora(
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)  # of peft's making
         wrapped = get_peft_model(model, config)
+    _tie_again(wrapped, tied, owners)
     rates = {
         name: (head_learning_rate or learning_rate) if "modules_to_save" in name else learning_rate
         for name, parameter in wrapped.named_parameters()
@@ -88,12 +90,12 @@ def _modules(model: PreTrainedModel, new: frozenset[str]) -> tuple[list[str], st
 
     That layer is often tied to the embeddings, and adapting one of the two would part them.
     """
-    fresh = {id(parameter) for name, parameter in model.named_parameters() if name in new}
+    pretrained = {name for names in blocks(model) for name in names} - new
     linear = [
         name
         for name, module in model.named_modules()
         if isinstance(module, nn.Linear)
-        and id(module.weight) not in fresh
+        and f"{name}.weight" in pretrained
         and module is not model.get_output_embeddings()
     ]
     words = find_encoder(model).module.get_input_embeddings()
@@ -101,14 +103,40 @@ def _modules(model: PreTrainedModel, new: frozenset[str]) -> tuple[list[str], st
 
 
 def _owners(model: nn.Module, new: frozenset[str]) -> list[str]:
-    """The largest modules all of whose parameters are new."""
+    """The largest modules all of whose parameters are new, as peft can name them: it looks at how paths end."""
     owners: list[str] = []
+    fresh = {id(parameter) for name, parameter in model.named_parameters() if name in new}
+    paths = [path for path, _ in model.named_modules()]
     for path, module in model.named_modules():
-        names = {f"{path}.{name}" for name, _ in module.named_parameters()}
-        inside = any(path == owner or path.startswith(f"{owner}.") for owner in owners)
-        if path and names and names <= new and not inside:
+        held = {id(parameter) for parameter in module.parameters()}
+        inside = any(path.startswith(f"{owner}.") for owner in owners)
+        if path and held and held <= fresh and not inside and sum(one.endswith(path) for one in paths) == 1:
             owners.append(path)
     return owners
+
+
+def _tied(model: nn.Module) -> list[list[str]]:
+    """The names of each parameter that has several."""
+    names: dict[int, list[str]] = {}
+    for name, parameter in model.named_parameters(remove_duplicate=False):
+        names.setdefault(id(parameter), []).append(name)
+    return [several for several in names.values() if len(several) > 1]
+
+
+def _tie_again(wrapped: nn.Module, tied: list[list[str]], owners: list[str]) -> None:
+    """Tie the copies that peft trains of new modules, as the originals were."""
+    for names in tied:
+        places = [_copy_of(name, owners) for name in names]
+        shared, *others = [place for place in places if place] or [""]
+        for place in others:
+            module, _, name = place.rpartition(".")
+            setattr(wrapped.get_submodule(module), name, wrapped.get_parameter(shared))
+
+
+def _copy_of(name: str, owners: list[str]) -> str | None:
+    """Where peft keeps the copy of a parameter that is trained whole."""
+    owner = next((one for one in owners if name.startswith(f"{one}.")), None)
+    return None if owner is None else f"base_model.model.{owner}.modules_to_save.default{name[len(owner) :]}"
 
 
 def merge(model: nn.Module) -> PreTrainedModel:

@@ -1,0 +1,213 @@
+"""Models that write text: every source and strategy, native checkpoints, tokenizers, replay."""
+
+import numpy as np
+import pytest
+import torch
+from datasets import Dataset
+from tiny import PLAIN, SPECIAL, WORDS, Training, checkpoint, save_checkpoint, tokenizer, vectors
+from transformers import (
+    AutoConfig,
+    AutoModelForSeq2SeqLM,
+)
+
+from nlp_transfer.data import Splits
+from nlp_transfer.errors import ConfigError
+from nlp_transfer.evaluation import infer
+from nlp_transfer.features import TokenUnits, find_boundary, replay
+from nlp_transfer.models.seq2seq import train_tokenizer
+from nlp_transfer.prediction import Predictor, load_model
+from nlp_transfer.saving import save_model
+from nlp_transfer.sources import load_source
+from nlp_transfer.training import freeze
+from nlp_transfer_tasks.translation import Translation, TranslationOptions
+
+SMALL = {"d_model": 16, "d_kv": 8, "d_ff": 24, "num_layers": 2, "num_heads": 2}
+LAYERED = {
+    "d_model": 16, "encoder_layers": 2, "decoder_layers": 2, "encoder_attention_heads": 2, "decoder_attention_heads": 2,
+    "encoder_ffn_dim": 24, "decoder_ffn_dim": 24, "max_position_embeddings": 64,
+}  # fmt: skip
+NATIVE = {
+    "t5": {**SMALL, "decoder_start_token_id": 1},
+    "bart": {**LAYERED, "decoder_start_token_id": 2, "forced_bos_token_id": None},
+    "marian": {**LAYERED, "decoder_start_token_id": 1},
+    "mbart": {**LAYERED, "decoder_start_token_id": 2},
+    "pegasus": {**LAYERED, "decoder_start_token_id": 1},
+    "m2m_100": {**LAYERED, "decoder_start_token_id": 2},
+}
+STRATEGIES = {
+    "full": {"kind": "full"},
+    "lora": {"kind": "lora", "rank": 2},
+    "frozen": {"kind": "frozen", "cache": "memory"},
+    "gradual": {"kind": "gradual"},
+}
+SOURCES = ["checkpoint", "bag", "bilstm", "transformer"]
+
+
+def pairs(count=24, seed=0):
+    """Sentences and their word-for-word translation: each word is written backwards."""
+    rng = np.random.default_rng(seed)
+    texts = [" ".join(rng.choice(WORDS[:-1], rng.integers(2, 7))) for _ in range(count)]
+    return Dataset.from_dict({"source": texts, "target": [" ".join(w[::-1] for w in text.split()) for text in texts]})
+
+
+def translation(**options):
+    settings = {"max_length": 32, "max_target_length": 32, "decoder": {"layers": 1, "width": 64, "vocabulary": 320}}
+    return Translation(TranslationOptions.model_validate({"name": "translation", **settings, **options}))
+
+
+def make(kind, folder):
+    if kind == "checkpoint":
+        return checkpoint(folder)
+    return vectors(folder / "v.txt", kind)
+
+
+def native(folder, family, **changes):
+    torch.manual_seed(0)
+    ids = {"pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2, "vocab_size": len(SPECIAL) + len(WORDS)}
+    made = AutoConfig.for_model(family, **{**ids, **NATIVE[family], **changes})
+    AutoModelForSeq2SeqLM.from_config(made).save_pretrained(folder)
+    tokenizer().save_pretrained(folder)
+    return load_source("checkpoint", name=str(folder))
+
+
+def same_words(count=24, seed=0):
+    """Pairs within the words of the tiny tokenizer: the target is the source backwards."""
+    rng = np.random.default_rng(seed)
+    texts = [" ".join(rng.choice(PLAIN[:-1], rng.integers(2, 5))) for _ in range(count)]
+    return Dataset.from_dict({"source": texts, "target": [" ".join(reversed(text.split())) for text in texts]})
+
+
+def training(source, strategy, task=None, data=None, **settings):
+    data = pairs() if data is None else data
+    return Training(source, strategy, task=task or translation(), train=data, validation=data, **settings)
+
+
+def said_by(model, run, texts):
+    return Predictor(run.task, model, run.tokenizers, {}).predict(texts)
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("kind", SOURCES)
+def test_every_source_by_every_strategy_trains_saves_reloads_and_writes_the_same(tmp_path, kind, strategy):
+    run = training(make(kind, tmp_path), STRATEGIES[strategy])
+    moving = {name.removeprefix("base_model.model.") for name in run.plan.moving}
+    pretrained = {name for name in moving - run.loaded.new if name.startswith("encoder.")}
+    assert bool(pretrained) == (strategy != "frozen")
+    run.fit()
+    model = run.plan.finish(run.plan.model)
+    save_model(model, run.tokenizers, tmp_path / "model")
+    again, tokenizers = load_model(tmp_path / "model", "AutoModelForSeq2SeqLM")
+    texts = pairs(6, seed=3)["source"][:]
+    assert Predictor(run.task, again, tokenizers, {}).predict(texts) == said_by(model, run, texts)
+
+
+@pytest.mark.parametrize("strategy", ["full", "lora"])
+@pytest.mark.parametrize("family", NATIVE)
+def test_native_checkpoints_train_save_reload_and_write_the_same(tmp_path, family, strategy):
+    run = training(native(tmp_path / "source", family), STRATEGIES[strategy], data=same_words())
+    run.fit()
+    model = run.plan.finish(run.plan.model)
+    assert run.loaded.target_tokenizer is None
+    save_model(model, run.tokenizers, tmp_path / "model")
+    again, tokenizers = load_model(tmp_path / "model", "AutoModelForSeq2SeqLM")
+    texts = same_words(6, seed=3)["source"][:]
+    assert Predictor(run.task, again, tokenizers, {}).predict(texts) == said_by(model, run, texts)
+
+
+EXACT = {"generation": {"beams": 1}, "decoder": {"layers": 1, "width": 64, "vocabulary": 320, "dropout": 0.0}}
+
+
+def overfit(run, *, frozen=False, steps=200, rate=5e-3):
+    """Train on one batch, over and over; what is then written for it, and what should be."""
+    model, data = run.plan.model.eval(), run.train  # eval: dropout would make it take longer
+    freeze(model, run.plan.phases[-1].rates)
+    encoded = run.task.encode(data, run.tokenizers, training=True)
+    units = TokenUnits(encoded, run.tokenizers.source.pad_token_id)
+    if frozen:
+        units = replay(model, units, find_boundary(model, run.plan.moving), None, progress=False)
+    batch = units.batch(np.arange(len(data)))
+    optimizer = torch.optim.AdamW([one for one in model.parameters() if one.requires_grad], lr=rate)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        run.task.loss(model, batch, smoothing=0.0).backward()
+        optimizer.step()
+    written = run.task.decode(infer(model, run.task, units), data, run.tokenizers)
+    return [one["translation"] for one in written], data["target"][:]
+
+
+@pytest.mark.parametrize("kind", ["checkpoint", "bilstm", "transformer"])
+def test_an_overfit_batch_is_written_back_by_a_fresh_decoder(tmp_path, kind):
+    said, meant = overfit(training(make(kind, tmp_path), {"kind": "full"}, translation(**EXACT), pairs(8)))
+    assert said == meant
+
+
+def test_an_overfit_batch_is_written_back_by_a_decoder_on_frozen_states(tmp_path):
+    run = training(make("checkpoint", tmp_path), STRATEGIES["frozen"], translation(**EXACT), pairs(8))
+    said, meant = overfit(run, frozen=True)
+    assert said == meant
+
+
+def test_an_overfit_batch_is_written_back_by_a_warm_started_decoder(tmp_path):
+    task = translation(**EXACT | {"decoder": {"source": save_checkpoint(tmp_path / "decoder")}})
+    said, meant = overfit(training(checkpoint(tmp_path / "encoder"), {"kind": "full"}, task, same_words(8)))
+    assert said == meant
+
+
+@pytest.mark.parametrize("family", NATIVE)
+def test_an_overfit_batch_is_written_back_by_a_native_checkpoint(tmp_path, family):
+    said, meant = overfit(training(native(tmp_path, family), {"kind": "full"}, translation(**EXACT), same_words(8)))
+    assert said == meant
+
+
+def test_a_frozen_encoder_runs_once_and_its_states_are_replayed(tmp_path):
+    run = training(make("checkpoint", tmp_path), STRATEGIES["frozen"], epochs=3)
+    passes = []
+    run.plan.model.encoder.register_forward_hook(lambda _, __, output: passes.append(len(output[0])))
+    run.fit()
+    assert sum(passes) == len(run.train) + len(run.validation)
+
+
+def test_replayed_states_give_the_loss_of_the_model_itself(tmp_path):
+    run = training(make("checkpoint", tmp_path), STRATEGIES["frozen"])
+    model = run.plan.model.eval()
+    units = TokenUnits(run.task.encode(run.train, run.tokenizers, training=True), 1)
+    stored = replay(model, units, find_boundary(model, run.plan.moving), None, progress=False)
+    few = np.arange(5)
+    direct, again = (run.task.loss(model, one.batch(few), smoothing=0.0) for one in (units, stored))
+    torch.testing.assert_close(direct, again)
+
+
+def test_a_fresh_decoders_tokenizer_loses_no_text():
+    tokenizer = train_tokenizer(["ein kleines Haus", "ein großer Hund"], 300)
+    for text in ("ein Haus", "日本語 und Ünïcode", "tab\tand  two spaces"):
+        ids = tokenizer(text)["input_ids"]
+        assert ids[-1] == tokenizer.eos_token_id
+        assert tokenizer.decode(ids, skip_special_tokens=True).strip() == text
+
+
+def test_padding_a_batch_changes_no_loss(tmp_path):
+    run = training(make("checkpoint", tmp_path), {"kind": "full"})
+    model = run.plan.model.eval()
+    units = TokenUnits(run.task.encode(run.train, run.tokenizers, training=True), 1)
+    whole = run.task.loss(model, units.batch(np.arange(6)), smoothing=0.0)
+    alone = sum(run.task.loss(model, units.batch(np.array([unit])), smoothing=0.0) for unit in range(6))
+    torch.testing.assert_close(whole, alone, rtol=1e-5, atol=1e-5)
+
+
+def test_every_target_token_counts_alike(tmp_path):
+    encoded = translation().encode(pairs(), training(make("bag", tmp_path), {"kind": "full"}).tokenizers, training=True)
+    lengths = np.array([len(ids) for ids in encoded.targets])
+    np.testing.assert_allclose(encoded.weights, lengths / lengths.mean(), rtol=1e-6)
+
+
+def test_a_decoder_for_a_checkpoint_that_has_one_is_refused(tmp_path):
+    task = translation(decoder={"source": "minilm"})
+    with pytest.raises(ConfigError, match=r"task\.decoder\.source"):
+        training(native(tmp_path, "t5"), {"kind": "full"}, task, same_words())
+
+
+def test_copying_the_source_stands_beside_every_score():
+    data = pairs()
+    splits = Splits(data, data, data, (), None)
+    said = translation().baselines(splits)["copy_source"]["test"]
+    assert [one["translation"] for one in said] == data["source"][:]
