@@ -9,6 +9,7 @@ import logging
 import os
 import signal
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Annotated
@@ -93,10 +94,22 @@ def predict(
     _check_output(output, file)
     predictor = nlp_transfer.load(run)
     texts = stream_texts(file, column or predictor.text_column)
+    count = Counter[str]()
     with _sink(output) as sink:
-        for prediction in predictor.predict_stream(texts):
+        for prediction in predictor.predict_stream(_counted(texts, count)):
             sink.write(json.dumps(prediction, ensure_ascii=False) + "\n")
             sink.flush()
+    if count["empty"] or not count["all"]:
+        what = f"{count['empty']} of {count['all']} texts are empty" if count["all"] else "no text was given"
+        typer.echo(f"warning: {what}", err=True)
+
+
+def _counted(texts: Iterator[str], count: Counter[str]) -> Iterator[str]:
+    """Hand texts on, counting all and the empty ones: they get an answer like any other."""
+    for text in texts:
+        count["all"] += 1
+        count["empty"] += not text.strip()
+        yield text
 
 
 def _check_output(output: Path | None, file: str | None) -> None:

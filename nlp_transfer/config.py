@@ -234,7 +234,8 @@ def load_config(config: "RunConfig | Mapping[str, Any] | str | Path", overrides:
         if not overrides:
             return config
         config = config.model_dump(mode="json")
-    where = "" if isinstance(config, Mapping) else f"{config}: "
+    changed = f" with {' '.join(overrides)}" if overrides else ""
+    where = "" if isinstance(config, Mapping) else f"{config}{changed}: "
     values = apply_overrides(config if isinstance(config, Mapping) else read_yaml(Path(config)), overrides)
     refuse_token(str(values), "configuration")
     try:
