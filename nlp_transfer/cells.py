@@ -6,7 +6,8 @@ from typing import Any
 
 from nlp_transfer.errors import DataError, suggest
 from nlp_transfer.lines import decoded, existing_file, numbered_lines
-from nlp_transfer.readers import RowStream, format_of, open_rows
+from nlp_transfer.readers import format_of, open_rows
+from nlp_transfer.rows import RowStream
 
 
 def stream_texts(path: str | None, column: str) -> Iterator[str]:

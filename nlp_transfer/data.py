@@ -15,7 +15,7 @@ from nlp_transfer.errors import ConfigError, DataError, suggest
 from nlp_transfer.inspection import DataReport, Example, Part, dropped_rows, inspect
 from nlp_transfer.labels import find_labels, map_labels
 from nlp_transfer.places import open_place, open_places
-from nlp_transfer.readers import RowStream
+from nlp_transfer.rows import RowStream
 from nlp_transfer.splitting import cut, subsample
 from nlp_transfer.task import RoleKind
 

@@ -8,7 +8,7 @@ from itertools import combinations
 
 import numpy as np
 
-from nlp_transfer.readers import SHOWN
+from nlp_transfer.rows import SHOWN
 
 
 @dataclass(frozen=True)

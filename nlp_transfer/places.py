@@ -9,7 +9,8 @@ from typing import Any, cast
 from nlp_transfer.errors import DataError, suggest
 from nlp_transfer.lines import locate
 from nlp_transfer.network import hub_reachable
-from nlp_transfer.readers import SUFFIXES, Row, RowStream, class_names, format_of, named_classes, open_rows
+from nlp_transfer.readers import SUFFIXES, class_names, format_of, named_classes, open_rows
+from nlp_transfer.rows import Row, RowStream
 
 BUNDLED = {"rotten-tomatoes": "rotten_tomatoes", "imdb": "imdb"}
 SPLIT_NAMES = {"train": ("train",), "validation": ("validation", "dev", "val", "valid"), "test": ("test",)}

@@ -10,44 +10,15 @@ import json
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from nlp_transfer.errors import DataError, suggest
 from nlp_transfer.lines import existing_file, numbered_lines, open_bytes
+from nlp_transfer.rows import Row, RowStream, refuse_empty
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet")
 LARGEST_CELL = 1 << 30  # characters; Python's csv refuses more than 131,072 by default
-SHOWN = 5
-
-
-class Row(NamedTuple):
-    """One record: its 1-based line (where it starts) or row number, and its cells by column."""
-
-    number: int
-    cells: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class RowStream:
-    """The rows of one place, and how to name one of them in a message."""
-
-    name: str
-    rows: Iterator[Row]
-    unit: str = "line"
-
-    def at(self, numbers: list[int]) -> str:
-        """Name rows: `a.csv:3`, `a.parquet, row 3` or `a.csv, lines 3, 4 and 9 more`."""
-        if len(numbers) == 1:
-            return f"{self.name}:{numbers[0]}" if self.unit == "line" else f"{self.name}, row {numbers[0]}"
-        return f"{self.name}, {self.unit}s {first_of(numbers)}"
-
-
-def first_of(numbers: list[int]) -> str:
-    """List the first few numbers and count the rest."""
-    more = f" and {len(numbers) - SHOWN} more" if len(numbers) > SHOWN else ""
-    return ", ".join(map(str, numbers[:SHOWN])) + more
 
 
 def format_of(path: str) -> str:
@@ -107,7 +78,7 @@ def _delimited(file: Path, delimiter: str) -> Iterator[Row]:
             start = reader.line_num + 1
     except csv.Error as error:
         raise DataError(_csv_fault(f"{file}:{start}", str(error), reader.line_num)) from None
-    _refuse_empty(file, rows, found="a header but no rows" if header else "nothing")
+    refuse_empty(file, rows, found="a header but no rows" if header else "nothing")
 
 
 def _header(record: list[str], place: str) -> list[str]:
@@ -128,11 +99,6 @@ def _csv_fault(place: str, message: str, end: int) -> str:
     return f"{place}: {message}"
 
 
-def _refuse_empty(file: Path, rows: int, *, found: str = "no rows") -> None:
-    if not rows:
-        raise DataError(f"{file}:1: the file holds {found}; give at least one row")
-
-
 def _opens_list(file: Path) -> bool:
     return next((line.lstrip()[0] == "[" for _, line in numbered_lines(file) if line.strip()), False)
 
@@ -143,14 +109,14 @@ def _json_lines(file: Path, bare: str | None) -> Iterator[Row]:
         if line.strip():
             rows += 1
             yield Row(number, _json_object(_parse(line, str(file), number), f"{file}:{number}", bare))
-    _refuse_empty(file, rows, found="nothing")
+    refuse_empty(file, rows, found="nothing")
 
 
 def _json_list(file: Path, bare: str | None) -> Iterator[Row]:
     values = _parse("\n".join(line for _, line in numbered_lines(file)), str(file), 1)
     for number, value in enumerate(values, 1):
         yield Row(number, _json_object(value, f"{file}, row {number}", bare))
-    _refuse_empty(file, len(values))
+    refuse_empty(file, len(values))
 
 
 def _parse(text: str, name: str, first_line: int) -> Any:
@@ -191,7 +157,7 @@ def _parquet(file: Path) -> Iterator[Row]:
     except (pa.ArrowException, EOFError, OSError, ValueError, zlib.error) as error:
         reason = str(error).partition("\n")[0]
         raise DataError(f"{file}: not a readable Parquet file (after row {number}): {reason}") from None
-    _refuse_empty(file, number)
+    refuse_empty(file, number)
 
 
 def class_names(features: Any) -> dict[str, list[str]]:

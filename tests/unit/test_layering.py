@@ -15,7 +15,7 @@ LAYERS = [  # lowest first; a module may import its own layer and those below
     "errors modeling network",
     "task yamlfile",
     "explaining config",
-    "sources data places readers lines cells labels splitting inspection metrics baselines batching precision",
+    "sources data places readers rows lines cells labels splitting inspection metrics baselines batching precision",
     "documents models strategies features evaluation solvers",
     "training",
     "saving prediction report",
