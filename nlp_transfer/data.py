@@ -14,7 +14,7 @@ from nlp_transfer.config import DataConfig
 from nlp_transfer.errors import ConfigError, DataError, suggest
 from nlp_transfer.inspection import DataReport, Example, Part, dropped_rows, inspect
 from nlp_transfer.labels import find_labels, map_labels
-from nlp_transfer.places import open_place, open_places
+from nlp_transfer.places import Place, open_place, open_places
 from nlp_transfer.rows import RowStream
 from nlp_transfer.splitting import cut, subsample
 from nlp_transfer.task import RoleKind
@@ -66,7 +66,7 @@ def load_splits(data: DataConfig, roles: Roles) -> Splits:
 
 
 def read_rows(
-    path: str,
+    path: Place,
     columns: Mapping[str, str],
     roles: Roles,
     *,
@@ -76,7 +76,7 @@ def read_rows(
     """Read one place with the same columns as in `Splits`, its labels mapped into known ones.
 
     Args:
-        path: File, bundled set, or folder or Hub id with a test split.
+        path: File, column -> parallel text file, bundled set, or folder or Hub id with a test split.
         columns: Role -> column; a role that is not named has a column of its own name.
         roles: Role -> kind.
         labels: The known labels; by default those of the place itself.
@@ -94,7 +94,7 @@ def read_rows(
         else:
             part = _with_known_labels(part, labels, stream)
     for drop in part.dropped:
-        logger.warning("%s: %d rows dropped: %s (first: %s)", path, drop.count, drop.reason, drop.rows)
+        logger.warning("%s: %d rows dropped: %s (first: %s)", stream.name, drop.count, drop.reason, drop.rows)
     return _dataset(part, roles, labels or ())
 
 

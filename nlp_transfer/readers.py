@@ -1,7 +1,7 @@
-"""File formats: .csv .tsv .jsonl .ndjson .json .parquet, each also as .gz, row by row.
+"""File formats: .csv .tsv .jsonl .ndjson .json .parquet .tmx .po .mo, each also as .gz, row by row.
 
-Readers stream (but for a JSON list), accept a byte-order mark and CRLF, keep cells such as `NA` as text, and name the
-line of a fault.
+Readers stream (but for a JSON list and gettext), accept a byte-order mark and CRLF, keep cells such as `NA` as text,
+and name the line of a fault.
 """
 
 import csv
@@ -15,9 +15,11 @@ from typing import Any
 
 from nlp_transfer.errors import DataError, suggest
 from nlp_transfer.lines import existing_file, numbered_lines, open_bytes
+from nlp_transfer.pair_readers import mo_rows, po_rows
 from nlp_transfer.rows import Row, RowStream, refuse_empty
+from nlp_transfer.tmx import tmx_rows
 
-SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet")
+SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet", ".tmx", ".po", ".mo")
 LARGEST_CELL = 1 << 30  # characters; Python's csv refuses more than 131,072 by default
 
 
@@ -27,7 +29,7 @@ def format_of(path: str) -> str:
     return Path(name.removesuffix(".gz")).suffix
 
 
-def open_rows(path: str, *, bare: str | None = None) -> RowStream:
+def open_rows(path: str, *, bare: str | None = None) -> RowStream:  # noqa: PLR0911 - one per format
     """Open a data file; nothing is read before the first row is asked for.
 
     Args:
@@ -51,6 +53,12 @@ def open_rows(path: str, *, bare: str | None = None) -> RowStream:
             return RowStream(path, rows, "row" if is_list else "line")
         case ".parquet":
             return RowStream(path, _parquet(file), "row")
+        case ".tmx":
+            return RowStream(path, tmx_rows(file))
+        case ".po":
+            return RowStream(path, po_rows(file))
+        case ".mo":
+            return RowStream(path, mo_rows(file), "row")
         case suffix:
             raise DataError(f"{path}: cannot read '{suffix}' as a table. {suggest(suffix, SUFFIXES)}")
 
