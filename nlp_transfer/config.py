@@ -114,6 +114,7 @@ class DataConfig(Section):
     columns: dict[str, str] = Field(default_factory=dict, description="Role in the task -> column in the file.")
     validation_share: Share = Field(0.1, gt=0.0, description="Share of train cut off when `validation` is missing.")
     test_share: Share = Field(0.1, gt=0.0, description="Share of train cut off when `test` is missing.")
+    group: str | None = Field(None, description="Column whose equal values stay in one split when splits are cut.")
     split_seed: Seed = Field(0, description="Seed of the cut and of `limit`; not the training seed.")
     limit: Positive | None = Field(None, description="Use at most this many training rows (stratified, seeded).")
     on_missing: Literal["drop", "error"] = Field("drop", description="Rows with an empty text or a missing label.")

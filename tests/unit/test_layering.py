@@ -16,7 +16,7 @@ LAYERS = [  # lowest first; a module may import its own layer and those below
     "task yamlfile",
     "explaining config",
     "lines rows tmx pair_readers readers",
-    "sources data places cells labels splitting inspection metrics baselines batching precision",
+    "sources data examples places cells labels splitting inspection metrics baselines batching precision",
     "documents models strategies features evaluation solvers",
     "training",
     "saving prediction report",
