@@ -15,7 +15,7 @@ LAYERS = [  # lowest first; a module may import its own layer and those below
     "errors modeling network",
     "task yamlfile",
     "explaining config",
-    "lines rows tmx pair_readers readers",
+    "lines rows tmx docstrings pair_readers readers bundled",
     "sources data examples places cells labels splitting inspection metrics baselines batching precision",
     "documents models strategies features evaluation solvers",
     "training",
