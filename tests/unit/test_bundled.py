@@ -111,7 +111,7 @@ def strings(folder: Path, monkeypatch, **files: dict[str, object]) -> list[dict[
 def test_interface_strings_appear_once_without_header_context_and_what_is_no_language(tmp_path, monkeypatch):
     found = strings(
         tmp_path, monkeypatch,
-        a={"": {"lang": "fr"}, "menu\x04Open": ["Ouvrir"], "open": ["ouvrir"], "%1": ["%1"], "No": [""], "Dask": ["Dask"]},
+        a={"": {}, "menu\x04Open": ["Ouvrir"], "open": ["ouvrir"], "%1": ["%1"], "No": [""], "Dask": ["Dask"]},
         b={"Open": ["Ouvrez"], "%1 file": ["%1 fichier", "%1 fichiers"]},
     )  # fmt: skip
     assert [(row["en"], row["fr"]) for row in found] == [
