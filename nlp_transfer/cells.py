@@ -1,12 +1,16 @@
-"""Cells of a row as text, and the texts of a file one by one for prediction."""
+"""Cells of a row, found by column and read as text; and the texts of a file one by one for prediction."""
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from nlp_transfer.errors import DataError, suggest
 from nlp_transfer.lines import decoded, existing_file, numbered_lines
-from nlp_transfer.readers import RowStream, format_of, open_rows
+from nlp_transfer.readers import format_of, open_rows
+from nlp_transfer.rows import RowStream
+
+ABSENT = object()  # what `cell_at` finds where there is no such column; a cell may be None
+DEEPEST = 4  # levels of nested objects that a message lists
 
 
 def stream_texts(path: str | None, column: str) -> Iterator[str]:
@@ -29,15 +33,36 @@ def stream_texts(path: str | None, column: str) -> Iterator[str]:
 
 def _column(stream: RowStream, column: str) -> Iterator[str]:
     for number, cells in stream.rows:
-        if column not in cells:
-            raise missing_column(stream.at([number]), column, cells)
-        text = cell_text(cells[column], stream, number)
+        cell = cell_at(cells, column)
+        if cell is ABSENT:
+            raise missing_column(stream.at([number]), column, column_names(cells))
+        text = cell_text(cell, stream, number)
         if text is None:
             raise DataError(f"{stream.at([number])}: '{column}' is null; give a text")
         yield text
 
 
-def missing_column(place: str, column: str, available: Mapping[str, Any]) -> DataError:
+def cell_at(cells: Mapping[str, Any], column: str) -> Any:
+    """The cell of a column: of that very name, or reached through objects as in `translation.en`; else `ABSENT`."""
+    if column in cells:
+        return cells[column]
+    cell: Any = cells
+    for key in column.split("."):
+        if not isinstance(cell, Mapping) or key not in cell:
+            return ABSENT
+        cell = cell[key]
+    return cell
+
+
+def column_names(cells: Mapping[str, Any], *, level: int = 1) -> Iterator[str]:
+    """The columns of a row, those inside objects after their owner with dots."""
+    for name, cell in cells.items():
+        yield name
+        if isinstance(cell, Mapping) and level < DEEPEST:
+            yield from (f"{name}.{inner}" for inner in column_names(cell, level=level + 1))
+
+
+def missing_column(place: str, column: str, available: Iterable[str]) -> DataError:
     """Say which columns there are, which is nearest, and how to name the right one."""
     # A key in JSON may hold half a character, which no terminal can print.
     printable = [" ".join(name.encode("utf-8", "backslashreplace").decode().split()) for name in available]
@@ -71,6 +96,16 @@ def cell_text(value: Any, stream: RowStream, number: int) -> str | None:
         case _:
             kind = type(value).__name__
             raise DataError(f"{stream.at([number])}: expected a text, received a {kind}: {str(value)[:60]}")
+
+
+def cell_texts(value: Any, stream: RowStream, number: int) -> list[str]:
+    """The texts of a cell that may be one or a list of them; blank ones are left out.
+
+    Raises:
+        DataError: as `cell_text`, for any item.
+    """
+    texts = [cell_text(item, stream, number) for item in (value if isinstance(value, list) else [value])]
+    return [text for text in texts if text and text.strip()]
 
 
 def _refuse_surrogates(text: str, stream: RowStream, number: int) -> None:

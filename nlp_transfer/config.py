@@ -19,6 +19,7 @@ Positive = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0.0, lt=1.0)]
 Rate = Annotated[float, Field(gt=0.0, le=1.0)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what NumPy takes
+Place = str | Annotated[dict[str, str], Field(min_length=2)]  # a name, or column -> text file
 
 
 class CheckpointSource(Section):
@@ -107,12 +108,13 @@ Strategy = Annotated[FullStrategy | LoraStrategy | FrozenStrategy | GradualStrat
 class DataConfig(Section):
     """Where the examples are; a missing split is cut from `train`."""
 
-    train: str = Field(description="File, folder, Hub id, or `bundled:NAME`.")
-    validation: str | None = Field(None, description="The same; unset: cut from `train` if it holds no such split.")
-    test: str | None = Field(None, description="The same; unset: cut from `train` if it holds no such split.")
+    train: Place = Field(description="File, folder, Hub id, `bundled:NAME`, or a text file for each column.")
+    validation: Place | None = Field(None, description="The same; unset: cut from `train` if it holds no such split.")
+    test: Place | None = Field(None, description="The same; unset: cut from `train` if it holds no such split.")
     columns: dict[str, str] = Field(default_factory=dict, description="Role in the task -> column in the file.")
     validation_share: Share = Field(0.1, gt=0.0, description="Share of train cut off when `validation` is missing.")
     test_share: Share = Field(0.1, gt=0.0, description="Share of train cut off when `test` is missing.")
+    group: str | None = Field(None, description="Column whose equal values stay in one split when splits are cut.")
     split_seed: Seed = Field(0, description="Seed of the cut and of `limit`; not the training seed.")
     limit: Positive | None = Field(None, description="Use at most this many training rows (stratified, seeded).")
     on_missing: Literal["drop", "error"] = Field("drop", description="Rows with an empty text or a missing label.")

@@ -1,4 +1,4 @@
-"""From places to splits: columns become roles, labels become integers, missing splits are cut from train.
+"""From places to splits: labels become integers, missing splits are cut from train.
 
 Read a configuration's data with `load_splits`, one more file with known labels with `read_rows`, texts alone with
 `stream_texts`.
@@ -7,30 +7,28 @@ Read a configuration's data with `load_splits`, one more file with known labels 
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any
 
-from nlp_transfer.cells import cell_text, missing_column, stream_texts
+from nlp_transfer.cells import stream_texts
 from nlp_transfer.config import DataConfig
-from nlp_transfer.errors import ConfigError, DataError, suggest
-from nlp_transfer.inspection import DataReport, Example, Part, dropped_rows, inspect
+from nlp_transfer.errors import ConfigError, DataError
+from nlp_transfer.examples import OnMissing, Roles, columns_of, label_role, read_part
+from nlp_transfer.inspection import DataReport, Example, Part, inspect
 from nlp_transfer.labels import find_labels, map_labels
-from nlp_transfer.places import open_place, open_places
-from nlp_transfer.readers import RowStream
-from nlp_transfer.splitting import cut, subsample
-from nlp_transfer.task import RoleKind
+from nlp_transfer.places import Place, open_place, open_places
+from nlp_transfer.rows import RowStream
+from nlp_transfer.splitting import cut, joined_groups, subsample
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
 __all__ = ["DataReport", "Splits", "load_splits", "read_rows", "stream_texts"]
 logger = logging.getLogger(__name__)
-OnMissing = Literal["drop", "error"]
-Roles = Mapping[str, RoleKind]
 
 
 @dataclass(frozen=True)
 class Splits:
-    """The data of a run: one column per role (texts; the label as int64 into `labels`), and `row`.
+    """The data of a run: one column per role (texts, lists of texts; the label as int64 into `labels`), and `row`.
 
     `row` is the 1-based number of the line (or row, where a format has no lines) that a record starts on.
     """
@@ -49,11 +47,15 @@ def load_splits(data: DataConfig, roles: Roles) -> Splits:
         ConfigError: columns that name no role, or two roles on one column.
         DataError: anything that cannot be read or used, with file and line.
     """
-    columns = _columns(data.columns, roles)
+    columns = columns_of(data.columns, roles)
     streams = open_places(data.train, data.validation, data.test, data.revision)
-    parts = {split: _read(stream, columns, roles, data.on_missing) for split, stream in streams.items()}
+    groups = {"train": data.group}  # only train is cut
+    parts = {
+        split: read_part(stream, columns, roles, data.on_missing, group=groups.get(split))
+        for split, stream in streams.items()
+    }
     labels: tuple[str, ...] = ()
-    if _label_role(roles):
+    if label_role(roles):
         labels = _name_labels(parts, streams)
     parts = _cut_missing(parts, data)
     if data.limit is not None:
@@ -66,7 +68,7 @@ def load_splits(data: DataConfig, roles: Roles) -> Splits:
 
 
 def read_rows(
-    path: str,
+    path: Place,
     columns: Mapping[str, str],
     roles: Roles,
     *,
@@ -76,7 +78,7 @@ def read_rows(
     """Read one place with the same columns as in `Splits`, its labels mapped into known ones.
 
     Args:
-        path: File, bundled set, or folder or Hub id with a test split.
+        path: File, column -> parallel text file, bundled set, or folder or Hub id with a test split.
         columns: Role -> column; a role that is not named has a column of its own name.
         roles: Role -> kind.
         labels: The known labels; by default those of the place itself.
@@ -87,58 +89,15 @@ def read_rows(
         DataError: what cannot be read, or a label that is not known, with its rows.
     """
     stream = open_place(path, "test")
-    part = _read(stream, _columns(columns, roles), roles, on_missing)
-    if _label_role(roles):
+    part = read_part(stream, columns_of(columns, roles), roles, on_missing)
+    if label_role(roles):
         if labels is None:
             labels = _name_labels({"train": part}, {"train": stream})
         else:
             part = _with_known_labels(part, labels, stream)
     for drop in part.dropped:
-        logger.warning("%s: %d rows dropped: %s (first: %s)", path, drop.count, drop.reason, drop.rows)
+        logger.warning("%s: %d rows dropped: %s (first: %s)", stream.name, drop.count, drop.reason, drop.rows)
     return _dataset(part, roles, labels or ())
-
-
-def _columns(columns: Mapping[str, str], roles: Roles) -> dict[str, str]:
-    """Role -> column for every role."""
-    for role in columns:
-        if role not in roles:
-            raise ConfigError(f"data.columns: unknown role '{role}'. {suggest(role, roles)}")
-    mapping = {role: columns.get(role, role) for role in roles}
-    by_column: dict[str, str] = {}
-    for role, column in mapping.items():
-        if column in by_column:
-            raise ConfigError(f"data.columns: '{by_column[column]}' and '{role}' are both on column '{column}'")
-        by_column[column] = role
-    return mapping
-
-
-def _label_role(roles: Roles) -> str | None:
-    return next((role for role, kind in roles.items() if kind == "label"), None)
-
-
-def _read(stream: RowStream, columns: Mapping[str, str], roles: Roles, on_missing: OnMissing) -> Part:
-    """Read a place; rows that lack a text or a label are dropped or refused."""
-    examples = []
-    missing: dict[str, list[int]] = {}
-    seen: dict[str, None] = {}  # an ordered set
-    for number, cells in stream.rows:
-        seen.update(dict.fromkeys(cells))
-        values = {role: cell_text(cells.get(column), stream, number) for role, column in columns.items()}
-        lacks = next((role for role, value in values.items() if value is None or not value.strip()), None)
-        if lacks is not None:
-            reason = f"{'missing label' if roles[lacks] == 'label' else 'empty text'} in column '{columns[lacks]}'"
-            missing.setdefault(reason, []).append(number)
-            continue
-        texts = {role: value for role, value in values.items() if roles[role] == "text" and value is not None}
-        examples.append(Example(number, texts, values.get(_label_role(roles) or "")))
-    for column in columns.values():
-        if column not in seen:
-            raise missing_column(stream.name, column, seen)
-    for reason, numbers in missing.items():
-        if on_missing == "error" or not examples:
-            count = f"{len(numbers)} of {len(examples) + sum(map(len, missing.values()))} rows"
-            raise DataError(f"{stream.at(numbers)}: {reason} ({count}); fill them in, or set data.on_missing: drop")
-    return Part(examples, stream.name, dropped_rows(missing))
 
 
 def _name_labels(parts: dict[str, Part], streams: Mapping[str, RowStream]) -> tuple[str, ...]:
@@ -169,12 +128,16 @@ def _cut_missing(parts: Mapping[str, Part], data: DataConfig) -> dict[str, Part]
         return dict(parts)
     train = parts["train"]
     rows = train.examples
-    dealt = cut([row.key for row in rows], _strata(rows), shares, seed=data.split_seed)
+    keys = [row.key for row in rows]
+    if data.group is not None:
+        keys = joined_groups(keys, [row.group for row in rows])
+    dealt = cut(keys, _strata(rows), shares, seed=data.split_seed)
     if not all(dealt.values()):
         names = " and ".join(shares)
-        raise DataError(f"{train.origin}: {len(rows)} rows are too few to cut {names} from; add rows or give data.test "
+        size = f"{len(rows)} rows" + (f" in {len(set(keys))} groups by '{data.group}'" if data.group else "")
+        raise DataError(f"{train.origin}: {size} are too few to cut {names} from; add rows or give data.test "
                         "and data.validation")  # fmt: skip
-    how = "stratified, " if rows[0].label is not None else ""
+    how = f"grouped by '{data.group}', " if data.group else "stratified, " if rows[0].label is not None else ""
     result = {"train": replace(train, examples=[rows[i] for i in dealt["train"]])}
     for split in ("validation", "test"):
         if split in parts:
@@ -202,16 +165,13 @@ def _strata(rows: Sequence[Example]) -> list[str]:
 
 
 def _dataset(part: Part, roles: Roles, labels: tuple[str, ...]) -> "Dataset":
-    from datasets import Dataset, Features, Value  # a second to import: not for `--help`
+    from datasets import Dataset, Features, List, Value  # a second to import: not for `--help`
 
     index = {label: i for i, label in enumerate(labels)}
-    content: dict[str, list[str] | list[int]] = {}
-    for role, kind in roles.items():
-        content[role] = (
-            [index[str(row.label)] for row in part.examples]
-            if kind == "label"
-            else [row.texts[role] for row in part.examples]
-        )
-    types = {role: Value("int64" if kind == "label" else "string") for role, kind in roles.items()}
-    rows = [row.number for row in part.examples]
-    return Dataset.from_dict({**content, "row": rows}, features=Features({**types, "row": Value("int64")}))
+    types = {"text": Value("string"), "texts": List(Value("string")), "label": Value("int64")}
+    content: dict[str, list[Any]] = {
+        role: [index[str(row.label)] if kind == "label" else row.texts[role] for row in part.examples]
+        for role, kind in roles.items()
+    }
+    features = Features({**{role: types[kind] for role, kind in roles.items()}, "row": Value("int64")})
+    return Dataset.from_dict({**content, "row": [row.number for row in part.examples]}, features=features)

@@ -8,21 +8,30 @@ from itertools import combinations
 
 import numpy as np
 
-from nlp_transfer.readers import SHOWN
+from nlp_transfer.rows import SHOWN
 
 
 @dataclass(frozen=True)
 class Example:
-    """A usable row: where it stood, its text by role, and its label name (None for tasks without labels)."""
+    """A usable row: where it stood, its text (or texts) by role, and its label name (None for tasks without labels).
+
+    Examples of one `group` stay together when splits are cut.
+    """
 
     number: int
-    texts: Mapping[str, str]
+    texts: Mapping[str, str | list[str]]
     label: str | None
+    group: str | None = None
 
     @property
     def key(self) -> str:
         """What makes two examples duplicates: the text of the first role, which is the input of the task."""
-        return next(iter(self.texts.values()))
+        return whole(next(iter(self.texts.values())))
+
+
+def whole(text: str | list[str]) -> str:
+    """One text out of a text or its parts."""
+    return text if isinstance(text, str) else "\n".join(text)
 
 
 @dataclass(frozen=True)
@@ -119,7 +128,7 @@ def _inspect_split(part: Part, labels: Sequence[str]) -> SplitReport:
         labels={label: counts[label] for label in labels},
         duplicates=len(part.examples) - len(first_label),
         conflicts=conflicts,
-        lengths={role: _lengths([len(example.texts[role]) for example in part.examples]) for role in roles},
+        lengths={role: _lengths([len(whole(example.texts[role])) for example in part.examples]) for role in roles},
         fingerprint=_fingerprint(part.examples),
     )
 
@@ -136,7 +145,7 @@ def _lengths(lengths: Sequence[int]) -> Lengths:
 def _fingerprint(examples: Sequence[Example]) -> str:
     digest = hashlib.sha256()
     for example in examples:
-        for cell in (*example.texts.values(), example.label or ""):
+        for cell in (*map(whole, example.texts.values()), example.label or ""):
             content = cell.encode()
             # The length in front keeps ("ab", "c") apart from ("a", "bc").
             digest.update(len(content).to_bytes(8, "little") + content)

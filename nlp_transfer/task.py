@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 Prediction = dict[str, Any]
 Scores = dict[str, Any]
-RoleKind = Literal["text", "label"]
+RoleKind = Literal["text", "texts", "label"]
 PACKAGE = "nlp_transfer_tasks"
 
 
@@ -53,7 +53,8 @@ class Tokenizers:
 class Task(ABC):
     """Examples, model, loss, decoding and score of one kind of work.
 
-    `roles` names what a row must hold and of which kind; data arrives with the roles as column names, labels already
+    `roles` names what a row must hold and of which kind: a `text`, `texts` (one or a list, such as sentences or
+    references; always arriving as a list) or a `label`. Data arrives with the roles as column names, labels already
     as integers into `labels`; the first role is the input.
     `selection` names the validation score (higher is better) that chooses the checkpoint; `shown` the scores of a
     table, `points` how many points a whole unit of them has, `compared` what `hits` measures where that is another

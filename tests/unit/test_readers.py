@@ -10,7 +10,8 @@ import pytest
 
 from nlp_transfer.data import stream_texts
 from nlp_transfer.errors import DataError
-from nlp_transfer.readers import RowStream, open_rows
+from nlp_transfer.readers import open_rows
+from nlp_transfer.rows import RowStream
 
 ROWS = [{"text": "good film", "label": "positive"}, {"text": "dull, long", "label": "negative"}]
 CSV = 'text,label\ngood film,positive\n"dull, long",negative\n'

