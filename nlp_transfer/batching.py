@@ -28,6 +28,7 @@ class Encoded:
         truncated: examples of which a part is not seen.
         unknown: share of tokens that the vocabulary lacks.
         importance: (examples,) how much each example counts in the loss; 1 if None.
+        warnings: what a user should know of the targets.
     """
 
     inputs: Sequence[Mapping[str, Any]]
@@ -37,6 +38,7 @@ class Encoded:
     truncated: int = 0
     unknown: float = 0.0
     importance: np.ndarray | None = None
+    warnings: tuple[str, ...] = ()
 
     @cached_property
     def lengths(self) -> np.ndarray:

@@ -53,7 +53,8 @@ def _data(prepared: Prepared) -> str:
 def _lengths(split: str, prepared: Prepared) -> str:
     encoded = prepared.encoded[split]
     lengths = encoded.lengths
-    words = sum(len(text.split()) for text in getattr(prepared.splits, split)[prepared.task.input_role])
+    texts = getattr(prepared.splits, split)[prepared.task.input_role]
+    words = sum(len((text if isinstance(text, str) else " ".join(text)).split()) for text in texts)
     low, middle, high = np.percentile(lengths, [5, 50, 95])
     return (
         f"{split}: {encoded.examples} examples in {len(lengths)} units of {low:.0f} / {middle:.0f} / {high:.0f} tokens "
@@ -67,6 +68,7 @@ def _warnings(prepared: Prepared) -> list[str]:
     for split, encoded in prepared.encoded.items():
         if encoded.truncated > 0.1 * encoded.examples:
             found.append(f"{split}: {encoded.truncated} of {encoded.examples} texts are truncated; see task.max_length")
+        found += [f"{split}: {warning}" for warning in encoded.warnings]
         if encoded.unknown > 0.1:
             found.append(f"{split}: {encoded.unknown:.0%} of the tokens are unknown to '{prepared.source.name}'")
     return found

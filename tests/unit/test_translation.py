@@ -211,3 +211,21 @@ def test_copying_the_source_stands_beside_every_score():
     splits = Splits(data, data, data, (), None)
     said = translation().baselines(splits)["copy_source"]["test"]
     assert [one["translation"] for one in said] == data["source"][:]
+
+
+def test_a_target_language_outside_the_target_tokenizer_is_warned_of(tmp_path):
+    data = Dataset.from_dict({"source": ["the film"], "target": ["der schöne Film"]})
+    task = translation(decoder={"source": save_checkpoint(tmp_path / "decoder")})
+    run = training(checkpoint(tmp_path / "encoder"), {"kind": "full"}, task, data)
+    assert any("unknown" in one for one in task.encode(data, run.tokenizers, training=True).warnings)
+    fresh = training(make("bag", tmp_path), {"kind": "full"}, data=data)
+    assert fresh.task.encode(data, fresh.tokenizers, training=True).warnings == ()
+
+
+def test_targets_that_are_cut_off_are_counted_and_still_end(tmp_path):
+    task = translation(max_target_length=4)
+    run = training(make("bag", tmp_path), {"kind": "full"}, task, pairs())
+    encoded = task.encode(run.train, run.tokenizers, training=True)
+    assert any("cut off" in one for one in encoded.warnings)
+    assert max(map(len, encoded.targets)) == 4
+    assert {ids[-1] for ids in encoded.targets} == {run.tokenizers.target.eos_token_id}
