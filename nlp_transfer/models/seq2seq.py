@@ -20,6 +20,7 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerBase,
     PreTrainedTokenizerFast,
+    StoppingCriteria,
 )
 from transformers.modeling_outputs import BaseModelOutput
 
@@ -255,10 +256,60 @@ def _inputs(batch: Batch) -> dict[str, Any]:
 
 def generate(model: PreTrainedModel, batch: Batch, *, quick: bool) -> list[list[int]]:
     """Token ids per unit, by the model's generation configuration, or greedily."""
-    changes = {"num_beams": 1, "length_penalty": None} if quick else {}
-    written: Tensor = model.generate(**_inputs(batch), **changes)  # type: ignore[operator]
-    rows: list[list[int]] = written.cpu().tolist()
-    return rows
+    core: Any = model
+    if not quick and core.generation_config.num_beams > 1:
+        written: list[list[int]] = core.generate(**_inputs(batch)).tolist()
+        return written
+    return _generate_greedily(core, batch)
+
+
+def _generate_greedily(model: Any, batch: Batch) -> list[list[int]]:
+    """Greedy search in which finished rows leave: whenever half of them are, the others go on without them.
+
+    The tokens are those of one call of `generate`, which carries finished rows along until the last one ends.
+    """
+    inputs = _inputs(batch)
+    if "encoder_outputs" not in inputs:
+        mask = inputs["attention_mask"]
+        inputs = {"encoder_outputs": model.get_encoder()(**inputs), "attention_mask": mask}
+    settings = model.generation_config
+    ends = torch.tensor(settings.eos_token_id, device=model.device).reshape(-1)
+    states, mask = inputs["encoder_outputs"][0], inputs["attention_mask"]
+    written: list[list[int]] = [[] for _ in range(len(states))]
+    left = torch.arange(len(states), device=model.device)
+    begun: dict[str, Tensor] = {}
+    while len(left):
+        ids = model.generate(
+            encoder_outputs=BaseModelOutput(last_hidden_state=states[left]),
+            attention_mask=mask[left],
+            stopping_criteria=[HalfFinished(ends)],
+            num_beams=1,
+            length_penalty=None,
+            **begun,
+        )
+        done = _finished(ids, ends) | (ids.shape[1] >= settings.max_length)
+        for row, tokens in zip(left[done].tolist(), ids[done].tolist(), strict=True):
+            written[row] = tokens
+        left, begun = left[~done], {"decoder_input_ids": ids[~done]}
+    return written
+
+
+def _finished(ids: Tensor, ends: Tensor) -> Tensor:
+    """(B,) whether a row has ended; the first token may be an end that starts, as in BART."""
+    return torch.isin(ids[:, 1:], ends).any(1)
+
+
+class HalfFinished(StoppingCriteria):
+    """Stops a batch as soon as half of its rows have ended."""
+
+    def __init__(self, ends: Tensor) -> None:
+        """Keep the ids (n,) that end a row."""
+        self._ends = ends
+
+    def __call__(self, input_ids: Tensor, scores: Any, **_: Any) -> Any:  # noqa: ARG002
+        """(B,) the same answer for all rows."""
+        done = _finished(input_ids, self._ends)
+        return torch.full_like(done, bool(2 * done.sum() >= len(done)))
 
 
 def decode_texts(results: Sequence[Sequence[Any]], tokenizers: Tokenizers) -> list[str]:

@@ -14,7 +14,7 @@ from nlp_transfer.data import Splits
 from nlp_transfer.errors import ConfigError
 from nlp_transfer.evaluation import infer
 from nlp_transfer.features import TokenUnits, find_boundary, replay
-from nlp_transfer.models.seq2seq import train_tokenizer
+from nlp_transfer.models.seq2seq import generate, train_tokenizer
 from nlp_transfer.prediction import Predictor, load_model
 from nlp_transfer.saving import save_model
 from nlp_transfer.sources import load_source
@@ -229,3 +229,17 @@ def test_targets_that_are_cut_off_are_counted_and_still_end(tmp_path):
     assert any("cut off" in one for one in encoded.warnings)
     assert max(map(len, encoded.targets)) == 4
     assert {ids[-1] for ids in encoded.targets} == {run.tokenizers.target.eos_token_id}
+
+
+@pytest.mark.parametrize("family", NATIVE)
+def test_rows_that_leave_when_finished_write_what_one_call_of_generate_writes(tmp_path, family):
+    run = training(native(tmp_path, family), {"kind": "full"}, translation(**EXACT), same_words(24))
+    model = run.plan.model.eval()
+    units = TokenUnits(run.task.encode(run.train, run.tokenizers), run.tokenizers.source.pad_token_id)
+    batch = units.batch(np.arange(24))
+    whole = model.generate(**batch.inputs).tolist()
+    assert decoded(generate(model, batch, quick=True), run) == decoded(whole, run)
+
+
+def decoded(rows, run):
+    return run.tokenizers.source.batch_decode(rows, skip_special_tokens=True)
