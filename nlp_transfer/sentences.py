@@ -3,12 +3,12 @@
 import re
 
 # Words whose dot ends no sentence; single letters, as in initials and "e.g.", are told by their form.
-ABBREVIATIONS = frozenset(
-    "al approx bzw ca cf dept dr ed eds eq eqs etc fig figs gen gov inc jr ltd mr mrs ms mt no nos nr op pp "
-    "prof ref refs rep resp rev sec sen sr st tab vgl viz vol vs".split()
+ABBREVIATIONS = re.compile(
+    "al|approx|bzw|ca|cf|dept|dr|eds?|eqs?|etc|figs?|gen|gov|inc|jr|ltd|mr|mrs|ms|mt|nos?|nr|op|pp|prof|refs?|rep|resp|"
+    "rev|sec|sen|sr|st|tab|vgl|viz|vol|vs"
 )
 CLOSING = "\"'”’»)\\]）」』】"
-END = re.compile(rf"[.!?…]+[{CLOSING}]*(?=\s)|[。！？｡]+[{CLOSING}]*|\n\s*\n")  # noqa: RUF001 - full-width marks
+END = re.compile(rf"[.!?…]+[{CLOSING}]*(?=\s)|[。！？｡]+[{CLOSING}]*|\n\s*\n")
 LAST_WORD = re.compile(r"([^\W\d_]+)\.$")
 DOTTED = re.compile(r"(?:^|[\s(\[.-])[^\W\d_]\.$")  # "J." or the last part of "U.S."
 NEXT = re.compile(r"\s*[\"'“‘«(\[]*(?:[^\W\d_]|\d)")  # what the next sentence begins with
@@ -38,4 +38,4 @@ def _ends(before: str, after: str) -> bool:
     if first and first.group()[-1].islower():
         return False
     word = LAST_WORD.search(before)
-    return not (DOTTED.search(before) or (word and word[1].lower() in ABBREVIATIONS))
+    return not (DOTTED.search(before) or (word and ABBREVIATIONS.fullmatch(word[1].lower())))

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 Prediction = dict[str, Any]
 Scores = dict[str, Any]
-RoleKind = Literal["text", "label"]
+RoleKind = Literal["text", "texts", "label"]
 PACKAGE = "nlp_transfer_tasks"
 
 

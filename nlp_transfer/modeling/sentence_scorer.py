@@ -97,8 +97,9 @@ def pool_sentences(states: Tensor, sentence_ids: Tensor) -> tuple[Tensor, ...]:
     empty = states.new_zeros(int(counts.sum()), states.shape[-1])
     sizes = torch.bincount(owner, minlength=len(empty)).clamp(min=1)[:, None]
     mean = empty.index_add(0, owner, tokens) / sizes
-    highest = empty.index_reduce(0, owner, tokens, "amax", include_self=False)
-    return torch.cat([mean, highest], dim=1).split(counts.tolist())
+    highest = empty.scatter_reduce(0, owner[:, None].expand_as(tokens), tokens, "amax", include_self=False)
+    pooled: tuple[Tensor, ...] = torch.cat([mean, highest], dim=1).split(counts.tolist())
+    return pooled
 
 
 class SentenceScorer(PreTrainedModel):
@@ -135,22 +136,18 @@ class SentenceScorer(PreTrainedModel):
 
     def feature_size(self, unit: Mapping[str, Any]) -> int:
         """How many numbers the features of a unit are."""
-        return (max(unit["sentence_ids"]) + 1) * len(self.head.shift)
+        return (int(max(unit["sentence_ids"])) + 1) * len(self.head.shift)
 
     def stacked(self, rows: Sequence[Tensor]) -> Tensor:
         """Features (S, F) of several units -> (N, F), all sentences below each other."""
         return torch.cat(list(rows))
 
     def features(
-        self,
-        input_ids: Tensor | None,
-        attention_mask: Tensor,
-        sentence_ids: Tensor | None = None,
-        **inputs: Tensor | None,
+        self, attention_mask: Tensor, sentence_ids: Tensor | None = None, **inputs: Tensor | None
     ) -> tuple[Tensor, ...]:
         """Per document the features (S, F) of its sentences; without `sentence_ids` it is one sentence."""
         given = {name: value for name, value in inputs.items() if value is not None}
-        states = self.encoder(input_ids=input_ids, attention_mask=attention_mask, **given)[0]
+        states = self.encoder(attention_mask=attention_mask, **given)[0]
         return pool_sentences(states, attention_mask - 1 if sentence_ids is None else sentence_ids)
 
     def forward(
@@ -170,9 +167,9 @@ class SentenceScorer(PreTrainedModel):
             attention_mask = torch.ones(some.shape[:2], dtype=torch.long, device=some.device)
         if features is None:
             rows = self.features(
-                input_ids,
                 attention_mask,
                 sentence_ids,
+                input_ids=input_ids,
                 token_type_ids=token_type_ids,
                 ngram_ids=ngram_ids,
                 inputs_embeds=inputs_embeds,
