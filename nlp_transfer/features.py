@@ -38,9 +38,8 @@ FEW = 10  # bags of vectors pooled at a time: their words stay in the processor'
 EMBEDDED = ("input_ids", "ngram_ids")  # inputs that nothing above the embeddings reads
 TOLERANCE, MIXED_TOLERANCE = 1e-4, 5e-2  # largest difference of logits between a replay and the model itself
 MEMORY_SHARE = 0.4  # of the free memory that activations may take
-PooledModel = (
-    PooledClassifier | SentenceScorer
-)  # a head on pooled states: `features()` gives them, `features=` takes them
+# A head on pooled states: `features()` gives them, `features=` takes them.
+PooledModel = PooledClassifier | SentenceScorer
 
 
 @dataclass(frozen=True)

@@ -93,12 +93,12 @@ def pool_sentences(states: Tensor, sentence_ids: Tensor) -> tuple[Tensor, ...]:
     first = counts.cumsum(0) - counts  # sentences of all documents in one row
     inside = sentence_ids >= 0
     owner = (sentence_ids + first[:, None])[inside]
-    tokens = states[inside]
-    empty = states.new_zeros(int(counts.sum()), states.shape[-1])
+    tokens = states[inside].float()  # sums of many terms
+    empty = tokens.new_zeros(int(counts.sum()), states.shape[-1])
     sizes = torch.bincount(owner, minlength=len(empty)).clamp(min=1)[:, None]
     mean = empty.index_add(0, owner, tokens) / sizes
     highest = empty.scatter_reduce(0, owner[:, None].expand_as(tokens), tokens, "amax", include_self=False)
-    pooled: tuple[Tensor, ...] = torch.cat([mean, highest], dim=1).split(counts.tolist())
+    pooled: tuple[Tensor, ...] = torch.cat([mean, highest], dim=1).to(states.dtype).split(counts.tolist())
     return pooled
 
 

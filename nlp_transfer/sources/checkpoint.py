@@ -130,7 +130,7 @@ class Checkpoint:
     def encoder(self) -> LoadedModel:
         """The encoder without any head; of a sentence scorer, which `AutoModel` opens whole, what is below it."""
         loaded = self.model(AutoModel)
-        encoder = loaded.model.base_model
+        encoder: Any = loaded.model.base_model
         if encoder is loaded.model:
             return loaded
         prefix = f"{loaded.model.base_model_prefix}."

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 import nlp_transfer as nt
 
@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from nlp_transfer import Batch, Encoded, LoadedModel, Prediction, RoleKind, Scores, Source, Splits, Tokenizers
 
 Length = Annotated[int, Field(ge=8, le=8192)]
+UNUSED = {  # by each style
+    "extractive": ("prefix", "max_target_length", "long_documents", "decoder", "generation"),
+    "abstractive": ("max_sentences", "trigram_blocking", "scorer"),
+}
 
 
 class ScorerOptions(nt.Section):
@@ -49,6 +53,14 @@ class SummarizationOptions(nt.TaskOptions):
     )
     decoder: nt.DecoderOptions = Field(nt.DecoderOptions(), description="Abstractive; see `task.decoder`.")
     generation: nt.GenerationOptions = Field(nt.GenerationOptions(), description="Abstractive; see `task.generation`.")
+
+    @model_validator(mode="after")
+    def _agree(self) -> "SummarizationOptions":
+        """Refuse settings that the style would ignore."""
+        fields = type(self).model_fields
+        if idle := [key for key in UNUSED[self.style] if getattr(self, key) != fields[key].default]:
+            raise ValueError(f"{', '.join(idle)}: of no use for style: {self.style}; leave out or change the style")
+        return self
 
 
 class Summarization(nt.Task):
@@ -125,19 +137,12 @@ class Summarization(nt.Task):
         """The best sentences in the order of the document, or the text that the ids stand for."""
         if not self._extractive:
             return [{"summary": text, "sentences": []} for text in nt.decode_texts(results, tokenizers)]
-        options = self.options
-        return [
-            _extract(
-                text,
-                nt.pick_sentences(
-                    [float(score) for unit in units for score in unit],
-                    text,
-                    options.sentences,
-                    trigram_blocking=options.trigram_blocking,
-                ),
-            )
-            for units, text in zip(results, _sentences(rows), strict=True)
-        ]
+        most, blocking = self.options.sentences, self.options.trigram_blocking
+        said = []
+        for units, text in zip(results, _sentences(rows), strict=True):
+            scores = [float(score) for unit in units for score in unit]
+            said.append(_extract(text, nt.pick_sentences(scores, text, most, trigram_blocking=blocking)))
+        return said
 
     def score(self, predictions: "Sequence[Prediction]", rows: "Dataset") -> "Scores":
         """ROUGE-1, -2 and -L against the best reference."""

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+import yaml
 from datasets import Dataset
 from tiny import BAD, GOOD, PLAIN, Training, checkpoint, tokenizer, vectors
 
@@ -37,7 +38,9 @@ def source_of(kind, folder):
 
 
 def summarization(**options):
-    settings = {"max_length": 64, "scorer": {"width": 8}, **options}
+    settings = {"max_length": 64, **options}
+    if settings.get("style") != "abstractive":
+        settings.setdefault("scorer", {"width": 8})
     return Summarization(SummarizationOptions(name="summarization", **settings))
 
 
@@ -290,6 +293,20 @@ def test_baselines_are_the_first_sentences_and_those_nearest_to_the_reference():
     assert [one["sentences"] for one in found["lead"]["test"]] == [[0, 1], [0]]
     assert [one["sentences"] for one in found["oracle"]["validation"]] == [[2], []]
     assert summarization().hits(found["oracle"]["test"], rows) == [100.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    "options", [{"long_documents": "chunks"}, {"style": "abstractive", "trigram_blocking": True}], ids=str
+)
+def test_settings_that_the_style_would_ignore_are_refused_by_name(options):
+    task = {"name": "summarization", **options}
+    with pytest.raises(nt.ConfigError, match=rf"task: {list(options)[-1]}.*style"):
+        nt.load_config({"task": task, "data": {"train": "x.jsonl"}})
+
+
+def test_a_rendered_configuration_is_accepted_again():
+    checked = nt.load_config({"task": {"name": "summarization", "sentences": 3}, "data": {"train": "x.jsonl"}})
+    assert nt.load_config(yaml.safe_load(nt.render(checked))) == checked
 
 
 @pytest.mark.parametrize("kind", SOURCES)
