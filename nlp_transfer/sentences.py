@@ -2,40 +2,42 @@
 
 import re
 
-# Words whose dot ends no sentence; single letters, as in initials and "e.g.", are told by their form.
-ABBREVIATIONS = re.compile(
-    "al|approx|bzw|ca|cf|dept|dr|eds?|eqs?|etc|figs?|gen|gov|inc|jr|ltd|mr|mrs|ms|mt|nos?|nr|op|pp|prof|refs?|rep|resp|"
-    "rev|sec|sen|sr|st|tab|vgl|viz|vol|vs"
-)
 CLOSING = "\"'”’»)\\]）」』】"
 END = re.compile(rf"[.!?…]+[{CLOSING}]*(?=\s)|[。！？｡]+[{CLOSING}]*|\n\s*\n")
-LAST_WORD = re.compile(r"([^\W\d_]+)\.$")
-DOTTED = re.compile(r"(?:^|[\s(\[.-])[^\W\d_]\.$")  # "J." or the last part of "U.S."
-NEXT = re.compile(r"\s*[\"'“‘«(\[]*(?:[^\W\d_]|\d)")  # what the next sentence begins with
+# A dot behind these ends no sentence. "etc." is not among them: it often stands last.
+ABBREVIATION = re.compile(
+    r"\b(?:al|approx|bzw|ca|cf|dept|dr|eds?|eqs?|figs?|gen|gov|inc|jr|ltd|mr|mrs|ms|mt|op|pp|prof|refs?|rep|resp|rev|"
+    r"sec|sen|sr|st|tab|vgl|viz|vol|vs)\.$",
+    re.IGNORECASE,
+)
+INITIAL = re.compile(r"(?:^|[\s(\[.-])[^\W\d_]\.$")  # "J." or the last part of "U.S."
+NUMBER = re.compile(r"\b(?:nos?|nr)\.$", re.IGNORECASE)  # "no." is a word, unless a digit follows
+NEXT = re.compile(r"\s*[\"'“‘«(\[]*(\w)")
+TAIL = 20  # characters before a mark that are looked at
 
 
 def split_sentences(text: str) -> list[str]:
     """Cut a text behind `.`, `!`, `?`, `…`, their full-width forms and empty lines.
 
-    A dot ends no sentence inside a number or a name, behind an initial or a common abbreviation, nor before a word in
-    lower case. A text without any mark is one sentence.
+    A dot ends no sentence inside a number or a name, nor behind an initial or a common abbreviation; a dot or closing
+    quote ends none before a word in lower case, unless the whole text is. A text without any mark is one sentence.
     """
+    cased = text != text.lower()
     found = []
     start = 0
     for match in END.finditer(text):
-        if not _ends(text[start : match.end()], text[match.end() :]):
-            continue
-        found.append(text[start : match.end()])
-        start = match.end()
+        following = NEXT.match(text, match.end())
+        if _ends(text[max(start, match.end() - TAIL) : match.end()], following[1] if following else "", cased=cased):
+            found.append(text[start : match.end()])
+            start = match.end()
     kept = [" ".join(sentence.split()) for sentence in [*found, text[start:]]]
     return [sentence for sentence in kept if sentence] or [text.strip()]
 
 
-def _ends(before: str, after: str) -> bool:
-    if not before.endswith("."):
-        return True
-    first = NEXT.match(after)
-    if first and first.group()[-1].islower():
+def _ends(before: str, following: str, *, cased: bool) -> bool:
+    """Whether a sentence ends between what stands before, the mark included, and the next letter or digit."""
+    if before[-1] not in "!?。！？｡\n" and cased and following.islower():
         return False
-    word = LAST_WORD.search(before)
-    return not (DOTTED.search(before) or (word and ABBREVIATIONS.fullmatch(word[1].lower())))
+    if NUMBER.search(before) and following.isdigit():
+        return False
+    return not (ABBREVIATION.search(before) or INITIAL.search(before))

@@ -19,6 +19,9 @@ from nlp_transfer.sentences import split_sentences
         ["See Fig. 3 and e.g. the work of Lee et al. (2019) in sec. 2.", "It holds."],
         ["It ends in 1999.", "A new age begins."],
         ["How odd?!", "Indeed..."],
+        ["He said no. 5 was right.", "She said no.", "They left."],
+        ["“Really?” he asked.", "She nodded, smiled, etc.", "That was all."],
+        ["how odd !", "it was a good film .", "the plot is thin ."],
         ["Der Preis stieg.", "Öl wurde teuer.", "Warum?"],
         ["Он пришёл.", "Она ушла."],
     ],
@@ -55,6 +58,7 @@ def test_no_character_but_space_is_lost_and_there_is_always_a_sentence(text):
 
 
 def test_a_long_text_is_cut_in_time_that_grows_with_its_length():
-    start = time.perf_counter()
-    assert len(split_sentences("A short one. " * 20_000)) == 20_000
-    assert time.perf_counter() - start < 2
+    start = time.process_time()
+    assert len(split_sentences("A short one. " * 50_000)) == 50_000
+    assert len(split_sentences("vs. " * 100_000)) == 1
+    assert time.process_time() - start < 3

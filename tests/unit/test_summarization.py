@@ -13,7 +13,7 @@ import nlp_transfer as nt
 from nlp_transfer.batching import Batch
 from nlp_transfer.data import DataReport, Splits
 from nlp_transfer.evaluation import infer
-from nlp_transfer.features import Boundary, TokenUnits, find_boundary, replay
+from nlp_transfer.features import Boundary, TokenUnits, compute, find_boundary, replay
 from nlp_transfer.modeling.sentence_scorer import pool_sentences
 from nlp_transfer.prediction import Predictor, load_model
 from nlp_transfer.saving import save_model
@@ -110,6 +110,17 @@ def test_stored_sentence_features_give_the_scores_of_the_model_itself(kind, tmp_
         expected = model(**units.batch(few).inputs).logits
         torch.testing.assert_close(model(**stored.batch(few).inputs).logits, expected, atol=1e-5, rtol=1e-5)
     assert [len(row) for row in stored.rows] == [len(text) for text in one.train["text"]]
+
+
+@pytest.mark.parametrize("strategy", [{"kind": "full"}, {"kind": "frozen"}], ids=["full", "frozen"])
+def test_the_head_starts_from_standardised_features(strategy, tmp_path):
+    one = training(vectors(tmp_path / "v.txt"), strategy)
+    model = one.plan.model
+    units = TokenUnits(one.task.encode(one.train, one.tokenizers), one.source.tokenizer.pad_token_id)
+    rows = np.concatenate(compute(model, units, Boundary("pooled"), np.arange(24), progress=False))
+    one.fit()
+    np.testing.assert_allclose(model.head.shift, rows.mean(0), atol=1e-5)
+    np.testing.assert_allclose(model.head.scale, 1 / rows.std(0), rtol=1e-3)
 
 
 def test_stored_activations_of_lower_layers_are_replayed_with_their_sentences(tmp_path):
