@@ -16,6 +16,7 @@ from nlp_transfer.evaluation import infer
 from nlp_transfer.features import Boundary, TokenUnits, compute, find_boundary, replay
 from nlp_transfer.modeling.sentence_scorer import pool_sentences
 from nlp_transfer.prediction import Predictor, load_model
+from nlp_transfer.running import _each_text
 from nlp_transfer.saving import save_model
 from nlp_transfer.sources import load_source
 from nlp_transfer.strategies import blocks
@@ -350,3 +351,7 @@ def test_a_trained_scorer_lends_its_encoder_to_the_next_run(tmp_path):
     assert not encoder.new
     for name, tensor in first.plan.model.encoder.state_dict().items():
         assert torch.equal(encoder.model.state_dict()[name], tensor)
+
+
+def test_a_vocabulary_of_the_datas_words_is_taken_from_all_sentences_of_a_document():
+    assert list(_each_text([["good film", "bad plot"], "dull"])) == ["good film", "bad plot", "dull"]
