@@ -52,7 +52,8 @@ def solve(model: PooledClassifier, train: ReplayUnits, validation: ReplayUnits) 
 
 @torch.no_grad()
 def _inputs(model: PooledModel, rows: Sequence[np.ndarray]) -> np.ndarray:
-    stacked: np.ndarray = model.stacked([torch.from_numpy(row) for row in rows]).numpy()
+    copies = [torch.tensor(row) for row in rows]  # what is stored is read-only
+    stacked: np.ndarray = model.stacked(copies).numpy()
     return stacked
 
 
