@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from nlp_transfer.errors import SourceError as SourceError
     from nlp_transfer.errors import TrainingError as TrainingError
     from nlp_transfer.errors import TransferError as TransferError
+    from nlp_transfer.extracts import best_sentences as best_sentences
+    from nlp_transfer.extracts import pick_sentences as pick_sentences
+    from nlp_transfer.extracts import sentence_targets as sentence_targets
     from nlp_transfer.metrics import classification_metric as classification_metric
     from nlp_transfer.metrics import classification_scores as classification_scores
     from nlp_transfer.models.classification import balanced_importance as balanced_importance
@@ -34,6 +37,10 @@ if TYPE_CHECKING:
     from nlp_transfer.models.classification import classification_logits as classification_logits
     from nlp_transfer.models.classification import classification_loss as classification_loss
     from nlp_transfer.models.classification import mean_probabilities as mean_probabilities
+    from nlp_transfer.models.extractive import build_extractive as build_extractive
+    from nlp_transfer.models.extractive import encode_sentences as encode_sentences
+    from nlp_transfer.models.extractive import sentence_loss as sentence_loss
+    from nlp_transfer.models.extractive import sentence_scores as sentence_scores
     from nlp_transfer.models.seq2seq import build_seq2seq as build_seq2seq
     from nlp_transfer.models.seq2seq import decode_texts as decode_texts
     from nlp_transfer.models.seq2seq import encode_pairs as encode_pairs
@@ -45,6 +52,7 @@ if TYPE_CHECKING:
     from nlp_transfer.prediction import load as load
     from nlp_transfer.running import RunResult as RunResult
     from nlp_transfer.running import run as run
+    from nlp_transfer.sentences import split_sentences as split_sentences
     from nlp_transfer.sources import LoadedModel as LoadedModel
     from nlp_transfer.sources import Source as Source
     from nlp_transfer.sources import SourceInfo as SourceInfo
@@ -86,6 +94,9 @@ _HOME = {
     "SourceError": "errors",
     "TrainingError": "errors",
     "TransferError": "errors",
+    "best_sentences": "extracts",
+    "pick_sentences": "extracts",
+    "sentence_targets": "extracts",
     "classification_metric": "metrics",
     "classification_scores": "metrics",
     "balanced_importance": "models.classification",
@@ -93,6 +104,10 @@ _HOME = {
     "classification_logits": "models.classification",
     "classification_loss": "models.classification",
     "mean_probabilities": "models.classification",
+    "build_extractive": "models.extractive",
+    "encode_sentences": "models.extractive",
+    "sentence_loss": "models.extractive",
+    "sentence_scores": "models.extractive",
     "build_seq2seq": "models.seq2seq",
     "decode_texts": "models.seq2seq",
     "encode_pairs": "models.seq2seq",
@@ -110,6 +125,7 @@ _HOME = {
     "load": "prediction",
     "RunResult": "running",
     "run": "running",
+    "split_sentences": "sentences",
     "LoadedModel": "sources",
     "Source": "sources",
     "SourceInfo": "sources",

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 MEGABATCH = 50  # batches shuffled together before they are sorted by length
-PADDING = {"ngram_ids": -1}  # other inputs are filled with the pad token
+PADDING = {"ngram_ids": -1, "sentence_ids": -1}  # other inputs are filled with the pad token
 IGNORED = -100  # the label that cross-entropy skips
 
 
@@ -23,7 +23,7 @@ class Encoded:
     Attributes:
         inputs: per unit, input name -> ids; the attention mask follows from the lengths.
         example: (units,) the example each unit belongs to.
-        targets: per unit, a class id or a list of token ids; None without labels.
+        targets: per unit, a class id, a list of token ids, or a number per sentence; None without labels.
         examples: how many examples there are; one without any unit cannot occur.
         truncated: examples of which a part is not seen.
         unknown: share of tokens that the vocabulary lacks.
@@ -64,7 +64,7 @@ class Batch:
 
     Attributes:
         inputs: (B, T) and the like, named as the model's arguments.
-        targets: (B,) class ids or (B, T) token ids padded with -100.
+        targets: (B,) class ids, or (B, T) token ids or (B, S) numbers padded with -100.
         weights: (B,) how much each unit counts.
         units: (B,) which units these are.
     """
@@ -94,14 +94,20 @@ def pad(rows: Sequence[Any], value: float) -> Tensor:
 
 def collate(encoded: Encoded, units: np.ndarray, pad_token_id: int) -> Batch:
     """Pad the given units to the longest of them."""
+    inputs = padded(encoded, units, pad_token_id)
+    inputs["attention_mask"] = mask(encoded.lengths[units])
+    return Batch(inputs, targets_of(encoded, units), torch.from_numpy(encoded.weights[units]), units)
+
+
+def padded(encoded: Encoded, units: np.ndarray, pad_token_id: int, *, but: Sequence[str] = ()) -> dict[str, Tensor]:
+    """Every input of the given units but those named, padded to the longest of them."""
     chosen = [encoded.inputs[unit] for unit in units]
     inputs: dict[str, Tensor] = {}
-    for name in {name: None for row in chosen for name in row}:
+    for name in {name: None for row in chosen for name in row if name not in but}:
         value = PADDING.get(name, pad_token_id)
         rows = [row[name] if name in row else np.full((len(row["input_ids"]), 1), value) for row in chosen]
         inputs[name] = pad(rows, value)
-    inputs["attention_mask"] = mask(encoded.lengths[units])
-    return Batch(inputs, targets_of(encoded, units), torch.from_numpy(encoded.weights[units]), units)
+    return inputs
 
 
 def mask(lengths: np.ndarray) -> Tensor:
@@ -110,7 +116,7 @@ def mask(lengths: np.ndarray) -> Tensor:
 
 
 def targets_of(encoded: Encoded, units: np.ndarray) -> Tensor | None:
-    """Class ids (B,), or token ids (B, T) padded with -100."""
+    """Class ids (B,), or token ids (B, T) or numbers (B, S) padded with -100."""
     if encoded.targets is None:
         return None
     targets = [encoded.targets[unit] for unit in units]

@@ -36,18 +36,18 @@ def encode_documents(
         targets: one per example, repeated for each of its units.
         importance: (examples,) weight of each in the loss.
     """
-    before, after = _special(tokenizer)
+    before, after = special_ids(tokenizer)
     room = max_length - len(before) - len(after)
     inputs: list[dict[str, Any]] = []
     example: list[int] = []
     truncated = unknown = total = 0
-    for index, (ids, ngrams, cut) in enumerate(_tokens(texts, tokenizer, room, policy, max_windows)):
+    for index, (ids, ngrams, cut) in enumerate(tokenize(texts, tokenizer, room, policy, max_windows)):
         pieces, lost = _pieces(len(ids), room, policy, max_windows)
         truncated += cut or lost
-        unknown += sum(1 for token, row in zip(ids, ngrams or ids, strict=True) if _is_unknown(token, row, tokenizer))
+        unknown += sum(1 for token, row in zip(ids, ngrams or ids, strict=True) if is_unknown(token, row, tokenizer))
         total += len(ids)
         for positions in pieces:
-            inputs.append(_unit(ids, ngrams, positions, before, after))
+            inputs.append(make_unit(ids, ngrams, positions, before, after))
             example.append(index)
     return Encoded(
         inputs=inputs,
@@ -60,7 +60,7 @@ def encode_documents(
     )
 
 
-def _special(tokenizer: PreTrainedTokenizerBase) -> tuple[list[int], list[int]]:
+def special_ids(tokenizer: PreTrainedTokenizerBase) -> tuple[list[int], list[int]]:
     """The ids that the tokenizer puts before and after a text."""
     whole = tokenizer("a")["input_ids"]
     bare = tokenizer("a", add_special_tokens=False)["input_ids"]
@@ -68,7 +68,7 @@ def _special(tokenizer: PreTrainedTokenizerBase) -> tuple[list[int], list[int]]:
     return whole[:start], whole[start + len(bare) :]
 
 
-def _tokens(
+def tokenize(
     texts: Sequence[str], tokenizer: PreTrainedTokenizerBase, room: int, policy: LongPolicy, max_windows: int
 ) -> Iterator[tuple[list[int], list[list[int]] | None, bool]]:
     """Yield (token ids, n-gram ids or None, whether characters were cut) per text; at least one token each."""
@@ -113,9 +113,14 @@ def _pieces(length: int, room: int, policy: LongPolicy, max_windows: int) -> tup
     return windows, len(starts) > max_windows
 
 
-def _unit(
-    ids: list[int], ngrams: list[list[int]] | None, positions: np.ndarray, before: list[int], after: list[int]
+def make_unit(
+    ids: list[int],
+    ngrams: list[list[int]] | None,
+    positions: Sequence[int] | np.ndarray,
+    before: list[int],
+    after: list[int],
 ) -> dict[str, Any]:
+    """The model inputs for the tokens at some positions, special ones around them."""
     unit: dict[str, Any] = {"input_ids": [*before, *(ids[position] for position in positions), *after]}
     if ngrams is not None:
         none = [-1] * len(ngrams[0])
@@ -123,6 +128,7 @@ def _unit(
     return unit
 
 
-def _is_unknown(token: int, row: Any, tokenizer: PreTrainedTokenizerBase) -> bool:
+def is_unknown(token: int, row: Any, tokenizer: PreTrainedTokenizerBase) -> bool:
+    """Whether a token stands for a word that neither the vocabulary nor its n-grams know."""
     composed = isinstance(row, list) and row[0] >= 0
     return token == tokenizer.unk_token_id and not composed

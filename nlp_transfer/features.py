@@ -24,8 +24,9 @@ from torch import Tensor, nn
 from tqdm import tqdm
 from transformers import PreTrainedModel
 
-from nlp_transfer.batching import Batch, Encoded, collate, mask, pad, sorted_batches, targets_of
+from nlp_transfer.batching import Batch, Encoded, collate, mask, pad, padded, sorted_batches, targets_of
 from nlp_transfer.modeling.pooled import PooledClassifier
+from nlp_transfer.modeling.sentence_scorer import SentenceScorer
 from nlp_transfer.modeling.static import StaticModel
 from nlp_transfer.strategies.blocks import Layers, find_encoder, find_layers, outside_encoder
 
@@ -34,15 +35,19 @@ FORMAT = 1  # of the cache files; part of the key
 BUDGET = 8192  # padded tokens a batch in the one pass
 WHOLE = ("pooled", "encoder")  # boundaries with all of the encoder below them
 FEW = 10  # bags of vectors pooled at a time: their words stay in the processor's cache
+EMBEDDED = ("input_ids", "ngram_ids")  # inputs that nothing above the embeddings reads
 TOLERANCE, MIXED_TOLERANCE = 1e-4, 5e-2  # largest difference of logits between a replay and the model itself
 MEMORY_SHARE = 0.4  # of the free memory that activations may take
+# A head on pooled states: `features()` gives them, `features=` takes them.
+PooledModel = PooledClassifier | SentenceScorer
 
 
 @dataclass(frozen=True)
 class Boundary:
     """Where activations are taken.
 
-    `pooled` encoder states; the `encoder`'s states, for a decoder; or the input of `layer` (its number counts from 0).
+    `pooled` encoder states, of texts or of sentences; the `encoder`'s states, for a decoder; or the input of `layer`
+    (its number counts from 0).
     """
 
     kind: Literal["pooled", "encoder", "layer"]
@@ -72,13 +77,12 @@ class ReplayUnits:
         self.boundary = boundary
 
     def batch(self, units: np.ndarray) -> Batch:
-        """`features` (B, L, 3, H); or `encoder_states` or `inputs_embeds` (B, T, H) with their mask."""
+        """`features` (B, L, 3, H) or (B, S, F), `encoder_states` or `inputs_embeds` (B, T, H); with their mask."""
         chosen = [self.rows[unit] for unit in units]
-        if self.boundary.kind == "pooled":
-            inputs = {"features": torch.from_numpy(np.stack(chosen))}
-        else:
-            name = "encoder_states" if self.boundary.kind == "encoder" else "inputs_embeds"
-            inputs = {name: pad(chosen, 0.0), "attention_mask": mask(self.encoded.lengths[units])}
+        name = {"pooled": "features", "encoder": "encoder_states", "layer": "inputs_embeds"}[self.boundary.kind]
+        inputs = {name: pad(chosen, 0.0), "attention_mask": mask(np.array([len(row) for row in chosen]))}
+        if self.boundary.kind == "layer":
+            inputs |= padded(self.encoded, units, 0, but=EMBEDDED)
         weights = torch.from_numpy(self.encoded.weights[units])
         return Batch(inputs, targets_of(self.encoded, units), weights, units)
 
@@ -94,7 +98,7 @@ def find_boundary(model: nn.Module, moving: frozenset[str]) -> Boundary | None:
     low = [name.removeprefix(encoder.prefix) for name in moving - set(outside_encoder(model))]
     if model.config.is_encoder_decoder:
         return None if low else Boundary("encoder")
-    if isinstance(model, PooledClassifier) and not low:
+    if isinstance(model, PooledModel) and not low:
         return Boundary("pooled")
     layers = find_layers(encoder.module)
     if layers is None or not hasattr(encoder.module, "embeddings"):
@@ -114,10 +118,10 @@ class _Reached(Exception):  # noqa: N818 - a signal, not an error
 
 
 @torch.inference_mode()
-def _activations(model: PreTrainedModel, batch: Batch, boundary: Boundary) -> Tensor:
-    """(B, L, 3, H) for `pooled`, else (B, T, H)."""
+def _activations(model: PreTrainedModel, batch: Batch, boundary: Boundary) -> Tensor | tuple[Tensor, ...]:
+    """Per unit (L, 3, H) or (S, F) for `pooled`, else (T, H) with padding."""
     if boundary.kind == "pooled":
-        assert isinstance(model, PooledClassifier)  # noqa: S101 - find_boundary saw to it
+        assert isinstance(model, PooledModel)  # noqa: S101 - find_boundary saw to it
         return model.features(**batch.inputs)
     if boundary.kind == "encoder":
         states: Tensor = find_encoder(model).module(**batch.inputs)[0]
@@ -214,9 +218,9 @@ def compute(
     """Run the frozen part once over the chosen units, longest first, in eval mode.
 
     Returns:
-        One array per chosen unit, in the order of `chosen`: (L, 3, H) or (T, H).
+        One array per chosen unit, in the order of `chosen`: (L, 3, H), (S, F) or (T, H).
     """
-    if boundary.kind == "pooled" and (bags := _bags(model, [units.encoded.inputs[unit] for unit in chosen])):
+    if isinstance(model, PooledClassifier) and (bags := _bags(model, [units.encoded.inputs[unit] for unit in chosen])):
         return bags
     device = next(model.parameters()).device
     lengths = units.encoded.lengths[chosen]
@@ -225,10 +229,10 @@ def compute(
     model.eval()
     with tqdm(total=len(chosen), desc="features", unit="text", disable=None if progress else True) as bar:
         for batch in sorted_batches(lengths, BUDGET):
-            states = _activations(model, units.batch(chosen[batch]).to(device), boundary).float().cpu().numpy()
+            states = _activations(model, units.batch(chosen[batch]).to(device), boundary)
             for position, state in zip(batch, states, strict=True):
                 row = state if boundary.kind == "pooled" else state[: lengths[position]]
-                found[int(position)] = np.ascontiguousarray(row)
+                found[int(position)] = np.ascontiguousarray(row.float().cpu().numpy())
             bar.update(len(batch))
     model.train(training)
     return [found[index] for index in range(len(chosen))]
@@ -311,13 +315,12 @@ def replay(
 
 
 def _fits(model: PreTrainedModel, units: TokenUnits, boundary: Boundary) -> bool:
-    width: int = find_encoder(model).module.config.hidden_size
-    if isinstance(model, PooledClassifier) and boundary.kind == "pooled":
-        size = 3 * len(model.config.layers) * len(units.encoded.inputs)
+    if isinstance(model, PooledModel) and boundary.kind == "pooled":
+        size = sum(model.feature_size(unit) for unit in units.encoded.inputs)
     else:
-        size = int(units.encoded.lengths.sum())
+        size = int(units.encoded.lengths.sum()) * find_encoder(model).module.config.hidden_size
     free: int = psutil.virtual_memory().available
-    return 4.0 * size * width < MEMORY_SHARE * free
+    return 4.0 * size < MEMORY_SHARE * free
 
 
 def _key(model: PreTrainedModel, boundary: Boundary) -> str:

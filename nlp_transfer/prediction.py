@@ -42,12 +42,14 @@ class Predictor:
         """The column that held the input when the model was trained."""
         return self.columns.get(self.task.input_role, self.task.input_role)
 
-    def predict(self, texts: Sequence[str]) -> list[Prediction]:
-        """One prediction per text."""
+    def predict(self, texts: Sequence[str | list[str]]) -> list[Prediction]:
+        """One prediction per text; where the task reads several texts at once, also per list of texts."""
         return list(self.predict_stream(texts))
 
-    def predict_stream(self, texts: Iterable[str]) -> Iterator[Prediction]:
+    def predict_stream(self, texts: Iterable[str | list[str]]) -> Iterator[Prediction]:
         """Predictions in input order; reads a bounded number of texts ahead."""
+        if self.task.roles[self.task.input_role] == "texts":
+            texts = ([text] if isinstance(text, str) else text for text in texts)
         texts = iter(texts)
         while chunk := list(islice(texts, CHUNK)):
             yield from self._rows(Dataset.from_dict({self.task.input_role: chunk}))

@@ -6,7 +6,7 @@ import json
 import logging
 import statistics
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -95,17 +95,17 @@ def prepare(config: RunConfig) -> Prepared:
     kind = find_task(config.task.name)
     splits = load_splits(config.data, kind.roles)
     task = kind(config.task, splits.labels)
-    source = load_source(texts=_flat(splits.train[task.input_role]), **config.source.model_dump())
+    source = load_source(texts=_each_text(splits.train[task.input_role]), **config.source.model_dump())
     loaded = task.build(source, splits.train, frozen=config.strategy.kind == "frozen")
     tokenizers = Tokenizers(source.tokenizer, loaded.target_tokenizer)
     encoded = {name: task.encode(rows, tokenizers, training=name == "train") for name, rows in _rows(splits).items()}
     return Prepared(config, task, splits, source, loaded, tokenizers, encoded)
 
 
-def _flat(texts: Any) -> Iterator[str]:
-    """Texts, whether they come alone or in lists."""
-    for text in texts:
-        yield from [text] if isinstance(text, str) else text
+def _each_text(cells: Iterable[str | Sequence[str]]) -> Iterator[str]:
+    """The texts of a column, those of lists one by one."""
+    for cell in cells:
+        yield from [cell] if isinstance(cell, str) else cell
 
 
 def _rows(splits: Splits) -> dict[str, Any]:

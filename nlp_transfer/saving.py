@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import PreTrainedModel
+from transformers import PretrainedConfig, PreTrainedModel
 
 import nlp_transfer.modeling
 from nlp_transfer.errors import ConfigError, TrainingError
 from nlp_transfer.modeling.pooled import PooledConfig
+from nlp_transfer.modeling.sentence_scorer import SentenceScorerConfig
 from nlp_transfer.modeling.static import StaticConfig, StaticTokenizer
 from nlp_transfer.sources.checkpoint import quietly
 from nlp_transfer.task import Tokenizers
@@ -33,6 +34,17 @@ PACKAGES = (
     "numpy",
 )
 FINISHED = "metrics.json"  # written last
+MODELLING = sorted(file for file in Path(nlp_transfer.modeling.__path__[0]).glob("*.py") if file.name != "__init__.py")
+AUTO_MAPS: dict[type[PretrainedConfig], dict[str, str]] = {  # architectures of our own: auto class -> file.class
+    PooledConfig: {
+        "AutoConfig": "pooled.PooledConfig",
+        "AutoModelForSequenceClassification": "pooled.PooledClassifier",
+    },
+    SentenceScorerConfig: {
+        "AutoConfig": "sentence_scorer.SentenceScorerConfig",
+        "AutoModel": "sentence_scorer.SentenceScorer",
+    },
+}
 TARGET = "target_tokenizer"  # folder in the model's, where the output has a vocabulary of its own
 
 
@@ -71,12 +83,8 @@ def make_folder(wanted: str | Path | None, name: str) -> Path:
 def save_model(model: PreTrainedModel, tokenizers: Tokenizers, folder: Path) -> None:
     """Write weights (safetensors), configuration and tokenizers; our architectures take their modelling files along."""
     config = model.config
-    own = isinstance(config, PooledConfig | StaticConfig)
-    if isinstance(config, PooledConfig):
-        config.auto_map = {
-            "AutoConfig": "pooled.PooledConfig",
-            "AutoModelForSequenceClassification": "pooled.PooledClassifier",
-        }
+    if type(config) in AUTO_MAPS:
+        config.auto_map = AUTO_MAPS[type(config)]
     quietly(lambda: model.save_pretrained(folder))
     tokenizers.source.save_pretrained(folder)
     if tokenizers.target is not None:
@@ -86,9 +94,9 @@ def save_model(model: PreTrainedModel, tokenizers: Tokenizers, folder: Path) -> 
             folder / "tokenizer_config.json", {"auto_map": {"AutoTokenizer": [None, "static.StaticTokenizer"]}}
         )
     _update_json(folder / "config.json", {"_name_or_path": None})
-    if own:
-        for file in ("pooled.py", "static.py"):
-            shutil.copy(Path(nlp_transfer.modeling.__path__[0]) / file, folder / file)
+    if type(config) in AUTO_MAPS or isinstance(config, StaticConfig):
+        for file in MODELLING:
+            shutil.copy(file, folder / file.name)
 
 
 def _update_json(path: Path, changes: Mapping[str, Any]) -> None:

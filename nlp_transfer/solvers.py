@@ -6,16 +6,16 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from nlp_transfer.features import ReplayUnits
+from nlp_transfer.features import PooledModel, ReplayUnits
 from nlp_transfer.modeling.pooled import PooledClassifier
 
 log = logging.getLogger(__name__)
 STRENGTHS = (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)  # inverse L2 penalties tried; validation chooses
 
 
-def standardise(model: PooledClassifier, rows: Sequence[np.ndarray]) -> None:
-    """Set the head's shift and scale to the mean and inverse deviation of training features, one (L, 3, H) a row."""
-    if model.head.mix is not None:  # the mix moves, and with it what would be standardised
+def standardise(model: PooledModel, rows: Sequence[np.ndarray]) -> None:
+    """Set the head's shift and scale to the mean and inverse deviation of training features, one array a unit."""
+    if getattr(model.head, "mix", None) is not None:  # the mix moves, and with it what would be standardised
         return
     inputs = _inputs(model, rows)
     deviation = inputs.std(0)
@@ -51,9 +51,10 @@ def solve(model: PooledClassifier, train: ReplayUnits, validation: ReplayUnits) 
 
 
 @torch.no_grad()
-def _inputs(model: PooledClassifier, rows: Sequence[np.ndarray]) -> np.ndarray:
-    selected: np.ndarray = model.head.select(torch.from_numpy(np.stack(rows))).numpy()
-    return selected
+def _inputs(model: PooledModel, rows: Sequence[np.ndarray]) -> np.ndarray:
+    copies = [torch.tensor(row) for row in rows]  # what is stored is read-only
+    stacked: np.ndarray = model.stacked(copies).numpy()
+    return stacked
 
 
 def _standardised(model: PooledClassifier, units: ReplayUnits) -> np.ndarray:

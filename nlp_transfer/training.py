@@ -23,6 +23,7 @@ from nlp_transfer.evaluation import infer
 from nlp_transfer.features import (
     WHOLE,
     Boundary,
+    PooledModel,
     ReplayUnits,
     TokenUnits,
     Units,
@@ -105,7 +106,7 @@ class Trainer:
         history.waited = 0
         with contextlib.ExitStack() as stack:
             train, validation = self._units(model, phase, stack)
-            if isinstance(model, PooledClassifier) and not history.epochs:
+            if isinstance(model, PooledModel) and not history.epochs:
                 standardise(model, self._features(model, train))
             if phase.solver == "lbfgs":
                 self._solve(model, train, validation, phase, history)
@@ -133,7 +134,7 @@ class Trainer:
         stack.enter_context(replaying(model, boundary))
         return train, validation
 
-    def _features(self, model: PooledClassifier, train: Units) -> Sequence[np.ndarray]:
+    def _features(self, model: PooledModel, train: Units) -> Sequence[np.ndarray]:
         """Pooled states that the head starts from: those stored, or of some of the units."""
         if isinstance(train, ReplayUnits) and train.boundary.kind == "pooled":
             return train.rows

@@ -3,6 +3,7 @@
 Self-contained on purpose: a copy of this file travels with published models.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -119,11 +120,19 @@ class PooledClassifier(PreTrainedModel):
         """The encoder's."""
         return self.encoder.get_input_embeddings()
 
-    def features(self, input_ids: Tensor | None, attention_mask: Tensor, **inputs: Tensor | None) -> Tensor:
+    def feature_size(self, unit: Mapping[str, Any]) -> int:  # noqa: ARG002 - texts of any length pool to one size
+        """How many numbers the features of a unit are."""
+        return len(self.config.layers) * len(POOLINGS) * int(self.encoder.config.hidden_size)
+
+    def stacked(self, rows: Sequence[Tensor]) -> Tensor:
+        """Features (L, 3, H) of several units -> (B, F) inputs of the head."""
+        return self.head.select(torch.stack(list(rows)))
+
+    def features(self, attention_mask: Tensor, **inputs: Tensor | None) -> Tensor:
         """Pooled states (B, L, 3, H) of the configured layers, every pooling in one pass."""
         deep = self.config.layers != [-1]
         given = {name: value for name, value in inputs.items() if value is not None}
-        output = self.encoder(input_ids=input_ids, attention_mask=attention_mask, output_hidden_states=deep, **given)
+        output = self.encoder(attention_mask=attention_mask, output_hidden_states=deep, **given)
         layers = [output.hidden_states[index] for index in self.config.layers] if deep else [output.last_hidden_state]
         return torch.stack([pool(states, attention_mask) for states in layers], dim=1)
 
@@ -144,8 +153,8 @@ class PooledClassifier(PreTrainedModel):
                 some = input_ids if input_ids is not None else inputs_embeds[..., 0]  # type: ignore[index]
                 attention_mask = torch.ones_like(some, dtype=torch.long)
             features = self.features(
-                input_ids,
                 attention_mask,
+                input_ids=input_ids,
                 token_type_ids=token_type_ids,
                 ngram_ids=ngram_ids,
                 inputs_embeds=inputs_embeds,

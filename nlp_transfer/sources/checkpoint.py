@@ -20,7 +20,7 @@ from transformers import (
 from transformers.utils import logging as transformers_logging
 
 from nlp_transfer.errors import SourceError, suggest
-from nlp_transfer.modeling import pooled, static
+from nlp_transfer.modeling import pooled, sentence_scorer, static
 from nlp_transfer.network import hub_reachable
 from nlp_transfer.sources.bundled import BUNDLED
 from nlp_transfer.sources.vector_store import DESCRIPTION
@@ -28,7 +28,9 @@ from nlp_transfer.sources.vector_store import DESCRIPTION
 T = TypeVar("T")
 MOST = 300  # characters of another library's message
 MAY_BE_NEW = ("pooler", "crossattention")  # inside an encoder; the second where it is made a decoder
-OWN_TYPES = (static.StaticConfig.model_type, pooled.PooledConfig.model_type)
+OWN_TYPES = tuple(
+    kind.model_type for kind in (static.StaticConfig, pooled.PooledConfig, sentence_scorer.SentenceScorerConfig)
+)
 
 
 @dataclass(frozen=True)
@@ -127,8 +129,14 @@ class Checkpoint:
         return tokenizer
 
     def encoder(self) -> LoadedModel:
-        """The encoder without any head."""
-        return self.model(AutoModel)
+        """The encoder without any head; of a sentence scorer, which `AutoModel` opens whole, what is below it."""
+        loaded = self.model(AutoModel)
+        encoder: Any = loaded.model.base_model
+        if encoder is loaded.model:
+            return loaded
+        prefix = f"{loaded.model.base_model_prefix}."
+        below = {name.removeprefix(prefix) for name in loaded.new if name.startswith(prefix)}
+        return LoadedModel(encoder, frozenset(below))
 
     def model(self, auto: Any, **settings: Any) -> LoadedModel:
         """Load through a `transformers` auto class.

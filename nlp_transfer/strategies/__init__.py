@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from nlp_transfer.modeling.sentence_scorer import SentenceScorer
 from nlp_transfer.sources import LoadedModel
 from nlp_transfer.strategies.base import Phase, Plan
 from nlp_transfer.strategies.frozen import frozen
@@ -14,7 +15,10 @@ STRATEGIES: dict[str, Callable[..., Plan]] = {"full": full, "lora": lora, "froze
 # A checkpoint's layers are tuned gently, fresh layers and adapters are not.
 PRETRAINED_RATES = {"full": 5e-5, "lora": 5e-4, "frozen": 1e-3, "gradual": 1e-4}
 SCRATCH_RATE = 1e-4  # random layers need larger steps than pretrained ones
-NEW_DECODER_RATE = 5e-4  # of a decoder from nothing beside a pretrained encoder; cf. Liu & Lapata 2019, section 3.2
+SCRATCH_DEEP_RATE = 5e-4  # with a decoder, which teaches them more
+DEEP_RATE = (
+    1e-3  # of a decoder or a scorer from nothing beside a pretrained encoder; cf. Liu & Lapata 2019, section 3.2
+)
 STATIC_RATES = {"full": 1e-3, "lora": 1e-3, "frozen": 1e-3, "gradual": 1e-3}
 
 
@@ -40,13 +44,13 @@ def make_plan(
         settings: the strategy's own keys.
     """
     rates = STATIC_RATES if source_kind == "vectors" else PRETRAINED_RATES
-    writes = loaded.model.config.is_encoder_decoder
+    deep = loaded.model.config.is_encoder_decoder or isinstance(loaded.model, SentenceScorer)
     auto = rates[kind]
     if scratch and source_kind == "checkpoint" and kind in ("full", "gradual"):
-        auto = NEW_DECODER_RATE if writes else SCRATCH_RATE
+        auto = SCRATCH_DEEP_RATE if deep else SCRATCH_RATE
     rate = auto if isinstance(learning_rate, str) else learning_rate
-    if writes and loaded.new and isinstance(learning_rate, str) and settings.get("head_learning_rate", 0) is None:
-        settings["head_learning_rate"] = max(rate, NEW_DECODER_RATE)
+    if deep and loaded.new and isinstance(learning_rate, str) and settings.get("head_learning_rate", 0) is None:
+        settings["head_learning_rate"] = max(rate, DEEP_RATE)
     return STRATEGIES[kind](loaded, epochs=epochs, learning_rate=rate, **settings)
 
 

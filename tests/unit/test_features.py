@@ -224,3 +224,10 @@ def test_bags_of_vectors_pool_to_what_the_model_itself_answers(tmp_path, pooling
         stored = replay(model, units, POOLED, None, progress=False)
         replayed = model(**stored.batch(np.arange(24)).inputs).logits
     torch.testing.assert_close(replayed, expected, atol=1e-6, rtol=1e-5)
+
+
+def test_a_pooled_head_on_partly_frozen_layers_is_standardised_and_trains(source):
+    task = sentiment(head={"kind": "pooled"})
+    training = Training(source, {"kind": "full", "freeze_below": 2}, task=task, epochs=2)
+    training.fit()
+    assert training.plan.model.head.shift.any()

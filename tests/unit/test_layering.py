@@ -12,13 +12,13 @@ import nlp_transfer
 
 ROOT = Path(__file__).parents[2]
 LAYERS = [  # lowest first; a module may import its own layer and those below
-    "errors modeling network",
+    "errors modeling network sentences",
     "task yamlfile",
     "explaining config writing",
     "lines rows tmx docstrings pair_readers readers bundled",
     "sources data examples places cells labels splitting inspection",
     "metrics text_metrics baselines batching precision",
-    "documents models strategies features evaluation solvers",
+    "documents extracts models strategies features evaluation solvers",
     "training",
     "saving prediction report",
     "running",

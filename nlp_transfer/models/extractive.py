@@ -1,0 +1,142 @@
+"""Summaries made of a document's own sentences: the model, its inputs, its loss and its scores."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedTokenizerBase
+
+from nlp_transfer.batching import IGNORED, Batch, Encoded
+from nlp_transfer.documents import is_unknown, make_unit, special_ids, tokenize
+from nlp_transfer.modeling.sentence_scorer import SentenceScorer, SentenceScorerConfig
+from nlp_transfer.sources import LoadedModel, Source
+
+Window = list[tuple[list[int], list[list[int]] | None]]  # per sentence the token ids, and n-gram ids or None
+
+
+def build_extractive(source: Source, *, width: int = 128, layers: int = 1, dropout: float = 0.1) -> LoadedModel:
+    """Put a head that scores sentences on a source.
+
+    The tokenizer is told how many positions the encoder has, which `encode_sentences` heeds.
+
+    Args:
+        source: any.
+        width: of the head.
+        layers: in which sentences attend to each other; 0 scores each alone.
+        dropout: in the head.
+    """
+    encoder = source.encoder()
+    source.tokenizer.model_max_length = min(source.tokenizer.model_max_length, _positions(encoder.model))
+    config = SentenceScorerConfig(
+        encoder=encoder.model.config.to_diff_dict() | {"model_type": encoder.model.config.model_type},
+        width=width,
+        layers=layers,
+        dropout=dropout,
+        pad_token_id=source.tokenizer.pad_token_id,
+    )
+    model = SentenceScorer(config, encoder.model)
+    held = {name for name, _ in model.named_parameters()}  # the encoder's own pooler is dropped, new or not
+    head = {name for name in held if name.startswith("head.")}
+    return LoadedModel(model, frozenset(head | (held & {f"encoder.{name}" for name in encoder.new})))
+
+
+def _positions(encoder: nn.Module) -> int:
+    """Tokens that an encoder has learned positions for; RoBERTa's kind counts from behind the padding id."""
+    tables = [
+        module.num_embeddings - (0 if module.padding_idx is None else module.padding_idx + 1)
+        for name, module in encoder.named_modules()
+        if name.endswith("position_embeddings") and isinstance(module, nn.Embedding)
+    ]
+    return min(tables, default=2**31)
+
+
+def encode_sentences(
+    documents: Sequence[Sequence[str]],
+    tokenizer: PreTrainedTokenizerBase,
+    *,
+    max_length: int,
+    max_sentences: int,
+    targets: Sequence[np.ndarray] | None = None,
+) -> Encoded:
+    """Tokenize documents into windows cut between sentences; each sentence is in exactly one.
+
+    Args:
+        documents: the sentences of each, at least one.
+        tokenizer: its special tokens stand around every window, not around every sentence.
+        max_length: tokens per window at most, special ones included; fewer where the encoder has no more positions.
+            A sentence longer than that is cut off.
+        max_sentences: the rest of a document is left out.
+        targets: per document (S,) numbers that share its label mass among its sentences.
+    """
+    before, after = special_ids(tokenizer)
+    room = min(max_length, tokenizer.model_max_length) - len(before) - len(after)
+    inputs: list[dict[str, Any]] = []
+    example: list[int] = []
+    shares: list[np.ndarray] = []
+    truncated = unknown = total = 0
+    for index, sentences in enumerate(documents):
+        done = 0
+        rows = list(tokenize(sentences[:max_sentences], tokenizer, room, "head", 1))
+        truncated += len(sentences) > max_sentences or any(cut or len(ids) > room for ids, _, cut in rows)
+        for window in _windows(rows, room):
+            ids = [token for tokens, _ in window for token in tokens]
+            grams = [row for _, several in window for row in several or []]
+            owners = np.repeat(np.arange(len(window)), [len(tokens) for tokens, _ in window]).tolist()
+            unit = make_unit(ids, grams or None, range(len(ids)), before, after)
+            inputs.append({**unit, "sentence_ids": [*[-1] * len(before), *owners, *[-1] * len(after)]})
+            example.append(index)
+            if targets is not None:
+                shares.append(targets[index][done : done + len(window)])
+            done += len(window)
+            unknown += sum(is_unknown(token, row, tokenizer) for token, row in zip(ids, grams or ids, strict=True))
+            total += len(ids)
+    owner = np.array(example, dtype=np.int64)
+    return Encoded(
+        inputs=inputs,
+        example=owner,
+        targets=None if targets is None else shares,
+        examples=len(documents),
+        truncated=truncated,
+        unknown=unknown / max(1, total),
+        # The windows share the document's mass already: their weights, divided by their number, must not do so again.
+        importance=np.bincount(owner, minlength=len(documents)).astype(float),
+    )
+
+
+def _windows(rows: Sequence[tuple[list[int], list[list[int]] | None, bool]], room: int) -> Iterator[Window]:
+    window: Window = []
+    held = 0
+    for ids, grams, _ in rows:
+        kept = ids[:room]
+        if window and held + len(kept) > room:
+            yield window
+            window, held = [], 0
+        window.append((kept, None if grams is None else grams[:room]))
+        held += len(kept)
+    yield window
+
+
+def sentence_loss(model: nn.Module, batch: Batch, *, smoothing: float = 0.0) -> Tensor:
+    """Weighted sum of listwise cross-entropies over the sentences of each unit (), in single precision.
+
+    ListNet's top-one loss (Cao et al. 2007, Learning to rank, section 5). A unit counts by its label mass: one without
+    any gives no loss. Smoothing spreads a part of that mass evenly.
+    """
+    logits = model(**batch.inputs).logits.float()
+    if batch.targets is None:
+        raise ValueError("a batch without targets has no loss")
+    there = batch.targets != IGNORED
+    shares = batch.targets.float().clamp(min=0)
+    even = shares.sum(1, keepdim=True) / there.sum(1, keepdim=True)
+    wanted = (1 - smoothing) * shares + smoothing * even
+    losses: Tensor = -(wanted * logits.log_softmax(1).masked_fill(~there, 0.0)).sum(1)
+    total: Tensor = (losses * batch.weights).sum()
+    return total
+
+
+def sentence_scores(model: nn.Module, batch: Batch) -> list[Any]:
+    """Per unit the scores (S,) of its sentences, on the CPU."""
+    logits = model(**batch.inputs).logits.float().cpu()
+    return [row[row != -torch.inf].numpy() for row in logits]

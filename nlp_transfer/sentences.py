@@ -1,0 +1,43 @@
+"""Running text to sentences by the marks that end them, in scripts with and without spaces between words."""
+
+import re
+
+CLOSING = "\"'”’»)\\]）」』】"
+END = re.compile(rf"[.!?…]+[{CLOSING}]*(?=\s)|[。！？｡]+[{CLOSING}]*|\n\s*\n")
+# A dot behind these ends no sentence. "etc." is not among them: it often stands last.
+ABBREVIATION = re.compile(
+    r"\b(?:al|approx|bzw|ca|cf|dept|dr|eds?|eqs?|figs?|gen|gov|inc|jr|ltd|mr|mrs|ms|mt|op|pp|prof|refs?|rep|resp|rev|"
+    r"sec|sen|sr|st|tab|vgl|viz|vol|vs)\.$",
+    re.IGNORECASE,
+)
+INITIAL = re.compile(r"(?:^|[\s(\[.-])[^\W\d_]\.$")  # "J." or the last part of "U.S."
+NUMBER = re.compile(r"\b(?:nos?|nr)\.$", re.IGNORECASE)  # "no." is a word, unless a digit follows
+NEXT = re.compile(r"\s*[\"'“‘«(\[]*(\w)")
+TAIL = 20  # characters before a mark that are looked at
+
+
+def split_sentences(text: str) -> list[str]:
+    """Cut a text behind `.`, `!`, `?`, `…`, their full-width forms and empty lines.
+
+    A dot ends no sentence inside a number or a name, nor behind an initial or a common abbreviation; a dot or closing
+    quote ends none before a word in lower case, unless the whole text is. A text without any mark is one sentence.
+    """
+    cased = text != text.lower()
+    found = []
+    start = 0
+    for match in END.finditer(text):
+        following = NEXT.match(text, match.end())
+        if _ends(text[max(start, match.end() - TAIL) : match.end()], following[1] if following else "", cased=cased):
+            found.append(text[start : match.end()])
+            start = match.end()
+    kept = [" ".join(sentence.split()) for sentence in [*found, text[start:]]]
+    return [sentence for sentence in kept if sentence] or [text.strip()]
+
+
+def _ends(before: str, following: str, *, cased: bool) -> bool:
+    """Whether a sentence ends between what stands before, the mark included, and the next letter or digit."""
+    if before[-1] not in "!?。！？｡\n" and cased and following.islower():
+        return False
+    if NUMBER.search(before) and following.isdigit():
+        return False
+    return not (ABBREVIATION.search(before) or INITIAL.search(before))

@@ -1,0 +1,181 @@
+"""Summarization: by picking sentences of the document (extractive), or by writing new text (abstractive)."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+import nlp_transfer as nt
+
+if TYPE_CHECKING:
+    import torch
+    from datasets import Dataset
+    from transformers import PreTrainedModel
+
+    from nlp_transfer import Batch, Encoded, LoadedModel, Prediction, RoleKind, Scores, Source, Splits, Tokenizers
+
+Length = Annotated[int, Field(ge=8, le=8192)]
+UNUSED = {  # by each style
+    "extractive": ("prefix", "max_target_length", "long_documents", "decoder", "generation"),
+    "abstractive": ("max_sentences", "trigram_blocking", "scorer"),
+}
+
+
+class ScorerOptions(nt.Section):
+    """The head that scores sentences."""
+
+    width: Annotated[int, Field(ge=4, multiple_of=4)] = Field(128, description="Units of the head.")
+    layers: int = Field(1, ge=0, description="In which sentences attend to each other; 0 scores each alone.")
+    dropout: float = Field(0.1, ge=0.0, lt=1.0, description="In the head.")
+
+
+class SummarizationOptions(nt.TaskOptions):
+    """Options of the summarization task."""
+
+    style: Literal["extractive", "abstractive"] = Field(
+        "extractive", description="`extractive`: pick sentences; `abstractive`: write a summary."
+    )
+    sentences: Annotated[int, Field(ge=1)] = Field(1, description="Of an extractive summary, and of the baselines.")
+    max_length: Length = Field(512, description="Tokens per unit, special ones included.")
+    max_sentences: Annotated[int, Field(ge=1, le=1000)] = Field(
+        500, description="Extractive: sentences behind these are not read."
+    )
+    trigram_blocking: bool = Field(False, description="Extractive: pass over sentences that repeat three words.")
+    scorer: ScorerOptions = Field(ScorerOptions(), description="Extractive; see `task.scorer`.")
+    prefix: str = Field("", description="Abstractive: put before every text, as T5 checkpoints want.")
+    max_target_length: Annotated[int, Field(ge=4, le=8192)] = Field(
+        64, description="Abstractive: tokens of a summary, special ones included."
+    )
+    long_documents: Literal["head", "chunks"] = Field(
+        "head",
+        description="Abstractive: keep the head; or summarize windows that overlap by half (8 at most) and join the "
+        "results. In training each window aims at the whole summary.",
+    )
+    decoder: nt.DecoderOptions = Field(nt.DecoderOptions(), description="Abstractive; see `task.decoder`.")
+    generation: nt.GenerationOptions = Field(nt.GenerationOptions(), description="Abstractive; see `task.generation`.")
+
+    @model_validator(mode="after")
+    def _agree(self) -> "SummarizationOptions":
+        """Refuse settings that the style would ignore."""
+        fields = type(self).model_fields
+        if idle := [key for key in UNUSED[self.style] if getattr(self, key) != fields[key].default]:
+            raise ValueError(f"{', '.join(idle)}: of no use for style: {self.style}; leave out or change the style")
+        return self
+
+
+class Summarization(nt.Task):
+    """Documents, as text or lists of sentences, to summaries; of several references the first trains a writer."""
+
+    Options = SummarizationOptions
+    roles: ClassVar[dict[str, "RoleKind"]] = {"text": "texts", "summary": "texts"}
+    selection = "rouge1"
+    shown = ("rouge1", "rouge2", "rougeL")
+    points = 1.0
+    ceilings = ("oracle",)
+    sample = 200
+    options: SummarizationOptions
+
+    @property
+    def auto_class(self) -> str:
+        """The scorer is an architecture of its own."""
+        return "AutoModel" if self._extractive else "AutoModelForSeq2SeqLM"
+
+    @property
+    def _extractive(self) -> bool:
+        return self.options.style == "extractive"
+
+    def build(self, source: "Source", rows: "Dataset", *, frozen: bool) -> "LoadedModel":
+        """A sentence scorer, or an encoder with a decoder."""
+        options = self.options
+        if self._extractive:
+            return nt.build_extractive(source, **options.scorer.model_dump())
+        return nt.build_seq2seq(
+            source,
+            [references[0] for references in rows["summary"][:]],
+            decoder=options.decoder,
+            generation=options.generation,
+            max_target_length=options.max_target_length,
+        )
+
+    def encode(self, rows: "Dataset", tokenizers: "Tokenizers", *, training: bool = False) -> "Encoded":
+        """Tokenize; in training a scorer aims at the sentences nearest to a reference."""
+        options = self.options
+        references = rows["summary"][:] if training else None
+        if not self._extractive:
+            return nt.encode_pairs(
+                [options.prefix + " ".join(text) for text in rows["text"][:]],
+                None if references is None else [several[0] for several in references],
+                tokenizers,
+                max_length=options.max_length,
+                max_target_length=options.max_target_length,
+                policy="window" if options.long_documents == "chunks" else "head",
+            )
+        documents = [text[: options.max_sentences] for text in _sentences(rows)]
+        targets = None
+        if references is not None:
+            pairs = zip(documents, references, strict=True)
+            targets = [nt.sentence_targets(text, several, options.sentences) for text, several in pairs]
+        return nt.encode_sentences(
+            documents,
+            tokenizers.source,
+            max_length=options.max_length,
+            max_sentences=options.max_sentences,
+            targets=targets,
+        )
+
+    def loss(self, model: "torch.nn.Module", batch: "Batch", *, smoothing: float) -> "torch.Tensor":
+        """Cross-entropy over the sentences of a document, or of the tokens of its summary."""
+        return (nt.sentence_loss if self._extractive else nt.seq2seq_loss)(model, batch, smoothing=smoothing)
+
+    def infer(self, model: "PreTrainedModel", batch: "Batch", *, quick: bool = False) -> list[Any]:
+        """A score per sentence; or generated token ids, greedily to judge an epoch."""
+        return nt.sentence_scores(model, batch) if self._extractive else nt.generate(model, batch, quick=quick)
+
+    def decode(
+        self, results: "Sequence[Sequence[Any]]", rows: "Dataset", tokenizers: "Tokenizers"
+    ) -> list["Prediction"]:
+        """The best sentences in the order of the document, or the text that the ids stand for."""
+        if not self._extractive:
+            return [{"summary": text, "sentences": []} for text in nt.decode_texts(results, tokenizers)]
+        most, blocking = self.options.sentences, self.options.trigram_blocking
+        said = []
+        for units, text in zip(results, _sentences(rows), strict=True):
+            scores = [float(score) for unit in units for score in unit]
+            said.append(_extract(text, nt.pick_sentences(scores, text, most, trigram_blocking=blocking)))
+        return said
+
+    def score(self, predictions: "Sequence[Prediction]", rows: "Dataset") -> "Scores":
+        """ROUGE-1, -2 and -L against the best reference."""
+        return nt.rouge_scores(_summaries(predictions), rows["summary"][:])
+
+    def hits(self, predictions: "Sequence[Prediction]", rows: "Dataset") -> list[float]:
+        """ROUGE-1."""
+        found: list[float] = nt.rouge_each(_summaries(predictions), rows["summary"][:])[:, 0].tolist()
+        return found
+
+    def baselines(self, splits: "Splits") -> "dict[str, dict[str, list[Prediction]]]":
+        """The first sentences; and, as the ceiling of extracts, those that are nearest to a reference by ROUGE-1."""
+        most = self.options.sentences
+        found: dict[str, dict[str, list[Prediction]]] = {"lead": {}, "oracle": {}}
+        for split in ("validation", "test"):
+            rows = getattr(splits, split)
+            texts = _sentences(rows)
+            found["lead"][split] = [_extract(text, range(min(most, len(text)))) for text in texts]
+            found["oracle"][split] = [
+                _extract(text, nt.best_sentences(text, references, most, by=("rouge1",)))
+                for text, references in zip(texts, rows["summary"][:], strict=True)
+            ]
+        return found
+
+
+def _sentences(rows: "Dataset") -> list[list[str]]:
+    """The sentences of each document; running text, which comes as a list of one, is cut."""
+    return [nt.split_sentences(text[0]) if len(text) == 1 else list(text) for text in rows["text"][:]]
+
+
+def _extract(text: "Sequence[str]", chosen: "Sequence[int]") -> "Prediction":
+    return {"summary": " ".join(text[index] for index in chosen), "sentences": list(chosen)}
+
+
+def _summaries(predictions: "Sequence[Prediction]") -> list[str]:
+    return [str(one["summary"]) for one in predictions]
