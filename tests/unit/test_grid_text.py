@@ -1,0 +1,103 @@
+"""Tasks that write or pick text, run from files by every source and strategy, and the same in a fresh process."""
+
+import json
+from functools import cache
+from itertools import product
+
+import numpy as np
+import pytest
+from tiny import WORDS, run_python, save_checkpoint, save_vectors
+
+import nlp_transfer
+
+SMALL = {"decoder": {"layers": 1, "width": 64, "vocabulary": 320}, "max_length": 32, "max_target_length": 16}
+TASKS = {
+    "translation": {"name": "translation", **SMALL},
+    "abstractive": {"name": "summarization", "style": "abstractive", **SMALL},
+    "extractive": {"name": "summarization", "style": "extractive", "max_length": 64, "scorer": {"width": 16}},
+}
+SOURCES = ["checkpoint", "bag", "transformer"]
+STRATEGIES = {
+    "full": {"kind": "full"},
+    "lora": {"kind": "lora", "rank": 2},
+    "frozen": {"kind": "frozen", "cache": "memory"},
+    "gradual": {"kind": "gradual"},
+}
+CELLS = list(product(TASKS, SOURCES, STRATEGIES))
+PROBES = ["the film is good .", "a very bad plot . a great story !", "日本 film"]
+ANSWERS = {
+    "translation": {"translation"},
+    "abstractive": {"summary", "sentences"},
+    "extractive": {"summary", "sentences"},
+}
+
+IN_A_FRESH_PROCESS = """
+import json, sys, nlp_transfer
+texts = json.loads(sys.argv[1])
+print(json.dumps([nlp_transfer.load(folder).predict(texts) for folder in sys.argv[2:]]))
+"""
+
+
+def documents(count=40):
+    """Two to five sentences; the summary is the longest of them."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for _ in range(count):
+        sentences = [" ".join(rng.choice(WORDS[:-1], rng.integers(3, 8))) + " ." for _ in range(rng.integers(2, 6))]
+        rows.append(
+            {"text": sentences, "summary": max(sentences, key=len), "words": " ".join(sentences[0].split()[::-1])}
+        )
+    return rows
+
+
+@pytest.fixture(scope="module")
+def grid(tmp_path_factory):
+    """A function that runs a cell of the grid, once."""
+    root = tmp_path_factory.mktemp("grid")
+    checkpoint, vectors = save_checkpoint(root / "bert"), save_vectors(root / "vectors.txt")
+    data = root / "documents.jsonl"
+    lines = [json.dumps({**row, "en": row["text"][0]}) + "\n" for row in documents()]
+    data.write_text("".join(lines), encoding="utf-8")
+
+    @cache
+    def cell(task, source, strategy):
+        config = {
+            "task": TASKS[task],
+            "source": {"kind": "checkpoint", "name": checkpoint}
+            if source == "checkpoint"
+            else {"kind": "vectors", "name": vectors, "contextualizer": source, "width": 8},
+            "strategy": STRATEGIES[strategy],
+            "data": {
+                "train": str(data),
+                "columns": {"source": "en", "target": "words"} if task == "translation" else {},
+            },
+            "training": {"epochs": 1, "batch_size": 8, "learning_rate": 0.01, "precision": "fp32"},
+        }
+        return nlp_transfer.run(config, output=root / f"{task}-{source}-{strategy}", progress=False)
+
+    return cell
+
+
+@pytest.mark.parametrize(("task", "source", "strategy"), CELLS)
+def test_a_cell_of_the_grid_leaves_scores_and_predictions(grid, task, source, strategy):
+    result = grid(task, source, strategy)
+    chosen = "chrf" if task == "translation" else "rouge1"
+    assert 0.0 <= result.metrics["test"][chosen] <= 100.0
+    assert result.metrics["parameters"]["trainable"] > 0
+    assert result.metrics["baselines"]
+    lines = [json.loads(line) for line in (result.folder / "predictions.jsonl").read_text().splitlines()]
+    assert {frozenset(line) for line in lines} == {frozenset({"row", *ANSWERS[task]})}
+
+
+def test_every_cell_answers_the_same_in_a_fresh_process(grid, tmp_path):
+    folders = [grid(*cell).folder for cell in CELLS]
+    told = json.loads(run_python(IN_A_FRESH_PROCESS, json.dumps(PROBES), *folders, cwd=tmp_path))
+    for folder, answers in zip(folders, told, strict=True):
+        assert answers == nlp_transfer.load(folder).predict(PROBES), folder.name
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_run_is_scored_on_another_file_as_on_its_own(grid, task):
+    folder = grid(task, "checkpoint", "full").folder
+    scores = nlp_transfer.evaluate(folder, str(folder.parent / "documents.jsonl"))
+    assert 0.0 <= scores["chrf" if task == "translation" else "rouge1"] <= 100.0
