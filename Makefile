@@ -23,13 +23,20 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	$(PIP) -e '.[bundled,dev]'
 	@touch $@
 
-quickstart: $(VENV)/.installed  ## the main job: four ways to sentiment on real reviews, compared, in minutes
+quickstart: $(VENV)/.installed  ## the main job: four ways to sentiment on real reviews, compared; a translator, a summarizer
 	@rm -rf runs/quickstart
 	$(BIN)/nlp-transfer compare configs/quickstart/*.yaml --output runs/quickstart
 	@printf '%s\n' "a warm , funny and deeply moving film" "two hours of my life i will never get back" \
 		"the plot is thin , but the cast makes it worth seeing" > runs/quickstart/sentences.txt
 	@echo "three sentences through runs/quickstart/minilm_frozen:"
 	@$(BIN)/nlp-transfer predict runs/quickstart/minilm_frozen runs/quickstart/sentences.txt
+	$(BIN)/nlp-transfer run configs/translation/ui_strings_fr_minilm_frozen.yaml training.epochs=8 \
+		--output runs/quickstart/translation
+	@echo "Save the notebook" | $(BIN)/nlp-transfer predict runs/quickstart/translation
+	$(BIN)/nlp-transfer run configs/summarization/docstrings_extractive_glove_frozen.yaml \
+		--output runs/quickstart/summarization
+	@$(BIN)/python -c "import inspect, re; print(re.sub(r'\s+', ' ', inspect.getdoc(re)))" | \
+		$(BIN)/nlp-transfer predict runs/quickstart/summarization
 
 test: $(VENV)/.installed-dev  ## all tests, the ones on the real bundled models included
 	$(BIN)/python -m pytest

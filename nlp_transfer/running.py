@@ -164,7 +164,8 @@ def _run_one(config: RunConfig, folder: Path, *, progress: bool) -> RunResult:
     clock.lap("preparation")
     baselines = _baselines(prepared)
     for one in baselines:
-        log.info("to beat: %s, %s on validation", one.name, _brief(flat(one.validation)))
+        role = "ceiling" if one.name in prepared.task.ceilings else "to beat"
+        log.info("%s: %s, %s on validation", role, one.name, _brief(flat(one.validation)))
     clock.lap("baselines")
     history = _train(prepared, plan, accelerator, folder, progress=progress)
     clock.lap("training")
