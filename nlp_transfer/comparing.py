@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from accelerate import PartialState
+
 from nlp_transfer.config import load_config
 from nlp_transfer.errors import ConfigError
 from nlp_transfer.report import Row, plot, render_table, verdicts
-from nlp_transfer.running import run
-from nlp_transfer.saving import make_folder, write_json
+from nlp_transfer.running import agreed_folder, run
+from nlp_transfer.saving import write_json
 from nlp_transfer.task import find_task
 
 log = logging.getLogger(__name__)
@@ -46,7 +48,7 @@ def compare(
     for name, other in zip(list(checked)[1:], others, strict=True):
         if (other.task.name, other.data) != (first.task.name, first.data):
             raise ConfigError(f"compare: {name} has another task or other data than {next(iter(checked))}")
-    folder = make_folder(output, "comparison")
+    folder = agreed_folder(output, "comparison")
     results = []
     for name, config in checked.items():
         log.info("run %s", name)
@@ -55,9 +57,8 @@ def compare(
     baselines = results[0].baselines
     task = find_task(first.task.name)
     said = tuple(verdicts(rows, baselines, task=task))
-    plot(rows, baselines, folder / "plot.png", task=task)
-    write_json(
-        folder / "comparison.json",
-        {"runs": {row.name: result.metrics for row, result in zip(rows, results, strict=True)}, "verdict": said},
-    )
+    if PartialState().is_main_process:
+        plot(rows, baselines, folder / "plot.png", task=task)
+        runs = {row.name: result.metrics for row, result in zip(rows, results, strict=True)}
+        write_json(folder / "comparison.json", {"runs": runs, "verdict": said})
     return Comparison(folder, rows, render_table(rows, baselines, task=task), said)

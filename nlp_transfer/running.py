@@ -133,13 +133,13 @@ def run(
     """
     checked = load_config(config, overrides)
     name = Path(config).stem if isinstance(config, str | Path) else f"{checked.task.name}-{checked.strategy.kind}"
-    folder = _agreed_folder(output or checked.output, name)
+    folder = agreed_folder(output or checked.output, name)
     if checked.training.seeds:
         return _run_seeds(checked, folder, progress=progress)
     return _run_one(checked, folder, progress=progress)
 
 
-def _agreed_folder(wanted: str | Path | None, name: str) -> Path:
+def agreed_folder(wanted: str | Path | None, name: str) -> Path:
     """The run folder, made by the main process and told to the others."""
     state = PartialState(cpu=not torch.accelerator.is_available())  # or CPU processes would not find each other
     folders = [make_folder(wanted, name) if state.is_main_process else None]

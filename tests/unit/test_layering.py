@@ -32,7 +32,7 @@ HOMES = {  # heavy packages and the only modules that may import them
     "gensim": "sources.word2vec",
     "datasets": "data places readers prediction metrics",
     "evaluate": "metrics",
-    "accelerate": "training running",
+    "accelerate": "training running comparing",
     "sklearn": "baselines metrics solvers",
     "matplotlib": "report",
     "huggingface_hub": "network",
