@@ -1,115 +1,87 @@
-"""Every source by every strategy on rotten-tomatoes, with controls: writes docs/results.json, .md and .png.
+"""Sources by strategies on real data, with controls: keeps docs/results.json and writes the tables of docs/results.md.
 
-python -m benchmarks.quality --output runs/quality
+python -m benchmarks.quality rotten-tomatoes --output runs/quality
+python -m benchmarks.quality scitldr --data FOLDER --output runs/scitldr --only minilm_full
 """
 
 import argparse
+import gzip
 import json
+import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 import nlp_transfer
-from nlp_transfer.config import DataConfig
-from nlp_transfer.data import load_splits
+from benchmarks.studies import STUDIES, Study
 from nlp_transfer.report import Row, plot
-from nlp_transfer.task import find_task
+from nlp_transfer.task import Task, find_task
 
 DOCS = Path(__file__).parent.parent / "docs"
-BEGIN, END = "<!-- written by benchmarks.quality -->", "<!-- end -->"
-CONTROLLED = ("minilm", "glove", "glove_cnn", "glove_bilstm")  # also from scratch
-RUNS = [
-    f"{source}_{strategy}"
-    for source in (*CONTROLLED, "word2vec")
-    for strategy in ("full", "lora", "frozen", "gradual", "scratch")
-    if strategy != "scratch" or source in CONTROLLED
-]
-EPOCHS = {"checkpoint": 3, "vectors": 5}
+KEPT = ("parameters", "seconds", "baselines", "validation", "test", "seed", "precision")
 
 
-def sources(word2vec: Path) -> dict[str, dict[str, Any]]:
-    """What is transferred from."""
-    glove = {"kind": "vectors", "name": "glove-50d"}
-    return {
-        "minilm": {"kind": "checkpoint", "name": "minilm"},
-        "glove": glove,
-        "glove_cnn": {**glove, "contextualizer": "cnn"},
-        "glove_bilstm": {**glove, "contextualizer": "bilstm"},
-        "word2vec": {"kind": "vectors", "name": str(word2vec)},
-    }
-
-
-def write_configs(folder: Path, word2vec: Path, names: list[str]) -> list[Path]:
+def write_configs(folder: Path, study: Study, names: Sequence[str], data: Path) -> list[Path]:
     """One file per run."""
     paths = []
     for name in names:
-        source_name, _, strategy = name.rpartition("_")
-        source = sources(word2vec)[source_name] | ({"scratch": True} if strategy == "scratch" else {})
-        config = {
-            "task": {"name": "sentiment"},
-            "source": source,
-            "strategy": {"kind": strategy.replace("scratch", "full")},
-            "data": {"train": "bundled:rotten-tomatoes"},
-            "training": {"epochs": EPOCHS[source["kind"]], "batch_size": 32, "seed": 0},
-        }
         path = folder / f"{name}.yaml"
-        path.write_text(yaml.safe_dump(config))
+        path.write_text(yaml.safe_dump(study.config(name, data)), encoding="utf-8")
         paths.append(path)
     return paths
 
 
-def train_word2vec(folder: Path) -> Path:
-    """100-dimensional skip-gram vectors of the imdb reviews: in-domain text, no labels used."""
-    corpus, vectors = folder / "imdb.jsonl", folder / "word2vec-imdb"
-    splits = load_splits(DataConfig(train="bundled:imdb"), {"text": "text", "label": "label"})
-    with corpus.open("w", encoding="utf-8") as file:
-        for rows in (splits.train, splits.validation, splits.test):
-            file.writelines(json.dumps({"text": text}) + "\n" for text in rows["text"])
-    nlp_transfer.train_vectors(corpus, vectors, dim=100, epochs=5, workers=1)
-    return vectors
+def unpack(found: Path, folder: Path) -> Path:
+    """The study's files without their packing, which nothing but their size is for."""
+    for file in found.glob("*.jsonl*"):
+        target = folder / file.name.removesuffix(".gz")
+        if file.suffix == ".gz":
+            with gzip.open(file, "rb") as source, target.open("wb") as sink:
+                shutil.copyfileobj(source, sink)
+        else:
+            shutil.copy(file, target)
+    return folder
 
 
-def table(runs: dict[str, Any]) -> str:
-    """A line per baseline and per run."""
-    lines = [
-        "| source | strategy | trainable | seconds | validation accuracy | test accuracy | test macro-F1 |",
-        "|" + "---|" * 7,
-    ]
+def keep(path: Path, study: str, found: dict[str, Any]) -> dict[str, Any]:
+    """Add runs to those that results.json holds, in the study's order; return all of the study."""
+    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    runs = known.get(study, {}) | {name: {part: one[part] for part in KEPT} for name, one in found.items()}
+    known[study] = {name: runs[name] for name in STUDIES[study].runs if name in runs}
+    path.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
+    return dict(known[study])
+
+
+def table(runs: dict[str, Any], task: type[Task]) -> str:
+    """A line per simple method and per run."""
+    shown = [(split, score) for split in ("validation", "test") for score in task.shown]
+    titles = ["source", "strategy", "trainable", "seconds", *(f"{split} {score}" for split, score in shown)]
+    lines = [f"| {' | '.join(titles)} |", "|" + "---|" * len(titles)]
+    digits = 4 if task.points == 100 else 2
     for name, scores in next(iter(runs.values()))["baselines"].items():
-        lines.append(f"| {name} | - | - | - | {_cells(scores)} |")
+        cells = [f"{scores[split][score]:.{digits}f}" for split, score in shown]
+        lines.append(f"| {' | '.join([name, '-', '-', '-', *cells])} |")
     for name, metrics in runs.items():
         source, _, strategy = name.rpartition("_")
         strategy = "full, from scratch" if strategy == "scratch" else strategy
-        size = f"{metrics['parameters']['trainable']:,}"
-        lines.append(f"| {source} | {strategy} | {size} | {metrics['seconds']['training']:.0f} | {_cells(metrics)} |")
+        sizes = [f"{metrics['parameters']['trainable']:,}", f"{metrics['seconds']['training']:.0f}"]
+        cells = [f"{metrics[split][score]:.{digits}f}" for split, score in shown]
+        lines.append(f"| {' | '.join([source, strategy, *sizes, *cells])} |")
     return "\n".join(lines)
 
 
-def _cells(scores: dict[str, Any]) -> str:
-    shown = (scores["validation"]["accuracy"], scores["test"]["accuracy"], scores["test"]["macro_f1"])
-    return " | ".join(f"{value:.4f}" for value in shown)
+def write_table(page: Path, study: str, text: str) -> None:
+    """Put a table between a study's markers of a page."""
+    begin, end = f"<!-- {study}: written by benchmarks.quality -->", f"<!-- {study}: end -->"
+    before, _, rest = page.read_text(encoding="utf-8").partition(begin)
+    _, _, after = rest.partition(end)
+    page.write_text(f"{before}{begin}\n{text}\n{end}{after}", encoding="utf-8")
 
 
-def keep(path: Path, found: dict[str, Any]) -> dict[str, Any]:
-    """Add runs to those that results.json holds, in the order of `write_configs`; return all."""
-    parts = ("parameters", "seconds", "baselines", "validation", "test", "seed", "precision")
-    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    known |= {name: {part: metrics[part] for part in parts} for name, metrics in found.items()}
-    known = {name: known[name] for name in RUNS if name in known}
-    path.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
-    return known
-
-
-def write_table(page: Path, text: str) -> None:
-    """Put a table between the markers of a page."""
-    before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
-    _, _, after = rest.partition(END)
-    page.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8")
-
-
-def draw(runs: dict[str, Any], path: Path) -> None:
-    """Test accuracy of all runs, beside the baselines."""
+def draw(runs: dict[str, Any], path: Path, task: type[Task]) -> None:
+    """Test scores of all runs, beside the simple methods."""
 
     def row(name: str, metrics: dict[str, Any], source: str = "", strategy: str = "") -> Row:
         return Row(
@@ -126,28 +98,38 @@ def draw(runs: dict[str, Any], path: Path) -> None:
 
     rows = [row(name, metrics, *name.rsplit("_", 1)) for name, metrics in runs.items()]
     baselines = [row(name, scores) for name, scores in next(iter(runs.values()))["baselines"].items()]
-    plot(rows, baselines, path, task=find_task("sentiment"))
+    plot(rows, baselines, path, task=task)
 
 
 def main() -> None:
     """Train what is asked for and write the page."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("study", choices=STUDIES)
     parser.add_argument("--output", type=Path, required=True)
-    parser.add_argument("--word2vec", type=Path, help="vectors trained on the imdb reviews before")
-    parser.add_argument("--only", metavar="NAME", nargs="+", choices=RUNS, default=RUNS, help="runs; default all")
+    parser.add_argument("--data", type=Path, help="folder with the study's folder, where it is not bundled")
+    parser.add_argument("--only", metavar="NAME", nargs="+", help="runs; default all")
     arguments = parser.parse_args()
+    study = STUDIES[arguments.study]
+    found = None if study.folder is None or arguments.data is None else arguments.data / study.folder
+    if study.folder is not None and (found is None or not found.is_dir()):
+        parser.error(f"{arguments.study} needs --data with a folder {study.folder}")
     arguments.output.mkdir(parents=True)
-    vectors = arguments.word2vec or train_word2vec(arguments.output)
-    configs = arguments.output / "configs"
+    configs, data = arguments.output / "configs", arguments.output / "data"
     configs.mkdir()
-    paths = write_configs(configs, vectors, arguments.only)
-    nlp_transfer.compare(paths, output=arguments.output / "runs", progress=False)
-    found = {
-        path.stem: json.loads((arguments.output / "runs" / path.stem / "metrics.json").read_text()) for path in paths
-    }
-    runs = keep(DOCS / "results.json", found)
-    write_table(DOCS / "results.md", table(runs))
-    draw(runs, DOCS / "results.png")
+    data.mkdir()
+    if found is not None:
+        unpack(found, data)
+    names = arguments.only or study.runs
+    study.prepare(data, names)
+    paths = write_configs(configs, study, names, data)
+    task = find_task(study.task["name"])
+    for path in paths:
+        folder = arguments.output / "runs" / path.stem
+        nlp_transfer.run(path, output=folder, progress=False)
+        metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+        runs = keep(DOCS / "results.json", arguments.study, {path.stem: metrics})
+        write_table(DOCS / "results.md", arguments.study, table(runs, task))
+        draw(runs, DOCS / f"results-{arguments.study}.png", task)
 
 
 if __name__ == "__main__":

@@ -106,7 +106,9 @@ class Trainer:
         history.waited = 0
         with contextlib.ExitStack() as stack:
             train, validation = self._units(model, phase, stack)
-            if isinstance(model, PooledModel) and not history.epochs:
+            # States of a part that is new itself will move too far for it.
+            settled = all(name.startswith("head.") for name in self.plan.new)
+            if isinstance(model, PooledModel) and settled and not history.epochs:
                 standardise(model, self._features(model, train))
             if phase.solver == "lbfgs":
                 self._solve(model, train, validation, phase, history)

@@ -1,6 +1,7 @@
 """Which parameters move, when, and at which learning rate."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from nlp_transfer.modeling.sentence_scorer import SentenceScorer
@@ -51,7 +52,8 @@ def make_plan(
     rate = auto if isinstance(learning_rate, str) else learning_rate
     if deep and loaded.new and isinstance(learning_rate, str) and settings.get("head_learning_rate", 0) is None:
         settings["head_learning_rate"] = max(rate, DEEP_RATE)
-    return STRATEGIES[kind](loaded, epochs=epochs, learning_rate=rate, **settings)
+    plan = STRATEGIES[kind](loaded, epochs=epochs, learning_rate=rate, **settings)
+    return replace(plan, new=loaded.new)
 
 
 __all__ = ["Phase", "Plan", "make_plan", "save_adapter"]

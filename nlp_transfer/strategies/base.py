@@ -42,6 +42,7 @@ class Plan:
         cache: where activations of frozen parts are kept: disk, memory or none.
         finish: trained model -> plain `transformers` model (LoRA merges here).
         adapter: the model holds a LoRA adapter to be saved beside the merged model.
+        new: names of the parameters that no pretrained weights were found for, before LoRA wraps the model.
     """
 
     model: nn.Module
@@ -49,6 +50,7 @@ class Plan:
     cache: str
     finish: Callable[[nn.Module], PreTrainedModel]
     adapter: bool = False
+    new: frozenset[str] = frozenset()
 
     @property
     def moving(self) -> frozenset[str]:
