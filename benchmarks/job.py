@@ -1,6 +1,7 @@
 """What the peer is asked to do; apart from the code that does it, which takes seconds to import."""
 
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -38,3 +39,18 @@ class Job:
     padding: bool = False
     bf16: bool = False
     scratch: bool = False
+
+
+@dataclass(frozen=True)
+class PairJob:
+    """What to do; the same numbers as the other side's configuration."""
+
+    data: str
+    output: str
+    epochs: int
+    seed: int
+    learning_rate: float
+    batch_size: int
+    max_length: int
+    frozen: bool
+    decoder: dict[str, Any]

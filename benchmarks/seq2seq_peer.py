@@ -5,7 +5,6 @@ python -m benchmarks.seq2seq_peer '{"data": FOLDER, "output": FOLDER, ...}'
 
 import json
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,24 +12,10 @@ import numpy as np
 from datasets import Dataset
 from transformers import DataCollatorForSeq2Seq, Seq2SeqTrainer, Seq2SeqTrainingArguments
 
+from benchmarks.job import PairJob
 from nlp_transfer import DecoderOptions, GenerationOptions, build_seq2seq, translation_scores
 from nlp_transfer.sources import load_source
 from nlp_transfer_tasks.translation import Translation
-
-
-@dataclass(frozen=True)
-class PairJob:
-    """What to do; the same numbers as the other side's configuration."""
-
-    data: str
-    output: str
-    epochs: int
-    seed: int
-    learning_rate: float
-    batch_size: int
-    max_length: int
-    frozen: bool
-    decoder: dict[str, Any]
 
 
 def main(job: PairJob) -> None:

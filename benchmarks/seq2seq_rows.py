@@ -8,11 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.inputs import write_records
+from benchmarks.job import PairJob
 from benchmarks.measuring import Contender, Row, read_json
-from benchmarks.seq2seq_peer import PairJob
 from benchmarks.training_rows import Scale
-from nlp_transfer.config import DataConfig
-from nlp_transfer.data import load_splits
 
 DECODER = {"layers": 2, "width": 256, "vocabulary": 4000}
 BATCH_SIZE, MAX_LENGTH = 32, 64
@@ -89,6 +87,9 @@ def _read_run(folder: Path) -> dict[str, Any]:
 
 def write_pairs(folder: Path, most: int | None) -> int:
     """The bundled pairs as JSONL, cut once; returns the rows of test."""
+    from nlp_transfer.config import DataConfig  # heavy: this process is to stay light
+    from nlp_transfer.data import load_splits
+
     splits = load_splits(DataConfig(train="bundled:ui-strings-fr"), {"en": "text", "fr": "text"})
     for name in ("train", "validation", "test"):
         rows = getattr(splits, name)
