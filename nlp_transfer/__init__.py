@@ -41,12 +41,12 @@ if TYPE_CHECKING:
     from nlp_transfer.models.extractive import encode_sentences as encode_sentences
     from nlp_transfer.models.extractive import sentence_loss as sentence_loss
     from nlp_transfer.models.extractive import sentence_scores as sentence_scores
+    from nlp_transfer.models.generation import decode_texts as decode_texts
+    from nlp_transfer.models.generation import generate as generate
+    from nlp_transfer.models.generation import seq2seq_loss as seq2seq_loss
     from nlp_transfer.models.seq2seq import build_seq2seq as build_seq2seq
-    from nlp_transfer.models.seq2seq import decode_texts as decode_texts
-    from nlp_transfer.models.seq2seq import encode_pairs as encode_pairs
-    from nlp_transfer.models.seq2seq import generate as generate
-    from nlp_transfer.models.seq2seq import seq2seq_loss as seq2seq_loss
-    from nlp_transfer.models.seq2seq import set_languages as set_languages
+    from nlp_transfer.pairs import encode_pairs as encode_pairs
+    from nlp_transfer.pairs import set_languages as set_languages
     from nlp_transfer.prediction import Predictor as Predictor
     from nlp_transfer.prediction import evaluate as evaluate
     from nlp_transfer.prediction import load as load
@@ -109,11 +109,11 @@ _HOME = {
     "sentence_loss": "models.extractive",
     "sentence_scores": "models.extractive",
     "build_seq2seq": "models.seq2seq",
-    "decode_texts": "models.seq2seq",
-    "encode_pairs": "models.seq2seq",
-    "generate": "models.seq2seq",
-    "seq2seq_loss": "models.seq2seq",
-    "set_languages": "models.seq2seq",
+    "decode_texts": "models.generation",
+    "encode_pairs": "pairs",
+    "generate": "models.generation",
+    "seq2seq_loss": "models.generation",
+    "set_languages": "pairs",
     "rouge_each": "text_metrics",
     "rouge_scores": "text_metrics",
     "sentence_chrf": "text_metrics",

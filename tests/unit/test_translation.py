@@ -14,7 +14,8 @@ from nlp_transfer.data import Splits
 from nlp_transfer.errors import ConfigError
 from nlp_transfer.evaluation import infer
 from nlp_transfer.features import TokenUnits, find_boundary, replay
-from nlp_transfer.models.seq2seq import generate, train_tokenizer
+from nlp_transfer.models.generation import generate
+from nlp_transfer.pairs import train_tokenizer
 from nlp_transfer.prediction import Predictor, load_model
 from nlp_transfer.saving import save_model
 from nlp_transfer.sources import load_source

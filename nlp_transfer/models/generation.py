@@ -1,0 +1,111 @@
+"""The loss of models that write, and how they write: `model.generate`, greedily without the rows that have ended."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel, StoppingCriteria
+from transformers.modeling_outputs import BaseModelOutput
+
+from nlp_transfer.batching import IGNORED, Batch
+from nlp_transfer.task import Tokenizers
+
+
+def seq2seq_loss(model: nn.Module, batch: Batch, *, smoothing: float = 0.0) -> Tensor:
+    """Sum over units of weight x mean cross-entropy of the target tokens (), logits in single precision."""
+    if batch.targets is None:
+        raise ValueError("a batch without targets has no loss")
+    given = _shifted(
+        getattr(model, "module", model), batch.targets
+    )  # the distributed wrapper hides the model's methods
+    logits = model(**_inputs(batch), decoder_input_ids=given, use_cache=False).logits.float()
+    losses = nn.functional.cross_entropy(
+        logits.flatten(0, 1), batch.targets.flatten(), ignore_index=IGNORED, reduction="none", label_smoothing=smoothing
+    )
+    counts = (batch.targets != IGNORED).sum(1)
+    return (losses.view_as(batch.targets).sum(1) / counts * batch.weights).sum()
+
+
+def _shifted(model: Any, targets: Tensor) -> Tensor:
+    """(B, T) what the decoder is given to predict the targets: they follow the start token."""
+    if hasattr(model, "prepare_decoder_input_ids_from_labels"):  # mBART turns its language code to the front
+        own: Tensor = model.prepare_decoder_input_ids_from_labels(labels=targets)
+        return own
+    start = targets.new_full((len(targets), 1), model.config.decoder_start_token_id)
+    return torch.cat([start, targets[:, :-1].masked_fill(targets[:, :-1] == IGNORED, model.config.pad_token_id)], 1)
+
+
+def _inputs(batch: Batch) -> dict[str, Any]:
+    """The encoder's inputs, or its states where they were computed before."""
+    inputs: dict[str, Any] = dict(batch.inputs)
+    if "encoder_states" in inputs:
+        inputs["encoder_outputs"] = BaseModelOutput(last_hidden_state=inputs.pop("encoder_states"))
+    return inputs
+
+
+def generate(model: PreTrainedModel, batch: Batch, *, quick: bool) -> list[list[int]]:
+    """Token ids per unit, by the model's generation configuration, or greedily."""
+    core: Any = model
+    if not quick and core.generation_config.num_beams > 1:
+        written: list[list[int]] = core.generate(**_inputs(batch)).tolist()
+        return written
+    return _generate_greedily(core, batch)
+
+
+def _generate_greedily(model: Any, batch: Batch) -> list[list[int]]:
+    """Greedy search in which finished rows leave: whenever half of them are, the others go on without them.
+
+    The tokens are those of one call of `generate`, which carries finished rows along until the last one ends.
+    """
+    inputs = _inputs(batch)
+    if "encoder_outputs" not in inputs:
+        mask = inputs["attention_mask"]
+        inputs = {"encoder_outputs": model.get_encoder()(**inputs), "attention_mask": mask}
+    settings = model.generation_config
+    ends = torch.tensor(settings.eos_token_id, device=model.device).reshape(-1)
+    states, mask = inputs["encoder_outputs"][0], inputs["attention_mask"]
+    written: list[list[int]] = [[] for _ in range(len(states))]
+    left = torch.arange(len(states), device=model.device)
+    begun: dict[str, Tensor] = {}
+    while len(left):
+        ids = model.generate(
+            encoder_outputs=BaseModelOutput(last_hidden_state=states[left]),
+            attention_mask=mask[left],
+            stopping_criteria=[HalfFinished(ends)],
+            num_beams=1,
+            length_penalty=None,
+            **begun,
+        )
+        done = _finished(ids, ends) | (ids.shape[1] >= settings.max_length)
+        for row, tokens in zip(left[done].tolist(), ids[done].tolist(), strict=True):
+            written[row] = tokens
+        left, begun = left[~done], {"decoder_input_ids": ids[~done]}
+    return written
+
+
+def _finished(ids: Tensor, ends: Tensor) -> Tensor:
+    """(B,) whether a row has ended; the first token may be an end that starts, as in BART."""
+    return torch.isin(ids[:, 1:], ends).any(1)
+
+
+class HalfFinished(StoppingCriteria):
+    """Stops a batch as soon as half of its rows have ended."""
+
+    def __init__(self, ends: Tensor) -> None:
+        """Keep the ids (n,) that end a row."""
+        self._ends = ends
+
+    def __call__(self, input_ids: Tensor, scores: Any, **_: Any) -> Any:  # noqa: ARG002
+        """(B,) the same answer for all rows."""
+        done = _finished(input_ids, self._ends)
+        return torch.full_like(done, bool(2 * done.sum() >= len(done)))
+
+
+def decode_texts(results: Sequence[Sequence[Any]], tokenizers: Tokenizers) -> list[str]:
+    """The texts of generated ids; those of several units are joined by a space."""
+    tokenizer = tokenizers.target or tokenizers.source
+    return [
+        " ".join(text.strip() for text in tokenizer.batch_decode(list(units), skip_special_tokens=True))
+        for units in results
+    ]
