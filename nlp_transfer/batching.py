@@ -144,11 +144,11 @@ def plan(lengths: np.ndarray, batch_size: int, *, seed: int, epoch: int) -> list
     return shuffled
 
 
-def sorted_batches(lengths: np.ndarray, budget: int) -> Iterator[np.ndarray]:
-    """Batches for inference, longest first, each of at most `budget` padded tokens (and at least one unit)."""
+def sorted_batches(lengths: np.ndarray, budget: int, *, most: int | None = None) -> Iterator[np.ndarray]:
+    """Batches for inference, longest first: at most `budget` padded tokens and `most` units each, at least one unit."""
     order = np.argsort(-lengths, kind="stable")
     start = 0
     while start < len(order):
-        size = max(1, budget // max(1, int(lengths[order[start]])))
+        size = max(1, min(most or budget, budget // max(1, int(lengths[order[start]]))))
         yield order[start : start + size]
         start += size

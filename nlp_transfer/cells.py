@@ -1,42 +1,43 @@
 """Cells of a row, found by column and read as text; and the texts of a file one by one for prediction."""
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from nlp_transfer.errors import DataError, suggest
 from nlp_transfer.lines import decoded, existing_file, numbered_lines
-from nlp_transfer.readers import format_of, open_rows
+from nlp_transfer.readers import SUFFIXES, format_of, open_rows
 from nlp_transfer.rows import RowStream
 
 ABSENT = object()  # what `cell_at` finds where there is no such column; a cell may be None
 DEEPEST = 4  # levels of nested objects that a message lists
 
 
-def stream_texts(path: str | None, column: str) -> Iterator[str]:
+def stream_texts(path: str | None, column: str, *, lists: bool = False) -> Iterator[Any]:
     """Stream the texts of a file in input order, without holding the file.
 
     Args:
-        path: `None` or `-`: lines on standard input; a .txt file: its lines; a table: the cells of `column`
-            (JSON lines may also be plain strings).
+        path: `None` or `-`: lines on standard input; a table: the cells of `column` (JSON lines may also be plain
+            strings); any other file, such as .txt or one side of a pair: its lines.
         column: The column that holds the text.
+        lists: A cell may be a list of texts; each comes as a list.
 
     Raises:
         DataError: no such file or column, or a fault in the file, with its line.
     """
     if path is None or path == "-":
         return (text for _, text in decoded(sys.stdin.buffer, "standard input"))
-    if format_of(path) == ".txt":
+    if format_of(path) not in SUFFIXES:
         return (text for _, text in numbered_lines(existing_file(path)))
-    return _column(open_rows(path, bare=column), column)
+    return _column(open_rows(path, bare=column), column, cell_texts if lists else cell_text)
 
 
-def _column(stream: RowStream, column: str) -> Iterator[str]:
+def _column(stream: RowStream, column: str, read: Callable[[Any, RowStream, int], Any]) -> Iterator[Any]:
     for number, cells in stream.rows:
         cell = cell_at(cells, column)
         if cell is ABSENT:
             raise missing_column(stream.at([number]), column, column_names(cells))
-        text = cell_text(cell, stream, number)
+        text = read(cell, stream, number)
         if text is None:
             raise DataError(f"{stream.at([number])}: '{column}' is null; give a text")
         yield text

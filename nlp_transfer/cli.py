@@ -12,12 +12,12 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Annotated
+from typing import IO, Annotated, Any
 
 import typer
 
 from nlp_transfer.errors import ConfigError, TransferError
-from nlp_transfer.yamlfile import refuse_token
+from nlp_transfer.yamlfile import parse_yaml, refuse_token
 
 # Imports of the library stand inside the commands: `--help` must not load torch.
 app = typer.Typer(
@@ -93,7 +93,8 @@ def predict(
 
     _check_output(output, file)
     predictor = nlp_transfer.load(run)
-    texts = stream_texts(file, column or predictor.text_column)
+    lists = predictor.task.roles[predictor.task.input_role] == "texts"
+    texts = stream_texts(file, column or predictor.text_column, lists=lists)
     count = Counter[str]()
     with _sink(output) as sink:
         for prediction in predictor.predict_stream(_counted(texts, count)):
@@ -104,11 +105,11 @@ def predict(
         typer.echo(f"warning: {what}", err=True)
 
 
-def _counted(texts: Iterator[str], count: Counter[str]) -> Iterator[str]:
+def _counted(texts: Iterator[Any], count: Counter[str]) -> Iterator[Any]:
     """Hand texts on, counting all and the empty ones: they get an answer like any other."""
     for text in texts:
         count["all"] += 1
-        count["empty"] += not text.strip()
+        count["empty"] += not "".join(text).strip()
         yield text
 
 
@@ -141,7 +142,7 @@ def _sink(output: Path | None) -> Iterator[IO[str]]:
 @app.command()
 def evaluate(
     run: Run,
-    data: Annotated[str, typer.Option(metavar="FILE", help="Labelled file.")],
+    data: Annotated[str, typer.Option(metavar="FILE", help="Labelled file; or {COLUMN: FILE, ...}.")],
     column: Annotated[
         list[str] | None, typer.Option(metavar="ROLE=NAME", help="Where a role stands; repeatable.")
     ] = None,
@@ -150,7 +151,8 @@ def evaluate(
     import nlp_transfer
 
     columns = dict(_pair(one) for one in column) if column else None
-    typer.echo(json.dumps(nlp_transfer.evaluate(run, data, columns), indent=2, ensure_ascii=False))
+    place = parse_yaml(data) if data.startswith("{") else data  # {en: test.en, de: test.de}
+    typer.echo(json.dumps(nlp_transfer.evaluate(run, place, columns), indent=2, ensure_ascii=False))
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -56,7 +56,8 @@ def compare(
     rows = tuple(result.row for result in results)
     baselines = results[0].baselines
     task = find_task(first.task.name)
-    said = tuple(verdicts(rows, baselines, task=task))
+    each = [verdicts([result.row], result.baselines, task=task) for result in results]  # they may depend on the options
+    said = (*verdicts(rows, [], task=task), *(sentence for sentences in each for sentence in sentences))
     if PartialState().is_main_process:
         plot(rows, baselines, folder / "plot.png", task=task)
         runs = {row.name: result.metrics for row, result in zip(rows, results, strict=True)}

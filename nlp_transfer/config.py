@@ -86,6 +86,7 @@ class FrozenStrategy(Section):
     solver: Literal["auto", "lbfgs", "gradient"] = Field(
         "auto", description="L-BFGS solves a linear head exactly; anything else takes gradient steps."
     )
+    head_learning_rate: Rate | None = Field(None, description="Rate of newly initialised modules; the same if unset.")
     cache: Literal["disk", "memory"] = Field("disk", description="`disk` keeps the features for the next run.")
 
 
@@ -98,6 +99,7 @@ class GradualStrategy(Section):
     )
     blocks_per_phase: Positive = Field(2, description="Blocks (layers) unfrozen at the start of each phase.")
     phase_epochs: Positive = Field(1, description="Epochs of each phase but the last, which takes training.epochs.")
+    head_learning_rate: Rate | None = Field(None, description="Rate of newly initialised modules; the same if unset.")
     rate_decay: float = Field(2.6, ge=1.0, description="A block learns this many times slower than the one above.")
     cache: Literal["disk", "memory", "none"] = Field("memory", description="Where frozen activations are kept.")
 

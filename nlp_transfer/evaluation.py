@@ -11,6 +11,7 @@ from nlp_transfer.batching import sorted_batches
 from nlp_transfer.features import BUDGET, ReplayUnits, Units
 from nlp_transfer.task import Task
 
+WRITTEN = 128  # units a batch when a decoder writes: each beam of each holds a score per word
 REPLAYED = 512  # units a batch when they are stored activations: there is no padding to save
 
 
@@ -25,7 +26,8 @@ def infer(model: PreTrainedModel, task: Task, units: Units, *, quick: bool = Fal
     training = model.training
     model.eval()
     results: list[Any] = [None] * len(units.encoded.inputs)
-    for batch in _batches(units):
+    most = WRITTEN if model.config.is_encoder_decoder else None
+    for batch in _batches(units, most):
         for unit, result in zip(batch, task.infer(model, units.batch(batch).to(device), quick=quick), strict=True):
             results[unit] = result
     model.train(training)
@@ -35,8 +37,8 @@ def infer(model: PreTrainedModel, task: Task, units: Units, *, quick: bool = Fal
     return grouped
 
 
-def _batches(units: Units) -> Sequence[np.ndarray]:
+def _batches(units: Units, most: int | None) -> Sequence[np.ndarray]:
     count = len(units.encoded.inputs)
     if isinstance(units, ReplayUnits) and units.rows[0].ndim > 2:
         return np.array_split(np.arange(count), range(REPLAYED, count, REPLAYED))
-    return list(sorted_batches(units.encoded.lengths, BUDGET))
+    return list(sorted_batches(units.encoded.lengths, BUDGET, most=most))

@@ -37,6 +37,7 @@ WHOLE = ("pooled", "encoder")  # boundaries with all of the encoder below them
 FEW = 10  # bags of vectors pooled at a time: their words stay in the processor's cache
 EMBEDDED = ("input_ids", "ngram_ids")  # inputs that nothing above the embeddings reads
 TOLERANCE, MIXED_TOLERANCE = 1e-4, 5e-2  # largest difference of logits between a replay and the model itself
+LARGEST_STORED = 1 << 30  # bytes of one split that are worth a place in the cache folder
 MEMORY_SHARE = 0.4  # of the free memory that activations may take
 # A head on pooled states: `features()` gives them, `features=` takes them.
 PooledModel = PooledClassifier | SentenceScorer
@@ -300,9 +301,13 @@ def replay(
     Returns:
         None where the activations would not fit, or this architecture cannot be entered at the boundary.
     """
-    if not _fits(model, units, boundary):
+    size = _size(model, units, boundary)
+    if size > MEMORY_SHARE * psutil.virtual_memory().available:
         log.info("frozen activations would take too much memory; they are recomputed each epoch")
         return None
+    if store is not None and size > LARGEST_STORED:
+        log.info("frozen activations of %.1f GB are kept in memory, not on disk", size / 1e9)
+        store = None
     everything = np.arange(len(units.encoded.inputs))
     if store is None:
         rows = compute(model, units, boundary, everything, progress=progress)
@@ -314,13 +319,11 @@ def replay(
     return ReplayUnits(units.encoded, rows, boundary)
 
 
-def _fits(model: PreTrainedModel, units: TokenUnits, boundary: Boundary) -> bool:
+def _size(model: PreTrainedModel, units: TokenUnits, boundary: Boundary) -> int:
+    """Bytes of the activations of all units."""
     if isinstance(model, PooledModel) and boundary.kind == "pooled":
-        size = sum(model.feature_size(unit) for unit in units.encoded.inputs)
-    else:
-        size = int(units.encoded.lengths.sum()) * find_encoder(model).module.config.hidden_size
-    free: int = psutil.virtual_memory().available
-    return 4.0 * size < MEMORY_SHARE * free
+        return 4 * sum(model.feature_size(unit) for unit in units.encoded.inputs)
+    return 4 * int(units.encoded.lengths.sum()) * int(find_encoder(model).module.config.hidden_size)
 
 
 def _key(model: PreTrainedModel, boundary: Boundary) -> str:

@@ -17,12 +17,14 @@ from nlp_transfer.data import read_rows
 from nlp_transfer.errors import CheckpointError, SourceError
 from nlp_transfer.evaluation import infer
 from nlp_transfer.features import TokenUnits
-from nlp_transfer.saving import FINISHED, TARGET
+from nlp_transfer.pairs import TARGET
+from nlp_transfer.saving import FINISHED
 from nlp_transfer.sources.checkpoint import quietly, refuse_nonfinite
 from nlp_transfer.task import Prediction, Scores, Task, Tokenizers, find_task
 
 log = logging.getLogger(__name__)
-NEEDED = ("config.json", "tokenizer.json", "tokenizer_config.json")  # transformers makes some of them up when missing
+NEEDED = ("config.json", "tokenizer_config.json")  # transformers makes some of them up when missing
+VOCABULARIES = ("tokenizer.json", "*.spm", "*.model", "vocab.*")  # one of them must be there
 CHUNK = 256  # texts read ahead: enough to sort by length, few enough to stream
 
 
@@ -49,12 +51,12 @@ class Predictor:
     def predict_stream(self, texts: Iterable[str | list[str]]) -> Iterator[Prediction]:
         """Predictions in input order; reads a bounded number of texts ahead."""
         if self.task.roles[self.task.input_role] == "texts":
-            texts = ([text] if isinstance(text, str) else text for text in texts)
+            texts = ([text] if isinstance(text, str) else text or [""] for text in texts)
         texts = iter(texts)
         while chunk := list(islice(texts, CHUNK)):
             yield from self._rows(Dataset.from_dict({self.task.input_role: chunk}))
 
-    def evaluate(self, data: str, columns: Mapping[str, str] | None = None) -> Scores:
+    def evaluate(self, data: str | Mapping[str, str], columns: Mapping[str, str] | None = None) -> Scores:
         """Score on a labelled file.
 
         Args:
@@ -117,6 +119,8 @@ def _open(folder: Path, auto: Any) -> tuple[PreTrainedModel, Tokenizers]:
     for name in NEEDED:
         if not (folder / name).is_file():
             raise ValueError(f"{name} is missing")
+    if not any(True for pattern in VOCABULARIES for _ in folder.glob(pattern)):
+        raise ValueError("tokenizer.json is missing")
     safe = {"trust_remote_code": False, "local_files_only": True}
     model, report = auto.from_pretrained(folder, use_safetensors=True, output_loading_info=True, **safe)
     if report["missing_keys"]:
@@ -127,6 +131,6 @@ def _open(folder: Path, auto: Any) -> tuple[PreTrainedModel, Tokenizers]:
     return model, Tokenizers(source, target)
 
 
-def evaluate(folder: str | Path, data: str, columns: Mapping[str, str] | None = None) -> Scores:
+def evaluate(folder: str | Path, data: str | Mapping[str, str], columns: Mapping[str, str] | None = None) -> Scores:
     """Score a finished run on another labelled file; see `Predictor.evaluate`."""
     return load(folder).evaluate(data, columns)

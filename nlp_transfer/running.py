@@ -23,12 +23,14 @@ from nlp_transfer.data import Splits, load_splits
 from nlp_transfer.errors import ConfigError, TrainingError
 from nlp_transfer.evaluation import infer
 from nlp_transfer.features import WHOLE, TokenUnits, Units, cache_folder, find_boundary, open_store, replay
+from nlp_transfer.models.extractive import count_positions
 from nlp_transfer.precision import choose_precision
 from nlp_transfer.prediction import Predictor, open_run
 from nlp_transfer.report import Row, verdicts
 from nlp_transfer.saving import FINISHED, environment, make_folder, save_model, write_json
 from nlp_transfer.sources import LoadedModel, Source, load_source
 from nlp_transfer.strategies import Plan, make_plan, save_adapter
+from nlp_transfer.strategies.blocks import find_encoder
 from nlp_transfer.task import Prediction, Task, Tokenizers, find_task
 from nlp_transfer.training import Settings, Trainer, flat
 
@@ -99,6 +101,9 @@ def prepare(config: RunConfig) -> Prepared:
     loaded = task.build(source, splits.train, frozen=config.strategy.kind == "frozen")
     tokenizers = Tokenizers(source.tokenizer, loaded.target_tokenizer)
     encoded = {name: task.encode(rows, tokenizers, training=name == "train") for name, rows in _rows(splits).items()}
+    longest = max(int(one.lengths.max()) for one in encoded.values())
+    if longest > (positions := count_positions(find_encoder(loaded.model).module)):
+        raise ConfigError(f"task.max_length: {longest} tokens, but {source.name} has {positions} positions; lower it")
     return Prepared(config, task, splits, source, loaded, tokenizers, encoded)
 
 

@@ -18,6 +18,7 @@ from nlp_transfer.errors import ConfigError, TrainingError
 from nlp_transfer.modeling.pooled import PooledConfig
 from nlp_transfer.modeling.sentence_scorer import SentenceScorerConfig
 from nlp_transfer.modeling.static import StaticConfig, StaticTokenizer
+from nlp_transfer.pairs import TARGET
 from nlp_transfer.sources.checkpoint import quietly
 from nlp_transfer.task import Tokenizers
 
@@ -45,7 +46,6 @@ AUTO_MAPS: dict[type[PretrainedConfig], dict[str, str]] = {  # architectures of 
         "AutoModel": "sentence_scorer.SentenceScorer",
     },
 }
-TARGET = "target_tokenizer"  # folder in the model's, where the output has a vocabulary of its own
 
 
 def make_folder(wanted: str | Path | None, name: str) -> Path:

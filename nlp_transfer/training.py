@@ -108,8 +108,9 @@ class Trainer:
             train, validation = self._units(model, phase, stack)
             # States of a part that is new itself will move too far for it.
             settled = all(name.startswith("head.") for name in self.plan.new)
-            if isinstance(model, PooledModel) and settled and not history.epochs:
-                standardise(model, self._features(model, train))
+            base = model.get_base_model() if self.plan.adapter else model  # type: ignore[operator]
+            if isinstance(base, PooledModel) and settled and not history.epochs:
+                standardise(base, self._features(base, train))
             if phase.solver == "lbfgs":
                 self._solve(model, train, validation, phase, history)
                 return

@@ -28,7 +28,7 @@ def build_extractive(source: Source, *, width: int = 128, layers: int = 1, dropo
         dropout: in the head.
     """
     encoder = source.encoder()
-    source.tokenizer.model_max_length = min(source.tokenizer.model_max_length, _positions(encoder.model))
+    source.tokenizer.model_max_length = min(source.tokenizer.model_max_length, count_positions(encoder.model))
     config = SentenceScorerConfig(
         encoder=encoder.model.config.to_diff_dict() | {"model_type": encoder.model.config.model_type},
         width=width,
@@ -42,12 +42,14 @@ def build_extractive(source: Source, *, width: int = 128, layers: int = 1, dropo
     return LoadedModel(model, frozenset(head | (held & {f"encoder.{name}" for name in encoder.new})))
 
 
-def _positions(encoder: nn.Module) -> int:
-    """Tokens that an encoder has learned positions for; RoBERTa's kind counts from behind the padding id."""
+def count_positions(encoder: nn.Module) -> int:
+    """Tokens that an encoder has learned positions for; RoBERTa and BART count from behind some."""
     tables = [
-        module.num_embeddings - (0 if module.padding_idx is None else module.padding_idx + 1)
+        module.num_embeddings
+        - (0 if module.padding_idx is None else module.padding_idx + 1)
+        - getattr(module, "offset", 0)
         for name, module in encoder.named_modules()
-        if name.endswith("position_embeddings") and isinstance(module, nn.Embedding)
+        if name.endswith(("position_embeddings", "embed_positions")) and isinstance(module, nn.Embedding)
     ]
     return min(tables, default=2**31)
 

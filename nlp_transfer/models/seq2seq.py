@@ -1,19 +1,24 @@
 """Text to text: a checkpoint that reads and writes, or any encoder beside a fresh or warm-started decoder."""
 
 from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from transformers import (
+    MODEL_FOR_CAUSAL_LM_MAPPING,
     AutoModelForCausalLM,
     AutoModelForSeq2SeqLM,
+    AutoTokenizer,
     BertConfig,
     BertLMHeadModel,
     EncoderDecoderModel,
+    GenerationConfig,
     PreTrainedTokenizerBase,
 )
 
-from nlp_transfer.errors import ConfigError
-from nlp_transfer.pairs import make_ending, train_tokenizer
+from nlp_transfer.errors import ConfigError, suggest
+from nlp_transfer.pairs import TARGET, make_ending, train_tokenizer
 from nlp_transfer.sources import Checkpoint, LoadedModel, Source
 from nlp_transfer.writing import DecoderOptions, GenerationOptions
 
@@ -27,7 +32,7 @@ def build_seq2seq(
     decoder: DecoderOptions,
     generation: GenerationOptions,
     max_target_length: int,
-    target_language: str | None = None,
+    languages: tuple[str | None, str | None] = (None, None),
 ) -> LoadedModel:
     """Make a model that writes text from any source.
 
@@ -40,47 +45,80 @@ def build_seq2seq(
         decoder: for an encoder-only source.
         generation: kept in the model's generation configuration.
         max_target_length: tokens, special ones included.
-        target_language: code that a multilingual checkpoint must write first.
+        languages: codes of source and target, for a multilingual checkpoint, which writes the second first.
 
     Raises:
-        ConfigError: a decoder was named for a checkpoint that has one, or a language that it does not know.
+        ConfigError: a decoder for a checkpoint that has one, more tokens than the decoder has positions, or languages
+            that the checkpoint does not know.
     """
-    native = source.kind == "checkpoint" and source.config.is_encoder_decoder
-    if native:
-        if decoder.source is not None:
-            raise ConfigError(f"task.decoder.source: {source.name} has a decoder of its own; leave it out")
+    native = isinstance(source, Checkpoint) and source.config.is_encoder_decoder
+    if isinstance(source, Checkpoint) and native:
+        if decoder != DecoderOptions():
+            raise ConfigError(f"task.decoder: {source.name} has a decoder of its own; leave the section out")
         loaded = source.model(AutoModelForSeq2SeqLM)
+        if (Path(source.location) / TARGET).is_dir():  # an earlier run's model
+            loaded = replace(loaded, target_tokenizer=AutoTokenizer.from_pretrained(Path(source.location) / TARGET))
     else:
-        loaded = _join(source.encoder(), *_decoder(targets, decoder, max_target_length))
+        loaded = _join(source.encoder(), *_decoder(targets, decoder, max_target_length, scratch=source.scratch))
     settings = loaded.model.generation_config
-    settings.update(
-        num_beams=generation.beams,
-        length_penalty=generation.length_penalty if generation.beams > 1 else None,
-        no_repeat_ngram_size=generation.no_repeat_ngram,
-        min_length=generation.min_length,
-        max_length=max_target_length,
-        do_sample=False,
-    )
-    if native and target_language is not None:
-        settings.forced_bos_token_id = _language_id(source, target_language)
+    _set_search(settings, generation, max_target_length)
+    if any(languages) or (native and hasattr(source.tokenizer, "tgt_lang")):
+        settings.forced_bos_token_id = _target_language_id(source, *languages)
     return loaded
 
 
-def _language_id(source: Source, language: str) -> int | None:
-    """The token that a multilingual checkpoint starts with; None for one that knows no languages."""
+def _set_search(settings: GenerationConfig, options: GenerationOptions, max_length: int) -> None:
+    """Make a checkpoint's search ours: nothing sampled, nothing stopped early, no other limit of its own."""
+    beams = options.beams > 1
+    settings.update(
+        num_beams=options.beams,
+        length_penalty=options.length_penalty if beams else None,
+        early_stopping=False if beams else None,
+        no_repeat_ngram_size=options.no_repeat_ngram,
+        min_length=options.min_length,
+        max_length=max_length,
+        max_new_tokens=None,
+        min_new_tokens=None,
+        do_sample=False,
+        temperature=None,
+        top_p=None,
+        top_k=None,
+    )
+    settings.validate(strict=True)
+
+
+def _target_language_id(source: Source, *languages: str | None) -> int:
+    """The token that a multilingual checkpoint writes first."""
     tokenizer: Any = source.tokenizer
-    if not hasattr(tokenizer, "tgt_lang"):
-        return None
-    token = tokenizer.convert_tokens_to_ids(language)
-    if token is None or token == tokenizer.unk_token_id:
-        raise ConfigError(f"task.target_language: {source.name} has no token '{language}'")
-    return int(token)
+    rows = []
+    for role, code in zip(("source", "target"), languages, strict=True):
+        if not hasattr(tokenizer, "tgt_lang"):
+            raise ConfigError(f"task.{role}_language: {source.name} knows no language codes; leave it out")
+        known = sorted(getattr(tokenizer, "lang_code_to_token", None) or tokenizer.all_special_tokens)
+        if code not in known:
+            given = "is missing" if code is None else f"'{code}' is not known"
+            raise ConfigError(f"task.{role}_language: {given} to {source.name}. {suggest(code or '', known)}")
+        token = getattr(tokenizer, "lang_code_to_token", {}).get(code, code)
+        rows.append(int(tokenizer.convert_tokens_to_ids(token)))
+    return rows[1]
 
 
-def _decoder(targets: Iterable[str], options: DecoderOptions, max_length: int) -> tuple[LoadedModel, Any]:
+def _decoder(
+    targets: Iterable[str], options: DecoderOptions, max_length: int, *, scratch: bool
+) -> tuple[LoadedModel, Any]:
     """A decoder with its parameters that are new, and its tokenizer."""
     if options.source is not None:
-        source = Checkpoint(options.source)
+        source = Checkpoint(options.source, scratch=scratch)
+        if type(source.config) not in MODEL_FOR_CAUSAL_LM_MAPPING:
+            raise ConfigError(
+                f"task.decoder.source: {source.name} is a {source.config.model_type}, which has no decoder in "
+                "transformers; bert, roberta and electra have one; or leave it out for a fresh decoder"
+            )
+        positions = getattr(source.config, "max_position_embeddings", max_length)
+        if max_length > positions:
+            raise ConfigError(
+                f"task.max_target_length: {max_length} tokens, but {source.name} has {positions} positions; lower it"
+            )
         loaded = source.model(AutoModelForCausalLM, is_decoder=True, add_cross_attention=True)
         return loaded, make_ending(source.tokenizer)
     tokenizer = train_tokenizer(targets, options.vocabulary)

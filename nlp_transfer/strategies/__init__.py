@@ -50,8 +50,11 @@ def make_plan(
     if scratch and source_kind == "checkpoint" and kind in ("full", "gradual"):
         auto = SCRATCH_DEEP_RATE if deep else SCRATCH_RATE
     rate = auto if isinstance(learning_rate, str) else learning_rate
-    if deep and loaded.new and isinstance(learning_rate, str) and settings.get("head_learning_rate", 0) is None:
-        settings["head_learning_rate"] = max(rate, DEEP_RATE)
+    if deep and isinstance(learning_rate, str):
+        if kind == "frozen" and source_kind == "checkpoint":  # what is pretrained beside the encoder is tuned gently
+            rate = PRETRAINED_RATES["full"]
+        if settings.get("head_learning_rate") is None:
+            settings["head_learning_rate"] = max(rate, DEEP_RATE)
     plan = STRATEGIES[kind](loaded, epochs=epochs, learning_rate=rate, **settings)
     return replace(plan, new=loaded.new)
 

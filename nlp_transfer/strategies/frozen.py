@@ -2,8 +2,6 @@
 
 from typing import Literal
 
-from transformers import PreTrainedModel
-
 from nlp_transfer.errors import ConfigError
 from nlp_transfer.modeling.pooled import PooledClassifier
 from nlp_transfer.sources import LoadedModel
@@ -22,9 +20,10 @@ def linear_on_features(loaded: LoadedModel) -> bool:
     )
 
 
-def _beside_encoder(model: PreTrainedModel) -> list[str]:
-    outside = set(outside_encoder(model))
-    return [name for name in blocks(model)[-1] if name in outside]
+def _beside_encoder(loaded: LoadedModel) -> list[str]:
+    """What is outside the encoder, or new inside it."""
+    wanted = {*outside_encoder(loaded.model), *loaded.new}
+    return [name for names in blocks(loaded.model) for name in names if name in wanted]
 
 
 def frozen(
@@ -34,20 +33,22 @@ def frozen(
     learning_rate: float,
     solver: Literal["auto", "lbfgs", "gradient"] = "auto",
     cache: str = "disk",
+    head_learning_rate: float | None = None,
 ) -> Plan:
     """Train the new parameters only; of an encoder and decoder, all but the encoder.
 
     Args:
         loaded: the model and its new parameters.
         epochs: of gradient steps; a solved head needs none.
-        learning_rate: of gradient steps.
+        learning_rate: of gradient steps on what is pretrained, such as the decoder of a native checkpoint.
         solver: `auto` solves where the head is linear.
         cache: where the features are kept.
+        head_learning_rate: of newly initialised parameters; the same if unset.
 
     Raises:
         ConfigError: L-BFGS was asked for a head that is not linear, or nothing is new.
     """
-    moving = _beside_encoder(loaded.model) if loaded.model.config.is_encoder_decoder else sorted(loaded.new)
+    moving = _beside_encoder(loaded) if loaded.model.config.is_encoder_decoder else sorted(loaded.new)
     if not moving:
         raise ConfigError(
             "strategy.kind: frozen leaves nothing to train, for the checkpoint brings its own head; "
@@ -60,7 +61,7 @@ def frozen(
     phase = Phase(
         name="frozen",
         epochs=1 if solved else epochs,
-        rates=dict.fromkeys(moving, learning_rate),
+        rates={n: (head_learning_rate or learning_rate) if n in loaded.new else learning_rate for n in moving},
         solver="lbfgs" if solved else "gradient",
     )
     return Plan(loaded.model, (phase,), cache, plain)

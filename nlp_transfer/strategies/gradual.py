@@ -18,6 +18,7 @@ def gradual(
     phase_epochs: int = 1,
     rate_decay: float = 2.6,
     cache: str = "memory",
+    head_learning_rate: float | None = None,
 ) -> Plan:
     """Unfreeze top-down with discriminative rates (Howard & Ruder 2018, section 3.3), or LP-FT (Kumar et al. 2022).
 
@@ -29,12 +30,18 @@ def gradual(
         blocks_per_phase: how many more blocks move in each phase.
         phase_epochs: epochs of the phases before the last.
         rate_decay: each block learns this many times slower than the one above it (ulmfit).
+        head_learning_rate: of newly initialised parameters; the same as the topmost block if unset.
         cache: where activations of blocks still frozen are kept.
     """
     stack = blocks(loaded.model)
     if schedule == "lp_ft":
-        return Plan(loaded.model, _probe_then_tune(loaded, stack, epochs, phase_epochs, learning_rate), cache, plain)
-    moving = {name: learning_rate for names in stack for name in names if name in loaded.new}
+        return Plan(
+            loaded.model,
+            _probe_then_tune(loaded, stack, epochs, phase_epochs, learning_rate, head_learning_rate),
+            cache,
+            plain,
+        )
+    moving = {n: head_learning_rate or learning_rate for names in stack for n in names if n in loaded.new}
     # A head without new parameters cannot be: then the top block starts.
     phases = [Phase("head", phase_epochs, dict(moving))] if moving else []
     below = [names for names in stack if not set(names) <= set(moving)][::-1]
@@ -48,15 +55,23 @@ def gradual(
 
 
 def _probe_then_tune(
-    loaded: LoadedModel, stack: list[list[str]], epochs: int, phase_epochs: int, learning_rate: float
+    loaded: LoadedModel,
+    stack: list[list[str]],
+    epochs: int,
+    phase_epochs: int,
+    learning_rate: float,
+    head_learning_rate: float | None,
 ) -> tuple[Phase, ...]:
     solved = linear_on_features(loaded)
     probe = Phase(
         name="linear probe",
         epochs=1 if solved else phase_epochs,
         # A checkpoint that brings its own head has nothing new: its top block is probed.
-        rates=dict.fromkeys(sorted(loaded.new or stack[-1]), learning_rate if solved else 10 * learning_rate),
+        rates=dict.fromkeys(
+            sorted(loaded.new or stack[-1]), learning_rate if solved else head_learning_rate or 10 * learning_rate
+        ),
         solver="lbfgs" if solved else "gradient",
     )
-    everything = {name: learning_rate for names in stack for name in names}
+    fresh = head_learning_rate or learning_rate
+    everything = {name: fresh if name in loaded.new else learning_rate for names in stack for name in names}
     return probe, Phase("fine-tuning", epochs, everything)

@@ -57,6 +57,11 @@ def lora(
     linear, table = _modules(model, loaded.new)
     chosen = linear if targets == "all-linear" else [name for name in linear if name.endswith(tuple(targets))]
     if embeddings or (embeddings is None and not linear):
+        if any(f"{table}.weight" in names for names in _tied(model)):
+            raise ConfigError(
+                "strategy.embeddings: the word embeddings serve a decoder or an output layer too, and an adapter on "
+                "one use would change them all when merged; leave it out"
+            )
         chosen = [*chosen, table]
     if not chosen:
         raise ConfigError(

@@ -60,6 +60,8 @@ class SummarizationOptions(nt.TaskOptions):
         fields = type(self).model_fields
         if idle := [key for key in UNUSED[self.style] if getattr(self, key) != fields[key].default]:
             raise ValueError(f"{', '.join(idle)}: of no use for style: {self.style}; leave out or change the style")
+        if self.generation.min_length >= self.max_target_length:
+            raise ValueError("generation.min_length must be below max_target_length")
         return self
 
 
@@ -110,11 +112,14 @@ class Summarization(nt.Task):
                 max_target_length=options.max_target_length,
                 policy="window" if options.long_documents == "chunks" else "head",
             )
-        documents = [text[: options.max_sentences] for text in _sentences(rows)]
+        documents = _sentences(rows)
         targets = None
         if references is not None:
             pairs = zip(documents, references, strict=True)
-            targets = [nt.sentence_targets(text, several, options.sentences) for text, several in pairs]
+            targets = [
+                nt.sentence_targets(text[: options.max_sentences], several, options.sentences)
+                for text, several in pairs
+            ]
         return nt.encode_sentences(
             documents,
             tokenizers.source,

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 import nlp_transfer as nt
 
@@ -29,6 +29,13 @@ class TranslationOptions(nt.TaskOptions):
     generation: nt.GenerationOptions = Field(nt.GenerationOptions(), description="See `task.generation`.")
     ter: bool = Field(False, description="Report TER too; it is slow.")
 
+    @model_validator(mode="after")
+    def _agree(self) -> "TranslationOptions":
+        """Refuse what no search can honour."""
+        if self.generation.min_length >= self.max_target_length:
+            raise ValueError("generation.min_length must be below max_target_length")
+        return self
+
 
 class Translation(nt.Task):
     """Source texts to target texts."""
@@ -51,7 +58,7 @@ class Translation(nt.Task):
             decoder=self.options.decoder,
             generation=self.options.generation,
             max_target_length=self.options.max_target_length,
-            target_language=self.options.target_language,
+            languages=(self.options.source_language, self.options.target_language),
         )
 
     def encode(self, rows: "Dataset", tokenizers: "Tokenizers", *, training: bool = False) -> "Encoded":

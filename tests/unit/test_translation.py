@@ -8,6 +8,8 @@ from tiny import PLAIN, SPECIAL, WORDS, Training, checkpoint, save_checkpoint, t
 from transformers import (
     AutoConfig,
     AutoModelForSeq2SeqLM,
+    GenerationConfig,
+    NllbTokenizer,
 )
 
 from nlp_transfer.data import Splits
@@ -49,6 +51,12 @@ def pairs(count=24, seed=0):
     rng = np.random.default_rng(seed)
     texts = [" ".join(rng.choice(WORDS[:-1], rng.integers(2, 7))) for _ in range(count)]
     return Dataset.from_dict({"source": texts, "target": [" ".join(w[::-1] for w in text.split()) for text in texts]})
+
+
+def bare(**options):
+    """The task without a decoder of its choice, for checkpoints that have one."""
+    settings = {"max_length": 32, "max_target_length": 32}
+    return Translation(TranslationOptions.model_validate({"name": "translation", **settings, **options}))
 
 
 def translation(**options):
@@ -105,7 +113,7 @@ def test_every_source_by_every_strategy_trains_saves_reloads_and_writes_the_same
 @pytest.mark.parametrize("strategy", ["full", "lora"])
 @pytest.mark.parametrize("family", NATIVE)
 def test_native_checkpoints_train_save_reload_and_write_the_same(tmp_path, family, strategy):
-    run = training(native(tmp_path / "source", family), STRATEGIES[strategy], data=same_words())
+    run = training(native(tmp_path / "source", family), STRATEGIES[strategy], bare(), same_words())
     run.fit()
     model = run.plan.finish(run.plan.model)
     assert run.loaded.target_tokenizer is None
@@ -115,7 +123,8 @@ def test_native_checkpoints_train_save_reload_and_write_the_same(tmp_path, famil
     assert Predictor(run.task, again, tokenizers, {}).predict(texts) == said_by(model, run, texts)
 
 
-EXACT = {"generation": {"beams": 1}, "decoder": {"layers": 1, "width": 64, "vocabulary": 320, "dropout": 0.0}}
+GREEDY = {"generation": {"beams": 1}}
+EXACT = {**GREEDY, "decoder": {"layers": 1, "width": 64, "vocabulary": 320, "dropout": 0.0}}
 
 
 def overfit(run, *, frozen=False, steps=200, rate=5e-3):
@@ -156,7 +165,7 @@ def test_an_overfit_batch_is_written_back_by_a_warm_started_decoder(tmp_path):
 
 @pytest.mark.parametrize("family", NATIVE)
 def test_an_overfit_batch_is_written_back_by_a_native_checkpoint(tmp_path, family):
-    said, meant = overfit(training(native(tmp_path, family), {"kind": "full"}, translation(**EXACT), same_words(8)))
+    said, meant = overfit(training(native(tmp_path, family), {"kind": "full"}, bare(**GREEDY), same_words(8)))
     assert said == meant
 
 
@@ -202,9 +211,86 @@ def test_every_target_token_counts_alike(tmp_path):
 
 
 def test_a_decoder_for_a_checkpoint_that_has_one_is_refused(tmp_path):
-    task = translation(decoder={"source": "minilm"})
-    with pytest.raises(ConfigError, match=r"task\.decoder\.source"):
-        training(native(tmp_path, "t5"), {"kind": "full"}, task, same_words())
+    for decoder in ({"source": "minilm"}, {"layers": 2}):
+        with pytest.raises(ConfigError, match=r"task\.decoder: .* has a decoder of its own"):
+            training(native(tmp_path, "t5"), {"kind": "full"}, bare(decoder=decoder), same_words())
+
+
+def test_an_adapter_on_embeddings_that_a_decoder_shares_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match=r"strategy\.embeddings"):
+        training(native(tmp_path, "t5"), {"kind": "lora", "embeddings": True}, bare(), same_words())
+
+
+def test_a_frozen_strategy_trains_a_contextualizer_that_is_new(tmp_path):
+    run = training(make("bilstm", tmp_path), STRATEGIES["frozen"])
+    assert run.loaded.new <= run.plan.moving
+    assert "encoder.embeddings.weight" not in run.plan.moving
+
+
+def test_auto_rates_are_gentle_for_what_is_pretrained_and_not_for_what_is_new(tmp_path):
+    rates = training(native(tmp_path / "t5", "t5"), STRATEGIES["frozen"], bare(), same_words(), learning_rate="auto")
+    assert {rate for phase in rates.plan.phases for rate in phase.rates.values()} == {5e-5}
+    fresh = training(make("checkpoint", tmp_path), STRATEGIES["gradual"], learning_rate="auto")
+    assert {fresh.plan.phases[0].rates[name] for name in fresh.loaded.new} == {1e-3}
+
+
+def test_a_scratch_control_warm_starts_nothing(tmp_path):
+    folder = save_checkpoint(tmp_path / "decoder")
+    source = load_source("checkpoint", name=save_checkpoint(tmp_path / "encoder"), scratch=True)
+    run = training(source, {"kind": "full"}, translation(decoder={"source": folder}), same_words())
+    warm = training(checkpoint(tmp_path / "e"), {"kind": "full"}, translation(decoder={"source": folder}), same_words())
+    table = "decoder.bert.embeddings.word_embeddings.weight"
+    weights = [dict(one.loaded.model.named_parameters())[table] for one in (run, warm)]
+    assert not torch.equal(*weights)
+
+
+def test_a_finished_run_as_a_source_brings_its_target_tokenizer(tmp_path):
+    run = training(make("checkpoint", tmp_path / "a"), {"kind": "full"})
+    save_model(run.plan.model, run.tokenizers, tmp_path / "model")
+    again = training(load_source("checkpoint", name=str(tmp_path / "model")), {"kind": "full"}, bare())
+    assert again.tokenizers.target.get_vocab() == run.tokenizers.target.get_vocab()
+
+
+def test_a_checkpoints_own_search_does_not_survive(tmp_path):
+    source = native(tmp_path, "bart")
+    settings = GenerationConfig(early_stopping=True, num_beams=4, max_new_tokens=60, decoder_start_token_id=2)
+    settings.save_pretrained(tmp_path)
+    run = training(source, {"kind": "full"}, bare(**GREEDY), same_words())
+    model = run.plan.finish(run.plan.model)
+    save_model(model, run.tokenizers, tmp_path / "model")
+    assert (model.generation_config.max_new_tokens, model.generation_config.max_length) == (None, 32)
+
+
+@pytest.mark.parametrize("kind", ["native", "checkpoint"])
+def test_language_codes_for_a_model_that_knows_none_are_refused(tmp_path, kind):
+    source = native(tmp_path, "bart") if kind == "native" else make("checkpoint", tmp_path)
+    with pytest.raises(ConfigError, match=r"(target|source)_language"):
+        training(source, {"kind": "full"}, bare(target_language="de"), same_words())
+
+
+def test_multilingual_checkpoints_want_both_codes_and_only_known_ones(tmp_path):
+    native(tmp_path, "m2m_100", vocab_size=300)
+    vocabulary = [*SPECIAL, *WORDS]
+    tokenizer = NllbTokenizer(
+        vocab={word: i for i, word in enumerate(vocabulary)}, merges=[], src_lang="eng_Latn", tgt_lang="fra_Latn"
+    )
+    tokenizer.save_pretrained(tmp_path)
+    source = load_source("checkpoint", name=str(tmp_path))
+    for codes in ({"target_language": "fra_Latn"}, {"source_language": "eng_Latn", "target_language": "xx"}):
+        with pytest.raises(ConfigError, match=r"_language: .*(missing|not known)"):
+            bare(**codes).build(source, same_words(), frozen=False)
+
+
+def test_more_tokens_than_a_warm_decoder_has_positions_are_refused(tmp_path):
+    task = translation(max_target_length=200, decoder={"source": save_checkpoint(tmp_path / "decoder")})
+    with pytest.raises(ConfigError, match="80 positions"):
+        training(checkpoint(tmp_path / "encoder"), {"kind": "full"}, task, same_words())
+
+
+def test_a_decoder_source_without_a_decoder_is_refused(tmp_path):
+    task = translation(decoder={"source": save_checkpoint(tmp_path / "decoder", "distilbert")})
+    with pytest.raises(ConfigError, match="distilbert, which has no decoder"):
+        training(checkpoint(tmp_path / "encoder"), {"kind": "full"}, task, same_words())
 
 
 def test_copying_the_source_stands_beside_every_score():
@@ -234,7 +320,7 @@ def test_targets_that_are_cut_off_are_counted_and_still_end(tmp_path):
 
 @pytest.mark.parametrize("family", NATIVE)
 def test_rows_that_leave_when_finished_write_what_one_call_of_generate_writes(tmp_path, family):
-    run = training(native(tmp_path, family), {"kind": "full"}, translation(**EXACT), same_words(24))
+    run = training(native(tmp_path, family), {"kind": "full"}, bare(**GREEDY), same_words(24))
     model = run.plan.model.eval()
     units = TokenUnits(run.task.encode(run.train, run.tokenizers), run.tokenizers.source.pad_token_id)
     batch = units.batch(np.arange(24))
