@@ -1,14 +1,18 @@
 """Models that write text: every source and strategy, native checkpoints, tokenizers, replay."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
 from datasets import Dataset
+from sentencepiece import SentencePieceTrainer
 from tiny import PLAIN, SPECIAL, WORDS, Training, checkpoint, save_checkpoint, tokenizer, vectors
 from transformers import (
     AutoConfig,
     AutoModelForSeq2SeqLM,
     GenerationConfig,
+    MarianTokenizer,
     NllbTokenizer,
 )
 
@@ -330,3 +334,27 @@ def test_rows_that_leave_when_finished_write_what_one_call_of_generate_writes(tm
 
 def decoded(rows, run):
     return run.tokenizers.source.batch_decode(rows, skip_special_tokens=True)
+
+
+def test_a_real_marian_tokenizer_trains_saves_and_loads(tmp_path):
+    words = " ".join(WORDS)
+    (tmp_path / "corpus.txt").write_text(f"{words}\n" * 20, encoding="utf-8")
+    for side in ("source", "target"):
+        SentencePieceTrainer.train(
+            input=str(tmp_path / "corpus.txt"), model_prefix=str(tmp_path / side), vocab_size=45, minloglevel=2
+        )
+        (tmp_path / f"{side}.model").rename(tmp_path / f"{side}.spm")
+    pieces = [line.split("\t")[0] for line in (tmp_path / "source.vocab").read_text(encoding="utf-8").splitlines()]
+    names = ["</s>", "<unk>", *(piece for piece in pieces if piece not in {"<s>", "</s>", "<unk>"}), "<pad>"]
+    (tmp_path / "vocab.json").write_text(json.dumps({name: i for i, name in enumerate(names)}), encoding="utf-8")
+    files = [str(tmp_path / name) for name in ("source.spm", "target.spm", "vocab.json")]
+    ids = {"pad_token_id": len(names) - 1, "eos_token_id": 0, "decoder_start_token_id": len(names) - 1}
+    native(tmp_path, "marian", vocab_size=len(names), **ids)
+    (tmp_path / "tokenizer.json").unlink()
+    MarianTokenizer(*files).save_pretrained(tmp_path)
+    run = training(load_source("checkpoint", name=str(tmp_path)), {"kind": "full"}, bare(), same_words())
+    run.fit()
+    save_model(run.plan.model, run.tokenizers, tmp_path / "model")
+    again, tokenizers = load_model(tmp_path / "model", "AutoModelForSeq2SeqLM")
+    texts = same_words(4, seed=3)["source"][:]
+    assert Predictor(run.task, again, tokenizers, {}).predict(texts) == said_by(run.plan.model, run, texts)
