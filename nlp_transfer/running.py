@@ -22,7 +22,8 @@ from nlp_transfer.config import RunConfig, load_config, render
 from nlp_transfer.data import Splits, load_splits
 from nlp_transfer.errors import ConfigError, TrainingError
 from nlp_transfer.evaluation import infer
-from nlp_transfer.features import WHOLE, TokenUnits, Units, cache_folder, find_boundary, open_store, replay
+from nlp_transfer.feature_store import cache_folder
+from nlp_transfer.features import WHOLE, TokenUnits, Units, find_boundary, open_store, replay
 from nlp_transfer.models.extractive import count_positions
 from nlp_transfer.precision import choose_precision
 from nlp_transfer.prediction import Predictor, open_run

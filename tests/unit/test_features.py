@@ -7,8 +7,9 @@ import pytest
 import torch
 from tiny import LABELS, Training, checkpoint, rows, sentiment, vectors
 
-from nlp_transfer import features
-from nlp_transfer.features import Boundary, ReplayUnits, Store, TokenUnits, compute, find_boundary, replay
+from nlp_transfer import feature_store, features
+from nlp_transfer.feature_store import Store
+from nlp_transfer.features import Boundary, ReplayUnits, TokenUnits, compute, find_boundary, replay
 from nlp_transfer.models.classification import build_classifier
 from nlp_transfer.task import Tokenizers
 
@@ -27,6 +28,13 @@ def pooled(source, **settings):
 @pytest.fixture
 def units(source):
     return TokenUnits(sentiment().encode(rows(24), Tokenizers(source.tokenizer)), 1)
+
+
+def filled(folder, model, units, boundary):
+    """The rows of all units, from a store and added to it."""
+    return Store(folder).fill(
+        units.encoded.inputs, lambda missing: compute(model, units, boundary, missing, progress=False)
+    )
 
 
 def count_forwards(model):
@@ -77,18 +85,16 @@ def test_only_examples_that_the_cache_lacks_are_computed(source, tmp_path):
     for data, expected in ((rows(8), 8), (rows(20), 12), (rows(20).select(range(19, -1, -1)), 0)):
         model = pooled(source)
         seen = count_forwards(model)
-        Store(tmp_path / "k").fill(model, TokenUnits(sentiment().encode(data, Tokenizers(source.tokenizer)), 1), POOLED)
+        filled(tmp_path / "k", model, TokenUnits(sentiment().encode(data, Tokenizers(source.tokenizer)), 1), POOLED)
         assert sum(seen) == expected
 
 
 def test_rows_from_the_cache_follow_the_order_of_the_units(source, units, tmp_path):
     model = pooled(source)
     direct = compute(model, units, POOLED, np.arange(24), progress=False)
-    Store(tmp_path).fill(model, units, POOLED, progress=False)
+    filled(tmp_path, model, units, POOLED)
     shuffled = rows(24).select(np.random.default_rng(1).permutation(24))
-    again = Store(tmp_path).fill(
-        model, TokenUnits(sentiment().encode(shuffled, Tokenizers(source.tokenizer)), 1), POOLED
-    )
+    again = filled(tmp_path, model, TokenUnits(sentiment().encode(shuffled, Tokenizers(source.tokenizer)), 1), POOLED)
     for row, position in zip(again, np.random.default_rng(1).permutation(24), strict=True):
         assert np.array_equal(row, direct[position])
 
@@ -117,7 +123,7 @@ def test_the_key_changes_with_weights_layers_and_boundary_and_with_nothing_else(
 @pytest.mark.parametrize("damage", ["truncated", "empty", "missing", "garbage"])
 def test_a_damaged_shard_is_left_out_with_a_warning_and_written_again(source, units, tmp_path, caplog, name, damage):
     model = pooled(source)
-    expected = Store(tmp_path).fill(model, units, POOLED, progress=False)
+    expected = filled(tmp_path, model, units, POOLED)
     expected = [np.array(row) for row in expected]
     (shard,) = tmp_path.glob("shard-*")
     content = (shard / name).read_bytes()
@@ -131,25 +137,25 @@ def test_a_damaged_shard_is_left_out_with_a_warning_and_written_again(source, un
         case "garbage":
             (shard / name).write_bytes(content[:12] + b"\x00{[(" + content[16:])
     with caplog.at_level(logging.WARNING, "nlp_transfer"):
-        again = Store(tmp_path).fill(model, units, POOLED, progress=False)
+        again = filled(tmp_path, model, units, POOLED)
     assert "damaged" in caplog.text
     assert all(np.array_equal(one, other) for one, other in zip(expected, again, strict=True))
     seen = count_forwards(model)
-    Store(tmp_path).fill(model, units, POOLED, progress=False)
+    filled(tmp_path, model, units, POOLED)
     assert not seen
 
 
 def test_a_cache_that_cannot_be_written_costs_time_and_not_the_run(source, units, tmp_path, caplog):
     (tmp_path / "file").write_text("in the way")
     with caplog.at_level(logging.WARNING, "nlp_transfer"):
-        found = Store(tmp_path / "file" / "k").fill(pooled(source), units, POOLED, progress=False)
+        found = filled(tmp_path / "file" / "k", pooled(source), units, POOLED)
     assert len(found) == 24
     assert "features are not kept" in caplog.text
 
 
 def test_activations_of_a_layer_are_kept_without_their_padding(source, units, tmp_path):
-    found = Store(tmp_path).fill(pooled(source), units, Boundary("layer", 1), progress=False)
-    again = Store(tmp_path).fill(pooled(source), units, Boundary("layer", 1), progress=False)
+    found = filled(tmp_path, pooled(source), units, Boundary("layer", 1))
+    again = filled(tmp_path, pooled(source), units, Boundary("layer", 1))
     assert [row.shape for row in found] == [(length, 16) for length in units.encoded.lengths]
     assert all(np.array_equal(one, other) for one, other in zip(found, again, strict=True))
 
@@ -208,10 +214,10 @@ def test_the_weights_of_the_model_are_not_touched_by_a_replay(source, units):
 
 def test_the_cache_folder_can_be_named(monkeypatch, tmp_path):
     monkeypatch.setenv("NLP_TRANSFER_CACHE", str(tmp_path))
-    assert features.cache_folder() == tmp_path
+    assert feature_store.cache_folder() == tmp_path
     monkeypatch.delenv("NLP_TRANSFER_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    assert features.cache_folder() == tmp_path / "xdg" / "nlp-transfer"
+    assert feature_store.cache_folder() == tmp_path / "xdg" / "nlp-transfer"
 
 
 @pytest.mark.parametrize("pooling", ["cls", "mean", "max"])

@@ -18,7 +18,7 @@ LAYERS = [  # lowest first; a module may import its own layer and those below
     "lines rows tmx docstrings pair_readers readers bundled",
     "sources data examples places cells labels splitting inspection",
     "metrics text_metrics baselines batching precision",
-    "documents pairs extracts models strategies features evaluation solvers",
+    "documents pairs extracts models strategies feature_store features evaluation solvers",
     "training",
     "saving prediction report",
     "running",

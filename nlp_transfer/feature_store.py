@@ -1,0 +1,99 @@
+"""Activations on disk, found again by what they were computed from."""
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+log = logging.getLogger(__name__)
+FORMAT = 1  # of the files; part of what names a folder
+
+
+class Store:
+    """Activations on disk: shards of rows, each with the digests of the units they belong to.
+
+    A shard is written to a temporary folder and renamed, so a reader sees all of it or nothing. Shards are only added.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Name a folder; it is made when the first shard is written."""
+        self.folder = folder
+
+    def fill(
+        self, inputs: Sequence[Mapping[str, Any]], compute: Callable[[np.ndarray], list[np.ndarray]]
+    ) -> list[np.ndarray]:
+        """The rows of all units, computing and adding those that no shard holds.
+
+        Args:
+            inputs: of each unit, as the model reads them.
+            compute: rows of the units at the given positions.
+        """
+        keys = [_digest(unit) for unit in inputs]
+        known = self._read()
+        missing = np.array([i for i, key in enumerate(keys) if key not in known], dtype=np.int64)
+        if len(missing):
+            fresh = compute(missing)
+            known |= dict(zip([keys[i] for i in missing], fresh, strict=True))
+            self._write([keys[i] for i in missing], fresh)
+        log.info("features: %d of %d from the cache", len(keys) - len(missing), len(keys))
+        return [known[key] for key in keys]
+
+    def _read(self) -> dict[bytes, np.ndarray]:
+        known: dict[bytes, np.ndarray] = {}
+        for shard in sorted(self.folder.glob("shard-*")):
+            try:
+                known |= self._read_shard(shard)
+            except (OSError, ValueError, EOFError) as error:
+                log.warning("%s is damaged and left out: %s", shard, error)
+                shutil.rmtree(shard, ignore_errors=True)  # a shard is named after its units: the next needs its place
+        return known
+
+    @staticmethod
+    def _read_shard(shard: Path) -> dict[bytes, np.ndarray]:
+        digests = np.load(shard / "digests.npy", allow_pickle=False)
+        offsets = np.load(shard / "offsets.npy", allow_pickle=False)
+        mapped = np.load(shard / "values.npy", mmap_mode="r", allow_pickle=False)
+        values = mapped.view(np.ndarray)  # still mapped; each row of a `memmap` would cost 20 us
+        if len(digests) != len(offsets) - 1 or offsets[-1] != len(values):
+            raise ValueError("its files do not belong together")
+        pooled = values.ndim > 2
+        return {
+            digest.tobytes(): values[index] if pooled else values[offsets[index] : offsets[index + 1]]
+            for index, digest in enumerate(digests)
+        }
+
+    def _write(self, keys: list[bytes], rows: list[np.ndarray]) -> None:
+        pooled = rows[0].ndim > 2
+        values = np.stack(rows) if pooled else np.concatenate(rows)
+        offsets = np.arange(len(rows) + 1) if pooled else np.cumsum([0, *(len(row) for row in rows)])
+        shard = self.folder / f"shard-{hashlib.sha256(b''.join(keys)).hexdigest()[:16]}"
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=self.folder, prefix=".tmp-") as name:
+                fresh = Path(name) / "shard"
+                fresh.mkdir()
+                np.save(fresh / "digests.npy", np.frombuffer(b"".join(keys), dtype=np.uint8).reshape(len(keys), -1))
+                np.save(fresh / "offsets.npy", offsets)
+                np.save(fresh / "values.npy", values)
+                fresh.rename(shard)
+        except OSError as error:  # a full or read-only cache costs time, not the run
+            if not shard.is_dir():  # else another process was first
+                log.warning("features are not kept: %s", error)
+
+
+def _digest(unit: Any) -> bytes:
+    """16 bytes that stand for a unit's token ids (and n-grams)."""
+    return hashlib.sha256(json.dumps(dict(unit), sort_keys=True).encode()).digest()[:16]
+
+
+def cache_folder() -> Path:
+    """`NLP_TRANSFER_CACHE`, or the user's cache folder."""
+    default = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")) / "nlp-transfer"
+    return Path(os.environ.get("NLP_TRANSFER_CACHE", default)).expanduser()
