@@ -10,7 +10,8 @@ import numpy as np
 import yaml
 
 from nlp_transfer.config import RunConfig, load_config, render
-from nlp_transfer.running import Prepared, parameter_counts, prepare, trainable_table
+from nlp_transfer.running import Prepared, prepare
+from nlp_transfer.trainable import parameter_counts, trainable_table
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ LAYERS = [  # lowest first; a module may import its own layer and those below
     "metrics text_metrics baselines batching precision",
     "documents pairs extracts models strategies feature_store features evaluation solvers",
     "training",
-    "saving prediction report",
+    "saving prediction report trainable",
     "running",
     "checking comparing",
     "cli",

@@ -1,0 +1,44 @@
+"""What moves and what does not, counted and shown before anything trains."""
+
+from collections.abc import Sequence
+
+from nlp_transfer.strategies import Plan
+
+
+def parameter_counts(plan: Plan) -> dict[str, int]:
+    """How many numbers the model holds and how many of them move in some phase."""
+    sizes = {name: parameter.numel() for name, parameter in plan.model.named_parameters()}
+    return {"total": sum(sizes.values()), "trainable": sum(sizes[name] for name in plan.moving)}
+
+
+def trainable_table(plan: Plan) -> str:
+    """What moves and what does not, phase by phase, module by module."""
+    sizes = {name: parameter.numel() for name, parameter in plan.model.named_parameters()}
+    lines = [f"{'phase':<14} {'module':<44} {'trainable':>12} {'frozen':>12}  learning rate"]
+    for phase in plan.phases:
+        groups: dict[str, list[str]] = {}
+        for name in sizes:
+            groups.setdefault(_module(name), []).append(name)
+        for module, names in groups.items():
+            moving = [name for name in names if name in phase.rates]
+            rates = sorted({phase.rates[name] for name in moving})
+            shown = (
+                "solved (L-BFGS)" if phase.solver == "lbfgs" and rates else " - ".join(f"{r:.2g}" for r in _ends(rates))
+            )
+            trainable = sum(sizes[name] for name in moving)
+            frozen = sum(sizes[name] for name in names) - trainable
+            lines.append(f"{phase.name:<14} {module:<44} {trainable:>12,} {frozen:>12,}  {shown or '-'}")
+    return "\n".join(lines)
+
+
+def _module(name: str) -> str:
+    """The part of the model a parameter is counted under: up to the number of its layer, or its parent's parent."""
+    parts = name.split(".")
+    for index, part in enumerate(parts):
+        if part.isdigit():
+            return ".".join(parts[: index + 1])
+    return ".".join(parts[: min(len(parts) - 1, 3)])
+
+
+def _ends(values: Sequence[float]) -> Sequence[float]:
+    return values if len(values) < 2 else (values[0], values[-1])
