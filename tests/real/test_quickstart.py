@@ -63,9 +63,9 @@ def test_predict_answers_in_order_with_probabilities(comparison):
 def test_a_word_never_seen_in_training_gets_its_own_glove_vector(comparison):
     predictor = nlp_transfer.load(comparison.folder / "glove_frozen")
     rows = predictor.model.encoder.embeddings.weight
-    ids = predictor.tokenizer("antediluvian xqzzyq")["input_ids"]
-    assert ids[0] != predictor.tokenizer.unk_token_id
-    assert ids[1] == predictor.tokenizer.unk_token_id
+    ids = predictor.tokenizers.source("antediluvian xqzzyq")["input_ids"]
+    assert ids[0] != predictor.tokenizers.source.unk_token_id
+    assert ids[1] == predictor.tokenizers.source.unk_token_id
     assert not rows[ids[0]].equal(rows[ids[1]])
 
 
@@ -80,7 +80,7 @@ def test_scratch_has_the_same_shape_as_the_checkpoint_and_other_weights(tmp_path
 
 def test_cached_features_are_used_by_the_next_run(comparison, tmp_path, caplog):
     config = ROOT / "configs" / "quickstart" / "minilm_frozen.yaml"
-    with caplog.at_level("INFO", logger="nlp_transfer.features"):
+    with caplog.at_level("INFO", logger="nlp_transfer.feature_store"):
         again = nlp_transfer.run(config, SMALL, output=tmp_path / "again", progress=False)
     first = json.loads((comparison.folder / "minilm_frozen" / "metrics.json").read_text())
     assert again.metrics["test"] == first["test"]

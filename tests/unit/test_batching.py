@@ -6,6 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from tiny import Training, checkpoint, rows, sentiment
+from transformers import PretrainedConfig
 
 from nlp_transfer.batching import MEGABATCH, Encoded, collate, pad, plan, sorted_batches
 from nlp_transfer.evaluation import infer
@@ -84,7 +85,7 @@ def test_rows_of_unequal_length_are_filled_up():
 
 def test_results_come_in_input_order_whatever_the_lengths():
     class Echo(torch.nn.Linear):
-        pass
+        config = PretrainedConfig()
 
     class Task:
         def infer(self, model, batch, *, quick=False):
