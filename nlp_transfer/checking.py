@@ -33,7 +33,7 @@ def check(config: RunConfig | Mapping[str, Any] | str | Path, overrides: Sequenc
     prepared = prepare(checked)
     plan = prepared.plan()
     lengths = "\n".join(_lengths(name, prepared) for name in prepared.encoded)
-    warnings = (*prepared.splits.report.warnings, *_warnings(prepared))
+    warnings = (*prepared.splits.report.warnings, *prepared.warnings())
     sections = {
         "configuration": render(checked),
         "data": _data(prepared),
@@ -62,14 +62,3 @@ def _lengths(split: str, prepared: Prepared) -> str:
         f"(5th, 50th, 95th percentile), longest {lengths.max()}; {encoded.truncated / encoded.examples:.1%} truncated; "
         f"{lengths.sum() / max(1, words):.2f} tokens a word; {encoded.unknown:.2%} unknown"
     )
-
-
-def _warnings(prepared: Prepared) -> list[str]:
-    found = []
-    for split, encoded in prepared.encoded.items():
-        if encoded.truncated > 0.1 * encoded.examples:
-            found.append(f"{split}: {encoded.truncated} of {encoded.examples} texts are truncated; see task.max_length")
-        found += [f"{split}: {warning}" for warning in encoded.warnings]
-        if encoded.unknown > 0.1:
-            found.append(f"{split}: {encoded.unknown:.0%} of the tokens are unknown to '{prepared.source.name}'")
-    return found

@@ -96,7 +96,9 @@ def read_rows(
         else:
             part = _with_known_labels(part, labels, stream)
     for drop in part.dropped:
-        logger.warning("%s: %d rows dropped: %s (first: %s)", stream.name, drop.count, drop.reason, drop.rows)
+        logger.warning(
+            "%s: %d rows dropped: %s (first: %s)", stream.name, drop.count, drop.reason, ", ".join(map(str, drop.rows))
+        )
     return _dataset(part, roles, labels or ())
 
 

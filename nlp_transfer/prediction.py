@@ -126,6 +126,12 @@ def _open(folder: Path, auto: Any) -> tuple[PreTrainedModel, Tokenizers]:
     if report["missing_keys"]:
         raise ValueError(f"weights are missing: {sorted(report['missing_keys'])[:3]}")
     refuse_nonfinite(model, str(folder))
+    needed = {
+        TARGET: model.config.model_type == "encoder-decoder"
+    }  # without them it would write, but not what it learned
+    needed["generation_config.json"] = bool(model.config.is_encoder_decoder)
+    if lost := [name for name, wanted in needed.items() if wanted and not (folder / name).exists()]:
+        raise ValueError(f"{lost[0]} is missing")
     source = AutoTokenizer.from_pretrained(folder, **safe)
     target = AutoTokenizer.from_pretrained(folder / TARGET, **safe) if (folder / TARGET).is_dir() else None
     return model, Tokenizers(source, target)

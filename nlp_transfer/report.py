@@ -12,6 +12,7 @@ from nlp_transfer.task import Scores, Task
 if TYPE_CHECKING:
     from rich.table import Table
 
+FEWEST = 20  # test rows that a verdict needs
 TRANSFER, SCRATCH, SIMPLE = "#2a6f97", "#8a8a8a", "#c1666b"
 
 
@@ -102,6 +103,8 @@ def verdicts(rows: Sequence[Row], baselines: Sequence[Row], *, task: type[Task])
 
 def _compare(row: Row, other: Row, labels: Mapping[str, str], task: type[Task]) -> str:
     name = labels[other.name]
+    if len(row.correct) < FEWEST:
+        return f"{labels[row.name]} cannot be told from {name}: {len(row.correct)} test rows are too few."
     found = paired_bootstrap(row.correct, other.correct)
     if found.low > 0:
         judgement = f"beats {name}"

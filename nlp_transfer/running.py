@@ -37,6 +37,7 @@ from nlp_transfer.trainable import parameter_counts, trainable_table
 from nlp_transfer.training import Settings, Trainer, flat
 
 log = logging.getLogger(__name__)
+MANY = 0.1  # share of truncated texts or unknown tokens that is worth a warning
 PROBES = 32  # test examples predicted again by the reloaded model
 PROBE_TOLERANCE = 1e-4
 
@@ -48,7 +49,7 @@ class RunResult:
     Attributes:
         folder: what it left.
         metrics: the contents of metrics.json.
-        summary: the verdict in words.
+        summary: the test scores and the verdict in words.
         row: the same as a line of a comparison.
         baselines: the simple methods beside it.
     """
@@ -89,6 +90,19 @@ class Prepared:
             dataclasses.replace(phase, warmup=training.warmup, schedule=training.schedule) for phase in plan.phases
         )
         return dataclasses.replace(plan, phases=phases)
+
+    def warnings(self) -> list[str]:
+        """What a user should know of the tokens."""
+        found = []
+        for split, encoded in self.encoded.items():
+            found += [f"{split}: {warning}" for warning in encoded.warnings]
+            if encoded.truncated > MANY * encoded.examples:
+                found.append(
+                    f"{split}: {encoded.truncated} of {encoded.examples} texts are truncated; see task.max_length"
+                )
+            if encoded.unknown > MANY:
+                found.append(f"{split}: {encoded.unknown:.0%} of the tokens are unknown to '{self.source.name}'")
+        return found
 
 
 def prepare(config: RunConfig) -> Prepared:
@@ -162,8 +176,8 @@ def _run_one(config: RunConfig, folder: Path, *, progress: bool) -> RunResult:
     prepared = prepare(config)
     plan = prepared.plan()
     if accelerator.is_main_process:
-        for warning in prepared.encoded["train"].warnings:
-            log.warning("train: %s", warning)
+        for warning in prepared.warnings():
+            log.warning("%s", warning)
         log.info("%s", trainable_table(plan))
         (folder / "config.yaml").write_text(render(config), encoding="utf-8")
         write_json(folder / "environment.json", environment())
@@ -218,12 +232,17 @@ def _run_one(config: RunConfig, folder: Path, *, progress: bool) -> RunResult:
     }
     if accelerator.is_main_process:
         write_json(folder / FINISHED, metrics)
-    return RunResult(folder, metrics, "\n".join(verdict), row, baselines)
+    scores = [
+        f"test: {one.label}: {_brief({name: one.test[name] for name in prepared.task.shown})}"
+        for one in (*baselines, row)
+    ]
+    return RunResult(folder, metrics, "\n".join([*scores, *verdict]), row, baselines)
 
 
 def _seen(prepared: Prepared) -> dict[str, Any]:
     """What of the data the model could see."""
     return {
+        "warnings": prepared.warnings(),
         "truncated": {name: encoded.truncated for name, encoded in prepared.encoded.items()},
         "unknown_tokens": {name: encoded.unknown for name, encoded in prepared.encoded.items()},
         "data": dataclasses.asdict(prepared.splits.report),

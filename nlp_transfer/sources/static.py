@@ -55,6 +55,11 @@ class StaticVectors:
             return table
         words = sorted({word for text in self.texts for word in tokenize_words(text, lowercase=_is_lower(table))})
         rows = table.find(words)
+        if not (rows >= 0).any():
+            raise SourceError(
+                f"Vectors '{self.name}' hold none of the {len(words)} words of the training texts; they are of another "
+                "language or script: use other vectors, or a checkpoint"
+            )
         return table.select(np.unique(rows[rows >= 0]))
 
     def _path(self) -> Path:

@@ -2,6 +2,7 @@
 
 import io
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -124,3 +125,9 @@ def test_plot_gives_every_run_a_bar_of_its_own(tmp_path, monkeypatch):
     )
     plot([row("a", 0.9), row("b", 0.5)], [], tmp_path / "p.png", task=Sentiment)
     assert sorted(drawn[0]) == ["minilm, frozen (a)", "minilm, frozen (b)"]
+
+
+def test_a_handful_of_test_rows_gives_no_verdict():
+    few = [replace(one, correct=one.correct[:6]) for one in (row("a", 0.9), simple("tfidf", 0.1))]
+    (line,) = said(few[:1], few[1:])
+    assert line == "minilm, frozen cannot be told from tfidf: 6 test rows are too few."

@@ -1,13 +1,14 @@
 """Models that write text: every source and strategy, native checkpoints, tokenizers, replay."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
 import torch
 from datasets import Dataset
 from sentencepiece import SentencePieceTrainer
-from tiny import PLAIN, SPECIAL, WORDS, Training, checkpoint, save_checkpoint, tokenizer, vectors
+from tiny import PLAIN, SPECIAL, WORDS, Training, checkpoint, save_checkpoint, save_vectors, tokenizer, vectors
 from transformers import (
     AutoConfig,
     AutoModelForSeq2SeqLM,
@@ -17,7 +18,7 @@ from transformers import (
 )
 
 from nlp_transfer.data import Splits
-from nlp_transfer.errors import ConfigError
+from nlp_transfer.errors import CheckpointError, ConfigError, SourceError
 from nlp_transfer.evaluation import infer
 from nlp_transfer.features import TokenUnits, find_boundary, replay
 from nlp_transfer.models.generation import generate
@@ -358,3 +359,19 @@ def test_a_real_marian_tokenizer_trains_saves_and_loads(tmp_path):
     again, tokenizers = load_model(tmp_path / "model", "AutoModelForSeq2SeqLM")
     texts = same_words(4, seed=3)["source"][:]
     assert Predictor(run.task, again, tokenizers, {}).predict(texts) == said_by(run.plan.model, run, texts)
+
+
+@pytest.mark.parametrize("lost", ["target_tokenizer", "generation_config.json"])
+def test_a_saved_model_without_what_it_writes_with_is_refused(tmp_path, lost):
+    run = training(make("checkpoint", tmp_path), {"kind": "full"})
+    save_model(run.plan.model, run.tokenizers, tmp_path / "model")
+    gone = tmp_path / "model" / lost
+    shutil.rmtree(gone) if gone.is_dir() else gone.unlink()
+    with pytest.raises(CheckpointError, match=f"{lost} is missing"):
+        load_model(tmp_path / "model", "AutoModelForSeq2SeqLM")
+
+
+def test_vectors_that_hold_none_of_the_words_are_refused(tmp_path):
+    source = load_source("vectors", name=save_vectors(tmp_path / "v.txt"), vocabulary="data", texts=["日本 語", "中文"])
+    with pytest.raises(SourceError, match="hold none of the 3 words"):
+        source.encoder()
