@@ -90,19 +90,31 @@ def predict(
     """Predict: one JSON line per text, in input order."""
     import nlp_transfer
     from nlp_transfer.data import stream_texts
+    from nlp_transfer.lines import ArrivingLines, decoded
 
     _check_output(output, file)
     predictor = nlp_transfer.load(run)
     lists = predictor.task.roles[predictor.task.input_role] == "texts"
-    texts = stream_texts(file, column or predictor.text_column, lists=lists)
+    texts, idle = stream_texts(file, column or predictor.text_column, lists=lists), lambda: False
+    if file in {None, "-"} and _is_real(sys.stdin):
+        arriving = ArrivingLines(sys.stdin.fileno())
+        texts, idle = (text for _, text in decoded(arriving, "standard input")), arriving.idle
     count = Counter[str]()
     with _sink(output) as sink:
-        for prediction in predictor.predict_stream(_counted(texts, count)):
+        for prediction in predictor.predict_stream(_counted(texts, count), idle=idle):
             sink.write(json.dumps(prediction, ensure_ascii=False) + "\n")
             sink.flush()
     if count["empty"] or not count["all"]:
         what = f"{count['empty']} of {count['all']} texts are empty" if count["all"] else "no text was given"
         typer.echo(f"warning: {what}", err=True)
+
+
+def _is_real(stream: IO[str]) -> bool:
+    """Whether a stream has a file descriptor, which those of tests and notebooks lack."""
+    try:
+        return stream.fileno() >= 0
+    except OSError:
+        return False
 
 
 def _counted(texts: Iterator[Any], count: Counter[str]) -> Iterator[Any]:

@@ -2,8 +2,11 @@
 
 import codecs
 import gzip
+import os
+import select
 import zlib
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, cast
 
@@ -47,7 +50,31 @@ def numbered_lines(file: Path) -> Iterator[tuple[int, str]]:
         yield from decoded(stream, str(file))
 
 
-def decoded(stream: IO[bytes], name: str) -> Iterator[tuple[int, str]]:
+class ArrivingLines:
+    """The lines of standard input as they arrive; it knows whether another is there already."""
+
+    def __init__(self, descriptor: int) -> None:
+        """Read from an open file descriptor."""
+        self._descriptor = descriptor
+        self._lines: deque[bytes] = deque()
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Yield each line with its end."""
+        rest = b""
+        while data := os.read(self._descriptor, 1 << 16):
+            *lines, rest = (rest + data).split(b"\n")
+            self._lines.extend(line + b"\n" for line in lines)
+            while self._lines:
+                yield self._lines.popleft()
+        if rest:
+            yield rest
+
+    def idle(self) -> bool:
+        """Whether the next line would have to be waited for."""
+        return not self._lines and not select.select([self._descriptor], [], [], 0)[0]
+
+
+def decoded(stream: Iterable[bytes], name: str) -> Iterator[tuple[int, str]]:
     """Number and decode the lines of a stream, without their ends and without a byte-order mark.
 
     Raises:

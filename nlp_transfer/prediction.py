@@ -1,8 +1,7 @@
 """A finished run as a predictor: texts in, predictions out, in input order."""
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,12 +47,19 @@ class Predictor:
         """One prediction per text; where the task reads several texts at once, also per list of texts."""
         return list(self.predict_stream(texts))
 
-    def predict_stream(self, texts: Iterable[str | list[str]]) -> Iterator[Prediction]:
-        """Predictions in input order; reads a bounded number of texts ahead."""
+    def predict_stream(
+        self, texts: Iterable[str | list[str]], *, idle: Callable[[], bool] = lambda: False
+    ) -> Iterator[Prediction]:
+        """Predictions in input order; reads ahead a bounded number of texts, as long as they need not be waited for."""
         if self.task.roles[self.task.input_role] == "texts":
             texts = ([text] if isinstance(text, str) else text or [""] for text in texts)
-        texts = iter(texts)
-        while chunk := list(islice(texts, CHUNK)):
+        chunk: list[str | list[str]] = []
+        for text in texts:
+            chunk.append(text)
+            if len(chunk) == CHUNK or idle():
+                yield from self._rows(Dataset.from_dict({self.task.input_role: chunk}))
+                chunk = []
+        if chunk:
             yield from self._rows(Dataset.from_dict({self.task.input_role: chunk}))
 
     def evaluate(self, data: str | Mapping[str, str], columns: Mapping[str, str] | None = None) -> Scores:

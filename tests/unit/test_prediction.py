@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 
 import pytest
 from tiny import LABELS, save_checkpoint, save_csv, texts
@@ -9,6 +10,7 @@ from tiny import LABELS, save_checkpoint, save_csv, texts
 import nlp_transfer
 from nlp_transfer import DataError
 from nlp_transfer import prediction as module
+from nlp_transfer.lines import ArrivingLines
 
 
 @pytest.fixture(scope="module")
@@ -116,3 +118,18 @@ def test_the_text_column_of_the_training_data_is_remembered(trained, tmp_path):
         progress=False,
     )
     assert nlp_transfer.load(result.folder).text_column == "review"
+
+
+def test_a_slow_pipe_gets_each_answer_before_its_next_line():
+    reading, writing = os.pipe()
+    lines = ArrivingLines(reading)
+    arrived = iter(lines)
+    os.write(writing, b"one\ntwo\nthr")
+    assert next(arrived) == b"one\n"
+    assert not lines.idle()
+    assert next(arrived) == b"two\n"
+    assert lines.idle()
+    os.write(writing, b"ee")
+    os.close(writing)
+    assert list(arrived) == [b"three"]
+    os.close(reading)
