@@ -131,6 +131,7 @@ def frozen(scale: Scale) -> Row:
         contenders=[
             recipe.ours("frozen", {"kind": "frozen", "solver": "gradient"}),
             recipe.ours("frozen, head solved", {"kind": "frozen"}),
+            recipe.ours("frozen, precision: auto", {"kind": "frozen", "solver": "gradient"}, precision="auto"),
             recipe.peer("Trainer, encoder frozen", pooled=True, freeze=-1),
         ],
         targets={"Trainer, encoder frozen": 12.0},
