@@ -10,7 +10,7 @@ import numpy as np
 import yaml
 
 from nlp_transfer.config import RunConfig, load_config, render
-from nlp_transfer.running import Prepared, prepare
+from nlp_transfer.prepared import Prepared, prepare
 from nlp_transfer.trainable import parameter_counts, trainable_table
 
 
@@ -33,7 +33,7 @@ def check(config: RunConfig | Mapping[str, Any] | str | Path, overrides: Sequenc
     prepared = prepare(checked)
     plan = prepared.plan()
     lengths = "\n".join(_lengths(name, prepared) for name in prepared.encoded)
-    warnings = (*prepared.splits.report.warnings, *prepared.warnings())
+    warnings = (*prepared.splits.report.warnings, *prepared.warnings)
     sections = {
         "configuration": render(checked),
         "data": _data(prepared),
