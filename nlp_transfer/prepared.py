@@ -10,6 +10,7 @@ import torch
 from accelerate.utils import set_seed
 from datasets import Dataset
 
+from nlp_transfer.allocator import keep_freed_memory
 from nlp_transfer.batching import Encoded
 from nlp_transfer.config import RunConfig
 from nlp_transfer.data import Splits, load_splits
@@ -78,6 +79,7 @@ class Prepared:
 
 def prepare(config: RunConfig) -> Prepared:
     """Read the data, the source and build the model; the seed decides what is drawn."""
+    keep_freed_memory()
     if config.training.threads:
         torch.set_num_threads(config.training.threads)
     set_seed(config.training.seed)

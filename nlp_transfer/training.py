@@ -188,7 +188,8 @@ class Trainer:
                 norm = self.accelerator.clip_grad_norm_(list(trained.values()), settings.clip)
                 rate = scheduler.get_last_lr()[-1]
                 self._refuse_nonfinite(loss, norm, phase, history.steps + 1, rate)
-                optimizer.step()
+                # Without a scaler the wrapper adds nothing but a search for another package, at every step.
+                (optimizer if self.accelerator.scaler else optimizer.optimizer).step()
                 scheduler.step()
                 step += 1
                 if step == min(SETTLED, total):
