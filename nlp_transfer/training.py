@@ -4,7 +4,7 @@ import contextlib
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from accelerate import Accelerator
-from accelerate.utils import broadcast_object_list
+from accelerate.utils import broadcast_object_list, gather_object
 from torch import Tensor, nn
 from tqdm import tqdm
 from transformers import PreTrainedModel
@@ -34,7 +34,7 @@ from nlp_transfer.features import (
     replaying,
 )
 from nlp_transfer.modeling.pooled import PooledClassifier
-from nlp_transfer.optimizers import make_optimizer, rate_factor
+from nlp_transfer.optimizers import make_optimizer, rate_factor, set_rates
 from nlp_transfer.parameters import (
     check_moved,
     check_rested,
@@ -46,7 +46,17 @@ from nlp_transfer.parameters import (
     train_mode,
     trained_state,
 )
+from nlp_transfer.resuming import (
+    Checkpoints,
+    group,
+    load_optimizer_state,
+    load_random_state,
+    optimizer_state,
+    random_state,
+    ungroup,
+)
 from nlp_transfer.solvers import solve, standardise
+from nlp_transfer.stopping import noted_signals, stop
 from nlp_transfer.strategies import Phase, Plan
 from nlp_transfer.task import Scores, Task, Tokenizers
 
@@ -73,7 +83,11 @@ class Settings:
 
 @dataclass
 class History:
-    """What happened, epoch by epoch, and the best state seen on validation."""
+    """What happened, epoch by epoch, the best state seen on validation, and where the training stands.
+
+    `waited` counts the epochs without a better validation, `phase` and `epoch` are those in progress (the phase counted
+    from 0, the epoch within it from 1), `losses` those of the batches of this epoch so far.
+    """
 
     epochs: list[dict[str, Any]] = field(default_factory=list)
     best: float = -math.inf
@@ -81,6 +95,19 @@ class History:
     state: dict[str, Tensor] = field(default_factory=dict)
     steps: int = 0
     waited: int = 0
+    phase: int = 0
+    epoch: int = 1
+    losses: list[float] = field(default_factory=list)
+
+    def values(self) -> dict[str, Any]:
+        """Everything but the tensors, ready for JSON."""
+        kept = {name: value for name, value in vars(self).items() if name != "state"}
+        return {**kept, "best": None if self.best == -math.inf else self.best}
+
+    @classmethod
+    def restored(cls, values: Mapping[str, Any], state: dict[str, Tensor]) -> "History":
+        """The inverse of `values`."""
+        return cls(**{**values, "best": -math.inf if values["best"] is None else values["best"], "state": state})
 
 
 @dataclass(frozen=True)
@@ -96,31 +123,37 @@ class Trainer:
     accelerator: Accelerator
     settings: Settings
     record: Callable[[dict[str, Any]], None]
+    checkpoints: Checkpoints | None = None
 
     def fit(self) -> History:
-        """Run all phases, then put the best state on validation back into the model.
+        """Run all phases, or those left, then put the best state on validation back into the model.
 
         Raises:
             TrainingError: the loss or a gradient is not finite, or a parameter moved or rested against the plan.
+            StoppedError: a signal ended the training; a checkpoint was written.
         """
-        history = History()
         model = self.plan.model.to(self.accelerator.device)
-        for phase in self.plan.phases:
+        history = History()
+        if start := self.checkpoints and self.checkpoints.start:
+            load_state(model, ungroup("model", start.tensors))
+            history = History.restored(start.values["history"], ungroup("best", start.tensors))
+            log.info("resumed at step %d from %s", history.steps, start.path)
+        for phase in self.plan.phases[history.phase :]:
             if history.steps:
                 self.accelerator.free_memory()  # an earlier phase's optimizer and wrapper
             freeze(model, phase.rates)
             self._phase(model, phase, history)
+            history.phase, history.epoch, history.waited = history.phase + 1, 1, 0
         load_state(model, history.state)
         return history
 
     def _phase(self, model: nn.Module, phase: Phase, history: History) -> None:
-        history.waited = 0
         with contextlib.ExitStack() as stack:
             train, validation = self._units(model, phase, stack)
             # States of a part that is new itself will move too far for it.
             settled = all(name.startswith("head.") for name in self.plan.new)
             base = model.get_base_model() if self.plan.adapter else model  # type: ignore[operator]
-            if isinstance(base, PooledModel) and settled and not history.epochs:
+            if isinstance(base, PooledModel) and settled and not history.epochs and not history.steps:
                 standardise(base, self._features(base, train))
             if phase.solver == "lbfgs":
                 self._solve(model, train, validation, phase, history)
@@ -170,40 +203,86 @@ class Trainer:
     def _epochs(self, model: nn.Module, phase: Phase, train: Units, validation: Units, history: History) -> None:
         settings = self.settings
         optimizer = make_optimizer(model, phase.rates, settings.weight_decay)
-        wrapped, optimizer = self.accelerator.prepare(model, optimizer)
+        wrapped, prepared = self.accelerator.prepare(model, optimizer)
         before = fingerprints(model, phase.rates)  # only now: the distributed wrapper copies all parameters once
         per_epoch = math.ceil(len(train.encoded.inputs) / settings.batch_size)
         total = per_epoch * phase.epochs
-        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer.optimizer, lambda step: rate_factor(step, total, phase))
         trained = dict(moving(model, phase.rates))
-        start = {name: parameter.detach().clone() for name, parameter in trained.items()}
-        step = 0
-        for epoch in range(1, phase.epochs + 1):
+        step = per_epoch * (history.epoch - 1) + len(history.losses)
+        start = {name: parameter.detach().clone() for name, parameter in trained.items()} if step < SETTLED else {}
+        self._continue(optimizer, trained)
+        while history.epoch <= phase.epochs:
             started = time.perf_counter()
             train_mode(model)
             batches = plan(self.train.lengths, settings.batch_size, seed=settings.seed, epoch=len(history.epochs))
-            losses = []
-            for units in self._progress(batches, f"{phase.name} {epoch}/{phase.epochs}"):
-                loss = self._accumulate(wrapped, train, units)
-                norm = self.accelerator.clip_grad_norm_(list(trained.values()), settings.clip)
-                rate = scheduler.get_last_lr()[-1]
-                self._refuse_nonfinite(loss, norm, phase, history.steps + 1, rate)
-                optimizer.step()
-                scheduler.step()
-                step += 1
-                if step == min(SETTLED, total):
-                    check_moved(model, start)
-                    start.clear()
-                optimizer.zero_grad()
-                losses.append(loss)
-                history.steps += 1
-            facts = {"epoch": epoch, "loss": float(np.mean(losses)), "learning_rate": float(rate)}
+            left = batches[len(history.losses) :]
+            with noted_signals() as signals:
+                for units in self._progress(left, f"{phase.name} {history.epoch}/{phase.epochs}"):
+                    rate = set_rates(optimizer, rate_factor(step, total, phase))
+                    loss = self._accumulate(wrapped, train, units)
+                    norm = self.accelerator.clip_grad_norm_(list(trained.values()), settings.clip)
+                    self._refuse_nonfinite(loss, norm, phase, history.steps + 1, rate)
+                    prepared.step()
+                    step += 1
+                    if start and step == min(SETTLED, total):
+                        check_moved(model, start)
+                        start.clear()
+                    prepared.zero_grad()
+                    history.losses.append(loss)
+                    history.steps += 1
+                    self._save(model, optimizer, trained, history, signals)
+            rate = set_rates(optimizer, rate_factor(step - 1, total, phase))
+            facts = {"epoch": history.epoch, "loss": float(np.mean(history.losses)), "learning_rate": rate}
+            history.losses.clear()
             self._judge(model, phase, validation, history, facts, started)
+            history.epoch += 1
             if settings.patience and history.waited >= settings.patience:
                 log.info("no better validation for %d epochs: stopping phase '%s'", history.waited, phase.name)
                 break
         check_rested(model, before)
         self.accelerator.unwrap_model(wrapped, keep_fp32_wrapper=False)
+
+    def _continue(self, optimizer: torch.optim.Optimizer, trained: Mapping[str, nn.Parameter]) -> None:
+        """Once after a resume: give optimizer and generators back what they held."""
+        if self.checkpoints is None or self.checkpoints.start is None:
+            return
+        start, self.checkpoints.start = self.checkpoints.start, None
+        load_optimizer_state(optimizer, trained, ungroup("optimizer", start.tensors))
+        if self.accelerator.scaler is not None:
+            self.accelerator.scaler.load_state_dict(start.values["scaler"])
+        if state := ungroup(f"random/{self.accelerator.process_index}", start.tensors):
+            load_random_state(state)
+
+    def _save(
+        self,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        trained: Mapping[str, nn.Parameter],
+        history: History,
+        signals: list[int],
+    ) -> None:
+        """Write a checkpoint if one is due or a signal asks for the end.
+
+        Raises:
+            StoppedError: after a signal.
+        """
+        if self.checkpoints is None or not (signals or self.checkpoints.due(history.steps)):
+            return
+        generators = gather_object([random_state()])
+        tensors = {
+            **group("model", trained_state(model, self.plan.moving)),
+            **group("optimizer", optimizer_state(optimizer, trained)),
+            **group("best", history.state),
+        }
+        for index, state in enumerate(generators):
+            tensors |= group(f"random/{index}", state)
+        if self.accelerator.is_main_process:
+            scaler = self.accelerator.scaler
+            values = {"history": history.values(), "scaler": scaler.state_dict() if scaler is not None else None}
+            self.checkpoints.save(history.steps, values, tensors)
+        self.accelerator.wait_for_everyone()
+        if signals:
+            raise stop(signals[0], history.steps)
 
     def _accumulate(self, wrapped: nn.Module, train: Units, units: np.ndarray) -> float:
         """Forward and backward over one batch: this process's share, in pieces; the gradient is of the batch's mean."""
