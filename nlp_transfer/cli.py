@@ -16,7 +16,7 @@ from typing import IO, Annotated, Any
 
 import typer
 
-from nlp_transfer.errors import ConfigError, TransferError
+from nlp_transfer.errors import CheckpointError, ConfigError, TransferError, suggest
 from nlp_transfer.yamlfile import parse_yaml, refuse_token
 
 # Imports of the library stand inside the commands: `--help` must not load torch.
@@ -33,6 +33,12 @@ app.add_typer(vectors, name="vectors")
 Config = Annotated[str, typer.Argument(metavar="CONFIG", help="YAML file.")]
 Overrides = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="For example training.epochs=5.")]
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished run.")]
+Columns = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="ROLE=NAME", help="Where a role stands, as text=review; repeatable. As in training by default."
+    ),
+]
 Output = Annotated[Path | None, typer.Option(metavar="DIR", help="Folder to write; must be new or empty.")]
 
 
@@ -48,7 +54,7 @@ def run(
     """Train one model and leave a run folder."""
     import nlp_transfer
 
-    nlp_transfer.load_config(config, overrides or ())  # a mistake is answered before torch is loaded
+    _refuse_early(config, overrides)
     result = nlp_transfer.run(config, overrides or (), output=output, resume=resume)
     typer.echo(result.summary)
     typer.echo(f"run folder: {result.folder}")
@@ -59,7 +65,7 @@ def check(config: Config, overrides: Overrides = None) -> None:
     """Say what a run would do, before any training."""
     import nlp_transfer
 
-    nlp_transfer.load_config(config, overrides or ())
+    _refuse_early(config, overrides)
     typer.echo(nlp_transfer.check(config, overrides or ()).text)
 
 
@@ -77,7 +83,7 @@ def compare(
     import nlp_transfer
 
     for config in configs:
-        nlp_transfer.load_config(config, override or ())
+        _refuse_early(config, override)
     result = nlp_transfer.compare(configs, override or (), output=output)
     console = Console(width=None if sys.stdout.isatty() else 140)
     console.print(result.table)
@@ -87,22 +93,39 @@ def compare(
     typer.echo(f"run folders: {result.folder}")
 
 
+def _refuse_early(config: str, overrides: list[str] | None) -> None:
+    """Answer a mistake in a configuration, or data that is not there, before torch is loaded."""
+    import nlp_transfer
+    from nlp_transfer.places import refuse_missing
+
+    data = nlp_transfer.load_config(config, overrides or ()).data
+    refuse_missing(data.train, data.validation, data.test)
+
+
 @app.command()
 def predict(
     run: Run,
     file: Annotated[str | None, typer.Argument(metavar="[FILE|-]", help="Texts, CSV, JSONL or lines on stdin.")] = None,
     output: Annotated[Path | None, typer.Option(metavar="FILE", help="JSONL to write instead of stdout.")] = None,
-    column: Annotated[str | None, typer.Option(help="Column of the texts; as in training by default.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the output file if there is one.")] = False,
+    column: Columns = None,
 ) -> None:
     """Predict: one JSON line per text, in input order."""
     import nlp_transfer
     from nlp_transfer.data import stream_texts
-    from nlp_transfer.lines import ArrivingLines, decoded
+    from nlp_transfer.lines import ArrivingLines, decoded, existing_file
 
-    _check_output(output, file)
+    _check_output(output, file, force=force)
+    _check_run(run)
+    if file not in {None, "-"}:
+        existing_file(str(file))
     predictor = nlp_transfer.load(run)
-    lists = predictor.task.roles[predictor.task.input_role] == "texts"
-    texts, idle = stream_texts(file, column or predictor.text_column, lists=lists), lambda: False
+    role = predictor.task.input_role
+    columns = _columns(column, default=role)
+    if strange := next((name for name in columns if name not in predictor.task.roles), None):
+        raise ConfigError(f"--column {strange}: unknown role. {suggest(strange, predictor.task.roles)}")
+    lists = predictor.task.roles[role] == "texts"
+    texts, idle = stream_texts(file, columns.get(role, predictor.text_column), lists=lists), lambda: False
     if file in {None, "-"} and _is_real(sys.stdin):
         arriving = ArrivingLines(sys.stdin.fileno())
         texts, idle = (text for _, text in decoded(arriving, "standard input")), arriving.idle
@@ -132,7 +155,13 @@ def _counted(texts: Iterator[Any], count: Counter[str]) -> Iterator[Any]:
         yield text
 
 
-def _check_output(output: Path | None, file: str | None) -> None:
+def _check_run(run: Path) -> None:
+    """Say that a run is not there before torch is loaded."""
+    if not run.is_dir():
+        raise CheckpointError(f"{run}: no such run folder")
+
+
+def _check_output(output: Path | None, file: str | None, *, force: bool) -> None:
     """Refuse, before a model is loaded, what could not be written after it has answered."""
     if output is None:
         return
@@ -141,6 +170,8 @@ def _check_output(output: Path | None, file: str | None) -> None:
     if output.is_dir() or not os.access(output.parent, os.W_OK):
         why = "is a folder" if output.is_dir() else f"cannot be written: {output.parent} is no writable folder"
         raise ConfigError(f"--output {output} {why}")
+    if output.exists() and not force:
+        raise ConfigError(f"--output {output} exists already; choose another, or replace it with --force")
 
 
 @contextlib.contextmanager
@@ -162,23 +193,30 @@ def _sink(output: Path | None) -> Iterator[IO[str]]:
 def evaluate(
     run: Run,
     data: Annotated[str, typer.Option(metavar="FILE", help="Labelled file; or {COLUMN: FILE, ...}.")],
-    column: Annotated[
-        list[str] | None, typer.Option(metavar="ROLE=NAME", help="Where a role stands; repeatable.")
-    ] = None,
+    column: Columns = None,
 ) -> None:
-    """Score a finished run on another labelled file."""
+    """Score a finished run on another labelled file, beside simple methods on the same rows."""
     import nlp_transfer
+    from nlp_transfer.places import refuse_missing
 
-    columns = dict(_pair(one) for one in column) if column else None
-    place = parse_yaml(data) if data.startswith("{") else data  # {en: test.en, de: test.de}
+    columns = _columns(column)
+    place: Any = parse_yaml(data) if data.startswith("{") else data  # {en: test.en, de: test.de}
+    if isinstance(place, dict):
+        place = {name: str(file) for name, file in place.items()}
+    _check_run(run)
+    refuse_missing(place)
     typer.echo(json.dumps(nlp_transfer.evaluate(run, place, columns), indent=2, ensure_ascii=False))
 
 
-def _pair(text: str) -> tuple[str, str]:
-    role, sign, name = text.partition("=")
-    if not sign:
-        raise ConfigError(f"--column '{text}' is not ROLE=NAME; for example text=review")
-    return role, name
+def _columns(given: list[str] | None, *, default: str | None = None) -> dict[str, str]:
+    """Role -> column out of ROLE=NAMEs; a plain NAME is the column of the role `default`."""
+    found = {}
+    for text in given or ():
+        role, _, name = text.partition("=") if "=" in text else (default or "", "=", text)
+        if not (role and name):
+            raise ConfigError(f"--column '{text}' is not ROLE=NAME; for example text=review")
+        found[role] = name
+    return found
 
 
 @app.command()

@@ -54,6 +54,11 @@ def test_a_run_folder_holds_what_it_promises(finished):
     }
 
 
+def test_weights_may_be_read_by_whom_their_neighbours_may(finished):
+    modes = {path.name: path.stat().st_mode for path in (finished / "model").iterdir()}
+    assert modes["model.safetensors"] == modes["config.json"]
+
+
 def test_label_names_are_kept_in_the_configuration_of_the_model(finished):
     values = json.loads((finished / "model" / "config.json").read_text())
     assert values["id2label"] == {str(i): label for i, label in enumerate(LABELS)}
