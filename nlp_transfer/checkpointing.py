@@ -27,7 +27,7 @@ FORMAT = 1
 VALUES, TENSORS, MANIFEST = "values.json", "tensors.safetensors", "manifest.json"
 TEMPORARY = ".tmp-"
 MARGIN = 1 << 20  # bytes asked for beside the tensors
-FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,8 @@ def _facts(path: Path) -> dict[str, Any]:
 
 def _refusal(folder: Path, needed: int, error: Exception) -> str:
     kept = next((f"; {path.name} is whole" for path in _all(folder)), "")
-    if getattr(error, "errno", None) in FULL or "os error 28" in str(error):
+    # safetensors says the number in words only.
+    if getattr(error, "errno", None) in FULL or any(f"(os error {number})" in str(error) for number in FULL):
         free = shutil.disk_usage(folder).free
         return (
             f"no room for a checkpoint in {folder}: {needed:,} bytes needed, {free:,} free{kept}. Make room and go on "

@@ -159,6 +159,7 @@ class TrainingConfig(Section):
     seeds: Annotated[list[Seed], AfterValidator(_distinct)] | None = Field(
         None, min_length=2, description="Run once per seed; report mean and standard deviation."
     )
+    gradient_checkpointing: bool = Field(False, description="Less memory for a third more time: layers run twice.")
     checkpoint: CheckpointConfig = Field(CheckpointConfig(), description="When to save, to be resumed.")
     tracker: Literal["none", "tensorboard", "trackio"] = Field(
         "none", description="Where else to write the scores; history.jsonl always has them."

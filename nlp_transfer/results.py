@@ -10,7 +10,7 @@ from typing import Any
 
 from accelerate import PartialState
 
-from nlp_transfer.config import RunConfig, load_config, render
+from nlp_transfer.config import RunConfig, load_config
 from nlp_transfer.report import Row
 from nlp_transfer.resuming import flatten, refuse_changes
 from nlp_transfer.saving import FINISHED, write_json
@@ -73,7 +73,6 @@ def combine(config: RunConfig, folder: Path, results: Sequence[RunResult]) -> Ru
     for name in ("environment.json", "model", "adapter", "predictions.jsonl", "history.jsonl"):
         if (best.folder / name).exists():
             (best.folder / name).rename(folder / name)
-    (folder / "config.yaml").write_text(render(config), encoding="utf-8")
     metrics = {**best.metrics, "seeds": {"values": list(config.training.seeds or ()), **spread}}
     write_json(folder / FINISHED, metrics)
     return dataclasses.replace(

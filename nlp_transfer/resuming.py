@@ -16,7 +16,7 @@ from accelerate.utils import broadcast_object_list
 from torch import Tensor, nn
 
 from nlp_transfer.checkpointing import Checkpoint, load_checkpoint, newest_checkpoint, save_checkpoint
-from nlp_transfer.errors import ConfigError
+from nlp_transfer.errors import ConfigError, TrainingError
 
 log = logging.getLogger(__name__)
 CHECKPOINTS = "checkpoints"
@@ -60,6 +60,9 @@ class Checkpoints:
 
     def save(self, step: int, values: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
         """Write one; see `save_checkpoint`."""
+        bad = [name for name, tensor in tensors.items() if tensor.is_floating_point() and not tensor.isfinite().all()]
+        if bad:
+            raise TrainingError(f"{bad[0]} is not finite at step {step}; no checkpoint was written")
         values = {**values, "identity": self.identity()}
         self.last = save_checkpoint(self.folder, step, values, tensors, keep_last=self.keep_last)
         self._saved = time.monotonic()

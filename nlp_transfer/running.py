@@ -22,7 +22,9 @@ from nlp_transfer.config import RunConfig, load_config, render
 from nlp_transfer.errors import ConfigError, StoppedError, TrainingError
 from nlp_transfer.feature_store import cache_folder
 from nlp_transfer.folders import locked, make_folder, resumable
+from nlp_transfer.history import History
 from nlp_transfer.measuring import measure_baselines, predict_split, verify, write_predictions
+from nlp_transfer.memory import WAYS_OUT, out_of_memory
 from nlp_transfer.precision import choose_precision
 from nlp_transfer.prepared import Prepared, prepare
 from nlp_transfer.report import Row, verdicts
@@ -38,7 +40,7 @@ from nlp_transfer.resuming import (
 from nlp_transfer.saving import FINISHED, environment, save_model, write_json
 from nlp_transfer.strategies import Plan, save_adapter
 from nlp_transfer.trainable import parameter_counts, trainable_table
-from nlp_transfer.training import History, Settings, Trainer, flat
+from nlp_transfer.training import Settings, Trainer, flat
 
 log = logging.getLogger(__name__)
 
@@ -82,6 +84,10 @@ def run(
         except StoppedError as stopped:
             way_out = f"{stopped}; go on with the same command and --resume {folder}"
             raise StoppedError(way_out, stopped.number) from None
+        except (RuntimeError, MemoryError) as error:
+            if not out_of_memory(error):
+                raise
+            raise TrainingError(f"out of memory; try {WAYS_OUT}") from error
 
 
 def agreed_folder(wanted: str | Path | None, name: str, *, resume: bool = False) -> Path:
@@ -96,6 +102,8 @@ def agreed_folder(wanted: str | Path | None, name: str, *, resume: bool = False)
 
 def _run_seeds(config: RunConfig, folder: Path, *, progress: bool) -> list[RunResult]:
     """One run per seed, in a subfolder each; those that an earlier attempt finished are taken as they are."""
+    if PartialState().is_main_process:
+        (folder / "config.yaml").write_text(render(config), encoding="utf-8")
     results = []
     for seed in config.training.seeds or ():
         training = config.training.model_copy(update={"seed": seed, "seeds": None})

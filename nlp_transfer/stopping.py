@@ -15,7 +15,8 @@ NUMBERS = (signal.SIGINT, signal.SIGTERM)
 def noted_signals() -> Iterator[list[int]]:
     """Note the first signal instead of obeying it; a second one does what it did before.
 
-    Only the main thread can be asked to; in another, signals keep their meaning.
+    A body that ends as if there had been none leaves the signal to what it did before. Only the main thread can be
+    asked to; in another, signals keep their meaning.
     """
     caught: list[int] = []
     if threading.current_thread() is not threading.main_thread():
@@ -30,12 +31,14 @@ def noted_signals() -> Iterator[list[int]]:
 
     def restore() -> None:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            signal.signal(number, handler or signal.SIG_DFL)  # None: set outside of Python
 
     try:
         yield caught
     finally:
         restore()
+    if caught:  # too late for the last step to see it
+        signal.raise_signal(caught[0])
 
 
 def stop(number: int, step: int) -> StoppedError:
