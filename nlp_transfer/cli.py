@@ -43,12 +43,19 @@ Output = Annotated[Path | None, typer.Option(metavar="DIR", help="Folder to writ
 
 
 @app.command()
-def run(config: Config, overrides: Overrides = None, output: Output = None) -> None:
+def run(
+    config: Config,
+    overrides: Overrides = None,
+    output: Output = None,
+    resume: Annotated[
+        str | None, typer.Option(metavar="auto|DIR", help="Go on with a run: `auto` (in --output), it, a checkpoint.")
+    ] = None,
+) -> None:
     """Train one model and leave a run folder."""
     import nlp_transfer
 
     _refuse_early(config, overrides)
-    result = nlp_transfer.run(config, overrides or (), output=output)
+    result = nlp_transfer.run(config, overrides or (), output=output, resume=resume)
     typer.echo(result.summary)
     typer.echo(f"run folder: {result.folder}")
 

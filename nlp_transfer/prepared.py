@@ -15,6 +15,7 @@ from nlp_transfer.batching import Encoded
 from nlp_transfer.config import RunConfig
 from nlp_transfer.data import Splits, load_splits
 from nlp_transfer.errors import ConfigError
+from nlp_transfer.memory import recompute_activations
 from nlp_transfer.models.extractive import count_positions
 from nlp_transfer.sources import LoadedModel, Source, load_source
 from nlp_transfer.strategies import Plan, make_plan
@@ -57,6 +58,8 @@ class Prepared:
             epochs=training.epochs,
             **settings,
         )
+        if training.gradient_checkpointing:
+            recompute_activations(plan.model)
         phases = tuple(
             dataclasses.replace(phase, warmup=training.warmup, schedule=training.schedule) for phase in plan.phases
         )
