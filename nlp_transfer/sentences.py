@@ -24,8 +24,8 @@ def split_sentences(text: str, *, most: int | None = None) -> list[str]:
     """Cut a text behind `.`, `!`, `?`, `…`, their full-width forms and empty lines.
 
     A dot ends no sentence inside a number or a name, nor behind an initial or a common abbreviation; a dot or closing
-    quote ends none before a word in lower case, unless the whole text is. A text without any mark is one sentence. Only the first
-    `most` are looked for.
+    quote ends none before a word in lower case, unless the whole text is. A text without any mark is one sentence.
+    Only the first `most` are looked for.
     """
     cased = text != text.lower()
     found = []
