@@ -56,7 +56,7 @@ FAULTS = {
     "a number out of range": case("a.yaml", GOOD, "a.yaml with ", "training.batch_size: ", "greater than or equal to 1",
                                   keys=["training.batch_size=0"]),
     "a value for a section": case("a.yaml", GOOD, "a.yaml with ", "expected a section", keys=["training=3"]),
-    "a key below a value": case("a.yaml", GOOD, "'task.name.x=1': task.name is a value ('sentiment')", "task.name=VALUE",
+    "a key below a value": case("a.yaml", GOOD, "'task.name.x=1': task.name is a value", "set it by task.name=VALUE",
                                 keys=["task.name.x=1"]),
     "an override without a value": case("a.yaml", GOOD, "'training.epochs' is not KEY=VALUE", keys=["training.epochs"]),
     "an override that is no YAML": case("a.yaml", GOOD, "'data.train=[a': ", keys=["data.train=[a"]),
