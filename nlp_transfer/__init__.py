@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from nlp_transfer.prediction import Predictor as Predictor
     from nlp_transfer.prediction import evaluate as evaluate
     from nlp_transfer.prediction import load as load
-    from nlp_transfer.running import RunResult as RunResult
+    from nlp_transfer.results import RunResult as RunResult
     from nlp_transfer.running import run as run
     from nlp_transfer.sentences import join_sentences as join_sentences
     from nlp_transfer.sentences import split_sentences as split_sentences
@@ -124,7 +124,7 @@ _HOME = {
     "Predictor": "prediction",
     "evaluate": "prediction",
     "load": "prediction",
-    "RunResult": "running",
+    "RunResult": "results",
     "run": "running",
     "join_sentences": "sentences",
     "split_sentences": "sentences",

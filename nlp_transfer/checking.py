@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
-from nlp_transfer.config import RunConfig, load_config
+from nlp_transfer.config import RunConfig, load_config, render
 from nlp_transfer.inspection import SplitReport
-from nlp_transfer.running import Prepared, prepare
+from nlp_transfer.prepared import Prepared, prepare
 from nlp_transfer.trainable import parameter_counts, trainable_table
 
 MOST_LABELS = 8  # shown by name and count
@@ -35,16 +34,9 @@ def check(config: RunConfig | Mapping[str, Any] | str | Path, overrides: Sequenc
     prepared = prepare(checked)
     plan = prepared.plan()
     report = prepared.splits.report
-    warnings = (*report.warnings, *prepared.warnings())
-    whole = ("source", "strategy")  # few keys, and what they are by default decides the run
-    chosen = {
-        name: getattr(checked, name).model_dump(mode="json", exclude_defaults=name not in whole)
-        for name in ("task", *whole, "data", "training")
-    }
+    warnings = (*report.warnings, *prepared.warnings)
     sections = {
-        "configuration (the other keys are at their defaults)": yaml.safe_dump(
-            {name: keys for name, keys in chosen.items() if keys}, sort_keys=False, allow_unicode=True
-        ),
+        "configuration": render(checked),
         "data": "\n".join(_rows(name, split) for name, split in report.splits.items()),
         "tokens": "\n".join(_tokens(name, prepared) for name in prepared.encoded),
         "what trains": trainable_table(plan),
