@@ -229,6 +229,17 @@ def sources() -> None:
 
 
 @app.command()
+def doctor() -> None:
+    """Describe this machine for a bug report; exit code 5 when something is known to fail."""
+    import nlp_transfer
+
+    found = nlp_transfer.doctor()
+    typer.echo(found.text)
+    if found.problems:
+        raise typer.Exit(5)
+
+
+@app.command()
 def schema() -> None:
     """Print the JSON schema of a configuration."""
     import nlp_transfer

@@ -25,7 +25,7 @@ LAYERS = [  # lowest first; a module may import its own layer and those below
     "saving prediction report trainable",
     "prepared measuring results folders",
     "running",
-    "checking comparing",
+    "checking comparing diagnosing",
     "cli",
     "__main__",
 ]
