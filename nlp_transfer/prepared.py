@@ -61,7 +61,10 @@ class Prepared:
         if training.gradient_checkpointing:
             recompute_activations(plan.model)
         phases = tuple(
-            dataclasses.replace(phase, warmup=training.warmup, schedule=training.schedule) for phase in plan.phases
+            dataclasses.replace(
+                phase, warmup=training.warmup, head_warmup=training.head_warmup, schedule=training.schedule
+            )
+            for phase in plan.phases
         )
         return dataclasses.replace(plan, phases=phases)
 

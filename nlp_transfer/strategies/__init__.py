@@ -53,7 +53,13 @@ def make_plan(
         if settings.get("head_learning_rate") is None:
             settings["head_learning_rate"] = max(rate, DEEP_RATE)
     plan = STRATEGIES[kind](loaded, epochs=epochs, learning_rate=rate, **settings)
-    return replace(plan, new=loaded.new)
+    phases = tuple(replace(phase, head=frozenset(filter(_is_new(loaded), phase.rates))) for phase in plan.phases)
+    return replace(plan, new=loaded.new, phases=phases)
+
+
+def _is_new(loaded: LoadedModel) -> Callable[[str], bool]:
+    """Whether a parameter, by its name in the adapted model, is newly initialised; adapters are not a head."""
+    return lambda name: name in loaded.new or "modules_to_save" in name
 
 
 __all__ = ["Phase", "Plan", "make_plan", "save_adapter"]
