@@ -611,6 +611,19 @@ def test_out_of_memory_halves_the_micro_batch_and_changes_nothing_else(place, tm
         assert one["step"] == other["step"]
 
 
+def test_what_a_failed_attempt_left_in_the_gradients_is_not_counted_twice(place, tmp_path, hungry, caplog):
+    wanted = config(place, "full", "table", batch_size=16, accumulation=2)
+    wanted["task"]["head"]["dropout"] = 0.0
+    run(wanted, tmp_path / "whole")
+    passes = iter(range(1000))
+    hungry(100_000_000, lambda size: ALLOCATORS["torch"](size if next(passes) % 2 else 0))  # the second piece fails
+    with most_memory(500_000_000):
+        run(wanted, tmp_path / "tight")
+    assert "now cut in 4 passes" in caplog.text
+    records = [[json.loads(line) for line in (tmp_path / one / "history.jsonl").open()] for one in ("whole", "tight")]
+    assert [one["loss"] for one in records[0]] == pytest.approx([one["loss"] for one in records[1]], abs=1e-6)
+
+
 def test_out_of_memory_with_one_example_is_an_error_with_ways_out(place, tmp_path, hungry):
     hungry(2_000_000_000, ALLOCATORS["torch"])
     with (
