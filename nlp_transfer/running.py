@@ -9,6 +9,7 @@ import logging
 import shutil
 import time
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,7 @@ from nlp_transfer.strategies import Plan, save_adapter
 from nlp_transfer.trainable import parameter_counts, trainable_table
 from nlp_transfer.training import Settings, Trainer, flat
 
+PATIENCE = timedelta(minutes=10)  # with a process that does not answer
 log = logging.getLogger(__name__)
 
 
@@ -92,7 +94,8 @@ def run(
 
 def agreed_folder(wanted: str | Path | None, name: str, *, resume: bool = False) -> Path:
     """The run folder, made by the main process and told to the others."""
-    state = PartialState(cpu=not torch.accelerator.is_available())  # or CPU processes would not find each other
+    # On the CPU by choice, or CPU processes would not find each other; what a process waits for the others is bounded.
+    state = PartialState(cpu=not torch.accelerator.is_available(), timeout=PATIENCE)
     folders = [make_folder(wanted, name, resume=resume) if state.is_main_process else None]
     folder: Path | None = broadcast_object_list(folders)[0]
     if folder is None:
