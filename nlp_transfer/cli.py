@@ -33,6 +33,8 @@ app.add_typer(vectors, name="vectors")
 Config = Annotated[str, typer.Argument(metavar="CONFIG", help="YAML file.")]
 Overrides = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="For example training.epochs=5.")]
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished run.")]
+Published = Annotated[str, typer.Argument(metavar="RUN", help="Folder of a finished run, or USER/NAME on the Hub.")]
+Revision = Annotated[str | None, typer.Option(help="Branch, tag or commit on the Hub.")]
 Output = Annotated[Path | None, typer.Option(metavar="DIR", help="Folder to write; must be new or empty.")]
 
 
@@ -82,18 +84,22 @@ def compare(
 
 @app.command()
 def predict(
-    run: Run,
+    run: Published,
     file: Annotated[str | None, typer.Argument(metavar="[FILE|-]", help="Texts, CSV, JSONL or lines on stdin.")] = None,
     output: Annotated[Path | None, typer.Option(metavar="FILE", help="JSONL to write instead of stdout.")] = None,
     column: Annotated[str | None, typer.Option(help="Column of the texts; as in training by default.")] = None,
+    revision: Revision = None,
 ) -> None:
     """Predict: one JSON line per text, in input order."""
     import nlp_transfer
+    from nlp_transfer.network import find_run
+
+    _check_output(output, file)
+    folder = find_run(run, revision)  # where there is none, that is said before torch is loaded
     from nlp_transfer.data import stream_texts
     from nlp_transfer.lines import ArrivingLines, decoded
 
-    _check_output(output, file)
-    predictor = nlp_transfer.load(run)
+    predictor = nlp_transfer.load(folder)
     lists = predictor.task.roles[predictor.task.input_role] == "texts"
     texts, idle = stream_texts(file, column or predictor.text_column, lists=lists), lambda: False
     if file in {None, "-"} and _is_real(sys.stdin):
@@ -153,7 +159,7 @@ def _sink(output: Path | None) -> Iterator[IO[str]]:
 
 @app.command()
 def evaluate(
-    run: Run,
+    run: Published,
     data: Annotated[str, typer.Option(metavar="FILE", help="Labelled file; or {COLUMN: FILE, ...}.")],
     column: Annotated[
         list[str] | None, typer.Option(metavar="ROLE=NAME", help="Where a role stands; repeatable.")
@@ -172,6 +178,49 @@ def _pair(text: str) -> tuple[str, str]:
     if not sign:
         raise ConfigError(f"--column '{text}' is not ROLE=NAME; for example text=review")
     return role, name
+
+
+@app.command()
+def publish(
+    run: Run,
+    repo_id: Annotated[str, typer.Argument(metavar="USER/NAME", help="On the Hub; made where it is not there yet.")],
+    private: Annotated[bool, typer.Option("--private", help="Make it private.")] = False,
+    revision: Annotated[str | None, typer.Option(metavar="BRANCH", help="By default main.")] = None,
+    create_pr: Annotated[bool, typer.Option("--create-pr", help="Open a pull request instead.")] = False,
+    message: Annotated[str | None, typer.Option(help="Of the commit.")] = None,
+    adapter_only: Annotated[bool, typer.Option("--adapter-only", help="Of LoRA: without the merged model.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Write the exact tree to a folder instead.")] = False,
+    licence: Annotated[str | None, typer.Option("--license", metavar="ID", help="As the Hub calls it.")] = None,
+    no_verify: Annotated[bool, typer.Option("--no-verify", help="Do not read back what was published.")] = False,
+    output: Annotated[Path | None, typer.Option(metavar="DIR", help="Of --dry-run; by default RUN/publish.")] = None,
+) -> None:
+    """Publish a finished run to the Hugging Face Hub; the token comes from HF_TOKEN or `hf auth login`."""
+    import nlp_transfer
+    from nlp_transfer.network import require_hub
+
+    if not dry_run:
+        require_hub()  # said before torch is loaded
+
+    done = nlp_transfer.publish(
+        run,
+        repo_id,
+        private=private,
+        revision=revision,
+        create_pr=create_pr,
+        message=message,
+        licence=licence,
+        adapter_only=adapter_only,
+        dry_run=dry_run,
+        output=output,
+        verify=not no_verify,
+    )
+    for name in done.files:
+        typer.echo(f"  {name}")
+    if dry_run:
+        typer.echo(f"would be published to {repo_id}; written to {done.folder}")
+    else:
+        verified = "" if no_verify else "; read back, it answers as the run does"
+        typer.echo(f"{'published' if done.changed else 'unchanged'}: {done.url} at {done.commit[:12]}{verified}")
 
 
 @app.command()

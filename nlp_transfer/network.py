@@ -1,14 +1,21 @@
-"""Whether the Hub can be reached, found out in a second instead of after a minute of retries."""
+"""What is read from the Hub, and whether it can be reached: found out in a second, not after a minute of retries."""
 
 import functools
 import logging
+import re
 import socket
 import threading
+from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
+from nlp_transfer.errors import CheckpointError, PublishError
+from nlp_transfer.layout import ALLOWED
+
 log = logging.getLogger(__name__)
-PATIENCE = 1.5  # seconds
+PATIENCE = 1.0  # seconds
+REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")  # USER/NAME on the Hub
 
 
 @functools.cache
@@ -44,3 +51,67 @@ def _answers(host: str, port: int) -> bool:
     thread.start()
     thread.join(PATIENCE)
     return answered.is_set()
+
+
+def require_hub() -> None:
+    """Refuse to publish without a network or a token.
+
+    Raises:
+        PublishError: there is none.
+    """
+    if not hub_reachable():
+        raise PublishError("the Hub is switched off (HF_HUB_OFFLINE) or out of reach; --dry-run needs no network")
+    from huggingface_hub import get_token
+
+    if get_token() is None:
+        raise PublishError("no token: set HF_TOKEN or run `hf auth login`; it needs the permission to write")
+
+
+def find_run(place: str | Path, revision: str | None = None) -> Path:
+    """The folder of a run: as named, or fetched from the Hub.
+
+    Raises:
+        CheckpointError: there is none.
+    """
+    if Path(place).is_dir():
+        return Path(place)
+    if not REPOSITORY.fullmatch(str(place)):
+        raise CheckpointError(f"{place}: no such run folder")
+    return download(str(place), revision)
+
+
+def download(repo: str, revision: str | None, cache: Path | None = None) -> Path:
+    """The published files of a repository, from the cache where nothing has changed or the Hub is out of reach.
+
+    Raises:
+        CheckpointError: no such repository or revision, no permission, or neither reachable nor in the cache.
+    """
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.utils.tqdm import disable_progress_bars
+
+    disable_progress_bars()
+    reachable = hub_reachable()
+    try:
+        return Path(
+            snapshot_download(
+                repo, revision=revision, allow_patterns=list(ALLOWED), cache_dir=cache, local_files_only=not reachable
+            )
+        )
+    except Exception as error:  # noqa: BLE001 - errors of an HTTP library and of the Hub's client
+        said = " ".join(str(error).split())[:300] or type(error).__name__
+        why = said if reachable else "the Hub is switched off or out of reach, and the cache has no copy"
+        raise CheckpointError(f"{repo}{f' at {revision}' if revision else ''}: no folder here, and {why}") from None
+
+
+def read_card(name: str) -> dict[str, Any]:
+    """The metadata of a model's card, in a folder or on the Hub; empty where there is none to be had."""
+    from huggingface_hub import ModelCard, hf_hub_download
+
+    path = Path(name) / "README.md"
+    try:
+        if not Path(name).is_dir():
+            path = Path(hf_hub_download(name, "README.md", local_files_only=not hub_reachable()))
+        data: dict[str, Any] = ModelCard.load(path).data.to_dict()
+    except Exception:  # noqa: BLE001 - a card is a courtesy: what is not there or cannot be read says nothing
+        return {}
+    return data

@@ -24,11 +24,15 @@ from nlp_transfer.errors import ConfigError, TrainingError
 from nlp_transfer.evaluation import infer
 from nlp_transfer.feature_store import cache_folder
 from nlp_transfer.features import WHOLE, TokenUnits, Units, find_boundary, open_store, replay
+from nlp_transfer.layout import FINISHED
 from nlp_transfer.models.extractive import count_positions
 from nlp_transfer.precision import choose_precision
 from nlp_transfer.prediction import Predictor, open_run
+from nlp_transfer.probes import alike, write_probes
+from nlp_transfer.provenance import provenance
+from nlp_transfer.publication import write_card
 from nlp_transfer.report import Row, verdicts
-from nlp_transfer.saving import FINISHED, environment, make_folder, save_model, write_json
+from nlp_transfer.saving import environment, make_folder, save_model, write_json
 from nlp_transfer.sources import LoadedModel, Source, load_source
 from nlp_transfer.strategies import Plan, make_plan, save_adapter
 from nlp_transfer.strategies.blocks import find_encoder
@@ -39,7 +43,6 @@ from nlp_transfer.training import Settings, Trainer, flat
 log = logging.getLogger(__name__)
 MANY = 0.1  # share of truncated texts or unknown tokens that is worth a warning
 PROBES = 32  # test examples predicted again by the reloaded model
-PROBE_TOLERANCE = 1e-4
 
 
 @dataclass(frozen=True)
@@ -231,6 +234,7 @@ def _run_one(config: RunConfig, folder: Path, *, progress: bool) -> RunResult:
         **_seen(prepared),
     }
     if accelerator.is_main_process:
+        write_card(folder, metrics)
         write_json(folder / FINISHED, metrics)
     scores = [
         f"test: {one.label}: {_brief({name: one.test[name] for name in prepared.task.shown})}"
@@ -246,6 +250,7 @@ def _seen(prepared: Prepared) -> dict[str, Any]:
         "truncated": {name: encoded.truncated for name, encoded in prepared.encoded.items()},
         "unknown_tokens": {name: encoded.unknown for name, encoded in prepared.encoded.items()},
         "data": dataclasses.asdict(prepared.splits.report),
+        "provenance": dataclasses.asdict(provenance(prepared.config)),
     }
 
 
@@ -345,7 +350,7 @@ def _baselines(prepared: Prepared) -> tuple[Row, ...]:
 
 
 def _verify(folder: Path, prepared: Prepared, model: PreTrainedModel) -> None:
-    """Reload what was saved and let both predict the same texts.
+    """Reload what was saved and let both predict the same texts; keep these, for they serve a publication too.
 
     Raises:
         TrainingError: the reloaded model predicts otherwise.
@@ -357,15 +362,7 @@ def _verify(folder: Path, prepared: Prepared, model: PreTrainedModel) -> None:
             raise TrainingError(
                 f"{folder / 'model'}: the saved model answers {after} to {str(text)[:60]!r}, the trained one {before}"
             )
-
-
-def alike(one: Any, other: Any) -> bool:
-    """Whether two predictions are equal, numbers within rounding."""
-    if isinstance(one, float) and isinstance(other, float):
-        return abs(one - other) < PROBE_TOLERANCE
-    if isinstance(one, Mapping) and isinstance(other, Mapping):
-        return one.keys() == other.keys() and all(alike(one[key], other[key]) for key in one)
-    return bool(one == other)
+    write_probes(folder, texts, trained)
 
 
 def _write_predictions(path: Path, predictions: Sequence[Prediction], rows: Any) -> None:
@@ -399,11 +396,12 @@ def _run_seeds(config: RunConfig, folder: Path, *, progress: bool) -> RunResult:
     }
     if not PartialState().is_main_process:
         return dataclasses.replace(best, folder=folder)
-    for name in ("environment.json", "model", "adapter", "predictions.jsonl", "history.jsonl"):
+    for name in ("environment.json", "model", "adapter", "predictions.jsonl", "probes.jsonl", "history.jsonl"):
         if (best.folder / name).exists():
             (best.folder / name).rename(folder / name)
     (folder / "config.yaml").write_text(render(config), encoding="utf-8")
     metrics = {**best.metrics, "seeds": {"values": list(config.training.seeds or ()), **spread}}
+    write_card(folder, metrics)
     write_json(folder / FINISHED, metrics)
     return dataclasses.replace(
         best, folder=folder, metrics=metrics, row=dataclasses.replace(best.row, name=folder.name)

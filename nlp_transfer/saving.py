@@ -13,12 +13,11 @@ from typing import Any
 import torch
 from transformers import PretrainedConfig, PreTrainedModel
 
-import nlp_transfer.modeling
 from nlp_transfer.errors import ConfigError, TrainingError
+from nlp_transfer.layout import FINISHED, MODELLING, TARGET
 from nlp_transfer.modeling.pooled import PooledConfig
 from nlp_transfer.modeling.sentence_scorer import SentenceScorerConfig
 from nlp_transfer.modeling.static import StaticConfig, StaticTokenizer
-from nlp_transfer.pairs import TARGET
 from nlp_transfer.sources.checkpoint import quietly
 from nlp_transfer.task import Tokenizers
 
@@ -34,8 +33,6 @@ PACKAGES = (
     "scikit-learn",
     "numpy",
 )
-FINISHED = "metrics.json"  # written last
-MODELLING = sorted(file for file in Path(nlp_transfer.modeling.__path__[0]).glob("*.py") if file.name != "__init__.py")
 AUTO_MAPS: dict[type[PretrainedConfig], dict[str, str]] = {  # architectures of our own: auto class -> file.class
     PooledConfig: {
         "AutoConfig": "pooled.PooledConfig",

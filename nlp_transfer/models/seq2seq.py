@@ -18,7 +18,8 @@ from transformers import (
 )
 
 from nlp_transfer.errors import ConfigError, suggest
-from nlp_transfer.pairs import TARGET, make_ending, train_tokenizer
+from nlp_transfer.layout import TARGET
+from nlp_transfer.pairs import make_ending, train_tokenizer
 from nlp_transfer.sources import Checkpoint, LoadedModel, Source
 from nlp_transfer.writing import DecoderOptions, GenerationOptions
 

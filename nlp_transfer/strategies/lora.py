@@ -150,6 +150,13 @@ def merge(model: nn.Module) -> PreTrainedModel:
     return merged
 
 
+def with_adapter(model: PreTrainedModel, folder: Path) -> PreTrainedModel:
+    """Put a saved adapter and its new modules into the model that they were trained beside."""
+    from peft import PeftModel
+
+    return merge(PeftModel.from_pretrained(model, str(folder)))
+
+
 def save_adapter(model: Any, folder: Path, base: str) -> None:
     """Write the adapter and the new modules as safetensors; `base` is named, without its place on this machine."""
     model.save_pretrained(str(folder), safe_serialization=True)
