@@ -52,8 +52,9 @@ if TYPE_CHECKING:
     from nlp_transfer.prediction import Predictor as Predictor
     from nlp_transfer.prediction import evaluate as evaluate
     from nlp_transfer.prediction import load as load
-    from nlp_transfer.running import RunResult as RunResult
+    from nlp_transfer.results import RunResult as RunResult
     from nlp_transfer.running import run as run
+    from nlp_transfer.sentences import join_sentences as join_sentences
     from nlp_transfer.sentences import split_sentences as split_sentences
     from nlp_transfer.sources import LoadedModel as LoadedModel
     from nlp_transfer.sources import Source as Source
@@ -127,8 +128,9 @@ _HOME = {
     "Predictor": "prediction",
     "evaluate": "prediction",
     "load": "prediction",
-    "RunResult": "running",
+    "RunResult": "results",
     "run": "running",
+    "join_sentences": "sentences",
     "split_sentences": "sentences",
     "LoadedModel": "sources",
     "Source": "sources",

@@ -10,6 +10,7 @@ from nlp_transfer.readers import SUFFIXES, format_of, open_rows
 from nlp_transfer.rows import RowStream
 
 ABSENT = object()  # what `cell_at` finds where there is no such column; a cell may be None
+MAPPED = "Map it with data.columns, or --column of predict and evaluate."
 DEEPEST = 4  # levels of nested objects that a message lists
 
 
@@ -63,7 +64,7 @@ def column_names(cells: Mapping[str, Any], *, level: int = 1) -> Iterator[str]:
             yield from (f"{name}.{inner}" for inner in column_names(cell, level=level + 1))
 
 
-def missing_column(place: str, column: str, available: Iterable[str]) -> DataError:
+def missing_column(place: str, column: str, available: Iterable[str], *, way: str = MAPPED) -> DataError:
     """Say which columns there are, which is nearest, and how to name the right one."""
     # A key in JSON may hold half a character, which no terminal can print.
     printable = [" ".join(name.encode("utf-8", "backslashreplace").decode().split()) for name in available]
@@ -71,7 +72,6 @@ def missing_column(place: str, column: str, available: Iterable[str]) -> DataErr
     hint = ""
     if len(names) == 1 and any(mark in names[0] for mark in ";\t|"):
         hint = " The file seems to use another delimiter: .csv wants commas, .tsv wants tabs."
-    way = "Map it with data.columns, or --column of predict and evaluate."
     return DataError(f"{place}: no column '{column}'. {suggest(column, names)} {way}{hint}")
 
 

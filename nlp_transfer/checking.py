@@ -1,17 +1,18 @@
 """What a run would do, found out before any training."""
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 from nlp_transfer.config import RunConfig, load_config, render
-from nlp_transfer.running import Prepared, prepare
+from nlp_transfer.inspection import SplitReport
+from nlp_transfer.prepared import Prepared, prepare
 from nlp_transfer.trainable import parameter_counts, trainable_table
+
+MOST_LABELS = 8  # shown by name and count
 
 
 @dataclass(frozen=True)
@@ -32,12 +33,12 @@ def check(config: RunConfig | Mapping[str, Any] | str | Path, overrides: Sequenc
     checked = load_config(config, overrides)
     prepared = prepare(checked)
     plan = prepared.plan()
-    lengths = "\n".join(_lengths(name, prepared) for name in prepared.encoded)
-    warnings = (*prepared.splits.report.warnings, *prepared.warnings())
+    report = prepared.splits.report
+    warnings = (*report.warnings, *prepared.warnings)
     sections = {
         "configuration": render(checked),
-        "data": _data(prepared),
-        "tokens": lengths,
+        "data": "\n".join(_rows(name, split) for name, split in report.splits.items()),
+        "tokens": "\n".join(_tokens(name, prepared) for name in prepared.encoded),
         "what trains": trainable_table(plan),
         "warnings": "\n".join(warnings) or "none",
     }
@@ -45,20 +46,37 @@ def check(config: RunConfig | Mapping[str, Any] | str | Path, overrides: Sequenc
     return CheckReport(text, warnings, parameter_counts(plan))
 
 
-def _data(prepared: Prepared) -> str:
-    report = dataclasses.asdict(prepared.splits.report)
-    del report["warnings"]
-    return yaml.safe_dump({"labels": list(prepared.splits.labels), **report}, sort_keys=False, allow_unicode=True)
+def _rows(name: str, split: SplitReport) -> str:
+    """One line on a split."""
+    labels = [f"{label} {count}" for label, count in split.labels.items()]
+    shown = ", ".join(labels[:MOST_LABELS]) + (f" and {len(labels) - MOST_LABELS} more" if labels[MOST_LABELS:] else "")
+    facts = [
+        f"{split.rows} rows" + (f" ({shown})" if labels else ""),
+        *(
+            f"{role}: {one.median:.0f} characters in the middle, {one.longest} at most"
+            for role, one in split.lengths.items()
+        ),
+        *(f"{drop.count} dropped: {drop.reason}" for drop in split.dropped),
+        f"{split.duplicates} repeated",
+    ]
+    return f"{name}: {'; '.join(facts)}; {split.origin}"
 
 
-def _lengths(split: str, prepared: Prepared) -> str:
+def _tokens(split: str, prepared: Prepared) -> str:
+    """One line on the units of a split, and on the texts to write where there are some."""
     encoded = prepared.encoded[split]
-    lengths = encoded.lengths
     texts = getattr(prepared.splits, split)[prepared.task.input_role]
     words = sum(len((text if isinstance(text, str) else " ".join(text)).split()) for text in texts)
-    low, middle, high = np.percentile(lengths, [5, 50, 95])
-    return (
-        f"{split}: {encoded.examples} examples in {len(lengths)} units of {low:.0f} / {middle:.0f} / {high:.0f} tokens "
-        f"(5th, 50th, 95th percentile), longest {lengths.max()}; {encoded.truncated / encoded.examples:.1%} truncated; "
-        f"{lengths.sum() / max(1, words):.2f} tokens a word; {encoded.unknown:.2%} unknown"
+    said = (
+        f"{split}: {encoded.examples} examples in {len(encoded.lengths)} units of {_spread(encoded.lengths)}; "
+        f"{encoded.truncated / encoded.examples:.1%} truncated; "
+        f"{encoded.lengths.sum() / max(1, words):.2f} tokens a word; {encoded.unknown:.2%} unknown"
     )
+    if encoded.targets and isinstance(encoded.targets[0], list):
+        said += f"\n{split}: targets of {_spread([len(ids) for ids in encoded.targets])}"
+    return said
+
+
+def _spread(lengths: Sequence[int] | np.ndarray) -> str:
+    low, middle, high = np.percentile(lengths, [5, 50, 95])
+    return f"{low:.0f} / {middle:.0f} / {high:.0f} tokens (5th, 50th, 95th percentile), longest {max(lengths)}"

@@ -16,7 +16,7 @@ from typing import IO, Annotated, Any
 
 import typer
 
-from nlp_transfer.errors import ConfigError, TransferError
+from nlp_transfer.errors import ConfigError, TransferError, suggest
 from nlp_transfer.yamlfile import parse_yaml, refuse_token
 
 # Imports of the library stand inside the commands: `--help` must not load torch.
@@ -35,6 +35,12 @@ Overrides = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...",
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished run.")]
 Published = Annotated[str, typer.Argument(metavar="RUN", help="Folder of a finished run, or USER/NAME on the Hub.")]
 Revision = Annotated[str | None, typer.Option(help="Branch, tag or commit on the Hub.")]
+Columns = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="ROLE=NAME", help="Where a role stands, as text=review; repeatable. As in training by default."
+    ),
+]
 Output = Annotated[Path | None, typer.Option(metavar="DIR", help="Folder to write; must be new or empty.")]
 
 
@@ -43,7 +49,7 @@ def run(config: Config, overrides: Overrides = None, output: Output = None) -> N
     """Train one model and leave a run folder."""
     import nlp_transfer
 
-    nlp_transfer.load_config(config, overrides or ())  # a mistake is answered before torch is loaded
+    _refuse_early(config, overrides)
     result = nlp_transfer.run(config, overrides or (), output=output)
     typer.echo(result.summary)
     typer.echo(f"run folder: {result.folder}")
@@ -54,7 +60,7 @@ def check(config: Config, overrides: Overrides = None) -> None:
     """Say what a run would do, before any training."""
     import nlp_transfer
 
-    nlp_transfer.load_config(config, overrides or ())
+    _refuse_early(config, overrides)
     typer.echo(nlp_transfer.check(config, overrides or ()).text)
 
 
@@ -72,7 +78,7 @@ def compare(
     import nlp_transfer
 
     for config in configs:
-        nlp_transfer.load_config(config, override or ())
+        _refuse_early(config, override)
     result = nlp_transfer.compare(configs, override or (), output=output)
     console = Console(width=None if sys.stdout.isatty() else 140)
     console.print(result.table)
@@ -82,26 +88,42 @@ def compare(
     typer.echo(f"run folders: {result.folder}")
 
 
+def _refuse_early(config: str, overrides: list[str] | None) -> None:
+    """Answer a mistake in a configuration, or data that is not there, before torch is loaded."""
+    import nlp_transfer
+    from nlp_transfer.places import refuse_missing
+
+    data = nlp_transfer.load_config(config, overrides or ()).data
+    refuse_missing(data.train, data.validation, data.test)
+
+
 @app.command()
 def predict(
     run: Published,
     file: Annotated[str | None, typer.Argument(metavar="[FILE|-]", help="Texts, CSV, JSONL or lines on stdin.")] = None,
     output: Annotated[Path | None, typer.Option(metavar="FILE", help="JSONL to write instead of stdout.")] = None,
-    column: Annotated[str | None, typer.Option(help="Column of the texts; as in training by default.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the output file if there is one.")] = False,
+    column: Columns = None,
     revision: Revision = None,
 ) -> None:
     """Predict: one JSON line per text, in input order."""
     import nlp_transfer
+    from nlp_transfer.lines import ArrivingLines, decoded, existing_file
     from nlp_transfer.network import find_run
 
-    _check_output(output, file)
+    _check_output(output, file, force=force)
+    if file not in {None, "-"}:
+        existing_file(str(file))
     folder = find_run(run, revision)  # where there is none, that is said before torch is loaded
     from nlp_transfer.data import stream_texts
-    from nlp_transfer.lines import ArrivingLines, decoded
 
     predictor = nlp_transfer.load(folder)
-    lists = predictor.task.roles[predictor.task.input_role] == "texts"
-    texts, idle = stream_texts(file, column or predictor.text_column, lists=lists), lambda: False
+    role = predictor.task.input_role
+    columns = _columns(column, default=role)
+    if strange := next((name for name in columns if name not in predictor.task.roles), None):
+        raise ConfigError(f"--column {strange}: unknown role. {suggest(strange, predictor.task.roles)}")
+    lists = predictor.task.roles[role] == "texts"
+    texts, idle = stream_texts(file, columns.get(role, predictor.text_column), lists=lists), lambda: False
     if file in {None, "-"} and _is_real(sys.stdin):
         arriving = ArrivingLines(sys.stdin.fileno())
         texts, idle = (text for _, text in decoded(arriving, "standard input")), arriving.idle
@@ -131,7 +153,7 @@ def _counted(texts: Iterator[Any], count: Counter[str]) -> Iterator[Any]:
         yield text
 
 
-def _check_output(output: Path | None, file: str | None) -> None:
+def _check_output(output: Path | None, file: str | None, *, force: bool) -> None:
     """Refuse, before a model is loaded, what could not be written after it has answered."""
     if output is None:
         return
@@ -140,6 +162,8 @@ def _check_output(output: Path | None, file: str | None) -> None:
     if output.is_dir() or not os.access(output.parent, os.W_OK):
         why = "is a folder" if output.is_dir() else f"cannot be written: {output.parent} is no writable folder"
         raise ConfigError(f"--output {output} {why}")
+    if output.exists() and not force:
+        raise ConfigError(f"--output {output} exists already; choose another, or replace it with --force")
 
 
 @contextlib.contextmanager
@@ -161,23 +185,31 @@ def _sink(output: Path | None) -> Iterator[IO[str]]:
 def evaluate(
     run: Published,
     data: Annotated[str, typer.Option(metavar="FILE", help="Labelled file; or {COLUMN: FILE, ...}.")],
-    column: Annotated[
-        list[str] | None, typer.Option(metavar="ROLE=NAME", help="Where a role stands; repeatable.")
-    ] = None,
+    column: Columns = None,
 ) -> None:
-    """Score a finished run on another labelled file."""
+    """Score a finished run on another labelled file, beside simple methods on the same rows."""
     import nlp_transfer
+    from nlp_transfer.network import find_run
+    from nlp_transfer.places import refuse_missing
 
-    columns = dict(_pair(one) for one in column) if column else None
-    place = parse_yaml(data) if data.startswith("{") else data  # {en: test.en, de: test.de}
-    typer.echo(json.dumps(nlp_transfer.evaluate(run, place, columns), indent=2, ensure_ascii=False))
+    columns = _columns(column)
+    place: Any = parse_yaml(data) if data.startswith("{") else data  # {en: test.en, de: test.de}
+    if isinstance(place, dict):
+        place = {name: str(file) for name, file in place.items()}
+    folder = find_run(run)
+    refuse_missing(place)
+    typer.echo(json.dumps(nlp_transfer.evaluate(folder, place, columns), indent=2, ensure_ascii=False))
 
 
-def _pair(text: str) -> tuple[str, str]:
-    role, sign, name = text.partition("=")
-    if not sign:
-        raise ConfigError(f"--column '{text}' is not ROLE=NAME; for example text=review")
-    return role, name
+def _columns(given: list[str] | None, *, default: str | None = None) -> dict[str, str]:
+    """Role -> column out of ROLE=NAMEs; a plain NAME is the column of the role `default`."""
+    found = {}
+    for text in given or ():
+        role, _, name = text.partition("=") if "=" in text else (default or "", "=", text)
+        if not (role and name):
+            raise ConfigError(f"--column '{text}' is not ROLE=NAME; for example text=review")
+        found[role] = name
+    return found
 
 
 @app.command()

@@ -219,7 +219,10 @@ def apply_overrides(values: Mapping[str, Any], overrides: Sequence[str]) -> dict
         for depth, parent in enumerate(parents, 1):
             child = section.get(parent, {})
             if not isinstance(child, Mapping):
-                raise ConfigError(f"'{override}': '{'.'.join(parents[:depth])}' is a value, not a section")
+                path = ".".join(parents[:depth])
+                raise ConfigError(
+                    f"'{override}': {path} is a value ({child!r:.40}), not a section with keys; set it by {path}=VALUE"
+                )
             section[parent] = section = dict(child)
         try:
             section[last] = parse_yaml(value) if value else None

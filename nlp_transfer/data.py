@@ -136,9 +136,11 @@ def _cut_missing(parts: Mapping[str, Part], data: DataConfig) -> dict[str, Part]
     dealt = cut(keys, _strata(rows), shares, seed=data.split_seed)
     if not all(dealt.values()):
         names = " and ".join(shares)
-        size = f"{len(rows)} rows" + (f" in {len(set(keys))} groups by '{data.group}'" if data.group else "")
-        raise DataError(f"{train.origin}: {size} are too few to cut {names} from; add rows or give data.test "
-                        "and data.validation")  # fmt: skip
+        what = f"{len(set(keys))} " + (f"groups by '{data.group}'" if data.group else "different texts")
+        given = " and ".join(f"data.{split}" for split in shares)
+        raise DataError(
+            f"{train.origin}: {what} in {len(rows)} rows are too few to cut {names} from; add some or give {given}"
+        )
     how = f"grouped by '{data.group}', " if data.group else "stratified, " if rows[0].label is not None else ""
     result = {"train": replace(train, examples=[rows[i] for i in dealt["train"]])}
     for split in ("validation", "test"):

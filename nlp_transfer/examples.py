@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from nlp_transfer.cells import ABSENT, cell_at, cell_text, cell_texts, column_names, missing_column
+from nlp_transfer.cells import ABSENT, MAPPED, cell_at, cell_text, cell_texts, column_names, missing_column
 from nlp_transfer.errors import ConfigError, DataError, suggest
 from nlp_transfer.inspection import Example, Part, dropped_rows
 from nlp_transfer.rows import RowStream
@@ -72,7 +72,8 @@ def read_part(
         examples.append(Example(number, texts, values.get(label_role(roles) or ""), member))
     for column in wanted:
         if column not in found:
-            raise missing_column(stream.name, column, seen)
+            way = MAPPED if column in columns.values() else "Name one of them in data.group."
+            raise missing_column(stream.name, column, seen, way=way)
     for reason, numbers in missing.items():
         if on_missing == "error" or not examples:
             count = f"{len(numbers)} of {len(examples) + sum(map(len, missing.values()))} rows"

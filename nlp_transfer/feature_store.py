@@ -42,7 +42,8 @@ class Store:
             fresh = compute(missing)
             known |= dict(zip([keys[i] for i in missing], fresh, strict=True))
             self._write([keys[i] for i in missing], fresh)
-        log.info("features: %d of %d from the cache", len(keys) - len(missing), len(keys))
+        if len(missing) < len(keys):
+            log.info("features: %d of %d from the cache", len(keys) - len(missing), len(keys))
         return [known[key] for key in keys]
 
     def _read(self) -> dict[bytes, np.ndarray]:

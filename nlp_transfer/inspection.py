@@ -10,6 +10,8 @@ import numpy as np
 
 from nlp_transfer.rows import SHOWN
 
+MANY_COPIES = 0.1  # share of pairs; names and OK buttons are copies by right
+
 
 @dataclass(frozen=True)
 class Example:
@@ -57,7 +59,8 @@ class Lengths:
 class SplitReport:
     """One split: where it came from and what it holds.
 
-    `duplicates` counts the rows whose text appeared before in the split, `conflicts` those of them with another label;
+    `duplicates` counts the rows whose text appeared before in the split, `conflicts` those of them with another label,
+    `copies` the rows with the same text in both of two roles;
     `fingerprint` is the sha256 of texts and labels in order.
     """
 
@@ -67,6 +70,7 @@ class SplitReport:
     labels: Mapping[str, int]
     duplicates: int
     conflicts: int
+    copies: int
     lengths: Mapping[str, Lengths]
     fingerprint: str
 
@@ -128,9 +132,15 @@ def _inspect_split(part: Part, labels: Sequence[str]) -> SplitReport:
         labels={label: counts[label] for label in labels},
         duplicates=len(part.examples) - len(first_label),
         conflicts=conflicts,
+        copies=sum(_is_copy(example) for example in part.examples),
         lengths={role: _lengths([len(whole(example.texts[role])) for example in part.examples]) for role in roles},
         fingerprint=_fingerprint(part.examples),
     )
+
+
+def _is_copy(example: Example) -> bool:
+    first, *others = (whole(text).strip() for text in example.texts.values())
+    return first in others
 
 
 def _lengths(lengths: Sequence[int]) -> Lengths:
@@ -160,6 +170,9 @@ def _warn_split(name: str, report: SplitReport) -> list[str]:
     missing = [label for label, count in report.labels.items() if not count]
     if missing:
         warnings.append(f"{name}: no row of {', '.join(map(repr, missing))}; their scores cannot be measured")
+    if report.copies > MANY_COPIES * report.rows:
+        roles = " and ".join(f"'{role}'" for role in report.lengths)
+        warnings.append(f"{name}: {report.copies} of {report.rows} rows are copies: {roles} hold the same text")
     if report.conflicts:
         warnings.append(f"{name}: {report.conflicts} rows repeat a text with another label")
     return warnings

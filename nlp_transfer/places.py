@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from nlp_transfer.bundled import bundled_rows
 from nlp_transfer.errors import DataError
-from nlp_transfer.lines import locate
+from nlp_transfer.lines import existing_file, locate
 from nlp_transfer.network import hub_reachable
 from nlp_transfer.pair_readers import parallel_rows
 from nlp_transfer.readers import SUFFIXES, class_names, format_of, named_classes, open_rows
@@ -33,6 +33,23 @@ def open_places(
         if place is not None:
             opened[split] = open_place(place, split, revision)
     return {split: opened[split] for split in SPLIT_NAMES if split in opened}
+
+
+def refuse_missing(*places: Place | None) -> None:
+    """Refuse, before anything else is done, files that are not there; what may be on the Hub is not asked for.
+
+    Raises:
+        DataError: naming the first of them.
+    """
+    for place in places:
+        for file in [place] if isinstance(place, str) else (place or {}).values():
+            if isinstance(place, Mapping) or _must_be_here(file):
+                existing_file(file)
+
+
+def _must_be_here(place: str) -> bool:
+    named = format_of(place) in SUFFIXES or not HUB_ID.fullmatch(place)
+    return named and not place.startswith("bundled:") and locate(place) is None
 
 
 def open_place(place: Place, split: str, revision: str | None = None) -> RowStream:

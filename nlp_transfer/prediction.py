@@ -20,7 +20,7 @@ from nlp_transfer.features import TokenUnits
 from nlp_transfer.layout import ADAPTER, FINISHED, TARGET
 from nlp_transfer.network import find_run
 from nlp_transfer.sources import load_source
-from nlp_transfer.sources.checkpoint import quietly, refuse_nonfinite
+from nlp_transfer.sources.checkpoint import find_damage, quietly, refuse_nonfinite
 from nlp_transfer.strategies.lora import with_adapter
 from nlp_transfer.task import Prediction, Scores, Task, Tokenizers, find_task
 
@@ -66,17 +66,18 @@ class Predictor:
             yield from self._rows(Dataset.from_dict({self.task.input_role: chunk}))
 
     def evaluate(self, data: str | Mapping[str, str], columns: Mapping[str, str] | None = None) -> Scores:
-        """Score on a labelled file.
+        """Score on a labelled file: `rows`, the scores of the task, and `simple` methods scored on the same rows.
 
         Args:
             data: file as in `data.test`.
-            columns: role -> column; by default those of the training data.
+            columns: role -> column; a role that is not named has the column that it had in training.
 
         Raises:
             DataError: the file cannot be used, or holds labels the model does not know.
         """
-        rows = read_rows(data, columns or self.columns, self.task.roles, labels=self.task.labels)
-        return self.task.score(self._rows(rows), rows)
+        rows = read_rows(data, {**self.columns, **(columns or {})}, self.task.roles, labels=self.task.labels)
+        beside = {name: self.task.score(said, rows) for name, said in self.task.simple(rows).items()}
+        return {"rows": len(rows), **self.task.score(self._rows(rows), rows), "simple": beside}
 
     def _rows(self, rows: Dataset) -> list[Prediction]:
         units = TokenUnits(self.task.encode(rows, self.tokenizers), self.tokenizers.source.pad_token_id)
@@ -143,8 +144,8 @@ def load_model(folder: Path, auto_class: str) -> tuple[PreTrainedModel, Tokenize
     except SourceError as error:
         raise CheckpointError(str(error)) from None
     except (OSError, ValueError, KeyError, RuntimeError, TypeError) as error:
-        first = str(error).strip().splitlines()
-        raise CheckpointError(f"{folder}: cannot be loaded: {first[0] if first else type(error).__name__}") from None
+        first = str(error).strip().splitlines() or [type(error).__name__]
+        raise CheckpointError(find_damage(folder) or f"{folder}: cannot be loaded: {first[0]}") from None
 
 
 def _open(folder: Path, auto: Any) -> tuple[PreTrainedModel, Tokenizers]:

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from nlp_transfer.layout import PROBES
 from nlp_transfer.task import Prediction
 
-FILE = "probes.jsonl"
 TOLERANCE = 1e-4
 
 
@@ -17,12 +17,12 @@ def write_probes(folder: Path, inputs: Sequence[Any], said: Sequence[Prediction]
         json.dumps({"input": text, "said": answer}, ensure_ascii=False)
         for text, answer in zip(inputs, said, strict=True)
     )
-    (folder / FILE).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (folder / PROBES).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def read_probes(folder: Path) -> tuple[list[Any], list[Prediction]]:
     """Inputs and answers; none where the run kept none."""
-    path = folder / FILE
+    path = folder / PROBES
     lines = path.read_text(encoding="utf-8").split("\n") if path.is_file() else []
     found = [json.loads(line) for line in lines if line]
     return [one["input"] for one in found], [one["said"] for one in found]

@@ -109,7 +109,8 @@ def _compare(row: Row, other: Row, labels: Mapping[str, str], task: type[Task]) 
     if found.low > 0:
         judgement = f"beats {name}"
     elif found.high < 0:
-        judgement = f"is worse than {name}" + ("" if row.scratch else ": negative transfer")
+        # Transfer is judged by the same model from scratch; a simple method shows only what the task is worth.
+        judgement = f"is worse than {name}" + (": negative transfer" if other.scratch and other.source else "")
     else:
         judgement = f"does not beat {name} (the difference may be chance)"
     return f"{labels[row.name]} {judgement}: {_interval(found, task.points)} test {task.compared or task.selection}."

@@ -83,6 +83,8 @@ def save_model(model: PreTrainedModel, tokenizers: Tokenizers, folder: Path) -> 
     if type(config) in AUTO_MAPS:
         config.auto_map = AUTO_MAPS[type(config)]
     quietly(lambda: model.save_pretrained(folder))
+    for weights in folder.glob("*.safetensors"):
+        shutil.copymode(folder / "config.json", weights)  # safetensors leaves it readable by nobody else
     tokenizers.source.save_pretrained(folder)
     if tokenizers.target is not None:
         tokenizers.target.save_pretrained(folder / TARGET)

@@ -1,6 +1,7 @@
 """Running text to sentences by the marks that end them, in scripts with and without spaces between words."""
 
 import re
+from collections.abc import Sequence
 
 CLOSING = "\"'”’»)\\]）」』】"
 END = re.compile(rf"[.!?…]+[{CLOSING}]*(?=\s)|[。！？｡]+[{CLOSING}]*|\n\s*\n")
@@ -13,6 +14,7 @@ ABBREVIATION = re.compile(
 INITIAL = re.compile(r"(?:^|[\s(\[.-])[^\W\d_]\.$")  # "J." or the last part of "U.S."
 NUMBER = re.compile(r"\b(?:nos?|nr)\.$", re.IGNORECASE)  # "no." is a word, unless a digit follows
 NEXT = re.compile(r"\s*[\"'“‘«(\[]*(\w)")
+UNSPACED = re.compile("[\u3000-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff00-\uffef]")  # Chinese, Japanese
 TAIL = 20  # characters before a mark that are looked at
 
 
@@ -32,6 +34,15 @@ def split_sentences(text: str) -> list[str]:
             start = match.end()
     kept = [" ".join(sentence.split()) for sentence in [*found, text[start:]]]
     return [sentence for sentence in kept if sentence] or [text.strip()]
+
+
+def join_sentences(sentences: Sequence[str]) -> str:
+    """Put sentences behind each other, with a space unless both sides are Chinese or Japanese."""
+    text = ""
+    for sentence in sentences:
+        beside = UNSPACED.search(text[-2:]) and UNSPACED.search(sentence[:2])  # two: one may be a quotation mark
+        text += ("" if beside or not text else " ") + sentence
+    return text
 
 
 def _ends(before: str, following: str, *, cased: bool) -> bool:

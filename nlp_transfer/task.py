@@ -128,6 +128,10 @@ class Task(ABC):
     def hits(self, predictions: Sequence[Prediction], rows: "Dataset") -> list[float]:
         """The `selection` score of each example alone (for accuracy 1 or 0), to compare two models pair by pair."""
 
+    def simple(self, rows: "Dataset") -> "dict[str, list[Prediction]]":  # noqa: ARG002 - for those who have some
+        """Predictions of the simple methods that need no training, for rows that stand alone: name -> predictions."""
+        return {}
+
     @abstractmethod
     def baselines(self, splits: "Splits") -> "dict[str, dict[str, list[Prediction]]]":
         """Predictions of simple methods for the validation and test rows: name -> split -> predictions."""

@@ -1,6 +1,7 @@
 """Scores of written text: BLEU, chrF and TER by sacreBLEU, ROUGE by rouge_score; all offline.
 
-BLEU and chrF are reported with sacreBLEU's signature (Post 2018, A call for clarity in reporting BLEU scores).
+BLEU and chrF are reported with sacreBLEU's signature (Post 2018, A call for clarity in reporting BLEU scores), which
+names how BLEU cuts words: `zh` for Chinese, `char` for Japanese, Korean and Thai, `13a` for scripts with spaces.
 """
 
 import re
@@ -14,6 +15,7 @@ from nlp_transfer.errors import DataError
 
 KINDS = ("rouge1", "rouge2", "rougeL")
 LONE = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u0e00-\u0eff"  # scripts that do not space their words
+HAN, SYLLABLES = re.compile("[\u4e00-\u9fff]"), re.compile("[\u3040-\u30ff\uac00-\ud7af\u0e00-\u0e7f]")
 WORD = re.compile(rf"[{LONE}]|[^\W_{LONE}]+")
 
 
@@ -30,10 +32,22 @@ def translation_scores(predictions: Sequence[str], references: Sequence[str], *,
     _check(predictions, references)
     scores: dict[str, Any] = {}
     signatures = {}
-    for name, metric in {"bleu": BLEU(), "chrf": CHRF(), **({"ter": TER()} if ter else {})}.items():
+    for name, metric in {
+        "bleu": BLEU(tokenize=_tokenizer(references)),
+        "chrf": CHRF(),
+        **({"ter": TER()} if ter else {}),
+    }.items():
         scores[name] = float(metric.corpus_score(list(predictions), [list(references)]).score)
         signatures[name] = str(metric.get_signature())
     return {**scores, "signatures": signatures}
+
+
+def _tokenizer(references: Sequence[str]) -> str:
+    """How BLEU cuts words in the script that most of the references are in."""
+    text = "".join(references)
+    if len(SYLLABLES.findall(text)) > 0.1 * len(text):  # Japanese mixes them with Han
+        return "char"
+    return "zh" if len(HAN.findall(text)) > 0.3 * len(text) else "13a"
 
 
 def sentence_chrf(predictions: Sequence[str], references: Sequence[str]) -> list[float]:

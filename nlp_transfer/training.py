@@ -4,7 +4,7 @@ import contextlib
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,18 @@ from nlp_transfer.features import (
     replaying,
 )
 from nlp_transfer.modeling.pooled import PooledClassifier
-from nlp_transfer.modeling.static import StaticModel
+from nlp_transfer.optimizers import make_optimizer, rate_factor
+from nlp_transfer.parameters import (
+    check_moved,
+    check_rested,
+    fingerprints,
+    freeze,
+    load_state,
+    moving,
+    restricted,
+    train_mode,
+    trained_state,
+)
 from nlp_transfer.solvers import solve, standardise
 from nlp_transfer.strategies import Phase, Plan
 from nlp_transfer.task import Scores, Task, Tokenizers
@@ -236,11 +247,7 @@ class Trainer:
         value = float(scores[self.task.selection])
         if value > history.best:
             history.best, history.scores, history.waited = value, scores, 0
-            history.state = {
-                name: parameter.detach().cpu().clone()
-                for name, parameter in full_state(model).items()
-                if name in self.plan.moving or name.startswith(("head.shift", "head.scale"))
-            }
+            history.state = trained_state(model, self.plan.moving)
         else:
             history.waited += 1
         record = {"phase": phase.name, **facts, "step": history.steps, "validation": flat(scores)}
@@ -258,129 +265,6 @@ class Trainer:
     def _progress(self, batches: list[np.ndarray], label: str) -> Iterator[np.ndarray]:
         show = self.settings.progress and self.accelerator.is_main_process
         yield from tqdm(batches, desc=label, unit="batch", disable=None if show else True, leave=False)
-
-
-def rate_factor(step: int, total: int, phase: Phase) -> float:
-    """Share of the peak rate at a step (from 0): a linear rise, then linear, cosine or no decay.
-
-    With a tenth of warm-up and linear decay this is the slanted triangle of Howard & Ruder 2018, section 3.2.
-    """
-    rise = phase.warmup * total
-    if step < rise:
-        return (step + 1) / (rise + 1)
-    done = (step - rise) / max(1.0, total - rise)
-    match phase.schedule:
-        case "linear":
-            return max(0.0, 1.0 - done)
-        case "cosine":
-            return 0.5 * (1.0 + math.cos(math.pi * min(1.0, done)))
-        case "constant":
-            return 1.0
-
-
-def freeze(model: nn.Module, rates: Mapping[str, float]) -> None:
-    """Let exactly the named parameters require gradients."""
-    for name, parameter in model.named_parameters():
-        parameter.requires_grad_(name in rates)
-
-
-def train_mode(module: nn.Module) -> None:
-    """Put into train mode what trains; a subtree that is wholly frozen goes to eval mode, so its dropout rests."""
-    module.train()
-    _rest(module)
-
-
-def _rest(module: nn.Module) -> None:
-    parameters = list(module.parameters())
-    if parameters and not any(parameter.requires_grad for parameter in parameters):
-        module.eval()
-        return
-    for child in module.children():
-        _rest(child)
-
-
-def moving(model: nn.Module, rates: Mapping[str, float]) -> Iterator[tuple[str, nn.Parameter]]:
-    """The named parameters that train, as they are in the model now."""
-    return ((name, parameter) for name, parameter in model.named_parameters() if name in rates)
-
-
-def make_optimizer(model: nn.Module, rates: Mapping[str, float], weight_decay: float) -> torch.optim.AdamW:
-    """Fused AdamW (Loshchilov & Hutter 2019), a group per rate and decay; biases, norms and embeddings do not decay."""
-    tables = {f"{name}.weight" for name, module in model.named_modules() if isinstance(module, nn.Embedding)}
-    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
-    for name, parameter in moving(model, rates):
-        parameter.requires_grad_(True)
-        decay = weight_decay if parameter.ndim > 1 and name not in tables and "lora_embedding" not in name else 0.0
-        groups.setdefault((rates[name], decay), []).append(parameter)
-    listed = [{"params": group, "lr": rate, "weight_decay": decay} for (rate, decay), group in groups.items()]
-    return torch.optim.AdamW(listed, fused=True)
-
-
-@contextlib.contextmanager
-def restricted(model: nn.Module, rates: Mapping[str, float], splits: list[Encoded]) -> Iterator[None]:
-    """While a table of static vectors trains, work on the rows of the run's words only.
-
-    Rows that no text uses get no gradient and no decay, so the result is that of the whole table.
-    """
-    tables = [module for name, module in _statics(model) if any(one.startswith(f"{name}.embeddings.") for one in rates)]
-    used = (
-        {0, 1, *(token for split in splits for unit in split.inputs for token in unit["input_ids"])} if tables else ()
-    )
-    ids = torch.tensor(sorted(used))
-    for table in tables:
-        table.restrict(ids)
-    try:
-        yield
-    finally:
-        for table in tables:
-            table.restore()
-
-
-def _statics(model: nn.Module) -> list[tuple[str, StaticModel]]:
-    return [(name, module) for name, module in model.named_modules() if isinstance(module, StaticModel)]
-
-
-def full_state(model: nn.Module) -> dict[str, Tensor]:
-    """The model's state by name; a restricted table appears whole."""
-    whole = {f"{name}.{part}": tensor for name, table in _statics(model) for part, tensor in table.whole().items()}
-    return {**model.state_dict(), **whole}
-
-
-def load_state(model: nn.Module, state: Mapping[str, Tensor]) -> None:
-    """Write tensors back into the model in place."""
-    own = model.state_dict()
-    with torch.no_grad():
-        for name, value in state.items():
-            own[name].copy_(value)
-
-
-def fingerprints(model: nn.Module, rates: Mapping[str, float]) -> dict[str, int]:
-    """The write counter of every frozen parameter; any change in place raises it."""
-    return {name: parameter._version for name, parameter in model.named_parameters() if name not in rates}
-
-
-def check_rested(model: nn.Module, before: Mapping[str, int]) -> None:
-    """Make sure that no frozen parameter was written to.
-
-    Raises:
-        TrainingError: naming one that was.
-    """
-    for name, parameter in model.named_parameters():
-        if name in before and parameter._version != before[name]:
-            raise TrainingError(f"frozen parameter {name} was changed by training; this is a bug, please report it")
-
-
-def check_moved(model: nn.Module, start: Mapping[str, Tensor]) -> None:
-    """Make sure that what should train does, after a few steps.
-
-    Raises:
-        TrainingError: naming parameters that the loss does not reach.
-    """
-    own = dict(model.named_parameters())
-    still = [name for name, value in start.items() if own[name].shape == value.shape and torch.equal(own[name], value)]
-    dead = [name for name in still if own[name].grad is None]
-    if dead:
-        raise TrainingError(f"{len(dead)} parameters should train but do not move, among them {dead[0]}")
 
 
 def flat(scores: Scores) -> dict[str, float]:

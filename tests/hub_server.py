@@ -8,6 +8,7 @@ huggingface_hub 2.4; start it, set HF_ENDPOINT and HF_HUB_DISABLE_XET=1 for the 
 import base64
 import hashlib
 import json
+import math
 import re
 import secrets
 import threading
@@ -96,7 +97,7 @@ class Repository:
 
 
 @dataclass
-class Refusal(Exception):
+class RefusalError(Exception):
     """An answer other than success."""
 
     status: int
@@ -138,7 +139,7 @@ class HubServer:
         self.hanging.clear()
 
     def fail(self, endpoint, kind, times=1):
-        """Answer the next requests with 503 or 429, `drop` the connection, before or `drop after` the work, or `hang`."""
+        """Answer with 503 or 429, `drop` the connection before the work or `drop after` it, or `hang`."""
         self.faults.append([endpoint, kind, times])
 
     def fault(self, endpoint):
@@ -210,7 +211,7 @@ def _index_errors(entry, where):
             value = metric.get("value")
             if not metric.get("type") or isinstance(value, bool) or not isinstance(value, int | float):
                 yield f'"{at}.metrics[{position}]" needs type and value'
-            elif value != value or value in (float("inf"), float("-inf")):
+            elif not math.isfinite(value):
                 yield f'"{at}.metrics[{position}].value" must be a finite number'
 
 
@@ -273,19 +274,22 @@ class _Handler(BaseHTTPRequestHandler):
         if fault == "drop":
             return self._drop(name)
         try:
-            if fault in (503, 429):
-                raise Refusal(fault, "busy")
-            if found is None:
-                raise Refusal(404, f"no such endpoint: {self.command} {split.path}")
-            parts = {key: unquote(value) for key, value in found.groupdict().items() if value is not None}
-            with self.hub.lock:
-                status, headers, content = getattr(self, f"_{name}")(**parts)
-        except Refusal as refusal:
+            status, headers, content = self._work(name, found, fault)
+        except RefusalError as refusal:
             status, headers, content = self._refused(refusal)
         if fault == "drop after":
             return self._drop(name)
         self.hub.asked.append((name, status))
         return self._send(status, headers, content)
+
+    def _work(self, name, found, fault):
+        if fault in (503, 429):
+            raise RefusalError(fault, "busy")
+        if found is None:
+            raise RefusalError(404, f"no such endpoint: {self.command} {self.path}")
+        parts = {key: unquote(value) for key, value in found.groupdict().items() if value is not None}
+        with self.hub.lock:
+            return getattr(self, f"_{name}")(**parts)
 
     def _read(self):
         if self.headers.get("Transfer-Encoding") != "chunked":
@@ -329,24 +333,24 @@ class _Handler(BaseHTTPRequestHandler):
             return None, False
         user = USERS.get(given.removeprefix("Bearer "))
         if user is None:
-            raise Refusal(401, "Invalid credentials in Authorization header")
+            raise RefusalError(401, "Invalid credentials in Authorization header")
         return user
 
     def _repository(self, name, *, write=False):
         user, may_write = self._user()
         found = self.hub.repositories.get(name)
         if found is None or (found.private and user != found.owner):
-            raise Refusal(404 if user else 401, "Repository not found", "RepoNotFound")
+            raise RefusalError(404 if user else 401, "Repository not found", "RepoNotFound")
         if write and user is None:
-            raise Refusal(401, "Invalid username or password.")
+            raise RefusalError(401, "Invalid username or password.")
         if write and not (may_write and user == found.owner):
-            raise Refusal(403, "Forbidden: you need the write permission on this repository")
+            raise RefusalError(403, "Forbidden: you need the write permission on this repository")
         return found
 
     def _at(self, repository, revision):
         found = repository.find(revision)
         if found is None:
-            raise Refusal(404, f"Invalid rev id: {revision}", "RevisionNotFound")
+            raise RefusalError(404, f"Invalid rev id: {revision}", "RevisionNotFound")
         return found
 
     # Endpoints.
@@ -354,20 +358,20 @@ class _Handler(BaseHTTPRequestHandler):
     def _whoami(self):
         user, _ = self._user()
         if user is None:
-            raise Refusal(401, "Invalid username or password.")
+            raise RefusalError(401, "Invalid username or password.")
         return 200, {}, {"type": "user", "name": user, "orgs": [], "auth": {"type": "access_token"}}
 
     def _create(self):
         asked = json.loads(self.body)
         user, may_write = self._user()
         if user is None:
-            raise Refusal(401, "Invalid username or password.")
+            raise RefusalError(401, "Invalid username or password.")
         owner = asked.get("organization") or user
         name = f"{owner}/{asked['name']}"
         if asked.get("type", "model") != "model" or not NAME.fullmatch(asked["name"]):
-            raise Refusal(400, f"Invalid repo name: {name}")
+            raise RefusalError(400, f"Invalid repo name: {name}")
         if owner != user or not may_write:
-            raise Refusal(403, f"You don't have the rights to create a model under the namespace \"{owner}\"")
+            raise RefusalError(403, f'You don\'t have the rights to create a model under the namespace "{owner}"')
         if name in self.hub.repositories:
             return 409, {}, {"error": "You already created this model repo", "url": f"{self.hub.url}/{name}"}
         self.hub.make(name, private=asked.get("visibility") == "private")
@@ -381,7 +385,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _branch(self, repo, revision):
         repository = self._repository(repo, write=True)
         if revision in repository.refs:
-            raise Refusal(409, "Reference already exists")
+            raise RefusalError(409, "Reference already exists")
         repository.refs[revision] = repository.refs["main"]
         return 200, {}, {}
 
@@ -440,7 +444,7 @@ class _Handler(BaseHTTPRequestHandler):
             _check_name(one["path"])
             sample = base64.b64decode(one["sample"], validate=True)
             if len(sample) != min(512, one["size"]):
-                raise Refusal(400, f"{one['path']}: the sample is not the first 512 bytes")
+                raise RefusalError(400, f"{one['path']}: the sample is not the first 512 bytes")
             mode = {"path": one["path"], "shouldIgnore": False}
             mode["uploadMode"] = "lfs" if is_large(one["path"], sample, one["size"]) else "regular"
             if one["path"] in held:
@@ -453,13 +457,13 @@ class _Handler(BaseHTTPRequestHandler):
         asked = json.loads(self.body)
         repository = self._repository(repo, write="ref" in asked)
         if asked["operation"] != "upload" or asked["hash_algo"] != "sha256" or "basic" not in asked["transfers"]:
-            raise Refusal(422, "unknown operation, digest or transfer")
+            raise RefusalError(422, "unknown operation, digest or transfer")
         if "ref" in asked:
             self._at(repository, asked["ref"]["name"])
         objects = []
         for one in asked["objects"]:
             if not re.fullmatch(r"[0-9a-f]{64}", one["oid"]):
-                raise Refusal(422, "oid is no sha256")
+                raise RefusalError(422, "oid is no sha256")
             entry = {"oid": one["oid"], "size": one["size"]}
             if one["oid"] not in self.hub.stored:
                 signature = secrets.token_hex(8)
@@ -476,9 +480,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.hub.leaks.append("PUT: the token was sent to the storage")
         wanted = self.hub.granted.get(signature)
         if wanted is None:
-            raise Refusal(403, "the signature is not valid")
+            raise RefusalError(403, "the signature is not valid")
         if (hashlib.sha256(self.body).hexdigest(), len(self.body)) != wanted:
-            raise Refusal(400, "XAmzContentSHA256Mismatch")
+            raise RefusalError(400, "XAmzContentSHA256Mismatch")
         self.hub.stored[wanted[0]] = self.body
         return 200, {"ETag": f'"{wanted[0][:32]}"'}, b""
 
@@ -486,9 +490,9 @@ class _Handler(BaseHTTPRequestHandler):
         asked = json.loads(self.body)
         self._repository(repo)
         if self.headers.get("Authorization") is None:
-            raise Refusal(401, "Invalid username or password.")
+            raise RefusalError(401, "Invalid username or password.")
         if len(self.hub.stored.get(asked["oid"], b"")) != asked["size"]:
-            raise Refusal(422, "the object is not there or has another size")
+            raise RefusalError(422, "the object is not there or has another size")
         return 200, {}, {}
 
     def _commit(self, repo, revision):
@@ -498,18 +502,18 @@ class _Handler(BaseHTTPRequestHandler):
         repository = self._repository(repo, write=not pull)
         user, _ = self._user()
         if user is None:
-            raise Refusal(401, "Invalid username or password.")
+            raise RefusalError(401, "Invalid username or password.")
         head, *operations = [json.loads(line) for line in self.body.splitlines()]
         if head["key"] != "header" or not head["value"].get("summary"):
-            raise Refusal(400, "the first line must be a header with a summary")
+            raise RefusalError(400, "the first line must be a header with a summary")
         base = self._at(repository, revision)
         if head["value"].get("parentCommit", base.oid) != base.oid:
-            raise Refusal(412, "A commit has happened since. Please refresh and try again.")
+            raise RefusalError(412, "A commit has happened since. Please refresh and try again.")
         files = dict(base.files)
         for operation in operations:
             self._apply(files, operation["key"], operation["value"])
         if errors := card_errors(files.get("README.md", File(b"", False)).content.decode()):
-            raise Refusal(400, "; ".join(errors))
+            raise RefusalError(400, "; ".join(errors))
         commit = Commit(head["value"]["summary"], files, base.oid)
         number = len(repository.pulls) + 1
         repository.add(f"refs/pr/{number}" if pull else revision, commit)
@@ -524,19 +528,19 @@ class _Handler(BaseHTTPRequestHandler):
         if kind == "file":
             content = base64.b64decode(value["content"], validate=True)
             if is_large(name, content[:512], len(content)):
-                raise Refusal(400, f"Your push was rejected because it contains binary files: {name}")
+                raise RefusalError(400, f"Your push was rejected because it contains binary files: {name}")
             files[name] = File(content, large=False)
         elif kind == "lfsFile":
             content = self.hub.stored.get(value["oid"])
             if content is None or value["algo"] != "sha256" or value.get("size", len(content)) != len(content):
-                raise Refusal(422, f"{name}: the large file is not there or has another size")
+                raise RefusalError(422, f"{name}: the large file is not there or has another size")
             files[name] = File(content, large=True)
         elif kind == "deletedFile":
             if name not in files:
-                raise Refusal(404, "A file with this name doesn't exist", "EntryNotFound")
+                raise RefusalError(404, "A file with this name doesn't exist", "EntryNotFound")
             del files[name]
         else:
-            raise Refusal(400, f"unknown operation {kind}")
+            raise RefusalError(400, f"unknown operation {kind}")
 
     def _resolve(self, repo, revision, path):
         commit = self._at(self._repository(repo), revision)
@@ -560,4 +564,4 @@ class _Handler(BaseHTTPRequestHandler):
 def _check_name(name):
     parts = name.split("/")
     if not name or name.startswith("/") or "\\" in name or any(part in {"", ".", "..", ".git"} for part in parts):
-        raise Refusal(400, f"Invalid path: {name}")
+        raise RefusalError(400, f"Invalid path: {name}")

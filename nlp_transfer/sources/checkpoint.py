@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError
+from tokenizers import Tokenizer
 from transformers import (
     AutoConfig,
     AutoModel,
@@ -194,6 +195,8 @@ class Checkpoint:
         said = " ".join(str(error).split())[:MOST] or type(error).__name__
         folder = Path(self.location)
         if folder.is_dir():
+            if damage := find_damage(folder):
+                return damage
             if (folder / "pytorch_model.bin").exists() and not list(folder.glob("*.safetensors")):
                 return (
                     f"Checkpoint '{self.name}' has only pytorch_model.bin, a pickle that could run code when opened; "
@@ -202,13 +205,24 @@ class Checkpoint:
             return f"Checkpoint '{self.name}': its {what} cannot be loaded: {said}"
         if "safetensors" in said:
             return f"Checkpoint '{self.name}': {said} Only safetensors weights are loaded, never pickles."
-        trouble = (
-            "could not be had from the Hub" if hub_reachable() else "the Hub is out of reach and its cache lacks it"
-        )
-        return (
-            f"Checkpoint '{self.name}' is no folder here, not bundled, and {trouble}: {said} "
-            f"{suggest(self.name, [n for n, b in BUNDLED.items() if b.kind == 'checkpoint'])}"
-        )
+        if hub_reachable():
+            trouble = f"could not be had from the Hub: {said}"
+        else:
+            trouble = "the Hub is out of reach and its cache lacks it."
+        known = suggest(self.name, [name for name, one in BUNDLED.items() if one.kind == "checkpoint"])
+        return f"Checkpoint '{self.name}' is no folder here, not bundled, and {trouble} {known}"
+
+
+def find_damage(folder: Path) -> str | None:
+    """Name the small file of a saved model that cannot be read, for a message; None where all can."""
+    for path in sorted(folder.glob("*.json")):
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+            if path.name == "tokenizer.json":
+                Tokenizer.from_str(json.dumps(values))
+        except Exception as error:  # noqa: BLE001 - tokenizers raises bare exceptions
+            return f"{path}: damaged ({' '.join(str(error).split())[:MOST]}); fetch or save the model again"
+    return None
 
 
 def quietly(load: Callable[[], T]) -> T:

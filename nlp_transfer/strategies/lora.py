@@ -1,6 +1,7 @@
 """`lora`: low-rank updates beside frozen weights, through peft; newly initialised modules are trained in full."""
 
 import json
+import shutil
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -164,4 +165,5 @@ def save_adapter(model: Any, folder: Path, base: str) -> None:
     values = json.loads(path.read_text(encoding="utf-8"))
     values["base_model_name_or_path"] = Path(base).name if Path(base).exists() else base
     path.write_text(json.dumps(values, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    shutil.copymode(path, folder / "adapter_model.safetensors")  # safetensors leaves it readable by nobody else
     (folder / "README.md").unlink(missing_ok=True)  # a template card that shows local paths

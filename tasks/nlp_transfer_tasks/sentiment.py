@@ -122,6 +122,11 @@ class Sentiment(nt.Task):
             float(one["label"] == self.labels[label]) for one, label in zip(predictions, rows["label"][:], strict=True)
         ]
 
+    def simple(self, rows: "Dataset") -> "dict[str, list[Prediction]]":
+        """The most frequent class of the rows themselves."""
+        labels = rows["label"][:]
+        return {"majority": [{"label": self.labels[max(labels, key=labels.count)]}] * len(labels)}
+
     def baselines(self, splits: "Splits") -> "dict[str, dict[str, list[Prediction]]]":
         """The most frequent class, and TF-IDF with logistic regression."""
         found = nt.classification_baselines(splits)

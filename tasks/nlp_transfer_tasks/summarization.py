@@ -108,7 +108,7 @@ class Summarization(nt.Task):
         references = rows["summary"][:] if training else None
         if not self._extractive:
             return nt.encode_pairs(
-                [options.prefix + " ".join(text) for text in rows["text"][:]],
+                [options.prefix + nt.join_sentences(text) for text in rows["text"][:]],
                 None if references is None else [several[0] for several in references],
                 tokenizers,
                 max_length=options.max_length,
@@ -149,7 +149,8 @@ class Summarization(nt.Task):
         said = []
         for units, text in zip(results, _sentences(rows), strict=True):
             scores = [float(score) for unit in units for score in unit]
-            said.append(_extract(text, nt.pick_sentences(scores, text, most, trigram_blocking=blocking)))
+            picked = nt.pick_sentences(scores, text, most, trigram_blocking=blocking)
+            said.append(_extract(text, [index for index in picked if text[index].strip()]))  # an empty document has one
         return said
 
     def score(self, predictions: "Sequence[Prediction]", rows: "Dataset") -> "Scores":
@@ -161,17 +162,19 @@ class Summarization(nt.Task):
         found: list[float] = nt.rouge_each(_summaries(predictions), rows["summary"][:])[:, 0].tolist()
         return found
 
+    def simple(self, rows: "Dataset") -> "dict[str, list[Prediction]]":
+        """The first sentences."""
+        return {"lead": [_extract(text, range(min(self.options.sentences, len(text)))) for text in _sentences(rows)]}
+
     def baselines(self, splits: "Splits") -> "dict[str, dict[str, list[Prediction]]]":
         """The first sentences; and, as the ceiling of extracts, those that are nearest to a reference by ROUGE-1."""
-        most = self.options.sentences
         found: dict[str, dict[str, list[Prediction]]] = {"lead": {}, "oracle": {}}
         for split in ("validation", "test"):
             rows = getattr(splits, split)
-            texts = _sentences(rows)
-            found["lead"][split] = [_extract(text, range(min(most, len(text)))) for text in texts]
+            found["lead"][split] = self.simple(rows)["lead"]
             found["oracle"][split] = [
-                _extract(text, nt.best_sentences(text, references, most, by=("rouge1",)))
-                for text, references in zip(texts, rows["summary"][:], strict=True)
+                _extract(text, nt.best_sentences(text, references, self.options.sentences, by=("rouge1",)))
+                for text, references in zip(_sentences(rows), rows["summary"][:], strict=True)
             ]
         return found
 
@@ -182,7 +185,7 @@ def _sentences(rows: "Dataset") -> list[list[str]]:
 
 
 def _extract(text: "Sequence[str]", chosen: "Sequence[int]") -> "Prediction":
-    return {"summary": " ".join(text[index] for index in chosen), "sentences": list(chosen)}
+    return {"summary": nt.join_sentences([text[index] for index in chosen]), "sentences": list(chosen)}
 
 
 def _summaries(predictions: "Sequence[Prediction]") -> list[str]:

@@ -150,7 +150,7 @@ FAULTS = {
     own_tokenizer_code: r"asks to run Python code of its own",
     larger_tokenizer: r"largest id is \d+, the embedding table has \d+ rows",
     no_tokenizer: r"has no tokenizer",
-    broken_tokenizer: r"its tokenizer cannot be loaded: Expecting property name",
+    broken_tokenizer: r"tokenizer\.json: damaged \(Expecting property name .*; fetch or save the model again",
     no_config: r"has no config\.json",
     broken_config: r"config\.json: not valid JSON",
     config_is_a_list: r"config\.json: expected an object, found a list",

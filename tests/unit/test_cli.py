@@ -124,6 +124,9 @@ def test_wrong_option_is_answered_with_the_nearest(command):
         ("evaluate", ["{0}/finished", "--data", "{0}/no.csv"], 3, "no.csv: no such file"),
         ("evaluate", ["{0}/finished", "--data", "{0}/data.csv", "--column", "text"], 2, "is not ROLE=NAME"),
         ("predict", ["{0}/finished", "{0}/data.csv", "--column", "txet"], 3, "no column 'txet'"),
+        ("predict", ["{0}/finished", "{0}/data.csv", "--column", "txet=a"], 2, "unknown role. Known: label, text. Did"),
+        ("predict", ["{0}/finished", "{0}/nothing"], 3, "nothing: no such file"),
+        ("run", ["{0}/run.yaml", "task.name.a=1"], 2, "task.name is a value ('sentiment'), not a section with keys"),
     ],
 )
 def test_mistake_ends_in_one_line_and_the_exit_code_of_its_family(
@@ -229,8 +232,9 @@ def test_check_says_what_trains_labels_truncation_and_unknown_words_and_trains_n
     code, out, _ = command("check", place / "run.yaml", "task.max_length=8")
     assert code == 0
     for title in ("configuration", "data", "tokens", "what trains", "warnings"):
-        assert f"== {title}\n" in out
-    assert "labels:\n- negative\n- positive\n" in out
+        assert f"== {title}" in out
+    assert "train: 48 rows (negative 24, positive 24); text: " in out
+    assert "kind: vectors" in out
     assert "max_length: 8\n" in out
     assert "% truncated" in out
     assert "% unknown" in out
@@ -276,7 +280,7 @@ def test_predict_that_fails_midway_leaves_the_old_output(command, finished, tmp_
     texts = tmp_path / "texts.jsonl"
     texts.write_text('{"text": "good film"}\n' * 600 + "{broken\n")
     (tmp_path / "said.jsonl").write_text("old\n")
-    code, _, err = command("predict", finished, texts, "--output", tmp_path / "said.jsonl")
+    code, _, err = command("predict", finished, texts, "--output", tmp_path / "said.jsonl", "--force")
     assert code == 3
     assert "texts.jsonl:601:" in err
     assert (tmp_path / "said.jsonl").read_text() == "old\n"
@@ -293,6 +297,37 @@ def test_predict_refuses_an_output_it_could_not_write_before_it_loads_the_model(
     code, _, err = command("predict", finished, tmp_path / "texts.txt", "--output", tmp_path / output)
     assert code == 2
     assert err.startswith(f"error: --output {tmp_path / output} ")
+
+
+def test_predict_replaces_an_existing_output_only_when_told_to(command, finished, tmp_path, monkeypatch):
+    said = tmp_path / "said.jsonl"
+    said.write_text("old\n")
+    with monkeypatch.context() as patched:
+        patched.setattr(nlp_transfer, "load", lambda _: pytest.fail("a model was loaded"), raising=False)
+        code, _, err = command("predict", finished, "-", "--output", said, stdin="good film\n")
+    assert (code, err) == (2, f"error: --output {said} exists already; choose another, or replace it with --force\n")
+    assert said.read_text() == "old\n"
+    assert command("predict", finished, "-", "--output", said, "--force", stdin="good film\n")[0] == 0
+    assert json.loads(said.read_text())["label"] == "positive"
+
+
+@pytest.mark.parametrize("column", ["review", "text=review"])
+def test_predict_takes_a_column_by_name_or_by_role(command, finished, tmp_path, column):
+    (tmp_path / "texts.csv").write_text("review,text\ngood film,bad film\n")
+    code, out, _ = command("predict", finished, tmp_path / "texts.csv", "--column", column)
+    assert (code, answers(out)[0]["label"]) == (0, "positive")
+
+
+def test_evaluate_prints_scores_beside_the_rows_and_simple_methods_on_them(command, place, finished):
+    found = json.loads(command("evaluate", finished, "--data", place / "data.csv")[1])
+    assert found["rows"] == 60
+    assert found["simple"]["majority"]["accuracy"] == 0.5
+
+
+def test_evaluate_takes_the_columns_that_are_not_named_from_training(command, place, finished, tmp_path):
+    (tmp_path / "other.csv").write_text((place / "data.csv").read_text().replace("text,", "review,", 1))
+    code, out, _ = command("evaluate", finished, "--data", tmp_path / "other.csv", "--column", "text=review")
+    assert (code, json.loads(out)["rows"]) == (0, 60)
 
 
 def test_evaluate_prints_scores_as_json(command, place, finished):

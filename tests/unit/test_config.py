@@ -274,7 +274,9 @@ def test_override_that_is_not_key_value_is_refused(tmp_path, override):
 
 
 def test_override_below_a_value_is_refused(tmp_path):
-    assert refusal(tmp_path, BASE, "data.train.x=1") == "'data.train.x=1': 'data.train' is a value, not a section"
+    assert refusal(tmp_path, BASE, "data.train.x=1") == (
+        "'data.train.x=1': data.train is a value ('reviews.csv'), not a section with keys; set it by data.train=VALUE"
+    )
 
 
 def test_override_with_an_unknown_key_is_answered_like_one_in_the_file(tmp_path):

@@ -100,4 +100,13 @@ def test_every_cell_answers_the_same_in_a_fresh_process(grid, tmp_path):
 def test_a_run_is_scored_on_another_file_as_on_its_own(grid, task):
     folder = grid(task, "checkpoint", "full").folder
     scores = nlp_transfer.evaluate(folder, str(folder.parent / "documents.jsonl"))
-    assert 0.0 <= scores["chrf" if task == "translation" else "rouge1"] <= 100.0
+    chosen, simple = ("chrf", "copy_source") if task == "translation" else ("rouge1", "lead")
+    assert 0.0 <= scores[chosen] <= 100.0
+    assert scores["rows"] == 40
+    assert 0.0 < scores["simple"][simple][chosen] < 100.0
+
+
+@pytest.mark.parametrize("empty", ["", "  ", []])
+def test_an_empty_document_has_an_empty_extract(grid, empty):
+    said = nlp_transfer.load(grid("extractive", "bag", "frozen").folder).predict([empty, "a film ."])
+    assert said == [{"summary": "", "sentences": []}, {"summary": "a film .", "sentences": [0]}]

@@ -43,9 +43,9 @@ def test_small_gain_is_said_to_be_chance():
     assert line.startswith("minilm, frozen does not beat tfidf (the difference may be chance): +0.5 points (")
 
 
-def test_clear_loss_to_the_simple_method_is_called_negative_transfer():
+def test_clear_loss_to_the_simple_method_names_it_and_does_not_speak_of_transfer():
     (line,) = said([row("a", 0.5)], [simple("tfidf", 0.6)])
-    assert line.startswith("minilm, frozen is worse than tfidf: negative transfer: -10.0 points (")
+    assert line.startswith("minilm, frozen is worse than tfidf: -10.0 points (")
 
 
 def test_clear_loss_to_scratch_is_called_negative_transfer():

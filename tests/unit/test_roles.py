@@ -146,7 +146,7 @@ def test_rows_without_a_group_stand_alone(tmp_path):
 
 
 def test_too_few_groups_to_cut_are_said_so(tmp_path):
-    with pytest.raises(DataError, match=r"40 rows in 1 groups by 'g' are too few to cut test and validation from"):
+    with pytest.raises(DataError, match=r"1 groups by 'g' in 40 rows are too few to cut test and validation from"):
         load(tmp_path, [{"text": f"text {i}", "summary": "s", "g": "one"} for i in range(40)], group="g")
 
 
@@ -158,3 +158,19 @@ def test_a_group_column_that_is_not_there_is_refused(tmp_path):
 def test_given_splits_need_no_group_column(tmp_path):
     held = write(tmp_path / "held.jsonl", [{"text": "a", "summary": "b"}])
     assert len(load(tmp_path, grouped(40), test=held, group="meta.module").test) == 1
+
+
+def test_a_group_that_is_no_column_is_said_to_belong_to_data_group(tmp_path):
+    data = write(tmp_path / "a.jsonl", [{"source": f"s {i}", "target": "t", "grp": 1} for i in range(9)])
+    with pytest.raises(
+        DataError, match=r"no column 'group'\. Known: grp, source, target\. Did you mean 'grp'\?"
+    ) as caught:
+        load_splits(DataConfig(train=data, group="group"), PAIR)
+    assert str(caught.value).endswith("Name one of them in data.group.")
+
+
+def test_pairs_of_equal_texts_are_counted_and_many_of_them_are_warned_of(tmp_path):
+    rows = [{"source": f"s {i}", "target": f"s {i} " if i % 2 else f"t {i}"} for i in range(40)]
+    report = load_splits(DataConfig(train=write(tmp_path / "a.jsonl", rows)), PAIR).report
+    assert sum(split.copies for split in report.splits.values()) == 20
+    assert any("rows are copies: 'source' and 'target' hold the same text" in warning for warning in report.warnings)

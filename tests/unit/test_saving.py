@@ -47,10 +47,17 @@ def test_a_run_folder_holds_what_it_promises(finished):
         "metrics.json",
         "model",
         "predictions.jsonl",
+        "probes.jsonl",
+        "README.md",
     }
     assert {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"} <= {
         path.name for path in (finished / "model").iterdir()
     }
+
+
+def test_weights_may_be_read_by_whom_their_neighbours_may(finished):
+    modes = {path.name: path.stat().st_mode for path in (finished / "model").iterdir()}
+    assert modes["model.safetensors"] == modes["config.json"]
 
 
 def test_label_names_are_kept_in_the_configuration_of_the_model(finished):

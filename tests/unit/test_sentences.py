@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nlp_transfer.sentences import split_sentences
+from nlp_transfer.sentences import join_sentences, split_sentences
 
 
 @pytest.mark.parametrize(
@@ -62,3 +62,19 @@ def test_a_long_text_is_cut_in_time_that_grows_with_its_length():
     assert len(split_sentences("A short one. " * 50_000)) == 50_000
     assert len(split_sentences("vs. " * 100_000)) == 1
     assert time.process_time() - start < 3
+
+
+@pytest.mark.parametrize(
+    ("sentences", "text"),
+    [
+        (["One.", "Two."], "One. Two."),
+        (["今天很好。", "明天也好。"], "今天很好。明天也好。"),
+        (["「はい」。", "「いいえ」"], "「はい」。「いいえ」"),
+        (["“好。”", "“是。”"], "“好。”“是。”"),
+        (["좋다.", "아니다."], "좋다. 아니다."),
+        (["See 东京。", "Then go."], "See 东京。 Then go."),
+        ([], ""),
+    ],
+)
+def test_sentences_are_joined_as_their_script_is_written(sentences, text):
+    assert join_sentences(sentences) == text

@@ -11,10 +11,11 @@ from transformers import AutoModelForSequenceClassification
 
 from nlp_transfer.errors import ConfigError, TrainingError
 from nlp_transfer.models.classification import build_classifier
+from nlp_transfer.optimizers import rate_factor
+from nlp_transfer.parameters import check_moved, check_rested, fingerprints, freeze, train_mode
 from nlp_transfer.strategies import make_plan
 from nlp_transfer.strategies.blocks import blocks
 from nlp_transfer.task import Tokenizers
-from nlp_transfer.training import check_moved, check_rested, fingerprints, freeze, rate_factor, train_mode
 
 RATE = 0.01
 

@@ -16,7 +16,7 @@ from nlp_transfer.evaluation import infer
 from nlp_transfer.features import Boundary, TokenUnits, compute, find_boundary, replay
 from nlp_transfer.modeling.sentence_scorer import pool_sentences
 from nlp_transfer.prediction import Predictor, load_model
-from nlp_transfer.running import _each_text
+from nlp_transfer.prepared import _each_text
 from nlp_transfer.saving import save_model
 from nlp_transfer.sources import load_source
 from nlp_transfer.strategies import blocks

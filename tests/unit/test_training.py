@@ -10,11 +10,12 @@ from tiny import BAD, GOOD, Training, checkpoint, rows, save_checkpoint, sentime
 
 from nlp_transfer.errors import TrainingError
 from nlp_transfer.models.classification import classification_loss
+from nlp_transfer.optimizers import make_optimizer
 from nlp_transfer.saving import save_model
 from nlp_transfer.sources import load_source
 from nlp_transfer.strategies import save_adapter
 from nlp_transfer.task import Tokenizers
-from nlp_transfer.training import Trainer, make_optimizer
+from nlp_transfer.training import Trainer
 from nlp_transfer_tasks.sentiment import Sentiment
 
 STRATEGIES = [
@@ -205,7 +206,7 @@ def test_the_best_state_of_a_restricted_table_is_put_back_whole(tmp_path, monkey
     tables = []
 
     def validate(self, model, validation):
-        from nlp_transfer.training import full_state
+        from nlp_transfer.parameters import full_state
 
         tables.append(full_state(model)["encoder.embeddings.weight"].clone())
         return {"accuracy": scores[len(tables) - 1]}

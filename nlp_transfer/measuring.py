@@ -1,0 +1,76 @@
+"""What is measured of a trained model and of the simple methods, and the proof that what was saved answers the same."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from datasets import Dataset
+from transformers import PreTrainedModel
+
+from nlp_transfer.errors import TrainingError
+from nlp_transfer.evaluation import infer
+from nlp_transfer.feature_store import cache_folder
+from nlp_transfer.features import WHOLE, TokenUnits, Units, find_boundary, open_store, replay
+from nlp_transfer.prediction import Predictor, open_run
+from nlp_transfer.prepared import Prepared, rows_of
+from nlp_transfer.probes import alike, write_probes
+from nlp_transfer.report import Row
+from nlp_transfer.strategies import Plan
+from nlp_transfer.task import Prediction
+
+PROBES = 32  # test examples predicted again by the reloaded model
+
+
+def predict_split(prepared: Prepared, model: PreTrainedModel, split: str, plan: Plan) -> list[Prediction]:
+    """Single-precision predictions for a split; frozen features that are kept on disk are looked up there."""
+    tokens = TokenUnits(prepared.encoded[split], prepared.tokenizers.source.pad_token_id)
+    units: Units = tokens
+    boundary = find_boundary(model, plan.moving)
+    if plan.cache == "disk" and boundary is not None and boundary.kind in WHOLE:
+        units = replay(model, tokens, boundary, open_store(model, boundary, cache_folder())) or tokens
+    results = infer(model, prepared.task, units)
+    return prepared.task.decode(results, getattr(prepared.splits, split), prepared.tokenizers)
+
+
+def measure_baselines(prepared: Prepared) -> tuple[Row, ...]:
+    """The task's simple methods, scored like the model."""
+    rows, task = rows_of(prepared.splits), prepared.task
+    return tuple(
+        Row(
+            name=name,
+            source="",
+            strategy="",
+            scratch=True,
+            trainable=0,
+            total=0,
+            seconds=None,
+            validation=task.score(found["validation"], rows["validation"]),
+            test=task.score(found["test"], rows["test"]),
+            correct=task.hits(found["test"], rows["test"]),
+        )
+        for name, found in task.baselines(prepared.splits).items()
+    )
+
+
+def verify(folder: Path, prepared: Prepared, model: PreTrainedModel) -> None:
+    """Reload what was saved and let both predict the same texts; keep these, for they serve a publication too.
+
+    Raises:
+        TrainingError: the reloaded model predicts otherwise.
+    """
+    texts = list(prepared.splits.test[prepared.task.input_role][:PROBES])
+    trained = Predictor(prepared.task, model, prepared.tokenizers, {}).predict(texts)
+    for text, before, after in zip(texts, trained, open_run(folder).predict(texts), strict=True):
+        if not alike(before, after):
+            raise TrainingError(
+                f"{folder / 'model'}: the saved model answers {after} to {str(text)[:60]!r}, the trained one {before}"
+            )
+    write_probes(folder, texts, trained)
+
+
+def write_predictions(path: Path, predictions: Sequence[Prediction], rows: Dataset) -> None:
+    """One line per test row: its place in the file and what the model said."""
+    lines = (
+        json.dumps({"row": row, **said}, ensure_ascii=False) for row, said in zip(rows["row"], predictions, strict=True)
+    )
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -1,0 +1,110 @@
+"""Which parameters move in a phase, their state by name, and the proof that the others rested."""
+
+import contextlib
+from collections.abc import Iterator, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from nlp_transfer.batching import Encoded
+from nlp_transfer.errors import TrainingError
+from nlp_transfer.modeling.static import StaticModel
+
+
+def freeze(model: nn.Module, rates: Mapping[str, float]) -> None:
+    """Let exactly the named parameters require gradients."""
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(name in rates)
+
+
+def train_mode(module: nn.Module) -> None:
+    """Put into train mode what trains; a subtree that is wholly frozen goes to eval mode, so its dropout rests."""
+    module.train()
+    _rest(module)
+
+
+def _rest(module: nn.Module) -> None:
+    parameters = list(module.parameters())
+    if parameters and not any(parameter.requires_grad for parameter in parameters):
+        module.eval()
+        return
+    for child in module.children():
+        _rest(child)
+
+
+def moving(model: nn.Module, rates: Mapping[str, float]) -> Iterator[tuple[str, nn.Parameter]]:
+    """The named parameters that train, as they are in the model now."""
+    return ((name, parameter) for name, parameter in model.named_parameters() if name in rates)
+
+
+@contextlib.contextmanager
+def restricted(model: nn.Module, rates: Mapping[str, float], splits: list[Encoded]) -> Iterator[None]:
+    """While a table of static vectors trains, work on the rows of the run's words only.
+
+    Rows that no text uses get no gradient and no decay, so the result is that of the whole table.
+    """
+    tables = [module for name, module in _statics(model) if any(one.startswith(f"{name}.embeddings.") for one in rates)]
+    used = (
+        {0, 1, *(token for split in splits for unit in split.inputs for token in unit["input_ids"])} if tables else ()
+    )
+    ids = torch.tensor(sorted(used))
+    for table in tables:
+        table.restrict(ids)
+    try:
+        yield
+    finally:
+        for table in tables:
+            table.restore()
+
+
+def _statics(model: nn.Module) -> list[tuple[str, StaticModel]]:
+    return [(name, module) for name, module in model.named_modules() if isinstance(module, StaticModel)]
+
+
+def full_state(model: nn.Module) -> dict[str, Tensor]:
+    """The model's state by name; a restricted table appears whole."""
+    whole = {f"{name}.{part}": tensor for name, table in _statics(model) for part, tensor in table.whole().items()}
+    return {**model.state_dict(), **whole}
+
+
+def trained_state(model: nn.Module, names: frozenset[str]) -> dict[str, Tensor]:
+    """Copies on the CPU of the named parameters and of every buffer: all that training changes."""
+    resting = {name for name, _ in model.named_parameters(remove_duplicate=False)} - names
+    return {name: tensor.detach().cpu().clone() for name, tensor in full_state(model).items() if name not in resting}
+
+
+def load_state(model: nn.Module, state: Mapping[str, Tensor]) -> None:
+    """Write tensors back into the model in place."""
+    own = model.state_dict()
+    with torch.no_grad():
+        for name, value in state.items():
+            own[name].copy_(value)
+
+
+def fingerprints(model: nn.Module, rates: Mapping[str, float]) -> dict[str, int]:
+    """The write counter of every frozen parameter; any change in place raises it."""
+    return {name: parameter._version for name, parameter in model.named_parameters() if name not in rates}
+
+
+def check_rested(model: nn.Module, before: Mapping[str, int]) -> None:
+    """Make sure that no frozen parameter was written to.
+
+    Raises:
+        TrainingError: naming one that was.
+    """
+    for name, parameter in model.named_parameters():
+        if name in before and parameter._version != before[name]:
+            raise TrainingError(f"frozen parameter {name} was changed by training; this is a bug, please report it")
+
+
+def check_moved(model: nn.Module, start: Mapping[str, Tensor]) -> None:
+    """Make sure that what should train does, after a few steps.
+
+    Raises:
+        TrainingError: naming parameters that the loss does not reach.
+    """
+    own = dict(model.named_parameters())
+    still = [name for name, value in start.items() if own[name].shape == value.shape and torch.equal(own[name], value)]
+    dead = [name for name in still if own[name].grad is None]
+    if dead:
+        raise TrainingError(f"{len(dead)} parameters should train but do not move, among them {dead[0]}")

@@ -1,0 +1,105 @@
+"""All that a run needs before anything trains: data, source, model and tokens."""
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import torch
+from accelerate.utils import set_seed
+from datasets import Dataset
+
+from nlp_transfer.batching import Encoded
+from nlp_transfer.config import RunConfig
+from nlp_transfer.data import Splits, load_splits
+from nlp_transfer.errors import ConfigError
+from nlp_transfer.models.extractive import count_positions
+from nlp_transfer.sources import LoadedModel, Source, load_source
+from nlp_transfer.strategies import Plan, make_plan
+from nlp_transfer.strategies.blocks import find_encoder
+from nlp_transfer.task import Task, Tokenizers, find_task
+
+MANY = 0.1  # share of truncated texts or unknown tokens that is worth a warning
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """All that a run needs before anything trains."""
+
+    config: RunConfig
+    task: Task
+    splits: Splits
+    source: Source
+    loaded: LoadedModel
+    tokenizers: Tokenizers
+    encoded: Mapping[str, Encoded]
+
+    @property
+    def source_name(self) -> str:
+        """The source and its contextualizer, for people."""
+        section = self.config.source
+        context = getattr(section, "contextualizer", "bag")
+        name = Path(section.name).name if Path(section.name).exists() else section.name
+        return name if context == "bag" else f"{name} + {context}"
+
+    def plan(self) -> Plan:
+        """Adapt the model to the strategy; changes the model, so once."""
+        strategy, training = self.config.strategy, self.config.training
+        settings = strategy.model_dump(exclude={"kind"})
+        plan = make_plan(
+            strategy.kind,
+            self.loaded,
+            source_kind=self.source.kind,
+            scratch=self.source.scratch,
+            learning_rate=training.learning_rate,
+            epochs=training.epochs,
+            **settings,
+        )
+        phases = tuple(
+            dataclasses.replace(phase, warmup=training.warmup, schedule=training.schedule) for phase in plan.phases
+        )
+        return dataclasses.replace(plan, phases=phases)
+
+    @cached_property
+    def warnings(self) -> list[str]:
+        """What a user should know of the tokens."""
+        found = []
+        for split, encoded in self.encoded.items():
+            found += [f"{split}: {warning}" for warning in encoded.warnings]
+            if encoded.truncated > MANY * encoded.examples:
+                found.append(
+                    f"{split}: {encoded.truncated} of {encoded.examples} texts are truncated; see task.max_length"
+                )
+            if encoded.unknown > MANY:
+                found.append(f"{split}: {encoded.unknown:.0%} of the tokens are unknown to '{self.source.name}'")
+        return found
+
+
+def prepare(config: RunConfig) -> Prepared:
+    """Read the data, the source and build the model; the seed decides what is drawn."""
+    if config.training.threads:
+        torch.set_num_threads(config.training.threads)
+    set_seed(config.training.seed)
+    kind = find_task(config.task.name)
+    splits = load_splits(config.data, kind.roles)
+    task = kind(config.task, splits.labels)
+    source = load_source(texts=_each_text(splits.train[task.input_role]), **config.source.model_dump())
+    loaded = task.build(source, splits.train, frozen=config.strategy.kind == "frozen")
+    tokenizers = Tokenizers(source.tokenizer, loaded.target_tokenizer)
+    encoded = {name: task.encode(rows, tokenizers, training=name == "train") for name, rows in rows_of(splits).items()}
+    longest = max(int(one.lengths.max()) for one in encoded.values())
+    if longest > (positions := count_positions(find_encoder(loaded.model).module)):
+        raise ConfigError(f"task.max_length: {longest} tokens, but {source.name} has {positions} positions; lower it")
+    return Prepared(config, task, splits, source, loaded, tokenizers, encoded)
+
+
+def _each_text(cells: Iterable[str | Sequence[str]]) -> Iterator[str]:
+    """The texts of a column, those of lists one by one."""
+    for cell in cells:
+        yield from [cell] if isinstance(cell, str) else cell
+
+
+def rows_of(splits: Splits) -> dict[str, Dataset]:
+    """The rows by the name of their split."""
+    return {"train": splits.train, "validation": splits.validation, "test": splits.test}
