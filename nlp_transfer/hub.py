@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nlp_transfer.errors import CheckpointError, PublishError
-from nlp_transfer.network import REPOSITORY, download, require_hub
+from nlp_transfer.network import REPOSITORY, download, quiet_bars, require_hub
 from nlp_transfer.prediction import load
 from nlp_transfer.probes import alike, read_probes
 from nlp_transfer.publication import files_of, write_publication
@@ -81,7 +81,8 @@ def publish(
         write_publication(run, Path(place), repo_id, licence=licence, adapter_only=adapter_only)
         require_hub()
         upload = Upload(repo_id, Path(place), revision or "main", message or f"Publish {run.resolve().name}")
-        landed = upload.send(private=private, create_pr=create_pr)
+        with quiet_bars():
+            landed = upload.send(private=private, create_pr=create_pr)
         files = files_of(Path(place))
     if verify:
         _verify(run, repo_id, landed.commit)

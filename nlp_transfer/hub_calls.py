@@ -17,17 +17,21 @@ TRIES = 5
 FIRST_WAIT = 1.0  # seconds, doubled after each try
 LONGEST_WAIT = 60.0  # whatever the Hub asks for
 BUSY = {408, 429, 500, 502, 503, 504}
-CONFLICT = {409, 412}
+CONFLICT = (
+    "somebody else has committed meanwhile; nothing was overwritten. Look at that commit, then publish again, or open "
+    "a pull request with --create-pr"
+)
+NEW_TOKEN = "make a new one, and set HF_TOKEN or run `hf auth login`"  # noqa: S105 - advice
 AGAIN = (
     "Run the same command again: what has arrived is not sent twice, and nothing is visible before all of it is there"
 )
 
 
-def patiently(call: Callable[[], T], *, tries: int = TRIES) -> T:
+def patiently(call: Callable[[], T], *, tries: int = TRIES, refusal: type[TransferError] = PublishError) -> T:
     """Make a call that may be repeated.
 
     Raises:
-        PublishError: the Hub refuses, or stays busy or away for all tries.
+        TransferError: a `refusal`; the Hub refuses, or stays busy or away for all tries.
     """
     for number in range(1, tries + 1):
         try:
@@ -37,19 +41,11 @@ def patiently(call: Callable[[], T], *, tries: int = TRIES) -> T:
         except Exception as error:  # noqa: BLE001 - errors of an HTTP library and of the Hub's client, told apart here
             causes = list(_causes(error))
             if number == tries or not any(map(_passing, causes)):
-                raise _explained(causes) from None
+                raise refusal(_explained(causes)) from None
             wait = _asked(causes) or FIRST_WAIT * 2 ** (number - 1)
             log.warning("%s; trying again in %.0f s (%d of %d)", _said(causes), wait, number, tries - 1)
             time.sleep(min(wait, LONGEST_WAIT))
     raise AssertionError("the last try returns or raises")
-
-
-def conflict(repo: str) -> PublishError:
-    """Somebody else has committed since the head was read."""
-    return PublishError(
-        f"{repo}: somebody else has committed meanwhile; nothing was overwritten. Look at that commit, then publish "
-        "again, or open a pull request with --create-pr"
-    )
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
@@ -83,19 +79,19 @@ def _said(causes: list[BaseException]) -> str:
             return f"the Hub is busy ({status})"
 
 
-def _explained(causes: list[BaseException]) -> PublishError:
+def _explained(causes: list[BaseException]) -> str:
     if any(map(_passing, causes)):
-        return PublishError(f"{_said(causes)}, again and again. {AGAIN}")
+        return f"{_said(causes)}, again and again. {AGAIN}"
     answer = next((one for one in causes if isinstance(one, HfHubHTTPError)), None)
-    words = " ".join(str(answer or causes[0]).split())[:300]
+    words = " ".join(str(answer or causes[0]).split())[:300] or type(causes[0]).__name__
     match answer.response.status_code if answer else None:
+        case 401 if answer and "Invalid credentials" in answer.response.headers.get("X-Error-Message", ""):
+            return f"the Hub does not accept the token; {NEW_TOKEN}"
         case 401:
-            return PublishError("the Hub does not accept the token; make a new one and set HF_TOKEN or `hf auth login`")
+            return f"the token does not open this, or there is no token and no such public repository; {NEW_TOKEN}"
         case 402 | 403:
-            return PublishError(f"the token has no permission for this: {words}")
-        case status if status in CONFLICT:
-            return conflict(
-                str(answer and answer.response.url.path.partition("/commit/")[0].removeprefix("/api/models/"))
-            )
+            return f"the token has no permission for this: {words}"
+        case 409 | 412:
+            return CONFLICT
         case _:
-            return PublishError(f"the Hub refuses: {words}")
+            return f"the Hub refuses: {words}"

@@ -1,10 +1,13 @@
 """What is read from the Hub, and whether it can be reached: found out in a second, not after a minute of retries."""
 
+import contextlib
 import functools
 import logging
 import re
 import socket
+import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -87,20 +90,37 @@ def download(repo: str, revision: str | None, cache: Path | None = None) -> Path
         CheckpointError: no such repository or revision, no permission, or neither reachable nor in the cache.
     """
     from huggingface_hub import snapshot_download
-    from huggingface_hub.utils.tqdm import disable_progress_bars
 
-    disable_progress_bars()
+    from nlp_transfer.hub_calls import patiently
+
+    name = f"{repo}{f' at {revision}' if revision else ''}"
     reachable = hub_reachable()
+    place: dict[str, Any] = {"revision": revision, "allow_patterns": list(ALLOWED), "cache_dir": cache}
     try:
-        return Path(
-            snapshot_download(
-                repo, revision=revision, allow_patterns=list(ALLOWED), cache_dir=cache, local_files_only=not reachable
+        with quiet_bars():
+            return Path(
+                patiently(
+                    lambda: snapshot_download(repo, local_files_only=not reachable, **place), refusal=CheckpointError
+                )
             )
-        )
-    except Exception as error:  # noqa: BLE001 - errors of an HTTP library and of the Hub's client
-        said = " ".join(str(error).split())[:300] or type(error).__name__
-        why = said if reachable else "the Hub is switched off or out of reach, and the cache has no copy"
-        raise CheckpointError(f"{repo}{f' at {revision}' if revision else ''}: no folder here, and {why}") from None
+    except CheckpointError as error:
+        why = str(error) if reachable else "the Hub is switched off or out of reach, and the cache has no copy"
+        raise CheckpointError(f"{name}: no folder here, and {why}") from None
+
+
+@contextlib.contextmanager
+def quiet_bars() -> Iterator[None]:
+    """Show the progress of files on a terminal only."""
+    from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
+
+    silent = are_progress_bars_disabled() or sys.stderr.isatty()
+    if not silent:
+        disable_progress_bars()
+    try:
+        yield
+    finally:
+        if not silent:
+            enable_progress_bars()
 
 
 def read_card(name: str) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from huggingface_hub.hf_api import RepoSibling
 from huggingface_hub.utils.sha import git_hash
 
 from nlp_transfer.errors import PublishError
-from nlp_transfer.hub_calls import conflict, patiently
+from nlp_transfer.hub_calls import CONFLICT, patiently
 from nlp_transfer.layout import ALLOWED
 from nlp_transfer.publication import files_of
 
@@ -67,7 +67,7 @@ class Upload:
         if landed := self._find(create_pr=create_pr):
             return Landed(landed.url, landed.commit, changed=True)
         if self._state(self.branch).sha != start:
-            raise conflict(self.repo)
+            raise PublishError(f"{self.repo}: {CONFLICT}")
         made = self.api.create_commit(
             self.repo,
             changes,

@@ -13,6 +13,7 @@ import nlp_transfer
 ROOT = Path(__file__).parents[2]
 LAYERS = [  # lowest first; a module may import its own layer and those below
     "errors modeling layout licences sentences",
+    "hub_calls",
     "network task yamlfile",
     "explaining config writing",
     "lines rows tmx docstrings pair_readers readers bundled",
@@ -25,7 +26,7 @@ LAYERS = [  # lowest first; a module may import its own layer and those below
     "card card_page",
     "publication",
     "prediction",
-    "prepared measuring results hub hub_calls upload",
+    "prepared measuring results hub upload",
     "running",
     "checking comparing",
     "cli",
