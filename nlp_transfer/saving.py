@@ -92,17 +92,29 @@ def save_model(model: PreTrainedModel, tokenizers: Tokenizers, folder: Path) -> 
         _update_json(
             folder / "tokenizer_config.json", {"auto_map": {"AutoTokenizer": [None, "static.StaticTokenizer"]}}
         )
-    _update_json(folder / "config.json", {"_name_or_path": None})
+    _forget_places(folder / "config.json")
     if type(config) in AUTO_MAPS or isinstance(config, StaticConfig):
         for file in MODELLING:
             shutil.copy(file, folder / file.name)
 
 
+def _forget_places(path: Path) -> None:
+    """Drop where a model and its parts were loaded from."""
+
+    def without(part: Mapping[str, Any]) -> dict[str, Any]:
+        kept = {key: value for key, value in part.items() if key != "_name_or_path"}
+        return {key: without(value) if isinstance(value, Mapping) else value for key, value in kept.items()}
+
+    _write_values(path, without(json.loads(path.read_text(encoding="utf-8"))))
+
+
 def _update_json(path: Path, changes: Mapping[str, Any]) -> None:
-    """Set keys, or drop them where the value is None."""
-    values = {**json.loads(path.read_text(encoding="utf-8")), **changes}
-    kept = {key: value for key, value in values.items() if value is not None or key not in changes}
-    path.write_text(json.dumps(kept, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    """Set keys."""
+    _write_values(path, {**json.loads(path.read_text(encoding="utf-8")), **changes})
+
+
+def _write_values(path: Path, values: Mapping[str, Any]) -> None:
+    path.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def write_json(path: Path, values: Any) -> None:

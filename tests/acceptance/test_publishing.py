@@ -1,27 +1,21 @@
-"""Publishing to the Hub, promises 30 to 35: what goes up, what comes back, and what happens when something fails."""
+"""Publishing to the Hub, promises 31 to 35: what goes up, what comes back, and what happens when something fails."""
 
-import json
-import os
 import re
 import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import hub_server
 import pytest
 import yaml
+from hub_client import PATHS, command, connect, outside, run_of
 from hub_server import READER, STRANGER, WRITER, HubServer
-from tiny import LABELS, ROOT, save_checkpoint, save_csv
+from tiny import LABELS, save_checkpoint, save_csv
 
 import nlp_transfer
 from nlp_transfer.errors import CheckpointError, PublishError
-
-GLOVE = {"kind": "vectors"}
-TRAINING = {"epochs": 1, "precision": "fp32", "learning_rate": 0.01}
-PATHS = os.pathsep.join([str(ROOT), str(ROOT / "tasks")])
 
 
 @pytest.fixture(scope="module")
@@ -36,73 +30,6 @@ def hub(server, monkeypatch, tmp_path):
     server.clear()
     connect(server, monkeypatch, tmp_path / "cache")
     return server
-
-
-def connect(server, monkeypatch, cache):
-    from huggingface_hub import constants
-
-    from nlp_transfer import network
-
-    template = server.url + "/{repo_id}/resolve/{revision}/{filename}"
-    values = {"ENDPOINT": server.url, "HUGGINGFACE_CO_URL_TEMPLATE": template, "HF_HUB_OFFLINE": False}
-    values |= {"HF_HUB_DISABLE_XET": True, "HF_HUB_CACHE": str(cache)}
-    for name, value in values.items():
-        monkeypatch.setattr(constants, name, value)
-    monkeypatch.setenv("HF_TOKEN", WRITER)
-    pause = time.sleep
-    monkeypatch.setattr(time, "sleep", lambda seconds: pause(seconds / 200))
-    network.hub_reachable.cache_clear()
-
-
-def outside(server, home, **changes):
-    """The environment of a stranger: an empty cache, and nothing but the Hub."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "PYTHONPATH"))}
-    given = {"HF_ENDPOINT": server.url, "HF_HUB_DISABLE_XET": "1", "HF_HOME": str(home), "HF_HUB_OFFLINE": "0"}
-    return {**kept, **given, **changes}
-
-
-def stranger(code, *arguments, server, home, **changes):
-    """Run code in a fresh process; returns the JSON that it printed last."""
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", code, *arguments],
-        capture_output=True, text=True, env=outside(server, home, **changes), check=False, cwd=home, timeout=200,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-3000:]
-    return json.loads(done.stdout.splitlines()[-1])
-
-
-def command(*words, server, home, **changes):
-    """Run nlp-transfer in a fresh process."""
-    settings = outside(server, home, **{"PYTHONPATH": PATHS, "HF_TOKEN": WRITER, **changes})
-    started = time.perf_counter()
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-m", "nlp_transfer", *map(str, words)],
-        capture_output=True, text=True, env=settings, check=False, cwd=home, timeout=200, stdin=subprocess.DEVNULL,
-    )  # fmt: skip
-    done.seconds = time.perf_counter() - started
-    return done
-
-
-def run_of(folder, **sections):
-    """A tiny run."""
-    sections = {"training": TRAINING, **sections}
-    return nlp_transfer.run(sections, output=folder, progress=False).folder
-
-
-def save_pairs(path):
-    words = ["good", "great", "film", "story", "plot", "sad"]
-    lines = [{"en": f"the {a} {b}", "fr": f"le {b} {a}"} for a in words for b in words]
-    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    return str(path)
-
-
-def save_documents(path):
-    words = ["good", "great", "film", "story", "plot", "sad"]
-    lines = [
-        {"text": f"{a} {b} . the {b} is very {a} . a film .", "summary": f"{a} {b} ."} for a in words for b in words
-    ]
-    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    return str(path)
 
 
 @pytest.fixture(scope="module")
