@@ -129,6 +129,14 @@ def _distinct(seeds: list[int]) -> list[int]:
     return seeds
 
 
+class CheckpointConfig(Section):
+    """When a training is saved so that it can be resumed; a finished run keeps no checkpoints."""
+
+    steps: Positive | None = Field(None, description="Every so many optimizer steps.")
+    minutes: float | None = Field(10.0, gt=0.0, description="Every so many minutes.")
+    keep_last: Positive = Field(2, description="How many are kept; older ones are removed.")
+
+
 class TrainingConfig(Section):
     """How the loop runs."""
 
@@ -151,6 +159,8 @@ class TrainingConfig(Section):
     seeds: Annotated[list[Seed], AfterValidator(_distinct)] | None = Field(
         None, min_length=2, description="Run once per seed; report mean and standard deviation."
     )
+    gradient_checkpointing: bool = Field(False, description="Less memory for a third more time: layers run twice.")
+    checkpoint: CheckpointConfig = Field(CheckpointConfig(), description="When to save, to be resumed.")
     tracker: Literal["none", "tensorboard", "trackio"] = Field(
         "none", description="Where else to write the scores; history.jsonl always has them."
     )

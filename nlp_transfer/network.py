@@ -39,6 +39,22 @@ def hub_reachable() -> bool:
     return False
 
 
+def hub_state() -> str:
+    """Say whether the Hub can be reached, in words; takes two seconds at most."""
+    from huggingface_hub import constants
+
+    if constants.is_offline_mode():
+        return "switched off (HF_HUB_OFFLINE)"
+    return f"{urlsplit(constants.ENDPOINT).hostname} is {'reachable' if hub_reachable() else 'out of reach'}"
+
+
+def hub_cache() -> Path:
+    """Where the Hub's client keeps what it has fetched."""
+    from huggingface_hub import constants
+
+    return Path(constants.HF_HUB_CACHE)
+
+
 def _answers(host: str, port: int) -> bool:
     """Connect in a thread of its own: looking up a name has no time limit."""
     answered = threading.Event()

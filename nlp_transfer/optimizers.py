@@ -36,5 +36,14 @@ def make_optimizer(model: nn.Module, rates: Mapping[str, float], weight_decay: f
         parameter.requires_grad_(True)
         decay = weight_decay if parameter.ndim > 1 and name not in tables and "lora_embedding" not in name else 0.0
         groups.setdefault((rates[name], decay), []).append(parameter)
-    listed = [{"params": group, "lr": rate, "weight_decay": decay} for (rate, decay), group in groups.items()]
+    listed = [
+        {"params": group, "lr": rate, "peak": rate, "weight_decay": decay} for (rate, decay), group in groups.items()
+    ]
     return torch.optim.AdamW(listed, fused=True)
+
+
+def set_rates(optimizer: torch.optim.Optimizer, factor: float) -> float:
+    """Give each group its share of its peak rate; returns that of the last group."""
+    for group in optimizer.param_groups:
+        group["lr"] = group["peak"] * factor
+    return float(optimizer.param_groups[-1]["lr"])
