@@ -15,6 +15,7 @@ from tiny import LABELS, save_checkpoint, save_csv
 import nlp_transfer
 from nlp_transfer.card import check_card
 from nlp_transfer.errors import PublishError
+from nlp_transfer.publication import write_card
 
 
 @pytest.fixture(scope="module")
@@ -88,8 +89,15 @@ def test_sizes_and_fingerprints_of_the_splits_are_told(card, metrics):
         assert rows[name][4] == f"<code>{split['fingerprint'][:16]}</code>"
 
 
-def test_limits_name_leaks_truncation_unknown_words_and_the_verdict(card, metrics):
-    assert "**Leak**" in card
+def test_texts_in_two_splits_are_called_a_leak(run, card, metrics, tmp_path):
+    assert "No text stands in two splits." in card
+    copy = shutil.copytree(run, tmp_path / "run")
+    metrics["data"]["overlap"]["train/test"] = 3
+    write_card(copy, metrics)
+    assert "**Leak**: 3 of the test rows have a text that is also in train." in (copy / "README.md").read_text()
+
+
+def test_limits_name_truncation_unknown_words_and_the_verdict(card, metrics):
     share = metrics["truncated"]["test"] / metrics["data"]["splits"]["test"]["rows"]
     assert f"test {share:.1%}" in card
     assert f"test {metrics['unknown_tokens']['test']:.2%}" in card
