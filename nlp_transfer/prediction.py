@@ -20,7 +20,7 @@ from nlp_transfer.features import TokenUnits
 from nlp_transfer.layout import ADAPTER, FINISHED, TARGET
 from nlp_transfer.network import find_run
 from nlp_transfer.pairs import open_target
-from nlp_transfer.sources import load_source
+from nlp_transfer.sources import BUNDLED, load_source
 from nlp_transfer.sources.checkpoint import find_damage, quietly, refuse_nonfinite
 from nlp_transfer.strategies.lora import with_adapter
 from nlp_transfer.task import Prediction, Scores, Task, Tokenizers, find_task
@@ -123,7 +123,11 @@ def _open_adapter(root: Path, config: RunConfig) -> Predictor:
     """Build the model anew from its source and put the adapter and its new modules in."""
     splits = json.loads((root / FINISHED).read_text(encoding="utf-8"))["data"]["splits"]
     task = find_task(config.task.name)(config.task, tuple(splits["train"]["labels"]))
-    source = load_source(**config.source.model_dump())
+    place = config.source.model_dump()
+    bundled = BUNDLED.get(config.source.name)
+    if bundled and bundled.hub and not bundled.available:
+        place["name"] = bundled.hub
+    source = load_source(**place)
     rows = Dataset.from_dict({role: [] for role in task.roles})
     model = with_adapter(task.build(source, rows, frozen=False).model, root)
     refuse_nonfinite(model, str(root))

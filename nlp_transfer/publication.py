@@ -4,7 +4,7 @@ import json
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -40,19 +40,37 @@ def write_publication(run: Path, target: Path, repo: str, *, licence: str | None
     metrics = _read_metrics(run)
     if not (run / "model" / "config.json").is_file():
         raise PublishError(f"{run}: not a finished run: it lacks model/config.json")
-    if adapter_only and not (run / "adapter").is_dir():
-        raise PublishError(f"{run}: --adapter-only needs a run with strategy lora; this one has no adapter/")
+    config, metrics = _public(run, metrics)
+    if adapter_only:
+        _refuse_adapter(run, config, metrics)
     for folder, patterns, where in _parts(adapter_only=adapter_only):
         _copy(run / folder, patterns, target / where)
-    metrics = _without_places(metrics)
+    for adapter in target.rglob(ADAPTER[0]):
+        values = json.loads(adapter.read_text(encoding="utf-8"))
+        base = next(iter(metrics["provenance"]["base_models"]), Path(values["base_model_name_or_path"]).name)
+        write_json(adapter, {**values, "base_model_name_or_path": base})
     write_json(target / FINISHED, metrics)
-    config = public_config(run)
     (target / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False, allow_unicode=True), encoding="utf-8")
     text = card(subject(run, config, metrics, repo=repo, licence=licence, adapter_only=adapter_only))
     check_card(text, metrics)
     (target / "README.md").write_text(text, encoding="utf-8")
     for path in files_of(target):
         _inspect(target / path, path)
+
+
+def _refuse_adapter(run: Path, config: dict[str, Any], metrics: dict[str, Any]) -> None:
+    """Refuse an adapter that nobody could put on its base again."""
+    reason = None
+    if not (run / "adapter").is_dir():
+        reason = "there is none in this run; its strategy is not lora"
+    elif not metrics["provenance"]["base_models"]:
+        reason = f"its base '{config['source']['name']}' is not on the Hub"
+    elif config["strategy"]["init"] == "pissa":
+        reason = "init: pissa has changed the weights that it stands beside"
+    elif (run / "model" / TARGET).is_dir():
+        reason = "its decoder was not on the Hub"
+    if reason:
+        raise PublishError(f"{run}: the adapter alone would be of no use: {reason}; leave out --adapter-only")
 
 
 def _parts(*, adapter_only: bool) -> Iterator[tuple[str, tuple[str, ...], str]]:
@@ -99,7 +117,8 @@ def subject(
 
 def write_card(run: Path, metrics: dict[str, Any]) -> None:
     """Write the card of a run that has just been measured."""
-    text = card(subject(run.resolve(), public_config(run, metrics), _without_places(metrics), licence=None))
+    config, metrics = _public(run, metrics)
+    text = card(subject(run.resolve(), config, metrics, licence=None))
     (run / "README.md").write_text(text, encoding="utf-8")
 
 
@@ -113,37 +132,31 @@ def _read_metrics(run: Path) -> dict[str, Any]:
     return metrics
 
 
-def public_config(run: Path, metrics: dict[str, Any] | None = None) -> dict[str, Any]:
-    """The configuration as others may read it: what is not bundled or on the Hub goes by its last name."""
-    origin = (metrics or _read_metrics(run))["provenance"]
-    known = {*BUNDLED, *origin["base_models"], *origin["datasets"]}
+def _public(run: Path, metrics: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Configuration and metrics as others may read them: what is not bundled or on the Hub goes by its last name."""
     config = load_config(run / "config.yaml").model_dump(mode="json")
-
-    def named(place: Any) -> Any:
-        if isinstance(place, dict):
-            return {key: named(one) for key, one in place.items()}
-        keep = place is None or place in known or place.startswith("bundled:")
-        return place if keep else Path(place).expanduser().resolve().name
-
-    config["source"]["name"] = named(config["source"]["name"])
+    known = {*BUNDLED, *metrics["provenance"]["base_models"], *metrics["provenance"]["datasets"]}
+    decoder = config["task"].get("decoder") or {}
+    places = [config["source"]["name"], decoder.get("source")]
     for split in ("train", "validation", "test"):
-        config["data"][split] = named(config["data"][split])
-    if decoder := config["task"].get("decoder"):
-        decoder["source"] = named(decoder["source"])
-    return {**_without_places(config), "output": None}
+        place = config["data"][split]
+        places += place.values() if isinstance(place, dict) else [place]
+    private = {place for place in places if place and place not in known and not place.startswith("bundled:")}
+    names = {place: Path(place).expanduser().resolve().name for place in sorted(private, key=len, reverse=True)}
+    return {**_named(config, names), "output": None}, _named(metrics, names)
 
 
-def _without_places(value: Any) -> Any:
-    """The same with each absolute path in a text reduced to its last name."""
+def _named(value: Any, names: Mapping[str, str]) -> Any:
+    """The same with places of this machine, and whatever else looks like an absolute path, reduced to last names."""
     if isinstance(value, dict):
-        return {key: _without_places(one) for key, one in value.items()}
+        return {key: _named(one, names) for key, one in value.items()}
     if isinstance(value, list | tuple):
-        return [_without_places(one) for one in value]
-    return (
-        PLACE.sub(lambda found: re.split(r"[/\\]", found[0].rstrip("/\\"))[-1], value)
-        if isinstance(value, str)
-        else value
-    )
+        return [_named(one, names) for one in value]
+    if not isinstance(value, str):
+        return value
+    for place, name in names.items():
+        value = value.replace(place, name)
+    return PLACE.sub(lambda found: re.split(r"[/\\]", found[0].rstrip("/\\"))[-1], value)
 
 
 def _inspect(path: Path, name: str) -> None:
