@@ -1,5 +1,6 @@
 """Publishing to the Hub, promises 31 to 35: what goes up, what comes back, and what happens when something fails."""
 
+import json
 import re
 import shutil
 import signal
@@ -114,6 +115,7 @@ def test_what_is_there_already_is_not_committed_again(hub, small):
 # 32. Interruptions and other people.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("endpoint", ["put", "commit"])
 def test_killed_on_the_way_it_completes_when_run_again(hub, small, tmp_path, endpoint):
     hub.fail(endpoint, "hang")
@@ -336,11 +338,15 @@ def test_a_source_on_the_hub_takes_a_revision_and_comes_from_the_cache_when_offl
     assert len(hub.asked) == asked
 
 
+@pytest.mark.slow
 def test_the_command_publishes_predicts_and_fails_with_code_6(hub, small, tmp_path):
     done = command("publish", small, "me/reviews", "--license", "mit", server=hub, home=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "read back, it answers as the run does" in done.stdout
     assert WRITER not in done.stdout + done.stderr
+    (tmp_path / "new.txt").write_text("a good film\n")
+    done = command("predict", "me/reviews", "new.txt", server=hub, home=tmp_path)
+    assert json.loads(done.stdout) == nlp_transfer.load(small).predict(["a good film"])[0], done.stderr
     done = command("publish", small, "other/reviews", "--license", "mit", server=hub, home=tmp_path)
     assert (done.returncode, "no permission" in done.stderr) == (6, True), done.stderr
     assert "Traceback" not in done.stderr
