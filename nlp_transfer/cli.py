@@ -43,12 +43,19 @@ Output = Annotated[Path | None, typer.Option(metavar="DIR", help="Folder to writ
 
 
 @app.command()
-def run(config: Config, overrides: Overrides = None, output: Output = None) -> None:
+def run(
+    config: Config,
+    overrides: Overrides = None,
+    output: Output = None,
+    resume: Annotated[
+        str | None, typer.Option(metavar="auto|DIR", help="Go on with a run: `auto` (in --output), it, a checkpoint.")
+    ] = None,
+) -> None:
     """Train one model and leave a run folder."""
     import nlp_transfer
 
     _refuse_early(config, overrides)
-    result = nlp_transfer.run(config, overrides or (), output=output)
+    result = nlp_transfer.run(config, overrides or (), output=output, resume=resume)
     typer.echo(result.summary)
     typer.echo(f"run folder: {result.folder}")
 
@@ -106,7 +113,7 @@ def predict(
     """Predict: one JSON line per text, in input order."""
     import nlp_transfer
     from nlp_transfer.data import stream_texts
-    from nlp_transfer.lines import ArrivingLines, decoded, existing_file
+    from nlp_transfer.lines import ArrivingLines, existing_file
 
     _check_output(output, file, force=force)
     _check_run(run)
@@ -118,10 +125,9 @@ def predict(
     if strange := next((name for name in columns if name not in predictor.task.roles), None):
         raise ConfigError(f"--column {strange}: unknown role. {suggest(strange, predictor.task.roles)}")
     lists = predictor.task.roles[role] == "texts"
-    texts, idle = stream_texts(file, columns.get(role, predictor.text_column), lists=lists), lambda: False
-    if file in {None, "-"} and _is_real(sys.stdin):
-        arriving = ArrivingLines(sys.stdin.fileno())
-        texts, idle = (text for _, text in decoded(arriving, "standard input")), arriving.idle
+    arriving = ArrivingLines(sys.stdin.fileno()) if file in {None, "-"} and _is_real(sys.stdin) else None
+    texts = stream_texts(file, columns.get(role, predictor.text_column), lists=lists, standard_input=arriving)
+    idle = arriving.idle if arriving else lambda: False
     count = Counter[str]()
     with _sink(output) as sink:
         for prediction in predictor.predict_stream(_counted(texts, count), idle=idle):

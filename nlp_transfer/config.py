@@ -129,6 +129,14 @@ def _distinct(seeds: list[int]) -> list[int]:
     return seeds
 
 
+class CheckpointConfig(Section):
+    """When a training is saved so that it can be resumed; a finished run keeps no checkpoints."""
+
+    steps: Positive | None = Field(None, description="Every so many optimizer steps.")
+    minutes: float | None = Field(10.0, gt=0.0, description="Every so many minutes.")
+    keep_last: Positive = Field(2, description="How many are kept; older ones are removed.")
+
+
 class TrainingConfig(Section):
     """How the loop runs."""
 
@@ -138,6 +146,9 @@ class TrainingConfig(Section):
     learning_rate: Literal["auto"] | Rate = Field("auto", description="`auto`: a known-good rate per strategy.")
     weight_decay: float = Field(0.01, ge=0.0, description="Not applied to biases, norms and embeddings.")
     warmup: Share = Field(0.1, description="Share of the steps with a rising rate.")
+    head_warmup: Share | None = Field(
+        None, description="The same for newly initialised modules (Liu & Lapata 2019, section 3.2); the same if unset."
+    )
     schedule: Literal["linear", "cosine", "constant"] = Field(
         "linear", description="How the rate falls after the warm-up."
     )
@@ -151,6 +162,8 @@ class TrainingConfig(Section):
     seeds: Annotated[list[Seed], AfterValidator(_distinct)] | None = Field(
         None, min_length=2, description="Run once per seed; report mean and standard deviation."
     )
+    gradient_checkpointing: bool = Field(False, description="Less memory for a third more time: layers run twice.")
+    checkpoint: CheckpointConfig = Field(CheckpointConfig(), description="When to save, to be resumed.")
     tracker: Literal["none", "tensorboard", "trackio"] = Field(
         "none", description="Where else to write the scores; history.jsonl always has them."
     )

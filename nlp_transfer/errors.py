@@ -43,6 +43,16 @@ class TrainingError(TransferError):
     exit_code = 5
 
 
+class StoppedError(TransferError):
+    """A training that a signal ended between two steps."""
+
+    def __init__(self, message: str, number: int) -> None:
+        """Exit as a shell reports a process that the signal `number` ended."""
+        super().__init__(message)
+        self.number = number
+        self.exit_code = 128 + number
+
+
 class PublishError(TransferError):
     """A publication that the Hub, the network or the rules refused."""
 

@@ -8,7 +8,9 @@ import torch
 from transformers import PreTrainedModel
 
 from nlp_transfer.batching import sorted_batches
+from nlp_transfer.errors import TrainingError
 from nlp_transfer.features import BUDGET, ReplayUnits, Units
+from nlp_transfer.memory import WAYS_OUT, out_of_memory, release
 from nlp_transfer.task import Task
 
 WRITTEN = 128  # units a batch when a decoder writes: each beam of each holds a score per word
@@ -22,19 +24,36 @@ def infer(model: PreTrainedModel, task: Task, units: Units, *, quick: bool = Fal
     Returns:
         Per example, in input order, the raw results of its units in their order.
     """
-    device = next(model.parameters()).device
     training = model.training
     model.eval()
     results: list[Any] = [None] * len(units.encoded.inputs)
     most = WRITTEN if model.config.is_encoder_decoder else None
     for batch in _batches(units, most):
-        for unit, result in zip(batch, task.infer(model, units.batch(batch).to(device), quick=quick), strict=True):
+        for unit, result in zip(batch, _attempt(model, task, units, batch, quick=quick), strict=True):
             results[unit] = result
     model.train(training)
     grouped: list[list[Any]] = [[] for _ in range(units.encoded.examples)]
     for owner, result in zip(units.encoded.example, results, strict=True):
         grouped[owner].append(result)
     return grouped
+
+
+def _attempt(model: PreTrainedModel, task: Task, units: Units, batch: np.ndarray, *, quick: bool) -> list[Any]:
+    """Results of a batch, of its halves where memory runs out.
+
+    Raises:
+        TrainingError: there is no memory for one unit.
+    """
+    try:
+        return task.infer(model, units.batch(batch).to(next(model.parameters()).device), quick=quick)
+    except (RuntimeError, MemoryError) as error:
+        if not out_of_memory(error):
+            raise
+    if len(batch) == 1:
+        raise TrainingError(f"out of memory with one text at a time; try {WAYS_OUT}")
+    release()
+    halves = np.array_split(batch, 2)
+    return [result for half in halves for result in _attempt(model, task, units, half, quick=quick)]
 
 
 def _batches(units: Units, most: int | None) -> Sequence[np.ndarray]:

@@ -1,6 +1,7 @@
 """What a run returns, and how the runs of several seeds become one."""
 
 import dataclasses
+import json
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,8 +10,9 @@ from typing import Any
 
 from accelerate import PartialState
 
-from nlp_transfer.config import RunConfig, render
+from nlp_transfer.config import RunConfig, load_config
 from nlp_transfer.report import Row
+from nlp_transfer.resuming import flatten, refuse_changes
 from nlp_transfer.saving import FINISHED, write_json
 from nlp_transfer.task import find_task
 
@@ -34,6 +36,30 @@ class RunResult:
     baselines: tuple[Row, ...]
 
 
+def finished(config: RunConfig, folder: Path) -> RunResult:
+    """The result of a run that was finished before, from its folder.
+
+    Raises:
+        ConfigError: it was made from another configuration.
+    """
+    before = load_config(folder / "config.yaml")
+    refuse_changes(flatten(before.model_dump(mode="json")), flatten(config.model_dump(mode="json")), folder)
+    metrics = json.loads((folder / FINISHED).read_text(encoding="utf-8"))
+    row = Row(
+        name=folder.name,
+        source=config.source.name,
+        strategy=config.strategy.kind,
+        scratch=config.source.scratch,
+        **metrics["parameters"],
+        seconds=metrics["seconds"]["training"],
+        validation=metrics["validation"],
+        test=metrics["test"],
+        correct=(),
+    )
+    summary = "\n".join([f"{folder} holds a finished run; there is nothing to resume", *metrics["verdict"]])
+    return RunResult(folder, metrics, summary, row, ())
+
+
 def combine(config: RunConfig, folder: Path, results: Sequence[RunResult]) -> RunResult:
     """Mean and standard deviation beside the seed that validation chooses, whose files become those of the folder."""
     metric = find_task(config.task.name).selection
@@ -47,7 +73,6 @@ def combine(config: RunConfig, folder: Path, results: Sequence[RunResult]) -> Ru
     for name in ("environment.json", "model", "adapter", "predictions.jsonl", "history.jsonl"):
         if (best.folder / name).exists():
             (best.folder / name).rename(folder / name)
-    (folder / "config.yaml").write_text(render(config), encoding="utf-8")
     metrics = {**best.metrics, "seeds": {"values": list(config.training.seeds or ()), **spread}}
     write_json(folder / FINISHED, metrics)
     return dataclasses.replace(

@@ -1,9 +1,12 @@
 """One run from configuration to run folder: load, adapt, train, choose on validation, measure test once, save."""
 
+import contextlib
 import dataclasses
+import functools
 import importlib.util
 import json
 import logging
+import shutil
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,18 +17,30 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState, PartialState
 from accelerate.utils import broadcast_object_list
 
+from nlp_transfer.checkpointing import Checkpoint
 from nlp_transfer.config import RunConfig, load_config, render
-from nlp_transfer.errors import ConfigError, TrainingError
+from nlp_transfer.errors import ConfigError, StoppedError, TrainingError
 from nlp_transfer.feature_store import cache_folder
+from nlp_transfer.folders import locked, make_folder, resumable
+from nlp_transfer.history import History
 from nlp_transfer.measuring import measure_baselines, predict_split, verify, write_predictions
+from nlp_transfer.memory import WAYS_OUT, out_of_memory
 from nlp_transfer.precision import choose_precision
 from nlp_transfer.prepared import Prepared, prepare
 from nlp_transfer.report import Row, verdicts
-from nlp_transfer.results import RunResult, combine
-from nlp_transfer.saving import FINISHED, environment, make_folder, save_model, write_json
+from nlp_transfer.results import RunResult, combine, finished
+from nlp_transfer.resuming import (
+    CHECKPOINTS,
+    Checkpoints,
+    digest,
+    find_start,
+    flatten,
+    refuse_changes,
+)
+from nlp_transfer.saving import FINISHED, environment, save_model, write_json
 from nlp_transfer.strategies import Plan, save_adapter
 from nlp_transfer.trainable import parameter_counts, trainable_table
-from nlp_transfer.training import History, Settings, Trainer, flat
+from nlp_transfer.training import Settings, Trainer, flat
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +50,7 @@ def run(
     overrides: Sequence[str] = (),
     *,
     output: str | Path | None = None,
+    resume: str | Path | None = None,
     progress: bool = True,
 ) -> RunResult:
     """Train one model as configured, or one per seed.
@@ -43,24 +59,41 @@ def run(
         config: a file, a mapping or a checked configuration.
         overrides: dotted KEY=VALUE pairs.
         output: the run folder; by default `output` of the configuration, else the first free runs/NAME.
+        resume: go on with an unfinished run: `auto` with the one in `output`, if there is one; or a run folder, or one
+            of its checkpoints.
         progress: show bars.
 
     Raises:
+        StoppedError: a signal ended the training; a checkpoint was written.
         TransferError: a subclass says what is wrong, where, and the way out; a folder without metrics.json is not
             finished.
     """
     checked = load_config(config, overrides)
     name = Path(config).stem if isinstance(config, str | Path) else f"{checked.task.name}-{checked.strategy.kind}"
-    folder = agreed_folder(output or checked.output, name)
-    if checked.training.seeds:
-        return combine(checked, folder, _run_seeds(checked, folder, progress=progress))
-    return _run_one(checked, folder, progress=progress)
+    wanted, named = output or checked.output, None
+    if resume is not None:
+        wanted, named = resumable(resume, wanted)
+    folder = agreed_folder(wanted, name, resume=resume is not None)
+    with locked(folder) if PartialState().is_main_process else contextlib.nullcontext():
+        if (folder / FINISHED).exists():
+            return finished(checked, folder)
+        try:
+            if checked.training.seeds:
+                return combine(checked, folder, _run_seeds(checked, folder, progress=progress))
+            return _run_one(checked, folder, named, progress=progress)
+        except StoppedError as stopped:
+            way_out = f"{stopped}; go on with the same command and --resume {folder}"
+            raise StoppedError(way_out, stopped.number) from None
+        except (RuntimeError, MemoryError) as error:
+            if not out_of_memory(error):
+                raise
+            raise TrainingError(f"out of memory; try {WAYS_OUT}") from error
 
 
-def agreed_folder(wanted: str | Path | None, name: str) -> Path:
+def agreed_folder(wanted: str | Path | None, name: str, *, resume: bool = False) -> Path:
     """The run folder, made by the main process and told to the others."""
     state = PartialState(cpu=not torch.accelerator.is_available())  # or CPU processes would not find each other
-    folders = [make_folder(wanted, name) if state.is_main_process else None]
+    folders = [make_folder(wanted, name, resume=resume) if state.is_main_process else None]
     folder: Path | None = broadcast_object_list(folders)[0]
     if folder is None:
         raise TrainingError("the main process did not say where the run folder is")
@@ -68,21 +101,29 @@ def agreed_folder(wanted: str | Path | None, name: str) -> Path:
 
 
 def _run_seeds(config: RunConfig, folder: Path, *, progress: bool) -> list[RunResult]:
-    """One run per seed, in a subfolder each."""
+    """One run per seed, in a subfolder each; those that an earlier attempt finished are taken as they are."""
+    if PartialState().is_main_process:
+        (folder / "config.yaml").write_text(render(config), encoding="utf-8")
     results = []
     for seed in config.training.seeds or ():
         training = config.training.model_copy(update={"seed": seed, "seeds": None})
         part = folder / f"seed-{seed}"
         part.mkdir(exist_ok=True)
-        results.append(_run_one(config.model_copy(update={"training": training}), part, progress=progress))
+        one = config.model_copy(update={"training": training})
+        done = (part / FINISHED).exists()
+        results.append(finished(one, part) if done else _run_one(one, part, progress=progress))
     return results
 
 
-def _run_one(config: RunConfig, folder: Path, *, progress: bool) -> RunResult:
+def _run_one(config: RunConfig, folder: Path, named: Path | None = None, *, progress: bool) -> RunResult:
     clock = _Clock()
+    start = find_start(folder, named)
+    if start is not None:  # the files that the configuration names may differ too; that is known when they are read
+        refuse_changes(start.values["identity"]["config"], flatten(config.model_dump(mode="json")), folder)
     accelerator = _accelerator(config, folder)
     prepared = prepare(config)
     plan = prepared.plan()
+    checkpoints = _checkpoints(prepared, plan, accelerator, folder, start)
     if accelerator.is_main_process:
         for warning in prepared.warnings:
             log.warning("%s", warning)
@@ -96,7 +137,7 @@ def _run_one(config: RunConfig, folder: Path, *, progress: bool) -> RunResult:
         role = "ceiling" if one.name in prepared.task.ceilings else "to beat"
         log.info("%s: %s, %s on validation", role, one.name, _brief(flat(one.validation)))
     clock.lap("baselines")
-    history = _train(prepared, plan, accelerator, folder, progress=progress)
+    history = _train(prepared, plan, accelerator, folder, checkpoints, progress=progress)
     clock.lap("training")
     if plan.adapter and accelerator.is_main_process:
         save_adapter(plan.model, folder / "adapter", prepared.source.name)
@@ -140,11 +181,45 @@ def _run_one(config: RunConfig, folder: Path, *, progress: bool) -> RunResult:
     }
     if accelerator.is_main_process:
         write_json(folder / FINISHED, metrics)
+        shutil.rmtree(checkpoints.folder, ignore_errors=True)
     said_of = [
         f"test: {one.label}: {_brief({name: one.test[name] for name in prepared.task.shown})}"
         for one in (*baselines, row)
     ]
     return RunResult(folder, metrics, "\n".join([*said_of, *verdict]), row, baselines)
+
+
+def _checkpoints(
+    prepared: Prepared, plan: Plan, accelerator: Accelerator, folder: Path, start: Checkpoint | None
+) -> Checkpoints:
+    """Where the run is saved, and what it goes on from, if that is still the same run.
+
+    Raises:
+        ConfigError: the data, the weights or the number format are others.
+    """
+    # Checkpoints leave out what never moves, so it must come again. Now, because a replay takes parts out of the model.
+    resting = {name: parameter for name, parameter in plan.model.named_parameters() if name not in plan.moving}
+
+    @functools.cache
+    def identity() -> dict[str, dict[str, Any]]:
+        splits = prepared.splits.report.splits
+        return {
+            "config": flatten(prepared.config.model_dump(mode="json")),
+            "contents": {
+                **{f"data.{name} (contents)": split.fingerprint for name, split in splits.items()},
+                "source.name (weights)": digest(resting),
+                "training.precision (chosen)": accelerator.mixed_precision,
+            },
+            "about": {"processes": accelerator.num_processes, **environment()["packages"]},
+        }
+
+    if start is not None:
+        before = start.values["identity"]
+        refuse_changes(before["contents"], identity()["contents"], folder)
+        if before["about"] != identity()["about"] and accelerator.is_main_process:
+            log.warning("resumed with other versions or processes: the result may differ in its last digits")
+    settings = prepared.config.training.checkpoint
+    return Checkpoints(folder / CHECKPOINTS, identity, **dict(settings), start=start)
 
 
 def _seen(prepared: Prepared) -> dict[str, Any]:
@@ -173,8 +248,19 @@ def _accelerator(config: RunConfig, folder: Path) -> Accelerator:
     return accelerator
 
 
-def _train(prepared: Prepared, plan: Plan, accelerator: Accelerator, folder: Path, *, progress: bool) -> History:
+def _train(
+    prepared: Prepared,
+    plan: Plan,
+    accelerator: Accelerator,
+    folder: Path,
+    checkpoints: Checkpoints,
+    *,
+    progress: bool,
+) -> History:
     training = prepared.config.training
+    if accelerator.is_main_process:  # an earlier attempt may have got further than its last checkpoint
+        known = checkpoints.start.values["history"]["epochs"] if checkpoints.start else []
+        (folder / "history.jsonl").write_text("".join(json.dumps(one) + "\n" for one in known), encoding="utf-8")
 
     def record(facts: dict[str, Any]) -> None:
         if not accelerator.is_main_process:
@@ -210,6 +296,7 @@ def _train(prepared: Prepared, plan: Plan, accelerator: Accelerator, folder: Pat
         accelerator=accelerator,
         settings=settings,
         record=record,
+        checkpoints=checkpoints,
     )
     history = trainer.fit()
     for tracker in accelerator.trackers:  # end_training would also part the processes, who have more to do

@@ -14,7 +14,7 @@ import torch
 from transformers import PretrainedConfig, PreTrainedModel
 
 import nlp_transfer.modeling
-from nlp_transfer.errors import ConfigError, TrainingError
+from nlp_transfer.errors import TrainingError
 from nlp_transfer.modeling.pooled import PooledConfig
 from nlp_transfer.modeling.sentence_scorer import SentenceScorerConfig
 from nlp_transfer.modeling.static import StaticConfig, StaticTokenizer
@@ -46,38 +46,6 @@ AUTO_MAPS: dict[type[PretrainedConfig], dict[str, str]] = {  # architectures of 
         "AutoModel": "sentence_scorer.SentenceScorer",
     },
 }
-
-
-def make_folder(wanted: str | Path | None, name: str) -> Path:
-    """Create the run folder before anything expensive happens.
-
-    Args:
-        wanted: the user's choice; None takes the first free runs/NAME, runs/NAME-2, ...
-        name: of the configuration.
-
-    Raises:
-        ConfigError: the place is a file, cannot be written, or holds something already.
-    """
-    if wanted is None:
-        count = 1
-        while (folder := Path("runs") / (name if count == 1 else f"{name}-{count}")).exists():
-            count += 1
-    else:
-        folder = Path(wanted)
-    try:
-        if folder.is_dir() and any(folder.iterdir()):
-            what = "a finished run" if (folder / FINISHED).exists() else "files already"
-            what = "an unfinished run" if what == "files already" and (folder / "config.yaml").exists() else what
-            raise ConfigError(f"output folder {folder} holds {what}; choose another with --output or remove it")
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / ".probe"
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise ConfigError(
-            f"output folder {folder} cannot be written: {error.strerror}; choose another with --output"
-        ) from None
-    return folder
 
 
 def save_model(model: PreTrainedModel, tokenizers: Tokenizers, folder: Path) -> None:

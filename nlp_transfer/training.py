@@ -4,16 +4,16 @@ import contextlib
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from accelerate import Accelerator
-from accelerate.utils import broadcast_object_list
-from torch import Tensor, nn
+from accelerate.utils import broadcast_object_list, gather_object
+from torch import nn
 from tqdm import tqdm
 from transformers import PreTrainedModel
 
@@ -33,8 +33,9 @@ from nlp_transfer.features import (
     replay,
     replaying,
 )
+from nlp_transfer.history import History
 from nlp_transfer.modeling.pooled import PooledClassifier
-from nlp_transfer.optimizers import make_optimizer, rate_factor
+from nlp_transfer.optimizers import make_optimizer, set_rates
 from nlp_transfer.parameters import (
     check_moved,
     check_rested,
@@ -46,7 +47,18 @@ from nlp_transfer.parameters import (
     train_mode,
     trained_state,
 )
+from nlp_transfer.resuming import (
+    Checkpoints,
+    group,
+    load_optimizer_state,
+    load_random_state,
+    optimizer_state,
+    random_state,
+    ungroup,
+)
 from nlp_transfer.solvers import solve, standardise
+from nlp_transfer.stepping import Stepper, Watch
+from nlp_transfer.stopping import noted_signals, stop
 from nlp_transfer.strategies import Phase, Plan
 from nlp_transfer.task import Scores, Task, Tokenizers
 
@@ -71,18 +83,6 @@ class Settings:
     progress: bool = True
 
 
-@dataclass
-class History:
-    """What happened, epoch by epoch, and the best state seen on validation."""
-
-    epochs: list[dict[str, Any]] = field(default_factory=list)
-    best: float = -math.inf
-    scores: Scores = field(default_factory=dict)
-    state: dict[str, Tensor] = field(default_factory=dict)
-    steps: int = 0
-    waited: int = 0
-
-
 @dataclass(frozen=True)
 class Trainer:
     """The parts that stay the same through all phases of one run."""
@@ -96,37 +96,44 @@ class Trainer:
     accelerator: Accelerator
     settings: Settings
     record: Callable[[dict[str, Any]], None]
+    checkpoints: Checkpoints | None = None
 
     def fit(self) -> History:
-        """Run all phases, then put the best state on validation back into the model.
+        """Run all phases, or those left, then put the best state on validation back into the model.
 
         Raises:
             TrainingError: the loss or a gradient is not finite, or a parameter moved or rested against the plan.
+            StoppedError: a signal ended the training; a checkpoint was written.
         """
-        history = History()
         model = self.plan.model.to(self.accelerator.device)
-        for phase in self.plan.phases:
+        stepper = Stepper(self.accelerator, self.task, self.settings.accumulation, self.settings.label_smoothing)
+        history = History()
+        if start := self.checkpoints and self.checkpoints.start:
+            load_state(model, ungroup("model", start.tensors))
+            history = History.restored(start.values["history"], ungroup("best", start.tensors))
+            log.info("resumed at step %d from %s", history.steps, start.path)
+        for phase in self.plan.phases[history.phase :]:
             if history.steps:
                 self.accelerator.free_memory()  # an earlier phase's optimizer and wrapper
             freeze(model, phase.rates)
-            self._phase(model, phase, history)
+            self._phase(model, phase, history, stepper)
+            history.phase, history.epoch, history.waited = history.phase + 1, 1, 0
         load_state(model, history.state)
         return history
 
-    def _phase(self, model: nn.Module, phase: Phase, history: History) -> None:
-        history.waited = 0
+    def _phase(self, model: nn.Module, phase: Phase, history: History, stepper: Stepper) -> None:
         with contextlib.ExitStack() as stack:
             train, validation = self._units(model, phase, stack)
             # States of a part that is new itself will move too far for it.
             settled = all(name.startswith("head.") for name in self.plan.new)
             base = model.get_base_model() if self.plan.adapter else model  # type: ignore[operator]
-            if isinstance(base, PooledModel) and settled and not history.epochs:
+            if isinstance(base, PooledModel) and settled and not history.epochs and not history.steps:
                 standardise(base, self._features(base, train))
             if phase.solver == "lbfgs":
                 self._solve(model, train, validation, phase, history)
                 return
             stack.enter_context(restricted(model, phase.rates, [self.train, self.validation]))
-            self._epochs(model, phase, train, validation, history)
+            self._epochs(model, phase, train, validation, history, stepper)
 
     def _units(self, model: nn.Module, phase: Phase, stack: contextlib.ExitStack) -> tuple[Units, Units]:
         """Both splits as tokens, or as stored activations where that is possible and pays."""
@@ -167,76 +174,107 @@ class Trainer:
         model.to(self.accelerator.device)
         self._judge(model, phase, validation, history, {"epoch": 1, "solver": solved}, started)
 
-    def _epochs(self, model: nn.Module, phase: Phase, train: Units, validation: Units, history: History) -> None:
+    def _epochs(
+        self, model: nn.Module, phase: Phase, train: Units, validation: Units, history: History, stepper: Stepper
+    ) -> None:
         settings = self.settings
-        optimizer = make_optimizer(model, phase.rates, settings.weight_decay)
-        wrapped, optimizer = self.accelerator.prepare(model, optimizer)
+        optimizer = make_optimizer(model, phase.rates, settings.weight_decay, head=phase.head)
+        wrapped, prepared = self.accelerator.prepare(model, optimizer)
         before = fingerprints(model, phase.rates)  # only now: the distributed wrapper copies all parameters once
         per_epoch = math.ceil(len(train.encoded.inputs) / settings.batch_size)
         total = per_epoch * phase.epochs
-        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer.optimizer, lambda step: rate_factor(step, total, phase))
         trained = dict(moving(model, phase.rates))
-        start = {name: parameter.detach().clone() for name, parameter in trained.items()}
-        step = 0
-        for epoch in range(1, phase.epochs + 1):
+        step = per_epoch * (history.epoch - 1) + len(history.losses)
+        watch = Watch(self.accelerator, phase.name)
+        start = {name: parameter.detach().clone() for name, parameter in trained.items()} if step < SETTLED else {}
+        self._continue(optimizer, trained, stepper)
+        while history.epoch <= phase.epochs:
             started = time.perf_counter()
             train_mode(model)
             batches = plan(self.train.lengths, settings.batch_size, seed=settings.seed, epoch=len(history.epochs))
-            losses = []
-            for units in self._progress(batches, f"{phase.name} {epoch}/{phase.epochs}"):
-                loss = self._accumulate(wrapped, train, units)
-                norm = self.accelerator.clip_grad_norm_(list(trained.values()), settings.clip)
-                rate = scheduler.get_last_lr()[-1]
-                self._refuse_nonfinite(loss, norm, phase, history.steps + 1, rate)
-                optimizer.step()
-                scheduler.step()
-                step += 1
-                if step == min(SETTLED, total):
-                    check_moved(model, start)
-                    start.clear()
-                optimizer.zero_grad()
-                losses.append(loss)
-                history.steps += 1
-            facts = {"epoch": epoch, "loss": float(np.mean(losses)), "learning_rate": float(rate)}
+            left = batches[len(history.losses) :]
+            with noted_signals() as signals:
+                for units in self._progress(left, f"{phase.name} {history.epoch}/{phase.epochs}"):
+                    rate = set_rates(optimizer, step, total, phase)
+                    loss = stepper.gradients(wrapped, train, units)
+                    norm = self.accelerator.clip_grad_norm_(list(trained.values()), settings.clip)
+                    loss, wish = stepper.agree(loss, self._wish(signals, history.steps + 1))
+                    if watch.add(loss, norm, history.steps + 1, rate):
+                        history.losses += watch.look(self._last_good())
+                    # Without a scaler the wrapper adds nothing but a search for another package, at every step.
+                    (prepared if self.accelerator.scaler else optimizer).step()
+                    step += 1
+                    if start and step == min(SETTLED, total):
+                        check_moved(model, start)
+                        start.clear()
+                    prepared.zero_grad()
+                    history.steps += 1
+                    if wish:
+                        history.losses += watch.look(self._last_good())
+                        self._save(model, optimizer, trained, history, stepper)
+                    if wish > 1:
+                        raise stop(wish, history.steps)
+            history.losses += watch.look(self._last_good())
+            rate = set_rates(optimizer, step - 1, total, phase)
+            facts = {"epoch": history.epoch, "loss": float(np.mean(history.losses)), "learning_rate": rate}
+            history.losses = []
             self._judge(model, phase, validation, history, facts, started)
+            history.epoch += 1
             if settings.patience and history.waited >= settings.patience:
                 log.info("no better validation for %d epochs: stopping phase '%s'", history.waited, phase.name)
                 break
         check_rested(model, before)
         self.accelerator.unwrap_model(wrapped, keep_fp32_wrapper=False)
 
-    def _accumulate(self, wrapped: nn.Module, train: Units, units: np.ndarray) -> float:
-        """Forward and backward over one batch: this process's share, in pieces; the gradient is of the batch's mean."""
-        accelerator, settings = self.accelerator, self.settings
-        # Not the batch's own weight: that would cancel what the weights say where like units meet in one batch.
-        weight = len(units) * train.encoded.mean_weight
-        share = units[accelerator.process_index :: accelerator.num_processes]
-        pieces = np.array_split(share, max(1, min(settings.accumulation, len(share))))
-        total = 0.0
-        for index, piece in enumerate(pieces):
-            last = index == len(pieces) - 1
-            # A process without a share still takes part in the exchange of gradients, with a weightless loss.
-            batch = train.batch(piece if len(piece) else units[:1]).to(accelerator.device)
-            with contextlib.nullcontext() if last else accelerator.no_sync(wrapped):
-                with accelerator.autocast():
-                    loss = self.task.loss(wrapped, batch, smoothing=settings.label_smoothing) / weight
-                if not len(piece):
-                    loss = loss * 0.0
-                accelerator.backward(loss * accelerator.num_processes)  # the exchange averages over processes
-            total += loss.item()
-        if accelerator.num_processes > 1:
-            total = float(accelerator.reduce(torch.tensor(total, device=accelerator.device), "sum"))
-        return total
-
-    def _refuse_nonfinite(self, loss: float, norm: Any, phase: Phase, step: int, rate: Any) -> None:
-        scaled = self.accelerator.scaler is not None  # fp16 skips steps that overflow, by design
-        if math.isfinite(loss) and (scaled or norm is None or math.isfinite(float(norm))):
+    def _continue(
+        self, optimizer: torch.optim.Optimizer, trained: Mapping[str, nn.Parameter], stepper: Stepper
+    ) -> None:
+        """Once after a resume: give optimizer and generators back what they held."""
+        if self.checkpoints is None or self.checkpoints.start is None:
             return
-        raise TrainingError(
-            f"the loss is {loss} and the gradient norm {float(norm):.3g} at step {step} (phase {phase.name!r}, "
-            f"learning rate {rate:.3g}); nothing was saved from it. Try a lower training.learning_rate or "
-            "training.precision=fp32"
-        )
+        start, self.checkpoints.start = self.checkpoints.start, None
+        load_optimizer_state(optimizer, trained, ungroup("optimizer", start.tensors))
+        stepper.pieces = max(stepper.pieces, start.values["pieces"])
+        if self.accelerator.scaler is not None:
+            self.accelerator.scaler.load_state_dict(start.values["scaler"])
+        if state := ungroup(f"random/{self.accelerator.process_index}", start.tensors):
+            load_random_state(state)
+
+    def _save(
+        self,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        trained: Mapping[str, nn.Parameter],
+        history: History,
+        stepper: Stepper,
+    ) -> None:
+        """Write a checkpoint of the state between two steps."""
+        if self.checkpoints is None:
+            return
+        generators = gather_object([random_state()])
+        tensors = {
+            **group("model", trained_state(model, self.plan.moving)),
+            **group("optimizer", optimizer_state(optimizer, trained)),
+            **group("best", history.state),
+        }
+        for index, state in enumerate(generators):
+            tensors |= group(f"random/{index}", state)
+        if self.accelerator.is_main_process:
+            scaler = self.accelerator.scaler
+            values = {"history": history.values(), "pieces": stepper.pieces}
+            values["scaler"] = scaler.state_dict() if scaler is not None else None
+            self.checkpoints.save(history.steps, values, tensors)
+        self.accelerator.wait_for_everyone()
+
+    def _wish(self, signals: list[int], step: int) -> int:
+        """A signal that came, 1 where a checkpoint is due, else 0."""
+        if signals:
+            return signals[0]
+        return int(self.checkpoints is not None and self.accelerator.is_main_process and self.checkpoints.due(step))
+
+    def _last_good(self) -> str:
+        last = self.checkpoints.last if self.checkpoints else None
+        return f"the last good checkpoint is {last}" if last else "there is no checkpoint yet, and nothing was saved"
 
     def _judge(
         self, model: nn.Module, phase: Phase, validation: Units, history: History, facts: dict[str, Any], started: float

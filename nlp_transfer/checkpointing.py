@@ -1,0 +1,154 @@
+"""Checkpoints on disk: complete and whole, or not there at all.
+
+A checkpoint is written to a `.tmp-` folder: tensors (safetensors), plain values (JSON), last a manifest with the size
+and sha256 of both. All of it is flushed to the disk before the folder gets its name; only then older ones are removed.
+"""
+
+import errno
+import hashlib
+import json
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from nlp_transfer.errors import CheckpointError, TrainingError
+
+log = logging.getLogger(__name__)
+FORMAT = 1
+VALUES, TENSORS, MANIFEST = "values.json", "tensors.safetensors", "manifest.json"
+TEMPORARY = ".tmp-"
+MARGIN = 1 << 20  # bytes asked for beside the tensors
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a checkpoint holds: plain values, and tensors by name."""
+
+    path: Path
+    values: Mapping[str, Any]
+    tensors: Mapping[str, Tensor]
+
+
+def save_checkpoint(
+    folder: Path, step: int, values: Mapping[str, Any], tensors: Mapping[str, Tensor], *, keep_last: int
+) -> Path:
+    """Write `folder/step-N`, then remove all but the newest `keep_last`.
+
+    Raises:
+        TrainingError: no room, or the disk refuses; what was there before is as it was.
+    """
+    needed = sum(tensor.nbytes for tensor in tensors.values()) + MARGIN
+    try:
+        folder.mkdir(exist_ok=True)
+        for left in folder.glob(f"{TEMPORARY}*"):  # of a save that was killed
+            shutil.rmtree(left, ignore_errors=True)
+        if shutil.disk_usage(folder).free < needed:
+            raise TrainingError(_refusal(folder, needed, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))))
+        with tempfile.TemporaryDirectory(dir=folder, prefix=TEMPORARY, ignore_cleanup_errors=True) as name:
+            fresh = Path(name, "fresh")
+            fresh.mkdir()
+            _write(fresh, values, tensors)
+            final = folder / f"step-{step:08d}"
+            if final.exists():  # damaged, or it would have been resumed from
+                final.rename(Path(name, "damaged"))
+            fresh.rename(final)
+            _flush(folder)
+    except (OSError, SafetensorError) as error:
+        raise TrainingError(_refusal(folder, needed, error)) from None
+    for old in _all(folder)[keep_last:]:
+        shutil.rmtree(old, ignore_errors=True)
+    return final
+
+
+def _write(folder: Path, values: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
+    (folder / VALUES).write_text(json.dumps(values, allow_nan=False), encoding="utf-8")
+    save_file(dict(tensors), folder / TENSORS)
+    files = {name: _facts(folder / name) for name in (VALUES, TENSORS)}
+    (folder / MANIFEST).write_text(json.dumps({"format": FORMAT, "files": files}), encoding="utf-8")
+    for path in (*folder.iterdir(), folder):
+        _flush(path)
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _facts(path: Path) -> dict[str, Any]:
+    with path.open("rb") as file:
+        return {"bytes": path.stat().st_size, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+
+
+def _refusal(folder: Path, needed: int, error: Exception) -> str:
+    kept = next((f"; {path.name} is whole" for path in _all(folder)), "")
+    # safetensors says the number in words only.
+    if getattr(error, "errno", None) in FULL or any(f"(os error {number})" in str(error) for number in FULL):
+        free = shutil.disk_usage(folder).free
+        return (
+            f"no room for a checkpoint in {folder}: {needed:,} bytes needed, {free:,} free{kept}. Make room and go on "
+            "with --resume, or set training.checkpoint.keep_last=1"
+        )
+    return f"a checkpoint cannot be written to {folder}: {getattr(error, 'strerror', None) or error}{kept}"
+
+
+def _all(folder: Path) -> list[Path]:
+    """Checkpoints, newest first, whole or not."""
+    return sorted(folder.glob("step-*"), reverse=True)
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read a checkpoint after comparing every file with the manifest.
+
+    Raises:
+        CheckpointError: naming the file that is missing, cut short or changed.
+    """
+    manifest = path / MANIFEST
+    try:
+        listed = json.loads(manifest.read_bytes())
+        files = dict(listed["files"])
+        expected = {name: (facts["bytes"], facts["sha256"]) for name, facts in files.items()}
+        known = listed["format"] == FORMAT and expected.keys() == {VALUES, TENSORS}
+    except FileNotFoundError:
+        raise CheckpointError(f"{manifest}: missing") from None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        raise CheckpointError(f"{manifest}: damaged") from None
+    if not known:
+        raise CheckpointError(f"{manifest}: damaged, or of another version of this package")
+    for name, (size, digest) in expected.items():
+        file = path / name
+        if not file.is_file():
+            raise CheckpointError(f"{file}: missing")
+        if file.stat().st_size != size:
+            raise CheckpointError(f"{file}: {file.stat().st_size} bytes instead of {size}")
+        if _facts(file)["sha256"] != digest:
+            raise CheckpointError(f"{file}: damaged: it is not what was written")
+    return Checkpoint(path, json.loads((path / VALUES).read_bytes()), load_file(path / TENSORS))
+
+
+def newest_checkpoint(folder: Path) -> Checkpoint | None:
+    """The newest whole checkpoint; says in one warning which were skipped and why."""
+    skipped = []
+    found = None
+    for path in _all(folder):
+        try:
+            found = load_checkpoint(path)
+            break
+        except CheckpointError as error:
+            skipped.append(str(error))
+    if skipped:
+        instead = f"resuming from {found.path.name}" if found else "there is none before; starting anew"
+        log.warning("skipped damaged checkpoints (%s): %s", "; ".join(skipped), instead)
+    return found

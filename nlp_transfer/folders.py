@@ -1,0 +1,119 @@
+"""The run folder before the run: chosen, writable, and used by one run at a time."""
+
+import contextlib
+import fcntl
+import json
+import os
+import platform
+from collections.abc import Iterator
+from pathlib import Path
+
+from nlp_transfer.errors import ConfigError
+from nlp_transfer.resuming import CHECKPOINTS
+from nlp_transfer.saving import FINISHED
+
+LOCK = ".lock"
+
+
+def resumable(resume: str | Path, output: str | Path | None) -> tuple[Path, Path | None]:
+    """The run folder to go on in and the checkpoint that was named; None: the newest one.
+
+    Args:
+        resume: `auto`, a run folder, or a checkpoint inside one.
+        output: the run folder as `--output` or the configuration say it.
+
+    Raises:
+        ConfigError: no folder is named, or another one.
+    """
+    if resume == "auto":
+        if output is None:
+            raise ConfigError("--resume auto: which run? name its folder with --output, or write --resume FOLDER")
+        return Path(output), None
+    path = Path(resume)
+    if not path.is_dir():
+        raise ConfigError(f"--resume {path}: no such run folder or checkpoint")
+    named = path.absolute().parent.name == CHECKPOINTS
+    folder = path.parent.parent if named else path
+    if output is not None and Path(output).resolve() != folder.resolve():
+        raise ConfigError(f"--resume {path} goes on in {folder}, but --output says {output}; leave one out")
+    return folder, path if named else None
+
+
+def make_folder(wanted: str | Path | None, name: str, *, resume: bool = False) -> Path:
+    """Create the run folder before anything expensive happens.
+
+    Args:
+        wanted: the user's choice; None takes the first free runs/NAME, runs/NAME-2, ...
+        name: of the configuration.
+        resume: it may hold an earlier run.
+
+    Raises:
+        ConfigError: the place is a file, cannot be written, is in use, or holds something already.
+    """
+    if wanted is None:
+        count = 1
+        while (folder := Path("runs") / (name if count == 1 else f"{name}-{count}")).exists():
+            count += 1
+    else:
+        folder = Path(wanted)
+    try:
+        if folder.is_dir():
+            with locked(folder):
+                _refuse_contents(folder, resume=resume)
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".probe"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise ConfigError(
+            f"output folder {folder} cannot be written: {error.strerror}; choose another with --output"
+        ) from None
+    return folder
+
+
+def _refuse_contents(folder: Path, *, resume: bool) -> None:
+    held = {path.name for path in folder.iterdir()} - {LOCK}
+    if not held or (resume and "config.yaml" in held):
+        return
+    what, way_out = "files already", "choose another with --output or remove it"
+    if FINISHED in held:
+        what = "a finished run"
+    elif "config.yaml" in held:
+        what, way_out = "an unfinished run", f"go on with --resume {folder}, or {way_out}"
+    raise ConfigError(f"output folder {folder} holds {what}; {way_out}")
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep other runs out of a folder; the system frees the lock of a process that dies.
+
+    Raises:
+        ConfigError: another run is at work in it, by process id and host.
+    """
+    path = folder / LOCK
+    with path.open("a+", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise ConfigError(
+                f"output folder {folder} is in use by {_holder(file.read())}; wait for it, or choose another with "
+                "--output"
+            ) from None
+        if not path.exists() or path.stat().st_ino != os.fstat(file.fileno()).st_ino:
+            raise ConfigError(f"output folder {folder} was in use until now; try again")  # what is locked is a leftover
+        file.truncate(0)
+        file.write(json.dumps({"pid": os.getpid(), "host": platform.node()}))
+        file.flush()
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def _holder(text: str) -> str:
+    try:
+        holder = json.loads(text)
+        return f"process {holder['pid']} on {holder['host']}"
+    except (ValueError, KeyError, TypeError):
+        return "another process"  # that has just come and not yet written its name

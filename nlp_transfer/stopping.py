@@ -1,0 +1,46 @@
+"""SIGINT and SIGTERM during training: the step is finished first."""
+
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+from nlp_transfer.errors import StoppedError
+
+NUMBERS = (signal.SIGINT, signal.SIGTERM)
+
+
+@contextlib.contextmanager
+def noted_signals() -> Iterator[list[int]]:
+    """Note the first signal instead of obeying it; a second one does what it did before.
+
+    A body that ends as if there had been none leaves the signal to what it did before. Only the main thread can be
+    asked to; in another, signals keep their meaning.
+    """
+    caught: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield caught
+        return
+
+    def note(number: int, _: Any) -> None:
+        caught.append(number)
+        restore()
+
+    before = {number: signal.signal(number, note) for number in NUMBERS}
+
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler or signal.SIG_DFL)  # None: set outside of Python
+
+    try:
+        yield caught
+    finally:
+        restore()
+    if caught:  # too late for the last step to see it
+        signal.raise_signal(caught[0])
+
+
+def stop(number: int, step: int) -> StoppedError:
+    """What to raise once the step is finished."""
+    return StoppedError(f"{'interrupted' if number == signal.SIGINT else 'terminated'} after step {step}", number)
