@@ -34,14 +34,16 @@ def card(subject: Subject) -> str:
 
 def _results(subject: Subject) -> list[EvalResult]:
     task, test = subject.task, subject.metrics["test"]
-    origin = subject.metrics["data"]["splits"]["test"]["origin"]
-    named = [name for name in subject.metrics["provenance"]["datasets"] if name in origin]  # else it was cut by us
+    splits, sets = subject.metrics["data"]["splits"], subject.metrics["provenance"]["datasets"]
+    origin = splits["test"]["origin"]
+    cut = origin.startswith("cut from train")  # by us: it is no split of the data set
     return [
         EvalResult(
             task_type=task.pipeline_tag or subject.config.task.name,
-            dataset_type=named[0] if named else "custom",
-            dataset_name=origin,
-            dataset_split="test",
+            dataset_type=sets[0] if sets else "custom",
+            dataset_name=splits["train" if cut else "test"]["origin"].partition(";")[0],
+            dataset_split=None if cut else "test",
+            dataset_args={"test": origin} if cut else None,
             metric_type=task.hub_metrics.get(key, key),
             metric_name=key,
             metric_value=test[key],

@@ -203,7 +203,9 @@ def _limits(subject: Subject) -> str:
 def _licence(subject: Subject) -> str:
     if subject.licence is None:
         return "Not known: it follows the pretrained weights, and theirs was not found."
-    return f"`{subject.licence}`, as the weights that it started from. The data have licences of their own."
+    known = subject.licence == subject.metrics["provenance"]["licence"]
+    whose = "as the weights that it started from" if known else "as its publisher says"
+    return f"`{subject.licence}`, {whose}. The data have licences of their own."
 
 
 def _citation(subject: Subject) -> str:

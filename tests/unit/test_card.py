@@ -10,7 +10,7 @@ import yaml
 from hub_client import TRAINING, run_of
 from huggingface_hub import ModelCard
 from markdown_it import MarkdownIt
-from tiny import LABELS, save_checkpoint, save_csv
+from tiny import LABELS, ROOT, save_checkpoint, save_csv
 
 import nlp_transfer
 from nlp_transfer.card import check_card
@@ -169,3 +169,9 @@ def test_a_card_that_keeps_the_rules_passes_here_and_there():
 def test_a_card_that_breaks_a_rule_is_refused(old, new, reason):
     with pytest.raises(PublishError, match=reason):
         check_card(GOOD.replace(old, new), MEASURED)
+
+
+def test_the_sample_in_the_documentation_keeps_the_rules_and_shows_a_control():
+    sample = (ROOT / "docs" / "sample_card.md").read_text(encoding="utf-8")
+    assert hub_server.card_errors(sample) == []
+    assert any(row[0] == "minilm from scratch, full" for row in tables(sample)[0])
