@@ -43,9 +43,9 @@ def plain(predictor: Predictor, rows: Dataset) -> list[str]:
 def main(job: dict[str, Any]) -> None:
     """Write the seconds of the search, and chrF as a share: equal outputs have equal scores."""
     predictor = nlp_transfer.load(job["run"])
-    predictor.model.generation_config.num_beams = job["beams"]  # type: ignore[union-attr]
+    predictor.model.generation_config.num_beams = job["beams"]
     if job["beams"] == 1:
-        predictor.model.generation_config.update(length_penalty=None, early_stopping=None)  # type: ignore[union-attr]
+        predictor.model.generation_config.update(length_penalty=None, early_stopping=None)
     lines = Path(job["pairs"]).read_text(encoding="utf-8").splitlines()
     pairs = [json.loads(line) for line in lines]
     rows = Dataset.from_dict({"source": [one["en"] for one in pairs], "target": [one["fr"] for one in pairs]})

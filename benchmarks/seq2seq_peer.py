@@ -32,6 +32,7 @@ def main(job: PairJob) -> None:
         max_target_length=job.max_length,
     )
     model, target = loaded.model, loaded.target_tokenizer
+    assert target is not None  # noqa: S101 - a fresh decoder has one
     if job.frozen:
         model.encoder.requires_grad_(False)
 

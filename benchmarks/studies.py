@@ -12,13 +12,16 @@ from nlp_transfer.data import load_splits
 
 MINILM = {"kind": "checkpoint", "name": "minilm"}
 GLOVE = {"kind": "vectors", "name": "glove-50d"}
+WORD2VEC = {"kind": "vectors", "name": "word2vec-imdb"}  # the name is that of a folder made by `train_word2vec`
+TRANSFORMER = {"contextualizer": "transformer", "width": 256, "layers": 2, "vocabulary": "data"}
 SOURCES: Mapping[str, Mapping[str, Any]] = {
     "minilm": MINILM,
     "glove": GLOVE,
     "glove_cnn": {**GLOVE, "contextualizer": "cnn"},
     "glove_bilstm": {**GLOVE, "contextualizer": "bilstm"},
-    "glove_transformer": {**GLOVE, "contextualizer": "transformer", "width": 256, "layers": 2, "vocabulary": "data"},
-    "word2vec": {"kind": "vectors", "name": "word2vec-imdb"},
+    "glove_transformer": {**GLOVE, **TRANSFORMER},
+    "word2vec": WORD2VEC,
+    "word2vec_transformer": {**WORD2VEC, **TRANSFORMER},
 }
 
 
@@ -52,7 +55,7 @@ class Study:
         """The configuration of a run."""
         chosen, _, strategy = name.rpartition("_")
         source = {**SOURCES[chosen], **({"scratch": True} if strategy == "scratch" else {})}
-        if chosen == "word2vec":
+        if source["name"] == WORD2VEC["name"]:
             source["name"] = str(data / source["name"])
         return {
             "task": dict(self.task),
@@ -98,13 +101,19 @@ def multi30k(target: str, limit: int | None) -> Study:
             "decoder": {"layers": 3, "width": 256, "vocabulary": 8000},
         },
         data={**data, "columns": {"source": "en", "target": target}, "limit": limit},
-        runs=_grid(["minilm", "glove_transformer"], [*ALL, "scratch"]),
+        runs=[*_grid(["minilm", "glove_transformer"], [*ALL, "scratch"]), *_grid(["word2vec_transformer"], ALL)],
         epochs={"checkpoint": epochs, "vectors": epochs},
         batch_size=64,
         folder="multi30k",
+        prepare=train_word2vec,
     )
 
 
+SCITLDR = {
+    "train": "{data}/train.jsonl",
+    "test": "{data}/dev.jsonl",
+    "columns": {"text": "source", "summary": "target"},
+}
 STUDIES: Mapping[str, Study] = {
     "rotten-tomatoes": Study(
         task={"name": "sentiment"},
@@ -115,15 +124,27 @@ STUDIES: Mapping[str, Study] = {
     ),
     "scitldr": Study(
         task={"name": "summarization", "style": "extractive", "sentences": 1},
-        data={
-            "train": "{data}/train.jsonl",
-            "test": "{data}/dev.jsonl",
-            "columns": {"text": "source", "summary": "target"},
-        },
-        runs=_grid(["minilm", "glove", "glove_bilstm"], [*ALL, "scratch"]),
+        data=SCITLDR,
+        runs=[*_grid(["minilm", "glove", "glove_bilstm"], [*ALL, "scratch"]), *_grid(["word2vec"], ALL)],
         epochs={"checkpoint": 3, "vectors": 5},
         batch_size=16,
         folder="scitldr",
+        prepare=train_word2vec,
+    ),
+    "scitldr-abstractive": Study(
+        task={
+            "name": "summarization",
+            "style": "abstractive",
+            "max_length": 256,
+            "max_target_length": 48,
+            "decoder": {"layers": 2, "width": 256, "vocabulary": 4000},
+        },
+        data=SCITLDR,
+        runs=[*_grid(["minilm", "glove_transformer"], [*ALL, "scratch"]), *_grid(["word2vec_transformer"], ALL)],
+        epochs={"checkpoint": 15, "vectors": 15},
+        batch_size=16,
+        folder="scitldr",
+        prepare=train_word2vec,
     ),
     **{
         f"multi30k-en-{target}{'' if limit is None else f'-{limit}'}": multi30k(target, limit)

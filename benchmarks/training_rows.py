@@ -158,9 +158,9 @@ def warm(scale: Scale) -> Row:
         name="warm",
         title="the same on a warm cache, time in the model",
         contenders=[
-            recipe.ours("another seed", gradient, cache=cache, seed=100),
-            recipe.ours("another seed, head solved", {"kind": "frozen"}, cache=cache, seed=100),
-            recipe.ours("another head", gradient, cache=cache, head={"hidden": [64]}),
+            recipe.ours("another seed", {"kind": "frozen"}, cache=cache, seed=100),
+            recipe.ours("another seed, head by gradient", gradient, cache=cache, seed=100),
+            recipe.ours("another, deeper head", gradient, cache=cache, head={"hidden": [64]}),
             Contender(first.name, first.command, first.read, ours=False, environment=first.environment),
         ],
         targets={"first run": 50.0},

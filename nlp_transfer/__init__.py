@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from nlp_transfer.config import load_config as load_config
     from nlp_transfer.config import render as render
     from nlp_transfer.data import Splits as Splits
+    from nlp_transfer.diagnosing import Diagnosis as Diagnosis
+    from nlp_transfer.diagnosing import doctor as doctor
     from nlp_transfer.documents import encode_documents as encode_documents
     from nlp_transfer.errors import CheckpointError as CheckpointError
     from nlp_transfer.errors import ConfigError as ConfigError
@@ -87,6 +89,8 @@ _HOME = {
     "load_config": "config",
     "render": "config",
     "Splits": "data",
+    "Diagnosis": "diagnosing",
+    "doctor": "diagnosing",
     "encode_documents": "documents",
     "CheckpointError": "errors",
     "ConfigError": "errors",

@@ -84,7 +84,10 @@ class Batch:
 def pad(rows: Sequence[Any], value: float) -> Tensor:
     """Stack ragged rows (T,), or (T, K) for n-grams, to (B, T) or (B, T, K), filled up with `value`."""
     arrays = [np.asarray(row) for row in rows]
-    shape = np.max([array.shape for array in arrays], axis=0)
+    shapes = {array.shape for array in arrays}
+    if len(shapes) == 1 and arrays[0].dtype.kind == "f":
+        return torch.from_numpy(np.stack(arrays))
+    shape = np.max(list(shapes), axis=0)
     kind = np.int64 if arrays[0].dtype.kind in "iu" else arrays[0].dtype
     out = np.full((len(arrays), *shape), value, dtype=kind)
     for target, array in zip(out, arrays, strict=True):

@@ -14,7 +14,9 @@ MAPPED = "Map it with data.columns, or --column of predict and evaluate."
 DEEPEST = 4  # levels of nested objects that a message lists
 
 
-def stream_texts(path: str | None, column: str, *, lists: bool = False) -> Iterator[Any]:
+def stream_texts(
+    path: str | None, column: str, *, lists: bool = False, standard_input: Iterable[bytes] | None = None
+) -> Iterator[Any]:
     """Stream the texts of a file in input order, without holding the file.
 
     Args:
@@ -22,12 +24,13 @@ def stream_texts(path: str | None, column: str, *, lists: bool = False) -> Itera
             strings); any other file, such as .txt or one side of a pair: its lines.
         column: The column that holds the text.
         lists: A cell may be a list of texts; each comes as a list.
+        standard_input: Its lines, where they are not to be read from `sys.stdin`.
 
     Raises:
         DataError: no such file or column, or a fault in the file, with its line.
     """
     if path is None or path == "-":
-        return (text for _, text in decoded(sys.stdin.buffer, "standard input"))
+        return (text for _, text in decoded(standard_input or sys.stdin.buffer, "standard input"))
     if format_of(path) not in SUFFIXES:
         return (text for _, text in numbered_lines(existing_file(path)))
     return _column(open_rows(path, bare=column), column, cell_texts if lists else cell_text)

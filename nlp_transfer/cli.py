@@ -113,7 +113,7 @@ def predict(
     """Predict: one JSON line per text, in input order."""
     import nlp_transfer
     from nlp_transfer.data import stream_texts
-    from nlp_transfer.lines import ArrivingLines, decoded, existing_file
+    from nlp_transfer.lines import ArrivingLines, existing_file
 
     _check_output(output, file, force=force)
     _check_run(run)
@@ -125,10 +125,9 @@ def predict(
     if strange := next((name for name in columns if name not in predictor.task.roles), None):
         raise ConfigError(f"--column {strange}: unknown role. {suggest(strange, predictor.task.roles)}")
     lists = predictor.task.roles[role] == "texts"
-    texts, idle = stream_texts(file, columns.get(role, predictor.text_column), lists=lists), lambda: False
-    if file in {None, "-"} and _is_real(sys.stdin):
-        arriving = ArrivingLines(sys.stdin.fileno())
-        texts, idle = (text for _, text in decoded(arriving, "standard input")), arriving.idle
+    arriving = ArrivingLines(sys.stdin.fileno()) if file in {None, "-"} and _is_real(sys.stdin) else None
+    texts = stream_texts(file, columns.get(role, predictor.text_column), lists=lists, standard_input=arriving)
+    idle = arriving.idle if arriving else lambda: False
     count = Counter[str]()
     with _sink(output) as sink:
         for prediction in predictor.predict_stream(_counted(texts, count), idle=idle):
@@ -227,6 +226,17 @@ def sources() -> None:
     for source in nlp_transfer.list_sources():
         state = "" if source.available else "  (not installed)"
         typer.echo(f"{source.name:<18} {source.kind:<11} {source.description} [{source.licence}]{state}")
+
+
+@app.command()
+def doctor() -> None:
+    """Describe this machine for a bug report; exit code 5 when something is known to fail."""
+    import nlp_transfer
+
+    found = nlp_transfer.doctor()
+    typer.echo(found.text)
+    if found.problems:
+        raise typer.Exit(5)
 
 
 @app.command()

@@ -146,6 +146,9 @@ class TrainingConfig(Section):
     learning_rate: Literal["auto"] | Rate = Field("auto", description="`auto`: a known-good rate per strategy.")
     weight_decay: float = Field(0.01, ge=0.0, description="Not applied to biases, norms and embeddings.")
     warmup: Share = Field(0.1, description="Share of the steps with a rising rate.")
+    head_warmup: Share | None = Field(
+        None, description="The same for newly initialised modules (Liu & Lapata 2019, section 3.2); the same if unset."
+    )
     schedule: Literal["linear", "cosine", "constant"] = Field(
         "linear", description="How the rate falls after the warm-up."
     )

@@ -18,7 +18,7 @@ from nlp_transfer.report import Row
 from nlp_transfer.strategies import Plan
 from nlp_transfer.task import Prediction
 
-PROBES = 32  # test examples predicted again by the reloaded model
+PROBES = 8  # test examples predicted again by the reloaded model
 PROBE_TOLERANCE = 1e-4
 
 

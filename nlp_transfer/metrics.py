@@ -76,11 +76,20 @@ def _class_scores(precision: float, recall: float, f1: float, support: int) -> d
     }
 
 
-def _check(predictions: Ids, references: Ids, classes: int | None = None) -> None:
+def check_paired(predictions: Sequence[Any], references: Sequence[Any]) -> None:
+    """Make sure that each prediction has its reference.
+
+    Raises:
+        DataError: nothing to score, or lists of unequal lengths.
+    """
     if len(predictions) != len(references):
         raise DataError(f"{len(predictions)} predictions cannot be scored against {len(references)} references")
     if len(references) == 0:
         raise DataError("Nothing to score: there are no references")
+
+
+def _check(predictions: Ids, references: Ids, classes: int | None = None) -> None:
+    check_paired(predictions, references)
     if classes is not None:
         for name, ids in (("prediction", predictions), ("reference", references)):
             if wrong := [value for value in ids if not 0 <= value < classes]:

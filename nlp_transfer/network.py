@@ -4,6 +4,7 @@ import functools
 import logging
 import socket
 import threading
+from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
@@ -27,6 +28,22 @@ def hub_reachable() -> bool:
     log.info("the Hub cannot be reached; only what its cache holds can be used")
     constants.HF_HUB_OFFLINE = True  # or each request is tried again and again
     return False
+
+
+def hub_state() -> str:
+    """Say whether the Hub can be reached, in words; takes two seconds at most."""
+    from huggingface_hub import constants
+
+    if constants.is_offline_mode():
+        return "switched off (HF_HUB_OFFLINE)"
+    return f"{urlsplit(constants.ENDPOINT).hostname} is {'reachable' if hub_reachable() else 'out of reach'}"
+
+
+def hub_cache() -> Path:
+    """Where the Hub's client keeps what it has fetched."""
+    from huggingface_hub import constants
+
+    return Path(constants.HF_HUB_CACHE)
 
 
 def _answers(host: str, port: int) -> bool:

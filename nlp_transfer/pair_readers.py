@@ -36,8 +36,11 @@ def parallel_rows(files: Mapping[str, str]) -> Iterator[Row]:
             number = lines[0][0]
             yield Row(number, {column: text for column, (_, text) in zip(files, lines, strict=True)})
     if len(set(counts.values())) > 1:
-        shown = ", ".join(f"{file} has {counts[column]}" for column, file in files.items())
-        raise DataError(f"parallel files of unequal length in lines: {shown}; line N of each must hold the same text")
+        short = min(files, key=lambda column: counts[column])
+        shown = ", ".join(f"{file} has {counts[column]} lines" for column, file in files.items())
+        raise DataError(
+            f"{files[short]}:{counts[short] + 1}: this line is missing: {shown}; line N of each must hold the same text"
+        )
     refuse_empty(next(iter(paths.values())), max(counts.values()), found="nothing")
 
 

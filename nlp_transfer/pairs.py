@@ -4,12 +4,13 @@ import copy
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from tokenizers import Tokenizer, decoders, normalizers, pre_tokenizers, processors, trainers
 from tokenizers.models import BPE
-from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
+from transformers import AutoTokenizer, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from nlp_transfer.batching import Encoded
 from nlp_transfer.documents import LongPolicy, encode_documents
@@ -55,6 +56,14 @@ def make_ending(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
         single=f"$A {end}", special_tokens=[(end, tokenizer.eos_token_id)]
     )
     return tokenizer
+
+
+def open_target(folder: Path) -> PreTrainedTokenizerBase | None:
+    """The tokenizer of the output in a saved model's folder, where it has one of its own."""
+    place = folder / TARGET
+    if not place.is_dir():
+        return None
+    return AutoTokenizer.from_pretrained(place, trust_remote_code=False, local_files_only=True)
 
 
 def set_languages(tokenizers: Tokenizers, source: str | None, target: str | None) -> None:
@@ -103,7 +112,7 @@ def _target_warnings(rows: Sequence[Sequence[int]], most: int, tokenizer: PreTra
     if share > OUTSIDE:
         found.append(
             f"{share:.0%} of the target tokens are unknown or single bytes to the target tokenizer: it was not "
-            "made for this language, and such a decoder is worse than a fresh one (Rothe et al. 2020: BERT2GPT2 En-De "
-            "23.2 BLEU, from scratch 26.0); leave task.decoder.source out"
+            "made for this language, and such a decoder is worse than one from scratch (Rothe et al. 2020, En-De: "
+            "BERT2GPT2 23.2 BLEU, from scratch 26.0); take a checkpoint for the language, or a fresh decoder"
         )
     return tuple(found)

@@ -16,14 +16,13 @@ from nlp_transfer.data import read_rows
 from nlp_transfer.errors import CheckpointError, SourceError
 from nlp_transfer.evaluation import infer
 from nlp_transfer.features import TokenUnits
-from nlp_transfer.pairs import TARGET
+from nlp_transfer.pairs import TARGET, open_target
 from nlp_transfer.saving import FINISHED
 from nlp_transfer.sources.checkpoint import find_damage, quietly, refuse_nonfinite
 from nlp_transfer.task import Prediction, Scores, Task, Tokenizers, find_task
 
 log = logging.getLogger(__name__)
-NEEDED = ("config.json", "tokenizer_config.json")  # transformers makes some of them up when missing
-VOCABULARIES = ("tokenizer.json", "*.spm", "*.model", "vocab.*")  # one of them must be there
+NEEDED = (("config.json",), ("tokenizer_config.json",), ("tokenizer.json", "*.spm", "*.model", "vocab.*"))
 CHUNK = 256  # texts read ahead: enough to sort by length, few enough to stream
 
 
@@ -123,25 +122,23 @@ def load_model(folder: Path, auto_class: str) -> tuple[PreTrainedModel, Tokenize
 
 
 def _open(folder: Path, auto: Any) -> tuple[PreTrainedModel, Tokenizers]:
-    for name in NEEDED:
-        if not (folder / name).is_file():
-            raise ValueError(f"{name} is missing")
-    if not any(True for pattern in VOCABULARIES for _ in folder.glob(pattern)):
-        raise ValueError("tokenizer.json is missing")
+    _refuse_missing(folder, *NEEDED)  # before transformers makes some of them up
     safe = {"trust_remote_code": False, "local_files_only": True}
     model, report = auto.from_pretrained(folder, use_safetensors=True, output_loading_info=True, **safe)
     if report["missing_keys"]:
         raise ValueError(f"weights are missing: {sorted(report['missing_keys'])[:3]}")
     refuse_nonfinite(model, str(folder))
-    needed = {
-        TARGET: model.config.model_type == "encoder-decoder"
-    }  # without them it would write, but not what it learned
-    needed["generation_config.json"] = bool(model.config.is_encoder_decoder)
-    if lost := [name for name, wanted in needed.items() if wanted and not (folder / name).exists()]:
-        raise ValueError(f"{lost[0]} is missing")
-    source = AutoTokenizer.from_pretrained(folder, **safe)
-    target = AutoTokenizer.from_pretrained(folder / TARGET, **safe) if (folder / TARGET).is_dir() else None
-    return model, Tokenizers(source, target)
+    if model.config.is_encoder_decoder:  # without these it would write, but not what it learned
+        composed = model.config.model_type == "encoder-decoder"
+        _refuse_missing(folder, ("generation_config.json",), *([(TARGET,)] if composed else []))
+    return model, Tokenizers(AutoTokenizer.from_pretrained(folder, **safe), open_target(folder))
+
+
+def _refuse_missing(folder: Path, *needed: Sequence[str]) -> None:
+    """Make sure that of each group of names one is there."""
+    for names in needed:
+        if not any(True for name in names for _ in folder.glob(name)):
+            raise ValueError(f"{names[0]} is missing")
 
 
 def evaluate(folder: str | Path, data: str | Mapping[str, str], columns: Mapping[str, str] | None = None) -> Scores:

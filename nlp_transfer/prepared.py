@@ -10,6 +10,7 @@ import torch
 from accelerate.utils import set_seed
 from datasets import Dataset
 
+from nlp_transfer.allocator import keep_freed_memory
 from nlp_transfer.batching import Encoded
 from nlp_transfer.config import RunConfig
 from nlp_transfer.data import Splits, load_splits
@@ -60,7 +61,10 @@ class Prepared:
         if training.gradient_checkpointing:
             recompute_activations(plan.model)
         phases = tuple(
-            dataclasses.replace(phase, warmup=training.warmup, schedule=training.schedule) for phase in plan.phases
+            dataclasses.replace(
+                phase, warmup=training.warmup, head_warmup=training.head_warmup, schedule=training.schedule
+            )
+            for phase in plan.phases
         )
         return dataclasses.replace(plan, phases=phases)
 
@@ -81,6 +85,7 @@ class Prepared:
 
 def prepare(config: RunConfig) -> Prepared:
     """Read the data, the source and build the model; the seed decides what is drawn."""
+    keep_freed_memory()
     if config.training.threads:
         torch.set_num_threads(config.training.threads)
     set_seed(config.training.seed)

@@ -4,7 +4,9 @@ import re
 from collections.abc import Sequence
 
 CLOSING = "\"'”’»)\\]）」』】"
-END = re.compile(rf"[.!?…]+[{CLOSING}]*(?=\s)|[。！？｡]+[{CLOSING}]*|\n\s*\n")
+END = re.compile(  # a run of marks is looked at once, from its start: time grows with the length of the text
+    rf"(?<![.!?…])[.!?…]++[{CLOSING}]*+(?=\s)|[。！？｡]+[{CLOSING}]*|\n\s*\n"
+)
 # A dot behind these ends no sentence. "etc." is not among them: it often stands last.
 ABBREVIATION = re.compile(
     r"\b(?:al|approx|bzw|ca|cf|dept|dr|eds?|eqs?|figs?|gen|gov|inc|jr|ltd|mr|mrs|ms|mt|op|pp|prof|refs?|rep|resp|rev|"
@@ -18,11 +20,12 @@ UNSPACED = re.compile("[\u3000-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff
 TAIL = 20  # characters before a mark that are looked at
 
 
-def split_sentences(text: str) -> list[str]:
+def split_sentences(text: str, *, most: int | None = None) -> list[str]:
     """Cut a text behind `.`, `!`, `?`, `…`, their full-width forms and empty lines.
 
     A dot ends no sentence inside a number or a name, nor behind an initial or a common abbreviation; a dot or closing
     quote ends none before a word in lower case, unless the whole text is. A text without any mark is one sentence.
+    Only the first `most` are looked for.
     """
     cased = text != text.lower()
     found = []
@@ -32,7 +35,11 @@ def split_sentences(text: str) -> list[str]:
         if _ends(text[max(start, match.end() - TAIL) : match.end()], following[1] if following else "", cased=cased):
             found.append(text[start : match.end()])
             start = match.end()
-    kept = [" ".join(sentence.split()) for sentence in [*found, text[start:]]]
+            if len(found) == most:
+                break
+    else:
+        found.append(text[start:])
+    kept = [" ".join(sentence.split()) for sentence in found]
     return [sentence for sentence in kept if sentence] or [text.strip()]
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from nlp_transfer.errors import DataError
+from nlp_transfer.metrics import check_paired
 
 KINDS = ("rouge1", "rouge2", "rougeL")
 LONE = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u0e00-\u0eff"  # scripts that do not space their words
@@ -29,7 +30,7 @@ def translation_scores(predictions: Sequence[str], references: Sequence[str], *,
     from sacrebleu.metrics.chrf import CHRF
     from sacrebleu.metrics.ter import TER
 
-    _check(predictions, references)
+    check_paired(predictions, references)
     scores: dict[str, Any] = {}
     signatures = {}
     for name, metric in {
@@ -54,7 +55,7 @@ def sentence_chrf(predictions: Sequence[str], references: Sequence[str]) -> list
     """ChrF of each pair, 0 to 100."""
     from sacrebleu.metrics.chrf import CHRF
 
-    _check(predictions, references)
+    check_paired(predictions, references)
     metric = CHRF()
     return [float(metric.sentence_score(p, [r]).score) for p, r in zip(predictions, references, strict=True)]
 
@@ -70,7 +71,7 @@ def rouge_each(predictions: Sequence[str], references: Sequence[Sequence[str]]) 
     Raises:
         DataError: nothing to score, lists of unequal lengths, or an example without a reference.
     """
-    _check(predictions, references)
+    check_paired(predictions, references)
     scorer = _scorer()
     found = np.zeros((len(predictions), len(KINDS)))
     for row, (said, several) in enumerate(zip(predictions, references, strict=True)):
@@ -100,10 +101,3 @@ class _Words:
     def tokenize(self, text: str) -> list[str]:
         words = WORD.findall(text.lower())
         return [self._stem(word) if len(word) > 3 and word.isascii() else word for word in words]
-
-
-def _check(predictions: Sequence[Any], references: Sequence[Any]) -> None:
-    if len(predictions) != len(references):
-        raise DataError(f"{len(predictions)} predictions cannot be scored against {len(references)} references")
-    if not predictions:
-        raise DataError("Nothing to score: there are no references")

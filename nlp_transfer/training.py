@@ -35,7 +35,7 @@ from nlp_transfer.features import (
 )
 from nlp_transfer.history import History
 from nlp_transfer.modeling.pooled import PooledClassifier
-from nlp_transfer.optimizers import make_optimizer, rate_factor, set_rates
+from nlp_transfer.optimizers import make_optimizer, set_rates
 from nlp_transfer.parameters import (
     check_moved,
     check_rested,
@@ -178,7 +178,7 @@ class Trainer:
         self, model: nn.Module, phase: Phase, train: Units, validation: Units, history: History, stepper: Stepper
     ) -> None:
         settings = self.settings
-        optimizer = make_optimizer(model, phase.rates, settings.weight_decay)
+        optimizer = make_optimizer(model, phase.rates, settings.weight_decay, head=phase.head)
         wrapped, prepared = self.accelerator.prepare(model, optimizer)
         before = fingerprints(model, phase.rates)  # only now: the distributed wrapper copies all parameters once
         per_epoch = math.ceil(len(train.encoded.inputs) / settings.batch_size)
@@ -195,13 +195,14 @@ class Trainer:
             left = batches[len(history.losses) :]
             with noted_signals() as signals:
                 for units in self._progress(left, f"{phase.name} {history.epoch}/{phase.epochs}"):
-                    rate = set_rates(optimizer, rate_factor(step, total, phase))
+                    rate = set_rates(optimizer, step, total, phase)
                     loss = stepper.gradients(wrapped, train, units)
                     norm = self.accelerator.clip_grad_norm_(list(trained.values()), settings.clip)
                     loss, wish = stepper.agree(loss, self._wish(signals, history.steps + 1))
                     if watch.add(loss, norm, history.steps + 1, rate):
                         history.losses += watch.look(self._last_good())
-                    prepared.step()
+                    # Without a scaler the wrapper adds nothing but a search for another package, at every step.
+                    (prepared if self.accelerator.scaler else optimizer).step()
                     step += 1
                     if start and step == min(SETTLED, total):
                         check_moved(model, start)
@@ -214,7 +215,7 @@ class Trainer:
                     if wish > 1:
                         raise stop(wish, history.steps)
             history.losses += watch.look(self._last_good())
-            rate = set_rates(optimizer, rate_factor(step - 1, total, phase))
+            rate = set_rates(optimizer, step - 1, total, phase)
             facts = {"epoch": history.epoch, "loss": float(np.mean(history.losses)), "learning_rate": rate}
             history.losses = []
             self._judge(model, phase, validation, history, facts, started)

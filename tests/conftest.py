@@ -1,7 +1,9 @@
 """One thread, no network, and caches of the tests' own."""
 
 import gc
+import io
 import os
+import signal
 import socket
 import sys
 import tempfile
@@ -53,3 +55,25 @@ def _no_precision_left_over():
     yield
     if "accelerate.state" in sys.modules:
         sys.modules["accelerate.state"].AcceleratorState._reset_state()
+
+
+@pytest.fixture
+def command(monkeypatch, capsys):
+    """Run a command line in this process; returns exit code, stdout and stderr."""
+    from nlp_transfer import cli  # after the environment above is set
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def call(*arguments, stdin=""):
+        monkeypatch.setattr(sys, "argv", ["nlp-transfer", *map(str, arguments)])
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode())))
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as leaving:
+            code = leaving.code or 0
+        return code, *capsys.readouterr()
+
+    yield call
+    for number, handler in before.items():
+        signal.signal(number, handler)

@@ -8,15 +8,15 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification, PretrainedConfig, PreTrainedModel
+from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification, PreTrainedModel
 from transformers.modeling_outputs import SequenceClassifierOutput
 
-from .static import StaticConfig
+from .headed import HeadedConfig
 
 POOLINGS = ("cls", "mean", "max")
 
 
-class PooledConfig(PretrainedConfig):
+class PooledConfig(HeadedConfig):
     """An encoder's configuration plus which states are pooled, how, and what stands on them."""
 
     model_type = "pooled_classifier"
@@ -32,19 +32,12 @@ class PooledConfig(PretrainedConfig):
         **settings: Any,
     ) -> None:
         """Keep plain values; `layers` are indices into `hidden_states`, -1 the last."""
-        self.encoder = encoder or StaticConfig().to_dict()
         self.pooling = pooling or ["mean"]
         self.layers = layers or [-1]
         self.mix_layers = mix_layers
         self.hidden = hidden or []
         self.dropout = dropout
-        super().__init__(**settings)
-
-    def encoder_config(self) -> PretrainedConfig:
-        """The encoder's own configuration object."""
-        values = {key: value for key, value in self.encoder.items() if key != "model_type"}
-        config: PretrainedConfig = AutoConfig.for_model(self.encoder["model_type"], **values)
-        return config
+        super().__init__(encoder, **settings)
 
 
 class Head(nn.Module):

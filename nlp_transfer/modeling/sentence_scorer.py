@@ -10,15 +10,15 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModel, PretrainedConfig, PreTrainedModel
+from transformers import AutoConfig, AutoModel, PreTrainedModel
 from transformers.modeling_outputs import SequenceClassifierOutput
 
-from .static import StaticConfig
+from .headed import HeadedConfig
 
 HEADS = 4
 
 
-class SentenceScorerConfig(PretrainedConfig):
+class SentenceScorerConfig(HeadedConfig):
     """An encoder's configuration plus the shape of the head over sentences."""
 
     model_type = "sentence_scorer"
@@ -33,18 +33,11 @@ class SentenceScorerConfig(PretrainedConfig):
         **settings: Any,
     ) -> None:
         """Keep plain values; sentences from number `positions` on share one position."""
-        self.encoder = encoder or StaticConfig().to_dict()
         self.width = width
         self.layers = layers
         self.positions = positions
         self.dropout = dropout
-        super().__init__(**settings)
-
-    def encoder_config(self) -> PretrainedConfig:
-        """The encoder's own configuration object."""
-        values = {key: value for key, value in self.encoder.items() if key != "model_type"}
-        config: PretrainedConfig = AutoConfig.for_model(self.encoder["model_type"], **values)
-        return config
+        super().__init__(encoder, **settings)
 
 
 class SentenceHead(nn.Module):

@@ -51,7 +51,7 @@ def build_classifier(
             f"task.head.layers: {wrong[0]} is not one of {source.name}'s hidden states, 0 to {depth} or -1"
         )
     config = PooledConfig(
-        encoder=encoder.model.config.to_diff_dict() | {"model_type": encoder.model.config.model_type},
+        encoder=encoder.values(),
         pooling=list(pooling),
         layers=chosen,
         mix_layers=layers == "mix",
@@ -60,10 +60,7 @@ def build_classifier(
         pad_token_id=source.tokenizer.pad_token_id,
         **names,
     )
-    model = PooledClassifier(config, encoder.model)
-    held = {name for name, _ in model.named_parameters()}  # the encoder's own pooler is dropped, new or not
-    head_names = {name for name in held if name.startswith("head.")}
-    return LoadedModel(model, frozenset(head_names | (held & {f"encoder.{name}" for name in encoder.new})))
+    return encoder.under(PooledClassifier(config, encoder.model))
 
 
 def classification_loss(model: nn.Module, batch: Batch, *, smoothing: float = 0.0) -> Tensor:

@@ -30,16 +30,13 @@ def build_extractive(source: Source, *, width: int = 128, layers: int = 1, dropo
     encoder = source.encoder()
     source.tokenizer.model_max_length = min(source.tokenizer.model_max_length, count_positions(encoder.model))
     config = SentenceScorerConfig(
-        encoder=encoder.model.config.to_diff_dict() | {"model_type": encoder.model.config.model_type},
+        encoder=encoder.values(),
         width=width,
         layers=layers,
         dropout=dropout,
         pad_token_id=source.tokenizer.pad_token_id,
     )
-    model = SentenceScorer(config, encoder.model)
-    held = {name for name, _ in model.named_parameters()}  # the encoder's own pooler is dropped, new or not
-    head = {name for name in held if name.startswith("head.")}
-    return LoadedModel(model, frozenset(head | (held & {f"encoder.{name}" for name in encoder.new})))
+    return encoder.under(SentenceScorer(config, encoder.model), deep=True)
 
 
 def count_positions(encoder: nn.Module) -> int:

@@ -16,9 +16,8 @@ def seq2seq_loss(model: nn.Module, batch: Batch, *, smoothing: float = 0.0) -> T
     """Sum over units of weight x mean cross-entropy of the target tokens (), logits in single precision."""
     if batch.targets is None:
         raise ValueError("a batch without targets has no loss")
-    given = _shifted(
-        getattr(model, "module", model), batch.targets
-    )  # the distributed wrapper hides the model's methods
+    own = getattr(model, "module", model)  # the distributed wrapper hides the model's methods
+    given = _shifted(own, batch.targets)
     logits = model(**_inputs(batch), decoder_input_ids=given, use_cache=False).logits.float()
     losses = nn.functional.cross_entropy(
         logits.flatten(0, 1), batch.targets.flatten(), ignore_index=IGNORED, reduction="none", label_smoothing=smoothing

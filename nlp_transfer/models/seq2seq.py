@@ -9,7 +9,6 @@ from transformers import (
     MODEL_FOR_CAUSAL_LM_MAPPING,
     AutoModelForCausalLM,
     AutoModelForSeq2SeqLM,
-    AutoTokenizer,
     BertConfig,
     BertLMHeadModel,
     EncoderDecoderModel,
@@ -18,7 +17,7 @@ from transformers import (
 )
 
 from nlp_transfer.errors import ConfigError, suggest
-from nlp_transfer.pairs import TARGET, make_ending, train_tokenizer
+from nlp_transfer.pairs import make_ending, open_target, train_tokenizer
 from nlp_transfer.sources import Checkpoint, LoadedModel, Source
 from nlp_transfer.writing import DecoderOptions, GenerationOptions
 
@@ -51,20 +50,20 @@ def build_seq2seq(
         ConfigError: a decoder for a checkpoint that has one, more tokens than the decoder has positions, or languages
             that the checkpoint does not know.
     """
-    native = isinstance(source, Checkpoint) and source.config.is_encoder_decoder
-    if isinstance(source, Checkpoint) and native:
+    if isinstance(source, Checkpoint) and source.config.is_encoder_decoder:
         if decoder != DecoderOptions():
             raise ConfigError(f"task.decoder: {source.name} has a decoder of its own; leave the section out")
         loaded = source.model(AutoModelForSeq2SeqLM)
-        if (Path(source.location) / TARGET).is_dir():  # an earlier run's model
-            loaded = replace(loaded, target_tokenizer=AutoTokenizer.from_pretrained(Path(source.location) / TARGET))
+        loaded = replace(loaded, target_tokenizer=open_target(Path(source.location)))  # an earlier run's may have one
+        multilingual = hasattr(source.tokenizer, "tgt_lang")
     else:
         loaded = _join(source.encoder(), *_decoder(targets, decoder, max_target_length, scratch=source.scratch))
+        multilingual = False
     settings = loaded.model.generation_config
     _set_search(settings, generation, max_target_length)
-    if any(languages) or (native and hasattr(source.tokenizer, "tgt_lang")):
+    if any(languages) or multilingual:
         settings.forced_bos_token_id = _target_language_id(source, *languages)
-    return loaded
+    return replace(loaded, deep=True)
 
 
 def _set_search(settings: GenerationConfig, options: GenerationOptions, max_length: int) -> None:

@@ -36,11 +36,30 @@ OWN_TYPES = tuple(
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A model, the names of its parameters that no pretrained weights were found for, and who reads its output."""
+    """A model made from a source.
+
+    Attributes:
+        model: to train.
+        new: the names of its parameters that no pretrained weights were found for.
+        target_tokenizer: of what it writes, where that has a vocabulary of its own.
+        deep: on the encoder stands a network, not a layer or two.
+    """
 
     model: PreTrainedModel
     new: frozenset[str]
     target_tokenizer: PreTrainedTokenizerBase | None = None
+    deep: bool = False
+
+    def values(self) -> dict[str, Any]:
+        """The configuration of this encoder, as one that has it inside keeps it."""
+        config = self.model.config
+        return {**config.to_diff_dict(), "model_type": config.model_type}
+
+    def under(self, model: PreTrainedModel, *, deep: bool = False) -> "LoadedModel":
+        """A model that has this encoder inside: all of its head is new."""
+        held = {name for name, _ in model.named_parameters()}  # an encoder's own pooler is dropped, new or not
+        head = {name for name in held if name.startswith("head.")}
+        return LoadedModel(model, frozenset(head | (held & {f"encoder.{name}" for name in self.new})), deep=deep)
 
 
 @dataclass(frozen=True)

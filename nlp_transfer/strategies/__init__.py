@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from nlp_transfer.modeling.sentence_scorer import SentenceScorer
 from nlp_transfer.sources import LoadedModel
 from nlp_transfer.strategies.base import Phase, Plan
 from nlp_transfer.strategies.frozen import frozen
@@ -17,9 +16,8 @@ STRATEGIES: dict[str, Callable[..., Plan]] = {"full": full, "lora": lora, "froze
 PRETRAINED_RATES = {"full": 5e-5, "lora": 5e-4, "frozen": 1e-3, "gradual": 1e-4}
 SCRATCH_RATE = 1e-4  # random layers need larger steps than pretrained ones
 SCRATCH_DEEP_RATE = 5e-4  # with a decoder, which teaches them more
-DEEP_RATE = (
-    1e-3  # of a decoder or a scorer from nothing beside a pretrained encoder; cf. Liu & Lapata 2019, section 3.2
-)
+# Of a decoder or a scorer from nothing beside a pretrained encoder; cf. Liu & Lapata 2019, section 3.2.
+DEEP_RATE = 1e-3
 STATIC_RATES = {"full": 1e-3, "lora": 1e-3, "frozen": 1e-3, "gradual": 1e-3}
 
 
@@ -45,18 +43,23 @@ def make_plan(
         settings: the strategy's own keys.
     """
     rates = STATIC_RATES if source_kind == "vectors" else PRETRAINED_RATES
-    deep = loaded.model.config.is_encoder_decoder or isinstance(loaded.model, SentenceScorer)
     auto = rates[kind]
     if scratch and source_kind == "checkpoint" and kind in ("full", "gradual"):
-        auto = SCRATCH_DEEP_RATE if deep else SCRATCH_RATE
+        auto = SCRATCH_DEEP_RATE if loaded.deep else SCRATCH_RATE
     rate = auto if isinstance(learning_rate, str) else learning_rate
-    if deep and isinstance(learning_rate, str):
+    if loaded.deep and isinstance(learning_rate, str):
         if kind == "frozen" and source_kind == "checkpoint":  # what is pretrained beside the encoder is tuned gently
             rate = PRETRAINED_RATES["full"]
         if settings.get("head_learning_rate") is None:
             settings["head_learning_rate"] = max(rate, DEEP_RATE)
     plan = STRATEGIES[kind](loaded, epochs=epochs, learning_rate=rate, **settings)
-    return replace(plan, new=loaded.new)
+    phases = tuple(replace(phase, head=frozenset(filter(_is_new(loaded), phase.rates))) for phase in plan.phases)
+    return replace(plan, new=loaded.new, phases=phases)
+
+
+def _is_new(loaded: LoadedModel) -> Callable[[str], bool]:
+    """Whether a parameter, by its name in the adapted model, is newly initialised; adapters are not a head."""
+    return lambda name: name in loaded.new or "modules_to_save" in name
 
 
 __all__ = ["Phase", "Plan", "make_plan", "save_adapter"]

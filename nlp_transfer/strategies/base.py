@@ -21,6 +21,8 @@ class Phase:
         rates: name of each moving parameter -> its peak learning rate; all others are frozen.
         solver: gradient steps, or an exact solution of a linear head on frozen features.
         warmup: share of the phase's steps with a rising rate.
+        head: names of the newly initialised among them.
+        head_warmup: the same for those; as `warmup` if unset.
         schedule: shape of the rate after the warm-up.
     """
 
@@ -29,6 +31,8 @@ class Phase:
     rates: Mapping[str, float]
     solver: Solver = "gradient"
     warmup: float = 0.1
+    head: frozenset[str] = frozenset()
+    head_warmup: float | None = None
     schedule: Schedule = "linear"
 
 

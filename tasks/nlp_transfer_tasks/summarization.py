@@ -86,6 +86,11 @@ class Summarization(nt.Task):
     def _extractive(self) -> bool:
         return self.options.style == "extractive"
 
+    def _sentences(self, rows: "Dataset") -> list[list[str]]:
+        """The sentences of each document that are read, and one more; running text comes as a list of one."""
+        most = self.options.max_sentences + 1
+        return [nt.split_sentences(text[0], most=most) if len(text) == 1 else text[:most] for text in rows["text"][:]]
+
     def build(self, source: "Source", rows: "Dataset", *, frozen: bool) -> "LoadedModel":
         """A sentence scorer, or an encoder with a decoder."""
         options = self.options
@@ -112,7 +117,7 @@ class Summarization(nt.Task):
                 max_target_length=options.max_target_length,
                 policy="window" if options.long_documents == "chunks" else "head",
             )
-        documents = _sentences(rows)
+        documents = self._sentences(rows)
         targets = None
         if references is not None:
             pairs = zip(documents, references, strict=True)
@@ -144,7 +149,7 @@ class Summarization(nt.Task):
             return [{"summary": text, "sentences": []} for text in nt.decode_texts(results, tokenizers)]
         most, blocking = self.options.sentences, self.options.trigram_blocking
         said = []
-        for units, text in zip(results, _sentences(rows), strict=True):
+        for units, text in zip(results, self._sentences(rows), strict=True):
             scores = [float(score) for unit in units for score in unit]
             picked = nt.pick_sentences(scores, text, most, trigram_blocking=blocking)
             said.append(_extract(text, [index for index in picked if text[index].strip()]))  # an empty document has one
@@ -161,7 +166,9 @@ class Summarization(nt.Task):
 
     def simple(self, rows: "Dataset") -> "dict[str, list[Prediction]]":
         """The first sentences."""
-        return {"lead": [_extract(text, range(min(self.options.sentences, len(text)))) for text in _sentences(rows)]}
+        return {
+            "lead": [_extract(text, range(min(self.options.sentences, len(text)))) for text in self._sentences(rows)]
+        }
 
     def baselines(self, splits: "Splits") -> "dict[str, dict[str, list[Prediction]]]":
         """The first sentences; and, as the ceiling of extracts, those that are nearest to a reference by ROUGE-1."""
@@ -171,14 +178,9 @@ class Summarization(nt.Task):
             found["lead"][split] = self.simple(rows)["lead"]
             found["oracle"][split] = [
                 _extract(text, nt.best_sentences(text, references, self.options.sentences, by=("rouge1",)))
-                for text, references in zip(_sentences(rows), rows["summary"][:], strict=True)
+                for text, references in zip(self._sentences(rows), rows["summary"][:], strict=True)
             ]
         return found
-
-
-def _sentences(rows: "Dataset") -> list[list[str]]:
-    """The sentences of each document; running text, which comes as a list of one, is cut."""
-    return [nt.split_sentences(text[0]) if len(text) == 1 else list(text) for text in rows["text"][:]]
 
 
 def _extract(text: "Sequence[str]", chosen: "Sequence[int]") -> "Prediction":

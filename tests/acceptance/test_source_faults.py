@@ -1,18 +1,23 @@
-"""A source that cannot be used is refused in one line that says what is wrong, before anything trains."""
+"""Promises 25 to 29: a source that cannot be used is refused in one line, before anything trains; pickles never run."""
 
+import io
 import json
+import pickle
+import shutil
+import struct
 import time
+import tracemalloc
 
+import numpy as np
 import pytest
 import torch
+from faults import CONFIG, DATA, SOURCE, TASKS, case, gz, refused, save_data, write
 from safetensors.torch import load_file, save_file
-from tiny import config, run_python, save_checkpoint, save_csv, save_vectors, tokenizer
+from tiny import config, run_python, save_checkpoint, save_vectors, tokenizer
 from transformers import AutoModel, AutoModelForSequenceClassification
 
 import nlp_transfer
-from nlp_transfer.errors import SourceError
 from nlp_transfer.sources import load_source
-from nlp_transfer.sources.vectors import import_vectors
 
 
 def weights(folder, change):
@@ -100,6 +105,14 @@ def broken_tokenizer(folder):
     (folder / "tokenizer.json").write_text("{")
 
 
+def other_tokenizer(folder):
+    (folder / "tokenizer.json").write_text('{"version": "1.0", "model": {"type": "Nothing"}}')
+
+
+def broken_tokenizer_config(folder):
+    (folder / "tokenizer_config.json").write_text("[")
+
+
 def no_config(folder):
     (folder / "config.json").unlink()
 
@@ -133,69 +146,299 @@ def empty_folder(folder):
         file.unlink()
 
 
-FAULTS = {
-    nan_weight: r"encoder\.layer\.1\.output\.dense\.weight holds 3 values that are NaN",
-    infinite_weight: r"embeddings\.LayerNorm\.bias holds 1 values that are NaN or infinite",
-    lost_weight: r"lacks 1 encoder weights: .*encoder\.layer\.0\.attention\.self\.query\.weight",
-    all_lost: r"lacks \d+ encoder weights: .* and \d+ more",
-    other_shape: r"another shape than config\.json says: .*encoder\.layer\.0\.output\.dense\.bias",
-    other_depth: r"lacks 32 encoder weights",
-    cut_short: r"malformed or cut short",
-    empty_weights: r"malformed or cut short",
-    garbage_weights: r"malformed or cut short",
-    only_pickle: r"has only pytorch_model\.bin, a pickle .* convert it to safetensors",
-    no_weights: r"model\.safetensors",
-    own_code: r"asks to run Python code of its own",
-    own_code_of_ours: r"weights|cannot be loaded",
-    own_tokenizer_code: r"asks to run Python code of its own",
-    larger_tokenizer: r"largest id is \d+, the embedding table has \d+ rows",
-    no_tokenizer: r"has no tokenizer",
-    broken_tokenizer: r"tokenizer\.json: damaged \(Expecting property name .*; fetch or save the model again",
-    no_config: r"has no config\.json",
-    broken_config: r"config\.json: not valid JSON",
-    config_is_a_list: r"config\.json: expected an object, found a list",
-    unknown_type: r"starlight",
-    no_type: r"model type",
-    absurd_config: r"hidden_size",
-    empty_folder: r"config\.json",
+FAULTS = {  # what is done to a checkpoint: what the line must hold
+    nan_weight: ["encoder.layer.1.output.dense.weight holds 3 values that are NaN"],
+    infinite_weight: ["embeddings.LayerNorm.bias holds 1 values that are NaN or infinite"],
+    lost_weight: ["lacks 1 encoder weights: ", "encoder.layer.0.attention.self.query.weight"],
+    all_lost: ["encoder weights: ", " and ", " more"],
+    other_shape: ["another shape than config.json says: ", "encoder.layer.0.output.dense.bias"],
+    other_depth: ["lacks 32 encoder weights"],
+    cut_short: ["malformed or cut short"],
+    empty_weights: ["malformed or cut short"],
+    garbage_weights: ["malformed or cut short"],
+    only_pickle: ["has only pytorch_model.bin, a pickle that could run code", "convert it to safetensors"],
+    no_weights: ["model.safetensors"],
+    own_code: ["asks to run Python code of its own (auto_map), which this tool never does"],
+    own_code_of_ours: ["pooled"],
+    own_tokenizer_code: ["asks to run Python code of its own"],
+    larger_tokenizer: ["the tokenizer's largest id is 37, the embedding table has 33 rows"],
+    no_tokenizer: ["has no tokenizer"],
+    broken_tokenizer: ["bert/tokenizer.json: damaged (Expecting property name", "fetch or save the model again"],
+    other_tokenizer: ["bert/tokenizer.json: damaged (", "fetch or save the model again"],
+    broken_tokenizer_config: ["bert/tokenizer_config.json: damaged (", "fetch or save the model again"],
+    no_config: ["bert: no checkpoint, for it has no config.json"],
+    broken_config: ["bert/config.json: not valid JSON"],
+    config_is_a_list: ["bert/config.json: expected an object, found a list"],
+    unknown_type: ["starlight"],
+    no_type: ["model type"],
+    absurd_config: ["hidden_size"],
+    empty_folder: ["config.json"],
 }
 
 
-def use(source):
-    """What a run does with a source: its tokenizer, then a model."""
-    return source.tokenizer, source.model(AutoModelForSequenceClassification, num_labels=2)
+@pytest.fixture
+def data(here):
+    return {task: f"data.train={file}" for task, file in save_data(here).items()}
 
 
-def refused(source):
-    with pytest.raises(SourceError) as caught:
-        use(source)
-    message = str(caught.value)
-    assert "\n" not in message
-    assert len(message) < 500
-    assert source.name in message
-    return message
-
-
+@pytest.mark.parametrize("task", ["sentiment", "translation", "extractive"])
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
-def test_a_checkpoint_with_a_fault_is_refused_in_one_line(tmp_path, fault, monkeypatch):
-    import re
-
+def test_a_checkpoint_with_a_fault_is_refused_in_one_line(command, configs, here, monkeypatch, data, fault, task):
     monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("asked on stdin"))
-    name = save_checkpoint(tmp_path / "bert")
-    use(load_source("checkpoint", name=name))
-    fault(tmp_path / "bert")
-    message = refused(load_source("checkpoint", name=name))
-    assert re.search(FAULTS[fault], message), message
+    save_checkpoint(here / "bert")
+    fault(here / "bert")
+    arguments = ["check", configs / f"{task}.yaml", data[task], "source={kind: checkpoint, name: bert}"]
+    message = refused(command, here, arguments, SOURCE, "", *FAULTS[fault])
+    assert "bert" in message
 
 
-def test_a_fault_is_refused_for_a_pooled_head_too(tmp_path):
-    from nlp_transfer.models.classification import build_classifier
+def rewrite(file):
+    def damage(folder):
+        (folder / "model" / file).write_text("{")
 
-    for fault in (nan_weight, lost_weight, cut_short):
-        name = save_checkpoint(tmp_path / fault.__name__)
-        fault(tmp_path / fault.__name__)
-        with pytest.raises(SourceError):
-            build_classifier(load_source("checkpoint", name=name), ("a", "b"), head="pooled")
+    return damage
+
+
+def remove(file):
+    def damage(folder):
+        (folder / file).unlink()
+
+    return damage
+
+
+def in_model(fault):
+    def damage(folder):
+        fault(folder / "model")
+
+    return damage
+
+
+RUNS = {  # what is done to a finished run: what the line must hold
+    "tokenizer.json is damaged": (rewrite("tokenizer.json"), ["run/model/tokenizer.json: damaged ("]),
+    "tokenizer_config.json is damaged": (
+        rewrite("tokenizer_config.json"),
+        ["run/model/tokenizer_config.json: damaged"],
+    ),
+    "config.json is damaged": (rewrite("config.json"), ["run/model/config.json: damaged ("]),
+    "weights are cut short": (in_model(cut_short), ["run/model: the weights file is malformed or cut short"]),
+    "weights are empty": (in_model(empty_weights), ["run/model: the weights file is malformed or cut short"]),
+    "weights are missing": (in_model(no_weights), ["run/model: cannot be loaded: ", "model.safetensors"]),
+    "tokenizer is missing": (
+        remove("model/tokenizer.json"),
+        ["run/model: cannot be loaded: tokenizer.json is missing"],
+    ),
+    "config.json is missing": (remove("model/config.json"), ["run/model: cannot be loaded: config.json is missing"]),
+    "unfinished": (remove("metrics.json"), ["run: not a finished run: it lacks metrics.json"]),
+    "configuration is missing": (remove("config.yaml"), ["run: not a finished run: it lacks config.yaml"]),
+}
+
+
+@pytest.mark.parametrize("name", RUNS)
+@pytest.mark.parametrize("task", TASKS)
+def test_a_damaged_run_is_refused_in_one_line(command, runs, here, task, name):
+    damage, words = RUNS[name]
+    shutil.copytree(runs[task], here / "run")
+    damage(here / "run")
+    refused(command, here, ["predict", "run"], SOURCE, *words, stdin="a film\n")
+
+
+def npy(array, *, allow_pickle=False):
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=allow_pickle)
+    return buffer.getvalue()
+
+
+def binary(count, dim, rows):
+    return b"%d %d\n" % (count, dim) + b"".join(
+        b"w%d " % row + struct.pack(f"<{dim}f", *range(dim)) for row in range(rows)
+    )
+
+
+TABLE = b"".join(b"w%d %d 1.5\n" % (i, i) for i in range(9))
+VECTORS = {
+    "a short line": case("v.txt", TABLE + b"bad 3\n", "v.txt:10: expected a word and 2 numbers, received 1 number"),
+    "a single number": case("v.txt", b"3 2\na 1 2\nb 3\nc 1 2\n", "v.txt:3: expected a word and 2 numbers"),
+    "a long line": case("v.txt", TABLE + b"bad .1 .2 .3\n", "v.txt:10: expected a word and 2 numbers"),
+    "NaN": case("v.txt", TABLE + b"bad nan 1\n", "v.txt:10: the vector of 'bad' holds NaN"),
+    "infinity": case("v.txt", TABLE + b"bad 1e39 1\n", "v.txt:10: the vector of 'bad' holds NaN or infinity"),
+    "bad UTF-8": case("v.txt", TABLE + b"caf\xe9 1 2\n", "v.txt:10: not UTF-8: byte 0xe9"),
+    "no number": case("v.txt", TABLE + b"bad 1 x\n", "v.txt:10: expected a word and 2 numbers"),
+    "prose": case("v.txt", b"Once upon a time.\nThe end.\n", "v.txt:1: ", "this is no vector file"),
+    "empty": case("v.txt", b"", "v.txt: the file is empty"),
+    "a huge count": case("v.txt", b"999999999 300\n" + TABLE, "v.txt: the header promises 999999999 x 300"),
+    "a negative count": case("v.txt", b"-5 2\n" + TABLE, "v.txt: the header promises -5 x 2 vectors"),
+    "a huge dimension": case("v.bin", b"9 999999999\n" + TABLE, "v.bin: the header promises 9 x 999999999"),
+    "fewer rows than promised": case("v.txt", b"12 2\n" + TABLE, "v.txt: the header promises 12 vectors"),
+    "binary cut short": case("v.bin", binary(90, 50, 90)[:-9], "v.bin: ", "truncated"),
+    "binary with a huge count": case("v.bin", binary(10**17, 50, 3), "v.bin: the header promises 1000", "can hold"),
+    "binary that goes on": case("v.bin", binary(3, 5, 4), "v.bin: goes on after the 3 rows"),
+    "gzip cut short": case("v.txt.gz", gz(TABLE * 500)[:-30], "v.txt.gz: truncated or damaged gzip"),
+    "an archive": case("v.zip", b"PK\x03\x04" + bytes(40), "v.zip: an archive; unpack it"),
+    "fastText cut short": case("v.bin", struct.pack("<i", 793712314) + bytes(20), "v.bin: ", "truncated"),
+    "npy without words": case("v.npy", npy(np.ones((3, 2), "f4")), "v.npy: no words beside it", "v.txt"),
+    "npy with other words": case("v.npy", npy(np.ones((3, 2), "f4")), "v.txt: 2 words for the", v__txt=b"a\nb\n"),
+    "npy cut short": case("v.npy", npy(np.ones((3, 2), "f4"))[:-4], "v.npy: not a readable .npy", v__txt=b"a\nb\nc\n"),
+    "npy of integers": case("v.npy", npy(np.ones((3, 2), "i4")), "v.npy: expected floats", v__txt=b"a\nb\nc\n"),
+    "npy with infinity": case(
+        "v.npy", npy(np.full((3, 2), np.inf, "f4")), "v.npy, row 1: the vector of 'a' holds NaN", v__txt=b"a\nb\nc\n"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", VECTORS)
+def test_a_hostile_vector_file_is_refused_in_one_line_and_leaves_no_import(command, configs, here, data, name):
+    one = VECTORS[name]
+    write(here, one.files)
+    file = next(iter(one.files))
+    refused(command, here, ["vectors", "import", file, "table"], SOURCE, *one.words)
+    refused(
+        command,
+        here,
+        ["check", configs / "sentiment.yaml", data["sentiment"], f"source.name={file}"],
+        SOURCE,
+        *one.words,
+    )
+
+
+def test_blank_lines_duplicates_and_words_with_spaces_are_counted_policies(command, here):
+    (here / "v.txt").write_bytes(TABLE + b"\nw1 7 7\nnew york 1 2.5\n. . . 3 4.5\n")
+    code, out, _ = command("vectors", "import", "v.txt", "table")
+    assert (code, out) == (0, "table: 11 words x 2, 1 blank lines, 1 duplicates\n")
+    assert (here / "table" / "words.txt").read_text().splitlines()[-2:] == ["new york", ". . ."]
+
+
+def test_a_large_vector_file_is_read_in_bounded_memory_and_limit_is_honoured(command, here):
+    """150 MB of text within 64 MB of Python's own memory; a limit ends the reading early."""
+    line = b" ".join([b"0.123456"] * 300) + b"\n"
+    with (here / "v.txt").open("wb") as file:
+        for word in range(56_000):
+            file.write(b"w%d " % word + line)
+    tracemalloc.start()
+    start = time.process_time()
+    code, out, _ = command("vectors", "import", "v.txt", "few", "--limit", 10)
+    assert (code, out) == (0, "few: 10 words x 300\n")
+    assert time.process_time() - start < 3
+    assert tracemalloc.get_traced_memory()[1] < 128 << 20
+    tracemalloc.stop()
+    assert (here / "v.txt").stat().st_size > 150_000_000
+
+
+class Evil:
+    """A pickle that leaves a file where it is opened."""
+
+    def __reduce__(self):
+        return open, ("evil-ran", "w")
+
+
+PICKLE = pickle.dumps(Evil())
+EVIL = [
+    *(
+        f"v{suffix}"
+        for suffix in (".pkl", ".pickle", ".pt", ".pth", ".kv", ".model", ".joblib", ".txt", ".bin", ".vec")
+    ),
+    "v.npy",
+]
+
+
+def torch_pickle():
+    buffer = io.BytesIO()
+    torch.save({"weight": Evil()}, buffer)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("name", EVIL)
+@pytest.mark.parametrize("content", ["plain", "oldest", "gzip", "torch"])
+def test_an_evil_pickle_is_refused_and_never_runs(command, configs, here, data, name, content):
+    contents = {
+        "plain": PICKLE, "oldest": pickle.dumps(Evil(), protocol=0), "gzip": gz(PICKLE), "torch": torch_pickle(),
+    }  # fmt: skip
+    write(here, {name: contents[content], "v.words": b"a\nb\n"})
+    keys = [data["sentiment"], f"source.name={name}"]
+    refused(command, here, ["check", configs / "sentiment.yaml", *keys], SOURCE, name)
+    refused(command, here, ["vectors", "import", name, "table"], SOURCE, name)
+    message = refused(command, here, ["check", configs / "sentiment.yaml", *keys, "source.kind=checkpoint",
+                                      "source.contextualizer=null"], CONFIG, "")  # fmt: skip
+    assert "contextualizer" in message
+    assert not (here / "evil-ran").exists()
+
+
+def test_an_evil_array_of_objects_is_refused_and_never_runs(command, here):
+    array = np.array([[Evil()], [Evil()]], dtype=object)
+    write(here, {"v.npy": npy(array, allow_pickle=True), "v.txt": b"a\nb\n"})
+    refused(command, here, ["vectors", "import", "v.npy", "table"], SOURCE, "v.npy: not a readable .npy")
+    assert not (here / "evil-ran").exists()
+
+
+@pytest.mark.parametrize("file", ["pytorch_model.bin", "model.pt", "training_args.bin", "optimizer.pt", "scheduler.pt"])
+@pytest.mark.parametrize("alone", [True, False])
+def test_an_evil_pickle_in_a_checkpoint_never_runs(command, configs, here, data, file, alone):
+    save_checkpoint(here / "bert")
+    (here / "bert" / file).write_bytes(torch_pickle())
+    arguments = ["check", configs / "sentiment.yaml", data["sentiment"], "source={kind: checkpoint, name: bert}"]
+    if alone:
+        (here / "bert" / "model.safetensors").unlink()
+        refused(command, here, arguments, SOURCE, "Checkpoint 'bert'")
+    else:
+        assert command(*arguments)[0] == 0
+    assert not (here / "evil-ran").exists()
+
+
+def test_an_evil_pickle_in_a_run_never_runs(command, runs, here):
+    shutil.copytree(runs["sentiment"], here / "run")
+    for name in ("pytorch_model.bin", "training_args.bin"):
+        (here / "run" / "model" / name).write_bytes(torch_pickle())
+    assert command("predict", "run", stdin="a film\n")[0] == 0
+    (here / "run" / "model" / "model.safetensors").unlink()
+    refused(command, here, ["predict", "run"], SOURCE, "run/model: ", stdin="a film\n")
+    assert not (here / "evil-ran").exists()
+
+
+@pytest.mark.parametrize("file", ["a.pkl", "a.pt", "a.npy", "a.csv", "a.jsonl", "a.parquet", "a.mo"])
+def test_an_evil_pickle_as_data_never_runs(command, configs, here, file):
+    (here / file).write_bytes(PICKLE)
+    refused(command, here, ["check", configs / "sentiment.yaml", f"data.train={file}"], DATA, file)
+    assert not (here / "evil-ran").exists()
+
+
+def test_the_evil_pickle_of_these_tests_would_run_if_it_were_opened(here):
+    pickle.loads(PICKLE).close()  # noqa: S301 - that it does is the point
+    assert (here / "evil-ran").exists()
+
+
+NOWHERE = {
+    "a Hub id": (
+        "someone/no-such-model",
+        ["no folder here, not bundled, and the Hub is out of reach", "Known: minilm."],
+    ),
+    "a bundled name misspelt": ("minilmm", ["no folder here, not bundled", "Did you mean 'minilm'?"]),
+    "a folder": ("./no/such/folder", ["no folder here, not bundled"]),
+    "a file": ("v.txt", ["this is a file; see source.kind=vectors"]),
+    "an imported table": ("table", ["has no config.json; it is a table of vectors: use source.kind=vectors"]),
+    "a bundled table": ("glove-50d", ["'glove-50d' is a table of vectors: use source.kind=vectors"]),
+}
+
+
+@pytest.mark.parametrize("name", NOWHERE)
+def test_a_checkpoint_that_is_none_is_refused_at_once(command, configs, here, data, name):
+    place, words = NOWHERE[name]
+    save_vectors(here / "v.txt")
+    command("vectors", "import", "v.txt", "table")
+    start = time.perf_counter()
+    arguments = ["check", configs / "sentiment.yaml", data["sentiment"], f"source={{kind: checkpoint, name: {place}}}"]
+    message = refused(command, here, arguments, SOURCE, "", place, *words)
+    assert time.perf_counter() - start < 2
+    assert len(message) < 250
+
+
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [("glove-50", ["no such file or folder, and not bundled", "Did you mean 'glove-50d'?"]),
+     ("minilm", ["'minilm' is a checkpoint: use source.kind=checkpoint"]), ("bert", ["a folder without table.json"])],
+)  # fmt: skip
+def test_vectors_that_are_none_are_refused(command, configs, here, data, place, words):
+    save_checkpoint(here / "bert")
+    arguments = ["check", configs / "sentiment.yaml", data["sentiment"], f"source.name={place}"]
+    refused(command, here, arguments, SOURCE, "", *words)
 
 
 def test_a_checkpoint_trained_for_other_labels_keeps_its_encoder_and_gets_a_new_head(tmp_path):
@@ -207,79 +450,10 @@ def test_a_checkpoint_trained_for_other_labels_keeps_its_encoder_and_gets_a_new_
     assert torch.equal(loaded.model.bert.pooler.dense.weight, saved["bert.pooler.dense.weight"])
 
 
-@pytest.mark.parametrize(
-    "name", ["no-such-model", "someone/no-such-model", "./no/such/folder", "/no/such/folder", "minilmm"]
-)
-def test_a_name_that_is_nowhere_is_refused_at_once_without_a_network(name):
-    load_source("checkpoint", name="x")
-    start = time.perf_counter()
-    message = refused(load_source("checkpoint", name=name))
-    assert time.perf_counter() - start < 2
-    assert "no folder here, not bundled" in message
-    if name == "minilmm":
-        assert "Did you mean 'minilm'?" in message
-
-
-def test_a_file_is_no_checkpoint_and_the_message_names_the_other_kind(tmp_path):
-    message = refused(load_source("checkpoint", name=save_vectors(tmp_path / "v.txt")))
-    assert "this is a file; see source.kind=vectors" in message
-
-
-def test_a_checkpoint_is_no_table_of_vectors_and_the_other_way_round(tmp_path):
-    with pytest.raises(SourceError, match=r"'glove-50d' is a table of vectors: use source\.kind=vectors"):
-        use(load_source("checkpoint", name="glove-50d"))
-    with pytest.raises(SourceError, match=r"'minilm' is a checkpoint: use source\.kind=checkpoint"):
-        _ = load_source("vectors", name="minilm").tokenizer
-    with pytest.raises(SourceError, match=r"table\.json"):
-        _ = load_source("vectors", name=save_checkpoint(tmp_path / "bert")).tokenizer
-    import_vectors(save_vectors(tmp_path / "v.txt"), tmp_path / "imported")
-    with pytest.raises(SourceError, match=r"has no config\.json; it is a table of vectors: use source\.kind=vectors"):
-        use(load_source("checkpoint", name=str(tmp_path / "imported")))
-
-
-def test_vectors_that_are_nowhere_are_refused_with_the_nearest_bundled_name():
-    with pytest.raises(SourceError, match=r"no such file or folder, and not bundled.*Did you mean 'glove-50d'\?"):
-        _ = load_source("vectors", name="glove-50").tokenizer
-
-
-def test_a_table_with_numbers_that_are_not_finite_is_refused(tmp_path):
-    path = tmp_path / "v.txt"
-    save_vectors(path)
-    path.write_text(path.read_text().replace("bad ", "bad nan ", 1).replace("bad nan", "bad nan", 1))
-    with pytest.raises(SourceError, match=r"v\.txt"):
-        load_source("vectors", name=str(path)).encoder()
-
-
 def test_newly_initialised_heads_are_listed_and_encoder_weights_are_not_among_them(tmp_path):
     name = save_checkpoint(tmp_path)
     loaded = load_source("checkpoint", name=name).model(AutoModelForSequenceClassification, num_labels=3)
     assert loaded.new == {"classifier.weight", "classifier.bias"}
-
-
-def test_a_sharded_checkpoint_with_a_missing_shard_is_refused(tmp_path):
-    torch.manual_seed(0)
-    AutoModel.from_config(config()).save_pretrained(tmp_path, max_shard_size="8KB")
-    tokenizer().save_pretrained(tmp_path)
-    use(load_source("checkpoint", name=str(tmp_path)))
-    next(tmp_path.glob("model-*.safetensors")).unlink()
-    refused(load_source("checkpoint", name=str(tmp_path)))
-
-
-@pytest.mark.parametrize("source", [{"kind": "checkpoint", "name": "FOLDER"}, {"kind": "vectors", "name": "FILE"}])
-def test_a_run_on_a_faulty_source_fails_before_it_trains_and_leaves_no_metrics(tmp_path, source):
-    save_checkpoint(tmp_path / "bert")
-    nan_weight(tmp_path / "bert")
-    (tmp_path / "v.txt").write_text("good 1 2\nbad 3\n")
-    name = {"FOLDER": str(tmp_path / "bert"), "FILE": str(tmp_path / "v.txt")}[source["name"]]
-    config = {
-        "task": {"name": "sentiment"},
-        "source": {**source, "name": name},
-        "data": {"train": save_csv(tmp_path / "data.csv")},
-    }
-    with pytest.raises(SourceError):
-        nlp_transfer.run(config, output=tmp_path / "run", progress=False)
-    assert not (tmp_path / "run" / "metrics.json").exists()
-    assert not (tmp_path / "run" / "history.jsonl").exists()
 
 
 def test_code_in_a_checkpoint_never_runs_and_nothing_is_read_from_stdin(tmp_path):
@@ -295,3 +469,24 @@ for part in ("tokenizer", "config", "encoder"):
         print(type(error).__name__)
 """
     assert run_python(code, name).split() == ["SourceError"] * 3
+
+
+def test_a_sharded_checkpoint_with_a_missing_shard_is_refused(command, configs, here, data):
+    torch.manual_seed(0)
+    AutoModel.from_config(config()).save_pretrained(here / "bert", max_shard_size="8KB")
+    tokenizer().save_pretrained(here / "bert")
+    arguments = ["check", configs / "sentiment.yaml", data["sentiment"], "source={kind: checkpoint, name: bert}"]
+    assert command(*arguments)[0] == 0
+    next((here / "bert").glob("model-*.safetensors")).unlink()
+    refused(command, here, arguments, SOURCE, "Checkpoint 'bert'")
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_run_on_a_faulty_source_fails_before_it_trains_and_leaves_no_metrics(here, configs, data, task):
+    save_checkpoint(here / "bert")
+    nan_weight(here / "bert")
+    keys = [data[task], "source={kind: checkpoint, name: bert}"]
+    with pytest.raises(nlp_transfer.SourceError):
+        nlp_transfer.run(configs / f"{task}.yaml", keys, output=here / "run", progress=False)
+    assert not (here / "run" / "metrics.json").exists()
+    assert not (here / "run" / "history.jsonl").exists()

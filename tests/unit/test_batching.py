@@ -13,6 +13,7 @@ from nlp_transfer.evaluation import infer
 from nlp_transfer.features import TokenUnits
 from nlp_transfer.optimizers import make_optimizer
 from nlp_transfer.parameters import freeze
+from nlp_transfer.stepping import Stepper
 
 lengths_of = st.lists(st.integers(1, 300), min_size=1, max_size=400).map(np.array)
 
@@ -113,7 +114,8 @@ def gradient(source, accumulation, units):
     freeze(model, rates)
     make_optimizer(model, rates, 0.0)
     trainer = training.trainer()
-    loss = trainer._accumulate(model, TokenUnits(trainer.train, 1), units)
+    stepper = Stepper(trainer.accelerator, trainer.task, accumulation, 0.0)
+    loss = float(stepper.gradients(model, TokenUnits(trainer.train, 1), units))
     return loss, torch.cat([parameter.grad.flatten() for parameter in model.parameters() if parameter.grad is not None])
 
 

@@ -1,6 +1,5 @@
 """The command line: its verbs, its exit codes, and how it ends when something or somebody stops it."""
 
-import io
 import json
 import os
 import signal
@@ -15,7 +14,6 @@ import pytest
 from tiny import BAD, GOOD, save_csv, save_vectors
 
 import nlp_transfer
-from nlp_transfer import cli
 
 ROOT = Path(__file__).parents[2]
 HEAVY = ("torch", "transformers", "datasets", "peft", "evaluate", "gensim", "accelerate", "sklearn", "pandas", "numpy")
@@ -39,26 +37,6 @@ def place(tmp_path_factory):
 def finished(place):
     """A finished run."""
     return nlp_transfer.run(place / "run.yaml", output=place / "finished", progress=False).folder
-
-
-@pytest.fixture
-def command(monkeypatch, capsys):
-    """Run a command line in this process; returns exit code, stdout and stderr."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def call(*arguments, stdin=""):
-        monkeypatch.setattr(sys, "argv", ["nlp-transfer", *map(str, arguments)])
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode())))
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as leaving:
-            code = leaving.code or 0
-        return code, *capsys.readouterr()
-
-    yield call
-    for number, handler in before.items():
-        signal.signal(number, handler)
 
 
 def start(*arguments, **settings):

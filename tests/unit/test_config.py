@@ -13,7 +13,7 @@ from nlp_transfer.config import RunConfig, load_config, render
 from nlp_transfer.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]
-SHIPPED = sorted((ROOT / "configs").rglob("*.yaml"))
+SHIPPED = sorted(path for path in (ROOT / "configs").rglob("*.yaml") if path.parent.name != "accelerate")
 HEAVY = ("torch", "transformers", "datasets", "peft", "evaluate", "gensim", "accelerate", "sklearn", "pandas", "numpy")
 TOKEN = "hf_" + "a1B2" * 9
 BASE = "task: {name: sentiment}\ndata: {train: reviews.csv}\n"
@@ -180,7 +180,7 @@ def test_yaml_that_is_no_configuration_is_refused_with_its_line(tmp_path, text, 
 
 def test_alias_bomb_is_refused_before_it_expands(tmp_path):
     bomb = "a0: &a0 [x, x]\n" + "".join(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]\n" for i in range(1, 64))
-    started = time.perf_counter()
+    started = time.process_time()
     assert ", line 2: YAML aliases (*name) are not supported; write the value out" in refusal(tmp_path, bomb)
     assert time.perf_counter() - started < 1
 
@@ -359,20 +359,20 @@ def test_command_line_answers_a_wrong_configuration_in_a_moment_and_without_heav
     path.write_text(BASE + "trainning: {epochs: 2}\n", encoding="utf-8")
     code = f"""
         import sys, time
-        started = time.perf_counter()
+        started = time.process_time()
         from nlp_transfer.cli import main
         sys.argv = ["nlp-transfer", "run", {str(path)!r}]
         try:
             main()
         except SystemExit as exit:
-            print(exit.code, time.perf_counter() - started, *[name for name in {HEAVY} if name in sys.modules])
+            print(exit.code, time.process_time() - started, *[name for name in {HEAVY} if name in sys.modules])
     """
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, cwd=ROOT, check=False
     )
     status, seconds, *heavy = done.stdout.split()
     assert (status, heavy) == ("2", [])
-    assert float(seconds) < 1.5
+    assert float(seconds) < 1.0
     assert done.stderr == f"error: {path}: trainning: unknown key. Known: data, output, source, strategy, task, " + (
         "training. Did you mean 'training'?\n"
     )

@@ -17,7 +17,7 @@ LAYERS = [  # lowest first; a module may import its own layer and those below
     "explaining config writing",
     "lines rows tmx docstrings pair_readers readers bundled",
     "sources data examples places cells labels splitting inspection",
-    "metrics text_metrics baselines batching precision",
+    "metrics text_metrics baselines batching precision allocator",
     "documents pairs extracts models strategies feature_store features evaluation solvers parameters memory",
     "optimizers checkpointing stopping history stepping",
     "resuming",
@@ -25,7 +25,7 @@ LAYERS = [  # lowest first; a module may import its own layer and those below
     "saving prediction report trainable",
     "prepared measuring results folders",
     "running",
-    "checking comparing",
+    "checking comparing diagnosing",
     "cli",
     "__main__",
 ]

@@ -233,9 +233,13 @@ def test_every_split_may_be_parallel_files(tmp_path):
 
 
 PARALLEL_FAULTS = {
-    "unequal": ("one\ntwo\nthree\n", "eins\n", "unequal length in lines: {0}/a.en has 3, {0}/a.de has 1"),
+    "unequal": (
+        "one\ntwo\nthree\n",
+        "eins\n",
+        "{0}/a.de:2: this line is missing: {0}/a.en has 3 lines, {0}/a.de has 1 lines",
+    ),
     "empty": ("", "", "a.en:1: the file holds nothing"),
-    "one empty": ("", "eins\n", "{0}/a.en has 0, {0}/a.de has 1"),
+    "one empty": ("", "eins\n", "{0}/a.en:1: this line is missing: {0}/a.en has 0 lines, {0}/a.de has 1 lines"),
     "not UTF-8": (b"one\n", b"\xe9\n", "a.de:1: byte 0xe9"),
 }
 

@@ -61,6 +61,9 @@ def test_a_long_text_is_cut_in_time_that_grows_with_its_length():
     start = time.process_time()
     assert len(split_sentences("A short one. " * 50_000)) == 50_000
     assert len(split_sentences("vs. " * 100_000)) == 1
+    assert len(split_sentences("." * 1_000_000)) == 1
+    assert len(split_sentences('.")' * 300_000)) == 1
+    assert len(split_sentences("\n " * 500_000)) == 1
     assert time.process_time() - start < 3
 
 
@@ -78,3 +81,8 @@ def test_a_long_text_is_cut_in_time_that_grows_with_its_length():
 )
 def test_sentences_are_joined_as_their_script_is_written(sentences, text):
     assert join_sentences(sentences) == text
+
+
+def test_no_more_sentences_are_looked_for_than_wanted():
+    assert split_sentences("One. Two. Three.", most=2) == ["One.", "Two."]
+    assert split_sentences("One. Two. Three.", most=9) == ["One.", "Two.", "Three."]

@@ -1,6 +1,7 @@
 """Each strategy names exactly the parameters that move, phase by phase, and at which rate."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from transformers import AutoModelForSequenceClassification
 
 from nlp_transfer.errors import ConfigError, TrainingError
 from nlp_transfer.models.classification import build_classifier
-from nlp_transfer.optimizers import rate_factor
+from nlp_transfer.optimizers import make_optimizer, rate_factor, set_rates
 from nlp_transfer.parameters import check_moved, check_rested, fingerprints, freeze, train_mode
 from nlp_transfer.strategies import make_plan
 from nlp_transfer.strategies.blocks import blocks
@@ -278,3 +279,16 @@ def plan_of(**settings):
     from nlp_transfer.strategies import Phase
 
     return (Phase("p", 1, {}, **settings),)
+
+
+def test_what_is_new_warms_up_on_a_schedule_of_its_own(source):
+    for strategy in ({"kind": "full"}, {"kind": "lora"}):
+        training = Training(source, strategy)
+        (phase,) = training.plan.phases
+        assert phase.head
+        assert all("head." in name or "classifier" in name for name in phase.head)
+        phase = replace(phase, warmup=0.5, head_warmup=0.1, schedule="constant")
+        optimizer = make_optimizer(training.plan.model, phase.rates, 0.0, head=phase.head)
+        set_rates(optimizer, 20, 100, phase)
+        arrived = {group["head"]: group["lr"] == group["peak"] for group in optimizer.param_groups}
+        assert arrived == {True: True, False: False}

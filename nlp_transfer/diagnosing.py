@@ -1,0 +1,142 @@
+"""What a bug report needs to say of the machine, in one screen, and which installed versions are known to fail.
+
+nlp-transfer doctor
+"""
+
+import os
+import platform
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
+
+from packaging.requirements import Requirement
+
+from nlp_transfer.network import hub_cache, hub_state
+
+# What needs torch or numpy is imported where it is looked at: a broken one is to be reported, not to be met.
+OWN = "nlp-transfer"
+SHOWN = (OWN, "torch", "transformers", "datasets", "evaluate", "accelerate", "peft", "huggingface_hub", "tokenizers",
+         "safetensors", "gensim", "scikit-learn", "numpy", "pandas", "pyarrow")  # fmt: skip
+KNOWN_BAD = (  # all of the versions at once, and what happens; what we require ourselves is read off our own metadata
+    (("torch<2.6",), "loading a pickled checkpoint could run code in spite of weights_only (CVE-2025-32434)"),
+    (("transformers<5",), "has other names for what is called here, and a Trainer with other arguments"),
+    (("numpy>=2", "gensim<4.4"), "gensim was built for numpy 1 and cannot be imported"),
+)
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What was found: facts by name, and what is known to fail or could not be found out."""
+
+    facts: Mapping[str, str]
+    problems: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        """One screen to paste into a bug report; the home folder is written `~`."""
+        width = max(map(len, self.facts))
+        lines = [f"{name:<{width}}  {fact}" for name, fact in self.facts.items()]
+        lines += [f"PROBLEM: {problem}" for problem in self.problems] or ["no known problem"]
+        return "\n".join(lines).replace(str(Path.home()), "~")
+
+
+def doctor() -> Diagnosis:
+    """Look at versions, devices, caches, disk and the Hub; a look that fails is a problem and stops nothing."""
+    facts, problems = {}, _bad_versions()
+    for name, look in LOOKS.items():
+        try:
+            facts[name] = look()
+        except Exception as error:  # noqa: BLE001 - a broken installation raises anything, and is what to report
+            first = (str(error).strip() or "no message").splitlines()[0]
+            facts[name] = "unknown"
+            problems.append(f"{name}: {type(error).__name__}: {first}")
+    return Diagnosis(facts, tuple(problems))
+
+
+def _bad_versions() -> list[str]:
+    needed = [Requirement(text) for text in requires(OWN) or () if "extra ==" not in text]
+    problems = [f"{one.name} {_installed(one.name)}, but {OWN} needs {one}" for one in needed if not _holds(one)]
+    for texts, reason in KNOWN_BAD:
+        pair = [Requirement(text) for text in texts]
+        if all(_installed(one.name) != "none" and _holds(one) for one in pair):
+            problems.append(" with ".join(f"{one.name} {_installed(one.name)}" for one in pair) + f": {reason}")
+    return problems
+
+
+def _holds(wanted: Requirement) -> bool:
+    found = _installed(wanted.name)
+    return found != "none" and wanted.specifier.contains(found.partition("+")[0], prereleases=True)
+
+
+def _installed(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "none"
+
+
+def _devices() -> str:
+    import torch
+
+    if torch.cuda.is_available():
+        cards = [torch.cuda.get_device_properties(index) for index in range(torch.cuda.device_count())]
+        return ", ".join(f"{card.name} ({_size(card.total_memory)})" for card in cards)
+    return str(torch.accelerator.current_accelerator() or "cpu") if torch.accelerator.is_available() else "cpu"
+
+
+def _processors() -> str:
+    import psutil
+    import torch
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return f"{cores} usable cores, {torch.get_num_threads()} threads, {_size(psutil.virtual_memory().total)} memory"
+
+
+def _precision() -> str:
+    from nlp_transfer.precision import choose_precision
+
+    return f"{choose_precision('auto')} (what training.precision: auto takes)"
+
+
+def _bundled() -> str:
+    from nlp_transfer.sources.bundled import BUNDLED
+
+    return ", ".join(one.name for one in BUNDLED.values() if one.available) or "none"
+
+
+def _cache() -> Path:
+    from nlp_transfer.feature_store import cache_folder
+
+    return cache_folder()
+
+
+def _folder(folder: Path) -> str:
+    if not folder.is_dir():
+        return f"{folder} (not there yet)"
+    held = sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+    return f"{folder} ({_size(held)})"
+
+
+def _free() -> str:
+    cache = next(path for path in (_cache(), *_cache().absolute().parents) if path.is_dir())
+    return f"{_size(shutil.disk_usage('.').free)} here, {_size(shutil.disk_usage(cache).free)} at the cache"
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e9:.1f} GB" if count >= 1e8 else f"{count / 1e6:.1f} MB"
+
+
+LOOKS: Mapping[str, Callable[[], str]] = {
+    "python": lambda: f"{platform.python_version()} on {platform.platform()}",
+    "packages": lambda: ", ".join(f"{name} {_installed(name)}" for name in SHOWN),
+    "devices": _devices,
+    "processors": _processors,
+    "precision": _precision,
+    "bundled": _bundled,
+    "cache": lambda: _folder(_cache()),
+    "hub cache": lambda: _folder(hub_cache()),
+    "hub": hub_state,
+    "free disk": _free,
+}

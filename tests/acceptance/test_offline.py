@@ -1,0 +1,87 @@
+"""Promise 24: in a fresh environment, with an empty HF_HOME and the Hub not switched off, no connection is opened.
+
+An audit hook sees every attempt of the process, whoever makes it and whatever becomes of it.
+"""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from faults import TASKS, save_data
+from tiny import ROOT
+
+WATCHED = """
+import json, sys
+attempts = []
+def hook(event, arguments):
+    if event in ("socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto"):
+        attempts.append(f"{event} {arguments[1:] if event == 'socket.connect' else arguments}")
+sys.addaudithook(hook)
+from nlp_transfer import cli
+codes = []
+for arguments in json.loads(sys.argv[1]):
+    sys.argv = ["nlp-transfer", *arguments]
+    try:
+        cli.main()
+        codes.append(0)
+    except SystemExit as leaving:
+        codes.append(leaving.code or 0)
+with open("attempts.json", "w") as file:
+    json.dump([codes, attempts], file)
+"""
+
+
+def attempts_of(commands, folder):
+    """Run command lines one after another in a fresh process; returns their exit codes and what they tried to reach."""
+    kept = {
+        name: value for name, value in os.environ.items() if not name.startswith("HF_") and "PROXY" not in name.upper()
+    }
+    fresh = {"HOME": str(folder / "home"), "HF_HOME": str(folder / "hf"), "NLP_TRANSFER_CACHE": str(folder / "cache")}
+    path = os.pathsep.join([str(ROOT), str(ROOT / "tasks")])
+    done = subprocess.run(
+        [sys.executable, "-c", WATCHED, json.dumps(commands)], cwd=folder, capture_output=True, text=True, check=False,
+        env={**kept, **fresh, "PYTHONPATH": path}, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    return json.loads((folder / "attempts.json").read_text())
+
+
+@pytest.mark.slow
+def test_no_verb_of_any_task_opens_a_connection_on_local_sources(configs, here):
+    data = save_data(here)
+    commands = []
+    for task in TASKS:
+        keys = [str(configs / f"{task}.yaml"), f"data.train={data[task]}"]
+        if task == "translation":
+            keys.append(f"source={{kind: checkpoint, name: {configs / 'bert'}}}")
+        commands += [["check", *keys], ["run", *keys, "--output", f"run-{task}"]]
+        commands += [["predict", f"run-{task}", data[task], "--output", f"{task}.jsonl"]]
+        commands += [["evaluate", f"run-{task}", "--data", data[task]]]
+    commands += [["compare", str(configs / "sentiment.yaml"), "--set", f"data.train={data['sentiment']}", "--output", "both"],
+                 ["vectors", "import", str(configs / "vectors.txt"), "table"], ["sources"], ["schema"]]  # fmt: skip
+    codes, attempts = attempts_of(commands, here)
+    assert codes == [0] * len(commands)
+    assert attempts == []
+
+
+@pytest.mark.real
+def test_the_configurations_of_the_readme_open_no_connection_on_bundled_sources(here):
+    files = [*sorted((ROOT / "configs" / "quickstart").glob("*.yaml"))]
+    files += [ROOT / "configs" / name for name in (
+        "translation/ui_strings_fr_minilm_frozen.yaml", "summarization/docstrings_extractive_glove_frozen.yaml")]  # fmt: skip
+    codes, attempts = attempts_of([["check", str(file), "data.limit=50"] for file in files], here)
+    assert codes == [0] * len(files)
+    assert attempts == []
+
+
+@pytest.mark.slow
+def test_the_watch_sees_a_connection_that_is_tried(here):
+    (here / "a.yaml").write_text(
+        "task: {name: sentiment}\nsource: {kind: checkpoint, name: some/model}\ndata: {train: a.csv}\n"
+    )
+    (here / "a.csv").write_text("text,label\n" + "".join(f"film {i},{i % 2}\n" for i in range(30)))
+    codes, attempts = attempts_of([["check", "a.yaml"]], here)
+    assert codes == [4]
+    assert any("huggingface.co" in attempt for attempt in attempts)
