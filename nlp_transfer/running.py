@@ -24,10 +24,13 @@ from nlp_transfer.errors import ConfigError, StoppedError, TrainingError
 from nlp_transfer.feature_store import cache_folder
 from nlp_transfer.folders import locked, make_folder, resumable
 from nlp_transfer.history import History
+from nlp_transfer.layout import FINISHED
 from nlp_transfer.measuring import measure_baselines, predict_split, verify, write_predictions
 from nlp_transfer.memory import WAYS_OUT, out_of_memory
 from nlp_transfer.precision import choose_precision
 from nlp_transfer.prepared import Prepared, prepare
+from nlp_transfer.provenance import provenance
+from nlp_transfer.publication import write_card
 from nlp_transfer.report import Row, verdicts
 from nlp_transfer.results import RunResult, combine, finished
 from nlp_transfer.resuming import (
@@ -38,7 +41,7 @@ from nlp_transfer.resuming import (
     flatten,
     refuse_changes,
 )
-from nlp_transfer.saving import FINISHED, environment, save_model, write_json
+from nlp_transfer.saving import environment, save_model, write_json
 from nlp_transfer.strategies import Plan, save_adapter
 from nlp_transfer.trainable import parameter_counts, trainable_table
 from nlp_transfer.training import Settings, Trainer, flat
@@ -183,6 +186,7 @@ def _run_one(config: RunConfig, folder: Path, named: Path | None = None, *, prog
         **_seen(prepared),
     }
     if accelerator.is_main_process:
+        write_card(folder, metrics)
         write_json(folder / FINISHED, metrics)
         shutil.rmtree(checkpoints.folder, ignore_errors=True)
     said_of = [
@@ -232,6 +236,7 @@ def _seen(prepared: Prepared) -> dict[str, Any]:
         "truncated": {name: encoded.truncated for name, encoded in prepared.encoded.items()},
         "unknown_tokens": {name: encoded.unknown for name, encoded in prepared.encoded.items()},
         "data": dataclasses.asdict(prepared.splits.report),
+        "provenance": dataclasses.asdict(provenance(prepared.config)),
     }
 
 
