@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: help quickstart test test-fast lint format bench docs clean
+.PHONY: help quickstart test test-fast lint format fuzz bench docs clean
 
 help:  ## say what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -52,6 +52,9 @@ lint: $(VENV)/.installed-dev  ## ruff and mypy --strict
 format: $(VENV)/.installed-dev  ## let ruff mend what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+fuzz: $(VENV)/.installed-dev  ## odd files against every reader, for FOR=300 seconds
+	$(BIN)/python tests/fuzz.py --seconds $(or $(FOR),300)
 
 bench: $(VENV)/.installed-dev  ## the speed table, peers interleaved (an hour)
 	$(BIN)/python -m benchmarks

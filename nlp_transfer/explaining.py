@@ -90,7 +90,7 @@ def _sections(keys: Keys, root: type[BaseModel], values: Any) -> list[type[BaseM
     for key in keys:
         here = here[key]
         models = [found for model in models for found in _models(model.model_fields[str(key)].annotation)]
-        if models == [TaskOptions]:
+        if models == [TaskOptions] and isinstance(here, Mapping) and isinstance(here.get("name"), str):
             models = [find_task(here["name"]).Options]
         kind = here.get("kind") if isinstance(here, Mapping) else None
         models = [model for model in models if kind in _kinds(model)] or models

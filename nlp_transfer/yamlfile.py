@@ -32,6 +32,8 @@ class _Loader(yaml.SafeLoader):
             return super().construct_object(node, deep)
         except ValueError as error:
             raise ConfigError(f"{_line(node)}: {error}") from None
+        except (LookupError, AttributeError, TypeError, OverflowError):  # such as an empty `!!int`
+            raise ConfigError(f"{_line(node)}: '{node.value}' is no {_tag(node)}; write a plain value") from None
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         """Refuse aliases: a few lines of them can expand to gigabytes."""
@@ -42,8 +44,11 @@ class _Loader(yaml.SafeLoader):
 
 
 def _refuse_tag(_: _Loader, node: yaml.Node) -> Any:
-    tag = node.tag.replace("tag:yaml.org,2002:", "!!")
-    raise ConfigError(f"{_line(node)}: the tag {tag} is not supported; write a plain value")
+    raise ConfigError(f"{_line(node)}: the tag {_tag(node)} is not supported; write a plain value")
+
+
+def _tag(node: yaml.Node) -> str:
+    return str(node.tag).replace("tag:yaml.org,2002:", "!!")
 
 
 def _line(node: yaml.Node) -> str:

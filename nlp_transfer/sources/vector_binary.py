@@ -11,7 +11,7 @@ import numpy as np
 
 from nlp_transfer.errors import SourceError
 from nlp_transfer.sources.fasttext import Subwords, ngram_ids
-from nlp_transfer.sources.vector_stream import BLOCK, ROWS, Batch, VectorStream, check_header
+from nlp_transfer.sources.vector_stream import BLOCK, ROWS, Batch, VectorStream, check_header, map_array
 
 MAX_WORD = 1 << 16  # bytes
 FASTTEXT_MAGIC = struct.pack("<i", 793712314)
@@ -114,8 +114,8 @@ def array_stream(path: Path) -> VectorStream:
         SourceError: not two-dimensional numbers, no words beside it, or another number of them.
     """
     try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError) as error:
+        array = map_array(path)
+    except ValueError as error:
         raise SourceError(f"{path}: not a readable .npy: {error}") from None
     if array.ndim != 2 or array.dtype.kind != "f" or 0 in array.shape:
         raise SourceError(f"{path}: expected floats of shape (words, dimension), received {array.dtype} {array.shape}")
@@ -209,6 +209,7 @@ def _compose(matrix: np.ndarray, words: list[str], start: int, total: int, subwo
         rows.append(row)
         if word != END_OF_SENTENCE:
             rows += [total + i for i in ngram_ids(word, len(subwords.ngrams), subwords.min_n, subwords.max_n)]
-    sums: np.ndarray = np.add.reduceat(matrix[rows], firsts, axis=0)
+    with np.errstate(over="ignore", invalid="ignore"):  # what overflows is refused with its row
+        sums: np.ndarray = np.add.reduceat(matrix[rows], firsts, axis=0)
     sizes = np.diff([*firsts, len(rows)]).astype(np.float32)
     return np.asarray(sums / sizes[:, None])

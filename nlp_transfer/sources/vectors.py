@@ -29,7 +29,7 @@ from nlp_transfer.sources.vector_store import (
     write_folder,
     write_ngrams,
 )
-from nlp_transfer.sources.vector_stream import ROWS, Batch, VectorStream
+from nlp_transfer.sources.vector_stream import ROWS, Batch, VectorStream, map_array
 
 SPLITTER, LOWERCASE = pre_tokenizers.BertPreTokenizer(), normalizers.Lowercase()
 FEW = 1000  # words looked up at once, without a dictionary of the table beyond
@@ -189,15 +189,13 @@ def _check_limit(limit: int | None) -> None:
 
 def _open_folder(folder: Path) -> VectorTable:
     """Memory-map an imported folder; sizes are checked, the numbers were when it was imported."""
-    try:
-        text = (folder / DESCRIPTION).read_text(encoding="utf-8")
-    except FileNotFoundError:
+    if not (folder / DESCRIPTION).is_file():
         raise SourceError(
             f"{folder}: a folder without {DESCRIPTION}; name a vector file, or import one with "
             "`nlp-transfer vectors import FILE OUT`"
-        ) from None
+        )
     try:
-        description = json.loads(text)
+        description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
         if (description["format"], description["version"]) != (FORMAT, VERSION):
             raise SourceError(f"{folder / DESCRIPTION}: not '{FORMAT}' version {VERSION}; import the vectors again")
         counts = {str(key): int(count) for key, count in description["counts"].items()}
@@ -208,7 +206,7 @@ def _open_folder(folder: Path) -> VectorTable:
             subwords = Subwords(rows, int(ngrams["min_n"]), int(ngrams["max_n"]))
         vectors = _map(folder / VECTORS, shape)
         words = (folder / WORDS).read_bytes().decode().split("\n")
-    except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError, OSError) as error:
         raise SourceError(f"{folder}: a damaged import ({error}); import the vectors again") from None
     if len(words) != shape[0]:
         raise SourceError(f"{folder / WORDS}: {len(words)} words for {shape[0]} rows; import the vectors again")
@@ -217,7 +215,7 @@ def _open_folder(folder: Path) -> VectorTable:
 
 def _map(path: Path, shape: tuple[int, int]) -> np.ndarray:
     """Memory-map a .npy; ValueError when it is not float32 of that shape."""
-    array: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
+    array = map_array(path)
     if array.shape != shape or array.dtype != np.float32:
         raise ValueError(f"{path.name} holds {array.dtype} {array.shape}, expected float32 {shape}")
     return array

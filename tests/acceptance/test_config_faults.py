@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import time
 
 import pytest
 from faults import CONFIG, case, refused, save_data, snapshot, write
@@ -21,6 +20,8 @@ FAULTS = {
     "only a comment": case("a.yaml", b"# later\n", "a.yaml: the file is empty"),
     "a list at the root": case("a.yaml", b"- task\n- data\n", "a.yaml: expected `key: value` sections", "found a list"),
     "a word at the root": case("a.yaml", b"sentiment\n", "a.yaml: expected `key: value` sections", "found a str"),
+    "an empty tag": case("a.yaml", GOOD + b"x: !!int\n", "a.yaml, line 3: '' is no !!int; write a plain value"),
+    "a tag that does not fit": case("a.yaml", GOOD + b"x: !!timestamp soon\n", "a.yaml, line 3: 'soon' is no "),
     "a key twice": case("a.yaml", GOOD + TASK, "a.yaml, line 3: key 'task' appears twice"),
     "a key twice inside": case("a.yaml", b"task: {name: a, name: b}\n", "a.yaml, line 1: key 'name' appears twice"),
     "a Python object": case("a.yaml", b"task: !!python/object/apply:os.system [touch evil]\n", "a.yaml, line 1: the"),
@@ -87,6 +88,14 @@ def test_several_mistakes_are_listed_at_once(command, here):
     assert "Did you mean 'source'?" in err
 
 
+def test_a_task_without_a_name_is_answered_with_what_is_missing(command, here):
+    write(here, {"a.yaml": b"task: {kind: sentiment}\ndata: {train: a.csv}\n"})
+    code, out, err = command("check", "a.yaml")
+    assert (code, out) == (CONFIG, "")
+    assert "task.name: is required" in err
+    assert "task.kind: unknown key. Known: name" in err
+
+
 @pytest.mark.parametrize("words", ["3e-4", "3E-4", "0.0003", "3.0e-04"])
 def test_rates_are_numbers_however_they_are_written(command, configs, here, words):
     data = save_data(here)["sentiment"]
@@ -119,17 +128,23 @@ finally:
 """
 
 
+def processor_seconds():
+    """What the processes started here have computed: on a busy machine the clock on the wall proves nothing."""
+    times = os.times()
+    return times.children_user + times.children_system
+
+
 @pytest.mark.parametrize("name", EARLY)
 def test_a_mistake_is_answered_within_a_second_without_torch(here, name):
     arguments, code = EARLY[name]
     write(here, {"good.yaml": GOOD, "a.csv": b"text,label\n"})
     path = os.pathsep.join([str(ROOT), str(ROOT / "tasks")])
-    start = time.perf_counter()
+    start = processor_seconds()
     done = subprocess.run(
         [sys.executable, "-c", PROBE, *arguments], capture_output=True, text=True, check=False,
         env={**os.environ, "PYTHONPATH": path},
     )  # fmt: skip
-    assert time.perf_counter() - start < 1, "on a machine with other work, look at the next lines too"
+    assert processor_seconds() - start < 1
     assert (done.returncode, done.stdout) == (code, "[]\n"), done.stderr
     assert done.stderr.startswith("error: ")
     assert done.stderr.count("\n") == 1

@@ -279,6 +279,9 @@ VECTORS = {
     "npy with other words": case("v.npy", npy(np.ones((3, 2), "f4")), "v.txt: 2 words for the", v__txt=b"a\nb\n"),
     "npy cut short": case("v.npy", npy(np.ones((3, 2), "f4"))[:-4], "v.npy: not a readable .npy", v__txt=b"a\nb\nc\n"),
     "npy of integers": case("v.npy", npy(np.ones((3, 2), "i4")), "v.npy: expected floats", v__txt=b"a\nb\nc\n"),
+    "npy with a damaged header": case(
+        "v.npy", npy(np.ones((3, 2), "f4")).replace(b"(3", b"((3"), "v.npy: not a readable .npy", v__txt=b"a\nb\nc\n"
+    ),
     "npy with infinity": case(
         "v.npy", npy(np.full((3, 2), np.inf, "f4")), "v.npy, row 1: the vector of 'a' holds NaN", v__txt=b"a\nb\nc\n"
     ),
@@ -298,6 +301,15 @@ def test_a_hostile_vector_file_is_refused_in_one_line_and_leaves_no_import(comma
         SOURCE,
         *one.words,
     )
+
+
+@pytest.mark.parametrize("content", [b"\xff", b"", b"[" * 9999, b'{"format": 1}', b"{"])
+def test_an_import_with_a_damaged_description_is_refused(command, configs, here, data, content):
+    (here / "v.txt").write_bytes(TABLE)
+    assert command("vectors", "import", "v.txt", "table")[0] == 0
+    (here / "table" / "table.json").write_bytes(content)
+    arguments = ["check", configs / "sentiment.yaml", data["sentiment"], "source.name=table"]
+    refused(command, here, arguments, SOURCE, "table", "import the vectors again")
 
 
 def test_blank_lines_duplicates_and_words_with_spaces_are_counted_policies(command, here):

@@ -13,7 +13,7 @@ from nlp_transfer.config import RunConfig, load_config, render
 from nlp_transfer.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]
-SHIPPED = sorted((ROOT / "configs").rglob("*.yaml"))
+SHIPPED = sorted(path for path in (ROOT / "configs").rglob("*.yaml") if path.parent.name != "accelerate")
 HEAVY = ("torch", "transformers", "datasets", "peft", "evaluate", "gensim", "accelerate", "sklearn", "pandas", "numpy")
 TOKEN = "hf_" + "a1B2" * 9
 BASE = "task: {name: sentiment}\ndata: {train: reviews.csv}\n"
@@ -182,7 +182,7 @@ def test_alias_bomb_is_refused_before_it_expands(tmp_path):
     bomb = "a0: &a0 [x, x]\n" + "".join(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]\n" for i in range(1, 64))
     started = time.process_time()
     assert ", line 2: YAML aliases (*name) are not supported; write the value out" in refusal(tmp_path, bomb)
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
 
 
 def test_python_tag_is_not_run(tmp_path):
