@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from nlp_transfer.extracts import best_sentences as best_sentences
     from nlp_transfer.extracts import pick_sentences as pick_sentences
     from nlp_transfer.extracts import sentence_targets as sentence_targets
+    from nlp_transfer.hub import Publication as Publication
+    from nlp_transfer.hub import publish as publish
     from nlp_transfer.metrics import classification_metric as classification_metric
     from nlp_transfer.metrics import classification_scores as classification_scores
     from nlp_transfer.models.classification import balanced_importance as balanced_importance
@@ -102,6 +104,8 @@ _HOME = {
     "best_sentences": "extracts",
     "pick_sentences": "extracts",
     "sentence_targets": "extracts",
+    "Publication": "hub",
+    "publish": "hub",
     "classification_metric": "metrics",
     "classification_scores": "metrics",
     "balanced_importance": "models.classification",

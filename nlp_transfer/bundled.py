@@ -70,3 +70,5 @@ BUNDLED: dict[str, tuple[tuple[str, ...], str, Callable[[list[Path]], Iterator[R
     "ui-strings-fr": (("jupyterlab_language_pack_fr_FR",), "row", _interface_strings),
     "docstrings": (tuple(PACKAGES), "row", _docstrings),
 }
+LANGUAGES = {"rotten-tomatoes": ("en",), "imdb": ("en",), "ui-strings-fr": ("en", "fr"), "docstrings": ("en",)}
+ON_HUB = {"rotten-tomatoes": "cornell-movie-review-data/rotten_tomatoes", "imdb": "stanfordnlp/imdb"}

@@ -1,7 +1,7 @@
 """Checkpoints on disk: complete and whole, or not there at all.
 
-A checkpoint is written to a `.tmp-` folder: tensors (safetensors), plain values (JSON), last a manifest with the size
-and sha256 of both. All of it is flushed to the disk before the folder gets its name; only then older ones are removed.
+A checkpoint is written to a `.tmp-` folder: tensors (safetensors), plain values (JSON), last a manifest with the
+sha256 of both. All of it is flushed to the disk before the folder gets its name; only then older ones are removed.
 """
 
 import errno
@@ -73,8 +73,8 @@ def save_checkpoint(
 def _write(folder: Path, values: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
     (folder / VALUES).write_text(json.dumps(values, allow_nan=False), encoding="utf-8")
     save_file(dict(tensors), folder / TENSORS)
-    files = {name: _facts(folder / name) for name in (VALUES, TENSORS)}
-    (folder / MANIFEST).write_text(json.dumps({"format": FORMAT, "files": files}), encoding="utf-8")
+    files = {name: _digest(folder / name) for name in (VALUES, TENSORS)}
+    (folder / MANIFEST).write_text(json.dumps({"format": FORMAT, "sha256": files}), encoding="utf-8")
     for path in (*folder.iterdir(), folder):
         _flush(path)
 
@@ -87,9 +87,9 @@ def _flush(path: Path) -> None:
         os.close(descriptor)
 
 
-def _facts(path: Path) -> dict[str, Any]:
+def _digest(path: Path) -> str:
     with path.open("rb") as file:
-        return {"bytes": path.stat().st_size, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _refusal(folder: Path, needed: int, error: Exception) -> str:
@@ -118,23 +118,20 @@ def load_checkpoint(path: Path) -> Checkpoint:
     manifest = path / MANIFEST
     try:
         listed = json.loads(manifest.read_bytes())
-        files = dict(listed["files"])
-        expected = {name: (facts["bytes"], facts["sha256"]) for name, facts in files.items()}
-        known = listed["format"] == FORMAT and expected.keys() == {VALUES, TENSORS}
+        files = dict(listed["sha256"])
+        known = listed["format"] == FORMAT and files.keys() == {VALUES, TENSORS}
     except FileNotFoundError:
         raise CheckpointError(f"{manifest}: missing") from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise CheckpointError(f"{manifest}: damaged") from None
     if not known:
         raise CheckpointError(f"{manifest}: damaged, or of another version of this package")
-    for name, (size, digest) in expected.items():
+    for name, digest in files.items():
         file = path / name
         if not file.is_file():
             raise CheckpointError(f"{file}: missing")
-        if file.stat().st_size != size:
-            raise CheckpointError(f"{file}: {file.stat().st_size} bytes instead of {size}")
-        if _facts(file)["sha256"] != digest:
-            raise CheckpointError(f"{file}: damaged: it is not what was written")
+        if _digest(file) != digest:
+            raise CheckpointError(f"{file}: damaged or cut short: it is not what was written")
     return Checkpoint(path, json.loads((path / VALUES).read_bytes()), load_file(path / TENSORS))
 
 

@@ -16,7 +16,7 @@ from typing import IO, Annotated, Any
 
 import typer
 
-from nlp_transfer.errors import CheckpointError, ConfigError, TransferError, suggest
+from nlp_transfer.errors import ConfigError, TransferError, suggest
 from nlp_transfer.yamlfile import parse_yaml, refuse_token
 
 # Imports of the library stand inside the commands: `--help` must not load torch.
@@ -33,6 +33,8 @@ app.add_typer(vectors, name="vectors")
 Config = Annotated[str, typer.Argument(metavar="CONFIG", help="YAML file.")]
 Overrides = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="For example training.epochs=5.")]
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished run.")]
+Published = Annotated[str, typer.Argument(metavar="RUN", help="Folder of a finished run, or USER/NAME on the Hub.")]
+Revision = Annotated[str | None, typer.Option(help="Branch, tag or commit on the Hub.")]
 Columns = Annotated[
     list[str] | None,
     typer.Option(
@@ -104,22 +106,25 @@ def _refuse_early(config: str, overrides: list[str] | None) -> None:
 
 @app.command()
 def predict(
-    run: Run,
+    run: Published,
     file: Annotated[str | None, typer.Argument(metavar="[FILE|-]", help="Texts, CSV, JSONL or lines on stdin.")] = None,
     output: Annotated[Path | None, typer.Option(metavar="FILE", help="JSONL to write instead of stdout.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the output file if there is one.")] = False,
     column: Columns = None,
+    revision: Revision = None,
 ) -> None:
     """Predict: one JSON line per text, in input order."""
     import nlp_transfer
-    from nlp_transfer.data import stream_texts
     from nlp_transfer.lines import ArrivingLines, existing_file
+    from nlp_transfer.network import find_run
 
     _check_output(output, file, force=force)
-    _check_run(run)
     if file not in {None, "-"}:
         existing_file(str(file))
-    predictor = nlp_transfer.load(run)
+    folder = find_run(run, revision)  # where there is none, that is said before torch is loaded
+    from nlp_transfer.data import stream_texts
+
+    predictor = nlp_transfer.load(folder)
     role = predictor.task.input_role
     columns = _columns(column, default=role)
     if strange := next((name for name in columns if name not in predictor.task.roles), None):
@@ -154,12 +159,6 @@ def _counted(texts: Iterator[Any], count: Counter[str]) -> Iterator[Any]:
         yield text
 
 
-def _check_run(run: Path) -> None:
-    """Say that a run is not there before torch is loaded."""
-    if not run.is_dir():
-        raise CheckpointError(f"{run}: no such run folder")
-
-
 def _check_output(output: Path | None, file: str | None, *, force: bool) -> None:
     """Refuse, before a model is loaded, what could not be written after it has answered."""
     if output is None:
@@ -190,21 +189,22 @@ def _sink(output: Path | None) -> Iterator[IO[str]]:
 
 @app.command()
 def evaluate(
-    run: Run,
+    run: Published,
     data: Annotated[str, typer.Option(metavar="FILE", help="Labelled file; or {COLUMN: FILE, ...}.")],
     column: Columns = None,
 ) -> None:
     """Score a finished run on another labelled file, beside simple methods on the same rows."""
     import nlp_transfer
+    from nlp_transfer.network import find_run
     from nlp_transfer.places import refuse_missing
 
     columns = _columns(column)
     place: Any = parse_yaml(data) if data.startswith("{") else data  # {en: test.en, de: test.de}
     if isinstance(place, dict):
         place = {name: str(file) for name, file in place.items()}
-    _check_run(run)
+    folder = find_run(run)
     refuse_missing(place)
-    typer.echo(json.dumps(nlp_transfer.evaluate(run, place, columns), indent=2, ensure_ascii=False))
+    typer.echo(json.dumps(nlp_transfer.evaluate(folder, place, columns), indent=2, ensure_ascii=False))
 
 
 def _columns(given: list[str] | None, *, default: str | None = None) -> dict[str, str]:
@@ -216,6 +216,49 @@ def _columns(given: list[str] | None, *, default: str | None = None) -> dict[str
             raise ConfigError(f"--column '{text}' is not ROLE=NAME; for example text=review")
         found[role] = name
     return found
+
+
+@app.command()
+def publish(
+    run: Run,
+    repo_id: Annotated[str, typer.Argument(metavar="USER/NAME", help="On the Hub; made where it is not there yet.")],
+    private: Annotated[bool, typer.Option("--private", help="Make it private.")] = False,
+    revision: Annotated[str | None, typer.Option(metavar="BRANCH", help="By default main.")] = None,
+    create_pr: Annotated[bool, typer.Option("--create-pr", help="Open a pull request instead.")] = False,
+    message: Annotated[str | None, typer.Option(help="Of the commit.")] = None,
+    adapter_only: Annotated[bool, typer.Option("--adapter-only", help="Of LoRA: without the merged model.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Write the exact tree to a folder instead.")] = False,
+    licence: Annotated[str | None, typer.Option("--license", metavar="ID", help="As the Hub calls it.")] = None,
+    no_verify: Annotated[bool, typer.Option("--no-verify", help="Do not read back what was published.")] = False,
+    output: Annotated[Path | None, typer.Option(metavar="DIR", help="Of --dry-run; by default RUN/publish.")] = None,
+) -> None:
+    """Publish a finished run to the Hugging Face Hub; the token comes from HF_TOKEN or `hf auth login`."""
+    import nlp_transfer
+    from nlp_transfer.network import require_hub
+
+    if not dry_run:
+        require_hub()  # said before torch is loaded
+
+    done = nlp_transfer.publish(
+        run,
+        repo_id,
+        private=private,
+        revision=revision,
+        create_pr=create_pr,
+        message=message,
+        licence=licence,
+        adapter_only=adapter_only,
+        dry_run=dry_run,
+        output=output,
+        verify=not no_verify,
+    )
+    for name in done.files:
+        typer.echo(f"  {name}")
+    if dry_run:
+        typer.echo(f"would be published to {repo_id}; written to {done.folder}")
+    else:
+        verified = "" if no_verify else "; read back, it answers as the run does"
+        typer.echo(f"{'published' if done.changed else 'unchanged'}: {done.url} at {done.commit[:12]}{verified}")
 
 
 @app.command()

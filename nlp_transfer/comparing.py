@@ -10,10 +10,13 @@ from accelerate import PartialState
 
 from nlp_transfer.config import load_config
 from nlp_transfer.errors import ConfigError
-from nlp_transfer.report import Row, plot, render_table, verdicts
+from nlp_transfer.layout import FINISHED
+from nlp_transfer.publication import write_card
+from nlp_transfer.report import Row, is_control, plot, render_table, verdicts
+from nlp_transfer.results import RunResult
 from nlp_transfer.running import agreed_folder, run
 from nlp_transfer.saving import write_json
-from nlp_transfer.task import find_task
+from nlp_transfer.task import Task, find_task
 
 log = logging.getLogger(__name__)
 
@@ -62,4 +65,18 @@ def compare(
         plot(rows, baselines, folder / "plot.png", task=task)
         runs = {row.name: result.metrics for row, result in zip(rows, results, strict=True)}
         write_json(folder / "comparison.json", {"runs": runs, "verdict": said})
+        _note_controls(results, task)
     return Comparison(folder, rows, render_table(rows, baselines, task=task), said)
+
+
+def _note_controls(results: Sequence[RunResult], task: type[Task]) -> None:
+    """Tell each run of its scratch controls: they stand in its metrics, and on its card."""
+    for result in results:
+        row = result.row
+        controls = [one.row for one in results if is_control(one.row, row)]
+        if controls:
+            scores = {one.label: {"validation": one.validation, "test": one.test} for one in controls}
+            said = [*result.metrics["verdict"], *verdicts([row, *controls], [], task=task)[1:]]
+            metrics = {**result.metrics, "controls": scores, "verdict": said}
+            write_card(result.folder, metrics)
+            write_json(result.folder / FINISHED, metrics)

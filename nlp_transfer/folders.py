@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from nlp_transfer.errors import ConfigError
+from nlp_transfer.layout import FINISHED
 from nlp_transfer.resuming import CHECKPOINTS
-from nlp_transfer.saving import FINISHED
 
 LOCK = ".lock"
 

@@ -1,9 +1,8 @@
 """What is measured of a trained model and of the simple methods, and the proof that what was saved answers the same."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from datasets import Dataset
 from transformers import PreTrainedModel
@@ -14,12 +13,12 @@ from nlp_transfer.feature_store import cache_folder
 from nlp_transfer.features import WHOLE, TokenUnits, Units, find_boundary, open_store, replay
 from nlp_transfer.prediction import Predictor, open_run
 from nlp_transfer.prepared import Prepared, rows_of
+from nlp_transfer.probes import alike, write_probes
 from nlp_transfer.report import Row
 from nlp_transfer.strategies import Plan
 from nlp_transfer.task import Prediction
 
 PROBES = 8  # test examples predicted again by the reloaded model
-PROBE_TOLERANCE = 1e-4
 
 
 def predict_split(prepared: Prepared, model: PreTrainedModel, split: str, plan: Plan) -> list[Prediction]:
@@ -54,7 +53,7 @@ def measure_baselines(prepared: Prepared) -> tuple[Row, ...]:
 
 
 def verify(folder: Path, prepared: Prepared, model: PreTrainedModel) -> None:
-    """Reload what was saved and let both predict the same texts.
+    """Reload what was saved and let both predict the same texts; keep these, for they serve a publication too.
 
     Raises:
         TrainingError: the reloaded model predicts otherwise.
@@ -66,15 +65,7 @@ def verify(folder: Path, prepared: Prepared, model: PreTrainedModel) -> None:
             raise TrainingError(
                 f"{folder / 'model'}: the saved model answers {after} to {str(text)[:60]!r}, the trained one {before}"
             )
-
-
-def alike(one: Any, other: Any) -> bool:
-    """Whether two predictions are equal, numbers within rounding."""
-    if isinstance(one, float) and isinstance(other, float):
-        return abs(one - other) < PROBE_TOLERANCE
-    if isinstance(one, Mapping) and isinstance(other, Mapping):
-        return one.keys() == other.keys() and all(alike(one[key], other[key]) for key in one)
-    return bool(one == other)
+    write_probes(folder, texts, trained)
 
 
 def write_predictions(path: Path, predictions: Sequence[Prediction], rows: Dataset) -> None:

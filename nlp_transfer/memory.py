@@ -1,12 +1,20 @@
-"""Memory: whether an error says there was none, and giving up activations to save it."""
+"""Memory: what a run will need, whether an error says there was none, and giving up activations to save it."""
 
 import gc
+from dataclasses import dataclass
 
+import numpy as np
+import psutil
 import torch
-from torch import nn
+from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from nlp_transfer.batching import Batch
 from nlp_transfer.errors import ConfigError
+from nlp_transfer.features import Units
+from nlp_transfer.parameters import freeze, moving, train_mode
+from nlp_transfer.strategies import Plan
+from nlp_transfer.task import Task
 
 # The CPU allocator of torch raises a plain RuntimeError.
 SAID = ("DefaultCPUAllocator", "can't allocate memory", "not enough memory")
@@ -36,3 +44,79 @@ def recompute_activations(model: nn.Module) -> None:
         one.activation_checkpointing_enable({"use_reentrant": False})
     if not able:
         raise ConfigError("training.gradient_checkpointing: no layer of this model can be run again; leave it out")
+
+
+@dataclass(frozen=True)
+class Need:
+    """Bytes that a phase asks for.
+
+    Attributes:
+        phase: its name.
+        weights: all parameters and buffers.
+        training: gradients, AdamW's two moments, and the copy of the best state, of what moves.
+        each: activations kept for the backward pass, of one unit of the greatest length.
+        units: passed through the model at once.
+    """
+
+    phase: str
+    weights: int
+    training: int
+    each: int
+    units: int
+
+    @property
+    def total(self) -> int:
+        """All of it at once, as at the end of a forward pass."""
+        return self.weights + self.training + self.each * self.units
+
+
+def estimate(plan: Plan, task: Task, units: Units, *, micro_batch: int) -> list[Need]:
+    """What each phase of a run will ask for: states counted, activations measured on the longest unit.
+
+    Phases whose frozen activations are stored need less than is said here, and a table of vectors, of which only the
+    rows in use move, too.
+
+    Args:
+        plan: its model is left with the first phase's parameters requiring gradients.
+        task: gives the loss.
+        units: of train, as tokens.
+        micro_batch: units passed through the model at once.
+    """
+    model = plan.model
+    longest = np.array([units.encoded.lengths.argmax()])
+    weights = sum(tensor.nbytes for tensor in (*model.parameters(), *model.buffers()))
+    needs = []
+    for phase in reversed(plan.phases):
+        freeze(model, phase.rates)
+        moved = sum(parameter.nbytes for _, parameter in moving(model, phase.rates))
+        best = sum(parameter.nbytes for _, parameter in moving(model, dict.fromkeys(plan.moving, 0.0)))
+        solved = phase.solver == "lbfgs"
+        kept = 0 if solved else _kept(model, task, units.batch(longest))
+        needs.append(Need(phase.name, weights, best + (0 if solved else 3 * moved), kept, micro_batch))
+    return needs[::-1]
+
+
+def _kept(model: nn.Module, task: Task, batch: Batch) -> int:
+    """Bytes that autograd keeps of a forward pass beside parameters and inputs."""
+    own = {tensor.untyped_storage().data_ptr() for tensor in (*model.parameters(), *model.buffers())}
+    seen: dict[int, int] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in own:
+            seen[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    train_mode(model)
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        loss = task.loss(model, batch.to(next(model.parameters()).device), smoothing=0.0)
+    del loss
+    model.eval()
+    return sum(seen.values())
+
+
+def free_memory(loaded: int) -> tuple[int, str]:
+    """Bytes to be had on the device that trains, and its name; `loaded` is what of them the CPU holds already."""
+    if torch.cuda.is_available():
+        return torch.cuda.mem_get_info()[0], torch.cuda.get_device_name()
+    return psutil.virtual_memory().available + loaded, "this machine"

@@ -1,15 +1,24 @@
-"""Whether the Hub can be reached, found out in a second instead of after a minute of retries."""
+"""What is read from the Hub, and whether it can be reached: found out in a second, not after a minute of retries."""
 
+import contextlib
 import functools
 import logging
+import re
 import socket
+import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
+from nlp_transfer.errors import CheckpointError, PublishError
+from nlp_transfer.layout import ALLOWED
+
 log = logging.getLogger(__name__)
-PATIENCE = 1.5  # seconds
+PATIENCE = 1.0  # seconds
+REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")  # USER/NAME on the Hub
 
 
 @functools.cache
@@ -61,3 +70,84 @@ def _answers(host: str, port: int) -> bool:
     thread.start()
     thread.join(PATIENCE)
     return answered.is_set()
+
+
+def require_hub() -> None:
+    """Refuse to publish without a network or a token.
+
+    Raises:
+        PublishError: there is none.
+    """
+    if not hub_reachable():
+        raise PublishError("the Hub is switched off (HF_HUB_OFFLINE) or out of reach; --dry-run needs no network")
+    from huggingface_hub import get_token
+
+    if get_token() is None:
+        raise PublishError("no token: set HF_TOKEN or run `hf auth login`; it needs the permission to write")
+
+
+def find_run(place: str | Path, revision: str | None = None) -> Path:
+    """The folder of a run: as named, or fetched from the Hub.
+
+    Raises:
+        CheckpointError: there is none.
+    """
+    if Path(place).is_dir():
+        return Path(place)
+    if not REPOSITORY.fullmatch(str(place)):
+        raise CheckpointError(f"{place}: no such run folder")
+    return download(str(place), revision)
+
+
+def download(repo: str, revision: str | None, cache: Path | None = None) -> Path:
+    """The published files of a repository, from the cache where nothing has changed or the Hub is out of reach.
+
+    Raises:
+        CheckpointError: no such repository or revision, no permission, or neither reachable nor in the cache.
+    """
+    from huggingface_hub import snapshot_download
+
+    from nlp_transfer.hub_calls import patiently
+
+    name = f"{repo}{f' at {revision}' if revision else ''}"
+    reachable = hub_reachable()
+    place: dict[str, Any] = {"revision": revision, "allow_patterns": list(ALLOWED), "cache_dir": cache}
+    try:
+        with quiet_bars():
+            return Path(
+                patiently(
+                    lambda: snapshot_download(repo, local_files_only=not reachable, **place), refusal=CheckpointError
+                )
+            )
+    except CheckpointError as error:
+        why = str(error) if reachable else "the Hub is switched off or out of reach, and the cache has no copy"
+        raise CheckpointError(f"{name}: no folder here, and {why}") from None
+
+
+@contextlib.contextmanager
+def quiet_bars() -> Iterator[None]:
+    """Show the progress of files on a terminal only."""
+    from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
+
+    silent = are_progress_bars_disabled() or sys.stderr.isatty()
+    if not silent:
+        disable_progress_bars()
+    try:
+        yield
+    finally:
+        if not silent:
+            enable_progress_bars()
+
+
+def read_card(name: str) -> dict[str, Any]:
+    """The metadata of a model's card, in a folder or on the Hub; empty where there is none to be had."""
+    from huggingface_hub import ModelCard, hf_hub_download
+
+    path = Path(name) / "README.md"
+    try:
+        if not Path(name).is_dir():
+            path = Path(hf_hub_download(name, "README.md", local_files_only=not hub_reachable()))
+        data: dict[str, Any] = ModelCard.load(path).data.to_dict()
+    except Exception:  # noqa: BLE001 - a card is a courtesy: what is not there or cannot be read says nothing
+        return {}
+    return data

@@ -66,6 +66,12 @@ def open_place(place: Place, split: str, revision: str | None = None) -> RowStre
     return found[split]
 
 
+def on_hub(place: Place) -> bool:
+    """Whether a place can only be a data set of the Hub."""
+    named = isinstance(place, str) and locate(place) is None and format_of(place) not in SUFFIXES
+    return named and HUB_ID.fullmatch(str(place)) is not None
+
+
 def _is_single(place: Place) -> bool:
     if not isinstance(place, str):
         return True
@@ -81,9 +87,7 @@ def _splits_of(place: Place, revision: str | None) -> dict[str, RowStream]:
         return {"train": bundled_rows(place)}
     if path is not None and path.is_dir():
         return _folder(path)
-    if path is not None or format_of(place) in SUFFIXES or not HUB_ID.fullmatch(place):
-        return {"train": open_rows(place)}
-    return _hub(place, revision)
+    return _hub(place, revision) if on_hub(place) else {"train": open_rows(place)}
 
 
 def _parallel(files: Mapping[str, str]) -> RowStream:

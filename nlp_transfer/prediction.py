@@ -1,5 +1,6 @@
 """A finished run as a predictor: texts in, predictions out, in input order."""
 
+import json
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -11,14 +12,17 @@ from datasets import Dataset
 from safetensors import SafetensorError
 from transformers import AutoTokenizer, PreTrainedModel
 
-from nlp_transfer.config import load_config
+from nlp_transfer.config import RunConfig, load_config
 from nlp_transfer.data import read_rows
 from nlp_transfer.errors import CheckpointError, SourceError
 from nlp_transfer.evaluation import infer
 from nlp_transfer.features import TokenUnits
-from nlp_transfer.pairs import TARGET, open_target
-from nlp_transfer.saving import FINISHED
+from nlp_transfer.layout import ADAPTER, FINISHED, TARGET
+from nlp_transfer.network import find_run
+from nlp_transfer.pairs import open_target
+from nlp_transfer.sources import BUNDLED, load_source
 from nlp_transfer.sources.checkpoint import find_damage, quietly, refuse_nonfinite
+from nlp_transfer.strategies.lora import with_adapter
 from nlp_transfer.task import Prediction, Scores, Task, Tokenizers, find_task
 
 log = logging.getLogger(__name__)
@@ -80,16 +84,19 @@ class Predictor:
         return self.task.decode(infer(self.model, self.task, units), rows, self.tokenizers)
 
 
-def load(folder: str | Path) -> Predictor:
-    """Load a finished run.
+def load(folder: str | Path, *, revision: str | None = None) -> Predictor:
+    """Load a finished run from its folder, or from the Hub (or its cache) by the id it was published under.
+
+    Args:
+        folder: of the run; or USER/NAME on the Hub.
+        revision: branch, tag or commit on the Hub.
 
     Raises:
         CheckpointError: no run there, or one whose files are missing or damaged.
     """
-    root = Path(folder)
-    if not root.is_dir():
-        raise CheckpointError(f"{root}: no such run folder")
-    if missing := [name for name in ("config.yaml", "model", FINISHED) if not (root / name).exists()]:
+    root = find_run(folder, revision)
+    needed = {"config.yaml": True, FINISHED: True, "model": not _published(root)}
+    if missing := [name for name, wanted in needed.items() if wanted and not (root / name).exists()]:
         raise CheckpointError(f"{root}: not a finished run: it lacks {', '.join(missing)}; train it again")
     return open_run(root)
 
@@ -98,10 +105,34 @@ def open_run(root: Path) -> Predictor:
     """Load what a run has saved, finished or not; see `load`."""
     config = load_config(root / "config.yaml")
     kind = find_task(config.task.name)
-    model, tokenizers = load_model(root / "model", kind(config.task).auto_class)
+    if (root / ADAPTER[0]).is_file():
+        return _open_adapter(root, config)
+    folder = root if _published(root) else root / "model"
+    model, tokenizers = load_model(folder, kind(config.task).auto_class)
     names = {int(index): name for index, name in (model.config.id2label or {}).items()}
     task = kind(config.task, tuple(names[index] for index in sorted(names)))
     return Predictor(task, model, tokenizers, config.data.columns)
+
+
+def _published(root: Path) -> bool:
+    """Whether the model is at the root, as on the Hub, and not in a folder of its own."""
+    return any((root / name).is_file() for name in ("config.json", ADAPTER[0]))
+
+
+def _open_adapter(root: Path, config: RunConfig) -> Predictor:
+    """Build the model anew from its source and put the adapter and its new modules in."""
+    splits = json.loads((root / FINISHED).read_text(encoding="utf-8"))["data"]["splits"]
+    task = find_task(config.task.name)(config.task, tuple(splits["train"]["labels"]))
+    place = config.source.model_dump()
+    bundled = BUNDLED.get(config.source.name)
+    if bundled and bundled.hub and not bundled.available:
+        place["name"] = bundled.hub
+    source = load_source(**place)
+    rows = Dataset.from_dict({role: [] for role in task.roles})
+    model = with_adapter(task.build(source, rows, frozen=False).model, root)
+    refuse_nonfinite(model, str(root))
+    tokenizer = quietly(lambda: AutoTokenizer.from_pretrained(root, trust_remote_code=False, local_files_only=True))
+    return Predictor(task, model, Tokenizers(tokenizer), config.data.columns)
 
 
 def load_model(folder: Path, auto_class: str) -> tuple[PreTrainedModel, Tokenizers]:

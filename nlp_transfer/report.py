@@ -96,9 +96,14 @@ def verdicts(rows: Sequence[Row], baselines: Sequence[Row], *, task: type[Task])
     for row in rows:
         if hardest is not None:
             said.append(_compare(row, hardest, labels, task))
-        controls = [other for other in rows if other.scratch and other.source == row.source and not row.scratch]
+        controls = [other for other in rows if is_control(other, row)]
         said += [_compare(row, control, labels, task) for control in controls]
     return said
+
+
+def is_control(other: Row, row: Row) -> bool:
+    """Whether one run is the scratch control of another."""
+    return other.scratch and other.source == row.source and not row.scratch
 
 
 def _compare(row: Row, other: Row, labels: Mapping[str, str], task: type[Task]) -> str:

@@ -11,9 +11,11 @@ from typing import Any
 from accelerate import PartialState
 
 from nlp_transfer.config import RunConfig, load_config
+from nlp_transfer.layout import FINISHED, PROBES
+from nlp_transfer.publication import write_card
 from nlp_transfer.report import Row
 from nlp_transfer.resuming import flatten, refuse_changes
-from nlp_transfer.saving import FINISHED, write_json
+from nlp_transfer.saving import write_json
 from nlp_transfer.task import find_task
 
 
@@ -70,10 +72,11 @@ def combine(config: RunConfig, folder: Path, results: Sequence[RunResult]) -> Ru
     }
     if not PartialState().is_main_process:
         return dataclasses.replace(best, folder=folder)
-    for name in ("environment.json", "model", "adapter", "predictions.jsonl", "history.jsonl"):
+    for name in ("environment.json", "model", "adapter", PROBES, "predictions.jsonl", "history.jsonl"):
         if (best.folder / name).exists():
             (best.folder / name).rename(folder / name)
     metrics = {**best.metrics, "seeds": {"values": list(config.training.seeds or ()), **spread}}
+    write_card(folder, metrics)
     write_json(folder / FINISHED, metrics)
     return dataclasses.replace(
         best, folder=folder, metrics=metrics, row=dataclasses.replace(best.row, name=folder.name)

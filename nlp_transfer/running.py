@@ -9,6 +9,7 @@ import logging
 import shutil
 import time
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,13 @@ from nlp_transfer.errors import ConfigError, StoppedError, TrainingError
 from nlp_transfer.feature_store import cache_folder
 from nlp_transfer.folders import locked, make_folder, resumable
 from nlp_transfer.history import History
+from nlp_transfer.layout import FINISHED
 from nlp_transfer.measuring import measure_baselines, predict_split, verify, write_predictions
 from nlp_transfer.memory import WAYS_OUT, out_of_memory
 from nlp_transfer.precision import choose_precision
 from nlp_transfer.prepared import Prepared, prepare
+from nlp_transfer.provenance import provenance
+from nlp_transfer.publication import write_card
 from nlp_transfer.report import Row, verdicts
 from nlp_transfer.results import RunResult, combine, finished
 from nlp_transfer.resuming import (
@@ -37,11 +41,12 @@ from nlp_transfer.resuming import (
     flatten,
     refuse_changes,
 )
-from nlp_transfer.saving import FINISHED, environment, save_model, write_json
+from nlp_transfer.saving import environment, save_model, write_json
 from nlp_transfer.strategies import Plan, save_adapter
 from nlp_transfer.trainable import parameter_counts, trainable_table
 from nlp_transfer.training import Settings, Trainer, flat
 
+PATIENCE = timedelta(minutes=10)  # with a process that does not answer
 log = logging.getLogger(__name__)
 
 
@@ -92,7 +97,8 @@ def run(
 
 def agreed_folder(wanted: str | Path | None, name: str, *, resume: bool = False) -> Path:
     """The run folder, made by the main process and told to the others."""
-    state = PartialState(cpu=not torch.accelerator.is_available())  # or CPU processes would not find each other
+    # On the CPU by choice, or CPU processes would not find each other; what a process waits for the others is bounded.
+    state = PartialState(cpu=not torch.accelerator.is_available(), timeout=PATIENCE)
     folders = [make_folder(wanted, name, resume=resume) if state.is_main_process else None]
     folder: Path | None = broadcast_object_list(folders)[0]
     if folder is None:
@@ -180,6 +186,7 @@ def _run_one(config: RunConfig, folder: Path, named: Path | None = None, *, prog
         **_seen(prepared),
     }
     if accelerator.is_main_process:
+        write_card(folder, metrics)
         write_json(folder / FINISHED, metrics)
         shutil.rmtree(checkpoints.folder, ignore_errors=True)
     said_of = [
@@ -229,6 +236,7 @@ def _seen(prepared: Prepared) -> dict[str, Any]:
         "truncated": {name: encoded.truncated for name, encoded in prepared.encoded.items()},
         "unknown_tokens": {name: encoded.unknown for name, encoded in prepared.encoded.items()},
         "data": dataclasses.asdict(prepared.splits.report),
+        "provenance": dataclasses.asdict(provenance(prepared.config)),
     }
 
 

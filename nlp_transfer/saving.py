@@ -13,12 +13,11 @@ from typing import Any
 import torch
 from transformers import PretrainedConfig, PreTrainedModel
 
-import nlp_transfer.modeling
 from nlp_transfer.errors import TrainingError
+from nlp_transfer.layout import MODELLING, TARGET
 from nlp_transfer.modeling.pooled import PooledConfig
 from nlp_transfer.modeling.sentence_scorer import SentenceScorerConfig
 from nlp_transfer.modeling.static import StaticConfig, StaticTokenizer
-from nlp_transfer.pairs import TARGET
 from nlp_transfer.sources.checkpoint import quietly
 from nlp_transfer.task import Tokenizers
 
@@ -34,8 +33,6 @@ PACKAGES = (
     "scikit-learn",
     "numpy",
 )
-FINISHED = "metrics.json"  # written last
-MODELLING = sorted(file for file in Path(nlp_transfer.modeling.__path__[0]).glob("*.py") if file.name != "__init__.py")
 AUTO_MAPS: dict[type[PretrainedConfig], dict[str, str]] = {  # architectures of our own: auto class -> file.class
     PooledConfig: {
         "AutoConfig": "pooled.PooledConfig",
@@ -63,17 +60,29 @@ def save_model(model: PreTrainedModel, tokenizers: Tokenizers, folder: Path) -> 
         _update_json(
             folder / "tokenizer_config.json", {"auto_map": {"AutoTokenizer": [None, "static.StaticTokenizer"]}}
         )
-    _update_json(folder / "config.json", {"_name_or_path": None})
+    _forget_places(folder / "config.json")
     if type(config) in AUTO_MAPS or isinstance(config, StaticConfig):
         for file in MODELLING:
             shutil.copy(file, folder / file.name)
 
 
+def _forget_places(path: Path) -> None:
+    """Drop where a model and its parts were loaded from."""
+
+    def without(part: Mapping[str, Any]) -> dict[str, Any]:
+        kept = {key: value for key, value in part.items() if key != "_name_or_path"}
+        return {key: without(value) if isinstance(value, Mapping) else value for key, value in kept.items()}
+
+    _write_values(path, without(json.loads(path.read_text(encoding="utf-8"))))
+
+
 def _update_json(path: Path, changes: Mapping[str, Any]) -> None:
-    """Set keys, or drop them where the value is None."""
-    values = {**json.loads(path.read_text(encoding="utf-8")), **changes}
-    kept = {key: value for key, value in values.items() if value is not None or key not in changes}
-    path.write_text(json.dumps(kept, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    """Set keys."""
+    _write_values(path, {**json.loads(path.read_text(encoding="utf-8")), **changes})
+
+
+def _write_values(path: Path, values: Mapping[str, Any]) -> None:
+    path.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def write_json(path: Path, values: Any) -> None:

@@ -60,6 +60,8 @@ class Task(ABC):
     table, `points` how many points a whole unit of them has, `compared` what `hits` measures where that is another
     score than `selection`, `ceilings` those of the `baselines` that know the answers. `sample` is how many validation
     examples are enough to judge an epoch; None for all.
+    For the model card: the Hub's `pipeline_tag` of the task, its name for a score where that is another than ours
+    (`hub_metrics`), and an input to show the use with.
     """
 
     Options: ClassVar[type[TaskOptions]] = TaskOptions
@@ -70,6 +72,9 @@ class Task(ABC):
     compared: ClassVar[str | None] = None
     ceilings: ClassVar[Sequence[str]] = ()
     sample: ClassVar[int | None] = None
+    pipeline_tag: ClassVar[str | None] = None
+    hub_metrics: ClassVar[Mapping[str, str]] = {}
+    example: ClassVar[str] = "A short text."
 
     def __init__(self, options: Any, labels: tuple[str, ...] = ()) -> None:
         """Keep the checked options and the label names (empty for tasks without labels)."""

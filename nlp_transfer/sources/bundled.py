@@ -21,6 +21,7 @@ class Bundled:
     path: str  # inside the package
     pinned: str  # the file whose digest is checked
     sha256: str
+    hub: str | None = None  # where the same weights are on the Hub
 
     @property
     def available(self) -> bool:
@@ -59,6 +60,7 @@ BUNDLED = {
             path="model",
             pinned="model/model.safetensors",
             sha256="53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+            hub="sentence-transformers/all-MiniLM-L6-v2",
         ),
         Bundled(
             name="glove-50d",

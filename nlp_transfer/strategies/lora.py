@@ -151,9 +151,19 @@ def merge(model: nn.Module) -> PreTrainedModel:
     return merged
 
 
+def with_adapter(model: PreTrainedModel, folder: Path) -> PreTrainedModel:
+    """Put a saved adapter and its new modules into the model that they were trained beside."""
+    from peft import PeftModel
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)  # of peft's making
+        return merge(PeftModel.from_pretrained(model, str(folder)))
+
+
 def save_adapter(model: Any, folder: Path, base: str) -> None:
     """Write the adapter and the new modules as safetensors; `base` is named, without its place on this machine."""
-    model.save_pretrained(str(folder), safe_serialization=True)
+    # What is new is saved as such; `auto` would ask the Hub whether the vocabulary has grown.
+    model.save_pretrained(str(folder), safe_serialization=True, save_embedding_layers=False)
     path = folder / "adapter_config.json"
     values = json.loads(path.read_text(encoding="utf-8"))
     values["base_model_name_or_path"] = Path(base).name if Path(base).exists() else base

@@ -55,6 +55,9 @@ class Sentiment(nt.Task):
     selection = "accuracy"
     shown = ("accuracy", "macro_f1")
     auto_class = "AutoModelForSequenceClassification"
+    pipeline_tag = "text-classification"
+    hub_metrics: ClassVar[dict[str, str]] = {"macro_f1": "f1"}
+    example = "a warm , funny and deeply moving film"
     options: SentimentOptions
 
     def build(self, source: "Source", rows: "Dataset", *, frozen: bool) -> "LoadedModel":

@@ -75,6 +75,9 @@ class Summarization(nt.Task):
     points = 1.0
     ceilings = ("oracle",)
     sample = 200
+    pipeline_tag = "summarization"
+    hub_metrics: ClassVar[dict[str, str]] = {"rouge1": "rouge", "rouge2": "rouge", "rougeL": "rouge"}
+    example = "The function opens a file. It returns its lines. An empty file gives an empty list."
     options: SummarizationOptions
 
     @property

@@ -47,6 +47,8 @@ class Translation(nt.Task):
     points = 1.0
     compared = "sentence chrF"
     sample = 200
+    pipeline_tag = "translation"
+    example = "Save the notebook"
     auto_class = "AutoModelForSeq2SeqLM"
     options: TranslationOptions
 

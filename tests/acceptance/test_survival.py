@@ -9,6 +9,7 @@ import platform
 import random
 import re
 import resource
+import shutil
 import signal
 import socket
 import sys
@@ -24,7 +25,7 @@ import nlp_transfer
 from nlp_transfer import cli
 from nlp_transfer.checkpointing import load_checkpoint, newest_checkpoint
 from nlp_transfer.checkpointing import save_checkpoint as save
-from nlp_transfer.errors import CheckpointError, ConfigError, StoppedError, TrainingError
+from nlp_transfer.errors import CheckpointError, ConfigError, SourceError, StoppedError, TrainingError
 from nlp_transfer.folders import locked
 from nlp_transfer.stepping import Stepper
 
@@ -39,7 +40,7 @@ STRATEGIES = {
     "ulmfit": {"kind": "gradual", "phase_epochs": 2},
     "lp_ft": {"kind": "gradual", "schedule": "lp_ft"},
 }
-TENSORS = {"a": torch.arange(200_000.0), "b": torch.ones(3, dtype=torch.int64)}
+TENSORS = {"a": torch.arange(50_000.0), "b": torch.ones(3, dtype=torch.int64)}
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +57,7 @@ def config(place, strategy="full", source="bert", **training):
     """A training with dropout, accumulation and a schedule: seven steps an epoch."""
     sources = {
         "bert": {"kind": "checkpoint", "name": str(place / "bert")},
+        "bag": {"kind": "vectors", "name": str(place / "v.txt")},
         "table": {"kind": "vectors", "name": str(place / "v.txt"), "contextualizer": "cnn", "width": 8},
     }
     return {
@@ -142,7 +144,8 @@ def test_the_same_configuration_twice_leaves_the_same_bytes(place, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("strategy", "source"), [*((name, "bert") for name in STRATEGIES), ("full", "table"), ("lora", "table")]
+    ("strategy", "source"),
+    [*((name, "bert") for name in STRATEGIES), ("full", "table"), ("lora", "table"), ("full", "bag")],
 )
 def test_a_run_that_is_stopped_and_resumed_equals_one_that_is_not(place, tmp_path, during, strategy, source):
     wanted = config(place, strategy, source)
@@ -312,7 +315,7 @@ def test_every_flipped_bit_is_found_or_harmless(two):
     dice, path = random.Random(0), two / "step-00000002"  # noqa: S311
     whole = load_checkpoint(path)
     found = 0
-    for _ in range(300):
+    for _ in range(200):
         file = path / dice.choice(FILES)
         content = file.read_bytes()
         at = dice.randrange(len(content))
@@ -324,7 +327,7 @@ def test_every_flipped_bit_is_found_or_harmless(two):
         except CheckpointError:
             found += 1
         file.write_bytes(content)
-    assert found >= 295  # a blank of the manifest may become another
+    assert found >= 197  # a blank of the manifest may become another
 
 
 def test_a_run_resumes_from_the_checkpoint_that_is_named(place, tmp_path, during, caplog):
@@ -363,7 +366,7 @@ def largest_file(size):
 
 def test_a_disk_that_fills_up_during_a_save_leaves_the_checkpoint_before(two):
     message = rf"no room for a checkpoint in {re.escape(str(two))}: [\d,]+ bytes needed, [\d,]+ free; step-00000002"
-    with largest_file(100_000), pytest.raises(TrainingError, match=message):
+    with largest_file(20_000), pytest.raises(TrainingError, match=message):
         save(two, 3, {}, TENSORS, keep_last=1)
     assert sorted(path.name for path in two.iterdir()) == ["step-00000001", "step-00000002"]
     assert newest_checkpoint(two).values["step"] == 2
@@ -542,6 +545,22 @@ def test_no_checkpoint_is_written_of_weights_that_are_not_finite(place, tmp_path
     assert not (tmp_path / "run" / "checkpoints").exists()
 
 
+# Promise 11; weights and vectors are in test_source_faults.py and test_vectors.py
+
+
+def test_an_adapter_with_values_that_are_not_finite_is_refused_by_tensor_and_count(place, tmp_path):
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModel
+
+    shutil.copytree(place / "bert", tmp_path / "bert")
+    model = get_peft_model(AutoModel.from_pretrained(tmp_path / "bert"), LoraConfig(r=2, target_modules=["query"]))
+    with torch.no_grad():
+        next(p for name, p in model.named_parameters() if "lora_B" in name).view(-1)[:2] = torch.nan
+    model.save_pretrained(tmp_path / "bert")
+    with pytest.raises(SourceError, match=r"lora_B\.default\.weight holds 2 values that are NaN or infinite"):
+        run(config(tmp_path) | {"data": {"train": str(place / "data.csv")}}, tmp_path / "run")
+
+
 # Promise 12
 
 
@@ -590,6 +609,19 @@ def test_out_of_memory_halves_the_micro_batch_and_changes_nothing_else(place, tm
     for one, other in zip(*records, strict=True):
         assert one["loss"] == pytest.approx(other["loss"], abs=1e-6)
         assert one["step"] == other["step"]
+
+
+def test_what_a_failed_attempt_left_in_the_gradients_is_not_counted_twice(place, tmp_path, hungry, caplog):
+    wanted = config(place, "full", "table", batch_size=16, accumulation=2)
+    wanted["task"]["head"]["dropout"] = 0.0
+    run(wanted, tmp_path / "whole")
+    passes = iter(range(1000))
+    hungry(100_000_000, lambda size: ALLOCATORS["torch"](size if next(passes) % 2 else 0))  # the second piece fails
+    with most_memory(500_000_000):
+        run(wanted, tmp_path / "tight")
+    assert "now cut in 4 passes" in caplog.text
+    records = [[json.loads(line) for line in (tmp_path / one / "history.jsonl").open()] for one in ("whole", "tight")]
+    assert [one["loss"] for one in records[0]] == pytest.approx([one["loss"] for one in records[1]], abs=1e-6)
 
 
 def test_out_of_memory_with_one_example_is_an_error_with_ways_out(place, tmp_path, hungry):

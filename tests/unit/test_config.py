@@ -182,7 +182,7 @@ def test_alias_bomb_is_refused_before_it_expands(tmp_path):
     bomb = "a0: &a0 [x, x]\n" + "".join(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]\n" for i in range(1, 64))
     started = time.process_time()
     assert ", line 2: YAML aliases (*name) are not supported; write the value out" in refusal(tmp_path, bomb)
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
 
 
 def test_python_tag_is_not_run(tmp_path):

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 
 import pytest
 import torch
@@ -11,10 +12,23 @@ from safetensors.torch import load_file
 from tiny import ROOT, save_checkpoint, save_csv, save_vectors
 
 import nlp_transfer
+from nlp_transfer.checkpointing import newest_checkpoint
 
 CODE = """
-import json, sys, torch, nlp_transfer
+import hashlib, json, sys, torch, nlp_transfer
+from accelerate.utils import gather_object
+from nlp_transfer.training import Trainer
 torch.set_num_threads(1)
+phase = Trainer._phase
+
+def compared(self, model, *others):
+    phase(self, model, *others)
+    found = hashlib.sha256()
+    for name, tensor in model.state_dict().items():
+        found.update(tensor.numpy().tobytes())
+    assert len(set(gather_object([found.hexdigest()]))) == 1, "the processes hold different weights after a phase"
+
+Trainer._phase = compared
 for name, config in json.load(open(sys.argv[1])).items():
     nlp_transfer.run(config, output=sys.argv[2] + "/" + name, progress=False)
 """
@@ -46,21 +60,72 @@ def configs(root):
     return {name: {**base, **strategy} for name, strategy in strategies.items()}
 
 
+KILLED = """
+import os, signal, sys, json, torch, nlp_transfer
+from nlp_transfer.errors import StoppedError
+from nlp_transfer.stepping import Stepper
+torch.set_num_threads(1)
+config, folder, attempt = json.load(open(sys.argv[1])), sys.argv[2], sys.argv[3]
+gradients, steps = Stepper.gradients, 0
+
+def struck(self, *arguments):
+    global steps
+    steps += 1
+    if steps == 5 and attempt == "first" and self.accelerator.process_index == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if steps == 3 and attempt == "second" and self.accelerator.process_index == 1:
+        os.kill(os.getpid(), signal.SIGTERM)  # one process hears of it, both stop
+    return gradients(self, *arguments)
+
+if attempt == "first":
+    nlp_transfer.run(config, output=folder + "/whole", progress=False)
+Stepper.gradients = struck
+try:
+    nlp_transfer.run(config, output=folder + "/parts", resume="auto", progress=False)
+except StoppedError as stopped:
+    print("stopped", stopped, flush=True)
+    nlp_transfer.run(config, output=folder + "/parts", resume="auto", progress=False)
+"""
+
+
+def torchrun(root, code, *arguments):
+    """Two processes of one job."""
+    (root / "job.py").write_text(code)
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tasks")]),
+        "NLP_TRANSFER_CACHE": str(root / "cache"),
+    }
+    launch = [sys.executable, "-W", "ignore", "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    return subprocess.run(
+        [*launch, str(root / "job.py"), *map(str, arguments)],
+        env=environment, capture_output=True, text=True, check=False, timeout=280,
+    )  # fmt: skip
+
+
+@pytest.mark.slow
+def test_when_one_of_two_processes_is_killed_the_other_ends_and_the_run_can_go_on(tmp_path):
+    config = configs(tmp_path)["gradual"]
+    config["task"]["head"]["dropout"] = 0.2
+    config["training"]["checkpoint"] = {"steps": 1}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    started = time.monotonic()
+    done = torchrun(tmp_path, KILLED, tmp_path / "config.json", tmp_path, "first")
+    assert done.returncode != 0
+    assert time.monotonic() - started < 120
+    assert newest_checkpoint(tmp_path / "parts" / "checkpoints").values["history"]["steps"] == 4
+    done = torchrun(tmp_path, KILLED, tmp_path / "config.json", tmp_path, "second")
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.count("stopped terminated after step 7") == 2
+    weights = [(tmp_path / name / "model" / "model.safetensors").read_bytes() for name in ("whole", "parts")]
+    assert weights[0] == weights[1]
+
+
 @pytest.mark.slow
 def test_two_processes_give_the_scores_and_nearly_the_weights_of_one(tmp_path):
     planned = configs(tmp_path)
     (tmp_path / "configs.json").write_text(json.dumps(planned))
-    (tmp_path / "job.py").write_text(CODE)
-    environment = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tasks")]),
-        "NLP_TRANSFER_CACHE": str(tmp_path / "cache"),
-    }
-    launch = [sys.executable, "-W", "ignore", "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    done = subprocess.run(
-        [*launch, str(tmp_path / "job.py"), str(tmp_path / "configs.json"), str(tmp_path / "two")],
-        env=environment, capture_output=True, text=True, check=False, timeout=280,
-    )  # fmt: skip
+    done = torchrun(tmp_path, CODE, tmp_path / "configs.json", tmp_path / "two")
     assert done.returncode == 0, done.stderr[-3000:]
     for name, config in planned.items():
         alone = nlp_transfer.run(config, output=tmp_path / "one" / name, progress=False)

@@ -12,18 +12,22 @@ import nlp_transfer
 
 ROOT = Path(__file__).parents[2]
 LAYERS = [  # lowest first; a module may import its own layer and those below
-    "errors modeling network sentences",
-    "task yamlfile",
+    "errors modeling layout licences sentences",
+    "hub_calls",
+    "network task yamlfile",
     "explaining config writing",
     "lines rows tmx docstrings pair_readers readers bundled",
     "sources data examples places cells labels splitting inspection",
     "metrics text_metrics baselines batching precision allocator",
-    "documents pairs extracts models strategies feature_store features evaluation solvers memory",
-    "parameters optimizers checkpointing stopping history stepping",
+    "documents pairs extracts models strategies feature_store features evaluation solvers parameters memory",
+    "optimizers checkpointing stopping history stepping",
     "resuming",
     "training",
-    "saving prediction report trainable",
-    "prepared measuring results folders",
+    "saving provenance report trainable probes",
+    "card card_page",
+    "publication",
+    "prediction",
+    "prepared measuring results hub upload folders",
     "running",
     "checking comparing diagnosing",
     "cli",
@@ -38,7 +42,7 @@ HOMES = {  # heavy packages and the only modules that may import them
     "accelerate": "training stepping resuming prepared results running comparing",
     "sklearn": "baselines metrics solvers",
     "matplotlib": "report",
-    "huggingface_hub": "network",
+    "huggingface_hub": "network card upload hub_calls",
 }
 # What `--help` and the answer to a wrong configuration load.
 LIGHT = {"__init__", "__main__", "cli", "errors", "task", "yamlfile", "explaining", "config", "writing"}

@@ -48,6 +48,8 @@ def test_a_run_folder_holds_what_it_promises(finished):
         "metrics.json",
         "model",
         "predictions.jsonl",
+        "probes.jsonl",
+        "README.md",
     }
     assert {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"} <= {
         path.name for path in (finished / "model").iterdir()

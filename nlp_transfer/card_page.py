@@ -1,0 +1,227 @@
+"""The text of a model card in Markdown: what a run has measured, and how its model is used."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nlp_transfer.config import RunConfig
+from nlp_transfer.sources import BUNDLED
+from nlp_transfer.task import Task, find_task
+
+NOT_MEASURED = "not measured"
+STD = "standard_deviation"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a card speaks of.
+
+    Attributes:
+        config: of the run, its local places reduced to names.
+        metrics: the contents of metrics.json.
+        environment: the contents of environment.json.
+        model: the contents of the model's config.json.
+        place: what `nlp_transfer.load` takes: a Hub id, or the name of the run folder.
+        weights: what `transformers` takes.
+        licence: of the weights.
+        adapter_only: only the adapter is there.
+        composed: the decoder has a tokenizer of its own.
+    """
+
+    config: RunConfig
+    metrics: Mapping[str, Any]
+    environment: Mapping[str, Any]
+    model: Mapping[str, Any]
+    place: str
+    weights: str
+    licence: str | None
+    adapter_only: bool
+    composed: bool
+
+    @property
+    def task(self) -> Task:
+        """The task with its options."""
+        kind = find_task(self.config.task.name)
+        return kind(self.config.task, tuple(self.metrics["data"]["splits"]["train"]["labels"]))
+
+
+def page(subject: Subject) -> str:
+    """The card without its metadata."""
+    sections = {
+        "How to use it": _usage(subject),
+        "Scores": _scores(subject),
+        "Data": _data(subject),
+        "Training": _training(subject),
+        "Limits": _limits(subject),
+        "Licence": _licence(subject),
+        "Citation": _citation(subject),
+    }
+    parts = [f"# {subject.place.rpartition('/')[2]}", _summary(subject)]
+    return "\n\n".join([*parts, *(f"## {title}\n\n{text}" for title, text in sections.items())]) + "\n"
+
+
+def _summary(subject: Subject) -> str:
+    config, parameters, task = subject.config, subject.metrics["parameters"], subject.task
+    kind = (task.pipeline_tag or config.task.name).replace("-", " ")
+    labels = f" Labels: {', '.join(f'`{label}`' for label in task.labels)}." if task.labels else ""
+    start = "started from random weights (a control)" if config.source.scratch else f"started from {_source(subject)}"
+    what = "An adapter" if subject.adapter_only else "A model"
+    return (
+        f"{what} for {kind}, made with nlp-transfer: {start}, strategy `{config.strategy.kind}`, "
+        f"{parameters['trainable']:,} of {parameters['total']:,} parameters trained "
+        f"({100 * parameters['trainable'] / parameters['total']:.3g} %).{labels}"
+    )
+
+
+def _source(subject: Subject) -> str:
+    source, bases = subject.config.source, subject.metrics["provenance"]["base_models"]
+    links = ", ".join(f"[{base}](https://huggingface.co/{base})" for base in bases)
+    known = f" ({BUNDLED[source.name].description})" if source.name in BUNDLED else ""
+    above = getattr(source, "contextualizer", "bag")
+    return (links or f"`{source.name}`{known}") + (f" under a new `{above}` layer" if above != "bag" else "")
+
+
+def _usage(subject: Subject) -> str:
+    own = f'import nlp_transfer\n\nprint(nlp_transfer.load("{subject.place}").predict(["{subject.task.example}"]))'
+    plain = None if subject.adapter_only else _plain_usage(subject)
+    parts = [f"With `transformers` alone:\n\n{_code(plain)}"] if plain else []
+    return "\n\n".join([*parts, f"With nlp-transfer, which also knows how long texts are treated:\n\n{_code(own)}"])
+
+
+def _plain_usage(subject: Subject) -> str | None:
+    """How transformers opens the model without this package; None where it cannot use it."""
+    place, example, options = f'"{subject.weights}"', subject.task.example, subject.config.task
+    trust = ", trust_remote_code=True" if "auto_map" in subject.model else ""
+    match subject.task.auto_class:
+        case "AutoModelForSequenceClassification":
+            cut = f"truncation=True, max_length={getattr(options, 'max_length', 512)}"
+            return (
+                "from transformers import pipeline\n\n"
+                f'classify = pipeline("text-classification", model={place}{trust})\n'
+                f'print(classify("{example}", {cut}))'
+            )
+        case "AutoModelForSeq2SeqLM":
+            prefix = getattr(options, "prefix", "")
+            target = f'AutoTokenizer.from_pretrained({place}, subfolder="target_tokenizer")'
+            return (
+                "from transformers import AutoModelForSeq2SeqLM, AutoTokenizer\n\n"
+                f"tokenizer = AutoTokenizer.from_pretrained({place}{trust})\n"
+                f"target_tokenizer = {target if subject.composed else 'tokenizer'}\n"
+                f"model = AutoModelForSeq2SeqLM.from_pretrained({place}{trust})\n"
+                f'inputs = tokenizer("{prefix}{example}", return_tensors="pt", return_token_type_ids=False)\n'
+                "print(target_tokenizer.decode(model.generate(**inputs)[0], skip_special_tokens=True))"
+            )
+    return None
+
+
+def _code(text: str) -> str:
+    return f"```python\n{text}\n```"
+
+
+def _scores(subject: Subject) -> str:
+    metrics, task = subject.metrics, subject.task
+    methods = {"**this model**": metrics, **metrics["baselines"], **metrics.get("controls", {})}
+    header = ["method", *(f"{split} {name}" for name in task.shown for split in ("validation", "test"))]
+    rows = [
+        [name, *(_digits(scores[split].get(key)) for key in task.shown for split in ("validation", "test"))]
+        for name, scores in methods.items()
+    ]
+    rest = f"The checkpoint was chosen by `{task.selection}` on validation; test was measured once."
+    if ceilings := [name for name in task.ceilings if name in metrics["baselines"]]:
+        rest += f" `{'`, `'.join(ceilings)}` knows the answers: a ceiling."
+    return "\n\n".join([_table(header, rows), rest, *_spread(metrics)])
+
+
+def _spread(metrics: Mapping[str, Any]) -> Iterable[str]:
+    """Mean and standard deviation over the seeds, where there were several."""
+    if "seeds" not in metrics:
+        return
+    seeds = metrics["seeds"]
+    yield f"Over the seeds {', '.join(map(str, seeds['values']))} (published: {metrics['seed']}, best on validation):"
+    yield _table(
+        ["score", "validation mean", "± std", "test mean", "± std"],
+        [
+            [name, *(_digits(seeds[split][name][key]) for split in ("validation", "test") for key in ("mean", STD))]
+            for name in seeds["test"]
+        ],
+    )
+
+
+def _data(subject: Subject) -> str:
+    splits = subject.metrics["data"]["splits"]
+    rows = [
+        [name, one["origin"], f"{one['rows']:,}", _counts(one["labels"]), f"`{one['fingerprint'][:16]}`"]
+        for name, one in splits.items()
+    ]
+    shared = [
+        f"{count} of the {pair.split('/')[1]} rows have a text that is also in {pair.split('/')[0]}"
+        for pair, count in subject.metrics["data"]["overlap"].items()
+        if count
+    ]
+    said = f"**Leak**: {'; '.join(shared)}." if shared else "No text stands in two splits."
+    table = _table(["split", "from", "rows", "labels", "fingerprint"], rows)
+    return f"{table}\n\nA fingerprint is the start of the sha256 of texts and labels in order. {said}"
+
+
+def _counts(labels: Mapping[str, int]) -> str:
+    return ", ".join(f"{label}: {count:,}" for label, count in labels.items()) or "-"
+
+
+def _training(subject: Subject) -> str:
+    metrics, environment = subject.metrics, subject.environment
+    packages = environment["packages"]
+    facts = {
+        "strategy": subject.config.strategy.kind,
+        "seed": metrics["seed"],
+        "optimizer steps": metrics["steps"],
+        "seconds of training": f"{metrics['seconds']['training']:.1f}",
+        "hardware": f"{environment['device']}, {environment['cores']} cores, {environment['threads']} threads",
+        "number format": metrics["precision"],
+        "versions": ", ".join(f"{name} {packages[name]}" for name in ("nlp-transfer", "torch", "transformers")),
+    }
+    rest = "`config.yaml` holds every setting, `metrics.json` every figure."
+    return f"{_table(['', ''], [[name, str(value)] for name, value in facts.items()])}\n\n{rest}"
+
+
+def _limits(subject: Subject) -> str:
+    metrics = subject.metrics
+    splits = metrics["data"]["splits"]
+    languages = metrics["provenance"]["languages"]
+    lines = [
+        f"It knows texts like those of {splits['train']['origin']}; other domains were not measured.",
+        f"Languages: {', '.join(languages)}; others were not measured." if languages else "Languages: as in the data.",
+        "Truncated texts: "
+        + ", ".join(f"{name} {count / splits[name]['rows']:.1%}" for name, count in metrics["truncated"].items()),
+        "Tokens out of the vocabulary: "
+        + ", ".join(f"{name} {share:.2%}" for name, share in metrics["unknown_tokens"].items()),
+        *metrics["verdict"],
+        *(f"Warning: {warning}" for warning in (*metrics["warnings"], *metrics["data"]["warnings"])),
+    ]
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def _licence(subject: Subject) -> str:
+    if subject.licence is None:
+        return "Not known: it follows the pretrained weights, and theirs was not found."
+    known = subject.licence == subject.metrics["provenance"]["licence"]
+    whose = "as the weights that it started from" if known else "as its publisher says"
+    return f"`{subject.licence}`, {whose}. The data have licences of their own."
+
+
+def _citation(subject: Subject) -> str:
+    name = subject.place.rpartition("/")[2]
+    version = subject.environment["packages"]["nlp-transfer"]
+    entry = (
+        f"@misc{{{name.replace(' ', '_')},\n  title = {{{name}}},\n"
+        f"  note = {{Made with nlp-transfer {version} from {subject.config.source.name}}}\n}}"
+    )
+    return f"```bibtex\n{entry}\n```"
+
+
+def _digits(value: Any) -> str:
+    return f"{value:.4f}" if isinstance(value, int | float) else NOT_MEASURED
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines)

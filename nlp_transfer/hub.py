@@ -1,0 +1,111 @@
+"""Publishing one run folder to the Hugging Face Hub: one commit, all or nothing, checked by reading it back.
+
+nlp-transfer publish runs/reviews user/reviews
+"""
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from nlp_transfer.errors import CheckpointError, PublishError
+from nlp_transfer.network import REPOSITORY, download, quiet_bars, require_hub
+from nlp_transfer.prediction import load
+from nlp_transfer.probes import alike, read_probes
+from nlp_transfer.publication import files_of, write_publication
+from nlp_transfer.upload import Upload
+
+
+@dataclass(frozen=True)
+class Publication:
+    """What was published.
+
+    Attributes:
+        files: the tree, by name.
+        folder: where a dry run wrote it; None of others.
+        url: of the repository or the pull request.
+        commit: that holds the tree.
+        changed: whether a commit was made; not where all was there already.
+    """
+
+    files: tuple[str, ...]
+    folder: Path | None = None
+    url: str = ""
+    commit: str = ""
+    changed: bool = False
+
+
+def publish(
+    folder: str | Path,
+    repo_id: str,
+    *,
+    private: bool = False,
+    revision: str | None = None,
+    create_pr: bool = False,
+    message: str | None = None,
+    licence: str | None = None,
+    adapter_only: bool = False,
+    dry_run: bool = False,
+    output: str | Path | None = None,
+    verify: bool = True,
+) -> Publication:
+    """Publish a finished run; the token comes from `HF_TOKEN` or `hf auth login`.
+
+    Args:
+        folder: of the run.
+        repo_id: USER/NAME on the Hub; made where it is not there yet.
+        private: make it private; refused where it is there and public.
+        revision: branch, made where it is not there yet; main by default.
+        create_pr: open a pull request instead.
+        message: of the commit.
+        licence: id on the Hub, where that of the pretrained weights is not known.
+        adapter_only: of a LoRA run, leave out the merged model.
+        dry_run: write the exact tree to `output` and ask no network.
+        output: of a dry run; by default `publish` in the run folder.
+        verify: fetch what was published and compare its answers with those of the run.
+
+    Raises:
+        PublishError: what is wrong with the run, the card, the token, the Hub or the network, and the way out.
+    """
+    run = Path(folder)
+    if not REPOSITORY.fullmatch(repo_id):
+        raise PublishError(f"'{repo_id}' is no id on the Hub: USER/NAME of letters, digits, '-', '_' and '.'")
+    if create_pr and revision is not None:
+        raise PublishError("--create-pr opens a pull request to main; leave out --revision")
+    if dry_run:
+        target = Path(output or run / "publish")
+        if target.exists() and (not target.is_dir() or any(target.iterdir())):
+            raise PublishError(f"{target} holds something already; remove it or choose another with --output")
+        write_publication(run, target, repo_id, licence=licence, adapter_only=adapter_only)
+        return Publication(files_of(target), folder=target)
+    with tempfile.TemporaryDirectory(prefix="nlp-transfer-publish-") as place:
+        write_publication(run, Path(place), repo_id, licence=licence, adapter_only=adapter_only)
+        require_hub()
+        upload = Upload(repo_id, Path(place), revision or "main", message or f"Publish {run.resolve().name}")
+        with quiet_bars():
+            landed = upload.send(private=private, create_pr=create_pr)
+        files = files_of(Path(place))
+    if verify:
+        _verify(run, repo_id, landed.commit)
+    return Publication(files, url=landed.url, commit=landed.commit, changed=landed.changed)
+
+
+def _verify(run: Path, repo: str, commit: str) -> None:
+    """Fetch a commit to a cache of its own, load it, and let it answer what the run has answered.
+
+    Raises:
+        PublishError: it cannot be had or loaded, or it answers otherwise.
+    """
+    texts, said = read_probes(run)
+    if not texts:
+        raise PublishError(f"{repo} is published, but {run} keeps no probes to compare it with; --no-verify skips this")
+    with tempfile.TemporaryDirectory(prefix="nlp-transfer-verify-") as cache:
+        try:
+            again = load(download(repo, commit, Path(cache))).predict(texts)
+        except CheckpointError as error:
+            raise PublishError(f"{repo} is published as {commit}, but it could not be read back: {error}") from None
+    for text, before, after in zip(texts, said, again, strict=True):
+        if not alike(before, after):
+            raise PublishError(
+                f"{repo} at {commit} answers {after} to {str(text)[:60]!r}, the run {before}: do not use that commit; "
+                "revert it on the Hub, and publish again from the machine and versions that environment.json names"
+            )

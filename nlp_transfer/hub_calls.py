@@ -1,0 +1,97 @@
+"""Calls of the Hub: tried again a bounded number of times where that can help, explained where it cannot."""
+
+import json
+import logging
+import time
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+import httpx2
+from huggingface_hub.errors import HfHubHTTPError
+
+from nlp_transfer.errors import PublishError, TransferError
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+TRIES = 5
+FIRST_WAIT = 1.0  # seconds, doubled after each try
+LONGEST_WAIT = 60.0  # whatever the Hub asks for
+BUSY = {408, 429, 500, 502, 503, 504}
+CONFLICT = (
+    "somebody else has committed meanwhile; nothing was overwritten. Look at that commit, then publish again, or open "
+    "a pull request with --create-pr"
+)
+NEW_TOKEN = "make a new one, and set HF_TOKEN or run `hf auth login`"  # noqa: S105 - advice
+AGAIN = (
+    "Run the same command again: what has arrived is not sent twice, and nothing is visible before all of it is there"
+)
+
+
+def patiently(call: Callable[[], T], *, tries: int = TRIES, refusal: type[TransferError] = PublishError) -> T:
+    """Make a call that may be repeated.
+
+    Raises:
+        TransferError: a `refusal`; the Hub refuses, or stays busy or away for all tries.
+    """
+    for number in range(1, tries + 1):
+        try:
+            return call()
+        except TransferError:
+            raise
+        except Exception as error:  # noqa: BLE001 - errors of an HTTP library and of the Hub's client, told apart here
+            causes = list(_causes(error))
+            if number == tries or not any(map(_passing, causes)):
+                raise refusal(_explained(causes)) from None
+            wait = _asked(causes) or FIRST_WAIT * 2 ** (number - 1)
+            log.warning("%s; trying again in %.0f s (%d of %d)", _said(causes), wait, number, tries - 1)
+            time.sleep(min(wait, LONGEST_WAIT))
+    raise AssertionError("the last try returns or raises")
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """The error and what it was raised from: the client wraps failed uploads."""
+    while error is not None:
+        yield error
+        error = error.__cause__
+
+
+def _passing(error: BaseException) -> bool:
+    """Whether it may be better the next time; an answer that is no JSON comes from a proxy, not from the Hub."""
+    if isinstance(error, HfHubHTTPError):
+        return error.response.status_code in BUSY
+    return isinstance(error, httpx2.TransportError | json.JSONDecodeError)
+
+
+def _asked(causes: list[BaseException]) -> float | None:
+    """The seconds that the Hub asks to wait."""
+    said = [one.response.headers.get("Retry-After", "") for one in causes if isinstance(one, HfHubHTTPError)]
+    return float(said[0]) if said and said[0].isdigit() else None
+
+
+def _said(causes: list[BaseException]) -> str:
+    status = next((one.response.status_code for one in causes if isinstance(one, HfHubHTTPError)), None)
+    match status:
+        case None:
+            return "the connection to the Hub was lost"
+        case 429:
+            return "the Hub asks for fewer requests (429)"
+        case _:
+            return f"the Hub is busy ({status})"
+
+
+def _explained(causes: list[BaseException]) -> str:
+    if any(map(_passing, causes)):
+        return f"{_said(causes)}, again and again. {AGAIN}"
+    answer = next((one for one in causes if isinstance(one, HfHubHTTPError)), None)
+    words = " ".join(str(answer or causes[0]).split())[:300] or type(causes[0]).__name__
+    match answer.response.status_code if answer else None:
+        case 401 if answer and "Invalid credentials" in answer.response.headers.get("X-Error-Message", ""):
+            return f"the Hub does not accept the token; {NEW_TOKEN}"
+        case 401:
+            return f"the token does not open this, or there is no token and no such public repository; {NEW_TOKEN}"
+        case 402 | 403:
+            return f"the token has no permission for this: {words}"
+        case 409 | 412:
+            return CONFLICT
+        case _:
+            return f"the Hub refuses: {words}"

@@ -1,0 +1,24 @@
+"""The names of what a run leaves, of what of it may go up, and of what is fetched again. Nothing here imports torch."""
+
+from pathlib import Path
+
+FINISHED = "metrics.json"  # written last
+PROBES = "probes.jsonl"  # a few inputs and answers; they stay here
+TARGET = "target_tokenizer"  # folder in the model's, where the output has a vocabulary of its own
+MODELLING = sorted(file for file in (Path(__file__).parent / "modeling").glob("*.py") if file.name != "__init__.py")
+
+TOKENIZER = (
+    *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"),
+    *("vocab.json", "vocab.txt", "merges.txt", "source.spm", "target.spm", "spiece.model", "sentencepiece.bpe.model"),
+)
+WEIGHTS = ("model.safetensors", "model-*-of-*.safetensors", "model.safetensors.index.json")
+MODEL = ("config.json", "generation_config.json", *WEIGHTS, *(file.name for file in MODELLING), *TOKENIZER)
+ADAPTER = ("adapter_config.json", "adapter_model.safetensors")
+RUN = ("README.md", "config.yaml", FINISHED, "plot.png")
+ALLOWED = (
+    *RUN,
+    *MODEL,
+    *(f"{TARGET}/{name}" for name in TOKENIZER),
+    *ADAPTER,
+    *(f"adapter/{name}" for name in ADAPTER),
+)

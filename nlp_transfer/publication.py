@@ -1,0 +1,174 @@
+"""What goes up: the exact tree of a published run, from an allow-list, with places of this machine reduced to names."""
+
+import json
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from nlp_transfer.card import card, check_card
+from nlp_transfer.card_page import Subject
+from nlp_transfer.config import load_config
+from nlp_transfer.errors import TOKEN, PublishError
+from nlp_transfer.layout import ADAPTER, ALLOWED, FINISHED, MODEL, TARGET, TOKENIZER
+from nlp_transfer.saving import write_json
+from nlp_transfer.sources import BUNDLED
+
+VOCABULARIES = ("tokenizer.json", "vocab.json", "vocab.txt", "merges.txt")  # words of the data, not of this machine
+TEXTS = (".json", ".yaml", ".md", ".py", ".txt")
+PLACE = re.compile(r"(?<![\w./<])(?:/[^\s/'\",;:|`]+){2,}/?|[A-Za-z]:\\[^\s'\",;|`]+")  # an absolute path in a text
+
+
+def write_publication(run: Path, target: Path, repo: str, *, licence: str | None, adapter_only: bool) -> None:
+    """Write the tree to an empty folder.
+
+    Args:
+        run: folder of a finished run.
+        target: to write to.
+        repo: Hub id, for the card.
+        licence: instead of that of the pretrained weights.
+        adapter_only: leave out the merged model.
+
+    Raises:
+        PublishError: the run is not finished, the card breaks a rule, or a file says what nobody else should read.
+    """
+    metrics = _read_metrics(run)
+    if not (run / "model" / "config.json").is_file():
+        raise PublishError(f"{run}: not a finished run: it lacks model/config.json")
+    config, metrics = _public(run, metrics)
+    if adapter_only:
+        _refuse_adapter(run, config, metrics)
+    for folder, patterns, where in _parts(adapter_only=adapter_only):
+        _copy(run / folder, patterns, target / where)
+    for adapter in target.rglob(ADAPTER[0]):
+        values = json.loads(adapter.read_text(encoding="utf-8"))
+        base = next(iter(metrics["provenance"]["base_models"]), Path(values["base_model_name_or_path"]).name)
+        write_json(adapter, {**values, "base_model_name_or_path": base})
+    write_json(target / FINISHED, metrics)
+    (target / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    text = card(subject(run, config, metrics, repo=repo, licence=licence, adapter_only=adapter_only))
+    check_card(text, metrics)
+    (target / "README.md").write_text(text, encoding="utf-8")
+    for path in files_of(target):
+        _inspect(target / path, path)
+
+
+def _refuse_adapter(run: Path, config: dict[str, Any], metrics: dict[str, Any]) -> None:
+    """Refuse an adapter that nobody could put on its base again."""
+    reason = None
+    if not (run / "adapter").is_dir():
+        reason = "there is none in this run; its strategy is not lora"
+    elif not metrics["provenance"]["base_models"]:
+        reason = f"its base '{config['source']['name']}' is not on the Hub"
+    elif config["strategy"]["init"] == "pissa":
+        reason = "init: pissa has changed the weights that it stands beside"
+    elif (run / "model" / TARGET).is_dir():
+        reason = "its decoder was not on the Hub"
+    if reason:
+        raise PublishError(f"{run}: the adapter alone would be of no use: {reason}; leave out --adapter-only")
+
+
+def _parts(*, adapter_only: bool) -> Iterator[tuple[str, tuple[str, ...], str]]:
+    """Folders of the run, what may leave them, and where to."""
+    yield "", ("plot.png",), ""
+    yield "model", TOKENIZER if adapter_only else MODEL, ""
+    yield f"model/{TARGET}", TOKENIZER, TARGET
+    yield "adapter", ADAPTER, "" if adapter_only else "adapter"
+
+
+def _copy(source: Path, patterns: tuple[str, ...], target: Path) -> None:
+    for path in sorted(source.iterdir()) if source.is_dir() else ():
+        if path.is_file() and not path.is_symlink() and any(fnmatch(path.name, pattern) for pattern in patterns):
+            target.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, target / path.name)
+
+
+def files_of(folder: Path) -> tuple[str, ...]:
+    """Relative names of the files of a tree, in order."""
+    return tuple(sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()))
+
+
+def subject(
+    run: Path, config: Any, metrics: Any, *, repo: str | None = None, licence: str | None, adapter_only: bool = False
+) -> Subject:
+    """What the card of a run speaks of; without a repository the use is shown from beside the run folder."""
+
+    def read(path: Path) -> dict[str, Any]:
+        values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return values
+
+    return Subject(
+        config=load_config(config),
+        metrics=metrics,
+        environment=read(run / "environment.json"),
+        model=read(run / "model" / "config.json"),
+        place=repo or run.name,
+        weights=repo or f"{run.name}/model",
+        licence=licence or metrics["provenance"]["licence"],
+        adapter_only=adapter_only,
+        composed=(run / "model" / TARGET).is_dir(),
+    )
+
+
+def write_card(run: Path, metrics: dict[str, Any]) -> None:
+    """Write the card of a run that has just been measured."""
+    config, metrics = _public(run, metrics)
+    text = card(subject(run.resolve(), config, metrics, licence=None))
+    (run / "README.md").write_text(text, encoding="utf-8")
+
+
+def _read_metrics(run: Path) -> dict[str, Any]:
+    def refuse(constant: str) -> None:
+        raise PublishError(f"{run / FINISHED}: {constant} is no score; train again, or find out what went wrong")
+
+    if missing := [name for name in ("config.yaml", "environment.json", FINISHED) if not (run / name).is_file()]:
+        raise PublishError(f"{run}: not a finished run: it lacks {', '.join(missing)}; train it again")
+    metrics: dict[str, Any] = json.loads((run / FINISHED).read_text(encoding="utf-8"), parse_constant=refuse)
+    return metrics
+
+
+def _public(run: Path, metrics: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Configuration and metrics as others may read them: what is not bundled or on the Hub goes by its last name."""
+    config = load_config(run / "config.yaml").model_dump(mode="json")
+    known = {*BUNDLED, *metrics["provenance"]["base_models"], *metrics["provenance"]["datasets"]}
+    decoder = config["task"].get("decoder") or {}
+    places = [config["source"]["name"], decoder.get("source")]
+    for split in ("train", "validation", "test"):
+        place = config["data"][split]
+        places += place.values() if isinstance(place, dict) else [place]
+    private = {place for place in places if place and place not in known and not place.startswith("bundled:")}
+    names = {place: Path(place).expanduser().resolve().name for place in sorted(private, key=len, reverse=True)}
+    return {**_named(config, names), "output": None}, _named(metrics, names)
+
+
+def _named(value: Any, names: Mapping[str, str]) -> Any:
+    """The same with places of this machine, and whatever else looks like an absolute path, reduced to last names."""
+    if isinstance(value, dict):
+        return {key: _named(one, names) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_named(one, names) for one in value]
+    if not isinstance(value, str):
+        return value
+    for place, name in names.items():
+        value = value.replace(place, name)
+    return PLACE.sub(lambda found: re.split(r"[/\\]", found[0].rstrip("/\\"))[-1], value)
+
+
+def _inspect(path: Path, name: str) -> None:
+    """Refuse a text that holds a token or a folder of this machine."""
+    if not any(fnmatch(name, pattern) for pattern in ALLOWED):
+        raise PublishError(f"{name}: not on the list of what may be published")
+    if path.suffix not in TEXTS:
+        return
+    private = {str(place) for place in (Path.home(), Path.cwd(), Path(tempfile.gettempdir())) if len(place.parts) > 1}
+    folders = re.compile("|".join(rf"{re.escape(place)}(?=[/\\])" for place in private))
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        if TOKEN.search(line):
+            raise PublishError(f"{name}:{number}: holds a Hugging Face token; take it out, and revoke it")
+        if path.name not in VOCABULARIES and (found := folders.search(line)):
+            raise PublishError(f"{name}:{number}: shows a folder of this machine, {found[0]}; take it out")

@@ -1,0 +1,198 @@
+"""Promise 30: every kind of model, published, answers the same in a fresh process with an empty cache."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from hub_client import PATHS, connect, run_of, stranger
+from hub_server import HubServer
+from tiny import LABELS, config, save_checkpoint, save_csv, save_vectors, tokenizer
+
+import nlp_transfer
+
+
+def save_pairs(path):
+    words = ["good", "great", "film", "story", "plot", "sad"]
+    lines = [{"en": f"the {a} {b}", "fr": f"le {b} {a}"} for a in words for b in words]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return str(path)
+
+
+def save_documents(path):
+    words = ["good", "great", "film", "story", "plot", "sad"]
+    lines = [
+        {"text": f"{a} {b} . the {b} is very {a} . a film .", "summary": f"{a} {b} ."} for a in words for b in words
+    ]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return str(path)
+
+
+REVIEWS = {"task": {"name": "sentiment", "max_length": 32}}
+WRITING = {"max_length": 32, "max_target_length": 16, "decoder": {"layers": 1, "width": 64, "vocabulary": 320}}
+PAIRS = {"task": {"name": "translation", **WRITING, "generation": {"beams": 2}}}
+EXTRACTS = {"task": {"name": "summarization", "max_length": 64, "scorer": {"width": 8}}}
+KINDS_OF_MODEL = {  # name -> task, source, strategy
+    "full": (REVIEWS, "bert", {"kind": "full"}),
+    "lora": (REVIEWS, "bert", {"kind": "lora", "rank": 2}),
+    "adapter": (REVIEWS, "me/base", {"kind": "lora", "rank": 2}),
+    "frozen": (REVIEWS, "bert", {"kind": "frozen"}),
+    "gradual": (REVIEWS, "bert", {"kind": "gradual"}),
+    "static": (REVIEWS, "bag", {"kind": "full"}),
+    "static-cnn": (REVIEWS, "cnn", {"kind": "frozen"}),
+    "static-lora": (REVIEWS, "bag", {"kind": "lora", "rank": 2}),
+    "translation": (PAIRS, "bert", {"kind": "full"}),
+    "translation-lora": (PAIRS, "bert", {"kind": "lora", "rank": 2}),
+    "translation-static": (PAIRS, "bag", {"kind": "full"}),
+    "translation-t5": ({"task": {**PAIRS["task"], "decoder": {}, "prefix": "the "}}, "t5", {"kind": "full"}),
+    "abstractive": ({"task": {"name": "summarization", "style": "abstractive", **WRITING}}, "bert", {"kind": "full"}),
+    "extractive": (EXTRACTS, "bert", {"kind": "full"}),
+    "extractive-static": (EXTRACTS, "bag", {"kind": "frozen"}),
+}
+
+
+def save_t5(folder):
+    from transformers import AutoModelForSeq2SeqLM, T5Config
+
+    size = {"d_model": 16, "d_kv": 8, "d_ff": 24, "num_layers": 2, "num_heads": 2, "vocab_size": config().vocab_size}
+    made = T5Config(**size, pad_token_id=1, bos_token_id=0, eos_token_id=2, decoder_start_token_id=1)
+    AutoModelForSeq2SeqLM.from_config(made).save_pretrained(folder)
+    tokenizer().save_pretrained(folder)
+    return str(folder)
+
+
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory):
+    """Every kind of model, trained and published; the folder of the runs, and what they said to which inputs."""
+    root = tmp_path_factory.mktemp("shelf")
+    bert = save_checkpoint(root / "bert")
+    vectors = {name: {"kind": "vectors", "name": save_vectors(root / "v.txt"), "width": 8} for name in ("bag", "cnn")}
+    sources = {name: {**section, "contextualizer": name} for name, section in vectors.items()}
+    names = {"bert": bert, "me/base": "me/base", "t5": save_t5(root / "t5")}
+    sources |= {name: {"kind": "checkpoint", "name": place} for name, place in names.items()}
+    data = {
+        "sentiment": {"train": save_csv(root / "reviews.csv")},
+        "translation": {"train": save_pairs(root / "p.jsonl"), "columns": {"source": "en", "target": "fr"}},
+        "summarization": {"train": save_documents(root / "d.jsonl")},
+    }
+    with HubServer() as server, pytest.MonkeyPatch.context() as patch:
+        connect(server, patch, root / "cache")
+        base = {path.name: path.read_bytes() for path in Path(bert).iterdir()}
+        server.make("me/base", files={**base, "README.md": b"---\nlicense: mit\n---\n"})
+        for name, (task, source, strategy) in KINDS_OF_MODEL.items():
+            given = {**task, "source": sources[source], "strategy": strategy, "data": data[task["task"]["name"]]}
+            run = run_of(root / name, **given)
+            licence = None if source == "me/base" else "mit"
+            nlp_transfer.publish(run, f"me/{name}", licence=licence, adapter_only=name == "adapter")
+        yield server, root
+
+
+def probes(root, name):
+    lines = (root / name / "probes.jsonl").read_text().splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def alike(one, other):
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(alike(one[key], other[key]) for key in one)
+    return abs(one - other) < 1e-4 if isinstance(one, float) else one == other
+
+
+OURS = """
+import json, sys, nlp_transfer
+asked = json.loads(sys.argv[1])
+print(json.dumps({name: nlp_transfer.load(f"me/{name}").predict(texts) for name, texts in asked.items()}))
+"""
+
+
+@pytest.mark.slow
+def test_every_kind_is_loaded_by_its_id_and_answers_as_it_did(shelf, tmp_path):
+    server, root = shelf
+    asked = {name: [one["input"] for one in probes(root, name)] for name in KINDS_OF_MODEL}
+    said = stranger(OURS, json.dumps(asked), server=server, home=tmp_path, PYTHONPATH=PATHS)
+    for name in KINDS_OF_MODEL:
+        assert all(alike(one["said"], again) for one, again in zip(probes(root, name), said[name], strict=True)), name
+    assert tuple(said["adapter"][0]["probabilities"]) == LABELS
+
+
+PLAIN = """
+import json, sys
+sys.modules["nlp_transfer"] = None
+from transformers import AutoModelForSeq2SeqLM, AutoTokenizer, pipeline
+from huggingface_hub import file_exists
+
+def classify(name, texts, trust):
+    ask = pipeline("text-classification", f"me/{name}", trust_remote_code=trust, top_k=None)
+    answers = ask(texts, truncation=True, max_length=32)
+    return [{one["label"]: one["score"] for one in answer} for answer in answers]
+
+def write(name, texts, trust):
+    place = f"me/{name}"
+    source = target = AutoTokenizer.from_pretrained(place, trust_remote_code=trust)
+    if file_exists(place, "target_tokenizer/tokenizer.json"):
+        target = AutoTokenizer.from_pretrained(place, subfolder="target_tokenizer")
+    model = AutoModelForSeq2SeqLM.from_pretrained(place, trust_remote_code=trust)
+    inputs = [source(text, return_tensors="pt", return_token_type_ids=False) for text in texts]
+    return [target.decode(model.generate(**one)[0], skip_special_tokens=True).strip() for one in inputs]
+
+asked = json.loads(sys.argv[1])
+uses = {"probabilities": classify, "translation": write, "summary": write}
+print(json.dumps({name: uses[use](name, texts, trust) for name, (use, texts, trust) in asked.items()}))
+"""
+
+
+@pytest.mark.slow
+def test_transformers_alone_gives_the_same_answers_with_label_names(shelf, tmp_path):
+    server, root = shelf
+    asked = {}
+    for name, (task, _, _) in KINDS_OF_MODEL.items():
+        use = {"sentiment": "probabilities", "translation": "translation"}.get(task["task"]["name"], "summary")
+        texts = [task["task"].get("prefix", "") + str(one["input"]) for one in probes(root, name)]
+        trust = "static" in name or name == "frozen"
+        if name not in {"adapter", "extractive", "extractive-static", "abstractive"}:
+            asked[name] = use, texts, trust
+    said = stranger(PLAIN, json.dumps(asked), server=server, home=tmp_path)
+    for name, (use, _, _) in asked.items():
+        for one, again in zip(probes(root, name), said[name], strict=True):
+            assert alike(one["said"][use], again), (name, one, again)
+
+
+SNIPPETS = """
+import json, os, sys
+for place, blocks in json.loads(sys.argv[1]):
+    os.chdir(place)
+    for block in blocks:
+        exec(compile(block, place, "exec"), {})
+print(len(json.loads(sys.argv[1])))
+"""
+
+
+@pytest.mark.slow
+def test_the_snippets_of_every_card_run_before_and_after_publishing(shelf, tmp_path):
+    server, root = shelf
+    cards = [(root / name / "README.md").read_text() for name in KINDS_OF_MODEL]
+    cards += [server.repositories[f"me/{name}"].tree()["README.md"].decode() for name in KINDS_OF_MODEL]
+    blocks = [(str(root), re.findall(r"```python\n(.*?)```", card, re.DOTALL)) for card in cards]
+    assert all(1 <= len(found) <= 2 for _, found in blocks)
+    assert not re.search(r'pipeline\("(?!text-classification)', "".join(cards))
+    assert stranger(SNIPPETS, json.dumps(blocks), server=server, home=tmp_path, PYTHONPATH=PATHS) == len(cards)
+
+
+def test_an_adapter_alone_names_its_base_and_holds_no_merged_weights(shelf):
+    tree = shelf[0].repositories["me/adapter"].tree()
+    assert "model.safetensors" not in tree
+    assert "config.json" not in tree
+    assert json.loads(tree["adapter_config.json"])["base_model_name_or_path"] == "me/base"
+    said = yaml.safe_load(tree["README.md"].decode().split("---\n")[1])
+    assert (said["base_model"], said["base_model_relation"], said["library_name"]) == (["me/base"], "adapter", "peft")
+    assert said["license"] == "mit"  # read off the card of the base
+
+
+def test_no_published_file_of_any_kind_tells_a_place_of_this_machine(shelf):
+    server, root = shelf
+    places = [str(one).encode() for one in (Path.home(), Path.cwd(), root)]
+    for name, repository in server.repositories.items():
+        for path, content in repository.tree().items():
+            assert not [place for place in places if place in content], (name, path)
+    assert server.leaks == []

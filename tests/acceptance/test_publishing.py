@@ -1,0 +1,346 @@
+"""Publishing to the Hub, promises 31 to 35: what goes up, what comes back, and what happens when something fails."""
+
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import hub_server
+import pytest
+import yaml
+from hub_client import PATHS, command, connect, outside, run_of
+from hub_server import READER, STRANGER, WRITER, HubServer
+from tiny import LABELS, save_checkpoint, save_csv
+
+import nlp_transfer
+from nlp_transfer.errors import CheckpointError, PublishError, SourceError
+from nlp_transfer.network import PATIENCE, hub_reachable
+from nlp_transfer.sources import load_source
+
+
+@pytest.fixture(scope="module")
+def server():
+    with HubServer() as server:
+        yield server
+
+
+@pytest.fixture
+def hub(server, monkeypatch, tmp_path):
+    """The loopback Hub, empty, as this process's Hub, and its client's waits shortened."""
+    server.clear()
+    connect(server, monkeypatch, tmp_path / "cache")
+    return server
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """A finished run: a whole checkpoint."""
+    root = tmp_path_factory.mktemp("small")
+    source = {"kind": "checkpoint", "name": save_checkpoint(root / "bert")}
+    data = {"train": save_csv(root / "reviews.csv")}
+    return run_of(root / "reviews", task={"name": "sentiment"}, source=source, data=data)
+
+
+def publish(run, repo="me/reviews", **settings):
+    return nlp_transfer.publish(run, repo, **{"licence": "mit", "verify": False, **settings})
+
+
+FILES = {
+    *("README.md", "config.json", "config.yaml", "metrics.json", "model.safetensors"),
+    *("tokenizer.json", "tokenizer_config.json"),
+}
+
+
+def commits(hub, repo="me/reviews", ref="main"):
+    return [commit.title for commit in hub.repositories[repo].history(ref)]
+
+
+# 31. Faults.
+
+ENDPOINTS = ("create", "info", "preupload", "batch", "put", "verify", "validate", "commit")
+KINDS = (503, 429, "drop", "drop after")
+LATER = r"Run the same command again"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+def test_a_fault_that_passes_is_waited_out_and_leaves_one_commit(hub, small, endpoint, kind):
+    hub.fail(endpoint, kind)
+    assert publish(small).changed
+    assert hub.faults[0][2] == 0
+    assert commits(hub) == ["Publish reviews", "initial commit"]
+    assert set(hub.repositories["me/reviews"].tree()) == {*FILES, ".gitattributes"}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+def test_a_fault_that_stays_ends_in_advice_with_all_or_nothing_there(hub, small, endpoint, kind):
+    hub.fail(endpoint, kind, times=1000)
+    landed = (endpoint, kind) == ("commit", "drop after")  # it has arrived, and the next look at the head finds it
+    if landed:
+        publish(small)
+    else:
+        with pytest.raises(PublishError, match=LATER) as error:
+            publish(small)
+        assert error.value.exit_code == 6
+    tries = sum(name == endpoint for name, _ in hub.asked)
+    assert (2 <= tries <= 8) or landed
+    trees = [repository.tree() for repository in hub.repositories.values()]
+    assert all(set(tree) == ({*FILES, ".gitattributes"} if landed else {".gitattributes"}) for tree in trees)
+    hub.faults.clear()
+    assert publish(small).changed != landed
+    assert commits(hub) == ["Publish reviews", "initial commit"]
+
+
+@pytest.mark.parametrize("kind", [503, "drop"])
+@pytest.mark.parametrize("endpoint", ["tree", "resolve"])
+def test_faults_while_it_is_read_back_are_waited_out_or_told(hub, small, endpoint, kind):
+    hub.fail(endpoint, kind)
+    assert publish(small, verify=True).changed
+    hub.fail(endpoint, kind, times=1000)
+    with pytest.raises(PublishError, match=r"is published as .* could not be read back"):
+        publish(small, verify=True)
+
+
+def test_what_is_there_already_is_not_committed_again(hub, small):
+    first, again = publish(small), publish(small)
+    assert (first.changed, again.changed) == (True, False)
+    assert first.commit == again.commit
+    assert len(commits(hub)) == 2
+
+
+# 32. Interruptions and other people.
+
+
+@pytest.mark.parametrize("endpoint", ["put", "commit"])
+def test_killed_on_the_way_it_completes_when_run_again(hub, small, tmp_path, endpoint):
+    hub.fail(endpoint, "hang")
+    words = [sys.executable, "-m", "nlp_transfer", "publish", str(small), "me/reviews", "--license", "mit"]
+    settings = outside(hub, tmp_path, PYTHONPATH=PATHS, HF_TOKEN=WRITER)
+    with subprocess.Popen(words, env=settings, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as client:
+        assert hub.hanging.wait(60)
+        client.send_signal(signal.SIGKILL)
+    assert set(hub.repositories["me/reviews"].tree()) == {".gitattributes"}
+    sent = len(hub.stored)
+    assert publish(small).changed
+    assert set(hub.repositories["me/reviews"].tree()) == {*FILES, ".gitattributes"}
+    assert sum(name == "put" and status == 200 for name, status in hub.asked) == 1
+    assert sent == (endpoint == "commit")  # what had arrived was not sent twice
+
+
+def test_a_commit_of_somebody_else_meanwhile_is_a_conflict_and_stays(hub, small):
+    def other():
+        hub.between = None
+        theirs = {**hub.repositories["me/reviews"].find("main").files, "notes.md": hub_server.File(b"mine", False)}
+        repository = hub.repositories["me/reviews"]
+        repository.add("main", hub_server.Commit("theirs", theirs, repository.refs["main"]))
+
+    hub.between = other
+    with pytest.raises(PublishError, match="somebody else has committed meanwhile; nothing was overwritten"):
+        publish(small)
+    assert commits(hub) == ["theirs", "initial commit"]
+    publish(small)
+    assert hub.repositories["me/reviews"].tree()["notes.md"] == b"mine"
+
+
+def test_what_an_earlier_publication_left_is_removed_and_foreign_files_stay(hub, small):
+    hub.make("me/reviews", files={"adapter_config.json": b"{}", "notes.md": b"mine", "model.safetensors": b"old"})
+    publish(small)
+    assert set(hub.repositories["me/reviews"].tree()) == {*FILES, ".gitattributes", "notes.md"}
+
+
+def test_a_pull_request_leaves_main_alone_and_is_opened_once(hub, small):
+    hub.make("me/reviews")
+    hub.fail("commit", "drop after")
+    first = publish(small, create_pr=True)
+    again = publish(small, create_pr=True)
+    assert set(hub.repositories["me/reviews"].tree()) == {".gitattributes"}
+    assert len(hub.repositories["me/reviews"].pulls) == 1
+    assert set(hub.repositories["me/reviews"].tree("refs/pr/1")) == {*FILES, ".gitattributes"}
+    assert first.url == again.url == f"{hub.url}/me/reviews/discussions/1"
+    assert first.commit == again.commit
+
+
+def test_a_branch_is_made_and_main_is_left_alone(hub, small):
+    publish(small, revision="second", verify=True)
+    assert set(hub.repositories["me/reviews"].tree()) == {".gitattributes"}
+    assert nlp_transfer.load("me/reviews", revision="second").task.labels == LABELS
+    with pytest.raises(CheckpointError, match=r"me/reviews at third: .*Revision Not Found"):
+        nlp_transfer.load("me/reviews", revision="third")
+
+
+def test_private_makes_it_private_and_is_refused_where_it_is_public(hub, small):
+    publish(small, "me/secret", private=True)
+    assert hub.repositories["me/secret"].private
+    publish(small)
+    with pytest.raises(PublishError, match="is there and public"):
+        publish(small, private=True)
+
+
+# 33. Tokens and permissions.
+
+
+@pytest.mark.parametrize(
+    ("token", "repo", "reason"),
+    [
+        ("hf_" + "x" * 34, "me/reviews", "does not accept the token"),
+        (READER, "me/reviews", "no permission"),
+        (READER, "me/there", "no permission"),
+        (STRANGER, "me/there", "no permission"),
+        (WRITER, "other/reviews", "no permission"),
+        ("", "me/reviews", "no token: set HF_TOKEN"),
+    ],
+)
+def test_a_wrong_token_or_no_permission_is_said_as_that(hub, small, monkeypatch, token, repo, reason):
+    hub.make("me/there")
+    monkeypatch.setenv("HF_TOKEN", token)
+    with pytest.raises(PublishError, match=reason) as error:
+        publish(small, repo)
+    assert "not found" not in str(error.value).lower()
+    assert token == "" or token not in str(error.value)
+    assert [set(one.tree()) for one in hub.repositories.values()] == [{".gitattributes"}]
+
+
+def test_the_token_stands_in_the_header_only(hub, small):
+    publish(small, verify=True)
+    assert hub.leaks == []
+
+
+# 34. What goes up.
+
+
+def private_places(*more):
+    return [str(place).encode() for place in (Path.home(), Path.cwd(), *more)]
+
+
+def test_nothing_but_the_allowed_files_goes_up_and_they_tell_no_place(hub, small, tmp_path):
+    run = shutil.copytree(small, tmp_path / "reviews")
+    for stray in ("checkpoints/step-1/optimizer.safetensors", "model/training_args.bin", "model/notes.json", ".env"):
+        (run / stray).parent.mkdir(parents=True, exist_ok=True)
+        (run / stray).write_text(str(tmp_path))
+    (run / "model" / "vocab.txt").symlink_to("/etc/hostname")
+    publish(run)
+    tree = hub.repositories["me/reviews"].tree()
+    assert set(tree) == {*FILES, ".gitattributes"}
+    places = private_places(small.parent, tmp_path)
+    assert not [(name, place) for name, content in tree.items() for place in places if place in content]
+    read = yaml.safe_load(tree["config.yaml"])
+    assert (read["source"]["name"], read["data"]["train"], read["output"]) == ("bert", "reviews.csv", None)
+
+
+def test_an_adapter_that_nobody_could_use_is_refused(hub, small):
+    with pytest.raises(PublishError, match="there is none in this run"):
+        publish(small, adapter_only=True)
+    assert hub.asked == []
+
+
+def test_a_relative_place_goes_by_its_name_too(hub, small, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "customers").mkdir()
+    data = {"train": save_csv("customers/reviews.csv")}
+    source = {"kind": "checkpoint", "name": str(small / "model")}
+    publish(run_of("again", task={"name": "sentiment"}, source=source, strategy={"kind": "frozen"}, data=data))
+    assert not [name for name, content in hub.repositories["me/reviews"].tree().items() if b"customers" in content]
+
+
+def spoil(name, change):
+    def spoiled(run):
+        text = (run / name).read_text()
+        (run / name).write_text(change(text))
+
+    return spoiled
+
+
+def lose(name):
+    return lambda run: (run / name).unlink()
+
+
+@pytest.mark.parametrize(
+    ("damage", "licence", "reason"),
+    [
+        (spoil("metrics.json", lambda text: re.sub(r'"accuracy": [\d.]+', '"accuracy": NaN', text)), "mit", "NaN"),
+        (spoil("metrics.json", lambda text: text.replace('models": []', 'models": [""]')), "mit", "base_model"),
+        (lose("metrics.json"), "mit", "not a finished run: it lacks metrics.json"),
+        (lose("model/config.json"), "mit", "not a finished run: it lacks model/config.json"),
+        (lambda run: None, "apache", r"the Hub does not know 'apache'.*Did you mean 'apache-2.0'"),
+        (lambda run: None, "unknown", "the Hub does not know 'unknown'"),
+        (lambda run: None, None, "not known for these weights; .*--license"),
+        (spoil("model/config.json", lambda text: text.replace("positive", "hf_" + "a" * 30)), "mit", "token"),
+        (spoil("model/config.json", lambda text: text.replace("positive", f"{Path.home()}/x")), "mit", "folder of"),
+    ],
+    ids=["nan", "base", "metrics", "config", "apache", "unknown", "none", "token", "place"],
+)  # fmt: skip
+def test_what_must_not_go_up_is_refused_before_the_network(hub, small, tmp_path, damage, licence, reason):
+    run = shutil.copytree(small, tmp_path / "reviews")
+    damage(run)
+    with pytest.raises(PublishError, match=reason):
+        publish(run, licence=licence)
+    assert hub.asked == []
+
+
+@pytest.mark.parametrize("repo", ["reviews", "me/", "me/re views", "https://huggingface.co/me/reviews", "a/b/c"])
+def test_a_name_that_is_none_is_refused_before_the_network(hub, small, repo):
+    with pytest.raises(PublishError, match="is no id on the Hub"):
+        publish(small, repo)
+    assert hub.asked == []
+
+
+def test_answers_that_differ_after_publishing_are_an_error_that_says_what_to_do(hub, small, tmp_path):
+    run = shutil.copytree(small, tmp_path / "reviews")
+    spoil("probes.jsonl", lambda text: re.sub(r'"negative": [\d.]+', '"negative": 0.123', text))(run)
+    with pytest.raises(PublishError, match="do not use that commit; revert it on the Hub"):
+        publish(run, verify=True)
+
+
+# 35. Without a network.
+
+
+def test_a_dry_run_writes_the_exact_tree_and_asks_nobody(hub, small, tmp_path):
+    done = publish(small, dry_run=True, output=tmp_path / "tree")
+    assert hub.asked == []
+    publish(small)
+    tree = hub.repositories["me/reviews"].tree()
+    assert {name: (tmp_path / "tree" / name).read_bytes() for name in done.files} == {
+        name: content for name, content in tree.items() if name != ".gitattributes"
+    }
+    with pytest.raises(PublishError, match="holds something already"):
+        publish(small, dry_run=True, output=tmp_path / "tree")
+
+
+@pytest.mark.parametrize("setting", [{"HF_HUB_OFFLINE": "1"}, {"HF_ENDPOINT": "http://192.0.2.1"}], ids=["off", "away"])
+def test_offline_it_says_so_within_two_seconds(server, small, tmp_path, setting):
+    done = command("publish", small, "me/reviews", server=server, home=tmp_path, **setting)
+    assert (done.returncode, done.work + PATIENCE < 2) == (6, True), (done.stderr, done.work)
+    assert "out of reach" in done.stderr
+    done = command("predict", "me/reviews", server=server, home=tmp_path, **setting)
+    assert (done.returncode, done.work + PATIENCE < 2) == (4, True), (done.stderr, done.work)
+    assert "the cache has no copy" in done.stderr
+
+
+def test_a_source_on_the_hub_takes_a_revision_and_comes_from_the_cache_when_offline(hub, small, monkeypatch):
+    from huggingface_hub import constants
+
+    publish(small, "me/base", revision="second")
+    place = {"kind": "checkpoint", "name": "me/base"}
+    assert load_source(**place, revision="second").config.num_labels == len(LABELS)
+    with pytest.raises(SourceError, match="me/base"):
+        _ = load_source(**place).config
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    hub_reachable.cache_clear()
+    asked = len(hub.asked)
+    assert load_source(**place, revision="second").config.num_labels == len(LABELS)
+    with pytest.raises(SourceError, match="the Hub is out of reach and its cache lacks it"):
+        _ = load_source(**place, revision="third").config
+    assert len(hub.asked) == asked
+
+
+def test_the_command_publishes_predicts_and_fails_with_code_6(hub, small, tmp_path):
+    done = command("publish", small, "me/reviews", "--license", "mit", server=hub, home=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "read back, it answers as the run does" in done.stdout
+    assert WRITER not in done.stdout + done.stderr
+    done = command("publish", small, "other/reviews", "--license", "mit", server=hub, home=tmp_path)
+    assert (done.returncode, "no permission" in done.stderr) == (6, True), done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,68 @@
+"""Clients of the loopback Hub: this process, or a fresh one with an empty cache."""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+
+from hub_server import WRITER
+from tiny import ROOT
+
+import nlp_transfer
+
+TRAINING = {"epochs": 1, "precision": "fp32", "learning_rate": 0.01}
+PATHS = os.pathsep.join([str(ROOT), str(ROOT / "tasks")])
+
+
+def connect(server, monkeypatch, cache):
+    from huggingface_hub import constants
+
+    from nlp_transfer import network
+
+    template = server.url + "/{repo_id}/resolve/{revision}/{filename}"
+    values = {"ENDPOINT": server.url, "HUGGINGFACE_CO_URL_TEMPLATE": template, "HF_HUB_OFFLINE": False}
+    values |= {"HF_HUB_DISABLE_XET": True, "HF_HUB_CACHE": str(cache)}
+    for name, value in values.items():
+        monkeypatch.setattr(constants, name, value)
+    monkeypatch.setenv("HF_TOKEN", WRITER)
+    pause = time.sleep
+    monkeypatch.setattr(time, "sleep", lambda seconds: pause(seconds / 200))
+    network.hub_reachable.cache_clear()
+
+
+def outside(server, home, **changes):
+    """The environment of a stranger: an empty cache, and nothing but the Hub."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "PYTHONPATH"))}
+    given = {"HF_ENDPOINT": server.url, "HF_HUB_DISABLE_XET": "1", "HF_HOME": str(home), "HF_HUB_OFFLINE": "0"}
+    return {**kept, **given, **changes}
+
+
+def stranger(code, *arguments, server, home, **changes):
+    """Run code in a fresh process; returns the JSON that it printed last."""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code, *arguments],
+        capture_output=True, text=True, env=outside(server, home, **changes), check=False, cwd=home, timeout=200,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def command(*words, server, home, **changes):
+    """Run nlp-transfer in a fresh process; `work` is the seconds of processor time it took, whoever else is busy."""
+    settings = outside(server, home, **{"PYTHONPATH": PATHS, "HF_TOKEN": WRITER, **changes})
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-m", "nlp_transfer", *map(str, words)],
+        capture_output=True, text=True, env=settings, check=False, cwd=home, timeout=200, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done.work = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return done
+
+
+def run_of(folder, **sections):
+    """A tiny run."""
+    sections = {"training": TRAINING, **sections}
+    return nlp_transfer.run(sections, output=folder, progress=False).folder

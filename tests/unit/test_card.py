@@ -1,0 +1,177 @@
+"""The model card: what it says is what was measured, and what the Hub would refuse is refused here."""
+
+import json
+import re
+import shutil
+
+import hub_server
+import pytest
+import yaml
+from hub_client import TRAINING, run_of
+from huggingface_hub import ModelCard
+from markdown_it import MarkdownIt
+from tiny import LABELS, ROOT, save_checkpoint, save_csv
+
+import nlp_transfer
+from nlp_transfer.card import check_card
+from nlp_transfer.errors import PublishError
+from nlp_transfer.publication import write_card
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """Two seeds, a shared text, and words that the model does not know."""
+    root = tmp_path_factory.mktemp("card")
+    data = save_csv(root / "reviews.csv")
+    with (root / "reviews.csv").open("a") as file:
+        file.write("unheard of | film,positive\nunheard of | film,positive\n" * 4)
+    sections = {
+        "task": {"name": "sentiment", "max_length": 8},
+        "source": {"kind": "checkpoint", "name": save_checkpoint(root / "bert")},
+        "data": {"train": data},
+        "training": {**TRAINING, "seeds": [3, 5]},
+    }
+    return run_of(root / "two-seeds", **sections)
+
+
+@pytest.fixture
+def card(run):
+    return (run / "README.md").read_text()
+
+
+@pytest.fixture
+def metrics(run):
+    return json.loads((run / "metrics.json").read_text())
+
+
+def tables(card):
+    """The tables of the rendered page: lists of rows of cells."""
+    page = MarkdownIt().enable("table").render(card.split("---\n", 2)[2])
+    found = re.findall(r"<table>(.*?)</table>", page, re.DOTALL)
+    rows = [re.findall(r"<tr>(.*?)</tr>", table, re.DOTALL) for table in found]
+    return [[re.findall(r"<t[hd]>(.*?)</t[hd]>", row, re.DOTALL) for row in table] for table in rows]
+
+
+def test_every_run_writes_a_card_that_the_hub_accepts(card):
+    assert hub_server.card_errors(card.replace("library_name", "license: mit\nlibrary_name", 1)) == []
+
+
+def test_the_scores_of_the_metadata_are_those_of_the_metrics(card, metrics):
+    said = {one.metric_name: one.metric_value for one in ModelCard(card).data.eval_results}
+    assert said == {name: metrics["test"][name] for name in ("accuracy", "macro_f1")}
+
+
+def test_every_table_of_the_page_is_well_formed(card):
+    found = tables(card)
+    assert len(found) == 4
+    for table in found:
+        assert len({len(row) for row in table}) == 1, table
+        assert len(table) > 2
+
+
+def test_the_baselines_stand_beside_the_model(card, metrics):
+    rows = {row[0]: row for row in tables(card)[0]}
+    assert set(rows) == {"method", "<strong>this model</strong>", "majority", "tfidf_logistic"}
+    assert rows["majority"][2] == f"{metrics['baselines']['majority']['test']['accuracy']:.4f}"
+
+
+def test_seeds_and_their_spread_are_told(card, metrics):
+    rows = {row[0]: row for row in tables(card)[1]}
+    spread = metrics["seeds"]["test"]["accuracy"]
+    assert rows["accuracy"][3:] == [f"{spread['mean']:.4f}", f"{spread['standard_deviation']:.4f}"]
+    assert "Over the seeds 3, 5" in card
+
+
+def test_sizes_and_fingerprints_of_the_splits_are_told(card, metrics):
+    rows = {row[0]: row for row in tables(card)[2]}
+    for name, split in metrics["data"]["splits"].items():
+        assert rows[name][2] == str(split["rows"])
+        assert rows[name][4] == f"<code>{split['fingerprint'][:16]}</code>"
+
+
+def test_texts_in_two_splits_are_called_a_leak(run, card, metrics, tmp_path):
+    assert "No text stands in two splits." in card
+    copy = shutil.copytree(run, tmp_path / "run")
+    metrics["data"]["overlap"]["train/test"] = 3
+    write_card(copy, metrics)
+    assert "**Leak**: 3 of the test rows have a text that is also in train." in (copy / "README.md").read_text()
+
+
+def test_limits_name_truncation_unknown_words_and_the_verdict(card, metrics):
+    share = metrics["truncated"]["test"] / metrics["data"]["splits"]["test"]["rows"]
+    assert f"test {share:.1%}" in card
+    assert f"test {metrics['unknown_tokens']['test']:.2%}" in card
+    assert metrics["unknown_tokens"]["train"] > 0
+    assert all(sentence in card for sentence in metrics["verdict"])
+
+
+def test_a_source_on_this_machine_goes_by_its_name_and_is_no_base_model(card, run):
+    assert "started from `bert`" in card
+    assert "base_model" not in card
+    assert str(run.parent) not in card
+    assert all(f"`{label}`" in card for label in LABELS)
+
+
+def test_a_bundled_source_brings_its_licence_and_its_name_on_the_hub(run, tmp_path):
+    copy = shutil.copytree(run, tmp_path / "minilm")
+    config = yaml.safe_load((copy / "config.yaml").read_text())
+    config["source"]["name"] = "minilm"
+    (copy / "config.yaml").write_text(yaml.safe_dump(config))
+    from dataclasses import asdict
+
+    from nlp_transfer.config import load_config
+    from nlp_transfer.provenance import provenance
+
+    found = provenance(load_config(copy / "config.yaml"))
+    metrics = {**json.loads((copy / "metrics.json").read_text()), "provenance": asdict(found)}
+    (copy / "metrics.json").write_text(json.dumps(metrics))
+    done = nlp_transfer.publish(copy, "me/minilm", dry_run=True)
+    said = ModelCard.load(done.folder / "README.md").data
+    assert (said.license, said.base_model) == ("apache-2.0", ["sentence-transformers/all-MiniLM-L6-v2"])
+    assert said.base_model_relation == "finetune"
+
+
+GOOD = """---
+license: mit
+base_model:
+- some/base
+model-index:
+- name: x
+  results:
+  - task: {type: text-classification}
+    dataset: {name: d, type: d}
+    metrics:
+    - {type: accuracy, value: 0.5, name: accuracy}
+---
+# x
+"""
+MEASURED = {"test": {"accuracy": 0.5}}
+
+
+def test_a_card_that_keeps_the_rules_passes_here_and_there():
+    check_card(GOOD, MEASURED)
+    assert hub_server.card_errors(GOOD) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ("license: mit", "license: MIT License", "does not know 'MIT License'"),
+        ("license: mit\n", "", "license: not known"),
+        ("value: 0.5", "value: .nan", "accuracy is nan, not a finite number"),
+        ("value: 0.5", "value: 0.6", r"accuracy is 0\.6, but metrics\.json says 0\.5"),
+        ("- some/base", "- /root/base", "'/root/base' is no id on the Hub"),
+        ("- some/base", "- ''", "'' is no id on the Hub"),
+        ("base_model:\n- some/base", "base_model: []", "base_model: empty"),
+        ("base_model:\n- some/base", "base_model: ''", "base_model: empty"),
+    ],
+)
+def test_a_card_that_breaks_a_rule_is_refused(old, new, reason):
+    with pytest.raises(PublishError, match=reason):
+        check_card(GOOD.replace(old, new), MEASURED)
+
+
+def test_the_sample_in_the_documentation_keeps_the_rules_and_shows_a_control():
+    sample = (ROOT / "docs" / "sample_card.md").read_text(encoding="utf-8")
+    assert hub_server.card_errors(sample) == []
+    assert any(row[0] == "minilm from scratch, full" for row in tables(sample)[0])
