@@ -381,6 +381,16 @@ def test_an_evil_array_of_objects_is_refused_and_never_runs(command, here):
     assert not (here / "evil-ran").exists()
 
 
+@pytest.mark.parametrize("content", [PICKLE, pickle.dumps(Evil(), protocol=0)])
+def test_an_evil_pickle_in_an_imported_folder_never_runs(command, configs, here, data, content):
+    (here / "v.txt").write_bytes(TABLE)
+    assert command("vectors", "import", "v.txt", "table")[0] == 0
+    (here / "table" / "vectors.npy").write_bytes(content)
+    arguments = ["check", configs / "sentiment.yaml", data["sentiment"], "source.name=table"]
+    refused(command, here, arguments, SOURCE, "table: a damaged import (")
+    assert not (here / "evil-ran").exists()
+
+
 @pytest.mark.parametrize("file", ["pytorch_model.bin", "model.pt", "training_args.bin", "optimizer.pt", "scheduler.pt"])
 @pytest.mark.parametrize("alone", [True, False])
 def test_an_evil_pickle_in_a_checkpoint_never_runs(command, configs, here, data, file, alone):
