@@ -11,6 +11,7 @@ from nlp_transfer.batching import sorted_batches
 from nlp_transfer.errors import TrainingError
 from nlp_transfer.features import BUDGET, ReplayUnits, Units
 from nlp_transfer.memory import WAYS_OUT, out_of_memory, release
+from nlp_transfer.sharing import deal, pool
 from nlp_transfer.task import Task
 
 WRITTEN = 128  # units a batch when a decoder writes: each beam of each holds a score per word
@@ -18,23 +19,33 @@ REPLAYED = 512  # units a batch when they are stored activations: there is no pa
 
 
 @torch.inference_mode()
-def infer(model: PreTrainedModel, task: Task, units: Units, *, quick: bool = False) -> list[list[Any]]:
+def infer(
+    model: PreTrainedModel, task: Task, units: Units, *, quick: bool = False, together: bool = False
+) -> list[list[Any]]:
     """Run a task's inference over all units, the `quick` way or the full one.
+
+    Args:
+        model: in whatever mode; it is left in that.
+        task: says what to do with a batch.
+        units: of a split.
+        quick: as an epoch is judged.
+        together: all processes call this and share the work.
 
     Returns:
         Per example, in input order, the raw results of its units in their order.
     """
     training = model.training
     model.eval()
-    results: list[Any] = [None] * len(units.encoded.inputs)
-    most = WRITTEN if model.config.is_encoder_decoder else None
-    for batch in _batches(units, most):
-        for unit, result in zip(batch, _attempt(model, task, units, batch, quick=quick), strict=True):
-            results[unit] = result
+    batches = _batches(units, WRITTEN if model.config.is_encoder_decoder else None)
+    found: dict[int, Any] = {}
+    for batch in deal(batches) if together else batches:
+        found |= zip(batch.tolist(), _attempt(model, task, units, batch, quick=quick), strict=True)
     model.train(training)
+    if together:
+        found = pool(found)
     grouped: list[list[Any]] = [[] for _ in range(units.encoded.examples)]
-    for owner, result in zip(units.encoded.example, results, strict=True):
-        grouped[owner].append(result)
+    for unit, owner in enumerate(units.encoded.example):
+        grouped[owner].append(found[unit])
     return grouped
 
 

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from nlp_transfer.sharing import pool
+
 log = logging.getLogger(__name__)
 FORMAT = 1  # of the files; part of what names a folder
 
@@ -37,7 +39,8 @@ class Store:
         """
         keys = [_digest(unit) for unit in inputs]
         known = self._read()
-        missing = np.array([i for i, key in enumerate(keys) if key not in known], dtype=np.int64)
+        lacking = pool({i: True for i, key in enumerate(keys) if key not in known})  # processes may differ in disks
+        missing = np.array(sorted(lacking), dtype=np.int64)
         if len(missing):
             fresh = compute(missing)
             known |= dict(zip([keys[i] for i in missing], fresh, strict=True))

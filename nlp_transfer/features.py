@@ -26,6 +26,7 @@ from nlp_transfer.feature_store import FORMAT, Store
 from nlp_transfer.modeling.pooled import PooledClassifier
 from nlp_transfer.modeling.sentence_scorer import SentenceScorer
 from nlp_transfer.modeling.static import StaticModel
+from nlp_transfer.sharing import deal, pool
 from nlp_transfer.strategies.blocks import Layers, find_encoder, find_layers, outside_encoder
 
 log = logging.getLogger(__name__)
@@ -213,7 +214,7 @@ def replaying(model: PreTrainedModel, boundary: Boundary) -> Iterator[None]:
 def compute(
     model: PreTrainedModel, units: Units, boundary: Boundary, chosen: np.ndarray, *, progress: bool = True
 ) -> list[np.ndarray]:
-    """Run the frozen part once over the chosen units, longest first, in eval mode.
+    """Run the frozen part once over the chosen units, longest first, in eval mode; all processes share the work.
 
     Returns:
         One array per chosen unit, in the order of `chosen`: (L, 3, H), (S, F) or (T, H).
@@ -225,14 +226,17 @@ def compute(
     found: dict[int, np.ndarray] = {}
     training = model.training
     model.eval()
-    with tqdm(total=len(chosen), desc="features", unit="text", disable=None if progress else True) as bar:
-        for batch in sorted_batches(lengths, BUDGET):
+    batches = deal(sorted_batches(lengths, BUDGET))
+    total = sum(map(len, batches))
+    with tqdm(total=total, desc="features", unit="text", disable=None if progress else True) as bar:
+        for batch in batches:
             states = _activations(model, units.batch(chosen[batch]).to(device), boundary)
             for position, state in zip(batch, states, strict=True):
                 row = state if boundary.kind == "pooled" else state[: lengths[position]]
                 found[int(position)] = np.ascontiguousarray(row.float().cpu().numpy())
             bar.update(len(batch))
     model.train(training)
+    found = pool(found)
     return [found[index] for index in range(len(chosen))]
 
 

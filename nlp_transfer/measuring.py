@@ -28,7 +28,7 @@ def predict_split(prepared: Prepared, model: PreTrainedModel, split: str, plan: 
     boundary = find_boundary(model, plan.moving)
     if plan.cache == "disk" and boundary is not None and boundary.kind in WHOLE:
         units = replay(model, tokens, boundary, open_store(model, boundary, cache_folder())) or tokens
-    results = infer(model, prepared.task, units)
+    results = infer(model, prepared.task, units, together=True)
     return prepared.task.decode(results, getattr(prepared.splits, split), prepared.tokenizers)
 
 

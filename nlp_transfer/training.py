@@ -296,7 +296,7 @@ class Trainer:
     def validate(self, model: nn.Module, validation: Units) -> Scores:
         """Scores on the validation split."""
         with self.accelerator.autocast():
-            results = infer(model, self.task, validation, quick=True)  # type: ignore[arg-type]
+            results = infer(model, self.task, validation, quick=True, together=True)  # type: ignore[arg-type]
         said = self.task.decode(results, self.validation_rows, self.tokenizers)
         return self.task.score(said, self.validation_rows)
 

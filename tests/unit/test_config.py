@@ -13,7 +13,7 @@ from nlp_transfer.config import RunConfig, load_config, render
 from nlp_transfer.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]
-SHIPPED = sorted((ROOT / "configs").rglob("*.yaml"))
+SHIPPED = sorted(path for path in (ROOT / "configs").rglob("*.yaml") if path.parent.name != "accelerate")
 HEAVY = ("torch", "transformers", "datasets", "peft", "evaluate", "gensim", "accelerate", "sklearn", "pandas", "numpy")
 TOKEN = "hf_" + "a1B2" * 9
 BASE = "task: {name: sentiment}\ndata: {train: reviews.csv}\n"

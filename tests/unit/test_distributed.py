@@ -15,7 +15,7 @@ import nlp_transfer
 from nlp_transfer.checkpointing import newest_checkpoint
 
 CODE = """
-import hashlib, json, sys, torch, nlp_transfer
+import hashlib, json, sys, torch, nlp_transfer, nlp_transfer.evaluation, nlp_transfer.features
 from accelerate.utils import gather_object
 from nlp_transfer.training import Trainer
 torch.set_num_threads(1)
@@ -29,8 +29,19 @@ def compared(self, model, *others):
     assert len(set(gather_object([found.hexdigest()]))) == 1, "the processes hold different weights after a phase"
 
 Trainer._phase = compared
+dealt, offered, deal = 0, 0, nlp_transfer.evaluation.deal
+
+def counted(parts):
+    global dealt, offered
+    parts = list(parts)
+    share = deal(parts)
+    dealt, offered = dealt + len(share), offered + len(parts)
+    return share
+
+nlp_transfer.evaluation.deal = nlp_transfer.features.deal = counted
 for name, config in json.load(open(sys.argv[1])).items():
     nlp_transfer.run(config, output=sys.argv[2] + "/" + name, progress=False)
+assert sum(gather_object([dealt])) == offered > 0, "a batch was inferred by no process or by several"
 """
 
 

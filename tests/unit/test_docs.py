@@ -14,7 +14,7 @@ from nlp_transfer.yamlfile import read_yaml
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-SHIPPED = sorted((ROOT / "configs").rglob("*.yaml"))
+SHIPPED = sorted(path for path in (ROOT / "configs").rglob("*.yaml") if path.parent.name != "accelerate")
 SCHEMA = json.loads((DOCS / "config.schema.json").read_text(encoding="utf-8"))
 BASE = {"task": {"name": "sentiment"}, "data": {"train": "x.csv"}}
 

@@ -1,0 +1,25 @@
+"""Work without gradients, dealt to the processes of one run; each then knows what all have found."""
+
+from collections.abc import Iterable, Mapping
+from itertools import islice
+from typing import TypeVar
+
+from accelerate import PartialState
+from accelerate.utils import gather_object
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+Part = TypeVar("Part")
+
+
+def deal(parts: Iterable[Part]) -> list[Part]:
+    """Every n-th part, for this one of n processes."""
+    state = PartialState()
+    return list(islice(parts, state.process_index, None, state.num_processes))
+
+
+def pool(found: Mapping[Key, Value]) -> dict[Key, Value]:
+    """What all processes have found; every process must ask."""
+    if PartialState().num_processes == 1:
+        return dict(found)
+    return {key: value for part in gather_object([dict(found)]) for key, value in part.items()}
