@@ -2,9 +2,6 @@
 
 import contextlib
 import dataclasses
-import functools
-import importlib.util
-import json
 import logging
 import shutil
 import time
@@ -14,29 +11,22 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import Accelerator
-from accelerate.state import AcceleratorState, PartialState
+from accelerate.state import PartialState
 from accelerate.utils import broadcast_object_list
 
-from nlp_transfer.checkpointing import Checkpoint
 from nlp_transfer.config import RunConfig, load_config, render
-from nlp_transfer.errors import ConfigError, StoppedError, TrainingError
-from nlp_transfer.feature_store import cache_folder
+from nlp_transfer.errors import StoppedError, TrainingError
+from nlp_transfer.fitting import brief, make_accelerator, open_checkpoints, train
 from nlp_transfer.folders import locked, make_folder, resumable
-from nlp_transfer.history import History
 from nlp_transfer.layout import FINISHED
 from nlp_transfer.measuring import measure_baselines, predict_split, verify, write_predictions
 from nlp_transfer.memory import WAYS_OUT, out_of_memory
-from nlp_transfer.precision import choose_precision
 from nlp_transfer.prepared import Prepared, prepare
 from nlp_transfer.provenance import provenance
 from nlp_transfer.publication import write_card
 from nlp_transfer.report import Row, verdicts
 from nlp_transfer.results import RunResult, combine, finished
 from nlp_transfer.resuming import (
-    CHECKPOINTS,
-    Checkpoints,
-    digest,
     find_start,
     flatten,
     refuse_changes,
@@ -44,7 +34,7 @@ from nlp_transfer.resuming import (
 from nlp_transfer.saving import environment, save_model, write_json
 from nlp_transfer.strategies import Plan, save_adapter
 from nlp_transfer.trainable import parameter_counts, trainable_table
-from nlp_transfer.training import Settings, Trainer, flat
+from nlp_transfer.training import flat
 
 PATIENCE = timedelta(minutes=10)  # with a process that does not answer
 log = logging.getLogger(__name__)
@@ -126,24 +116,20 @@ def _run_one(config: RunConfig, folder: Path, named: Path | None = None, *, prog
     start = find_start(folder, named)
     if start is not None:  # the files that the configuration names may differ too; that is known when they are read
         refuse_changes(start.values["identity"]["config"], flatten(config.model_dump(mode="json")), folder)
-    accelerator = _accelerator(config, folder)
+    accelerator = make_accelerator(config, folder)
     prepared = prepare(config)
     plan = prepared.plan()
-    checkpoints = _checkpoints(prepared, plan, accelerator, folder, start)
-    if accelerator.is_main_process:
-        for warning in prepared.warnings:
-            log.warning("%s", warning)
-        log.info("%s", trainable_table(plan))
-        (folder / "config.yaml").write_text(render(config), encoding="utf-8")
-        write_json(folder / "environment.json", environment())
+    checkpoints = open_checkpoints(prepared, plan, accelerator, folder, start)
     sizes = parameter_counts(plan)
+    if accelerator.is_main_process:
+        _announce(prepared, plan, folder)
     clock.lap("preparation")
     baselines = measure_baselines(prepared)
     for one in baselines if accelerator.is_main_process else ():
         role = "ceiling" if one.name in prepared.task.ceilings else "to beat"
-        log.info("%s: %s, %s on validation", role, one.name, _brief(flat(one.validation)))
+        log.info("%s: %s, %s on validation", role, one.name, brief(flat(one.validation)))
     clock.lap("baselines")
-    history = _train(prepared, plan, accelerator, folder, checkpoints, progress=progress)
+    history = train(prepared, plan, accelerator, folder, checkpoints, progress=progress)
     clock.lap("training")
     if plan.adapter and accelerator.is_main_process:
         save_adapter(plan.model, folder / "adapter", prepared.source.name)
@@ -165,13 +151,13 @@ def _run_one(config: RunConfig, folder: Path, named: Path | None = None, *, prog
         test=prepared.task.score(said, prepared.splits.test),
         correct=prepared.task.hits(said, prepared.splits.test),
     )
-    verdict = verdicts([row], baselines, task=type(prepared.task))
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
         save_model(model, prepared.tokenizers, folder / "model")
         write_predictions(folder / "predictions.jsonl", said, prepared.splits.test)
         verify(folder, prepared, model)
     clock.lap("saving")
+    verdict = verdicts([row], baselines, task=type(prepared.task))
     metrics = {
         "validation": row.validation,
         "test": row.test,
@@ -189,44 +175,18 @@ def _run_one(config: RunConfig, folder: Path, named: Path | None = None, *, prog
         write_card(folder, metrics)
         write_json(folder / FINISHED, metrics)
         shutil.rmtree(checkpoints.folder, ignore_errors=True)
-    said_of = [
-        f"test: {one.label}: {_brief({name: one.test[name] for name in prepared.task.shown})}"
-        for one in (*baselines, row)
-    ]
-    return RunResult(folder, metrics, "\n".join([*said_of, *verdict]), row, baselines)
+    shown = prepared.task.shown
+    lines = [f"test: {one.label}: {brief({name: one.test[name] for name in shown})}" for one in (*baselines, row)]
+    return RunResult(folder, metrics, "\n".join([*lines, *verdict]), row, baselines)
 
 
-def _checkpoints(
-    prepared: Prepared, plan: Plan, accelerator: Accelerator, folder: Path, start: Checkpoint | None
-) -> Checkpoints:
-    """Where the run is saved, and what it goes on from, if that is still the same run.
-
-    Raises:
-        ConfigError: the data, the weights or the number format are others.
-    """
-    # Checkpoints leave out what never moves, so it must come again. Now, because a replay takes parts out of the model.
-    resting = {name: parameter for name, parameter in plan.model.named_parameters() if name not in plan.moving}
-
-    @functools.cache
-    def identity() -> dict[str, dict[str, Any]]:
-        splits = prepared.splits.report.splits
-        return {
-            "config": flatten(prepared.config.model_dump(mode="json")),
-            "contents": {
-                **{f"data.{name} (contents)": split.fingerprint for name, split in splits.items()},
-                "source.name (weights)": digest(resting),
-                "training.precision (chosen)": accelerator.mixed_precision,
-            },
-            "about": {"processes": accelerator.num_processes, **environment()["packages"]},
-        }
-
-    if start is not None:
-        before = start.values["identity"]
-        refuse_changes(before["contents"], identity()["contents"], folder)
-        if before["about"] != identity()["about"] and accelerator.is_main_process:
-            log.warning("resumed with other versions or processes: the result may differ in its last digits")
-    settings = prepared.config.training.checkpoint
-    return Checkpoints(folder / CHECKPOINTS, identity, **dict(settings), start=start)
+def _announce(prepared: Prepared, plan: Plan, folder: Path) -> None:
+    """Say what is odd and what will train; keep what the run is made of."""
+    for warning in prepared.warnings:
+        log.warning("%s", warning)
+    log.info("%s", trainable_table(plan))
+    (folder / "config.yaml").write_text(render(prepared.config), encoding="utf-8")
+    write_json(folder / "environment.json", environment())
 
 
 def _seen(prepared: Prepared) -> dict[str, Any]:
@@ -238,82 +198,6 @@ def _seen(prepared: Prepared) -> dict[str, Any]:
         "data": dataclasses.asdict(prepared.splits.report),
         "provenance": dataclasses.asdict(provenance(prepared.config)),
     }
-
-
-def _accelerator(config: RunConfig, folder: Path) -> Accelerator:
-    precision = broadcast_object_list([choose_precision(config.training.precision)])[0]  # one for all processes
-    mixed = "no" if precision == "fp32" else precision
-    if AcceleratorState._shared_state and AcceleratorState().mixed_precision != mixed:
-        AcceleratorState._reset_state()  # an earlier run of this process chose another precision
-    tracker = config.training.tracker
-    if tracker != "none" and importlib.util.find_spec(tracker) is None:
-        raise ConfigError(f"training.tracker: {tracker} is not installed; pip install {tracker}")
-    accelerator = Accelerator(
-        mixed_precision=mixed, log_with=None if tracker == "none" else tracker, project_dir=str(folder)
-    )
-    if tracker != "none":
-        accelerator.init_trackers("nlp-transfer")
-    return accelerator
-
-
-def _train(
-    prepared: Prepared,
-    plan: Plan,
-    accelerator: Accelerator,
-    folder: Path,
-    checkpoints: Checkpoints,
-    *,
-    progress: bool,
-) -> History:
-    training = prepared.config.training
-    if accelerator.is_main_process:  # an earlier attempt may have got further than its last checkpoint
-        known = checkpoints.start.values["history"]["epochs"] if checkpoints.start else []
-        (folder / "history.jsonl").write_text("".join(json.dumps(one) + "\n" for one in known), encoding="utf-8")
-
-    def record(facts: dict[str, Any]) -> None:
-        if not accelerator.is_main_process:
-            return
-        with (folder / "history.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(facts) + "\n")
-        shown = {**{k: facts[k] for k in ("loss",) if k in facts}, **facts["validation"]}
-        log.info("%s epoch %s: %s", facts["phase"], facts["epoch"], _brief(shown))
-        accelerator.log({f"validation/{k}": v for k, v in facts["validation"].items()}, step=facts["step"])
-
-    settings = Settings(
-        batch_size=training.batch_size,
-        accumulation=training.accumulation,
-        weight_decay=training.weight_decay,
-        clip=training.clip,
-        patience=training.patience,
-        label_smoothing=training.label_smoothing,
-        seed=training.seed,
-        cache=cache_folder(),
-        progress=progress,
-    )
-    rows, validation = prepared.splits.validation, prepared.encoded["validation"]
-    if prepared.task.sample and len(rows) > prepared.task.sample:
-        rows = rows.shuffle(seed=0).select(range(prepared.task.sample))
-        validation = prepared.task.encode(rows, prepared.tokenizers)
-    trainer = Trainer(
-        plan=plan,
-        task=prepared.task,
-        train=prepared.encoded["train"],
-        validation=validation,
-        validation_rows=rows,
-        tokenizers=prepared.tokenizers,
-        accelerator=accelerator,
-        settings=settings,
-        record=record,
-        checkpoints=checkpoints,
-    )
-    history = trainer.fit()
-    for tracker in accelerator.trackers:  # end_training would also part the processes, who have more to do
-        tracker.finish()
-    return history
-
-
-def _brief(numbers: Mapping[str, float]) -> str:
-    return ", ".join(f"{name} {value:.4f}" for name, value in numbers.items())
 
 
 class _Clock:

@@ -108,6 +108,7 @@ def forked(work):
     child = os.fork()
     if child:
         return child
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"  # the threads of its pool are not in the child
     code = 99
     try:
         work()

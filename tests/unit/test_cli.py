@@ -206,7 +206,7 @@ def test_output_that_cannot_be_used_is_refused_before_a_model_is_loaded(command,
 
 
 def test_check_says_what_trains_labels_truncation_and_unknown_words_and_trains_nothing(command, place, monkeypatch):
-    monkeypatch.setattr("nlp_transfer.running.Trainer", lambda **_: pytest.fail("a training was started"))
+    monkeypatch.setattr("nlp_transfer.fitting.Trainer", lambda **_: pytest.fail("a training was started"))
     code, out, _ = command("check", place / "run.yaml", "task.max_length=8")
     assert code == 0
     for title in ("configuration", "data", "tokens", "what trains", "warnings"):

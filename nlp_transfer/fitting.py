@@ -1,0 +1,143 @@
+"""The training of a prepared run: its accelerator, what it may go on from, and the record it leaves."""
+
+import functools
+import importlib.util
+import json
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState
+from accelerate.utils import broadcast_object_list
+
+from nlp_transfer.checkpointing import Checkpoint
+from nlp_transfer.config import RunConfig
+from nlp_transfer.errors import ConfigError
+from nlp_transfer.feature_store import cache_folder
+from nlp_transfer.history import History
+from nlp_transfer.precision import choose_precision
+from nlp_transfer.prepared import Prepared
+from nlp_transfer.resuming import CHECKPOINTS, Checkpoints, digest, flatten, refuse_changes
+from nlp_transfer.saving import environment
+from nlp_transfer.strategies import Plan
+from nlp_transfer.training import Settings, Trainer
+
+log = logging.getLogger(__name__)
+
+
+def make_accelerator(config: RunConfig, folder: Path) -> Accelerator:
+    """One number format for all processes, and the trackers asked for.
+
+    Raises:
+        ConfigError: the tracker is not installed.
+    """
+    precision = broadcast_object_list([choose_precision(config.training.precision)])[0]  # one for all processes
+    mixed = "no" if precision == "fp32" else precision
+    if AcceleratorState._shared_state and AcceleratorState().mixed_precision != mixed:
+        AcceleratorState._reset_state()  # an earlier run of this process chose another precision
+    tracker = config.training.tracker
+    if tracker != "none" and importlib.util.find_spec(tracker) is None:
+        raise ConfigError(f"training.tracker: {tracker} is not installed; pip install {tracker}")
+    accelerator = Accelerator(
+        mixed_precision=mixed, log_with=None if tracker == "none" else tracker, project_dir=str(folder)
+    )
+    if tracker != "none":
+        accelerator.init_trackers("nlp-transfer")
+    return accelerator
+
+
+def open_checkpoints(
+    prepared: Prepared, plan: Plan, accelerator: Accelerator, folder: Path, start: Checkpoint | None
+) -> Checkpoints:
+    """Where the run is saved, and what it goes on from, if that is still the same run.
+
+    Raises:
+        ConfigError: the data, the weights or the number format are others.
+    """
+    # Checkpoints leave out what never moves, so it must come again. Now, because a replay takes parts out of the model.
+    resting = {name: parameter for name, parameter in plan.model.named_parameters() if name not in plan.moving}
+
+    @functools.cache
+    def identity() -> dict[str, dict[str, Any]]:
+        splits = prepared.splits.report.splits
+        return {
+            "config": flatten(prepared.config.model_dump(mode="json")),
+            "contents": {
+                **{f"data.{name} (contents)": split.fingerprint for name, split in splits.items()},
+                "source.name (weights)": digest(resting),
+                "training.precision (chosen)": accelerator.mixed_precision,
+            },
+            "about": {"processes": accelerator.num_processes, **environment()["packages"]},
+        }
+
+    if start is not None:
+        before = start.values["identity"]
+        refuse_changes(before["contents"], identity()["contents"], folder)
+        if before["about"] != identity()["about"] and accelerator.is_main_process:
+            log.warning("resumed with other versions or processes: the result may differ in its last digits")
+    settings = prepared.config.training.checkpoint
+    return Checkpoints(folder / CHECKPOINTS, identity, **dict(settings), start=start)
+
+
+def train(
+    prepared: Prepared,
+    plan: Plan,
+    accelerator: Accelerator,
+    folder: Path,
+    checkpoints: Checkpoints,
+    *,
+    progress: bool,
+) -> History:
+    """Run the phases; every epoch is written to history.jsonl, logged and tracked."""
+    training = prepared.config.training
+    if accelerator.is_main_process:  # an earlier attempt may have got further than its last checkpoint
+        known = checkpoints.start.values["history"]["epochs"] if checkpoints.start else []
+        (folder / "history.jsonl").write_text("".join(json.dumps(one) + "\n" for one in known), encoding="utf-8")
+
+    def record(facts: dict[str, Any]) -> None:
+        if not accelerator.is_main_process:
+            return
+        with (folder / "history.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(facts) + "\n")
+        shown = {**{k: facts[k] for k in ("loss",) if k in facts}, **facts["validation"]}
+        log.info("%s epoch %s: %s", facts["phase"], facts["epoch"], brief(shown))
+        accelerator.log({f"validation/{k}": v for k, v in facts["validation"].items()}, step=facts["step"])
+
+    settings = Settings(
+        batch_size=training.batch_size,
+        accumulation=training.accumulation,
+        weight_decay=training.weight_decay,
+        clip=training.clip,
+        patience=training.patience,
+        label_smoothing=training.label_smoothing,
+        seed=training.seed,
+        cache=cache_folder(),
+        progress=progress,
+    )
+    rows, validation = prepared.splits.validation, prepared.encoded["validation"]
+    if prepared.task.sample and len(rows) > prepared.task.sample:
+        rows = rows.shuffle(seed=0).select(range(prepared.task.sample))
+        validation = prepared.task.encode(rows, prepared.tokenizers)
+    trainer = Trainer(
+        plan=plan,
+        task=prepared.task,
+        train=prepared.encoded["train"],
+        validation=validation,
+        validation_rows=rows,
+        tokenizers=prepared.tokenizers,
+        accelerator=accelerator,
+        settings=settings,
+        record=record,
+        checkpoints=checkpoints,
+    )
+    history = trainer.fit()
+    for tracker in accelerator.trackers:  # end_training would also part the processes, who have more to do
+        tracker.finish()
+    return history
+
+
+def brief(numbers: Mapping[str, float]) -> str:
+    """Scores in one line."""
+    return ", ".join(f"{name} {value:.4f}" for name, value in numbers.items())
