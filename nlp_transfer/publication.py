@@ -15,7 +15,7 @@ from nlp_transfer.card import card, check_card
 from nlp_transfer.card_page import Subject
 from nlp_transfer.config import load_config
 from nlp_transfer.errors import TOKEN, PublishError
-from nlp_transfer.layout import ADAPTER, ALLOWED, FINISHED, MODEL, TARGET, TOKENIZER
+from nlp_transfer.layout import ADAPTER, ALLOWED, FINISHED, INDEX, MODEL, TARGET, TOKENIZER
 from nlp_transfer.saving import write_json
 from nlp_transfer.sources import BUNDLED
 
@@ -45,6 +45,7 @@ def write_publication(run: Path, target: Path, repo: str, *, licence: str | None
         _refuse_adapter(run, config, metrics)
     for folder, patterns, where in _parts(adapter_only=adapter_only):
         _copy(run / folder, patterns, target / where)
+    _require_weights(run, target, adapter_only=adapter_only)
     for adapter in target.rglob(ADAPTER[0]):
         values = json.loads(adapter.read_text(encoding="utf-8"))
         base = next(iter(metrics["provenance"]["base_models"]), Path(values["base_model_name_or_path"]).name)
@@ -83,9 +84,26 @@ def _parts(*, adapter_only: bool) -> Iterator[tuple[str, tuple[str, ...], str]]:
 
 def _copy(source: Path, patterns: tuple[str, ...], target: Path) -> None:
     for path in sorted(source.iterdir()) if source.is_dir() else ():
-        if path.is_file() and not path.is_symlink() and any(fnmatch(path.name, pattern) for pattern in patterns):
+        if not any(fnmatch(path.name, pattern) for pattern in patterns):
+            continue
+        if path.is_symlink():  # to a file that nobody has looked at, or to none
+            raise PublishError(f"{path}: a symbolic link; put the file itself there, or take the link away")
+        if path.is_file():
             target.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target / path.name)
+
+
+def _require_weights(run: Path, tree: Path, *, adapter_only: bool) -> None:
+    """Refuse a tree without weights, or without one of the shards that its index names."""
+    index = tree / INDEX
+    if adapter_only:
+        needed = {ADAPTER[1]}
+    elif index.is_file():
+        needed = set(json.loads(index.read_text(encoding="utf-8")).get("weight_map", {}).values()) or {"weight_map"}
+    else:
+        needed = {"model.safetensors"}
+    if missing := sorted(name for name in needed if not (tree / name).is_file()):
+        raise PublishError(f"{run}: not a finished run: it lacks the weights {', '.join(missing)}; train it again")
 
 
 def files_of(folder: Path) -> tuple[str, ...]:

@@ -222,7 +222,6 @@ def test_nothing_but_the_allowed_files_goes_up_and_they_tell_no_place(hub, small
     for stray in ("checkpoints/step-1/optimizer.safetensors", "model/training_args.bin", "model/notes.json", ".env"):
         (run / stray).parent.mkdir(parents=True, exist_ok=True)
         (run / stray).write_text(str(tmp_path))
-    (run / "model" / "vocab.txt").symlink_to("/etc/hostname")
     publish(run)
     tree = hub.repositories["me/reviews"].tree()
     assert set(tree) == {*FILES, ".gitattributes"}
@@ -259,9 +258,27 @@ def lose(name):
     return lambda run: (run / name).unlink()
 
 
+def link(name):
+    def linked(run):
+        (run / name).unlink(missing_ok=True)
+        (run / name).symlink_to("/etc/hostname")
+
+    return linked
+
+
+def lose_a_shard(run):
+    (run / "model/model.safetensors").rename(run / "model/model-00001-of-00002.safetensors")
+    shards = {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}
+    (run / "model/model.safetensors.index.json").write_text(json.dumps({"weight_map": shards}))
+
+
 @pytest.mark.parametrize(
     ("damage", "licence", "reason"),
     [
+        (lose("model/model.safetensors"), "mit", r"lacks the weights model\.safetensors; train"),
+        (lose_a_shard, "mit", r"lacks the weights model-00002-of-00002\.safetensors; train"),
+        (link("model/model.safetensors"), "mit", r"model/model\.safetensors: a symbolic link"),
+        (link("model/vocab.txt"), "mit", r"model/vocab\.txt: a symbolic link"),
         (spoil("metrics.json", lambda text: re.sub(r'"accuracy": [\d.]+', '"accuracy": NaN', text)), "mit", "NaN"),
         (spoil("metrics.json", lambda text: text.replace('models": []', 'models": [""]')), "mit", "base_model"),
         (lose("metrics.json"), "mit", "not a finished run: it lacks metrics.json"),
@@ -272,13 +289,16 @@ def lose(name):
         (spoil("model/config.json", lambda text: text.replace("positive", "hf_" + "a" * 30)), "mit", "token"),
         (spoil("model/config.json", lambda text: text.replace("positive", f"{Path.home()}/x")), "mit", "folder of"),
     ],
-    ids=["nan", "base", "metrics", "config", "apache", "unknown", "none", "token", "place"],
+    ids=["weights", "shard", "linked weights", "link",
+         "nan", "base", "metrics", "config", "apache", "unknown", "none", "token", "place"],
 )  # fmt: skip
 def test_what_must_not_go_up_is_refused_before_the_network(hub, small, tmp_path, damage, licence, reason):
     run = shutil.copytree(small, tmp_path / "reviews")
     damage(run)
-    with pytest.raises(PublishError, match=reason):
-        publish(run, licence=licence)
+    for dry_run in (True, False):
+        with pytest.raises(PublishError, match=reason):
+            publish(run, licence=licence, dry_run=dry_run, output=tmp_path / "tree" if dry_run else None)
+        shutil.rmtree(tmp_path / "tree", ignore_errors=True)
     assert hub.asked == []
 
 
