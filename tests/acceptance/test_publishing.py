@@ -246,6 +246,60 @@ def test_a_relative_place_goes_by_its_name_too(hub, small, tmp_path, monkeypatch
     assert not [name for name, content in hub.repositories["me/reviews"].tree().items() if b"customers" in content]
 
 
+def public(run, tmp_path, **data):
+    """Configuration, metrics and card as they would be published of a run whose configuration names other places."""
+    run = shutil.copytree(run, tmp_path / "copy")
+    config, metrics = yaml.safe_load((run / "config.yaml").read_text()), json.loads((run / "metrics.json").read_text())
+    places = {split: data.get(split) for split in ("train", "validation", "test")}
+    config["data"].update(places)
+    for split, report in metrics["data"]["splits"].items():
+        place = places["train" if report["cut"] else split]
+        report["place"] = " + ".join(place.values()) if isinstance(place, dict) else place
+        report["origin"] = report["origin"] if report["cut"] else f"{report['place']}; limited"
+    metrics["data"]["warnings"] = [f"{metrics['data']['splits']['train']['place']}: labels differ by case"]
+    (run / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+    (run / "metrics.json").write_text(json.dumps(metrics))
+    done = publish(run, dry_run=True, output=tmp_path / "tree")
+    read = {name: (done.folder / name).read_text() for name in ("config.yaml", "metrics.json", "README.md")}
+    return yaml.safe_load(read["config.yaml"]), json.loads(read["metrics.json"]), "".join(read.values())
+
+
+@pytest.mark.parametrize(
+    ("place", "name"),
+    [
+        ("/mnt/My Docs/secret customer/a.csv", "a.csv"),
+        ("~/secret/a.csv", "a.csv"),
+        ("file:///secret/a.csv", "a.csv"),
+        (r"\\secret\share\a.csv", "a.csv"),
+        ("secret/deep/", "deep"),
+        ({"text": "/secret + more/a.txt", "label": "/secret/b.txt"}, "a.txt + b.txt"),
+    ],
+)
+def test_every_kind_of_place_goes_by_its_last_name(small, tmp_path, place, name):
+    config, metrics, whole = public(small, tmp_path, train=place)
+    assert metrics["data"]["splits"]["train"]["origin"] == f"{name}; limited"
+    assert metrics["data"]["warnings"] == [f"{name}: labels differ by case"]
+    train = config["data"]["train"]
+    assert (" + ".join(train.values()) if isinstance(train, dict) else train) == name
+    assert "secret" not in whole
+
+
+@pytest.mark.parametrize("place", [".", "~"])
+def test_a_short_place_changes_nothing_but_itself(small, tmp_path, place):
+    config, metrics, whole = public(small, tmp_path, train=place)
+    assert config["data"]["train"] == place
+    before = json.loads((small / "metrics.json").read_text())
+    assert (metrics["verdict"], metrics["test"]) == (before["verdict"], before["test"])
+    assert Path.home().name not in whole
+
+
+def test_a_linked_place_goes_by_the_name_of_the_link(small, tmp_path):
+    (tmp_path / "secret.csv").write_text("")
+    (tmp_path / "reviews.csv").symlink_to(tmp_path / "secret.csv")
+    config, _, whole = public(small, tmp_path, train=str(tmp_path / "reviews.csv"))
+    assert (config["data"]["train"], "secret" in whole) == ("reviews.csv", False)
+
+
 def spoil(name, change):
     def spoiled(run):
         text = (run / name).read_text()
@@ -272,6 +326,9 @@ def lose_a_shard(run):
     (run / "model/model.safetensors.index.json").write_text(json.dumps({"weight_map": shards}))
 
 
+PLACES = ("/mnt/my docs/a", "~/a", "~jane/a", "file:///a", r"\\srv\share", r"look in C:\a", "x /b/c d")
+
+
 @pytest.mark.parametrize(
     ("damage", "licence", "reason"),
     [
@@ -281,6 +338,11 @@ def lose_a_shard(run):
         (link("model/vocab.txt"), "mit", r"model/vocab\.txt: a symbolic link"),
         (spoil("metrics.json", lambda text: re.sub(r'"accuracy": [\d.]+', '"accuracy": NaN', text)), "mit", "NaN"),
         (spoil("metrics.json", lambda text: text.replace('models": []', 'models": [""]')), "mit", "base_model"),
+        *(
+            (spoil("config.yaml", lambda text, place=place: text.replace("group: null", f"group: '{place}'")), "mit",
+             r"config\.yaml: data\.group: shows a place of this machine")
+            for place in PLACES
+        ),
         (lose("metrics.json"), "mit", "not a finished run: it lacks metrics.json"),
         (lose("model/config.json"), "mit", "not a finished run: it lacks model/config.json"),
         (lambda run: None, "apache", r"the Hub does not know 'apache'.*Did you mean 'apache-2.0'"),
@@ -290,7 +352,7 @@ def lose_a_shard(run):
         (spoil("model/config.json", lambda text: text.replace("positive", f"{Path.home()}/x")), "mit", "folder of"),
     ],
     ids=["weights", "shard", "linked weights", "link",
-         "nan", "base", "metrics", "config", "apache", "unknown", "none", "token", "place"],
+         "nan", "base", *PLACES, "metrics", "config", "apache", "unknown", "none", "token", "place"],
 )  # fmt: skip
 def test_what_must_not_go_up_is_refused_before_the_network(hub, small, tmp_path, damage, licence, reason):
     run = shutil.copytree(small, tmp_path / "reviews")
