@@ -7,7 +7,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from nlp_transfer.errors import CheckpointError, PublishError
+from nlp_transfer.errors import PublishError, TransferError
 from nlp_transfer.network import REPOSITORY, download, quiet_bars, require_hub
 from nlp_transfer.prediction import load
 from nlp_transfer.probes import alike, read_probes
@@ -101,7 +101,7 @@ def _verify(run: Path, repo: str, commit: str) -> None:
     with tempfile.TemporaryDirectory(prefix="nlp-transfer-verify-") as cache:
         try:
             again = load(download(repo, commit, Path(cache))).predict(texts)
-        except CheckpointError as error:
+        except TransferError as error:
             raise PublishError(f"{repo} is published as {commit}, but it could not be read back: {error}") from None
     for text, before, after in zip(texts, said, again, strict=True):
         if not alike(before, after):

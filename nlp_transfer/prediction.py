@@ -4,7 +4,7 @@ import json
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import transformers
@@ -25,6 +25,7 @@ from nlp_transfer.sources.checkpoint import find_damage, quietly, refuse_nonfini
 from nlp_transfer.strategies.lora import with_adapter
 from nlp_transfer.task import Prediction, Scores, Task, Tokenizers, find_task
 
+T = TypeVar("T")
 log = logging.getLogger(__name__)
 NEEDED = (("config.json",), ("tokenizer_config.json",), ("tokenizer.json", "*.spm", "*.model", "vocab.*"))
 CHUNK = 256  # texts read ahead: enough to sort by length, few enough to stream
@@ -106,7 +107,7 @@ def open_run(root: Path) -> Predictor:
     config = load_config(root / "config.yaml")
     kind = find_task(config.task.name)
     if (root / ADAPTER[0]).is_file():
-        return _open_adapter(root, config)
+        return _loaded(root, lambda: _open_adapter(root, config))
     folder = root if _published(root) else root / "model"
     model, tokenizers = load_model(folder, kind(config.task).auto_class)
     names = {int(index): name for index, name in (model.config.id2label or {}).items()}
@@ -131,7 +132,7 @@ def _open_adapter(root: Path, config: RunConfig) -> Predictor:
     rows = Dataset.from_dict({role: [] for role in task.roles})
     model = with_adapter(task.build(source, rows, frozen=False).model, root)
     refuse_nonfinite(model, str(root))
-    tokenizer = quietly(lambda: AutoTokenizer.from_pretrained(root, trust_remote_code=False, local_files_only=True))
+    tokenizer = AutoTokenizer.from_pretrained(root, trust_remote_code=False, local_files_only=True)
     return Predictor(task, model, Tokenizers(tokenizer), config.data.columns)
 
 
@@ -141,8 +142,12 @@ def load_model(folder: Path, auto_class: str) -> tuple[PreTrainedModel, Tokenize
     Raises:
         CheckpointError: files are missing, damaged or do not belong together.
     """
+    return _loaded(folder, lambda: _open(folder, getattr(transformers, auto_class)))
+
+
+def _loaded(folder: Path, load: Callable[[], T]) -> T:
     try:
-        return quietly(lambda: _open(folder, getattr(transformers, auto_class)))
+        return quietly(load)
     except SafetensorError as error:
         raise CheckpointError(f"{folder}: the weights file is malformed or cut short: {error}") from None
     except SourceError as error:

@@ -44,6 +44,21 @@ def small(tmp_path_factory):
     return run_of(root / "reviews", task={"name": "sentiment"}, source=source, data=data)
 
 
+@pytest.fixture(scope="module")
+def adapter(server, tmp_path_factory):
+    """The tree of an adapter alone, and the folder of its base."""
+    root = tmp_path_factory.mktemp("adapter")
+    with pytest.MonkeyPatch.context() as patch:
+        server.clear()
+        connect(server, patch, root / "cache")
+        base = Path(save_checkpoint(root / "bert"))
+        server.make("me/base", files={path.name: path.read_bytes() for path in base.iterdir()})
+        source = {"kind": "checkpoint", "name": "me/base"}
+        sections = {"strategy": {"kind": "lora", "rank": 2}, "data": {"train": save_csv(root / "reviews.csv")}}
+        run = run_of(root / "reviews", task={"name": "sentiment"}, source=source, **sections)
+        return publish(run, adapter_only=True, dry_run=True, output=root / "tree").folder, base
+
+
 def publish(run, repo="me/reviews", **settings):
     return nlp_transfer.publish(run, repo, **{"licence": "mit", "verify": False, **settings})
 
@@ -376,6 +391,32 @@ def test_answers_that_differ_after_publishing_are_an_error_that_says_what_to_do(
     spoil("probes.jsonl", lambda text: re.sub(r'"negative": [\d.]+', '"negative": 0.123', text))(run)
     with pytest.raises(PublishError, match="do not use that commit; revert it on the Hub"):
         publish(run, verify=True)
+
+
+def cut_short(path):
+    path.write_bytes(path.read_bytes()[:100])
+
+
+def without_base(path):
+    path.write_text(path.read_text().replace("me/base", "me/nowhere"))
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        ("adapter_model.safetensors", cut_short),
+        ("config.yaml", without_base),
+        ("metrics.json", lambda path: path.write_text("{}")),
+        ("adapter_config.json", lambda path: path.write_text("{}")),
+        ("tokenizer.json", lambda path: path.unlink()),
+    ],
+)
+def test_a_damaged_adapter_is_a_damaged_model_and_says_which(hub, adapter, tmp_path, name, damage):
+    tree, base = adapter
+    hub.make("me/base", files={path.name: path.read_bytes() for path in base.iterdir()})
+    damage(shutil.copytree(tree, tmp_path / "tree") / name)
+    with pytest.raises(CheckpointError, match=r"tree|me/nowhere"):
+        nlp_transfer.load(tmp_path / "tree")
 
 
 # 35. Without a network.
