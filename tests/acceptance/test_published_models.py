@@ -11,6 +11,7 @@ from hub_server import HubServer
 from tiny import LABELS, config, save_checkpoint, save_csv, save_vectors, tokenizer
 
 import nlp_transfer
+from nlp_transfer.probes import alike
 
 
 def save_pairs(path):
@@ -91,12 +92,6 @@ def shelf(tmp_path_factory):
 def probes(root, name):
     lines = (root / name / "probes.jsonl").read_text().splitlines()
     return [json.loads(line) for line in lines]
-
-
-def alike(one, other):
-    if isinstance(one, dict):
-        return one.keys() == other.keys() and all(alike(one[key], other[key]) for key in one)
-    return abs(one - other) < 1e-4 if isinstance(one, float) else one == other
 
 
 OURS = """
