@@ -3,6 +3,7 @@
 nlp-transfer publish runs/reviews user/reviews
 """
 
+import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,13 +78,19 @@ def publish(
             raise PublishError(f"{target} holds something already; remove it or choose another with --output")
         write_publication(run, target, repo_id, licence=licence, adapter_only=adapter_only)
         return Publication(files_of(target), folder=target)
-    with tempfile.TemporaryDirectory(prefix="nlp-transfer-publish-") as place:
-        write_publication(run, Path(place), repo_id, licence=licence, adapter_only=adapter_only)
+    if output is not None:
+        raise PublishError("--output says where --dry-run writes; leave it out, or add --dry-run")
+    place = run / ".publish"  # not the system's temporary folder, which is often small
+    shutil.rmtree(place, ignore_errors=True)  # of a publication that was killed
+    try:
+        write_publication(run, place, repo_id, licence=licence, adapter_only=adapter_only)
         require_hub()
-        upload = Upload(repo_id, Path(place), revision or "main", message or f"Publish {run.resolve().name}")
+        upload = Upload(repo_id, place, revision or "main", message or f"Publish {run.resolve().name}")
         with quiet_bars():
             landed = upload.send(private=private, create_pr=create_pr)
-        files = files_of(Path(place))
+        files = files_of(place)
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
     if verify:
         _verify(run, repo_id, landed.commit)
     return Publication(files, url=landed.url, commit=landed.commit, changed=landed.changed)

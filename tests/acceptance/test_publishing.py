@@ -13,7 +13,7 @@ import pytest
 import yaml
 from hub_client import PATHS, command, connect, outside, run_of
 from hub_server import READER, STRANGER, WRITER, HubServer
-from tiny import LABELS, save_checkpoint, save_csv
+from tiny import LABELS, ROOT, save_checkpoint, save_csv
 
 import nlp_transfer
 from nlp_transfer.errors import CheckpointError, PublishError, SourceError
@@ -188,12 +188,56 @@ def test_a_branch_is_made_and_main_is_left_alone(hub, small):
         nlp_transfer.load("me/reviews", revision="third")
 
 
+def test_the_copy_that_goes_up_stands_in_the_run_folder_and_is_gone_afterwards(hub, small):
+    seen = []
+    hub.between = lambda: seen.extend(small.glob(".publish/model.safetensors"))
+    before = set(small.iterdir())
+    publish(small)
+    assert len(seen) == 1
+    assert set(small.iterdir()) == before
+
+
+def test_weights_that_have_changed_since_go_up_again(hub, small, tmp_path):
+    run = shutil.copytree(small, tmp_path / "reviews")
+    assert [publish(run).changed, publish(run).changed] == [True, False]
+    path = run / "model/model.safetensors"
+    path.write_bytes(path.read_bytes()[:-4] + b"abcd")
+    assert publish(run).changed
+    assert hub.repositories["me/reviews"].tree()["model.safetensors"] == path.read_bytes()
+
+
+def test_large_files_are_announced_for_the_branch_that_they_go_to(hub, small):
+    publish(small, revision="second")
+    assert hub.announced == {"second"}
+
+
 def test_private_makes_it_private_and_is_refused_where_it_is_public(hub, small):
     publish(small, "me/secret", private=True)
     assert hub.repositories["me/secret"].private
     publish(small)
     with pytest.raises(PublishError, match="is there and public"):
         publish(small, private=True)
+
+
+def test_a_request_that_hung_does_nothing_after_the_state_was_cleared(hub):
+    import http.client
+    import threading
+
+    def create():
+        client = http.client.HTTPConnection("127.0.0.1", hub.http.server_port, timeout=20)
+        client.request("POST", "/api/repos/create", json.dumps({"name": "late", "organization": "me"}),
+                       {"Authorization": f"Bearer {WRITER}"})  # fmt: skip
+        with pytest.raises((http.client.HTTPException, ConnectionError)):
+            client.getresponse()
+
+    hub.fail("create", "hang")
+    asking = threading.Thread(target=create)
+    asking.start()
+    assert hub.hanging.wait(20)
+    hub.clear()
+    asking.join(20)
+    assert not asking.is_alive()
+    assert hub.repositories == {}
 
 
 # 33. Tokens and permissions.
@@ -419,6 +463,21 @@ def test_a_damaged_adapter_is_a_damaged_model_and_says_which(hub, adapter, tmp_p
         nlp_transfer.load(tmp_path / "tree")
 
 
+def test_a_fetched_configuration_imports_no_module_but_one_loaded_by_hand_may(hub, small, tmp_path, monkeypatch):
+    (tmp_path / "chosen").mkdir()
+    (tmp_path / "chosen" / "__init__.py").write_text("")
+    shutil.copy(ROOT / "tasks/nlp_transfer_tasks/sentiment.py", tmp_path / "chosen" / "own.py")
+    monkeypatch.syspath_prepend(tmp_path)
+    tree = publish(small, dry_run=True, output=tmp_path / "tree").folder
+    spoil("config.yaml", lambda text: text.replace("name: sentiment", "name: chosen.own"))(tree)
+    hub.make("me/chosen", files={name: (tree / name).read_bytes() for name in FILES})
+    with pytest.raises(CheckpointError, match=r"task 'chosen\.own' .* is not run: .* load the folder itself: /"):
+        nlp_transfer.load("me/chosen")
+    assert "chosen" not in sys.modules
+    assert nlp_transfer.load(tree).predict(["a film"])
+    assert "chosen.own" in sys.modules
+
+
 # 35. Without a network.
 
 
@@ -430,6 +489,8 @@ def test_a_dry_run_writes_the_exact_tree_and_asks_nobody(hub, small, tmp_path):
     assert {name: (tmp_path / "tree" / name).read_bytes() for name in done.files} == {
         name: content for name, content in tree.items() if name != ".gitattributes"
     }
+    with pytest.raises(PublishError, match="--output says where --dry-run writes"):
+        publish(small, output=tmp_path / "other")
     with pytest.raises(PublishError, match="holds something already"):
         publish(small, dry_run=True, output=tmp_path / "tree")
 

@@ -9,11 +9,11 @@ from safetensors.torch import load_file, save_file
 from tiny import LABELS, Training, checkpoint, save_csv, vectors
 
 import nlp_transfer
-from nlp_transfer.probes import alike
 from nlp_transfer.errors import CheckpointError, ConfigError, TrainingError
 from nlp_transfer.folders import make_folder
 from nlp_transfer.models.classification import build_classifier
 from nlp_transfer.prediction import load_model
+from nlp_transfer.probes import alike
 from nlp_transfer.saving import save_model, write_json
 from nlp_transfer.task import Tokenizers
 
