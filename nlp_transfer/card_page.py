@@ -26,6 +26,7 @@ class Subject:
         licence: of the weights.
         adapter_only: only the adapter is there.
         composed: the decoder has a tokenizer of its own.
+        own_code: modelling files of ours are there, which `transformers` must be allowed to run.
     """
 
     config: RunConfig
@@ -37,6 +38,7 @@ class Subject:
     licence: str | None
     adapter_only: bool
     composed: bool
+    own_code: bool
 
     @property
     def task(self) -> Task:
@@ -91,7 +93,7 @@ def _usage(subject: Subject) -> str:
 def _plain_usage(subject: Subject) -> str | None:
     """How transformers opens the model without this package; None where it cannot use it."""
     place, example, options = repr(subject.weights), subject.task.example, subject.config.task
-    trust = ", trust_remote_code=True" if "auto_map" in subject.model else ""
+    trust = ", trust_remote_code=True" if subject.own_code else ""
     match subject.task.auto_class:
         case "AutoModelForSequenceClassification":
             cut = f"truncation=True, max_length={getattr(options, 'max_length', 512)}"

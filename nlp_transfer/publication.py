@@ -15,7 +15,7 @@ from nlp_transfer.card import card, check_card
 from nlp_transfer.card_page import Subject
 from nlp_transfer.config import load_config
 from nlp_transfer.errors import TOKEN, PublishError
-from nlp_transfer.layout import ADAPTER, ALLOWED, FINISHED, INDEX, MODEL, RUN, TARGET, TOKENIZER
+from nlp_transfer.layout import ADAPTER, ALLOWED, FINISHED, INDEX, MODEL, MODELLING, RUN, TARGET, TOKENIZER
 from nlp_transfer.saving import write_json
 from nlp_transfer.sources import BUNDLED
 
@@ -134,6 +134,7 @@ def subject(
         licence=licence or metrics["provenance"]["licence"],
         adapter_only=adapter_only,
         composed=(run / "model" / TARGET).is_dir(),
+        own_code=any((run / "model" / file.name).exists() for file in MODELLING),
     )
 
 

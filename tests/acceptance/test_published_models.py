@@ -174,6 +174,23 @@ def test_the_snippets_of_every_card_run_before_and_after_publishing(shelf, tmp_p
     assert stranger(SNIPPETS, json.dumps(blocks), server=server, home=tmp_path, PYTHONPATH=PATHS) == len(cards)
 
 
+ALONE = """
+import json, sys
+sys.modules["nlp_transfer"] = None
+exec(compile(sys.argv[1], "card", "exec"), {})
+print(1)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["translation-static", "static-cnn"])  # each in a process that has met no other model
+def test_transformers_alone_runs_the_snippet_of_a_model_on_word_vectors(shelf, tmp_path, name):
+    server, _ = shelf
+    card = server.repositories[f"me/{name}"].tree()["README.md"].decode()
+    snippet = re.findall(r"```python\n(.*?)```", card, re.DOTALL)[0]
+    assert stranger(ALONE, snippet, server=server, home=tmp_path) == 1
+
+
 def test_an_adapter_alone_names_its_base_and_holds_no_merged_weights(shelf):
     tree = shelf[0].repositories["me/adapter"].tree()
     assert "model.safetensors" not in tree
