@@ -59,6 +59,9 @@ class PublishError(TransferError):
     exit_code = 6
 
 
+LISTED = 30  # names that an error spells out
+
+
 def suggest(name: str, known: Iterable[str]) -> str:
     """Say what is known and which of it is nearest to `name`.
 
@@ -68,4 +71,5 @@ def suggest(name: str, known: Iterable[str]) -> str:
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=1)
     question = f" Did you mean '{near[0]}'?" if near else ""
-    return f"Known: {', '.join(names)}.{question}"
+    listed = ", ".join(names) if len(names) <= LISTED else f"{', '.join(names[:LISTED])} and {len(names) - LISTED} more"
+    return f"Known: {listed}.{question}"

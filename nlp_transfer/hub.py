@@ -8,7 +8,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from nlp_transfer.errors import PublishError, TransferError
+from nlp_transfer.errors import CheckpointError, PublishError, TransferError
 from nlp_transfer.network import REPOSITORY, download, quiet_bars, require_hub
 from nlp_transfer.prediction import load
 from nlp_transfer.probes import alike, read_probes
@@ -65,15 +65,20 @@ def publish(
         verify: fetch what was published and compare its answers with those of the run.
 
     Raises:
+        CheckpointError: no such run.
         PublishError: what is wrong with the run, the card, the token, the Hub or the network, and the way out.
     """
     run = Path(folder)
+    if not run.is_dir():
+        raise CheckpointError(f"{run}: no such run folder")
     if not REPOSITORY.fullmatch(repo_id):
         raise PublishError(f"'{repo_id}' is no id on the Hub: USER/NAME of letters, digits, '-', '_' and '.'")
     if create_pr and revision is not None:
         raise PublishError("--create-pr opens a pull request to main; leave out --revision")
     if dry_run:
         target = Path(output or run / "publish")
+        if output is None:
+            shutil.rmtree(target, ignore_errors=True)  # of an earlier dry run
         if target.exists() and (not target.is_dir() or any(target.iterdir())):
             raise PublishError(f"{target} holds something already; remove it or choose another with --output")
         write_publication(run, target, repo_id, licence=licence, adapter_only=adapter_only)

@@ -114,14 +114,17 @@ def download(repo: str, revision: str | None, cache: Path | None = None) -> Path
     place: dict[str, Any] = {"revision": revision, "allow_patterns": list(ALLOWED), "cache_dir": cache}
     try:
         with quiet_bars():
-            return Path(
-                patiently(
-                    lambda: snapshot_download(repo, local_files_only=not reachable, **place), refusal=CheckpointError
-                )
+            found = patiently(
+                lambda: snapshot_download(repo, local_files_only=not reachable, **place), refusal=CheckpointError
             )
     except CheckpointError as error:
         why = str(error) if reachable else "the Hub is switched off or out of reach, and the cache has no copy"
         raise CheckpointError(f"{name}: no folder here, and {why}") from None
+    if not Path(found, "config.yaml").is_file():
+        raise CheckpointError(
+            f"{name}: no model of nlp-transfer is there; is it on a branch or in a pull request? See --revision"
+        )
+    return Path(found)
 
 
 @contextlib.contextmanager

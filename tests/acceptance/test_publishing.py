@@ -534,3 +534,16 @@ def test_the_command_publishes_predicts_and_fails_with_code_6(hub, small, tmp_pa
     done = command("publish", small, "other/reviews", "--license", "mit", server=hub, home=tmp_path)
     assert (done.returncode, "no permission" in done.stderr) == (6, True), done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_dry_run_into_the_run_folder_can_be_repeated(small):
+    for _ in range(2):
+        done = publish(small, dry_run=True)
+        assert done.folder == small / "publish"
+
+
+def test_a_repository_without_a_model_on_its_branch_says_so(hub, small, tmp_path):
+    publish(small, create_pr=True)
+    done = command("predict", "me/reviews", server=hub, home=tmp_path)
+    assert done.returncode == 4
+    assert "me/reviews: no model of nlp-transfer is there; is it on a branch or in a pull request?" in done.stderr
