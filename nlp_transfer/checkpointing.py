@@ -42,7 +42,9 @@ class Checkpoint:
 def save_checkpoint(
     folder: Path, step: int, values: Mapping[str, Any], tensors: Mapping[str, Tensor], *, keep_last: int
 ) -> Path:
-    """Write `folder/step-N`, then remove all but the newest `keep_last`.
+    """Write `folder/step-N`, then remove all but the last `keep_last` of those up to N.
+
+    Those beyond N are of an attempt that was given up for an earlier checkpoint; they go too.
 
     Raises:
         TrainingError: no room, or the disk refuses; what was there before is as it was.
@@ -65,8 +67,11 @@ def save_checkpoint(
             _flush(folder)
     except (OSError, SafetensorError) as error:
         raise TrainingError(_refusal(folder, needed, error)) from None
-    for old in _all(folder)[keep_last:]:
-        shutil.rmtree(old, ignore_errors=True)
+    found = _all(folder)
+    kept = found[found.index(final) :][:keep_last]
+    for other in found:
+        if other not in kept:
+            shutil.rmtree(other, ignore_errors=True)
     return final
 
 

@@ -345,6 +345,14 @@ def test_a_run_resumes_from_the_checkpoint_that_is_named(place, tmp_path, during
     assert outcome(tmp_path / "run") == outcome(tmp_path / "whole")
 
 
+@pytest.mark.parametrize("keep_last", [1, 2])
+def test_saves_after_a_named_resume_stay_and_what_was_given_up_goes(tmp_path, keep_last):
+    for step in (200, 300, 400, 350, 380):  # resumed from 300
+        save(tmp_path, step, {"step": step}, TENSORS, keep_last=3 if step in (200, 300, 400) else keep_last)
+        assert newest_checkpoint(tmp_path).values["step"] == step
+    assert [path.name for path in sorted(tmp_path.iterdir())] == ["step-00000350", "step-00000380"][-keep_last:]
+
+
 @pytest.mark.parametrize("resume", ["auto", "nowhere"])
 def test_resume_without_a_run_is_refused(place, resume):
     with pytest.raises(ConfigError, match=f"--resume {resume}"):
