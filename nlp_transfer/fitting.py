@@ -19,7 +19,7 @@ from nlp_transfer.feature_store import cache_folder
 from nlp_transfer.history import History
 from nlp_transfer.precision import choose_precision
 from nlp_transfer.prepared import Prepared
-from nlp_transfer.resuming import CHECKPOINTS, Checkpoints, digest, flatten, refuse_changes
+from nlp_transfer.resuming import CHECKPOINTS, Checkpoints, digest, refuse_changes
 from nlp_transfer.saving import environment
 from nlp_transfer.strategies import Plan
 from nlp_transfer.training import Settings, Trainer
@@ -63,7 +63,6 @@ def open_checkpoints(
     def identity() -> dict[str, dict[str, Any]]:
         splits = prepared.splits.report.splits
         return {
-            "config": flatten(prepared.config.model_dump(mode="json")),
             "contents": {
                 **{f"data.{name} (contents)": split.fingerprint for name, split in splits.items()},
                 "source.name (weights)": digest(resting),

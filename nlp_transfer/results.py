@@ -10,11 +10,10 @@ from typing import Any
 
 from accelerate import PartialState
 
-from nlp_transfer.config import RunConfig, load_config
+from nlp_transfer.config import RunConfig
 from nlp_transfer.layout import FINISHED, PROBES
 from nlp_transfer.publication import write_card
 from nlp_transfer.report import Row
-from nlp_transfer.resuming import flatten, refuse_changes
 from nlp_transfer.saving import write_json
 from nlp_transfer.task import find_task
 
@@ -39,13 +38,7 @@ class RunResult:
 
 
 def finished(config: RunConfig, folder: Path) -> RunResult:
-    """The result of a run that was finished before, from its folder.
-
-    Raises:
-        ConfigError: it was made from another configuration.
-    """
-    before = load_config(folder / "config.yaml")
-    refuse_changes(flatten(before.model_dump(mode="json")), flatten(config.model_dump(mode="json")), folder)
+    """The result of a run that was finished before, from its folder."""
     metrics = json.loads((folder / FINISHED).read_text(encoding="utf-8"))
     row = Row(
         name=folder.name,

@@ -31,7 +31,7 @@ from nlp_transfer.resuming import (
     flatten,
     refuse_changes,
 )
-from nlp_transfer.saving import environment, save_model, write_json
+from nlp_transfer.saving import environment, save_model, write_json, write_whole
 from nlp_transfer.strategies import Plan, save_adapter
 from nlp_transfer.trainable import parameter_counts, trainable_table
 from nlp_transfer.training import flat
@@ -70,6 +70,8 @@ def run(
         wanted, named = resumable(resume, wanted)
     folder = agreed_folder(wanted, name, resume=resume is not None)
     with locked(folder) if PartialState().is_main_process else contextlib.nullcontext():
+        if (folder / "config.yaml").exists():
+            refuse_changes(_values(load_config(folder / "config.yaml")), _values(checked), folder)
         if (folder / FINISHED).exists():
             return finished(checked, folder)
         try:
@@ -83,6 +85,10 @@ def run(
             if not out_of_memory(error):
                 raise
             raise TrainingError(f"out of memory; try {WAYS_OUT}") from error
+
+
+def _values(config: RunConfig) -> dict[str, Any]:
+    return flatten(config.model_dump(mode="json"))
 
 
 def agreed_folder(wanted: str | Path | None, name: str, *, resume: bool = False) -> Path:
@@ -99,7 +105,7 @@ def agreed_folder(wanted: str | Path | None, name: str, *, resume: bool = False)
 def _run_seeds(config: RunConfig, folder: Path, *, progress: bool) -> list[RunResult]:
     """One run per seed, in a subfolder each; those that an earlier attempt finished are taken as they are."""
     if PartialState().is_main_process:
-        (folder / "config.yaml").write_text(render(config), encoding="utf-8")
+        write_whole(folder / "config.yaml", render(config))
     results = []
     for seed in config.training.seeds or ():
         training = config.training.model_copy(update={"seed": seed, "seeds": None})
@@ -114,8 +120,6 @@ def _run_seeds(config: RunConfig, folder: Path, *, progress: bool) -> list[RunRe
 def _run_one(config: RunConfig, folder: Path, named: Path | None = None, *, progress: bool) -> RunResult:
     clock = _Clock()
     start = find_start(folder, named)
-    if start is not None:  # the files that the configuration names may differ too; that is known when they are read
-        refuse_changes(start.values["identity"]["config"], flatten(config.model_dump(mode="json")), folder)
     accelerator = make_accelerator(config, folder)
     prepared = prepare(config)
     plan = prepared.plan()
@@ -185,7 +189,7 @@ def _announce(prepared: Prepared, plan: Plan, folder: Path) -> None:
     for warning in prepared.warnings:
         log.warning("%s", warning)
     log.info("%s", trainable_table(plan))
-    (folder / "config.yaml").write_text(render(prepared.config), encoding="utf-8")
+    write_whole(folder / "config.yaml", render(prepared.config))
     write_json(folder / "environment.json", environment())
 
 

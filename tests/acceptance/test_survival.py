@@ -486,6 +486,16 @@ def test_another_configuration_is_refused_with_the_keys_that_differ(stopped):
     ]
 
 
+def test_another_configuration_is_refused_before_there_is_a_checkpoint(place, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("nlp_transfer.running.measure_baselines", lambda _: signal.raise_signal(signal.SIGINT))
+        run(config(place), tmp_path / "run")
+    before = (tmp_path / "run" / "config.yaml").read_bytes()
+    with pytest.raises(ConfigError, match=r"training\.epochs: 2 before, 9 now"):
+        run(config(place, epochs=9), tmp_path / "run", resume="auto")
+    assert (tmp_path / "run" / "config.yaml").read_bytes() == before
+
+
 def test_other_data_under_the_same_name_are_refused(stopped):
     text = (stopped / "data.csv").read_text()
     (stopped / "data.csv").write_text(text.replace("film", "movie"))
