@@ -15,7 +15,7 @@ from accelerate.state import PartialState
 from accelerate.utils import broadcast_object_list
 
 from nlp_transfer.config import RunConfig, load_config, render
-from nlp_transfer.errors import StoppedError, TrainingError
+from nlp_transfer.errors import ConfigError, StoppedError, TrainingError
 from nlp_transfer.fitting import brief, make_accelerator, open_checkpoints, train
 from nlp_transfer.folders import locked, make_folder, resumable
 from nlp_transfer.layout import FINISHED
@@ -68,6 +68,8 @@ def run(
     wanted, named = output or checked.output, None
     if resume is not None:
         wanted, named = resumable(resume, wanted)
+    if named and checked.training.seeds:
+        raise ConfigError(f"--resume {named}: a run of several seeds goes on as a whole; name its folder")
     folder = agreed_folder(wanted, name, resume=resume is not None)
     with locked(folder) if PartialState().is_main_process else contextlib.nullcontext():
         if (folder / "config.yaml").exists():

@@ -195,6 +195,17 @@ def test_runs_of_several_seeds_go_on_with_the_seed_that_was_stopped(place, tmp_p
     assert seeds[0] == seeds[1]
 
 
+def test_runs_of_several_seeds_do_not_go_on_from_a_checkpoint_of_one(place, tmp_path, during):
+    during(9, send(signal.SIGTERM))
+    with pytest.raises(StoppedError):
+        run(config(place, epochs=1, seeds=[0, 1]), tmp_path / "run")
+    before = (tmp_path / "run" / "seed-1" / "config.yaml").read_bytes()
+    named = tmp_path / "run" / "seed-1" / "checkpoints" / "step-00000002"
+    with pytest.raises(ConfigError, match=f"--resume {re.escape(str(named))}: a run of several seeds"):
+        nlp_transfer.run(config(place, epochs=1, seeds=[0, 1]), resume=named, progress=False)
+    assert (tmp_path / "run" / "seed-1" / "config.yaml").read_bytes() == before
+
+
 def test_checkpoints_come_every_so_many_steps_and_a_finished_run_keeps_none(place, tmp_path, during):
     seen = []
     folder = tmp_path / "run" / "checkpoints"
