@@ -61,8 +61,8 @@ def save_checkpoint(
             fresh.mkdir()
             _write(fresh, values, tensors)
             final = folder / f"step-{step:08d}"
-            if final.exists():  # damaged, or it would have been resumed from
-                final.rename(Path(name, "damaged"))
+            if final.exists():  # damaged, given up, or of before this step's validation
+                final.rename(Path(name, "replaced"))
             fresh.rename(final)
             _flush(folder)
     except (OSError, SafetensorError) as error:

@@ -21,6 +21,7 @@ from nlp_transfer.precision import choose_precision
 from nlp_transfer.prepared import Prepared
 from nlp_transfer.resuming import CHECKPOINTS, Checkpoints, digest, refuse_changes
 from nlp_transfer.saving import environment
+from nlp_transfer.stopping import noted_signals
 from nlp_transfer.strategies import Plan
 from nlp_transfer.training import Settings, Trainer
 
@@ -119,19 +120,21 @@ def train(
     if prepared.task.sample and len(rows) > prepared.task.sample:
         rows = rows.shuffle(seed=0).select(range(prepared.task.sample))
         validation = prepared.task.encode(rows, prepared.tokenizers)
-    trainer = Trainer(
-        plan=plan,
-        task=prepared.task,
-        train=prepared.encoded["train"],
-        validation=validation,
-        validation_rows=rows,
-        tokenizers=prepared.tokenizers,
-        accelerator=accelerator,
-        settings=settings,
-        record=record,
-        checkpoints=checkpoints,
-    )
-    history = trainer.fit()
+    with noted_signals() as signals:
+        trainer = Trainer(
+            plan=plan,
+            task=prepared.task,
+            train=prepared.encoded["train"],
+            validation=validation,
+            validation_rows=rows,
+            tokenizers=prepared.tokenizers,
+            accelerator=accelerator,
+            settings=settings,
+            record=record,
+            checkpoints=checkpoints,
+            signals=signals,
+        )
+        history = trainer.fit()
     for tracker in accelerator.trackers:  # end_training would also part the processes, who have more to do
         tracker.finish()
     return history

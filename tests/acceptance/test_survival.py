@@ -28,6 +28,7 @@ from nlp_transfer.checkpointing import save_checkpoint as save
 from nlp_transfer.errors import CheckpointError, ConfigError, SourceError, StoppedError, TrainingError
 from nlp_transfer.folders import locked
 from nlp_transfer.stepping import Stepper
+from nlp_transfer.training import Trainer
 
 STRATEGIES = {
     "full": {"kind": "full"},
@@ -145,8 +146,13 @@ def test_the_same_configuration_twice_leaves_the_same_bytes(place, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("strategy", "source"),
-    [*((name, "bert") for name in STRATEGIES), ("full", "table"), ("lora", "table"), ("full", "bag")],
+    ("strategy", "source"),  # a head that is solved takes no steps
+    [
+        *((name, "bert") for name in STRATEGIES if name != "solved"),
+        ("full", "table"),
+        ("lora", "table"),
+        ("full", "bag"),
+    ],
 )
 def test_a_run_that_is_stopped_and_resumed_equals_one_that_is_not(place, tmp_path, during, strategy, source):
     wanted = config(place, strategy, source)
@@ -155,12 +161,42 @@ def test_a_run_that_is_stopped_and_resumed_equals_one_that_is_not(place, tmp_pat
         [1, 6, 1, 3]
     ):  # the first step, the last of an epoch, the first of the next, mid-epoch
         during(step, send(signal.SIGTERM))
-        if strategy == "solved":  # a head that is solved takes no steps
-            break
         with pytest.raises(StoppedError, match="terminated after step"):
             run(wanted, tmp_path / "parts", **({"resume": "auto"} if count else {}))
     during(-1, None)
     run(wanted, tmp_path / "parts", resume="auto")
+    assert outcome(tmp_path / "parts") == outcome(tmp_path / "whole")
+
+
+@pytest.mark.parametrize(
+    ("strategy", "method", "call"),
+    [
+        ("full", "validate", 1),
+        ("full", "validate", 2),  # after the last step of all
+        ("solved", "validate", 1),  # the only step
+        ("lp_ft", "validate", 1),  # solved, then trained
+        ("ulmfit", "_units", 2),  # activations for the second phase
+        ("frozen", "_units", 1),
+    ],
+)
+def test_a_run_that_is_stopped_between_two_steps_goes_on_from_there(
+    place, tmp_path, monkeypatch, caplog, strategy, method, call
+):
+    wanted = config(place, strategy)
+    run(wanted, tmp_path / "whole")
+    original, count = getattr(Trainer, method), iter(range(1, 100))
+
+    def struck(self, *arguments):
+        if next(count) == call:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return original(self, *arguments)
+
+    monkeypatch.setattr(Trainer, method, struck)
+    with pytest.raises(StoppedError, match=r"terminated after step \d+; go on with"):
+        run(wanted, tmp_path / "parts")
+    caplog.set_level(logging.INFO)
+    run(wanted, tmp_path / "parts", resume="auto")
+    assert "resumed at step" in caplog.text
     assert outcome(tmp_path / "parts") == outcome(tmp_path / "whole")
 
 
@@ -498,9 +534,10 @@ def test_another_configuration_is_refused_with_the_keys_that_differ(stopped):
 
 
 def test_another_configuration_is_refused_before_there_is_a_checkpoint(place, tmp_path, monkeypatch):
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch:
         patch.setattr("nlp_transfer.running.measure_baselines", lambda _: signal.raise_signal(signal.SIGINT))
-        run(config(place), tmp_path / "run")
+        with pytest.raises(KeyboardInterrupt):
+            run(config(place), tmp_path / "run")
     before = (tmp_path / "run" / "config.yaml").read_bytes()
     with pytest.raises(ConfigError, match=r"training\.epochs: 2 before, 9 now"):
         run(config(place, epochs=9), tmp_path / "run", resume="auto")
