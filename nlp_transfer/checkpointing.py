@@ -64,7 +64,7 @@ def save_checkpoint(
             if final.exists():  # damaged, given up, or of before this step's validation
                 final.rename(Path(name, "replaced"))
             fresh.rename(final)
-            _flush(folder)
+            flush(folder)
     except (OSError, SafetensorError) as error:
         raise TrainingError(_refusal(folder, needed, error)) from None
     found = _all(folder)
@@ -81,10 +81,11 @@ def _write(folder: Path, values: Mapping[str, Any], tensors: Mapping[str, Tensor
     files = {name: _digest(folder / name) for name in (VALUES, TENSORS)}
     (folder / MANIFEST).write_text(json.dumps({"format": FORMAT, "sha256": files}), encoding="utf-8")
     for path in (*folder.iterdir(), folder):
-        _flush(path)
+        flush(path)
 
 
-def _flush(path: Path) -> None:
+def flush(path: Path) -> None:
+    """Have the system write a file, or a folder's names, to the disk before this returns."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

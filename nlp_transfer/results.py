@@ -10,6 +10,7 @@ from typing import Any
 
 from accelerate import PartialState
 
+from nlp_transfer.checkpointing import flush
 from nlp_transfer.config import RunConfig
 from nlp_transfer.layout import FINISHED, PROBES
 from nlp_transfer.publication import write_card
@@ -69,11 +70,18 @@ def combine(config: RunConfig, folder: Path, results: Sequence[RunResult]) -> Ru
         if (best.folder / name).exists():
             (best.folder / name).rename(folder / name)
     metrics = {**best.metrics, "seeds": {"values": list(config.training.seeds or ()), **spread}}
-    write_card(folder, metrics)
-    write_json(folder / FINISHED, metrics)
+    finish(folder, metrics)
     return dataclasses.replace(
         best, folder=folder, metrics=metrics, row=dataclasses.replace(best.row, name=folder.name)
     )
+
+
+def finish(folder: Path, metrics: dict[str, Any]) -> None:
+    """Write card and metrics; all that the folder holds is on the disk before its last name says so."""
+    write_card(folder, metrics)
+    for path in (*folder.rglob("*"), folder):
+        flush(path)
+    write_json(folder / FINISHED, metrics)
 
 
 def _numbers(result: RunResult, split: str) -> list[str]:

@@ -23,9 +23,8 @@ from nlp_transfer.measuring import measure_baselines, predict_split, verify, wri
 from nlp_transfer.memory import WAYS_OUT, out_of_memory
 from nlp_transfer.prepared import Prepared, prepare
 from nlp_transfer.provenance import provenance
-from nlp_transfer.publication import write_card
 from nlp_transfer.report import Row, verdicts
-from nlp_transfer.results import RunResult, combine, finished
+from nlp_transfer.results import RunResult, combine, finish, finished
 from nlp_transfer.resuming import (
     find_start,
     flatten,
@@ -178,8 +177,7 @@ def _run_one(config: RunConfig, folder: Path, named: Path | None = None, *, prog
         **_seen(prepared),
     }
     if accelerator.is_main_process:
-        write_card(folder, metrics)
-        write_json(folder / FINISHED, metrics)
+        finish(folder, metrics)
         shutil.rmtree(checkpoints.folder, ignore_errors=True)
     shown = prepared.task.shown
     lines = [f"test: {one.label}: {brief({name: one.test[name] for name in shown})}" for one in (*baselines, row)]

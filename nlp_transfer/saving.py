@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from transformers import PretrainedConfig, PreTrainedModel
 
+from nlp_transfer.checkpointing import flush
 from nlp_transfer.errors import TrainingError
 from nlp_transfer.layout import MODELLING, TARGET
 from nlp_transfer.modeling.pooled import PooledConfig
@@ -99,10 +100,12 @@ def write_json(path: Path, values: Any) -> None:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write through a temporary file, so that a reader sees all or nothing."""
+    """Write through a temporary file, so that a reader sees all or nothing, also after a crash."""
     fresh = path.with_name(f".{path.name}.tmp")
     fresh.write_text(text, encoding="utf-8")
+    flush(fresh)
     fresh.replace(path)
+    flush(path.parent)
 
 
 def _nonfinite(values: Any, path: str = "") -> str:

@@ -295,6 +295,27 @@ def test_a_save_that_is_killed_at_any_moment_leaves_the_newest_whole_checkpoint(
     assert not list(tmp_path.glob(".tmp-*"))
 
 
+def test_a_finished_run_is_on_the_disk_before_its_checkpoints_go(place, tmp_path, monkeypatch):
+    flushed, fsync, rmtree = set(), os.fsync, shutil.rmtree
+    seen = []
+
+    def noting(descriptor):
+        fsync(descriptor)
+        flushed.add(os.fstat(descriptor).st_ino)
+
+    def removing(path, *arguments, **settings):
+        if path == tmp_path / "run" / "checkpoints":
+            kept = [one for one in (tmp_path / "run").rglob("*") if path not in one.parents and one.name != ".lock"]
+            seen.extend(one.name for one in [*kept, tmp_path / "run"] if one.stat().st_ino not in flushed)
+            seen.append(any(one.name == "model.safetensors" for one in kept))
+        rmtree(path, *arguments, **settings)
+
+    monkeypatch.setattr("os.fsync", noting)
+    monkeypatch.setattr("shutil.rmtree", removing)
+    run(config(place, "lora", epochs=1), tmp_path / "run")
+    assert seen == [True]
+
+
 @pytest.mark.slow
 def test_a_run_that_is_killed_again_and_again_ends_as_one_that_is_not(place, tmp_path):
     wanted = config(place, "ulmfit", checkpoint={"steps": 1})
