@@ -4,7 +4,6 @@ import functools
 import importlib.util
 import json
 import logging
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from nlp_transfer.feature_store import cache_folder
 from nlp_transfer.history import History
 from nlp_transfer.precision import choose_precision
 from nlp_transfer.prepared import Prepared
+from nlp_transfer.report import brief
 from nlp_transfer.resuming import CHECKPOINTS, Checkpoints, digest, refuse_changes
 from nlp_transfer.saving import environment
 from nlp_transfer.stopping import noted_signals
@@ -138,8 +138,3 @@ def train(
     for tracker in accelerator.trackers:  # end_training would also part the processes, who have more to do
         tracker.finish()
     return history
-
-
-def brief(numbers: Mapping[str, float]) -> str:
-    """Scores in one line."""
-    return ", ".join(f"{name} {value:.4f}" for name, value in numbers.items())

@@ -16,15 +16,15 @@ from accelerate.utils import broadcast_object_list
 
 from nlp_transfer.config import RunConfig, load_config, render
 from nlp_transfer.errors import ConfigError, StoppedError, TrainingError
-from nlp_transfer.fitting import brief, make_accelerator, open_checkpoints, train
+from nlp_transfer.fitting import make_accelerator, open_checkpoints, train
 from nlp_transfer.folders import locked, make_folder, resumable
 from nlp_transfer.layout import FINISHED
 from nlp_transfer.measuring import measure_baselines, predict_split, verify, write_predictions
 from nlp_transfer.memory import WAYS_OUT, out_of_memory
 from nlp_transfer.prepared import Prepared, prepare
 from nlp_transfer.provenance import provenance
-from nlp_transfer.report import Row, verdicts
-from nlp_transfer.results import RunResult, combine, finish, finished
+from nlp_transfer.report import brief
+from nlp_transfer.results import RunResult, combine, describe, finish, finished
 from nlp_transfer.resuming import (
     find_start,
     flatten,
@@ -74,7 +74,9 @@ def run(
         if (folder / "config.yaml").exists():
             refuse_changes(_values(load_config(folder / "config.yaml")), _values(checked), folder)
         if (folder / FINISHED).exists():
-            return finished(checked, folder)
+            before = finished(checked, folder)
+            said = f"{folder} holds a finished run; there is nothing to resume\n{before.summary}"
+            return dataclasses.replace(before, summary=said)
         try:
             if checked.training.seeds:
                 return combine(checked, folder, _run_seeds(checked, folder, progress=progress))
@@ -145,27 +147,17 @@ def _run_one(config: RunConfig, folder: Path, named: Path | None = None, *, prog
     if accelerator.mixed_precision != "no" or prepared.task.sample:
         scores = prepared.task.score(predict_split(prepared, model, "validation", plan), prepared.splits.validation)
     clock.lap("evaluation")
-    row = Row(
-        name=folder.name,
-        source=prepared.source_name,
-        strategy=config.strategy.kind,
-        scratch=prepared.source.scratch,
-        **sizes,
-        seconds=clock.seconds["training"],
-        validation=scores,
-        test=prepared.task.score(said, prepared.splits.test),
-        correct=prepared.task.hits(said, prepared.splits.test),
-    )
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
         save_model(model, prepared.tokenizers, folder / "model")
         write_predictions(folder / "predictions.jsonl", said, prepared.splits.test)
         verify(folder, prepared, model)
     clock.lap("saving")
-    verdict = verdicts([row], baselines, task=type(prepared.task))
+    test = prepared.splits.test
+    hits = {"run": prepared.task.hits(said, test), "baselines": {one.name: one.correct for one in baselines}}
     metrics = {
-        "validation": row.validation,
-        "test": row.test,
+        "validation": scores,
+        "test": prepared.task.score(said, test),
         "selection": {"metric": prepared.task.selection, "split": "validation", "best": history.best},
         "parameters": sizes,
         "seconds": clock.total(),
@@ -173,15 +165,13 @@ def _run_one(config: RunConfig, folder: Path, named: Path | None = None, *, prog
         "seed": config.training.seed,
         "precision": accelerator.mixed_precision.replace("no", "fp32"),
         "steps": history.steps,
-        "verdict": verdict,
         **_seen(prepared),
     }
+    result = describe(config, folder, metrics, hits)
     if accelerator.is_main_process:
-        finish(folder, metrics)
+        finish(result)
         shutil.rmtree(checkpoints.folder, ignore_errors=True)
-    shown = prepared.task.shown
-    lines = [f"test: {one.label}: {brief({name: one.test[name] for name in shown})}" for one in (*baselines, row)]
-    return RunResult(folder, metrics, "\n".join([*lines, *verdict]), row, baselines)
+    return result
 
 
 def _announce(prepared: Prepared, plan: Plan, folder: Path) -> None:

@@ -1,6 +1,7 @@
 """Runs that are stopped go on as if they had not been; promises 1 to 13 of docs/reliability.md."""
 
 import contextlib
+import dataclasses
 import hashlib
 import json
 import logging
@@ -229,6 +230,20 @@ def test_runs_of_several_seeds_go_on_with_the_seed_that_was_stopped(place, tmp_p
     assert outcome(tmp_path / "parts") == outcome(tmp_path / "whole")
     seeds = [json.loads((tmp_path / name / "metrics.json").read_text())["seeds"] for name in ("whole", "parts")]
     assert seeds[0] == seeds[1]
+
+
+@pytest.mark.parametrize("seeds", [None, [0, 1]])
+def test_a_finished_run_says_later_what_it_said_then(place, tmp_path, seeds):
+    wanted = config(place, "full", "table", epochs=1, seeds=seeds)
+    done = run(wanted, tmp_path / "run")
+    again = run(wanted, tmp_path / "run", resume="auto")
+    assert again.summary.splitlines()[1:] == done.summary.splitlines()
+    assert again.row == dataclasses.replace(done.row, source="v.txt + cnn")
+    assert again.baselines == done.baselines
+    if seeds:
+        spread = done.metrics["seeds"]["test"]["accuracy"]
+        mean = f"accuracy {spread['mean']:.4f} ± {spread['standard_deviation']:.4f}"
+        assert f"test: over seeds 0, 1: {mean}" in done.summary
 
 
 def test_runs_of_several_seeds_do_not_go_on_from_a_checkpoint_of_one(place, tmp_path, during):
