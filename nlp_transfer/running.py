@@ -5,7 +5,7 @@ import dataclasses
 import logging
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from accelerate.utils import broadcast_object_list
 from nlp_transfer.config import RunConfig, load_config, render
 from nlp_transfer.errors import ConfigError, StoppedError, TrainingError
 from nlp_transfer.fitting import make_accelerator, open_checkpoints, train
-from nlp_transfer.folders import locked, make_folder, resumable
+from nlp_transfer.folders import make_folder, resumable
 from nlp_transfer.layout import FINISHED
 from nlp_transfer.measuring import measure_baselines, predict_split, verify, write_predictions
 from nlp_transfer.memory import WAYS_OUT, out_of_memory
@@ -36,6 +36,7 @@ from nlp_transfer.trainable import parameter_counts, trainable_table
 from nlp_transfer.training import flat
 
 PATIENCE = timedelta(minutes=10)  # with a process that does not answer
+LEFT = ("config.yaml",)  # by an attempt that got as far as to train
 log = logging.getLogger(__name__)
 
 
@@ -69,40 +70,52 @@ def run(
         wanted, named = resumable(resume, wanted)
     if named and checked.training.seeds:
         raise ConfigError(f"--resume {named}: a run of several seeds goes on as a whole; name its folder")
-    folder = agreed_folder(wanted, name, resume=resume is not None)
-    with locked(folder) if PartialState().is_main_process else contextlib.nullcontext():
-        if (folder / "config.yaml").exists():
-            refuse_changes(_values(load_config(folder / "config.yaml")), _values(checked), folder)
-        if (folder / FINISHED).exists():
-            before = finished(checked, folder)
-            said = f"{folder} holds a finished run; there is nothing to resume\n{before.summary}"
-            return dataclasses.replace(before, summary=said)
-        try:
-            if checked.training.seeds:
-                return combine(checked, folder, _run_seeds(checked, folder, progress=progress))
-            return _run_one(checked, folder, named, progress=progress)
-        except StoppedError as stopped:
-            way_out = f"{stopped}; go on with the same command and --resume {folder}"
-            raise StoppedError(way_out, stopped.number) from None
-        except (RuntimeError, MemoryError) as error:
-            if not out_of_memory(error):
-                raise
-            raise TrainingError(f"out of memory; try {WAYS_OUT}") from error
+    with agreed_folder(wanted, name, left=LEFT if resume is not None else ()) as folder, advice(folder):
+        return run_in(folder, checked, named, progress=progress)
+
+
+def run_in(folder: Path, config: RunConfig, named: Path | None = None, *, progress: bool) -> RunResult:
+    """Run in a folder that is held; what an earlier attempt has done there is taken as it is."""
+    if (folder / "config.yaml").exists():
+        refuse_changes(_values(load_config(folder / "config.yaml")), _values(config), folder)
+    if (folder / FINISHED).exists():
+        before = finished(config, folder)
+        said = f"{folder} holds a finished run; there is nothing to resume\n{before.summary}"
+        return dataclasses.replace(before, summary=said)
+    try:
+        if config.training.seeds:
+            return combine(config, folder, _run_seeds(config, folder, progress=progress))
+        return _run_one(config, folder, named, progress=progress)
+    except (RuntimeError, MemoryError) as error:
+        if not out_of_memory(error):
+            raise
+        raise TrainingError(f"out of memory; try {WAYS_OUT}") from error
 
 
 def _values(config: RunConfig) -> dict[str, Any]:
     return flatten(config.model_dump(mode="json"))
 
 
-def agreed_folder(wanted: str | Path | None, name: str, *, resume: bool = False) -> Path:
-    """The run folder, made by the main process and told to the others."""
+@contextlib.contextmanager
+def advice(folder: Path) -> Iterator[None]:
+    """Tell who stops a command how to go on with it."""
+    try:
+        yield
+    except StoppedError as stopped:
+        way_out = f"{stopped}; go on with the same command and --resume {folder}"
+        raise StoppedError(way_out, stopped.number) from None
+
+
+@contextlib.contextmanager
+def agreed_folder(wanted: str | Path | None, name: str, *, left: Collection[str] = ()) -> Iterator[Path]:
+    """The run folder, made and held by the main process and told to the others; see `make_folder`."""
     # On the CPU by choice, or CPU processes would not find each other; what a process waits for the others is bounded.
     state = PartialState(cpu=not torch.accelerator.is_available(), timeout=PATIENCE)
-    folders = [make_folder(wanted, name, resume=resume) if state.is_main_process else None]
-    folder: Path | None = broadcast_object_list(folders)[0]
-    if folder is None:
-        raise TrainingError("the main process did not say where the run folder is")
-    return folder
+    with make_folder(wanted, name, left=left) if state.is_main_process else contextlib.nullcontext() as made:
+        folder: Path | None = broadcast_object_list([made])[0]
+        if folder is None:
+            raise TrainingError("the main process did not say where the run folder is")
+        yield folder
 
 
 def _run_seeds(config: RunConfig, folder: Path, *, progress: bool) -> list[RunResult]:

@@ -27,7 +27,7 @@ from nlp_transfer import cli
 from nlp_transfer.checkpointing import load_checkpoint, newest_checkpoint
 from nlp_transfer.checkpointing import save_checkpoint as save
 from nlp_transfer.errors import CheckpointError, ConfigError, SourceError, StoppedError, TrainingError
-from nlp_transfer.folders import locked
+from nlp_transfer.folders import locked, make_folder
 from nlp_transfer.stepping import Stepper
 from nlp_transfer.training import Trainer
 
@@ -255,6 +255,36 @@ def test_runs_of_several_seeds_do_not_go_on_from_a_checkpoint_of_one(place, tmp_
     with pytest.raises(ConfigError, match=f"--resume {re.escape(str(named))}: a run of several seeds"):
         nlp_transfer.run(config(place, epochs=1, seeds=[0, 1]), resume=named, progress=False)
     assert (tmp_path / "run" / "seed-1" / "config.yaml").read_bytes() == before
+
+
+def test_a_comparison_goes_on_where_it_was_stopped(place, tmp_path, during, capfd, caplog):
+    configs = []
+    for name, changes in {"one": {}, "two": {"scratch": True}, "three": {}}.items():
+        wanted = config(place, "full", "table", epochs=1, learning_rate=0.001 if name == "three" else 0.01)
+        save_csv(tmp_path / "data.csv", 240)
+        wanted |= {"data": {"train": str(tmp_path / "data.csv")}, "source": wanted["source"] | changes}
+        configs.append(tmp_path / f"{name}.yaml")
+        configs[-1].write_text(json.dumps(wanted))
+    whole = nlp_transfer.compare(configs, output=tmp_path / "whole", progress=False)
+    steps = json.loads((tmp_path / "whole" / "one" / "metrics.json").read_text())["steps"]
+    during(steps + 2, send(signal.SIGTERM))  # in the second run
+    parts = tmp_path / "parts"
+    assert wait_for(forked(lambda: command("compare", *configs, "--output", parts))) == 143
+    said = capfd.readouterr().err.splitlines()[-1]
+    assert said == f"error: terminated after step 2; go on with the same command and --resume {parts}"
+    during(-1, None)
+    kept = (parts / "one" / "model" / "model.safetensors").stat().st_mtime_ns
+    caplog.set_level(logging.INFO)
+    resumed = nlp_transfer.compare(configs, resume=parts, progress=False)
+    assert caplog.text.count("resumed at step 2") == 1
+    assert (parts / "one" / "model" / "model.safetensors").stat().st_mtime_ns == kept
+    assert resumed.verdicts == whole.verdicts
+    timeless = [[dataclasses.replace(row, seconds=0) for row in one.rows] for one in (whole, resumed)]
+    assert timeless[0] == timeless[1]
+    assert wait_for(forked(lambda: command("compare", *configs, "--output", parts, "--resume", "auto"))) == 0
+    metrics = [json.loads((one / "one" / "metrics.json").read_text()) for one in (tmp_path / "whole", parts)]
+    assert metrics[0]["verdict"] == metrics[1]["verdict"]
+    assert "controls" in metrics[1]
 
 
 def test_checkpoints_come_every_so_many_steps_and_a_finished_run_keeps_none(place, tmp_path, during):
@@ -496,6 +526,31 @@ def test_a_second_run_on_a_folder_in_use_is_refused_by_process_and_host(place, t
     assert (tmp_path / ".lock").exists()
     run(config(place, epochs=1), tmp_path)  # what a dead process left does not count
     assert not (tmp_path / ".lock").exists()
+
+
+def test_two_runs_that_start_together_take_two_folders(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    start = time.time() + 0.1
+
+    def take():
+        time.sleep(max(0, start - time.time()))
+        for _ in range(30):
+            with make_folder(None, "run") as folder:
+                (folder / str(os.getpid())).touch()
+
+    assert [wait_for(child) for child in [forked(take) for _ in range(4)]] == [0] * 4
+    folders = list((tmp_path / "runs").iterdir())
+    assert len(folders) == 120
+    assert all(len(list(folder.iterdir())) == 1 for folder in folders)
+
+
+def test_a_run_holds_its_folder_from_the_moment_it_is_made(tmp_path):
+    with (
+        make_folder(tmp_path / "run", "run"),
+        pytest.raises(ConfigError, match=f"in use by process {os.getpid()}"),
+        make_folder(tmp_path / "run", "run"),
+    ):
+        pass
 
 
 # Promise 8
