@@ -78,7 +78,8 @@ def open_checkpoints(
         if before["about"] != identity()["about"] and accelerator.is_main_process:
             log.warning("resumed with other versions or processes: the result may differ in its last digits")
     settings = prepared.config.training.checkpoint
-    return Checkpoints(folder / CHECKPOINTS, identity, **dict(settings), start=start)
+    last = start.path if start else None
+    return Checkpoints(folder / CHECKPOINTS, identity, **dict(settings), start=start, last=last)
 
 
 def train(

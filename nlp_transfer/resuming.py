@@ -42,6 +42,7 @@ class Checkpoints:
         minutes: the same in time.
         keep_last: how many stay.
         start: what to resume from.
+        last: the newest one of this training.
     """
 
     folder: Path

@@ -684,6 +684,9 @@ def test_a_loss_that_is_not_finite_names_step_rate_and_the_last_good_checkpoint(
     with pytest.raises(TrainingError, match=message):
         run(config(place, checkpoint={"steps": 1}), tmp_path / "run")
     assert all(tensor.isfinite().all() for tensor in load_checkpoint(last).tensors.values())
+    during(1, plant(value))  # before there is another checkpoint
+    with pytest.raises(TrainingError, match=message):
+        run(config(place, checkpoint={"steps": 1}), tmp_path / "run", resume="auto")
     during(-1, None)
     run(config(place, checkpoint={"steps": 1}), tmp_path / "run", resume="auto")
     run(config(place), tmp_path / "whole")
