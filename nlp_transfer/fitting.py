@@ -1,9 +1,11 @@
 """The training of a prepared run: its accelerator, what it may go on from, and the record it leaves."""
 
+import contextlib
 import functools
 import importlib.util
 import json
 import logging
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -41,12 +43,9 @@ def make_accelerator(config: RunConfig, folder: Path) -> Accelerator:
     tracker = config.training.tracker
     if tracker != "none" and importlib.util.find_spec(tracker) is None:
         raise ConfigError(f"training.tracker: {tracker} is not installed; pip install {tracker}")
-    accelerator = Accelerator(
+    return Accelerator(
         mixed_precision=mixed, log_with=None if tracker == "none" else tracker, project_dir=str(folder)
     )
-    if tracker != "none":
-        accelerator.init_trackers("nlp-transfer")
-    return accelerator
 
 
 def open_checkpoints(
@@ -121,7 +120,7 @@ def train(
     if prepared.task.sample and len(rows) > prepared.task.sample:
         rows = rows.shuffle(seed=0).select(range(prepared.task.sample))
         validation = prepared.task.encode(rows, prepared.tokenizers)
-    with noted_signals() as signals:
+    with tracking(accelerator), noted_signals() as signals:
         trainer = Trainer(
             plan=plan,
             task=prepared.task,
@@ -135,7 +134,16 @@ def train(
             checkpoints=checkpoints,
             signals=signals,
         )
-        history = trainer.fit()
-    for tracker in accelerator.trackers:  # end_training would also part the processes, who have more to do
-        tracker.finish()
-    return history
+        return trainer.fit()
+
+
+@contextlib.contextmanager
+def tracking(accelerator: Accelerator) -> Iterator[None]:
+    """Keep the trackers asked for open, and close them also when the training fails or is stopped."""
+    if accelerator.log_with:
+        accelerator.init_trackers("nlp-transfer")
+    try:
+        yield
+    finally:
+        for tracker in accelerator.trackers:  # end_training would also part the processes, who have more to do
+            tracker.finish()

@@ -150,7 +150,7 @@ def _run_one(config: RunConfig, folder: Path, named: Path | None = None, *, prog
         log.info("%s: %s, %s on validation", role, one.name, brief(flat(one.validation)))
     clock.lap("baselines")
     history = train(prepared, plan, accelerator, folder, checkpoints, progress=progress)
-    clock.lap("training")
+    clock.lap("training", earlier=history.seconds)
     if plan.adapter and accelerator.is_main_process:
         save_adapter(plan.model, folder / "adapter", prepared.source.name)
     model = plan.finish(plan.model)
@@ -208,16 +208,16 @@ def _seen(prepared: Prepared) -> dict[str, Any]:
 
 
 class _Clock:
-    """Wall-clock seconds of the stages of a run."""
+    """Wall-clock seconds of the stages of a run, of the training in all its attempts."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
-        self._last = self._start = time.perf_counter()
+        self._last = time.perf_counter()
 
-    def lap(self, name: str) -> None:
+    def lap(self, name: str, *, earlier: float = 0.0) -> None:
         now = time.perf_counter()
-        self.seconds[name] = round(now - self._last, 3)
+        self.seconds[name] = round(earlier + now - self._last, 3)
         self._last = now
 
     def total(self) -> dict[str, float]:
-        return {**self.seconds, "total": round(time.perf_counter() - self._start, 3)}
+        return {**self.seconds, "total": round(sum(self.seconds.values()), 3)}

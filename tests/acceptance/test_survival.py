@@ -16,6 +16,7 @@ import socket
 import sys
 import time
 
+import accelerate
 import numpy as np
 import psutil
 import pytest
@@ -199,6 +200,30 @@ def test_a_run_that_is_stopped_between_two_steps_goes_on_from_there(
     run(wanted, tmp_path / "parts", resume="auto")
     assert "resumed at step" in caplog.text
     assert outcome(tmp_path / "parts") == outcome(tmp_path / "whole")
+
+
+def test_the_seconds_of_a_run_are_those_of_all_its_attempts(place, tmp_path, during):
+    def slowly(_):
+        time.sleep(3)
+        signal.raise_signal(signal.SIGTERM)
+
+    during(2, slowly)
+    with pytest.raises(StoppedError):
+        run(config(place, epochs=1), tmp_path / "run")
+    during(-1, None)
+    seconds = run(config(place, epochs=1), tmp_path / "run", resume="auto").metrics["seconds"]
+    assert 3 < seconds["training"] < seconds["total"]
+
+
+def test_trackers_are_closed_when_a_training_is_stopped(place, tmp_path, during, monkeypatch):
+    closed = []
+    tracker = pytest.importorskip("tensorboard") and accelerate.tracking.TensorBoardTracker
+    finish = tracker.finish
+    monkeypatch.setattr(tracker, "finish", lambda self: closed.append(finish(self)))
+    during(2, send(signal.SIGTERM))
+    with pytest.raises(StoppedError):
+        run(config(place, epochs=1, tracker="tensorboard"), tmp_path / "run")
+    assert len(closed) == 1
 
 
 def test_a_run_may_be_stopped_after_every_single_step(place, tmp_path, during):
