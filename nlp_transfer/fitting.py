@@ -43,9 +43,7 @@ def make_accelerator(config: RunConfig, folder: Path) -> Accelerator:
     tracker = config.training.tracker
     if tracker != "none" and importlib.util.find_spec(tracker) is None:
         raise ConfigError(f"training.tracker: {tracker} is not installed; pip install {tracker}")
-    return Accelerator(
-        mixed_precision=mixed, log_with=None if tracker == "none" else tracker, project_dir=str(folder)
-    )
+    return Accelerator(mixed_precision=mixed, log_with=None if tracker == "none" else tracker, project_dir=str(folder))
 
 
 def open_checkpoints(

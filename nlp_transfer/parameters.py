@@ -70,7 +70,8 @@ def full_state(model: nn.Module) -> dict[str, Tensor]:
 def trained_state(model: nn.Module, names: frozenset[str]) -> dict[str, Tensor]:
     """Copies on the CPU of the named parameters and of every buffer: all that training changes."""
     resting = {name for name, _ in model.named_parameters(remove_duplicate=False)} - names
-    return {name: tensor.detach().cpu().clone() for name, tensor in full_state(model).items() if name not in resting}
+    whole = full_state(model).items()
+    return {name: tensor.detach().to("cpu", copy=True) for name, tensor in whole if name not in resting}
 
 
 def load_state(model: nn.Module, state: Mapping[str, Tensor]) -> None:

@@ -256,14 +256,14 @@ class Trainer:
         if self.checkpoints is None:
             return
         generators = gather_object([random_state()])
-        tensors = {
-            **group("model", trained_state(model, self.plan.moving)),
-            **group("optimizer", optimizer_state(optimizer, trained) if optimizer and trained else {}),
-            **group("best", history.state),
-        }
-        for index, state in enumerate(generators):
-            tensors |= group(f"random/{index}", state)
         if self.accelerator.is_main_process:
+            tensors = {
+                **group("model", trained_state(model, self.plan.moving)),
+                **group("optimizer", optimizer_state(optimizer, trained) if optimizer and trained else {}),
+                **group("best", history.state),
+            }
+            for index, state in enumerate(generators):
+                tensors |= group(f"random/{index}", state)
             scaler = self.accelerator.scaler
             values = {"history": history.values(), "pieces": stepper.pieces}
             values["scaler"] = scaler.state_dict() if scaler is not None else None
