@@ -38,7 +38,7 @@ from nlp_transfer.history import History
 from nlp_transfer.modeling.pooled import PooledClassifier
 from nlp_transfer.optimizers import make_optimizer, set_rates
 from nlp_transfer.parameters import (
-    check_moved,
+    check_reached,
     check_rested,
     fingerprints,
     freeze,
@@ -47,6 +47,7 @@ from nlp_transfer.parameters import (
     restricted,
     train_mode,
     trained_state,
+    without_gradient,
 )
 from nlp_transfer.resuming import (
     Checkpoints,
@@ -189,7 +190,7 @@ class Trainer:
         trained = dict(moving(model, phase.rates))
         step = per_epoch * (history.epoch - 1) + len(history.losses)
         watch = Watch(self.accelerator, phase.name)
-        start = {name: parameter.detach().clone() for name, parameter in trained.items()} if step < SETTLED else {}
+        silent = set(trained) if step < SETTLED else set()
         self._continue(optimizer, trained, stepper)
         save = functools.partial(self._save, model, history, stepper, optimizer, trained)
         while history.epoch <= phase.epochs:
@@ -208,9 +209,9 @@ class Trainer:
                 # Without a scaler the wrapper adds nothing but a search for another package, at every step.
                 (prepared if self.accelerator.scaler else optimizer).step()
                 step += 1
-                if start and step == min(SETTLED, total):
-                    check_moved(model, start)
-                    start.clear()
+                silent = without_gradient(trained, silent)
+                if step == min(SETTLED, total):
+                    check_reached(silent)
                 prepared.zero_grad()
                 history.steps += 1
                 if wish:
