@@ -521,7 +521,7 @@ def test_a_disk_that_fills_up_during_a_save_leaves_the_checkpoint_before(two):
 
 def test_a_checkpoint_larger_than_the_free_space_is_not_begun(two):
     huge = torch.zeros(1).expand(10**15)
-    with pytest.raises(TrainingError, match=r"4,000,001,848,576 bytes needed|4,000,000,001,048,576 bytes needed"):
+    with pytest.raises(TrainingError, match="4,000,000,001,048,576 bytes needed"):
         save(two, 3, {}, {"huge": huge}, keep_last=1)
     assert newest_checkpoint(two).values["step"] == 2
 
