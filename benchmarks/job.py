@@ -54,3 +54,21 @@ class PairJob:
     max_length: int
     frozen: bool
     decoder: dict[str, Any]
+
+
+def shared_arguments(job: Job | PairJob) -> dict[str, Any]:
+    """What both trainers are told."""
+    return {
+        "output_dir": job.output,
+        "per_device_train_batch_size": job.batch_size,
+        "per_device_eval_batch_size": job.batch_size,
+        "num_train_epochs": job.epochs,
+        "learning_rate": job.learning_rate,
+        "weight_decay": 0.01,
+        "warmup_steps": 0.1,
+        "eval_strategy": "epoch",
+        "save_strategy": "no",
+        "report_to": "none",
+        "disable_tqdm": True,
+        "seed": job.seed,
+    }

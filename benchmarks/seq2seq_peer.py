@@ -12,7 +12,7 @@ import numpy as np
 from datasets import Dataset
 from transformers import DataCollatorForSeq2Seq, Seq2SeqTrainer, Seq2SeqTrainingArguments
 
-from benchmarks.job import PairJob
+from benchmarks.job import PairJob, shared_arguments
 from nlp_transfer import DecoderOptions, GenerationOptions, build_seq2seq, translation_scores
 from nlp_transfer.sources import load_source
 from nlp_transfer_tasks.translation import Translation
@@ -53,18 +53,7 @@ def main(job: PairJob) -> None:
         return {"bleu": translation_scores(said, meant)["bleu"]}
 
     settings = Seq2SeqTrainingArguments(
-        output_dir=job.output,
-        per_device_train_batch_size=job.batch_size,
-        per_device_eval_batch_size=job.batch_size,
-        num_train_epochs=job.epochs,
-        learning_rate=job.learning_rate,
-        weight_decay=0.01,
-        warmup_steps=0.1,
-        eval_strategy="epoch",
-        save_strategy="no",
-        report_to="none",
-        disable_tqdm=True,
-        seed=job.seed,
+        **shared_arguments(job),
         predict_with_generate=True,
         generation_num_beams=1,
         generation_max_length=job.max_length,

@@ -19,7 +19,7 @@ from transformers import (
     TrainingArguments,
 )
 
-from benchmarks.job import Job
+from benchmarks.job import Job, shared_arguments
 from nlp_transfer.sources.bundled import BUNDLED
 
 
@@ -76,18 +76,7 @@ def main(job: Job) -> None:
     labels: list[str] = []
     train, validation, test = (read(job, split, labels, tokenizer) for split in ("train", "validation", "test"))
     settings = TrainingArguments(
-        output_dir=job.output,
-        per_device_train_batch_size=job.batch_size,
-        per_device_eval_batch_size=job.batch_size,
-        num_train_epochs=job.epochs,
-        learning_rate=job.learning_rate,
-        weight_decay=0.01,
-        warmup_steps=0.1,
-        eval_strategy="epoch",
-        save_strategy="no",
-        report_to="none",
-        disable_tqdm=True,
-        seed=job.seed,
+        **shared_arguments(job),
         bf16=job.bf16,
         train_sampling_strategy=job.sampling,
     )

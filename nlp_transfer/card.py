@@ -34,16 +34,15 @@ def card(subject: Subject) -> str:
 
 def _results(subject: Subject) -> list[EvalResult]:
     task, test = subject.task, subject.metrics["test"]
-    splits, sets = subject.metrics["data"]["splits"], subject.metrics["provenance"]["datasets"]
-    origin = splits["test"]["origin"]
-    cut = origin.startswith("cut from train")  # by us: it is no split of the data set
+    split, sets = subject.metrics["data"]["splits"]["test"], subject.metrics["provenance"]["datasets"]
+    cut = split["cut"]  # by us: it is no split of the data set
     return [
         EvalResult(
             task_type=task.pipeline_tag or subject.config.task.name,
             dataset_type=sets[0] if sets else "custom",
-            dataset_name=splits["train" if cut else "test"]["origin"].partition(";")[0],
+            dataset_name=split["place"],
             dataset_split=None if cut else "test",
-            dataset_args={"test": origin} if cut else None,
+            dataset_args={"test": split["origin"]} if cut else None,
             metric_type=task.hub_metrics.get(key, key),
             metric_name=key,
             metric_value=test[key],

@@ -26,6 +26,7 @@ class Subject:
         licence: of the weights.
         adapter_only: only the adapter is there.
         composed: the decoder has a tokenizer of its own.
+        own_code: modelling files of ours are there, which `transformers` must be allowed to run.
     """
 
     config: RunConfig
@@ -37,6 +38,7 @@ class Subject:
     licence: str | None
     adapter_only: bool
     composed: bool
+    own_code: bool
 
     @property
     def task(self) -> Task:
@@ -82,7 +84,7 @@ def _source(subject: Subject) -> str:
 
 
 def _usage(subject: Subject) -> str:
-    own = f'import nlp_transfer\n\nprint(nlp_transfer.load("{subject.place}").predict(["{subject.task.example}"]))'
+    own = f"import nlp_transfer\n\nprint(nlp_transfer.load({subject.place!r}).predict([{subject.task.example!r}]))"
     plain = None if subject.adapter_only else _plain_usage(subject)
     parts = [f"With `transformers` alone:\n\n{_code(plain)}"] if plain else []
     return "\n\n".join([*parts, f"With nlp-transfer, which also knows how long texts are treated:\n\n{_code(own)}"])
@@ -90,15 +92,15 @@ def _usage(subject: Subject) -> str:
 
 def _plain_usage(subject: Subject) -> str | None:
     """How transformers opens the model without this package; None where it cannot use it."""
-    place, example, options = f'"{subject.weights}"', subject.task.example, subject.config.task
-    trust = ", trust_remote_code=True" if "auto_map" in subject.model else ""
+    place, example, options = repr(subject.weights), subject.task.example, subject.config.task
+    trust = ", trust_remote_code=True" if subject.own_code else ""
     match subject.task.auto_class:
         case "AutoModelForSequenceClassification":
             cut = f"truncation=True, max_length={getattr(options, 'max_length', 512)}"
             return (
                 "from transformers import pipeline\n\n"
                 f'classify = pipeline("text-classification", model={place}{trust})\n'
-                f'print(classify("{example}", {cut}))'
+                f"print(classify({example!r}, {cut}))"
             )
         case "AutoModelForSeq2SeqLM":
             prefix = getattr(options, "prefix", "")
@@ -108,7 +110,7 @@ def _plain_usage(subject: Subject) -> str | None:
                 f"tokenizer = AutoTokenizer.from_pretrained({place}{trust})\n"
                 f"target_tokenizer = {target if subject.composed else 'tokenizer'}\n"
                 f"model = AutoModelForSeq2SeqLM.from_pretrained({place}{trust})\n"
-                f'inputs = tokenizer("{prefix}{example}", return_tensors="pt", return_token_type_ids=False)\n'
+                f'inputs = tokenizer({prefix + example!r}, return_tensors="pt", return_token_type_ids=False)\n'
                 "print(target_tokenizer.decode(model.generate(**inputs)[0], skip_special_tokens=True))"
             )
     return None

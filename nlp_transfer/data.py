@@ -105,7 +105,7 @@ def read_rows(
 def _name_labels(parts: dict[str, Part], streams: Mapping[str, RowStream]) -> tuple[str, ...]:
     """Replace raw labels by label names, found in train and mapped elsewhere; change `parts`, return the names."""
     train = parts["train"]
-    mapping, labels, warnings = find_labels([str(one.label) for one in train.examples], train.origin)
+    mapping, labels, warnings = find_labels([str(one.label) for one in train.examples], train.place)
     named = [replace(one, label=mapping[str(one.label)]) for one in train.examples]
     parts["train"] = replace(train, examples=named, warnings=warnings)
     for split in parts.keys() - {"train"}:
@@ -139,7 +139,7 @@ def _cut_missing(parts: Mapping[str, Part], data: DataConfig) -> dict[str, Part]
         what = f"{len(set(keys))} " + (f"groups by '{data.group}'" if data.group else "different texts")
         given = " and ".join(f"data.{split}" for split in shares)
         raise DataError(
-            f"{train.origin}: {what} in {len(rows)} rows are too few to cut {names} from; add some or give {given}"
+            f"{train.place}: {what} in {len(rows)} rows are too few to cut {names} from; add some or give {given}"
         )
     how = f"grouped by '{data.group}', " if data.group else "stratified, " if rows[0].label is not None else ""
     result = {"train": replace(train, examples=[rows[i] for i in dealt["train"]])}
@@ -147,8 +147,8 @@ def _cut_missing(parts: Mapping[str, Part], data: DataConfig) -> dict[str, Part]
         if split in parts:
             result[split] = parts[split]
         else:
-            origin = f"cut from train: {shares[split] * 100:g} %, {how}seed {data.split_seed}"
-            result[split] = Part([rows[i] for i in dealt[split]], origin)
+            taken = f"{shares[split] * 100:g} %, {how}seed {data.split_seed}"
+            result[split] = Part([rows[i] for i in dealt[split]], train.place, how=taken, cut=True)
     return result
 
 
@@ -160,8 +160,8 @@ def _limit(train: Part, limit: int, seed: int) -> Part:
     if limit >= len(rows):
         return train
     how = "stratified, " if rows[0].label is not None else ""
-    origin = f"{train.origin}; limited to {limit} of {len(rows)} rows, {how}seed {seed}"
-    return replace(train, origin=origin, examples=[rows[i] for i in subsample(strata, limit, seed=seed)])
+    taken = f"limited to {limit} of {len(rows)} rows, {how}seed {seed}"
+    return replace(train, how=taken, examples=[rows[i] for i in subsample(strata, limit, seed=seed)])
 
 
 def _strata(rows: Sequence[Example]) -> list[str]:

@@ -19,11 +19,6 @@ from nlp_transfer.network import hub_cache, hub_state
 OWN = "nlp-transfer"
 SHOWN = (OWN, "torch", "transformers", "datasets", "evaluate", "accelerate", "peft", "huggingface_hub", "tokenizers",
          "safetensors", "gensim", "scikit-learn", "numpy", "pandas", "pyarrow")  # fmt: skip
-KNOWN_BAD = (  # all of the versions at once, and what happens; what we require ourselves is read off our own metadata
-    (("torch<2.6",), "loading a pickled checkpoint could run code in spite of weights_only (CVE-2025-32434)"),
-    (("transformers<5",), "has other names for what is called here, and a Trainer with other arguments"),
-    (("numpy>=2", "gensim<4.4"), "gensim was built for numpy 1 and cannot be imported"),
-)
 
 
 @dataclass(frozen=True)
@@ -39,7 +34,8 @@ class Diagnosis:
         width = max(map(len, self.facts))
         lines = [f"{name:<{width}}  {fact}" for name, fact in self.facts.items()]
         lines += [f"PROBLEM: {problem}" for problem in self.problems] or ["no known problem"]
-        return "\n".join(lines).replace(str(Path.home()), "~")
+        text, home = "\n".join(lines), Path.home()
+        return text.replace(str(home), "~") if len(home.parts) > 1 else text
 
 
 def doctor() -> Diagnosis:
@@ -57,12 +53,7 @@ def doctor() -> Diagnosis:
 
 def _bad_versions() -> list[str]:
     needed = [Requirement(text) for text in requires(OWN) or () if "extra ==" not in text]
-    problems = [f"{one.name} {_installed(one.name)}, but {OWN} needs {one}" for one in needed if not _holds(one)]
-    for texts, reason in KNOWN_BAD:
-        pair = [Requirement(text) for text in texts]
-        if all(_installed(one.name) != "none" and _holds(one) for one in pair):
-            problems.append(" with ".join(f"{one.name} {_installed(one.name)}" for one in pair) + f": {reason}")
-    return problems
+    return [f"{one.name} {_installed(one.name)}, but {OWN} needs {one}" for one in needed if not _holds(one)]
 
 
 def _holds(wanted: Requirement) -> bool:

@@ -3,11 +3,12 @@
 nlp-transfer publish runs/reviews user/reviews
 """
 
+import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from nlp_transfer.errors import CheckpointError, PublishError
+from nlp_transfer.errors import PublishError, TransferError
 from nlp_transfer.network import REPOSITORY, download, quiet_bars, require_hub
 from nlp_transfer.prediction import load
 from nlp_transfer.probes import alike, read_probes
@@ -77,13 +78,19 @@ def publish(
             raise PublishError(f"{target} holds something already; remove it or choose another with --output")
         write_publication(run, target, repo_id, licence=licence, adapter_only=adapter_only)
         return Publication(files_of(target), folder=target)
-    with tempfile.TemporaryDirectory(prefix="nlp-transfer-publish-") as place:
-        write_publication(run, Path(place), repo_id, licence=licence, adapter_only=adapter_only)
+    if output is not None:
+        raise PublishError("--output says where --dry-run writes; leave it out, or add --dry-run")
+    place = run / ".publish"  # not the system's temporary folder, which is often small
+    shutil.rmtree(place, ignore_errors=True)  # of a publication that was killed
+    try:
+        write_publication(run, place, repo_id, licence=licence, adapter_only=adapter_only)
         require_hub()
-        upload = Upload(repo_id, Path(place), revision or "main", message or f"Publish {run.resolve().name}")
+        upload = Upload(repo_id, place, revision or "main", message or f"Publish {run.resolve().name}")
         with quiet_bars():
             landed = upload.send(private=private, create_pr=create_pr)
-        files = files_of(Path(place))
+        files = files_of(place)
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
     if verify:
         _verify(run, repo_id, landed.commit)
     return Publication(files, url=landed.url, commit=landed.commit, changed=landed.changed)
@@ -101,7 +108,7 @@ def _verify(run: Path, repo: str, commit: str) -> None:
     with tempfile.TemporaryDirectory(prefix="nlp-transfer-verify-") as cache:
         try:
             again = load(download(repo, commit, Path(cache))).predict(texts)
-        except CheckpointError as error:
+        except TransferError as error:
             raise PublishError(f"{repo} is published as {commit}, but it could not be read back: {error}") from None
     for text, before, after in zip(texts, said, again, strict=True):
         if not alike(before, after):

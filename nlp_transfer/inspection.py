@@ -59,12 +59,15 @@ class Lengths:
 class SplitReport:
     """One split: where it came from and what it holds.
 
+    `origin` says it in words; `place` is that of the rows, for a split that was `cut` from train that of train.
     `duplicates` counts the rows whose text appeared before in the split, `conflicts` those of them with another label,
     `copies` the rows with the same text in both of two roles;
     `fingerprint` is the sha256 of texts and labels in order.
     """
 
     origin: str
+    place: str
+    cut: bool
     rows: int
     dropped: tuple[Dropped, ...]
     labels: Mapping[str, int]
@@ -86,12 +89,21 @@ class DataReport:
 
 @dataclass(frozen=True)
 class Part:
-    """A split on its way to the report."""
+    """A split on its way to the report; `how` it was `cut` from train, or limited."""
 
     examples: Sequence[Example]
-    origin: str
+    place: str
     dropped: tuple[Dropped, ...] = ()
     warnings: list[str] = field(default_factory=list)
+    how: str = ""
+    cut: bool = False
+
+    @property
+    def origin(self) -> str:
+        """The place and what was taken of it, in words."""
+        if self.cut:
+            return f"cut from train: {self.how}"
+        return f"{self.place}; {self.how}" if self.how else self.place
 
 
 def dropped_rows(reasons: Mapping[str, list[int]]) -> tuple[Dropped, ...]:
@@ -127,6 +139,8 @@ def _inspect_split(part: Part, labels: Sequence[str]) -> SplitReport:
     roles = list(part.examples[0].texts)
     return SplitReport(
         origin=part.origin,
+        place=part.place,
+        cut=part.cut,
         rows=len(part.examples),
         dropped=part.dropped,
         labels={label: counts[label] for label in labels},

@@ -12,7 +12,8 @@ TOKENIZER = (
     *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"),
     *("vocab.json", "vocab.txt", "merges.txt", "source.spm", "target.spm", "spiece.model", "sentencepiece.bpe.model"),
 )
-WEIGHTS = ("model.safetensors", "model-*-of-*.safetensors", "model.safetensors.index.json")
+INDEX = "model.safetensors.index.json"  # names the shards of weights that are too large for one file
+WEIGHTS = ("model.safetensors", "model-*-of-*.safetensors", INDEX)
 MODEL = ("config.json", "generation_config.json", *WEIGHTS, *(file.name for file in MODELLING), *TOKENIZER)
 ADAPTER = ("adapter_config.json", "adapter_model.safetensors")
 RUN = ("README.md", "config.yaml", FINISHED, "plot.png")

@@ -4,7 +4,7 @@ import json
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import transformers
@@ -23,8 +23,10 @@ from nlp_transfer.pairs import open_target
 from nlp_transfer.sources import BUNDLED, load_source
 from nlp_transfer.sources.checkpoint import find_damage, quietly, refuse_nonfinite
 from nlp_transfer.strategies.lora import with_adapter
-from nlp_transfer.task import Prediction, Scores, Task, Tokenizers, find_task
+from nlp_transfer.task import Prediction, Scores, Task, Tokenizers, find_task, task_names
+from nlp_transfer.yamlfile import read_yaml
 
+T = TypeVar("T")
 log = logging.getLogger(__name__)
 NEEDED = (("config.json",), ("tokenizer_config.json",), ("tokenizer.json", "*.spm", "*.model", "vocab.*"))
 CHUNK = 256  # texts read ahead: enough to sort by length, few enough to stream
@@ -92,13 +94,28 @@ def load(folder: str | Path, *, revision: str | None = None) -> Predictor:
         revision: branch, tag or commit on the Hub.
 
     Raises:
-        CheckpointError: no run there, or one whose files are missing or damaged.
+        CheckpointError: no run there, or one whose files are missing or damaged, or from the Hub and of
+            a task that is not shipped.
     """
     root = find_run(folder, revision)
+    if not Path(folder).is_dir():
+        _refuse_foreign_task(root)
     needed = {"config.yaml": True, FINISHED: True, "model": not _published(root)}
     if missing := [name for name, wanted in needed.items() if wanted and not (root / name).exists()]:
         raise CheckpointError(f"{root}: not a finished run: it lacks {', '.join(missing)}; train it again")
     return open_run(root)
+
+
+def _refuse_foreign_task(root: Path) -> None:
+    """Refuse a fetched configuration that would choose a module to import, before anything reads it any further."""
+    path = root / "config.yaml"
+    section = read_yaml(path).get("task") if path.is_file() else None
+    name = section.get("name") if isinstance(section, Mapping) else None
+    if isinstance(name, str) and name not in task_names():
+        raise CheckpointError(
+            f"{path}: the task '{name}' is none of ours, and code that a fetched file names is not run: look at it, "
+            f"install the package that holds it, and load the folder itself: {root}"
+        )
 
 
 def open_run(root: Path) -> Predictor:
@@ -106,7 +123,7 @@ def open_run(root: Path) -> Predictor:
     config = load_config(root / "config.yaml")
     kind = find_task(config.task.name)
     if (root / ADAPTER[0]).is_file():
-        return _open_adapter(root, config)
+        return _loaded(root, lambda: _open_adapter(root, config))
     folder = root if _published(root) else root / "model"
     model, tokenizers = load_model(folder, kind(config.task).auto_class)
     names = {int(index): name for index, name in (model.config.id2label or {}).items()}
@@ -131,7 +148,7 @@ def _open_adapter(root: Path, config: RunConfig) -> Predictor:
     rows = Dataset.from_dict({role: [] for role in task.roles})
     model = with_adapter(task.build(source, rows, frozen=False).model, root)
     refuse_nonfinite(model, str(root))
-    tokenizer = quietly(lambda: AutoTokenizer.from_pretrained(root, trust_remote_code=False, local_files_only=True))
+    tokenizer = AutoTokenizer.from_pretrained(root, trust_remote_code=False, local_files_only=True)
     return Predictor(task, model, Tokenizers(tokenizer), config.data.columns)
 
 
@@ -141,8 +158,12 @@ def load_model(folder: Path, auto_class: str) -> tuple[PreTrainedModel, Tokenize
     Raises:
         CheckpointError: files are missing, damaged or do not belong together.
     """
+    return _loaded(folder, lambda: _open(folder, getattr(transformers, auto_class)))
+
+
+def _loaded(folder: Path, load: Callable[[], T]) -> T:
     try:
-        return quietly(lambda: _open(folder, getattr(transformers, auto_class)))
+        return quietly(load)
     except SafetensorError as error:
         raise CheckpointError(f"{folder}: the weights file is malformed or cut short: {error}") from None
     except SourceError as error:

@@ -34,4 +34,6 @@ def alike(one: Any, other: Any) -> bool:
         return abs(one - other) < TOLERANCE
     if isinstance(one, Mapping) and isinstance(other, Mapping):
         return one.keys() == other.keys() and all(alike(one[key], other[key]) for key in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(alike, one, other))
     return bool(one == other)

@@ -15,13 +15,15 @@ from nlp_transfer.card import card, check_card
 from nlp_transfer.card_page import Subject
 from nlp_transfer.config import load_config
 from nlp_transfer.errors import TOKEN, PublishError
-from nlp_transfer.layout import ADAPTER, ALLOWED, FINISHED, MODEL, TARGET, TOKENIZER
+from nlp_transfer.layout import ADAPTER, ALLOWED, FINISHED, INDEX, MODEL, MODELLING, RUN, TARGET, TOKENIZER
 from nlp_transfer.saving import write_json
 from nlp_transfer.sources import BUNDLED
 
 VOCABULARIES = ("tokenizer.json", "vocab.json", "vocab.txt", "merges.txt")  # words of the data, not of this machine
 TEXTS = (".json", ".yaml", ".md", ".py", ".txt")
-PLACE = re.compile(r"(?<![\w./<])(?:/[^\s/'\",;:|`]+){2,}/?|[A-Za-z]:\\[^\s'\",;|`]+")  # an absolute path in a text
+PLACE = re.compile(  # in a text: a URL of a file, a share, a drive, a home, an absolute path
+    r"""file:/\S+|\\\\[\w.-]+\\\S+|(?<!\w)[A-Za-z]:\\\S+|(?<![\w./<])(?:~[\w.-]*/[^\s/]+|(?:/[^\s/'",;:|`]+){2,})"""
+)
 
 
 def write_publication(run: Path, target: Path, repo: str, *, licence: str | None, adapter_only: bool) -> None:
@@ -45,10 +47,13 @@ def write_publication(run: Path, target: Path, repo: str, *, licence: str | None
         _refuse_adapter(run, config, metrics)
     for folder, patterns, where in _parts(adapter_only=adapter_only):
         _copy(run / folder, patterns, target / where)
+    _require_weights(run, target, adapter_only=adapter_only)
     for adapter in target.rglob(ADAPTER[0]):
         values = json.loads(adapter.read_text(encoding="utf-8"))
         base = next(iter(metrics["provenance"]["base_models"]), Path(values["base_model_name_or_path"]).name)
         write_json(adapter, {**values, "base_model_name_or_path": base})
+    _refuse_places(config, "config.yaml")
+    _refuse_places(metrics, FINISHED)
     write_json(target / FINISHED, metrics)
     (target / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False, allow_unicode=True), encoding="utf-8")
     text = card(subject(run, config, metrics, repo=repo, licence=licence, adapter_only=adapter_only))
@@ -83,9 +88,26 @@ def _parts(*, adapter_only: bool) -> Iterator[tuple[str, tuple[str, ...], str]]:
 
 def _copy(source: Path, patterns: tuple[str, ...], target: Path) -> None:
     for path in sorted(source.iterdir()) if source.is_dir() else ():
-        if path.is_file() and not path.is_symlink() and any(fnmatch(path.name, pattern) for pattern in patterns):
+        if not any(fnmatch(path.name, pattern) for pattern in patterns):
+            continue
+        if path.is_symlink():  # to a file that nobody has looked at, or to none
+            raise PublishError(f"{path}: a symbolic link; put the file itself there, or take the link away")
+        if path.is_file():
             target.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target / path.name)
+
+
+def _require_weights(run: Path, tree: Path, *, adapter_only: bool) -> None:
+    """Refuse a tree without weights, or without one of the shards that its index names."""
+    index = tree / INDEX
+    if adapter_only:
+        needed = {ADAPTER[1]}
+    elif index.is_file():
+        needed = set(json.loads(index.read_text(encoding="utf-8")).get("weight_map", {}).values()) or {"weight_map"}
+    else:
+        needed = {"model.safetensors"}
+    if missing := sorted(name for name in needed if not (tree / name).is_file()):
+        raise PublishError(f"{run}: not a finished run: it lacks the weights {', '.join(missing)}; train it again")
 
 
 def files_of(folder: Path) -> tuple[str, ...]:
@@ -112,6 +134,7 @@ def subject(
         licence=licence or metrics["provenance"]["licence"],
         adapter_only=adapter_only,
         composed=(run / "model" / TARGET).is_dir(),
+        own_code=any((run / "model" / file.name).exists() for file in MODELLING),
     )
 
 
@@ -136,27 +159,49 @@ def _public(run: Path, metrics: dict[str, Any]) -> tuple[dict[str, Any], dict[st
     """Configuration and metrics as others may read them: what is not bundled or on the Hub goes by its last name."""
     config = load_config(run / "config.yaml").model_dump(mode="json")
     known = {*BUNDLED, *metrics["provenance"]["base_models"], *metrics["provenance"]["datasets"]}
-    decoder = config["task"].get("decoder") or {}
-    places = [config["source"]["name"], decoder.get("source")]
-    for split in ("train", "validation", "test"):
-        place = config["data"][split]
-        places += place.values() if isinstance(place, dict) else [place]
-    private = {place for place in places if place and place not in known and not place.startswith("bundled:")}
-    names = {place: Path(place).expanduser().resolve().name for place in sorted(private, key=len, reverse=True)}
-    return {**_named(config, names), "output": None}, _named(metrics, names)
+
+    def named(place: Any) -> Any:
+        if isinstance(place, dict):
+            return {column: named(file) for column, file in place.items()}
+        if place is None or place.startswith("bundled:") or place.partition(" (")[0] in known:
+            return place
+        return re.split(r"[/\\]", place.rstrip("/\\"))[-1] or "."
+
+    data, names = config["data"], {}
+    for split, report in metrics["data"]["splits"].items():
+        given = data["train" if report["cut"] else split]
+        names[report["place"]] = (
+            " + ".join(named(given).values()) if isinstance(given, dict) else named(report["place"])
+        )
+    config["data"] = {**data, **{split: named(data[split]) for split in metrics["data"]["splits"]}}
+    config["source"]["name"] = named(config["source"]["name"])
+    if decoder := config["task"].get("decoder"):
+        decoder["source"] = named(decoder.get("source"))
+    return {**config, "output": None}, _renamed(metrics, names)
 
 
-def _named(value: Any, names: Mapping[str, str]) -> Any:
-    """The same with places of this machine, and whatever else looks like an absolute path, reduced to last names."""
+def _renamed(value: Any, names: Mapping[str, str]) -> Any:
+    """The same where a text is a place or starts with one, such as the origin of a split or a warning of it."""
     if isinstance(value, dict):
-        return {key: _named(one, names) for key, one in value.items()}
+        return {key: _renamed(one, names) for key, one in value.items()}
     if isinstance(value, list | tuple):
-        return [_named(one, names) for one in value]
-    if not isinstance(value, str):
-        return value
+        return [_renamed(one, names) for one in value]
     for place, name in names.items():
-        value = value.replace(place, name)
-    return PLACE.sub(lambda found: re.split(r"[/\\]", found[0].rstrip("/\\"))[-1], value)
+        if value == place or (isinstance(value, str) and value.startswith((f"{place};", f"{place}:"))):
+            return name + value[len(place) :]
+    return value
+
+
+def _refuse_places(value: Any, name: str) -> None:
+    """Refuse what still looks like a place of this machine."""
+    if isinstance(value, dict):
+        for key, one in value.items():
+            _refuse_places(one, f"{name}: {key}" if name in RUN else f"{name}.{key}")
+    elif isinstance(value, list | tuple):
+        for one in value:
+            _refuse_places(one, name)
+    elif isinstance(value, str) and (found := PLACE.search(value)):
+        raise PublishError(f"{name}: shows a place of this machine, {found[0]}; take it out of the run's own file")
 
 
 def _inspect(path: Path, name: str) -> None:

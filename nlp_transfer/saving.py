@@ -62,7 +62,7 @@ def save_model(model: PreTrainedModel, tokenizers: Tokenizers, folder: Path) -> 
             folder / "tokenizer_config.json", {"auto_map": {"AutoTokenizer": [None, "static.StaticTokenizer"]}}
         )
     _forget_places(folder / "config.json")
-    if type(config) in AUTO_MAPS or isinstance(config, StaticConfig):
+    if type(config) in AUTO_MAPS or isinstance(config, StaticConfig) or isinstance(tokenizers.source, StaticTokenizer):
         for file in MODELLING:
             shutil.copy(file, folder / file.name)
 

@@ -46,6 +46,7 @@ class Upload:
         Raises:
             PublishError: the Hub refuses or stays away, or somebody else has committed meanwhile.
         """
+        _sha256.cache_clear()  # the same name held another file in an earlier publication
         patiently(lambda: self.api.create_repo(self.repo, private=private or None, exist_ok=True))
         if private and not patiently(lambda: self.api.model_info(self.repo)).private:
             raise PublishError(f"{self.repo} is there and public, which --private does not change; see its settings")
@@ -58,7 +59,10 @@ class Upload:
         large = [one for one in changes if isinstance(one, CommitOperationAdd)]
         # What the client sends here it tries again by itself, so once is enough.
         patiently(
-            lambda: self.api.preupload_lfs_files(self.repo, large, create_pr=create_pr, free_memory=False), tries=1
+            lambda: self.api.preupload_lfs_files(
+                self.repo, large, revision=self.branch, create_pr=create_pr, free_memory=False
+            ),
+            tries=1,
         )
         return patiently(lambda: self._commit(str(start.sha), changes, create_pr=create_pr))
 

@@ -6,6 +6,7 @@ huggingface_hub 2.4; start it, set HF_ENDPOINT and HF_HUB_DISABLE_XET=1 for the 
 """
 
 import base64
+import contextlib
 import hashlib
 import json
 import math
@@ -115,8 +116,10 @@ class HubServer:
         self.faults = []  # [endpoint, kind, times]
         self.asked = []  # (endpoint, status)
         self.leaks = []  # tokens that stood elsewhere than in the Authorization header
+        self.announced = set()  # branches that files were announced for
         self.between = None  # called when a commit arrives, before it is looked at
         self.hanging = threading.Event()
+        self.released = threading.Event()
         self.lock = threading.RLock()
         handler = type("Handler", (_Handler,), {"hub": self})
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), handler)
@@ -133,13 +136,15 @@ class HubServer:
 
     def clear(self):
         """Forget everything."""
-        for kept in (self.repositories, self.stored, self.granted, self.faults, self.asked, self.leaks):
+        for kept in (self.repositories, self.stored, self.granted, self.faults, self.asked, self.leaks, self.announced):
             kept.clear()
         self.between = None
         self.hanging.clear()
+        self.released.set()  # who hangs is dropped,
+        self.released = threading.Event()  # and who comes later waits for the next clearing
 
     def fail(self, endpoint, kind, times=1):
-        """Answer with 503 or 429, `drop` the connection before the work or `drop after` it, or `hang`."""
+        """Answer with 503 or 429, `drop` the connection before the work or `drop after` it, or `hang` and drop."""
         self.faults.append([endpoint, kind, times])
 
     def fault(self, endpoint):
@@ -269,9 +274,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.hub.leaks.append(f"{self.command} {self.path}")
         fault = self.hub.fault(name)
         if fault == "hang":
+            released = self.hub.released
             self.hub.hanging.set()
-            threading.Event().wait(60)
-        if fault == "drop":
+            released.wait(60)
+        if fault in ("drop", "hang"):
             return self._drop(name)
         try:
             status, headers, content = self._work(name, found, fault)
@@ -304,7 +310,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _drop(self, name):
         self.hub.asked.append((name, None))
         self.close_connection = True
-        self.connection.shutdown(2)
+        with contextlib.suppress(OSError):  # the client may have gone
+            self.connection.shutdown(2)
 
     def _refused(self, refusal):
         if refusal.status == 503:  # of a proxy, as it happens: no JSON
@@ -438,6 +445,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _preupload(self, repo, revision):
         pull = "create_pr" in self.query
         repository = self._repository(repo, write=not pull)
+        self.hub.announced.add(revision)
         held = self._at(repository, revision).files
         modes = []
         for one in json.loads(self.body)["files"]:

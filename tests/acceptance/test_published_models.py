@@ -11,6 +11,7 @@ from hub_server import HubServer
 from tiny import LABELS, config, save_checkpoint, save_csv, save_vectors, tokenizer
 
 import nlp_transfer
+from nlp_transfer.probes import alike
 
 
 def save_pairs(path):
@@ -93,12 +94,6 @@ def probes(root, name):
     return [json.loads(line) for line in lines]
 
 
-def alike(one, other):
-    if isinstance(one, dict):
-        return one.keys() == other.keys() and all(alike(one[key], other[key]) for key in one)
-    return abs(one - other) < 1e-4 if isinstance(one, float) else one == other
-
-
 OURS = """
 import json, sys, nlp_transfer
 asked = json.loads(sys.argv[1])
@@ -177,6 +172,23 @@ def test_the_snippets_of_every_card_run_before_and_after_publishing(shelf, tmp_p
     assert all(1 <= len(found) <= 2 for _, found in blocks)
     assert not re.search(r'pipeline\("(?!text-classification)', "".join(cards))
     assert stranger(SNIPPETS, json.dumps(blocks), server=server, home=tmp_path, PYTHONPATH=PATHS) == len(cards)
+
+
+ALONE = """
+import json, sys
+sys.modules["nlp_transfer"] = None
+exec(compile(sys.argv[1], "card", "exec"), {})
+print(1)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["translation-static", "static-cnn"])  # each in a process that has met no other model
+def test_transformers_alone_runs_the_snippet_of_a_model_on_word_vectors(shelf, tmp_path, name):
+    server, _ = shelf
+    card = server.repositories[f"me/{name}"].tree()["README.md"].decode()
+    snippet = re.findall(r"```python\n(.*?)```", card, re.DOTALL)[0]
+    assert stranger(ALONE, snippet, server=server, home=tmp_path) == 1
 
 
 def test_an_adapter_alone_names_its_base_and_holds_no_merged_weights(shelf):

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from hub_client import PATHS, command, connect, outside, run_of
 from hub_server import READER, STRANGER, WRITER, HubServer
-from tiny import LABELS, save_checkpoint, save_csv
+from tiny import LABELS, ROOT, save_checkpoint, save_csv
 
 import nlp_transfer
 from nlp_transfer.errors import CheckpointError, PublishError, SourceError
@@ -42,6 +42,21 @@ def small(tmp_path_factory):
     source = {"kind": "checkpoint", "name": save_checkpoint(root / "bert")}
     data = {"train": save_csv(root / "reviews.csv")}
     return run_of(root / "reviews", task={"name": "sentiment"}, source=source, data=data)
+
+
+@pytest.fixture(scope="module")
+def adapter(server, tmp_path_factory):
+    """The tree of an adapter alone, and the folder of its base."""
+    root = tmp_path_factory.mktemp("adapter")
+    with pytest.MonkeyPatch.context() as patch:
+        server.clear()
+        connect(server, patch, root / "cache")
+        base = Path(save_checkpoint(root / "bert"))
+        server.make("me/base", files={path.name: path.read_bytes() for path in base.iterdir()})
+        source = {"kind": "checkpoint", "name": "me/base"}
+        sections = {"strategy": {"kind": "lora", "rank": 2}, "data": {"train": save_csv(root / "reviews.csv")}}
+        run = run_of(root / "reviews", task={"name": "sentiment"}, source=source, **sections)
+        return publish(run, adapter_only=True, dry_run=True, output=root / "tree").folder, base
 
 
 def publish(run, repo="me/reviews", **settings):
@@ -173,12 +188,56 @@ def test_a_branch_is_made_and_main_is_left_alone(hub, small):
         nlp_transfer.load("me/reviews", revision="third")
 
 
+def test_the_copy_that_goes_up_stands_in_the_run_folder_and_is_gone_afterwards(hub, small):
+    seen = []
+    hub.between = lambda: seen.extend(small.glob(".publish/model.safetensors"))
+    before = set(small.iterdir())
+    publish(small)
+    assert len(seen) == 1
+    assert set(small.iterdir()) == before
+
+
+def test_weights_that_have_changed_since_go_up_again(hub, small, tmp_path):
+    run = shutil.copytree(small, tmp_path / "reviews")
+    assert [publish(run).changed, publish(run).changed] == [True, False]
+    path = run / "model/model.safetensors"
+    path.write_bytes(path.read_bytes()[:-4] + b"abcd")
+    assert publish(run).changed
+    assert hub.repositories["me/reviews"].tree()["model.safetensors"] == path.read_bytes()
+
+
+def test_large_files_are_announced_for_the_branch_that_they_go_to(hub, small):
+    publish(small, revision="second")
+    assert hub.announced == {"second"}
+
+
 def test_private_makes_it_private_and_is_refused_where_it_is_public(hub, small):
     publish(small, "me/secret", private=True)
     assert hub.repositories["me/secret"].private
     publish(small)
     with pytest.raises(PublishError, match="is there and public"):
         publish(small, private=True)
+
+
+def test_a_request_that_hung_does_nothing_after_the_state_was_cleared(hub):
+    import http.client
+    import threading
+
+    def create():
+        client = http.client.HTTPConnection("127.0.0.1", hub.http.server_port, timeout=20)
+        client.request("POST", "/api/repos/create", json.dumps({"name": "late", "organization": "me"}),
+                       {"Authorization": f"Bearer {WRITER}"})  # fmt: skip
+        with pytest.raises((http.client.HTTPException, ConnectionError)):
+            client.getresponse()
+
+    hub.fail("create", "hang")
+    asking = threading.Thread(target=create)
+    asking.start()
+    assert hub.hanging.wait(20)
+    hub.clear()
+    asking.join(20)
+    assert not asking.is_alive()
+    assert hub.repositories == {}
 
 
 # 33. Tokens and permissions.
@@ -222,7 +281,6 @@ def test_nothing_but_the_allowed_files_goes_up_and_they_tell_no_place(hub, small
     for stray in ("checkpoints/step-1/optimizer.safetensors", "model/training_args.bin", "model/notes.json", ".env"):
         (run / stray).parent.mkdir(parents=True, exist_ok=True)
         (run / stray).write_text(str(tmp_path))
-    (run / "model" / "vocab.txt").symlink_to("/etc/hostname")
     publish(run)
     tree = hub.repositories["me/reviews"].tree()
     assert set(tree) == {*FILES, ".gitattributes"}
@@ -247,6 +305,60 @@ def test_a_relative_place_goes_by_its_name_too(hub, small, tmp_path, monkeypatch
     assert not [name for name, content in hub.repositories["me/reviews"].tree().items() if b"customers" in content]
 
 
+def public(run, tmp_path, **data):
+    """Configuration, metrics and card as they would be published of a run whose configuration names other places."""
+    run = shutil.copytree(run, tmp_path / "copy")
+    config, metrics = yaml.safe_load((run / "config.yaml").read_text()), json.loads((run / "metrics.json").read_text())
+    places = {split: data.get(split) for split in ("train", "validation", "test")}
+    config["data"].update(places)
+    for split, report in metrics["data"]["splits"].items():
+        place = places["train" if report["cut"] else split]
+        report["place"] = " + ".join(place.values()) if isinstance(place, dict) else place
+        report["origin"] = report["origin"] if report["cut"] else f"{report['place']}; limited"
+    metrics["data"]["warnings"] = [f"{metrics['data']['splits']['train']['place']}: labels differ by case"]
+    (run / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+    (run / "metrics.json").write_text(json.dumps(metrics))
+    done = publish(run, dry_run=True, output=tmp_path / "tree")
+    read = {name: (done.folder / name).read_text() for name in ("config.yaml", "metrics.json", "README.md")}
+    return yaml.safe_load(read["config.yaml"]), json.loads(read["metrics.json"]), "".join(read.values())
+
+
+@pytest.mark.parametrize(
+    ("place", "name"),
+    [
+        ("/mnt/My Docs/secret customer/a.csv", "a.csv"),
+        ("~/secret/a.csv", "a.csv"),
+        ("file:///secret/a.csv", "a.csv"),
+        (r"\\secret\share\a.csv", "a.csv"),
+        ("secret/deep/", "deep"),
+        ({"text": "/secret + more/a.txt", "label": "/secret/b.txt"}, "a.txt + b.txt"),
+    ],
+)
+def test_every_kind_of_place_goes_by_its_last_name(small, tmp_path, place, name):
+    config, metrics, whole = public(small, tmp_path, train=place)
+    assert metrics["data"]["splits"]["train"]["origin"] == f"{name}; limited"
+    assert metrics["data"]["warnings"] == [f"{name}: labels differ by case"]
+    train = config["data"]["train"]
+    assert (" + ".join(train.values()) if isinstance(train, dict) else train) == name
+    assert "secret" not in whole
+
+
+@pytest.mark.parametrize("place", [".", "~"])
+def test_a_short_place_changes_nothing_but_itself(small, tmp_path, place):
+    config, metrics, whole = public(small, tmp_path, train=place)
+    assert config["data"]["train"] == place
+    before = json.loads((small / "metrics.json").read_text())
+    assert (metrics["verdict"], metrics["test"]) == (before["verdict"], before["test"])
+    assert Path.home().name not in whole
+
+
+def test_a_linked_place_goes_by_the_name_of_the_link(small, tmp_path):
+    (tmp_path / "secret.csv").write_text("")
+    (tmp_path / "reviews.csv").symlink_to(tmp_path / "secret.csv")
+    config, _, whole = public(small, tmp_path, train=str(tmp_path / "reviews.csv"))
+    assert (config["data"]["train"], "secret" in whole) == ("reviews.csv", False)
+
+
 def spoil(name, change):
     def spoiled(run):
         text = (run / name).read_text()
@@ -259,11 +371,37 @@ def lose(name):
     return lambda run: (run / name).unlink()
 
 
+def link(name):
+    def linked(run):
+        (run / name).unlink(missing_ok=True)
+        (run / name).symlink_to("/etc/hostname")
+
+    return linked
+
+
+def lose_a_shard(run):
+    (run / "model/model.safetensors").rename(run / "model/model-00001-of-00002.safetensors")
+    shards = {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}
+    (run / "model/model.safetensors.index.json").write_text(json.dumps({"weight_map": shards}))
+
+
+PLACES = ("/mnt/my docs/a", "~/a", "~jane/a", "file:///a", r"\\srv\share", r"look in C:\a", "x /b/c d")
+
+
 @pytest.mark.parametrize(
     ("damage", "licence", "reason"),
     [
+        (lose("model/model.safetensors"), "mit", r"lacks the weights model\.safetensors; train"),
+        (lose_a_shard, "mit", r"lacks the weights model-00002-of-00002\.safetensors; train"),
+        (link("model/model.safetensors"), "mit", r"model/model\.safetensors: a symbolic link"),
+        (link("model/vocab.txt"), "mit", r"model/vocab\.txt: a symbolic link"),
         (spoil("metrics.json", lambda text: re.sub(r'"accuracy": [\d.]+', '"accuracy": NaN', text)), "mit", "NaN"),
         (spoil("metrics.json", lambda text: text.replace('models": []', 'models": [""]')), "mit", "base_model"),
+        *(
+            (spoil("config.yaml", lambda text, place=place: text.replace("group: null", f"group: '{place}'")), "mit",
+             r"config\.yaml: data\.group: shows a place of this machine")
+            for place in PLACES
+        ),
         (lose("metrics.json"), "mit", "not a finished run: it lacks metrics.json"),
         (lose("model/config.json"), "mit", "not a finished run: it lacks model/config.json"),
         (lambda run: None, "apache", r"the Hub does not know 'apache'.*Did you mean 'apache-2.0'"),
@@ -272,13 +410,16 @@ def lose(name):
         (spoil("model/config.json", lambda text: text.replace("positive", "hf_" + "a" * 30)), "mit", "token"),
         (spoil("model/config.json", lambda text: text.replace("positive", f"{Path.home()}/x")), "mit", "folder of"),
     ],
-    ids=["nan", "base", "metrics", "config", "apache", "unknown", "none", "token", "place"],
+    ids=["weights", "shard", "linked weights", "link",
+         "nan", "base", *PLACES, "metrics", "config", "apache", "unknown", "none", "token", "place"],
 )  # fmt: skip
 def test_what_must_not_go_up_is_refused_before_the_network(hub, small, tmp_path, damage, licence, reason):
     run = shutil.copytree(small, tmp_path / "reviews")
     damage(run)
-    with pytest.raises(PublishError, match=reason):
-        publish(run, licence=licence)
+    for dry_run in (True, False):
+        with pytest.raises(PublishError, match=reason):
+            publish(run, licence=licence, dry_run=dry_run, output=tmp_path / "tree" if dry_run else None)
+        shutil.rmtree(tmp_path / "tree", ignore_errors=True)
     assert hub.asked == []
 
 
@@ -296,6 +437,47 @@ def test_answers_that_differ_after_publishing_are_an_error_that_says_what_to_do(
         publish(run, verify=True)
 
 
+def cut_short(path):
+    path.write_bytes(path.read_bytes()[:100])
+
+
+def without_base(path):
+    path.write_text(path.read_text().replace("me/base", "me/nowhere"))
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        ("adapter_model.safetensors", cut_short),
+        ("config.yaml", without_base),
+        ("metrics.json", lambda path: path.write_text("{}")),
+        ("adapter_config.json", lambda path: path.write_text("{}")),
+        ("tokenizer.json", lambda path: path.unlink()),
+    ],
+)
+def test_a_damaged_adapter_is_a_damaged_model_and_says_which(hub, adapter, tmp_path, name, damage):
+    tree, base = adapter
+    hub.make("me/base", files={path.name: path.read_bytes() for path in base.iterdir()})
+    damage(shutil.copytree(tree, tmp_path / "tree") / name)
+    with pytest.raises(CheckpointError, match=r"tree|me/nowhere"):
+        nlp_transfer.load(tmp_path / "tree")
+
+
+def test_a_fetched_configuration_imports_no_module_but_one_loaded_by_hand_may(hub, small, tmp_path, monkeypatch):
+    (tmp_path / "chosen").mkdir()
+    (tmp_path / "chosen" / "__init__.py").write_text("")
+    shutil.copy(ROOT / "tasks/nlp_transfer_tasks/sentiment.py", tmp_path / "chosen" / "own.py")
+    monkeypatch.syspath_prepend(tmp_path)
+    tree = publish(small, dry_run=True, output=tmp_path / "tree").folder
+    spoil("config.yaml", lambda text: text.replace("name: sentiment", "name: chosen.own"))(tree)
+    hub.make("me/chosen", files={name: (tree / name).read_bytes() for name in FILES})
+    with pytest.raises(CheckpointError, match=r"task 'chosen\.own' .* is not run: .* load the folder itself: /"):
+        nlp_transfer.load("me/chosen")
+    assert "chosen" not in sys.modules
+    assert nlp_transfer.load(tree).predict(["a film"])
+    assert "chosen.own" in sys.modules
+
+
 # 35. Without a network.
 
 
@@ -307,6 +489,8 @@ def test_a_dry_run_writes_the_exact_tree_and_asks_nobody(hub, small, tmp_path):
     assert {name: (tmp_path / "tree" / name).read_bytes() for name in done.files} == {
         name: content for name, content in tree.items() if name != ".gitattributes"
     }
+    with pytest.raises(PublishError, match="--output says where --dry-run writes"):
+        publish(small, output=tmp_path / "other")
     with pytest.raises(PublishError, match="holds something already"):
         publish(small, dry_run=True, output=tmp_path / "tree")
 

@@ -1,5 +1,6 @@
 """The model card: what it says is what was measured, and what the Hub would refuse is refused here."""
 
+import ast
 import json
 import re
 import shutil
@@ -59,6 +60,37 @@ def test_every_run_writes_a_card_that_the_hub_accepts(card):
 def test_the_scores_of_the_metadata_are_those_of_the_metrics(card, metrics):
     said = {one.metric_name: one.metric_value for one in ModelCard(card).data.eval_results}
     assert said == {name: metrics["test"][name] for name in ("accuracy", "macro_f1")}
+
+
+def test_a_test_set_of_its_own_is_told_from_one_that_was_cut(run, card, metrics, tmp_path):
+    said = yaml.safe_load(card.split("---")[1])["model-index"][0]["results"][0]["dataset"]
+    assert (said["name"], "split" in said) == ("reviews.csv", False)
+    assert said["args"]["test"].startswith("cut from train: 10 %")
+    copy = shutil.copytree(run, tmp_path / "run")
+    metrics["data"]["splits"]["test"] |= {"cut": False, "place": "cut from train; really.csv"}
+    write_card(copy, metrics)
+    said = ModelCard.load(copy / "README.md").data.eval_results[0]
+    assert (said.dataset_name, said.dataset_split, said.dataset_args) == ("cut from train; really.csv", "test", None)
+
+
+PREFIX = 'say "it" \\ now\n```\n: '
+
+
+def test_an_odd_prefix_stays_a_string_in_the_snippet():
+    from types import SimpleNamespace
+
+    from nlp_transfer import card_page
+
+    options = SimpleNamespace(prefix=PREFIX)
+    task = SimpleNamespace(auto_class="AutoModelForSeq2SeqLM", example='a "b"')
+    subject = SimpleNamespace(
+        task=task, config=SimpleNamespace(task=options), weights="me/x", place="me/x", model={}, adapter_only=False,
+        composed=False,
+    )  # fmt: skip
+    blocks = re.findall(r"^```python\n(.*?)^```$", card_page._usage(subject), re.DOTALL | re.MULTILINE)
+    strings = {node.value for block in blocks for node in ast.walk(ast.parse(block)) if isinstance(node, ast.Constant)}
+    assert len(blocks) == 2
+    assert {PREFIX + 'a "b"', 'a "b"'} <= strings
 
 
 def test_every_table_of_the_page_is_well_formed(card):

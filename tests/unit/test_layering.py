@@ -1,12 +1,17 @@
 """Who may import whom, read off the imports: everything points down."""
 
 import ast
+import sys
+import tomllib
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
+from importlib.metadata import packages_distributions
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 import nlp_transfer
 
@@ -193,6 +198,20 @@ def test_library_reaches_tasks_through_find_task_only(module):
         assert not {call for call in calls if call.endswith(("import_module", "__import__"))}
     constants = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
     assert module == "task" or "nlp_transfer_tasks" not in constants
+
+
+def test_what_is_imported_is_declared():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    texts = [*project["dependencies"], *project["optional-dependencies"]["trackers"]]
+    texts += project["optional-dependencies"]["bundled"]
+    declared = {canonicalize_name(Requirement(text).name) for text in texts}
+    homes = packages_distributions()
+    used = {one.module.split(".")[0] for path in [*LIBRARY.values(), *TASKS] for one in imports_of(path)}
+    foreign = used - sys.stdlib_module_names - {"nlp_transfer", "nlp_transfer_tasks"}
+    undeclared = {
+        name for name in foreign if not {canonicalize_name(one) for one in homes.get(name, [name])} & declared
+    }
+    assert undeclared == set()
 
 
 def test_every_public_name_exists_and_is_announced_to_type_checkers():

@@ -14,6 +14,7 @@ from nlp_transfer.errors import CheckpointError, ConfigError, TrainingError
 from nlp_transfer.folders import make_folder
 from nlp_transfer.models.classification import build_classifier
 from nlp_transfer.prediction import load_model
+from nlp_transfer.probes import alike
 from nlp_transfer.saving import save_model, write_json
 from nlp_transfer.task import Tokenizers
 
@@ -225,3 +226,10 @@ def test_an_output_that_cannot_be_written_is_refused_before_anything_is_loaded(t
     config = {"task": {"name": "sentiment"}, "data": {"train": "nowhere.csv"}}
     with pytest.raises(ConfigError, match="cannot be written"):
         nlp_transfer.run(config, output=tmp_path / "file" / "run")
+
+
+def test_answers_are_alike_within_rounding_however_deep_the_numbers_stand():
+    said = {"scores": [0.5, {"a": [0.25]}], "words": ["a"]}
+    assert alike(said, {"scores": [0.50001, {"a": [0.25001]}], "words": ["a"]})
+    assert not alike(said, {"scores": [0.5, {"a": [0.26]}], "words": ["a"]})
+    assert not alike([0.5], [0.5, 0.5])
