@@ -42,7 +42,9 @@ class Checkpoint:
 def save_checkpoint(
     folder: Path, step: int, values: Mapping[str, Any], tensors: Mapping[str, Tensor], *, keep_last: int
 ) -> Path:
-    """Write `folder/step-N`, then remove all but the newest `keep_last`.
+    """Write `folder/step-N`, then remove all but the last `keep_last` of those up to N.
+
+    Those beyond N are of an attempt that was given up for an earlier checkpoint; they go too.
 
     Raises:
         TrainingError: no room, or the disk refuses; what was there before is as it was.
@@ -59,14 +61,17 @@ def save_checkpoint(
             fresh.mkdir()
             _write(fresh, values, tensors)
             final = folder / f"step-{step:08d}"
-            if final.exists():  # damaged, or it would have been resumed from
-                final.rename(Path(name, "damaged"))
+            if final.exists():  # damaged, given up, or of before this step's validation
+                final.rename(Path(name, "replaced"))
             fresh.rename(final)
-            _flush(folder)
+            flush(folder)
     except (OSError, SafetensorError) as error:
         raise TrainingError(_refusal(folder, needed, error)) from None
-    for old in _all(folder)[keep_last:]:
-        shutil.rmtree(old, ignore_errors=True)
+    found = _all(folder)
+    kept = found[found.index(final) :][:keep_last]
+    for other in found:
+        if other not in kept:
+            shutil.rmtree(other, ignore_errors=True)
     return final
 
 
@@ -76,10 +81,11 @@ def _write(folder: Path, values: Mapping[str, Any], tensors: Mapping[str, Tensor
     files = {name: _digest(folder / name) for name in (VALUES, TENSORS)}
     (folder / MANIFEST).write_text(json.dumps({"format": FORMAT, "sha256": files}), encoding="utf-8")
     for path in (*folder.iterdir(), folder):
-        _flush(path)
+        flush(path)
 
 
-def _flush(path: Path) -> None:
+def flush(path: Path) -> None:
+    """Have the system write a file, or a folder's names, to the disk before this returns."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

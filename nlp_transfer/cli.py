@@ -78,6 +78,10 @@ def compare(
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override in all of them; repeatable.")
     ] = None,
     output: Output = None,
+    resume: Annotated[
+        str | None,
+        typer.Option(metavar="auto|DIR", help="Go on with a comparison: `auto` (in --output), or its folder."),
+    ] = None,
 ) -> None:
     """Train several models on the same data; write a table and a plot, and say which won."""
     from rich.console import Console
@@ -86,7 +90,7 @@ def compare(
 
     for config in configs:
         _refuse_early(config, override)
-    result = nlp_transfer.compare(configs, override or (), output=output)
+    result = nlp_transfer.compare(configs, override or (), output=output, resume=resume)
     console = Console(width=None if sys.stdout.isatty() else 140)
     console.print(result.table)
     for sentence in result.verdicts:

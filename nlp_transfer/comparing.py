@@ -10,11 +10,12 @@ from accelerate import PartialState
 
 from nlp_transfer.config import load_config
 from nlp_transfer.errors import ConfigError
+from nlp_transfer.folders import resumable
 from nlp_transfer.layout import FINISHED
 from nlp_transfer.publication import write_card
 from nlp_transfer.report import Row, is_control, plot, render_table, verdicts
 from nlp_transfer.results import RunResult
-from nlp_transfer.running import agreed_folder, run
+from nlp_transfer.running import LEFT, advice, agreed_folder, run_in
 from nlp_transfer.saving import write_json
 from nlp_transfer.task import Task, find_task
 
@@ -36,9 +37,17 @@ def compare(
     overrides: Sequence[str] = (),
     *,
     output: str | Path | None = None,
+    resume: str | Path | None = None,
     progress: bool = True,
 ) -> Comparison:
     """Run each configuration in a subfolder of `output`; write the table's values and plot.png beside them.
+
+    Args:
+        configs: files; their names tell the runs apart.
+        overrides: dotted KEY=VALUE pairs, for all of them.
+        output: the folder; by default the first free runs/comparison.
+        resume: go on with an unfinished comparison: its folder, or `auto` for the one in `output`, if there is one.
+        progress: show bars.
 
     Raises:
         ConfigError: the configurations differ in task or data, or two have one name.
@@ -51,14 +60,22 @@ def compare(
     for name, other in zip(list(checked)[1:], others, strict=True):
         if (other.task.name, other.data) != (first.task.name, first.data):
             raise ConfigError(f"compare: {name} has another task or other data than {next(iter(checked))}")
-    folder = agreed_folder(output, "comparison")
-    results = []
-    for name, config in checked.items():
-        log.info("run %s", name)
-        results.append(run(config, output=folder / name, progress=progress))
+    if resume is not None:
+        output, named = resumable(resume, output)
+        if named:
+            raise ConfigError(f"--resume {named}: a comparison goes on as a whole; name its folder")
+    with agreed_folder(output, "comparison", left=checked if resume is not None else ()) as folder, advice(folder):
+        results = []
+        for name, config in checked.items():
+            log.info("run %s", name)
+            with agreed_folder(folder / name, name, left=LEFT if resume is not None else ()) as part:
+                results.append(run_in(part, config, progress=progress))
+        return _conclude(folder, results, find_task(first.task.name))
+
+
+def _conclude(folder: Path, results: Sequence[RunResult], task: type[Task]) -> Comparison:
     rows = tuple(result.row for result in results)
     baselines = results[0].baselines
-    task = find_task(first.task.name)
     each = [verdicts([result.row], result.baselines, task=task) for result in results]  # they may depend on the options
     said = (*verdicts(rows, [], task=task), *(sentence for sentences in each for sentence in sentences))
     if PartialState().is_main_process:
@@ -76,7 +93,7 @@ def _note_controls(results: Sequence[RunResult], task: type[Task]) -> None:
         controls = [one.row for one in results if is_control(one.row, row)]
         if controls:
             scores = {one.label: {"validation": one.validation, "test": one.test} for one in controls}
-            said = [*result.metrics["verdict"], *verdicts([row, *controls], [], task=task)[1:]]
+            said = [*verdicts([row], result.baselines, task=task), *verdicts([row, *controls], [], task=task)[1:]]
             metrics = {**result.metrics, "controls": scores, "verdict": said}
             write_card(result.folder, metrics)
             write_json(result.folder / FINISHED, metrics)

@@ -1,10 +1,11 @@
 """The training of a prepared run: its accelerator, what it may go on from, and the record it leaves."""
 
+import contextlib
 import functools
 import importlib.util
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,10 @@ from nlp_transfer.feature_store import cache_folder
 from nlp_transfer.history import History
 from nlp_transfer.precision import choose_precision
 from nlp_transfer.prepared import Prepared
-from nlp_transfer.resuming import CHECKPOINTS, Checkpoints, digest, flatten, refuse_changes
+from nlp_transfer.report import brief
+from nlp_transfer.resuming import CHECKPOINTS, Checkpoints, digest, refuse_changes
 from nlp_transfer.saving import environment
+from nlp_transfer.stopping import noted_signals
 from nlp_transfer.strategies import Plan
 from nlp_transfer.training import Settings, Trainer
 
@@ -40,12 +43,7 @@ def make_accelerator(config: RunConfig, folder: Path) -> Accelerator:
     tracker = config.training.tracker
     if tracker != "none" and importlib.util.find_spec(tracker) is None:
         raise ConfigError(f"training.tracker: {tracker} is not installed; pip install {tracker}")
-    accelerator = Accelerator(
-        mixed_precision=mixed, log_with=None if tracker == "none" else tracker, project_dir=str(folder)
-    )
-    if tracker != "none":
-        accelerator.init_trackers("nlp-transfer")
-    return accelerator
+    return Accelerator(mixed_precision=mixed, log_with=None if tracker == "none" else tracker, project_dir=str(folder))
 
 
 def open_checkpoints(
@@ -63,7 +61,6 @@ def open_checkpoints(
     def identity() -> dict[str, dict[str, Any]]:
         splits = prepared.splits.report.splits
         return {
-            "config": flatten(prepared.config.model_dump(mode="json")),
             "contents": {
                 **{f"data.{name} (contents)": split.fingerprint for name, split in splits.items()},
                 "source.name (weights)": digest(resting),
@@ -78,7 +75,8 @@ def open_checkpoints(
         if before["about"] != identity()["about"] and accelerator.is_main_process:
             log.warning("resumed with other versions or processes: the result may differ in its last digits")
     settings = prepared.config.training.checkpoint
-    return Checkpoints(folder / CHECKPOINTS, identity, **dict(settings), start=start)
+    last = start.path if start else None
+    return Checkpoints(folder / CHECKPOINTS, identity, **dict(settings), start=start, last=last)
 
 
 def train(
@@ -120,24 +118,30 @@ def train(
     if prepared.task.sample and len(rows) > prepared.task.sample:
         rows = rows.shuffle(seed=0).select(range(prepared.task.sample))
         validation = prepared.task.encode(rows, prepared.tokenizers)
-    trainer = Trainer(
-        plan=plan,
-        task=prepared.task,
-        train=prepared.encoded["train"],
-        validation=validation,
-        validation_rows=rows,
-        tokenizers=prepared.tokenizers,
-        accelerator=accelerator,
-        settings=settings,
-        record=record,
-        checkpoints=checkpoints,
-    )
-    history = trainer.fit()
-    for tracker in accelerator.trackers:  # end_training would also part the processes, who have more to do
-        tracker.finish()
-    return history
+    with tracking(accelerator), noted_signals() as signals:
+        trainer = Trainer(
+            plan=plan,
+            task=prepared.task,
+            train=prepared.encoded["train"],
+            validation=validation,
+            validation_rows=rows,
+            tokenizers=prepared.tokenizers,
+            accelerator=accelerator,
+            settings=settings,
+            record=record,
+            checkpoints=checkpoints,
+            signals=signals,
+        )
+        return trainer.fit()
 
 
-def brief(numbers: Mapping[str, float]) -> str:
-    """Scores in one line."""
-    return ", ".join(f"{name} {value:.4f}" for name, value in numbers.items())
+@contextlib.contextmanager
+def tracking(accelerator: Accelerator) -> Iterator[None]:
+    """Keep the trackers asked for open, and close them also when the training fails or is stopped."""
+    if accelerator.log_with:
+        accelerator.init_trackers("nlp-transfer")
+    try:
+        yield
+    finally:
+        for tracker in accelerator.trackers:  # end_training would also part the processes, who have more to do
+            tracker.finish()

@@ -2,10 +2,11 @@
 
 import contextlib
 import fcntl
+import itertools
 import json
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from nlp_transfer.errors import ConfigError
@@ -39,41 +40,48 @@ def resumable(resume: str | Path, output: str | Path | None) -> tuple[Path, Path
     return folder, path if named else None
 
 
-def make_folder(wanted: str | Path | None, name: str, *, resume: bool = False) -> Path:
-    """Create the run folder before anything expensive happens.
+@contextlib.contextmanager
+def make_folder(wanted: str | Path | None, name: str, *, left: Collection[str] = ()) -> Iterator[Path]:
+    """Create the run folder before anything expensive happens, and keep other runs out of it.
 
     Args:
         wanted: the user's choice; None takes the first free runs/NAME, runs/NAME-2, ...
         name: of the configuration.
-        resume: it may hold an earlier run.
+        left: where an earlier attempt may be gone on with, names of which it left one.
 
     Raises:
         ConfigError: the place is a file, cannot be written, is in use, or holds something already.
     """
-    if wanted is None:
-        count = 1
-        while (folder := Path("runs") / (name if count == 1 else f"{name}-{count}")).exists():
-            count += 1
-    else:
-        folder = Path(wanted)
-    try:
-        if folder.is_dir():
-            with locked(folder):
-                _refuse_contents(folder, resume=resume)
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / ".probe"
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise ConfigError(
-            f"output folder {folder} cannot be written: {error.strerror}; choose another with --output"
-        ) from None
-    return folder
+    with contextlib.ExitStack() as stack:
+        try:
+            if wanted is None:
+                folder = _first_free(name)
+            else:
+                folder = Path(wanted)
+                folder.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(locked(folder))
+        except OSError as error:
+            raise ConfigError(
+                f"output folder {wanted or 'runs'} cannot be written: {error.strerror}; choose another with --output"
+            ) from None
+        _refuse_contents(folder, left)
+        yield folder
 
 
-def _refuse_contents(folder: Path, *, resume: bool) -> None:
+def _first_free(name: str) -> Path:
+    """A new folder; of two runs that start together each makes its own."""
+    Path("runs").mkdir(exist_ok=True)
+    for count in itertools.count(1):
+        folder = Path("runs", name if count == 1 else f"{name}-{count}")
+        with contextlib.suppress(FileExistsError):
+            folder.mkdir()
+            return folder
+    raise AssertionError  # the numbers do not end
+
+
+def _refuse_contents(folder: Path, left: Collection[str]) -> None:
     held = {path.name for path in folder.iterdir()} - {LOCK}
-    if not held or (resume and "config.yaml" in held):
+    if not held or not held.isdisjoint(left):
         return
     what, way_out = "files already", "choose another with --output or remove it"
     if FINISHED in held:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 FINISHED = "metrics.json"  # written last
+HITS = "hits.json"  # the score of each test row, to compare runs pair by pair; it stays here
 PROBES = "probes.jsonl"  # a few inputs and answers; they stay here
 TARGET = "target_tokenizer"  # folder in the model's, where the output has a vocabulary of its own
 MODELLING = sorted(file for file in (Path(__file__).parent / "modeling").glob("*.py") if file.name != "__init__.py")

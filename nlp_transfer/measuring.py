@@ -14,7 +14,7 @@ from nlp_transfer.features import WHOLE, TokenUnits, Units, find_boundary, open_
 from nlp_transfer.prediction import Predictor, open_run
 from nlp_transfer.prepared import Prepared, rows_of
 from nlp_transfer.probes import alike, write_probes
-from nlp_transfer.report import Row
+from nlp_transfer.report import Row, simple
 from nlp_transfer.strategies import Plan
 from nlp_transfer.task import Prediction
 
@@ -36,14 +36,8 @@ def measure_baselines(prepared: Prepared) -> tuple[Row, ...]:
     """The task's simple methods, scored like the model."""
     rows, task = rows_of(prepared.splits), prepared.task
     return tuple(
-        Row(
-            name=name,
-            source="",
-            strategy="",
-            scratch=True,
-            trainable=0,
-            total=0,
-            seconds=None,
+        simple(
+            name,
             validation=task.score(found["validation"], rows["validation"]),
             test=task.score(found["test"], rows["test"]),
             correct=task.hits(found["test"], rows["test"]),

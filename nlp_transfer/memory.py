@@ -53,7 +53,8 @@ class Need:
     Attributes:
         phase: its name.
         weights: all parameters and buffers.
-        training: gradients, AdamW's two moments, and the copy of the best state, of what moves.
+        training: gradients and AdamW's two moments of what moves; on the CPU also the copy of the best state, which
+            is always there.
         each: activations kept for the backward pass, of one unit of the greatest length.
         units: passed through the model at once.
     """
@@ -89,7 +90,8 @@ def estimate(plan: Plan, task: Task, units: Units, *, micro_batch: int) -> list[
     for phase in reversed(plan.phases):
         freeze(model, phase.rates)
         moved = sum(parameter.nbytes for _, parameter in moving(model, phase.rates))
-        best = sum(parameter.nbytes for _, parameter in moving(model, dict.fromkeys(plan.moving, 0.0)))
+        elsewhere = torch.cuda.is_available()
+        best = 0 if elsewhere else sum(own.nbytes for _, own in moving(model, dict.fromkeys(plan.moving, 0.0)))
         solved = phase.solver == "lbfgs"
         kept = 0 if solved else _kept(model, task, units.batch(longest))
         needs.append(Need(phase.name, weights, best + (0 if solved else 3 * moved), kept, micro_batch))

@@ -1,7 +1,7 @@
 """Which parameters move in a phase, their state by name, and the proof that the others rested."""
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -70,7 +70,8 @@ def full_state(model: nn.Module) -> dict[str, Tensor]:
 def trained_state(model: nn.Module, names: frozenset[str]) -> dict[str, Tensor]:
     """Copies on the CPU of the named parameters and of every buffer: all that training changes."""
     resting = {name for name, _ in model.named_parameters(remove_duplicate=False)} - names
-    return {name: tensor.detach().cpu().clone() for name, tensor in full_state(model).items() if name not in resting}
+    whole = full_state(model).items()
+    return {name: tensor.detach().to("cpu", copy=True) for name, tensor in whole if name not in resting}
 
 
 def load_state(model: nn.Module, state: Mapping[str, Tensor]) -> None:
@@ -97,14 +98,16 @@ def check_rested(model: nn.Module, before: Mapping[str, int]) -> None:
             raise TrainingError(f"frozen parameter {name} was changed by training; this is a bug, please report it")
 
 
-def check_moved(model: nn.Module, start: Mapping[str, Tensor]) -> None:
+def without_gradient(trained: Mapping[str, nn.Parameter], names: Iterable[str]) -> set[str]:
+    """Those of the names whose parameter the last backward pass did not reach."""
+    return {name for name in names if trained[name].grad is None}
+
+
+def check_reached(silent: Collection[str]) -> None:
     """Make sure that what should train does, after a few steps.
 
     Raises:
-        TrainingError: naming parameters that the loss does not reach.
+        TrainingError: naming parameters that the loss did not reach in any of them.
     """
-    own = dict(model.named_parameters())
-    still = [name for name, value in start.items() if own[name].shape == value.shape and torch.equal(own[name], value)]
-    dead = [name for name in still if own[name].grad is None]
-    if dead:
-        raise TrainingError(f"{len(dead)} parameters should train but do not move, among them {dead[0]}")
+    if silent:
+        raise TrainingError(f"{len(silent)} parameters should train but do not move, among them {min(silent)}")

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import torch
 from accelerate.utils import set_seed
@@ -36,14 +37,6 @@ class Prepared:
     loaded: LoadedModel
     tokenizers: Tokenizers
     encoded: Mapping[str, Encoded]
-
-    @property
-    def source_name(self) -> str:
-        """The source and its contextualizer, for people."""
-        section = self.config.source
-        context = getattr(section, "contextualizer", "bag")
-        name = Path(section.name).name if Path(section.name).exists() else section.name
-        return name if context == "bag" else f"{name} + {context}"
 
     def plan(self) -> Plan:
         """Adapt the model to the strategy; changes the model, so once."""
@@ -81,6 +74,13 @@ class Prepared:
             if encoded.unknown > MANY:
                 found.append(f"{split}: {encoded.unknown:.0%} of the tokens are unknown to '{self.source.name}'")
         return found
+
+
+def source_label(section: Any) -> str:
+    """The source and its contextualizer, for people."""
+    context = getattr(section, "contextualizer", "bag")
+    name = Path(section.name).name if Path(section.name).exists() else section.name
+    return name if context == "bag" else f"{name} + {context}"
 
 
 def prepare(config: RunConfig) -> Prepared:

@@ -52,6 +52,27 @@ class Row:
         return f"{self.source}{' from scratch' if self.scratch else ''}, {self.strategy}"
 
 
+def simple(name: str, *, validation: Scores, test: Scores, correct: Sequence[float]) -> Row:
+    """A simple method."""
+    return Row(
+        name=name,
+        source="",
+        strategy="",
+        scratch=True,
+        trainable=0,
+        total=0,
+        seconds=None,
+        validation=validation,
+        test=test,
+        correct=correct,
+    )
+
+
+def brief(numbers: Mapping[str, float]) -> str:
+    """Scores in one line."""
+    return ", ".join(f"{name} {value:.4f}" for name, value in numbers.items())
+
+
 def _labels(rows: Sequence[Row]) -> dict[str, str]:
     """Name of a row -> its label, with the name behind it where two rows would read alike."""
     count = Counter(row.label for row in rows)
@@ -91,8 +112,8 @@ def verdicts(rows: Sequence[Row], baselines: Sequence[Row], *, task: type[Task])
         said.append(
             f"Best on validation: {labels[best.name]}, with {metric} {_digits(best.test[metric], task)} on test."
         )
-    simple = [row for row in baselines if row.name not in task.ceilings]
-    hardest = max(simple, key=lambda row: float(row.validation[metric]), default=None)
+    beatable = [row for row in baselines if row.name not in task.ceilings]
+    hardest = max(beatable, key=lambda row: float(row.validation[metric]), default=None)
     for row in rows:
         if hardest is not None:
             said.append(_compare(row, hardest, labels, task))

@@ -1,22 +1,24 @@
 """What a run returns, and how the runs of several seeds become one."""
 
-import dataclasses
 import json
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from accelerate import PartialState
 
-from nlp_transfer.config import RunConfig, load_config
-from nlp_transfer.layout import FINISHED, PROBES
+from nlp_transfer.checkpointing import flush
+from nlp_transfer.config import RunConfig
+from nlp_transfer.layout import FINISHED, HITS, PROBES
+from nlp_transfer.prepared import source_label
 from nlp_transfer.publication import write_card
-from nlp_transfer.report import Row
-from nlp_transfer.resuming import flatten, refuse_changes
+from nlp_transfer.report import Row, brief, simple, verdicts
 from nlp_transfer.saving import write_json
 from nlp_transfer.task import find_task
+
+SPLITS = ("validation", "test")  # that are scored
 
 
 @dataclass(frozen=True)
@@ -38,28 +40,41 @@ class RunResult:
     baselines: tuple[Row, ...]
 
 
-def finished(config: RunConfig, folder: Path) -> RunResult:
-    """The result of a run that was finished before, from its folder.
+def describe(config: RunConfig, folder: Path, metrics: Mapping[str, Any], hits: Mapping[str, Any]) -> RunResult:
+    """Row, verdict and summary out of the numbers that a run leaves.
 
-    Raises:
-        ConfigError: it was made from another configuration.
+    Args:
+        config: of the run.
+        folder: of the run.
+        metrics: the contents of metrics.json; the verdict is added where it is not there yet.
+        hits: the contents of hits.json: the score of each test row, under `run` and for each of the `baselines`.
     """
-    before = load_config(folder / "config.yaml")
-    refuse_changes(flatten(before.model_dump(mode="json")), flatten(config.model_dump(mode="json")), folder)
-    metrics = json.loads((folder / FINISHED).read_text(encoding="utf-8"))
+    task = find_task(config.task.name)
+    scores = {split: metrics[split] for split in SPLITS}
     row = Row(
         name=folder.name,
-        source=config.source.name,
+        source=source_label(config.source),
         strategy=config.strategy.kind,
         scratch=config.source.scratch,
         **metrics["parameters"],
         seconds=metrics["seconds"]["training"],
-        validation=metrics["validation"],
-        test=metrics["test"],
-        correct=(),
+        **scores,
+        correct=hits["run"],
     )
-    summary = "\n".join([f"{folder} holds a finished run; there is nothing to resume", *metrics["verdict"]])
-    return RunResult(folder, metrics, summary, row, ())
+    baselines = tuple(simple(name, correct=hits["baselines"][name], **of) for name, of in metrics["baselines"].items())
+    verdict = metrics["verdict"] if "verdict" in metrics else verdicts([row], baselines, task=task)
+    lines = [f"test: {one.label}: {brief({name: one.test[name] for name in task.shown})}" for one in (*baselines, row)]
+    if "seeds" in metrics:
+        spread = metrics["seeds"]["test"]
+        means = (f"{name} {spread[name]['mean']:.4f} ± {spread[name]['standard_deviation']:.4f}" for name in task.shown)
+        lines.append(f"test: over seeds {', '.join(map(str, metrics['seeds']['values']))}: {', '.join(means)}")
+    return RunResult(folder, {**metrics, "verdict": verdict}, "\n".join([*lines, *verdict]), row, baselines)
+
+
+def finished(config: RunConfig, folder: Path) -> RunResult:
+    """The result of a run that was finished before, from its folder."""
+    metrics, hits = (json.loads((folder / name).read_text(encoding="utf-8")) for name in (FINISHED, HITS))
+    return describe(config, folder, metrics, hits)
 
 
 def combine(config: RunConfig, folder: Path, results: Sequence[RunResult]) -> RunResult:
@@ -68,19 +83,30 @@ def combine(config: RunConfig, folder: Path, results: Sequence[RunResult]) -> Ru
     best = max(results, key=lambda result: result.metrics["validation"][metric])
     spread = {
         split: {name: _spread([result.metrics[split][name] for result in results]) for name in _numbers(best, split)}
-        for split in ("validation", "test")
+        for split in SPLITS
     }
-    if not PartialState().is_main_process:
-        return dataclasses.replace(best, folder=folder)
-    for name in ("environment.json", "model", "adapter", PROBES, "predictions.jsonl", "history.jsonl"):
-        if (best.folder / name).exists():
-            (best.folder / name).rename(folder / name)
     metrics = {**best.metrics, "seeds": {"values": list(config.training.seeds or ()), **spread}}
-    write_card(folder, metrics)
-    write_json(folder / FINISHED, metrics)
-    return dataclasses.replace(
-        best, folder=folder, metrics=metrics, row=dataclasses.replace(best.row, name=folder.name)
-    )
+    result = describe(config, folder, metrics, hits_of(best))
+    if PartialState().is_main_process:
+        for name in ("environment.json", "model", "adapter", PROBES, "predictions.jsonl", "history.jsonl"):
+            if (best.folder / name).exists():
+                (best.folder / name).rename(folder / name)
+        finish(result)
+    return result
+
+
+def hits_of(result: RunResult) -> dict[str, Any]:
+    """What `describe` needs beside the metrics."""
+    return {"run": list(result.row.correct), "baselines": {one.name: list(one.correct) for one in result.baselines}}
+
+
+def finish(result: RunResult) -> None:
+    """Write card and numbers; all that the folder holds is on the disk before the metrics say so."""
+    write_card(result.folder, result.metrics)
+    write_json(result.folder / HITS, hits_of(result))
+    for path in (*result.folder.rglob("*"), result.folder):
+        flush(path)
+    write_json(result.folder / FINISHED, result.metrics)
 
 
 def _numbers(result: RunResult, split: str) -> list[str]:

@@ -37,11 +37,12 @@ class Checkpoints:
 
     Attributes:
         folder: of all checkpoints of the run.
-        identity: gives configuration, data and versions, as plain values; asked when first needed.
+        identity: gives data, weights and versions, as plain values; asked when first needed.
         steps: optimizer steps between two checkpoints; None: not counted.
         minutes: the same in time.
         keep_last: how many stay.
         start: what to resume from.
+        last: the newest one of this training.
     """
 
     folder: Path

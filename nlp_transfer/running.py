@@ -5,7 +5,7 @@ import dataclasses
 import logging
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,28 +15,28 @@ from accelerate.state import PartialState
 from accelerate.utils import broadcast_object_list
 
 from nlp_transfer.config import RunConfig, load_config, render
-from nlp_transfer.errors import StoppedError, TrainingError
-from nlp_transfer.fitting import brief, make_accelerator, open_checkpoints, train
-from nlp_transfer.folders import locked, make_folder, resumable
+from nlp_transfer.errors import ConfigError, StoppedError, TrainingError
+from nlp_transfer.fitting import make_accelerator, open_checkpoints, train
+from nlp_transfer.folders import make_folder, resumable
 from nlp_transfer.layout import FINISHED
 from nlp_transfer.measuring import measure_baselines, predict_split, verify, write_predictions
 from nlp_transfer.memory import WAYS_OUT, out_of_memory
 from nlp_transfer.prepared import Prepared, prepare
 from nlp_transfer.provenance import provenance
-from nlp_transfer.publication import write_card
-from nlp_transfer.report import Row, verdicts
-from nlp_transfer.results import RunResult, combine, finished
+from nlp_transfer.report import brief
+from nlp_transfer.results import RunResult, combine, describe, finish, finished
 from nlp_transfer.resuming import (
     find_start,
     flatten,
     refuse_changes,
 )
-from nlp_transfer.saving import environment, save_model, write_json
+from nlp_transfer.saving import environment, save_model, write_json, write_whole
 from nlp_transfer.strategies import Plan, save_adapter
 from nlp_transfer.trainable import parameter_counts, trainable_table
 from nlp_transfer.training import flat
 
 PATIENCE = timedelta(minutes=10)  # with a process that does not answer
+LEFT = ("config.yaml",)  # by an attempt that got as far as to train
 log = logging.getLogger(__name__)
 
 
@@ -68,38 +68,60 @@ def run(
     wanted, named = output or checked.output, None
     if resume is not None:
         wanted, named = resumable(resume, wanted)
-    folder = agreed_folder(wanted, name, resume=resume is not None)
-    with locked(folder) if PartialState().is_main_process else contextlib.nullcontext():
-        if (folder / FINISHED).exists():
-            return finished(checked, folder)
-        try:
-            if checked.training.seeds:
-                return combine(checked, folder, _run_seeds(checked, folder, progress=progress))
-            return _run_one(checked, folder, named, progress=progress)
-        except StoppedError as stopped:
-            way_out = f"{stopped}; go on with the same command and --resume {folder}"
-            raise StoppedError(way_out, stopped.number) from None
-        except (RuntimeError, MemoryError) as error:
-            if not out_of_memory(error):
-                raise
-            raise TrainingError(f"out of memory; try {WAYS_OUT}") from error
+    if named and checked.training.seeds:
+        raise ConfigError(f"--resume {named}: a run of several seeds goes on as a whole; name its folder")
+    with agreed_folder(wanted, name, left=LEFT if resume is not None else ()) as folder, advice(folder):
+        return run_in(folder, checked, named, progress=progress)
 
 
-def agreed_folder(wanted: str | Path | None, name: str, *, resume: bool = False) -> Path:
-    """The run folder, made by the main process and told to the others."""
+def run_in(folder: Path, config: RunConfig, named: Path | None = None, *, progress: bool) -> RunResult:
+    """Run in a folder that is held; what an earlier attempt has done there is taken as it is."""
+    if (folder / "config.yaml").exists():
+        refuse_changes(_values(load_config(folder / "config.yaml")), _values(config), folder)
+    if (folder / FINISHED).exists():
+        before = finished(config, folder)
+        said = f"{folder} holds a finished run; there is nothing to resume\n{before.summary}"
+        return dataclasses.replace(before, summary=said)
+    try:
+        if config.training.seeds:
+            return combine(config, folder, _run_seeds(config, folder, progress=progress))
+        return _run_one(config, folder, named, progress=progress)
+    except (RuntimeError, MemoryError) as error:
+        if not out_of_memory(error):
+            raise
+        raise TrainingError(f"out of memory; try {WAYS_OUT}") from error
+
+
+def _values(config: RunConfig) -> dict[str, Any]:
+    return flatten(config.model_dump(mode="json"))
+
+
+@contextlib.contextmanager
+def advice(folder: Path) -> Iterator[None]:
+    """Tell who stops a command how to go on with it."""
+    try:
+        yield
+    except StoppedError as stopped:
+        way_out = f"{stopped}; go on with the same command and --resume {folder}"
+        raise StoppedError(way_out, stopped.number) from None
+
+
+@contextlib.contextmanager
+def agreed_folder(wanted: str | Path | None, name: str, *, left: Collection[str] = ()) -> Iterator[Path]:
+    """The run folder, made and held by the main process and told to the others; see `make_folder`."""
     # On the CPU by choice, or CPU processes would not find each other; what a process waits for the others is bounded.
     state = PartialState(cpu=not torch.accelerator.is_available(), timeout=PATIENCE)
-    folders = [make_folder(wanted, name, resume=resume) if state.is_main_process else None]
-    folder: Path | None = broadcast_object_list(folders)[0]
-    if folder is None:
-        raise TrainingError("the main process did not say where the run folder is")
-    return folder
+    with make_folder(wanted, name, left=left) if state.is_main_process else contextlib.nullcontext() as made:
+        folder: Path | None = broadcast_object_list([made])[0]
+        if folder is None:
+            raise TrainingError("the main process did not say where the run folder is")
+        yield folder
 
 
 def _run_seeds(config: RunConfig, folder: Path, *, progress: bool) -> list[RunResult]:
     """One run per seed, in a subfolder each; those that an earlier attempt finished are taken as they are."""
     if PartialState().is_main_process:
-        (folder / "config.yaml").write_text(render(config), encoding="utf-8")
+        write_whole(folder / "config.yaml", render(config))
     results = []
     for seed in config.training.seeds or ():
         training = config.training.model_copy(update={"seed": seed, "seeds": None})
@@ -114,8 +136,6 @@ def _run_seeds(config: RunConfig, folder: Path, *, progress: bool) -> list[RunRe
 def _run_one(config: RunConfig, folder: Path, named: Path | None = None, *, progress: bool) -> RunResult:
     clock = _Clock()
     start = find_start(folder, named)
-    if start is not None:  # the files that the configuration names may differ too; that is known when they are read
-        refuse_changes(start.values["identity"]["config"], flatten(config.model_dump(mode="json")), folder)
     accelerator = make_accelerator(config, folder)
     prepared = prepare(config)
     plan = prepared.plan()
@@ -130,7 +150,7 @@ def _run_one(config: RunConfig, folder: Path, named: Path | None = None, *, prog
         log.info("%s: %s, %s on validation", role, one.name, brief(flat(one.validation)))
     clock.lap("baselines")
     history = train(prepared, plan, accelerator, folder, checkpoints, progress=progress)
-    clock.lap("training")
+    clock.lap("training", earlier=history.seconds)
     if plan.adapter and accelerator.is_main_process:
         save_adapter(plan.model, folder / "adapter", prepared.source.name)
     model = plan.finish(plan.model)
@@ -140,27 +160,17 @@ def _run_one(config: RunConfig, folder: Path, named: Path | None = None, *, prog
     if accelerator.mixed_precision != "no" or prepared.task.sample:
         scores = prepared.task.score(predict_split(prepared, model, "validation", plan), prepared.splits.validation)
     clock.lap("evaluation")
-    row = Row(
-        name=folder.name,
-        source=prepared.source_name,
-        strategy=config.strategy.kind,
-        scratch=prepared.source.scratch,
-        **sizes,
-        seconds=clock.seconds["training"],
-        validation=scores,
-        test=prepared.task.score(said, prepared.splits.test),
-        correct=prepared.task.hits(said, prepared.splits.test),
-    )
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
         save_model(model, prepared.tokenizers, folder / "model")
         write_predictions(folder / "predictions.jsonl", said, prepared.splits.test)
         verify(folder, prepared, model)
     clock.lap("saving")
-    verdict = verdicts([row], baselines, task=type(prepared.task))
+    test = prepared.splits.test
+    hits = {"run": prepared.task.hits(said, test), "baselines": {one.name: one.correct for one in baselines}}
     metrics = {
-        "validation": row.validation,
-        "test": row.test,
+        "validation": scores,
+        "test": prepared.task.score(said, test),
         "selection": {"metric": prepared.task.selection, "split": "validation", "best": history.best},
         "parameters": sizes,
         "seconds": clock.total(),
@@ -168,16 +178,13 @@ def _run_one(config: RunConfig, folder: Path, named: Path | None = None, *, prog
         "seed": config.training.seed,
         "precision": accelerator.mixed_precision.replace("no", "fp32"),
         "steps": history.steps,
-        "verdict": verdict,
         **_seen(prepared),
     }
+    result = describe(config, folder, metrics, hits)
     if accelerator.is_main_process:
-        write_card(folder, metrics)
-        write_json(folder / FINISHED, metrics)
+        finish(result)
         shutil.rmtree(checkpoints.folder, ignore_errors=True)
-    shown = prepared.task.shown
-    lines = [f"test: {one.label}: {brief({name: one.test[name] for name in shown})}" for one in (*baselines, row)]
-    return RunResult(folder, metrics, "\n".join([*lines, *verdict]), row, baselines)
+    return result
 
 
 def _announce(prepared: Prepared, plan: Plan, folder: Path) -> None:
@@ -185,7 +192,7 @@ def _announce(prepared: Prepared, plan: Plan, folder: Path) -> None:
     for warning in prepared.warnings:
         log.warning("%s", warning)
     log.info("%s", trainable_table(plan))
-    (folder / "config.yaml").write_text(render(prepared.config), encoding="utf-8")
+    write_whole(folder / "config.yaml", render(prepared.config))
     write_json(folder / "environment.json", environment())
 
 
@@ -201,16 +208,16 @@ def _seen(prepared: Prepared) -> dict[str, Any]:
 
 
 class _Clock:
-    """Wall-clock seconds of the stages of a run."""
+    """Wall-clock seconds of the stages of a run, of the training in all its attempts."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
-        self._last = self._start = time.perf_counter()
+        self._last = time.perf_counter()
 
-    def lap(self, name: str) -> None:
+    def lap(self, name: str, *, earlier: float = 0.0) -> None:
         now = time.perf_counter()
-        self.seconds[name] = round(now - self._last, 3)
+        self.seconds[name] = round(earlier + now - self._last, 3)
         self._last = now
 
     def total(self) -> dict[str, float]:
-        return {**self.seconds, "total": round(time.perf_counter() - self._start, 3)}
+        return {**self.seconds, "total": round(sum(self.seconds.values()), 3)}

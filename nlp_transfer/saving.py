@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from transformers import PretrainedConfig, PreTrainedModel
 
+from nlp_transfer.checkpointing import flush
 from nlp_transfer.errors import TrainingError
 from nlp_transfer.layout import MODELLING, TARGET
 from nlp_transfer.modeling.pooled import PooledConfig
@@ -86,7 +87,7 @@ def _write_values(path: Path, values: Mapping[str, Any]) -> None:
 
 
 def write_json(path: Path, values: Any) -> None:
-    """Write through a temporary file, so that a reader sees all or nothing.
+    """Write as `write_whole` does.
 
     Raises:
         TrainingError: a number is not finite.
@@ -95,9 +96,16 @@ def write_json(path: Path, values: Any) -> None:
         text = json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False)
     except ValueError:
         raise TrainingError(f"{path.name}: a score is not a finite number: {_nonfinite(values)}") from None
+    write_whole(path, text + "\n")
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write through a temporary file, so that a reader sees all or nothing, also after a crash."""
     fresh = path.with_name(f".{path.name}.tmp")
-    fresh.write_text(text + "\n", encoding="utf-8")
+    fresh.write_text(text, encoding="utf-8")
+    flush(fresh)
     fresh.replace(path)
+    flush(path.parent)
 
 
 def _nonfinite(values: Any, path: str = "") -> str:

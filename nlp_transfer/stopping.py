@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM during training: the step is finished first."""
+"""SIGINT and SIGTERM during training: the step, or the validation, is finished first."""
 
 import contextlib
 import signal
@@ -37,10 +37,10 @@ def noted_signals() -> Iterator[list[int]]:
         yield caught
     finally:
         restore()
-    if caught:  # too late for the last step to see it
+    if caught:  # too late for the training to see it
         signal.raise_signal(caught[0])
 
 
 def stop(number: int, step: int) -> StoppedError:
-    """What to raise once the step is finished."""
+    """What to raise once the step is finished and saved."""
     return StoppedError(f"{'interrupted' if number == signal.SIGINT else 'terminated'} after step {step}", number)

@@ -1,6 +1,7 @@
 """The training loop: phases in order, each with its own optimizer, schedule and distributed wrapper."""
 
 import contextlib
+import functools
 import logging
 import math
 import time
@@ -37,7 +38,7 @@ from nlp_transfer.history import History
 from nlp_transfer.modeling.pooled import PooledClassifier
 from nlp_transfer.optimizers import make_optimizer, set_rates
 from nlp_transfer.parameters import (
-    check_moved,
+    check_reached,
     check_rested,
     fingerprints,
     freeze,
@@ -46,6 +47,7 @@ from nlp_transfer.parameters import (
     restricted,
     train_mode,
     trained_state,
+    without_gradient,
 )
 from nlp_transfer.resuming import (
     Checkpoints,
@@ -58,7 +60,7 @@ from nlp_transfer.resuming import (
 )
 from nlp_transfer.solvers import solve, standardise
 from nlp_transfer.stepping import Stepper, Watch
-from nlp_transfer.stopping import noted_signals, stop
+from nlp_transfer.stopping import stop
 from nlp_transfer.strategies import Phase, Plan
 from nlp_transfer.task import Scores, Task, Tokenizers
 
@@ -97,6 +99,7 @@ class Trainer:
     settings: Settings
     record: Callable[[dict[str, Any]], None]
     checkpoints: Checkpoints | None = None
+    signals: Sequence[int] = ()  # those that came so far
 
     def fit(self) -> History:
         """Run all phases, or those left, then put the best state on validation back into the model.
@@ -118,6 +121,7 @@ class Trainer:
             freeze(model, phase.rates)
             self._phase(model, phase, history, stepper)
             history.phase, history.epoch, history.waited = history.phase + 1, 1, 0
+            self._heed(functools.partial(self._save, model, history, stepper), history, stepper)
         load_state(model, history.state)
         return history
 
@@ -186,34 +190,35 @@ class Trainer:
         trained = dict(moving(model, phase.rates))
         step = per_epoch * (history.epoch - 1) + len(history.losses)
         watch = Watch(self.accelerator, phase.name)
-        start = {name: parameter.detach().clone() for name, parameter in trained.items()} if step < SETTLED else {}
+        silent = set(trained) if step < SETTLED else set()
         self._continue(optimizer, trained, stepper)
+        save = functools.partial(self._save, model, history, stepper, optimizer, trained)
         while history.epoch <= phase.epochs:
+            self._heed(save, history, stepper)
             started = time.perf_counter()
             train_mode(model)
             batches = plan(self.train.lengths, settings.batch_size, seed=settings.seed, epoch=len(history.epochs))
             left = batches[len(history.losses) :]
-            with noted_signals() as signals:
-                for units in self._progress(left, f"{phase.name} {history.epoch}/{phase.epochs}"):
-                    rate = set_rates(optimizer, step, total, phase)
-                    loss = stepper.gradients(wrapped, train, units)
-                    norm = self.accelerator.clip_grad_norm_(list(trained.values()), settings.clip)
-                    loss, wish = stepper.agree(loss, self._wish(signals, history.steps + 1))
-                    if watch.add(loss, norm, history.steps + 1, rate):
-                        history.losses += watch.look(self._last_good())
-                    # Without a scaler the wrapper adds nothing but a search for another package, at every step.
-                    (prepared if self.accelerator.scaler else optimizer).step()
-                    step += 1
-                    if start and step == min(SETTLED, total):
-                        check_moved(model, start)
-                        start.clear()
-                    prepared.zero_grad()
-                    history.steps += 1
-                    if wish:
-                        history.losses += watch.look(self._last_good())
-                        self._save(model, optimizer, trained, history, stepper)
-                    if wish > 1:
-                        raise stop(wish, history.steps)
+            for units in self._progress(left, f"{phase.name} {history.epoch}/{phase.epochs}"):
+                rate = set_rates(optimizer, step, total, phase)
+                loss = stepper.gradients(wrapped, train, units)
+                norm = self.accelerator.clip_grad_norm_(list(trained.values()), settings.clip)
+                loss, wish = stepper.agree(loss, self._wish(history.steps + 1))
+                if watch.add(loss, norm, history.steps + 1, rate):
+                    history.losses += watch.look(self._last_good())
+                # Without a scaler the wrapper adds nothing but a search for another package, at every step.
+                (prepared if self.accelerator.scaler else optimizer).step()
+                step += 1
+                silent = without_gradient(trained, silent)
+                if step == min(SETTLED, total):
+                    check_reached(silent)
+                prepared.zero_grad()
+                history.steps += 1
+                if wish:
+                    history.losses += watch.look(self._last_good())
+                    save()
+                if wish > 1:
+                    raise stop(wish, history.steps)
             history.losses += watch.look(self._last_good())
             rate = set_rates(optimizer, step - 1, total, phase)
             facts = {"epoch": history.epoch, "loss": float(np.mean(history.losses)), "learning_rate": rate}
@@ -243,33 +248,40 @@ class Trainer:
     def _save(
         self,
         model: nn.Module,
-        optimizer: torch.optim.Optimizer,
-        trained: Mapping[str, nn.Parameter],
         history: History,
         stepper: Stepper,
+        optimizer: torch.optim.Optimizer | None = None,
+        trained: Mapping[str, nn.Parameter] | None = None,
     ) -> None:
-        """Write a checkpoint of the state between two steps."""
+        """Write a checkpoint of the state between two steps, or, where nothing has moments yet, two phases."""
         if self.checkpoints is None:
             return
         generators = gather_object([random_state()])
-        tensors = {
-            **group("model", trained_state(model, self.plan.moving)),
-            **group("optimizer", optimizer_state(optimizer, trained)),
-            **group("best", history.state),
-        }
-        for index, state in enumerate(generators):
-            tensors |= group(f"random/{index}", state)
         if self.accelerator.is_main_process:
+            tensors = {
+                **group("model", trained_state(model, self.plan.moving)),
+                **group("optimizer", optimizer_state(optimizer, trained) if optimizer and trained else {}),
+                **group("best", history.state),
+            }
+            for index, state in enumerate(generators):
+                tensors |= group(f"random/{index}", state)
             scaler = self.accelerator.scaler
             values = {"history": history.values(), "pieces": stepper.pieces}
             values["scaler"] = scaler.state_dict() if scaler is not None else None
             self.checkpoints.save(history.steps, values, tensors)
         self.accelerator.wait_for_everyone()
 
-    def _wish(self, signals: list[int], step: int) -> int:
+    def _heed(self, save: Callable[[], None], history: History, stepper: Stepper) -> None:
+        """Save and stop where a signal came since the last step."""
+        _, wish = stepper.agree(torch.zeros(()), next(iter(self.signals), 0))
+        if wish:
+            save()
+            raise stop(wish, history.steps)
+
+    def _wish(self, step: int) -> int:
         """A signal that came, 1 where a checkpoint is due, else 0."""
-        if signals:
-            return signals[0]
+        if self.signals:
+            return self.signals[0]
         return int(self.checkpoints is not None and self.accelerator.is_main_process and self.checkpoints.due(step))
 
     def _last_good(self) -> str:

@@ -1,5 +1,6 @@
 """What a run leaves behind: complete, private, loadable, or refused in one line."""
 
+import contextlib
 import json
 import os
 
@@ -46,6 +47,7 @@ def test_a_run_folder_holds_what_it_promises(finished):
         "config.yaml",
         "environment.json",
         "history.jsonl",
+        "hits.json",
         "metrics.json",
         "model",
         "predictions.jsonl",
@@ -197,23 +199,25 @@ def test_scores_that_are_not_finite_are_never_written(tmp_path):
 
 def test_a_run_takes_the_first_free_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert [str(make_folder(None, "bert")) for _ in range(3)] == ["runs/bert", "runs/bert-2", "runs/bert-3"]
+    with contextlib.ExitStack() as stack:
+        made = [str(stack.enter_context(make_folder(None, "bert"))) for _ in range(3)]
+    assert made == ["runs/bert", "runs/bert-2", "runs/bert-3"]
 
 
 def test_an_output_that_holds_something_is_not_written_to(tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(ConfigError, match=r"holds files already; choose another with --output"):
-        make_folder(tmp_path, "x")
+        make_folder(tmp_path, "x").__enter__()
     (tmp_path / "metrics.json").write_text("{}")
     with pytest.raises(ConfigError, match=r"holds a finished run"):
-        make_folder(tmp_path, "x")
+        make_folder(tmp_path, "x").__enter__()
     with pytest.raises(ConfigError, match=r"cannot be written"):
-        make_folder(tmp_path / "notes.txt", "x")
+        make_folder(tmp_path / "notes.txt", "x").__enter__()
 
 
 def test_an_output_that_not_even_root_may_write_is_refused():
     with pytest.raises(ConfigError, match=r"/proc/run cannot be written"):
-        make_folder("/proc/run", "x")
+        make_folder("/proc/run", "x").__enter__()
 
 
 def test_an_output_that_cannot_be_written_is_refused_before_anything_is_loaded(tmp_path, monkeypatch):

@@ -13,7 +13,14 @@ from transformers import AutoModelForSequenceClassification
 from nlp_transfer.errors import ConfigError, TrainingError
 from nlp_transfer.models.classification import build_classifier
 from nlp_transfer.optimizers import make_optimizer, rate_factor, set_rates
-from nlp_transfer.parameters import check_moved, check_rested, fingerprints, freeze, train_mode
+from nlp_transfer.parameters import (
+    check_reached,
+    check_rested,
+    fingerprints,
+    freeze,
+    train_mode,
+    without_gradient,
+)
 from nlp_transfer.strategies import make_plan
 from nlp_transfer.strategies.blocks import blocks
 from nlp_transfer.task import Tokenizers
@@ -230,12 +237,23 @@ def test_a_frozen_parameter_that_was_written_to_is_found(native):
 
 def test_a_parameter_that_the_loss_does_not_reach_is_found():
     model = nn.ModuleDict({"used": nn.Linear(2, 1), "idle": nn.Linear(2, 1)})
-    start = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
+    trained = dict(model.named_parameters())
     model["used"](torch.ones(1, 2)).sum().backward()
-    torch.optim.SGD(model.parameters(), lr=1.0).step()
+    silent = without_gradient(trained, trained)
     with pytest.raises(TrainingError, match=r"2 parameters should train but do not move, among them idle\."):
-        check_moved(model, start)
-    check_moved(model, {name: value for name, value in start.items() if name.startswith("used")})
+        check_reached(silent)
+    model["idle"](torch.ones(1, 2)).sum().backward()
+    check_reached(without_gradient(trained, silent))  # reached by now
+
+
+def test_a_training_with_a_parameter_that_the_loss_does_not_reach_is_refused(tmp_path):
+    training = Training(checkpoint(tmp_path / "bert"), {"kind": "full"})
+    training.plan.model.idle = nn.Parameter(torch.zeros(1))
+    training.plan = make_plan(
+        "full", training.loaded, source_kind="checkpoint", scratch=False, learning_rate=0.01, epochs=1
+    )
+    with pytest.raises(TrainingError, match=r"1 parameters should train but do not move, among them .*idle"):
+        training.fit()
 
 
 def test_the_dropout_of_frozen_parts_rests_after_every_train_call(native):
