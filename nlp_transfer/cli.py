@@ -371,8 +371,7 @@ def main() -> None:
     except TransferError as error:
         _fail(str(error), error.exit_code, debug=debug)
     except MemoryError:
-        print("error: out of memory; try a smaller training.batch_size or task.max_length", file=sys.stderr, flush=True)
-        os._exit(5)  # an orderly end would need memory too
+        _fail("out of memory; try a smaller training.batch_size or task.max_length", 5, debug=debug)
     except OSError as error:
         _fail(f"{error.strerror or error}: {error.filename or ''}".rstrip(": "), 5, debug=debug)
     except Exception as error:  # noqa: BLE001 - the last resort: no user meets a traceback unasked
