@@ -390,11 +390,14 @@ def test_a_finished_run_is_on_the_disk_before_its_checkpoints_go(place, tmp_path
 def test_a_run_that_is_killed_again_and_again_ends_as_one_that_is_not(place, tmp_path):
     wanted = config(place, "ulmfit", checkpoint={"steps": 1})
     run(wanted, tmp_path / "whole")
+    started = time.monotonic()
+    run(wanted, tmp_path / "again")  # warm, as the forked ones are
+    took = time.monotonic() - started
     dice, kills, code = random.Random(0), 0, None  # noqa: S311
     while code != 0 and kills < 40:
         child = forked(lambda: run(wanted, tmp_path / "parts", resume="auto"))
         if kills < 20:
-            time.sleep(dice.uniform(0.05, 0.7))
+            time.sleep(dice.uniform(0.0, took / 2))
             with contextlib.suppress(ProcessLookupError):
                 os.kill(child, signal.SIGKILL)
         code = wait_for(child)
