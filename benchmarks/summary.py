@@ -65,8 +65,6 @@ def write_table(results: Path, target: Path) -> None:
     """Write the markdown of a results file."""
     rows = json.loads(results.read_text(encoding="utf-8"))
     sections = [INTRODUCTION, "\n".join(_ratios(rows)), "\n".join(_costs(rows)), "\n".join(_machines(rows))]
-    if (target.parent / "benchmark_growth.png").exists():
-        sections.insert(2, "![Seconds over rows and epochs](benchmark_growth.png)")
     target.write_text("\n\n".join(section.strip() for section in sections) + "\n", encoding="utf-8")
 
 
