@@ -21,9 +21,8 @@ PATIENCE = 1.0  # seconds
 REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")  # USER/NAME on the Hub
 
 
-@functools.cache
 def hub_reachable() -> bool:
-    """Try one connection, unless a proxy is set; when it fails, switch the Hub's client to offline mode."""
+    """Try one connection in a process, unless a proxy is set; when it fails, switch the Hub's client to offline mode."""
     from huggingface_hub import constants  # only those who ask the Hub pay for it
 
     if constants.is_offline_mode():
@@ -55,6 +54,7 @@ def hub_cache() -> Path:
     return Path(constants.HF_HUB_CACHE)
 
 
+@functools.cache
 def _answers(host: str, port: int) -> bool:
     """Connect in a thread of its own: looking up a name has no time limit."""
     answered = threading.Event()

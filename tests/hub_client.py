@@ -19,8 +19,6 @@ PATHS = os.pathsep.join([str(ROOT), str(ROOT / "tasks")])
 def connect(server, monkeypatch, cache):
     from huggingface_hub import constants
 
-    from nlp_transfer import network
-
     template = server.url + "/{repo_id}/resolve/{revision}/{filename}"
     values = {"ENDPOINT": server.url, "HUGGINGFACE_CO_URL_TEMPLATE": template, "HF_HUB_OFFLINE": False}
     values |= {"HF_HUB_DISABLE_XET": True, "HF_HUB_CACHE": str(cache)}
@@ -29,7 +27,6 @@ def connect(server, monkeypatch, cache):
     monkeypatch.setenv("HF_TOKEN", WRITER)
     pause = time.sleep
     monkeypatch.setattr(time, "sleep", lambda seconds: pause(seconds / 200))
-    network.hub_reachable.cache_clear()
 
 
 def outside(server, home, **changes):

@@ -652,9 +652,13 @@ def test_another_configuration_is_refused_with_the_keys_that_differ(stopped):
     ]
 
 
+def interrupted(_):
+    raise KeyboardInterrupt
+
+
 def test_another_configuration_is_refused_before_there_is_a_checkpoint(place, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr("nlp_transfer.running.measure_baselines", lambda _: signal.raise_signal(signal.SIGINT))
+        patch.setattr("nlp_transfer.running.measure_baselines", interrupted)
         with pytest.raises(KeyboardInterrupt):
             run(config(place), tmp_path / "run")
     before = (tmp_path / "run" / "config.yaml").read_bytes()

@@ -94,7 +94,7 @@ Stepper.gradients = struck
 try:
     nlp_transfer.run(config, output=folder + "/parts", resume="auto", progress=False)
 except StoppedError as stopped:
-    print("stopped", stopped, flush=True)
+    os.write(1, f"stopped {stopped}\\n".encode())  # at once: two processes share the line
     nlp_transfer.run(config, output=folder + "/parts", resume="auto", progress=False)
 """
 
