@@ -22,7 +22,7 @@ REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")  # USER/NAME o
 
 
 def hub_reachable() -> bool:
-    """Try one connection in a process, unless a proxy is set; when it fails, switch the Hub's client to offline mode."""
+    """Try one connection in a process, unless there is a proxy; when it fails, switch the client to offline mode."""
     from huggingface_hub import constants  # only those who ask the Hub pay for it
 
     if constants.is_offline_mode():
