@@ -71,6 +71,21 @@ def configs(root):
     return {name: {**base, **strategy} for name, strategy in strategies.items()}
 
 
+SHARDED = """
+import accelerate.state
+from accelerate.utils import DistributedType
+detect = accelerate.state.AcceleratorState.__init__
+
+def detected(self, *arguments, fsdp_plugin=None, **settings):
+    detect(self, *arguments, fsdp_plugin=fsdp_plugin, **settings)
+    if fsdp_plugin is not None:  # Accelerate looks for FSDP on GPUs only
+        self.fsdp_plugin, self.distributed_type = fsdp_plugin, DistributedType.FSDP
+        accelerate.state.PartialState._shared_state["distributed_type"] = DistributedType.FSDP
+
+accelerate.state.AcceleratorState.__init__ = detected
+"""
+LAUNCHED = {"ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "2"}  # what `accelerate launch` tells its processes
+
 KILLED = """
 import os, signal, sys, json, torch, nlp_transfer
 from nlp_transfer.errors import StoppedError
@@ -99,11 +114,12 @@ except StoppedError as stopped:
 """
 
 
-def torchrun(root, code, *arguments):
+def torchrun(root, code, *arguments, sharded=False):
     """Two processes of one job."""
-    (root / "job.py").write_text(code)
+    (root / "job.py").write_text(SHARDED + code if sharded else code)
     environment = {
         **os.environ,
+        **(LAUNCHED if sharded else {}),
         "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tasks")]),
         "NLP_TRANSFER_CACHE": str(root / "cache"),
     }
@@ -133,10 +149,11 @@ def test_when_one_of_two_processes_is_killed_the_other_ends_and_the_run_can_go_o
 
 
 @pytest.mark.slow
-def test_two_processes_give_the_scores_and_nearly_the_weights_of_one(tmp_path):
+@pytest.mark.parametrize("sharded", [False, True], ids=["copied", "sharded"])
+def test_two_processes_give_the_scores_and_nearly_the_weights_of_one(tmp_path, sharded):
     planned = configs(tmp_path)
     (tmp_path / "configs.json").write_text(json.dumps(planned))
-    done = torchrun(tmp_path, CODE, tmp_path / "configs.json", tmp_path / "two")
+    done = torchrun(tmp_path, CODE, tmp_path / "configs.json", tmp_path / "two", sharded=sharded)
     assert done.returncode == 0, done.stderr[-3000:]
     for name, config in planned.items():
         alone = nlp_transfer.run(config, output=tmp_path / "one" / name, progress=False)

@@ -1,0 +1,93 @@
+"""A phase's model split over the processes (FSDP2): a sharded twin that steps, beside the whole model that all else uses.
+
+Sharding cannot be undone in place, and saving, measuring and generating want an ordinary model.
+"""
+
+import copy
+import os
+from collections.abc import Collection, Iterator
+
+import torch
+from torch import Tensor, nn
+from torch.distributed.fsdp import fully_shard
+from torch.distributed.tensor import DTensor, distribute_tensor
+
+from nlp_transfer.errors import ConfigError
+
+ASIDE = ("_full", "_layer")  # attributes that hold what a part has put aside: nothing of it trains
+REFUSED = {  # what `accelerate launch` says to its processes -> the way out
+    "ACCELERATE_USE_DEEPSPEED": "DeepSpeed is not supported; use distributed_type: FSDP with fsdp_version: 2",
+    "ACCELERATE_USE_MEGATRON_LM": "Megatron-LM is not supported; use distributed_type: FSDP with fsdp_version: 2",
+    "FSDP_OFFLOAD_PARAMS": "fsdp_offload_params is not supported; set it to false",
+    "FSDP_ACTIVATION_CHECKPOINTING": "fsdp_activation_checkpointing renames parameters; set it to false and "
+    "training.gradient_checkpointing=true",
+}
+
+
+def check_launch() -> None:
+    """Refuse ways of distributing that this loop does not know, before any process waits for another.
+
+    Raises:
+        ConfigError: saying what to use instead.
+    """
+    asked = {name for name, value in os.environ.items() if value.lower() == "true"}
+    for name in asked & REFUSED.keys():
+        raise ConfigError(f"accelerate: {REFUSED[name]}")
+    if "ACCELERATE_USE_FSDP" in asked and os.environ.get("FSDP_VERSION", "1") != "2":
+        raise ConfigError("accelerate: FSDP version 1 is not supported; set fsdp_version: 2")
+
+
+def shard(model: nn.Module, *, reshard_after_forward: bool) -> nn.Module:
+    """A twin of the model, of whose every parameter each process holds a share.
+
+    Its layers are gathered one at a time, the rest at once. What Accelerate would choose breaks models that are put
+    together from two, as parameters that both know may lie in one unit only.
+
+    Args:
+        model: on the CPU, where its weights stay.
+        reshard_after_forward: gather a layer again for the backward pass instead of keeping it.
+    """
+    known: dict[int, object] = {id(one): nn.Parameter(one.detach(), one.requires_grad) for one in model.parameters()}
+    aside = (module.__dict__[name] for module in model.modules() for name in ASIDE if name in module.__dict__)
+    twin = copy.deepcopy(model, known | {id(one): one for one in aside})
+    for layer in list(_layers(twin)):
+        fully_shard(layer, reshard_after_forward=reshard_after_forward)
+    fully_shard(twin)
+    return twin
+
+
+def _layers(module: nn.Module) -> Iterator[nn.Module]:
+    """Members of the outermost module lists that hold parameters."""
+    for child in module.children():
+        if isinstance(child, nn.ModuleList):
+            yield from (layer for layer in child if any(True for _ in layer.parameters()))
+        else:
+            yield from _layers(child)
+
+
+def collect(twin: nn.Module, model: nn.Module, moving: Collection[str]) -> None:
+    """Write what training changes, the named parameters and every buffer, back into the whole model.
+
+    Every process must ask, and then holds all of it.
+    """
+    if twin is model:
+        return
+    own = model.state_dict()
+    resting = {name for name, _ in model.named_parameters(remove_duplicate=False)} - set(moving)
+    with torch.no_grad():
+        for name, value in twin.state_dict().items():
+            if name not in resting:
+                own[name].copy_(whole(value))
+
+
+def whole(tensor: Tensor) -> Tensor:
+    """All of a tensor; every process must ask where it is shared out."""
+    return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+
+
+def alike(tensor: Tensor, other: Tensor) -> Tensor:
+    """A whole tensor, of which every process has a copy, placed and shared out as another one of its shape is."""
+    tensor = tensor.to(other.device)
+    if isinstance(other, DTensor) and tensor.shape == other.shape:
+        return distribute_tensor(tensor, other.device_mesh, other.placements, src_data_rank=None)
+    return tensor
