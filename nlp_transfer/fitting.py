@@ -11,8 +11,7 @@ from typing import Any
 
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
-from accelerate.utils import broadcast_object_list
-from accelerate.utils.fsdp_utils import disable_fsdp_ram_efficient_loading
+from accelerate.utils import broadcast_object_list, disable_fsdp_ram_efficient_loading
 
 from nlp_transfer.checkpointing import Checkpoint
 from nlp_transfer.config import RunConfig

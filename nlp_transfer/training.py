@@ -58,7 +58,7 @@ from nlp_transfer.resuming import (
     random_state,
     ungroup,
 )
-from nlp_transfer.sharding import collect, shard
+from nlp_transfer.sharding import collect, make_room, shard
 from nlp_transfer.solvers import solve, standardise
 from nlp_transfer.stepping import Stepper, Watch
 from nlp_transfer.stopping import stop
@@ -183,7 +183,7 @@ class Trainer:
         self, model: nn.Module, phase: Phase, train: Units, validation: Units, history: History, stepper: Stepper
     ) -> None:
         settings = self.settings
-        wrapped, live = self._distribute(model)
+        live, wrapped = self._distributed(model)
         optimizer = make_optimizer(live, phase.rates, settings.weight_decay, head=phase.head)
         prepared = self.accelerator.prepare_optimizer(optimizer)
         before = fingerprints(live, phase.rates)  # only now: the distributed wrapper copies all parameters once
@@ -196,15 +196,13 @@ class Trainer:
         self._continue(optimizer, trained, stepper)
 
         def save() -> None:
-            collect(live, model, phase.rates)
-            self._save(model, history, stepper, optimizer, trained)
+            self._save(collect(live, model, phase.rates), history, stepper, optimizer, trained)
 
         while history.epoch <= phase.epochs:
             self._heed(save, history, stepper)
             started = time.perf_counter()
             train_mode(live)
-            if live is not model:
-                model.cpu()  # its place on the device is for the steps of its twin
+            make_room(live, model)
             batches = plan(self.train.lengths, settings.batch_size, seed=settings.seed, epoch=len(history.epochs))
             left = batches[len(history.losses) :]
             for units in self._progress(left, f"{phase.name} {history.epoch}/{phase.epochs}"):
@@ -231,8 +229,14 @@ class Trainer:
             rate = set_rates(optimizer, step - 1, total, phase)
             facts = {"epoch": history.epoch, "loss": float(np.mean(history.losses)), "learning_rate": rate}
             history.losses = []
-            collect(live, model.to(self.accelerator.device), phase.rates)
-            self._judge(model, phase, validation, history, facts, started)
+            self._judge(
+                collect(live, model.to(self.accelerator.device), phase.rates),
+                phase,
+                validation,
+                history,
+                facts,
+                started,
+            )
             history.epoch += 1
             if settings.patience and history.waited >= settings.patience:
                 log.info("no better validation for %d epochs: stopping phase '%s'", history.waited, phase.name)
@@ -240,10 +244,10 @@ class Trainer:
         check_rested(live, before)
         self.accelerator.unwrap_model(wrapped, keep_fp32_wrapper=False)
 
-    def _distribute(self, model: nn.Module) -> tuple[nn.Module, nn.Module]:
-        """What runs a step, and what holds the parameters that it moves: the model, or a twin of it that is shared out."""
+    def _distributed(self, model: nn.Module) -> tuple[nn.Module, nn.Module]:
+        """What holds the parameters that move, the model or a sharded twin of it, and what runs its steps."""
         if not self.accelerator.is_fsdp2:
-            return self.accelerator.prepare_model(model), model
+            return model, self.accelerator.prepare_model(model)
         twin = shard(model, reshard_after_forward=self.accelerator.state.fsdp_plugin.reshard_after_forward)
         return twin, twin
 
