@@ -41,8 +41,8 @@ def check_launch() -> None:
 def shard(model: nn.Module, *, reshard_after_forward: bool) -> nn.Module:
     """A twin of the model, of whose every parameter each process holds a share.
 
-    Units are found here, not by Accelerate: it looks for classes by name, which a replay may have taken out, and parts
-    tied embeddings of composed models, where all uses of a parameter must lie in one unit.
+    Accelerate (1.15) finds units by the names of classes and of embeddings, and stops at layers that a replay has taken
+    out and at a decoder with layers of another class than its encoder's. All uses of a parameter lie in one unit here.
 
     Args:
         model: whole; nothing of it is changed or copied but buffers.
