@@ -91,7 +91,7 @@ def compare(
     for config in configs:
         _refuse_early(config, override)
     result = nlp_transfer.compare(configs, override or (), output=output, resume=resume)
-    console = Console(width=None if sys.stdout.isatty() else 140)
+    console = Console(width=None if sys.stdout.isatty() else 160)
     console.print(result.table)
     for sentence in result.verdicts:
         typer.echo(sentence)
