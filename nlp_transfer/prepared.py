@@ -15,7 +15,6 @@ from nlp_transfer.allocator import keep_freed_memory
 from nlp_transfer.batching import Encoded
 from nlp_transfer.config import RunConfig
 from nlp_transfer.data import Splits, load_splits
-from nlp_transfer.errors import ConfigError
 from nlp_transfer.memory import recompute_activations
 from nlp_transfer.models.extractive import count_positions
 from nlp_transfer.sources import LoadedModel, Source, load_source
@@ -65,6 +64,11 @@ class Prepared:
     def warnings(self) -> list[str]:
         """What a user should know of the tokens."""
         found = []
+        most = self.tokenizers.source.model_max_length
+        if (wanted := getattr(self.config.task, "max_length", most)) > most:
+            found.append(
+                f"task.max_length: {wanted} tokens, but '{self.source.name}' has positions for {most}; no more are read"
+            )
         for split, encoded in self.encoded.items():
             found += [f"{split}: {warning}" for warning in encoded.warnings]
             if encoded.truncated > MANY * encoded.examples:
@@ -95,10 +99,9 @@ def prepare(config: RunConfig) -> Prepared:
     source = load_source(texts=_each_text(splits.train[task.input_role]), **config.source.model_dump())
     loaded = task.build(source, splits.train, frozen=config.strategy.kind == "frozen")
     tokenizers = Tokenizers(source.tokenizer, loaded.target_tokenizer)
+    positions = count_positions(find_encoder(loaded.model).module)
+    source.tokenizer.model_max_length = min(positions, getattr(config.task, "max_length", positions))  # and is saved so
     encoded = {name: task.encode(rows, tokenizers, training=name == "train") for name, rows in rows_of(splits).items()}
-    longest = max(int(one.lengths.max()) for one in encoded.values())
-    if longest > (positions := count_positions(find_encoder(loaded.model).module)):
-        raise ConfigError(f"task.max_length: {longest} tokens, but {source.name} has {positions} positions; lower it")
     return Prepared(config, task, splits, source, loaded, tokenizers, encoded)
 
 
