@@ -64,11 +64,9 @@ class Prepared:
     def warnings(self) -> list[str]:
         """What a user should know of the tokens."""
         found = []
-        most = self.tokenizers.source.model_max_length
+        name, most = source_label(self.config.source), self.tokenizers.source.model_max_length
         if (wanted := getattr(self.config.task, "max_length", most)) > most:
-            found.append(
-                f"task.max_length: {wanted} tokens, but '{self.source.name}' has positions for {most}; no more are read"
-            )
+            found.append(f"task.max_length: {wanted} tokens, but '{name}' has positions for {most}; no more are read")
         for split, encoded in self.encoded.items():
             found += [f"{split}: {warning}" for warning in encoded.warnings]
             if encoded.truncated > MANY * encoded.examples:
@@ -76,7 +74,7 @@ class Prepared:
                     f"{split}: {encoded.truncated} of {encoded.examples} texts are truncated; see task.max_length"
                 )
             if encoded.unknown > MANY:
-                found.append(f"{split}: {encoded.unknown:.0%} of the tokens are unknown to '{self.source.name}'")
+                found.append(f"{split}: {encoded.unknown:.0%} of the tokens are unknown to '{name}'")
         return found
 
 
