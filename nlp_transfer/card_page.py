@@ -177,7 +177,7 @@ def _training(subject: Subject) -> str:
     facts = {
         "strategy": subject.config.strategy.kind,
         "seed": metrics["seed"],
-        "optimizer steps": metrics["steps"],
+        "optimizer steps": metrics["steps"] or "none: the head was solved (L-BFGS)",
         "seconds of training": f"{metrics['seconds']['training']:.1f}",
         "hardware": f"{environment['device']}, {environment['cores']} cores, {environment['threads']} threads",
         "number format": metrics["precision"],
@@ -192,7 +192,7 @@ def _limits(subject: Subject) -> str:
     splits = metrics["data"]["splits"]
     languages = metrics["provenance"]["languages"]
     lines = [
-        f"It knows texts like those of {splits['train']['origin']}; other domains were not measured.",
+        f"It has learned from the texts named under Data; other domains were not measured.",
         f"Languages: {', '.join(languages)}; others were not measured." if languages else "Languages: as in the data.",
         "Truncated texts: "
         + ", ".join(f"{name} {count / splits[name]['rows']:.1%}" for name, count in metrics["truncated"].items()),
