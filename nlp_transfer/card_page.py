@@ -1,5 +1,6 @@
 """The text of a model card in Markdown: what a run has measured, and how its model is used."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -85,7 +86,9 @@ def _source(subject: Subject) -> str:
 
 def _usage(subject: Subject) -> str:
     place = subject.repo or "."
-    own = f"import nlp_transfer\n\nprint(nlp_transfer.load({place!r}).predict([{subject.task.example!r}]))"
+    own = (
+        f"import nlp_transfer\n\nprint(nlp_transfer.load({_string(place)}).predict([{_string(subject.task.example)}]))"
+    )
     plain = None if subject.adapter_only else _plain_usage(subject)
     parts = [] if subject.repo else ["From inside this folder:"]
     parts += [f"With `transformers` alone:\n\n{_code(plain)}"] if plain else []
@@ -94,14 +97,14 @@ def _usage(subject: Subject) -> str:
 
 def _plain_usage(subject: Subject) -> str | None:
     """How transformers opens the model without this package; None where it cannot use it."""
-    place, example, options = repr(subject.repo or "./model"), subject.task.example, subject.config.task
+    place, example, options = _string(subject.repo or "./model"), subject.task.example, subject.config.task
     trust = ", trust_remote_code=True" if subject.own_code else ""
     match subject.task.auto_class:
         case "AutoModelForSequenceClassification":
             return (
                 "from transformers import pipeline\n\n"
                 f'classify = pipeline("text-classification", model={place}{trust})\n'
-                f"print(classify({example!r}, truncation=True))"
+                f"print(classify({_string(example)}, truncation=True))"
             )
         case "AutoModelForSeq2SeqLM":
             prefix = getattr(options, "prefix", "")
@@ -112,10 +115,15 @@ def _plain_usage(subject: Subject) -> str | None:
                 f"target_tokenizer = {target if subject.composed else 'tokenizer'}\n"
                 f"model = AutoModelForSeq2SeqLM.from_pretrained({place}{trust})\n"
                 'options = {"truncation": True, "return_tensors": "pt", "return_token_type_ids": False}\n'
-                f"inputs = tokenizer({prefix + example!r}, **options)\n"
+                f"inputs = tokenizer({_string(prefix + example)}, **options)\n"
                 "print(target_tokenizer.decode(model.generate(**inputs)[0], skip_special_tokens=True))"
             )
     return None
+
+
+def _string(text: str) -> str:
+    """A literal that JSON and Python read alike."""
+    return json.dumps(text, ensure_ascii=False)
 
 
 def _code(text: str) -> str:
@@ -192,7 +200,7 @@ def _limits(subject: Subject) -> str:
     splits = metrics["data"]["splits"]
     languages = metrics["provenance"]["languages"]
     lines = [
-        f"It has learned from the texts named under Data; other domains were not measured.",
+        "It has learned from the texts named under Data; other domains were not measured.",
         f"Languages: {', '.join(languages)}; others were not measured." if languages else "Languages: as in the data.",
         "Truncated texts: "
         + ", ".join(f"{name} {count / splits[name]['rows']:.1%}" for name, count in metrics["truncated"].items()),
