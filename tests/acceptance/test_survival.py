@@ -13,6 +13,7 @@ import resource
 import shutil
 import signal
 import socket
+import subprocess
 import sys
 import time
 
@@ -21,7 +22,7 @@ import numpy as np
 import psutil
 import pytest
 import torch
-from tiny import save_checkpoint, save_csv, save_vectors
+from tiny import ROOT, save_checkpoint, save_csv, save_vectors
 
 import nlp_transfer
 from nlp_transfer import cli
@@ -824,6 +825,21 @@ def test_out_of_memory_with_one_example_is_an_error_with_ways_out(place, tmp_pat
         pytest.raises(TrainingError, match=r"one example at a time; try training\.gradient"),
     ):
         run(config(place, "full", "table"), tmp_path / "run")
+
+
+def test_a_command_that_runs_out_of_memory_ends_without_what_libraries_do_at_exit():
+    code = """
+import atexit, os, sys
+from nlp_transfer import __main__, cli
+atexit.register(os.abort)  # as some do that find no memory to end with
+print("kept")
+sys.argv = ["nlp-transfer", "schema"]
+cli.app = lambda **_: bytearray(1 << 60)
+__main__.main()
+"""
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert (said.returncode, said.stdout) == (5, "kept\n")
+    assert said.stderr == "error: out of memory; try a smaller training.batch_size or task.max_length\n"
 
 
 def test_recomputing_activations_runs_layers_twice_and_changes_no_weight(place, tmp_path, monkeypatch):
