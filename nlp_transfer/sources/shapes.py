@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from safetensors import safe_open
 from transformers import PretrainedConfig, PreTrainedModel
-from transformers.utils import cached_file
+from transformers.utils.hub import cached_file
 
 from nlp_transfer.errors import SourceError
 

@@ -25,7 +25,7 @@ import torch
 from tiny import ROOT, save_checkpoint, save_csv, save_vectors
 
 import nlp_transfer
-from nlp_transfer import cli
+from nlp_transfer import cli, features
 from nlp_transfer.checkpointing import load_checkpoint, newest_checkpoint
 from nlp_transfer.checkpointing import save_checkpoint as save
 from nlp_transfer.errors import CheckpointError, ConfigError, SourceError, StoppedError, TrainingError
@@ -200,6 +200,71 @@ def test_a_run_that_is_stopped_between_two_steps_goes_on_from_there(
     caplog.set_level(logging.INFO)
     run(wanted, tmp_path / "parts", resume="auto")
     assert "resumed at step" in caplog.text
+    assert outcome(tmp_path / "parts") == outcome(tmp_path / "whole")
+
+
+@pytest.fixture
+def in_features(monkeypatch):
+    """Send a signal in the second batch of the passes that compute activations; returns the batches of the last."""
+    original = features._activations
+    monkeypatch.setattr(features, "BUDGET", 128)
+
+    def arrange(number, skip=0):
+        count = []
+
+        def activations(*arguments):
+            count.append(1)
+            if len(count) == skip + 2:
+                os.kill(os.getpid(), number)
+            return original(*arguments)
+
+        monkeypatch.setattr(features, "_activations", activations)
+        return count
+
+    return arrange
+
+
+@pytest.mark.parametrize(("strategy", "cached"), [("solved", True), ("solved", False), ("ulmfit", False)])
+def test_a_signal_ends_the_pass_over_frozen_layers_after_a_batch_and_what_it_found_is_kept(
+    place, tmp_path, monkeypatch, in_features, caplog, strategy, cached
+):
+    wanted = config(place, strategy)
+    if strategy == "solved":
+        wanted["strategy"] = {"kind": "frozen", "cache": "disk" if cached else "memory"}
+    monkeypatch.setenv("NLP_TRANSFER_CACHE", str(tmp_path / "one"))
+    count = in_features(signal.SIGTERM)
+    with pytest.raises(StoppedError, match=r"terminated after step \d+; go on with"):
+        run(wanted, tmp_path / "parts")
+    assert len(count) == 2
+    count[:] = [1, 1]
+    caplog.set_level(logging.INFO)
+    run(wanted, tmp_path / "parts", resume="auto")
+    assert ("from the cache" in caplog.text) == cached
+    assert "resumed at step" in caplog.text
+    again = len(count)
+    count[:] = [1, 1]
+    monkeypatch.setenv("NLP_TRANSFER_CACHE", str(tmp_path / "two"))
+    run(wanted, tmp_path / "whole")
+    assert outcome(tmp_path / "parts") == outcome(tmp_path / "whole")
+    assert again == len(count) - (2 if cached else 0)
+
+
+def test_a_signal_in_the_features_of_a_resumed_run_leaves_what_it_went_on_from(
+    place, tmp_path, monkeypatch, during, in_features
+):
+    wanted = config(place, "frozen")
+    monkeypatch.setenv("NLP_TRANSFER_CACHE", str(tmp_path / "cache"))
+    run(wanted, tmp_path / "whole")
+    during(3, send(signal.SIGTERM))
+    with pytest.raises(StoppedError, match="after step 3"):
+        run(wanted, tmp_path / "parts")
+    during(-1, None)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        in_features(number)
+        monkeypatch.setenv("NLP_TRANSFER_CACHE", str(tmp_path / str(number)))
+        with pytest.raises(StoppedError, match="after step 3"):
+            run(wanted, tmp_path / "parts", resume="auto")
+    run(wanted, tmp_path / "parts", resume="auto")
     assert outcome(tmp_path / "parts") == outcome(tmp_path / "whole")
 
 
