@@ -5,10 +5,13 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import hub_server
 import pytest
@@ -458,6 +461,22 @@ def test_a_run_that_is_read_only_is_published_and_leaves_nothing_behind(hub, unw
     publish(unwritable)
     assert "model.safetensors" in hub.repositories["me/reviews"].history("main")[0].files
     assert there() == before
+
+
+@pytest.mark.parametrize("fetch", ["run", "source"])
+def test_a_hub_that_accepts_and_then_is_silent_is_given_up(monkeypatch, tmp_path, fetch):
+    monkeypatch.setattr("nlp_transfer.network.READING", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        connect(SimpleNamespace(url=url), monkeypatch, tmp_path / "cache")
+        started = time.monotonic()
+        if fetch == "run":
+            with pytest.raises(CheckpointError, match="the connection to the Hub was lost, again and again"):
+                nlp_transfer.load("me/reviews")
+        else:
+            with pytest.raises(SourceError, match="could not be had from the Hub"):
+                load_source("checkpoint", name="me/bert").encoder()
+        assert time.monotonic() - started < 30
 
 
 @pytest.mark.parametrize("repo", ["reviews", "me/", "me/re views", "https://huggingface.co/me/reviews", "a/b/c"])
