@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from nlp_transfer.config import RunConfig, load_config, render
+from nlp_transfer.diagnosing import size
 from nlp_transfer.features import TokenUnits
 from nlp_transfer.inspection import SplitReport
 from nlp_transfer.memory import WAYS_OUT, estimate, free_memory
@@ -55,25 +56,21 @@ def _memory(prepared: Prepared, plan: Plan) -> str:
     """What each phase needs beside what is free, and what would fit."""
     training = prepared.config.training
     units = TokenUnits(prepared.encoded["train"], prepared.tokenizers.source.pad_token_id)
-    size = math.ceil(training.batch_size / training.accumulation)
-    needs = estimate(plan, prepared.task, units, micro_batch=size)
+    micro_batch = math.ceil(training.batch_size / training.accumulation)
+    needs = estimate(plan, prepared.task, units, micro_batch=micro_batch)
     worst = max(needs, key=lambda need: need.total)
     free, where = free_memory(worst.weights)
     lines = [
-        f"{need.phase}: {_size(need.total)} = weights {_size(need.weights)} + gradients, moments and best state "
-        f"{_size(need.training)} + activations of {need.units} of the longest units {_size(need.units * need.each)}"
+        f"{need.phase}: {size(need.total)} = weights {size(need.weights)} + gradients, moments and best state "
+        f"{size(need.training)} + activations of {need.units} of the longest units {size(need.units * need.each)}"
         for need in needs
     ]
-    lines.append(f"{_size(free)} free on {where}")
+    lines.append(f"{size(free)} free on {where}")
     if worst.total > free:
         fits = (free - worst.weights - worst.training) // max(1, worst.each)
         way_out = f"training.accumulation={math.ceil(training.batch_size / fits)}" if fits > 0 else WAYS_OUT
         lines.append(f"that does not fit; try {way_out}")
     return "\n".join(lines)
-
-
-def _size(count: float) -> str:
-    return f"{count / 1e9:.2f} GB" if count >= 1e8 else f"{count / 1e6:.1f} MB"
 
 
 def _rows(name: str, split: SplitReport) -> str:

@@ -73,7 +73,7 @@ def _devices() -> str:
 
     if torch.cuda.is_available():
         cards = [torch.cuda.get_device_properties(index) for index in range(torch.cuda.device_count())]
-        return ", ".join(f"{card.name} ({_size(card.total_memory)})" for card in cards)
+        return ", ".join(f"{card.name} ({size(card.total_memory)})" for card in cards)
     return str(torch.accelerator.current_accelerator() or "cpu") if torch.accelerator.is_available() else "cpu"
 
 
@@ -82,7 +82,7 @@ def _processors() -> str:
     import torch
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"{cores} usable cores, {torch.get_num_threads()} threads, {_size(psutil.virtual_memory().total)} memory"
+    return f"{cores} usable cores, {torch.get_num_threads()} threads, {size(psutil.virtual_memory().total)} memory"
 
 
 def _precision() -> str:
@@ -107,16 +107,17 @@ def _folder(folder: Path) -> str:
     if not folder.is_dir():
         return f"{folder} (not there yet)"
     held = sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
-    return f"{folder} ({_size(held)})"
+    return f"{folder} ({size(held)})"
 
 
 def _free() -> str:
     cache = next(path for path in (_cache(), *_cache().absolute().parents) if path.is_dir())
-    return f"{_size(shutil.disk_usage('.').free)} here, {_size(shutil.disk_usage(cache).free)} at the cache"
+    return f"{size(shutil.disk_usage('.').free)} here, {size(shutil.disk_usage(cache).free)} at the cache"
 
 
-def _size(count: int) -> str:
-    return f"{count / 1e9:.1f} GB" if count >= 1e8 else f"{count / 1e6:.1f} MB"
+def size(count: float) -> str:
+    """Bytes in the unit that people read."""
+    return f"{count / 1e9:.2f} GB" if count >= 1e8 else f"{count / 1e6:.1f} MB"
 
 
 LOOKS: Mapping[str, Callable[[], str]] = {

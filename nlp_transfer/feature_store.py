@@ -18,6 +18,14 @@ log = logging.getLogger(__name__)
 FORMAT = 1  # of the files; part of what names a folder
 
 
+class Unfinished(Exception):  # noqa: N818 - a signal, not an error
+    """Carries what was computed until a signal came: position -> row."""
+
+    def __init__(self, found: Mapping[int, np.ndarray]) -> None:
+        """Keep the rows by their positions among those asked for."""
+        self.found = found
+
+
 class Store:
     """Activations on disk: shards of rows, each with the digests of the units they belong to.
 
@@ -36,13 +44,20 @@ class Store:
         Args:
             inputs: of each unit, as the model reads them.
             compute: rows of the units at the given positions.
+
+        Raises:
+            Unfinished: by `compute`; what it carries is added first.
         """
         keys = [_digest(unit) for unit in inputs]
         known = self._read()
         lacking = pool({i: True for i, key in enumerate(keys) if key not in known})  # processes may differ in disks
         missing = np.array(sorted(lacking), dtype=np.int64)
         if len(missing):
-            fresh = compute(missing)
+            try:
+                fresh = compute(missing)
+            except Unfinished as cut:
+                self._write([keys[missing[i]] for i in cut.found], list(cut.found.values()))
+                raise
             known |= dict(zip([keys[i] for i in missing], fresh, strict=True))
             self._write([keys[i] for i in missing], fresh)
         if len(missing) < len(keys):

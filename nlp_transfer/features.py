@@ -4,6 +4,7 @@ Where nothing that trains lies below a boundary in the model, the activations at
 text alone. They are computed in one length-sorted pass, kept in memory or in a cache folder, and fed back each epoch.
 """
 
+import functools
 import hashlib
 import json
 import logging
@@ -22,7 +23,7 @@ from tqdm import tqdm
 from transformers import PreTrainedModel
 
 from nlp_transfer.batching import Batch, Encoded, collate, mask, pad, padded, sorted_batches, targets_of
-from nlp_transfer.feature_store import FORMAT, Store
+from nlp_transfer.feature_store import FORMAT, Store, Unfinished
 from nlp_transfer.modeling.pooled import PooledClassifier
 from nlp_transfer.modeling.sentence_scorer import SentenceScorer
 from nlp_transfer.modeling.static import StaticModel
@@ -212,12 +213,21 @@ def replaying(model: PreTrainedModel, boundary: Boundary) -> Iterator[None]:
 
 
 def compute(
-    model: PreTrainedModel, units: Units, boundary: Boundary, chosen: np.ndarray, *, progress: bool = True
+    model: PreTrainedModel,
+    units: Units,
+    boundary: Boundary,
+    chosen: np.ndarray,
+    *,
+    progress: bool = True,
+    signals: Sequence[int] = (),
 ) -> list[np.ndarray]:
     """Run the frozen part once over the chosen units, longest first, in eval mode; all processes share the work.
 
     Returns:
         One array per chosen unit, in the order of `chosen`: (L, 3, H), (S, F) or (T, H).
+
+    Raises:
+        Unfinished: there is something in `signals` after a batch.
     """
     if isinstance(model, PooledClassifier) and (bags := _bags(model, [units.encoded.inputs[unit] for unit in chosen])):
         return bags
@@ -235,8 +245,12 @@ def compute(
                 row = state if boundary.kind == "pooled" else state[: lengths[position]]
                 found[int(position)] = np.ascontiguousarray(row.float().cpu().numpy())
             bar.update(len(batch))
+            if signals:
+                break
     model.train(training)
     found = pool(found)
+    if len(found) < len(chosen):
+        raise Unfinished(found)
     return [found[index] for index in range(len(chosen))]
 
 
@@ -288,7 +302,13 @@ def agrees(model: PreTrainedModel, units: TokenUnits, rows: Sequence[np.ndarray]
 
 
 def replay(
-    model: PreTrainedModel, units: TokenUnits, boundary: Boundary, store: Store | None, *, progress: bool = True
+    model: PreTrainedModel,
+    units: TokenUnits,
+    boundary: Boundary,
+    store: Store | None,
+    *,
+    progress: bool = True,
+    signals: Sequence[int] = (),
 ) -> ReplayUnits | None:
     """The units as stored activations, computed where the store lacks them.
 
@@ -298,9 +318,13 @@ def replay(
         boundary: from `find_boundary`.
         store: to look in and add to, of this model and boundary; None keeps them in memory.
         progress: show a bar.
+        signals: that came so far.
 
     Returns:
         None where the activations would not fit, or this architecture cannot be entered at the boundary.
+
+    Raises:
+        Unfinished: a signal came; what was computed is in the store.
     """
     size = _size(model, units, boundary)
     if size > MEMORY_SHARE * psutil.virtual_memory().available:
@@ -309,13 +333,9 @@ def replay(
     if store is not None and size > LARGEST_STORED:
         log.info("frozen activations of %.1f GB are kept in memory, not on disk", size / 1e9)
         store = None
-    everything = np.arange(len(units.encoded.inputs))
-    if store is None:
-        rows = compute(model, units, boundary, everything, progress=progress)
-    else:
-        rows = store.fill(
-            units.encoded.inputs, lambda missing: compute(model, units, boundary, missing, progress=progress)
-        )
+    inputs = units.encoded.inputs
+    computed = functools.partial(compute, model, units, boundary, progress=progress, signals=signals)
+    rows = store.fill(inputs, computed) if store else computed(np.arange(len(inputs)))
     if boundary.kind == "layer" and not agrees(model, units, rows, boundary):
         log.info("%s cannot be entered at %s; frozen activations are recomputed", model.config.model_type, boundary)
         return None

@@ -3,8 +3,10 @@
 nlp-transfer publish runs/reviews user/reviews
 """
 
+import contextlib
 import shutil
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,20 +87,31 @@ def publish(
         return Publication(files_of(target), folder=target)
     if output is not None:
         raise PublishError("--output says where --dry-run writes; leave it out, or add --dry-run")
-    place = run / ".publish"  # not the system's temporary folder, which is often small
-    shutil.rmtree(place, ignore_errors=True)  # of a publication that was killed
-    try:
+    with _workplace(run) as place:
         write_publication(run, place, repo_id, licence=licence, adapter_only=adapter_only)
         require_hub()
         upload = Upload(repo_id, place, revision or "main", message or f"Publish {run.resolve().name}")
         with quiet_bars():
             landed = upload.send(private=private, create_pr=create_pr)
         files = files_of(place)
-    finally:
-        shutil.rmtree(place, ignore_errors=True)
     if verify:
         _verify(run, repo_id, landed.commit)
     return Publication(files, url=landed.url, commit=landed.commit, changed=landed.changed)
+
+
+@contextlib.contextmanager
+def _workplace(run: Path) -> Iterator[Path]:
+    """A folder for the tree: in the run, for the system's temporary one is often small, unless that is read-only."""
+    place = run / ".publish"
+    shutil.rmtree(place, ignore_errors=True)  # of a publication that was killed
+    try:
+        place.mkdir()
+    except OSError:
+        place = Path(tempfile.mkdtemp(prefix="nlp-transfer-publish-"))
+    try:
+        yield place
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
 
 
 def _verify(run: Path, repo: str, commit: str) -> None:

@@ -10,7 +10,7 @@ import torch
 import transformers
 from datasets import Dataset
 from safetensors import SafetensorError
-from transformers import AutoTokenizer, PreTrainedModel
+from transformers import AutoConfig, AutoTokenizer, PreTrainedModel
 
 from nlp_transfer.config import RunConfig, load_config
 from nlp_transfer.data import read_rows
@@ -22,6 +22,7 @@ from nlp_transfer.network import find_run
 from nlp_transfer.pairs import open_target
 from nlp_transfer.sources import BUNDLED, load_source
 from nlp_transfer.sources.checkpoint import find_damage, quietly, refuse_nonfinite
+from nlp_transfer.sources.shapes import refuse_misshapen
 from nlp_transfer.strategies.lora import with_adapter
 from nlp_transfer.task import Prediction, Scores, Task, Tokenizers, find_task, task_names
 from nlp_transfer.yamlfile import read_yaml
@@ -190,7 +191,7 @@ def _loaded(folder: Path, load: Callable[[], T]) -> T:
         raise CheckpointError(f"{folder}: the weights file is malformed or cut short: {error}") from None
     except SourceError as error:
         raise CheckpointError(str(error)) from None
-    except (OSError, ValueError, KeyError, RuntimeError, TypeError) as error:
+    except (OSError, ValueError, LookupError, RuntimeError, TypeError, ArithmeticError) as error:
         first = str(error).strip().splitlines() or [type(error).__name__]
         raise CheckpointError(find_damage(folder) or f"{folder}: cannot be loaded: {first[0]}") from None
 
@@ -198,6 +199,7 @@ def _loaded(folder: Path, load: Callable[[], T]) -> T:
 def _open(folder: Path, auto: Any) -> tuple[PreTrainedModel, Tokenizers]:
     _refuse_missing(folder, *NEEDED)  # before transformers makes some of them up
     safe = {"trust_remote_code": False, "local_files_only": True}
+    refuse_misshapen(str(folder), auto.from_config, AutoConfig.from_pretrained(folder, **safe), str(folder))
     model, report = auto.from_pretrained(folder, use_safetensors=True, output_loading_info=True, **safe)
     if report["missing_keys"]:
         raise ValueError(f"weights are missing: {sorted(report['missing_keys'])[:3]}")

@@ -46,6 +46,8 @@ def write_publication(run: Path, target: Path, repo: str, *, licence: str | None
     if adapter_only:
         _refuse_adapter(run, config, metrics)
     for folder, patterns, where in _parts(adapter_only=adapter_only):
+        if folder:  # the run itself may go by another name
+            _refuse_link(run / folder)
         _copy(run / folder, patterns, target / where)
     _require_weights(run, target, adapter_only=adapter_only)
     for adapter in target.rglob(ADAPTER[0]):
@@ -90,11 +92,15 @@ def _copy(source: Path, patterns: tuple[str, ...], target: Path) -> None:
     for path in sorted(source.iterdir()) if source.is_dir() else ():
         if not any(fnmatch(path.name, pattern) for pattern in patterns):
             continue
-        if path.is_symlink():  # to a file that nobody has looked at, or to none
-            raise PublishError(f"{path}: a symbolic link; put the file itself there, or take the link away")
+        _refuse_link(path)
         if path.is_file():
             target.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target / path.name)
+
+
+def _refuse_link(path: Path) -> None:
+    if path.is_symlink():  # to what nobody has looked at, or to nothing
+        raise PublishError(f"{path}: a symbolic link; put what it leads to there, or take the link away")
 
 
 def _require_weights(run: Path, tree: Path, *, adapter_only: bool) -> None:

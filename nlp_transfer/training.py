@@ -21,6 +21,7 @@ from transformers import PreTrainedModel
 from nlp_transfer.batching import Encoded, plan
 from nlp_transfer.errors import TrainingError
 from nlp_transfer.evaluation import infer
+from nlp_transfer.feature_store import Unfinished
 from nlp_transfer.features import (
     WHOLE,
     Boundary,
@@ -120,9 +121,14 @@ class Trainer:
             if history.steps:
                 self.accelerator.free_memory()  # an earlier phase's optimizer and wrapper
             freeze(model, phase.rates)
-            self._phase(model, phase, history, stepper)
-            history.phase, history.epoch, history.waited = history.phase + 1, 1, 0
-            self._heed(functools.partial(self._save, model, history, stepper), history, stepper)
+            save: Callable[[], None] = functools.partial(self._save, model, history, stepper)
+            try:
+                self._phase(model, phase, history, stepper)
+                history.phase, history.epoch, history.waited = history.phase + 1, 1, 0
+            except Unfinished:
+                if self.checkpoints and self.checkpoints.start:  # still to be taken up: it stays what to go on from
+                    save = _nothing
+            self._heed(save, history, stepper)
         load_state(model, history.state)
         return history
 
@@ -153,7 +159,10 @@ class Trainer:
         with self.accelerator.autocast():
             cache = settings.cache if self.plan.cache == "disk" else None
             store = open_store(model, boundary, cache) if cache else None
-            stored = [replay(model, units, boundary, store, progress=settings.progress) for units in tokens]
+            stored = [
+                replay(model, units, boundary, store, progress=settings.progress, signals=self.signals)
+                for units in tokens
+            ]
         train, validation = stored
         if train is None or validation is None:
             return tokens
@@ -166,7 +175,8 @@ class Trainer:
             return train.rows
         some = np.random.default_rng(self.settings.seed).permutation(len(train.encoded.inputs))[:STANDARDISED_ON]
         with self.accelerator.autocast():
-            return compute(model, train, Boundary("pooled"), some, progress=self.settings.progress)
+            boundary, progress = Boundary("pooled"), self.settings.progress
+            return compute(model, train, boundary, some, progress=progress, signals=self.signals)
 
     def _solve(self, model: nn.Module, train: Units, validation: Units, phase: Phase, history: History) -> None:
         if not isinstance(model, PooledClassifier) or not isinstance(train, ReplayUnits):
@@ -336,6 +346,10 @@ class Trainer:
     def _progress(self, batches: list[np.ndarray], label: str) -> Iterator[np.ndarray]:
         show = self.settings.progress and self.accelerator.is_main_process
         yield from tqdm(batches, desc=label, unit="batch", disable=None if show else True, leave=False)
+
+
+def _nothing() -> None:
+    """Leave everything as it is."""
 
 
 def flat(scores: Scores) -> dict[str, float]:

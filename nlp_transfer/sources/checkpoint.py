@@ -24,6 +24,7 @@ from nlp_transfer.errors import SourceError, suggest
 from nlp_transfer.modeling import pooled, sentence_scorer, static
 from nlp_transfer.network import hub_reachable
 from nlp_transfer.sources.bundled import BUNDLED
+from nlp_transfer.sources.shapes import refuse_misshapen
 from nlp_transfer.sources.vector_store import DESCRIPTION
 
 T = TypeVar("T")
@@ -169,6 +170,11 @@ class Checkpoint:
             SourceError: weights missing, malformed, mismatched, not finite, or not safetensors.
         """
         config = self.config.__class__.from_dict({**self.config.to_dict(), **settings})
+        if not self.scratch:
+            what = f"Checkpoint '{self.name}'"
+            self._attempt(
+                lambda: refuse_misshapen(self.location, auto.from_config, config, what, **self._place()), "model"
+            )
         shape = self._attempt(lambda: auto.from_config(config), "model")
         prefix = f"{shape.base_model_prefix}."
         if self.scratch:
@@ -195,14 +201,20 @@ class Checkpoint:
             raise SourceError(f"Checkpoint '{self.name}' lacks {len(lost)} encoder weights: {_few(lost)}")
         refuse_nonfinite(model, f"Checkpoint '{self.name}'")
 
-    def _load(self, auto: Any, what: str, **settings: Any) -> Any:
+    def _place(self) -> dict[str, Any]:
+        """Which revision, and whether the cache of the Hub's client must do."""
         cached = not Path(self.location).is_dir() and not hub_reachable()
-        place = {"revision": self.revision or "main", "trust_remote_code": False, "local_files_only": cached}
+        return {"revision": self.revision or "main", "local_files_only": cached}
+
+    def _load(self, auto: Any, what: str, **settings: Any) -> Any:
+        place = {**self._place(), "trust_remote_code": False}
         return self._attempt(lambda: auto.from_pretrained(self.location, **place, **settings), what)
 
     def _attempt(self, load: Callable[[], T], what: str) -> T:
         try:
             return quietly(load)
+        except SourceError:
+            raise
         except SafetensorError as error:
             raise SourceError(
                 f"Checkpoint '{self.name}': the weights file is malformed or cut short: {error}"

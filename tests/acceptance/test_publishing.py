@@ -1,12 +1,17 @@
 """Publishing to the Hub, promises 31 to 35: what goes up, what comes back, and what happens when something fails."""
 
 import json
+import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
+import tempfile
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import hub_server
 import pytest
@@ -384,6 +389,11 @@ def link(name):
     return linked
 
 
+def link_a_folder(run):
+    (run / "model").rename(run.parent / "elsewhere")
+    (run / "model").symlink_to(run.parent / "elsewhere")
+
+
 def lose_a_shard(run):
     (run / "model/model.safetensors").rename(run / "model/model-00001-of-00002.safetensors")
     shards = {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}
@@ -400,6 +410,7 @@ PLACES = ("/mnt/my docs/a", "~/a", "~jane/a", "file:///a", r"\\srv\share", r"loo
         (lose_a_shard, "mit", r"lacks the weights model-00002-of-00002\.safetensors; train"),
         (link("model/model.safetensors"), "mit", r"model/model\.safetensors: a symbolic link"),
         (link("model/vocab.txt"), "mit", r"model/vocab\.txt: a symbolic link"),
+        (link_a_folder, "mit", r"reviews/model: a symbolic link"),
         (spoil("metrics.json", lambda text: re.sub(r'"accuracy": [\d.]+', '"accuracy": NaN', text)), "mit", "NaN"),
         (spoil("metrics.json", lambda text: text.replace('models": []', 'models": [""]')), "mit", "base_model"),
         *(
@@ -415,7 +426,7 @@ PLACES = ("/mnt/my docs/a", "~/a", "~jane/a", "file:///a", r"\\srv\share", r"loo
         (spoil("model/config.json", lambda text: text.replace("positive", "hf_" + "a" * 30)), "mit", "token"),
         (spoil("model/config.json", lambda text: text.replace("positive", f"{Path.home()}/x")), "mit", "folder of"),
     ],
-    ids=["weights", "shard", "linked weights", "link",
+    ids=["weights", "shard", "linked weights", "link", "linked folder",
          "nan", "base", *PLACES, "metrics", "config", "apache", "unknown", "none", "token", "place"],
 )  # fmt: skip
 def test_what_must_not_go_up_is_refused_before_the_network(hub, small, tmp_path, damage, licence, reason):
@@ -426,6 +437,51 @@ def test_what_must_not_go_up_is_refused_before_the_network(hub, small, tmp_path,
             publish(run, licence=licence, dry_run=dry_run, output=tmp_path / "tree" if dry_run else None)
         shutil.rmtree(tmp_path / "tree", ignore_errors=True)
     assert hub.asked == []
+
+
+@pytest.fixture
+def unwritable(small):
+    """The run where this process may read only; root, whom no permission stops, is nobody meanwhile."""
+    with tempfile.TemporaryDirectory() as place:
+        Path(place).chmod(0o755)
+        run = shutil.copytree(small, Path(place) / "reviews")
+        for path in (run, *run.rglob("*")):
+            path.chmod(0o555 if path.is_dir() else 0o444)
+        root = os.geteuid() == 0
+        if root:
+            os.seteuid(65534)
+        yield run
+        if root:
+            os.seteuid(0)
+        run.chmod(0o755)
+
+
+def test_a_run_that_is_read_only_is_published_and_leaves_nothing_behind(hub, unwritable):
+    def there():
+        return {*unwritable.rglob("*"), *Path(tempfile.gettempdir()).glob("nlp-transfer-publish-*")}
+
+    before = there()
+    with pytest.raises(PermissionError):
+        (unwritable / "x").touch()
+    publish(unwritable)
+    assert "model.safetensors" in hub.repositories["me/reviews"].history("main")[0].files
+    assert there() == before
+
+
+@pytest.mark.parametrize("fetch", ["run", "source"])
+def test_a_hub_that_accepts_and_then_is_silent_is_given_up(monkeypatch, tmp_path, fetch):
+    monkeypatch.setattr("nlp_transfer.network.READING", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        connect(SimpleNamespace(url=url), monkeypatch, tmp_path / "cache")
+        started = time.monotonic()
+        if fetch == "run":
+            with pytest.raises(CheckpointError, match="the connection to the Hub was lost, again and again"):
+                nlp_transfer.load("me/reviews")
+        else:
+            with pytest.raises(SourceError, match="could not be had from the Hub"):
+                load_source("checkpoint", name="me/bert").encoder()
+        assert time.monotonic() - started < 30
 
 
 @pytest.mark.parametrize("repo", ["reviews", "me/", "me/re views", "https://huggingface.co/me/reviews", "a/b/c"])

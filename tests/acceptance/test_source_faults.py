@@ -141,6 +141,22 @@ def other_depth(folder):
     settings(folder, num_hidden_layers=4)
 
 
+def huge_vocabulary(folder):
+    settings(folder, vocab_size=10**9)
+
+
+def huge_width(folder):
+    settings(folder, hidden_size=10**6)
+
+
+def huge_depth(folder):
+    settings(folder, num_hidden_layers=10**6)
+
+
+def no_width(folder):
+    settings(folder, hidden_size=0)
+
+
 def empty_folder(folder):
     for file in folder.iterdir():
         file.unlink()
@@ -153,6 +169,10 @@ FAULTS = {  # what is done to a checkpoint: what the line must hold
     all_lost: ["encoder weights: ", " and ", " more"],
     other_shape: ["another shape than config.json says: ", "encoder.layer.0.output.dense.bias"],
     other_depth: ["lacks 32 encoder weights"],
+    huge_vocabulary: ["config.json says: embeddings.word_embeddings.weight is [33, 16], not [1000000000, 16]"],
+    huge_width: ["config.json says: embeddings.word_embeddings.weight is [33, 16], not [33, 1000000]"],
+    huge_depth: ["config.json says 1000000 layers, its weights are 39 tensors"],
+    no_width: ["its model cannot be loaded"],
     cut_short: ["malformed or cut short"],
     empty_weights: ["malformed or cut short"],
     garbage_weights: ["malformed or cut short"],
@@ -213,6 +233,23 @@ def in_model(fault):
     return damage
 
 
+def resized(size):
+    """Set every number of a configuration that is the length of something, in its parts too."""
+
+    def resize(values):
+        sizes = ("size", "width")
+        return {
+            key: resize(value) if isinstance(value, dict) else size if key.endswith(sizes) and value else value
+            for key, value in values.items()
+        }
+
+    def damage(folder):
+        path = folder / "config.json"
+        path.write_text(json.dumps(resize(json.loads(path.read_text()))))
+
+    return damage
+
+
 RUNS = {  # what is done to a finished run: what the line must hold
     "tokenizer.json is damaged": (rewrite("tokenizer.json"), ["run/model/tokenizer.json: damaged ("]),
     "tokenizer_config.json is damaged": (
@@ -222,6 +259,8 @@ RUNS = {  # what is done to a finished run: what the line must hold
     "config.json is damaged": (rewrite("config.json"), ["run/model/config.json: damaged ("]),
     "weights are cut short": (in_model(cut_short), ["run/model: the weights file is malformed or cut short"]),
     "weights are empty": (in_model(empty_weights), ["run/model: the weights file is malformed or cut short"]),
+    "sizes are huge": (in_model(resized(10**7)), ["run/model: weights of another shape than config.json says: "]),
+    "sizes are zero": (in_model(resized(0)), ["run/model: "]),
     "weights are missing": (in_model(no_weights), ["run/model: cannot be loaded: ", "model.safetensors"]),
     "tokenizer is missing": (
         remove("model/tokenizer.json"),

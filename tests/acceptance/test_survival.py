@@ -13,6 +13,7 @@ import resource
 import shutil
 import signal
 import socket
+import subprocess
 import sys
 import time
 
@@ -21,10 +22,10 @@ import numpy as np
 import psutil
 import pytest
 import torch
-from tiny import save_checkpoint, save_csv, save_vectors
+from tiny import ROOT, save_checkpoint, save_csv, save_vectors
 
 import nlp_transfer
-from nlp_transfer import cli
+from nlp_transfer import cli, features
 from nlp_transfer.checkpointing import load_checkpoint, newest_checkpoint
 from nlp_transfer.checkpointing import save_checkpoint as save
 from nlp_transfer.errors import CheckpointError, ConfigError, SourceError, StoppedError, TrainingError
@@ -199,6 +200,71 @@ def test_a_run_that_is_stopped_between_two_steps_goes_on_from_there(
     caplog.set_level(logging.INFO)
     run(wanted, tmp_path / "parts", resume="auto")
     assert "resumed at step" in caplog.text
+    assert outcome(tmp_path / "parts") == outcome(tmp_path / "whole")
+
+
+@pytest.fixture
+def in_features(monkeypatch):
+    """Send a signal in the second batch of the passes that compute activations; returns the batches of the last."""
+    original = features._activations
+    monkeypatch.setattr(features, "BUDGET", 128)
+
+    def arrange(number, skip=0):
+        count = []
+
+        def activations(*arguments):
+            count.append(1)
+            if len(count) == skip + 2:
+                os.kill(os.getpid(), number)
+            return original(*arguments)
+
+        monkeypatch.setattr(features, "_activations", activations)
+        return count
+
+    return arrange
+
+
+@pytest.mark.parametrize(("strategy", "cached"), [("solved", True), ("solved", False), ("ulmfit", False)])
+def test_a_signal_ends_the_pass_over_frozen_layers_after_a_batch_and_what_it_found_is_kept(
+    place, tmp_path, monkeypatch, in_features, caplog, strategy, cached
+):
+    wanted = config(place, strategy)
+    if strategy == "solved":
+        wanted["strategy"] = {"kind": "frozen", "cache": "disk" if cached else "memory"}
+    monkeypatch.setenv("NLP_TRANSFER_CACHE", str(tmp_path / "one"))
+    count = in_features(signal.SIGTERM)
+    with pytest.raises(StoppedError, match=r"terminated after step \d+; go on with"):
+        run(wanted, tmp_path / "parts")
+    assert len(count) == 2
+    count[:] = [1, 1]
+    caplog.set_level(logging.INFO)
+    run(wanted, tmp_path / "parts", resume="auto")
+    assert ("from the cache" in caplog.text) == cached
+    assert "resumed at step" in caplog.text
+    again = len(count)
+    count[:] = [1, 1]
+    monkeypatch.setenv("NLP_TRANSFER_CACHE", str(tmp_path / "two"))
+    run(wanted, tmp_path / "whole")
+    assert outcome(tmp_path / "parts") == outcome(tmp_path / "whole")
+    assert again == len(count) - (2 if cached else 0)
+
+
+def test_a_signal_in_the_features_of_a_resumed_run_leaves_what_it_went_on_from(
+    place, tmp_path, monkeypatch, during, in_features
+):
+    wanted = config(place, "frozen")
+    monkeypatch.setenv("NLP_TRANSFER_CACHE", str(tmp_path / "cache"))
+    run(wanted, tmp_path / "whole")
+    during(3, send(signal.SIGTERM))
+    with pytest.raises(StoppedError, match="after step 3"):
+        run(wanted, tmp_path / "parts")
+    during(-1, None)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        in_features(number)
+        monkeypatch.setenv("NLP_TRANSFER_CACHE", str(tmp_path / str(number)))
+        with pytest.raises(StoppedError, match="after step 3"):
+            run(wanted, tmp_path / "parts", resume="auto")
+    run(wanted, tmp_path / "parts", resume="auto")
     assert outcome(tmp_path / "parts") == outcome(tmp_path / "whole")
 
 
@@ -824,6 +890,21 @@ def test_out_of_memory_with_one_example_is_an_error_with_ways_out(place, tmp_pat
         pytest.raises(TrainingError, match=r"one example at a time; try training\.gradient"),
     ):
         run(config(place, "full", "table"), tmp_path / "run")
+
+
+def test_a_command_that_runs_out_of_memory_ends_without_what_libraries_do_at_exit():
+    code = """
+import atexit, os, sys
+from nlp_transfer import __main__, cli
+atexit.register(os.abort)  # as some do that find no memory to end with
+print("kept")
+sys.argv = ["nlp-transfer", "schema"]
+cli.app = lambda **_: bytearray(1 << 60)
+__main__.main()
+"""
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert (said.returncode, said.stdout) == (5, "kept\n")
+    assert said.stderr == "error: out of memory; try a smaller training.batch_size or task.max_length\n"
 
 
 def test_recomputing_activations_runs_layers_twice_and_changes_no_weight(place, tmp_path, monkeypatch):

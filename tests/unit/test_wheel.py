@@ -70,7 +70,7 @@ def test_wheel_names_its_licence_and_its_command(wheel):
         }
     assert "License-Expression: Apache-2.0" in texts["METADATA"]
     assert "Apache License" in texts["licenses/LICENSE"]
-    assert "nlp-transfer = nlp_transfer.cli:main" in texts["entry_points.txt"]
+    assert "nlp-transfer = nlp_transfer.__main__:main" in texts["entry_points.txt"]
 
 
 def test_installed_wheel_answers_outside_the_source_tree(wheel, tmp_path):
