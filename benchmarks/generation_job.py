@@ -14,8 +14,8 @@ from datasets import Dataset
 
 import nlp_transfer
 from nlp_transfer.evaluation import WRITTEN, infer
-from nlp_transfer.features import TokenUnits
 from nlp_transfer.prediction import Predictor
+from nlp_transfer.units import TokenUnits
 
 
 def ours(predictor: Predictor, rows: Dataset) -> list[str]:

@@ -77,8 +77,9 @@ def _facts(start: float, found: np.ndarray) -> Facts:
 def bag_ours(shared: Path) -> Facts:
     """Texts to mean vectors the way a frozen run computes them."""
     from nlp_transfer import build_classifier, encode_documents
-    from nlp_transfer.features import Boundary, TokenUnits, compute
+    from nlp_transfer.features import compute
     from nlp_transfer.sources import load_source
+    from nlp_transfer.units import Boundary, TokenUnits
 
     records = json.loads((shared / "imdb.json").read_text())
     source = load_source("vectors", name=str(shared / "imported"))

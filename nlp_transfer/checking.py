@@ -10,12 +10,12 @@ import numpy as np
 
 from nlp_transfer.config import RunConfig, load_config, render
 from nlp_transfer.diagnosing import size
-from nlp_transfer.features import TokenUnits
 from nlp_transfer.inspection import SplitReport
 from nlp_transfer.memory import WAYS_OUT, estimate, free_memory
 from nlp_transfer.prepared import Prepared, prepare
 from nlp_transfer.strategies import Plan
 from nlp_transfer.trainable import parameter_counts, trainable_table
+from nlp_transfer.units import TokenUnits
 
 MOST_LABELS = 8  # shown by name and count
 

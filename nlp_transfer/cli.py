@@ -3,20 +3,19 @@
 nlp-transfer run configs/sentiment/minilm_frozen.yaml training.seed=1
 """
 
-import contextlib
 import json
 import logging
 import os
 import signal
 import sys
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from nlp_transfer.errors import ConfigError, TransferError, suggest
+from nlp_transfer.streams import check_output, counted, is_real, named_columns, open_sink, refuse_table
 from nlp_transfer.yamlfile import parse_yaml, refuse_token
 
 # Imports of the library stand inside the commands: `--help` must not load torch.
@@ -123,7 +122,7 @@ def predict(
     from nlp_transfer.lines import ArrivingLines, existing_file
     from nlp_transfer.network import find_run
 
-    _check_output(output, file, force=force)
+    check_output(output, file, force=force)
     if file not in {None, "-"}:
         existing_file(str(file))
     folder = find_run(run, revision)  # where there is none, that is said before torch is loaded
@@ -131,65 +130,21 @@ def predict(
 
     predictor = nlp_transfer.load(folder)
     role = predictor.task.input_role
-    columns = _columns(column, default=role)
+    columns = named_columns(column, default=role)
     if strange := next((name for name in columns if name not in predictor.task.roles), None):
         raise ConfigError(f"--column {strange}: unknown role. {suggest(strange, predictor.task.roles)}")
     lists = predictor.task.roles[role] == "texts"
-    arriving = ArrivingLines(sys.stdin.fileno()) if file in {None, "-"} and _is_real(sys.stdin) else None
+    arriving = ArrivingLines(sys.stdin.fileno()) if file in {None, "-"} and is_real(sys.stdin) else None
     texts = stream_texts(file, columns.get(role, predictor.text_column), lists=lists, standard_input=arriving)
     idle = arriving.idle if arriving else lambda: False
     count = Counter[str]()
-    with _sink(output) as sink:
-        for prediction in predictor.predict_stream(_counted(texts, count), idle=idle):
+    with open_sink(output) as sink:
+        for prediction in predictor.predict_stream(counted(texts, count), idle=idle):
             sink.write(json.dumps(prediction, ensure_ascii=False) + "\n")
             sink.flush()
     if count["empty"] or not count["all"]:
         what = f"{count['empty']} of {count['all']} texts are empty" if count["all"] else "no text was given"
         typer.echo(f"warning: {what}", err=True)
-
-
-def _is_real(stream: IO[str]) -> bool:
-    """Whether a stream has a file descriptor, which those of tests and notebooks lack."""
-    try:
-        return stream.fileno() >= 0
-    except OSError:
-        return False
-
-
-def _counted(texts: Iterator[Any], count: Counter[str]) -> Iterator[Any]:
-    """Hand texts on, counting all and the empty ones: they get an answer like any other."""
-    for text in texts:
-        count["all"] += 1
-        count["empty"] += not "".join(text).strip()
-        yield text
-
-
-def _check_output(output: Path | None, file: str | None, *, force: bool) -> None:
-    """Refuse, before a model is loaded, what could not be written after it has answered."""
-    if output is None:
-        return
-    if file is not None and output.resolve() == Path(file).resolve():
-        raise ConfigError(f"--output {output} is the file to read; choose another")
-    if output.is_dir() or not os.access(output.parent, os.W_OK):
-        why = "is a folder" if output.is_dir() else f"cannot be written: {output.parent} is no writable folder"
-        raise ConfigError(f"--output {output} {why}")
-    if output.exists() and not force:
-        raise ConfigError(f"--output {output} exists already; choose another, or replace it with --force")
-
-
-@contextlib.contextmanager
-def _sink(output: Path | None) -> Iterator[IO[str]]:
-    """Stdout, or a file that appears only when it is complete."""
-    if output is None:
-        yield sys.stdout
-        return
-    fresh = output.with_name(f".{output.name}.tmp")
-    try:
-        with fresh.open("w", encoding="utf-8") as file:
-            yield file
-        fresh.replace(output)
-    finally:
-        fresh.unlink(missing_ok=True)
 
 
 @app.command()
@@ -203,24 +158,13 @@ def evaluate(
     from nlp_transfer.network import find_run
     from nlp_transfer.places import refuse_missing
 
-    columns = _columns(column)
+    columns = named_columns(column)
     place: Any = parse_yaml(data) if data.startswith("{") else data  # {en: test.en, de: test.de}
     if isinstance(place, dict):
         place = {name: str(file) for name, file in place.items()}
     folder = find_run(run)
     refuse_missing(place)
     typer.echo(json.dumps(nlp_transfer.evaluate(folder, place, columns), indent=2, ensure_ascii=False))
-
-
-def _columns(given: list[str] | None, *, default: str | None = None) -> dict[str, str]:
-    """Role -> column out of ROLE=NAMEs; a plain NAME is the column of the role `default`."""
-    found = {}
-    for text in given or ():
-        role, _, name = text.partition("=") if "=" in text else (default or "", "=", text)
-        if not (role and name):
-            raise ConfigError(f"--column '{text}' is not ROLE=NAME; for example text=review")
-        found[role] = name
-    return found
 
 
 @app.command()
@@ -305,15 +249,10 @@ def import_(
     """Turn a vector file into a folder that opens at once."""
     from nlp_transfer.sources.vectors import import_vectors
 
-    _refuse_table(out, force=force)
+    refuse_table(out, force=force)
     table = import_vectors(file, out, limit=limit, progress=True)
     counted = "".join(f", {count} {what.replace('_', ' ')}" for what, count in table.counts.items() if count)
     typer.echo(f"{out}: {len(table.words):,} words x {table.dim}{counted}")
-
-
-def _refuse_table(out: Path, *, force: bool) -> None:
-    if out.is_dir() and any(out.iterdir()) and not force:
-        raise ConfigError(f"{out} holds something already; choose another folder, or replace a table with --force")
 
 
 @vectors.command("train")
@@ -333,7 +272,7 @@ def train(
     """Train Word2Vec vectors on your own text."""
     from nlp_transfer.sources.word2vec import train_vectors
 
-    _refuse_table(out, force=force)
+    refuse_table(out, force=force)
     table = train_vectors(
         corpus,
         out,

@@ -9,10 +9,11 @@ from transformers import PreTrainedModel
 
 from nlp_transfer.batching import sorted_batches
 from nlp_transfer.errors import TrainingError
-from nlp_transfer.features import BUDGET, ReplayUnits, Units
+from nlp_transfer.features import BUDGET
 from nlp_transfer.memory import WAYS_OUT, out_of_memory, release
 from nlp_transfer.sharing import deal, pool
 from nlp_transfer.task import Task
+from nlp_transfer.units import ReplayUnits, Units
 
 WRITTEN = 128  # units a batch when a decoder writes: each beam of each holds a score per word
 REPLAYED = 512  # units a batch when they are stored activations: there is no padding to save

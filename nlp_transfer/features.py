@@ -8,12 +8,10 @@ import functools
 import hashlib
 import json
 import logging
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import psutil
@@ -22,72 +20,24 @@ from torch import Tensor, nn
 from tqdm import tqdm
 from transformers import PreTrainedModel
 
-from nlp_transfer.batching import Batch, Encoded, collate, mask, pad, padded, sorted_batches, targets_of
+from nlp_transfer.batching import Batch, sorted_batches
 from nlp_transfer.feature_store import FORMAT, Store, Unfinished
 from nlp_transfer.modeling.pooled import PooledClassifier
 from nlp_transfer.modeling.sentence_scorer import SentenceScorer
 from nlp_transfer.modeling.static import StaticModel
+from nlp_transfer.replaying import agrees, layers_of
 from nlp_transfer.sharing import deal, pool
-from nlp_transfer.strategies.blocks import Layers, find_encoder, find_layers, outside_encoder
+from nlp_transfer.strategies.blocks import find_encoder, find_layers, outside_encoder
+from nlp_transfer.units import Boundary, ReplayUnits, TokenUnits, Units
 
 log = logging.getLogger(__name__)
 BUDGET = 8192  # padded tokens a batch in the one pass
 WHOLE = ("pooled", "encoder")  # boundaries with all of the encoder below them
 FEW = 10  # bags of vectors pooled at a time: their words stay in the processor's cache
-EMBEDDED = ("input_ids", "ngram_ids")  # inputs that nothing above the embeddings reads
-TOLERANCE, MIXED_TOLERANCE = 1e-4, 5e-2  # largest difference of logits between a replay and the model itself
 LARGEST_STORED = 1 << 30  # bytes of one split that are worth a place in the cache folder
 MEMORY_SHARE = 0.4  # of the free memory that activations may take
 # A head on pooled states: `features()` gives them, `features=` takes them.
 PooledModel = PooledClassifier | SentenceScorer
-
-
-@dataclass(frozen=True)
-class Boundary:
-    """Where activations are taken.
-
-    `pooled` encoder states, of texts or of sentences; the `encoder`'s states, for a decoder; or the input of `layer`
-    (its number counts from 0).
-    """
-
-    kind: Literal["pooled", "encoder", "layer"]
-    layer: int = 0
-
-
-class TokenUnits:
-    """Units that go through the whole model as token ids."""
-
-    def __init__(self, encoded: Encoded, pad_token_id: int) -> None:
-        """Keep the encoded split; batches are padded when asked for."""
-        self.encoded = encoded
-        self._pad = pad_token_id
-
-    def batch(self, units: np.ndarray) -> Batch:
-        """Pad the given units to one batch."""
-        return collate(self.encoded, units, self._pad)
-
-
-class ReplayUnits:
-    """Units that enter the model at a boundary, as stored activations."""
-
-    def __init__(self, encoded: Encoded, rows: Sequence[np.ndarray], boundary: Boundary) -> None:
-        """Pair an encoded split with its activations, one array per unit."""
-        self.encoded = encoded
-        self.rows = rows
-        self.boundary = boundary
-
-    def batch(self, units: np.ndarray) -> Batch:
-        """`features` (B, L, 3, H) or (B, S, F), `encoder_states` or `inputs_embeds` (B, T, H); with their mask."""
-        chosen = [self.rows[unit] for unit in units]
-        name = {"pooled": "features", "encoder": "encoder_states", "layer": "inputs_embeds"}[self.boundary.kind]
-        inputs = {name: pad(chosen, 0.0), "attention_mask": mask(np.array([len(row) for row in chosen]))}
-        if self.boundary.kind == "layer":
-            inputs |= padded(self.encoded, units, 0, but=EMBEDDED)
-        weights = torch.from_numpy(self.encoded.weights[units])
-        return Batch(inputs, targets_of(self.encoded, units), weights, units)
-
-
-Units = TokenUnits | ReplayUnits
 
 
 def find_boundary(model: nn.Module, moving: frozenset[str]) -> Boundary | None:
@@ -133,7 +83,7 @@ def _activations(model: PreTrainedModel, batch: Batch, boundary: Boundary) -> Te
     def stop_after(_: nn.Module, __: Any, output: Any) -> None:
         raise _Reached(output if isinstance(output, Tensor) else output[0])
 
-    layers = _layers(model)
+    layers = layers_of(model)
     if boundary.layer < len(layers.modules):
         hook = layers.modules[boundary.layer].register_forward_pre_hook(stop, with_kwargs=True)
     else:
@@ -145,71 +95,6 @@ def _activations(model: PreTrainedModel, batch: Batch, boundary: Boundary) -> Te
     finally:
         hook.remove()
     raise RuntimeError("the layer at the boundary was never run")
-
-
-def _layers(model: PreTrainedModel) -> Layers:
-    layers = find_layers(model.base_model)
-    assert layers is not None  # noqa: S101 - find_boundary saw to it
-    return layers
-
-
-class _Given(nn.Module):
-    """Stands in for the embeddings: hands on the states it is given, by name or, as in DistilBERT, by position."""
-
-    def forward(self, *given: Any, inputs_embeds: Tensor | None = None, **_: Any) -> Tensor:
-        return inputs_embeds if inputs_embeds is not None else next(one for one in given if one is not None)
-
-
-class _Passed(nn.Module):
-    """Stands in for a frozen layer: hands on its input; attributes are those of the layer."""
-
-    def __init__(self, layer: nn.Module, *, as_tuple: bool) -> None:
-        super().__init__()
-        self.__dict__["_layer"] = layer  # not a submodule: its parameters are no part of the replayed model
-        self._as_tuple = as_tuple
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.__dict__["_layer"], name)
-
-    def forward(self, hidden_states: Tensor, *_: Any, **__: Any) -> Any:
-        return (hidden_states, None) if self._as_tuple else hidden_states
-
-
-def _answers_in_tuples(model: PreTrainedModel, layer: nn.Module) -> bool:
-    """Whether a layer returns (states, attentions), as in MPNet and DeBERTa, or the states alone: it is asked."""
-    answers: list[Any] = []
-    hook = layer.register_forward_hook(lambda _, __, output: answers.append(output))
-    training = model.training
-    model.eval()
-    with torch.inference_mode():
-        model(input_ids=torch.zeros((1, 2), dtype=torch.long, device=next(model.parameters()).device))
-    model.train(training)
-    hook.remove()
-    return isinstance(answers[0], tuple)
-
-
-@contextmanager
-def replaying(model: PreTrainedModel, boundary: Boundary) -> Iterator[None]:
-    """Take everything below the boundary out of the model, so that it accepts activations as `inputs_embeds`."""
-    if boundary.kind != "layer":
-        yield
-        return
-    encoder = model.base_model
-    layers = _layers(model)
-    originals = list(layers.modules)
-    as_tuple = _answers_in_tuples(model, originals[0])
-    swapped = {name: getattr(encoder, name) for name in ("embeddings", "embeddings_project") if hasattr(encoder, name)}
-    for name in swapped:
-        setattr(encoder, name, _Given() if name == "embeddings" else nn.Identity())
-    for index in range(boundary.layer):
-        layers.modules[index] = _Passed(originals[index], as_tuple=as_tuple)
-    try:
-        yield
-    finally:
-        for name, module in swapped.items():
-            setattr(encoder, name, module)
-        for index, layer in enumerate(originals):
-            layers.modules[index] = layer
 
 
 def compute(
@@ -279,26 +164,6 @@ def _bags(model: PreTrainedModel, inputs: Sequence[Any]) -> list[np.ndarray] | N
         words = np.take(table, ids[cuts[start] : cuts[end]], axis=0)
         np.maximum.reduceat(words, cuts[start:end] - cuts[start], out=pooled[start:end, 2])
     return list(np.repeat(pooled[:, None], len(model.config.layers), axis=1))
-
-
-def agrees(model: PreTrainedModel, units: TokenUnits, rows: Sequence[np.ndarray], boundary: Boundary) -> bool:
-    """Whether a replay of a few units gives the logits of the model itself; architectures differ, so it is tried."""
-    few = np.argsort(-units.encoded.lengths, kind="stable")[:: max(1, len(rows) // 4)][:4]
-    training = model.training
-    model.eval()
-    device = next(model.parameters()).device
-    try:
-        with torch.inference_mode():
-            whole = model(**units.batch(few).to(device).inputs).logits
-            with replaying(model, boundary):
-                again = model(**ReplayUnits(units.encoded, rows, boundary).batch(few).to(device).inputs).logits
-        tolerance = MIXED_TOLERANCE if torch.is_autocast_enabled(device.type) else TOLERANCE
-        return bool(torch.allclose(whole.float(), again.float(), atol=tolerance))
-    except (TypeError, ValueError, RuntimeError, AttributeError, IndexError) as error:
-        log.debug("replay failed: %s", error)
-        return False
-    finally:
-        model.train(training)
 
 
 def replay(

@@ -10,13 +10,14 @@ from transformers import PreTrainedModel
 from nlp_transfer.errors import TrainingError
 from nlp_transfer.evaluation import infer
 from nlp_transfer.feature_store import cache_folder
-from nlp_transfer.features import WHOLE, TokenUnits, Units, find_boundary, open_store, replay
+from nlp_transfer.features import WHOLE, find_boundary, open_store, replay
 from nlp_transfer.prediction import Predictor, open_run
 from nlp_transfer.prepared import Prepared, rows_of
 from nlp_transfer.probes import alike, write_probes
 from nlp_transfer.report import Row, simple
 from nlp_transfer.strategies import Plan
 from nlp_transfer.task import Prediction
+from nlp_transfer.units import TokenUnits, Units
 
 PROBES = 8  # test examples predicted again by the reloaded model
 

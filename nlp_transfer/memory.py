@@ -11,10 +11,10 @@ from transformers import PreTrainedModel
 
 from nlp_transfer.batching import Batch
 from nlp_transfer.errors import ConfigError
-from nlp_transfer.features import Units
 from nlp_transfer.parameters import freeze, moving, train_mode
 from nlp_transfer.strategies import Plan
 from nlp_transfer.task import Task
+from nlp_transfer.units import Units
 
 # The CPU allocator of torch raises a plain RuntimeError.
 SAID = ("DefaultCPUAllocator", "can't allocate memory", "not enough memory")

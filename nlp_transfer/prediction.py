@@ -16,7 +16,6 @@ from nlp_transfer.config import RunConfig, load_config
 from nlp_transfer.data import read_rows
 from nlp_transfer.errors import CheckpointError, DataError, SourceError
 from nlp_transfer.evaluation import infer
-from nlp_transfer.features import TokenUnits
 from nlp_transfer.layout import ADAPTER, FINISHED, TARGET
 from nlp_transfer.network import find_run
 from nlp_transfer.pairs import open_target
@@ -25,6 +24,7 @@ from nlp_transfer.sources.checkpoint import find_damage, quietly, refuse_nonfini
 from nlp_transfer.sources.shapes import refuse_misshapen
 from nlp_transfer.strategies.lora import with_adapter
 from nlp_transfer.task import Prediction, Scores, Task, Tokenizers, find_task, task_names
+from nlp_transfer.units import TokenUnits
 from nlp_transfer.yamlfile import read_yaml
 
 T = TypeVar("T")

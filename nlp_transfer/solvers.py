@@ -6,8 +6,9 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from nlp_transfer.features import PooledModel, ReplayUnits
+from nlp_transfer.features import PooledModel
 from nlp_transfer.modeling.pooled import PooledClassifier
+from nlp_transfer.units import ReplayUnits
 
 log = logging.getLogger(__name__)
 STRENGTHS = (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)  # inverse L2 penalties tried; validation chooses

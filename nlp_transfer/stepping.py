@@ -12,10 +12,10 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from nlp_transfer.errors import TrainingError
-from nlp_transfer.features import Units
 from nlp_transfer.memory import WAYS_OUT, out_of_memory, release
 from nlp_transfer.sharding import whole
 from nlp_transfer.task import Task
+from nlp_transfer.units import Units
 
 log = logging.getLogger(__name__)
 UNSEEN = 16  # steps whose losses stay on a GPU before they are looked at together: each look makes it wait

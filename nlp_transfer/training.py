@@ -22,19 +22,7 @@ from nlp_transfer.batching import Encoded, plan
 from nlp_transfer.errors import TrainingError
 from nlp_transfer.evaluation import infer
 from nlp_transfer.feature_store import Unfinished
-from nlp_transfer.features import (
-    WHOLE,
-    Boundary,
-    PooledModel,
-    ReplayUnits,
-    TokenUnits,
-    Units,
-    compute,
-    find_boundary,
-    open_store,
-    replay,
-    replaying,
-)
+from nlp_transfer.features import WHOLE, PooledModel, compute, find_boundary, open_store, replay
 from nlp_transfer.history import History
 from nlp_transfer.modeling.pooled import PooledClassifier
 from nlp_transfer.optimizers import make_optimizer, set_rates
@@ -50,6 +38,7 @@ from nlp_transfer.parameters import (
     trained_state,
     without_gradient,
 )
+from nlp_transfer.replaying import replaying
 from nlp_transfer.resuming import (
     Checkpoints,
     group,
@@ -65,6 +54,7 @@ from nlp_transfer.stepping import Stepper, Watch
 from nlp_transfer.stopping import stop
 from nlp_transfer.strategies import Phase, Plan
 from nlp_transfer.task import Scores, Task, Tokenizers
+from nlp_transfer.units import Boundary, ReplayUnits, TokenUnits, Units
 
 log = logging.getLogger(__name__)
 SETTLED = 3  # optimizer steps after which everything that trains must have had a gradient

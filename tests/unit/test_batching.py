@@ -10,10 +10,10 @@ from transformers import PretrainedConfig
 
 from nlp_transfer.batching import MEGABATCH, Encoded, collate, pad, plan, sorted_batches
 from nlp_transfer.evaluation import infer
-from nlp_transfer.features import TokenUnits
 from nlp_transfer.optimizers import make_optimizer
 from nlp_transfer.parameters import freeze
 from nlp_transfer.stepping import Stepper
+from nlp_transfer.units import TokenUnits
 
 lengths_of = st.lists(st.integers(1, 300), min_size=1, max_size=400).map(np.array)
 

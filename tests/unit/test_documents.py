@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from tiny import checkpoint, save_vectors, sentiment, tokenizer
 
 from nlp_transfer.documents import encode_documents
-from nlp_transfer.features import TokenUnits
 from nlp_transfer.models.classification import build_classifier, mean_probabilities
 from nlp_transfer.sources import load_source
 from nlp_transfer.task import Tokenizers
+from nlp_transfer.units import TokenUnits
 
 START, END, UNKNOWN = 0, 2, 3
 LONG = " ".join(["good"] * 5 + ["film"] * 20 + ["bad"] * 5)  # 30 tokens

@@ -9,9 +9,10 @@ from tiny import LABELS, Training, checkpoint, rows, sentiment, vectors
 
 from nlp_transfer import feature_store, features
 from nlp_transfer.feature_store import Store
-from nlp_transfer.features import Boundary, ReplayUnits, TokenUnits, compute, find_boundary, replay
+from nlp_transfer.features import compute, find_boundary, replay
 from nlp_transfer.models.classification import build_classifier
 from nlp_transfer.task import Tokenizers
+from nlp_transfer.units import Boundary, ReplayUnits, TokenUnits
 
 POOLED = Boundary("pooled")
 

@@ -24,7 +24,8 @@ LAYERS = [  # lowest first; a module may import its own layer and those below
     "lines rows tmx docstrings pair_readers readers bundled",
     "sources data examples places cells labels splitting inspection",
     "metrics text_metrics baselines batching precision allocator sharing sharding",
-    "documents pairs extracts models strategies feature_store features evaluation solvers parameters memory",
+    "documents pairs extracts models strategies feature_store units replaying",
+    "features evaluation solvers parameters memory",
     "optimizers checkpointing stopping history stepping",
     "resuming",
     "training",
@@ -34,7 +35,7 @@ LAYERS = [  # lowest first; a module may import its own layer and those below
     "prediction",
     "prepared measuring results hub upload folders fitting",
     "running",
-    "checking comparing diagnosing",
+    "checking comparing diagnosing streams",
     "cli",
     "__main__",
 ]
@@ -50,7 +51,7 @@ HOMES = {  # heavy packages and the only modules that may import them
     "huggingface_hub": "network card upload hub_calls",
 }
 # What `--help` and the answer to a wrong configuration load.
-LIGHT = {"__init__", "__main__", "cli", "errors", "task", "yamlfile", "explaining", "config", "writing"}
+LIGHT = {"__init__", "__main__", "cli", "streams", "errors", "task", "yamlfile", "explaining", "config", "writing"}
 HEAVY = {"torch", "transformers", "numpy", "pandas", "scipy", "safetensors", "pyarrow", "tokenizers", "rich", "tqdm"}
 HEAVY |= HOMES.keys()
 

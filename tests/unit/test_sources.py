@@ -18,14 +18,16 @@ from tiny import (
 )
 from transformers import AutoModel, AutoModelForMaskedLM, AutoModelForSequenceClassification
 
-from nlp_transfer.features import Boundary, ReplayUnits, TokenUnits, compute, find_boundary, replay, replaying
+from nlp_transfer.features import compute, find_boundary, replay
 from nlp_transfer.modeling.pooled import PooledClassifier
 from nlp_transfer.models.classification import build_classifier
 from nlp_transfer.prediction import Predictor, load_model
+from nlp_transfer.replaying import replaying
 from nlp_transfer.saving import save_model
 from nlp_transfer.sources import list_sources, load_source
 from nlp_transfer.strategies.full import full
 from nlp_transfer.task import Tokenizers
+from nlp_transfer.units import Boundary, ReplayUnits, TokenUnits
 
 
 @pytest.fixture(scope="module", params=FAMILIES)

@@ -171,7 +171,7 @@ def test_the_variants_of_lora_merge_into_the_model_they_trained(source, settings
     training.fit()
     batch = training.trainer().task.encode(training.validation, Tokenizers(source.tokenizer))
     from nlp_transfer.evaluation import infer
-    from nlp_transfer.features import TokenUnits
+    from nlp_transfer.units import TokenUnits
 
     before = infer(training.plan.model, training.task, TokenUnits(batch, 1))
     after = infer(training.plan.finish(training.plan.model), training.task, TokenUnits(batch, 1))

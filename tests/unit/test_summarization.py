@@ -15,7 +15,7 @@ from nlp_transfer.batching import Batch
 from nlp_transfer.config import RunConfig
 from nlp_transfer.data import DataReport, Splits
 from nlp_transfer.evaluation import infer
-from nlp_transfer.features import Boundary, TokenUnits, compute, find_boundary, replay
+from nlp_transfer.features import compute, find_boundary, replay
 from nlp_transfer.modeling.sentence_scorer import pool_sentences
 from nlp_transfer.prediction import Predictor, load_model
 from nlp_transfer.prepared import _each_text, prepare
@@ -23,6 +23,7 @@ from nlp_transfer.saving import save_model
 from nlp_transfer.sources import load_source
 from nlp_transfer.strategies import blocks
 from nlp_transfer.strategies.frozen import linear_on_features
+from nlp_transfer.units import Boundary, TokenUnits
 from nlp_transfer_tasks.summarization import Summarization, SummarizationOptions
 
 STRATEGIES = [

@@ -273,7 +273,8 @@ def test_a_solved_head_answers_as_scikit_learn_does(source, tmp_path):
     training.fit()
     model = training.plan.model.eval()
     units = training.trainer()
-    from nlp_transfer.features import Boundary, TokenUnits, compute
+    from nlp_transfer.features import compute
+    from nlp_transfer.units import Boundary, TokenUnits
 
     found = compute(model, TokenUnits(units.train, 1), Boundary("pooled"), np.arange(48), progress=False)
     inputs = model.head.select(torch.from_numpy(np.stack(found))).numpy()

@@ -20,13 +20,14 @@ from transformers import (
 from nlp_transfer.data import Splits
 from nlp_transfer.errors import CheckpointError, ConfigError, SourceError
 from nlp_transfer.evaluation import infer
-from nlp_transfer.features import TokenUnits, find_boundary, replay
+from nlp_transfer.features import find_boundary, replay
 from nlp_transfer.models.generation import generate
 from nlp_transfer.pairs import train_tokenizer
 from nlp_transfer.parameters import freeze
 from nlp_transfer.prediction import Predictor, load_model
 from nlp_transfer.saving import save_model
 from nlp_transfer.sources import load_source
+from nlp_transfer.units import TokenUnits
 from nlp_transfer_tasks.translation import Translation, TranslationOptions
 
 SMALL = {"d_model": 16, "d_kv": 8, "d_ff": 24, "num_layers": 2, "num_heads": 2}

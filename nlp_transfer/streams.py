@@ -1,0 +1,72 @@
+"""What a command reads and writes: texts that arrive, files that appear when they are complete, NAME=VALUEs."""
+
+import contextlib
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from nlp_transfer.errors import ConfigError
+
+
+def is_real(stream: IO[str]) -> bool:
+    """Whether a stream has a file descriptor, which those of tests and notebooks lack."""
+    try:
+        return stream.fileno() >= 0
+    except OSError:
+        return False
+
+
+def counted(texts: Iterator[Any], count: Counter[str]) -> Iterator[Any]:
+    """Hand texts on, counting all and the empty ones: they get an answer like any other."""
+    for text in texts:
+        count["all"] += 1
+        count["empty"] += not "".join(text).strip()
+        yield text
+
+
+def check_output(output: Path | None, file: str | None, *, force: bool) -> None:
+    """Refuse, before a model is loaded, what could not be written after it has answered."""
+    if output is None:
+        return
+    if file is not None and output.resolve() == Path(file).resolve():
+        raise ConfigError(f"--output {output} is the file to read; choose another")
+    if output.is_dir() or not os.access(output.parent, os.W_OK):
+        why = "is a folder" if output.is_dir() else f"cannot be written: {output.parent} is no writable folder"
+        raise ConfigError(f"--output {output} {why}")
+    if output.exists() and not force:
+        raise ConfigError(f"--output {output} exists already; choose another, or replace it with --force")
+
+
+@contextlib.contextmanager
+def open_sink(output: Path | None) -> Iterator[IO[str]]:
+    """Stdout, or a file that appears only when it is complete."""
+    if output is None:
+        yield sys.stdout
+        return
+    fresh = output.with_name(f".{output.name}.tmp")
+    try:
+        with fresh.open("w", encoding="utf-8") as file:
+            yield file
+        fresh.replace(output)
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
+def named_columns(given: list[str] | None, *, default: str | None = None) -> dict[str, str]:
+    """Role -> column out of ROLE=NAMEs; a plain NAME is the column of the role `default`."""
+    found = {}
+    for text in given or ():
+        role, _, name = text.partition("=") if "=" in text else (default or "", "=", text)
+        if not (role and name):
+            raise ConfigError(f"--column '{text}' is not ROLE=NAME; for example text=review")
+        found[role] = name
+    return found
+
+
+def refuse_table(out: Path, *, force: bool) -> None:
+    """Refuse to write over a table unasked."""
+    if out.is_dir() and any(out.iterdir()) and not force:
+        raise ConfigError(f"{out} holds something already; choose another folder, or replace a table with --force")
