@@ -122,6 +122,13 @@ STUDIES: Mapping[str, Study] = {
         epochs={"checkpoint": 3, "vectors": 5},
         prepare=train_word2vec,
     ),
+    "sst2": Study(
+        task={"name": "sentiment"},
+        data={"train": "{data}/train.jsonl", "test": "{data}/dev.jsonl", "validation_share": 0.1},
+        runs=_grid(["minilm", "glove", "glove_cnn", "glove_bilstm"], [*ALL, "scratch"]),
+        epochs={"checkpoint": 3, "vectors": 5},
+        folder="sst2",
+    ),
     "scitldr": Study(
         task={"name": "summarization", "style": "extractive", "sentences": 1},
         data=SCITLDR,

@@ -26,7 +26,7 @@ def card(subject: Subject) -> str:
         datasets=list(origin["datasets"]) or None,
         metrics=list(dict.fromkeys(task.hub_metrics.get(name, name) for name in task.shown)),
         tags=["nlp-transfer", subject.config.strategy.kind],
-        model_name=subject.place.rpartition("/")[2],
+        model_name=subject.name,
         eval_results=_results(subject),
     )
     return f"---\n{data.to_yaml()}\n---\n\n{page(subject)}"

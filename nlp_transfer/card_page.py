@@ -1,5 +1,6 @@
 """The text of a model card in Markdown: what a run has measured, and how its model is used."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,8 +22,8 @@ class Subject:
         metrics: the contents of metrics.json.
         environment: the contents of environment.json.
         model: the contents of the model's config.json.
-        place: what `nlp_transfer.load` takes: a Hub id, or the name of the run folder.
-        weights: what `transformers` takes.
+        name: of the model.
+        repo: its id on the Hub; None: it is used from inside its run folder.
         licence: of the weights.
         adapter_only: only the adapter is there.
         composed: the decoder has a tokenizer of its own.
@@ -33,8 +34,8 @@ class Subject:
     metrics: Mapping[str, Any]
     environment: Mapping[str, Any]
     model: Mapping[str, Any]
-    place: str
-    weights: str
+    name: str
+    repo: str | None
     licence: str | None
     adapter_only: bool
     composed: bool
@@ -58,7 +59,7 @@ def page(subject: Subject) -> str:
         "Licence": _licence(subject),
         "Citation": _citation(subject),
     }
-    parts = [f"# {subject.place.rpartition('/')[2]}", _summary(subject)]
+    parts = [f"# {subject.name}", _summary(subject)]
     return "\n\n".join([*parts, *(f"## {title}\n\n{text}" for title, text in sections.items())]) + "\n"
 
 
@@ -84,23 +85,26 @@ def _source(subject: Subject) -> str:
 
 
 def _usage(subject: Subject) -> str:
-    own = f"import nlp_transfer\n\nprint(nlp_transfer.load({subject.place!r}).predict([{subject.task.example!r}]))"
+    place = subject.repo or "."
+    own = (
+        f"import nlp_transfer\n\nprint(nlp_transfer.load({_string(place)}).predict([{_string(subject.task.example)}]))"
+    )
     plain = None if subject.adapter_only else _plain_usage(subject)
-    parts = [f"With `transformers` alone:\n\n{_code(plain)}"] if plain else []
+    parts = [] if subject.repo else ["From inside this folder:"]
+    parts += [f"With `transformers` alone:\n\n{_code(plain)}"] if plain else []
     return "\n\n".join([*parts, f"With nlp-transfer, which also knows how long texts are treated:\n\n{_code(own)}"])
 
 
 def _plain_usage(subject: Subject) -> str | None:
     """How transformers opens the model without this package; None where it cannot use it."""
-    place, example, options = repr(subject.weights), subject.task.example, subject.config.task
+    place, example, options = _string(subject.repo or "./model"), subject.task.example, subject.config.task
     trust = ", trust_remote_code=True" if subject.own_code else ""
     match subject.task.auto_class:
         case "AutoModelForSequenceClassification":
-            cut = f"truncation=True, max_length={getattr(options, 'max_length', 512)}"
             return (
                 "from transformers import pipeline\n\n"
                 f'classify = pipeline("text-classification", model={place}{trust})\n'
-                f"print(classify({example!r}, {cut}))"
+                f"print(classify({_string(example)}, truncation=True))"
             )
         case "AutoModelForSeq2SeqLM":
             prefix = getattr(options, "prefix", "")
@@ -110,10 +114,16 @@ def _plain_usage(subject: Subject) -> str | None:
                 f"tokenizer = AutoTokenizer.from_pretrained({place}{trust})\n"
                 f"target_tokenizer = {target if subject.composed else 'tokenizer'}\n"
                 f"model = AutoModelForSeq2SeqLM.from_pretrained({place}{trust})\n"
-                f'inputs = tokenizer({prefix + example!r}, return_tensors="pt", return_token_type_ids=False)\n'
+                'options = {"truncation": True, "return_tensors": "pt", "return_token_type_ids": False}\n'
+                f"inputs = tokenizer({_string(prefix + example)}, **options)\n"
                 "print(target_tokenizer.decode(model.generate(**inputs)[0], skip_special_tokens=True))"
             )
     return None
+
+
+def _string(text: str) -> str:
+    """A literal that JSON and Python read alike."""
+    return json.dumps(text, ensure_ascii=False)
 
 
 def _code(text: str) -> str:
@@ -175,7 +185,7 @@ def _training(subject: Subject) -> str:
     facts = {
         "strategy": subject.config.strategy.kind,
         "seed": metrics["seed"],
-        "optimizer steps": metrics["steps"],
+        "optimizer steps": metrics["steps"] or "none: the head was solved (L-BFGS)",
         "seconds of training": f"{metrics['seconds']['training']:.1f}",
         "hardware": f"{environment['device']}, {environment['cores']} cores, {environment['threads']} threads",
         "number format": metrics["precision"],
@@ -190,7 +200,7 @@ def _limits(subject: Subject) -> str:
     splits = metrics["data"]["splits"]
     languages = metrics["provenance"]["languages"]
     lines = [
-        f"It knows texts like those of {splits['train']['origin']}; other domains were not measured.",
+        "It has learned from the texts named under Data; other domains were not measured.",
         f"Languages: {', '.join(languages)}; others were not measured." if languages else "Languages: as in the data.",
         "Truncated texts: "
         + ", ".join(f"{name} {count / splits[name]['rows']:.1%}" for name, count in metrics["truncated"].items()),
@@ -211,8 +221,7 @@ def _licence(subject: Subject) -> str:
 
 
 def _citation(subject: Subject) -> str:
-    name = subject.place.rpartition("/")[2]
-    version = subject.environment["packages"]["nlp-transfer"]
+    name, version = subject.name, subject.environment["packages"]["nlp-transfer"]
     entry = (
         f"@misc{{{name.replace(' ', '_')},\n  title = {{{name}}},\n"
         f"  note = {{Made with nlp-transfer {version} from {subject.config.source.name}}}\n}}"

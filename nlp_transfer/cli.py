@@ -41,6 +41,7 @@ Columns = Annotated[
         metavar="ROLE=NAME", help="Where a role stands, as text=review; repeatable. As in training by default."
     ),
 ]
+Replace = Annotated[bool, typer.Option("--force", help="Replace the table that is there.")]
 Output = Annotated[Path | None, typer.Option(metavar="DIR", help="Folder to write; must be new or empty.")]
 
 
@@ -91,7 +92,7 @@ def compare(
     for config in configs:
         _refuse_early(config, override)
     result = nlp_transfer.compare(configs, override or (), output=output, resume=resume)
-    console = Console(width=None if sys.stdout.isatty() else 140)
+    console = Console(width=None if sys.stdout.isatty() else 160)
     console.print(result.table)
     for sentence in result.verdicts:
         typer.echo(sentence)
@@ -299,13 +300,20 @@ def import_(
     file: Annotated[Path, typer.Argument(help="GloVe or word2vec text or binary, fastText, .npy with words.")],
     out: Annotated[Path, typer.Argument(help="Folder to write.")],
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first N words.")] = None,
+    force: Replace = False,
 ) -> None:
     """Turn a vector file into a folder that opens at once."""
     from nlp_transfer.sources.vectors import import_vectors
 
+    _refuse_table(out, force=force)
     table = import_vectors(file, out, limit=limit, progress=True)
     counted = "".join(f", {count} {what.replace('_', ' ')}" for what, count in table.counts.items() if count)
     typer.echo(f"{out}: {len(table.words):,} words x {table.dim}{counted}")
+
+
+def _refuse_table(out: Path, *, force: bool) -> None:
+    if out.is_dir() and any(out.iterdir()) and not force:
+        raise ConfigError(f"{out} holds something already; choose another folder, or replace a table with --force")
 
 
 @vectors.command("train")
@@ -320,10 +328,12 @@ def train(
     seed: Annotated[int, typer.Option(min=0)] = 0,
     workers: Annotated[int, typer.Option(min=1, help="More than one is faster but not reproducible.")] = 1,
     column: Annotated[str, typer.Option(help="Column of the texts in CSV or JSONL.")] = "text",
+    force: Replace = False,
 ) -> None:
     """Train Word2Vec vectors on your own text."""
     from nlp_transfer.sources.word2vec import train_vectors
 
+    _refuse_table(out, force=force)
     table = train_vectors(
         corpus,
         out,

@@ -29,7 +29,7 @@ def encode_documents(
     Args:
         texts: one per example.
         tokenizer: its special tokens stand around every unit.
-        max_length: tokens per unit, special ones included.
+        max_length: tokens per unit, special ones included; fewer where the tokenizer says that the model reads fewer.
         policy: of longer texts keep the `head`, or a quarter of head and the rest of tail (`head_tail`), or cut them in
             `window`s that overlap by half.
         max_windows: windows per text at most.
@@ -37,7 +37,7 @@ def encode_documents(
         importance: (examples,) weight of each in the loss.
     """
     before, after = special_ids(tokenizer)
-    room = max_length - len(before) - len(after)
+    room = min(max_length, tokenizer.model_max_length) - len(before) - len(after)
     inputs: list[dict[str, Any]] = []
     example: list[int] = []
     truncated = unknown = total = 0

@@ -11,7 +11,7 @@ from typing import Any
 
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
-from accelerate.utils import broadcast_object_list
+from accelerate.utils import broadcast_object_list, disable_fsdp_ram_efficient_loading
 
 from nlp_transfer.checkpointing import Checkpoint
 from nlp_transfer.config import RunConfig
@@ -39,7 +39,8 @@ def make_accelerator(config: RunConfig, folder: Path) -> Accelerator:
     precision = broadcast_object_list([choose_precision(config.training.precision)])[0]  # one for all processes
     mixed = "no" if precision == "fp32" else precision
     if AcceleratorState._shared_state and AcceleratorState().mixed_precision != mixed:
-        AcceleratorState._reset_state()  # an earlier run of this process chose another precision
+        AcceleratorState._shared_state["_mixed_precision"] = mixed  # an earlier run of this process chose another
+    disable_fsdp_ram_efficient_loading()  # every process works on whole models between the phases
     tracker = config.training.tracker
     if tracker != "none" and importlib.util.find_spec(tracker) is None:
         raise ConfigError(f"training.tracker: {tracker} is not installed; pip install {tracker}")

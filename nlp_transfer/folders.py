@@ -54,11 +54,10 @@ def make_folder(wanted: str | Path | None, name: str, *, left: Collection[str] =
     """
     with contextlib.ExitStack() as stack:
         try:
-            if wanted is None:
-                folder = _first_free(name)
-            else:
-                folder = Path(wanted)
-                folder.mkdir(parents=True, exist_ok=True)
+            folder = _first_free(name) if wanted is None else Path(wanted)
+            if wanted is None or not folder.exists():
+                stack.callback(_remove_empty, folder)
+            folder.mkdir(parents=True, exist_ok=True)
             stack.enter_context(locked(folder))
         except OSError as error:
             raise ConfigError(
@@ -66,6 +65,12 @@ def make_folder(wanted: str | Path | None, name: str, *, left: Collection[str] =
             ) from None
         _refuse_contents(folder, left)
         yield folder
+
+
+def _remove_empty(folder: Path) -> None:
+    """Leave no folder of a run that was refused before it wrote anything."""
+    with contextlib.suppress(OSError):
+        folder.rmdir()
 
 
 def _first_free(name: str) -> Path:

@@ -14,7 +14,7 @@ from transformers import AutoConfig, AutoTokenizer, PreTrainedModel
 
 from nlp_transfer.config import RunConfig, load_config
 from nlp_transfer.data import read_rows
-from nlp_transfer.errors import CheckpointError, SourceError
+from nlp_transfer.errors import CheckpointError, DataError, SourceError
 from nlp_transfer.evaluation import infer
 from nlp_transfer.features import TokenUnits
 from nlp_transfer.layout import ADAPTER, FINISHED, TARGET
@@ -50,14 +50,22 @@ class Predictor:
         return self.columns.get(self.task.input_role, self.task.input_role)
 
     def predict(self, texts: Sequence[str | list[str]]) -> list[Prediction]:
-        """One prediction per text; where the task reads several texts at once, also per list of texts."""
+        """One prediction per text; where the task reads several texts at once, also per list of texts.
+
+        Raises:
+            DataError: what is given is no list of texts.
+        """
+        if isinstance(texts, str):
+            raise DataError("predict takes a list of texts and received one text; write predict([text])")
         return list(self.predict_stream(texts))
 
     def predict_stream(
         self, texts: Iterable[str | list[str]], *, idle: Callable[[], bool] = lambda: False
     ) -> Iterator[Prediction]:
         """Predictions in input order; reads ahead a bounded number of texts, as long as they need not be waited for."""
-        if self.task.roles[self.task.input_role] == "texts":
+        lists = self.task.roles[self.task.input_role] == "texts"
+        texts = _checked(texts, lists=lists)
+        if lists:
             texts = ([text] if isinstance(text, str) else text or [""] for text in texts)
         chunk: list[str | list[str]] = []
         for text in texts:
@@ -85,6 +93,20 @@ class Predictor:
     def _rows(self, rows: Dataset) -> list[Prediction]:
         units = TokenUnits(self.task.encode(rows, self.tokenizers), self.tokenizers.source.pad_token_id)
         return self.task.decode(infer(self.model, self.task, units), rows, self.tokenizers)
+
+
+def _checked(texts: Iterable[Any], *, lists: bool) -> Iterator[str | list[str]]:
+    """Hand texts on; refuse what is none, by its number."""
+    expected = "a text or a list of texts" if lists else "a text"
+    for number, text in enumerate(texts, 1):
+        parts = text if lists and isinstance(text, list | tuple) else [text]
+        if strange := [type(part).__name__ for part in parts if not isinstance(part, str)]:
+            raise DataError(f"input {number}: expected {expected}, received {strange[0]}")
+        try:
+            "".join(parts).encode()
+        except UnicodeEncodeError:
+            raise DataError(f"input {number}: holds half a surrogate pair") from None
+        yield text
 
 
 def load(folder: str | Path, *, revision: str | None = None) -> Predictor:

@@ -15,7 +15,6 @@ from nlp_transfer.allocator import keep_freed_memory
 from nlp_transfer.batching import Encoded
 from nlp_transfer.config import RunConfig
 from nlp_transfer.data import Splits, load_splits
-from nlp_transfer.errors import ConfigError
 from nlp_transfer.memory import recompute_activations
 from nlp_transfer.models.extractive import count_positions
 from nlp_transfer.sources import LoadedModel, Source, load_source
@@ -65,6 +64,9 @@ class Prepared:
     def warnings(self) -> list[str]:
         """What a user should know of the tokens."""
         found = []
+        name, most = source_label(self.config.source), self.tokenizers.source.model_max_length
+        if (wanted := getattr(self.config.task, "max_length", most)) > most:
+            found.append(f"task.max_length: {wanted} tokens, but '{name}' has positions for {most}; no more are read")
         for split, encoded in self.encoded.items():
             found += [f"{split}: {warning}" for warning in encoded.warnings]
             if encoded.truncated > MANY * encoded.examples:
@@ -72,7 +74,7 @@ class Prepared:
                     f"{split}: {encoded.truncated} of {encoded.examples} texts are truncated; see task.max_length"
                 )
             if encoded.unknown > MANY:
-                found.append(f"{split}: {encoded.unknown:.0%} of the tokens are unknown to '{self.source.name}'")
+                found.append(f"{split}: {encoded.unknown:.0%} of the tokens are unknown to '{name}'")
         return found
 
 
@@ -95,10 +97,9 @@ def prepare(config: RunConfig) -> Prepared:
     source = load_source(texts=_each_text(splits.train[task.input_role]), **config.source.model_dump())
     loaded = task.build(source, splits.train, frozen=config.strategy.kind == "frozen")
     tokenizers = Tokenizers(source.tokenizer, loaded.target_tokenizer)
+    positions = count_positions(find_encoder(loaded.model).module)
+    source.tokenizer.model_max_length = min(positions, getattr(config.task, "max_length", positions))  # and is saved so
     encoded = {name: task.encode(rows, tokenizers, training=name == "train") for name, rows in rows_of(splits).items()}
-    longest = max(int(one.lengths.max()) for one in encoded.values())
-    if longest > (positions := count_positions(find_encoder(loaded.model).module)):
-        raise ConfigError(f"task.max_length: {longest} tokens, but {source.name} has {positions} positions; lower it")
     return Prepared(config, task, splits, source, loaded, tokenizers, encoded)
 
 

@@ -124,7 +124,7 @@ def files_of(folder: Path) -> tuple[str, ...]:
 def subject(
     run: Path, config: Any, metrics: Any, *, repo: str | None = None, licence: str | None, adapter_only: bool = False
 ) -> Subject:
-    """What the card of a run speaks of; without a repository the use is shown from beside the run folder."""
+    """What the card of a run speaks of; without a repository its use is shown from inside the run folder."""
 
     def read(path: Path) -> dict[str, Any]:
         values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
@@ -135,8 +135,8 @@ def subject(
         metrics=metrics,
         environment=read(run / "environment.json"),
         model=read(run / "model" / "config.json"),
-        place=repo or run.name,
-        weights=repo or f"{run.name}/model",
+        name=repo.rpartition("/")[2] if repo else run.name,
+        repo=repo,
         licence=licence or metrics["provenance"]["licence"],
         adapter_only=adapter_only,
         composed=(run / "model" / TARGET).is_dir(),

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 FEWEST = 20  # test rows that a verdict needs
-TRANSFER, SCRATCH, SIMPLE = "#2a6f97", "#8a8a8a", "#c1666b"
+TRANSFER, SCRATCH, SIMPLE, CEILING = "#2a6f97", "#8a8a8a", "#c1666b", "#5b8e55"
 
 
 @dataclass(frozen=True)
@@ -171,7 +171,7 @@ def plot(rows: Sequence[Row], baselines: Sequence[Row], path: Path, *, task: typ
     for row, style in zip(baselines, (":", "--", "-."), strict=False):
         axes.axvline(
             float(row.test[metric]),
-            color=SIMPLE,
+            color=CEILING if row.name in task.ceilings else SIMPLE,
             linestyle=style,
             label=f"{row.name} {_digits(row.test[metric], task)}",
         )

@@ -31,6 +31,7 @@ from nlp_transfer.resuming import (
     refuse_changes,
 )
 from nlp_transfer.saving import environment, save_model, write_json, write_whole
+from nlp_transfer.sharding import check_launch
 from nlp_transfer.strategies import Plan, save_adapter
 from nlp_transfer.trainable import parameter_counts, trainable_table
 from nlp_transfer.training import flat
@@ -109,6 +110,7 @@ def advice(folder: Path) -> Iterator[None]:
 @contextlib.contextmanager
 def agreed_folder(wanted: str | Path | None, name: str, *, left: Collection[str] = ()) -> Iterator[Path]:
     """The run folder, made and held by the main process and told to the others; see `make_folder`."""
+    check_launch()
     # On the CPU by choice, or CPU processes would not find each other; what a process waits for the others is bounded.
     state = PartialState(cpu=not torch.accelerator.is_available(), timeout=PATIENCE)
     with make_folder(wanted, name, left=left) if state.is_main_process else contextlib.nullcontext() as made:

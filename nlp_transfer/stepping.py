@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from nlp_transfer.errors import TrainingError
 from nlp_transfer.features import Units
 from nlp_transfer.memory import WAYS_OUT, out_of_memory, release
+from nlp_transfer.sharding import whole
 from nlp_transfer.task import Task
 
 log = logging.getLogger(__name__)
@@ -62,7 +63,8 @@ class Stepper:
         accelerator = self.accelerator
         # Not the batch's own weight: that would cancel what the weights say where like units meet in one batch.
         weight = len(units) * train.encoded.mean_weight
-        pieces = np.array_split(share, max(1, min(self.pieces, len(share))))
+        most = math.ceil(len(units) / accelerator.num_processes)  # all make as many passes: sharded ones meet in each
+        pieces = np.array_split(share, min(self.pieces, most))
         total = torch.zeros((), device=accelerator.device)
         for index, piece in enumerate(pieces):
             last = index == len(pieces) - 1
@@ -100,7 +102,7 @@ class Watch:
 
     def add(self, loss: Tensor, norm: Any, step: int, rate: float) -> bool:
         """Note a step; returns whether it is time to look."""
-        there = torch.as_tensor(0.0 if norm is None else norm, device=loss.device, dtype=loss.dtype)
+        there = torch.as_tensor(0.0 if norm is None else whole(norm), device=loss.device, dtype=loss.dtype)
         self._seen.append((torch.stack([loss, there]), step, rate))
         return len(self._seen) >= self._most
 

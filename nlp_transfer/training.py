@@ -59,6 +59,7 @@ from nlp_transfer.resuming import (
     random_state,
     ungroup,
 )
+from nlp_transfer.sharding import collect, make_room, shard
 from nlp_transfer.solvers import solve, standardise
 from nlp_transfer.stepping import Stepper, Watch
 from nlp_transfer.stopping import stop
@@ -192,21 +193,26 @@ class Trainer:
         self, model: nn.Module, phase: Phase, train: Units, validation: Units, history: History, stepper: Stepper
     ) -> None:
         settings = self.settings
-        optimizer = make_optimizer(model, phase.rates, settings.weight_decay, head=phase.head)
-        wrapped, prepared = self.accelerator.prepare(model, optimizer)
-        before = fingerprints(model, phase.rates)  # only now: the distributed wrapper copies all parameters once
+        live, wrapped = self._distributed(model)
+        optimizer = make_optimizer(live, phase.rates, settings.weight_decay, head=phase.head)
+        prepared = self.accelerator.prepare_optimizer(optimizer)
+        before = fingerprints(live, phase.rates)  # only now: the distributed wrapper copies all parameters once
         per_epoch = math.ceil(len(train.encoded.inputs) / settings.batch_size)
         total = per_epoch * phase.epochs
-        trained = dict(moving(model, phase.rates))
+        trained = dict(moving(live, phase.rates))
         step = per_epoch * (history.epoch - 1) + len(history.losses)
         watch = Watch(self.accelerator, phase.name)
         silent = set(trained) if step < SETTLED else set()
         self._continue(optimizer, trained, stepper)
-        save = functools.partial(self._save, model, history, stepper, optimizer, trained)
+
+        def save() -> None:
+            self._save(collect(live, model, phase.rates), history, stepper, optimizer, trained)
+
         while history.epoch <= phase.epochs:
             self._heed(save, history, stepper)
             started = time.perf_counter()
-            train_mode(model)
+            train_mode(live)
+            make_room(live, model)
             batches = plan(self.train.lengths, settings.batch_size, seed=settings.seed, epoch=len(history.epochs))
             left = batches[len(history.losses) :]
             for units in self._progress(left, f"{phase.name} {history.epoch}/{phase.epochs}"):
@@ -233,13 +239,27 @@ class Trainer:
             rate = set_rates(optimizer, step - 1, total, phase)
             facts = {"epoch": history.epoch, "loss": float(np.mean(history.losses)), "learning_rate": rate}
             history.losses = []
-            self._judge(model, phase, validation, history, facts, started)
+            self._judge(
+                collect(live, model.to(self.accelerator.device), phase.rates),
+                phase,
+                validation,
+                history,
+                facts,
+                started,
+            )
             history.epoch += 1
             if settings.patience and history.waited >= settings.patience:
                 log.info("no better validation for %d epochs: stopping phase '%s'", history.waited, phase.name)
                 break
-        check_rested(model, before)
+        check_rested(live, before)
         self.accelerator.unwrap_model(wrapped, keep_fp32_wrapper=False)
+
+    def _distributed(self, model: nn.Module) -> tuple[nn.Module, nn.Module]:
+        """What holds the parameters that move, the model or a sharded twin of it, and what runs its steps."""
+        if not self.accelerator.is_fsdp2:
+            return model, self.accelerator.prepare_model(model)
+        twin = shard(model, reshard_after_forward=self.accelerator.state.fsdp_plugin.reshard_after_forward)
+        return twin, twin
 
     def _continue(
         self, optimizer: torch.optim.Optimizer, trained: Mapping[str, nn.Parameter], stepper: Stepper
@@ -267,10 +287,11 @@ class Trainer:
         if self.checkpoints is None:
             return
         generators = gather_object([random_state()])
+        moments = optimizer_state(optimizer, trained) if optimizer and trained else {}  # may be shared out: all ask
         if self.accelerator.is_main_process:
             tensors = {
                 **group("model", trained_state(model, self.plan.moving)),
-                **group("optimizer", optimizer_state(optimizer, trained) if optimizer and trained else {}),
+                **group("optimizer", moments),
                 **group("best", history.state),
             }
             for index, state in enumerate(generators):

@@ -8,6 +8,7 @@ import hashlib
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
+from urllib.parse import quote
 
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, ModelInfo
 from huggingface_hub.hf_api import RepoSibling
@@ -80,11 +81,16 @@ class Upload:
             parent_commit=start,
             create_pr=create_pr,
         )
-        return Landed(made.pr_url or str(made.repo_url), made.oid, changed=True)
+        return Landed(made.pr_url or self._url, made.oid, changed=True)
+
+    @property
+    def _url(self) -> str:
+        home = f"{self.api.endpoint}/{self.repo}"
+        return home if self.branch == "main" else f"{home}/tree/{quote(self.branch)}"
 
     def _find(self, *, create_pr: bool) -> Landed | None:
         """Where the tree is already: on the branch, or in an open pull request of the same title."""
-        places = [(self.branch, f"{self.api.endpoint}/{self.repo}")]
+        places = [(self.branch, self._url)]
         if create_pr:
             places += [
                 (str(one.git_reference), one.url)

@@ -393,6 +393,8 @@ class _Handler(BaseHTTPRequestHandler):
         repository = self._repository(repo, write=True)
         if revision in repository.refs:
             raise RefusalError(409, "Reference already exists")
+        if re.search(r"\.\.|[\x00- ~^:?*\[\\]|@\{|//|^[-/.]|[/.]$|\.lock$", revision):  # git-check-ref-format
+            raise RefusalError(400, f"Invalid reference name: {revision}")
         repository.refs[revision] = repository.refs["main"]
         return 200, {}, {}
 

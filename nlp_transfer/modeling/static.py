@@ -179,7 +179,7 @@ class StaticModel(PreTrainedModel):
         with torch.no_grad():
             for name, (full, dimension, ids) in self.__dict__.get("_full", {}).items():
                 if full.requires_grad:
-                    full.index_copy_(dimension, ids, self.embeddings.get_parameter(name))
+                    full.index_copy_(dimension, ids, self.embeddings.get_parameter(name).to(full.device))
         return {f"embeddings.{name}": full.detach() for name, (full, *_) in self.__dict__.get("_full", {}).items()}
 
     def restore(self) -> None:

@@ -19,8 +19,6 @@ Window = list[tuple[list[int], list[list[int]] | None]]  # per sentence the toke
 def build_extractive(source: Source, *, width: int = 128, layers: int = 1, dropout: float = 0.1) -> LoadedModel:
     """Put a head that scores sentences on a source.
 
-    The tokenizer is told how many positions the encoder has, which `encode_sentences` heeds.
-
     Args:
         source: any.
         width: of the head.
@@ -28,7 +26,6 @@ def build_extractive(source: Source, *, width: int = 128, layers: int = 1, dropo
         dropout: in the head.
     """
     encoder = source.encoder()
-    source.tokenizer.model_max_length = min(source.tokenizer.model_max_length, count_positions(encoder.model))
     config = SentenceScorerConfig(
         encoder=encoder.values(),
         width=width,

@@ -50,7 +50,7 @@ def lora(
         head_learning_rate: of newly initialised modules.
 
     Raises:
-        ConfigError: no module matches the targets.
+        ConfigError: no module matches the targets, or the start asked for does not fit them.
     """
     from peft import LoraConfig, get_peft_model
 
@@ -68,6 +68,8 @@ def lora(
         raise ConfigError(
             f"strategy.targets: no linear layer's name ends in {targets}; there are {', '.join(linear[:8])}"
         )
+    if init == "pissa" and chosen == [table]:
+        raise ConfigError("strategy.init: pissa is for linear layers, and here only a table of vectors is adapted")
     owners, tied = _owners(model, loaded.new), _tied(model)
     config = LoraConfig(
         r=rank,

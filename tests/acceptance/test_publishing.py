@@ -186,11 +186,16 @@ def test_a_pull_request_leaves_main_alone_and_is_opened_once(hub, small):
 
 
 def test_a_branch_is_made_and_main_is_left_alone(hub, small):
-    publish(small, revision="second", verify=True)
+    assert publish(small, revision="second", verify=True).url == f"{hub.url}/me/reviews/tree/second"
     assert set(hub.repositories["me/reviews"].tree()) == {".gitattributes"}
     assert nlp_transfer.load("me/reviews", revision="second").task.labels == LABELS
     with pytest.raises(CheckpointError, match=r"me/reviews at third: .*Revision Not Found"):
         nlp_transfer.load("me/reviews", revision="third")
+
+
+def test_a_name_that_is_none_for_a_branch_is_refused(hub, small):
+    with pytest.raises(PublishError, match=r"the Hub refuses: .*Invalid reference name: a\.\.b"):
+        publish(small, revision="a..b")
 
 
 def test_the_copy_that_goes_up_stands_in_the_run_folder_and_is_gone_afterwards(hub, small):

@@ -84,7 +84,7 @@ def test_an_odd_prefix_stays_a_string_in_the_snippet():
     options = SimpleNamespace(prefix=PREFIX)
     task = SimpleNamespace(auto_class="AutoModelForSeq2SeqLM", example='a "b"')
     subject = SimpleNamespace(
-        task=task, config=SimpleNamespace(task=options), weights="me/x", place="me/x", model={}, adapter_only=False,
+        task=task, config=SimpleNamespace(task=options), name="x", repo="me/x", model={}, adapter_only=False,
         composed=False, own_code=False,
     )  # fmt: skip
     blocks = re.findall(r"^```python\n(.*?)^```$", card_page._usage(subject), re.DOTALL | re.MULTILINE)

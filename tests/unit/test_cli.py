@@ -14,6 +14,7 @@ import pytest
 from tiny import BAD, GOOD, save_csv, save_vectors
 
 import nlp_transfer
+from nlp_transfer.sources.vectors import open_vectors
 
 ROOT = Path(__file__).parents[2]
 HEAVY = ("torch", "transformers", "datasets", "peft", "evaluate", "gensim", "accelerate", "sklearn", "pandas", "numpy")
@@ -326,6 +327,23 @@ def test_compare_prints_a_table_and_says_where_the_plot_is(command, place, tmp_p
     code, out, _ = command("compare", place / "run.yaml", "--output", tmp_path / "both")
     assert code == 0
     assert all(word in out for word in ("majority", "tfidf_logistic", "vectors.txt", f"plot: {tmp_path / 'both'}"))
+
+
+def test_a_table_is_replaced_by_force_only(command, place, tmp_path):
+    assert command("vectors", "import", place / "vectors.txt", tmp_path / "table")[0] == 0
+    code, _, err = command("vectors", "import", place / "vectors.txt", tmp_path / "table", "--limit", 3)
+    assert (code, "replace a table with --force" in err) == (2, True)
+    assert command("vectors", "import", place / "vectors.txt", tmp_path / "table", "--limit", 3, "--force")[0] == 0
+    assert len(open_vectors(tmp_path / "table").words) == 3
+
+
+def test_a_run_that_is_refused_leaves_no_folder(command, place, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for wanted in ([], ["--output", tmp_path / "new" / "run"]):
+        code, _, err = command("run", place / "run.yaml", "data.columns.text=nothing", *wanted)
+        assert (code, "nothing" in err) == (3, True)
+    assert not (tmp_path / "new" / "run").exists()
+    assert list(Path("runs").iterdir()) == []
 
 
 def test_vectors_import_counts_words_and_opens_as_a_source(command, place, tmp_path):

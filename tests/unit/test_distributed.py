@@ -1,5 +1,6 @@
-"""Two processes train as one does with the same batches."""
+"""Two processes train as one does with the same batches, whether each holds the model or a share of it."""
 
+import csv
 import json
 import os
 import subprocess
@@ -8,15 +9,20 @@ import time
 
 import pytest
 import torch
+from accelerate.commands.launch import _validate_launch_command, launch_command_parser
+from accelerate.utils.launch import prepare_multi_gpu_env
 from safetensors.torch import load_file
-from tiny import ROOT, save_checkpoint, save_csv, save_vectors
+from tiny import ROOT, save_checkpoint, save_csv, save_vectors, texts
 
 import nlp_transfer
 from nlp_transfer.checkpointing import newest_checkpoint
+from nlp_transfer.errors import ConfigError
 
 CODE = """
-import hashlib, json, sys, torch, nlp_transfer, nlp_transfer.evaluation, nlp_transfer.features
+import hashlib, json, os, sys, torch, nlp_transfer, nlp_transfer.evaluation, nlp_transfer.features
 from accelerate.utils import gather_object
+from torch.distributed.tensor import DTensor
+from nlp_transfer.stepping import Stepper
 from nlp_transfer.training import Trainer
 torch.set_num_threads(1)
 phase = Trainer._phase
@@ -29,6 +35,13 @@ def compared(self, model, *others):
     assert len(set(gather_object([found.hexdigest()]))) == 1, "the processes hold different weights after a phase"
 
 Trainer._phase = compared
+gradients, shared = Stepper.gradients, set()
+
+def looked_at(self, wrapped, *others):
+    shared.update(isinstance(parameter, DTensor) for parameter in wrapped.parameters())
+    return gradients(self, wrapped, *others)
+
+Stepper.gradients = looked_at
 dealt, offered, deal = 0, 0, nlp_transfer.evaluation.deal
 
 def counted(parts):
@@ -42,6 +55,7 @@ nlp_transfer.evaluation.deal = nlp_transfer.features.deal = counted
 for name, config in json.load(open(sys.argv[1])).items():
     nlp_transfer.run(config, output=sys.argv[2] + "/" + name, progress=False)
 assert sum(gather_object([dealt])) == offered > 0, "a batch was inferred by no process or by several"
+assert shared == {"ACCELERATE_USE_FSDP" in os.environ}, "parameters are shared out where asked, and all of them"
 """
 
 
@@ -50,6 +64,7 @@ def configs(root):
     rest = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
     bert = {"kind": "checkpoint", "name": save_checkpoint(root / "bert", **rest)}
     table = {"kind": "vectors", "name": save_vectors(root / "v.txt")}
+    decoder = {"layers": 1, "width": 64, "vocabulary": 320, "dropout": 0.0}
     base = {
         "task": {"name": "sentiment", "max_length": 16, "long_documents": "window", "head": {"dropout": 0.0}},
         "data": {"train": save_csv(root / "data.csv", 57)},
@@ -67,9 +82,38 @@ def configs(root):
             "task": {**base["task"], "head": {"hidden": [4], "dropout": 0.0}},
         },
         "table": {"source": table, "strategy": {"kind": "full"}},
+        "adapted table": {"source": table, "strategy": {"kind": "lora", "rank": 2, "dropout": 0.0}},
+        "written": {
+            "source": bert,
+            "strategy": {"kind": "full"},
+            "task": {"name": "translation", "max_length": 16, "max_target_length": 16, "decoder": decoder},
+            "data": {"train": save_pairs(root / "pairs.csv")},
+        },
     }
     return {name: {**base, **strategy} for name, strategy in strategies.items()}
 
+
+def save_pairs(path):
+    """Texts and their words backwards; returns the file's name."""
+    written = [(text, " ".join(reversed(text.split()))) for text in texts(31)[0]]
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([("source", "target"), *written])
+    return str(path)
+
+
+SHARDED = """
+import accelerate.state
+from accelerate.utils import DistributedType
+detect = accelerate.state.AcceleratorState.__init__
+
+def detected(self, *arguments, fsdp_plugin=None, **settings):
+    detect(self, *arguments, fsdp_plugin=fsdp_plugin, **settings)
+    if fsdp_plugin is not None:  # Accelerate looks for FSDP on GPUs only
+        self.fsdp_plugin, self.distributed_type = fsdp_plugin, DistributedType.FSDP
+        accelerate.state.PartialState._shared_state["distributed_type"] = DistributedType.FSDP
+
+accelerate.state.AcceleratorState.__init__ = detected
+"""
 
 KILLED = """
 import os, signal, sys, json, torch, nlp_transfer
@@ -99,11 +143,20 @@ except StoppedError as stopped:
 """
 
 
-def torchrun(root, code, *arguments):
+def launched(name="eight_gpus_sharded"):
+    """What `accelerate launch` tells its processes of sharding."""
+    file = str(ROOT / "configs" / "accelerate" / f"{name}.yaml")
+    asked, *_ = _validate_launch_command(launch_command_parser().parse_args(["--config_file", file, "-m", "any"]))
+    told = prepare_multi_gpu_env(asked)
+    return {name: value for name, value in told.items() if "FSDP" in name}
+
+
+def torchrun(root, code, *arguments, sharded=False):
     """Two processes of one job."""
-    (root / "job.py").write_text(code)
+    (root / "job.py").write_text(SHARDED + code if sharded else code)
     environment = {
         **os.environ,
+        **(launched() if sharded else {}),
         "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tasks")]),
         "NLP_TRANSFER_CACHE": str(root / "cache"),
     }
@@ -114,29 +167,34 @@ def torchrun(root, code, *arguments):
     )  # fmt: skip
 
 
+HOW = pytest.mark.parametrize("sharded", [False, True], ids=["copied", "sharded"])
+
+
+@HOW
 @pytest.mark.slow
-def test_when_one_of_two_processes_is_killed_the_other_ends_and_the_run_can_go_on(tmp_path):
+def test_when_one_of_two_processes_is_killed_the_other_ends_and_the_run_can_go_on(tmp_path, sharded):
     config = configs(tmp_path)["gradual"]
     config["task"]["head"]["dropout"] = 0.2
     config["training"]["checkpoint"] = {"steps": 1}
     (tmp_path / "config.json").write_text(json.dumps(config))
     started = time.monotonic()
-    done = torchrun(tmp_path, KILLED, tmp_path / "config.json", tmp_path, "first")
+    done = torchrun(tmp_path, KILLED, tmp_path / "config.json", tmp_path, "first", sharded=sharded)
     assert done.returncode != 0
     assert time.monotonic() - started < 120
     assert newest_checkpoint(tmp_path / "parts" / "checkpoints").values["history"]["steps"] == 4
-    done = torchrun(tmp_path, KILLED, tmp_path / "config.json", tmp_path, "second")
+    done = torchrun(tmp_path, KILLED, tmp_path / "config.json", tmp_path, "second", sharded=sharded)
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.count("stopped terminated after step 7") == 2
     weights = [(tmp_path / name / "model" / "model.safetensors").read_bytes() for name in ("whole", "parts")]
     assert weights[0] == weights[1]
 
 
+@HOW
 @pytest.mark.slow
-def test_two_processes_give_the_scores_and_nearly_the_weights_of_one(tmp_path):
+def test_two_processes_give_the_scores_and_nearly_the_weights_of_one(tmp_path, sharded):
     planned = configs(tmp_path)
     (tmp_path / "configs.json").write_text(json.dumps(planned))
-    done = torchrun(tmp_path, CODE, tmp_path / "configs.json", tmp_path / "two")
+    done = torchrun(tmp_path, CODE, tmp_path / "configs.json", tmp_path / "two", sharded=sharded)
     assert done.returncode == 0, done.stderr[-3000:]
     for name, config in planned.items():
         alone = nlp_transfer.run(config, output=tmp_path / "one" / name, progress=False)
@@ -144,10 +202,50 @@ def test_two_processes_give_the_scores_and_nearly_the_weights_of_one(tmp_path):
         for key in ("validation", "test", "steps", "selection", "parameters"):
             assert both[key] == json.loads(json.dumps(alone.metrics[key])), (name, key)
         one, two = (load_file(tmp_path / count / name / "model" / "model.safetensors") for count in ("one", "two"))
-        for tensor in [tensor for tensor in one if "key.bias" not in tensor]:  # whose gradient is nothing but rounding
-            torch.testing.assert_close(one[tensor], two[tensor], atol=2e-3, rtol=1e-2, msg=f"{name} {tensor}")
+        assert_near(one, two, name)
         losses = [
             [json.loads(line).get("loss", 0) for line in (tmp_path / count / name / "history.jsonl").open()]
             for count in ("one", "two")
         ]
         assert losses[0] == pytest.approx(losses[1], abs=1e-4), name
+
+
+def assert_near(one, two, name=""):
+    for tensor in [tensor for tensor in one if "key.bias" not in tensor]:  # whose gradient is nothing but rounding
+        torch.testing.assert_close(one[tensor], two[tensor], atol=2e-3, rtol=1e-2, msg=f"{name} {tensor}")
+
+
+@pytest.mark.slow
+def test_one_process_goes_on_from_a_checkpoint_of_sharded_ones(tmp_path, caplog):
+    config = configs(tmp_path)["gradual"]
+    config["training"]["checkpoint"] = {"steps": 1}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    assert torchrun(tmp_path, KILLED, tmp_path / "config.json", tmp_path, "first", sharded=True).returncode != 0
+    caplog.set_level("INFO")
+    again = nlp_transfer.run(config, output=tmp_path / "parts", resume="auto", progress=False)
+    assert "resumed at step 4" in caplog.text
+    alone = nlp_transfer.run(config, output=tmp_path / "one", progress=False)
+    assert again.metrics["validation"] == alone.metrics["validation"]
+    assert_near(*(load_file(tmp_path / name / "model" / "model.safetensors") for name in ("one", "parts")))
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"ACCELERATE_USE_FSDP": "true"}, "fsdp_version: 2"),
+        ({"ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "1"}, "fsdp_version: 2"),
+        ({"ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "2", "FSDP_OFFLOAD_PARAMS": "true"}, "fsdp_offload_params"),
+        (
+            {"ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "2", "FSDP_ACTIVATION_CHECKPOINTING": "true"},
+            "training.gradient_checkpointing",
+        ),
+        ({"ACCELERATE_USE_DEEPSPEED": "true"}, "DeepSpeed"),
+        ({"ACCELERATE_USE_MEGATRON_LM": "true"}, "Megatron"),
+    ],
+)
+def test_a_way_of_distributing_that_is_not_known_is_refused_with_the_way_out(tmp_path, monkeypatch, asked, said):
+    for name, value in asked.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigError, match=said):
+        nlp_transfer.run(configs(tmp_path)["full"], output=tmp_path / "out", progress=False)
+    assert not (tmp_path / "out").exists()

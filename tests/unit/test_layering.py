@@ -23,7 +23,7 @@ LAYERS = [  # lowest first; a module may import its own layer and those below
     "explaining config writing",
     "lines rows tmx docstrings pair_readers readers bundled",
     "sources data examples places cells labels splitting inspection",
-    "metrics text_metrics baselines batching precision allocator sharing",
+    "metrics text_metrics baselines batching precision allocator sharing sharding",
     "documents pairs extracts models strategies feature_store features evaluation solvers parameters memory",
     "optimizers checkpointing stopping history stepping",
     "resuming",

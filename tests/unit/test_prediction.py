@@ -83,6 +83,16 @@ def test_odd_texts_get_an_answer_among_ordinary_ones(predictor, odd):
     assert said["label"] in LABELS
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [("a good film", r"received one text; write predict\(\[text\]\)"), (["good", None], "input 2: .* NoneType"),
+     ([["good"]], "input 1: expected a text, received list"), (["\ud800"], "input 1: holds half a surrogate pair")],
+)  # fmt: skip
+def test_what_is_no_text_is_refused_by_its_number(predictor, given, said):
+    with pytest.raises(DataError, match=said):
+        predictor.predict(given)
+
+
 def test_no_texts_give_no_predictions(predictor):
     assert predictor.predict([]) == []
 

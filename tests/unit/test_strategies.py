@@ -160,6 +160,11 @@ def test_lora_targets_that_match_nothing_are_refused_with_those_there_are(native
         plan(native, "lora", targets=["querry"])
 
 
+def test_a_start_that_would_do_nothing_to_a_table_is_refused(static):
+    with pytest.raises(ConfigError, match=r"strategy\.init: pissa is for linear layers"):
+        plan(static, "lora", "vectors", init="pissa")
+
+
 @pytest.mark.parametrize("settings", [{"rslora": True}, {"dora": True}, {"init": "pissa"}], ids=str)
 def test_the_variants_of_lora_merge_into_the_model_they_trained(source, settings):
     training = Training(source, {"kind": "lora", "rank": 2, **settings})

@@ -1,22 +1,24 @@
 """Summaries: sentences are scored and picked by every source and strategy, or written; windows, labels and order."""
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
 import torch
 import yaml
 from datasets import Dataset
-from tiny import BAD, GOOD, PLAIN, Training, checkpoint, tokenizer, vectors
+from tiny import BAD, GOOD, PLAIN, Training, checkpoint, save_checkpoint, tokenizer, vectors
 
 import nlp_transfer as nt
 from nlp_transfer.batching import Batch
+from nlp_transfer.config import RunConfig
 from nlp_transfer.data import DataReport, Splits
 from nlp_transfer.evaluation import infer
 from nlp_transfer.features import Boundary, TokenUnits, compute, find_boundary, replay
 from nlp_transfer.modeling.sentence_scorer import pool_sentences
 from nlp_transfer.prediction import Predictor, load_model
-from nlp_transfer.prepared import _each_text
+from nlp_transfer.prepared import _each_text, prepare
 from nlp_transfer.saving import save_model
 from nlp_transfer.sources import load_source
 from nlp_transfer.strategies import blocks
@@ -225,11 +227,18 @@ def test_sentences_beyond_the_limit_are_left_out_and_counted():
 
 @pytest.mark.parametrize(("family", "most"), [("bert", 80), ("roberta", 78), ("distilbert", 80), ("modernbert", 8192)])
 def test_windows_are_no_longer_than_the_encoder_has_positions_for(family, most, tmp_path):
-    one = training(checkpoint(tmp_path, family), {"kind": "full"}, task=summarization(max_length=8192))
-    rows = Dataset.from_dict({"text": [["good film"] * 90], "summary": [["good"]]})
-    encoded = one.task.encode(rows, one.tokenizers)
-    assert max(encoded.lengths) == min(most, 182)
-    assert len(infer(one.plan.model, one.task, TokenUnits(encoded, 1))[0]) == len(encoded.inputs)
+    rows = [{"text": ["good film"] * (90 + number), "summary": "good"} for number in range(9)]
+    (tmp_path / "long.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    config = {
+        "task": {"name": "summarization", "max_length": 8192},
+        "source": {"kind": "checkpoint", "name": save_checkpoint(tmp_path / family, family)},
+        "data": {"train": str(tmp_path / "long.jsonl")},
+    }
+    one = prepare(RunConfig.model_validate(config))
+    encoded = one.encoded["test"]
+    assert max(encoded.lengths) == min(most, 2 + 2 * len(one.splits.test["text"][0]))
+    assert any("positions for" in warning for warning in one.warnings) == (most < 8192)
+    assert len(infer(one.loaded.model, one.task, TokenUnits(encoded, 1))[0]) == len(encoded.inputs)
 
 
 def test_a_documents_label_mass_counts_once_however_many_windows_it_has():
