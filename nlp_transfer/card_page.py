@@ -116,7 +116,7 @@ def _plain_usage(subject: Subject) -> str | None:
                 f"model = AutoModelForSeq2SeqLM.from_pretrained({place}{trust})\n"
                 'options = {"truncation": True, "return_tensors": "pt", "return_token_type_ids": False}\n'
                 f"inputs = tokenizer({_string(prefix + example)}, **options)\n"
-                "print(target_tokenizer.decode(model.generate(**inputs)[0], skip_special_tokens=True))"
+                "print(target_tokenizer.decode(model.generate(**inputs)[0], skip_special_tokens=True).strip())"
             )
     return None
 

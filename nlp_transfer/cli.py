@@ -104,6 +104,8 @@ def _refuse_early(config: str, overrides: list[str] | None) -> None:
     import nlp_transfer
     from nlp_transfer.places import refuse_missing
 
+    if "=" in config and not Path(config).exists():
+        raise ConfigError(f"{config}: first comes the YAML file of a configuration, then KEY=VALUE")
     data = nlp_transfer.load_config(config, overrides or ()).data
     refuse_missing(data.train, data.validation, data.test)
 
@@ -142,9 +144,10 @@ def predict(
         for prediction in predictor.predict_stream(counted(texts, count), idle=idle):
             sink.write(json.dumps(prediction, ensure_ascii=False) + "\n")
             sink.flush()
-    if count["empty"] or not count["all"]:
-        what = f"{count['empty']} of {count['all']} texts are empty" if count["all"] else "no text was given"
-        typer.echo(f"warning: {what}", err=True)
+    found = {"empty": count["empty"], "longer than task.max_length and were cut": predictor.truncated}
+    said = [f"{some} of {count['all']} texts are {what}" for what, some in found.items() if some]
+    for warning in said if count["all"] else ["no text was given"]:
+        typer.echo(f"warning: {warning}", err=True)
 
 
 @app.command()

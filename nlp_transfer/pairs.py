@@ -2,6 +2,7 @@
 
 import copy
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,8 @@ from nlp_transfer.task import Tokenizers
 
 BYTE = re.compile(r"<0x[0-9A-F]{2}>")  # how SentencePiece falls back
 OUTSIDE = 0.02  # share of target tokens that tells of another language
+SOME = 200  # targets that are written back to see what is lost
+WORD = re.compile(r"[^\W\d_]+")
 PAD, START, END = "<pad>", "<s>", "</s>"
 
 
@@ -96,11 +99,13 @@ def encode_pairs(
         encoded,
         targets=[ids[index] for index in encoded.example],
         importance=lengths / lengths.mean(),
-        warnings=_target_warnings(whole, max_target_length, tokenizers.target or tokenizers.source),
+        warnings=_target_warnings(targets, whole, max_target_length, tokenizers.target or tokenizers.source),
     )
 
 
-def _target_warnings(rows: Sequence[Sequence[int]], most: int, tokenizer: PreTrainedTokenizerBase) -> tuple[str, ...]:
+def _target_warnings(
+    targets: Sequence[str], rows: Sequence[Sequence[int]], most: int, tokenizer: PreTrainedTokenizerBase
+) -> tuple[str, ...]:
     """What of the target texts the model cannot learn to write."""
     found = []
     if cut := sum(len(row) > most for row in rows):
@@ -109,10 +114,29 @@ def _target_warnings(rows: Sequence[Sequence[int]], most: int, tokenizer: PreTra
     strange = {tokenizer.unk_token_id} - {None}
     strange |= {row for token, row in tokenizer.get_vocab().items() if BYTE.fullmatch(token)}
     share = sum(token in strange for row in rows for token in row) / max(1, total)
+    lost, example = _lost_words(targets[:SOME], rows[:SOME], tokenizer)
     if share > OUTSIDE:
         found.append(
             f"{share:.0%} of the target tokens are unknown or single bytes to the target tokenizer: it was not "
             "made for this language, and such a decoder is worse than one from scratch (Rothe et al. 2020, En-De: "
             "BERT2GPT2 23.2 BLEU, from scratch 26.0); take a checkpoint for the language, or a fresh decoder"
         )
+    elif lost > OUTSIDE:
+        found.append(
+            f"{lost:.0%} of the target words cannot be written with the target tokenizer, which drops accents or marks "
+            f"({example}); take a checkpoint for the language, or a fresh decoder"
+        )
     return tuple(found)
+
+
+def _lost_words(
+    texts: Sequence[str], rows: Sequence[Sequence[int]], tokenizer: PreTrainedTokenizerBase
+) -> tuple[float, str]:
+    """Share of the words, case aside, that do not come back from their tokens, and one of them."""
+    total, lost = 0, []
+    decoded = tokenizer.batch_decode([list(row) for row in rows], skip_special_tokens=True)
+    for text, written in zip(texts, decoded, strict=True):
+        words, again = (set(WORD.findall(unicodedata.normalize("NFC", one).casefold())) for one in (text, written))
+        total += len(words)
+        lost += sorted(words - again)
+    return len(lost) / max(1, total), next(iter(lost), "")

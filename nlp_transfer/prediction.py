@@ -43,6 +43,7 @@ class Predictor:
         self.model = model.to(device).eval()  # type: ignore[arg-type]
         self.tokenizers = tokenizers
         self.columns = dict(columns)
+        self.truncated = 0  # texts so far of which something was cut off
 
     @property
     def text_column(self) -> str:
@@ -91,7 +92,9 @@ class Predictor:
         return {"rows": len(rows), **self.task.score(self._rows(rows), rows), "simple": beside}
 
     def _rows(self, rows: Dataset) -> list[Prediction]:
-        units = TokenUnits(self.task.encode(rows, self.tokenizers), self.tokenizers.source.pad_token_id)
+        encoded = self.task.encode(rows, self.tokenizers)
+        self.truncated += encoded.truncated
+        units = TokenUnits(encoded, self.tokenizers.source.pad_token_id)
         return self.task.decode(infer(self.model, self.task, units), rows, self.tokenizers)
 
 

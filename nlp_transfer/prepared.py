@@ -16,10 +16,9 @@ from nlp_transfer.batching import Encoded
 from nlp_transfer.config import RunConfig
 from nlp_transfer.data import Splits, load_splits
 from nlp_transfer.memory import recompute_activations
-from nlp_transfer.models.extractive import count_positions
 from nlp_transfer.sources import LoadedModel, Source, load_source
 from nlp_transfer.strategies import Plan, make_plan
-from nlp_transfer.strategies.blocks import find_encoder
+from nlp_transfer.strategies.blocks import count_positions, find_encoder
 from nlp_transfer.task import Task, Tokenizers, find_task
 
 MANY = 0.1  # share of truncated texts or unknown tokens that is worth a warning

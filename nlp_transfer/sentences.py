@@ -4,8 +4,9 @@ import re
 from collections.abc import Sequence
 
 CLOSING = "\"'”’»)\\]）」』】"
+WHOLE = "。！？｡।॥؟۔።။។"  # end a sentence wherever they stand: Chinese, Devanagari, Arabic, Ethiopic, Burmese, Khmer
 END = re.compile(  # a run of marks is looked at once, from its start: time grows with the length of the text
-    rf"(?<![.!?…])[.!?…]++[{CLOSING}]*+(?=\s)|[。！？｡]+[{CLOSING}]*|\n\s*\n"
+    rf"(?<![.!?…])[.!?…]++[{CLOSING}]*+(?=\s)|[{WHOLE}]+[{CLOSING}]*|\n\s*\n"
 )
 # A dot behind these ends no sentence. "etc." is not among them: it often stands last.
 ABBREVIATION = re.compile(
@@ -21,7 +22,7 @@ TAIL = 20  # characters before a mark that are looked at
 
 
 def split_sentences(text: str, *, most: int | None = None) -> list[str]:
-    """Cut a text behind `.`, `!`, `?`, `…`, their full-width forms and empty lines.
+    """Cut a text behind `.`, `!`, `?`, `…`, the marks of other scripts and empty lines.
 
     A dot ends no sentence inside a number or a name, nor behind an initial or a common abbreviation; a dot or closing
     quote ends none before a word in lower case, unless the whole text is. A text without any mark is one sentence.
@@ -54,7 +55,7 @@ def join_sentences(sentences: Sequence[str]) -> str:
 
 def _ends(before: str, following: str, *, cased: bool) -> bool:
     """Whether a sentence ends between what stands before, the mark included, and the next letter or digit."""
-    if before[-1] not in "!?。！？｡\n" and cased and following.islower():
+    if before[-1] not in f"!?{WHOLE}\n" and cased and following.islower():
         return False
     if NUMBER.search(before) and following.isdigit():
         return False

@@ -36,18 +36,6 @@ def build_extractive(source: Source, *, width: int = 128, layers: int = 1, dropo
     return encoder.under(SentenceScorer(config, encoder.model), deep=True)
 
 
-def count_positions(encoder: nn.Module) -> int:
-    """Tokens that an encoder has learned positions for; RoBERTa and BART count from behind some."""
-    tables = [
-        module.num_embeddings
-        - (0 if module.padding_idx is None else module.padding_idx + 1)
-        - getattr(module, "offset", 0)
-        for name, module in encoder.named_modules()
-        if name.endswith(("position_embeddings", "embed_positions")) and isinstance(module, nn.Embedding)
-    ]
-    return min(tables, default=2**31)
-
-
 def encode_sentences(
     documents: Sequence[Sequence[str]],
     tokenizer: PreTrainedTokenizerBase,
@@ -98,6 +86,16 @@ def encode_sentences(
         unknown=unknown / max(1, total),
         # The windows share the document's mass already: their weights, divided by their number, must not do so again.
         importance=np.bincount(owner, minlength=len(documents)).astype(float),
+        warnings=_warnings(documents),
+    )
+
+
+def _warnings(documents: Sequence[Sequence[str]]) -> tuple[str, ...]:
+    alone = sum(len(sentences) == 1 for sentences in documents)
+    if 2 * alone <= len(documents):
+        return ()
+    return (
+        f"{alone} of {len(documents)} documents are one sentence, where nothing can be chosen; give lists of texts",
     )
 
 

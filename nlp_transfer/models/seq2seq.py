@@ -19,6 +19,7 @@ from transformers import (
 from nlp_transfer.errors import ConfigError, suggest
 from nlp_transfer.pairs import make_ending, open_target, train_tokenizer
 from nlp_transfer.sources import Checkpoint, LoadedModel, Source
+from nlp_transfer.strategies.blocks import count_positions
 from nlp_transfer.writing import DecoderOptions, GenerationOptions
 
 HEAD_SIZE = 64
@@ -59,6 +60,11 @@ def build_seq2seq(
     else:
         loaded = _join(source.encoder(), *_decoder(targets, decoder, max_target_length, scratch=source.scratch))
         multilingual = False
+    positions = count_positions(loaded.model.get_decoder())
+    if max_target_length > positions:
+        raise ConfigError(
+            f"task.max_target_length: {max_target_length} tokens, but the decoder has {positions} positions; lower it"
+        )
     settings = loaded.model.generation_config
     _set_search(settings, generation, max_target_length)
     if any(languages) or multilingual:
@@ -90,10 +96,13 @@ def _target_language_id(source: Source, *languages: str | None) -> int:
     """The token that a multilingual checkpoint writes first."""
     tokenizer: Any = source.tokenizer
     rows = []
+    own = {token for token in tokenizer.special_tokens_map.values() if isinstance(token, str)}  # not of a language
     for role, code in zip(("source", "target"), languages, strict=True):
         if not hasattr(tokenizer, "tgt_lang"):
+            if code is None:
+                continue
             raise ConfigError(f"task.{role}_language: {source.name} knows no language codes; leave it out")
-        known = sorted(getattr(tokenizer, "lang_code_to_token", None) or tokenizer.all_special_tokens)
+        known = sorted(getattr(tokenizer, "lang_code_to_token", None) or {*tokenizer.all_special_tokens} - own)
         if code not in known:
             given = "is missing" if code is None else f"'{code}' is not known"
             raise ConfigError(f"task.{role}_language: {given} to {source.name}. {suggest(code or '', known)}")
@@ -112,11 +121,6 @@ def _decoder(
             raise ConfigError(
                 f"task.decoder.source: {source.name} is a {source.config.model_type}, which has no decoder in "
                 "transformers; bert, roberta and electra have one; or leave it out for a fresh decoder"
-            )
-        positions = getattr(source.config, "max_position_embeddings", max_length)
-        if max_length > positions:
-            raise ConfigError(
-                f"task.max_target_length: {max_length} tokens, but {source.name} has {positions} positions; lower it"
             )
         loaded = source.model(AutoModelForCausalLM, is_decoder=True, add_cross_attention=True)
         return loaded, make_ending(source.tokenizer)

@@ -77,3 +77,15 @@ def _depth(inner: str, layers: Layers | None) -> int:
     if inner.startswith(f"{layers.path}."):
         return int(inner.removeprefix(f"{layers.path}.").split(".")[0]) + 1
     return 0
+
+
+def count_positions(module: nn.Module) -> int:
+    """Tokens that an encoder or a decoder has learned positions for; RoBERTa and BART count from behind some."""
+    tables = [
+        module.num_embeddings
+        - (0 if module.padding_idx is None else module.padding_idx + 1)
+        - getattr(module, "offset", 0)
+        for name, module in module.named_modules()
+        if name.endswith(("position_embeddings", "embed_positions")) and isinstance(module, nn.Embedding)
+    ]
+    return min(tables, default=2**31)

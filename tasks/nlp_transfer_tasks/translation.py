@@ -86,8 +86,9 @@ class Translation(nt.Task):
     def decode(
         self, results: "Sequence[Sequence[Any]]", rows: "Dataset", tokenizers: "Tokenizers"
     ) -> list["Prediction"]:
-        """Ids to text."""
-        return [{"translation": text} for text in nt.decode_texts(results, tokenizers)]
+        """Ids to text; nothing is the translation of nothing."""
+        said = zip(nt.decode_texts(results, tokenizers), rows["source"][:], strict=True)
+        return [{"translation": text if source.strip() else ""} for text, source in said]
 
     def score(self, predictions: "Sequence[Prediction]", rows: "Dataset") -> "Scores":
         """Corpus BLEU and chrF with their signatures."""

@@ -92,6 +92,7 @@ def test_wrong_option_is_answered_with_the_nearest(command):
     ("verb", "arguments", "code", "message"),
     [
         ("run", ["{0}/no.yaml"], 2, "no.yaml: no such file"),
+        ("run", ["training.epochs=3", "{0}/run.yaml"], 2, "first comes the YAML file"),
         ("check", ["{0}/run.yaml", "training.epoch=1"], 2, "training.epoch: unknown key."),
         ("compare", ["{0}/run.yaml", "--set", "training.epoch=1"], 2, "training.epoch: unknown key."),
         ("run", ["{0}/run.yaml", "data.train={0}/no.csv"], 3, "no.csv: no such file"),
@@ -227,6 +228,20 @@ def test_predict_reads_lines_on_standard_input_in_order(command, finished):
     assert code == 0
     assert answers(out) == nlp_transfer.load(finished).predict(TEXTS)
     assert [one["label"] for one in answers(out)][:3] == ["positive", "negative", "positive"]
+
+
+@pytest.mark.parametrize(
+    ("stdin", "said"),
+    [
+        ("good film\n", ""),
+        ("good film\n\n", "warning: 1 of 2 texts are empty\n"),
+        ("good " * 40 + "\nbad\n", "warning: 1 of 2 texts are longer than task.max_length and were cut\n"),
+        ("", "warning: no text was given\n"),
+    ],
+)
+def test_predict_warns_of_what_it_could_not_read_whole(command, finished, stdin, said):
+    code, _, err = command("predict", finished, stdin=stdin)
+    assert (code, err) == (0, said)
 
 
 @pytest.mark.parametrize("suffix", [".txt", ".csv", ".jsonl"])

@@ -93,6 +93,12 @@ def test_what_is_no_text_is_refused_by_its_number(predictor, given, said):
         predictor.predict(given)
 
 
+def test_texts_that_are_cut_are_counted(predictor):
+    before = predictor.truncated
+    predictor.predict(["good " * 1000, "good"])
+    assert predictor.truncated == before + 1
+
+
 def test_no_texts_give_no_predictions(predictor):
     assert predictor.predict([]) == []
 

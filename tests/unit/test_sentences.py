@@ -31,7 +31,13 @@ def test_sentences_joined_by_a_space_come_apart_again(sentences):
 
 
 @pytest.mark.parametrize(
-    "sentences", [["今日は雨です。", "外に出ますか？", "「いいえ。」", "残念！"], ["我们提出一种方法。", "它很快！"]]
+    "sentences",
+    [
+        ["今日は雨です。", "外に出ますか？", "「いいえ。」", "残念！"],
+        ["我们提出一种方法。", "它很快！"],
+        ["यह अच्छा है।", "वह नहीं है।"],
+        ["هل هذا جيد؟", "نعم۔"],
+    ],
 )
 def test_sentences_without_spaces_between_them_come_apart(sentences):
     assert split_sentences("".join(sentences)) == sentences

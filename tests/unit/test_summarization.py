@@ -226,6 +226,11 @@ def test_sentences_beyond_the_limit_are_left_out_and_counted():
     assert encoded.truncated == 1
 
 
+def test_documents_that_are_mostly_one_sentence_are_warned_of():
+    assert encode([["good"], ["bad"], ["good", "bad"]]).warnings[0].startswith("2 of 3 documents are one sentence")
+    assert encode([["good"], ["good", "bad"]]).warnings == ()
+
+
 @pytest.mark.parametrize(("family", "most"), [("bert", 80), ("roberta", 78), ("distilbert", 80), ("modernbert", 8192)])
 def test_windows_are_no_longer_than_the_encoder_has_positions_for(family, most, tmp_path):
     rows = [{"text": ["good film"] * (90 + number), "summary": "good"} for number in range(9)]

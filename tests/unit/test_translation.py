@@ -9,6 +9,7 @@ import torch
 from datasets import Dataset
 from sentencepiece import SentencePieceTrainer
 from tiny import PLAIN, SPECIAL, WORDS, Training, checkpoint, save_checkpoint, save_vectors, tokenizer, vectors
+from tokenizers import normalizers
 from transformers import (
     AutoConfig,
     AutoModelForSeq2SeqLM,
@@ -270,7 +271,7 @@ def test_a_checkpoints_own_search_does_not_survive(tmp_path):
 @pytest.mark.parametrize("kind", ["native", "checkpoint"])
 def test_language_codes_for_a_model_that_knows_none_are_refused(tmp_path, kind):
     source = native(tmp_path, "bart") if kind == "native" else make("checkpoint", tmp_path)
-    with pytest.raises(ConfigError, match=r"(target|source)_language"):
+    with pytest.raises(ConfigError, match=r"task\.target_language: .* knows no language codes"):
         training(source, {"kind": "full"}, bare(target_language="de"), same_words())
 
 
@@ -282,7 +283,8 @@ def test_multilingual_checkpoints_want_both_codes_and_only_known_ones(tmp_path):
     )
     tokenizer.save_pretrained(tmp_path)
     source = load_source("checkpoint", name=str(tmp_path))
-    for codes in ({"target_language": "fra_Latn"}, {"source_language": "eng_Latn", "target_language": "xx"}):
+    english = {"source_language": "eng_Latn"}
+    for codes in ({"target_language": "fra_Latn"}, *({**english, "target_language": code} for code in ("xx", "</s>"))):
         with pytest.raises(ConfigError, match=r"_language: .*(missing|not known)"):
             bare(**codes).build(source, same_words(), frozen=False)
 
@@ -291,6 +293,11 @@ def test_more_tokens_than_a_warm_decoder_has_positions_are_refused(tmp_path):
     task = translation(max_target_length=200, decoder={"source": save_checkpoint(tmp_path / "decoder")})
     with pytest.raises(ConfigError, match="80 positions"):
         training(checkpoint(tmp_path / "encoder"), {"kind": "full"}, task, same_words())
+
+
+def test_more_tokens_than_a_checkpoints_own_decoder_has_positions_are_refused(tmp_path):
+    with pytest.raises(ConfigError, match="max_target_length: 96 tokens, but the decoder has 64 positions; lower it"):
+        training(native(tmp_path, "bart"), {"kind": "full"}, bare(max_target_length=96), same_words())
 
 
 def test_a_decoder_source_without_a_decoder_is_refused(tmp_path):
@@ -313,6 +320,23 @@ def test_a_target_language_outside_the_target_tokenizer_is_warned_of(tmp_path):
     assert any("unknown" in one for one in task.encode(data, run.tokenizers, training=True).warnings)
     fresh = training(make("bag", tmp_path), {"kind": "full"}, data=data)
     assert fresh.task.encode(data, fresh.tokenizers, training=True).warnings == ()
+
+
+def test_a_target_tokenizer_that_drops_accents_is_warned_of(tmp_path):
+    data = Dataset.from_dict({"source": ["the film"] * 2, "target": ["a fíne film", "A wärm story"]})
+    name = save_checkpoint(tmp_path / "decoder")
+    lossy = tokenizer()
+    lossy.backend_tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    lossy.save_pretrained(name)
+    task = translation(decoder={"source": name})
+    run = training(checkpoint(tmp_path / "encoder"), {"kind": "full"}, task, data)
+    warnings = task.encode(data, run.tokenizers, training=True).warnings
+    assert any("33% of the target words" in one and "drops accents or marks (fíne)" in one for one in warnings)
+
+
+def test_nothing_is_the_translation_of_nothing(tmp_path):
+    run = training(make("bag", tmp_path), {"kind": "full"})
+    assert [one["translation"] for one in said_by(run.plan.model, run, ["", " \t"])] == ["", ""]
 
 
 def test_targets_that_are_cut_off_are_counted_and_still_end(tmp_path):
