@@ -56,7 +56,8 @@ def keep(path: Path, study: str, found: dict[str, Any]) -> dict[str, Any]:
 
 def table(runs: dict[str, Any], task: type[Task]) -> str:
     """A line per simple method and per run."""
-    shown = [(split, score) for split in ("validation", "test") for score in task.shown]
+    measured = task.measured(*(one["test"] for one in runs.values()))
+    shown = [(split, score) for split in ("validation", "test") for score in measured]
     titles = ["source", "strategy", "trainable", "seconds", *(f"{split} {score}" for split, score in shown)]
     lines = [f"| {' | '.join(titles)} |", "|" + "---|" * len(titles)]
     digits = 4 if task.points == 100 else 2

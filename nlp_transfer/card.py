@@ -24,7 +24,7 @@ def card(subject: Subject) -> str:
         base_model=list(origin["base_models"]) or None,
         base_model_relation=("adapter" if subject.adapter_only else "finetune") if origin["base_models"] else None,
         datasets=list(origin["datasets"]) or None,
-        metrics=list(dict.fromkeys(task.hub_metrics.get(name, name) for name in task.shown)),
+        metrics=list(dict.fromkeys(task.hub_metrics.get(name, name) for name in task.measured(metrics["test"]))),
         tags=["nlp-transfer", subject.config.strategy.kind],
         model_name=subject.name,
         eval_results=_results(subject),
@@ -47,7 +47,7 @@ def _results(subject: Subject) -> list[EvalResult]:
             metric_name=key,
             metric_value=test[key],
         )
-        for key in task.shown
+        for key in task.measured(test)
         if test.get(key) is not None
     ]
 

@@ -133,9 +133,10 @@ def _code(text: str) -> str:
 def _scores(subject: Subject) -> str:
     metrics, task = subject.metrics, subject.task
     methods = {"**this model**": metrics, **metrics["baselines"], **metrics.get("controls", {})}
-    header = ["method", *(f"{split} {name}" for name in task.shown for split in ("validation", "test"))]
+    shown = task.measured(*(scores["test"] for scores in methods.values()))
+    header = ["method", *(f"{split} {name}" for name in shown for split in ("validation", "test"))]
     rows = [
-        [name, *(_digits(scores[split].get(key)) for key in task.shown for split in ("validation", "test"))]
+        [name, *(_digits(scores[split].get(key)) for key in shown for split in ("validation", "test"))]
         for name, scores in methods.items()
     ]
     rest = f"The checkpoint was chosen by `{task.selection}` on validation; test was measured once."

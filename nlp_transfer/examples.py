@@ -77,7 +77,8 @@ def read_part(
     for reason, numbers in missing.items():
         if on_missing == "error" or not examples:
             count = f"{len(numbers)} of {len(examples) + sum(map(len, missing.values()))} rows"
-            raise DataError(f"{stream.at(numbers)}: {reason} ({count}); fill them in, or set data.on_missing: drop")
+            way = "fill them in, or set data.on_missing: drop" if examples else "no row is whole; name other columns"
+            raise DataError(f"{stream.at(numbers)}: {reason} ({count}); {way}")
     return Part(examples, stream.name, dropped_rows(missing))
 
 

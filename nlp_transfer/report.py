@@ -86,8 +86,9 @@ def render_table(rows: Sequence[Row], baselines: Sequence[Row], *, task: type[Ta
     table = Table()
     for title in ("source", "strategy", "trainable / total", "seconds"):
         table.add_column(title, justify="left" if title in ("source", "strategy") else "right")
+    shown = task.measured(*(row.test for row in (*baselines, *rows)))
     for split in ("validation", "test"):
-        for score in task.shown:
+        for score in shown:
             table.add_column(f"{split} {score}", justify="right")
     labels = _labels(rows)
     for row in (*baselines, *rows):
@@ -95,7 +96,7 @@ def render_table(rows: Sequence[Row], baselines: Sequence[Row], *, task: type[Ta
         source = row.source + (" (scratch)" if row.scratch else "") if row.source else row.name
         size = f"{row.trainable:,} / {row.total:,}" if row.total else "-"
         seconds = "-" if row.seconds is None else f"{row.seconds:.1f}"
-        scores = [_digits(split[score], task) for split in (row.validation, row.test) for score in task.shown]
+        scores = [_digits(split.get(score), task) for split in (row.validation, row.test) for score in shown]
         table.add_row(source, strategy or "-", size, seconds, *scores)
     return table
 
@@ -147,8 +148,10 @@ def _interval(found: Interval, points: float) -> str:
     return f"{difference} points ({low} to {high}) of"
 
 
-def _digits(value: float, task: type[Task]) -> str:
+def _digits(value: float | None, task: type[Task]) -> str:
     """Four digits of a share, two of what counts to a hundred."""
+    if value is None:
+        return "-"
     return f"{value:.4f}" if task.points == 100 else f"{value:.2f}"
 
 

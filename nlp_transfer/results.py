@@ -63,10 +63,11 @@ def describe(config: RunConfig, folder: Path, metrics: Mapping[str, Any], hits: 
     )
     baselines = tuple(simple(name, correct=hits["baselines"][name], **of) for name, of in metrics["baselines"].items())
     verdict = metrics["verdict"] if "verdict" in metrics else verdicts([row], baselines, task=task)
-    lines = [f"test: {one.label}: {brief({name: one.test[name] for name in task.shown})}" for one in (*baselines, row)]
+    shown = task.measured(row.test)
+    lines = [f"test: {one.label}: {brief({name: one.test[name] for name in shown})}" for one in (*baselines, row)]
     if "seeds" in metrics:
         spread = metrics["seeds"]["test"]
-        means = (f"{name} {spread[name]['mean']:.4f} ± {spread[name]['standard_deviation']:.4f}" for name in task.shown)
+        means = (f"{name} {spread[name]['mean']:.4f} ± {spread[name]['standard_deviation']:.4f}" for name in shown)
         lines.append(f"test: over seeds {', '.join(map(str, metrics['seeds']['values']))}: {', '.join(means)}")
     return RunResult(folder, {**metrics, "verdict": verdict}, "\n".join([*lines, *verdict]), row, baselines)
 

@@ -57,9 +57,9 @@ class Task(ABC):
     references; always arriving as a list) or a `label`. Data arrives with the roles as column names, labels already
     as integers into `labels`; the first role is the input.
     `selection` names the validation score (higher is better) that chooses the checkpoint; `shown` the scores of a
-    table, `points` how many points a whole unit of them has, `compared` what `hits` measures where that is another
-    score than `selection`, `ceilings` those of the `baselines` that know the answers. `sample` is how many validation
-    examples are enough to judge an epoch; None for all.
+    table, where they were measured, `points` how many points a whole unit of them has, `compared` what `hits` measures
+    where that is another score than `selection`, `ceilings` those of the `baselines` that know the answers. `sample`
+    is how many validation examples are enough to judge an epoch; None for all.
     For the model card: the Hub's `pipeline_tag` of the task, its name for a score where that is another than ours
     (`hub_metrics`), and an input to show the use with.
     """
@@ -80,6 +80,11 @@ class Task(ABC):
         """Keep the checked options and the label names (empty for tasks without labels)."""
         self.options = options
         self.labels = labels
+
+    @classmethod
+    def measured(cls, *scores: Scores) -> list[str]:
+        """Those of `shown` that stand in any of the scores."""
+        return [name for name in cls.shown if any(name in of for of in scores)]
 
     @property
     def input_role(self) -> str:

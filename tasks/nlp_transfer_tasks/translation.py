@@ -43,7 +43,7 @@ class Translation(nt.Task):
     Options = TranslationOptions
     roles: ClassVar[dict[str, "RoleKind"]] = {"source": "text", "target": "text"}
     selection = "chrf"
-    shown = ("bleu", "chrf")
+    shown = ("bleu", "chrf", "ter")
     points = 1.0
     compared = "sentence chrF"
     sample = 200

@@ -306,6 +306,14 @@ def test_a_decoder_source_without_a_decoder_is_refused(tmp_path):
         training(checkpoint(tmp_path / "encoder"), {"kind": "full"}, task, same_words())
 
 
+def test_ter_is_reported_on_request_and_shown_where_it_was_measured():
+    data = pairs()
+    said = [{"translation": text} for text in data["target"][:]]
+    scores = [translation(ter=ter).score(said, data) for ter in (True, False)]
+    assert [Translation.measured(one) for one in scores] == [["bleu", "chrf", "ter"], ["bleu", "chrf"]]
+    assert scores[0]["ter"] == 0
+
+
 def test_copying_the_source_stands_beside_every_score():
     data = pairs()
     splits = Splits(data, data, data, (), None)
