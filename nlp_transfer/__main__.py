@@ -4,6 +4,7 @@ import os
 import sys
 
 from nlp_transfer import cli
+from nlp_transfer.errors import ExhaustedError
 
 
 def main() -> None:
@@ -11,11 +12,10 @@ def main() -> None:
     try:
         cli.main()
     except SystemExit as leaving:
-        error = leaving.__context__
-        if isinstance(error, MemoryError) or isinstance(error and error.__cause__, MemoryError):
+        if isinstance(leaving.__context__, MemoryError | ExhaustedError):
             sys.stdout.flush()
             sys.stderr.flush()
-            os._exit(5)
+            os._exit(ExhaustedError.exit_code)
         raise
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from rich.filesize import decimal
 
 from nlp_transfer.config import RunConfig, load_config, render
-from nlp_transfer.diagnosing import size
 from nlp_transfer.inspection import SplitReport
 from nlp_transfer.memory import WAYS_OUT, estimate, free_memory
 from nlp_transfer.prepared import Prepared, prepare
@@ -61,11 +61,11 @@ def _memory(prepared: Prepared, plan: Plan) -> str:
     worst = max(needs, key=lambda need: need.total)
     free, where = free_memory(worst.weights)
     lines = [
-        f"{need.phase}: {size(need.total)} = weights {size(need.weights)} + gradients, moments and best state "
-        f"{size(need.training)} + activations of {need.units} of the longest units {size(need.units * need.each)}"
+        f"{need.phase}: {decimal(need.total)} = weights {decimal(need.weights)} + gradients, moments and best state "
+        f"{decimal(need.training)} + activations of {need.units} of the longest units {decimal(need.units * need.each)}"
         for need in needs
     ]
-    lines.append(f"{size(free)} free on {where}")
+    lines.append(f"{decimal(free)} free on {where}")
     if worst.total > free:
         fits = (free - worst.weights - worst.training) // max(1, worst.each)
         way_out = f"training.accumulation={math.ceil(training.batch_size / fits)}" if fits > 0 else WAYS_OUT

@@ -8,14 +8,13 @@ import logging
 import os
 import signal
 import sys
-from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from nlp_transfer.errors import ConfigError, TransferError, suggest
-from nlp_transfer.streams import check_output, counted, is_real, named_columns, open_sink, refuse_table
+from nlp_transfer.streams import check_output, is_real, named_columns, open_sink, refuse_table
 from nlp_transfer.yamlfile import parse_yaml, refuse_token
 
 # Imports of the library stand inside the commands: `--help` must not load torch.
@@ -139,15 +138,16 @@ def predict(
     arriving = ArrivingLines(sys.stdin.fileno()) if file in {None, "-"} and is_real(sys.stdin) else None
     texts = stream_texts(file, columns.get(role, predictor.text_column), lists=lists, standard_input=arriving)
     idle = arriving.idle if arriving else lambda: False
-    count = Counter[str]()
     with open_sink(output) as sink:
-        for prediction in predictor.predict_stream(counted(texts, count), idle=idle):
+        for prediction in predictor.predict_stream(texts, idle=idle):
             sink.write(json.dumps(prediction, ensure_ascii=False) + "\n")
             sink.flush()
-    found = {"empty": count["empty"], "longer than task.max_length and were cut": predictor.truncated}
-    said = [f"{some} of {count['all']} texts are {what}" for what, some in found.items() if some]
-    for warning in said if count["all"] else ["no text was given"]:
-        typer.echo(f"warning: {warning}", err=True)
+    seen = predictor.seen
+    for count, what in ((seen.empty, "are empty"), (seen.truncated, "are too long and were cut")):
+        if count:
+            typer.echo(f"warning: {count} of {seen.texts} texts {what}", err=True)
+    if not seen.texts:
+        typer.echo("warning: no text was given", err=True)
 
 
 @app.command()
@@ -254,8 +254,8 @@ def import_(
 
     refuse_table(out, force=force)
     table = import_vectors(file, out, limit=limit, progress=True)
-    counted = "".join(f", {count} {what.replace('_', ' ')}" for what, count in table.counts.items() if count)
-    typer.echo(f"{out}: {len(table.words):,} words x {table.dim}{counted}")
+    counts = "".join(f", {count} {what.replace('_', ' ')}" for what, count in table.counts.items() if count)
+    typer.echo(f"{out}: {len(table.words):,} words x {table.dim}{counts}")
 
 
 @vectors.command("train")

@@ -12,6 +12,7 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
 from packaging.requirements import Requirement
+from rich.filesize import decimal
 
 from nlp_transfer.network import hub_cache, hub_state
 
@@ -73,7 +74,7 @@ def _devices() -> str:
 
     if torch.cuda.is_available():
         cards = [torch.cuda.get_device_properties(index) for index in range(torch.cuda.device_count())]
-        return ", ".join(f"{card.name} ({size(card.total_memory)})" for card in cards)
+        return ", ".join(f"{card.name} ({decimal(card.total_memory)})" for card in cards)
     return str(torch.accelerator.current_accelerator() or "cpu") if torch.accelerator.is_available() else "cpu"
 
 
@@ -82,7 +83,7 @@ def _processors() -> str:
     import torch
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"{cores} usable cores, {torch.get_num_threads()} threads, {size(psutil.virtual_memory().total)} memory"
+    return f"{cores} usable cores, {torch.get_num_threads()} threads, {decimal(psutil.virtual_memory().total)} memory"
 
 
 def _precision() -> str:
@@ -107,17 +108,12 @@ def _folder(folder: Path) -> str:
     if not folder.is_dir():
         return f"{folder} (not there yet)"
     held = sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
-    return f"{folder} ({size(held)})"
+    return f"{folder} ({decimal(held)})"
 
 
 def _free() -> str:
     cache = next(path for path in (_cache(), *_cache().absolute().parents) if path.is_dir())
-    return f"{size(shutil.disk_usage('.').free)} here, {size(shutil.disk_usage(cache).free)} at the cache"
-
-
-def size(count: float) -> str:
-    """Bytes in the unit that people read."""
-    return f"{count / 1e9:.2f} GB" if count >= 1e8 else f"{count / 1e6:.1f} MB"
+    return f"{decimal(shutil.disk_usage('.').free)} here, {decimal(shutil.disk_usage(cache).free)} at the cache"
 
 
 LOOKS: Mapping[str, Callable[[], str]] = {

@@ -43,6 +43,10 @@ class TrainingError(TransferError):
     exit_code = 5
 
 
+class ExhaustedError(TrainingError):
+    """There is no memory, however small the pieces."""
+
+
 class StoppedError(TransferError):
     """A training that a signal ended between two steps."""
 

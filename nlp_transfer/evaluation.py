@@ -8,7 +8,7 @@ import torch
 from transformers import PreTrainedModel
 
 from nlp_transfer.batching import sorted_batches
-from nlp_transfer.errors import TrainingError
+from nlp_transfer.errors import ExhaustedError
 from nlp_transfer.features import BUDGET
 from nlp_transfer.memory import WAYS_OUT, out_of_memory, release
 from nlp_transfer.sharing import deal, pool
@@ -54,7 +54,7 @@ def _attempt(model: PreTrainedModel, task: Task, units: Units, batch: np.ndarray
     """Results of a batch, of its halves where memory runs out.
 
     Raises:
-        TrainingError: there is no memory for one unit.
+        ExhaustedError: there is no memory for one unit.
     """
     try:
         return task.infer(model, units.batch(batch).to(next(model.parameters()).device), quick=quick)
@@ -62,7 +62,7 @@ def _attempt(model: PreTrainedModel, task: Task, units: Units, batch: np.ndarray
         if not out_of_memory(error):
             raise
     if len(batch) == 1:
-        raise TrainingError(f"out of memory with one text at a time; try {WAYS_OUT}")
+        raise ExhaustedError(f"out of memory with one text at a time; try {WAYS_OUT}")
     release()
     halves = np.array_split(batch, 2)
     return [result for half in halves for result in _attempt(model, task, units, half, quick=quick)]

@@ -77,7 +77,7 @@ def read_part(
     for reason, numbers in missing.items():
         if on_missing == "error" or not examples:
             count = f"{len(numbers)} of {len(examples) + sum(map(len, missing.values()))} rows"
-            way = "fill them in, or set data.on_missing: drop" if examples else "no row is whole; name other columns"
+            way = "fill them in, or set data.on_missing: drop" if examples else "no row has all; check data.columns"
             raise DataError(f"{stream.at(numbers)}: {reason} ({count}); {way}")
     return Part(examples, stream.name, dropped_rows(missing))
 

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import psutil
 import torch
+from rich.filesize import decimal
 from torch import Tensor, nn
 from tqdm import tqdm
 from transformers import PreTrainedModel
@@ -196,7 +197,7 @@ def replay(
         log.info("frozen activations would take too much memory; they are recomputed each epoch")
         return None
     if store is not None and size > LARGEST_STORED:
-        log.info("frozen activations of %.1f GB are kept in memory, not on disk", size / 1e9)
+        log.info("frozen activations of %s are kept in memory, not on disk", decimal(size))
         store = None
     inputs = units.encoded.inputs
     computed = functools.partial(compute, model, units, boundary, progress=progress, signals=signals)

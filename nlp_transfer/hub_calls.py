@@ -4,9 +4,10 @@ import json
 import logging
 import time
 from collections.abc import Callable, Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import httpx2
+from huggingface_hub import get_session
 from huggingface_hub.errors import HfHubHTTPError
 
 from nlp_transfer.errors import PublishError, TransferError
@@ -16,6 +17,7 @@ log = logging.getLogger(__name__)
 TRIES = 5
 FIRST_WAIT = 1.0  # seconds, doubled after each try
 LONGEST_WAIT = 60.0  # whatever the Hub asks for
+READING, SENDING = 20.0, 600.0  # seconds without a byte of an answer; what is sent may take long to be checked
 BUSY = {408, 429, 500, 502, 503, 504}
 CONFLICT = (
     "somebody else has committed meanwhile; nothing was overwritten. Look at that commit, then publish again, or open "
@@ -34,6 +36,7 @@ def patiently(call: Callable[[], T], *, tries: int = TRIES, refusal: type[Transf
         TransferError: a `refusal`; the Hub refuses, or stays busy or away for all tries.
     """
     for number in range(1, tries + 1):
+        bound_waits()  # a connection that was lost has closed the session that had it
         try:
             return call()
         except TransferError:
@@ -46,6 +49,19 @@ def patiently(call: Callable[[], T], *, tries: int = TRIES, refusal: type[Transf
             log.warning("%s; trying again in %.0f s (%d of %d)", _said(causes), wait, number, tries - 1)
             time.sleep(min(wait, LONGEST_WAIT))
     raise AssertionError("the last try returns or raises")
+
+
+def bound_waits() -> None:
+    """Let no request of the Hub's client wait for ever, as most of them do when a server accepts and then is silent."""
+    hooks = get_session().event_hooks
+    if _bound not in hooks["request"]:
+        hooks["request"] = [*hooks["request"], _bound]
+
+
+def _bound(request: Any) -> None:
+    most = READING if request.method in {"GET", "HEAD"} else SENDING
+    waits = request.extensions["timeout"]
+    request.extensions["timeout"] = {name: most if wait is None else wait for name, wait in waits.items()}
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

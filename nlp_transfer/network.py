@@ -18,7 +18,6 @@ from nlp_transfer.layout import ALLOWED
 
 log = logging.getLogger(__name__)
 PATIENCE = 1.0  # seconds
-READING, SENDING = 20.0, 600.0  # seconds without a byte of an answer; what is sent may take long to be checked
 REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")  # USER/NAME on the Hub
 
 
@@ -26,9 +25,11 @@ def hub_reachable() -> bool:
     """Try one connection in a process, unless there is a proxy; when it fails, switch the client to offline mode."""
     from huggingface_hub import constants  # only those who ask the Hub pay for it
 
+    from nlp_transfer.hub_calls import bound_waits
+
     if constants.is_offline_mode():
         return False
-    _bound_waits()
+    bound_waits()
     address = urlsplit(constants.ENDPOINT)
     if getproxies().get(address.scheme):
         return True
@@ -38,25 +39,6 @@ def hub_reachable() -> bool:
     log.info("the Hub cannot be reached; only what its cache holds can be used")
     constants.HF_HUB_OFFLINE = True  # or each request is tried again and again
     return False
-
-
-@functools.cache
-def _bound_waits() -> None:
-    """Let no request of the Hub's client wait for ever, as most of them do when a server accepts and then is silent."""
-    from huggingface_hub import set_client_factory
-    from huggingface_hub.utils._http import default_client_factory
-
-    def bound(request: Any) -> None:
-        waits = request.extensions["timeout"]
-        most = READING if request.method in {"GET", "HEAD"} else SENDING
-        request.extensions["timeout"] = {name: min(wait or most, most) for name, wait in waits.items()}
-
-    def make() -> Any:
-        client = default_client_factory()
-        client.event_hooks["request"].append(bound)
-        return client
-
-    set_client_factory(make)
 
 
 def hub_state() -> str:

@@ -20,8 +20,7 @@ from nlp_transfer.task import Tokenizers
 
 BYTE = re.compile(r"<0x[0-9A-F]{2}>")  # how SentencePiece falls back
 OUTSIDE = 0.02  # share of target tokens that tells of another language
-SOME = 200  # targets that are written back to see what is lost
-WORD = re.compile(r"[^\W\d_]+")
+WRITTEN_BACK = 200  # targets, to see what is lost
 PAD, START, END = "<pad>", "<s>", "</s>"
 
 
@@ -114,7 +113,7 @@ def _target_warnings(
     strange = {tokenizer.unk_token_id} - {None}
     strange |= {row for token, row in tokenizer.get_vocab().items() if BYTE.fullmatch(token)}
     share = sum(token in strange for row in rows for token in row) / max(1, total)
-    lost, example = _lost_words(targets[:SOME], rows[:SOME], tokenizer)
+    lost, example = _lost_words(targets[:WRITTEN_BACK], rows[:WRITTEN_BACK], tokenizer)
     if share > OUTSIDE:
         found.append(
             f"{share:.0%} of the target tokens are unknown or single bytes to the target tokenizer: it was not "
@@ -132,11 +131,15 @@ def _target_warnings(
 def _lost_words(
     texts: Sequence[str], rows: Sequence[Sequence[int]], tokenizer: PreTrainedTokenizerBase
 ) -> tuple[float, str]:
-    """Share of the words, case aside, that do not come back from their tokens, and one of them."""
+    """Share of the words of which a letter or mark, case aside, does not come back from the tokens; one of them."""
     total, lost = 0, []
     decoded = tokenizer.batch_decode([list(row) for row in rows], skip_special_tokens=True)
     for text, written in zip(texts, decoded, strict=True):
-        words, again = (set(WORD.findall(unicodedata.normalize("NFC", one).casefold())) for one in (text, written))
+        words, again = _folded(text).split(), set(_folded(written))
         total += len(words)
-        lost += sorted(words - again)
+        lost += [word for word in words if any(c not in again and unicodedata.category(c)[0] in "LM" for c in word)]
     return len(lost) / max(1, total), next(iter(lost), "")
+
+
+def _folded(text: str) -> str:
+    return unicodedata.normalize("NFC", text).casefold()

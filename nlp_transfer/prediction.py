@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,7 +22,7 @@ from nlp_transfer.network import find_run
 from nlp_transfer.pairs import open_target
 from nlp_transfer.sources import BUNDLED, load_source
 from nlp_transfer.sources.checkpoint import find_damage, quietly, refuse_nonfinite
-from nlp_transfer.sources.shapes import refuse_misshapen
+from nlp_transfer.sources.shapes import refuse_misshapen, weight_files
 from nlp_transfer.strategies.lora import with_adapter
 from nlp_transfer.task import Prediction, Scores, Task, Tokenizers, find_task, task_names
 from nlp_transfer.units import TokenUnits
@@ -31,6 +32,15 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 NEEDED = (("config.json",), ("tokenizer_config.json",), ("tokenizer.json", "*.spm", "*.model", "vocab.*"))
 CHUNK = 256  # texts read ahead: enough to sort by length, few enough to stream
+
+
+@dataclass
+class Seen:
+    """How many texts a model has read, how many of them are empty, and of how many something was cut off."""
+
+    texts: int = 0
+    empty: int = 0
+    truncated: int = 0
 
 
 class Predictor:
@@ -43,7 +53,7 @@ class Predictor:
         self.model = model.to(device).eval()  # type: ignore[arg-type]
         self.tokenizers = tokenizers
         self.columns = dict(columns)
-        self.truncated = 0  # texts so far of which something was cut off
+        self.seen = Seen()
 
     @property
     def text_column(self) -> str:
@@ -93,13 +103,15 @@ class Predictor:
 
     def _rows(self, rows: Dataset) -> list[Prediction]:
         encoded = self.task.encode(rows, self.tokenizers)
-        self.truncated += encoded.truncated
+        self.seen.texts += len(rows)
+        self.seen.empty += sum(not "".join(text).strip() for text in rows[self.task.input_role])
+        self.seen.truncated += encoded.truncated
         units = TokenUnits(encoded, self.tokenizers.source.pad_token_id)
         return self.task.decode(infer(self.model, self.task, units), rows, self.tokenizers)
 
 
 def _checked(texts: Iterable[Any], *, lists: bool) -> Iterator[str | list[str]]:
-    """Hand texts on; refuse what is none, by its number."""
+    """Yield the texts; refuse anything else, naming its position."""
     expected = "a text or a list of texts" if lists else "a text"
     for number, text in enumerate(texts, 1):
         parts = text if lists and isinstance(text, list | tuple) else [text]
@@ -202,7 +214,8 @@ def _loaded(folder: Path, load: Callable[[], T]) -> T:
 def _open(folder: Path, auto: Any) -> tuple[PreTrainedModel, Tokenizers]:
     _refuse_missing(folder, *NEEDED)  # before transformers makes some of them up
     safe = {"trust_remote_code": False, "local_files_only": True}
-    refuse_misshapen(str(folder), auto.from_config, AutoConfig.from_pretrained(folder, **safe), str(folder))
+    config = AutoConfig.from_pretrained(folder, **safe)
+    refuse_misshapen(weight_files(str(folder)), auto.from_config, config, str(folder))
     model, report = auto.from_pretrained(folder, use_safetensors=True, output_loading_info=True, **safe)
     if report["missing_keys"]:
         raise ValueError(f"weights are missing: {sorted(report['missing_keys'])[:3]}")

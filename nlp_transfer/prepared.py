@@ -97,7 +97,8 @@ def prepare(config: RunConfig) -> Prepared:
     loaded = task.build(source, splits.train, frozen=config.strategy.kind == "frozen")
     tokenizers = Tokenizers(source.tokenizer, loaded.target_tokenizer)
     positions = count_positions(find_encoder(loaded.model).module)
-    source.tokenizer.model_max_length = min(positions, getattr(config.task, "max_length", positions))  # and is saved so
+    most = getattr(config.task, "max_length", source.tokenizer.model_max_length)
+    source.tokenizer.model_max_length = min(positions, most)  # and is saved so
     encoded = {name: task.encode(rows, tokenizers, training=name == "train") for name, rows in rows_of(splits).items()}
     return Prepared(config, task, splits, source, loaded, tokenizers, encoded)
 

@@ -135,7 +135,7 @@ def subject(
         metrics=metrics,
         environment=read(run / "environment.json"),
         model=read(run / "model" / "config.json"),
-        name=repo.rpartition("/")[2] if repo else run.name,
+        name=(repo or run.name).rpartition("/")[2],
         repo=repo,
         licence=licence or metrics["provenance"]["licence"],
         adapter_only=adapter_only,

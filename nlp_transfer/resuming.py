@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from nlp_transfer.checkpointing import Checkpoint, load_checkpoint, newest_checkpoint, save_checkpoint
 from nlp_transfer.errors import ConfigError, TrainingError
-from nlp_transfer.sharding import alike, whole
+from nlp_transfer.sharding import gather, place_like
 
 log = logging.getLogger(__name__)
 CHECKPOINTS = "checkpoints"
@@ -84,7 +84,7 @@ def ungroup(name: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def optimizer_state(optimizer: torch.optim.Optimizer, trained: Mapping[str, nn.Parameter]) -> dict[str, Tensor]:
     """AdamW's moments and step counts, by parameter name and kind."""
     return {
-        f"{name}/{kind}": whole(tensor.detach()).cpu()
+        f"{name}/{kind}": gather(tensor.detach()).cpu()
         for name, parameter in trained.items()
         for kind, tensor in optimizer.state[parameter].items()
     }
@@ -96,7 +96,7 @@ def load_optimizer_state(
     """Give the optimizer its moments back."""
     for key, tensor in state.items():
         name, _, kind = key.rpartition("/")
-        optimizer.state[trained[name]][kind] = alike(tensor, trained[name].detach())
+        optimizer.state[trained[name]][kind] = place_like(tensor, trained[name].detach())
 
 
 def random_state() -> dict[str, Tensor]:

@@ -15,7 +15,7 @@ from accelerate.state import PartialState
 from accelerate.utils import broadcast_object_list
 
 from nlp_transfer.config import RunConfig, load_config, render
-from nlp_transfer.errors import ConfigError, StoppedError, TrainingError
+from nlp_transfer.errors import ConfigError, ExhaustedError, StoppedError, TrainingError
 from nlp_transfer.fitting import make_accelerator, open_checkpoints, train
 from nlp_transfer.folders import make_folder, resumable
 from nlp_transfer.layout import FINISHED
@@ -90,7 +90,7 @@ def run_in(folder: Path, config: RunConfig, named: Path | None = None, *, progre
     except (RuntimeError, MemoryError) as error:
         if not out_of_memory(error):
             raise
-        raise TrainingError(f"out of memory; try {WAYS_OUT}") from error
+        raise ExhaustedError(f"out of memory; try {WAYS_OUT}") from error
 
 
 def _values(config: RunConfig) -> dict[str, Any]:

@@ -4,9 +4,9 @@ import re
 from collections.abc import Sequence
 
 CLOSING = "\"'”’»)\\]）」』】"
-WHOLE = "。！？｡।॥؟۔።။។"  # end a sentence wherever they stand: Chinese, Devanagari, Arabic, Ethiopic, Burmese, Khmer
+ANYWHERE = "。！？｡।॥؟۔።။។"  # end a sentence without a space: Chinese, Hindi, Arabic, Amharic, Burmese, Khmer
 END = re.compile(  # a run of marks is looked at once, from its start: time grows with the length of the text
-    rf"(?<![.!?…])[.!?…]++[{CLOSING}]*+(?=\s)|[{WHOLE}]+[{CLOSING}]*|\n\s*\n"
+    rf"(?<![.!?…])[.!?…]++[{CLOSING}]*+(?=\s)|[{ANYWHERE}]+[{CLOSING}]*|\n\s*\n"
 )
 # A dot behind these ends no sentence. "etc." is not among them: it often stands last.
 ABBREVIATION = re.compile(
@@ -55,7 +55,7 @@ def join_sentences(sentences: Sequence[str]) -> str:
 
 def _ends(before: str, following: str, *, cased: bool) -> bool:
     """Whether a sentence ends between what stands before, the mark included, and the next letter or digit."""
-    if before[-1] not in f"!?{WHOLE}\n" and cased and following.islower():
+    if before[-1] not in f"!?{ANYWHERE}\n" and cased and following.islower():
         return False
     if NUMBER.search(before) and following.isdigit():
         return False

@@ -14,7 +14,7 @@ from torch.distributed.tensor import DTensor, distribute_tensor
 
 from nlp_transfer.errors import ConfigError
 
-ASIDE = ("_full", "_layer")  # where a part keeps what it works without for now
+ASIDE = ("_full", "_layer")  # the whole tables of a restricted StaticModel; the layer that a replay took out
 REFUSED = {  # what `accelerate launch` tells its processes -> the way out
     "ACCELERATE_USE_DEEPSPEED": "DeepSpeed is not supported; use distributed_type: FSDP with fsdp_version: 2",
     "ACCELERATE_USE_MEGATRON_LM": "Megatron-LM is not supported; use distributed_type: FSDP with fsdp_version: 2",
@@ -83,16 +83,16 @@ def collect(twin: nn.Module, model: nn.Module, moving: Collection[str]) -> nn.Mo
         with torch.no_grad():
             for name, value in twin.state_dict().items():
                 if name not in resting:
-                    own[name].copy_(whole(value))
+                    own[name].copy_(gather(value))
     return model
 
 
-def whole(tensor: Tensor) -> Tensor:
+def gather(tensor: Tensor) -> Tensor:
     """All of a tensor; where it is shared out, every process must ask."""
     return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
 
 
-def alike(tensor: Tensor, other: Tensor) -> Tensor:
+def place_like(tensor: Tensor, other: Tensor) -> Tensor:
     """A tensor that every process has whole, placed as another one is, and if their shapes agree shared out like it."""
     tensor = tensor.to(other.device)
     if isinstance(other, DTensor) and tensor.shape == other.shape:

@@ -11,9 +11,9 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from nlp_transfer.errors import TrainingError
+from nlp_transfer.errors import ExhaustedError, TrainingError
 from nlp_transfer.memory import WAYS_OUT, out_of_memory, release
-from nlp_transfer.sharding import whole
+from nlp_transfer.sharding import gather
 from nlp_transfer.task import Task
 from nlp_transfer.units import Units
 
@@ -34,7 +34,7 @@ class Stepper:
         """Leave the gradient of the batch's mean loss in the parameters; returns the share of this process in the mean.
 
         Raises:
-            TrainingError: there is no memory for one example at a time, or one of several processes has too little.
+            ExhaustedError: there is no memory for one example at a time, or one of several processes has too little.
         """
         share = units[self.accelerator.process_index :: self.accelerator.num_processes]
         while True:
@@ -49,9 +49,9 @@ class Stepper:
 
     def _cut_smaller(self, share: int) -> None:
         if self.accelerator.num_processes > 1:  # the others wait in the exchange of gradients and cannot start again
-            raise TrainingError(f"out of memory in one of several processes; try training.accumulation, {WAYS_OUT}")
+            raise ExhaustedError(f"out of memory in one of several processes; try training.accumulation, {WAYS_OUT}")
         if self.pieces >= share:
-            raise TrainingError(f"out of memory with one example at a time; try {WAYS_OUT}")
+            raise ExhaustedError(f"out of memory with one example at a time; try {WAYS_OUT}")
         self.pieces *= 2
         log.warning(
             "out of memory: batches are now cut in %d passes of at most %d; what is learned stays the same",
@@ -102,7 +102,7 @@ class Watch:
 
     def add(self, loss: Tensor, norm: Any, step: int, rate: float) -> bool:
         """Note a step; returns whether it is time to look."""
-        there = torch.as_tensor(0.0 if norm is None else whole(norm), device=loss.device, dtype=loss.dtype)
+        there = torch.as_tensor(0.0 if norm is None else gather(norm), device=loss.device, dtype=loss.dtype)
         self._seen.append((torch.stack([loss, there]), step, rate))
         return len(self._seen) >= self._most
 

@@ -3,10 +3,9 @@
 import contextlib
 import os
 import sys
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from nlp_transfer.errors import ConfigError
 
@@ -17,14 +16,6 @@ def is_real(stream: IO[str]) -> bool:
         return stream.fileno() >= 0
     except OSError:
         return False
-
-
-def counted(texts: Iterator[Any], count: Counter[str]) -> Iterator[Any]:
-    """Hand texts on, counting all and the empty ones: they get an answer like any other."""
-    for text in texts:
-        count["all"] += 1
-        count["empty"] += not "".join(text).strip()
-        yield text
 
 
 def check_output(output: Path | None, file: str | None, *, force: bool) -> None:

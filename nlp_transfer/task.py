@@ -83,8 +83,8 @@ class Task(ABC):
 
     @classmethod
     def measured(cls, *scores: Scores) -> list[str]:
-        """Those of `shown` that stand in any of the scores."""
-        return [name for name in cls.shown if any(name in of for of in scores)]
+        """The `shown` scores that at least one of these results has."""
+        return [name for name in cls.shown if any(name in one for one in scores)]
 
     @property
     def input_role(self) -> str:

@@ -5,7 +5,7 @@ import functools
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,6 +75,40 @@ class Settings:
     seed: int
     cache: Path | None
     progress: bool = True
+
+
+@dataclass
+class _Course:
+    """What the steps of one phase have in common.
+
+    Attributes:
+        phase: what moves, how fast and how long.
+        train: what is learned from.
+        live: holds the parameters that move.
+        wrapped: runs the forward passes.
+        optimizer: of what moves.
+        trained: what moves, by name.
+        watch: sees that losses stay finite.
+        save: writes a checkpoint.
+        silent: names that no gradient has reached so far.
+    """
+
+    phase: Phase
+    train: Units
+    live: nn.Module
+    wrapped: nn.Module
+    optimizer: torch.optim.Optimizer
+    trained: Mapping[str, nn.Parameter]
+    watch: Watch
+    save: Callable[[], None]
+    silent: Collection[str]
+
+    def look_for_silence(self, step: int, total: int) -> None:
+        """See in the first steps that the loss reaches all that should move."""
+        if step <= SETTLED:
+            self.silent = without_gradient(self.trained, self.silent)
+        if step == min(SETTLED, total):
+            check_reached(self.silent)
 
 
 @dataclass(frozen=True)
@@ -182,67 +216,64 @@ class Trainer:
     def _epochs(
         self, model: nn.Module, phase: Phase, train: Units, validation: Units, history: History, stepper: Stepper
     ) -> None:
-        settings = self.settings
         live, wrapped = self._distributed(model)
-        optimizer = make_optimizer(live, phase.rates, settings.weight_decay, head=phase.head)
+        optimizer = make_optimizer(live, phase.rates, self.settings.weight_decay, head=phase.head)
         prepared = self.accelerator.prepare_optimizer(optimizer)
         before = fingerprints(live, phase.rates)  # only now: the distributed wrapper copies all parameters once
-        per_epoch = math.ceil(len(train.encoded.inputs) / settings.batch_size)
-        total = per_epoch * phase.epochs
         trained = dict(moving(live, phase.rates))
-        step = per_epoch * (history.epoch - 1) + len(history.losses)
-        watch = Watch(self.accelerator, phase.name)
-        silent = set(trained) if step < SETTLED else set()
         self._continue(optimizer, trained, stepper)
 
         def save() -> None:
             self._save(collect(live, model, phase.rates), history, stepper, optimizer, trained)
 
+        # Without a scaler the wrapper adds nothing but a search for another package, at every step.
+        stepping = prepared if self.accelerator.scaler else optimizer
+        watch = Watch(self.accelerator, phase.name)
+        course = _Course(phase, train, live, wrapped, stepping, trained, watch, save, silent=set(trained))
         while history.epoch <= phase.epochs:
             self._heed(save, history, stepper)
             started = time.perf_counter()
-            train_mode(live)
             make_room(live, model)
-            batches = plan(self.train.lengths, settings.batch_size, seed=settings.seed, epoch=len(history.epochs))
-            left = batches[len(history.losses) :]
-            for units in self._progress(left, f"{phase.name} {history.epoch}/{phase.epochs}"):
-                rate = set_rates(optimizer, step, total, phase)
-                loss = stepper.gradients(wrapped, train, units)
-                norm = self.accelerator.clip_grad_norm_(list(trained.values()), settings.clip)
-                loss, wish = stepper.agree(loss, self._wish(history.steps + 1))
-                if watch.add(loss, norm, history.steps + 1, rate):
-                    history.losses += watch.look(self._last_good())
-                # Without a scaler the wrapper adds nothing but a search for another package, at every step.
-                (prepared if self.accelerator.scaler else optimizer).step()
-                step += 1
-                silent = without_gradient(trained, silent)
-                if step == min(SETTLED, total):
-                    check_reached(silent)
-                prepared.zero_grad()
-                history.steps += 1
-                if wish:
-                    history.losses += watch.look(self._last_good())
-                    save()
-                if wish > 1:
-                    raise stop(wish, history.steps)
-            history.losses += watch.look(self._last_good())
-            rate = set_rates(optimizer, step - 1, total, phase)
-            facts = {"epoch": history.epoch, "loss": float(np.mean(history.losses)), "learning_rate": rate}
-            history.losses = []
-            self._judge(
-                collect(live, model.to(self.accelerator.device), phase.rates),
-                phase,
-                validation,
-                history,
-                facts,
-                started,
-            )
+            facts = self._epoch(course, history, stepper)
+            collect(live, model.to(self.accelerator.device), phase.rates)
+            self._judge(model, phase, validation, history, facts, started)
             history.epoch += 1
-            if settings.patience and history.waited >= settings.patience:
+            if self.settings.patience and history.waited >= self.settings.patience:
                 log.info("no better validation for %d epochs: stopping phase '%s'", history.waited, phase.name)
                 break
         check_rested(live, before)
         self.accelerator.unwrap_model(wrapped, keep_fp32_wrapper=False)
+
+    def _epoch(self, course: _Course, history: History, stepper: Stepper) -> dict[str, Any]:
+        """Make the steps that are left of an epoch; returns its number, mean loss and last learning rate."""
+        settings, phase, optimizer, watch = self.settings, course.phase, course.optimizer, course.watch
+        per_epoch = math.ceil(len(course.train.encoded.inputs) / settings.batch_size)
+        done, total = per_epoch * (history.epoch - 1), per_epoch * phase.epochs
+        train_mode(course.live)
+        batches = plan(self.train.lengths, settings.batch_size, seed=settings.seed, epoch=len(history.epochs))
+        left = batches[len(history.losses) :]
+        progress = self._progress(left, f"{phase.name} {history.epoch}/{phase.epochs}")
+        for step, units in enumerate(progress, done + len(history.losses)):
+            rate = set_rates(optimizer, step, total, phase)
+            loss = stepper.gradients(course.wrapped, course.train, units)
+            norm = self.accelerator.clip_grad_norm_(list(course.trained.values()), settings.clip)
+            loss, wish = stepper.agree(loss, self._wish(history.steps + 1))
+            if watch.add(loss, norm, history.steps + 1, rate):
+                history.losses += watch.look(self._last_good())
+            optimizer.step()
+            course.look_for_silence(step + 1, total)
+            optimizer.zero_grad()
+            history.steps += 1
+            if wish:
+                history.losses += watch.look(self._last_good())
+                course.save()
+            if wish > 1:
+                raise stop(wish, history.steps)
+        history.losses += watch.look(self._last_good())
+        rate = set_rates(optimizer, done + per_epoch - 1, total, phase)
+        facts = {"epoch": history.epoch, "loss": float(np.mean(history.losses)), "learning_rate": rate}
+        history.losses = []
+        return facts
 
     def _distributed(self, model: nn.Module) -> tuple[nn.Module, nn.Module]:
         """What holds the parameters that move, the model or a sharded twin of it, and what runs its steps."""

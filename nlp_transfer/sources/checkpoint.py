@@ -24,7 +24,7 @@ from nlp_transfer.errors import SourceError, suggest
 from nlp_transfer.modeling import pooled, sentence_scorer, static
 from nlp_transfer.network import hub_reachable
 from nlp_transfer.sources.bundled import BUNDLED
-from nlp_transfer.sources.shapes import refuse_misshapen
+from nlp_transfer.sources.shapes import refuse_misshapen, weight_files
 from nlp_transfer.sources.vector_store import DESCRIPTION
 
 T = TypeVar("T")
@@ -170,29 +170,26 @@ class Checkpoint:
             SourceError: weights missing, malformed, mismatched, not finite, or not safetensors.
         """
         config = self.config.__class__.from_dict({**self.config.to_dict(), **settings})
-        if not self.scratch:
-            what = f"Checkpoint '{self.name}'"
-            self._attempt(
-                lambda: refuse_misshapen(self.location, auto.from_config, config, what, **self._place()), "model"
-            )
-        shape = self._attempt(lambda: auto.from_config(config), "model")
-        prefix = f"{shape.base_model_prefix}."
         if self.scratch:
-            pretrained = {id(parameter) for parameter in shape.base_model.parameters()}
-            head = {name for name, parameter in shape.named_parameters() if id(parameter) not in pretrained}
-            return LoadedModel(shape.float(), frozenset(head))
-        del shape
+            fresh = self._attempt(lambda: auto.from_config(config), "model")
+            encoder = {id(parameter) for parameter in fresh.base_model.parameters()}
+            head = {name for name, parameter in fresh.named_parameters() if id(parameter) not in encoder}
+            return LoadedModel(fresh.float(), frozenset(head))
+        what, place = f"Checkpoint '{self.name}'", self._place()
+        self._attempt(
+            lambda: refuse_misshapen(weight_files(self.location, **place), auto.from_config, config, what), "model"
+        )
         # A head made for other labels has another shape; it is drawn anew. `_check` refuses all other mismatches.
         wanted = {"dtype": torch.float32, "use_safetensors": True, "ignore_mismatched_sizes": True}
         model, report = self._load(auto, "model", config=config, output_loading_info=True, **wanted)
         misfits = {key if isinstance(key, str) else key[0] for key in report["mismatched_keys"]}
         missing = set(report["missing_keys"]) - misfits
-        self._check(model, missing, misfits, prefix)
+        self._check(model, missing, misfits)
         names = {name for name, _ in model.named_parameters()}
         return LoadedModel(model, frozenset((missing | misfits) & names))
 
-    def _check(self, model: PreTrainedModel, missing: set[str], misfits: set[str], prefix: str) -> None:
-        within = "" if model.base_model is model else prefix
+    def _check(self, model: PreTrainedModel, missing: set[str], misfits: set[str]) -> None:
+        within = "" if model.base_model is model else f"{model.base_model_prefix}."
         if misshapen := sorted(name for name in misfits if name.startswith(within)):
             raise SourceError(
                 f"Checkpoint '{self.name}': weights of another shape than config.json says: {_few(misshapen)}"

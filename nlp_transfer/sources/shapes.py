@@ -1,8 +1,8 @@
 """What a configuration promises, held against what the weights files say of themselves, before memory is asked for."""
 
+import functools
 import json
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,22 +18,21 @@ DEEP = 1000  # layers: with more even a model without memory takes long to build
 
 
 def refuse_misshapen(
-    place: str, build: Callable[[PretrainedConfig], PreTrainedModel], config: PretrainedConfig, what: str, **hub: Any
+    files: Iterable[str], build: Callable[[PretrainedConfig], PreTrainedModel], config: PretrainedConfig, what: str
 ) -> None:
     """Refuse weights, but those of a head, whose shape is not that of the model.
 
     Args:
-        place: folder or Hub id.
+        files: of weights.
         build: makes the model of a configuration.
         config: what is promised.
         what: is loaded, for the message.
-        hub: the revision, and whether the cache must do.
 
     Raises:
         SourceError: naming the first such tensor and both shapes, or more layers than there are weights.
     """
-    stored = {name: shape for path in _files(place, **hub) for name, shape in _shapes(path).items()}
-    layers = max(map(int, re.findall(r'layers": (\d+)', config.to_json_string())), default=0)  # also of its parts
+    stored = {name: shape for file in files for name, shape in _shapes(file).items()}
+    layers = max(_layers(config.to_dict()), default=0)
     if layers > max(DEEP, len(stored)):
         raise SourceError(f"{what}: config.json says {layers} layers, its weights are {len(stored)} tensors")
     with torch.device("meta"):
@@ -47,17 +46,27 @@ def refuse_misshapen(
             )
 
 
-def _files(place: str, **hub: Any) -> list[str]:
-    """The weights files, fetched where need be; none where that fails, which loading will explain."""
+def weight_files(place: str, *, revision: str | None = None, local_files_only: bool = True) -> list[str]:
+    """The weights of a folder or Hub id, fetched where need be; none where that fails, which loading will explain."""
+    find = functools.partial(cached_file, place, revision=revision, local_files_only=local_files_only)
     try:
-        return [str(cached_file(place, WEIGHTS, **hub))]
+        return [str(find(WEIGHTS))]
     except OSError:
         pass
     try:
-        index = json.loads(Path(str(cached_file(place, INDEX, **hub))).read_text(encoding="utf-8"))
-        return [str(cached_file(place, name, **hub)) for name in sorted(set(index["weight_map"].values()))]
+        index = json.loads(Path(str(find(INDEX))).read_text(encoding="utf-8"))
+        return [str(find(name)) for name in sorted(set(index["weight_map"].values()))]
     except (OSError, ValueError, KeyError):
         return []
+
+
+def _layers(values: Mapping[str, Any]) -> Iterator[int]:
+    """Every number of layers of a configuration and its parts: `num_hidden_layers`, `encoder_layers`, `n_layer` ..."""
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _layers(value)
+        elif isinstance(value, int) and key.endswith(("layers", "layer")):
+            yield value
 
 
 def _shapes(path: str) -> dict[str, list[int]]:

@@ -79,13 +79,13 @@ def _depth(inner: str, layers: Layers | None) -> int:
     return 0
 
 
-def count_positions(module: nn.Module) -> int:
+def count_positions(model: nn.Module) -> int:
     """Tokens that an encoder or a decoder has learned positions for; RoBERTa and BART count from behind some."""
     tables = [
         module.num_embeddings
         - (0 if module.padding_idx is None else module.padding_idx + 1)
         - getattr(module, "offset", 0)
-        for name, module in module.named_modules()
+        for name, module in model.named_modules()
         if name.endswith(("position_embeddings", "embed_positions")) and isinstance(module, nn.Embedding)
     ]
     return min(tables, default=2**31)

@@ -91,7 +91,7 @@ class Translation(nt.Task):
         return [{"translation": text if source.strip() else ""} for text, source in said]
 
     def score(self, predictions: "Sequence[Prediction]", rows: "Dataset") -> "Scores":
-        """Corpus BLEU and chrF with their signatures."""
+        """Corpus BLEU and chrF, TER on request, with their signatures."""
         return nt.translation_scores(_texts(predictions), rows["target"][:], ter=self.options.ter)
 
     def hits(self, predictions: "Sequence[Prediction]", rows: "Dataset") -> list[float]:

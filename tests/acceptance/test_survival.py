@@ -209,12 +209,12 @@ def in_features(monkeypatch):
     original = features._activations
     monkeypatch.setattr(features, "BUDGET", 128)
 
-    def arrange(number, skip=0):
+    def arrange(number):
         count = []
 
         def activations(*arguments):
             count.append(1)
-            if len(count) == skip + 2:
+            if len(count) == 2:
                 os.kill(os.getpid(), number)
             return original(*arguments)
 
@@ -892,19 +892,28 @@ def test_out_of_memory_with_one_example_is_an_error_with_ways_out(place, tmp_pat
         run(config(place, "full", "table"), tmp_path / "run")
 
 
-def test_a_command_that_runs_out_of_memory_ends_without_what_libraries_do_at_exit():
-    code = """
+@pytest.mark.parametrize(
+    ("failing", "said"),
+    [
+        ("bytearray(1 << 60)", "out of memory; try a smaller training.batch_size or task.max_length"),
+        ("Stepper(Accelerator(), None, 8, 0.0)._cut_smaller(8)", "out of memory with one example at a time; try "),
+    ],
+)
+def test_a_command_that_runs_out_of_memory_ends_without_what_libraries_do_at_exit(failing, said):
+    code = f"""
 import atexit, os, sys
+from accelerate import Accelerator
 from nlp_transfer import __main__, cli
+from nlp_transfer.stepping import Stepper
 atexit.register(os.abort)  # as some do that find no memory to end with
 print("kept")
 sys.argv = ["nlp-transfer", "schema"]
-cli.app = lambda **_: bytearray(1 << 60)
+cli.app = lambda **_: {failing}
 __main__.main()
 """
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False)
-    assert (said.returncode, said.stdout) == (5, "kept\n")
-    assert said.stderr == "error: out of memory; try a smaller training.batch_size or task.max_length\n"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert (ended.returncode, ended.stdout) == (5, "kept\n")
+    assert ended.stderr.startswith(f"error: {said}")
 
 
 def test_recomputing_activations_runs_layers_twice_and_changes_no_weight(place, tmp_path, monkeypatch):

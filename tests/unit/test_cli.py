@@ -235,7 +235,7 @@ def test_predict_reads_lines_on_standard_input_in_order(command, finished):
     [
         ("good film\n", ""),
         ("good film\n\n", "warning: 1 of 2 texts are empty\n"),
-        ("good " * 40 + "\nbad\n", "warning: 1 of 2 texts are longer than task.max_length and were cut\n"),
+        ("good " * 40 + "\nbad\n", "warning: 1 of 2 texts are too long and were cut\n"),
         ("", "warning: no text was given\n"),
     ],
 )

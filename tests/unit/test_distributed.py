@@ -143,9 +143,9 @@ except StoppedError as stopped:
 """
 
 
-def launched(name="eight_gpus_sharded"):
+def launched():
     """What `accelerate launch` tells its processes of sharding."""
-    file = str(ROOT / "configs" / "accelerate" / f"{name}.yaml")
+    file = str(ROOT / "configs" / "accelerate" / "eight_gpus_sharded.yaml")
     asked, *_ = _validate_launch_command(launch_command_parser().parse_args(["--config_file", file, "-m", "any"]))
     told = prepare_multi_gpu_env(asked)
     return {name: value for name, value in told.items() if "FSDP" in name}

@@ -1,5 +1,6 @@
 """Texts in, predictions out, in input order and as they stream."""
 
+import dataclasses
 import json
 import math
 import os
@@ -94,9 +95,10 @@ def test_what_is_no_text_is_refused_by_its_number(predictor, given, said):
 
 
 def test_texts_that_are_cut_are_counted(predictor):
-    before = predictor.truncated
-    predictor.predict(["good " * 1000, "good"])
-    assert predictor.truncated == before + 1
+    before = dataclasses.replace(predictor.seen)
+    predictor.predict(["good " * 1000, "good", " "])
+    after = predictor.seen
+    assert (after.texts, after.empty, after.truncated) == (before.texts + 3, before.empty + 1, before.truncated + 1)
 
 
 def test_no_texts_give_no_predictions(predictor):

@@ -28,6 +28,7 @@ from nlp_transfer.parameters import freeze
 from nlp_transfer.prediction import Predictor, load_model
 from nlp_transfer.saving import save_model
 from nlp_transfer.sources import load_source
+from nlp_transfer.task import Tokenizers
 from nlp_transfer.units import TokenUnits
 from nlp_transfer_tasks.translation import Translation, TranslationOptions
 
@@ -340,6 +341,15 @@ def test_a_target_tokenizer_that_drops_accents_is_warned_of(tmp_path):
     run = training(checkpoint(tmp_path / "encoder"), {"kind": "full"}, task, data)
     warnings = task.encode(data, run.tokenizers, training=True).warnings
     assert any("33% of the target words" in one and "drops accents or marks (fíne)" in one for one in warnings)
+
+
+def test_a_target_tokenizer_that_sets_characters_apart_loses_none(tmp_path):
+    run = training(make("bag", tmp_path), {"kind": "full"})
+    chinese = Dataset.from_dict({"source": ["the film"], "target": ["我们提出一种方法"]})
+    apart = tokenizer()
+    apart.add_tokens(list("我们提出一种方法"))
+    assert apart.decode(apart(chinese["target"][0])["input_ids"], skip_special_tokens=True) == "我 们 提 出 一 种 方 法"
+    assert run.task.encode(chinese, Tokenizers(run.tokenizers.source, apart), training=True).warnings == ()
 
 
 def test_nothing_is_the_translation_of_nothing(tmp_path):
