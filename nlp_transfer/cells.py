@@ -70,10 +70,11 @@ def column_names(cells: Mapping[str, Any], *, level: int = 1) -> Iterator[str]:
 def missing_column(place: str, column: str, available: Iterable[str], *, way: str = MAPPED) -> DataError:
     """Say which columns there are, which is nearest, and how to name the right one."""
     # A key in JSON may hold half a character, which no terminal can print.
-    printable = [" ".join(name.encode("utf-8", "backslashreplace").decode().split()) for name in available]
+    found = list(available)
+    printable = [" ".join(name.encode("utf-8", "backslashreplace").decode().split()) for name in found]
     names = [name if len(name) <= 40 else f"{name[:37]}..." for name in printable]
     hint = ""
-    if len(names) == 1 and any(mark in names[0] for mark in ";\t|"):
+    if len(found) == 1 and any(mark in found[0] for mark in ",;\t|"):
         hint = " The file seems to use another delimiter: .csv wants commas, .tsv wants tabs."
     return DataError(f"{place}: no column '{column}'. {suggest(column, names)} {way}{hint}")
 

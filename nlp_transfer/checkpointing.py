@@ -78,7 +78,7 @@ def save_checkpoint(
 def _write(folder: Path, values: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
     (folder / VALUES).write_text(json.dumps(values, allow_nan=False), encoding="utf-8")
     save_file(dict(tensors), folder / TENSORS)
-    files = {name: _digest(folder / name) for name in (VALUES, TENSORS)}
+    files = {name: sha256(folder / name) for name in (VALUES, TENSORS)}
     (folder / MANIFEST).write_text(json.dumps({"format": FORMAT, "sha256": files}), encoding="utf-8")
     for path in (*folder.iterdir(), folder):
         flush(path)
@@ -93,7 +93,8 @@ def flush(path: Path) -> None:
         os.close(descriptor)
 
 
-def _digest(path: Path) -> str:
+def sha256(path: Path) -> str:
+    """The sha256 of a file, in hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -136,7 +137,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         file = path / name
         if not file.is_file():
             raise CheckpointError(f"{file}: missing")
-        if _digest(file) != digest:
+        if sha256(file) != digest:
             raise CheckpointError(f"{file}: damaged or cut short: it is not what was written")
     return Checkpoint(path, json.loads((path / VALUES).read_bytes()), load_file(path / TENSORS))
 

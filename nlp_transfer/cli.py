@@ -6,6 +6,7 @@ nlp-transfer run configs/sentiment/minilm_frozen.yaml training.seed=1
 import json
 import logging
 import os
+import re
 import signal
 import sys
 from pathlib import Path
@@ -16,6 +17,8 @@ import typer
 from nlp_transfer.errors import ConfigError, TransferError, suggest
 from nlp_transfer.streams import check_output, is_real, named_columns, open_sink, refuse_table
 from nlp_transfer.yamlfile import parse_yaml, refuse_token
+
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # characters that a terminal would obey
 
 # Imports of the library stand inside the commands: `--help` must not load torch.
 app = typer.Typer(
@@ -57,8 +60,11 @@ def run(
 
     _refuse_early(config, overrides)
     result = nlp_transfer.run(config, overrides or (), output=output, resume=resume)
-    typer.echo(result.summary)
-    typer.echo(f"run folder: {result.folder}")
+    from nlp_transfer.sharing import speaks_for_all
+
+    if speaks_for_all():
+        typer.echo(result.summary)
+        typer.echo(f"run folder: {result.folder}")
 
 
 @app.command()
@@ -90,6 +96,10 @@ def compare(
     for config in configs:
         _refuse_early(config, override)
     result = nlp_transfer.compare(configs, override or (), output=output, resume=resume)
+    from nlp_transfer.sharing import speaks_for_all
+
+    if not speaks_for_all():
+        return
     console = Console(width=None if sys.stdout.isatty() else 160)
     console.print(result.table)
     for sentence in result.verdicts:
@@ -338,7 +348,7 @@ def _fail(message: str, code: int, *, debug: bool) -> None:
         import traceback
 
         traceback.print_exc()
-    print(f"error: {message}", file=sys.stderr)
+    print(f"error: {CONTROL.sub(lambda one: ascii(one[0])[1:-1], message)}", file=sys.stderr)
     sys.exit(code)
 
 

@@ -167,7 +167,7 @@ class TrainingConfig(Section):
     tracker: Literal["none", "tensorboard", "trackio"] = Field(
         "none", description="Where else to write the scores; history.jsonl always has them."
     )
-    threads: Positive | None = Field(None, description="CPU threads; by default the usable cores.")
+    threads: int | None = Field(None, ge=1, le=1024, description="CPU threads; by default the usable cores.")
 
 
 def _task_options(value: Any, handler: Any) -> TaskOptions:

@@ -93,6 +93,9 @@ def _refuse_contents(folder: Path, left: Collection[str]) -> None:
         what = "a finished run"
     elif "config.yaml" in held:
         what, way_out = "an unfinished run", f"go on with --resume {folder}, or {way_out}"
+    elif CHECKPOINTS in held:
+        what = "checkpoints of a run, but not its config.yaml"
+        way_out = f"put that back to go on with --resume {folder}, or {way_out}"
     raise ConfigError(f"output folder {folder} holds {what}; {way_out}")
 
 

@@ -12,6 +12,14 @@ from typing import IO, cast
 
 from nlp_transfer.errors import DataError
 
+OTHERS = (  # encodings by their byte-order marks, of which one begins with another
+    ("UTF-32", codecs.BOM_UTF32_LE),
+    ("UTF-32", codecs.BOM_UTF32_BE),
+    ("UTF-16", codecs.BOM_UTF16_LE),
+    ("UTF-16", codecs.BOM_UTF16_BE),
+)
+GZIP = b"\x1f\x8b"
+
 
 def locate(place: str) -> Path | None:
     """The file or folder that a user named, if it is there."""
@@ -85,11 +93,13 @@ def decoded(stream: Iterable[bytes], name: str) -> Iterator[tuple[int, str]]:
         for number, raw in enumerate(stream, 1):
             line = raw.removesuffix(b"\n").removesuffix(b"\r")
             if number == 1:
-                if line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-                    raise DataError(f"{name}:1: the file is UTF-16; convert it: iconv -f UTF-16 -t UTF-8")
+                if other := next((one for one, mark in OTHERS if line.startswith(mark)), None):
+                    raise DataError(f"{name}:1: the file is {other}; convert it: iconv -f {other} -t UTF-8")
+                if line.startswith(GZIP):
+                    raise DataError(f"{name}:1: the file is packed by gzip; let its name end in .gz")
                 line = line.removeprefix(codecs.BOM_UTF8)
             if b"\0" in line:
-                raise DataError(f"{name}:{number}: a NUL byte; the file is damaged or not text. Remove it")
+                raise DataError(f"{name}:{number}: a NUL byte; the file is damaged, not text, or UTF-16 without a mark")
             yield number, line.decode("utf-8")
     except UnicodeDecodeError as error:
         byte = error.object[error.start]
@@ -97,5 +107,7 @@ def decoded(stream: Iterable[bytes], name: str) -> Iterator[tuple[int, str]]:
             f"{name}:{number}: byte 0x{byte:02x} at position {error.start + 1} is not UTF-8; "
             "if the file is Latin-1, convert it: iconv -f LATIN1 -t UTF-8"
         ) from None
+    except gzip.BadGzipFile:
+        raise DataError(f"{name}: is not packed by gzip, or damaged; a plain file's name must not end in .gz") from None
     except (EOFError, OSError, zlib.error) as error:
         raise DataError(f"{name}: cannot be read after line {number}: {error}") from None

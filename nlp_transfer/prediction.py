@@ -20,6 +20,7 @@ from nlp_transfer.evaluation import infer
 from nlp_transfer.layout import ADAPTER, FINISHED, TARGET
 from nlp_transfer.network import find_run
 from nlp_transfer.pairs import open_target
+from nlp_transfer.saving import weights_digests
 from nlp_transfer.sources import BUNDLED, load_source
 from nlp_transfer.sources.checkpoint import find_damage, quietly, refuse_nonfinite
 from nlp_transfer.sources.shapes import refuse_misshapen, weight_files
@@ -164,9 +165,23 @@ def open_run(root: Path) -> Predictor:
         return _loaded(root, lambda: _open_adapter(root, config))
     folder = root if _published(root) else root / "model"
     model, tokenizers = load_model(folder, kind(config.task).auto_class)
+    _refuse_changed(root, folder)
     names = {int(index): name for index, name in (model.config.id2label or {}).items()}
     task = kind(config.task, tuple(names[index] for index in sorted(names)))
     return Predictor(task, model, tokenizers, config.data.columns)
+
+
+def _refuse_changed(root: Path, folder: Path) -> None:
+    """Refuse weights that can be read but are not those that were saved; an unfinished run has not noted them yet."""
+    if not (root / FINISHED).is_file():
+        return
+    metrics = _loaded(root, lambda: json.loads((root / FINISHED).read_text(encoding="utf-8")))
+    now = weights_digests(folder)
+    if changed := [name for name, digest in metrics.get("weights", {}).items() if now.get(name) != digest]:
+        raise CheckpointError(
+            f"{folder / changed[0]}: damaged or exchanged: its sha256 is not the one in {root / FINISHED}; bring the "
+            "file back, or train again"
+        )
 
 
 def _published(root: Path) -> bool:

@@ -30,8 +30,9 @@ from nlp_transfer.resuming import (
     flatten,
     refuse_changes,
 )
-from nlp_transfer.saving import environment, save_model, write_json, write_whole
+from nlp_transfer.saving import environment, save_model, weights_digests, write_json, write_whole
 from nlp_transfer.sharding import check_launch
+from nlp_transfer.sharing import is_alone
 from nlp_transfer.strategies import Plan, save_adapter
 from nlp_transfer.trainable import parameter_counts, trainable_table
 from nlp_transfer.training import flat
@@ -88,6 +89,10 @@ def run_in(folder: Path, config: RunConfig, named: Path | None = None, *, progre
             return combine(config, folder, _run_seeds(config, folder, progress=progress))
         return _run_one(config, folder, named, progress=progress)
     except (RuntimeError, MemoryError) as error:
+        if is_alone(error):
+            raise TrainingError(
+                f"another process has ended, or cannot be reached; go on with the same command and --resume {folder}"
+            ) from error
         if not out_of_memory(error):
             raise
         raise ExhaustedError(f"out of memory; try {WAYS_OUT}") from error
@@ -180,6 +185,7 @@ def _run_one(config: RunConfig, folder: Path, named: Path | None = None, *, prog
         "seed": config.training.seed,
         "precision": accelerator.mixed_precision.replace("no", "fp32"),
         "steps": history.steps,
+        "weights": weights_digests(folder / "model"),
         **_seen(prepared),
     }
     result = describe(config, folder, metrics, hits)

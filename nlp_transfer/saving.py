@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from transformers import PretrainedConfig, PreTrainedModel
 
-from nlp_transfer.checkpointing import flush
+from nlp_transfer.checkpointing import flush, sha256
 from nlp_transfer.errors import TrainingError
 from nlp_transfer.layout import MODELLING, TARGET
 from nlp_transfer.modeling.pooled import PooledConfig
@@ -65,6 +65,11 @@ def save_model(model: PreTrainedModel, tokenizers: Tokenizers, folder: Path) -> 
     if type(config) in AUTO_MAPS or isinstance(config, StaticConfig) or isinstance(tokenizers.source, StaticTokenizer):
         for file in MODELLING:
             shutil.copy(file, folder / file.name)
+
+
+def weights_digests(folder: Path) -> dict[str, str]:
+    """The sha256 of each weights file of a saved model, by name."""
+    return {path.name: sha256(path) for path in sorted(folder.glob("*.safetensors"))}
 
 
 def _forget_places(path: Path) -> None:

@@ -12,6 +12,11 @@ Value = TypeVar("Value")
 Part = TypeVar("Part")
 
 
+def speaks_for_all() -> bool:
+    """Whether this process is the one of its job that prints."""
+    return bool(PartialState().is_main_process)
+
+
 def deal(parts: Iterable[Part]) -> list[Part]:
     """Every n-th part, for this one of n processes."""
     state = PartialState()
@@ -23,3 +28,8 @@ def pool(found: Mapping[Key, Value]) -> dict[Key, Value]:
     if PartialState().num_processes == 1:
         return dict(found)
     return {key: value for part in gather_object([dict(found)]) for key, value in part.items()}
+
+
+def is_alone(error: BaseException) -> bool:
+    """Whether an error means that another process has ended; torch says so in words of the library that it uses."""
+    return PartialState().num_processes > 1 and any(name in str(error).lower() for name in ("gloo", "nccl"))

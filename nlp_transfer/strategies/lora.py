@@ -15,6 +15,7 @@ from nlp_transfer.sources import LoadedModel
 from nlp_transfer.strategies.base import Phase, Plan
 from nlp_transfer.strategies.blocks import blocks, find_encoder
 
+NOTHING = "this model has no pretrained linear layer"
 PISSA: Any = "pissa_niter_4"  # the randomised decomposition: seconds where the exact one takes half a minute
 
 
@@ -56,7 +57,10 @@ def lora(
 
     model = loaded.model
     linear, table = _modules(model, loaded.new)
-    chosen = linear if targets == "all-linear" else [name for name in linear if name.endswith(tuple(targets))]
+    wanted = [""] if targets == "all-linear" else targets
+    if unknown := [end for end in wanted if end and not any(name.endswith(end) for name in linear)]:
+        raise ConfigError(f"strategy.targets: no linear layer's name ends in '{unknown[0]}'. {_ends(linear)}")
+    chosen = [name for name in linear if name.endswith(tuple(wanted))]
     if embeddings or (embeddings is None and not linear):
         if any(f"{table}.weight" in names for names in _tied(model)):
             raise ConfigError(
@@ -65,9 +69,7 @@ def lora(
             )
         chosen = [*chosen, table]
     if not chosen:
-        raise ConfigError(
-            f"strategy.targets: no linear layer's name ends in {targets}; there are {', '.join(linear[:8])}"
-        )
+        raise ConfigError(f"strategy.embeddings: {NOTHING}, and without them nothing would be adapted")
     if init == "pissa" and chosen == [table]:
         raise ConfigError("strategy.init: pissa is for linear layers, and here only a table of vectors is adapted")
     owners, tied = _owners(model, loaded.new), _tied(model)
@@ -108,6 +110,11 @@ def _modules(model: PreTrainedModel, new: frozenset[str]) -> tuple[list[str], st
     ]
     words = find_encoder(model).module.get_input_embeddings()
     return linear, next(name for name, module in model.named_modules() if module is words)
+
+
+def _ends(linear: Sequence[str]) -> str:
+    """The last parts of the names of linear layers, for a message."""
+    return f"There are {', '.join(sorted({name.rpartition('.')[2] for name in linear}))}" if linear else NOTHING
 
 
 def _owners(model: nn.Module, new: frozenset[str]) -> list[str]:
@@ -168,6 +175,7 @@ def save_adapter(model: Any, folder: Path, base: str) -> None:
     model.save_pretrained(str(folder), safe_serialization=True, save_embedding_layers=False)
     path = folder / "adapter_config.json"
     values = json.loads(path.read_text(encoding="utf-8"))
+    values["target_modules"] = sorted(values["target_modules"])  # peft holds a set
     values["base_model_name_or_path"] = Path(base).name if Path(base).exists() else base
     path.write_text(json.dumps(values, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     shutil.copymode(path, folder / "adapter_model.safetensors")  # safetensors leaves it readable by nobody else

@@ -1,5 +1,7 @@
 """Promises 14 to 20: hostile data, one row a case, each answered by one line that names the place and the way out."""
 
+import gzip
+
 import pytest
 from faults import CONFIG, case, gz, parquet, po, refused, tmx, write
 
@@ -26,6 +28,8 @@ SENTIMENT = {
     "latin-1": case("a.csv", HEAD + GOOD + b"caf\xe9,a\n", "a.csv:32: ", "byte 0xe9 at position 4 is not UTF-8"),
     "latin-1 in JSON lines": case("a.jsonl", GOOD_JSON + b'{"text": "caf\xe9"}\n', "a.jsonl:31: ", "iconv"),
     "UTF-16": case("a.csv", "text,label\n".encode("utf-16"), "a.csv:1: ", "UTF-16"),
+    "UTF-32": case("a.csv", "text,label\n".encode("utf-32"), "a.csv:1: ", "iconv -f UTF-32"),
+    "gzip by another name": case("a.csv", gzip.compress(HEAD + GOOD), "a.csv:1: ", "let its name end in .gz"),
     "lone surrogate": case("a.jsonl", GOOD_JSON + b'{"text": "\\ud83d", "label": 1}', "a.jsonl:31: ", "\\ud83d"),
     "lone surrogate in a label": case("a.jsonl", b'{"text": "a", "label": "\\udc00"}', "a.jsonl:1: ", "\\udc00"),
     "lone surrogate in a key": case("a.jsonl", b'{"te\\ud800": "a", "label": "b"}', "a.jsonl: ", "no column 'text'"),
@@ -45,6 +49,8 @@ SENTIMENT = {
     "no such Parquet column": case("a.parquet", parquet(txt=["a"], label=["b"]), "a.parquet: ", "Did you mean 'txt'?"),
     "column named wrongly": case("a.csv", HEAD + GOOD, "a.csv: no column 'lable'", keys=["data.columns.label=lable"]),
     "another delimiter": case("a.csv", b"text;label\na;b\n", "a.csv: ", "another delimiter"),
+    "tabs for commas": case("a.csv", b"text\tlabel\na\tb\n", "a.csv: ", "another delimiter"),
+    "commas for tabs": case("a.tsv", b"text,label\na,b\n", "a.tsv: ", "another delimiter"),
     "every text empty": case("a.csv", HEAD + b",a\n ,b\n", "a.csv, lines 2, 3: ", "empty text", "(2 of 2 rows)"),
     "every label missing": case("a.csv", HEAD + b"x,\ny,\n", "a.csv, lines 2, 3: ", "missing label", "(2 of 2 rows)"),
     "empty text, not allowed": case(
@@ -61,7 +67,7 @@ SENTIMENT = {
     "group that is no column": case("a.csv", HEAD + GOOD, "a.csv: no column 'g'", "data.group", keys=["data.group=g"]),
     "a limit below the classes": case("a.csv", HEAD + GOOD, "data.limit: 1 rows cannot hold", keys=["data.limit=1"]),
     "damaged gzip": case("a.csv.gz", gz(HEAD + GOOD)[:40], "a.csv.gz: ", "cannot be read after line"),
-    "gzip by name only": case("a.csv.gz", HEAD + GOOD, "a.csv.gz: ", "Not a gzipped file"),
+    "gzip by name only": case("a.csv.gz", HEAD + GOOD, "a.csv.gz: ", "must not end in .gz"),
     "not Parquet": case("a.parquet", b"PAR1 no", "a.parquet: ", "not a readable Parquet file"),
     "Parquet cut short": case("a.parquet", parquet(text=["a"] * 99)[:-9], "a.parquet: ", "not a readable Parquet"),
     "unknown format": case("a.xlsx", b"PK", "a.xlsx: ", "cannot read '.xlsx'"),

@@ -181,6 +181,9 @@ def test_when_one_of_two_processes_is_killed_the_other_ends_and_the_run_can_go_o
     done = torchrun(tmp_path, KILLED, tmp_path / "config.json", tmp_path, "first", sharded=sharded)
     assert done.returncode != 0
     assert time.monotonic() - started < 120
+    assert f"another process has ended, or cannot be reached; go on with the same command and --resume {tmp_path}" in (
+        done.stderr
+    )
     assert newest_checkpoint(tmp_path / "parts" / "checkpoints").values["history"]["steps"] == 4
     done = torchrun(tmp_path, KILLED, tmp_path / "config.json", tmp_path, "second", sharded=sharded)
     assert done.returncode == 0, done.stderr[-3000:]

@@ -127,6 +127,15 @@ def test_a_damaged_run_is_refused_in_one_line_that_names_the_folder(folder, dama
     assert "\n" not in str(caught.value)
 
 
+def test_weights_of_which_one_bit_is_another_are_refused_by_file(folder):
+    path = folder / "model" / "model.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 64
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"model\.safetensors: damaged or exchanged: its sha256 is not"):
+        nlp_transfer.load(folder)
+
+
 def test_a_damaged_configuration_is_refused_with_its_line(folder):
     (folder / "config.yaml").write_text("task: [")
     with pytest.raises(ConfigError, match=r"config\.yaml.*line"):
@@ -207,6 +216,9 @@ def test_a_run_takes_the_first_free_name(tmp_path, monkeypatch):
 def test_an_output_that_holds_something_is_not_written_to(tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(ConfigError, match=r"holds files already; choose another with --output"):
+        make_folder(tmp_path, "x").__enter__()
+    (tmp_path / "checkpoints").mkdir()
+    with pytest.raises(ConfigError, match=r"not its config\.yaml; put that back to go on with --resume"):
         make_folder(tmp_path, "x").__enter__()
     (tmp_path / "metrics.json").write_text("{}")
     with pytest.raises(ConfigError, match=r"holds a finished run"):
