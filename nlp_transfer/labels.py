@@ -8,20 +8,21 @@ from nlp_transfer.errors import DataError, suggest
 from nlp_transfer.rows import RowStream
 
 WHOLE = re.compile(r"[+-]?\d+\.0+")
+INVISIBLE = re.compile("[\u00ad\u200b\u2060\ufeff]")  # a soft hyphen, spaces without width, a byte-order mark
 INTEGER = re.compile(r"[+-]?\d+")
 MOST_LABELS = 1000
 
 
 def clean(label: str) -> str:
-    """Trim spaces, and write `1.0` (an integer column with a blank, saved by a spreadsheet) as `1`."""
-    label = label.strip()
+    """Trim what cannot be seen, and write `1.0` (an integer column with a blank, saved by a spreadsheet) as `1`."""
+    label = INVISIBLE.sub("", label).strip()
     return label.split(".")[0] if WHOLE.fullmatch(label) else label
 
 
 def find_labels(raw: Sequence[str], place: str) -> tuple[dict[str, str], tuple[str, ...], list[str]]:
     """Find the classes of the training rows.
 
-    Spellings that differ by case or outer spaces are one class, named by the commonest of them, unless that would
+    Spellings that differ by case, outer spaces or invisible characters are one class, named by the commonest of them, unless that would
     leave a single class.
 
     Returns:

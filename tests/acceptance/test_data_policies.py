@@ -98,6 +98,7 @@ LABELS = {
     "whole floats": ([0.0, 1.0], "(0 16, 1 16)"),
     "strings": (["b", "a"], "(a 16, b 16)"),
     "stray spaces": (["good ", " bad"], "(bad 16, good 16)"),
+    "characters without width": (["\u200bgood", "bad\ufeff"], "(bad 16, good 16)"),
 }
 
 
