@@ -22,8 +22,8 @@ def clean(label: str) -> str:
 def find_labels(raw: Sequence[str], place: str) -> tuple[dict[str, str], tuple[str, ...], list[str]]:
     """Find the classes of the training rows.
 
-    Spellings that differ by case, outer spaces or invisible characters are one class, named by the commonest of them, unless that would
-    leave a single class.
+    Spellings that differ by case, outer spaces or invisible characters are one class, named by the commonest of them,
+    unless that would leave a single class.
 
     Returns:
         Raw spelling -> label name; the label names in order (integers by value, others by alphabet); warnings.
