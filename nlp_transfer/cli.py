@@ -88,7 +88,10 @@ def compare(
         typer.Option(metavar="auto|DIR", help="Go on with a comparison: `auto` (in --output), or its folder."),
     ] = None,
 ) -> None:
-    """Train several models on the same data; write a table and a plot, and say which won."""
+    """Train several models and say which won.
+
+    They share task and data; a table and a plot stand beside the run folders.
+    """
     from rich.console import Console
 
     import nlp_transfer
@@ -166,7 +169,10 @@ def evaluate(
     data: Annotated[str, typer.Option(metavar="FILE", help="Labelled file; or {COLUMN: FILE, ...}.")],
     column: Columns = None,
 ) -> None:
-    """Score a finished run on another labelled file, beside simple methods on the same rows."""
+    """Score a finished run on another file.
+
+    The file has labels or targets; simple methods are scored on the same rows.
+    """
     import nlp_transfer
     from nlp_transfer.network import find_run
     from nlp_transfer.places import refuse_missing
@@ -194,7 +200,10 @@ def publish(
     no_verify: Annotated[bool, typer.Option("--no-verify", help="Do not read back what was published.")] = False,
     output: Annotated[Path | None, typer.Option(metavar="DIR", help="Of --dry-run; by default RUN/publish.")] = None,
 ) -> None:
-    """Publish a finished run to the Hugging Face Hub; the token comes from HF_TOKEN or `hf auth login`."""
+    """Publish a finished run to the Hub.
+
+    The token comes from HF_TOKEN or `hf auth login`.
+    """
     import nlp_transfer
     from nlp_transfer.network import require_hub
 
@@ -225,7 +234,7 @@ def publish(
 
 @app.command()
 def sources() -> None:
-    """List the bundled sources and the kinds that a path or Hub id may name."""
+    """List bundled sources and supported kinds."""
     import nlp_transfer
 
     for source in nlp_transfer.list_sources():
@@ -235,7 +244,10 @@ def sources() -> None:
 
 @app.command()
 def doctor() -> None:
-    """Describe this machine for a bug report; exit code 5 when something is known to fail."""
+    """Describe this machine for a bug report.
+
+    The exit code is 5 when something is known to fail.
+    """
     import nlp_transfer
 
     found = nlp_transfer.doctor()
