@@ -1,14 +1,12 @@
 """Which parameters move in a phase, their state by name, and the proof that the others rested."""
 
-import contextlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
 import torch
 from torch import Tensor, nn
 
-from nlp_transfer.batching import Encoded
 from nlp_transfer.errors import TrainingError
-from nlp_transfer.modeling.static import StaticModel
+from nlp_transfer.restricting import full_state
 
 
 def freeze(model: nn.Module, rates: Mapping[str, float]) -> None:
@@ -35,36 +33,6 @@ def _rest(module: nn.Module) -> None:
 def moving(model: nn.Module, rates: Mapping[str, float]) -> Iterator[tuple[str, nn.Parameter]]:
     """The named parameters that train, as they are in the model now."""
     return ((name, parameter) for name, parameter in model.named_parameters() if name in rates)
-
-
-@contextlib.contextmanager
-def restricted(model: nn.Module, rates: Mapping[str, float], splits: list[Encoded]) -> Iterator[None]:
-    """While a table of static vectors trains, work on the rows of the run's words only.
-
-    Rows that no text uses get no gradient and no decay, so the result is that of the whole table.
-    """
-    tables = [module for name, module in _statics(model) if any(one.startswith(f"{name}.embeddings.") for one in rates)]
-    used = (
-        {0, 1, *(token for split in splits for unit in split.inputs for token in unit["input_ids"])} if tables else ()
-    )
-    ids = torch.tensor(sorted(used))
-    for table in tables:
-        table.restrict(ids)
-    try:
-        yield
-    finally:
-        for table in tables:
-            table.restore()
-
-
-def _statics(model: nn.Module) -> list[tuple[str, StaticModel]]:
-    return [(name, module) for name, module in model.named_modules() if isinstance(module, StaticModel)]
-
-
-def full_state(model: nn.Module) -> dict[str, Tensor]:
-    """The model's state by name; a restricted table appears whole."""
-    whole = {f"{name}.{part}": tensor for name, table in _statics(model) for part, tensor in table.whole().items()}
-    return {**model.state_dict(), **whole}
 
 
 def trained_state(model: nn.Module, names: frozenset[str]) -> dict[str, Tensor]:

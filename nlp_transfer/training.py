@@ -33,12 +33,12 @@ from nlp_transfer.parameters import (
     freeze,
     load_state,
     moving,
-    restricted,
     train_mode,
     trained_state,
     without_gradient,
 )
 from nlp_transfer.replaying import replaying
+from nlp_transfer.restricting import restricted
 from nlp_transfer.resuming import (
     Checkpoints,
     group,
@@ -167,7 +167,9 @@ class Trainer:
             if phase.solver == "lbfgs":
                 self._solve(model, train, validation, phase, history)
                 return
-            stack.enter_context(restricted(model, phase.rates, [self.train, self.validation]))
+            if not isinstance(train, ReplayUnits):  # what is replayed needs no embeddings, and may be without them
+                splits, pad = [self.train, self.validation], self.tokenizers.source.pad_token_id
+                stack.enter_context(restricted(model, phase.rates, splits, pad))
             self._epochs(model, phase, train, validation, history, stepper)
 
     def _units(self, model: nn.Module, phase: Phase, stack: contextlib.ExitStack) -> tuple[Units, Units]:

@@ -128,7 +128,6 @@ class StaticModel(PreTrainedModel):
     config_class = StaticConfig
     base_model_prefix = "static"
     main_input_name = "input_ids"
-    _rows: Tensor | None
     embeddings: nn.Embedding
 
     def __init__(self, config: StaticConfig) -> None:
@@ -138,7 +137,6 @@ class StaticModel(PreTrainedModel):
         self.ngrams = nn.Embedding(config.ngram_buckets, config.vector_size) if config.ngram_buckets else None
         context = CONTEXTUALIZERS.get(config.contextualizer)
         self.contextualizer = context(config) if context else None
-        self.__dict__["_rows"] = None  # (V,) where each row is while `restrict` holds; outside the module tree
         self.post_init()
 
     def _init_weights(self, module: nn.Module) -> None:
@@ -155,43 +153,6 @@ class StaticModel(PreTrainedModel):
     def set_input_embeddings(self, value: nn.Module) -> None:
         """Replace the table."""
         self.embeddings = value  # type: ignore[assignment]
-
-    def restrict(self, ids: Tensor) -> None:
-        """Work on the rows `ids` (sorted, unique) only, so that an optimizer step does not touch the whole table.
-
-        LoRA's matrix A, which holds the vocabulary in its columns, is cut the same way. Until `restore`, any other id
-        looks up the first of `ids`.
-        """
-        ids = ids.to(self.device)
-        rows = torch.zeros(self.config.vocab_size, dtype=torch.long, device=ids.device)
-        rows[ids] = torch.arange(len(ids), device=ids.device)
-        self.__dict__["_rows"] = rows
-        self.__dict__["_full"] = {}  # outside the module tree: the optimizer must not see it
-        for name, parameter in list(self.embeddings.named_parameters()):
-            dimension = 1 if "lora_embedding_A" in name else 0
-            if parameter.shape[dimension] == self.config.vocab_size:
-                self.__dict__["_full"][name] = (parameter, dimension, ids)
-                part = nn.Parameter(parameter.detach().index_select(dimension, ids), parameter.requires_grad)
-                self._put(name, part)
-
-    def whole(self) -> dict[str, Tensor]:
-        """Parameters below `embeddings` at their full size, the rows at work included; empty when nothing is cut."""
-        with torch.no_grad():
-            for name, (full, dimension, ids) in self.__dict__.get("_full", {}).items():
-                if full.requires_grad:
-                    full.index_copy_(dimension, ids, self.embeddings.get_parameter(name).to(full.device))
-        return {f"embeddings.{name}": full.detach() for name, (full, *_) in self.__dict__.get("_full", {}).items()}
-
-    def restore(self) -> None:
-        """Write the moved rows back into the full table and use it again."""
-        self.whole()
-        for name, (full, *_) in self.__dict__.pop("_full").items():
-            self._put(name, full)
-        self.__dict__["_rows"] = None
-
-    def _put(self, name: str, parameter: nn.Parameter) -> None:
-        path, _, leaf = name.rpartition(".")
-        self.embeddings.get_submodule(path)._parameters[leaf] = parameter
 
     def forward(
         self,
@@ -217,7 +178,7 @@ class StaticModel(PreTrainedModel):
         if inputs_embeds is None:
             if input_ids is None:
                 raise ValueError("StaticModel needs input_ids or inputs_embeds")
-            inputs_embeds = self.embeddings(input_ids if self._rows is None else self._rows[input_ids])
+            inputs_embeds = self.embeddings(input_ids)
             if ngram_ids is not None and self.ngrams is not None:
                 inputs_embeds = self._compose(inputs_embeds, ngram_ids)
         if attention_mask is None:

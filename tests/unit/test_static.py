@@ -1,14 +1,13 @@
-"""Word vectors as a transformers model: looked up, rescued when unknown, restricted while training, saved."""
+"""Word vectors as a transformers model: looked up, rescued when unknown, saved."""
 
 import json
 
 import numpy as np
 import pytest
 import torch
-from tiny import BAD, GOOD, PLAIN, WORDS, Training, rows, save_vectors, sentiment, vectors
+from tiny import WORDS, Training, rows, save_vectors, sentiment, vectors
 from transformers import AutoModel, AutoTokenizer
 
-from nlp_transfer import training as loop
 from nlp_transfer.batching import pad
 from nlp_transfer.errors import ConfigError, SourceError
 from nlp_transfer.models.classification import build_classifier
@@ -137,51 +136,6 @@ def test_a_word_that_training_never_saw_gets_its_own_vector_at_prediction(tmp_pa
     great, unheard, stale = (one["probabilities"]["positive"] for one in said)
     assert great > stale + 0.02
     assert unheard not in {great, stale}
-
-
-def trained_table(tmp_path, monkeypatch, *, restrict, kind="full", contextualizer="bag"):
-    if not restrict:
-        monkeypatch.setattr(loop, "restricted", lambda *_: __import__("contextlib").nullcontext())
-    source = vectors(tmp_path / "v.txt", contextualizer, words=[*WORDS, *(f"unused{i}x" for i in range(30))])
-    training = Training(source, {"kind": kind}, epochs=2)
-    for module in training.plan.model.modules():
-        if isinstance(module, torch.nn.Dropout):
-            module.p = 0.0
-    training.fit()
-    return source, training.plan.finish(training.plan.model)
-
-
-@pytest.mark.parametrize("kind", ["full", "lora", "gradual"])
-@pytest.mark.parametrize("contextualizer", ["bag", "cnn"])
-def test_training_on_the_words_of_the_run_gives_the_result_of_the_whole_table(
-    tmp_path, monkeypatch, kind, contextualizer
-):
-    _, part = trained_table(tmp_path, monkeypatch, restrict=True, kind=kind, contextualizer=contextualizer)
-    _, whole = trained_table(tmp_path, monkeypatch, restrict=False, kind=kind, contextualizer=contextualizer)
-    for (name, one), (_, other) in zip(part.named_parameters(), whole.named_parameters(), strict=True):
-        torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-4, msg=name)
-
-
-def test_rows_of_words_that_no_text_uses_stay_byte_identical(tmp_path, monkeypatch):
-    source, model = trained_table(tmp_path, monkeypatch, restrict=True)
-    before = source.encoder().model.embeddings.weight.detach()
-    after = model.encoder.embeddings.weight.detach()
-    unused = [i for word, i in source.tokenizer.get_vocab().items() if word.startswith("unused")]
-    used = [i for word, i in source.tokenizer.get_vocab().items() if word in {*GOOD, *BAD, *PLAIN}]
-    assert before[unused].numpy().tobytes() == after[unused].numpy().tobytes()
-    assert not (before[used] == after[used]).all(1).any()
-
-
-def test_the_optimizer_holds_the_rows_of_the_run_only(tmp_path):
-    source = vectors(tmp_path / "v.txt", words=[*WORDS, *(f"unused{i}x" for i in range(500))])
-    training = Training(source, {"kind": "full"})
-    encoded = training.task.encode(training.train, Tokenizers(source.tokenizer))
-    rates = training.plan.phases[0].rates
-    with loop.restricted(training.plan.model, rates, [encoded]):
-        optimizer = loop.make_optimizer(training.plan.model, rates, 0.01)
-        held = sum(p.numel() for group in optimizer.param_groups for p in group["params"])
-    assert held < (len(WORDS) + 2 + 3) * 8
-    assert training.plan.model.encoder.embeddings.weight.shape == (len(WORDS) + 502, 8)
 
 
 def test_a_vocabulary_of_the_data_keeps_the_words_of_the_data_only(tmp_path):

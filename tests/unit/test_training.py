@@ -11,6 +11,7 @@ from tiny import BAD, GOOD, Training, checkpoint, rows, save_checkpoint, sentime
 from nlp_transfer.errors import TrainingError
 from nlp_transfer.models.classification import classification_loss
 from nlp_transfer.optimizers import make_optimizer
+from nlp_transfer.restricting import full_state
 from nlp_transfer.saving import save_model
 from nlp_transfer.sources import load_source
 from nlp_transfer.strategies import save_adapter
@@ -167,7 +168,7 @@ def scripted(monkeypatch, training, values):
     states, left = [], list(values)
 
     def validate(self, model, validation):
-        states.append({n: t.clone() for n, t in training.plan.finish(model).state_dict().items()})
+        states.append({n: t.clone() for n, t in full_state(training.plan.finish(model)).items()})
         return {"accuracy": left.pop(0)}
 
     monkeypatch.setattr(Trainer, "validate", validate)
@@ -206,8 +207,6 @@ def test_the_best_state_of_a_restricted_table_is_put_back_whole(tmp_path, monkey
     tables = []
 
     def validate(self, model, validation):
-        from nlp_transfer.parameters import full_state
-
         tables.append(full_state(model)["encoder.embeddings.weight"].clone())
         return {"accuracy": scores[len(tables) - 1]}
 

@@ -26,6 +26,7 @@ from nlp_transfer.models.generation import generate
 from nlp_transfer.pairs import train_tokenizer
 from nlp_transfer.parameters import freeze
 from nlp_transfer.prediction import Predictor, load_model
+from nlp_transfer.restricting import restricted
 from nlp_transfer.saving import save_model
 from nlp_transfer.sources import load_source
 from nlp_transfer.task import Tokenizers
@@ -227,6 +228,16 @@ def test_a_decoder_for_a_checkpoint_that_has_one_is_refused(tmp_path):
 def test_an_adapter_on_embeddings_that_a_decoder_shares_is_refused(tmp_path):
     with pytest.raises(ConfigError, match=r"strategy\.embeddings"):
         training(native(tmp_path, "t5"), {"kind": "lora", "embeddings": True}, bare(), same_words())
+
+
+@pytest.mark.parametrize("family", ["t5", "bart"])
+def test_embeddings_that_a_decoder_shares_train_whole(tmp_path, family):
+    run = training(native(tmp_path, family), {"kind": "full"}, bare(), same_words())
+    encoded = run.task.encode(run.train, run.tokenizers, training=True)
+    table = run.plan.model.get_input_embeddings()
+    before = table.weight
+    with restricted(run.plan.model, run.plan.phases[0].rates, [encoded], 1):
+        assert table.weight is before
 
 
 def test_a_frozen_strategy_trains_a_contextualizer_that_is_new(tmp_path):

@@ -1,0 +1,91 @@
+"""Embeddings of which only the rows of the run train: the result is that of the whole table."""
+
+import contextlib
+
+import pytest
+import torch
+from tiny import BAD, GOOD, PLAIN, WORDS, Training, checkpoint, vectors
+
+from nlp_transfer import training as loop
+from nlp_transfer.strategies.blocks import find_encoder
+
+SIZE = 90  # rows of a checkpoint's table, of which the tokenizer knows fewer
+SOURCES = {
+    "bag": lambda folder: vectors(folder / "v.txt", "bag", words=[*WORDS, *(f"unused{i}x" for i in range(30))]),
+    "cnn": lambda folder: vectors(folder / "v.txt", "cnn", words=[*WORDS, *(f"unused{i}x" for i in range(30))]),
+    **{
+        family: lambda folder, family=family: checkpoint(folder, family, vocab_size=SIZE)
+        for family in ("bert", "roberta", "distilbert", "electra", "albert", "deberta-v2", "mpnet", "modernbert")
+    },
+}
+STRATEGIES = {
+    "full": {"kind": "full"},
+    "gradual": {"kind": "gradual"},
+    "lora": {"kind": "lora", "embeddings": True, "rank": 2},
+}
+CELLS = [(kind, strategy) for kind in SOURCES for strategy in STRATEGIES if kind in ("bag", "cnn", "bert")]
+CELLS += [(kind, "full") for kind in SOURCES if kind not in ("bag", "cnn", "bert")]
+
+
+def still(training):
+    """Without dropout, so that two trainings can be compared."""
+    for module in training.plan.model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+        if isinstance(getattr(module, "attention_dropout", None), float):
+            module.attention_dropout = 0.0
+    return training
+
+
+def table_of(model):
+    return find_encoder(model).module.get_input_embeddings()
+
+
+def trained(folder, kind, strategy):
+    training = still(Training(SOURCES[kind](folder), STRATEGIES[strategy], epochs=2))
+    training.fit()
+    return training.plan.finish(training.plan.model)
+
+
+@pytest.mark.parametrize(("kind", "strategy"), CELLS)
+def test_training_on_the_rows_of_the_run_gives_the_result_of_the_whole_table(tmp_path, monkeypatch, kind, strategy):
+    part = trained(tmp_path, kind, strategy)
+    monkeypatch.setattr(loop, "restricted", lambda *_: contextlib.nullcontext())
+    whole = trained(tmp_path, kind, strategy)
+    for (name, one), (_, other) in zip(part.named_parameters(), whole.named_parameters(), strict=True):
+        torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-3, msg=name)
+
+
+@pytest.mark.parametrize("kind", ["bag", "bert", "roberta"])
+def test_rows_that_no_text_uses_stay_byte_identical(tmp_path, kind):
+    source = SOURCES[kind](tmp_path)
+    training = Training(source, {"kind": "full"}, epochs=2)
+    before = table_of(training.plan.model).weight.detach().clone()
+    training.fit()
+    after = table_of(training.plan.model).weight.detach()
+    words = source.tokenizer.get_vocab()
+    used = [words[word] for word in (*GOOD, *BAD, *PLAIN)]
+    unused = sorted(
+        {*range(len(before))} - set(words.values()) | {i for w, i in words.items() if w.startswith("unused")}
+    )
+    assert len(unused) >= 30
+    assert before[unused].numpy().tobytes() == after[unused].numpy().tobytes()
+    assert not (before[used] == after[used]).all(1).any()
+    assert table_of(training.plan.model).padding_idx == source.tokenizer.pad_token_id
+
+
+@pytest.mark.parametrize("kind", ["bag", "bert"])
+def test_the_optimizer_holds_the_rows_of_the_run_only(tmp_path, kind):
+    training = Training(SOURCES[kind](tmp_path), {"kind": "full"})
+    encoded = training.task.encode(training.train, training.tokenizers)
+    rates = training.plan.phases[0].rates
+    model, pad = training.plan.model, training.tokenizers.source.pad_token_id
+    size = len(table_of(model).weight)
+    tokens = {token for unit in encoded.inputs for token in unit["input_ids"]}
+    with loop.restricted(model, rates, [encoded], pad):
+        optimizer = loop.make_optimizer(model, rates, 0.01)
+        held = max(
+            len(one) for group in optimizer.param_groups for one in group["params"] if one is table_of(model).weight
+        )
+    assert held == len(tokens | {pad}) < size - 25
+    assert len(table_of(model).weight) == size
