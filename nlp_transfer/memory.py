@@ -74,8 +74,8 @@ class Need:
 def estimate(plan: Plan, task: Task, units: Units, *, micro_batch: int) -> list[Need]:
     """What each phase of a run will ask for: states counted, activations measured on the longest unit.
 
-    Phases whose frozen activations are stored need less than is said here, and a table of vectors, of which only the
-    rows in use move, too.
+    Phases whose frozen activations are stored need less than is said here, and so do those that train embeddings, of
+    which only the rows in use move.
 
     Args:
         plan: its model is left with the first phase's parameters requiring gradients.
