@@ -12,9 +12,10 @@ from transformers import PreTrainedModel
 from nlp_transfer.batching import Batch
 from nlp_transfer.errors import ConfigError
 from nlp_transfer.parameters import freeze, moving, train_mode
+from nlp_transfer.restricting import restricted
 from nlp_transfer.strategies import Plan
 from nlp_transfer.task import Task
-from nlp_transfer.units import Units
+from nlp_transfer.units import TokenUnits
 
 # The CPU allocator of torch raises a plain RuntimeError.
 SAID = ("DefaultCPUAllocator", "can't allocate memory", "not enough memory")
@@ -71,11 +72,10 @@ class Need:
         return self.weights + self.training + self.each * self.units
 
 
-def estimate(plan: Plan, task: Task, units: Units, *, micro_batch: int) -> list[Need]:
+def estimate(plan: Plan, task: Task, units: TokenUnits, *, micro_batch: int) -> list[Need]:
     """What each phase of a run will ask for: states counted, activations measured on the longest unit.
 
-    Phases whose frozen activations are stored need less than is said here, and so do those that train embeddings, of
-    which only the rows in use move.
+    Of embeddings that train, the rows in use count. Phases whose frozen activations are stored need less than is said.
 
     Args:
         plan: its model is left with the first phase's parameters requiring gradients.
@@ -89,11 +89,12 @@ def estimate(plan: Plan, task: Task, units: Units, *, micro_batch: int) -> list[
     needs = []
     for phase in reversed(plan.phases):
         freeze(model, phase.rates)
-        moved = sum(parameter.nbytes for _, parameter in moving(model, phase.rates))
         elsewhere = torch.cuda.is_available()
         best = 0 if elsewhere else sum(own.nbytes for _, own in moving(model, dict.fromkeys(plan.moving, 0.0)))
         solved = phase.solver == "lbfgs"
-        kept = 0 if solved else _kept(model, task, units.batch(longest))
+        with restricted(model, phase.rates, [units.encoded], units.pad_token_id):
+            moved = sum(parameter.nbytes for _, parameter in moving(model, phase.rates))
+            kept = 0 if solved else _kept(model, task, units.batch(longest))
         needs.append(Need(phase.name, weights, best + (0 if solved else 3 * moved), kept, micro_batch))
     return needs[::-1]
 

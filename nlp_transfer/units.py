@@ -30,11 +30,11 @@ class TokenUnits:
     def __init__(self, encoded: Encoded, pad_token_id: int) -> None:
         """Keep the encoded split; batches are padded when asked for."""
         self.encoded = encoded
-        self._pad = pad_token_id
+        self.pad_token_id = pad_token_id
 
     def batch(self, units: np.ndarray) -> Batch:
         """Pad the given units to one batch."""
-        return collate(self.encoded, units, self._pad)
+        return collate(self.encoded, units, self.pad_token_id)
 
 
 class ReplayUnits:
