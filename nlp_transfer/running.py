@@ -32,7 +32,7 @@ from nlp_transfer.resuming import (
 )
 from nlp_transfer.saving import environment, save_model, weights_digests, write_json, write_whole
 from nlp_transfer.sharding import check_launch
-from nlp_transfer.sharing import is_alone
+from nlp_transfer.sharing import is_alone, take_leave_at_exit
 from nlp_transfer.strategies import Plan, save_adapter
 from nlp_transfer.trainable import parameter_counts, trainable_table
 from nlp_transfer.training import flat
@@ -118,6 +118,7 @@ def agreed_folder(wanted: str | Path | None, name: str, *, left: Collection[str]
     check_launch()
     # On the CPU by choice, or CPU processes would not find each other; what a process waits for the others is bounded.
     state = PartialState(cpu=not torch.accelerator.is_available(), timeout=PATIENCE)
+    take_leave_at_exit()
     with make_folder(wanted, name, left=left) if state.is_main_process else contextlib.nullcontext() as made:
         folder: Path | None = broadcast_object_list([made])[0]
         if folder is None:

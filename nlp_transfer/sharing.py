@@ -1,5 +1,7 @@
 """Work without gradients, dealt to the processes of one run; each then knows what all have found."""
 
+import atexit
+import functools
 from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import TypeVar
@@ -10,6 +12,13 @@ from accelerate.utils import gather_object
 Key = TypeVar("Key")
 Value = TypeVar("Value")
 Part = TypeVar("Part")
+
+
+@functools.cache
+def take_leave_at_exit() -> None:
+    """Close the connections to the other processes before the interpreter goes: one that it leaves open aborts it."""
+    if PartialState().num_processes > 1:
+        atexit.register(PartialState().destroy_process_group)
 
 
 def speaks_for_all() -> bool:
