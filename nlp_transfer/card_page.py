@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nlp_transfer.config import RunConfig
+from nlp_transfer.layout import PLOT
 from nlp_transfer.sources import BUNDLED
 from nlp_transfer.task import Task, find_task
 
@@ -142,7 +143,8 @@ def _scores(subject: Subject) -> str:
     rest = f"The checkpoint was chosen by `{task.selection}` on validation; test was measured once."
     if ceilings := [name for name in task.ceilings if name in metrics["baselines"]]:
         rest += f" `{'`, `'.join(ceilings)}` knows the answers: a ceiling."
-    return "\n\n".join([_table(header, rows), rest, *_spread(metrics)])
+    picture = [f"![test {task.selection}]({PLOT})"] if subject.repo else []
+    return "\n\n".join([_table(header, rows), *picture, rest, *_spread(metrics)])
 
 
 def _spread(metrics: Mapping[str, Any]) -> Iterable[str]:

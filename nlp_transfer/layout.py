@@ -16,7 +16,8 @@ INDEX = "model.safetensors.index.json"  # names the shards of weights that are t
 WEIGHTS = ("model.safetensors", "model-*-of-*.safetensors", INDEX)
 MODEL = ("config.json", "generation_config.json", *WEIGHTS, *(file.name for file in MODELLING), *TOKENIZER)
 ADAPTER = ("adapter_config.json", "adapter_model.safetensors")
-RUN = ("README.md", "config.yaml", FINISHED, "plot.png")
+PLOT = "plot.png"
+RUN = ("README.md", "config.yaml", FINISHED, PLOT)
 ALLOWED = (
     *RUN,
     *MODEL,

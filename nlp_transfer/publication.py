@@ -15,7 +15,8 @@ from nlp_transfer.card import card, check_card
 from nlp_transfer.card_page import Subject
 from nlp_transfer.config import load_config
 from nlp_transfer.errors import TOKEN, PublishError
-from nlp_transfer.layout import ADAPTER, ALLOWED, FINISHED, INDEX, MODEL, MODELLING, RUN, TARGET, TOKENIZER
+from nlp_transfer.layout import ADAPTER, ALLOWED, FINISHED, INDEX, MODEL, MODELLING, PLOT, RUN, TARGET, TOKENIZER
+from nlp_transfer.report import Row, plot, simple
 from nlp_transfer.saving import write_json
 from nlp_transfer.sources import BUNDLED
 
@@ -46,8 +47,7 @@ def write_publication(run: Path, target: Path, repo: str, *, licence: str | None
     if adapter_only:
         _refuse_adapter(run, config, metrics)
     for folder, patterns, where in _parts(adapter_only=adapter_only):
-        if folder:  # the run itself may go by another name
-            _refuse_link(run / folder)
+        _refuse_link(run / folder)
         _copy(run / folder, patterns, target / where)
     _require_weights(run, target, adapter_only=adapter_only)
     for adapter in target.rglob(ADAPTER[0]):
@@ -58,11 +58,32 @@ def write_publication(run: Path, target: Path, repo: str, *, licence: str | None
     _refuse_places(metrics, FINISHED)
     write_json(target / FINISHED, metrics)
     (target / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False, allow_unicode=True), encoding="utf-8")
-    text = card(subject(run, config, metrics, repo=repo, licence=licence, adapter_only=adapter_only))
+    shown = subject(run, config, metrics, repo=repo, licence=licence, adapter_only=adapter_only)
+    text = card(shown)
     check_card(text, metrics)
     (target / "README.md").write_text(text, encoding="utf-8")
+    _draw(shown, target / PLOT)
     for path in files_of(target):
         _inspect(target / path, path)
+
+
+def _draw(shown: Subject, path: Path) -> None:
+    """The test score beside those of simple methods and controls, as the card shows it."""
+    metrics, config = shown.metrics, shown.config
+    row = Row(
+        name=shown.name,
+        source=config.source.name,
+        strategy=config.strategy.kind,
+        scratch=config.source.scratch,
+        **metrics["parameters"],
+        seconds=None,
+        validation=metrics["validation"],
+        test=metrics["test"],
+        correct=(),
+    )
+    others = {**metrics["baselines"], **metrics.get("controls", {})}
+    beside = [simple(name, validation=of["validation"], test=of["test"], correct=()) for name, of in others.items()]
+    plot([row], beside, path, task=type(shown.task))
 
 
 def _refuse_adapter(run: Path, config: dict[str, Any], metrics: dict[str, Any]) -> None:
@@ -82,7 +103,6 @@ def _refuse_adapter(run: Path, config: dict[str, Any], metrics: dict[str, Any]) 
 
 def _parts(*, adapter_only: bool) -> Iterator[tuple[str, tuple[str, ...], str]]:
     """Folders of the run, what may leave them, and where to."""
-    yield "", ("plot.png",), ""
     yield "model", TOKENIZER if adapter_only else MODEL, ""
     yield f"model/{TARGET}", TOKENIZER, TARGET
     yield "adapter", ADAPTER, "" if adapter_only else "adapter"

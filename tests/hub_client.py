@@ -18,12 +18,14 @@ PATHS = os.pathsep.join([str(ROOT), str(ROOT / "tasks")])
 
 def connect(server, monkeypatch, cache):
     from huggingface_hub import constants
+    from transformers.utils import hub
 
     template = server.url + "/{repo_id}/resolve/{revision}/{filename}"
     values = {"ENDPOINT": server.url, "HUGGINGFACE_CO_URL_TEMPLATE": template, "HF_HUB_OFFLINE": False}
     values |= {"HF_HUB_DISABLE_XET": True, "HF_HUB_CACHE": str(cache)}
     for name, value in values.items():
         monkeypatch.setattr(constants, name, value)
+    monkeypatch.setattr(hub, "_hf_api", None)  # the client that transformers keeps is bound to the Hub it was made for
     monkeypatch.setenv("HF_TOKEN", WRITER)
     pause = time.sleep
     monkeypatch.setattr(time, "sleep", lambda seconds: pause(seconds / 200))
