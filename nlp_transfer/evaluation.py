@@ -10,6 +10,7 @@ from transformers import PreTrainedModel
 from nlp_transfer.batching import sorted_batches
 from nlp_transfer.errors import ExhaustedError
 from nlp_transfer.features import BUDGET
+from nlp_transfer.first_token import first_token_only
 from nlp_transfer.memory import WAYS_OUT, out_of_memory, release
 from nlp_transfer.sharing import deal, pool
 from nlp_transfer.task import Task
@@ -39,8 +40,9 @@ def infer(
     model.eval()
     batches = _batches(units, WRITTEN if model.config.is_encoder_decoder else None)
     found: dict[int, Any] = {}
-    for batch in deal(batches) if together else batches:
-        found |= zip(batch.tolist(), _attempt(model, task, units, batch, quick=quick), strict=True)
+    with first_token_only(model):
+        for batch in deal(batches) if together else batches:
+            found |= zip(batch.tolist(), _attempt(model, task, units, batch, quick=quick), strict=True)
     model.train(training)
     if together:
         found = pool(found)

@@ -11,6 +11,7 @@ from transformers import PreTrainedModel
 
 from nlp_transfer.batching import Batch
 from nlp_transfer.errors import ConfigError
+from nlp_transfer.first_token import first_token_only
 from nlp_transfer.parameters import freeze, moving, train_mode
 from nlp_transfer.restricting import restricted
 from nlp_transfer.strategies import Plan
@@ -92,7 +93,7 @@ def estimate(plan: Plan, task: Task, units: TokenUnits, *, micro_batch: int) -> 
         elsewhere = torch.cuda.is_available()
         best = 0 if elsewhere else sum(own.nbytes for _, own in moving(model, dict.fromkeys(plan.moving, 0.0)))
         solved = phase.solver == "lbfgs"
-        with restricted(model, phase.rates, [units.encoded], units.pad_token_id):
+        with restricted(model, phase.rates, [units.encoded], units.pad_token_id), first_token_only(model):
             moved = sum(parameter.nbytes for _, parameter in moving(model, phase.rates))
             kept = 0 if solved else _kept(model, task, units.batch(longest))
         needs.append(Need(phase.name, weights, best + (0 if solved else 3 * moved), kept, micro_batch))

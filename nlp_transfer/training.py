@@ -23,6 +23,7 @@ from nlp_transfer.errors import TrainingError
 from nlp_transfer.evaluation import infer
 from nlp_transfer.feature_store import Unfinished
 from nlp_transfer.features import WHOLE, PooledModel, compute, find_boundary, open_store, replay
+from nlp_transfer.first_token import first_token_only
 from nlp_transfer.history import History
 from nlp_transfer.modeling.pooled import PooledClassifier
 from nlp_transfer.optimizers import make_optimizer, set_rates
@@ -170,6 +171,7 @@ class Trainer:
             if not isinstance(train, ReplayUnits):  # what is replayed needs no embeddings, and may be without them
                 splits, pad = [self.train, self.validation], self.tokenizers.source.pad_token_id
                 stack.enter_context(restricted(model, phase.rates, splits, pad))
+            stack.enter_context(first_token_only(model))
             self._epochs(model, phase, train, validation, history, stepper)
 
     def _units(self, model: nn.Module, phase: Phase, stack: contextlib.ExitStack) -> tuple[Units, Units]:

@@ -24,7 +24,7 @@ LAYERS = [  # lowest first; a module may import its own layer and those below
     "lines rows tmx docstrings pair_readers readers bundled",
     "sources data examples places cells labels splitting inspection",
     "metrics text_metrics baselines batching precision allocator sharing sharding",
-    "documents pairs extracts models strategies feature_store units replaying restricting",
+    "documents pairs extracts models strategies feature_store units replaying restricting first_token",
     "features evaluation solvers parameters memory",
     "optimizers checkpointing stopping history stepping",
     "resuming",

@@ -1,0 +1,86 @@
+"""A last layer that works on the first token only: less is computed, and the result is the same."""
+
+import contextlib
+
+import pytest
+import torch
+from test_restricting import still
+from tiny import HIDDEN, Training, checkpoint
+
+from nlp_transfer import training as loop
+from nlp_transfer.first_token import AFTER_ATTENTION, first_token_only
+from nlp_transfer.strategies.blocks import find_layers
+
+LENGTH = 7
+
+
+def states_of_last_layer(model, inputs):
+    """Shape (T, S, H) of what the last layer hands on."""
+    shapes = []
+    base = model.base_model
+    hook = (
+        find_layers(base)
+        .modules[-1]
+        .register_forward_hook(
+            lambda _, __, output: shapes.append((output[0] if isinstance(output, tuple) else output).shape)
+        )
+    )
+    logits = model(**inputs).logits
+    hook.remove()
+    logits.square().sum().backward()
+    gradients = {name: one.grad.clone() for name, one in model.named_parameters() if one.grad is not None}
+    model.zero_grad()
+    return tuple(shapes[0]), logits, gradients
+
+
+@pytest.mark.parametrize("family", [*AFTER_ATTENTION, "modernbert"])
+def test_logits_and_all_gradients_are_those_of_the_whole_layer(tmp_path, family):
+    training = Training(checkpoint(tmp_path, family), {"kind": "full"})
+    model = training.plan.model.eval()
+    ids = torch.randint(5, 30, (3, LENGTH), generator=torch.Generator().manual_seed(0))
+    mask = torch.ones_like(ids)
+    mask[1, 3:] = 0
+    inputs = {"input_ids": ids, "attention_mask": mask}
+    whole, expected, slopes = states_of_last_layer(model, inputs)
+    assert whole == (3, LENGTH, HIDDEN)
+    with first_token_only(model), first_token_only(model):
+        shape, logits, gradients = states_of_last_layer(model, inputs)
+    assert (shape == (3, 1, HIDDEN)) == (family in AFTER_ATTENTION)
+    torch.testing.assert_close(logits, expected)
+    assert gradients.keys() == slopes.keys()
+    for name, slope in slopes.items():
+        torch.testing.assert_close(gradients[name], slope, msg=name)
+    assert states_of_last_layer(model, inputs)[0] == whole
+
+
+def test_a_head_that_reads_all_tokens_gets_them(tmp_path):
+    training = Training(checkpoint(tmp_path), {"kind": "frozen"})
+    inputs = {"input_ids": torch.tensor([[0, 6, 9, 2]])}
+    with first_token_only(training.plan.model):
+        assert states_of_last_layer(training.plan.model, inputs)[0] == (1, 4, HIDDEN)
+
+
+STRATEGIES = {
+    "full": {"kind": "full"},
+    "top layer": {"kind": "full", "freeze_below": 1},
+    "lora": {"kind": "lora", "rank": 2},
+    "gradual": {"kind": "gradual"},
+    "lp_ft": {"kind": "gradual", "schedule": "lp_ft"},
+}
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("family", ["bert", "distilbert"])
+def test_training_gives_what_whole_layers_give(tmp_path, monkeypatch, family, strategy):
+    def trained():
+        training = still(Training(checkpoint(tmp_path, family), STRATEGIES[strategy], epochs=2))
+        training.fit()
+        return training.plan.finish(training.plan.model)
+
+    part = trained()
+    monkeypatch.setattr(loop, "first_token_only", lambda _: contextlib.nullcontext())
+    whole = trained()
+    for (name, one), (_, other) in zip(part.named_parameters(), whole.named_parameters(), strict=True):
+        if name.endswith(("key.bias", "k_lin.bias")):
+            continue  # no gradient but rounding: a shift of all keys changes no attention
+        torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-3, msg=name)
