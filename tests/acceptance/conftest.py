@@ -1,7 +1,10 @@
-"""What the tables of hostile input share: configurations on a tiny source, and an empty folder to stand in."""
+"""What the tables of hostile input share, and a place and a moment for runs that are interrupted."""
 
 import pytest
 from faults import Runs, write_configs
+from tiny import save_checkpoint, save_csv, save_vectors
+
+from nlp_transfer.stepping import Stepper
 
 
 @pytest.fixture(scope="session")
@@ -21,3 +24,32 @@ def here(tmp_path, monkeypatch):
     """An empty current folder."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture(scope="session")
+def place(tmp_path_factory):
+    """Sources and data of the configurations in `survival.py`."""
+    root = tmp_path_factory.mktemp("survival")
+    save_checkpoint(root / "bert")
+    save_vectors(root / "v.txt")
+    save_csv(root / "data.csv", 57)
+    return root
+
+
+@pytest.fixture
+def during(monkeypatch):
+    """Let something happen in the middle of a step, counted from 1 and anew at each call."""
+    original = Stepper.gradients
+
+    def arrange(step, act):
+        seen = {"steps": 0}
+
+        def gradients(self, wrapped, *arguments):
+            seen["steps"] += 1
+            if seen["steps"] == step:
+                act(wrapped)
+            return original(self, wrapped, *arguments)
+
+        monkeypatch.setattr(Stepper, "gradients", gradients)
+
+    return arrange
