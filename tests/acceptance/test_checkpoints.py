@@ -89,7 +89,7 @@ def test_a_run_that_is_killed_again_and_again_ends_as_one_that_is_not(place, tmp
     while code != 0 and kills < 40:
         child = forked(lambda: run(wanted, tmp_path / "parts", resume="auto"))
         if kills < 20:
-            time.sleep(dice.uniform(0.0, took / 2))
+            time.sleep(dice.uniform(0.0, took / 4))
             with contextlib.suppress(ProcessLookupError):
                 os.kill(child, signal.SIGKILL)
         code = wait_for(child)
