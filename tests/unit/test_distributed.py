@@ -19,12 +19,13 @@ from nlp_transfer.checkpointing import newest_checkpoint
 from nlp_transfer.errors import ConfigError
 
 CODE = """
-import hashlib, json, os, sys, torch, nlp_transfer, nlp_transfer.evaluation, nlp_transfer.features
+import atexit, hashlib, json, os, sys, torch, nlp_transfer, nlp_transfer.evaluation, nlp_transfer.features
 from accelerate.utils import gather_object
 from torch.distributed.tensor import DTensor
 from nlp_transfer.stepping import Stepper
 from nlp_transfer.training import Trainer
 torch.set_num_threads(1)
+atexit.register(lambda: os.write(1, b"connections closed: %d\\n" % (not torch.distributed.is_initialized())))
 phase = Trainer._phase
 
 def compared(self, model, *others):
@@ -199,6 +200,7 @@ def test_two_processes_give_the_scores_and_nearly_the_weights_of_one(tmp_path, s
     (tmp_path / "configs.json").write_text(json.dumps(planned))
     done = torchrun(tmp_path, CODE, tmp_path / "configs.json", tmp_path / "two", sharded=sharded)
     assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.count("connections closed: 1") == 2
     for name, config in planned.items():
         alone = nlp_transfer.run(config, output=tmp_path / "one" / name, progress=False)
         both = json.loads((tmp_path / "two" / name / "metrics.json").read_text())
@@ -216,6 +218,17 @@ def test_two_processes_give_the_scores_and_nearly_the_weights_of_one(tmp_path, s
 def assert_near(one, two, name=""):
     for tensor in [tensor for tensor in one if "key.bias" not in tensor]:  # whose gradient is nothing but rounding
         torch.testing.assert_close(one[tensor], two[tensor], atol=2e-3, rtol=1e-2, msg=f"{name} {tensor}")
+
+
+@pytest.mark.slow
+def test_a_command_under_two_processes_says_once_what_it_did(tmp_path):
+    (tmp_path / "run.yaml").write_text(json.dumps(configs(tmp_path)["table"]))
+    command = "import sys; from nlp_transfer import cli; cli.main()"
+    folder = tmp_path / "run"
+    for words in (["run", tmp_path / "run.yaml"], ["compare", tmp_path / "run.yaml"]):
+        done = torchrun(tmp_path, command, *words, "--output", folder / words[0])
+        assert done.returncode == 0, done.stderr[-3000:]
+        assert done.stdout.count(str(folder / words[0])) == {"run": 1, "compare": 2}[words[0]]
 
 
 @pytest.mark.slow
