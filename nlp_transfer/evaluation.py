@@ -9,7 +9,7 @@ from transformers import PreTrainedModel
 
 from nlp_transfer.batching import sorted_batches
 from nlp_transfer.errors import ExhaustedError
-from nlp_transfer.features import BUDGET
+from nlp_transfer.features import BUDGET, token_budget
 from nlp_transfer.first_token import first_token_only
 from nlp_transfer.memory import WAYS_OUT, out_of_memory, release
 from nlp_transfer.sharing import deal, pool
@@ -38,7 +38,7 @@ def infer(
     """
     training = model.training
     model.eval()
-    batches = _batches(units, WRITTEN if model.config.is_encoder_decoder else None)
+    batches = _batches(model, units)
     found: dict[int, Any] = {}
     with first_token_only(model):
         for batch in deal(batches) if together else batches:
@@ -70,8 +70,10 @@ def _attempt(model: PreTrainedModel, task: Task, units: Units, batch: np.ndarray
     return [result for half in halves for result in _attempt(model, task, units, half, quick=quick)]
 
 
-def _batches(units: Units, most: int | None) -> Sequence[np.ndarray]:
+def _batches(model: PreTrainedModel, units: Units) -> Sequence[np.ndarray]:
     count = len(units.encoded.inputs)
     if isinstance(units, ReplayUnits) and units.rows[0].ndim > 2:
         return np.array_split(np.arange(count), range(REPLAYED, count, REPLAYED))
-    return list(sorted_batches(units.encoded.lengths, BUDGET, most=most))
+    if model.config.is_encoder_decoder:
+        return list(sorted_batches(units.encoded.lengths, BUDGET, most=WRITTEN))
+    return list(sorted_batches(units.encoded.lengths, token_budget(model)))

@@ -10,9 +10,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from torch import nn
-from transformers import PreTrainedModel
 
-from nlp_transfer.strategies.blocks import find_layers
+from nlp_transfer.strategies.blocks import find_layers, unwrapped
 
 AFTER_ATTENTION = {  # model type -> in its layers, the first module behind the attention that mixes the tokens
     **dict.fromkeys(("bert", "deberta-v2", "electra", "roberta", "xlm-roberta"), "attention.output"),
@@ -27,7 +26,7 @@ def first_token_only(model: nn.Module) -> Iterator[None]:
 
     May be nested. Without effect on architectures whose heads or layers are of another make.
     """
-    base = next(one for one in model.modules() if isinstance(one, PreTrainedModel))
+    base = unwrapped(model)
     path = AFTER_ATTENTION.get(base.config.model_type)
     layers = find_layers(base.base_model)
     if path is None or layers is None or not type(base).__name__.endswith("ForSequenceClassification"):

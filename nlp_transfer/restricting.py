@@ -6,13 +6,13 @@ step carries a few thousand rows: of the 250,002 of XLM-R no more than of BERT's
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from nlp_transfer.batching import Encoded
-from nlp_transfer.strategies.blocks import find_encoder
+from nlp_transfer.strategies.blocks import find_encoder, unwrapped
 
 ASIDE = "_whole"  # in a module's __dict__, outside the module tree: the optimizer must not see whole tables
 
@@ -64,10 +64,9 @@ def full_state(model: nn.Module) -> dict[str, Tensor]:
     return state
 
 
-def _table(model: Any, rates: Mapping[str, float]) -> nn.Module | None:
+def _table(model: nn.Module, rates: Mapping[str, float]) -> nn.Module | None:
     """The input embeddings, LoRA's included, if they train and nothing else uses them."""
-    base = model.get_base_model() if hasattr(model, "get_base_model") else model
-    table: nn.Module = find_encoder(base).module.get_input_embeddings()
+    table: nn.Module = find_encoder(unwrapped(model)).module.get_input_embeddings()
     path = next(name for name, module in model.named_modules() if module is table)
     held = {id(parameter) for parameter in table.parameters()}
     names = {name for name, one in model.named_parameters(remove_duplicate=False) if id(one) in held}

@@ -54,6 +54,7 @@ from nlp_transfer.solvers import solve, standardise
 from nlp_transfer.stepping import Stepper, Watch
 from nlp_transfer.stopping import stop
 from nlp_transfer.strategies import Phase, Plan
+from nlp_transfer.strategies.blocks import unwrapped
 from nlp_transfer.task import Scores, Task, Tokenizers
 from nlp_transfer.units import Boundary, ReplayUnits, TokenUnits, Units
 
@@ -162,7 +163,7 @@ class Trainer:
             train, validation = self._units(model, phase, stack)
             # States of a part that is new itself will move too far for it.
             settled = all(name.startswith("head.") for name in self.plan.new)
-            base = model.get_base_model() if self.plan.adapter else model  # type: ignore[operator]
+            base = unwrapped(model)
             if isinstance(base, PooledModel) and settled and not history.epochs and not history.steps:
                 standardise(base, self._features(base, train))
             if phase.solver == "lbfgs":

@@ -25,6 +25,11 @@ def find_layers(encoder: nn.Module) -> Layers | None:
     return None
 
 
+def unwrapped(model: nn.Module) -> PreTrainedModel:
+    """The transformers model inside the wrappers of peft and of distributed training; itself where there is none."""
+    return next(one for one in model.modules() if isinstance(one, PreTrainedModel))
+
+
 @dataclass(frozen=True)
 class Encoder:
     """The encoder inside a model: the module, and what its parameters' names begin with."""

@@ -89,7 +89,7 @@ def test_a_run_that_is_stopped_between_two_steps_goes_on_from_there(
 def in_features(monkeypatch):
     """Send a signal in the second batch of the passes that compute activations; returns the batches of the last."""
     original = features._activations
-    monkeypatch.setattr(features, "BUDGET", 128)
+    monkeypatch.setattr(features, "CPU_BUDGET", 128)
 
     def arrange(number):
         count = []
