@@ -153,6 +153,19 @@ STUDIES: Mapping[str, Study] = {
         folder="scitldr",
         prepare=train_word2vec,
     ),
+    "docstrings": Study(
+        task={
+            "name": "summarization",
+            "style": "abstractive",
+            "max_length": 128,
+            "max_target_length": 32,
+            "decoder": {"layers": 2, "width": 256, "vocabulary": 3000},
+        },
+        data={"train": "bundled:docstrings", "group": "module", "limit": 1000},
+        runs=[*_grid(["minilm", "glove_transformer"], [*ALL, "scratch"]), *_grid(["word2vec_transformer"], ALL)],
+        epochs={"checkpoint": 10, "vectors": 10},
+        prepare=train_word2vec,
+    ),
     **{
         f"multi30k-en-{target}{'' if limit is None else f'-{limit}'}": multi30k(target, limit)
         for target in ("de", "fr")
