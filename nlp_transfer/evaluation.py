@@ -40,7 +40,7 @@ def infer(
     model.eval()
     batches = _batches(model, units)
     found: dict[int, Any] = {}
-    with first_token_only(model):
+    with first_token_only(model, task):
         for batch in deal(batches) if together else batches:
             found |= zip(batch.tolist(), _attempt(model, task, units, batch, quick=quick), strict=True)
     model.train(training)
@@ -72,7 +72,7 @@ def _attempt(model: PreTrainedModel, task: Task, units: Units, batch: np.ndarray
 
 def _batches(model: PreTrainedModel, units: Units) -> Sequence[np.ndarray]:
     count = len(units.encoded.inputs)
-    if isinstance(units, ReplayUnits) and units.rows[0].ndim > 2:
+    if isinstance(units, ReplayUnits) and units.boundary.kind == "pooled":
         return np.array_split(np.arange(count), range(REPLAYED, count, REPLAYED))
     if model.config.is_encoder_decoder:
         return list(sorted_batches(units.encoded.lengths, BUDGET, most=WRITTEN))

@@ -6,6 +6,7 @@ from typing import Any, Literal
 from nlp_transfer.cells import ABSENT, MAPPED, cell_at, cell_text, cell_texts, column_names, missing_column
 from nlp_transfer.errors import ConfigError, DataError, suggest
 from nlp_transfer.inspection import Example, Part, dropped_rows
+from nlp_transfer.labels import clean
 from nlp_transfer.rows import RowStream
 from nlp_transfer.task import RoleKind
 
@@ -89,4 +90,4 @@ def _value(cell: Any, kind: RoleKind, stream: RowStream, number: int) -> Any:
     if kind == "texts":
         return cell_texts(cell, stream, number)
     text = cell_text(cell, stream, number)
-    return text if text and text.strip() else None
+    return text if text and (clean(text) if kind == "label" else text.strip()) else None

@@ -28,11 +28,11 @@ from nlp_transfer.modeling.sentence_scorer import SentenceScorer
 from nlp_transfer.modeling.static import StaticModel
 from nlp_transfer.replaying import agrees, layers_of
 from nlp_transfer.sharing import deal, pool
-from nlp_transfer.strategies.blocks import find_encoder, find_layers, outside_encoder, unwrapped
+from nlp_transfer.strategies.blocks import find_encoder, find_layers, outside_encoder
 from nlp_transfer.units import Boundary, ReplayUnits, TokenUnits, Units
 
 log = logging.getLogger(__name__)
-BUDGET, CPU_BUDGET = 8192, 1024  # padded tokens a batch in the one pass
+BUDGET, CPU_BUDGET = 8192, 1024  # padded tokens a batch of inference; the second was measured on two cores
 WHOLE = ("pooled", "encoder")  # boundaries with all of the encoder below them
 FEW = 10  # bags of vectors pooled at a time: their words stay in the processor's cache
 LARGEST_STORED = 1 << 30  # bytes of one split that are worth a place in the cache folder
@@ -99,9 +99,8 @@ def _activations(model: PreTrainedModel, batch: Batch, boundary: Boundary) -> Te
 
 
 def token_budget(model: PreTrainedModel) -> int:
-    """Padded tokens a batch for inference: no more than keep a CPU busy in a deep encoder, so that less is padding."""
-    deep = getattr(find_encoder(unwrapped(model)).module.config, "num_hidden_layers", 0)
-    return CPU_BUDGET if deep and next(model.parameters()).device.type == "cpu" else BUDGET
+    """Padded tokens a batch for inference: no more than keep a CPU busy, so that less is padding."""
+    return CPU_BUDGET if next(model.parameters()).device.type == "cpu" else BUDGET
 
 
 def compute(

@@ -9,9 +9,11 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
+from transformers import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING
 
 from nlp_transfer.strategies.blocks import find_layers, unwrapped
+from nlp_transfer.task import Task
 
 AFTER_ATTENTION = {  # model type -> in its layers, the first module behind the attention that mixes the tokens
     **dict.fromkeys(("bert", "deberta-v2", "electra", "roberta", "xlm-roberta"), "attention.output"),
@@ -21,23 +23,24 @@ AFTER_ATTENTION = {  # model type -> in its layers, the first module behind the 
 
 
 @contextlib.contextmanager
-def first_token_only(model: nn.Module) -> Iterator[None]:
+def first_token_only(model: nn.Module, task: Task) -> Iterator[None]:
     """While the block lasts, leave out what the head of a classifier does not read; other models stay as they are.
 
-    May be nested. Without effect on architectures whose heads or layers are of another make.
+    May be nested. Without effect where the task reads more than logits, on classifiers that are not the architecture's
+    own, and on architectures that are not in the table.
     """
     base = unwrapped(model)
     path = AFTER_ATTENTION.get(base.config.model_type)
+    own: Any = MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING.get(type(base.config), None)
     layers = find_layers(base.base_model)
-    if path is None or layers is None or not type(base).__name__.endswith("ForSequenceClassification"):
+    if path is None or layers is None or type(base) is not own or not task.logits_only:
         yield
         return
-    with contextlib.ExitStack() as stack:
-        behind = layers.modules[-1].get_submodule(path)
-        stack.callback(behind.register_forward_pre_hook(_first).remove)
+    # Of a layer that a replay has passed over this is the real one's, which then never runs.
+    with layers.modules[-1].get_submodule(path).register_forward_pre_hook(_first):
         yield
 
 
-def _first(_: nn.Module, states: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Of each tensor (T, S, H) the first token (T, 1, H)."""
-    return tuple(one[:, :1] for one in states)
+def _first(_: nn.Module, states: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """Of each (B, T, H) the first token (B, 1, H), copied: a view would keep all of it for the backward pass."""
+    return tuple(one[:, :1].contiguous() for one in states)

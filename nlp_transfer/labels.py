@@ -14,7 +14,7 @@ MOST_LABELS = 1000
 
 
 def clean(label: str) -> str:
-    """Trim what cannot be seen, and write `1.0` (an integer column with a blank, saved by a spreadsheet) as `1`."""
+    """Leave out what cannot be seen, and write `1.0` (integers beside a blank, saved by a spreadsheet) as `1`."""
     label = INVISIBLE.sub("", label).strip()
     return label.split(".")[0] if WHOLE.fullmatch(label) else label
 

@@ -93,7 +93,7 @@ def estimate(plan: Plan, task: Task, units: TokenUnits, *, micro_batch: int) -> 
         elsewhere = torch.cuda.is_available()
         best = 0 if elsewhere else sum(own.nbytes for _, own in moving(model, dict.fromkeys(plan.moving, 0.0)))
         solved = phase.solver == "lbfgs"
-        with restricted(model, phase.rates, [units.encoded], units.pad_token_id), first_token_only(model):
+        with restricted(model, phase.rates, [units.encoded], units.pad_token_id), first_token_only(model, task):
             moved = sum(parameter.nbytes for _, parameter in moving(model, phase.rates))
             kept = 0 if solved else _kept(model, task, units.batch(longest))
         needs.append(Need(phase.name, weights, best + (0 if solved else 3 * moved), kept, micro_batch))

@@ -4,8 +4,6 @@ import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
-from typing import Any
 
 import torch
 from accelerate.utils import set_seed
@@ -16,6 +14,7 @@ from nlp_transfer.batching import Encoded
 from nlp_transfer.config import RunConfig
 from nlp_transfer.data import Splits, load_splits
 from nlp_transfer.memory import recompute_activations
+from nlp_transfer.report import source_label
 from nlp_transfer.sources import LoadedModel, Source, load_source
 from nlp_transfer.strategies import Plan, make_plan
 from nlp_transfer.strategies.blocks import count_positions, find_encoder
@@ -75,13 +74,6 @@ class Prepared:
             if encoded.unknown > MANY:
                 found.append(f"{split}: {encoded.unknown:.0%} of the tokens are unknown to '{name}'")
         return found
-
-
-def source_label(section: Any) -> str:
-    """The source and its contextualizer, for people."""
-    context = getattr(section, "contextualizer", "bag")
-    name = Path(section.name).name if Path(section.name).exists() else section.name
-    return name if context == "bag" else f"{name} + {context}"
 
 
 def prepare(config: RunConfig) -> Prepared:

@@ -16,7 +16,7 @@ from nlp_transfer.card_page import Subject
 from nlp_transfer.config import load_config
 from nlp_transfer.errors import TOKEN, PublishError
 from nlp_transfer.layout import ADAPTER, ALLOWED, FINISHED, INDEX, MODEL, MODELLING, PLOT, RUN, TARGET, TOKENIZER
-from nlp_transfer.report import Row, plot, simple
+from nlp_transfer.report import plot, row_of, simple
 from nlp_transfer.saving import write_json
 from nlp_transfer.sources import BUNDLED
 
@@ -69,20 +69,12 @@ def write_publication(run: Path, target: Path, repo: str, *, licence: str | None
 
 def _draw(shown: Subject, path: Path) -> None:
     """The test score beside those of simple methods and controls, as the card shows it."""
-    metrics, config = shown.metrics, shown.config
-    row = Row(
-        name=shown.name,
-        source=config.source.name,
-        strategy=config.strategy.kind,
-        scratch=config.source.scratch,
-        **metrics["parameters"],
-        seconds=None,
-        validation=metrics["validation"],
-        test=metrics["test"],
-        correct=(),
-    )
-    others = {**metrics["baselines"], **metrics.get("controls", {})}
-    beside = [simple(name, validation=of["validation"], test=of["test"], correct=()) for name, of in others.items()]
+    row = row_of(shown.name, shown.config, shown.metrics, ())
+    beside = [
+        simple(name, correct=(), scratch=kind == "controls", **scores)
+        for kind in ("baselines", "controls")
+        for name, scores in shown.metrics.get(kind, {}).items()
+    ]
     plot([row], beside, path, task=type(shown.task))
 
 

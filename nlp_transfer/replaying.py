@@ -49,13 +49,11 @@ class _Passed(nn.Module):
 def _answers_in_tuples(model: PreTrainedModel, layer: nn.Module) -> bool:
     """Whether a layer returns (states, attentions), as in MPNet and DeBERTa, or the states alone: it is asked."""
     answers: list[Any] = []
-    hook = layer.register_forward_hook(lambda _, __, output: answers.append(output))
     training = model.training
     model.eval()
-    with torch.inference_mode():
+    with torch.inference_mode(), layer.register_forward_hook(lambda _, __, output: answers.append(output)):
         model(input_ids=torch.zeros((1, 2), dtype=torch.long, device=next(model.parameters()).device))
     model.train(training)
-    hook.remove()
     return isinstance(answers[0], tuple)
 
 

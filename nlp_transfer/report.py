@@ -4,8 +4,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from nlp_transfer.config import RunConfig
 from nlp_transfer.metrics import Interval, paired_bootstrap
 from nlp_transfer.task import Scores, Task
 
@@ -14,6 +15,12 @@ if TYPE_CHECKING:
 
 FEWEST = 20  # test rows that a verdict needs
 TRANSFER, SCRATCH, SIMPLE, CEILING = "#2a6f97", "#8a8a8a", "#c1666b", "#5b8e55"
+COLOURS = {
+    TRANSFER: "blue: transferred",
+    SCRATCH: "grey: from scratch",
+    SIMPLE: "red: simple methods",
+    CEILING: "green: knows the answers",
+}
 
 
 @dataclass(frozen=True)
@@ -52,13 +59,35 @@ class Row:
         return f"{self.source}{' from scratch' if self.scratch else ''}, {self.strategy}"
 
 
-def simple(name: str, *, validation: Scores, test: Scores, correct: Sequence[float]) -> Row:
-    """A simple method."""
+def source_label(section: Any) -> str:
+    """The source and its contextualizer, for people."""
+    context = getattr(section, "contextualizer", "bag")
+    name = Path(section.name).name if Path(section.name).exists() else section.name
+    return name if context == "bag" else f"{name} + {context}"
+
+
+def row_of(name: str, config: RunConfig, metrics: Mapping[str, Any], correct: Sequence[float]) -> Row:
+    """A run, out of its configuration and the contents of its metrics.json."""
+    return Row(
+        name=name,
+        source=source_label(config.source),
+        strategy=config.strategy.kind,
+        scratch=config.source.scratch,
+        **metrics["parameters"],
+        seconds=metrics["seconds"]["training"],
+        validation=metrics["validation"],
+        test=metrics["test"],
+        correct=correct,
+    )
+
+
+def simple(name: str, *, validation: Scores, test: Scores, correct: Sequence[float], scratch: bool = False) -> Row:
+    """A simple method, or a `scratch` control of which no more is known than its scores."""
     return Row(
         name=name,
         source="",
         strategy="",
-        scratch=True,
+        scratch=scratch,
         trainable=0,
         total=0,
         seconds=None,
@@ -156,40 +185,37 @@ def _digits(value: float | None, task: type[Task]) -> str:
 
 
 def plot(rows: Sequence[Row], baselines: Sequence[Row], path: Path, *, task: type[Task]) -> None:
-    """Draw test scores as bars with the trainable share beside each, simple methods as dashed lines; write a PNG."""
+    """Draw the test score of every method as a bar, best first, with the share of parameters trained; write a PNG."""
     from matplotlib.figure import Figure  # a second to import; the object interface needs no display
 
-    metric = task.selection
-    ordered = sorted(rows, key=lambda row: float(row.test[metric]))
-    figure = Figure(figsize=(9, 1.6 + 0.55 * len(rows)), layout="constrained")
+    metric, labels = task.selection, _labels(rows)
+    ordered = sorted([*rows, *baselines], key=lambda row: float(row.test[metric]))
+    scores = [float(row.test[metric]) for row in ordered]
+    colours = [_colour(row, task) for row in ordered]
+    figure = Figure(figsize=(9, 1.2 + 0.35 * len(ordered)), layout="constrained")
     axes = figure.add_subplot()
-    colours = [SCRATCH if row.scratch else TRANSFER for row in ordered]
-    labels = _labels(rows)
-    bars = axes.barh(
-        [labels[row.name] for row in ordered], [row.test[metric] for row in ordered], color=colours, height=0.6
-    )
-    for bar, row in zip(bars, ordered, strict=True):
-        note = f" {_digits(row.test[metric], task)}   {_share(row)} of the parameters trained"
-        axes.text(0, bar.get_y() + bar.get_height() / 2, note, va="center", color="white", fontsize=9)
-    for row, style in zip(baselines, (":", "--", "-."), strict=False):
-        axes.axvline(
-            float(row.test[metric]),
-            color=CEILING if row.name in task.ceilings else SIMPLE,
-            linestyle=style,
-            label=f"{row.name} {_digits(row.test[metric], task)}",
-        )
-    highest = max(float(row.test[metric]) for row in (*rows, *baselines))
+    bars = axes.barh(range(len(ordered)), scores, color=colours, height=0.7)
+    axes.set_yticks(range(len(ordered)), [labels.get(row.name, row.label) for row in ordered])
+    axes.bar_label(bars, [f"{_digits(row.test[metric], task)}{_share(row)}" for row in ordered], padding=4, fontsize=9)
     axes.margins(y=0.02)
-    axes.set_xlim(0, 1.05 * highest)
+    axes.set_xlim(0, 1.35 * max(scores) or 1.0)
     axes.set_xlabel(f"test {metric.replace('_', ' ')}")
-    axes.set_title("grey: from scratch, blue: transferred", fontsize=9, loc="left")
+    axes.set_title(", ".join(said for colour, said in COLOURS.items() if colour in colours), fontsize=9, loc="left")
     axes.spines[["top", "right"]].set_visible(False)
-    if baselines:
-        axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=len(baselines), fontsize=8, frameon=False)
     figure.savefig(path, dpi=150)
 
 
+def _colour(row: Row, task: type[Task]) -> str:
+    if row.name in task.ceilings:
+        return CEILING
+    if row.scratch:
+        return SCRATCH
+    return TRANSFER if row.source else SIMPLE
+
+
 def _share(row: Row) -> str:
-    """Trained share of the parameters, two digits where it is small."""
+    """Trained share of the parameters, two digits where it is small; nothing where there are none."""
+    if not row.total:
+        return ""
     share = row.trainable / row.total
-    return f"{share:.0%}" if share >= 0.1 else f"{100 * share:.2g}%"
+    return f"  ({share:.0%} trained)" if share >= 0.1 else f"  ({100 * share:.2g}% trained)"

@@ -12,9 +12,8 @@ from accelerate import PartialState
 from nlp_transfer.checkpointing import flush
 from nlp_transfer.config import RunConfig
 from nlp_transfer.layout import FINISHED, HITS, PROBES
-from nlp_transfer.prepared import source_label
 from nlp_transfer.publication import write_card
-from nlp_transfer.report import Row, brief, simple, verdicts
+from nlp_transfer.report import Row, brief, row_of, simple, verdicts
 from nlp_transfer.saving import write_json
 from nlp_transfer.task import find_task
 
@@ -50,17 +49,7 @@ def describe(config: RunConfig, folder: Path, metrics: Mapping[str, Any], hits: 
         hits: the contents of hits.json: the score of each test row, under `run` and for each of the `baselines`.
     """
     task = find_task(config.task.name)
-    scores = {split: metrics[split] for split in SPLITS}
-    row = Row(
-        name=folder.name,
-        source=source_label(config.source),
-        strategy=config.strategy.kind,
-        scratch=config.source.scratch,
-        **metrics["parameters"],
-        seconds=metrics["seconds"]["training"],
-        **scores,
-        correct=hits["run"],
-    )
+    row = row_of(folder.name, config, metrics, hits["run"])
     baselines = tuple(simple(name, correct=hits["baselines"][name], **of) for name, of in metrics["baselines"].items())
     verdict = metrics["verdict"] if "verdict" in metrics else verdicts([row], baselines, task=task)
     shown = task.measured(row.test)

@@ -32,7 +32,7 @@ from nlp_transfer.resuming import (
 )
 from nlp_transfer.saving import environment, save_model, weights_digests, write_json, write_whole
 from nlp_transfer.sharding import check_launch
-from nlp_transfer.sharing import is_alone, take_leave_at_exit
+from nlp_transfer.sharing import lost_process, take_leave_at_exit
 from nlp_transfer.strategies import Plan, save_adapter
 from nlp_transfer.trainable import parameter_counts, trainable_table
 from nlp_transfer.training import flat
@@ -89,13 +89,13 @@ def run_in(folder: Path, config: RunConfig, named: Path | None = None, *, progre
             return combine(config, folder, _run_seeds(config, folder, progress=progress))
         return _run_one(config, folder, named, progress=progress)
     except (RuntimeError, MemoryError) as error:
-        if is_alone(error):
+        if out_of_memory(error):
+            raise ExhaustedError(f"out of memory; try {WAYS_OUT}") from error
+        if lost_process(error):
             raise TrainingError(
                 f"another process has ended, or cannot be reached; go on with the same command and --resume {folder}"
             ) from error
-        if not out_of_memory(error):
-            raise
-        raise ExhaustedError(f"out of memory; try {WAYS_OUT}") from error
+        raise
 
 
 def _values(config: RunConfig) -> dict[str, Any]:

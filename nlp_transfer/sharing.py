@@ -39,6 +39,6 @@ def pool(found: Mapping[Key, Value]) -> dict[Key, Value]:
     return {key: value for part in gather_object([dict(found)]) for key, value in part.items()}
 
 
-def is_alone(error: BaseException) -> bool:
+def lost_process(error: BaseException) -> bool:
     """Whether an error means that another process has ended; torch says so in words of the library that it uses."""
     return PartialState().num_processes > 1 and any(name in str(error).lower() for name in ("gloo", "nccl"))

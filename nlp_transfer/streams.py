@@ -58,6 +58,8 @@ def named_columns(given: list[str] | None, *, default: str | None = None) -> dic
 
 
 def refuse_table(out: Path, *, force: bool) -> None:
-    """Refuse to write over a table unasked."""
-    if out.is_dir() and any(out.iterdir()) and not force:
-        raise ConfigError(f"{out} holds something already; choose another folder, or replace a table with --force")
+    """Refuse to write over a table unasked; over anything else the import refuses to write itself."""
+    from nlp_transfer.sources.vector_store import DESCRIPTION
+
+    if (out / DESCRIPTION).is_file() and not force:
+        raise ConfigError(f"{out} holds a table already; choose another folder, or replace it with --force")

@@ -59,7 +59,8 @@ class Task(ABC):
     `selection` names the validation score (higher is better) that chooses the checkpoint; `shown` the scores of a
     table, where they were measured, `points` how many points a whole unit of them has, `compared` what `hits` measures
     where that is another score than `selection`, `ceilings` those of the `baselines` that know the answers. `sample`
-    is how many validation examples are enough to judge an epoch; None for all.
+    is how many validation examples are enough to judge an epoch; None for all. `logits_only` says that `loss` and
+    `infer` read nothing of a classifier but its logits, so that what these do not depend on need not be computed.
     For the model card: the Hub's `pipeline_tag` of the task, its name for a score where that is another than ours
     (`hub_metrics`), and an input to show the use with.
     """
@@ -72,6 +73,7 @@ class Task(ABC):
     compared: ClassVar[str | None] = None
     ceilings: ClassVar[Sequence[str]] = ()
     sample: ClassVar[int | None] = None
+    logits_only: ClassVar[bool] = False
     pipeline_tag: ClassVar[str | None] = None
     hub_metrics: ClassVar[Mapping[str, str]] = {}
     example: ClassVar[str] = "A short text."

@@ -172,7 +172,7 @@ class Trainer:
             if not isinstance(train, ReplayUnits):  # what is replayed needs no embeddings, and may be without them
                 splits, pad = [self.train, self.validation], self.tokenizers.source.pad_token_id
                 stack.enter_context(restricted(model, phase.rates, splits, pad))
-            stack.enter_context(first_token_only(model))
+            stack.enter_context(first_token_only(model, self.task))
             self._epochs(model, phase, train, validation, history, stepper)
 
     def _units(self, model: nn.Module, phase: Phase, stack: contextlib.ExitStack) -> tuple[Units, Units]:

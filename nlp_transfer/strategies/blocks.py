@@ -26,7 +26,7 @@ def find_layers(encoder: nn.Module) -> Layers | None:
 
 
 def unwrapped(model: nn.Module) -> PreTrainedModel:
-    """The transformers model inside the wrappers of peft and of distributed training; itself where there is none."""
+    """The transformers model inside the wrappers of peft; itself where there is none."""
     return next(one for one in model.modules() if isinstance(one, PreTrainedModel))
 
 

@@ -54,6 +54,7 @@ class Sentiment(nt.Task):
     roles: ClassVar[dict[str, "RoleKind"]] = {"text": "text", "label": "label"}
     selection = "accuracy"
     shown = ("accuracy", "macro_f1")
+    logits_only = True
     auto_class = "AutoModelForSequenceClassification"
     pipeline_tag = "text-classification"
     hub_metrics: ClassVar[dict[str, str]] = {"macro_f1": "f1"}

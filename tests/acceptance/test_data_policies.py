@@ -66,7 +66,7 @@ def test_words_for_nothing_may_be_labels(command, configs, here):
 
 EMPTY = {  # the last rows of a good file, and what is said of them
     "sentiment": (
-        [{"text": " ", "label": "positive"}, {"text": "a"}],
+        [{"text": " ", "label": "positive"}, {"text": "a", "label": "\u200b"}],  # a space without width
         ["1 rows dropped: empty text in column 'text' (first: 41)", "missing label in column 'label' (first: 42)"],
     ),
     "translation": (

@@ -348,9 +348,13 @@ def test_compare_prints_a_table_and_says_where_the_plot_is(command, place, tmp_p
 def test_a_table_is_replaced_by_force_only(command, place, tmp_path):
     assert command("vectors", "import", place / "vectors.txt", tmp_path / "table")[0] == 0
     code, _, err = command("vectors", "import", place / "vectors.txt", tmp_path / "table", "--limit", 3)
-    assert (code, "replace a table with --force" in err) == (2, True)
+    assert (code, "holds a table already; choose another folder, or replace it with --force" in err) == (2, True)
     assert command("vectors", "import", place / "vectors.txt", tmp_path / "table", "--limit", 3, "--force")[0] == 0
     assert len(open_vectors(tmp_path / "table").words) == 3
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "notes.txt").write_text("mine")
+    code, _, err = command("vectors", "import", place / "vectors.txt", tmp_path / "other")
+    assert (code, "exists and is no imported vector folder; name another output" in err) == (4, True)
 
 
 def test_a_run_that_is_refused_leaves_no_folder(command, place, tmp_path, monkeypatch):

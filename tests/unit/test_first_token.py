@@ -6,20 +6,20 @@ import pytest
 import torch
 from test_restricting import still
 from tiny import HIDDEN, Training, checkpoint
+from transformers import BertForSequenceClassification
 
 from nlp_transfer import training as loop
 from nlp_transfer.first_token import AFTER_ATTENTION, first_token_only
-from nlp_transfer.strategies.blocks import find_layers
+from nlp_transfer.strategies.blocks import find_layers, unwrapped
 
 LENGTH = 7
 
 
 def states_of_last_layer(model, inputs):
-    """Shape (T, S, H) of what the last layer hands on."""
+    """Shape (B, T, H) of what the last layer hands on, the logits and all gradients of their squares."""
     shapes = []
-    base = model.base_model
     hook = (
-        find_layers(base)
+        find_layers(unwrapped(model).base_model)
         .modules[-1]
         .register_forward_hook(
             lambda _, __, output: shapes.append((output[0] if isinstance(output, tuple) else output).shape)
@@ -43,7 +43,7 @@ def test_logits_and_all_gradients_are_those_of_the_whole_layer(tmp_path, family)
     inputs = {"input_ids": ids, "attention_mask": mask}
     whole, expected, slopes = states_of_last_layer(model, inputs)
     assert whole == (3, LENGTH, HIDDEN)
-    with first_token_only(model), first_token_only(model):
+    with first_token_only(model, training.task), first_token_only(model, training.task):
         shape, logits, gradients = states_of_last_layer(model, inputs)
     assert (shape == (3, 1, HIDDEN)) == (family in AFTER_ATTENTION)
     torch.testing.assert_close(logits, expected)
@@ -53,18 +53,41 @@ def test_logits_and_all_gradients_are_those_of_the_whole_layer(tmp_path, family)
     assert states_of_last_layer(model, inputs)[0] == whole
 
 
-def test_a_head_that_reads_all_tokens_gets_them(tmp_path):
-    training = Training(checkpoint(tmp_path), {"kind": "frozen"})
+class Meaning(BertForSequenceClassification):
+    """A head of another make under a name like that of the library's own."""
+
+
+def another_head(training):
+    training.plan.model.__class__ = Meaning
+
+
+def another_task(training):
+    training.task.logits_only = False
+
+
+@pytest.mark.parametrize(
+    ("strategy", "change"), [("frozen", lambda _: None), ("full", another_head), ("full", another_task)]
+)
+def test_who_may_read_all_tokens_gets_them(tmp_path, strategy, change):
+    training = Training(checkpoint(tmp_path), {"kind": strategy})
+    change(training)
     inputs = {"input_ids": torch.tensor([[0, 6, 9, 2]])}
-    with first_token_only(training.plan.model):
+    with first_token_only(training.plan.model, training.task):
         assert states_of_last_layer(training.plan.model, inputs)[0] == (1, 4, HIDDEN)
+
+
+def test_under_lora_too_the_last_layer_hands_on_one_token(tmp_path):
+    training = Training(checkpoint(tmp_path), {"kind": "lora", "rank": 2})
+    with first_token_only(training.plan.model, training.task):
+        shape, *_ = states_of_last_layer(training.plan.model, {"input_ids": torch.tensor([[0, 6, 9, 2]])})
+    assert shape == (1, 1, HIDDEN)
 
 
 STRATEGIES = {
     "full": {"kind": "full"},
     "top layer": {"kind": "full", "freeze_below": 1},
     "lora": {"kind": "lora", "rank": 2},
-    "gradual": {"kind": "gradual"},
+    "gradual": {"kind": "gradual", "phase_epochs": 2},
     "lp_ft": {"kind": "gradual", "schedule": "lp_ft"},
 }
 
@@ -78,7 +101,7 @@ def test_training_gives_what_whole_layers_give(tmp_path, monkeypatch, family, st
         return training.plan.finish(training.plan.model)
 
     part = trained()
-    monkeypatch.setattr(loop, "first_token_only", lambda _: contextlib.nullcontext())
+    monkeypatch.setattr(loop, "first_token_only", lambda *_: contextlib.nullcontext())
     whole = trained()
     for (name, one), (_, other) in zip(part.named_parameters(), whole.named_parameters(), strict=True):
         if name.endswith(("key.bias", "k_lin.bias")):

@@ -6,9 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
 from rich.console import Console
 
-from nlp_transfer.report import Row, plot, render_table, verdicts
+from nlp_transfer.report import SCRATCH, SIMPLE, TRANSFER, Row, plot, render_table, verdicts
 from nlp_transfer_tasks.sentiment import Sentiment
 
 SIZE = 200
@@ -25,7 +27,7 @@ def row(name, share, *, source="minilm", strategy="frozen", scratch=False, valid
 
 def simple(name, share):
     return Row(
-        name, "", "", True, 0, 0, None, row(name, share).validation, row(name, share).test, row(name, share).correct
+        name, "", "", False, 0, 0, None, row(name, share).validation, row(name, share).test, row(name, share).correct
     )
 
 
@@ -115,16 +117,25 @@ def test_plot_writes_a_png(tmp_path):
     assert len(content) > 5000
 
 
-def test_plot_gives_every_run_a_bar_of_its_own(tmp_path, monkeypatch):
-    from matplotlib.axes import Axes
-
-    drawn = []
-    original = Axes.barh
-    monkeypatch.setattr(
-        Axes, "barh", lambda self, y, width, **rest: drawn.append(y) or original(self, y, width, **rest)
-    )
-    plot([row("a", 0.9), row("b", 0.5)], [], tmp_path / "p.png", task=Sentiment)
-    assert sorted(drawn[0]) == ["minilm, frozen (a)", "minilm, frozen (b)"]
+def test_plot_gives_every_method_a_bar_of_its_own_with_name_colour_and_score(tmp_path, monkeypatch):
+    figures = []
+    monkeypatch.setattr(Figure, "savefig", lambda self, *_, **__: figures.append(self))
+    runs = [row("a", 0.9), row("b", 0.5), row("c", 0.4, scratch=True)]
+    controls = [replace(simple(f"control {share}", share), scratch=True) for share in (0.1, 0.2, 0.3)]
+    plot(runs, [simple("tfidf", 0.7), *controls], tmp_path / "p.png", task=Sentiment)
+    (axes,) = figures[0].axes
+    names = [label.get_text() for label in axes.get_yticklabels()]
+    colours = [to_hex(bar.get_facecolor()) for bar in axes.patches]
+    notes = [text.get_text() for text in axes.texts]
+    assert list(zip(names, colours, notes, strict=True)) == [
+        ("control 0.1", SCRATCH, "0.1000"),
+        ("control 0.2", SCRATCH, "0.2000"),
+        ("control 0.3", SCRATCH, "0.3000"),
+        ("minilm from scratch, frozen", SCRATCH, "0.4000  (0.0034% trained)"),
+        ("minilm, frozen (b)", TRANSFER, "0.5000  (0.0034% trained)"),
+        ("tfidf", SIMPLE, "0.7000"),
+        ("minilm, frozen (a)", TRANSFER, "0.9000  (0.0034% trained)"),
+    ]
 
 
 def test_a_handful_of_test_rows_gives_no_verdict():
