@@ -159,7 +159,9 @@ def warm(scale: Scale) -> Row:
         title="the same on a warm cache, time in the model",
         contenders=[
             recipe.ours("another seed", {"kind": "frozen"}, cache=cache, seed=100),
-            recipe.ours("another head: max pooling", {"kind": "frozen"}, cache=cache, head={"pooling": "max"}),
+            recipe.ours(
+                "another head: mean and max", {"kind": "frozen"}, cache=cache, head={"pooling": ["mean", "max"]}
+            ),
             recipe.ours("another seed, head by gradient", gradient, cache=cache, seed=100),
             recipe.ours("another, deeper head", gradient, cache=cache, head={"hidden": [64]}),
             Contender(first.name, first.command, first.read, ours=False, environment=first.environment),
