@@ -13,6 +13,7 @@ from nlp_transfer.config import RunConfig, load_config, render
 from nlp_transfer.inspection import SplitReport
 from nlp_transfer.memory import WAYS_OUT, estimate, free_memory
 from nlp_transfer.prepared import Prepared, prepare
+from nlp_transfer.report import FEWEST
 from nlp_transfer.strategies import Plan
 from nlp_transfer.trainable import parameter_counts, trainable_table
 from nlp_transfer.units import TokenUnits
@@ -39,7 +40,7 @@ def check(config: RunConfig | Mapping[str, Any] | str | Path, overrides: Sequenc
     prepared = prepare(checked)
     plan = prepared.plan()
     report = prepared.splits.report
-    warnings = (*report.warnings, *prepared.warnings)
+    warnings = (*report.warnings, *prepared.warnings, *_too_few(len(prepared.splits.test)))
     sections = {
         "configuration": render(checked),
         "data": "\n".join(_rows(name, split) for name, split in report.splits.items()),
@@ -50,6 +51,10 @@ def check(config: RunConfig | Mapping[str, Any] | str | Path, overrides: Sequenc
     }
     text = "\n\n".join(f"== {title}\n{body.rstrip()}" for title, body in sections.items())
     return CheckReport(text, warnings, parameter_counts(plan))
+
+
+def _too_few(rows: int) -> Sequence[str]:
+    return () if rows >= FEWEST else (f"test: {rows} rows are too few to compare methods; verdicts need {FEWEST}",)
 
 
 def _memory(prepared: Prepared, plan: Plan) -> str:

@@ -117,7 +117,9 @@ def _refuse_early(config: str, overrides: list[str] | None) -> None:
     from nlp_transfer.places import refuse_missing
 
     if "=" in config and not Path(config).exists():
-        raise ConfigError(f"{config}: first comes the YAML file of a configuration, then KEY=VALUE")
+        raise ConfigError(
+            f"{config}: a YAML file comes first, then KEY=VALUE; `compare` takes --set before each of them"
+        )
     data = nlp_transfer.load_config(config, overrides or ()).data
     refuse_missing(data.train, data.validation, data.test)
 

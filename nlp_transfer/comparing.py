@@ -55,7 +55,9 @@ def compare(
     """
     checked = {Path(config).stem: load_config(config, overrides) for config in configs}
     if len(checked) != len(configs):
-        raise ConfigError("compare: two configurations have the same file name")
+        raise ConfigError(
+            f"compare: two configurations have one file name ({', '.join(map(str, configs))}); rename one"
+        )
     first, *others = checked.values()
     for name, other in zip(list(checked)[1:], others, strict=True):
         if (other.task.name, other.data) != (first.task.name, first.data):

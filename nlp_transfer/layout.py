@@ -12,6 +12,7 @@ TOKENIZER = (
     *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"),
     *("vocab.json", "vocab.txt", "merges.txt", "source.spm", "target.spm", "spiece.model", "sentencepiece.bpe.model"),
 )
+NEEDED = (("tokenizer_config.json",), ("tokenizer.json", "*.spm", "*.model", "vocab.*"))  # of each one, by a tokenizer
 INDEX = "model.safetensors.index.json"  # names the shards of weights that are too large for one file
 WEIGHTS = ("model.safetensors", "model-*-of-*.safetensors", INDEX)
 MODEL = ("config.json", "generation_config.json", *WEIGHTS, *(file.name for file in MODELLING), *TOKENIZER)

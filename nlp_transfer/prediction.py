@@ -17,9 +17,10 @@ from nlp_transfer.config import RunConfig, load_config
 from nlp_transfer.data import read_rows
 from nlp_transfer.errors import CheckpointError, DataError, SourceError
 from nlp_transfer.evaluation import infer
-from nlp_transfer.layout import ADAPTER, FINISHED, TARGET
+from nlp_transfer.layout import ADAPTER, FINISHED, NEEDED, TARGET
 from nlp_transfer.network import find_run
 from nlp_transfer.pairs import open_target
+from nlp_transfer.resuming import CHECKPOINTS
 from nlp_transfer.saving import weights_digests
 from nlp_transfer.sources import BUNDLED, load_source
 from nlp_transfer.sources.checkpoint import find_damage, quietly, refuse_nonfinite
@@ -31,7 +32,6 @@ from nlp_transfer.yamlfile import read_yaml
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
-NEEDED = (("config.json",), ("tokenizer_config.json",), ("tokenizer.json", "*.spm", "*.model", "vocab.*"))
 CHUNK = 256  # texts read ahead: enough to sort by length, few enough to stream
 
 
@@ -141,7 +141,8 @@ def load(folder: str | Path, *, revision: str | None = None) -> Predictor:
         _refuse_foreign_task(root)
     needed = {"config.yaml": True, FINISHED: True, "model": not _published(root)}
     if missing := [name for name, wanted in needed.items() if wanted and not (root / name).exists()]:
-        raise CheckpointError(f"{root}: not a finished run: it lacks {', '.join(missing)}; train it again")
+        way = "go on with it by `run CONFIG --resume`" if (root / CHECKPOINTS).is_dir() else "train it again"
+        raise CheckpointError(f"{root}: not a finished run: it lacks {', '.join(missing)}; {way}")
     return open_run(root)
 
 
@@ -227,7 +228,7 @@ def _loaded(folder: Path, load: Callable[[], T]) -> T:
 
 
 def _open(folder: Path, auto: Any) -> tuple[PreTrainedModel, Tokenizers]:
-    _refuse_missing(folder, *NEEDED)  # before transformers makes some of them up
+    _refuse_missing(folder, ("config.json",), *NEEDED)  # before transformers makes some of them up
     safe = {"trust_remote_code": False, "local_files_only": True}
     config = AutoConfig.from_pretrained(folder, **safe)
     refuse_misshapen(weight_files(str(folder)), auto.from_config, config, str(folder))

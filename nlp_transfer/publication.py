@@ -15,7 +15,19 @@ from nlp_transfer.card import card, check_card
 from nlp_transfer.card_page import Subject
 from nlp_transfer.config import load_config
 from nlp_transfer.errors import TOKEN, PublishError
-from nlp_transfer.layout import ADAPTER, ALLOWED, FINISHED, INDEX, MODEL, MODELLING, PLOT, RUN, TARGET, TOKENIZER
+from nlp_transfer.layout import (
+    ADAPTER,
+    ALLOWED,
+    FINISHED,
+    INDEX,
+    MODEL,
+    MODELLING,
+    NEEDED,
+    PLOT,
+    RUN,
+    TARGET,
+    TOKENIZER,
+)
 from nlp_transfer.report import plot, row_of, simple
 from nlp_transfer.saving import write_json
 from nlp_transfer.sources import BUNDLED
@@ -49,7 +61,7 @@ def write_publication(run: Path, target: Path, repo: str, *, licence: str | None
     for folder, patterns, where in _parts(adapter_only=adapter_only):
         _refuse_link(run / folder)
         _copy(run / folder, patterns, target / where)
-    _require_weights(run, target, adapter_only=adapter_only)
+    _require_whole(run, target, adapter_only=adapter_only)
     for adapter in target.rglob(ADAPTER[0]):
         values = json.loads(adapter.read_text(encoding="utf-8"))
         base = next(iter(metrics["provenance"]["base_models"]), Path(values["base_model_name_or_path"]).name)
@@ -115,17 +127,26 @@ def _refuse_link(path: Path) -> None:
         raise PublishError(f"{path}: a symbolic link; put what it leads to there, or take the link away")
 
 
-def _require_weights(run: Path, tree: Path, *, adapter_only: bool) -> None:
-    """Refuse a tree without weights, or without one of the shards that its index names."""
-    index = tree / INDEX
+def _require_whole(run: Path, tree: Path, *, adapter_only: bool) -> None:
+    """Refuse a tree without weights or one of their shards, without a tokenizer, or without code that it names."""
+
+    def values(name: str) -> dict[str, Any]:
+        found = json.loads((tree / name).read_text(encoding="utf-8")) if (tree / name).is_file() else {}
+        return found if isinstance(found, dict) else {}
+
     if adapter_only:
-        needed = {ADAPTER[1]}
-    elif index.is_file():
-        needed = set(json.loads(index.read_text(encoding="utf-8")).get("weight_map", {}).values()) or {"weight_map"}
+        weights = {ADAPTER[1]}
+    elif (tree / INDEX).is_file():
+        weights = set(values(INDEX).get("weight_map", {}).values()) or {"weight_map"}
     else:
-        needed = {"model.safetensors"}
-    if missing := sorted(name for name in needed if not (tree / name).is_file()):
-        raise PublishError(f"{run}: not a finished run: it lacks the weights {', '.join(missing)}; train it again")
+        weights = {"model.safetensors"}
+    named = [values(name).get("auto_map", {}).values() for name in ("config.json", "tokenizer_config.json")]
+    code = {f"{one.rpartition('.')[0]}.py" for one in re.findall(r"[\w.]+", str(named)) if "." in one}
+    folders = [tree, *([tree / TARGET] if (tree / TARGET).is_dir() else [])]
+    missing = sorted(name for name in weights | code if not (tree / name).is_file())
+    missing += [any_of[0] for one in folders for any_of in NEEDED if not any(list(one.glob(name)) for name in any_of)]
+    if missing:
+        raise PublishError(f"{run}: not a finished run: it lacks {', '.join(missing)}; train it again")
 
 
 def files_of(folder: Path) -> tuple[str, ...]:
@@ -169,7 +190,10 @@ def _read_metrics(run: Path) -> dict[str, Any]:
 
     if missing := [name for name in ("config.yaml", "environment.json", FINISHED) if not (run / name).is_file()]:
         raise PublishError(f"{run}: not a finished run: it lacks {', '.join(missing)}; train it again")
-    metrics: dict[str, Any] = json.loads((run / FINISHED).read_text(encoding="utf-8"), parse_constant=refuse)
+    try:
+        metrics: dict[str, Any] = json.loads((run / FINISHED).read_text(encoding="utf-8"), parse_constant=refuse)
+    except ValueError as error:
+        raise PublishError(f"{run / FINISHED}: damaged ({error}); bring the file back, or train again") from None
     return metrics
 
 

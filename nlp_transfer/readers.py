@@ -76,9 +76,10 @@ def _delimited(file: Path, delimiter: str) -> Iterator[Row]:
             elif header is None:
                 header = _header(record, f"{file}:{start}")
             elif len(record) != len(header):
+                way = "fill it up" if len(record) < len(header) else "quote a field that holds the delimiter"
                 raise DataError(
-                    f"{file}:{start}: {len(record)} fields where the header has {len(header)} "
-                    f"({', '.join(header[:8])}); quote a field that holds the delimiter"
+                    f"{file}:{start}: the row has {len(record)} of the header's {len(header)} fields "
+                    f"({', '.join(header[:8])}); {way}"
                 )
             else:
                 rows += 1

@@ -199,6 +199,7 @@ def plot(rows: Sequence[Row], baselines: Sequence[Row], path: Path, *, task: typ
     axes.bar_label(bars, [f"{_digits(row.test[metric], task)}{_share(row)}" for row in ordered], padding=4, fontsize=9)
     axes.margins(y=0.02)
     axes.set_xlim(0, 1.35 * max(scores) or 1.0)
+    axes.set_xticks([tick for tick in axes.get_xticks() if tick <= max(scores)])
     axes.set_xlabel(f"test {metric.replace('_', ' ')}")
     axes.set_title(", ".join(said for colour, said in COLOURS.items() if colour in colours), fontsize=9, loc="left")
     axes.spines[["top", "right"]].set_visible(False)
@@ -218,4 +219,4 @@ def _share(row: Row) -> str:
     if not row.total:
         return ""
     share = row.trainable / row.total
-    return f"  ({share:.0%} trained)" if share >= 0.1 else f"  ({100 * share:.2g}% trained)"
+    return f"  ({share:.0%} of parameters)" if share >= 0.1 else f"  ({100 * share:.2g}% of parameters)"

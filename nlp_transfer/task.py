@@ -163,8 +163,11 @@ def find_task(name: str) -> type[Task]:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         if error.name is None or not module_name.startswith(error.name):
-            raise
-        raise ConfigError(f"Unknown task '{name}'. {suggest(name, task_names())}") from None
+            raise ConfigError(f"task '{name}' cannot be imported: {error}") from error
+        way = "Is its folder on PYTHONPATH?" if "." in name else suggest(name, task_names())
+        raise ConfigError(f"Unknown task '{name}'. {way}") from None
+    except Exception as error:  # whatever a module of other people's does
+        raise ConfigError(f"task '{name}' cannot be imported: {type(error).__name__}: {error}") from error
     found = [
         value
         for value in vars(module).values()
@@ -172,4 +175,6 @@ def find_task(name: str) -> type[Task]:
     ]
     if len(found) != 1:
         raise ConfigError(f"Module '{module_name}' must define exactly one Task; it defines {len(found)}")
+    if lacking := found[0].__abstractmethods__:
+        raise ConfigError(f"Task {found[0].__name__} of '{module_name}' lacks {', '.join(sorted(lacking))}")
     return found[0]

@@ -16,9 +16,9 @@ SENTIMENT = {
     "empty JSON lines": case("a.jsonl", b"\n \n", "a.jsonl:1: ", "nothing"),
     "empty JSON list": case("a.json", b"[]", "a.json:1: ", "no rows"),
     "Parquet without rows": case("a.parquet", parquet(text=[], label=[]), "a.parquet:1: ", "no rows"),
-    "too few fields": case("a.csv", HEAD + GOOD + b"alone\n", "a.csv:32: ", "1 fields where the header has 2"),
-    "too many fields": case("a.csv", HEAD + b"a, b,c\n" + GOOD, "a.csv:2: ", "3 fields where the header has 2"),
-    "too many tabs": case("a.tsv", b"text\tlabel\na\tb\tc\n", "a.tsv:2: ", "3 fields where the header has 2"),
+    "too few fields": case("a.csv", HEAD + GOOD + b"alone\n", "a.csv:32: ", "1 of the header's 2 fields", "fill it up"),
+    "too many fields": case("a.csv", HEAD + b"a, b,c\n" + GOOD, "a.csv:2: ", "3 of the header's 2 fields", "quote"),
+    "too many tabs": case("a.tsv", b"text\tlabel\na\tb\tc\n", "a.tsv:2: ", "3 of the header's 2 fields", "quote"),
     "open quote": case("a.csv", HEAD + GOOD + b'"never closed,a\nmore,b\n', "a.csv:32: ", "never closed"),
     "stray quote": case("a.csv", HEAD + b'"a" b,c\n', "a.csv:2: ", "after a closing quote"),
     "bare carriage return": case("a.csv", HEAD + b"one,a\rtwo,b\r", "a.csv:2: ", "carriage return"),
@@ -95,8 +95,8 @@ GETTEXT = ["data.columns={source: msgid, target: msgstr}"]
 FEW = [("Open", "Ouvrir"), ("Save", "Enregistrer")]
 TRANSLATION = {
     "header only": case("a.csv", PAIR, "a.csv:1: ", "a header but no rows"),
-    "ragged": case("a.csv", PAIR + PAIRS + b"alone\n", "a.csv:32: ", "1 fields where the header has 2"),
-    "ragged tabs": case("a.tsv", b"source\ttarget\na\tb\tc\n", "a.tsv:2: ", "3 fields where the header has 2"),
+    "ragged": case("a.csv", PAIR + PAIRS + b"alone\n", "a.csv:32: ", "1 of the header's 2 fields", "fill it up"),
+    "ragged tabs": case("a.tsv", b"source\ttarget\na\tb\tc\n", "a.tsv:2: ", "3 of the header's 2 fields", "quote"),
     "open quote": case("a.csv", PAIR + b'"open,b\n', "a.csv:2: ", "never closed"),
     "latin-1": case("a.csv", PAIR + PAIRS + b"caf\xe9,b\n", "a.csv:32: ", "byte 0xe9"),
     "NUL": case("a.jsonl", PAIRS_JSON + b'{"source": "\0", "target": "b"}', "a.jsonl:31: ", "NUL"),
@@ -261,7 +261,7 @@ READING = {
     "null": ("a.jsonl", b'{"text": "one"}\n{"text": null}\n', "a.jsonl:2: 'text' is null"),
     "lone surrogate": ("a.jsonl", b'"\\ud800"\n', "a.jsonl:1: half a character"),
     "broken JSON": ("a.jsonl", b'{"text": "one"}\n{\n', "a.jsonl:2: broken JSON"),
-    "ragged": ("a.csv", b"text,b\none,1\ntwo\n", "a.csv:3: 1 fields"),
+    "ragged": ("a.csv", b"text,b\none,1\ntwo\n", "a.csv:3: the row has 1 of the header's 2 fields"),
     "NUL": ("a.txt", b"one\n\0\n", "a.txt:2: a NUL byte"),
 }
 

@@ -406,8 +406,13 @@ PLACES = ("/mnt/my docs/a", "~/a", "~jane/a", "file:///a", r"\\srv\share", r"loo
 @pytest.mark.parametrize(
     ("damage", "licence", "reason"),
     [
-        (lose("model/model.safetensors"), "mit", r"lacks the weights model\.safetensors; train"),
-        (lose_a_shard, "mit", r"lacks the weights model-00002-of-00002\.safetensors; train"),
+        (lose("model/model.safetensors"), "mit", r"lacks model\.safetensors; train"),
+        (lose_a_shard, "mit", r"lacks model-00002-of-00002\.safetensors; train"),
+        (lose("model/tokenizer.json"), "mit", r"lacks tokenizer\.json; train"),
+        (lose("model/tokenizer_config.json"), "mit", r"lacks tokenizer_config\.json; train"),
+        (spoil("model/config.json", lambda text: text.replace("{", '{"auto_map": {"AutoModel": "other.One"},', 1)),
+         "mit", r"lacks other\.py; train"),
+        (spoil("metrics.json", lambda text: text[:300]), "mit", r"metrics\.json: damaged \(.*line \d+"),
         (link("model/model.safetensors"), "mit", r"model/model\.safetensors: a symbolic link"),
         (link("model/vocab.txt"), "mit", r"model/vocab\.txt: a symbolic link"),
         (link_a_folder, "mit", r"reviews/model: a symbolic link"),
@@ -426,7 +431,8 @@ PLACES = ("/mnt/my docs/a", "~/a", "~jane/a", "file:///a", r"\\srv\share", r"loo
         (spoil("model/config.json", lambda text: text.replace("positive", "hf_" + "a" * 30)), "mit", "token"),
         (spoil("model/config.json", lambda text: text.replace("positive", f"{Path.home()}/x")), "mit", "folder of"),
     ],
-    ids=["weights", "shard", "linked weights", "link", "linked folder",
+    ids=["weights", "shard", "tokenizer", "its configuration", "code", "cut metrics", "linked weights",
+         "link", "linked folder",
          "nan", "base", *PLACES, "metrics", "config", "apache", "unknown", "none", "token", "place"],
 )  # fmt: skip
 def test_what_must_not_go_up_is_refused_before_the_network(hub, small, tmp_path, damage, licence, reason):

@@ -92,7 +92,7 @@ def test_wrong_option_is_answered_with_the_nearest(command):
     ("verb", "arguments", "code", "message"),
     [
         ("run", ["{0}/no.yaml"], 2, "no.yaml: no such file"),
-        ("run", ["training.epochs=3", "{0}/run.yaml"], 2, "first comes the YAML file"),
+        ("run", ["training.epochs=3", "{0}/run.yaml"], 2, "a YAML file comes first"),
         ("check", ["{0}/run.yaml", "training.epoch=1"], 2, "training.epoch: unknown key."),
         ("compare", ["{0}/run.yaml", "--set", "training.epoch=1"], 2, "training.epoch: unknown key."),
         ("run", ["{0}/run.yaml", "data.train={0}/no.csv"], 3, "no.csv: no such file"),

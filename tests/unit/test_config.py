@@ -154,6 +154,27 @@ def test_dotted_task_that_defines_no_task_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("import no_such_thing", "task 'own{}.mine' cannot be imported: No module named 'no_such_thing'"),
+        ("def", "task 'own{}.mine' cannot be imported: SyntaxError: invalid syntax"),
+        ("from nlp_transfer import Task\nclass Mine(Task):\n    pass", "Task Mine of 'own{}.mine' lacks auto_class, "),
+        (None, "Unknown task 'own{}.mine'. Is its folder on PYTHONPATH?"),
+    ],
+    ids=["import", "syntax", "methods", "nowhere"],
+)
+def test_a_task_of_ones_own_that_cannot_be_used_is_named_with_the_reason(tmp_path, monkeypatch, request, content, said):
+    package = f"own{request.node.callspec.id}"  # a module is imported once
+    (tmp_path / package).mkdir()
+    if content is not None:
+        (tmp_path / package / "mine.py").write_text(content)
+    monkeypatch.syspath_prepend(tmp_path)
+    assert said.format(request.node.callspec.id) in refusal(
+        tmp_path, f"task: {{name: {package}.mine}}\ndata: {{train: x}}"
+    )
+
+
+@pytest.mark.parametrize(
     ("text", "expected"),
     [
         (BASE + "data: {train: other.csv}\n", ", line 3: key 'data' appears twice"),

@@ -131,10 +131,10 @@ def test_plot_gives_every_method_a_bar_of_its_own_with_name_colour_and_score(tmp
         ("control 0.1", SCRATCH, "0.1000"),
         ("control 0.2", SCRATCH, "0.2000"),
         ("control 0.3", SCRATCH, "0.3000"),
-        ("minilm from scratch, frozen", SCRATCH, "0.4000  (0.0034% trained)"),
-        ("minilm, frozen (b)", TRANSFER, "0.5000  (0.0034% trained)"),
+        ("minilm from scratch, frozen", SCRATCH, "0.4000  (0.0034% of parameters)"),
+        ("minilm, frozen (b)", TRANSFER, "0.5000  (0.0034% of parameters)"),
         ("tfidf", SIMPLE, "0.7000"),
-        ("minilm, frozen (a)", TRANSFER, "0.9000  (0.0034% trained)"),
+        ("minilm, frozen (a)", TRANSFER, "0.9000  (0.0034% of parameters)"),
     ]
 
 
