@@ -114,6 +114,7 @@ SCITLDR = {
     "test": "{data}/dev.jsonl",
     "columns": {"text": "source", "summary": "target"},
 }
+DOCSTRINGS = {"train": "bundled:docstrings", "group": "module", "limit": 1000}
 STUDIES: Mapping[str, Study] = {
     "rotten-tomatoes": Study(
         task={"name": "sentiment"},
@@ -153,6 +154,14 @@ STUDIES: Mapping[str, Study] = {
         folder="scitldr",
         prepare=train_word2vec,
     ),
+    "docstrings-extractive": Study(
+        task={"name": "summarization", "style": "extractive", "sentences": 1, "max_length": 256},
+        data=DOCSTRINGS,
+        runs=[*_grid(["minilm", "glove"], [*ALL, "scratch"]), *_grid(["word2vec"], ALL)],
+        epochs={"checkpoint": 3, "vectors": 5},
+        batch_size=16,
+        prepare=train_word2vec,
+    ),
     "docstrings": Study(
         task={
             "name": "summarization",
@@ -161,7 +170,7 @@ STUDIES: Mapping[str, Study] = {
             "max_target_length": 32,
             "decoder": {"layers": 2, "width": 256, "vocabulary": 3000},
         },
-        data={"train": "bundled:docstrings", "group": "module", "limit": 1000},
+        data=DOCSTRINGS,
         runs=[*_grid(["minilm", "glove_transformer"], [*ALL, "scratch"]), *_grid(["word2vec_transformer"], ALL)],
         epochs={"checkpoint": 10, "vectors": 10},
         prepare=train_word2vec,
