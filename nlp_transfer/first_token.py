@@ -33,7 +33,8 @@ def first_token_only(model: nn.Module, task: Task) -> Iterator[None]:
     path = AFTER_ATTENTION.get(base.config.model_type)
     own: Any = MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING.get(type(base.config), None)
     layers = find_layers(base.base_model)
-    if path is None or layers is None or type(base) is not own or not task.logits_only:
+    chunked = getattr(base.config, "chunk_size_feed_forward", 0)  # cuts a length that it divides
+    if path is None or layers is None or type(base) is not own or chunked or not task.logits_only:
         yield
         return
     # Of a layer that a replay has passed over this is the real one's, which then never runs.

@@ -65,8 +65,13 @@ def another_task(training):
     training.task.logits_only = False
 
 
+def chunks(training):
+    training.plan.model.config.chunk_size_feed_forward = 2
+
+
 @pytest.mark.parametrize(
-    ("strategy", "change"), [("frozen", lambda _: None), ("full", another_head), ("full", another_task)]
+    ("strategy", "change"),
+    [("frozen", lambda _: None), ("full", another_head), ("full", another_task), ("full", chunks)],
 )
 def test_who_may_read_all_tokens_gets_them(tmp_path, strategy, change):
     training = Training(checkpoint(tmp_path), {"kind": strategy})
