@@ -96,6 +96,6 @@ def _note_controls(results: Sequence[RunResult], task: type[Task]) -> None:
         if controls:
             scores = {one.label: {"validation": one.validation, "test": one.test} for one in controls}
             said = [*verdicts([row], result.baselines, task=task), *verdicts([row, *controls], [], task=task)[1:]]
-            metrics = {**result.metrics, "controls": scores, "verdict": said}
+            metrics = {**result.metrics, "controls": scores, "verdict": list(dict.fromkeys(said))}
             write_card(result.folder, metrics)
             write_json(result.folder / FINISHED, metrics)

@@ -38,6 +38,7 @@ class Row:
         validation: scores that chose the checkpoint.
         test: scores, measured once.
         correct: score of each test example alone, to compare two methods pair by pair.
+        answers: how many different ones the test examples got; 0 where it was not counted.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Row:
     validation: Scores
     test: Scores
     correct: Sequence[float]
+    answers: int = 0
 
     @property
     def label(self) -> str:
@@ -78,6 +80,7 @@ def row_of(name: str, config: RunConfig, metrics: Mapping[str, Any], correct: Se
         validation=metrics["validation"],
         test=metrics["test"],
         correct=correct,
+        answers=metrics.get("answers", 0),
     )
 
 
@@ -145,6 +148,8 @@ def verdicts(rows: Sequence[Row], baselines: Sequence[Row], *, task: type[Task])
     beatable = [row for row in baselines if row.name not in task.ceilings]
     hardest = max(beatable, key=lambda row: float(row.validation[metric]), default=None)
     for row in rows:
+        if row.answers == 1 and len(row.correct) >= FEWEST:
+            said.append(f"{labels[row.name]} gives one and the same answer to all {len(row.correct)} test rows.")
         if hardest is not None:
             said.append(_compare(row, hardest, labels, task))
         controls = [other for other in rows if is_control(other, row)]

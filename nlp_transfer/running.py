@@ -179,6 +179,7 @@ def _run_one(config: RunConfig, folder: Path, named: Path | None = None, *, prog
     metrics = {
         "validation": scores,
         "test": prepared.task.score(said, test),
+        "answers": len({str(next(iter(one.values()))) for one in said}),  # of test, by what is answered first
         "selection": {"metric": prepared.task.selection, "split": "validation", "best": history.best},
         "parameters": sizes,
         "seconds": clock.total(),

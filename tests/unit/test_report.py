@@ -138,6 +138,12 @@ def test_plot_gives_every_method_a_bar_of_its_own_with_name_colour_and_score(tmp
     ]
 
 
+def test_a_model_that_does_not_look_at_its_input_is_said_to_answer_all_alike():
+    rows = [replace(row("a", 0.5), answers=1), replace(row("b", 0.6), answers=2)]
+    lines = [line for line in said(rows, [simple("tfidf", 0.6)]) if "one and the same" in line]
+    assert lines == ["minilm, frozen (a) gives one and the same answer to all 200 test rows."]
+
+
 def test_a_handful_of_test_rows_gives_no_verdict():
     few = [replace(one, correct=one.correct[:6]) for one in (row("a", 0.9), simple("tfidf", 0.1))]
     (line,) = said(few[:1], few[1:])
