@@ -87,6 +87,7 @@ def _grid(sources: Sequence[str], strategies: Sequence[str]) -> list[str]:
 
 
 ALL = ("full", "lora", "frozen", "gradual")
+WRITERS = [*_grid(["minilm", "glove_transformer"], [*ALL, "scratch"]), *_grid(["word2vec_transformer"], ALL)]
 
 
 def multi30k(target: str, limit: int | None) -> Study:
@@ -101,7 +102,7 @@ def multi30k(target: str, limit: int | None) -> Study:
             "decoder": {"layers": 3, "width": 256, "vocabulary": 8000},
         },
         data={**data, "columns": {"source": "en", "target": target}, "limit": limit},
-        runs=[*_grid(["minilm", "glove_transformer"], [*ALL, "scratch"]), *_grid(["word2vec_transformer"], ALL)],
+        runs=WRITERS,
         epochs={"checkpoint": epochs, "vectors": epochs},
         batch_size=64,
         folder="multi30k",
@@ -114,7 +115,6 @@ SCITLDR = {
     "test": "{data}/dev.jsonl",
     "columns": {"text": "source", "summary": "target"},
 }
-DOCSTRINGS = {"train": "bundled:docstrings", "group": "module", "limit": 1000}
 STUDIES: Mapping[str, Study] = {
     "rotten-tomatoes": Study(
         task={"name": "sentiment"},
@@ -148,18 +148,10 @@ STUDIES: Mapping[str, Study] = {
             "decoder": {"layers": 2, "width": 256, "vocabulary": 4000},
         },
         data=SCITLDR,
-        runs=[*_grid(["minilm", "glove_transformer"], [*ALL, "scratch"]), *_grid(["word2vec_transformer"], ALL)],
+        runs=WRITERS,
         epochs={"checkpoint": 15, "vectors": 15},
         batch_size=16,
         folder="scitldr",
-        prepare=train_word2vec,
-    ),
-    "docstrings-extractive": Study(
-        task={"name": "summarization", "style": "extractive", "sentences": 1, "max_length": 256},
-        data=DOCSTRINGS,
-        runs=[*_grid(["minilm", "glove"], [*ALL, "scratch"]), *_grid(["word2vec"], ALL)],
-        epochs={"checkpoint": 3, "vectors": 5},
-        batch_size=16,
         prepare=train_word2vec,
     ),
     "docstrings": Study(
@@ -170,8 +162,8 @@ STUDIES: Mapping[str, Study] = {
             "max_target_length": 32,
             "decoder": {"layers": 2, "width": 256, "vocabulary": 3000},
         },
-        data=DOCSTRINGS,
-        runs=[*_grid(["minilm", "glove_transformer"], [*ALL, "scratch"]), *_grid(["word2vec_transformer"], ALL)],
+        data={"train": "bundled:docstrings", "group": "module", "limit": 1000},
+        runs=WRITERS,
         epochs={"checkpoint": 10, "vectors": 10},
         prepare=train_word2vec,
     ),

@@ -11,7 +11,7 @@ from accelerate import PartialState
 from nlp_transfer.config import load_config
 from nlp_transfer.errors import ConfigError
 from nlp_transfer.folders import resumable
-from nlp_transfer.layout import FINISHED
+from nlp_transfer.layout import FINISHED, PLOT
 from nlp_transfer.publication import write_card
 from nlp_transfer.report import Row, is_control, plot, render_table, verdicts
 from nlp_transfer.results import RunResult
@@ -81,7 +81,7 @@ def _conclude(folder: Path, results: Sequence[RunResult], task: type[Task]) -> C
     each = [verdicts([result.row], result.baselines, task=task) for result in results]  # they may depend on the options
     said = (*verdicts(rows, [], task=task), *(sentence for sentences in each for sentence in sentences))
     if PartialState().is_main_process:
-        plot(rows, baselines, folder / "plot.png", task=task)
+        plot(rows, baselines, folder / PLOT, task=task)
         runs = {row.name: result.metrics for row, result in zip(rows, results, strict=True)}
         write_json(folder / "comparison.json", {"runs": runs, "verdict": said})
         _note_controls(results, task)

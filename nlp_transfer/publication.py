@@ -131,7 +131,7 @@ def _require_whole(run: Path, tree: Path, *, adapter_only: bool) -> None:
     """Refuse a tree without weights or one of their shards, without a tokenizer, or without code that it names."""
 
     def values(name: str) -> dict[str, Any]:
-        found = json.loads((tree / name).read_text(encoding="utf-8")) if (tree / name).is_file() else {}
+        found = _read_json(run / "model" / name) if (tree / name).is_file() else {}
         return found if isinstance(found, dict) else {}
 
     if adapter_only:
@@ -141,7 +141,7 @@ def _require_whole(run: Path, tree: Path, *, adapter_only: bool) -> None:
     else:
         weights = {"model.safetensors"}
     named = [values(name).get("auto_map", {}).values() for name in ("config.json", "tokenizer_config.json")]
-    code = {f"{one.rpartition('.')[0]}.py" for one in re.findall(r"[\w.]+", str(named)) if "." in one}
+    code = {f"{module}.py" for module in re.findall(r"(\w+)\.\w", str(named))}
     folders = [tree, *([tree / TARGET] if (tree / TARGET).is_dir() else [])]
     missing = sorted(name for name in weights | code if not (tree / name).is_file())
     missing += [any_of[0] for one in folders for any_of in NEEDED if not any(list(one.glob(name)) for name in any_of)]
@@ -190,11 +190,15 @@ def _read_metrics(run: Path) -> dict[str, Any]:
 
     if missing := [name for name in ("config.yaml", "environment.json", FINISHED) if not (run / name).is_file()]:
         raise PublishError(f"{run}: not a finished run: it lacks {', '.join(missing)}; train it again")
-    try:
-        metrics: dict[str, Any] = json.loads((run / FINISHED).read_text(encoding="utf-8"), parse_constant=refuse)
-    except ValueError as error:
-        raise PublishError(f"{run / FINISHED}: damaged ({error}); bring the file back, or train again") from None
+    metrics: dict[str, Any] = _read_json(run / FINISHED, parse_constant=refuse)
     return metrics
+
+
+def _read_json(path: Path, **settings: Any) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"), **settings)
+    except ValueError as error:
+        raise PublishError(f"{path}: damaged ({error}); bring the file back, or train again") from None
 
 
 def _public(run: Path, metrics: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

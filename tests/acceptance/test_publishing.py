@@ -18,11 +18,14 @@ import pytest
 import yaml
 from hub_client import PATHS, command, connect, outside, run_of
 from hub_server import READER, STRANGER, WRITER, HubServer
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
 from tiny import LABELS, ROOT, save_checkpoint, save_csv
 
 import nlp_transfer
 from nlp_transfer.errors import CheckpointError, PublishError, SourceError
 from nlp_transfer.network import PATIENCE
+from nlp_transfer.report import SCRATCH, SIMPLE, TRANSFER
 from nlp_transfer.sources import load_source
 
 
@@ -412,6 +415,7 @@ PLACES = ("/mnt/my docs/a", "~/a", "~jane/a", "file:///a", r"\\srv\share", r"loo
         (lose("model/tokenizer_config.json"), "mit", r"lacks tokenizer_config\.json; train"),
         (spoil("model/config.json", lambda text: text.replace("{", '{"auto_map": {"AutoModel": "other.One"},', 1)),
          "mit", r"lacks other\.py; train"),
+        (spoil("model/config.json", lambda text: text[:30]), "mit", r"reviews/model/config\.json: damaged \("),
         (spoil("metrics.json", lambda text: text[:300]), "mit", r"metrics\.json: damaged \(.*line \d+"),
         (link("model/model.safetensors"), "mit", r"model/model\.safetensors: a symbolic link"),
         (link("model/vocab.txt"), "mit", r"model/vocab\.txt: a symbolic link"),
@@ -431,7 +435,7 @@ PLACES = ("/mnt/my docs/a", "~/a", "~jane/a", "file:///a", r"\\srv\share", r"loo
         (spoil("model/config.json", lambda text: text.replace("positive", "hf_" + "a" * 30)), "mit", "token"),
         (spoil("model/config.json", lambda text: text.replace("positive", f"{Path.home()}/x")), "mit", "folder of"),
     ],
-    ids=["weights", "shard", "tokenizer", "its configuration", "code", "cut metrics", "linked weights",
+    ids=["weights", "shard", "tokenizer", "its configuration", "code", "cut config", "cut metrics", "linked weights",
          "link", "linked folder",
          "nan", "base", *PLACES, "metrics", "config", "apache", "unknown", "none", "token", "place"],
 )  # fmt: skip
@@ -538,6 +542,24 @@ def test_a_fetched_configuration_imports_no_module_but_one_loaded_by_hand_may(hu
     assert "chosen" not in sys.modules
     assert nlp_transfer.load(tree).predict(["a film"])
     assert "chosen.own" in sys.modules
+
+
+def test_the_plot_of_a_card_shows_every_method_of_its_table(hub, small, tmp_path, monkeypatch):
+    figures = []
+    monkeypatch.setattr(Figure, "savefig", lambda self, path, **_: figures.append(self) or Path(path).touch())
+    run = shutil.copytree(small, tmp_path / "reviews")
+    metrics = json.loads((run / "metrics.json").read_text())
+    control = {split: metrics[split] for split in ("validation", "test")}
+    (run / "metrics.json").write_text(json.dumps({**metrics, "controls": {"bert from scratch, full": control}}))
+    publish(run, dry_run=True, output=tmp_path / "tree")
+    bars = {label.get_text(): to_hex(bar.get_facecolor()) for label, bar in
+            zip(figures[0].axes[0].get_yticklabels(), figures[0].axes[0].patches, strict=True)}  # fmt: skip
+    assert bars == {
+        "bert, full": TRANSFER,
+        "majority": SIMPLE,
+        "tfidf_logistic": SIMPLE,
+        "bert from scratch, full": SCRATCH,
+    }
 
 
 # 35. Without a network.

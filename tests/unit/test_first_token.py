@@ -11,6 +11,7 @@ from transformers import BertForSequenceClassification
 from nlp_transfer import training as loop
 from nlp_transfer.first_token import AFTER_ATTENTION, first_token_only
 from nlp_transfer.strategies.blocks import find_layers, unwrapped
+from nlp_transfer.units import TokenUnits
 
 LENGTH = 7
 
@@ -86,6 +87,24 @@ def test_under_lora_too_the_last_layer_hands_on_one_token(tmp_path):
     with first_token_only(training.plan.model, training.task):
         shape, *_ = states_of_last_layer(training.plan.model, {"input_ids": torch.tensor([[0, 6, 9, 2]])})
     assert shape == (1, 1, HIDDEN)
+
+
+def test_a_run_trains_and_judges_with_one_token_in_the_last_layer(tmp_path):
+    training = Training(checkpoint(tmp_path), {"kind": "full"})
+    seen = set()
+
+    def note(layer, _, output):
+        seen.add((layer.training, output.shape[1]))
+
+    find_layers(training.plan.model.base_model).modules[-1].register_forward_hook(note)
+    trainer = training.trainer()
+    trainer.fit()
+    assert seen == {(True, 1), (False, 1)}
+    seen.clear()
+    trainer.validate(
+        training.plan.model, TokenUnits(trainer.validation, 1)
+    )  # as a prediction does, outside of training
+    assert seen == {(False, 1)}
 
 
 STRATEGIES = {

@@ -145,5 +145,7 @@ def test_several_seeds_give_a_mean_and_a_deviation_and_the_best_model(grid, tmp_
     )
     spread = result.metrics["seeds"]["test"]["accuracy"]
     assert set(spread) == {"mean", "standard_deviation"}
+    answers = {json.loads(line)["label"] for line in (result.folder / "predictions.jsonl").open()}
+    assert result.metrics["answers"] == len(answers)
     assert nlp_transfer.load(result.folder).predict(["good"])
     assert {folder.name for folder in result.folder.glob("seed-*")} == {"seed-0", "seed-1"}
