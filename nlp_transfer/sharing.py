@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from accelerate import PartialState
 from accelerate.utils import gather_object
+from torch.distributed import DistError
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
@@ -41,4 +42,5 @@ def pool(found: Mapping[Key, Value]) -> dict[Key, Value]:
 
 def lost_process(error: BaseException) -> bool:
     """Whether an error means that another process has ended; torch says so in words of the library that it uses."""
-    return PartialState().num_processes > 1 and any(name in str(error).lower() for name in ("gloo", "nccl"))
+    named = isinstance(error, DistError) or any(name in str(error).lower() for name in ("gloo", "nccl"))
+    return PartialState().num_processes > 1 and named

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from nlp_transfer.errors import StoppedError
+from nlp_transfer.sharing import lost_process
 
 NUMBERS = (signal.SIGINT, signal.SIGTERM)
 
@@ -15,8 +16,9 @@ NUMBERS = (signal.SIGINT, signal.SIGTERM)
 def noted_signals() -> Iterator[list[int]]:
     """Note the first signal instead of obeying it; a second one does what it did before.
 
-    A body that ends as if there had been none leaves the signal to what it did before. Only the main thread can be
-    asked to; in another, signals keep their meaning.
+    A body that ends as if there had been none leaves the signal to what it did before. One that ends because another
+    process did is still to say so, while the launcher ends it too: there the first signal stays noted. Only the main
+    thread can be asked to; in another, signals keep their meaning.
     """
     caught: list[int] = []
     if threading.current_thread() is not threading.main_thread():
@@ -35,8 +37,11 @@ def noted_signals() -> Iterator[list[int]]:
 
     try:
         yield caught
-    finally:
-        restore()
+    except BaseException as error:
+        if not lost_process(error):
+            restore()
+        raise
+    restore()
     if caught:  # too late for the training to see it
         signal.raise_signal(caught[0])
 

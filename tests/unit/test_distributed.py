@@ -117,11 +117,19 @@ accelerate.state.AcceleratorState.__init__ = detected
 """
 
 KILLED = """
-import os, signal, sys, json, torch, nlp_transfer
+import os, signal, sys, json, time, torch, nlp_transfer
+from nlp_transfer import running
 from nlp_transfer.errors import StoppedError
 from nlp_transfer.stepping import Stepper
 torch.set_num_threads(1)
 config, folder, attempt = json.load(open(sys.argv[1])), sys.argv[2], sys.argv[3]
+lost = running.lost_process
+
+def late(error):
+    time.sleep(2)  # until the launcher has sent its signal to the process that is left
+    return lost(error)
+
+running.lost_process = late
 gradients, steps = Stepper.gradients, 0
 
 def struck(self, *arguments):
