@@ -125,13 +125,15 @@ def read_run(folder: Path) -> dict[str, Any]:
 def frozen(scale: Scale) -> Row:
     """The encoder rests: features once against an encoder pass each epoch."""
     recipe = _small(scale, "frozen", epochs=10, learning_rate=1e-3)
+    gradient = {"kind": "frozen", "solver": "gradient"}
+    head = {"layers": "last"}  # as the Trainer's
     return Row(
         name="frozen",
         title=f"frozen encoder, {_counted(scale)}, {recipe.epochs} epochs, end to end",
         contenders=[
-            recipe.ours("frozen", {"kind": "frozen", "solver": "gradient"}),
+            recipe.ours("frozen", gradient, head=head),
             recipe.ours("frozen, head solved", {"kind": "frozen"}),
-            recipe.ours("frozen, precision: auto", {"kind": "frozen", "solver": "gradient"}, precision="auto"),
+            recipe.ours("frozen, precision: auto", gradient, precision="auto", head=head),
             recipe.peer("Trainer, encoder frozen", pooled=True, freeze=-1),
         ],
         targets={"Trainer, encoder frozen": 12.0},

@@ -169,7 +169,7 @@ def _bags(model: PreTrainedModel, inputs: Sequence[Any]) -> list[np.ndarray] | N
         end = min(start + FEW, len(inputs))
         words = np.take(table, ids[cuts[start] : cuts[end]], axis=0)
         np.maximum.reduceat(words, cuts[start:end] - cuts[start], out=pooled[start:end, 2])
-    return list(np.repeat(pooled[:, None], len(model.config.layers), axis=1))
+    return list(np.repeat(pooled[:, None], model.config.depth, axis=1))
 
 
 def replay(
@@ -223,7 +223,7 @@ def _size(model: PreTrainedModel, units: TokenUnits, boundary: Boundary) -> int:
 def _key(model: PreTrainedModel, boundary: Boundary) -> str:
     """Digest of all that the activations depend on but the tokens: weights, architecture, boundary, layers, format."""
     encoder = find_encoder(model).module
-    layers = model.config.layers if isinstance(model, PooledClassifier) else None
+    layers = [model.config.layers, model.config.combine] if isinstance(model, PooledClassifier) else None
     digest = hashlib.sha256()
     device = next(model.parameters()).device.type
     dtype = str(torch.get_autocast_dtype(device)) if torch.is_autocast_enabled(device) else "float32"

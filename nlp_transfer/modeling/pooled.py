@@ -26,18 +26,27 @@ class PooledConfig(HeadedConfig):
         encoder: dict[str, Any] | None = None,
         pooling: list[str] | None = None,
         layers: list[int] | None = None,
-        mix_layers: bool = False,
+        combine: str = "concatenate",
         hidden: list[int] | None = None,
         dropout: float = 0.1,
         **settings: Any,
     ) -> None:
-        """Keep plain values; `layers` are indices into `hidden_states`, -1 the last."""
+        """Keep plain values.
+
+        `layers` are indices into `hidden_states`, -1 the last; `combine` says what becomes of several: concatenate,
+        mean, or mix, a mean whose weights are learned.
+        """
         self.pooling = pooling or ["mean"]
         self.layers = layers or [-1]
-        self.mix_layers = mix_layers
+        self.combine = combine
         self.hidden = hidden or []
         self.dropout = dropout
         super().__init__(encoder, **settings)
+
+    @property
+    def depth(self) -> int:
+        """How many layers' states reach the head."""
+        return 1 if self.combine == "mean" else len(self.layers)
 
 
 class Head(nn.Module):
@@ -50,8 +59,8 @@ class Head(nn.Module):
         """Build for encoder states of `width` units."""
         super().__init__()
         self.poolings = [POOLINGS.index(name) for name in config.pooling]
-        self.mix = nn.Parameter(torch.zeros(len(config.layers))) if config.mix_layers else None
-        size = width * len(self.poolings) * (1 if config.mix_layers else len(config.layers))
+        self.mix = nn.Parameter(torch.zeros(config.depth)) if config.combine == "mix" else None
+        size = width * len(self.poolings) * (1 if config.combine == "mix" else config.depth)
         self.register_buffer("shift", torch.zeros(size))
         self.register_buffer("scale", torch.ones(size))
         self.dropout = nn.Dropout(config.dropout)
@@ -62,7 +71,7 @@ class Head(nn.Module):
         self.output = nn.Linear(size, config.num_labels or 2)
 
     def select(self, features: Tensor) -> Tensor:
-        """(B, L, 3, H) pooled states of all layers -> (B, F) inputs of the linear layers, not yet standardised."""
+        """(B, L, 3, H) pooled states -> (B, F) inputs of the linear layers, not yet standardised."""
         chosen = features[:, :, self.poolings]
         if self.mix is not None:  # Peters et al. 2018, equation 1
             return torch.einsum("l,blph->bph", self.mix.softmax(0), chosen).flatten(1)
@@ -115,18 +124,20 @@ class PooledClassifier(PreTrainedModel):
 
     def feature_size(self, unit: Mapping[str, Any]) -> int:  # noqa: ARG002 - texts of any length pool to one size
         """How many numbers the features of a unit are."""
-        return len(self.config.layers) * len(POOLINGS) * int(self.encoder.config.hidden_size)
+        return self.config.depth * len(POOLINGS) * int(self.encoder.config.hidden_size)
 
     def stacked(self, rows: Sequence[Tensor]) -> Tensor:
         """Features (L, 3, H) of several units -> (B, F) inputs of the head."""
         return self.head.select(torch.stack(list(rows)))
 
     def features(self, attention_mask: Tensor, **inputs: Tensor | None) -> Tensor:
-        """Pooled states (B, L, 3, H) of the configured layers, every pooling in one pass."""
+        """Pooled states (B, L, 3, H) of the configured layers, L = 1 for their mean; every pooling in one pass."""
         deep = self.config.layers != [-1]
         given = {name: value for name, value in inputs.items() if value is not None}
         output = self.encoder(attention_mask=attention_mask, output_hidden_states=deep, **given)
         layers = [output.hidden_states[index] for index in self.config.layers] if deep else [output.last_hidden_state]
+        if self.config.combine == "mean":
+            layers = [torch.stack(layers).mean(0)]
         return torch.stack([pool(states, attention_mask) for states in layers], dim=1)
 
     def forward(

@@ -20,7 +20,7 @@ def build_classifier(
     *,
     head: Literal["native", "pooled"],
     pooling: Sequence[str] = ("mean",),
-    layers: Sequence[int] | Literal["mix"] = (-1,),
+    layers: Sequence[int] | Literal["last_four", "mix"] = (-1,),
     hidden: Sequence[int] = (),
     dropout: float = 0.1,
 ) -> LoadedModel:
@@ -31,7 +31,8 @@ def build_classifier(
         labels: class names, in the order of their ids.
         head: `native` is the one its architecture has in `transformers`; `pooled` fits every source.
         pooling: any of cls, mean, max; several are concatenated.
-        layers: indices of hidden states (0: embeddings, -1: last), or `mix` for a learned mean of all.
+        layers: indices of hidden states (0: embeddings, -1: last), which are concatenated; `last_four` for the mean
+            of the last four (Devlin et al. 2019, table 7), or `mix` for a learned mean of all.
         hidden: units of hidden layers with ReLU.
         dropout: before each linear layer of a pooled head.
 
@@ -45,7 +46,12 @@ def build_classifier(
     if source.kind == "vectors" and layers not in ((-1,), [-1]):
         raise ConfigError("task.head.layers: word vectors have no layers to choose from; leave it out")
     depth = getattr(encoder.model.config, "num_hidden_layers", 1)
-    chosen = list(range(depth + 1)) if layers == "mix" else list(layers)
+    if layers == "mix":
+        chosen, combine = list(range(depth + 1)), "mix"
+    elif layers == "last_four":
+        chosen, combine = list(range(-min(4, depth), 0)), "mean"
+    else:
+        chosen, combine = list(layers), "concatenate"
     if wrong := [layer for layer in chosen if not -depth - 1 <= layer <= depth]:
         raise ConfigError(
             f"task.head.layers: {wrong[0]} is not one of {source.name}'s hidden states, 0 to {depth} or -1"
@@ -54,7 +60,7 @@ def build_classifier(
         encoder=encoder.values(),
         pooling=list(pooling),
         layers=chosen,
-        mix_layers=layers == "mix",
+        combine=combine,
         hidden=list(hidden),
         dropout=dropout,
         pad_token_id=source.tokenizer.pad_token_id,

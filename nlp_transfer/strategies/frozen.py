@@ -15,7 +15,7 @@ def linear_on_features(loaded: LoadedModel) -> bool:
     return (
         isinstance(model, PooledClassifier)
         and not model.config.hidden
-        and not model.config.mix_layers
+        and model.config.combine != "mix"
         and all(name.startswith("head.") for name in loaded.new)
     )
 

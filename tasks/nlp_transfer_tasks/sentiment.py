@@ -28,8 +28,10 @@ class HeadOptions(nt.Section):
     pooling: Literal["auto", "cls", "mean", "max"] | Annotated[list[Pooling], Field(min_length=1)] = Field(
         "auto", description="How token states become one; several stand side by side. `auto`: max for a CNN, else mean."
     )
-    layers: Literal["last", "mix"] | Annotated[list[int], Field(min_length=1)] = Field(
-        "last", description="Which hidden states: the last, a learned mix of all, or indices (0: embeddings)."
+    layers: Literal["auto", "last", "last_four", "mix"] | Annotated[list[int], Field(min_length=1)] = Field(
+        "auto",
+        description="Which hidden states: the last, the mean of the last four, a learned mean of all, or indices "
+        "(0: embeddings) side by side. auto: last_four of a frozen checkpoint, else last.",
     )
     hidden: list[Units] = Field(default_factory=list, description="Units of hidden layers with ReLU; none: linear.")
     dropout: float = Field(0.1, ge=0.0, lt=1.0, description="Before each layer of the head.")
@@ -68,12 +70,15 @@ class Sentiment(nt.Task):
         pooling = head.pooling
         if pooling == "auto":  # Kim 2014: max over time
             pooling = "max" if getattr(source, "contextualizer", None) == "cnn" else "mean"
+        layers = head.layers
+        if layers == "auto":
+            layers = "last_four" if frozen and source.kind == "checkpoint" else "last"
         return nt.build_classifier(
             source,
             self.labels,
             head="pooled" if pooled else "native",
             pooling=[pooling] if isinstance(pooling, str) else pooling,
-            layers=(-1,) if head.layers == "last" else head.layers,
+            layers=(-1,) if layers == "last" else layers,
             hidden=head.hidden,
             dropout=head.dropout,
         )

@@ -19,7 +19,7 @@ from tiny import (
 from transformers import AutoModel, AutoModelForMaskedLM, AutoModelForSequenceClassification
 
 from nlp_transfer.features import compute, find_boundary, replay
-from nlp_transfer.modeling.pooled import PooledClassifier
+from nlp_transfer.modeling.pooled import PooledClassifier, pool
 from nlp_transfer.models.classification import build_classifier
 from nlp_transfer.prediction import Predictor, load_model
 from nlp_transfer.replaying import replaying
@@ -149,6 +149,28 @@ def test_layers_may_be_mixed_or_chosen_and_a_layer_that_is_not_there_is_refused(
     assert chosen.head.output.in_features == 2 * 3 * HIDDEN
     with pytest.raises(ConfigError, match="5 is not one of"):
         build_classifier(source, LABELS, head="pooled", layers=[5])
+
+
+@pytest.mark.parametrize("layers", [2, 6])
+def test_the_mean_of_the_last_four_layers_is_stored_as_one(tmp_path, layers):
+    source = checkpoint(tmp_path, num_hidden_layers=layers)
+    model = build_classifier(source, LABELS, head="pooled", layers="last_four").model.eval()
+    batch = TokenUnits(sentiment().encode(rows(), Tokenizers(source.tokenizer)), 1).batch(np.arange(3))
+    with torch.inference_mode():
+        states = model.encoder(**batch.inputs, output_hidden_states=True).hidden_states
+        features = model.features(**batch.inputs)
+    mean = torch.stack(states[1:][-4:]).mean(0)  # without the embeddings
+    assert features.shape == (3, 1, 3, HIDDEN)
+    torch.testing.assert_close(features[:, 0], pool(mean, batch.inputs["attention_mask"]))
+    assert model.feature_size({}) == features[0].numel()
+
+
+@pytest.mark.parametrize(("frozen", "layers"), [(True, [-2, -1]), (False, [-1])])
+def test_a_frozen_checkpoint_is_read_by_its_last_four_layers_unless_others_are_named(tmp_path, frozen, layers):
+    source = checkpoint(tmp_path)  # of two layers
+    heads = [{"kind": "pooled"}, {"kind": "pooled", "layers": "last"}]
+    models = [sentiment(head=head).build(source, rows(), frozen=frozen).model for head in heads]
+    assert [model.config.layers for model in models] == [layers, [-1]]
 
 
 def test_pooling_ignores_padding(tmp_path):
