@@ -185,12 +185,14 @@ def _counts(labels: Mapping[str, int]) -> str:
 def _training(subject: Subject) -> str:
     metrics, environment = subject.metrics, subject.environment
     packages = environment["packages"]
+    devices = [(environment["cores"], "core"), (environment["threads"], "thread")]
+    counted = [f"{count} {name}{'' if count == 1 else 's'}" for count, name in devices]
     facts = {
         "strategy": subject.config.strategy.kind,
         "seed": metrics["seed"],
         "optimizer steps": metrics["steps"] or "none: the head was solved (L-BFGS)",
         "seconds of training": f"{metrics['seconds']['training']:.1f}",
-        "hardware": f"{environment['device']}, {environment['cores']} cores, {environment['threads']} threads",
+        "hardware": ", ".join([environment["device"], *counted]),
         "number format": metrics["precision"],
         "versions": ", ".join(f"{name} {packages[name]}" for name in ("nlp-transfer", "torch", "transformers")),
     }

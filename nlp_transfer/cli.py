@@ -99,6 +99,7 @@ def compare(
     for config in configs:
         _refuse_early(config, override)
     result = nlp_transfer.compare(configs, override or (), output=output, resume=resume)
+    from nlp_transfer.layout import PLOT
     from nlp_transfer.sharing import speaks_for_all
 
     if not speaks_for_all():
@@ -107,7 +108,7 @@ def compare(
     console.print(result.table)
     for sentence in result.verdicts:
         typer.echo(sentence)
-    typer.echo(f"plot: {result.folder / 'plot.png'}")
+    typer.echo(f"plot: {result.folder / PLOT}")
     typer.echo(f"run folders: {result.folder}")
 
 

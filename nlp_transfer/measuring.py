@@ -7,7 +7,7 @@ from pathlib import Path
 from datasets import Dataset
 from transformers import PreTrainedModel
 
-from nlp_transfer.errors import TrainingError
+from nlp_transfer.errors import ConfigError, TrainingError
 from nlp_transfer.evaluation import infer
 from nlp_transfer.feature_store import cache_folder
 from nlp_transfer.features import WHOLE, find_boundary, open_store, replay
@@ -34,17 +34,28 @@ def predict_split(prepared: Prepared, model: PreTrainedModel, split: str, plan: 
 
 
 def measure_baselines(prepared: Prepared) -> tuple[Row, ...]:
-    """The task's simple methods, scored like the model."""
+    """The task's simple methods, scored like the model.
+
+    Raises:
+        ConfigError: the task's scores lack the one that is to choose the checkpoint.
+    """
     rows, task = rows_of(prepared.splits), prepared.task
-    return tuple(
+    found = tuple(
         simple(
             name,
-            validation=task.score(found["validation"], rows["validation"]),
-            test=task.score(found["test"], rows["test"]),
-            correct=task.hits(found["test"], rows["test"]),
+            validation=task.score(said["validation"], rows["validation"]),
+            test=task.score(said["test"], rows["test"]),
+            correct=task.hits(said["test"], rows["test"]),
         )
-        for name, found in task.baselines(prepared.splits).items()
+        for name, said in task.baselines(prepared.splits).items()
     )
+    for row in found:
+        if task.selection not in row.validation:
+            raise ConfigError(
+                f"task.name: {type(task).__name__}.score gives {', '.join(row.validation)}, and not "
+                f"'{task.selection}', which is to choose the checkpoint; add it, or change `selection`"
+            )
+    return found
 
 
 def verify(folder: Path, prepared: Prepared, model: PreTrainedModel) -> None:

@@ -4,10 +4,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from tiny import texts
+from tiny import save_csv, save_vectors, texts
 
+import nlp_transfer
 from nlp_transfer import baselines
 from nlp_transfer.baselines import classification_baselines, majority, tfidf_logistic
+from nlp_transfer.errors import ConfigError
+from nlp_transfer_tasks.sentiment import Sentiment
 
 
 class Rows(dict):
@@ -96,3 +99,16 @@ def test_more_than_two_classes_and_a_language_without_spaces_are_no_obstacle():
     train = part(["好 电影", "坏 电影", "一般 电影"] * 5, [0, 1, 2] * 5)
     splits = SimpleNamespace(train=train, validation=train, test=part(["坏 电影", "?"], [1, 0]))
     assert tfidf_logistic(splits)["test"][0] == 1
+
+
+def test_a_task_whose_scores_lack_the_one_it_chooses_by_is_told_before_any_training(tmp_path, monkeypatch):
+    monkeypatch.setattr(Sentiment, "selection", "profit")
+    config = {
+        "task": {"name": "sentiment"},
+        "source": {"kind": "vectors", "name": save_vectors(tmp_path / "v.txt")},
+        "strategy": {"kind": "frozen"},
+        "data": {"train": save_csv(tmp_path / "train.csv")},
+    }
+    with pytest.raises(ConfigError, match=r"Sentiment\.score gives accuracy, .* and not 'profit'"):
+        nlp_transfer.run(config, output=tmp_path / "run", progress=False)
+    assert not (tmp_path / "run" / "history.jsonl").exists()
