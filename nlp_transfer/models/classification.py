@@ -85,8 +85,9 @@ def classification_logits(model: nn.Module, batch: Batch) -> list[Any]:
 
 def mean_probabilities(results: Sequence[Sequence[Any]], labels: Sequence[str]) -> list[dict[str, float]]:
     """Softmax of the mean logits of each example's units, by label name."""
-    logits = torch.from_numpy(np.stack([np.mean(units, axis=0) for units in results]))
-    rows = logits.softmax(-1).tolist()
+    counts = np.array([len(units) for units in results])
+    sums = np.add.reduceat(np.stack([unit for units in results for unit in units]), np.cumsum(counts) - counts)
+    rows = torch.from_numpy(sums / counts[:, None]).softmax(-1).tolist()
     return [dict(zip(labels, row, strict=True)) for row in rows]
 
 

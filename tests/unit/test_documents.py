@@ -117,8 +117,9 @@ def test_the_logits_of_windows_are_averaged(tmp_path):
     model = build_classifier(source, ("a", "b"), head="native").model.eval()
     encoded = encode_documents([LONG], source.tokenizer, max_length=12, policy="window")
     logits = model(**TokenUnits(encoded, 1).batch(np.arange(5)).inputs).logits.detach()
-    found = mean_probabilities([list(logits.numpy())], ("a", "b"))
-    np.testing.assert_allclose(list(found[0].values()), logits.mean(0).softmax(-1), rtol=1e-5)
+    found = mean_probabilities([list(logits.numpy()), [logits[0].numpy()]], ("a", "b"))
+    for said, expected in zip(found, (logits.mean(0), logits[0]), strict=True):
+        np.testing.assert_allclose(list(said.values()), expected.softmax(-1), rtol=1e-5)
 
 
 def test_balanced_classes_count_alike_in_the_loss_of_training_only():
