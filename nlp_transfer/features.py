@@ -223,7 +223,7 @@ def _size(model: PreTrainedModel, units: TokenUnits, boundary: Boundary) -> int:
 def _key(model: PreTrainedModel, boundary: Boundary) -> str:
     """Digest of all that the activations depend on but the tokens: weights, architecture, boundary, layers, format."""
     encoder = find_encoder(model).module
-    layers = [model.config.layers, model.config.combine] if isinstance(model, PooledClassifier) else None
+    layers = [model.config.reads, model.config.combine] if isinstance(model, PooledModel) else None
     digest = hashlib.sha256()
     device = next(model.parameters()).device.type
     dtype = str(torch.get_autocast_dtype(device)) if torch.is_autocast_enabled(device) else "float32"

@@ -8,10 +8,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification, PreTrainedModel
+from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedModel
 from transformers.modeling_outputs import SequenceClassifierOutput
 
-from .headed import HeadedConfig
+from .headed import Headed, HeadedConfig
 
 POOLINGS = ("cls", "mean", "max")
 
@@ -25,28 +25,15 @@ class PooledConfig(HeadedConfig):
         self,
         encoder: dict[str, Any] | None = None,
         pooling: list[str] | None = None,
-        layers: list[int] | None = None,
-        combine: str = "concatenate",
         hidden: list[int] | None = None,
         dropout: float = 0.1,
         **settings: Any,
     ) -> None:
-        """Keep plain values.
-
-        `layers` are indices into `hidden_states`, -1 the last; `combine` says what becomes of several: concatenate,
-        mean, or mix, a mean whose weights are learned.
-        """
+        """Keep plain values."""
         self.pooling = pooling or ["mean"]
-        self.layers = layers or [-1]
-        self.combine = combine
         self.hidden = hidden or []
         self.dropout = dropout
         super().__init__(encoder, **settings)
-
-    @property
-    def depth(self) -> int:
-        """How many layers' states reach the head."""
-        return 1 if self.combine == "mean" else len(self.layers)
 
 
 class Head(nn.Module):
@@ -93,19 +80,15 @@ def pool(states: Tensor, mask: Tensor) -> Tensor:
     return torch.stack([states[:, 0] * words[:, 0], mean, highest * (words.sum(1) > 0)], dim=1)
 
 
-class PooledClassifier(PreTrainedModel):
+class PooledClassifier(Headed):
     """An encoder under a `Head`."""
 
     config: PooledConfig
     config_class = PooledConfig
-    base_model_prefix = "encoder"
 
     def __init__(self, config: PooledConfig, encoder: PreTrainedModel | None = None) -> None:
         """Build the encoder from the configuration unless a loaded one is given."""
-        super().__init__(config)
-        self.encoder = encoder if encoder is not None else AutoModel.from_config(config.encoder_config())
-        if hasattr(self.encoder, "pooler"):
-            self.encoder.pooler = None  # never used here, and an unused parameter stops distributed training
+        super().__init__(config, encoder)
         self.head = Head(config, self.encoder.config.hidden_size)
         self.post_init()
 
@@ -118,10 +101,6 @@ class PooledClassifier(PreTrainedModel):
         elif isinstance(module, nn.Linear):
             module.reset_parameters()
 
-    def get_input_embeddings(self) -> nn.Module:
-        """The encoder's."""
-        return self.encoder.get_input_embeddings()
-
     def feature_size(self, unit: Mapping[str, Any]) -> int:  # noqa: ARG002 - texts of any length pool to one size
         """How many numbers the features of a unit are."""
         return self.config.depth * len(POOLINGS) * int(self.encoder.config.hidden_size)
@@ -131,14 +110,8 @@ class PooledClassifier(PreTrainedModel):
         return self.head.select(torch.stack(list(rows)))
 
     def features(self, attention_mask: Tensor, **inputs: Tensor | None) -> Tensor:
-        """Pooled states (B, L, 3, H) of the configured layers, L = 1 for their mean; every pooling in one pass."""
-        deep = self.config.layers != [-1]
-        given = {name: value for name, value in inputs.items() if value is not None}
-        output = self.encoder(attention_mask=attention_mask, output_hidden_states=deep, **given)
-        layers = [output.hidden_states[index] for index in self.config.layers] if deep else [output.last_hidden_state]
-        if self.config.combine == "mean":
-            layers = [torch.stack(layers).mean(0)]
-        return torch.stack([pool(states, attention_mask) for states in layers], dim=1)
+        """Pooled states (B, L, 3, H) of the layers that are read, every pooling in one pass."""
+        return torch.stack([pool(states, attention_mask) for states in self.states(attention_mask, **inputs)], dim=1)
 
     def forward(
         self,

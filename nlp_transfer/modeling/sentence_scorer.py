@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, PreTrainedModel
 from transformers.modeling_outputs import SequenceClassifierOutput
 
-from .headed import HeadedConfig
+from .headed import Headed, HeadedConfig
 
 HEADS = 4
 
@@ -95,20 +95,16 @@ def pool_sentences(states: Tensor, sentence_ids: Tensor) -> tuple[Tensor, ...]:
     return pooled
 
 
-class SentenceScorer(PreTrainedModel):
+class SentenceScorer(Headed):
     """An encoder over a whole document under a `SentenceHead`."""
 
     config: SentenceScorerConfig
     config_class = SentenceScorerConfig
-    base_model_prefix = "encoder"
 
     def __init__(self, config: SentenceScorerConfig, encoder: PreTrainedModel | None = None) -> None:
         """Build the encoder from the configuration unless a loaded one is given."""
-        super().__init__(config)
-        self.encoder = encoder if encoder is not None else AutoModel.from_config(config.encoder_config())
-        if hasattr(self.encoder, "pooler"):
-            self.encoder.pooler = None  # never used here, and an unused parameter stops distributed training
-        self.head = SentenceHead(config, 2 * self.encoder.config.hidden_size)
+        super().__init__(config, encoder)
+        self.head = SentenceHead(config, 2 * config.depth * self.encoder.config.hidden_size)
         self.post_init()
 
     def _init_weights(self, module: nn.Module) -> None:
@@ -123,10 +119,6 @@ class SentenceScorer(PreTrainedModel):
         elif isinstance(module, nn.Linear | nn.LayerNorm):
             module.reset_parameters()
 
-    def get_input_embeddings(self) -> nn.Module:
-        """The encoder's."""
-        return self.encoder.get_input_embeddings()
-
     def feature_size(self, unit: Mapping[str, Any]) -> int:
         """How many numbers the features of a unit are."""
         return (int(max(unit["sentence_ids"])) + 1) * len(self.head.shift)
@@ -139,8 +131,7 @@ class SentenceScorer(PreTrainedModel):
         self, attention_mask: Tensor, sentence_ids: Tensor | None = None, **inputs: Tensor | None
     ) -> tuple[Tensor, ...]:
         """Per document the features (S, F) of its sentences; without `sentence_ids` it is one sentence."""
-        given = {name: value for name, value in inputs.items() if value is not None}
-        states = self.encoder(attention_mask=attention_mask, **given)[0]
+        states = torch.cat(self.states(attention_mask, **inputs), dim=-1)
         return pool_sentences(states, attention_mask - 1 if sentence_ids is None else sentence_ids)
 
     def forward(

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from transformers import AutoModelForSequenceClassification
 
 from nlp_transfer.batching import Batch
-from nlp_transfer.errors import ConfigError
 from nlp_transfer.modeling.pooled import PooledClassifier, PooledConfig
+from nlp_transfer.models.reading import Layers, reading
 from nlp_transfer.sources import LoadedModel, Source
 
 
@@ -20,7 +20,8 @@ def build_classifier(
     *,
     head: Literal["native", "pooled"],
     pooling: Sequence[str] = ("mean",),
-    layers: Sequence[int] | Literal["last_four", "mix"] = (-1,),
+    layers: Layers = "last",
+    frozen: bool = False,
     hidden: Sequence[int] = (),
     dropout: float = 0.1,
 ) -> LoadedModel:
@@ -31,8 +32,8 @@ def build_classifier(
         labels: class names, in the order of their ids.
         head: `native` is the one its architecture has in `transformers`; `pooled` fits every source.
         pooling: any of cls, mean, max; several are concatenated.
-        layers: indices of hidden states (0: embeddings, -1: last), which are concatenated; `last_four` for the mean
-            of the last four (Devlin et al. 2019, table 7), or `mix` for a learned mean of all.
+        layers: which the head reads; see `nlp_transfer.models.reading`.
+        frozen: whether the encoder stays as it is, for `layers: auto`.
         hidden: units of hidden layers with ReLU.
         dropout: before each linear layer of a pooled head.
 
@@ -43,27 +44,13 @@ def build_classifier(
     if head == "native":
         return source.model(AutoModelForSequenceClassification, **names, problem_type="single_label_classification")
     encoder = source.encoder()
-    if source.kind == "vectors" and layers not in ((-1,), [-1]):
-        raise ConfigError("task.head.layers: word vectors have no layers to choose from; leave it out")
-    depth = getattr(encoder.model.config, "num_hidden_layers", 1)
-    if layers == "mix":
-        chosen, combine = list(range(depth + 1)), "mix"
-    elif layers == "last_four":
-        chosen, combine = list(range(-min(4, depth), 0)), "mean"
-    else:
-        chosen, combine = list(layers), "concatenate"
-    if wrong := [layer for layer in chosen if not -depth - 1 <= layer <= depth]:
-        raise ConfigError(
-            f"task.head.layers: {wrong[0]} is not one of {source.name}'s hidden states, 0 to {depth} or -1"
-        )
     config = PooledConfig(
         encoder=encoder.values(),
         pooling=list(pooling),
-        layers=chosen,
-        combine=combine,
         hidden=list(hidden),
         dropout=dropout,
         pad_token_id=source.tokenizer.pad_token_id,
+        **reading(source, encoder.model, layers, frozen=frozen, key="task.head.layers"),
         **names,
     )
     return encoder.under(PooledClassifier(config, encoder.model))

@@ -11,12 +11,21 @@ from transformers import PreTrainedTokenizerBase
 from nlp_transfer.batching import IGNORED, Batch, Encoded
 from nlp_transfer.documents import is_unknown, make_unit, special_ids, tokenize
 from nlp_transfer.modeling.sentence_scorer import SentenceScorer, SentenceScorerConfig
+from nlp_transfer.models.reading import Layers, reading
 from nlp_transfer.sources import LoadedModel, Source
 
 Window = list[tuple[list[int], list[list[int]] | None]]  # per sentence the token ids, and n-gram ids or None
 
 
-def build_extractive(source: Source, *, width: int = 128, layers: int = 1, dropout: float = 0.1) -> LoadedModel:
+def build_extractive(
+    source: Source,
+    *,
+    width: int = 128,
+    layers: int = 1,
+    dropout: float = 0.1,
+    encoder_layers: Layers = "last",
+    frozen: bool = False,
+) -> LoadedModel:
     """Put a head that scores sentences on a source.
 
     Args:
@@ -24,6 +33,11 @@ def build_extractive(source: Source, *, width: int = 128, layers: int = 1, dropo
         width: of the head.
         layers: in which sentences attend to each other; 0 scores each alone.
         dropout: in the head.
+        encoder_layers: which the head reads; see `nlp_transfer.models.reading`. It cannot mix them.
+        frozen: whether the encoder stays as it is, for `encoder_layers: auto`.
+
+    Raises:
+        ConfigError: a layer that the encoder lacks.
     """
     encoder = source.encoder()
     config = SentenceScorerConfig(
@@ -32,6 +46,7 @@ def build_extractive(source: Source, *, width: int = 128, layers: int = 1, dropo
         layers=layers,
         dropout=dropout,
         pad_token_id=source.tokenizer.pad_token_id,
+        **reading(source, encoder.model, encoder_layers, frozen=frozen, key="task.scorer.encoder_layers"),
     )
     return encoder.under(SentenceScorer(config, encoder.model), deep=True)
 

@@ -70,15 +70,13 @@ class Sentiment(nt.Task):
         pooling = head.pooling
         if pooling == "auto":  # Kim 2014: max over time
             pooling = "max" if getattr(source, "contextualizer", None) == "cnn" else "mean"
-        layers = head.layers
-        if layers == "auto":
-            layers = "last_four" if frozen and source.kind == "checkpoint" else "last"
         return nt.build_classifier(
             source,
             self.labels,
             head="pooled" if pooled else "native",
             pooling=[pooling] if isinstance(pooling, str) else pooling,
-            layers=(-1,) if layers == "last" else layers,
+            layers=head.layers,
+            frozen=frozen,
             hidden=head.hidden,
             dropout=head.dropout,
         )

@@ -27,6 +27,11 @@ class ScorerOptions(nt.Section):
     width: Annotated[int, Field(ge=4, multiple_of=4)] = Field(128, description="Units of the head.")
     layers: int = Field(1, ge=0, description="In which sentences attend to each other; 0 scores each alone.")
     dropout: float = Field(0.1, ge=0.0, lt=1.0, description="In the head.")
+    encoder_layers: Literal["auto", "last", "last_four"] = Field(
+        "auto",
+        description="What the head reads: the last layer, or the mean of the last four. auto: that of a frozen "
+        "checkpoint, else the last.",
+    )
 
 
 class SummarizationOptions(nt.TaskOptions):
@@ -98,7 +103,7 @@ class Summarization(nt.Task):
         """A sentence scorer, or an encoder with a decoder."""
         options = self.options
         if self._extractive:
-            return nt.build_extractive(source, **options.scorer.model_dump())
+            return nt.build_extractive(source, frozen=frozen, **options.scorer.model_dump())
         return nt.build_seq2seq(
             source,
             [references[0] for references in rows["summary"][:]],

@@ -21,6 +21,7 @@ from transformers import AutoModel, AutoModelForMaskedLM, AutoModelForSequenceCl
 from nlp_transfer.features import compute, find_boundary, replay
 from nlp_transfer.modeling.pooled import PooledClassifier, pool
 from nlp_transfer.models.classification import build_classifier
+from nlp_transfer.models.extractive import build_extractive
 from nlp_transfer.prediction import Predictor, load_model
 from nlp_transfer.replaying import replaying
 from nlp_transfer.saving import save_model
@@ -163,6 +164,11 @@ def test_the_mean_of_the_last_four_layers_is_stored_as_one(tmp_path, layers):
     assert features.shape == (3, 1, 3, HIDDEN)
     torch.testing.assert_close(features[:, 0], pool(mean, batch.inputs["attention_mask"]))
     assert model.feature_size({}) == features[0].numel()
+    scorer = build_extractive(source, encoder_layers="last_four").model.eval()
+    with torch.inference_mode():
+        sentences = scorer.features(**batch.inputs)  # each text is one
+    expected = pool(mean, batch.inputs["attention_mask"])[:, 1:].flatten(1)
+    torch.testing.assert_close(torch.cat(sentences), expected)
 
 
 @pytest.mark.parametrize(("frozen", "layers"), [(True, [-2, -1]), (False, [-1])])
@@ -170,7 +176,8 @@ def test_a_frozen_checkpoint_is_read_by_its_last_four_layers_unless_others_are_n
     source = checkpoint(tmp_path)  # of two layers
     heads = [{"kind": "pooled"}, {"kind": "pooled", "layers": "last"}]
     models = [sentiment(head=head).build(source, rows(), frozen=frozen).model for head in heads]
-    assert [model.config.layers for model in models] == [layers, [-1]]
+    assert [model.config.reads for model in models] == [layers, [-1]]
+    assert build_extractive(source, encoder_layers="auto", frozen=frozen).model.config.reads == layers
 
 
 def test_pooling_ignores_padding(tmp_path):

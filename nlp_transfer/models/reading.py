@@ -1,0 +1,42 @@
+"""Which of an encoder's layers the head on it reads."""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from transformers import PreTrainedModel
+
+from nlp_transfer.errors import ConfigError
+from nlp_transfer.sources import Source
+
+Layers = Literal["auto", "last", "last_four", "mix"] | Sequence[int]
+
+
+def reading(source: Source, encoder: PreTrainedModel, layers: Layers, *, frozen: bool, key: str) -> dict[str, Any]:
+    """The settings of a `HeadedConfig` that say so.
+
+    Args:
+        source: any.
+        encoder: the source's.
+        layers: `last`; `last_four`, their mean (Devlin et al. 2019, BERT, table 7); `mix`, a learned mean of all
+            (Peters et al. 2018, Deep contextualized word representations, equation 1); or indices of hidden states
+            (0: embeddings, -1: last), side by side. `auto` is last_four of a frozen checkpoint, else last.
+        frozen: whether the encoder stays as it is.
+        key: of the configuration, for errors.
+
+    Raises:
+        ConfigError: a layer that the encoder lacks.
+    """
+    if layers == "auto":
+        layers = "last_four" if frozen and source.kind == "checkpoint" else "last"
+    if layers == "last":
+        return {"reads": [-1]}
+    if source.kind == "vectors":
+        raise ConfigError(f"{key}: word vectors have no layers to choose from; leave it out")
+    depth = getattr(encoder.config, "num_hidden_layers", 1)
+    if layers == "last_four":
+        return {"reads": list(range(-min(4, depth), 0)), "combine": "mean"}
+    if layers == "mix":
+        return {"reads": list(range(depth + 1)), "combine": "mix"}
+    if wrong := [layer for layer in layers if not -depth - 1 <= int(layer) <= depth]:
+        raise ConfigError(f"{key}: {wrong[0]} is not one of {source.name}'s hidden states, 0 to {depth} or -1")
+    return {"reads": list(layers)}
