@@ -352,6 +352,8 @@ def main() -> None:
     except OSError as error:
         _fail(f"{error.strerror or error}: {error.filename or ''}".rstrip(": "), 5, debug=debug)
     except Exception as error:  # noqa: BLE001 - the last resort: no user meets a traceback unasked
+        if _stopped:  # in an import that swallowed the exit and fell over what it left half done
+            sys.exit(128 + _stopped[0])
         first = str(error).strip().splitlines()
         _fail(
             f"{type(error).__name__}: {first[0] if first else ''} (run again with --debug for details)", 5, debug=debug
@@ -367,7 +369,11 @@ def _fail(message: str, code: int, *, debug: bool) -> None:
     sys.exit(code)
 
 
+_stopped: list[int] = []
+
+
 def _stop(number: int, _: object) -> None:
+    _stopped.append(number)
     name = "interrupted" if number == signal.SIGINT else "terminated"
     os.write(2, f"error: {name}\n".encode())  # print may be what was interrupted
     sys.exit(128 + number)

@@ -1,5 +1,6 @@
 """The command line: its verbs, its exit codes, and how it ends when something or somebody stops it."""
 
+import contextlib
 import json
 import os
 import signal
@@ -14,6 +15,7 @@ import pytest
 from tiny import BAD, GOOD, save_csv, save_vectors
 
 import nlp_transfer
+from nlp_transfer import cli
 from nlp_transfer.sources.vectors import open_vectors
 
 ROOT = Path(__file__).parents[2]
@@ -397,6 +399,17 @@ def test_signal_during_training_ends_with_its_code_and_one_line(place, tmp_path,
     assert process.returncode == code, err[-2000:]
     assert f"error: {word}" in err
     assert "Traceback" not in err
+
+
+def test_a_signal_whose_exit_an_import_swallows_still_ends_the_command_with_its_code(command, monkeypatch):
+    def half_done(**_):
+        with contextlib.suppress(SystemExit):
+            signal.raise_signal(signal.SIGINT)
+        raise ImportError("cannot load module more than once per process")
+
+    monkeypatch.setattr(cli, "app", half_done)
+    monkeypatch.setattr(cli, "_stopped", [])
+    assert command() == (130, "", "")  # the one line goes straight to the descriptor
 
 
 @pytest.mark.slow
