@@ -24,7 +24,7 @@ def reading(source: Source, encoder: PreTrainedModel, layers: Layers, *, frozen:
         key: of the configuration, for errors.
 
     Raises:
-        ConfigError: a layer that the encoder lacks.
+        ConfigError: a layer that the encoder lacks, or none at the top of one that is to be trained.
     """
     if layers == "auto":
         layers = "last_four" if frozen and source.kind == "checkpoint" else "last"
@@ -39,4 +39,8 @@ def reading(source: Source, encoder: PreTrainedModel, layers: Layers, *, frozen:
         return {"reads": list(range(depth + 1)), "combine": "mix"}
     if wrong := [layer for layer in layers if not -depth - 1 <= int(layer) <= depth]:
         raise ConfigError(f"{key}: {wrong[0]} is not one of {source.name}'s hidden states, 0 to {depth} or -1")
+    if not frozen and not {-1, depth} & set(layers):
+        raise ConfigError(
+            f"{key}: {list(layers)} leaves the layers above it without a gradient; add -1, or use strategy.kind: frozen"
+        )
     return {"reads": list(layers)}

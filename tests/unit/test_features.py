@@ -102,7 +102,7 @@ def test_rows_from_the_cache_follow_the_order_of_the_units(source, units, tmp_pa
 
 def test_the_key_changes_with_weights_layers_and_boundary_and_with_nothing_else(source):
     keys = {"as it is": features._key(pooled(source), POOLED)}
-    keys["other layers"] = features._key(pooled(source, layers=[0]), POOLED)
+    keys["other layers"] = features._key(pooled(source, layers=[0, -1]), POOLED)
     keys["layer 1"] = features._key(pooled(source), Boundary("layer", 1))
     keys["layer 2"] = features._key(pooled(source), Boundary("layer", 2))
     changed = pooled(source)

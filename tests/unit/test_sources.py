@@ -150,6 +150,9 @@ def test_layers_may_be_mixed_or_chosen_and_a_layer_that_is_not_there_is_refused(
     assert chosen.head.output.in_features == 2 * 3 * HIDDEN
     with pytest.raises(ConfigError, match="5 is not one of"):
         build_classifier(source, LABELS, head="pooled", layers=[5])
+    with pytest.raises(ConfigError, match=r"\[0, 1\] leaves the layers above it without a gradient; add -1"):
+        build_classifier(source, LABELS, head="pooled", layers=[0, 1])
+    assert build_classifier(source, LABELS, head="pooled", layers=[0, 1], frozen=True).model.config.reads == [0, 1]
 
 
 @pytest.mark.parametrize("layers", [2, 6])
