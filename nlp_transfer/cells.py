@@ -6,7 +6,7 @@ from typing import Any
 
 from nlp_transfer.errors import DataError, suggest
 from nlp_transfer.lines import decoded, existing_file, numbered_lines
-from nlp_transfer.readers import SUFFIXES, format_of, open_rows
+from nlp_transfer.readers import OTHER_DELIMITER, SUFFIXES, format_of, looks_undivided, open_rows
 from nlp_transfer.rows import RowStream
 
 ABSENT = object()  # what `cell_at` finds where there is no such column; a cell may be None
@@ -73,9 +73,7 @@ def missing_column(place: str, column: str, available: Iterable[str], *, way: st
     found = list(available)
     printable = [" ".join(name.encode("utf-8", "backslashreplace").decode().split()) for name in found]
     names = [name if len(name) <= 40 else f"{name[:37]}..." for name in printable]
-    hint = ""
-    if len(found) == 1 and any(mark in found[0] for mark in ",;\t|"):
-        hint = " The file seems to use another delimiter: .csv wants commas, .tsv wants tabs."
+    hint = f" {OTHER_DELIMITER}." if looks_undivided(found) else ""
     return DataError(f"{place}: no column '{column}'. {suggest(column, names)} {way}{hint}")
 
 

@@ -338,6 +338,7 @@ def main() -> None:
     _quiet(debug=debug)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop)
+    sys.unraisablehook = _unraisable
     try:
         refuse_token(" ".join(arguments), "command line")
         app(args=arguments, prog_name="nlp-transfer")
@@ -377,6 +378,13 @@ def _stop(number: int, _: object) -> None:
     name = "interrupted" if number == signal.SIGINT else "terminated"
     os.write(2, f"error: {name}\n".encode())  # print may be what was interrupted
     sys.exit(128 + number)
+
+
+def _unraisable(swallowed: Any) -> None:
+    """Leave at once where Python would drop the exit that a signal asked for: inside a destructor."""
+    if _stopped:
+        os._exit(128 + _stopped[0])
+    sys.__unraisablehook__(swallowed)
 
 
 def _quiet(*, debug: bool) -> None:

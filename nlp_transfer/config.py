@@ -143,7 +143,9 @@ class TrainingConfig(Section):
     epochs: Positive = Field(3, description="Passes over the training rows; a solved head needs none.")
     batch_size: Positive = Field(32, description="Examples per optimizer step, over all processes.")
     accumulation: Positive = Field(1, description="Cut each batch in this many forward passes.")
-    learning_rate: Literal["auto"] | Rate = Field("auto", description="`auto`: a known-good rate per strategy.")
+    learning_rate: Literal["auto"] | Rate = Field(
+        "auto", description="`auto`: a known-good rate per strategy. A solved head has none."
+    )
     weight_decay: float = Field(0.01, ge=0.0, description="Not applied to biases, norms and embeddings.")
     warmup: Share = Field(0.1, description="Share of the steps with a rising rate.")
     head_warmup: Share | None = Field(

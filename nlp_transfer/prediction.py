@@ -142,6 +142,8 @@ def load(folder: str | Path, *, revision: str | None = None) -> Predictor:
     needed = {"config.yaml": True, FINISHED: True, "model": not _published(root)}
     if missing := [name for name, wanted in needed.items() if wanted and not (root / name).exists()]:
         way = "go on with it by `run CONFIG --resume`" if (root / CHECKPOINTS).is_dir() else "train it again"
+        if missing == ["model"] and (root.parent / FINISHED).exists():
+            way = f"this seed was the best, and its model stands in {root.parent}"
         raise CheckpointError(f"{root}: not a finished run: it lacks {', '.join(missing)}; {way}")
     return open_run(root)
 
@@ -231,7 +233,7 @@ def _open(folder: Path, auto: Any) -> tuple[PreTrainedModel, Tokenizers]:
     _refuse_missing(folder, ("config.json",), *NEEDED)  # before transformers makes some of them up
     safe = {"trust_remote_code": False, "local_files_only": True}
     config = AutoConfig.from_pretrained(folder, **safe)
-    refuse_misshapen(weight_files(str(folder)), auto.from_config, config, str(folder))
+    refuse_misshapen(weight_files(str(folder)), auto.from_config, config, str(folder), head=True)
     model, report = auto.from_pretrained(folder, use_safetensors=True, output_loading_info=True, **safe)
     if report["missing_keys"]:
         raise ValueError(f"weights are missing: {sorted(report['missing_keys'])[:3]}")

@@ -9,7 +9,7 @@ import io
 import json
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from nlp_transfer.rows import Row, RowStream, refuse_empty
 from nlp_transfer.tmx import tmx_rows
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet", ".tmx", ".po", ".mo")
+OTHER_DELIMITER = "The file seems to use another delimiter: .csv wants commas, .tsv wants tabs"
 LARGEST_CELL = 1 << 30  # characters; Python's csv refuses more than 131,072 by default
 
 
@@ -76,17 +77,17 @@ def _delimited(file: Path, delimiter: str) -> Iterator[Row]:
             elif header is None:
                 header = _header(record, f"{file}:{start}")
             elif len(record) != len(header):
-                way = "fill it up" if len(record) < len(header) else "quote a field that holds the delimiter"
                 raise DataError(
                     f"{file}:{start}: the row has {len(record)} of the header's {len(header)} fields "
-                    f"({', '.join(header[:8])}); {way}"
+                    f"({', '.join(header[:8])}); {_way_out(record, header)}"
                 )
             else:
                 rows += 1
                 yield Row(start, dict(zip(header, record, strict=True)))
             start = reader.line_num + 1
     except csv.Error as error:
-        raise DataError(_csv_fault(f"{file}:{start}", str(error), reader.line_num)) from None
+        fault = _csv_fault(f"{file}:{start}", str(error), reader.line_num)
+        raise DataError(f"{fault}. {OTHER_DELIMITER}" if looks_undivided(header or ()) else fault) from None
     refuse_empty(file, rows, found="a header but no rows" if header else "nothing")
 
 
@@ -96,6 +97,17 @@ def _header(record: list[str], place: str) -> list[str]:
     if count > 1:
         raise DataError(f"{place}: column '{repeated}' appears twice in the header; rename one")
     return header
+
+
+def looks_undivided(header: Sequence[str]) -> bool:
+    """Whether the only column of a header holds what elsewhere divides columns."""
+    return len(header) == 1 and any(mark in header[0] for mark in ",;\t|")
+
+
+def _way_out(record: list[str], header: list[str]) -> str:
+    if looks_undivided(header):
+        return OTHER_DELIMITER
+    return "fill it up" if len(record) < len(header) else "quote a field that holds the delimiter"
 
 
 def _csv_fault(place: str, message: str, end: int) -> str:

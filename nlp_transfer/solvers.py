@@ -24,13 +24,16 @@ def standardise(model: PooledModel, rows: Sequence[np.ndarray]) -> None:
     model.head.scale.copy_(torch.from_numpy(1.0 / np.where(deviation > 1e-6, deviation, 1.0)))
 
 
-def solve(model: PooledClassifier, train: ReplayUnits, validation: ReplayUnits) -> dict[str, float]:
+def solve(
+    model: PooledClassifier, train: ReplayUnits, validation: ReplayUnits, *, smoothing: float = 0.0
+) -> dict[str, float]:
     """Fit the output layer by multinomial logistic regression; the L2 penalty is chosen on validation.
 
     Args:
         model: its head must be linear, and standardised.
         train: stored features with class ids as targets.
         validation: likewise; scored by accuracy, the stronger penalty wins a tie.
+        smoothing: share of a target that is spread evenly over the classes.
 
     Returns:
         The chosen inverse penalty and its accuracy.
@@ -39,10 +42,13 @@ def solve(model: PooledClassifier, train: ReplayUnits, validation: ReplayUnits) 
 
     x, y = _standardised(model, train), np.asarray(train.encoded.targets)
     x_validation, y_validation = _standardised(model, validation), np.asarray(validation.encoded.targets)
+    weights = np.asarray(train.encoded.weights)
+    if smoothing:
+        x, y, weights = _smoothed(x, y, weights, smoothing)
     fitted = LogisticRegression(max_iter=1000, tol=1e-3)
     accuracy, strength = -1.0, 0.0
     for tried in STRENGTHS:
-        fitted.set_params(C=tried).fit(x, y, sample_weight=train.encoded.weights)
+        fitted.set_params(C=tried).fit(x, y, sample_weight=weights)
         right = float((fitted.predict(x_validation) == y_validation).mean())
         if right > accuracy:
             accuracy, strength = right, tried
@@ -62,6 +68,15 @@ def _standardised(model: PooledClassifier, units: ReplayUnits) -> np.ndarray:
     shift, scale = model.head.shift.numpy(), model.head.scale.numpy()
     result: np.ndarray = (_inputs(model, units.rows) - shift) * scale
     return result
+
+
+def _smoothed(
+    x: np.ndarray, y: np.ndarray, weights: np.ndarray, smoothing: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Each row once for each class, weighted by the share of its target: scikit-learn takes no soft targets."""
+    classes = np.unique(y)
+    shares = (1 - smoothing) * (y[:, None] == classes) + smoothing / len(classes)
+    return np.repeat(x, len(classes), axis=0), np.tile(classes, len(y)), (weights[:, None] * shares).ravel()
 
 
 @torch.no_grad()

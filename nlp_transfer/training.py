@@ -214,7 +214,7 @@ class Trainer:
             )
         assert isinstance(validation, ReplayUnits)  # noqa: S101 - both or neither
         started = time.perf_counter()
-        solved = solve(model.cpu(), train, validation)
+        solved = solve(model.cpu(), train, validation, smoothing=self.settings.label_smoothing)
         model.to(self.accelerator.device)
         self._judge(model, phase, validation, history, {"epoch": 1, "solver": solved}, started)
 

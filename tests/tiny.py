@@ -125,6 +125,7 @@ class Training:
     batch_size: int = 8
     accumulation: int = 1
     patience: int | None = None
+    label_smoothing: float = 0.0
     cache: Path | None = None
     seed: int = 0
 
@@ -158,7 +159,7 @@ class Training:
                 weight_decay=0.01,
                 clip=1.0,
                 patience=self.patience,
-                label_smoothing=0.0,
+                label_smoothing=self.label_smoothing,
                 seed=self.seed,
                 cache=self.cache,
                 progress=False,

@@ -38,7 +38,7 @@ def reading(source: Source, encoder: PreTrainedModel, layers: Layers, *, frozen:
     if layers == "mix":
         return {"reads": list(range(depth + 1)), "combine": "mix"}
     if wrong := [layer for layer in layers if not -depth - 1 <= int(layer) <= depth]:
-        raise ConfigError(f"{key}: {wrong[0]} is not one of {source.name}'s hidden states, 0 to {depth} or -1")
+        raise ConfigError(f"{key}: {wrong[0]} is not one of {source.name}'s hidden states, {-depth - 1} to {depth}")
     if not frozen and not {-1, depth} & set(layers):
         raise ConfigError(
             f"{key}: {list(layers)} leaves the layers above it without a gradient; add -1, or use strategy.kind: frozen"

@@ -18,15 +18,21 @@ DEEP = 1000  # layers: with more even a model without memory takes long to build
 
 
 def refuse_misshapen(
-    files: Iterable[str], build: Callable[[PretrainedConfig], PreTrainedModel], config: PretrainedConfig, what: str
+    files: Iterable[str],
+    build: Callable[[PretrainedConfig], PreTrainedModel],
+    config: PretrainedConfig,
+    what: str,
+    *,
+    head: bool = False,
 ) -> None:
-    """Refuse weights, but those of a head, whose shape is not that of the model.
+    """Refuse weights whose shape is not that of the model.
 
     Args:
         files: of weights.
         build: makes the model of a configuration.
         config: what is promised.
         what: is loaded, for the message.
+        head: whether its weights have to fit too; else only those of the encoder below it.
 
     Raises:
         SourceError: naming the first such tensor and both shapes, or more layers than there are weights.
@@ -38,7 +44,7 @@ def refuse_misshapen(
     with torch.device("meta"):
         model = build(config)
     prefix = f"{model.base_model_prefix}."
-    for name, tensor in model.base_model.named_parameters():
+    for name, tensor in (model if head else model.base_model).named_parameters():
         found = stored.get(name, stored.get(prefix + name))
         if found is not None and found != list(tensor.shape):
             raise SourceError(

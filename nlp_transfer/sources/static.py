@@ -128,13 +128,16 @@ class StaticVectors:
             model.ngrams.weight.detach().numpy()[:] = self.table.subwords.ngrams
         refuse_nonfinite(model, f"Vectors '{self.name}'")
 
-    def model(self, auto: Any, **settings: Any) -> LoadedModel:
+    def model(self, auto: Any, **settings: Any) -> LoadedModel:  # noqa: ARG002 - as of a checkpoint
         """Static vectors have no native heads.
 
         Raises:
             SourceError: always.
         """
-        raise SourceError(f"Vectors '{self.name}' have no {auto.__name__} of their own ({settings}); use a pooled head")
+        raise SourceError(
+            f"Vectors '{self.name}' bring no head of their own ({auto.__name__}); "
+            "one stands on the encoder, as with task.head.kind: pooled"
+        )
 
 
 def _is_lower(table: VectorTable) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 import nlp_transfer as nt
 
@@ -23,18 +23,30 @@ class HeadOptions(nt.Section):
 
     kind: Literal["auto", "native", "pooled"] = Field(
         "auto",
-        description="`native`: the architecture's own head; `pooled`: pooled states. auto: pooled if frozen or static.",
+        description="`native`: the architecture's own head; `pooled`: pooled states under one as described below. "
+        "auto: pooled if frozen, static or described.",
     )
     pooling: Literal["auto", "cls", "mean", "max"] | Annotated[list[Pooling], Field(min_length=1)] = Field(
         "auto", description="How token states become one; several stand side by side. `auto`: max for a CNN, else mean."
     )
     layers: Literal["auto", "last", "last_four", "mix"] | Annotated[list[int], Field(min_length=1)] = Field(
         "auto",
-        description="Which hidden states: the last, the mean of the last four, a learned mean of all, or indices "
-        "(0: embeddings) side by side. auto: last_four of a frozen checkpoint, else last.",
+        description="Which hidden states: the last, the mean of the last four (or of all, if fewer), a learned mean of "
+        "all, or indices (0: embeddings, -1: last) side by side. auto: last_four of a frozen checkpoint, else last.",
     )
     hidden: list[Units] = Field(default_factory=list, description="Units of hidden layers with ReLU; none: linear.")
     dropout: float = Field(0.1, ge=0.0, lt=1.0, description="Before each layer of the head.")
+
+    @property
+    def described(self) -> bool:
+        """Whether something is asked for that only a pooled head has."""
+        return self.pooling != "auto" or self.layers not in ("auto", "last") or bool(self.hidden) or self.dropout != 0.1
+
+    @model_validator(mode="after")
+    def _agree(self) -> "HeadOptions":
+        if self.kind == "native" and self.described:
+            raise ValueError("kind: native is as its architecture has it; the other keys describe a pooled head")
+        return self
 
 
 class SentimentOptions(nt.TaskOptions):
@@ -66,7 +78,7 @@ class Sentiment(nt.Task):
     def build(self, source: "Source", rows: "Dataset", *, frozen: bool) -> "LoadedModel":
         """A classifier with the label names in its configuration."""
         head = self.options.head
-        pooled = head.kind == "pooled" or (head.kind == "auto" and (frozen or source.kind == "vectors"))
+        pooled = frozen or source.kind == "vectors" or head.described if head.kind == "auto" else head.kind == "pooled"
         pooling = head.pooling
         if pooling == "auto":  # Kim 2014: max over time
             pooling = "max" if getattr(source, "contextualizer", None) == "cnn" else "mean"

@@ -49,6 +49,8 @@ SENTIMENT = {
     "no such Parquet column": case("a.parquet", parquet(txt=["a"], label=["b"]), "a.parquet: ", "Did you mean 'txt'?"),
     "column named wrongly": case("a.csv", HEAD + GOOD, "a.csv: no column 'lable'", keys=["data.columns.label=lable"]),
     "another delimiter": case("a.csv", b"text;label\na;b\n", "a.csv: ", "another delimiter"),
+    "another delimiter, text with commas": case("a.csv", b"text;label\na, b;c\n", "a.csv:2: ", "another delimiter"),
+    "another delimiter, quoted text": case("a.csv", b'text;label\n"a";b\n', "a.csv:2: ", "another delimiter"),
     "tabs for commas": case("a.csv", b"text\tlabel\na\tb\n", "a.csv: ", "another delimiter"),
     "commas for tabs": case("a.tsv", b"text,label\na,b\n", "a.tsv: ", "another delimiter"),
     "every text empty": case("a.csv", HEAD + b",a\n ,b\n", "a.csv, lines 2, 3: ", "empty text", "(2 of 2 rows)"),

@@ -281,6 +281,15 @@ def test_a_damaged_run_is_refused_in_one_line(command, runs, here, task, name):
     refused(command, here, ["predict", "run"], SOURCE, *words, stdin="a film\n")
 
 
+@pytest.mark.parametrize("task", ["sentiment", "extractive"])
+def test_a_run_whose_head_is_said_to_read_other_layers_is_refused(command, runs, here, task):
+    shutil.copytree(runs[task], here / "run")
+    path = here / "run/model/config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "reads": [-1, -2], "combine": "concatenate"}))
+    words = ("run/model: weights of another shape than config.json says: head.",)
+    refused(command, here, ["predict", "run"], SOURCE, *words, stdin="a film\n")
+
+
 def npy(array, *, allow_pickle=False):
     buffer = io.BytesIO()
     np.save(buffer, array, allow_pickle=allow_pickle)

@@ -413,6 +413,28 @@ def test_a_signal_whose_exit_an_import_swallows_still_ends_the_command_with_its_
 
 
 @pytest.mark.slow
+def test_a_signal_that_comes_in_a_destructor_ends_the_command_all_the_same():
+    code = """
+import signal, sys
+from nlp_transfer import cli
+
+class Doomed:
+    def __del__(self):
+        signal.raise_signal(signal.SIGINT)
+
+def app(**_):
+    Doomed()
+    print("went on")
+
+cli.app = app
+sys.argv = ["nlp-transfer"]
+cli.main()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "error: interrupted\n")
+
+
+@pytest.mark.slow
 def test_reader_that_has_had_enough_is_no_failure(finished, tmp_path):
     texts = tmp_path / "texts.txt"
     texts.write_text("good film\n" * 20_000)

@@ -96,6 +96,14 @@ def test_number_out_of_range_is_refused(tmp_path, section, expected):
     assert expected in refusal(tmp_path, BASE + section)
 
 
+def test_a_native_head_is_not_described_by_the_keys_of_a_pooled_one(tmp_path):
+    described = "task: {name: sentiment, head: {kind: native, %s}}\ndata: {train: reviews.csv}"
+    for key in ("hidden: [8]", "layers: [-2, -1]", "layers: mix", "pooling: cls", "dropout: 0.2"):
+        assert "task.head: kind: native is as its architecture has it" in refusal(tmp_path, described % key)
+    (tmp_path / "run.yaml").write_text(described % "layers: last")
+    assert load_config(tmp_path / "run.yaml").task.head.kind == "native"
+
+
 def test_key_of_several_types_gets_one_line_that_names_them_all(tmp_path):
     message = refusal(tmp_path, BASE + "training: {learning_rate: high}")
     assert message.endswith(

@@ -9,6 +9,7 @@ from safetensors.torch import load_file
 from tiny import LABELS, run_python, save_checkpoint, save_csv, save_vectors, texts
 
 import nlp_transfer
+from nlp_transfer.errors import CheckpointError
 
 SOURCES = ["checkpoint", "bag", "cnn", "bilstm", "transformer"]
 STRATEGIES = {
@@ -148,4 +149,8 @@ def test_several_seeds_give_a_mean_and_a_deviation_and_the_best_model(grid, tmp_
     answers = {json.loads(line)["label"] for line in (result.folder / "predictions.jsonl").open()}
     assert result.metrics["answers"] == len(answers)
     assert nlp_transfer.load(result.folder).predict(["good"])
-    assert {folder.name for folder in result.folder.glob("seed-*")} == {"seed-0", "seed-1"}
+    folders = sorted(result.folder.glob("seed-*"))
+    assert [folder.name for folder in folders] == ["seed-0", "seed-1"]
+    (best,) = [folder for folder in folders if not (folder / "model").exists()]
+    with pytest.raises(CheckpointError, match=rf"lacks model; this seed was the best, .* stands in {result.folder}$"):
+        nlp_transfer.load(best)

@@ -9,6 +9,7 @@ import torch
 from tiny import BAD, GOOD, Training, checkpoint, rows, save_checkpoint, sentiment, vectors
 
 from nlp_transfer.errors import TrainingError
+from nlp_transfer.features import compute
 from nlp_transfer.models.classification import classification_loss
 from nlp_transfer.optimizers import make_optimizer
 from nlp_transfer.restricting import full_state
@@ -17,6 +18,7 @@ from nlp_transfer.sources import load_source
 from nlp_transfer.strategies import save_adapter
 from nlp_transfer.task import Tokenizers
 from nlp_transfer.training import Trainer
+from nlp_transfer.units import Boundary, TokenUnits
 from nlp_transfer_tasks.sentiment import Sentiment
 
 STRATEGIES = [
@@ -265,24 +267,33 @@ def test_a_linear_head_is_solved_with_three_classes_and_with_one_that_train_lack
     assert said[3] < 1e-6
 
 
-def test_a_solved_head_answers_as_scikit_learn_does(source, tmp_path):
-    from sklearn.linear_model import LogisticRegression
-
-    training = Training(source, {"kind": "frozen"})
+@pytest.fixture(params=[0.0, 0.2], ids=lambda share: f"smoothing {share}")
+def solved(request, source):
+    """A training whose head was solved, and the features of its training rows."""
+    training = Training(source, {"kind": "frozen"}, label_smoothing=request.param)
     training.fit()
-    model = training.plan.model.eval()
-    units = training.trainer()
-    from nlp_transfer.features import compute
-    from nlp_transfer.units import Boundary, TokenUnits
+    units = TokenUnits(training.trainer().train, 1)
+    found = compute(training.plan.model.eval(), units, Boundary("pooled"), np.arange(48), progress=False)
+    return training, torch.from_numpy(np.stack(found))
 
-    found = compute(model, TokenUnits(units.train, 1), Boundary("pooled"), np.arange(48), progress=False)
-    inputs = model.head.select(torch.from_numpy(np.stack(found))).numpy()
-    inputs = (inputs - inputs.mean(0)) / inputs.std(0)
-    strength = training.records[0]["solver"]["inverse_penalty"]
-    reference = LogisticRegression(C=strength, max_iter=1000, tol=1e-3).fit(inputs, training.train["label"])
-    with torch.inference_mode():
-        ours = model.head(torch.from_numpy(np.stack(found))).softmax(-1).numpy()
-    np.testing.assert_allclose(ours, reference.predict_proba(inputs), atol=1e-4)
+
+def test_a_solved_head_is_the_minimum_of_the_penalised_loss(solved):
+    training, features = solved
+    head, labels = training.plan.model.head, torch.tensor(training.train["label"])
+    inputs = (head.select(features) - head.shift) * head.scale
+    odds = head.output.weight[1] - head.output.weight[0]  # of the second class: with two, one row is free
+    bias = head.output.bias[1] - head.output.bias[0]
+    weights = torch.cat([odds, bias[None]]).detach().double().requires_grad_()
+
+    def slope(smoothing):
+        logit = inputs.double() @ weights[:-1] + weights[-1]
+        logits = torch.stack([torch.zeros_like(logit), logit], 1)
+        loss = torch.nn.functional.cross_entropy(logits, labels, reduction="sum", label_smoothing=smoothing)
+        penalty = weights[:-1].square().sum() / 2 / training.records[0]["solver"]["inverse_penalty"]
+        return torch.autograd.grad(loss + penalty, weights)[0].abs().max()
+
+    other = 0.1  # than the one it was solved for
+    assert slope(training.label_smoothing) < 0.1 < slope(other)
 
 
 def test_biases_norms_and_embeddings_do_not_decay_and_the_optimizer_is_fused(source):
