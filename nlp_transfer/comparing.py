@@ -1,7 +1,8 @@
 """Several runs on the same data side by side: a table, a plot, and what transfer bought in words."""
 
+import contextlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,10 @@ from typing import Any
 from accelerate import PartialState
 
 from nlp_transfer.config import load_config
-from nlp_transfer.errors import ConfigError
+from nlp_transfer.errors import ConfigError, TransferError
 from nlp_transfer.folders import resumable
 from nlp_transfer.layout import FINISHED, PLOT
+from nlp_transfer.prepared import prepare
 from nlp_transfer.publication import write_card
 from nlp_transfer.report import Row, is_control, plot, render_table, verdicts
 from nlp_transfer.results import RunResult
@@ -42,6 +44,8 @@ def compare(
 ) -> Comparison:
     """Run each configuration in a subfolder of `output`; write the table's values and plot.png beside them.
 
+    What a later one cannot be run for is found before the first is trained.
+
     Args:
         configs: files; their names tell the runs apart.
         overrides: dotted KEY=VALUE pairs, for all of them.
@@ -67,12 +71,25 @@ def compare(
         if named:
             raise ConfigError(f"--resume {named}: a comparison goes on as a whole; name its folder")
     with agreed_folder(output, "comparison", left=checked if resume is not None else ()) as folder, advice(folder):
+        for name, config in list(checked.items())[1:]:  # the first is about to find out by itself
+            with _naming(name):
+                prepare(config).plan()
         results = []
         for name, config in checked.items():
             log.info("run %s", name)
-            with agreed_folder(folder / name, name, left=LEFT if resume is not None else ()) as part:
+            with _naming(name), agreed_folder(folder / name, name, left=LEFT if resume is not None else ()) as part:
                 results.append(run_in(part, config, progress=progress))
         return _conclude(folder, results, find_task(first.task.name))
+
+
+@contextlib.contextmanager
+def _naming(name: str) -> Iterator[None]:
+    """Say which of the runs an error is about."""
+    try:
+        yield
+    except TransferError as error:
+        error.args = (f"{name}: {error}",)
+        raise
 
 
 def _conclude(folder: Path, results: Sequence[RunResult], task: type[Task]) -> Comparison:

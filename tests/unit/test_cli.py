@@ -341,6 +341,17 @@ def test_evaluate_reads_other_columns(command, place, finished, tmp_path):
     assert json.loads(out) == json.loads(command("evaluate", finished, "--data", place / "data.csv")[1])
 
 
+def test_compare_finds_what_a_later_run_lacks_before_the_first_is_trained(command, place, tmp_path):
+    layered = (place / "run.yaml").read_text().replace("task: {", "task: {head: {layers: [3]}, ")
+    (place / "layered.yaml").write_text(layered)
+    output = tmp_path / "both"
+    code, _, err = command("compare", place / "run.yaml", place / "layered.yaml", "--output", output)
+    assert (code, err.splitlines()[-1]) == (
+        2, "error: layered: task.head.layers: word vectors have no layers to choose from; leave it out"
+    )  # fmt: skip
+    assert not list(output.rglob("metrics.json"))
+
+
 def test_compare_prints_a_table_and_says_where_the_plot_is(command, place, tmp_path):
     code, out, _ = command("compare", place / "run.yaml", "--output", tmp_path / "both")
     assert code == 0
