@@ -73,7 +73,7 @@ def read_part(
         examples.append(Example(number, texts, values.get(label_role(roles) or ""), member))
     for column in wanted:
         if column not in found:
-            way = MAPPED if column in columns.values() else "Name one of them in data.group."
+            way = MAPPED if column in columns.values() else "Name one of them in data.group, or set data.group=null."
             raise missing_column(stream.name, column, seen, way=way)
     for reason, numbers in missing.items():
         if on_missing == "error" or not examples:

@@ -105,7 +105,12 @@ def read_yaml(path: Path) -> dict[str, Any]:
     if value is None:
         raise ConfigError(f"{path}: the file is empty; it needs at least `task:` and `data:`")
     if not isinstance(value, dict):
-        raise ConfigError(f"{path}: expected `key: value` sections at the root, found a {type(value).__name__}")
+        way = (
+            ""
+            if path.suffix in {".yaml", ".yml"}
+            else "; a configuration comes first, data is named in it (data.train)"
+        )
+        raise ConfigError(f"{path}: expected `key: value` sections at the root, found a {type(value).__name__}{way}")
     return value
 
 

@@ -244,7 +244,7 @@ def test_a_comparison_goes_on_where_it_was_stopped(place, tmp_path, during, capf
     parts = tmp_path / "parts"
     assert wait_for(forked(lambda: command("compare", *configs, "--output", parts))) == 143
     said = capfd.readouterr().err.splitlines()[-1]
-    assert said == f"error: terminated after step 2; go on with the same command and --resume {parts}"
+    assert said == f"error: two: terminated after step 2; go on with the same command and --resume {parts}"
     during(-1, None)
     kept = (parts / "one" / "model" / "model.safetensors").stat().st_mtime_ns
     caplog.set_level(logging.INFO)

@@ -166,7 +166,7 @@ def test_a_group_that_is_no_column_is_said_to_belong_to_data_group(tmp_path):
         DataError, match=r"no column 'group'\. Known: grp, source, target\. Did you mean 'grp'\?"
     ) as caught:
         load_splits(DataConfig(train=data, group="group"), PAIR)
-    assert str(caught.value).endswith("Name one of them in data.group.")
+    assert str(caught.value).endswith("Name one of them in data.group, or set data.group=null.")
 
 
 def test_pairs_of_equal_texts_are_counted_and_many_of_them_are_warned_of(tmp_path):
