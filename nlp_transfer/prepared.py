@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-import torch
 from accelerate.utils import set_seed
 from datasets import Dataset
 
@@ -79,8 +78,6 @@ class Prepared:
 def prepare(config: RunConfig) -> Prepared:
     """Read the data, the source and build the model; the seed decides what is drawn."""
     keep_freed_memory()
-    if config.training.threads:
-        torch.set_num_threads(config.training.threads)
     set_seed(config.training.seed)
     kind = find_task(config.task.name)
     splits = load_splits(config.data, kind.roles)

@@ -85,9 +85,10 @@ def run_in(folder: Path, config: RunConfig, named: Path | None = None, *, progre
         said = f"{folder} holds a finished run; there is nothing to resume\n{before.summary}"
         return dataclasses.replace(before, summary=said)
     try:
-        if config.training.seeds:
-            return combine(config, folder, _run_seeds(config, folder, progress=progress))
-        return _run_one(config, folder, named, progress=progress)
+        with _threads(config.training.threads):
+            if config.training.seeds:
+                return combine(config, folder, _run_seeds(config, folder, progress=progress))
+            return _run_one(config, folder, named, progress=progress)
     except (RuntimeError, MemoryError) as error:
         if out_of_memory(error):
             raise ExhaustedError(f"out of memory; try {WAYS_OUT}") from error
@@ -96,6 +97,17 @@ def run_in(folder: Path, config: RunConfig, named: Path | None = None, *, progre
                 f"another process has ended, or cannot be reached; go on with the same command and --resume {folder}"
             ) from error
         raise
+
+
+@contextlib.contextmanager
+def _threads(count: int | None) -> Iterator[None]:
+    """Let torch use so many on the CPU for a while."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _values(config: RunConfig) -> dict[str, Any]:

@@ -154,3 +154,11 @@ def test_several_seeds_give_a_mean_and_a_deviation_and_the_best_model(grid, tmp_
     (best,) = [folder for folder in folders if not (folder / "model").exists()]
     with pytest.raises(CheckpointError, match=rf"lacks model; this seed was the best, .* stands in {result.folder}$"):
         nlp_transfer.load(best)
+
+
+def test_the_threads_of_a_run_are_its_own(grid, tmp_path):
+    before = torch.get_num_threads()
+    overrides = [f"training.threads={before + 1}"]
+    result = nlp_transfer.run(grid("bag", "full").folder / "config.yaml", overrides, output=tmp_path, progress=False)
+    assert json.loads((result.folder / "environment.json").read_text())["threads"] == before + 1
+    assert torch.get_num_threads() == before
