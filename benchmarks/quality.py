@@ -2,6 +2,8 @@
 
 python -m benchmarks.quality rotten-tomatoes --output runs/quality
 python -m benchmarks.quality scitldr --data FOLDER --output runs/scitldr --only minilm_full
+
+A study that was stopped goes on with the same command.
 """
 
 import argparse
@@ -114,10 +116,9 @@ def main() -> None:
     found = None if study.folder is None or arguments.data is None else arguments.data / study.folder
     if study.folder is not None and (found is None or not found.is_dir()):
         parser.error(f"{arguments.study} needs --data with a folder {study.folder}")
-    arguments.output.mkdir(parents=True)
     configs, data = arguments.output / "configs", arguments.output / "data"
-    configs.mkdir()
-    data.mkdir()
+    for folder in (configs, data):
+        folder.mkdir(parents=True, exist_ok=True)
     if found is not None:
         unpack(found, data)
     names = arguments.only or study.runs
@@ -126,7 +127,7 @@ def main() -> None:
     task = find_task(study.task["name"])
     for path in paths:
         folder = arguments.output / "runs" / path.stem
-        nlp_transfer.run(path, output=folder, progress=False)
+        nlp_transfer.run(path, output=folder, resume="auto", progress=False)
         metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
         runs = keep(DOCS / "results.json", arguments.study, {path.stem: metrics})
         write_table(DOCS / "results.md", arguments.study, table(runs, task))

@@ -72,7 +72,7 @@ class Study:
 
 def train_word2vec(data: Path, names: Sequence[str]) -> None:
     """100-dimensional skip-gram vectors of the imdb reviews: in-domain text, no labels used."""
-    if not any(name.startswith("word2vec") for name in names):
+    if not any(name.startswith("word2vec") for name in names) or (data / "word2vec-imdb").exists():
         return
     corpus = data / "imdb.jsonl"
     splits = load_splits(DataConfig(train="bundled:imdb"), {"text": "text", "label": "label"})
