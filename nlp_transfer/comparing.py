@@ -15,7 +15,7 @@ from nlp_transfer.folders import resumable
 from nlp_transfer.layout import FINISHED, PLOT
 from nlp_transfer.prepared import prepare
 from nlp_transfer.publication import write_card
-from nlp_transfer.report import Row, is_control, plot, render_table, verdicts
+from nlp_transfer.report import Row, is_control, labels_of, plot, render_table, verdicts
 from nlp_transfer.results import RunResult
 from nlp_transfer.running import LEFT, advice, agreed_folder, run_in
 from nlp_transfer.saving import write_json
@@ -111,7 +111,8 @@ def _note_controls(results: Sequence[RunResult], task: type[Task]) -> None:
         row = result.row
         controls = [one.row for one in results if is_control(one.row, row)]
         if controls:
-            scores = {one.label: {"validation": one.validation, "test": one.test} for one in controls}
+            labels = labels_of(controls)
+            scores = {labels[one.name]: {"validation": one.validation, "test": one.test} for one in controls}
             said = [*verdicts([row], result.baselines, task=task), *verdicts([row, *controls], [], task=task)[1:]]
             metrics = {**result.metrics, "controls": scores, "verdict": list(dict.fromkeys(said))}
             write_card(result.folder, metrics)

@@ -105,7 +105,7 @@ def brief(numbers: Mapping[str, float]) -> str:
     return ", ".join(f"{name} {value:.4f}" for name, value in numbers.items())
 
 
-def _labels(rows: Sequence[Row]) -> dict[str, str]:
+def labels_of(rows: Sequence[Row]) -> dict[str, str]:
     """Name of a row -> its label, with the name behind it where two rows would read alike."""
     count = Counter(row.label for row in rows)
     return {row.name: row.label if count[row.label] == 1 else f"{row.label} ({row.name})" for row in rows}
@@ -122,7 +122,7 @@ def render_table(rows: Sequence[Row], baselines: Sequence[Row], *, task: type[Ta
     for split in ("validation", "test"):
         for score in shown:
             table.add_column(f"{split} {score}", justify="right")
-    labels = _labels(rows)
+    labels = labels_of(rows)
     for row in (*baselines, *rows):
         strategy = row.strategy if labels.get(row.name, row.label) == row.label else f"{row.strategy} ({row.name})"
         source = row.source + (" (scratch)" if row.scratch else "") if row.source else row.name
@@ -139,7 +139,7 @@ def verdicts(rows: Sequence[Row], baselines: Sequence[Row], *, task: type[Task])
     A difference counts only when its 95 % paired-bootstrap interval on the test rows leaves out zero.
     """
     said, metric = [], task.selection
-    labels = {**{row.name: row.label for row in baselines}, **_labels(rows)}
+    labels = {**{row.name: row.label for row in baselines}, **labels_of(rows)}
     if len(rows) > 1:
         best = max(rows, key=lambda row: float(row.validation[metric]))
         said.append(
@@ -193,7 +193,7 @@ def plot(rows: Sequence[Row], baselines: Sequence[Row], path: Path, *, task: typ
     """Draw the test score of every method as a bar, best first, with the share of parameters trained; write a PNG."""
     from matplotlib.figure import Figure  # a second to import; the object interface needs no display
 
-    metric, labels = task.selection, _labels(rows)
+    metric, labels = task.selection, labels_of(rows)
     ordered = sorted([*rows, *baselines], key=lambda row: float(row.test[metric]))
     scores = [float(row.test[metric]) for row in ordered]
     colours = [_colour(row, task) for row in ordered]

@@ -358,6 +358,15 @@ def test_compare_prints_a_table_and_says_where_the_plot_is(command, place, tmp_p
     assert all(word in out for word in ("majority", "tfidf_logistic", "vectors.txt", f"plot: {tmp_path / 'both'}"))
 
 
+def test_two_controls_of_one_kind_both_stand_in_the_metrics(place, tmp_path):
+    for name, rate in {"slow": 0.001, "fast": 0.1}.items():
+        scratch = (place / "run.yaml").read_text().replace("{kind: vectors,", "{kind: vectors, scratch: true,")
+        (tmp_path / f"{name}.yaml").write_text(f"{scratch}training: {{epochs: 1, learning_rate: {rate}}}\n")
+    found = nlp_transfer.compare([place / "run.yaml", *tmp_path.glob("*.yaml")], output=tmp_path / "o", progress=False)
+    controls = json.loads((found.folder / "run" / "metrics.json").read_text())["controls"]
+    assert sorted(name.rpartition(" ")[2] for name in controls) == ["(fast)", "(slow)"]
+
+
 def test_a_table_is_replaced_by_force_only(command, place, tmp_path):
     assert command("vectors", "import", place / "vectors.txt", tmp_path / "table")[0] == 0
     code, _, err = command("vectors", "import", place / "vectors.txt", tmp_path / "table", "--limit", 3)
