@@ -73,7 +73,7 @@ class Head(nn.Module):
 
 
 def pool(states: Tensor, mask: Tensor) -> Tensor:
-    """(B, T, H), (B, T) -> (B, 3, H): first state, mean and maximum over the words; an empty text pools to zero."""
+    """(B, T, H), (B, T) -> (B, 3, H): first state, mean and maximum over the tokens; an empty text pools to zero."""
     words = mask[..., None].to(states.dtype)
     mean = (states * words).sum(1) / words.sum(1).clamp(min=1)
     highest = states.masked_fill(words == 0, torch.finfo(states.dtype).min).amax(1)
