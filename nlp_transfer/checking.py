@@ -40,7 +40,7 @@ def check(config: RunConfig | Mapping[str, Any] | str | Path, overrides: Sequenc
     prepared = prepare(checked)
     plan = prepared.plan()
     report = prepared.splits.report
-    warnings = (*report.warnings, *prepared.warnings, *_too_few(len(prepared.splits.test)))
+    warnings = (*report.warnings, *prepared.warnings, *prepared.idle(plan), *_too_few(len(prepared.splits.test)))
     sections = {
         "configuration": render(checked),
         "data": "\n".join(_rows(name, split) for name, split in report.splits.items()),

@@ -19,6 +19,8 @@ from nlp_transfer.strategies import Plan, make_plan
 from nlp_transfer.strategies.blocks import count_positions, find_encoder
 from nlp_transfer.task import Task, Tokenizers, find_task
 
+IDLE = {"bag": ("width", "layers"), "cnn": ("layers",)}
+GRADIENT_ONLY = ("learning_rate", "weight_decay", "accumulation", "clip", "warmup", "schedule", "patience")
 MANY = 0.1  # share of truncated texts or unknown tokens that is worth a warning
 
 
@@ -72,6 +74,16 @@ class Prepared:
                 )
             if encoded.unknown > MANY:
                 found.append(f"{split}: {encoded.unknown:.0%} of the tokens are unknown to '{name}'")
+        return found
+
+    def idle(self, plan: Plan) -> list[str]:
+        """What was set and has no effect on this run."""
+        source, training = self.config.source, self.config.training
+        shape = getattr(source, "contextualizer", "")
+        found = [f"source.{key}: not used by a {shape}" for key in source.changed(*IDLE.get(shape, ()))]
+        if all(phase.solver == "lbfgs" for phase in plan.phases):
+            keys = training.changed(*GRADIENT_ONLY)
+            found += [f"training.{key}: not used, the head is solved; see strategy.solver" for key in keys]
         return found
 
 

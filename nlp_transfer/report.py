@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 FEWEST = 20  # test rows that a verdict needs
+FEW = 0.2  # share of different texts among those written
 TRANSFER, SCRATCH, SIMPLE, CEILING = "#2a6f97", "#8a8a8a", "#c1666b", "#5b8e55"
 COLOURS = {
     TRANSFER: "blue: transferred",
@@ -148,13 +149,21 @@ def verdicts(rows: Sequence[Row], baselines: Sequence[Row], *, task: type[Task])
     beatable = [row for row in baselines if row.name not in task.ceilings]
     hardest = max(beatable, key=lambda row: float(row.validation[metric]), default=None)
     for row in rows:
-        if row.answers == 1 and len(row.correct) >= FEWEST:
-            said.append(f"{labels[row.name]} gives one and the same answer to all {len(row.correct)} test rows.")
+        if len(row.correct) >= FEWEST and (alike := _alike(row, task)):
+            said.append(f"{labels[row.name]} gives {alike} test rows.")
         if hardest is not None:
             said.append(_compare(row, hardest, labels, task))
         controls = [other for other in rows if is_control(other, row)]
         said += [_compare(row, control, labels, task) for control in controls]
     return said
+
+
+def _alike(row: Row, task: type[Task]) -> str:
+    """Say it where a model hardly looks at its input: one label for all, or a handful of texts."""
+    if row.answers == 1:
+        return f"one and the same answer to all {len(row.correct)}"
+    few = "label" not in task.roles.values() and 0 < row.answers <= FEW * len(row.correct)
+    return f"only {row.answers} different answers to {len(row.correct)}" if few else ""
 
 
 def is_control(other: Row, row: Row) -> bool:

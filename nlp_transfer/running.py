@@ -211,7 +211,7 @@ def _run_one(config: RunConfig, folder: Path, named: Path | None = None, *, prog
 
 def _announce(prepared: Prepared, plan: Plan, folder: Path) -> None:
     """Say what is odd and what will train; keep what the run is made of."""
-    for warning in prepared.warnings:
+    for warning in (*prepared.warnings, *prepared.idle(plan)):
         log.warning("%s", warning)
     log.info("%s", trainable_table(plan))
     write_whole(folder / "config.yaml", render(prepared.config))

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from nlp_transfer.task import Section
 
@@ -21,6 +21,12 @@ class DecoderOptions(Section):
         8000, description="Byte-level BPE tokens of a fresh decoder, learnt from the target side of train."
     )
     dropout: float = Field(0.1, ge=0.0, lt=1.0, description="In a fresh decoder.")
+
+    @model_validator(mode="after")
+    def _agree(self) -> "DecoderOptions":
+        if self.source is not None and (idle := self.changed("layers", "width", "vocabulary", "dropout")):
+            raise ValueError(f"{', '.join(idle)}: of a fresh decoder, not of one from a source; leave out either")
+        return self
 
 
 class GenerationOptions(Section):

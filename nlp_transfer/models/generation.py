@@ -102,9 +102,9 @@ class HalfFinished(StoppingCriteria):
 
 
 def decode_texts(results: Sequence[Sequence[Any]], tokenizers: Tokenizers) -> list[str]:
-    """The texts of generated ids; those of several units are joined by a space."""
+    """The texts of generated ids; those of several units are joined by a space, the same one once."""
     tokenizer = tokenizers.target or tokenizers.source
     return [
-        " ".join(text.strip() for text in tokenizer.batch_decode(list(units), skip_special_tokens=True))
+        " ".join(dict.fromkeys(text.strip() for text in tokenizer.batch_decode(list(units), skip_special_tokens=True)))
         for units in results
     ]

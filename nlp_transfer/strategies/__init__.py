@@ -1,11 +1,12 @@
 """Which parameters move, when, and at which learning rate."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Any
 
 from nlp_transfer.sources import LoadedModel
 from nlp_transfer.strategies.base import Phase, Plan
+from nlp_transfer.strategies.blocks import outside_encoder
 from nlp_transfer.strategies.frozen import frozen
 from nlp_transfer.strategies.full import full
 from nlp_transfer.strategies.gradual import gradual
@@ -52,8 +53,16 @@ def make_plan(
         if settings.get("head_learning_rate") is None:
             settings["head_learning_rate"] = max(rate, DEEP_RATE)
     plan = STRATEGIES[kind](loaded, epochs=epochs, learning_rate=rate, **settings)
+    if source_kind == "vectors" and isinstance(learning_rate, str):  # but a decoder beside them may be pretrained
+        warm = {*outside_encoder(loaded.model)} - loaded.new
+        plan = replace(plan, phases=tuple(_slowed(phase, warm, PRETRAINED_RATES["full"]) for phase in plan.phases))
     phases = tuple(replace(phase, head=frozenset(filter(_is_new(loaded), phase.rates))) for phase in plan.phases)
     return replace(plan, new=loaded.new, phases=phases)
+
+
+def _slowed(phase: Phase, names: Collection[str], most: float) -> Phase:
+    """Let none of the named parameters learn faster than that."""
+    return replace(phase, rates={n: min(rate, most) if n in names else rate for n, rate in phase.rates.items()})
 
 
 def _is_new(loaded: LoadedModel) -> Callable[[str], bool]:

@@ -40,7 +40,7 @@ class HeadOptions(nt.Section):
     @property
     def described(self) -> bool:
         """Whether something is asked for that only a pooled head has."""
-        return self.pooling != "auto" or self.layers not in ("auto", "last") or bool(self.hidden) or self.dropout != 0.1
+        return bool(self.changed("pooling", "hidden", "dropout")) or self.layers not in ("auto", "last")
 
     @model_validator(mode="after")
     def _agree(self) -> "HeadOptions":

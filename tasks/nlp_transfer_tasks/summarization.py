@@ -62,8 +62,7 @@ class SummarizationOptions(nt.TaskOptions):
     @model_validator(mode="after")
     def _agree(self) -> "SummarizationOptions":
         """Refuse settings that the style would ignore."""
-        fields = type(self).model_fields
-        if idle := [key for key in UNUSED[self.style] if getattr(self, key) != fields[key].default]:
+        if idle := self.changed(*UNUSED[self.style]):
             raise ValueError(f"{', '.join(idle)}: of no use for style: {self.style}; leave out or change the style")
         if self.generation.min_length >= self.max_target_length:
             raise ValueError("generation.min_length must be below max_target_length")
@@ -152,9 +151,10 @@ class Summarization(nt.Task):
     def decode(
         self, results: "Sequence[Sequence[Any]]", rows: "Dataset", tokenizers: "Tokenizers"
     ) -> list["Prediction"]:
-        """The best sentences in the order of the document, or the text that the ids stand for."""
+        """The best sentences in the order of the document, or the text that the ids stand for; of nothing, nothing."""
         if not self._extractive:
-            return [{"summary": text, "sentences": []} for text in nt.decode_texts(results, tokenizers)]
+            written = zip(nt.decode_texts(results, tokenizers), rows["text"][:], strict=True)
+            return [{"summary": said if "".join(text).strip() else "", "sentences": []} for said, text in written]
         most, blocking = self.options.sentences, self.options.trigram_blocking
         said = []
         for units, text in zip(results, self._sentences(rows), strict=True):

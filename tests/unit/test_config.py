@@ -104,6 +104,11 @@ def test_a_native_head_is_not_described_by_the_keys_of_a_pooled_one(tmp_path):
     assert load_config(tmp_path / "run.yaml").task.head.kind == "native"
 
 
+def test_a_decoder_from_a_checkpoint_has_its_sizes_already(tmp_path):
+    decoder = "task: {name: translation, decoder: {source: minilm, layers: 4}}\ndata: {train: x.csv}"
+    assert "task.decoder: layers: of a fresh decoder, not of one from a source" in refusal(tmp_path, decoder)
+
+
 def test_key_of_several_types_gets_one_line_that_names_them_all(tmp_path):
     message = refusal(tmp_path, BASE + "training: {learning_rate: high}")
     assert message.endswith(

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from nlp_transfer.report import SCRATCH, SIMPLE, TRANSFER, Row, plot, render_table, verdicts
 from nlp_transfer_tasks.sentiment import Sentiment
+from nlp_transfer_tasks.translation import Translation
 
 SIZE = 200
 SCORES = re.compile(r"([+-]\d+\.\d) points \(([+-]\d+\.\d) to ([+-]\d+\.\d)\) of test accuracy")
@@ -142,6 +143,15 @@ def test_a_model_that_does_not_look_at_its_input_is_said_to_answer_all_alike():
     rows = [replace(row("a", 0.5), answers=1), replace(row("b", 0.6), answers=2)]
     lines = [line for line in said(rows, [simple("tfidf", 0.6)]) if "one and the same" in line]
     assert lines == ["minilm, frozen (a) gives one and the same answer to all 200 test rows."]
+
+
+def test_a_model_that_writes_a_handful_of_texts_is_said_to():
+    written = [replace(row(str(count), 0.5), answers=count) for count in (1, 40, 41)]
+    chrf = [replace(one, validation={"chrf": 1.0}, test={"chrf": 1.0}) for one in written]
+    lines = [line for line in verdicts(chrf, [], task=Translation) if " gives " in line]
+    assert [line.rpartition(" gives ")[2] for line in lines] == [
+        "one and the same answer to all 200 test rows.", "only 40 different answers to 200 test rows."
+    ]  # fmt: skip
 
 
 def test_a_handful_of_test_rows_gives_no_verdict():

@@ -358,6 +358,8 @@ def test_a_summary_is_written_by_every_source_and_the_same_once_saved(kind, long
     one.fit()
     said = Predictor(task, one.plan.model, one.tokenizers, {}).predict(one.validation["text"][:])
     assert all(answer["sentences"] == [] for answer in said)
+    nothing = Predictor(task, one.plan.model, one.tokenizers, {}).predict([[], [""], [" ", "\n"]])
+    assert [answer["summary"] for answer in nothing] == ["", "", ""]
     save_model(one.plan.model, one.tokenizers, tmp_path / "model")
     again = Predictor(task, *load_model(tmp_path / "model", task.auto_class), {})
     assert again.predict(one.validation["text"][:]) == said

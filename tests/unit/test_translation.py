@@ -22,7 +22,7 @@ from nlp_transfer.data import Splits
 from nlp_transfer.errors import CheckpointError, ConfigError, SourceError
 from nlp_transfer.evaluation import infer
 from nlp_transfer.features import find_boundary, replay
-from nlp_transfer.models.generation import generate
+from nlp_transfer.models.generation import decode_texts, generate
 from nlp_transfer.pairs import train_tokenizer
 from nlp_transfer.parameters import freeze
 from nlp_transfer.prediction import Predictor, load_model
@@ -170,6 +170,23 @@ def test_an_overfit_batch_is_written_back_by_a_warm_started_decoder(tmp_path):
     task = translation(**EXACT | {"decoder": {"source": save_checkpoint(tmp_path / "decoder")}})
     said, meant = overfit(training(checkpoint(tmp_path / "encoder"), {"kind": "full"}, task, same_words(8)))
     assert said == meant
+
+
+@pytest.mark.parametrize("strategy", ["full", "frozen", "gradual"])
+def test_a_pretrained_decoder_beside_word_vectors_is_tuned_gently(tmp_path, strategy):
+    task = translation(decoder={"source": save_checkpoint(tmp_path / "decoder")})
+    run = training(make("bag", tmp_path), STRATEGIES[strategy], task, same_words(8), learning_rate="auto")
+    rates = run.plan.phases[-1].rates
+    assert {rate for name, rate in rates.items() if "crossattention" in name} >= {1e-3}
+    warm = [rate for name, rate in rates.items() if name.startswith("decoder.") and name not in run.loaded.new]
+    assert warm
+    assert max(warm) <= 5e-5
+
+
+def test_several_windows_that_are_answered_alike_are_answered_once(tmp_path):
+    run = training(make("bag", tmp_path), {"kind": "full"})
+    ids = run.tokenizers.target(["the film", "the story"])["input_ids"]
+    assert decode_texts([[ids[0], ids[1], ids[0]]], run.tokenizers) == ["the film the story"]
 
 
 @pytest.mark.parametrize("family", NATIVE)
