@@ -67,10 +67,11 @@ def configs(root):
     table = {"kind": "vectors", "name": save_vectors(root / "v.txt")}
     decoder = {"layers": 1, "width": 64, "vocabulary": 320, "dropout": 0.0}
     base = {
-        "task": {"name": "sentiment", "max_length": 16, "long_documents": "window", "head": {"dropout": 0.0}},
+        "task": {"name": "sentiment", "max_length": 16, "long_documents": "window"},
         "data": {"train": save_csv(root / "data.csv", 57)},
         "training": {"epochs": 2, "batch_size": 7, "accumulation": 2, "learning_rate": 0.01, "precision": "fp32"},
     }
+    undropped = {**base["task"], "head": {"dropout": 0.0}}
     strategies = {
         "full": {"source": bert, "strategy": {"kind": "full"}},
         "partly": {"source": bert, "strategy": {"kind": "full", "freeze_below": 1}},
@@ -80,10 +81,14 @@ def configs(root):
         "hidden": {
             "source": bert,
             "strategy": {"kind": "frozen"},
-            "task": {**base["task"], "head": {"hidden": [4], "dropout": 0.0}},
+            "task": {**base["task"], "head": {**undropped["head"], "hidden": [4]}},
         },
-        "table": {"source": table, "strategy": {"kind": "full"}},
-        "adapted table": {"source": table, "strategy": {"kind": "lora", "rank": 2, "dropout": 0.0}},
+        "table": {"source": table, "strategy": {"kind": "full"}, "task": undropped},
+        "adapted table": {
+            "source": table,
+            "strategy": {"kind": "lora", "rank": 2, "dropout": 0.0},
+            "task": undropped,
+        },
         "written": {
             "source": bert,
             "strategy": {"kind": "full"},
