@@ -16,6 +16,10 @@ def main() -> None:
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(ExhaustedError.exit_code)
+        if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+            from nlp_transfer.sharing import end
+
+            end(leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None))
         raise
 
 

@@ -57,6 +57,7 @@ for name, config in json.load(open(sys.argv[1])).items():
     nlp_transfer.run(config, output=sys.argv[2] + "/" + name, progress=False)
 assert sum(gather_object([dealt])) == offered > 0, "a batch was inferred by no process or by several"
 assert shared == {"ACCELERATE_USE_FSDP" in os.environ}, "parameters are shared out where asked, and all of them"
+nlp_transfer.sharing.end(0)
 """
 
 
@@ -154,6 +155,7 @@ try:
 except StoppedError as stopped:
     os.write(1, f"stopped {stopped}\\n".encode())  # at once: two processes share the line
     nlp_transfer.run(config, output=folder + "/parts", resume="auto", progress=False)
+nlp_transfer.sharing.end(0)
 """
 
 
@@ -188,7 +190,7 @@ HOW = pytest.mark.parametrize("sharded", [False, True], ids=["copied", "sharded"
 @pytest.mark.slow
 def test_when_one_of_two_processes_is_killed_the_other_ends_and_the_run_can_go_on(tmp_path, sharded):
     config = configs(tmp_path)["gradual"]
-    config["task"]["head"]["dropout"] = 0.2
+    config["task"]["head"] = {"dropout": 0.2}
     config["training"]["checkpoint"] = {"steps": 1}
     (tmp_path / "config.json").write_text(json.dumps(config))
     started = time.monotonic()
@@ -236,7 +238,7 @@ def assert_near(one, two, name=""):
 @pytest.mark.slow
 def test_a_command_under_two_processes_says_once_what_it_did(tmp_path):
     (tmp_path / "run.yaml").write_text(json.dumps(configs(tmp_path)["table"]))
-    command = "import sys; from nlp_transfer import cli; cli.main()"
+    command = "from nlp_transfer.__main__ import main; main()"
     folder = tmp_path / "run"
     for words in (["run", tmp_path / "run.yaml"], ["compare", tmp_path / "run.yaml"]):
         done = torchrun(tmp_path, command, *words, "--output", folder / words[0])
