@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PARALLEL := --numprocesses auto --maxprocesses 4 --dist worksteal
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .PHONY: help quickstart test test-fast lint format fuzz bench docs clean
@@ -39,10 +40,10 @@ quickstart: $(VENV)/.installed  ## the main job: four ways to sentiment on real 
 		$(BIN)/nlp-transfer predict runs/quickstart/summarization
 
 test: $(VENV)/.installed-dev  ## all tests, the ones on the real bundled models included
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PARALLEL)
 
 test-fast: $(VENV)/.installed-dev  ## only the quick ones
-	$(BIN)/python -m pytest -m "not slow and not real"
+	$(BIN)/python -m pytest $(PARALLEL) -m "not slow and not real"
 
 lint: $(VENV)/.installed-dev  ## ruff and mypy --strict
 	$(BIN)/ruff check .
