@@ -57,7 +57,7 @@ format: $(VENV)/.installed-dev  ## let ruff mend what it can
 fuzz: $(VENV)/.installed-dev  ## odd files against every reader, for FOR=300 seconds
 	$(BIN)/python tests/fuzz.py --seconds $(or $(FOR),300)
 
-bench: $(VENV)/.installed-dev  ## the speed table, peers interleaved (an hour)
+bench: $(VENV)/.installed-dev  ## the speed table, peers interleaved (hours)
 	$(BIN)/python -m benchmarks
 
 docs: $(VENV)/.installed-dev  ## write docs/config.schema.json and docs/configuration.md anew

@@ -15,8 +15,9 @@ Written by `python -m benchmarks`; the numbers are those of [benchmarks.json](be
 
 Every number is of a fresh process. Contenders take turns, A B B A, and a ratio is taken inside a round; the table shows
 the median and, in brackets, the least and the most over the rounds. Where a model trains, both sides share checkpoint,
-rows, seed, epochs, batch size 32, peak learning rate, schedule and maximum length 128; both evaluate validation after
-each epoch and test once, and save the model; ours also computes two baselines and checks the saved model.
+rows, seed, epochs, batch size 32, peak learning rate, schedule and maximum length 128 (64 where texts are written);
+both evaluate validation after each epoch and test once, and save the model; ours also computes baselines and checks the
+saved model.
 Accuracy is the mean on test (for texts that are written BLEU or chrF as a share); where ours is lower by more than its
 standard error, the speed does not count. How it grows with rows and epochs (`python -m benchmarks.growth`): what is
 computed once pays by the epoch. With a frozen encoder one epoch of 500 rows takes as long as the Trainer's, ten of

@@ -17,7 +17,8 @@ HEAD = """\
 
 Written by `make docs` from the classes in `nlp_transfer/config.py` and the options of the shipped tasks; do not edit.
 An editor checks a YAML file against `config.schema.json` when its first line is
-`# yaml-language-server: $schema=docs/config.schema.json`.
+`# yaml-language-server: $schema=PATH`, with the schema's path from that file (`../../docs/config.schema.json`
+in `configs/sentiment/`).
 
 A configuration has the sections `task` and `data`, and may have the others: without `source` a run starts from MiniLM,
 without `strategy` all parameters move. On the command line every key can be set as `section.key=value`, for example

@@ -48,6 +48,10 @@ class VectorsSource(Section):
 
 
 Source = Annotated[CheckpointSource | VectorsSource, Field(discriminator="kind")]
+FRESH = (
+    "Rate of newly initialised modules. Unset: the same; with `learning_rate: auto` at least 1e-3 for a decoder or a "
+    "sentence scorer; ten times the rate in an LP-FT probe that takes gradient steps."
+)
 
 
 class FullStrategy(Section):
@@ -56,7 +60,7 @@ class FullStrategy(Section):
     kind: Literal["full"]
     freeze_below: int = Field(0, ge=0, description="Freeze the embeddings and this many lowest layers.")
     layer_decay: float = Field(1.0, gt=0.0, le=1.0, description="Learning-rate factor per layer, from the top down.")
-    head_learning_rate: Rate | None = Field(None, description="Rate of newly initialised modules; the same if unset.")
+    head_learning_rate: Rate | None = Field(None, description=FRESH)
     cache: Literal["disk", "memory", "none"] = Field("memory", description="Where frozen activations are kept.")
 
 
@@ -70,13 +74,15 @@ class LoraStrategy(Section):
     targets: Literal["all-linear"] | list[str] = Field(
         "all-linear", description="`all-linear`, or endings of module names such as `query`."
     )
-    embeddings: bool | None = Field(None, description="Adapt the word embeddings too; by default for static vectors.")
+    embeddings: bool | None = Field(
+        None, description="Adapt the word embeddings too; by default where nothing linear is pretrained: word vectors."
+    )
     rslora: bool = Field(False, description="Scale by the square root of the rank (Kalajdzievski 2023).")
     dora: bool = Field(False, description="Learn length and direction of the weights apart (Liu et al. 2024).")
     init: Literal["default", "pissa"] = Field(
         "default", description="`pissa`: start from the principal parts of the weights (Meng et al. 2024)."
     )
-    head_learning_rate: Rate | None = Field(None, description="Rate of newly initialised modules; the same if unset.")
+    head_learning_rate: Rate | None = Field(None, description=FRESH)
 
 
 class FrozenStrategy(Section):
@@ -86,7 +92,7 @@ class FrozenStrategy(Section):
     solver: Literal["auto", "lbfgs", "gradient"] = Field(
         "auto", description="L-BFGS solves a linear head exactly; anything else takes gradient steps."
     )
-    head_learning_rate: Rate | None = Field(None, description="Rate of newly initialised modules; the same if unset.")
+    head_learning_rate: Rate | None = Field(None, description=FRESH)
     cache: Literal["disk", "memory"] = Field("disk", description="`disk` keeps the features for the next run.")
 
 
@@ -99,7 +105,7 @@ class GradualStrategy(Section):
     )
     blocks_per_phase: Positive = Field(2, description="Blocks (layers) unfrozen at the start of each phase.")
     phase_epochs: Positive = Field(1, description="Epochs of each phase but the last, which takes training.epochs.")
-    head_learning_rate: Rate | None = Field(None, description="Rate of newly initialised modules; the same if unset.")
+    head_learning_rate: Rate | None = Field(None, description=FRESH)
     rate_decay: float = Field(2.6, ge=1.0, description="A block learns this many times slower than the one above.")
     cache: Literal["disk", "memory", "none"] = Field("memory", description="Where frozen activations are kept.")
 

@@ -62,10 +62,10 @@ class Task(ABC):
     references; always arriving as a list) or a `label`. Data arrives with the roles as column names, labels already
     as integers into `labels`; the first role is the input.
     `selection` names the validation score (higher is better) that chooses the checkpoint; `shown` the scores of a
-    table, where they were measured, `points` how many points a whole unit of them has, `compared` what `hits` measures
-    where that is another score than `selection`, `ceilings` those of the `baselines` that know the answers. `sample`
-    is how many validation examples are enough to judge an epoch; None for all. `logits_only` says that `loss` and
-    `infer` read nothing of a classifier but its logits, so that what these do not depend on need not be computed.
+    table, where they were measured, `points` the factor from score to points (100 for shares), `compared` what `hits`
+    measures where that is another score than `selection`, `ceilings` those of the `baselines` that know the answers.
+    `sample` is how many validation examples are enough to judge an epoch; None for all. `logits_only` says that `loss`
+    and `infer` read nothing of a classifier but its logits, so that what these do not depend on need not be computed.
     For the model card: the Hub's `pipeline_tag` of the task, its name for a score where that is another than ours
     (`hub_metrics`), and an input to show the use with.
     """
@@ -119,7 +119,7 @@ class Task(ABC):
 
     @abstractmethod
     def loss(self, model: "torch.nn.Module", batch: "Batch", *, smoothing: float) -> "torch.Tensor":
-        """The weighted **sum** of the losses of a batch's units; the loop divides by the units of the whole batch."""
+        """The weighted **sum** of the losses of a batch's units; the loop divides by what a batch of so many weighs."""
 
     @abstractmethod
     def infer(self, model: "PreTrainedModel", batch: "Batch", *, quick: bool = False) -> list[Any]:

@@ -13,7 +13,9 @@ from nlp_transfer.sources.static import StaticVectors
 
 Source = Checkpoint | StaticVectors
 
-FAMILIES = "bert, roberta, distilbert, electra, albert, deberta-v2, mpnet, xlm-roberta, modernbert and others"
+FAMILIES = (
+    "bert, roberta, distilbert, electra, albert, deberta-v2, mpnet, xlm-roberta, modernbert and others; seq2seq models"
+)
 FORMATS = "GloVe text, word2vec text and binary (each also .gz), fastText .bin and .vec, .npy + words, imported folder"
 
 

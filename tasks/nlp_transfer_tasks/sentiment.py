@@ -52,7 +52,9 @@ class HeadOptions(nt.Section):
 class SentimentOptions(nt.TaskOptions):
     """Options of the sentiment task."""
 
-    max_length: Annotated[int, Field(ge=8, le=8192)] = Field(256, description="Tokens per unit, special ones included.")
+    max_length: Annotated[int, Field(ge=8, le=8192)] = Field(
+        256, description="Of a text or window in tokens, special ones too."
+    )
     long_documents: Literal["head", "head_tail", "window"] = Field(
         "head", description="Keep the head; a quarter of head and the tail; or windows with averaged logits."
     )

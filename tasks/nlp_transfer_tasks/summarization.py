@@ -41,7 +41,7 @@ class SummarizationOptions(nt.TaskOptions):
         "extractive", description="`extractive`: pick sentences; `abstractive`: write a summary."
     )
     sentences: Annotated[int, Field(ge=1)] = Field(1, description="Of an extractive summary, and of the baselines.")
-    max_length: Length = Field(512, description="Tokens per unit, special ones included.")
+    max_length: Length = Field(512, description="Of a text or window in tokens, special ones too.")
     max_sentences: Annotated[int, Field(ge=1, le=1000)] = Field(
         500, description="Extractive: sentences behind these are not read."
     )

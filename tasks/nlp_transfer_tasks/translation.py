@@ -103,7 +103,7 @@ class Translation(nt.Task):
         return {"copy_source": [{"translation": text} for text in rows["source"][:]]}
 
     def baselines(self, splits: "Splits") -> "dict[str, dict[str, list[Prediction]]]":
-        """The same."""
+        """The source texts of validation and test."""
         found = {name: self.simple(getattr(splits, name))["copy_source"] for name in ("validation", "test")}
         return {"copy_source": found}
 

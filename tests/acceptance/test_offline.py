@@ -59,7 +59,10 @@ def test_no_verb_of_any_task_opens_a_connection_on_local_sources(configs, here):
         commands += [["evaluate", f"run-{task}", "--data", data[task]]]
     reviews = f"data.train={data['sentiment']}"
     commands += [["compare", str(configs / "sentiment.yaml"), "--set", reviews, "--output", "both"]]
-    commands += [["vectors", "import", str(configs / "vectors.txt"), "table"], ["sources"], ["schema"]]
+    commands += [["publish", "run-sentiment", "someone/reviews", "--dry-run", "--license", "mit"]]
+    (here / "texts.txt").write_text("a good film\na bad film\n" * 50)
+    commands += [["vectors", "import", str(configs / "vectors.txt"), "table"], ["vectors", "train", "texts.txt", "own"]]
+    commands += [["sources"], ["schema"]]
     codes, attempts = attempts_of(commands, here)
     assert codes == [0] * len(commands)
     assert attempts == []
