@@ -77,6 +77,7 @@ if TYPE_CHECKING:
     from nlp_transfer.text_metrics import translation_scores as translation_scores
     from nlp_transfer.writing import DecoderOptions as DecoderOptions
     from nlp_transfer.writing import GenerationOptions as GenerationOptions
+    from nlp_transfer.writing import WritingOptions as WritingOptions
 
 _HOME = {
     "classification_baselines": "baselines",
@@ -129,6 +130,7 @@ _HOME = {
     "translation_scores": "text_metrics",
     "DecoderOptions": "writing",
     "GenerationOptions": "writing",
+    "WritingOptions": "writing",
     "Predictor": "prediction",
     "evaluate": "prediction",
     "load": "prediction",

@@ -33,7 +33,7 @@ def stream_texts(
         return (text for _, text in decoded(standard_input or sys.stdin.buffer, "standard input"))
     if format_of(path) not in SUFFIXES:
         return (text for _, text in numbered_lines(existing_file(path)))
-    return _column(open_rows(path, bare=column), column, cell_texts if lists else cell_text)
+    return _column(open_rows(path, bare=column), column, _cell_items if lists else cell_text)
 
 
 def _column(stream: RowStream, column: str, read: Callable[[Any, RowStream, int], Any]) -> Iterator[Any]:
@@ -41,7 +41,7 @@ def _column(stream: RowStream, column: str, read: Callable[[Any, RowStream, int]
         cell = cell_at(cells, column)
         if cell is ABSENT:
             raise missing_column(stream.at([number]), column, column_names(cells))
-        text = read(cell, stream, number)
+        text = None if cell is None else read(cell, stream, number)
         if text is None:
             raise DataError(f"{stream.at([number])}: '{column}' is null; give a text")
         yield text
@@ -107,8 +107,12 @@ def cell_texts(value: Any, stream: RowStream, number: int) -> list[str]:
     Raises:
         DataError: as `cell_text`, for any item.
     """
-    texts = [cell_text(item, stream, number) for item in (value if isinstance(value, list) else [value])]
-    return [text for text in texts if text and text.strip()]
+    return [text for text in _cell_items(value, stream, number) if text.strip()]
+
+
+def _cell_items(value: Any, stream: RowStream, number: int) -> list[str]:
+    """The same with the blank ones: a prediction names sentences by their places."""
+    return [cell_text(item, stream, number) or "" for item in (value if isinstance(value, list) else [value])]
 
 
 def _refuse_surrogates(text: str, stream: RowStream, number: int) -> None:

@@ -147,7 +147,7 @@ class TrainingConfig(Section):
     """How the loop runs."""
 
     epochs: Positive = Field(3, description="Passes over the training rows; a solved head needs none.")
-    batch_size: Positive = Field(32, description="Examples per optimizer step, over all processes.")
+    batch_size: Positive = Field(32, description="Texts, or windows of long ones, per step, over all processes.")
     accumulation: Positive = Field(1, description="Cut each batch in this many forward passes.")
     learning_rate: Literal["auto"] | Rate = Field(
         "auto", description="`auto`: a known-good rate per strategy. A solved head has none."

@@ -58,7 +58,7 @@ def sentence_targets(sentences: Sequence[str], references: Sequence[str], most: 
 def pick_sentences(
     scores: Sequence[float], sentences: Sequence[str], most: int, *, trigram_blocking: bool = False
 ) -> list[int]:
-    """The indices of the highest scores, in the order of the document.
+    """The indices of the highest scores, in the order of the document; blank sentences are never chosen.
 
     Args:
         scores: one per sentence; sentences behind the last score are never chosen.
@@ -71,7 +71,7 @@ def pick_sentences(
     for index in np.argsort(-np.asarray(scores), kind="stable").tolist():
         words = sentences[index].lower().split()
         trigrams = set(zip(words, words[1:], words[2:], strict=False))
-        if trigram_blocking and trigrams & said:
+        if not words or (trigram_blocking and trigrams & said):
             continue
         said |= trigrams
         chosen.append(index)

@@ -22,13 +22,16 @@ from nlp_transfer.units import TokenUnits, Units
 PROBES = 8  # test examples predicted again by the reloaded model
 
 
-def predict_split(prepared: Prepared, model: PreTrainedModel, split: str, plan: Plan) -> list[Prediction]:
+def predict_split(
+    prepared: Prepared, model: PreTrainedModel, split: str, plan: Plan, *, progress: bool
+) -> list[Prediction]:
     """Single-precision predictions for a split; frozen features that are kept on disk are looked up there."""
     tokens = TokenUnits(prepared.encoded[split], prepared.tokenizers.source.pad_token_id)
     units: Units = tokens
     boundary = find_boundary(model, plan.moving)
     if plan.cache == "disk" and boundary is not None and boundary.kind in WHOLE:
-        units = replay(model, tokens, boundary, open_store(model, boundary, cache_folder())) or tokens
+        store = open_store(model, boundary, cache_folder())
+        units = replay(model, tokens, boundary, store, progress=progress) or tokens
     results = infer(model, prepared.task, units, together=True)
     return prepared.task.decode(results, getattr(prepared.splits, split), prepared.tokenizers)
 

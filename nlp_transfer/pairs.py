@@ -53,6 +53,7 @@ def make_ending(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
     backend: Any = tokenizer.backend_tokenizer
     tokenizer.bos_token = tokenizer.bos_token or tokenizer.cls_token
     tokenizer.eos_token = tokenizer.eos_token or tokenizer.sep_token
+    tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token  # GPT-2 has none; the loss leaves padding out
     end = tokenizer.eos_token
     backend.post_processor = processors.TemplateProcessing(
         single=f"$A {end}", special_tokens=[(end, tokenizer.eos_token_id)]

@@ -5,6 +5,8 @@ from statistics import median
 
 import torch
 
+from nlp_transfer.errors import ConfigError
+
 SHAPE = (512, 384, 1536)  # rows x in x out, one feed-forward layer of a small encoder
 TRIES = 5
 WORTH = 1.5  # how much faster bf16 must be to be chosen
@@ -15,7 +17,12 @@ def choose_precision(wanted: str) -> str:
 
     A GPU with bf16 gets it. A CPU is timed for a few milliseconds: without native instructions bf16 is many times
     slower.
+
+    Raises:
+        ConfigError: fp16, whose gradients need scaling, on a CPU.
     """
+    if wanted == "fp16" and not torch.accelerator.is_available():
+        raise ConfigError("training.precision: fp16 is for GPUs, and there is none; take auto, bf16 or fp32")
     if wanted != "auto":
         return wanted
     if torch.cuda.is_available():

@@ -157,6 +157,7 @@ def _run_one(config: RunConfig, folder: Path, named: Path | None = None, *, prog
     clock = _Clock()
     start = find_start(folder, named)
     accelerator = make_accelerator(config, folder)
+    progress = progress and accelerator.is_main_process
     prepared = prepare(config)
     plan = prepared.plan()
     checkpoints = open_checkpoints(prepared, plan, accelerator, folder, start)
@@ -174,17 +175,19 @@ def _run_one(config: RunConfig, folder: Path, named: Path | None = None, *, prog
     if plan.adapter and accelerator.is_main_process:
         save_adapter(plan.model, folder / "adapter", prepared.source.name)
     model = plan.finish(plan.model)
-    said = predict_split(prepared, model, "test", plan)
+    said = predict_split(prepared, model, "test", plan, progress=progress)
     scores = history.scores
     # What is reported is what `predict` will do: in single precision, on all rows, the full way.
     if accelerator.mixed_precision != "no" or prepared.task.sample:
-        scores = prepared.task.score(predict_split(prepared, model, "validation", plan), prepared.splits.validation)
+        again = predict_split(prepared, model, "validation", plan, progress=progress)
+        scores = prepared.task.score(again, prepared.splits.validation)
     clock.lap("evaluation")
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
         save_model(model, prepared.tokenizers, folder / "model")
         write_predictions(folder / "predictions.jsonl", said, prepared.splits.test)
         verify(folder, prepared, model)
+    accelerator.wait_for_everyone()  # all read what one has saved
     clock.lap("saving")
     test = prepared.splits.test
     hits = {"run": prepared.task.hits(said, test), "baselines": {one.name: one.correct for one in baselines}}

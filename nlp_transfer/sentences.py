@@ -29,25 +29,22 @@ def split_sentences(text: str, *, most: int | None = None) -> list[str]:
     Only the first `most` are looked for.
     """
     cased = text != text.lower()
-    found = []
+    found: list[str] = []
     start = 0
     for match in END.finditer(text):
         following = NEXT.match(text, match.end())
         if _ends(text[max(start, match.end() - TAIL) : match.end()], following[1] if following else "", cased=cased):
-            found.append(text[start : match.end()])
+            found += filter(None, [" ".join(text[start : match.end()].split())])  # between empty lines may be nothing
             start = match.end()
             if len(found) == most:
-                break
-    else:
-        found.append(text[start:])
-    kept = [" ".join(sentence.split()) for sentence in found]
-    return [sentence for sentence in kept if sentence] or [text.strip()]
+                return found
+    return [*found, *filter(None, [" ".join(text[start:].split())])] or [""]
 
 
 def join_sentences(sentences: Sequence[str]) -> str:
-    """Put sentences behind each other, with a space unless both sides are Chinese or Japanese."""
+    """Join sentences by a space unless both sides are Chinese or Japanese; empty ones are left out."""
     text = ""
-    for sentence in sentences:
+    for sentence in filter(None, sentences):
         beside = UNSPACED.search(text[-2:]) and UNSPACED.search(sentence[:2])  # two: one may be a quotation mark
         text += ("" if beside or not text else " ") + sentence
     return text

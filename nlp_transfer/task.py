@@ -64,8 +64,8 @@ class Task(ABC):
     `selection` names the validation score (higher is better) that chooses the checkpoint; `shown` the scores of a
     table, where they were measured, `points` the factor from score to points (100 for shares), `compared` what `hits`
     measures where that is another score than `selection`, `ceilings` those of the `baselines` that know the answers.
-    `sample` is how many validation examples are enough to judge an epoch; None for all. `logits_only` says that `loss`
-    and `infer` read nothing of a classifier but its logits, so that what these do not depend on need not be computed.
+    `logits_only` says that `loss` and `infer` read nothing of a classifier but its logits, so that what these do not
+    depend on need not be computed.
     For the model card: the Hub's `pipeline_tag` of the task, its name for a score where that is another than ours
     (`hub_metrics`), and an input to show the use with.
     """
@@ -77,7 +77,6 @@ class Task(ABC):
     points: ClassVar[float] = 100.0
     compared: ClassVar[str | None] = None
     ceilings: ClassVar[Sequence[str]] = ()
-    sample: ClassVar[int | None] = None
     logits_only: ClassVar[bool] = False
     pipeline_tag: ClassVar[str | None] = None
     hub_metrics: ClassVar[Mapping[str, str]] = {}
@@ -97,6 +96,11 @@ class Task(ABC):
     def input_role(self) -> str:
         """The role that is read to predict."""
         return next(iter(self.roles))
+
+    @property
+    def sample(self) -> int | None:
+        """How many validation examples are enough to judge an epoch; None for all."""
+        return None
 
     @property
     @abstractmethod

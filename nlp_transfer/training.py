@@ -370,8 +370,8 @@ class Trainer:
         return self.task.score(said, self.validation_rows)
 
     def _progress(self, batches: list[np.ndarray], label: str) -> Iterator[np.ndarray]:
-        show = self.settings.progress and self.accelerator.is_main_process
-        yield from tqdm(batches, desc=label, unit="batch", disable=None if show else True, leave=False)
+        shown = None if self.settings.progress else True
+        yield from tqdm(batches, desc=label, unit="batch", disable=shown, leave=False)
 
 
 def _nothing() -> None:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from nlp_transfer.task import Section
+from nlp_transfer.task import Section, TaskOptions
 
 Positive = Annotated[int, Field(ge=1)]
 
@@ -36,3 +36,26 @@ class GenerationOptions(Section):
     length_penalty: float = Field(1.0, description="Above 0 long outputs are favoured, below 0 short ones.")
     no_repeat_ngram: int = Field(0, ge=0, description="No n-gram of this size occurs twice in an output; 0: allowed.")
     min_length: int = Field(0, ge=0, description="Tokens of an output at least.")
+
+    @model_validator(mode="after")
+    def _agree(self) -> "GenerationOptions":
+        if self.beams == 1 and self.changed("length_penalty"):
+            raise ValueError("length_penalty: of a beam search; leave it out with beams: 1, or ask for more beams")
+        return self
+
+
+class WritingOptions(TaskOptions):
+    """Options of a task that writes text."""
+
+    max_target_length: Positive = Field(128, description="Tokens of an output, special ones included.")
+    source_language: str | None = Field(None, description="Code as a multilingual checkpoint's tokenizer spells it.")
+    target_language: str | None = Field(None, description="Likewise; it is what the model is made to write first.")
+    prefix: str = Field("", description="Put before every input text, as T5 checkpoints want.")
+    decoder: DecoderOptions = Field(DecoderOptions(), description="See `task.decoder`.")
+    generation: GenerationOptions = Field(GenerationOptions(), description="See `task.generation`.")
+
+    @model_validator(mode="after")
+    def _can_end(self) -> "WritingOptions":
+        if self.generation.min_length >= self.max_target_length:
+            raise ValueError("generation.min_length must be below max_target_length")
+        return self

@@ -8,12 +8,13 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase
 
-from nlp_transfer.batching import IGNORED, Batch, Encoded
+from nlp_transfer.batching import IGNORED, PADDING, Batch, Encoded, pad
 from nlp_transfer.documents import is_unknown, make_unit, special_ids, tokenize
 from nlp_transfer.modeling.sentence_scorer import SentenceScorer, SentenceScorerConfig
 from nlp_transfer.models.reading import Layers, reading
 from nlp_transfer.sources import LoadedModel, Source
 
+NONE = PADDING["ngram_ids"]
 Window = list[tuple[list[int], list[list[int]] | None]]  # per sentence the token ids, and n-gram ids or None
 
 
@@ -81,9 +82,9 @@ def encode_sentences(
         truncated += len(sentences) > max_sentences or any(cut or len(ids) > room for ids, _, cut in rows)
         for window in _windows(rows, room):
             ids = [token for tokens, _ in window for token in tokens]
-            grams = [row for _, several in window for row in several or []]
             owners = np.repeat(np.arange(len(window)), [len(tokens) for tokens, _ in window]).tolist()
-            unit = make_unit(ids, grams or None, range(len(ids)), before, after)
+            grams = _ngrams(window)
+            unit = make_unit(ids, grams, range(len(ids)), before, after)
             inputs.append({**unit, "sentence_ids": [*[-1] * len(before), *owners, *[-1] * len(after)]})
             example.append(index)
             if targets is not None:
@@ -112,6 +113,16 @@ def _warnings(documents: Sequence[Sequence[str]]) -> tuple[str, ...]:
     return (
         f"{alone} of {len(documents)} documents are one sentence, where nothing can be chosen; give lists of texts",
     )
+
+
+def _ngrams(window: Window) -> list[list[int]] | None:
+    """(T, K) n-gram ids, as wide as the longest word of the window wants; None where no sentence has any."""
+    if not any(rows for _, rows in window):
+        return None
+    found: list[list[int]] = pad(
+        [row for tokens, rows in window for row in rows or [[NONE]] * len(tokens)], NONE
+    ).tolist()
+    return found
 
 
 def _windows(rows: Sequence[tuple[list[int], list[list[int]] | None, bool]], room: int) -> Iterator[Window]:

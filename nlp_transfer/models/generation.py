@@ -9,6 +9,7 @@ from transformers import PreTrainedModel, StoppingCriteria
 from transformers.modeling_outputs import BaseModelOutput
 
 from nlp_transfer.batching import IGNORED, Batch
+from nlp_transfer.sentences import join_sentences
 from nlp_transfer.task import Tokenizers
 
 
@@ -102,9 +103,7 @@ class HalfFinished(StoppingCriteria):
 
 
 def decode_texts(results: Sequence[Sequence[Any]], tokenizers: Tokenizers) -> list[str]:
-    """The texts of generated ids; those of several units are joined by a space, the same one once."""
+    """The texts of generated ids; those of several units are joined as sentences are, the same one once."""
     tokenizer = tokenizers.target or tokenizers.source
-    return [
-        " ".join(dict.fromkeys(text.strip() for text in tokenizer.batch_decode(list(units), skip_special_tokens=True)))
-        for units in results
-    ]
+    written = (tokenizer.batch_decode(list(units), skip_special_tokens=True) for units in results)
+    return [join_sentences(list(dict.fromkeys(text.strip() for text in texts))) for texts in written]

@@ -1,8 +1,8 @@
 """Text to text: a checkpoint that reads and writes, or any encoder beside a fresh or warm-started decoder."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
-from pathlib import Path
+from inspect import signature
 from typing import Any
 
 from transformers import (
@@ -17,12 +17,22 @@ from transformers import (
 )
 
 from nlp_transfer.errors import ConfigError, suggest
-from nlp_transfer.pairs import make_ending, open_target, train_tokenizer
+from nlp_transfer.pairs import make_ending, train_tokenizer
 from nlp_transfer.sources import Checkpoint, LoadedModel, Source
-from nlp_transfer.strategies.blocks import count_positions
+from nlp_transfer.strategies.blocks import blocks, count_positions
 from nlp_transfer.writing import DecoderOptions, GenerationOptions
 
 HEAD_SIZE = 64
+TOKENS = (  # what a checkpoint's generation settings say of its vocabulary
+    "pad_token_id",
+    "bos_token_id",
+    "decoder_start_token_id",
+    "forced_bos_token_id",
+    "forced_eos_token_id",
+    "bad_words_ids",
+    "suppress_tokens",
+    "begin_suppress_tokens",
+)
 
 
 def build_seq2seq(
@@ -54,61 +64,69 @@ def build_seq2seq(
     if isinstance(source, Checkpoint) and source.config.is_encoder_decoder:
         if decoder != DecoderOptions():
             raise ConfigError(f"task.decoder: {source.name} has a decoder of its own; leave the section out")
-        loaded = source.model(AutoModelForSeq2SeqLM)
-        loaded = replace(loaded, target_tokenizer=open_target(Path(source.location)))  # an earlier run's may have one
-        multilingual = hasattr(source.tokenizer, "tgt_lang")
+        target = source.target_tokenizer  # an earlier run's may have one
+        if target is None and source.config.model_type == "encoder-decoder":
+            target = make_ending(source.tokenizer)
+        loaded = replace(source.model(AutoModelForSeq2SeqLM), target_tokenizer=target)
+        codes = _language_codes(source.tokenizer)
     else:
         loaded = _join(source.encoder(), *_decoder(targets, decoder, max_target_length, scratch=source.scratch))
-        multilingual = False
+        codes = {}
     positions = count_positions(loaded.model.get_decoder())
     if max_target_length > positions:
         raise ConfigError(
             f"task.max_target_length: {max_target_length} tokens, but the decoder has {positions} positions; lower it"
         )
-    settings = loaded.model.generation_config
-    _set_search(settings, generation, max_target_length)
-    if any(languages) or multilingual:
-        settings.forced_bos_token_id = _target_language_id(source, *languages)
+    model: Any = loaded.model
+    model.generation_config = _search(model, generation, max_target_length)
+    for role, code in zip(("source", "target"), languages, strict=True):
+        if code not in codes and (code is not None or codes):
+            raise ConfigError(f"task.{role}_language: {_unknown_code(code, source.name, codes)}")
+    if codes:
+        model.generation_config.forced_bos_token_id = codes[languages[1]]
     return replace(loaded, deep=True)
 
 
-def _set_search(settings: GenerationConfig, options: GenerationOptions, max_length: int) -> None:
-    """Make a checkpoint's search ours: nothing sampled, nothing stopped early, no other limit of its own."""
-    beams = options.beams > 1
-    settings.update(
+def _search(model: Any, options: GenerationOptions, max_length: int) -> GenerationConfig:
+    """Our search with a checkpoint's tokens: nothing sampled, nothing stopped early, no limit of its own.
+
+    Args:
+        model: whose tokens they are; an older checkpoint says only in its configuration what ends a text.
+        options: ours.
+        max_length: tokens of an output; `generate` counts the one it starts from too.
+    """
+    beams, given = options.beams > 1, model.generation_config
+    settings = GenerationConfig(
+        **{name: getattr(given, name) for name in TOKENS},
+        eos_token_id=model.config.eos_token_id if given.eos_token_id is None else given.eos_token_id,
         num_beams=options.beams,
         length_penalty=options.length_penalty if beams else None,
         early_stopping=False if beams else None,
         no_repeat_ngram_size=options.no_repeat_ngram,
         min_length=options.min_length,
-        max_length=max_length,
-        max_new_tokens=None,
-        min_new_tokens=None,
+        max_length=max_length + 1,
         do_sample=False,
-        temperature=None,
-        top_p=None,
-        top_k=None,
     )
     settings.validate(strict=True)
+    return settings
 
 
-def _target_language_id(source: Source, *languages: str | None) -> int:
-    """The token that a multilingual checkpoint writes first."""
-    tokenizer: Any = source.tokenizer
-    rows = []
+def _language_codes(tokenizer: Any) -> dict[str | None, int]:
+    """The codes that a multilingual checkpoint knows, and the token that each has it write first; of others none."""
+    if not hasattr(tokenizer, "tgt_lang"):
+        return {}
     own = {token for token in tokenizer.special_tokens_map.values() if isinstance(token, str)}  # not of a language
-    for role, code in zip(("source", "target"), languages, strict=True):
-        if not hasattr(tokenizer, "tgt_lang"):
-            if code is None:
-                continue
-            raise ConfigError(f"task.{role}_language: {source.name} knows no language codes; leave it out")
-        known = sorted(getattr(tokenizer, "lang_code_to_token", None) or {*tokenizer.all_special_tokens} - own)
-        if code not in known:
-            given = "is missing" if code is None else f"'{code}' is not known"
-            raise ConfigError(f"task.{role}_language: {given} to {source.name}. {suggest(code or '', known)}")
-        token = getattr(tokenizer, "lang_code_to_token", {}).get(code, code)
-        rows.append(int(tokenizer.convert_tokens_to_ids(token)))
-    return rows[1]
+    tokens = getattr(tokenizer, "lang_code_to_token", None) or {
+        code: code for code in {*tokenizer.all_special_tokens} - own
+    }
+    return {code: int(tokenizer.convert_tokens_to_ids(token)) for code, token in sorted(tokens.items())}
+
+
+def _unknown_code(code: str | None, name: str, codes: Collection[str | None]) -> str:
+    if not codes:
+        return f"{name} knows no language codes; leave it out"
+    given = "is missing" if code is None else f"'{code}' is not known"
+    return f"{given} to {name}. {suggest(code or '', [str(one) for one in codes])}"
 
 
 def _decoder(
@@ -117,10 +135,11 @@ def _decoder(
     """A decoder with its parameters that are new, and its tokenizer."""
     if options.source is not None:
         source = Checkpoint(options.source, scratch=scratch)
-        if type(source.config) not in MODEL_FOR_CAUSAL_LM_MAPPING:
+        kind: Any = MODEL_FOR_CAUSAL_LM_MAPPING.get(type(source.config), None)
+        if kind is None or "encoder_hidden_states" not in signature(kind.forward).parameters:
             raise ConfigError(
                 f"task.decoder.source: {source.name} is a {source.config.model_type}, which has no decoder in "
-                "transformers; bert, roberta and electra have one; or leave it out for a fresh decoder"
+                "transformers; bert, roberta, electra and gpt2 have one; or leave it out for a fresh decoder"
             )
         loaded = source.model(AutoModelForCausalLM, is_decoder=True, add_cross_attention=True)
         return loaded, make_ending(source.tokenizer)
@@ -154,5 +173,5 @@ def _join(encoder: LoadedModel, decoder: LoadedModel, tokenizer: PreTrainedToken
         setattr(model.config, name, value)
     new = {f"encoder.{name}" for name in encoder.new} | {f"decoder.{name}" for name in decoder.new}
     new |= {name for name, _ in model.named_parameters() if name.startswith("enc_to_dec_proj.")}
-    held = {name for name, _ in model.named_parameters()}
-    return LoadedModel(model, frozenset(new & held), target_tokenizer=tokenizer)
+    read = {name for names in blocks(model) for name in names}  # not an encoder's pooler, new or not
+    return LoadedModel(model, frozenset(new & read), target_tokenizer=tokenizer)

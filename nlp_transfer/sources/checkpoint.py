@@ -19,8 +19,10 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 from transformers.utils import logging as transformers_logging
+from transformers.utils.hub import has_file
 
 from nlp_transfer.errors import SourceError, suggest
+from nlp_transfer.layout import TARGET
 from nlp_transfer.modeling import pooled, sentence_scorer, static
 from nlp_transfer.network import hub_reachable
 from nlp_transfer.sources.bundled import BUNDLED
@@ -29,7 +31,7 @@ from nlp_transfer.sources.vector_store import DESCRIPTION
 
 T = TypeVar("T")
 MOST = 300  # characters of another library's message
-MAY_BE_NEW = ("pooler", "crossattention")  # inside an encoder; the second where it is made a decoder
+MAY_BE_NEW = ("pooler", "crossattention", "ln_cross_attn")  # inside an encoder; the others where it is made a decoder
 OWN_TYPES = tuple(
     kind.model_type for kind in (static.StaticConfig, pooled.PooledConfig, sentence_scorer.SentenceScorerConfig)
 )
@@ -149,8 +151,25 @@ class Checkpoint:
             )
         return tokenizer
 
+    @cached_property
+    def target_tokenizer(self) -> PreTrainedTokenizerBase | None:
+        """That of the output, where what this package saved has one of its own."""
+        if not has_file(self.location, f"{TARGET}/tokenizer.json", **self._place()):
+            return None
+        tokenizer: PreTrainedTokenizerBase = self._load(AutoTokenizer, "target tokenizer", subfolder=TARGET)
+        return tokenizer
+
     def encoder(self) -> LoadedModel:
-        """The encoder without any head; of a sentence scorer, which `AutoModel` opens whole, what is below it."""
+        """The encoder without any head; of a sentence scorer, which `AutoModel` opens whole, what is below it.
+
+        Raises:
+            SourceError: as `model`; or it has a decoder, without which it is no architecture of its own.
+        """
+        if self.config.is_encoder_decoder:
+            raise SourceError(
+                f"Checkpoint '{self.name}' is a {self.config.model_type}, which reads and writes; a head or a sentence "
+                "scorer stands on encoders such as bert. It can translate, or summarize with task.style=abstractive"
+            )
         loaded = self.model(AutoModel)
         encoder: Any = loaded.model.base_model
         if encoder is loaded.model:

@@ -91,6 +91,6 @@ def count_positions(model: nn.Module) -> int:
         - (0 if module.padding_idx is None else module.padding_idx + 1)
         - getattr(module, "offset", 0)
         for name, module in model.named_modules()
-        if name.endswith(("position_embeddings", "embed_positions")) and isinstance(module, nn.Embedding)
+        if name.endswith(("position_embeddings", "embed_positions", "wpe")) and isinstance(module, nn.Embedding)
     ]
     return min(tables, default=2**31)

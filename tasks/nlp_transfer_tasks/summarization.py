@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 Length = Annotated[int, Field(ge=8, le=8192)]
 UNUSED = {  # by each style
-    "extractive": ("prefix", "max_target_length", "long_documents", "decoder", "generation"),
+    "extractive": (*nt.WritingOptions.model_fields.keys() - nt.TaskOptions.model_fields.keys(), "long_documents"),
     "abstractive": ("max_sentences", "trigram_blocking", "scorer"),
 }
 
@@ -34,7 +34,7 @@ class ScorerOptions(nt.Section):
     )
 
 
-class SummarizationOptions(nt.TaskOptions):
+class SummarizationOptions(nt.WritingOptions):
     """Options of the summarization task."""
 
     style: Literal["extractive", "abstractive"] = Field(
@@ -47,7 +47,6 @@ class SummarizationOptions(nt.TaskOptions):
     )
     trigram_blocking: bool = Field(False, description="Extractive: pass over sentences that repeat three words.")
     scorer: ScorerOptions = Field(ScorerOptions(), description="Extractive; see `task.scorer`.")
-    prefix: str = Field("", description="Abstractive: put before every text, as T5 checkpoints want.")
     max_target_length: Annotated[int, Field(ge=4, le=8192)] = Field(
         64, description="Abstractive: tokens of a summary, special ones included."
     )
@@ -56,16 +55,12 @@ class SummarizationOptions(nt.TaskOptions):
         description="Abstractive: keep the head; or summarize windows that overlap by half (8 at most) and join the "
         "results. In training each window aims at the whole summary.",
     )
-    decoder: nt.DecoderOptions = Field(nt.DecoderOptions(), description="Abstractive; see `task.decoder`.")
-    generation: nt.GenerationOptions = Field(nt.GenerationOptions(), description="Abstractive; see `task.generation`.")
 
     @model_validator(mode="after")
     def _agree(self) -> "SummarizationOptions":
         """Refuse settings that the style would ignore."""
         if idle := self.changed(*UNUSED[self.style]):
             raise ValueError(f"{', '.join(idle)}: of no use for style: {self.style}; leave out or change the style")
-        if self.generation.min_length >= self.max_target_length:
-            raise ValueError("generation.min_length must be below max_target_length")
         return self
 
 
@@ -78,7 +73,6 @@ class Summarization(nt.Task):
     shown = ("rouge1", "rouge2", "rougeL")
     points = 1.0
     ceilings = ("oracle",)
-    sample = 200
     pipeline_tag = "summarization"
     hub_metrics: ClassVar[dict[str, str]] = {"rouge1": "rouge", "rouge2": "rouge", "rougeL": "rouge"}
     example = "The function opens a file. It returns its lines. An empty file gives an empty list."
@@ -88,6 +82,11 @@ class Summarization(nt.Task):
     def auto_class(self) -> str:
         """The scorer is an architecture of its own."""
         return "AutoModel" if self._extractive else "AutoModelForSeq2SeqLM"
+
+    @property
+    def sample(self) -> int | None:
+        """All where nothing is written: that is fast."""
+        return None if self._extractive else 200
 
     @property
     def _extractive(self) -> bool:
@@ -109,6 +108,7 @@ class Summarization(nt.Task):
             decoder=options.decoder,
             generation=options.generation,
             max_target_length=options.max_target_length,
+            languages=(options.source_language, options.target_language),
         )
 
     def encode(self, rows: "Dataset", tokenizers: "Tokenizers", *, training: bool = False) -> "Encoded":
@@ -116,6 +116,7 @@ class Summarization(nt.Task):
         options = self.options
         references = rows["summary"][:] if training else None
         if not self._extractive:
+            nt.set_languages(tokenizers, options.source_language, options.target_language)
             return nt.encode_pairs(
                 [options.prefix + nt.join_sentences(text) for text in rows["text"][:]],
                 None if references is None else [several[0] for several in references],
@@ -159,8 +160,7 @@ class Summarization(nt.Task):
         said = []
         for units, text in zip(results, self._sentences(rows), strict=True):
             scores = [float(score) for unit in units for score in unit]
-            picked = nt.pick_sentences(scores, text, most, trigram_blocking=blocking)
-            said.append(_extract(text, [index for index in picked if text[index].strip()]))  # an empty document has one
+            said.append(_extract(text, nt.pick_sentences(scores, text, most, trigram_blocking=blocking)))
         return said
 
     def score(self, predictions: "Sequence[Prediction]", rows: "Dataset") -> "Scores":

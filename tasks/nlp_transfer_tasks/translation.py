@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 import nlp_transfer as nt
 
@@ -17,24 +17,12 @@ if TYPE_CHECKING:
 Length = Annotated[int, Field(ge=4, le=8192)]
 
 
-class TranslationOptions(nt.TaskOptions):
+class TranslationOptions(nt.WritingOptions):
     """Options of the translation task."""
 
     max_length: Length = Field(128, description="Tokens of a source text, special ones included; the rest is cut off.")
     max_target_length: Length = Field(128, description="Tokens of a target text, special ones included.")
-    source_language: str | None = Field(None, description="Code as a multilingual checkpoint's tokenizer spells it.")
-    target_language: str | None = Field(None, description="Likewise; it is what the model is made to write first.")
-    prefix: str = Field("", description="Put before every source text, as T5 checkpoints want.")
-    decoder: nt.DecoderOptions = Field(nt.DecoderOptions(), description="See `task.decoder`.")
-    generation: nt.GenerationOptions = Field(nt.GenerationOptions(), description="See `task.generation`.")
     ter: bool = Field(False, description="Report TER too; it is slow.")
-
-    @model_validator(mode="after")
-    def _agree(self) -> "TranslationOptions":
-        """Refuse what no search can honour."""
-        if self.generation.min_length >= self.max_target_length:
-            raise ValueError("generation.min_length must be below max_target_length")
-        return self
 
 
 class Translation(nt.Task):

@@ -16,6 +16,11 @@ BOMB = b"a: &a [x, x, x, x, x, x, x, x, x]\n" + b"".join(
 )
 FAULTS = {
     "no such file": case("b.yaml", GOOD, "a.yaml: no such file"),
+    "a penalty without a beam": case(
+        "a.yaml",
+        b"task: {name: translation, generation: {beams: 1, length_penalty: 2.0}}\ndata: {train: a.csv}\n",
+        "a.yaml: task.generation: length_penalty: of a beam search",
+    ),
     "empty": case("a.yaml", b"", "a.yaml: the file is empty", "`task:` and `data:`"),
     "only a comment": case("a.yaml", b"# later\n", "a.yaml: the file is empty"),
     "a list at the root": case("a.yaml", b"- task\n- data\n", "a.yaml: expected `key: value` sections", "found a list"),

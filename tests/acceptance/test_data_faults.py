@@ -268,6 +268,12 @@ READING = {
 }
 
 
+def test_a_document_that_is_null_is_named_by_its_line(command, runs, here):
+    (here / "a.jsonl").write_bytes(b'{"text": "one"}\n{"text": null}\n')
+    arguments = ["predict", runs["extractive"], "a.jsonl", "--output", "said.jsonl"]
+    refused(command, here, arguments, 3, "a.jsonl:2: 'text' is null")
+
+
 @pytest.mark.parametrize("name", READING)
 def test_a_fault_while_predicting_names_the_line_and_leaves_no_output(command, runs, here, name):
     file, content, message = READING[name]

@@ -12,6 +12,7 @@ from tiny import LABELS, config, save_checkpoint, save_csv, save_vectors, tokeni
 
 import nlp_transfer
 from nlp_transfer.probes import alike
+from nlp_transfer.sources import load_source
 
 
 def save_pairs(path):
@@ -109,6 +110,13 @@ def test_every_kind_is_loaded_by_its_id_and_answers_as_it_did(shelf, tmp_path):
     for name in KINDS_OF_MODEL:
         assert all(alike(one["said"], again) for one, again in zip(probes(root, name), said[name], strict=True)), name
     assert tuple(said["adapter"][0]["probabilities"]) == LABELS
+
+
+def test_a_published_writer_as_a_source_brings_its_target_tokenizer(shelf):
+    _, root = shelf
+    own = nlp_transfer.load(root / "translation").tokenizers.target
+    assert load_source("checkpoint", name="me/translation").target_tokenizer.get_vocab() == own.get_vocab()
+    assert load_source("checkpoint", name="me/full").target_tokenizer is None
 
 
 PLAIN = """

@@ -54,7 +54,8 @@ def counted(parts):
 
 nlp_transfer.evaluation.deal = nlp_transfer.features.deal = counted
 for name, config in json.load(open(sys.argv[1])).items():
-    nlp_transfer.run(config, output=sys.argv[2] + "/" + name, progress=False)
+    weights = nlp_transfer.run(config, output=sys.argv[2] + "/" + name, progress=False).metrics["weights"]
+    assert weights and len({*map(str, gather_object([weights]))}) == 1, "one process looked before the other had saved"
 assert sum(gather_object([dealt])) == offered > 0, "a batch was inferred by no process or by several"
 assert shared == {"ACCELERATE_USE_FSDP" in os.environ}, "parameters are shared out where asked, and all of them"
 nlp_transfer.sharing.end(0)

@@ -1,12 +1,14 @@
 """Frozen activations are computed once, kept under a key of all they depend on, and never where they would be wrong."""
 
+import contextlib
 import logging
 
 import numpy as np
 import pytest
 import torch
-from tiny import LABELS, Training, checkpoint, rows, sentiment, vectors
+from tiny import LABELS, Training, checkpoint, rows, save_checkpoint, save_csv, sentiment, vectors
 
+import nlp_transfer
 from nlp_transfer import feature_store, features
 from nlp_transfer.feature_store import Store
 from nlp_transfer.features import compute, find_boundary, replay
@@ -238,3 +240,25 @@ def test_a_pooled_head_on_partly_frozen_layers_is_standardised_and_trains(source
     training = Training(source, {"kind": "full", "freeze_below": 2}, task=task, epochs=2)
     training.fit()
     assert training.plan.model.head.shift.any()
+
+
+@pytest.mark.parametrize("progress", [False, True])
+def test_no_bar_is_drawn_where_none_is_wanted(tmp_path, monkeypatch, progress):
+    drawn = []
+    monkeypatch.setenv("NLP_TRANSFER_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(
+        features, "tqdm", lambda *_, disable, **__: drawn.append(disable) or contextlib.nullcontext(Bar())
+    )
+    config = {"task": {"name": "sentiment", "max_length": 16}, "strategy": {"kind": "frozen"}}
+    config["source"] = {"kind": "checkpoint", "name": save_checkpoint(tmp_path / "bert")}
+    config["data"] = {"train": save_csv(tmp_path / "a.csv", 40)}
+    nlp_transfer.run(config, output=tmp_path / "out", progress=progress)
+    assert drawn
+    assert {*drawn} == {None if progress else True}
+
+
+class Bar:
+    """Counts nothing."""
+
+    def update(self, _):
+        pass

@@ -174,3 +174,8 @@ def test_pairs_of_equal_texts_are_counted_and_many_of_them_are_warned_of(tmp_pat
     report = load_splits(DataConfig(train=write(tmp_path / "a.jsonl", rows)), PAIR).report
     assert sum(split.copies for split in report.splits.values()) == 20
     assert any("rows are copies: 'source' and 'target' hold the same text" in warning for warning in report.warnings)
+
+
+def test_blank_items_keep_their_places_where_sentences_are_named_by_them(tmp_path):
+    path = write(tmp_path / "a.jsonl", [{"text": ["Heading", "", "Body."]}, {"text": "one"}])
+    assert list(stream_texts(path, "text", lists=True)) == [["Heading", "", "Body."], ["one"]]

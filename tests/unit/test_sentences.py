@@ -83,6 +83,7 @@ def test_a_long_text_is_cut_in_time_that_grows_with_its_length():
         (["좋다.", "아니다."], "좋다. 아니다."),
         (["See 东京。", "Then go."], "See 东京。 Then go."),
         ([], ""),
+        (["", "One.", "", "Two."], "One. Two."),
     ],
 )
 def test_sentences_are_joined_as_their_script_is_written(sentences, text):
@@ -92,3 +93,9 @@ def test_sentences_are_joined_as_their_script_is_written(sentences, text):
 def test_no_more_sentences_are_looked_for_than_wanted():
     assert split_sentences("One. Two. Three.", most=2) == ["One.", "Two."]
     assert split_sentences("One. Two. Three.", most=9) == ["One.", "Two.", "Three."]
+
+
+def test_empty_lines_between_sentences_count_as_none_of_those_wanted():
+    text = "A.\n\nB.\n\n\nC.\n\nD."
+    for most in (1, 2, 3, 4):
+        assert split_sentences(text, most=most) == ["A.", "B.", "C.", "D."][:most]

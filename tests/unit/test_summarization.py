@@ -9,11 +9,13 @@ import torch
 import yaml
 from datasets import Dataset
 from tiny import BAD, GOOD, PLAIN, Training, checkpoint, save_checkpoint, tokenizer, vectors
+from transformers import AutoConfig, AutoModelForSeq2SeqLM, NllbTokenizer
 
 import nlp_transfer as nt
 from nlp_transfer.batching import Batch
 from nlp_transfer.config import RunConfig
 from nlp_transfer.data import DataReport, Splits
+from nlp_transfer.errors import ConfigError, SourceError
 from nlp_transfer.evaluation import infer
 from nlp_transfer.features import compute, find_boundary, replay
 from nlp_transfer.modeling.sentence_scorer import pool_sentences
@@ -377,3 +379,47 @@ def test_a_trained_scorer_lends_its_encoder_to_the_next_run(tmp_path):
 
 def test_a_vocabulary_of_the_datas_words_is_taken_from_all_sentences_of_a_document():
     assert list(_each_text([["good film", "bad plot"], "dull"])) == ["good film", "bad plot", "dull"]
+
+
+@pytest.mark.parametrize("kind", ["bert", "fasttext"])
+def test_a_blank_sentence_keeps_its_place_and_is_never_chosen(kind, tmp_path):
+    if kind == "fasttext":
+        from gensim.models import FastText
+        from gensim.models.fasttext import save_facebook_model
+
+        made = FastText([PLAIN] * 20, vector_size=6, min_count=1, bucket=50, epochs=1, workers=1, seed=3)
+        save_facebook_model(made, str(tmp_path / "f.bin"))
+        source = load_source("vectors", name=str(tmp_path / "f.bin"), vocabulary="all")
+    else:
+        source = source_of(kind, tmp_path)
+    run = training(source, {"kind": "full"})
+    answers = Predictor(run.task, run.plan.model, run.tokenizers, {}).predict([["", "filmstories, unheard", " "], [""]])
+    assert answers == [{"summary": "filmstories, unheard", "sentences": [1]}, {"summary": "", "sentences": []}]
+
+
+def test_a_checkpoint_with_a_decoder_is_no_encoder_for_a_scorer(tmp_path):
+    made = AutoConfig.for_model("t5", d_model=16, d_kv=8, d_ff=24, num_layers=1, num_heads=2, vocab_size=40)
+    AutoModelForSeq2SeqLM.from_config(made).save_pretrained(tmp_path)
+    tokenizer().save_pretrained(tmp_path)
+    with pytest.raises(SourceError, match=r"is a t5, which reads and writes.*abstractive"):
+        training(load_source("checkpoint", name=str(tmp_path)), {"kind": "full"})
+
+
+def test_a_multilingual_checkpoint_summarizes_in_the_language_asked_for(tmp_path):
+    small = {"d_model": 16, "encoder_layers": 1, "decoder_layers": 1, "encoder_ffn_dim": 24, "decoder_ffn_dim": 24}
+    made = AutoConfig.for_model(
+        "m2m_100", vocab_size=300, **small, encoder_attention_heads=2, decoder_attention_heads=2
+    )
+    AutoModelForSeq2SeqLM.from_config(made).save_pretrained(tmp_path)
+    words = {word: row for row, word in enumerate(["<s>", "<pad>", "</s>", "<unk>", *PLAIN])}
+    NllbTokenizer(vocab=words, merges=[], src_lang="eng_Latn", tgt_lang="fra_Latn").save_pretrained(tmp_path)
+    source = load_source("checkpoint", name=str(tmp_path))
+    codes = {"source_language": "eng_Latn", "target_language": "deu_Latn"}
+    loaded = summarization(style="abstractive", **codes).build(source, documents(), frozen=False)
+    assert loaded.model.generation_config.forced_bos_token_id == source.tokenizer.convert_tokens_to_ids("deu_Latn")
+    with pytest.raises(ConfigError, match=r"task\.source_language: is missing"):
+        summarization(style="abstractive").build(source, documents(), frozen=False)
+
+
+def test_an_epoch_of_a_scorer_is_judged_on_all_rows_and_one_of_a_writer_on_some():
+    assert (summarization().sample, summarization(style="abstractive").sample) == (None, 200)

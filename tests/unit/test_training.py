@@ -8,10 +8,11 @@ import pytest
 import torch
 from tiny import BAD, GOOD, Training, checkpoint, rows, save_checkpoint, sentiment, vectors
 
-from nlp_transfer.errors import TrainingError
+from nlp_transfer.errors import ConfigError, TrainingError
 from nlp_transfer.features import compute
 from nlp_transfer.models.classification import classification_loss
 from nlp_transfer.optimizers import make_optimizer
+from nlp_transfer.precision import choose_precision
 from nlp_transfer.restricting import full_state
 from nlp_transfer.saving import save_model
 from nlp_transfer.sources import load_source
@@ -323,3 +324,8 @@ def test_a_scratch_model_of_the_same_seed_is_drawn_alike(tmp_path):
     name = save_checkpoint(tmp_path)
     drawn = [Training(load_source("checkpoint", name=name, scratch=True), {"kind": "full"}) for _ in range(2)]
     assert digest(drawn[0].plan.model) == digest(drawn[1].plan.model)
+
+
+def test_fp16_is_refused_where_it_would_be_single_precision_by_another_name():
+    with pytest.raises(ConfigError, match=r"training\.precision: fp16 is for GPUs, and there is none"):
+        choose_precision("fp16")

@@ -8,11 +8,15 @@ import pytest
 import torch
 from datasets import Dataset
 from sentencepiece import SentencePieceTrainer
-from tiny import PLAIN, SPECIAL, WORDS, Training, checkpoint, save_checkpoint, save_vectors, tokenizer, vectors
+from tiny import PLAIN, SPECIAL, WORDS, Training, checkpoint, config, save_checkpoint, save_vectors, tokenizer, vectors
 from tokenizers import normalizers
 from transformers import (
     AutoConfig,
+    AutoModelForCausalLM,
+    AutoModelForMaskedLM,
     AutoModelForSeq2SeqLM,
+    EncoderDecoderConfig,
+    EncoderDecoderModel,
     GenerationConfig,
     MarianTokenizer,
     NllbTokenizer,
@@ -29,6 +33,7 @@ from nlp_transfer.prediction import Predictor, load_model
 from nlp_transfer.restricting import restricted
 from nlp_transfer.saving import save_model
 from nlp_transfer.sources import load_source
+from nlp_transfer.strategies import PRETRAINED_RATES, SCRATCH_RATE
 from nlp_transfer.task import Tokenizers
 from nlp_transfer.units import TokenUnits
 from nlp_transfer_tasks.translation import Translation, TranslationOptions
@@ -289,12 +294,16 @@ def test_a_finished_run_as_a_source_brings_its_target_tokenizer(tmp_path):
 
 def test_a_checkpoints_own_search_does_not_survive(tmp_path):
     source = native(tmp_path, "bart")
-    settings = GenerationConfig(early_stopping=True, num_beams=4, max_new_tokens=60, decoder_start_token_id=2)
+    theirs = {"early_stopping": True, "num_beams": 4, "num_return_sequences": 2, "repetition_penalty": 1.3}
+    settings = GenerationConfig(**theirs, max_new_tokens=60, decoder_start_token_id=2)
     settings.save_pretrained(tmp_path)
     run = training(source, {"kind": "full"}, bare(**GREEDY), same_words())
     model = run.plan.finish(run.plan.model)
     save_model(model, run.tokenizers, tmp_path / "model")
-    assert (model.generation_config.max_new_tokens, model.generation_config.max_length) == (None, 32)
+    ours = model.generation_config
+    assert (ours.max_new_tokens, ours.max_length, ours.decoder_start_token_id) == (None, 33, 2)
+    assert not {ours.num_return_sequences, ours.repetition_penalty} - {None, 1}
+    assert len(said_by(model, run, ["the film"])) == 1
 
 
 @pytest.mark.parametrize("kind", ["native", "checkpoint"])
@@ -446,3 +455,80 @@ def test_vectors_that_hold_none_of_the_words_are_refused(tmp_path):
     source = load_source("vectors", name=save_vectors(tmp_path / "v.txt"), vocabulary="data", texts=["日本 語", "中文"])
     with pytest.raises(SourceError, match="hold none of the 3 words"):
         source.encoder()
+
+
+@pytest.mark.parametrize("strategy", [STRATEGIES["lora"], {"kind": "gradual", "schedule": "lp_ft", "phase_epochs": 2}])
+def test_an_encoder_whose_checkpoint_lacks_the_pooler_trains_beside_a_decoder(tmp_path, strategy):
+    source = save_checkpoint(tmp_path, "roberta", AutoModelForMaskedLM)
+    run = training(load_source("checkpoint", name=source), strategy, epochs=2)
+    assert not [name for name in run.plan.moving if "pooler" in name]
+    run.fit()
+
+
+def test_a_decoder_that_starts_from_gpt2_learns_saves_and_writes_the_same(tmp_path):
+    torch.manual_seed(0)
+    size = {"n_embd": 16, "n_layer": 2, "n_head": 2, "n_positions": 40, "vocab_size": len(SPECIAL) + len(WORDS)}
+    made = AutoConfig.for_model("gpt2", **size, initializer_range=0.3, bos_token_id=0, eos_token_id=2)
+    AutoModelForCausalLM.from_config(made).save_pretrained(tmp_path / "decoder")
+    words = tokenizer()
+    words.pad_token = None
+    words.save_pretrained(tmp_path / "decoder")
+    task = translation(**EXACT | {"decoder": {"source": str(tmp_path / "decoder")}})
+    run = training(checkpoint(tmp_path / "encoder"), {"kind": "full"}, task, same_words(8))
+    said, meant = overfit(run)
+    assert said == meant
+    save_model(run.plan.model, run.tokenizers, tmp_path / "model")
+    again, tokenizers = load_model(tmp_path / "model", "AutoModelForSeq2SeqLM")
+    assert Predictor(task, again, tokenizers, {}).predict(run.train["source"][:]) == [
+        {"translation": one} for one in meant
+    ]
+    longer = translation(max_target_length=64, decoder={"source": str(tmp_path / "decoder")})
+    with pytest.raises(ConfigError, match="40 positions"):
+        training(checkpoint(tmp_path / "encoder"), {"kind": "full"}, longer, same_words(8))
+
+
+def test_a_decoder_source_that_cannot_attend_to_an_encoder_is_refused(tmp_path):
+    size = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 24}
+    made = AutoConfig.for_model("llama", vocab_size=40, **size)
+    AutoModelForCausalLM.from_config(made).save_pretrained(tmp_path / "d")
+    tokenizer().save_pretrained(tmp_path / "d")
+    task = translation(decoder={"source": str(tmp_path / "d")})
+    with pytest.raises(ConfigError, match="llama, which has no decoder"):
+        training(checkpoint(tmp_path / "encoder"), {"kind": "full"}, task, same_words())
+
+
+def test_another_ones_encoder_decoder_with_one_tokenizer_trains_saves_and_loads(tmp_path):
+    decoder = config(is_decoder=True, add_cross_attention=True)
+    both = EncoderDecoderConfig.from_encoder_decoder_configs(config(), decoder)
+    both.decoder_start_token_id, both.pad_token_id, both.eos_token_id = 0, 1, 2
+    EncoderDecoderModel(both).save_pretrained(tmp_path / "source")
+    tokenizer().save_pretrained(tmp_path / "source")
+    run = training(load_source("checkpoint", name=str(tmp_path / "source")), {"kind": "full"}, bare(), same_words())
+    run.fit()
+    save_model(run.plan.model, run.tokenizers, tmp_path / "model")
+    again, tokenizers = load_model(tmp_path / "model", "AutoModelForSeq2SeqLM")
+    texts = same_words(6, seed=3)["source"][:]
+    assert Predictor(run.task, again, tokenizers, {}).predict(texts) == said_by(run.plan.model, run, texts)
+
+
+def test_a_target_of_all_the_tokens_that_there_may_be_is_written_whole(tmp_path):
+    data = same_words(8)
+    longest = max(len(text.split()) for text in data["target"]) + 2  # start and end
+    task = bare(max_target_length=longest, **GREEDY)
+    said, meant = overfit(training(native(tmp_path, "bart"), {"kind": "full"}, task, data))
+    assert said == meant
+
+
+@pytest.mark.parametrize("scratch", [False, True])
+def test_a_control_learns_a_decoders_random_layers_at_the_rate_of_random_layers(tmp_path, scratch):
+    native(tmp_path / "native", "bart")
+    source = load_source("checkpoint", name=str(tmp_path / "native"), scratch=scratch)
+    run = training(source, STRATEGIES["frozen"], bare(), same_words(), learning_rate="auto")
+    rates = {rate for name, rate in run.plan.phases[-1].rates.items() if name not in run.loaded.new}
+    assert rates == {SCRATCH_RATE if scratch else PRETRAINED_RATES["full"]}
+
+
+def test_windows_that_say_nothing_add_nothing(tmp_path):
+    run = training(make("bag", tmp_path), {"kind": "full"})
+    ids = run.tokenizers.target(["", "the film"])["input_ids"]
+    assert decode_texts([[ids[0], ids[1], ids[0]], [ids[0]]], run.tokenizers) == ["the film", ""]
