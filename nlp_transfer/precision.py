@@ -17,17 +17,22 @@ def choose_precision(wanted: str) -> str:
 
     A GPU with bf16 gets it. A CPU is timed for a few milliseconds: without native instructions bf16 is many times
     slower.
-
-    Raises:
-        ConfigError: fp16, whose gradients need scaling, on a CPU.
     """
-    if wanted == "fp16" and not torch.accelerator.is_available():
-        raise ConfigError("training.precision: fp16 is for GPUs, and there is none; take auto, bf16 or fp32")
     if wanted != "auto":
         return wanted
     if torch.cuda.is_available():
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
     return "bf16" if median(_gain() for _ in range(TRIES)) > WORTH else "fp32"
+
+
+def refuse_fp16(wanted: str) -> None:
+    """Refuse what Accelerate would silently run in single precision.
+
+    Raises:
+        ConfigError: fp16 on a CPU.
+    """
+    if wanted == "fp16" and not torch.accelerator.is_available():
+        raise ConfigError("training.precision: fp16 is for GPUs, and there is none; take auto, bf16 or fp32")
 
 
 def _gain() -> float:

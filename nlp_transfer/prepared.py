@@ -13,6 +13,7 @@ from nlp_transfer.batching import Encoded
 from nlp_transfer.config import RunConfig
 from nlp_transfer.data import Splits, load_splits
 from nlp_transfer.memory import recompute_activations
+from nlp_transfer.precision import refuse_fp16
 from nlp_transfer.report import source_label
 from nlp_transfer.sources import LoadedModel, Source, load_source
 from nlp_transfer.strategies import Plan, make_plan
@@ -89,6 +90,7 @@ class Prepared:
 
 def prepare(config: RunConfig) -> Prepared:
     """Read the data, the source and build the model; the seed decides what is drawn."""
+    refuse_fp16(config.training.precision)
     keep_freed_memory()
     set_seed(config.training.seed)
     kind = find_task(config.task.name)

@@ -154,7 +154,8 @@ class Checkpoint:
     @cached_property
     def target_tokenizer(self) -> PreTrainedTokenizerBase | None:
         """That of the output, where what this package saved has one of its own."""
-        if not has_file(self.location, f"{TARGET}/tokenizer.json", **self._place()):
+        file = f"{TARGET}/tokenizer.json"
+        if not self._attempt(lambda: has_file(self.location, file, **self._place()), "target tokenizer"):
             return None
         tokenizer: PreTrainedTokenizerBase = self._load(AutoTokenizer, "target tokenizer", subfolder=TARGET)
         return tokenizer

@@ -43,18 +43,18 @@ def make_plan(
         settings: the strategy's own keys.
     """
     rates = STATIC_RATES if source_kind == "vectors" else PRETRAINED_RATES
-    layers = SCRATCH_RATE if scratch else PRETRAINED_RATES["full"]  # of a decoder that comes from a checkpoint
+    gentle = SCRATCH_RATE if scratch else PRETRAINED_RATES["full"]  # of a decoder that comes from a checkpoint
     auto = SCRATCH_RATE if scratch and source_kind == "checkpoint" and kind in ("full", "gradual") else rates[kind]
     rate = auto if isinstance(learning_rate, str) else learning_rate
     if loaded.deep and isinstance(learning_rate, str):
         if kind == "frozen" and source_kind == "checkpoint":  # what is pretrained beside the encoder is tuned gently
-            rate = layers
+            rate = gentle
         if settings.get("head_learning_rate") is None:
             settings["head_learning_rate"] = max(rate, DEEP_RATE)
     plan = STRATEGIES[kind](loaded, epochs=epochs, learning_rate=rate, **settings)
     if source_kind == "vectors" and isinstance(learning_rate, str):  # but a decoder beside them may be pretrained
         warm = {*outside_encoder(loaded.model)} - loaded.new
-        plan = replace(plan, phases=tuple(_slowed(phase, warm, layers) for phase in plan.phases))
+        plan = replace(plan, phases=tuple(_slowed(phase, warm, gentle) for phase in plan.phases))
     phases = tuple(replace(phase, head=frozenset(filter(_is_new(loaded), phase.rates))) for phase in plan.phases)
     return replace(plan, new=loaded.new, phases=phases)
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 Length = Annotated[int, Field(ge=8, le=8192)]
 UNUSED = {  # by each style
-    "extractive": (*nt.WritingOptions.model_fields.keys() - nt.TaskOptions.model_fields.keys(), "long_documents"),
+    "extractive": (*sorted(nt.WritingOptions.model_fields.keys() - nt.TaskOptions.model_fields), "long_documents"),
     "abstractive": ("max_sentences", "trigram_blocking", "scorer"),
 }
 
