@@ -96,6 +96,6 @@ def test_no_more_sentences_are_looked_for_than_wanted():
 
 
 def test_empty_lines_between_sentences_count_as_none_of_those_wanted():
-    text = "A.\n\nB.\n\n\nC.\n\nD."
+    text = "One.\n\nTwo.\n\n\nThree.\n\nFour."
     for most in (1, 2, 3, 4):
-        assert split_sentences(text, most=most) == ["A.", "B.", "C.", "D."][:most]
+        assert split_sentences(text, most=most) == ["One.", "Two.", "Three.", "Four."][:most]
