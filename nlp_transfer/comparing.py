@@ -16,7 +16,7 @@ from nlp_transfer.layout import FINISHED, PLOT
 from nlp_transfer.prepared import prepare
 from nlp_transfer.publication import write_card
 from nlp_transfer.report import Row, is_control, labels_of, plot, render_table, verdicts
-from nlp_transfer.results import RunResult
+from nlp_transfer.results import RunResult, refuse_other_data
 from nlp_transfer.running import LEFT, advice, agreed_folder, run_in
 from nlp_transfer.saving import write_json
 from nlp_transfer.task import Task, find_task
@@ -93,6 +93,7 @@ def _naming(name: str) -> Iterator[None]:
 
 
 def _conclude(folder: Path, results: Sequence[RunResult], task: type[Task]) -> Comparison:
+    refuse_other_data(results)
     rows = tuple(result.row for result in results)
     baselines = results[0].baselines
     each = [verdicts([result.row], result.baselines, task=task) for result in results]  # they may depend on the options

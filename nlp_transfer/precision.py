@@ -1,6 +1,7 @@
 """Which number format the training computes in: decided by trying the device, never by its name."""
 
 import time
+from functools import cache
 from statistics import median
 
 import torch
@@ -12,11 +13,12 @@ TRIES = 5
 WORTH = 1.5  # how much faster bf16 must be to be chosen
 
 
+@cache
 def choose_precision(wanted: str) -> str:
     """Resolve `auto`; any other wish is kept.
 
-    A GPU with bf16 gets it. A CPU is timed for a few milliseconds: without native instructions bf16 is many times
-    slower.
+    A GPU with bf16 gets it. A CPU is timed for a few milliseconds, once: without native instructions bf16 is many times
+    slower, and the runs of a comparison or of several seeds should not differ.
     """
     if wanted != "auto":
         return wanted

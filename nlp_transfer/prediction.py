@@ -26,9 +26,8 @@ from nlp_transfer.sources import BUNDLED, load_source
 from nlp_transfer.sources.checkpoint import find_damage, quietly, refuse_nonfinite
 from nlp_transfer.sources.shapes import refuse_misshapen, weight_files
 from nlp_transfer.strategies.lora import with_adapter
-from nlp_transfer.task import Prediction, Scores, Task, Tokenizers, find_task, task_names
+from nlp_transfer.task import Prediction, Scores, Task, Tokenizers, find_task
 from nlp_transfer.units import TokenUnits
-from nlp_transfer.yamlfile import read_yaml
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -137,8 +136,6 @@ def load(folder: str | Path, *, revision: str | None = None) -> Predictor:
             a task that is not shipped.
     """
     root = find_run(folder, revision)
-    if not Path(folder).is_dir():
-        _refuse_foreign_task(root)
     needed = {"config.yaml": True, FINISHED: True, "model": not _published(root)}
     if missing := [name for name, wanted in needed.items() if wanted and not (root / name).exists()]:
         way = "go on with it by `run CONFIG --resume`" if (root / CHECKPOINTS).is_dir() else "train it again"
@@ -146,18 +143,6 @@ def load(folder: str | Path, *, revision: str | None = None) -> Predictor:
             way = f"this seed was the best, and its model stands in {root.parent}"
         raise CheckpointError(f"{root}: not a finished run: it lacks {', '.join(missing)}; {way}")
     return open_run(root)
-
-
-def _refuse_foreign_task(root: Path) -> None:
-    """Refuse a fetched configuration that would choose a module to import, before anything reads it any further."""
-    path = root / "config.yaml"
-    section = read_yaml(path).get("task") if path.is_file() else None
-    name = section.get("name") if isinstance(section, Mapping) else None
-    if isinstance(name, str) and name not in task_names():
-        raise CheckpointError(
-            f"{path}: the task '{name}' is none of ours, and code that a fetched file names is not run: look at it, "
-            f"install the package that holds it, and load the folder itself: {root}"
-        )
 
 
 def open_run(root: Path) -> Predictor:

@@ -70,10 +70,11 @@ def _delimited(file: Path, delimiter: str) -> Iterator[Row]:
     reader = csv.reader((f"{line}\n" for _, line in numbered_lines(file)), delimiter=delimiter, strict=True)
     header: list[str] | None = None
     rows, start = 0, 1
+    blank: list[int] = []  # lines of a single column that are empty cells, unless nothing follows
     try:
         for record in reader:
             if not record:
-                pass
+                blank += [start] if header is not None and len(header) == 1 else []
             elif header is None:
                 header = _header(record, f"{file}:{start}")
             elif len(record) != len(header):
@@ -82,6 +83,8 @@ def _delimited(file: Path, delimiter: str) -> Iterator[Row]:
                     f"({', '.join(header[:8])}); {_way_out(record, header)}"
                 )
             else:
+                yield from (Row(line, {header[0]: ""}) for line in blank)
+                blank = []
                 rows += 1
                 yield Row(start, dict(zip(header, record, strict=True)))
             start = reader.line_num + 1
@@ -170,7 +173,8 @@ def _parquet(file: Path) -> Iterator[Row]:
     try:
         with open_bytes(file) as stream:
             table = pq.ParquetFile(io.BytesIO(stream.read()) if file.name.lower().endswith(".gz") else stream)
-            names = class_names(Features.from_arrow_schema(table.schema_arrow))
+            named = b"huggingface" in (table.schema_arrow.metadata or {})  # else there are columns it does not know
+            names = class_names(Features.from_arrow_schema(table.schema_arrow)) if named else {}
             for batch in table.iter_batches(batch_size=1024):
                 for cells in batch.to_pylist():
                     number += 1

@@ -11,6 +11,7 @@ from accelerate import PartialState
 
 from nlp_transfer.checkpointing import flush
 from nlp_transfer.config import RunConfig
+from nlp_transfer.errors import DataError
 from nlp_transfer.layout import FINISHED, HITS, PROBES
 from nlp_transfer.publication import write_card
 from nlp_transfer.report import Row, brief, row_of, simple, verdicts
@@ -69,6 +70,7 @@ def finished(config: RunConfig, folder: Path) -> RunResult:
 
 def combine(config: RunConfig, folder: Path, results: Sequence[RunResult]) -> RunResult:
     """Mean and standard deviation beside the seed that validation chooses, whose files become those of the folder."""
+    refuse_other_data(results)
     metric = find_task(config.task.name).selection
     best = max(results, key=lambda result: result.metrics["validation"][metric])
     spread = {
@@ -83,6 +85,23 @@ def combine(config: RunConfig, folder: Path, results: Sequence[RunResult]) -> Ru
                 (best.folder / name).rename(folder / name)
         finish(result)
     return result
+
+
+def refuse_other_data(results: Sequence[RunResult]) -> None:
+    """Refuse to compare runs row by row whose rows are not the same: the data may change while a run is stopped.
+
+    Raises:
+        DataError: naming both runs and the split.
+    """
+    first, *others = results
+    for other in others:
+        for split in ("train", *SPLITS):
+            one, two = (run.metrics["data"]["splits"][split]["fingerprint"] for run in (first, other))
+            if one != two:
+                raise DataError(
+                    f"{other.folder}: its {split} rows are not those of {first.folder}: the data changed between the "
+                    "two; train both again, in a folder of their own"
+                )
 
 
 def hits_of(result: RunResult) -> dict[str, Any]:

@@ -54,6 +54,11 @@ def pool(found: Mapping[Key, Value]) -> dict[Key, Value]:
     return {key: value for part in gather_object([dict(found)]) for key, value in part.items()}
 
 
+def anywhere(found: bool) -> bool:
+    """Whether it is so in any process; every process must ask."""
+    return found if PartialState().num_processes == 1 else any(gather_object([found]))
+
+
 def lost_process(error: BaseException) -> bool:
     """Whether an error means that another process has ended; torch says so in words of the library that it uses."""
     named = isinstance(error, DistError) or any(name in str(error).lower() for name in ("gloo", "nccl"))

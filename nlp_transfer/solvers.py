@@ -49,7 +49,7 @@ def solve(
     accuracy, strength = -1.0, 0.0
     for tried in STRENGTHS:
         fitted.set_params(C=tried).fit(x, y, sample_weight=weights)
-        right = float((fitted.predict(x_validation) == y_validation).mean())
+        right = float(np.average(fitted.predict(x_validation) == y_validation, weights=validation.encoded.weights))
         if right > accuracy:
             accuracy, strength = right, tried
             _write(model, fitted.coef_, fitted.intercept_, fitted.classes_)

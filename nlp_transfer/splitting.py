@@ -36,7 +36,8 @@ def cut(texts: Sequence[str], strata: Sequence[str], shares: Mapping[str, float]
         enough = len(members) > len(shares)
         for later, (name, share) in zip(reversed(range(len(shares))), shares.items(), strict=True):
             most = sum(map(len, pool)) - later  # a row for each split still to come
-            taken, pool = _take(pool, max(1, min(round(share * rows), most)) if enough else 0)
+            wanted = max(1, min(round(share * rows), most)) if enough else 0
+            taken, pool = _take(pool, wanted, most=rows // (len(shares) + 1))
             splits[name] += taken
         splits["train"] += [index for group in pool for index in group]
     return {name: sorted(indices) for name, indices in splits.items()}
@@ -67,8 +68,11 @@ def joined_groups(texts: Sequence[str], groups: Sequence[str | None]) -> list[st
     return [str(root(index)) for index in range(len(texts))]
 
 
-def _take(pool: Sequence[list[int]], want: int) -> tuple[list[int], list[list[int]]]:
-    """Take groups until `want` rows are there, skipping a group that is too large; return the rest too."""
+def _take(pool: Sequence[list[int]], want: int, *, most: int) -> tuple[list[int], list[list[int]]]:
+    """Take groups until `want` rows are there, skipping a group that is too large; return the rest too.
+
+    Where all are, the smallest is taken, of `most` rows at most: better too many than none of a class.
+    """
     taken: list[int] = []
     rest = []
     for group in pool:
@@ -76,6 +80,9 @@ def _take(pool: Sequence[list[int]], want: int) -> tuple[list[int], list[list[in
             taken += group
         else:
             rest.append(group)
+    if want and rest and not taken and len(smallest := min(rest, key=len)) <= most:
+        rest.remove(smallest)
+        return smallest, rest
     return taken, rest
 
 

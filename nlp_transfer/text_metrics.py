@@ -5,6 +5,7 @@ names how BLEU cuts words: `zh` for Chinese, `char` for Japanese, Korean and Tha
 """
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
@@ -17,7 +18,9 @@ from nlp_transfer.metrics import check_paired
 KINDS = ("rouge1", "rouge2", "rougeL")
 LONE = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u0e00-\u0eff"  # scripts that do not space their words
 HAN, SYLLABLES = re.compile("[\u4e00-\u9fff]"), re.compile("[\u3040-\u30ff\uac00-\ud7af\u0e00-\u0e7f]")
-WORD = re.compile(rf"[{LONE}]|[^\W_{LONE}]+")
+# Vowel signs and accents that stand as characters of their own (Hindi, Bengali, Arabic, ...): `\w` leaves them out.
+MARKS = "".join(chr(c) for c in range(0x300, 0x2000) if unicodedata.category(chr(c)) in ("Mn", "Mc") and c >> 8 != 0xE)
+WORD = re.compile(rf"[{LONE}]|[^\W_{LONE}]+(?:[{MARKS}]+[^\W_{LONE}]*)*")
 
 
 def translation_scores(predictions: Sequence[str], references: Sequence[str], *, ter: bool = False) -> dict[str, Any]:

@@ -181,22 +181,22 @@ class Trainer:
         tokens = TokenUnits(self.train, pad), TokenUnits(self.validation, pad)
         boundary = find_boundary(model, frozenset(phase.rates))
         pays = phase.epochs >= STORED_WORTH or (boundary is not None and boundary.kind in WHOLE)
-        if boundary is None or self.plan.cache == "none" or not pays:
+        unwanted = self.plan.cache == "none" and phase.solver != "lbfgs"  # which needs them
+        if boundary is None or unwanted or not pays:
             return tokens
         assert isinstance(model, PreTrainedModel)  # noqa: S101 - find_boundary saw to it
         settings = self.settings
         with self.accelerator.autocast():
             cache = settings.cache if self.plan.cache == "disk" else None
             store = open_store(model, boundary, cache) if cache else None
-            stored = [
-                replay(model, units, boundary, store, progress=settings.progress, signals=self.signals)
-                for units in tokens
-            ]
-        train, validation = stored
-        if train is None or validation is None:
-            return tokens
+            stored = []
+            for units in tokens:
+                found = replay(model, units, boundary, store, progress=settings.progress, signals=self.signals)
+                if found is None:
+                    return tokens
+                stored.append(found)
         stack.enter_context(replaying(model, boundary))
-        return train, validation
+        return stored[0], stored[1]
 
     def _features(self, model: PooledModel, train: Units) -> Sequence[np.ndarray]:
         """Pooled states that the head starts from: those stored, or of some of the units."""
@@ -210,7 +210,8 @@ class Trainer:
     def _solve(self, model: nn.Module, train: Units, validation: Units, phase: Phase, history: History) -> None:
         if not isinstance(model, PooledClassifier) or not isinstance(train, ReplayUnits):
             raise TrainingError(
-                f"phase '{phase.name}': the features do not fit in memory; use strategy.solver=gradient"
+                f"phase '{phase.name}': the features do not fit in memory, and a head is solved on all of them; use "
+                "fewer rows (data.limit), or for strategy.kind=frozen strategy.solver=gradient"
             )
         assert isinstance(validation, ReplayUnits)  # noqa: S101 - both or neither
         started = time.perf_counter()

@@ -235,7 +235,7 @@ class StaticTokenizer(PreTrainedTokenizerFast):
                 continue
             start, end = offsets[position]
             word = text[start:end]
-            for variant in _variants(word):
+            for variant in variants(word):
                 found = self.backend_tokenizer.token_to_id(variant)
                 if found is not None:
                     ids[position] = found
@@ -247,7 +247,8 @@ class StaticTokenizer(PreTrainedTokenizerFast):
                     yield position, ngram_ids(read, *sizes, self.ngram_buckets)
 
 
-def _variants(word: str) -> Iterator[str]:
+def variants(word: str) -> Iterator[str]:
+    """The spellings under which a word is looked for: its own, in lower case, and with marks for digits."""
     lower = word.lower()
     yield from (word, lower)
     if any(character.isdigit() for character in lower):
@@ -273,7 +274,7 @@ def ngram_ids(word: str, min_n: int, max_n: int, buckets: int) -> list[int]:
 
 
 def _pad_ngrams(grams: list[list[tuple[int, list[int]]]], lengths: list[int]) -> list[list[list[int]]]:
-    most = max(len(ids) for row in grams for _, ids in row)
+    most = max(1, *(len(ids) for row in grams for _, ids in row))  # a word may be too short for any
     padded = [[[-1] * most for _ in range(length)] for length in lengths]
     for row, found in zip(padded, grams, strict=True):
         for position, ids in found:

@@ -189,7 +189,9 @@ class Checkpoint:
         Raises:
             SourceError: weights missing, malformed, mismatched, not finite, or not safetensors.
         """
-        config = self.config.__class__.from_dict({**self.config.to_dict(), **settings})
+        values = self.config.to_dict()
+        whole = {name: 0.0 for name in values if name.endswith("layerdrop")}  # a layer that is left out has no gradient
+        config = self.config.__class__.from_dict({**values, **whole, **settings})
         if self.scratch:
             fresh = self._attempt(lambda: auto.from_config(config), "model")
             encoder = {id(parameter) for parameter in fresh.base_model.parameters()}

@@ -11,7 +11,7 @@ from tokenizers import Tokenizer, normalizers, pre_tokenizers
 from tokenizers.models import WordLevel
 
 from nlp_transfer.errors import SourceError, suggest
-from nlp_transfer.modeling.static import HEADS, StaticConfig, StaticModel, StaticTokenizer
+from nlp_transfer.modeling.static import HEADS, StaticConfig, StaticModel, StaticTokenizer, variants
 from nlp_transfer.sources.bundled import BUNDLED
 from nlp_transfer.sources.checkpoint import LoadedModel, refuse_nonfinite
 from nlp_transfer.sources.vectors import VectorTable, open_vectors, tokenize_words
@@ -55,6 +55,8 @@ class StaticVectors:
             return table
         words = sorted({word for text in self.texts for word in tokenize_words(text, lowercase=_is_lower(table))})
         rows = table.find(words)
+        others = {spelling for word, row in zip(words, rows, strict=True) if row < 0 for spelling in variants(word)}
+        rows = np.concatenate([rows, table.find(sorted(others))])
         if not (rows >= 0).any():
             raise SourceError(
                 f"Vectors '{self.name}' hold none of the {len(words)} words of the training texts; they are of another "

@@ -1,5 +1,6 @@
 """Sentiment and any other single-label text classification: a text, one of two or more labels."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
@@ -142,8 +143,8 @@ class Sentiment(nt.Task):
 
     def simple(self, rows: "Dataset") -> "dict[str, list[Prediction]]":
         """The most frequent class of the rows themselves."""
-        labels = rows["label"][:]
-        return {"majority": [{"label": self.labels[max(labels, key=labels.count)]}] * len(labels)}
+        (label, _), *_ = Counter(rows["label"][:]).most_common(1)
+        return {"majority": [{"label": self.labels[label]}] * len(rows)}
 
     def baselines(self, splits: "Splits") -> "dict[str, dict[str, list[Prediction]]]":
         """The most frequent class, and TF-IDF with logistic regression."""

@@ -632,3 +632,14 @@ def test_a_repository_without_a_model_on_its_branch_says_so(hub, small, tmp_path
     done = command("predict", "me/reviews", server=hub, home=tmp_path)
     assert done.returncode == 4
     assert "me/reviews: no model of nlp-transfer is there; is it on a branch or in a pull request?" in done.stderr
+
+
+@pytest.mark.parametrize("verb", [["predict", "me/evil", "-"], ["evaluate", "me/evil", "--data", "a.csv"]])
+def test_a_fetched_configuration_that_names_code_is_refused_by_the_command(hub, command, monkeypatch, tmp_path, verb):
+    (tmp_path / "evil_task.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    monkeypatch.syspath_prepend(tmp_path)
+    section = b"task: {name: evil_task.x}\ndata: {train: a.csv}\n"
+    hub.make("me/evil", files={"config.yaml": section, "metrics.json": b"{}", "config.json": b"{}"})
+    code, _, err = command(*verb)
+    assert (code, (tmp_path / "ran").exists()) == (4, False)
+    assert "the task 'evil_task.x' is none of ours" in err

@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import re
+import shutil
 import signal
 import time
 
@@ -15,7 +16,7 @@ from tiny import save_csv
 
 import nlp_transfer
 from nlp_transfer import features
-from nlp_transfer.errors import ConfigError, StoppedError
+from nlp_transfer.errors import ConfigError, DataError, StoppedError
 from nlp_transfer.training import Trainer
 
 # Promise 1
@@ -275,3 +276,23 @@ def test_checkpoints_come_every_so_many_minutes(place, tmp_path, during):
     during(5, lambda _: seen.extend(sorted(path.name for path in folder.iterdir())))
     run(config(place, checkpoint={"minutes": 1e-9}), tmp_path / "run")
     assert seen == ["step-00000003", "step-00000004"]
+
+
+def test_a_comparison_of_runs_on_other_rows_is_refused(place, tmp_path, during, capfd):
+    configs = []
+    for name in ("one", "two"):
+        save_csv(tmp_path / "data.csv", 240)
+        wanted = config(place, "full", "table", epochs=1) | {"data": {"train": str(tmp_path / "data.csv")}}
+        configs.append(tmp_path / f"{name}.yaml")
+        configs[-1].write_text(json.dumps(wanted))
+    parts = tmp_path / "parts"
+    nlp_transfer.run(configs[0], output=tmp_path / "alone", progress=False)
+    steps = json.loads((tmp_path / "alone" / "metrics.json").read_text())["steps"]
+    during(steps + 1, send(signal.SIGTERM))  # in the second run, before its first checkpoint by time
+    assert wait_for(forked(lambda: command("compare", *configs, "--output", parts))) == 143
+    during(-1, None)
+    shutil.rmtree(parts / "two")
+    lines = (tmp_path / "data.csv").read_text().splitlines()
+    (tmp_path / "data.csv").write_text("\n".join([lines[0], *reversed(lines[1:])]) + "\n")
+    with pytest.raises(DataError, match=r"two: its train rows are not those of .*one: the data changed"):
+        nlp_transfer.compare(configs, resume=parts, progress=False)

@@ -128,6 +128,13 @@ def test_a_cut_of_one_huge_duplicate_group_leaves_it_in_train():
     assert cut(["same"] * 50, [""] * 50, {"test": 0.5}, seed=0) == {"train": list(range(50)), "test": []}
 
 
+def test_a_class_of_a_few_texts_with_many_copies_is_in_every_split():
+    texts = [f"ham {i}" for i in range(1000)] + [f"spam {i % 3}" for i in range(300)]
+    strata = ["ham"] * 1000 + ["spam"] * 300
+    found = cut(texts, strata, {"validation": 0.1, "test": 0.1}, seed=0)
+    assert {name: sum(strata[i] == "spam" for i in rows) for name, rows in found.items()} == dict.fromkeys(found, 100)
+
+
 @pytest.mark.parametrize("shares", [{"test": 0.1, "validation": 0.1}, {"test": 0.5, "validation": 0.49}])
 def test_three_rows_of_a_class_are_dealt_one_to_each_split(shares):
     dealt = cut(["x", "y", "z"], ["a"] * 3, shares, seed=0)

@@ -7,7 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nlp_transfer.batching import collate
+from nlp_transfer.documents import encode_documents
 from nlp_transfer.errors import SourceError
+from nlp_transfer.sources import load_source
 from nlp_transfer.sources.fasttext import Subwords
 from nlp_transfer.sources.vector_binary import FASTTEXT_HEADER
 from nlp_transfer.sources.vectors import import_vectors, open_vectors
@@ -150,3 +153,17 @@ def test_a_packed_model_says_how_to_unpack_it(model, tmp_path):
     path.write_bytes(gzip.compress(model[1].read_bytes()))
     with pytest.raises(SourceError, match="gunzip"):
         open_vectors(path)
+
+
+def test_a_word_too_short_for_any_ngram_is_unknown(tmp_path):
+    from gensim.models import FastText
+    from gensim.models.fasttext import save_facebook_model
+
+    model = FastText([["the", "film"]] * 20, vector_size=6, min_count=1, bucket=50, min_n=5, max_n=5, epochs=1)
+    save_facebook_model(model, str(tmp_path / "model.bin"))
+    source = load_source("vectors", name=str(tmp_path / "model.bin"))
+    for texts in (["film xy"], ["film xy", "unheardofword x"]):
+        encoded = encode_documents(texts, source.tokenizer, max_length=16)
+        batch = collate(encoded, np.arange(len(texts)), source.tokenizer.pad_token_id)
+        assert source.encoder().model.eval()(**batch.inputs)[0].isfinite().all()
+        assert encoded.unknown == {1: 0.5, 2: 0.5}[len(texts)]

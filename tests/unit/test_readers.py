@@ -173,3 +173,18 @@ def test_a_text_that_is_null_is_refused_with_its_line(tmp_path):
     path = write(tmp_path, "a.jsonl", '{"text": "one"}\n{"text": null}\n')
     with pytest.raises(DataError, match=r"a\.jsonl:2: 'text' is null"):
         list(stream_texts(path, "text"))
+
+
+def test_a_blank_line_of_a_single_column_is_an_empty_cell(tmp_path):
+    path = write(tmp_path, "a.csv", "text\ngood\n\n\nbad\n\n")
+    assert list(stream_texts(path, "text")) == ["good", "", "", "bad"]
+    assert [row.number for row in open_rows(path).rows] == [2, 3, 4, 5]
+
+
+def test_a_parquet_column_of_a_type_that_datasets_lacks_is_no_hindrance(tmp_path):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    kind = pa.map_(pa.string(), pa.string())
+    pq.write_table(pa.table({"text": ["one"], "more": pa.array([[("a", "b")]], kind)}), tmp_path / "a.parquet")
+    assert list(stream_texts(str(tmp_path / "a.parquet"), "text")) == ["one"]

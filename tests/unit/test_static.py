@@ -145,6 +145,13 @@ def test_a_vocabulary_of_the_data_keeps_the_words_of_the_data_only(tmp_path):
     assert source.encoder().model.embeddings.weight.shape == (5, 8)
 
 
+def test_a_vocabulary_of_the_data_keeps_what_stands_in_for_its_missing_words(tmp_path):
+    name = save_vectors(tmp_path / "v.txt", ["Film", "story", "####", "2015x"])
+    source = load_source("vectors", name=name, vocabulary="data", texts=["Film STORY 2015"])
+    assert sorted(source.tokenizer.get_vocab()) == ["####", "Film", "[PAD]", "[UNK]", "story"]
+    assert source.tokenizer.unk_token_id not in source.tokenizer("Film STORY 2015")["input_ids"]
+
+
 def test_a_vocabulary_of_n_keeps_the_first_n_words_of_the_file(tmp_path):
     source = load_source("vectors", name=save_vectors(tmp_path / "v.txt"), vocabulary=4)
     assert list(source.tokenizer.get_vocab())[:2] == ["[PAD]", "[UNK]"] or len(source.tokenizer.get_vocab()) == 6

@@ -315,3 +315,8 @@ def test_what_is_new_warms_up_on_a_schedule_of_its_own(source):
         set_rates(optimizer, 20, 100, phase)
         arrived = {group["head"]: group["lr"] == group["peak"] for group in optimizer.param_groups}
         assert arrived == {True: True, False: False}
+
+
+def test_a_probe_is_solved_on_features_even_where_no_cache_is_wanted(tmp_path):
+    run = Training(vectors(tmp_path / "v.txt"), {"kind": "gradual", "schedule": "lp_ft", "cache": "none"}, epochs=1)
+    assert run.fit().steps
