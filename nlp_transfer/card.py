@@ -10,6 +10,7 @@ from nlp_transfer.card_page import Subject, page
 from nlp_transfer.errors import PublishError, suggest
 from nlp_transfer.licences import LICENCES
 from nlp_transfer.places import HUB_ID
+from nlp_transfer.provenance import hub_dataset
 
 
 def card(subject: Subject) -> str:
@@ -34,12 +35,13 @@ def card(subject: Subject) -> str:
 
 def _results(subject: Subject) -> list[EvalResult]:
     task, test = subject.task, subject.metrics["test"]
-    split, sets = subject.metrics["data"]["splits"]["test"], subject.metrics["provenance"]["datasets"]
+    split, data = subject.metrics["data"]["splits"]["test"], subject.config.data
     cut = split["cut"]  # by us: it is no split of the data set
+    tested = data.train if cut else data.test or data.train
     return [
         EvalResult(
             task_type=task.pipeline_tag or subject.config.task.name,
-            dataset_type=sets[0] if sets else "custom",
+            dataset_type=hub_dataset(tested) or "custom",
             dataset_name=split["place"],
             dataset_split=None if cut else "test",
             dataset_args={"test": split["origin"]} if cut else None,

@@ -7,13 +7,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import AfterValidator, Field, SerializeAsAny, ValidationError, WrapValidator, model_validator
 
 from nlp_transfer.errors import ConfigError, suggest
 from nlp_transfer.explaining import explain
 from nlp_transfer.task import Section, TaskOptions, find_task, task_names
-from nlp_transfer.yamlfile import parse_yaml, read_yaml, refuse_token
+from nlp_transfer.yamlfile import dump_yaml, parse_yaml, read_yaml, refuse_token
 
 Positive = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0.0, lt=1.0)]
@@ -276,7 +275,7 @@ def load_config(config: "RunConfig | Mapping[str, Any] | str | Path", overrides:
 
 def render(config: RunConfig) -> str:
     """Write the configuration as YAML with every default filled in; `load_config` reads it back to an equal one."""
-    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    return dump_yaml(config.model_dump(mode="json"))
 
 
 def config_schema() -> dict[str, Any]:

@@ -28,15 +28,19 @@ from nlp_transfer.strategies import Plan
 from nlp_transfer.training import Settings, Trainer
 
 log = logging.getLogger(__name__)
+CHOSEN = "training.precision (chosen)"
 
 
-def make_accelerator(config: RunConfig, folder: Path) -> Accelerator:
-    """One number format for all processes, and the trackers asked for.
+def make_accelerator(config: RunConfig, folder: Path, start: Checkpoint | None) -> Accelerator:
+    """One number format for all processes, that of the start where it was left to the run, and the trackers asked for.
 
     Raises:
         ConfigError: the tracker is not installed.
     """
-    precision = broadcast_object_list([choose_precision(config.training.precision)])[0]  # one for all processes
+    wanted = config.training.precision
+    if wanted == "auto" and start is not None:  # another machine would perhaps choose another
+        wanted = start.values["identity"]["contents"][CHOSEN].replace("no", "fp32")
+    precision = broadcast_object_list([choose_precision(wanted)])[0]  # one for all processes
     mixed = "no" if precision == "fp32" else precision
     if AcceleratorState._shared_state and AcceleratorState().mixed_precision != mixed:
         AcceleratorState._shared_state["_mixed_precision"] = mixed  # an earlier run of this process chose another
@@ -65,7 +69,7 @@ def open_checkpoints(
             "contents": {
                 **{f"data.{name} (contents)": split.fingerprint for name, split in splits.items()},
                 "source.name (weights)": digest(resting),
-                "training.precision (chosen)": accelerator.mixed_precision,
+                CHOSEN: accelerator.mixed_precision,
             },
             "about": {"processes": accelerator.num_processes, **environment()["packages"]},
         }

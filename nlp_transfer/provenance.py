@@ -69,12 +69,13 @@ def _places(config: RunConfig) -> Iterator[Place]:
 
 
 def _datasets(config: RunConfig) -> Iterator[str]:
-    for place in _places(config):
-        name = str(place).removeprefix("bundled:")
-        if name in bundled.ON_HUB:
-            yield bundled.ON_HUB[name]
-        elif on_hub(place):
-            yield name
+    yield from filter(None, map(hub_dataset, _places(config)))
+
+
+def hub_dataset(place: Place) -> str | None:
+    """The id on the Hub of data that is there; None of files."""
+    name = str(place).removeprefix("bundled:")
+    return bundled.ON_HUB.get(name, name if on_hub(place) else None)
 
 
 def _languages(config: RunConfig) -> tuple[str, ...]:

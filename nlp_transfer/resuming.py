@@ -21,6 +21,7 @@ from nlp_transfer.sharding import gather, place_like
 
 log = logging.getLogger(__name__)
 CHECKPOINTS = "checkpoints"
+WORTH = 60.0  # seconds of training
 # How a batch is cut, where results go and how often they are saved do not change what is learned.
 HARMLESS = (
     "output",
@@ -59,6 +60,10 @@ class Checkpoints:
         """Whether to save after this optimizer step of the run."""
         late = self.minutes is not None and time.monotonic() - self._saved >= 60 * self.minutes
         return late or (self.steps is not None and step % self.steps == 0)
+
+    def worth(self) -> bool:
+        """Whether more has been trained since the last one than should be lost to what follows a training."""
+        return (self.minutes or self.steps) is not None and time.monotonic() - self._saved >= WORTH
 
     def save(self, step: int, values: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
         """Write one; see `save_checkpoint`."""

@@ -156,7 +156,7 @@ def _run_seeds(config: RunConfig, folder: Path, *, progress: bool) -> list[RunRe
 def _run_one(config: RunConfig, folder: Path, named: Path | None = None, *, progress: bool) -> RunResult:
     clock = _Clock()
     start = find_start(folder, named)
-    accelerator = make_accelerator(config, folder)
+    accelerator = make_accelerator(config, folder, start)
     progress = progress and accelerator.is_main_process
     prepared = prepare(config)
     plan = prepared.plan()

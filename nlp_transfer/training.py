@@ -154,7 +154,7 @@ class Trainer:
             except Unfinished:
                 if self.checkpoints and self.checkpoints.start:  # still to be taken up: it stays what to go on from
                     save = _nothing
-            self._heed(save, history, stepper)
+            self._heed(save, history, stepper, done=history.phase == len(self.plan.phases))
         load_state(model, history.state)
         return history
 
@@ -329,11 +329,14 @@ class Trainer:
             self.checkpoints.save(history.steps, values, tensors)
         self.accelerator.wait_for_everyone()
 
-    def _heed(self, save: Callable[[], None], history: History, stepper: Stepper) -> None:
-        """Save and stop where a signal came since the last step."""
-        _, wish = stepper.agree(torch.zeros(()), next(iter(self.signals), 0))
+    def _heed(self, save: Callable[[], None], history: History, stepper: Stepper, *, done: bool = False) -> None:
+        """Save and stop where a signal came since the last step; only save where a long training is done."""
+        speaks, checkpoints = self.accelerator.is_main_process, self.checkpoints
+        keep = done and speaks and checkpoints is not None and checkpoints.worth()
+        _, wish = stepper.agree(torch.zeros(()), next(iter(self.signals), int(keep)))
         if wish:
             save()
+        if wish > 1:
             raise stop(wish, history.steps)
 
     def _wish(self, step: int) -> int:

@@ -55,11 +55,20 @@ def _line(node: yaml.Node) -> str:
     return f"line {node.start_mark.line + 1}"
 
 
+class _Dumper(yaml.SafeDumper):
+    """SafeDumper that quotes a text which the loader would read as a number."""
+
+
 _Loader.add_constructor(None, _refuse_tag)  # None: every tag that SafeLoader does not know
 # YAML 1.1 wants a dot and a signed exponent in floats; people write 3e-4.
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"^[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), list("-+0123456789")
-)
+FLOAT = re.compile(r"^[-+]?\d+(\.\d*)?[eE][-+]?\d+$")
+for _kind in (_Loader, _Dumper):
+    _kind.add_implicit_resolver("tag:yaml.org,2002:float", FLOAT, list("-+0123456789"))
+
+
+def dump_yaml(values: Any) -> str:
+    """Write what `parse_yaml` reads back to the same values."""
+    return yaml.dump(values, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
 
 
 def parse_yaml(text: str) -> Any:

@@ -15,8 +15,9 @@ from survival import STRATEGIES, command, config, forked, outcome, run, send, wa
 from tiny import save_csv
 
 import nlp_transfer
-from nlp_transfer import features
+from nlp_transfer import features, fitting, resuming, running
 from nlp_transfer.errors import ConfigError, DataError, StoppedError
+from nlp_transfer.stepping import Stepper
 from nlp_transfer.training import Trainer
 
 # Promise 1
@@ -296,3 +297,36 @@ def test_a_comparison_of_runs_on_other_rows_is_refused(place, tmp_path, during, 
     (tmp_path / "data.csv").write_text("\n".join([lines[0], *reversed(lines[1:])]) + "\n")
     with pytest.raises(DataError, match=r"two: its train rows are not those of .*one: the data changed"):
         nlp_transfer.compare(configs, resume=parts, progress=False)
+
+
+@pytest.mark.parametrize("worth", [0.0, 60.0])
+def test_a_long_training_is_saved_before_what_follows_it(place, tmp_path, monkeypatch, worth):
+    monkeypatch.setattr(resuming, "WORTH", worth)
+    predict = running.predict_split
+
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    wanted = config(place)
+    run(wanted, tmp_path / "whole")
+    monkeypatch.setattr(running, "predict_split", full)
+    with pytest.raises(OSError, match="No space"):
+        run(wanted, tmp_path / "parts")
+    monkeypatch.setattr(running, "predict_split", predict)
+    assert (tmp_path / "parts" / "checkpoints").is_dir() == (worth == 0)
+    steps = []
+    gradients = Stepper.gradients
+    monkeypatch.setattr(Stepper, "gradients", lambda *given: steps.append(1) or gradients(*given))
+    run(wanted, tmp_path / "parts", resume="auto")
+    assert bool(steps) == (worth > 0)
+    assert outcome(tmp_path / "parts") == outcome(tmp_path / "whole")
+
+
+def test_a_run_goes_on_in_the_number_format_that_it_chose(place, tmp_path, during, monkeypatch):
+    monkeypatch.setattr(fitting, "choose_precision", lambda wanted: "bf16" if wanted == "auto" else wanted)
+    during(3, send(signal.SIGTERM))
+    with pytest.raises(StoppedError):
+        run(config(place, precision="auto"), tmp_path / "run")
+    during(-1, None)
+    monkeypatch.setattr(fitting, "choose_precision", lambda wanted: "fp32" if wanted == "auto" else wanted)
+    assert run(config(place, precision="auto"), tmp_path / "run", resume="auto").metrics["precision"] == "bf16"

@@ -207,3 +207,14 @@ def test_the_sample_in_the_documentation_keeps_the_rules_and_shows_a_control():
     sample = (ROOT / "docs" / "sample_card.md").read_text(encoding="utf-8")
     assert hub_server.card_errors(sample) == []
     assert any(row[0] == "minilm from scratch, full" for row in tables(sample)[0])
+
+
+def test_scores_on_a_file_are_not_credited_to_the_hub_set_that_trained(run, metrics, tmp_path):
+    copy = shutil.copytree(run, tmp_path / "run")
+    values = yaml.safe_load((copy / "config.yaml").read_text())
+    values["data"] |= {"train": "bundled:rotten-tomatoes", "test": "mine.csv"}
+    (copy / "config.yaml").write_text(yaml.safe_dump(values))
+    for cut, kind in ((False, "custom"), (True, "cornell-movie-review-data/rotten_tomatoes")):
+        metrics["data"]["splits"]["test"] |= {"cut": cut}
+        write_card(copy, metrics)
+        assert ModelCard.load(copy / "README.md").data.eval_results[0].dataset_type == kind

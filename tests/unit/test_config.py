@@ -410,3 +410,10 @@ def test_command_line_answers_a_wrong_configuration_in_a_moment_and_without_heav
     assert done.stderr == f"error: {path}: trainning: unknown key. Known: data, output, source, strategy, task, " + (
         "training. Did you mean 'training'?\n"
     )
+
+
+@pytest.mark.parametrize("name", ["1e5", "3e-4", "-2E+7", "1.5e3", "yes", "0x1f", "1:30", "null", "2020-01-01", "# x"])
+def test_a_text_that_looks_like_something_else_is_read_back_as_a_text(name, tmp_path):
+    config = load_config({"task": {"name": "sentiment"}, "data": {"train": "a.csv", "columns": {"text": name}}})
+    (tmp_path / "config.yaml").write_text(render(config))
+    assert load_config(tmp_path / "config.yaml") == config
