@@ -10,7 +10,7 @@ from nlp_transfer.readers import OTHER_DELIMITER, SUFFIXES, format_of, looks_und
 from nlp_transfer.rows import RowStream
 
 ABSENT = object()  # what `cell_at` finds where there is no such column; a cell may be None
-MAPPED = "Map it with data.columns, or --column of predict and evaluate."
+MAPPED = "Map it with data.columns, or --column of a command."
 DEEPEST = 4  # levels of nested objects that a message lists
 
 

@@ -285,7 +285,9 @@ def import_(
 
 @vectors.command("train")
 def train(
-    corpus: Annotated[Path, typer.Argument(help="Text (one document a line), CSV or JSONL, also .gz.")],
+    corpus: Annotated[
+        Path, typer.Argument(help="Text, one document a line; or a table: CSV, JSONL, Parquet and so on.")
+    ],
     out: Annotated[Path, typer.Argument(help="Folder to write.")],
     dim: Annotated[int, typer.Option(min=1)] = 100,
     window: Annotated[int, typer.Option(min=1)] = 5,
@@ -294,7 +296,7 @@ def train(
     cbow: Annotated[bool, typer.Option("--cbow", help="CBOW instead of skip-gram.")] = False,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     workers: Annotated[int, typer.Option(min=1, help="More than one is faster but not reproducible.")] = 1,
-    column: Annotated[str, typer.Option(help="Column of the texts in CSV or JSONL.")] = "text",
+    column: Annotated[str, typer.Option(help="Column of the texts in a table.")] = "text",
     force: Replace = False,
 ) -> None:
     """Train Word2Vec vectors on your own text."""

@@ -1,14 +1,13 @@
 """Word2Vec training on one's own texts."""
 
 import gzip
-import json
 
 import numpy as np
 import pytest
 
 from nlp_transfer.errors import DataError, SourceError
-from nlp_transfer.sources.vectors import open_vectors
-from nlp_transfer.sources.word2vec import documents, train_vectors
+from nlp_transfer.sources.vectors import open_vectors, tokenize_words
+from nlp_transfer.sources.word2vec import train_vectors
 
 TEXTS = ["The good film, truly good!", "a bad film; a bad, bad day", 'she said "good day"\r'] * 10
 QUICK = {"dim": 8, "min_count": 2, "epochs": 2}
@@ -51,35 +50,28 @@ def test_another_seed_gives_other_vectors(corpus, tmp_path):
     assert not np.array_equal(first.vectors, second.vectors)
 
 
-def write_table(path, texts):
-    import csv
-
-    match path.name.split(".")[1]:
-        case "csv":
-            import io
-
-            buffer = io.StringIO(newline="")
-            writer = csv.writer(buffer)
-            writer.writerows([["label", "text"], *([1, text] for text in texts)])
-            content = buffer.getvalue()
-        case "jsonl":
-            content = "".join(json.dumps({"text": text}) + "\n" for text in texts)
-        case "tsv":
-            content = "text\tlabel\n" + "".join(f"{text}\t1\n" for text in texts)
-    path.write_bytes(gzip.compress(content.encode()) if path.suffix == ".gz" else content.encode())
-
-
-@pytest.mark.parametrize("name", ["c.csv", "c.jsonl", "c.tsv", "c.csv.gz", "c.jsonl.gz"])
-def test_texts_are_read_from_the_column_of_a_table(tmp_path, name):
-    texts = ["NA", "null", "a good film"] if "tsv" in name else ['two\nlines "quoted"', "NA", "null"]
-    write_table(tmp_path / name, texts)
-    assert list(documents(tmp_path / name)) == texts
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("c.csv", b'label,text\n1,"two\nlines ""quoted"""\n0,NA\n'),
+        ("C.CSV", b'label,text\n1,"two\nlines ""quoted"""\n0,NA\n'),
+        ("c.csv.gz", gzip.compress(b'label,text\n1,"two\nlines ""quoted"""\n0,NA\n')),
+        ("c.tsv", b'text\tlabel\ntwo lines \tpos\n"""quoted"""\tneg\nNA\tpos\n'),
+        ("c.jsonl", b'{"text": "two\\nlines"}\n{"text": ["\\"quoted\\"", "NA"]}\n'),
+        ("c.json", b'[{"text": "two\\nlines", "label": "pos"},\n {"text": "\\"quoted\\" NA"}]'),
+        ("c.txt", b'two lines\n"quoted"\nNA\n'),
+    ],
+)
+def test_words_come_from_the_texts_of_a_table_only(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    table = train_vectors(tmp_path / name, tmp_path / "out", dim=2, epochs=1, min_count=1)
+    assert set(table.words) == set(tokenize_words('two\nlines "quoted" NA'))
 
 
-def test_a_line_is_a_document_only_up_to_the_line_feed(tmp_path):
-    path = tmp_path / "c.txt"
-    path.write_bytes("one\x85still one\u2028and on\ntwo".encode())
-    assert len(list(documents(path))) == 2
+def test_words_come_from_the_column_that_is_named(tmp_path):
+    (tmp_path / "c.jsonl").write_text('{"translation": {"de": "Katze", "en": "cat"}}\n' * 5)
+    table = train_vectors(tmp_path / "c.jsonl", tmp_path / "out", dim=2, epochs=1, column="translation.de")
+    assert table.words == ["katze"]
 
 
 def test_documents_beyond_what_gensim_takes_are_cut_not_dropped(tmp_path):
@@ -90,21 +82,21 @@ def test_documents_beyond_what_gensim_takes_are_cut_not_dropped(tmp_path):
 
 BAD = {
     "c.csv": [
-        (b"label,texts\n1,a\n", r"c\.csv:1: no column 'text'.*Did you mean 'texts'"),
-        (b"label,text\n1,a\n1,b,c\n", r"c\.csv:3: expected 2 fields, received 3"),
+        (b"label,texts\n1,a\n", r"c\.csv:2: no column 'text'.*Did you mean 'texts'"),
+        (b"label,text\n1,a\n1,b,c\n", r"c\.csv:3: the row has 3 of the header's 2 fields"),
         (b'label,text\n1,"open\n', r"c\.csv:2: "),
-        (b"", r"c\.csv:1: no column"),
-        (b"label,text\n1,caf\xe9\n", r"c\.csv:2: not UTF-8"),
+        (b"", r"c\.csv:1: .*nothing"),
+        (b"label,text\n1,caf\xe9\n", r"c\.csv:2: .* not UTF-8"),
     ],
     "c.jsonl": [
-        (b'{"text": "a"}\n{"text": \n', r"c\.jsonl:2: not JSON"),
-        (b'{"txt": "a"}\n', r"c\.jsonl:1: no text in 'text'.*Did you mean 'txt'"),
-        (b'{"text": null}\n', r"c\.jsonl:1: no text"),
-        (b"[1]\n", r"c\.jsonl:1: .*JSON object"),
+        (b'{"text": "a"}\n{"text": \n', r"c\.jsonl:2: broken JSON"),
+        (b'{"txt": "a"}\n', r"c\.jsonl:1: no column 'text'.*Did you mean 'txt'"),
+        (b'{"text": null}\n', r"c\.jsonl:1: 'text' is null"),
+        (b"[1]\n", r"c\.jsonl:1: expected an object"),
         (b'{"text": "\\ud800"}\n', r"c\.jsonl:1: .*surrogate"),
     ],
-    "c.txt": [(b"fine\ncaf\xe9\n", r"c\.txt:2: not UTF-8"), (b"", "no word appears 5 times")],
-    "c.txt.gz": [(gzip.compress(b"a b c " * 100)[:-12], "gzip"), (b"no gzip", "gzip")],
+    "c.txt": [(b"fine\ncaf\xe9\n", r"c\.txt:2: .* not UTF-8"), (b"", "no word appears 5 times")],
+    "c.txt.gz": [(gzip.compress(b"a b c " * 100)[:-12], "cannot be read after line 0"), (b"no gzip", "gzip")],
 }
 
 
