@@ -117,7 +117,7 @@ class DataConfig(Section):
 
     train: Place = Field(description="File, folder, Hub id, `bundled:NAME`, or a text file for each column.")
     validation: Place | None = Field(None, description="The same; unset: cut from `train` if it holds no such split.")
-    test: Place | None = Field(None, description="The same; unset: cut from `train` if it holds no such split.")
+    test: Place | None = Field(None, description="The same; unset: cut from `train` if it holds none that has labels (or targets).")
     columns: dict[str, str] = Field(default_factory=dict, description="Role in the task -> column in the file.")
     validation_share: Share = Field(0.1, gt=0.0, description="Share of train cut off when `validation` is missing.")
     test_share: Share = Field(0.1, gt=0.0, description="Share of train cut off when `test` is missing.")

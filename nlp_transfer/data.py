@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from nlp_transfer.cells import stream_texts
 from nlp_transfer.config import DataConfig
-from nlp_transfer.errors import ConfigError, DataError
+from nlp_transfer.errors import ConfigError, DataError, UnusableError
 from nlp_transfer.examples import OnMissing, Roles, columns_of, label_role, read_part
 from nlp_transfer.inspection import DataReport, Example, Part, inspect
 from nlp_transfer.labels import find_labels, map_labels
@@ -43,17 +43,23 @@ class Splits:
 def load_splits(data: DataConfig, roles: Roles) -> Splits:
     """Read train, validation and test; cut from train what is missing.
 
+    A test or validation split that came with train and has no labels (or targets), as in a competition, is missing.
+
     Raises:
         ConfigError: columns that name no role, or two roles on one column.
         DataError: anything that cannot be read or used, with file and line.
     """
     columns = columns_of(data.columns, roles)
     streams = open_places(data.train, data.validation, data.test, data.revision)
-    groups = {"train": data.group}  # only train is cut
-    parts = {
-        split: read_part(stream, columns, roles, data.on_missing, group=groups.get(split))
-        for split, stream in streams.items()
-    }
+    parts: dict[str, Part] = {}
+    for split, stream in streams.items():
+        group = data.group if split == "train" else None  # only train is cut
+        try:
+            parts[split] = read_part(stream, columns, roles, data.on_missing, group=group)
+        except UnusableError as error:
+            if split == "train" or getattr(data, split) is not None:
+                raise
+            parts["train"].warnings.append(f"{split} is cut from train, since nothing can be measured there: {error}")
     labels: tuple[str, ...] = ()
     if label_role(roles):
         labels = _name_labels(parts, streams)
@@ -107,7 +113,7 @@ def _name_labels(parts: dict[str, Part], streams: Mapping[str, RowStream]) -> tu
     train = parts["train"]
     mapping, labels, warnings = find_labels([str(one.label) for one in train.examples], train.place)
     named = [replace(one, label=mapping[str(one.label)]) for one in train.examples]
-    parts["train"] = replace(train, examples=named, warnings=warnings)
+    parts["train"] = replace(train, examples=named, warnings=[*train.warnings, *warnings])
     for split in parts.keys() - {"train"}:
         parts[split] = _with_known_labels(parts[split], labels, streams[split])
     return labels

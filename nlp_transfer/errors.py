@@ -25,6 +25,10 @@ class DataError(TransferError):
     exit_code = 3
 
 
+class UnusableError(DataError):
+    """Rows of which none has all that the task reads."""
+
+
 class SourceError(TransferError):
     """A checkpoint or vector file that cannot be loaded."""
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from nlp_transfer.cells import ABSENT, MAPPED, cell_at, cell_text, cell_texts, column_names, missing_column
-from nlp_transfer.errors import ConfigError, DataError, suggest
+from nlp_transfer.errors import ConfigError, DataError, UnusableError, suggest
 from nlp_transfer.inspection import Example, Part, dropped_rows
 from nlp_transfer.labels import clean
 from nlp_transfer.rows import RowStream
@@ -50,8 +50,8 @@ def read_part(
         group: Column to keep as the group of each example.
 
     Raises:
-        DataError: a fault in the place, a column that no row has, or rows that lack something, where they are refused
-            or nothing else is there.
+        UnusableError: a column that no row has, or no row that has everything.
+        DataError: a fault in the place, or rows that lack something, where they are refused.
     """
     examples = []
     missing: dict[str, list[int]] = {}
@@ -79,7 +79,8 @@ def read_part(
         if on_missing == "error" or not examples:
             count = f"{len(numbers)} of {len(examples) + sum(map(len, missing.values()))} rows"
             way = "fill them in, or set data.on_missing: drop" if examples else "no row has all; check data.columns"
-            raise DataError(f"{stream.at(numbers)}: {reason} ({count}); {way}")
+            error = DataError if examples else UnusableError
+            raise error(f"{stream.at(numbers)}: {reason} ({count}); {way}")
     return Part(examples, stream.name, dropped_rows(missing))
 
 

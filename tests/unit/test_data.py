@@ -88,6 +88,30 @@ def test_a_folder_gives_all_its_splits(tmp_path):
     assert (len(splits.train), len(splits.validation), len(splits.test)) == (40, 8, 12)
 
 
+@pytest.mark.parametrize("labels", [{}, {"label": None}, {"label": ""}])
+def test_a_test_split_without_labels_that_came_with_train_is_cut_from_train(tmp_path, labels):
+    reviews(tmp_path / "train.jsonl", 40)
+    (tmp_path / "test.jsonl").write_text(json.dumps({"text": "unseen", **labels}) + "\n")
+    splits = load(str(tmp_path))
+    assert len(splits.test) == 4
+    assert splits.report.splits["test"].origin == "cut from train: 10 %, stratified, seed 0"
+    assert any("test is cut from train" in warning and "test.jsonl" in warning for warning in splits.report.warnings)
+
+
+def test_a_test_split_without_labels_that_was_named_is_refused(tmp_path):
+    train = reviews(tmp_path / "train.jsonl", 40)
+    (tmp_path / "test.jsonl").write_text('{"text": "unseen"}\n')
+    with pytest.raises(DataError, match=r"test\.jsonl: no column 'label'"):
+        load(train, test=str(tmp_path / "test.jsonl"))
+
+
+def test_a_fault_in_a_test_split_that_came_with_train_is_refused(tmp_path):
+    reviews(tmp_path / "train.jsonl", 40)
+    (tmp_path / "test.jsonl").write_text('{"text": "unseen", "label": \n')
+    with pytest.raises(DataError, match=r"test\.jsonl:1: broken JSON"):
+        load(str(tmp_path))
+
+
 def test_a_small_class_is_in_every_cut_split(tmp_path):
     path = table(tmp_path / "a.jsonl", [(f"film {i}", "rare" if i < 3 else "common") for i in range(60)])
     assert [part.labels["rare"] for part in load(path).report.splits.values()] == [1, 1, 1]
