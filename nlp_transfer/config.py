@@ -116,8 +116,8 @@ class DataConfig(Section):
     """Where the examples are; a missing split is cut from `train`."""
 
     train: Place = Field(description="File, folder, Hub id, `bundled:NAME`, or a text file for each column.")
-    validation: Place | None = Field(None, description="The same; unset: cut from `train`, unless it has a labelled one.")
-    test: Place | None = Field(None, description="The same; unset: cut from `train`, unless it has a labelled one.")
+    validation: Place | None = Field(None, description="The same; unset: cut from `train`, if it has none with labels.")
+    test: Place | None = Field(None, description="The same; unset: cut from `train`, if it has none with labels.")
     columns: dict[str, str] = Field(default_factory=dict, description="Role in the task -> column in the file.")
     validation_share: Share = Field(0.1, gt=0.0, description="Share of train cut off when `validation` is missing.")
     test_share: Share = Field(0.1, gt=0.0, description="Share of train cut off when `test` is missing.")
