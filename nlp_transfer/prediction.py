@@ -17,7 +17,7 @@ from nlp_transfer.config import RunConfig, load_config
 from nlp_transfer.data import read_rows
 from nlp_transfer.errors import CheckpointError, DataError, SourceError
 from nlp_transfer.evaluation import infer
-from nlp_transfer.layout import ADAPTER, FINISHED, NEEDED, TARGET
+from nlp_transfer.layout import ADAPTER, FINISHED, TARGET, lacking
 from nlp_transfer.network import find_run
 from nlp_transfer.pairs import open_target
 from nlp_transfer.resuming import CHECKPOINTS
@@ -215,7 +215,7 @@ def _loaded(folder: Path, load: Callable[[], T]) -> T:
 
 
 def _open(folder: Path, auto: Any) -> tuple[PreTrainedModel, Tokenizers]:
-    _refuse_missing(folder, ("config.json",), *NEEDED)  # before transformers makes some of them up
+    _refuse_missing(folder, "config.json", lacking(folder))  # before transformers makes some of them up
     safe = {"trust_remote_code": False, "local_files_only": True}
     config = AutoConfig.from_pretrained(folder, **safe)
     refuse_misshapen(weight_files(str(folder)), auto.from_config, config, str(folder), head=True)
@@ -224,16 +224,17 @@ def _open(folder: Path, auto: Any) -> tuple[PreTrainedModel, Tokenizers]:
         raise ValueError(f"weights are missing: {sorted(report['missing_keys'])[:3]}")
     refuse_nonfinite(model, str(folder))
     if model.config.is_encoder_decoder:  # without these it would write, but not what it learned
-        composed = model.config.model_type == "encoder-decoder"
-        _refuse_missing(folder, ("generation_config.json",), *([(TARGET,)] if composed else []))
+        _refuse_missing(folder, "generation_config.json")
+        if model.config.model_type == "encoder-decoder":
+            lost = lacking(folder / TARGET)
+            _refuse_missing(folder, f"{TARGET}/{lost}" if lost else None)
     return model, Tokenizers(AutoTokenizer.from_pretrained(folder, **safe), open_target(folder))
 
 
-def _refuse_missing(folder: Path, *needed: Sequence[str]) -> None:
-    """Make sure that of each group of names one is there."""
-    for names in needed:
-        if not any(True for name in names for _ in folder.glob(name)):
-            raise ValueError(f"{names[0]} is missing")
+def _refuse_missing(folder: Path, *names: str | None) -> None:
+    for name in names:
+        if name is not None and not (folder / name).is_file():
+            raise ValueError(f"{name} is missing")
 
 
 def evaluate(folder: str | Path, data: str | Mapping[str, str], columns: Mapping[str, str] | None = None) -> Scores:

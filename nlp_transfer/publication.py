@@ -22,17 +22,17 @@ from nlp_transfer.layout import (
     INDEX,
     MODEL,
     MODELLING,
-    NEEDED,
     PLOT,
     RUN,
     TARGET,
     TOKENIZER,
+    VOCABULARY,
+    lacking,
 )
 from nlp_transfer.report import plot, row_of, simple
 from nlp_transfer.saving import write_json
 from nlp_transfer.sources import BUNDLED
 
-VOCABULARIES = ("tokenizer.json", "vocab.json", "vocab.txt", "merges.txt")  # words of the data, not of this machine
 TEXTS = (".json", ".yaml", ".md", ".py", ".txt")
 PLACE = re.compile(  # in a text: a URL of a file, a share, a drive, a home, an absolute path
     r"""file:/\S+|\\\\[\w.-]+\\\S+|(?<!\w)[A-Za-z]:\\\S+|(?<![\w./<])(?:~[\w.-]*/[^\s/]+|(?:/[^\s/'",;:|`]+){2,})"""
@@ -144,7 +144,7 @@ def _require_whole(run: Path, tree: Path, *, adapter_only: bool) -> None:
     code = {f"{module}.py" for module in re.findall(r"(\w+)\.\w", str(named))}
     folders = [tree, *([tree / TARGET] if (tree / TARGET).is_dir() else [])]
     missing = sorted(name for name in weights | code if not (tree / name).is_file())
-    missing += [any_of[0] for one in folders for any_of in NEEDED if not any(list(one.glob(name)) for name in any_of)]
+    missing += [name for one in folders if (name := lacking(one))]
     if missing:
         raise PublishError(f"{run}: not a finished run: it lacks {', '.join(missing)}; train it again")
 
@@ -261,5 +261,5 @@ def _inspect(path: Path, name: str) -> None:
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         if TOKEN.search(line):
             raise PublishError(f"{name}:{number}: holds a Hugging Face token; take it out, and revoke it")
-        if path.name not in VOCABULARIES and (found := folders.search(line)):
+        if path.name not in VOCABULARY and (found := folders.search(line)):  # those words are of the data
             raise PublishError(f"{name}:{number}: shows a folder of this machine, {found[0]}; take it out")

@@ -8,10 +8,12 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from tiny import LABELS, Training, checkpoint, save_csv, vectors
+from transformers.models.auto import modeling_auto, tokenization_auto
 
 import nlp_transfer
 from nlp_transfer.errors import CheckpointError, ConfigError, TrainingError
 from nlp_transfer.folders import make_folder
+from nlp_transfer.layout import BYTEWISE, TOKENIZER, VOCABULARY
 from nlp_transfer.models.classification import build_classifier
 from nlp_transfer.prediction import load_model
 from nlp_transfer.probes import alike
@@ -161,6 +163,18 @@ def test_the_modelling_files_beside_a_model_are_those_of_this_package(finished):
     for file in ("pooled.py", "static.py"):
         with open(os.path.join(modeling.__path__[0], file)) as ours:  # noqa: PTH118, PTH123 - a namespace's path
             assert (finished / "model" / file).read_text() == ours.read()
+
+
+@pytest.mark.parametrize("auto", ["MODEL_MAPPING", "MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING"])
+def test_what_tokenizers_keep_is_on_the_list_of_what_is_published_and_looked_for(auto):
+    kinds = getattr(modeling_auto, f"{auto}_NAMES").keys() & tokenization_auto.TOKENIZER_MAPPING_NAMES.keys()
+    names = {tokenization_auto.TOKENIZER_MAPPING_NAMES[kind] for kind in kinds} - {None}
+    classes = [kind for name in names if (kind := tokenization_auto.tokenizer_class_from_name(name))]
+    assert len(classes) > 5
+    for kind in classes:
+        kept = set(kind.vocab_files_names.values())
+        assert kept <= set(TOKENIZER), kind
+        assert kept & {*VOCABULARY} or kind.__name__ in {*BYTEWISE, "DiaTokenizer"}, kind
 
 
 def test_a_native_model_needs_no_modelling_files(tmp_path):
