@@ -5,7 +5,6 @@ sha256 of both. All of it is flushed to the disk before the folder gets its name
 """
 
 import errno
-import hashlib
 import json
 import logging
 import os
@@ -20,6 +19,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from nlp_transfer.disk import flush, sha256
 from nlp_transfer.errors import CheckpointError, TrainingError
 
 log = logging.getLogger(__name__)
@@ -82,21 +82,6 @@ def _write(folder: Path, values: Mapping[str, Any], tensors: Mapping[str, Tensor
     (folder / MANIFEST).write_text(json.dumps({"format": FORMAT, "sha256": files}), encoding="utf-8")
     for path in (*folder.iterdir(), folder):
         flush(path)
-
-
-def flush(path: Path) -> None:
-    """Have the system write a file, or a folder's names, to the disk before this returns."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def sha256(path: Path) -> str:
-    """The sha256 of a file, in hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _refusal(folder: Path, needed: int, error: Exception) -> str:

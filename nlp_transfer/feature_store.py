@@ -6,16 +6,21 @@ import logging
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from nlp_transfer.disk import flush
 from nlp_transfer.sharing import pool
+from nlp_transfer.sources.vector_stream import map_array
 
 log = logging.getLogger(__name__)
 FORMAT = 1  # of the files; part of what names a folder
+TEMPORARY = ".tmp-"
+DAY = 24 * 60 * 60  # seconds
 
 
 class Unfinished(Exception):  # noqa: N818 - a signal, not an error
@@ -69,16 +74,16 @@ class Store:
         for shard in sorted(self.folder.glob("shard-*")):
             try:
                 known |= self._read_shard(shard)
-            except (OSError, ValueError, EOFError) as error:
+            except (FileNotFoundError, ValueError) as error:
                 log.warning("%s is damaged and left out: %s", shard, error)
                 shutil.rmtree(shard, ignore_errors=True)  # a shard is named after its units: the next needs its place
+            except OSError as error:
+                log.warning("%s cannot be read and is left out: %s", shard, error)
         return known
 
     @staticmethod
     def _read_shard(shard: Path) -> dict[bytes, np.ndarray]:
-        digests = np.load(shard / "digests.npy", allow_pickle=False)
-        offsets = np.load(shard / "offsets.npy", allow_pickle=False)
-        mapped = np.load(shard / "values.npy", mmap_mode="r", allow_pickle=False)
+        digests, offsets, mapped = (map_array(shard / f"{name}.npy") for name in ("digests", "offsets", "values"))
         values = mapped.view(np.ndarray)  # still mapped; each row of a `memmap` would cost 20 us
         if len(digests) != len(offsets) - 1 or offsets[-1] != len(values):
             raise ValueError("its files do not belong together")
@@ -95,12 +100,17 @@ class Store:
         shard = self.folder / f"shard-{hashlib.sha256(b''.join(keys)).hexdigest()[:16]}"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=self.folder, prefix=".tmp-") as name:
+            for left in self.folder.glob(f"{TEMPORARY}*"):
+                if time.time() - left.stat().st_mtime > DAY:  # of a process that was killed
+                    shutil.rmtree(left, ignore_errors=True)
+            with tempfile.TemporaryDirectory(dir=self.folder, prefix=TEMPORARY) as name:
                 fresh = Path(name) / "shard"
                 fresh.mkdir()
                 np.save(fresh / "digests.npy", np.frombuffer(b"".join(keys), dtype=np.uint8).reshape(len(keys), -1))
                 np.save(fresh / "offsets.npy", offsets)
                 np.save(fresh / "values.npy", values)
+                for path in (*fresh.iterdir(), fresh):
+                    flush(path)  # else a crash may leave files of zeros
                 fresh.rename(shard)
         except OSError as error:  # a full or read-only cache costs time, not the run
             if not shard.is_dir():  # else another process was first

@@ -9,8 +9,8 @@ from typing import Any
 
 from accelerate import PartialState
 
-from nlp_transfer.checkpointing import flush
 from nlp_transfer.config import RunConfig
+from nlp_transfer.disk import flush
 from nlp_transfer.errors import DataError
 from nlp_transfer.layout import FINISHED, HITS, PROBES
 from nlp_transfer.publication import write_card

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from transformers import PretrainedConfig, PreTrainedModel
 
-from nlp_transfer.checkpointing import flush, sha256
+from nlp_transfer.disk import flush, sha256
 from nlp_transfer.errors import TrainingError
 from nlp_transfer.layout import MODELLING, TARGET
 from nlp_transfer.modeling.pooled import PooledConfig

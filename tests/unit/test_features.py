@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import os
 
 import numpy as np
 import pytest
@@ -123,7 +124,7 @@ def test_the_key_changes_with_weights_layers_and_boundary_and_with_nothing_else(
 
 
 @pytest.mark.parametrize("name", ["values.npy", "offsets.npy", "digests.npy"])
-@pytest.mark.parametrize("damage", ["truncated", "empty", "missing", "garbage"])
+@pytest.mark.parametrize("damage", ["truncated", "empty", "missing", "garbage", "open header"])
 def test_a_damaged_shard_is_left_out_with_a_warning_and_written_again(source, units, tmp_path, caplog, name, damage):
     model = pooled(source)
     expected = filled(tmp_path, model, units, POOLED)
@@ -139,6 +140,8 @@ def test_a_damaged_shard_is_left_out_with_a_warning_and_written_again(source, un
             (shard / name).unlink()
         case "garbage":
             (shard / name).write_bytes(content[:12] + b"\x00{[(" + content[16:])
+        case "open header":  # which Python's tokenizer reads to its end
+            (shard / name).write_bytes(content.replace(b")", b" ", 1))
     with caplog.at_level(logging.WARNING, "nlp_transfer"):
         again = filled(tmp_path, model, units, POOLED)
     assert "damaged" in caplog.text
@@ -146,6 +149,32 @@ def test_a_damaged_shard_is_left_out_with_a_warning_and_written_again(source, un
     seen = count_forwards(model)
     filled(tmp_path, model, units, POOLED)
     assert not seen
+
+
+def test_a_shard_that_cannot_be_read_just_now_is_left_out_and_kept(source, units, tmp_path, caplog, monkeypatch):
+    model = pooled(source)
+    filled(tmp_path, model, units, POOLED)
+
+    def busy(path):
+        raise OSError(24, "Too many open files", str(path))
+
+    with monkeypatch.context() as patched, caplog.at_level(logging.WARNING, "nlp_transfer"):
+        patched.setattr("nlp_transfer.feature_store.map_array", busy)
+        filled(tmp_path, model, units, POOLED)
+    assert "Too many open files" in caplog.text
+    seen = count_forwards(model)
+    filled(tmp_path, model, units, POOLED)
+    assert not seen
+
+
+def test_what_a_killed_write_left_goes_after_a_day(source, units, tmp_path):
+    old, new = tmp_path / ".tmp-old", tmp_path / ".tmp-new"
+    for folder in (old, new):
+        folder.mkdir()
+    os.utime(old, (0, 0))
+    filled(tmp_path, pooled(source), units, POOLED)
+    assert new.is_dir()
+    assert not old.exists()
 
 
 def test_a_cache_that_cannot_be_written_costs_time_and_not_the_run(source, units, tmp_path, caplog):

@@ -17,7 +17,7 @@ import nlp_transfer
 
 ROOT = Path(__file__).parents[2]
 LAYERS = [  # lowest first; a module may import its own layer and those below
-    "errors modeling layout licences sentences",
+    "errors modeling layout licences sentences disk",
     "hub_calls",
     "network task yamlfile",
     "explaining config writing",
