@@ -21,7 +21,12 @@ from nlp_transfer.strategies.blocks import count_positions, find_encoder
 from nlp_transfer.task import Task, Tokenizers, find_task
 
 IDLE = {"bag": ("width", "layers"), "cnn": ("layers",)}
-GRADIENT_ONLY = ("learning_rate", "weight_decay", "accumulation", "clip", "warmup", "schedule", "patience")
+ULMFIT = ("blocks_per_phase", "rate_decay")
+SOLVED = "not used, the head is solved; see strategy.solver"
+GRADIENT_ONLY = (
+    *("learning_rate", "weight_decay", "accumulation", "clip", "warmup", "head_warmup", "schedule"),
+    *("patience", "gradient_checkpointing"),
+)
 MANY = 0.1  # share of truncated texts or unknown tokens that is worth a warning
 
 
@@ -79,13 +84,23 @@ class Prepared:
 
     def idle(self, plan: Plan) -> list[str]:
         """What was set and has no effect on this run."""
-        source, training = self.config.source, self.config.training
-        shape = getattr(source, "contextualizer", "")
-        found = [f"source.{key}: not used by a {shape}" for key in source.changed(*IDLE.get(shape, ()))]
-        if all(phase.solver == "lbfgs" for phase in plan.phases):
-            keys = training.changed(*GRADIENT_ONLY)
-            found += [f"training.{key}: not used, the head is solved; see strategy.solver" for key in keys]
-        return found
+        shape = getattr(self.config.source, "contextualizer", "")
+        solved = all(phase.solver == "lbfgs" for phase in plan.phases)
+        probing = getattr(self.config.strategy, "schedule", "") == "lp_ft"
+        given = [name for name, split in self.splits.report.splits.items() if name != "train" and not split.cut]
+        unused = (
+            ("source", IDLE.get(shape, ()), f"not used by a {shape}"),
+            ("strategy", ULMFIT if probing else (), "not used by lp_ft"),
+            ("strategy", ("head_learning_rate",) if solved else (), SOLVED),
+            ("training", GRADIENT_ONLY if solved else (), SOLVED),
+            ("data", [f"{name}_share" for name in given], "not used, the split is given"),
+            ("data", ("group",) if len(given) == 2 else (), "not used, no split is cut"),
+        )
+        return [
+            f"{section}.{key}: {why}"
+            for section, keys, why in unused
+            for key in getattr(self.config, section).changed(*keys)
+        ]
 
 
 def prepare(config: RunConfig) -> Prepared:

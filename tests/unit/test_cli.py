@@ -368,6 +368,24 @@ def test_what_is_set_and_has_no_effect_is_said(command, place, tmp_path, caplog)
     assert "not used" not in command("check", place / "run.yaml", "strategy.solver=gradient", *settings[1:])[1]
 
 
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (["strategy={kind: gradual, schedule: lp_ft, rate_decay: 2.0}"], ["strategy.rate_decay"]),
+        (["strategy={kind: gradual, rate_decay: 2.0}"], []),
+        (
+            ["strategy.head_learning_rate=0.1", "training.head_warmup=0.5"],
+            ["strategy.head_learning_rate", "training.head_warmup"],
+        ),
+        (["data.validation={place}/data.csv", "data.validation_share=0.2"], ["data.validation_share"]),
+    ],
+)
+def test_settings_without_effect_are_named_whatever_their_section(command, place, settings, said):
+    settings = [setting.replace("{place}", str(place)) for setting in settings]
+    warnings = command("check", place / "run.yaml", *settings)[1].partition("== warnings\n")[2].splitlines()
+    assert [line.partition(":")[0] for line in warnings if "not used" in line] == said
+
+
 def test_two_controls_of_one_kind_both_stand_in_the_metrics(place, tmp_path):
     for name, rate in {"slow": 0.001, "fast": 0.1}.items():
         scratch = (place / "run.yaml").read_text().replace("{kind: vectors,", "{kind: vectors, scratch: true,")
