@@ -47,7 +47,8 @@ def classification_scores(predictions: Ids, references: Ids, labels: tuple[str, 
     """
     from sklearn.metrics import accuracy_score, matthews_corrcoef, precision_recall_fscore_support  # heavy
 
-    _check(predictions, references, len(labels))
+    check_paired(predictions, references)
+    _check_ids(predictions, references, len(labels))
     columns = precision_recall_fscore_support(references, predictions, labels=range(len(labels)), zero_division=0.0)
     per_class = {
         name: _class_scores(precision, recall, f1, int(support))
@@ -88,12 +89,10 @@ def check_paired(predictions: Sequence[Any], references: Sequence[Any]) -> None:
         raise DataError("Nothing to score: there are no references")
 
 
-def _check(predictions: Ids, references: Ids, classes: int | None = None) -> None:
-    check_paired(predictions, references)
-    if classes is not None:
-        for name, ids in (("prediction", predictions), ("reference", references)):
-            if wrong := [value for value in ids if not 0 <= value < classes]:
-                raise DataError(f"{name} {wrong[0]} is not the id of a label; there are {classes} labels, from 0")
+def _check_ids(predictions: Ids, references: Ids, classes: int) -> None:
+    for name, ids in (("prediction", predictions), ("reference", references)):
+        if wrong := [value for value in ids if not 0 <= value < classes]:
+            raise DataError(f"{name} {wrong[0]} is not the id of a label; there are {classes} labels, from 0")
 
 
 def classification_metric(labels: tuple[str, ...]) -> "evaluate.Metric":
@@ -142,7 +141,7 @@ def paired_bootstrap(
     Raises:
         DataError: no outcomes, or lists of unequal lengths.
     """
-    _check(correct_a, correct_b)  # type: ignore[arg-type]
+    check_paired(correct_a, correct_b)
     differences = np.asarray(correct_a, dtype=np.float64) - np.asarray(correct_b, dtype=np.float64)
     size = len(differences)
     generator = np.random.default_rng(seed)

@@ -87,11 +87,6 @@ class Checkpoint:
             )
         return self.name
 
-    @property
-    def licence(self) -> str | None:
-        """The licence of a bundled checkpoint; unknown otherwise."""
-        return BUNDLED[self.name].licence if self.name in BUNDLED else None
-
     @cached_property
     def config(self) -> PretrainedConfig:
         """The architecture.

@@ -37,11 +37,6 @@ class StaticVectors:
     texts: Iterable[str] = ()
     kind = "vectors"
 
-    @property
-    def licence(self) -> str | None:
-        """The licence of a bundled table; unknown otherwise."""
-        return BUNDLED[self.name].licence if self.name in BUNDLED else None
-
     @cached_property
     def table(self) -> VectorTable:
         """The rows that the vocabulary policy keeps.
