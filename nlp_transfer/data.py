@@ -147,6 +147,12 @@ def _cut_missing(parts: Mapping[str, Part], data: DataConfig) -> dict[str, Part]
         raise DataError(
             f"{train.place}: {what} in {len(rows)} rows are too few to cut {names} from; add some or give {given}"
         )
+    kept = {rows[i].label for i in dealt["train"]}
+    if len(kept) == 1 < len({row.label for row in rows}):
+        raise DataError(
+            f"{train.place}: what the cut leaves for train is all {kept.pop()!r}, since other labels stand in groups "
+            f"that went to {' and '.join(shares)}; add groups, try another data.split_seed, or give the splits"
+        )
     how = f"grouped by '{data.group}', " if data.group else "stratified, " if rows[0].label is not None else ""
     result = {"train": replace(train, examples=[rows[i] for i in dealt["train"]])}
     for split in ("validation", "test"):

@@ -51,6 +51,10 @@ class ExhaustedError(TrainingError):
     """There is no memory, however small the pieces."""
 
 
+class LostError(TrainingError):
+    """Another process of the training is gone; what was saved can be gone on with."""
+
+
 class StoppedError(TransferError):
     """A training that a signal ended between two steps."""
 

@@ -93,6 +93,10 @@ def _refuse_contents(folder: Path, left: Collection[str]) -> None:
         what = "a finished run"
     elif "config.yaml" in held:
         what, way_out = "an unfinished run", f"go on with --resume {folder}, or {way_out}"
+    elif "comparison.json" in held:
+        what = "a finished comparison"
+    elif any((folder / name / "config.yaml").is_file() for name in held):
+        what, way_out = "an unfinished comparison", f"go on with --resume {folder}, or {way_out}"
     elif CHECKPOINTS in held:
         what = "checkpoints of a run, but not its config.yaml"
         way_out = f"put that back to go on with --resume {folder}, or {way_out}"

@@ -1,5 +1,6 @@
 """Which number format the training computes in: decided by trying the device, never by its name."""
 
+import os
 import time
 from functools import cache
 from statistics import median
@@ -28,13 +29,15 @@ def choose_precision(wanted: str) -> str:
 
 
 def refuse_fp16(wanted: str) -> None:
-    """Refuse what Accelerate would silently run in single precision.
+    """Refuse what Accelerate would silently run in single precision, or whose gradients it would unscale twice.
 
     Raises:
-        ConfigError: fp16 on a CPU.
+        ConfigError: fp16 on a CPU, or sharded.
     """
     if wanted == "fp16" and not torch.accelerator.is_available():
         raise ConfigError("training.precision: fp16 is for GPUs, and there is none; take auto, bf16 or fp32")
+    if wanted == "fp16" and os.environ.get("ACCELERATE_USE_FSDP", "").lower() == "true":
+        raise ConfigError("training.precision: fp16 is not supported with FSDP; take auto, bf16 or fp32")
 
 
 def _gain() -> float:

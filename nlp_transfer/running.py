@@ -15,7 +15,7 @@ from accelerate.state import PartialState
 from accelerate.utils import broadcast_object_list
 
 from nlp_transfer.config import RunConfig, load_config, render
-from nlp_transfer.errors import ConfigError, ExhaustedError, StoppedError, TrainingError
+from nlp_transfer.errors import ConfigError, ExhaustedError, LostError, StoppedError, TrainingError
 from nlp_transfer.fitting import make_accelerator, open_checkpoints, train
 from nlp_transfer.folders import make_folder, resumable
 from nlp_transfer.layout import FINISHED
@@ -93,9 +93,7 @@ def run_in(folder: Path, config: RunConfig, named: Path | None = None, *, progre
         if out_of_memory(error):
             raise ExhaustedError(f"out of memory; try {WAYS_OUT}") from error
         if lost_process(error):
-            raise TrainingError(
-                f"another process has ended, or cannot be reached; go on with the same command and --resume {folder}"
-            ) from error
+            raise LostError("another process has ended, or cannot be reached") from error
         raise
 
 
@@ -116,12 +114,12 @@ def _values(config: RunConfig) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def advice(folder: Path) -> Iterator[None]:
-    """Tell who stops a command how to go on with it."""
+    """Say how to go on with a command that was stopped."""
     try:
         yield
-    except StoppedError as stopped:
-        way_out = f"{stopped}; go on with the same command and --resume {folder}"
-        raise StoppedError(way_out, stopped.number) from None
+    except (StoppedError, LostError) as ended:
+        ended.args = (f"{ended}; go on with the same command and --resume {folder}",)
+        raise
 
 
 @contextlib.contextmanager

@@ -112,6 +112,17 @@ def test_a_fault_in_a_test_split_that_came_with_train_is_refused(tmp_path):
         load(str(tmp_path))
 
 
+def test_a_cut_by_group_that_leaves_train_one_label_is_refused(tmp_path):
+    rows = [{"text": f"film {i}", "label": "good", "group": i} for i in range(9)]
+    rows += [{"text": f"play {i}", "label": "bad", "group": i} for i in range(3)]
+    path = tmp_path / "a.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    shares = {"group": "group", "validation_share": 0.3, "test_share": 0.3}
+    assert all(load(str(path), split_seed=0, **shares).report.splits["train"].labels.values())
+    with pytest.raises(DataError, match=r"a\.jsonl: what the cut leaves for train is all 'good', since"):
+        load(str(path), split_seed=1, **shares)
+
+
 def test_a_small_class_is_in_every_cut_split(tmp_path):
     path = table(tmp_path / "a.jsonl", [(f"film {i}", "rare" if i < 3 else "common") for i in range(60)])
     assert [part.labels["rare"] for part in load(path).report.splits.values()] == [1, 1, 1]

@@ -11,12 +11,13 @@ from tiny import LABELS, Training, checkpoint, save_csv, vectors
 from transformers.models.auto import modeling_auto, tokenization_auto
 
 import nlp_transfer
-from nlp_transfer.errors import CheckpointError, ConfigError, TrainingError
+from nlp_transfer.errors import CheckpointError, ConfigError, LostError, StoppedError, TrainingError
 from nlp_transfer.folders import make_folder
 from nlp_transfer.layout import BYTEWISE, TOKENIZER, VOCABULARY
 from nlp_transfer.models.classification import build_classifier
 from nlp_transfer.prediction import load_model
 from nlp_transfer.probes import alike
+from nlp_transfer.running import advice
 from nlp_transfer.saving import save_model, write_json
 from nlp_transfer.task import Tokenizers
 
@@ -239,6 +240,30 @@ def test_an_output_that_holds_something_is_not_written_to(tmp_path):
         make_folder(tmp_path, "x").__enter__()
     with pytest.raises(ConfigError, match=r"cannot be written"):
         make_folder(tmp_path / "notes.txt", "x").__enter__()
+
+
+@pytest.mark.parametrize(
+    ("left", "said"),
+    [
+        ("one/config.yaml", r"holds an unfinished comparison; go on with --resume .*out, or choose another"),
+        ("comparison.json", "holds a finished comparison; choose another"),
+    ],
+)
+def test_a_comparison_in_the_way_is_called_that(tmp_path, left, said):
+    path = tmp_path / "out" / left
+    path.parent.mkdir(parents=True)
+    path.touch()
+    with pytest.raises(ConfigError, match=said), make_folder(tmp_path / "out", "run"):
+        pass
+
+
+@pytest.mark.parametrize("error", [StoppedError("terminated after step 3", 15), LostError("another process has ended")])
+def test_what_ends_a_training_is_told_with_the_folder_to_go_on_in(tmp_path, error):
+    code, said = error.exit_code, str(error)
+    way_out = f"{said}; go on with the same command and --resume {tmp_path}$"
+    with pytest.raises(type(error), match=way_out) as told, advice(tmp_path):
+        raise error
+    assert told.value.exit_code == code
 
 
 def test_an_output_that_not_even_root_may_write_is_refused():

@@ -329,3 +329,12 @@ def test_a_scratch_model_of_the_same_seed_is_drawn_alike(tmp_path):
 def test_fp16_is_refused_where_it_would_be_single_precision_by_another_name():
     with pytest.raises(ConfigError, match=r"training\.precision: fp16 is for GPUs, and there is none"):
         refuse_fp16("fp16")
+
+
+def test_fp16_is_refused_where_the_model_is_sharded(monkeypatch):
+    monkeypatch.setattr("torch.accelerator.is_available", lambda: True)
+    refuse_fp16("fp16")
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    refuse_fp16("bf16")
+    with pytest.raises(ConfigError, match=r"training\.precision: fp16 is not supported with FSDP"):
+        refuse_fp16("fp16")
