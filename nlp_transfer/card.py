@@ -37,11 +37,11 @@ def _results(subject: Subject) -> list[EvalResult]:
     task, test = subject.task, subject.metrics["test"]
     split, data = subject.metrics["data"]["splits"]["test"], subject.config.data
     cut = split["cut"]  # by us: it is no split of the data set
-    tested = data.train if cut else data.test or data.train
+    on_hub = hub_dataset(data.train if cut else data.test or data.train)  # or only looks so: a place's last name
     return [
         EvalResult(
             task_type=task.pipeline_tag or subject.config.task.name,
-            dataset_type=hub_dataset(tested) or "custom",
+            dataset_type=on_hub if on_hub in subject.metrics["provenance"]["datasets"] else "custom",
             dataset_name=split["place"],
             dataset_split=None if cut else "test",
             dataset_args={"test": split["origin"]} if cut else None,
@@ -65,7 +65,7 @@ def check_card(text: str, metrics: Mapping[str, Any]) -> None:
     if data.license is None:
         wrong.append("license: not known for these weights; look it up and name it with --license, such as apache-2.0")
     elif data.license not in LICENCES:
-        wrong.append(f"license: the Hub does not know '{data.license}'. {_nearest(data.license)}")
+        wrong.append(f"license: the Hub does not know '{data.license}'. {suggest(data.license, LICENCES)}")
     for key in ("base_model", "datasets"):
         for name in data.get(key) or []:
             if not isinstance(name, str) or not HUB_ID.fullmatch(name):
@@ -82,7 +82,3 @@ def check_card(text: str, metrics: Mapping[str, Any]) -> None:
         wrong.append("model-index: no score at all")
     if wrong:
         raise PublishError("the model card breaks the Hub's rules:\n  " + "\n  ".join(wrong))
-
-
-def _nearest(licence: str) -> str:
-    return suggest(licence, LICENCES)

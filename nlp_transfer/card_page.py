@@ -22,7 +22,6 @@ class Subject:
         config: of the run, its local places reduced to names.
         metrics: the contents of metrics.json.
         environment: the contents of environment.json.
-        model: the contents of the model's config.json.
         name: of the model.
         repo: its id on the Hub; None: it is used from inside its run folder.
         licence: of the weights.
@@ -34,7 +33,6 @@ class Subject:
     config: RunConfig
     metrics: Mapping[str, Any]
     environment: Mapping[str, Any]
-    model: Mapping[str, Any]
     name: str
     repo: str | None
     licence: str | None
@@ -221,7 +219,9 @@ def _licence(subject: Subject) -> str:
     if subject.licence is None:
         return "Not known: it follows the pretrained weights, and theirs was not found."
     known = subject.licence == subject.metrics["provenance"]["licence"]
-    whose = "as the weights that it started from" if known else "as its publisher says"
+    scratch = subject.config.source.scratch
+    weights = "the weights whose architecture it has" if scratch else "the weights that it started from"
+    whose = f"as {weights}" if known else "as its publisher says"
     return f"`{subject.licence}`, {whose}. The data have licences of their own."
 
 

@@ -59,7 +59,8 @@ def load_splits(data: DataConfig, roles: Roles) -> Splits:
         except UnusableError as error:
             if split == "train" or getattr(data, split) is not None:
                 raise
-            parts["train"].warnings.append(f"{split} is cut from train, since nothing can be measured there: {error}")
+            why = str(error).replace(stream.name, f"the {split} split that came with it", 1)
+            parts["train"].warnings.append(f"{split} is cut from train, since nothing can be measured on {why}")
     labels: tuple[str, ...] = ()
     if label_role(roles):
         labels = _name_labels(parts, streams)

@@ -83,7 +83,11 @@ def publish(
             shutil.rmtree(target, ignore_errors=True)  # of an earlier dry run
         if target.exists() and (not target.is_dir() or any(target.iterdir())):
             raise PublishError(f"{target} holds something already; remove it or choose another with --output")
-        write_publication(run, target, repo_id, licence=licence, adapter_only=adapter_only)
+        try:
+            write_publication(run, target, repo_id, licence=licence, adapter_only=adapter_only)
+        except BaseException:
+            shutil.rmtree(target, ignore_errors=True)  # half a tree
+            raise
         return Publication(files_of(target), folder=target)
     if output is not None:
         raise PublishError("--output says where --dry-run writes; leave it out, or add --dry-run")
@@ -101,7 +105,7 @@ def publish(
 
 @contextlib.contextmanager
 def _workplace(run: Path) -> Iterator[Path]:
-    """A folder for the tree: in the run, for the system's temporary one is often small, unless that is read-only."""
+    """An empty folder for a while, in the run unless that is read-only: the system's temporary one is often small."""
     place = run / ".publish"
     shutil.rmtree(place, ignore_errors=True)  # of a publication that was killed
     try:
@@ -123,9 +127,9 @@ def _verify(run: Path, repo: str, commit: str) -> None:
     texts, said = read_probes(run)
     if not texts:
         raise PublishError(f"{repo} is published, but {run} keeps no probes to compare it with; --no-verify skips this")
-    with tempfile.TemporaryDirectory(prefix="nlp-transfer-verify-") as cache:
+    with _workplace(run) as cache:
         try:
-            again = load(download(repo, commit, Path(cache))).predict(texts)
+            again = load(download(repo, commit, cache)).predict(texts)
         except TransferError as error:
             raise PublishError(f"{repo} is published as {commit}, but it could not be read back: {error}") from None
     for text, before, after in zip(texts, said, again, strict=True):

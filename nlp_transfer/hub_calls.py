@@ -45,9 +45,9 @@ def patiently(call: Callable[[], T], *, tries: int = TRIES, refusal: type[Transf
             causes = list(_causes(error))
             if number == tries or not any(map(_passing, causes)):
                 raise refusal(_explained(causes)) from None
-            wait = _asked(causes) or FIRST_WAIT * 2 ** (number - 1)
+            wait = min(_asked(causes) or FIRST_WAIT * 2 ** (number - 1), LONGEST_WAIT)
             log.warning("%s; trying again in %.0f s (%d of %d)", _said(causes), wait, number, tries - 1)
-            time.sleep(min(wait, LONGEST_WAIT))
+            time.sleep(wait)
     raise AssertionError("the last try returns or raises")
 
 
@@ -110,4 +110,7 @@ def _explained(causes: list[BaseException]) -> str:
         case 409 | 412:
             return CONFLICT
         case _:
-            return f"the Hub refuses: {words}"
+            local = answer is None and any(
+                isinstance(one, OSError) and one.errno for one in causes
+            )  # such as a full disk
+            return f"{'this machine' if local else 'the Hub'} refuses: {words}"

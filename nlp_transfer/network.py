@@ -98,6 +98,8 @@ def find_run(place: str | Path, revision: str | None = None) -> Path:
         CheckpointError: there is none, or one from the Hub and of a task that is not shipped.
     """
     if Path(place).is_dir():
+        if revision is not None:
+            raise CheckpointError(f"{place}: is a folder here, and has no revision '{revision}'; leave it out")
         return Path(place)
     if not REPOSITORY.fullmatch(str(place)):
         raise CheckpointError(f"{place}: no such run folder")

@@ -141,6 +141,8 @@ def load(folder: str | Path, *, revision: str | None = None) -> Predictor:
         way = "go on with it by `run CONFIG --resume`" if (root / CHECKPOINTS).is_dir() else "train it again"
         if missing == ["model"] and (root.parent / FINISHED).exists():
             way = f"this seed was the best, and its model stands in {root.parent}"
+        if (root / "comparison.json").is_file():
+            way = "it is a comparison: name the folder of one of its runs"
         raise CheckpointError(f"{root}: not a finished run: it lacks {', '.join(missing)}; {way}")
     return open_run(root)
 

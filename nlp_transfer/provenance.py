@@ -74,13 +74,16 @@ def _datasets(config: RunConfig) -> Iterator[str]:
 
 def hub_dataset(place: Place) -> str | None:
     """The id on the Hub of data that is there; None of files."""
-    name = str(place).removeprefix("bundled:")
-    return bundled.ON_HUB.get(name, name if on_hub(place) else None)
+    name = str(place)
+    if name.startswith("bundled:"):
+        return bundled.ON_HUB.get(name.removeprefix("bundled:"))
+    return name if on_hub(place) else None
 
 
 def _languages(config: RunConfig) -> tuple[str, ...]:
     """Those of a bundled set; else of columns or files that are named by a code, as `en` and `fr`."""
-    if (name := str(config.data.train).removeprefix("bundled:")) in bundled.LANGUAGES:
+    kind, _, name = str(config.data.train).partition(":")
+    if kind == "bundled" and name in bundled.LANGUAGES:
         return bundled.LANGUAGES[name]
     columns = list(config.data.columns.values())
     return tuple(columns) if len(columns) > 1 and all(map(LANGUAGE.fullmatch, columns)) else ()

@@ -9,8 +9,6 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from nlp_transfer.card import card, check_card
 from nlp_transfer.card_page import Subject
 from nlp_transfer.config import load_config
@@ -32,6 +30,7 @@ from nlp_transfer.layout import (
 from nlp_transfer.report import plot, row_of, simple
 from nlp_transfer.saving import write_json
 from nlp_transfer.sources import BUNDLED
+from nlp_transfer.yamlfile import dump_yaml
 
 TEXTS = (".json", ".yaml", ".md", ".py", ".txt")
 PLACE = re.compile(  # in a text: a URL of a file, a share, a drive, a home, an absolute path
@@ -69,7 +68,7 @@ def write_publication(run: Path, target: Path, repo: str, *, licence: str | None
     _refuse_places(config, "config.yaml")
     _refuse_places(metrics, FINISHED)
     write_json(target / FINISHED, metrics)
-    (target / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    (target / "config.yaml").write_text(dump_yaml(config), encoding="utf-8")
     shown = subject(run, config, metrics, repo=repo, licence=licence, adapter_only=adapter_only)
     text = card(shown)
     check_card(text, metrics)
@@ -158,16 +157,10 @@ def subject(
     run: Path, config: Any, metrics: Any, *, repo: str | None = None, licence: str | None, adapter_only: bool = False
 ) -> Subject:
     """What the card of a run speaks of; without a repository its use is shown from inside the run folder."""
-
-    def read(path: Path) -> dict[str, Any]:
-        values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return values
-
     return Subject(
         config=load_config(config),
         metrics=metrics,
-        environment=read(run / "environment.json"),
-        model=read(run / "model" / "config.json"),
+        environment=_read_json(run / "environment.json"),
         name=(repo or run.name).rpartition("/")[2],
         repo=repo,
         licence=licence or metrics["provenance"]["licence"],
@@ -211,7 +204,8 @@ def _public(run: Path, metrics: dict[str, Any]) -> tuple[dict[str, Any], dict[st
             return {column: named(file) for column, file in place.items()}
         if place is None or place.startswith("bundled:") or place.partition(" (")[0] in known:
             return place
-        return re.split(r"[/\\]", place.rstrip("/\\"))[-1] or "."
+        name = re.split(r"[/\\]", place.rstrip("/\\"))[-1] or "."
+        return f"local-{name}" if name in BUNDLED else name  # it is another one
 
     data, names = config["data"], {}
     for split, report in metrics["data"]["splits"].items():

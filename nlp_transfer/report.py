@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from nlp_transfer.config import RunConfig
 from nlp_transfer.metrics import Interval, paired_bootstrap
-from nlp_transfer.task import Scores, Task
+from nlp_transfer.task import Scores, Task, find_task
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -40,6 +40,7 @@ class Row:
         test: scores, measured once.
         correct: score of each test example alone, to compare two methods pair by pair.
         answers: how many different ones the test examples got; 0 where it was not counted.
+        model: what a scratch control has in common with its run: the whole name of the source, and the kind of model.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Row:
     test: Scores
     correct: Sequence[float]
     answers: int = 0
+    model: str = ""
 
     @property
     def label(self) -> str:
@@ -82,6 +84,7 @@ def row_of(name: str, config: RunConfig, metrics: Mapping[str, Any], correct: Se
         test=metrics["test"],
         correct=correct,
         answers=metrics.get("answers", 0),
+        model=f"{config.source.name}, {find_task(config.task.name)(config.task).auto_class}",
     )
 
 
@@ -168,7 +171,7 @@ def _alike(row: Row, task: type[Task]) -> str:
 
 def is_control(other: Row, row: Row) -> bool:
     """Whether one run is the scratch control of another."""
-    return other.scratch and other.source == row.source and not row.scratch
+    return other.scratch and not row.scratch and (other.source, other.model) == (row.source, row.model)
 
 
 def _compare(row: Row, other: Row, labels: Mapping[str, str], task: type[Task]) -> str:

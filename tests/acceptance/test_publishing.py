@@ -23,7 +23,9 @@ from matplotlib.figure import Figure
 from tiny import LABELS, ROOT, save_checkpoint, save_csv
 
 import nlp_transfer
+from nlp_transfer.config import load_config
 from nlp_transfer.errors import CheckpointError, PublishError, SourceError
+from nlp_transfer.hub_calls import patiently
 from nlp_transfer.network import PATIENCE
 from nlp_transfer.report import SCRATCH, SIMPLE, TRANSFER
 from nlp_transfer.sources import load_source
@@ -428,6 +430,7 @@ PLACES = ("/mnt/my docs/a", "~/a", "~jane/a", "file:///a", r"\\srv\share", r"loo
             for place in PLACES
         ),
         (lose("metrics.json"), "mit", "not a finished run: it lacks metrics.json"),
+        (spoil("environment.json", lambda text: text[:30]), "mit", r"environment\.json: damaged \("),
         (lose("model/config.json"), "mit", "not a finished run: it lacks model/config.json"),
         (lambda run: None, "apache", r"the Hub does not know 'apache'.*Did you mean 'apache-2.0'"),
         (lambda run: None, "unknown", "the Hub does not know 'unknown'"),
@@ -437,7 +440,7 @@ PLACES = ("/mnt/my docs/a", "~/a", "~jane/a", "file:///a", r"\\srv\share", r"loo
     ],
     ids=["weights", "shard", "tokenizer", "its configuration", "code", "cut config", "cut metrics", "linked weights",
          "link", "linked folder",
-         "nan", "base", *PLACES, "metrics", "config", "apache", "unknown", "none", "token", "place"],
+         "nan", "base", *PLACES, "metrics", "environment", "config", "apache", "unknown", "none", "token", "place"],
 )  # fmt: skip
 def test_what_must_not_go_up_is_refused_before_the_network(hub, small, tmp_path, damage, licence, reason):
     run = shutil.copytree(small, tmp_path / "reviews")
@@ -579,6 +582,31 @@ def test_a_dry_run_writes_the_exact_tree_and_asks_nobody(hub, small, tmp_path):
         publish(small, output=tmp_path / "other")
     with pytest.raises(PublishError, match="holds something already"):
         publish(small, dry_run=True, output=tmp_path / "tree")
+
+
+def test_a_dry_run_that_is_refused_leaves_nothing_in_the_way_of_the_next(small, tmp_path):
+    with pytest.raises(PublishError, match="--license"):
+        publish(small, dry_run=True, output=tmp_path / "tree", licence=None)
+    assert publish(small, dry_run=True, output=tmp_path / "tree").folder == tmp_path / "tree"
+
+
+@pytest.mark.parametrize(("name", "shown"), [("5e-5", "5e-5"), ("minilm", "local-minilm")])
+def test_the_name_of_a_local_source_is_read_back_and_is_never_that_of_a_bundled_one(small, tmp_path, name, shown):
+    run = shutil.copytree(small, tmp_path / "run")
+    values = yaml.safe_load((run / "config.yaml").read_text())
+    values["source"]["name"] = str(tmp_path / name)
+    (run / "config.yaml").write_text(yaml.safe_dump(values))
+    tree = publish(run, dry_run=True).folder
+    assert load_config(tree / "config.yaml").source.name == shown
+    assert f"started from `{shown}`, " in (tree / "README.md").read_text()
+
+
+def test_a_full_disk_here_is_not_blamed_on_the_hub(tmp_path):
+    def full():
+        raise OSError(28, "No space left on device", str(tmp_path))
+
+    with pytest.raises(PublishError, match=r"^this machine refuses: .*No space left on device"):
+        patiently(full)
 
 
 @pytest.mark.parametrize("setting", [{"HF_HUB_OFFLINE": "1"}, {"HF_ENDPOINT": "http://192.0.2.1"}], ids=["off", "away"])

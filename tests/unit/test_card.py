@@ -16,6 +16,7 @@ from tiny import LABELS, ROOT, save_checkpoint, save_csv
 import nlp_transfer
 from nlp_transfer.card import check_card
 from nlp_transfer.errors import PublishError
+from nlp_transfer.provenance import hub_dataset
 from nlp_transfer.publication import write_card
 
 
@@ -214,7 +215,29 @@ def test_scores_on_a_file_are_not_credited_to_the_hub_set_that_trained(run, metr
     values = yaml.safe_load((copy / "config.yaml").read_text())
     values["data"] |= {"train": "bundled:rotten-tomatoes", "test": "mine.csv"}
     (copy / "config.yaml").write_text(yaml.safe_dump(values))
-    for cut, kind in ((False, "custom"), (True, "cornell-movie-review-data/rotten_tomatoes")):
+    known = "cornell-movie-review-data/rotten_tomatoes"
+    for cut, datasets, kind in ((False, [known], "custom"), (True, [known], known), (True, [], "custom")):
         metrics["data"]["splits"]["test"] |= {"cut": cut}
+        metrics["provenance"] |= {"datasets": datasets}
         write_card(copy, metrics)
         assert ModelCard.load(copy / "README.md").data.eval_results[0].dataset_type == kind
+
+
+def test_a_folder_with_the_name_of_a_bundled_set_is_not_taken_for_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert hub_dataset("rotten-tomatoes") == "rotten-tomatoes"
+    (tmp_path / "rotten-tomatoes").mkdir()
+    assert hub_dataset("rotten-tomatoes") is None
+    assert hub_dataset("bundled:rotten-tomatoes") == "cornell-movie-review-data/rotten_tomatoes"
+
+
+def test_a_control_is_not_said_to_have_started_from_weights(run, metrics, tmp_path):
+    copy = shutil.copytree(run, tmp_path / "run")
+    values = yaml.safe_load((copy / "config.yaml").read_text())
+    values["source"]["scratch"] = True
+    (copy / "config.yaml").write_text(yaml.safe_dump(values))
+    metrics["provenance"] |= {"licence": "apache-2.0"}
+    write_card(copy, metrics)
+    said = (copy / "README.md").read_text()
+    assert "`apache-2.0`, as the weights whose architecture it has." in said
+    assert "weights that it started from" not in said

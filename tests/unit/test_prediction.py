@@ -11,6 +11,7 @@ from tiny import LABELS, save_checkpoint, save_csv, texts
 import nlp_transfer
 from nlp_transfer import DataError
 from nlp_transfer import prediction as module
+from nlp_transfer.errors import CheckpointError
 from nlp_transfer.lines import ArrivingLines
 
 
@@ -151,3 +152,14 @@ def test_a_slow_pipe_gets_each_answer_before_its_next_line():
     os.close(writing)
     assert list(arrived) == [b"three"]
     os.close(reading)
+
+
+def test_the_folder_of_a_comparison_is_called_that(tmp_path):
+    (tmp_path / "comparison.json").write_text("{}")
+    with pytest.raises(CheckpointError, match="it is a comparison: name the folder of one of its runs"):
+        nlp_transfer.load(tmp_path)
+
+
+def test_a_folder_here_has_no_revision(tmp_path):
+    with pytest.raises(CheckpointError, match="is a folder here, and has no revision 'v1'; leave it out"):
+        nlp_transfer.load(tmp_path, revision="v1")

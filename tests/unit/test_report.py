@@ -63,6 +63,12 @@ def test_loss_of_the_scratch_control_is_no_negative_transfer():
     assert line.startswith("minilm from scratch, frozen is worse than tfidf: -10.0 points")
 
 
+def test_scratch_is_a_control_of_its_own_kind_of_model_only():
+    pretrained, scratch = row("a", 0.5), row("b", 0.7, scratch=True)
+    lines = said([replace(pretrained, model="x, AutoModel"), replace(scratch, model="x, AutoModelForSeq2SeqLM")], [])
+    assert not any("negative transfer" in line for line in lines)
+
+
 def test_scratch_is_a_control_of_its_own_source_only():
     lines = said([row("a", 0.8, source="glove-50d"), row("b", 0.5, scratch=True)], [])
     assert len(lines) == 1  # only which is best
