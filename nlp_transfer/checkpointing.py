@@ -85,7 +85,7 @@ def _write(folder: Path, values: Mapping[str, Any], tensors: Mapping[str, Tensor
 
 
 def _refusal(folder: Path, needed: int, error: Exception) -> str:
-    kept = next((f"; {path.name} is whole" for path in _all(folder)), "")
+    kept = next((f"; {path.name} is as it was" for path in _all(folder)), "")
     # safetensors says the number in words only.
     if getattr(error, "errno", None) in FULL or any(f"(os error {number})" in str(error) for number in FULL):
         free = shutil.disk_usage(folder).free

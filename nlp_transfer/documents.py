@@ -23,6 +23,7 @@ def encode_documents(
     max_windows: int = 8,
     targets: Sequence[Any] | None = None,
     importance: np.ndarray | None = None,
+    prefix: str = "",
 ) -> Encoded:
     """Tokenize texts into units.
 
@@ -35,9 +36,11 @@ def encode_documents(
         max_windows: windows per text at most.
         targets: one per example, repeated for each of its units.
         importance: (examples,) weight of each in the loss.
+        prefix: stands before every text already, and comes before each later window.
     """
     before, after = special_ids(tokenizer)
-    room = min(max_length, tokenizer.model_max_length) - len(before) - len(after)
+    lead = tokenizer(prefix.strip(), add_special_tokens=False)["input_ids"] if prefix and policy == "window" else []
+    room = min(max_length, tokenizer.model_max_length) - len(before) - len(after) - len(lead)
     inputs: list[dict[str, Any]] = []
     example: list[int] = []
     truncated = unknown = total = 0
@@ -46,8 +49,8 @@ def encode_documents(
         truncated += cut or lost
         unknown += sum(1 for token, row in zip(ids, ngrams or ids, strict=True) if is_unknown(token, row, tokenizer))
         total += len(ids)
-        for positions in pieces:
-            inputs.append(make_unit(ids, ngrams, positions, before, after))
+        for number, positions in enumerate(pieces):
+            inputs.append(make_unit(ids, ngrams, positions, [*before, *lead] if number else before, after))
             example.append(index)
     return Encoded(
         inputs=inputs,
@@ -122,9 +125,10 @@ def make_unit(
 ) -> dict[str, Any]:
     """The model inputs for the tokens at some positions, special ones around them."""
     unit: dict[str, Any] = {"input_ids": [*before, *(ids[position] for position in positions), *after]}
-    if ngrams is not None:
-        none = [-1] * len(ngrams[0])
-        unit["ngram_ids"] = [*[none] * len(before), *(ngrams[p] for p in positions), *[none] * len(after)]
+    grams = [] if ngrams is None else [ngrams[position] for position in positions]
+    if width := max((sum(gram >= 0 for gram in row) for row in grams), default=0):  # not that of the texts around
+        none = [-1] * width
+        unit["ngram_ids"] = [*[none] * len(before), *(row[:width] for row in grams), *[none] * len(after)]
     return unit
 
 

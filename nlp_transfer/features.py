@@ -27,7 +27,7 @@ from nlp_transfer.modeling.pooled import PooledClassifier
 from nlp_transfer.modeling.sentence_scorer import SentenceScorer
 from nlp_transfer.modeling.static import StaticModel
 from nlp_transfer.replaying import agrees, layers_of
-from nlp_transfer.sharing import anywhere, deal, pool
+from nlp_transfer.sharing import anywhere, deal, pool, processes
 from nlp_transfer.strategies.blocks import find_encoder, find_layers, outside_encoder
 from nlp_transfer.units import Boundary, ReplayUnits, TokenUnits, Units
 
@@ -198,7 +198,7 @@ def replay(
         Unfinished: a signal came; what was computed is in the store.
     """
     size = _size(model, units, boundary)
-    if anywhere(size > MEMORY_SHARE * psutil.virtual_memory().available):
+    if anywhere(size * processes() > MEMORY_SHARE * psutil.virtual_memory().available):
         log.info("frozen activations would take too much memory; they are recomputed each epoch")
         return None
     if store is not None and size > LARGEST_STORED:

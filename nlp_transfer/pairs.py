@@ -84,9 +84,11 @@ def encode_pairs(
     max_length: int,
     max_target_length: int,
     policy: LongPolicy = "head",
+    prefix: str = "",
 ) -> Encoded:
-    """Tokenize inputs as documents, and targets to lists of ids; every target token counts alike in the loss."""
-    encoded = encode_documents(texts, tokenizers.source, max_length=max_length, policy=policy)
+    """Tokenize inputs behind a prefix as documents, and targets to ids; every target token counts alike in the loss."""
+    texts = [prefix + text for text in texts]
+    encoded = encode_documents(texts, tokenizers.source, max_length=max_length, policy=policy, prefix=prefix)
     if targets is None:
         return encoded
     if tokenizers.target is not None:

@@ -12,6 +12,7 @@ from nlp_transfer.allocator import keep_freed_memory
 from nlp_transfer.batching import Encoded
 from nlp_transfer.config import RunConfig
 from nlp_transfer.data import Splits, load_splits
+from nlp_transfer.errors import SourceError
 from nlp_transfer.memory import recompute_activations
 from nlp_transfer.precision import refuse_fp16
 from nlp_transfer.report import source_label
@@ -112,6 +113,11 @@ def prepare(config: RunConfig) -> Prepared:
     splits = load_splits(config.data, kind.roles)
     task = kind(config.task, splits.labels)
     source = load_source(texts=_each_text(splits.train[task.input_role]), **config.source.model_dump())
+    if source.tokenizer.pad_token_id is None:
+        raise SourceError(
+            f"{source_label(config.source)}: the tokenizer has no padding token, and batches of texts need one; choose "
+            "an encoder or a sequence-to-sequence checkpoint, or save this one with a pad_token"
+        )
     loaded = task.build(source, splits.train, frozen=config.strategy.kind == "frozen")
     tokenizers = Tokenizers(source.tokenizer, loaded.target_tokenizer)
     positions = count_positions(find_encoder(loaded.model).module)

@@ -14,6 +14,7 @@ from nlp_transfer.strategies.blocks import Layers, find_layers
 from nlp_transfer.units import Boundary, ReplayUnits, TokenUnits
 
 log = logging.getLogger(__name__)
+OUT = "_taken_out"  # in a model's __dict__, while something is: the state of that
 TOLERANCE, MIXED_TOLERANCE = 1e-4, 5e-2  # largest difference of logits between a replay and the model itself
 
 
@@ -66,15 +67,18 @@ def replaying(model: PreTrainedModel, boundary: Boundary) -> Iterator[None]:
     encoder = model.base_model
     layers = layers_of(model)
     originals = list(layers.modules)
+    whole = model.state_dict()
     as_tuple = _answers_in_tuples(model, originals[0])
     swapped = {name: getattr(encoder, name) for name in ("embeddings", "embeddings_project") if hasattr(encoder, name)}
     for name in swapped:
         setattr(encoder, name, _Given() if name == "embeddings" else nn.Identity())
     for index in range(boundary.layer):
         layers.modules[index] = _Passed(originals[index], as_tuple=as_tuple)
+    model.__dict__[OUT] = {name: whole[name] for name in whole.keys() - model.state_dict().keys()}
     try:
         yield
     finally:
+        del model.__dict__[OUT]
         for name, module in swapped.items():
             setattr(encoder, name, module)
         for index, layer in enumerate(originals):

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from nlp_transfer.batching import Encoded
+from nlp_transfer.replaying import OUT
 from nlp_transfer.strategies.blocks import find_encoder, unwrapped
 
 ASIDE = "_whole"  # in a module's __dict__, outside the module tree: the optimizer must not see whole tables
@@ -55,8 +56,8 @@ def restricted(model: nn.Module, rates: Mapping[str, float], splits: Sequence[En
 
 
 def full_state(model: nn.Module) -> dict[str, Tensor]:
-    """The model's state by name; a restricted table appears whole."""
-    state = model.state_dict()
+    """The model's state by name; a restricted table appears whole, and so do layers that a replay took out."""
+    state: dict[str, Tensor] = model.__dict__.get(OUT, {}) | model.state_dict()
     for path, module in model.named_modules():
         if ASIDE in module.__dict__:
             _write_back(module)
@@ -71,7 +72,8 @@ def _table(model: nn.Module, rates: Mapping[str, float]) -> nn.Module | None:
     held = {id(parameter) for parameter in table.parameters()}
     names = {name for name, one in model.named_parameters(remove_duplicate=False) if id(one) in held}
     alone = all(name.startswith(f"{path}.") for name in names)
-    return table if alone and not names.isdisjoint(rates) else None
+    rowwise = not any("lora_magnitude_vector" in name for name in names)  # DoRA scales by norms over the whole table
+    return table if alone and rowwise and not names.isdisjoint(rates) else None
 
 
 def _cut(table: nn.Module, size: int, ids: Tensor) -> Iterator[tuple[str, _Whole]]:

@@ -14,7 +14,7 @@ from torch.distributed.tensor import DTensor, distribute_tensor
 
 from nlp_transfer.errors import ConfigError
 
-ASIDE = ("_whole", "_layer")  # tables of which rows are at work; the layer that a replay took out
+ASIDE = ("_whole", "_layer", "_taken_out")  # tables of which rows are at work; a layer that a replay took out, and all
 REFUSED = {  # what `accelerate launch` tells its processes -> the way out
     "ACCELERATE_USE_DEEPSPEED": "DeepSpeed is not supported; use distributed_type: FSDP with fsdp_version: 2",
     "ACCELERATE_USE_MEGATRON_LM": "Megatron-LM is not supported; use distributed_type: FSDP with fsdp_version: 2",

@@ -54,6 +54,11 @@ def pool(found: Mapping[Key, Value]) -> dict[Key, Value]:
     return {key: value for part in gather_object([dict(found)]) for key, value in part.items()}
 
 
+def processes() -> int:
+    """How many processes there are."""
+    return int(PartialState().num_processes)
+
+
 def anywhere(found: bool) -> bool:
     """Whether it is so in any process; every process must ask."""
     return found if PartialState().num_processes == 1 else any(gather_object([found]))

@@ -161,8 +161,8 @@ class Trainer:
     def _phase(self, model: nn.Module, phase: Phase, history: History, stepper: Stepper) -> None:
         with contextlib.ExitStack() as stack:
             train, validation = self._units(model, phase, stack)
-            # States of a part that is new itself will move too far for it.
-            settled = all(name.startswith("head.") for name in self.plan.new)
+            # A head of the source's has a scale of its own; states of a part that is new will move too far for one.
+            settled = bool(self.plan.new) and all(name.startswith("head.") for name in self.plan.new)
             base = unwrapped(model)
             if isinstance(base, PooledModel) and settled and not history.epochs and not history.steps:
                 standardise(base, self._features(base, train))
@@ -296,7 +296,7 @@ class Trainer:
             return
         start, self.checkpoints.start = self.checkpoints.start, None
         load_optimizer_state(optimizer, trained, ungroup("optimizer", start.tensors))
-        stepper.pieces = max(stepper.pieces, start.values["pieces"])
+        stepper.pieces *= start.values["halved"]
         if self.accelerator.scaler is not None:
             self.accelerator.scaler.load_state_dict(start.values["scaler"])
         if state := ungroup(f"random/{self.accelerator.process_index}", start.tensors):
@@ -324,7 +324,7 @@ class Trainer:
             for index, state in enumerate(generators):
                 tensors |= group(f"random/{index}", state)
             scaler = self.accelerator.scaler
-            values = {"history": history.values(), "pieces": stepper.pieces}
+            values = {"history": history.values(), "halved": stepper.pieces // self.settings.accumulation}
             values["scaler"] = scaler.state_dict() if scaler is not None else None
             self.checkpoints.save(history.steps, values, tensors)
         self.accelerator.wait_for_everyone()

@@ -125,7 +125,8 @@ def _owners(model: nn.Module, new: frozenset[str]) -> list[str]:
     for path, module in model.named_modules():
         held = {id(parameter) for parameter in module.parameters()}
         inside = any(path.startswith(f"{owner}.") for owner in owners)
-        if path and held and held <= fresh and not inside and sum(one.endswith(path) for one in paths) == 1:
+        meant = [one for one in paths if one.endswith(path)]  # `classifier` means DistilBERT's `pre_classifier` too
+        if path and held and held <= fresh and not inside and all(one in {path, *owners} for one in meant):
             owners.append(path)
     return owners
 

@@ -118,12 +118,13 @@ class Summarization(nt.Task):
         if not self._extractive:
             nt.set_languages(tokenizers, options.source_language, options.target_language)
             return nt.encode_pairs(
-                [options.prefix + nt.join_sentences(text) for text in rows["text"][:]],
+                [nt.join_sentences(text) for text in rows["text"][:]],
                 None if references is None else [several[0] for several in references],
                 tokenizers,
                 max_length=options.max_length,
                 max_target_length=options.max_target_length,
                 policy="window" if options.long_documents == "chunks" else "head",
+                prefix=options.prefix,
             )
         documents = self._sentences(rows)
         targets = None

@@ -56,11 +56,12 @@ class Translation(nt.Task):
         options = self.options
         nt.set_languages(tokenizers, options.source_language, options.target_language)
         return nt.encode_pairs(
-            [options.prefix + text for text in rows["source"][:]],
+            rows["source"][:],
             rows["target"][:] if training else None,
             tokenizers,
             max_length=options.max_length,
             max_target_length=options.max_target_length,
+            prefix=options.prefix,
         )
 
     def loss(self, model: "torch.nn.Module", batch: "Batch", *, smoothing: float) -> "torch.Tensor":

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiny import checkpoint, save_vectors, sentiment, tokenizer
 
-from nlp_transfer.documents import encode_documents
+from nlp_transfer.documents import encode_documents, make_unit
 from nlp_transfer.models.classification import build_classifier, mean_probabilities
 from nlp_transfer.sources import load_source
 from nlp_transfer.task import Tokenizers
@@ -47,6 +47,20 @@ def test_windows_overlap_by_half_and_cover_every_token():
     assert [*inner[0], *(token for unit in inner[1:] for token in unit[5:])] == TOKENIZER(
         LONG, add_special_tokens=False
     )["input_ids"]
+
+
+def test_every_window_begins_with_the_prefix():
+    encoded = encode_documents([f"bad {LONG}"], TOKENIZER, max_length=12, policy="window", prefix="bad ")
+    assert len(encoded.inputs) > 2
+    assert {tuple(unit["input_ids"][:2]) for unit in encoded.inputs} == {(START, BAD)}
+    assert max(encoded.lengths) <= 12
+
+
+def test_what_a_unit_says_of_n_grams_does_not_depend_on_its_neighbours():
+    assert make_unit([5, 6], [[3, -1, -1], [-1, -1, -1]], [0, 1], [0], []) == make_unit(
+        [5, 6], [[3], [-1]], [0, 1], [0], []
+    )
+    assert make_unit([5], [[-1, -1]], [0], [], []) == make_unit([5], None, [0], [], [])
 
 
 @given(length=st.integers(1, 90), size=st.integers(8, 20))

@@ -22,6 +22,7 @@ STRATEGIES = {
     "full": {"kind": "full"},
     "gradual": {"kind": "gradual"},
     "lora": {"kind": "lora", "embeddings": True, "rank": 2},
+    "dora": {"kind": "lora", "embeddings": True, "rank": 2, "dora": True},
 }
 CELLS = [(kind, strategy) for kind in SOURCES for strategy in STRATEGIES if kind in ("bag", "cnn", "bert")]
 CELLS += [(kind, "full") for kind in SOURCES if kind not in ("bag", "cnn", "bert")]

@@ -1,5 +1,7 @@
 """Every family of encoders goes through the whole of the library: found, headed, trained, replayed, reloaded."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -12,12 +14,15 @@ from tiny import (
     config,
     rows,
     save_checkpoint,
+    save_csv,
     sentiment,
     texts,
     tokenizer,
 )
 from transformers import AutoModel, AutoModelForMaskedLM, AutoModelForSequenceClassification
 
+import nlp_transfer
+from nlp_transfer.errors import SourceError
 from nlp_transfer.features import compute, find_boundary, replay
 from nlp_transfer.modeling.pooled import PooledClassifier, pool
 from nlp_transfer.models.classification import build_classifier
@@ -216,3 +221,13 @@ def test_a_native_head_is_the_class_that_transformers_would_load(source):
     assert type(build_classifier(source, LABELS, head="native").model) is type(
         AutoModelForSequenceClassification.from_config(source.config)
     )
+
+
+def test_a_tokenizer_without_a_padding_token_is_refused_before_anything_is_built(tmp_path):
+    name, data = save_checkpoint(tmp_path / "bert"), save_csv(tmp_path / "reviews.csv")
+    for file in ("tokenizer_config.json", "special_tokens_map.json"):
+        if (path := tmp_path / "bert" / file).is_file():
+            path.write_text(json.dumps({k: v for k, v in json.loads(path.read_text()).items() if k != "pad_token"}))
+    source = {"kind": "checkpoint", "name": name}
+    with pytest.raises(SourceError, match="bert: the tokenizer has no padding token"):
+        nlp_transfer.check({"task": {"name": "sentiment"}, "source": source, "data": {"train": data}})

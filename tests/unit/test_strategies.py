@@ -138,6 +138,17 @@ def test_lora_moves_the_adapters_of_every_linear_layer_and_the_new_modules(nativ
     assert moving == {n for n, p in found.model.named_parameters() if p.requires_grad}
 
 
+def test_lora_trains_a_new_module_whose_name_ends_another_one(tmp_path):
+    loaded = build_classifier(checkpoint(tmp_path, "distilbert"), LABELS, head="native")
+    assert {name.partition(".")[0] for name in loaded.new} == {"pre_classifier", "classifier"}
+    moving = {name for name in plan(loaded, "lora").moving if "lora_" not in name}
+    assert moving == {
+        f"base_model.model.{module}.modules_to_save.default.{part}"
+        for module in ("pre_classifier", "classifier")
+        for part in ("weight", "bias")
+    }
+
+
 def test_lora_adapts_the_modules_named_and_no_other(native):
     moving = plan(native, "lora", targets=["query", "value"], head_learning_rate=0.5).phases[0].rates
     assert {n.split(".lora_")[0].split(".")[-1] for n in moving if "lora_" in n} == {"query", "value"}

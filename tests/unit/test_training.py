@@ -203,6 +203,20 @@ def test_the_best_state_of_an_earlier_phase_is_kept_through_the_later_ones(sourc
     assert all(torch.equal(tensor, states[0][name]) for name, tensor in training.plan.model.state_dict().items())
 
 
+def test_the_best_state_of_a_phase_that_was_replayed_holds_the_layers_below(source, monkeypatch):
+    strategy = {"kind": "gradual", "blocks_per_phase": 1, "phase_epochs": 2}
+    training = Training(source, strategy, epochs=2)
+    before = {name: tensor.clone() for name, tensor in training.plan.model.state_dict().items()}
+    scripted(monkeypatch, training, [0.5, 0.9, *[0.6] * 20])
+    training.fit()
+    assert {one["phase"] for one in training.records} >= {"top 1", "all"}
+    after = training.plan.model.state_dict()
+    assert not torch.equal(after["classifier.weight"], before["classifier.weight"])
+    lowest = "bert.encoder.layer.0.attention.self.query.weight"
+    assert torch.equal(after[lowest], before[lowest])  # that of the first phase, in which it rested
+    assert not any("_taken_out" in module.__dict__ for module in training.plan.model.modules())
+
+
 def test_the_best_state_of_a_restricted_table_is_put_back_whole(tmp_path, monkeypatch):
     source = vectors(tmp_path / "v.txt")
     training = Training(source, {"kind": "full"}, epochs=3)
@@ -217,6 +231,17 @@ def test_the_best_state_of_a_restricted_table_is_put_back_whole(tmp_path, monkey
     training.fit()
     assert torch.equal(training.plan.model.encoder.embeddings.weight, tables[0])
     assert not torch.equal(tables[0], tables[2])
+
+
+def test_a_trained_head_that_comes_with_the_source_keeps_its_scale(tmp_path):
+    first = Training(checkpoint(tmp_path / "bert"), {"kind": "frozen"})
+    first.fit()
+    save_model(first.plan.model, Tokenizers(first.source.tokenizer), tmp_path / "model")
+    second = Training(load_source("checkpoint", name=str(tmp_path / "model")), {"kind": "full"}, train=rows(seed=5))
+    before = second.plan.model.head.shift.clone()
+    assert before.any()
+    second.fit()
+    assert torch.equal(second.plan.model.head.shift, before)
 
 
 def test_patience_stops_a_phase_after_so_many_epochs_without_a_better_validation(source, monkeypatch):
