@@ -330,3 +330,22 @@ def test_a_run_goes_on_in_the_number_format_that_it_chose(place, tmp_path, durin
     during(-1, None)
     monkeypatch.setattr(fitting, "choose_precision", lambda wanted: "fp32" if wanted == "auto" else wanted)
     assert run(config(place, precision="auto"), tmp_path / "run", resume="auto").metrics["precision"] == "bf16"
+
+
+@pytest.mark.parametrize(("passes", "halvings"), [(1, 0), (1, 1), (4, 1)])
+def test_a_resume_cuts_batches_as_it_is_told_and_as_memory_has_asked(place, tmp_path, monkeypatch, passes, halvings):
+    original, seen = Stepper.gradients, []
+
+    def gradients(self, *arguments):
+        if not seen:
+            self.pieces *= 2**halvings
+            os.kill(os.getpid(), signal.SIGTERM)
+        seen.append(self.pieces)
+        return original(self, *arguments)
+
+    monkeypatch.setattr(Stepper, "gradients", gradients)
+    with pytest.raises(StoppedError):
+        run(config(place, accumulation=2), tmp_path)
+    run(config(place, accumulation=passes), tmp_path, resume="auto")
+    assert seen[0] == 2 * 2**halvings
+    assert set(seen[1:]) == {passes * 2**halvings}
