@@ -98,11 +98,15 @@ def test_every_cell_answers_the_same_in_a_fresh_process(grid, tmp_path):
 
 @pytest.mark.parametrize("task", TASKS)
 def test_a_run_is_scored_on_another_file_as_on_its_own(grid, task):
-    folder = grid(task, "checkpoint", "full").folder
-    scores = nlp_transfer.evaluate(folder, str(folder.parent / "documents.jsonl"))
+    result = grid(task, "checkpoint", "full")
+    folder = result.folder
+    lines = (folder.parent / "documents.jsonl").read_text().splitlines()
+    tested = [json.loads(line)["row"] for line in (folder / "predictions.jsonl").read_text().splitlines()]
+    (folder.parent / "again.jsonl").write_text("\n".join(lines[row - 1] for row in tested))
+    scores = nlp_transfer.evaluate(folder, str(folder.parent / "again.jsonl"))
     chosen, simple = ("chrf", "copy_source") if task == "translation" else ("rouge1", "lead")
-    assert 0.0 <= scores[chosen] <= 100.0
-    assert scores["rows"] == 40
+    assert scores[chosen] == pytest.approx(result.metrics["test"][chosen])
+    assert scores["rows"] == len(tested)
     assert 0.0 < scores["simple"][simple][chosen] < 100.0
 
 

@@ -406,10 +406,13 @@ def test_targets_that_are_cut_off_are_counted_and_still_end(tmp_path):
 @pytest.mark.parametrize("family", NATIVE)
 def test_rows_that_leave_when_finished_write_what_one_call_of_generate_writes(tmp_path, family):
     run = training(native(tmp_path, family), {"kind": "full"}, bare(**GREEDY), same_words(24))
+    overfit(run, steps=60)
     model = run.plan.model.eval()
     units = TokenUnits(run.task.encode(run.train, run.tokenizers), run.tokenizers.source.pad_token_id)
     batch = units.batch(np.arange(24))
     whole = model.generate(**batch.inputs).tolist()
+    ends = {row.index(2, 1) if 2 in row[1:] else len(row) for row in whole}
+    assert len(ends) > 1
     assert decoded(generate(model, batch, quick=True), run) == decoded(whole, run)
 
 
