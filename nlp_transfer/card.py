@@ -37,13 +37,14 @@ def _results(subject: Subject) -> list[EvalResult]:
     task, test = subject.task, subject.metrics["test"]
     split, data = subject.metrics["data"]["splits"]["test"], subject.config.data
     cut = split["cut"]  # by us: it is no split of the data set
-    on_hub = hub_dataset(data.train if cut else data.test or data.train)
-    known = subject.metrics["provenance"]["datasets"]  # a place's last name may look like one of the Hub's
+    found = hub_dataset(data.train if cut else data.test or data.train)
+    on_hub = found if found in subject.metrics["provenance"]["datasets"] else None  # a file's name may look like an id
     return [
         EvalResult(
             task_type=task.pipeline_tag or subject.config.task.name,
-            dataset_type=on_hub if on_hub and on_hub in known else "custom",
+            dataset_type=on_hub or "custom",
             dataset_name=split["place"],
+            dataset_config=data.subset if on_hub else None,
             dataset_split=None if cut else "test",
             dataset_args={"test": split["origin"]} if cut else None,
             metric_type=task.hub_metrics.get(key, key),

@@ -99,10 +99,12 @@ def _tokens(split: str, prepared: Prepared) -> str:
     encoded = prepared.encoded[split]
     texts = getattr(prepared.splits, split)[prepared.task.input_role]
     words = sum(len((text if isinstance(text, str) else " ".join(text)).split()) for text in texts)
+    whole = encoded.truncated == 0 and len(encoded.lengths) == encoded.examples
+    cost = f"{encoded.lengths.sum() / max(1, words):.2f} tokens a word; " if whole else ""
     said = (
         f"{split}: {encoded.examples} examples in {len(encoded.lengths)} units of {_spread(encoded.lengths)}; "
         f"{encoded.truncated / encoded.examples:.1%} truncated; "
-        f"{encoded.lengths.sum() / max(1, words):.2f} tokens a word; {encoded.unknown:.2%} unknown"
+        f"{cost}{encoded.unknown:.2%} unknown"
     )
     if encoded.targets and isinstance(encoded.targets[0], list):
         said += f"\n{split}: targets of {_spread([len(ids) for ids in encoded.targets])}"

@@ -183,6 +183,8 @@ def evaluate(
     columns = named_columns(column)
     place: Any = parse_yaml(data) if data.startswith("{") else data  # {en: test.en, de: test.de}
     if isinstance(place, dict):
+        if odd := [name for name in place if not isinstance(name, str)]:
+            raise ConfigError(f"--data: the column {odd[0]!r} is no text in YAML; quote its name, as in {{'no': FILE}}")
         place = {name: str(file) for name, file in place.items()}
     folder = find_run(run)
     refuse_missing(place)

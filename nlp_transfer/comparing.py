@@ -96,14 +96,16 @@ def _conclude(folder: Path, results: Sequence[RunResult], task: type[Task]) -> C
     refuse_other_data(results)
     rows = tuple(result.row for result in results)
     baselines = results[0].baselines
-    each = [verdicts([result.row], result.baselines, task=task) for result in results]  # they may depend on the options
-    said = (*verdicts(rows, [], task=task), *(sentence for sentences in each for sentence in sentences))
+    said = verdicts(rows, [], task=task)
+    for result in results:  # whose baselines may depend on its options
+        said += verdicts([result.row], result.baselines, task=task, among=rows)
+    said = list(dict.fromkeys(said))
     if PartialState().is_main_process:
         plot(rows, baselines, folder / PLOT, task=task)
         runs = {row.name: result.metrics for row, result in zip(rows, results, strict=True)}
         write_json(folder / "comparison.json", {"runs": runs, "verdict": said})
         _note_controls(results, task)
-    return Comparison(folder, rows, render_table(rows, baselines, task=task), said)
+    return Comparison(folder, rows, render_table(rows, baselines, task=task), tuple(said))
 
 
 def _note_controls(results: Sequence[RunResult], task: type[Task]) -> None:

@@ -125,6 +125,7 @@ class DataConfig(Section):
     split_seed: Seed = Field(0, description="Seed of the cut and of `limit`; not the training seed.")
     limit: Positive | None = Field(None, description="Use at most this many training rows (stratified, seeded).")
     on_missing: Literal["drop", "error"] = Field("drop", description="Rows with an empty text or a missing label.")
+    subset: str | None = Field(None, description="Which configuration of a Hub data set that has several.")
     revision: str | None = Field(None, description="Revision of a Hub data set.")
 
 

@@ -7,6 +7,7 @@ Read a configuration's data with `load_splits`, one more file with known labels 
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nlp_transfer.cells import stream_texts
@@ -50,7 +51,7 @@ def load_splits(data: DataConfig, roles: Roles) -> Splits:
         DataError: anything that cannot be read or used, with file and line.
     """
     columns = columns_of(data.columns, roles)
-    streams = open_places(data.train, data.validation, data.test, data.revision)
+    streams = open_places(data.train, data.validation, data.test, data.subset, data.revision)
     parts: dict[str, Part] = {}
     for split, stream in streams.items():
         group = data.group if split == "train" else None  # only train is cut
@@ -75,38 +76,35 @@ def load_splits(data: DataConfig, roles: Roles) -> Splits:
 
 
 def read_rows(
-    path: Place,
+    place: Place | Path,
     columns: Mapping[str, str],
     roles: Roles,
     *,
-    labels: tuple[str, ...] | None = None,
+    labels: tuple[str, ...] = (),
     on_missing: OnMissing = "drop",
 ) -> "Dataset":
     """Read one place with the same columns as in `Splits`, its labels mapped into known ones.
 
     Args:
-        path: File, column -> parallel text file, bundled set, or folder or Hub id with a test split.
+        place: File, column -> parallel text file, bundled set, or folder or Hub id with a test split.
         columns: Role -> column; a role that is not named has a column of its own name.
         roles: Role -> kind.
-        labels: The known labels; by default those of the place itself.
+        labels: The known labels, for tasks that have some.
         on_missing: Drop rows with an empty text or missing label, with a warning, or refuse them.
 
     Raises:
         ConfigError: columns that name no role, or two roles on one column.
         DataError: what cannot be read, or a label that is not known, with its rows.
     """
-    stream = open_place(path, "test")
+    stream = open_place(str(place) if isinstance(place, Path) else place, "test")
     part = read_part(stream, columns_of(columns, roles), roles, on_missing)
     if label_role(roles):
-        if labels is None:
-            labels = _name_labels({"train": part}, {"train": stream})
-        else:
-            part = _with_known_labels(part, labels, stream)
+        part = _with_known_labels(part, labels, stream)
     for drop in part.dropped:
         logger.warning(
             "%s: %d rows dropped: %s (first: %s)", stream.name, drop.count, drop.reason, ", ".join(map(str, drop.rows))
         )
-    return _dataset(part, roles, labels or ())
+    return _dataset(part, roles, labels)
 
 
 def _name_labels(parts: dict[str, Part], streams: Mapping[str, RowStream]) -> tuple[str, ...]:

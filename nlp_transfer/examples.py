@@ -70,7 +70,7 @@ def read_part(
             continue
         texts = {role: value for role, value in values.items() if roles[role] != "label"}
         member = None if group is None else _value(picked[group], "text", stream, number)
-        examples.append(Example(number, texts, values.get(label_role(roles) or ""), member))
+        examples.append(Example(number, texts, values.get(label_role(roles) or ""), member and member.strip()))
     for column in wanted:
         if column not in found:
             way = MAPPED if column in columns.values() else "Name one of them in data.group, or set data.group=null."

@@ -29,13 +29,15 @@ def resumable(resume: str | Path, output: str | Path | None) -> tuple[Path, Path
     if resume == "auto":
         if output is None:
             raise ConfigError("--resume auto: which run? name its folder with --output, or write --resume FOLDER")
-        return Path(output), None
-    path = Path(resume)
+        return Path(output).expanduser(), None
+    path = Path(resume).expanduser()
     if not path.is_dir():
         raise ConfigError(f"--resume {path}: no such run folder or checkpoint")
+    if path.absolute().name == CHECKPOINTS:
+        path = path.parent
     named = path.absolute().parent.name == CHECKPOINTS
     folder = path.parent.parent if named else path
-    if output is not None and Path(output).resolve() != folder.resolve():
+    if output is not None and Path(output).expanduser().resolve() != folder.resolve():
         raise ConfigError(f"--resume {path} goes on in {folder}, but --output says {output}; leave one out")
     return folder, path if named else None
 
@@ -54,7 +56,7 @@ def make_folder(wanted: str | Path | None, name: str, *, left: Collection[str] =
     """
     with contextlib.ExitStack() as stack:
         try:
-            folder = _first_free(name) if wanted is None else Path(wanted)
+            folder = _first_free(name) if wanted is None else Path(wanted).expanduser()
             if wanted is None or not folder.exists():
                 stack.callback(_remove_empty, folder)
             folder.mkdir(parents=True, exist_ok=True)

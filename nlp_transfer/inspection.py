@@ -27,8 +27,8 @@ class Example:
 
     @property
     def key(self) -> str:
-        """What makes two examples duplicates: the text of the first role, which is the input of the task."""
-        return whole(next(iter(self.texts.values())))
+        """What makes two examples duplicates: the input of the task, in its first role, but for blanks around it."""
+        return whole(next(iter(self.texts.values()))).strip()
 
 
 def whole(text: str | list[str]) -> str:

@@ -97,10 +97,11 @@ def find_run(place: str | Path, revision: str | None = None) -> Path:
     Raises:
         CheckpointError: there is none, or one from the Hub and of a task that is not shipped.
     """
-    if Path(place).is_dir():
+    folder = Path(place).expanduser()
+    if folder.is_dir():
         if revision is not None:
             raise CheckpointError(f"{place}: is a folder here, and has no revision '{revision}'; leave it out")
-        return Path(place)
+        return folder
     if not REPOSITORY.fullmatch(str(place)):
         raise CheckpointError(f"{place}: no such run folder")
     root = download(str(place), revision)

@@ -15,23 +15,26 @@ from nlp_transfer.rows import Row, RowStream
 
 SPLIT_NAMES = {"train": ("train",), "validation": ("validation", "dev", "val", "valid"), "test": ("test",)}
 Place = str | Mapping[str, str]  # a name, or column -> text file
+MOST = 600  # characters of what the Hub answers
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 
 
 def open_places(
-    train: Place, validation: Place | None, test: Place | None, revision: str | None
+    train: Place, validation: Place | None, test: Place | None, subset: str | None, revision: str | None
 ) -> dict[str, RowStream]:
     """Open every split that exists; `train` always does, and one that is a folder or on the Hub may bring the others.
+
+    Subset and revision are of what is on the Hub.
 
     Raises:
         DataError: a place that is not there or holds no such split.
     """
-    opened = _splits_of(train, revision)
+    opened = _splits_of(train, subset, revision)
     if "train" not in opened:
         raise DataError(f"{train}: holds no train split, only: {', '.join(opened) or 'nothing that can be read'}")
     for split, place in (("validation", validation), ("test", test)):
         if place is not None:
-            opened[split] = open_place(place, split, revision)
+            opened[split] = open_place(place, split, subset, revision)
     return {split: opened[split] for split in SPLIT_NAMES if split in opened}
 
 
@@ -43,22 +46,17 @@ def refuse_missing(*places: Place | None) -> None:
     """
     for place in places:
         for file in [place] if isinstance(place, str) else (place or {}).values():
-            if isinstance(place, Mapping) or _must_be_here(file):
+            if isinstance(place, Mapping) or not (locate(file) or file.startswith("bundled:") or on_hub(file)):
                 existing_file(file)
 
 
-def _must_be_here(place: str) -> bool:
-    named = format_of(place) in SUFFIXES or not HUB_ID.fullmatch(place)
-    return named and not place.startswith("bundled:") and locate(place) is None
-
-
-def open_place(place: Place, split: str, revision: str | None = None) -> RowStream:
+def open_place(place: Place, split: str, subset: str | None = None, revision: str | None = None) -> RowStream:
     """Open one split of a place; a single file, parallel files or a bundled set stand for any split.
 
     Raises:
         DataError: the place is not there or holds no such split.
     """
-    found = _splits_of(place, revision)
+    found = _splits_of(place, subset, revision)
     if _is_single(place):
         return found["train"]
     if split not in found:
@@ -79,7 +77,7 @@ def _is_single(place: Place) -> bool:
     return place.startswith("bundled:") or (path is not None and not path.is_dir())
 
 
-def _splits_of(place: Place, revision: str | None) -> dict[str, RowStream]:
+def _splits_of(place: Place, subset: str | None, revision: str | None) -> dict[str, RowStream]:
     if not isinstance(place, str):
         return {"train": _parallel(place)}
     path = locate(place)
@@ -87,7 +85,7 @@ def _splits_of(place: Place, revision: str | None) -> dict[str, RowStream]:
         return {"train": bundled_rows(place)}
     if path is not None and path.is_dir():
         return _folder(path)
-    return _hub(place, revision) if on_hub(place) else {"train": open_rows(place)}
+    return _hub(place, subset, revision) if on_hub(place) else {"train": open_rows(place)}
 
 
 def _parallel(files: Mapping[str, str]) -> RowStream:
@@ -114,12 +112,12 @@ def _folder(folder: Path) -> dict[str, RowStream]:
     return {split: open_rows(str(files[0])) for split, files in found.items() if files}
 
 
-def _hub(name: str, revision: str | None) -> dict[str, RowStream]:
+def _hub(name: str, subset: str | None, revision: str | None) -> dict[str, RowStream]:
     import datasets  # a second to import, and only this place needs it
 
     try:
         datasets.config.HF_HUB_OFFLINE = not hub_reachable()
-        loaded = datasets.load_dataset(name, revision=revision)
+        loaded = datasets.load_dataset(name, subset, revision=revision)
     except Exception as error:  # noqa: BLE001 - errors of several HTTP libraries, all meaning that there is no data
         raise DataError(_hub_fault(name, error, offline=not hub_reachable())) from None
     found = {
@@ -136,9 +134,11 @@ def _no_split(name: str, splits: list[str]) -> dict[str, RowStream]:
 
 
 def _hub_fault(name: str, error: Exception, *, offline: bool) -> str:
-    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    reason = " ".join(str(error).split())[:MOST] or type(error).__name__
     if "scripts are no longer supported" in reason:
         return f"{name}: this data set is a loading script, which is never run; export it to Parquet, CSV or JSONL"
+    if "pick one among" in reason or "Available: [" in reason:
+        return f"{name}: {reason}; name one as data.subset"
     if offline:
         return f"{name}: no such file or folder, and the Hub is switched off or out of reach and has no copy here"
     return f"{name}: no such file or folder, and the Hub answered: {reason}"

@@ -18,13 +18,15 @@ WORTH = 1.5  # how much faster bf16 must be to be chosen
 def choose_precision(wanted: str) -> str:
     """Resolve `auto`; any other wish is kept.
 
-    A GPU with bf16 gets it. A CPU is timed for a few milliseconds, once: without native instructions bf16 is many times
-    slower, and the runs of a comparison or of several seeds should not differ.
+    A CUDA GPU with bf16 gets it, any other accelerator fp32. A CPU is timed for a few milliseconds, once: without
+    native instructions bf16 is many times slower, and the runs of a comparison or of several seeds should not differ.
     """
     if wanted != "auto":
         return wanted
     if torch.cuda.is_available():
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
+    if torch.accelerator.is_available():
+        return "fp32"
     return "bf16" if median(_gain() for _ in range(TRIES)) > WORTH else "fp32"
 
 

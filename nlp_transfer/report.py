@@ -137,13 +137,16 @@ def render_table(rows: Sequence[Row], baselines: Sequence[Row], *, task: type[Ta
     return table
 
 
-def verdicts(rows: Sequence[Row], baselines: Sequence[Row], *, task: type[Task]) -> list[str]:
+def verdicts(
+    rows: Sequence[Row], baselines: Sequence[Row], *, task: type[Task], among: Sequence[Row] = ()
+) -> list[str]:
     """Say which run validation chooses, and what transfer bought against the simple methods and the scratch controls.
 
-    A difference counts only when its 95 % paired-bootstrap interval on the test rows leaves out zero.
+    A difference counts only when its 95 % paired-bootstrap interval on the test rows leaves out zero. Rows are called
+    so that they can be told from those that they stand `among`.
     """
     said, metric = [], task.selection
-    labels = {**{row.name: row.label for row in baselines}, **labels_of(rows)}
+    labels = {**{row.name: row.label for row in baselines}, **labels_of(among or rows)}
     if len(rows) > 1:
         best = max(rows, key=lambda row: float(row.validation[metric]))
         said.append(

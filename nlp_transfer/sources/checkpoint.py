@@ -81,11 +81,12 @@ class Checkpoint:
             if BUNDLED[self.name].kind != "checkpoint":
                 raise SourceError(f"'{self.name}' is a table of vectors: use source.kind=vectors")
             return str(BUNDLED[self.name].locate())
-        if Path(self.name).is_file():
+        path = Path(self.name).expanduser()
+        if path.is_file():
             raise SourceError(
                 f"{self.name}: a checkpoint is a folder or a Hub id, this is a file; see source.kind=vectors"
             )
-        return self.name
+        return str(path) if path.is_dir() else self.name
 
     @cached_property
     def config(self) -> PretrainedConfig:

@@ -256,6 +256,26 @@ def test_a_data_set_that_is_a_script_is_refused(command, configs, here, monkeypa
     refused(command, here, arguments, 3, "someone/some: ", "a loading script, which is never run")
 
 
+def test_a_data_set_of_several_subsets_names_them_and_takes_one(command, configs, here, monkeypatch):
+    import datasets
+
+    asked = []
+
+    def load_dataset(name, subset, *, revision):
+        asked.append((name, subset, revision))
+        if subset is None:
+            raise ValueError("Config name is missing.\nPlease pick one among the available configs: ['one', 'two']")
+        rows = datasets.Dataset.from_dict({"text": [f"film {i}" for i in range(40)], "label": ["good", "bad"] * 20})
+        return datasets.DatasetDict(train=rows)
+
+    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    arguments = ["check", configs / "sentiment.yaml", "data.train=someone/some"]
+    refused(command, here, arguments, 3, "someone/some: ", "available configs: ['one', 'two']; name one as data.subset")
+    code, out, _ = command(*arguments, "data.subset=two")
+    assert (code, asked[-1]) == (0, ("someone/some", "two", None))
+    assert "someone/some (train)" in out
+
+
 READING = {
     "latin-1": ("a.txt", b"one\ntw\xe9\n", "a.txt:2: byte 0xe9"),
     "no such column": ("a.csv", b"texts\none\n", "a.csv:2: no column 'text'. Known: texts."),

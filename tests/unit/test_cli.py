@@ -386,6 +386,17 @@ def test_settings_without_effect_are_named_whatever_their_section(command, place
     assert [line.partition(":")[0] for line in warnings if "not used" in line] == said
 
 
+def test_columns_that_yaml_takes_for_something_else_are_asked_to_be_quoted(command, finished):
+    code, _, err = command("evaluate", finished, "--data", "{en: a.en, no: a.no}")
+    assert code == 2
+    assert "--data: the column False is no text in YAML; quote its name" in err
+
+
+def test_tokens_a_word_are_told_only_of_texts_that_are_read_whole(command, place):
+    assert command("check", place / "run.yaml")[1].count("tokens a word") == 3
+    assert "tokens a word" not in command("check", place / "run.yaml", "task.max_length=8")[1]
+
+
 def test_two_controls_of_one_kind_both_stand_in_the_metrics(place, tmp_path):
     for name, rate in {"slow": 0.001, "fast": 0.1}.items():
         scratch = (place / "run.yaml").read_text().replace("{kind: vectors,", "{kind: vectors, scratch: true,")

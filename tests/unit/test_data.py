@@ -114,6 +114,14 @@ def test_a_fault_in_a_test_split_that_came_with_train_is_refused(tmp_path):
         load(str(tmp_path))
 
 
+def test_texts_that_differ_by_blanks_around_them_are_one(tmp_path):
+    path = table(tmp_path / "a.jsonl", [(f"film {i // 2}{' ' * (i % 2)}", i // 2 % 2) for i in range(80)])
+    splits = load(path)
+    assert splits.report.splits["train"].duplicates == len(splits.train) // 2
+    assert not any(splits.report.overlap.values())
+    assert {text.strip() for text in splits.train["text"]}.isdisjoint(text.strip() for text in splits.test["text"])
+
+
 def test_a_cut_by_group_that_leaves_train_one_label_is_refused(tmp_path):
     rows = [{"text": f"film {i}", "label": "good", "group": i} for i in range(9)]
     rows += [{"text": f"play {i}", "label": "bad", "group": i} for i in range(3)]
@@ -291,7 +299,7 @@ def test_tasks_without_labels_have_none(tmp_path):
 
 def test_read_rows_maps_labels_into_the_known_ones(tmp_path):
     path = table(tmp_path / "a.jsonl", [("x", "Positive "), ("y", "negative")])
-    rows = read_rows(path, {}, ROLES, labels=("negative", "neutral", "positive"))
+    rows = read_rows(Path(path), {}, ROLES, labels=("negative", "neutral", "positive"))
     assert list(rows["label"]) == [2, 0]
 
 

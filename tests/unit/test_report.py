@@ -63,6 +63,12 @@ def test_loss_of_the_scratch_control_is_no_negative_transfer():
     assert line.startswith("minilm from scratch, frozen is worse than tfidf: -10.0 points")
 
 
+def test_a_run_is_called_so_that_it_can_be_told_from_those_beside_it():
+    rows = [row("r8", 0.5), row("r16", 0.7)]
+    (line,) = verdicts(rows[:1], [simple("tfidf", 0.6)], task=Sentiment, among=rows)
+    assert line.startswith("minilm, frozen (r8) ")
+
+
 def test_scratch_is_a_control_of_its_own_kind_of_model_only():
     pretrained, scratch = row("a", 0.5), row("b", 0.7, scratch=True)
     lines = said([replace(pretrained, model="x, AutoModel"), replace(scratch, model="x, AutoModelForSeq2SeqLM")], [])

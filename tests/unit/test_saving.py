@@ -7,18 +7,19 @@ import os
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tiny import LABELS, Training, checkpoint, save_csv, vectors
+from tiny import LABELS, Training, checkpoint, save_checkpoint, save_csv, save_vectors, vectors
 from transformers.models.auto import modeling_auto, tokenization_auto
 
 import nlp_transfer
 from nlp_transfer.errors import CheckpointError, ConfigError, LostError, StoppedError, TrainingError
-from nlp_transfer.folders import make_folder
+from nlp_transfer.folders import make_folder, resumable
 from nlp_transfer.layout import BYTEWISE, TOKENIZER, VOCABULARY
 from nlp_transfer.models.classification import build_classifier
 from nlp_transfer.prediction import load_model
 from nlp_transfer.probes import alike
 from nlp_transfer.running import advice
 from nlp_transfer.saving import save_model, write_json
+from nlp_transfer.sources import load_source
 from nlp_transfer.task import Tokenizers
 
 
@@ -205,8 +206,6 @@ def test_a_trained_checkpoint_serves_as_the_source_of_the_next_run(tmp_path):
     first = Training(checkpoint(tmp_path / "bert"), {"kind": "full"})
     first.fit()
     save_model(first.plan.model, Tokenizers(first.source.tokenizer), tmp_path / "model")
-    from nlp_transfer.sources import load_source
-
     second = load_source("checkpoint", name=str(tmp_path / "model"))
     encoder = second.encoder().model
     assert torch.equal(
@@ -255,6 +254,26 @@ def test_a_comparison_in_the_way_is_called_that(tmp_path, left, said):
     path.touch()
     with pytest.raises(ConfigError, match=said), make_folder(tmp_path / "out", "run"):
         pass
+
+
+def test_a_home_that_is_named_by_a_tilde_is_found(finished, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    with make_folder("~/runs/x", "run") as folder:
+        assert folder == tmp_path / "runs" / "x"
+    (tmp_path / "run").symlink_to(finished)
+    assert nlp_transfer.load("~/run").predict(["good film"])
+    assert resumable("~/run", None) == (tmp_path / "run", None)
+    save_vectors(tmp_path / "v.txt")
+    assert load_source("vectors", name="~/v.txt").table.dim == 8
+    save_checkpoint(tmp_path / "bert")
+    assert load_source("checkpoint", name="~/bert").config.model_type == "bert"
+    assert not (tmp_path / "~").exists()
+
+
+def test_the_folder_of_the_checkpoints_means_its_run(tmp_path):
+    (tmp_path / "run" / "checkpoints").mkdir(parents=True)
+    assert resumable(tmp_path / "run" / "checkpoints", None) == (tmp_path / "run", None)
 
 
 @pytest.mark.parametrize("error", [StoppedError("terminated after step 3", 15), LostError("another process has ended")])

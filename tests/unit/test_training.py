@@ -12,7 +12,7 @@ from nlp_transfer.errors import ConfigError, TrainingError
 from nlp_transfer.features import compute
 from nlp_transfer.models.classification import classification_loss
 from nlp_transfer.optimizers import make_optimizer
-from nlp_transfer.precision import refuse_fp16
+from nlp_transfer.precision import choose_precision, refuse_fp16
 from nlp_transfer.restricting import full_state
 from nlp_transfer.saving import save_model
 from nlp_transfer.sources import load_source
@@ -354,6 +354,13 @@ def test_a_scratch_model_of_the_same_seed_is_drawn_alike(tmp_path):
 def test_fp16_is_refused_where_it_would_be_single_precision_by_another_name():
     with pytest.raises(ConfigError, match=r"training\.precision: fp16 is for GPUs, and there is none"):
         refuse_fp16("fp16")
+
+
+def test_an_accelerator_that_is_no_cuda_gpu_is_not_judged_by_the_cpu(monkeypatch):
+    monkeypatch.setattr("nlp_transfer.precision._gain", lambda: 9.0)
+    assert choose_precision.__wrapped__("auto") == "bf16"
+    monkeypatch.setattr("torch.accelerator.is_available", lambda: True)
+    assert choose_precision.__wrapped__("auto") == "fp32"
 
 
 def test_fp16_is_refused_where_the_model_is_sharded(monkeypatch):
