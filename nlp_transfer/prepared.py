@@ -14,9 +14,10 @@ from nlp_transfer.config import RunConfig
 from nlp_transfer.data import Splits, load_splits
 from nlp_transfer.errors import SourceError
 from nlp_transfer.memory import recompute_activations
+from nlp_transfer.places import on_hub
 from nlp_transfer.precision import refuse_fp16
 from nlp_transfer.report import source_label
-from nlp_transfer.sources import LoadedModel, Source, load_source
+from nlp_transfer.sources import BUNDLED, LoadedModel, Source, load_source
 from nlp_transfer.strategies import Plan, make_plan
 from nlp_transfer.strategies.blocks import count_positions, find_encoder
 from nlp_transfer.task import Task, Tokenizers, find_task
@@ -85,17 +86,22 @@ class Prepared:
 
     def idle(self, plan: Plan) -> list[str]:
         """What was set and has no effect on this run."""
-        shape = getattr(self.config.source, "contextualizer", "")
+        source, data = self.config.source, self.config.data
+        shape = getattr(source, "contextualizer", "")
         solved = all(phase.solver == "lbfgs" for phase in plan.phases)
         probing = getattr(self.config.strategy, "schedule", "") == "lp_ft"
+        here = source.kind == "checkpoint" and (source.name in BUNDLED or not on_hub(source.name))
+        places = filter(None, (data.train, data.validation, data.test))
         given = [name for name, split in self.splits.report.splits.items() if name != "train" and not split.cut]
         unused = (
             ("source", IDLE.get(shape, ()), f"not used by a {shape}"),
+            ("source", ("revision",) if here else (), "not used, the checkpoint is here"),
             ("strategy", ULMFIT if probing else (), "not used by lp_ft"),
             ("strategy", ("head_learning_rate",) if solved else (), SOLVED),
             ("training", GRADIENT_ONLY if solved else (), SOLVED),
             ("data", [f"{name}_share" for name in given], "not used, the split is given"),
             ("data", ("group",) if len(given) == 2 else (), "not used, no split is cut"),
+            ("data", () if any(map(on_hub, places)) else ("subset", "revision"), "not used, no data come from the Hub"),
         )
         return [
             f"{section}.{key}: {why}"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-from tiny import BAD, GOOD, save_csv, save_vectors
+from tiny import BAD, GOOD, save_checkpoint, save_csv, save_vectors
 
 import nlp_transfer
 from nlp_transfer import cli
@@ -29,6 +29,7 @@ def place(tmp_path_factory):
     """A folder with vectors, data and a configuration."""
     folder = tmp_path_factory.mktemp("cli")
     vectors, data = save_vectors(folder / "vectors.txt"), save_csv(folder / "data.csv")
+    save_checkpoint(folder / "bert")
     (folder / "run.yaml").write_text(
         f"task: {{name: sentiment, max_length: 32}}\nsource: {{kind: vectors, name: {vectors}}}\n"
         f"strategy: {{kind: frozen}}\ndata: {{train: {data}}}\n"
@@ -373,6 +374,8 @@ def test_what_is_set_and_has_no_effect_is_said(command, place, tmp_path, caplog)
     [
         (["strategy={kind: gradual, schedule: lp_ft, rate_decay: 2.0}"], ["strategy.rate_decay"]),
         (["strategy={kind: gradual, rate_decay: 2.0}"], []),
+        (["data.subset=one", "data.revision=main"], ["data.subset", "data.revision"]),
+        (["source={kind: checkpoint, name: '{place}/bert', revision: main}"], ["source.revision"]),
         (
             ["strategy.head_learning_rate=0.1", "training.head_warmup=0.5"],
             ["strategy.head_learning_rate", "training.head_warmup"],
