@@ -91,7 +91,7 @@ class Prepared:
         solved = all(phase.solver == "lbfgs" for phase in plan.phases)
         probing = getattr(self.config.strategy, "schedule", "") == "lp_ft"
         here = source.kind == "checkpoint" and (source.name in BUNDLED or not on_hub(source.name))
-        places = filter(None, (data.train, data.validation, data.test))
+        fetched = any(on_hub(place) for place in (data.train, data.validation, data.test) if place is not None)
         given = [name for name, split in self.splits.report.splits.items() if name != "train" and not split.cut]
         unused = (
             ("source", IDLE.get(shape, ()), f"not used by a {shape}"),
@@ -101,7 +101,7 @@ class Prepared:
             ("training", GRADIENT_ONLY if solved else (), SOLVED),
             ("data", [f"{name}_share" for name in given], "not used, the split is given"),
             ("data", ("group",) if len(given) == 2 else (), "not used, no split is cut"),
-            ("data", () if any(map(on_hub, places)) else ("subset", "revision"), "not used, no data come from the Hub"),
+            ("data", () if fetched else ("subset", "revision"), "not used, no data come from the Hub"),
         )
         return [
             f"{section}.{key}: {why}"
