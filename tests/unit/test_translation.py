@@ -420,6 +420,16 @@ def decoded(rows, run):
     return run.tokenizers.source.batch_decode(rows, skip_special_tokens=True)
 
 
+def trains_saves_and_loads(folder):
+    """Train what the folder holds for an epoch, and compare what it writes with what is loaded again."""
+    run = training(load_source("checkpoint", name=str(folder)), {"kind": "full"}, bare(), same_words())
+    run.fit()
+    save_model(run.plan.model, run.tokenizers, folder / "model")
+    again, tokenizers = load_model(folder / "model", "AutoModelForSeq2SeqLM")
+    texts = same_words(4, seed=3)["source"][:]
+    assert Predictor(run.task, again, tokenizers, {}).predict(texts) == said_by(run.plan.model, run, texts)
+
+
 def test_a_real_marian_tokenizer_trains_saves_and_loads(tmp_path):
     words = " ".join(WORDS)
     (tmp_path / "corpus.txt").write_text(f"{words}\n" * 20, encoding="utf-8")
@@ -436,24 +446,14 @@ def test_a_real_marian_tokenizer_trains_saves_and_loads(tmp_path):
     native(tmp_path, "marian", vocab_size=len(names), **ids)
     (tmp_path / "tokenizer.json").unlink()
     MarianTokenizer(*files).save_pretrained(tmp_path)
-    run = training(load_source("checkpoint", name=str(tmp_path)), {"kind": "full"}, bare(), same_words())
-    run.fit()
-    save_model(run.plan.model, run.tokenizers, tmp_path / "model")
-    again, tokenizers = load_model(tmp_path / "model", "AutoModelForSeq2SeqLM")
-    texts = same_words(4, seed=3)["source"][:]
-    assert Predictor(run.task, again, tokenizers, {}).predict(texts) == said_by(run.plan.model, run, texts)
+    trains_saves_and_loads(tmp_path)
 
 
 def test_a_checkpoint_that_reads_bytes_trains_saves_and_loads_without_a_vocabulary(tmp_path):
     native(tmp_path, "t5", vocab_size=384, pad_token_id=0, eos_token_id=1, decoder_start_token_id=0)
     (tmp_path / "tokenizer.json").unlink()
     ByT5Tokenizer().save_pretrained(tmp_path)
-    run = training(load_source("checkpoint", name=str(tmp_path)), {"kind": "full"}, bare(), same_words())
-    run.fit()
-    save_model(run.plan.model, run.tokenizers, tmp_path / "model")
-    again, tokenizers = load_model(tmp_path / "model", "AutoModelForSeq2SeqLM")
-    texts = same_words(4, seed=3)["source"][:]
-    assert Predictor(run.task, again, tokenizers, {}).predict(texts) == said_by(run.plan.model, run, texts)
+    trains_saves_and_loads(tmp_path)
 
 
 @pytest.mark.parametrize(
