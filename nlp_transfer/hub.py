@@ -106,10 +106,10 @@ def publish(
 @contextlib.contextmanager
 def _workplace(run: Path) -> Iterator[Path]:
     """An empty folder for a while, in the run unless that is read-only: the system's temporary one is often small."""
-    place = run / ".publish"
-    shutil.rmtree(place, ignore_errors=True)  # of a publication that was killed
+    for left in run.glob(".publish-*"):  # of a publication that was killed
+        shutil.rmtree(left, ignore_errors=True)
     try:
-        place.mkdir()
+        place = Path(tempfile.mkdtemp(dir=run, prefix=".publish-"))
     except OSError:
         place = Path(tempfile.mkdtemp(prefix="nlp-transfer-publish-"))
     try:

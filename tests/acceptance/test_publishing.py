@@ -205,7 +205,7 @@ def test_an_invalid_branch_name_is_refused(hub, small):
 
 def test_the_copy_that_goes_up_stands_in_the_run_folder_and_is_gone_afterwards(hub, small):
     seen = []
-    hub.between = lambda: seen.extend(small.glob(".publish/model.safetensors"))
+    hub.between = lambda: seen.extend(small.glob(".publish-*/model.safetensors"))
     before = set(small.iterdir())
     publish(small)
     assert len(seen) == 1
