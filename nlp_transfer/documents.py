@@ -39,8 +39,10 @@ def encode_documents(
         prefix: stands before every text already, and comes before each later window.
     """
     before, after = special_ids(tokenizer)
+    room = min(max_length, tokenizer.model_max_length) - len(before) - len(after)
     lead = tokenizer(prefix.strip(), add_special_tokens=False)["input_ids"] if prefix and policy == "window" else []
-    room = min(max_length, tokenizer.model_max_length) - len(before) - len(after) - len(lead)
+    lead = lead[: room // 2]  # never without a text behind it
+    room -= len(lead)
     inputs: list[dict[str, Any]] = []
     example: list[int] = []
     truncated = unknown = total = 0

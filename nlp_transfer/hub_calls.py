@@ -110,7 +110,6 @@ def _explained(causes: list[BaseException]) -> str:
         case 409 | 412:
             return CONFLICT
         case _:
-            local = answer is None and any(
-                isinstance(one, OSError) and one.errno for one in causes
-            )  # such as a full disk
+            # A full disk, say: an error of the system that no answer brought.
+            local = answer is None and any(isinstance(one, OSError) and one.errno for one in causes)
             return f"{'this machine' if local else 'the Hub'} refuses: {words}"

@@ -55,7 +55,7 @@ def test_another_seed_gives_other_vectors(corpus, tmp_path):
     [
         ("c.csv", b'label,text\n1,"two\nlines ""quoted"""\n0,NA\n'),
         ("C.CSV", b'label,text\n1,"two\nlines ""quoted"""\n0,NA\n'),
-        ("c.csv.gz", gzip.compress(b'label,text\n1,"two\nlines ""quoted"""\n0,NA\n')),
+        ("c.csv.gz", gzip.compress(b'label,text\n1,"two\nlines ""quoted"""\n0,NA\n', mtime=0)),
         ("c.tsv", b'text\tlabel\ntwo lines \tpos\n"""quoted"""\tneg\nNA\tpos\n'),
         ("c.jsonl", b'{"text": "two\\nlines"}\n{"text": ["\\"quoted\\"", "NA"]}\n'),
         ("c.json", b'[{"text": "two\\nlines", "label": "pos"},\n {"text": "\\"quoted\\" NA"}]'),
