@@ -48,9 +48,9 @@ def _interface_strings(folders: list[Path]) -> Iterator[Row]:
     pairs: dict[str, str] = {}
     for file in sorted((folders[0] / "locale" / "fr_FR" / "LC_MESSAGES").glob("*.json")):
         for key, forms in json.loads(file.read_text(encoding="utf-8")).items():
-            english = key.rpartition("\x04")[2]  # the context stands in front
-            if english.strip() and forms[0].strip() and (english != forms[0] or any(map(str.isalpha, english))):
-                pairs.setdefault(english, forms[0])
+            english = key.rpartition("\x04")[2].strip()  # the context stands in front; the header has none
+            if english and (french := forms[0].strip()) and (english != french or any(map(str.isalpha, english))):
+                pairs.setdefault(english, french)
     for number, (english, french) in enumerate(pairs.items(), 1):
         yield Row(number, {"en": english, "fr": french})
 

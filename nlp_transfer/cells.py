@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from nlp_transfer.errors import DataError, UnusableError, suggest
+from nlp_transfer.errors import DataError, suggest
 from nlp_transfer.lines import decoded, existing_file, numbered_lines
 from nlp_transfer.readers import OTHER_DELIMITER, SUFFIXES, format_of, looks_undivided, open_rows
 from nlp_transfer.rows import RowStream
@@ -67,14 +67,14 @@ def column_names(cells: Mapping[str, Any], *, level: int = 1) -> Iterator[str]:
             yield from (f"{name}.{inner}" for inner in column_names(cell, level=level + 1))
 
 
-def missing_column(place: str, column: str, available: Iterable[str], *, way: str = MAPPED) -> UnusableError:
+def missing_column(place: str, column: str, available: Iterable[str], *, way: str = MAPPED) -> DataError:
     """Say which columns there are, which is nearest, and how to name the right one."""
     # A key in JSON may hold half a character, which no terminal can print.
     found = list(available)
     printable = [" ".join(name.encode("utf-8", "backslashreplace").decode().split()) for name in found]
     names = [name if len(name) <= 40 else f"{name[:37]}..." for name in printable]
     hint = f" {OTHER_DELIMITER}." if looks_undivided(found) else ""
-    return UnusableError(f"{place}: no column '{column}'. {suggest(column, names)} {way}{hint}")
+    return DataError(f"{place}: no column '{column}'. {suggest(column, names)} {way}{hint}")
 
 
 def cell_text(value: Any, stream: RowStream, number: int) -> str | None:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, SerializeAsAny, ValidationError, WrapValidator, model_validator
 
+from nlp_transfer.disk import at_home
 from nlp_transfer.errors import ConfigError, suggest
 from nlp_transfer.explaining import explain
 from nlp_transfer.task import Section, TaskOptions, find_task, task_names
@@ -18,6 +19,7 @@ Positive = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0.0, lt=1.0)]
 Rate = Annotated[float, Field(gt=0.0, le=1.0)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what NumPy takes
+SourceName = Annotated[str, AfterValidator(lambda name: str(at_home(name)) if name.startswith("~") else name)]
 Place = str | Annotated[dict[str, str], Field(min_length=2)]  # a name, or column -> text file
 
 
@@ -25,7 +27,7 @@ class CheckpointSource(Section):
     """A pretrained transformer: bundled name, local folder or Hub id."""
 
     kind: Literal["checkpoint"]
-    name: str = Field("minilm", description="Bundled name, local folder or Hub id.")
+    name: SourceName = Field("minilm", description="Bundled name, local folder or Hub id.")
     revision: str | None = Field(None, description="Branch, tag or commit on the Hub.")
     scratch: bool = Field(False, description="Same architecture, random weights: the control.")
 
@@ -34,7 +36,7 @@ class VectorsSource(Section):
     """A table of static word vectors, with an optional contextualizer above it."""
 
     kind: Literal["vectors"]
-    name: str = Field("glove-50d", description="Bundled name, vector file, or imported folder.")
+    name: SourceName = Field("glove-50d", description="Bundled name, vector file, or imported folder.")
     contextualizer: Literal["bag", "cnn", "bilstm", "transformer"] = Field(
         "bag", description="What stands above the table; all but `bag` are newly initialised."
     )

@@ -1,8 +1,16 @@
-"""What a file holds, and that the disk holds it."""
+"""Where a place is, what a file holds, and that the disk holds it."""
 
 import hashlib
 import os
 from pathlib import Path
+
+
+def at_home(place: str | Path) -> Path:
+    """A place as a path, `~` replaced by the home folder where that is known."""
+    try:
+        return Path(place).expanduser()
+    except RuntimeError:
+        return Path(place)
 
 
 def flush(path: Path) -> None:

@@ -42,12 +42,12 @@ def encode_documents(
     room = min(max_length, tokenizer.model_max_length) - len(before) - len(after)
     lead = tokenizer(prefix.strip(), add_special_tokens=False)["input_ids"] if prefix and policy == "window" else []
     lead = lead[: room // 2]  # never without a text behind it
-    room -= len(lead)
+    whole, room = room, room - len(lead)
     inputs: list[dict[str, Any]] = []
     example: list[int] = []
     truncated = unknown = total = 0
     for index, (ids, ngrams, cut) in enumerate(tokenize(texts, tokenizer, room, policy, max_windows)):
-        pieces, lost = _pieces(len(ids), room, policy, max_windows)
+        pieces, lost = _pieces(len(ids), whole if len(ids) <= whole else room, policy, max_windows)
         truncated += cut or lost
         unknown += sum(1 for token, row in zip(ids, ngrams or ids, strict=True) if is_unknown(token, row, tokenizer))
         total += len(ids)
@@ -128,7 +128,8 @@ def make_unit(
     """The model inputs for the tokens at some positions, special ones around them."""
     unit: dict[str, Any] = {"input_ids": [*before, *(ids[position] for position in positions), *after]}
     grams = [] if ngrams is None else [ngrams[position] for position in positions]
-    if width := max((sum(gram >= 0 for gram in row) for row in grams), default=0):  # not that of the texts around
+    known = (next((at for at, gram in enumerate(row) if gram < 0), len(row)) for row in grams)
+    if width := max(known, default=0):  # not that of the texts around
         none = [-1] * width
         unit["ngram_ids"] = [*[none] * len(before), *(row[:width] for row in grams), *[none] * len(after)]
     return unit

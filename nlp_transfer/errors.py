@@ -26,7 +26,7 @@ class DataError(TransferError):
 
 
 class UnusableError(DataError):
-    """Rows of which none has all that the task reads."""
+    """Rows of which none has a label, or a target."""
 
 
 class SourceError(TransferError):

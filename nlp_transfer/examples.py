@@ -50,14 +50,16 @@ def read_part(
         group: Column to keep as the group of each example.
 
     Raises:
-        UnusableError: a column that no row has, or no row that has everything.
-        DataError: a fault in the place, or rows that lack something, where they are refused.
+        UnusableError: no row has a label (or target).
+        DataError: a fault in the place, a column that no row has, or rows that lack something, where they are refused
+            or nothing else is there.
     """
     examples = []
     missing: dict[str, list[int]] = {}
     wanted = [*columns.values(), *([group] if group is not None else [])]
     seen: dict[str, None] = {}  # an ordered set
     found: set[str] = set()
+    _, *answers = (columns[role] for role in roles)  # the first role is the input
     for number, cells in stream.rows:
         seen.update(dict.fromkeys(column_names(cells)))
         picked = {column: cell_at(cells, column) for column in wanted}
@@ -74,13 +76,15 @@ def read_part(
     for column in wanted:
         if column not in found:
             way = MAPPED if column in columns.values() else "Name one of them in data.group, or set data.group=null."
-            raise missing_column(stream.name, column, seen, way=way)
+            error = missing_column(stream.name, column, seen, way=way)
+            raise UnusableError(str(error)) if column in answers else error
     for reason, numbers in missing.items():
         if on_missing == "error" or not examples:
             count = f"{len(numbers)} of {len(examples) + sum(map(len, missing.values()))} rows"
             way = "fill them in, or set data.on_missing: drop" if examples else "no row has all; check data.columns"
-            error = DataError if examples else UnusableError
-            raise error(f"{stream.at(numbers)}: {reason} ({count}); {way}")
+            said = f"{stream.at(numbers)}: {reason} ({count}); {way}"
+            unlabelled = on_missing == "drop" and any(f"'{column}'" in reason for column in answers)
+            raise UnusableError(said) if unlabelled else DataError(said)
     return Part(examples, stream.name, dropped_rows(missing))
 
 

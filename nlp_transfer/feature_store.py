@@ -1,5 +1,6 @@
 """Activations on disk, found again by what they were computed from."""
 
+import contextlib
 import hashlib
 import json
 import logging
@@ -83,8 +84,9 @@ class Store:
 
     @staticmethod
     def _read_shard(shard: Path) -> dict[bytes, np.ndarray]:
-        digests, offsets, mapped = (map_array(shard / f"{name}.npy") for name in ("digests", "offsets", "values"))
-        values = mapped.view(np.ndarray)  # still mapped; each row of a `memmap` would cost 20 us
+        # Still mapped; but each row of a `memmap` would cost 20 us.
+        parts = (map_array(shard / f"{name}.npy").view(np.ndarray) for name in ("digests", "offsets", "values"))
+        digests, offsets, values = parts
         if len(digests) != len(offsets) - 1 or offsets[-1] != len(values):
             raise ValueError("its files do not belong together")
         pooled = values.ndim > 2
@@ -100,9 +102,10 @@ class Store:
         shard = self.folder / f"shard-{hashlib.sha256(b''.join(keys)).hexdigest()[:16]}"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            for left in self.folder.glob(f"{TEMPORARY}*"):
-                if time.time() - left.stat().st_mtime > DAY:  # of a process that was killed
-                    shutil.rmtree(left, ignore_errors=True)
+            for left in self.folder.glob(f"{TEMPORARY}*"):  # of a process that was killed
+                with contextlib.suppress(FileNotFoundError):
+                    if time.time() - left.stat().st_mtime > DAY:
+                        shutil.rmtree(left, ignore_errors=True)
             with tempfile.TemporaryDirectory(dir=self.folder, prefix=TEMPORARY) as name:
                 fresh = Path(name) / "shard"
                 fresh.mkdir()

@@ -9,6 +9,7 @@ import platform
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
+from nlp_transfer.disk import at_home
 from nlp_transfer.errors import ConfigError
 from nlp_transfer.layout import FINISHED
 from nlp_transfer.resuming import CHECKPOINTS
@@ -20,7 +21,7 @@ def resumable(resume: str | Path, output: str | Path | None) -> tuple[Path, Path
     """The run folder to go on in and the checkpoint that was named; None: the newest one.
 
     Args:
-        resume: `auto`, a run folder, or a checkpoint inside one.
+        resume: `auto`, a run folder, the one of its checkpoints, or one of these.
         output: the run folder as `--output` or the configuration say it.
 
     Raises:
@@ -29,15 +30,15 @@ def resumable(resume: str | Path, output: str | Path | None) -> tuple[Path, Path
     if resume == "auto":
         if output is None:
             raise ConfigError("--resume auto: which run? name its folder with --output, or write --resume FOLDER")
-        return Path(output).expanduser(), None
-    path = Path(resume).expanduser()
+        return at_home(output), None
+    path = at_home(resume)
     if not path.is_dir():
         raise ConfigError(f"--resume {path}: no such run folder or checkpoint")
     if path.absolute().name == CHECKPOINTS:
         path = path.parent
     named = path.absolute().parent.name == CHECKPOINTS
     folder = path.parent.parent if named else path
-    if output is not None and Path(output).expanduser().resolve() != folder.resolve():
+    if output is not None and at_home(output).resolve() != folder.resolve():
         raise ConfigError(f"--resume {path} goes on in {folder}, but --output says {output}; leave one out")
     return folder, path if named else None
 
@@ -56,7 +57,7 @@ def make_folder(wanted: str | Path | None, name: str, *, left: Collection[str] =
     """
     with contextlib.ExitStack() as stack:
         try:
-            folder = _first_free(name) if wanted is None else Path(wanted).expanduser()
+            folder = _first_free(name) if wanted is None else at_home(wanted)
             if wanted is None or not folder.exists():
                 stack.callback(_remove_empty, folder)
             folder.mkdir(parents=True, exist_ok=True)
@@ -98,7 +99,7 @@ def _refuse_contents(folder: Path, left: Collection[str]) -> None:
     elif "comparison.json" in held:
         what = "a finished comparison"
     elif any((folder / name / "config.yaml").is_file() for name in held):
-        what, way_out = "an unfinished comparison", f"go on with --resume {folder}, or {way_out}"
+        what, way_out = "runs", f"name a new folder in it, or go on with a comparison by --resume {folder}"
     elif CHECKPOINTS in held:
         what = "checkpoints of a run, but not its config.yaml"
         way_out = f"put that back to go on with --resume {folder}, or {way_out}"

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, cast
 
+from nlp_transfer.disk import at_home
 from nlp_transfer.errors import DataError
 
 OTHERS = (  # encodings by their byte-order marks, of which one begins with another
@@ -24,9 +25,9 @@ GZIP = b"\x1f\x8b"
 def locate(place: str) -> Path | None:
     """The file or folder that a user named, if it is there."""
     try:
-        path = Path(place).expanduser()
+        path = at_home(place)
         return path if path.exists() else None
-    except (OSError, RuntimeError, ValueError):  # a name too long, a home that is not known, a NUL in the name
+    except (OSError, ValueError):  # a name too long, a NUL in the name
         return None
 
 

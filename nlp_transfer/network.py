@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
+from nlp_transfer.disk import at_home
 from nlp_transfer.errors import CheckpointError, PublishError
 from nlp_transfer.layout import ALLOWED
 from nlp_transfer.task import task_names
@@ -97,7 +98,7 @@ def find_run(place: str | Path, revision: str | None = None) -> Path:
     Raises:
         CheckpointError: there is none, or one from the Hub and of a task that is not shipped.
     """
-    folder = Path(place).expanduser()
+    folder = at_home(place)
     if folder.is_dir():
         if revision is not None:
             raise CheckpointError(f"{place}: is a folder here, and has no revision '{revision}'; leave it out")

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from nlp_transfer.errors import TrainingError
+from nlp_transfer.replaying import OUT
 from nlp_transfer.restricting import full_state
 
 
@@ -37,7 +38,8 @@ def moving(model: nn.Module, rates: Mapping[str, float]) -> Iterator[tuple[str, 
 
 def trained_state(model: nn.Module, names: frozenset[str]) -> dict[str, Tensor]:
     """Copies on the CPU of the named parameters and of every buffer: all that training changes."""
-    resting = {name for name, _ in model.named_parameters(remove_duplicate=False)} - names
+    resting = {name for name, _ in model.named_parameters(remove_duplicate=False)} | model.__dict__.get(OUT, {}).keys()
+    resting -= names
     whole = full_state(model).items()
     return {name: tensor.detach().to("cpu", copy=True) for name, tensor in whole if name not in resting}
 

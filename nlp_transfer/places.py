@@ -138,7 +138,7 @@ def _hub_fault(name: str, error: Exception, *, offline: bool) -> str:
     if "scripts are no longer supported" in reason:
         return f"{name}: this data set is a loading script, which is never run; export it to Parquet, CSV or JSONL"
     if "pick one among" in reason or "Available: [" in reason:
-        return f"{name}: {reason}; name one as data.subset"
+        return f"{name}: {reason}; a run takes one as data.subset, `evaluate` a file of it"
     if offline:
         return f"{name}: no such file or folder, and the Hub is switched off or out of reach and has no copy here"
     return f"{name}: no such file or folder, and the Hub answered: {reason}"

@@ -55,8 +55,8 @@ def pool(found: Mapping[Key, Value]) -> dict[Key, Value]:
 
 
 def processes() -> int:
-    """How many processes there are."""
-    return int(PartialState().num_processes)
+    """How many processes share this machine."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", PartialState().num_processes))
 
 
 def anywhere(found: bool) -> bool:

@@ -296,7 +296,7 @@ class Trainer:
             return
         start, self.checkpoints.start = self.checkpoints.start, None
         load_optimizer_state(optimizer, trained, ungroup("optimizer", start.tensors))
-        stepper.pieces *= start.values["halved"]
+        stepper.pieces *= start.values.get("halved", 1)
         if self.accelerator.scaler is not None:
             self.accelerator.scaler.load_state_dict(start.values["scaler"])
         if state := ungroup(f"random/{self.accelerator.process_index}", start.tensors):

@@ -81,12 +81,11 @@ class Checkpoint:
             if BUNDLED[self.name].kind != "checkpoint":
                 raise SourceError(f"'{self.name}' is a table of vectors: use source.kind=vectors")
             return str(BUNDLED[self.name].locate())
-        path = Path(self.name).expanduser()
-        if path.is_file():
+        if Path(self.name).is_file():
             raise SourceError(
                 f"{self.name}: a checkpoint is a folder or a Hub id, this is a file; see source.kind=vectors"
             )
-        return str(path) if path.is_dir() else self.name
+        return self.name
 
     @cached_property
     def config(self) -> PretrainedConfig:

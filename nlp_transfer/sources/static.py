@@ -64,13 +64,12 @@ class StaticVectors:
             if BUNDLED[self.name].kind != "vectors":
                 raise SourceError(f"'{self.name}' is a checkpoint: use source.kind=checkpoint")
             return BUNDLED[self.name].locate()
-        path = Path(self.name).expanduser()
-        if not path.exists():
+        if not Path(self.name).exists():
             bundled = [name for name, one in BUNDLED.items() if one.kind == "vectors"]
             raise SourceError(
                 f"Vectors '{self.name}': no such file or folder, and not bundled. {suggest(self.name, bundled)}"
             )
-        return path
+        return Path(self.name)
 
     @cached_property
     def config(self) -> StaticConfig:

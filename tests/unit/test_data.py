@@ -107,6 +107,13 @@ def test_a_test_split_without_labels_that_was_named_is_refused(tmp_path):
         load(train, test=str(tmp_path / "test.jsonl"))
 
 
+def test_a_test_split_without_texts_that_came_with_train_is_refused(tmp_path):
+    reviews(tmp_path / "train.jsonl", 40)
+    (tmp_path / "test.jsonl").write_text('{"Text": "a film", "label": "positive"}\n')
+    with pytest.raises(DataError, match=r"test\.jsonl: no column 'text'.*Did you mean 'Text'"):
+        load(str(tmp_path))
+
+
 def test_a_fault_in_a_test_split_that_came_with_train_is_refused(tmp_path):
     reviews(tmp_path / "train.jsonl", 40)
     (tmp_path / "test.jsonl").write_text('{"text": "unseen", "label": \n')

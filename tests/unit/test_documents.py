@@ -56,6 +56,12 @@ def test_every_window_begins_with_the_prefix():
     assert max(encoded.lengths) <= 12
 
 
+def test_a_text_that_fits_with_its_prefix_is_one_unit():
+    text = f"bad {' '.join(['good'] * 9)}"
+    encoded = encode_documents([text], TOKENIZER, max_length=12, policy="window", prefix="bad ")
+    assert [unit["input_ids"] for unit in encoded.inputs] == [TOKENIZER(text)["input_ids"]]
+
+
 def test_what_a_unit_says_of_n_grams_does_not_depend_on_its_neighbours():
     assert make_unit([5, 6], [[3, -1, -1], [-1, -1, -1]], [0, 1], [0], []) == make_unit(
         [5, 6], [[3], [-1]], [0, 1], [0], []

@@ -7,10 +7,11 @@ import os
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tiny import LABELS, Training, checkpoint, save_checkpoint, save_csv, save_vectors, vectors
+from tiny import LABELS, Training, checkpoint, save_csv, vectors
 from transformers.models.auto import modeling_auto, tokenization_auto
 
 import nlp_transfer
+from nlp_transfer.config import load_config
 from nlp_transfer.errors import CheckpointError, ConfigError, LostError, StoppedError, TrainingError
 from nlp_transfer.folders import make_folder, resumable
 from nlp_transfer.layout import BYTEWISE, TOKENIZER, VOCABULARY
@@ -244,7 +245,7 @@ def test_an_output_that_holds_something_is_not_written_to(tmp_path):
 @pytest.mark.parametrize(
     ("left", "said"),
     [
-        ("one/config.yaml", r"holds an unfinished comparison; go on with --resume .*out, or choose another"),
+        ("one/config.yaml", r"holds runs; name a new folder in it, or go on with a comparison by --resume .*out"),
         ("comparison.json", "holds a finished comparison; choose another"),
     ],
 )
@@ -256,6 +257,9 @@ def test_a_comparison_in_the_way_is_called_that(tmp_path, left, said):
         pass
 
 
+SOURCE = {"kind": "checkpoint", "name": "~/bert"}
+
+
 def test_a_home_that_is_named_by_a_tilde_is_found(finished, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
@@ -264,10 +268,10 @@ def test_a_home_that_is_named_by_a_tilde_is_found(finished, tmp_path, monkeypatc
     (tmp_path / "run").symlink_to(finished)
     assert nlp_transfer.load("~/run").predict(["good film"])
     assert resumable("~/run", None) == (tmp_path / "run", None)
-    save_vectors(tmp_path / "v.txt")
-    assert load_source("vectors", name="~/v.txt").table.dim == 8
-    save_checkpoint(tmp_path / "bert")
-    assert load_source("checkpoint", name="~/bert").config.model_type == "bert"
+    name = load_config({"task": {"name": "sentiment"}, "data": {"train": "a.csv"}, "source": SOURCE}).source.name
+    assert name == str(tmp_path / "bert")
+    with pytest.raises(ConfigError, match="no such run folder"):
+        resumable("~nobody-of-this-name/x", None)
     assert not (tmp_path / "~").exists()
 
 

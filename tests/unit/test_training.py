@@ -217,6 +217,13 @@ def test_the_best_state_of_a_phase_that_was_replayed_holds_the_layers_below(sour
     assert not any("_taken_out" in module.__dict__ for module in training.plan.model.modules())
 
 
+def test_layers_that_rest_in_every_phase_are_no_part_of_the_state(source):
+    training = Training(source, {"kind": "full", "freeze_below": 1}, epochs=2)
+    history = training.fit()
+    assert "bert.encoder.layer.1.attention.self.query.weight" in history.state
+    assert not any(name.startswith(("bert.embeddings", "bert.encoder.layer.0")) for name in history.state)
+
+
 def test_the_best_state_of_a_restricted_table_is_put_back_whole(tmp_path, monkeypatch):
     source = vectors(tmp_path / "v.txt")
     training = Training(source, {"kind": "full"}, epochs=3)
