@@ -270,14 +270,7 @@ def test_a_data_set_of_several_subsets_names_them_and_takes_one(command, configs
 
     monkeypatch.setattr(datasets, "load_dataset", load_dataset)
     arguments = ["check", configs / "sentiment.yaml", "data.train=someone/some"]
-    refused(
-        command,
-        here,
-        arguments,
-        3,
-        "someone/some: ",
-        "available configs: ['one', 'two']; a run takes one as data.subset",
-    )
+    refused(command, here, arguments, 3, "someone/some: ", "configs: ['one', 'two']; a run takes one as data.subset")
     code, out, _ = command(*arguments, "data.subset=two")
     assert (code, asked[-1]) == (0, ("someone/some", "two", None))
     assert "someone/some (train)" in out

@@ -51,19 +51,8 @@ HOMES = {  # heavy packages and the only modules that may import them
     "huggingface_hub": "network card upload hub_calls",
 }
 # What `--help` and the answer to a wrong configuration load.
-LIGHT = {
-    "__init__",
-    "__main__",
-    "cli",
-    "streams",
-    "errors",
-    "disk",
-    "task",
-    "yamlfile",
-    "explaining",
-    "config",
-    "writing",
-}
+LIGHT = {"__init__", "__main__", "cli", "streams", "errors", "disk", "task", "yamlfile", "explaining", "config"}
+LIGHT |= {"writing"}
 HEAVY = {"torch", "transformers", "numpy", "pandas", "scipy", "safetensors", "pyarrow", "tokenizers", "rich", "tqdm"}
 HEAVY |= HOMES.keys()
 
