@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DataReport", "Splits", "load_splits", "read_rows", "stream_texts"]
 logger = logging.getLogger(__name__)
+ODD = 0.2  # share of the rows asked for that a cut may be off without a word
 
 
 @dataclass(frozen=True)
@@ -158,9 +159,26 @@ def _cut_missing(parts: Mapping[str, Part], data: DataConfig) -> dict[str, Part]
         if split in parts:
             result[split] = parts[split]
         else:
-            taken = f"{shares[split] * 100:g} %, {how}seed {data.split_seed}"
-            result[split] = Part([rows[i] for i in dealt[split]], train.place, how=taken, cut=True)
+            taken = [rows[i] for i in dealt[split]]
+            said = f"{len(taken)} of {len(rows)} rows ({_percent(len(taken) / len(rows))}), {how}seed {data.split_seed}"
+            odd = _odd_share(split, len(taken), len(rows), shares[split], data)
+            result[split] = Part(taken, train.place, warnings=odd, how=said, cut=True)
     return result
+
+
+def _odd_share(split: str, taken: int, rows: int, share: float, data: DataConfig) -> list[str]:
+    """Warn where a split got far more or fewer rows than its share, as when every class needs a row in it."""
+    if abs(taken - share * rows) <= 1 + ODD * share * rows:
+        return []
+    reason = f"groups by '{data.group}' stay whole" if data.group else "each class needs a row in every split"
+    return [
+        f"{split}: {taken} of {rows} rows were cut from train ({_percent(taken / rows)}) where data.{split}_share asks "
+        f"for {_percent(share)}: {reason}, and equal texts stay together; add rows, or give data.{split}"
+    ]
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.3g} %"
 
 
 def _limit(train: Part, limit: int, seed: int) -> Part:

@@ -66,7 +66,7 @@ def test_the_scores_of_the_metadata_are_those_of_the_metrics(card, metrics):
 def test_a_test_set_of_its_own_is_told_from_one_that_was_cut(run, card, metrics, tmp_path):
     said = yaml.safe_load(card.split("---")[1])["model-index"][0]["results"][0]["dataset"]
     assert (said["name"], "split" in said) == ("reviews.csv", False)
-    assert said["args"]["test"].startswith("cut from train: 10 %")
+    assert said["args"]["test"].startswith("cut from train: 7 of 68 rows (10.3 %)")
     copy = shutil.copytree(run, tmp_path / "run")
     metrics["data"]["splits"]["test"] |= {"cut": False, "place": "cut from train; really.csv"}
     write_card(copy, metrics)

@@ -39,7 +39,19 @@ def rows_of(splits: Splits) -> dict[str, list[int]]:
 def test_missing_splits_are_cut_from_train_and_the_report_says_so(tmp_path):
     splits = load(reviews(tmp_path / "a.jsonl", 200), validation_share=0.2)
     assert [len(part) for part in (splits.train, splits.validation, splits.test)] == [140, 40, 20]
-    assert splits.report.splits["validation"].origin == "cut from train: 20 %, stratified, seed 0"
+    assert splits.report.splits["validation"].origin == "cut from train: 40 of 200 rows (20 %), stratified, seed 0"
+
+
+def test_a_cut_that_takes_more_than_its_share_since_every_class_needs_a_row_says_so(tmp_path):
+    path = table(tmp_path / "a.jsonl", [(f"film {i}", f"class {i // 3}") for i in range(60)])
+    report = load(path).report
+    assert report.splits["test"].origin == "cut from train: 20 of 60 rows (33.3 %), stratified, seed 0"
+    (warning,) = (one for one in report.warnings if one.startswith("test: "))
+    assert "20 of 60 rows were cut from train (33.3 %) where data.test_share asks for 10 %" in warning
+
+
+def test_a_cut_that_takes_its_share_says_nothing(tmp_path):
+    assert load(reviews(tmp_path / "a.jsonl", 200)).report.warnings == ()
 
 
 def test_cut_splits_are_disjoint_and_hold_every_row(tmp_path):
@@ -94,7 +106,7 @@ def test_a_test_split_without_labels_that_came_with_train_is_cut_from_train(tmp_
     (tmp_path / "test.jsonl").write_text(json.dumps({"text": "unseen", **labels}) + "\n")
     splits = load(str(tmp_path))
     assert len(splits.test) == 4
-    assert splits.report.splits["test"].origin == "cut from train: 10 %, stratified, seed 0"
+    assert splits.report.splits["test"].origin == "cut from train: 4 of 40 rows (10 %), stratified, seed 0"
     (warning,) = (one for one in splits.report.warnings if one.startswith("test is cut from train"))
     assert "no column 'label'" in warning or "missing label in column 'label'" in warning
     assert str(tmp_path) not in warning  # it goes up with the card
@@ -301,7 +313,7 @@ def test_tasks_without_labels_have_none(tmp_path):
     splits = load_splits(DataConfig(train=str(path)), PAIR)
     assert splits.labels == ()
     assert splits.test.column_names == ["source", "target", "row"]
-    assert splits.report.splits["test"].origin == "cut from train: 10 %, seed 0"
+    assert splits.report.splits["test"].origin == "cut from train: 4 of 40 rows (10 %), seed 0"
 
 
 def test_read_rows_maps_labels_into_the_known_ones(tmp_path):

@@ -122,7 +122,8 @@ def test_rows_of_one_group_are_cut_into_one_split(tmp_path):
     splits = load(tmp_path, grouped(120), group="meta.module")
     modules = [{(row - 1) % 12 for row in part["row"]} for part in (splits.train, splits.validation, splits.test)]
     assert sum(map(len, modules)) == 12
-    assert splits.report.splits["test"].origin == "cut from train: 10 %, grouped by 'meta.module', seed 0"
+    origin = splits.report.splits["test"].origin
+    assert origin == "cut from train: 10 of 120 rows (8.33 %), grouped by 'meta.module', seed 0"
 
 
 def test_a_group_and_equal_texts_both_keep_rows_together():
