@@ -9,7 +9,7 @@ import regex
 
 TEXTS, CHARACTERS = 100, 1000  # looked at to find the language, and of each of them
 AGREED = 0.8  # share of these that must be in one language
-STRETCH = 2000  # characters judged at once: some rules look through all of them for each mark
+STRETCH = 1000  # characters judged at once: some rules look through all of them for each mark
 AHEAD = 60  # of these behind a mark: what follows tells whether it ends a sentence
 WEAK = ("hy",)  # rules that are worse than none: those of Armenian miss the dots of an ellipsis
 LETTER = regex.compile(r"\p{L}")

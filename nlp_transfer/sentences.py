@@ -68,7 +68,8 @@ def _cut(text: str, rules: Rules | None, *, cased: bool) -> Iterator[str]:
     verdicts = Verdicts(text, rules) if rules else None
     start = 0
     for mark in MARK.finditer(text):
-        agreed = verdicts is None or not mark["doubtful"] or verdicts.ends(mark, start)
+        # Behind a quotation, and of a mark that does nothing else, all languages tell an end in the same way.
+        agreed = verdicts is None or mark["closed"] or not mark["doubtful"] or verdicts.ends(mark, start)
         if agreed and _ends(mark, start, cased=cased):
             yield " ".join(text[start : mark.end()].split())
             start = mark.end()

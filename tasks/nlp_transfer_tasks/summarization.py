@@ -1,9 +1,10 @@
 """Summarization: by picking sentences of the document (extractive), or by writing new text (abstractive)."""
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 import nlp_transfer as nt
 
@@ -15,11 +16,17 @@ if TYPE_CHECKING:
     from nlp_transfer import Batch, Encoded, LoadedModel, Prediction, RoleKind, Scores, Source, Splits, Tokenizers
 
 Length = Annotated[int, Field(ge=8, le=8192)]
-LANGUAGE = "^(auto|[A-Za-z]{2}([-_][A-Za-z0-9]{2,8})*)$"
+TAG = re.compile(r"auto|[A-Za-z]{2}([-_][A-Za-z0-9]{2,8})*")
 UNUSED = {  # by each style
     "extractive": (*sorted(nt.WritingOptions.model_fields.keys() - nt.TaskOptions.model_fields), "long_documents"),
     "abstractive": ("max_sentences", "trigram_blocking", "scorer"),
 }
+
+
+def _check_tag(language: str) -> str:
+    if not TAG.fullmatch(language):
+        raise ValueError("expected a tag that opens with the two letters of ISO 639-1, such as de or pt-BR")
+    return language
 
 
 class ScorerOptions(nt.Section):
@@ -42,7 +49,7 @@ class SummarizationOptions(nt.WritingOptions):
         "extractive", description="`extractive`: pick sentences; `abstractive`: write a summary."
     )
     sentences: Annotated[int, Field(ge=1)] = Field(1, description="Of an extractive summary, and of the baselines.")
-    language: Annotated[str, Field(pattern=LANGUAGE)] | None = Field(
+    language: Annotated[str, AfterValidator(_check_tag)] | None = Field(
         "auto",
         description="Of the texts, such as `de` or `pt-BR`: its abbreviations, ordinals and dates end no sentence. "
         "`auto`: that of most rows of train, saved with the run; null: what holds in all languages.",
