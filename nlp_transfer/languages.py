@@ -7,8 +7,8 @@ from typing import Protocol
 
 import regex
 
-TEXTS, CHARACTERS = 100, 1000  # looked at to find the language, and of each of them
-AGREED = 0.8  # share of these that must be in one language
+CHARACTERS = 1000  # of a text that are looked at to find its language
+AGREED = 0.8  # share of the texts that must be in one
 STRETCH = 1000  # characters judged at once: some rules look through all of them for each mark
 AHEAD = 60  # of these behind a mark: what follows tells whether it ends a sentence
 WEAK = ("hy",)  # rules that are worse than none: those of Armenian miss the dots of an ellipsis
@@ -21,8 +21,8 @@ def find_language(texts: Sequence[str]) -> str | None:
     """Find the language of most texts, by its ISO 639-1 code; None where they are mixed or hold no words."""
     import py3langid  # half a second
 
-    sample = [text[:CHARACTERS] for text in texts[:: 1 + len(texts) // TEXTS]]
-    counts = Counter(py3langid.classify(text)[0] for text in sample if LETTER.search(text))
+    starts = [text[:CHARACTERS] for text in texts]
+    counts = Counter(py3langid.classify(start)[0] for start in starts if LETTER.search(start))
     name, count = max(counts.items(), key=lambda item: (item[1], item[0]), default=("", 0))
     return name if count > AGREED * counts.total() else None
 

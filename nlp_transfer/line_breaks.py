@@ -6,7 +6,7 @@ from typing import Literal
 
 import regex
 
-TEXTS, CHARACTERS = 1000, 10_000  # looked at, and of each of them
+CHARACTERS = 10_000  # of a text that are looked at
 NARROW = 30  # characters; nothing is wrapped to less
 EMPTY = regex.compile(r"\n\s*\n")
 # What could have stood in the line before: one character where lines break between any two, a few in Thai or Khmer.
@@ -15,8 +15,7 @@ FIRST = regex.compile(r"[\p{Line_Break=ID}\p{Line_Break=CJ}]|\p{Line_Break=SA}{1
 
 def find_line_breaks(texts: Sequence[str]) -> Literal["sentence", "space"]:
     """Find out whether line breaks end sentences; or are spaces, since at most of them the next word did not fit."""
-    sample = (text[:CHARACTERS] for text in texts[:: 1 + len(texts) // TEXTS])
-    full = [one for text in sample for one in _full_lines(text)]
+    full = [one for text in texts for one in _full_lines(text[:CHARACTERS])]
     return "sentence" if 2 * sum(full) < len(full) else "space"
 
 

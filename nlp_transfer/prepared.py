@@ -146,7 +146,7 @@ def _settle(config: RunConfig, task: Task, rows: Dataset) -> RunConfig:
 
 
 def keep_settled(config: RunConfig, before: RunConfig) -> RunConfig:
-    """The configuration with what it leaves to the data as it was decided before."""
+    """Take over what an earlier attempt at a run has decided where the configuration leaves it to the data."""
     if config.task.name != before.task.name:
         return config
     left = [key for key in find_task(config.task.name).settled if getattr(config.task, key) == "auto"]

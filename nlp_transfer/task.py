@@ -66,7 +66,7 @@ class Task(ABC):
     measures where that is another score than `selection`, `ceilings` those of the `baselines` that know the answers.
     `logits_only` says that `loss` and `infer` read nothing of a classifier but its logits, so that what these do not
     depend on need not be computed.
-    `settled` names the options that may be `auto`, which `settle` decides.
+    `settled` names the options that may be `auto`, and are then decided by `settle`.
     For the model card: the Hub's `pipeline_tag` of the task, its name for a score where that is another than ours
     (`hub_metrics`), and an input to show the use with.
     """
@@ -105,9 +105,9 @@ class Task(ABC):
         return None
 
     def settle(self, rows: "Dataset") -> Any:  # noqa: ARG002 - for those who have something to decide
-        """The options, where `auto` is left in those that are `settled` as the rows of train have it.
+        """Decide by the rows of train what the `settled` options leave to them; give back the options.
 
-        They are saved so with the run: what reads it later must do as training did.
+        They are saved with the run, so that prediction does as training did.
         """
         return self.options
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from nlp_transfer import Batch, Encoded, LoadedModel, Prediction, RoleKind, Scores, Source, Splits, Tokenizers
 
 Length = Annotated[int, Field(ge=8, le=8192)]
+SAMPLE = 1000  # texts of train that tell what all are like
 TAG = re.compile(r"auto|[A-Za-z]{2}([-_][A-Za-z0-9]{2,8})*")
 UNUSED = {  # by each style
     "extractive": (*sorted(nt.WritingOptions.model_fields.keys() - nt.TaskOptions.model_fields), "long_documents"),
@@ -96,6 +97,7 @@ class Summarization(nt.Task):
     hub_metrics: ClassVar[dict[str, str]] = {"rouge1": "rouge", "rouge2": "rouge", "rougeL": "rouge"}
     example = "The function opens a file. It returns its lines. An empty file gives an empty list."
     options: SummarizationOptions
+    _last: "tuple[Dataset | None, list[list[str]]]" = (None, [])  # rows, and their sentences
 
     @property
     def auto_class(self) -> str:
@@ -114,7 +116,7 @@ class Summarization(nt.Task):
     def settle(self, rows: "Dataset") -> SummarizationOptions:
         """Find out the language of the texts, and what the line breaks of running ones are."""
         options = self.options
-        texts = rows["text"][:]
+        texts = rows["text"][:: 1 + len(rows) // SAMPLE]
         found = {}
         if options.language == "auto":
             found["language"] = nt.find_language([" ".join(text) for text in texts])
@@ -123,21 +125,21 @@ class Summarization(nt.Task):
         return options.model_copy(update=found)
 
     def _sentences(self, rows: "Dataset") -> list[list[str]]:
-        """The sentences of each document that are read, and one more; running text comes as a list of one."""
-        most = self.options.max_sentences + 1
-        return [self._split(text[0], most) if len(text) == 1 else text[:most] for text in rows["text"][:]]
+        """The sentences of each document that are read, and one more; those of validation are asked for every epoch."""
+        if rows is not self._last[0]:
+            most = self.options.max_sentences + 1
+            texts = rows["text"][:]
+            self._last = rows, [self._split(text[0], most) if len(text) == 1 else text[:most] for text in texts]
+        return self._last[1]
 
     def _split(self, text: str, most: int) -> list[str]:
-        """Cut a running text; runs that were saved before there was a choice left `auto`, and mean the general way."""
-        language, lines = self.options.language, self.options.line_breaks
-        return nt.split_sentences(
-            nt.end_lines(text) if lines == "sentence" else text,
-            language=None if language == "auto" else language,
-            most=most,
-        )
+        """Cut a running text; a run that was saved before there was a choice has `auto`, and neither is known."""
+        language, line_breaks = self.options.language, self.options.line_breaks
+        lines = nt.end_lines(text) if line_breaks == "sentence" else text
+        return nt.split_sentences(lines, language=None if language == "auto" else language, most=most)
 
-    def _write(self, text: list[str]) -> str:
-        """What a writer reads of a document: lines that are wrapped are joined, turns and items stay apart."""
+    def _unwrap(self, text: list[str]) -> str:
+        """Join what a writer reads of a document: lines that are wrapped too, turns and items stay on their own."""
         joined = nt.join_sentences(text)
         return nt.join_lines(joined) if self.options.line_breaks == "space" else joined
 
@@ -162,7 +164,7 @@ class Summarization(nt.Task):
         if not self._extractive:
             nt.set_languages(tokenizers, options.source_language, options.target_language)
             return nt.encode_pairs(
-                [self._write(text) for text in rows["text"][:]],
+                [self._unwrap(text) for text in rows["text"][:]],
                 None if references is None else [several[0] for several in references],
                 tokenizers,
                 max_length=options.max_length,
