@@ -14,7 +14,7 @@ MARK = regex.compile(
     (?<doubtful>(?:[.!?…]|(?<=\p{Greek})[;\u037e]|(?<=\p{Armenian}):)++)
     (?<closed>[^\S\n]?[»›](?=\s|\Z)|["'\p{Pe}\p{Pf}\p{Quotation_Mark}]*+)(?=\s|\Z)
     |
-    (?:[\p{Sentence_Terminal}--[.!?၊]]|፡፡)++  # end sentences only, but for the Burmese comma
+    (?:[\p{Sentence_Terminal}--[.!?．․﹒၊]]|፡፡)++  # not dots, nor the Burmese comma: these do nothing else
     (?<closed>["'\p{Pe}\p{Pf}]*+)
     """,
     regex.VERBOSE | regex.VERSION1,
@@ -27,7 +27,7 @@ ABBREVIATION = regex.compile(
     regex.IGNORECASE,
 )
 INITIAL = regex.compile(r"(?:^|[\s(\[.-])\p{L}\p{M}*\.$")  # "J." or the last part of "U.S."
-BEFORE_NUMBER = regex.compile(  # "no." and "sun." are words, unless a digit follows
+BEFORE_NUMBER = regex.compile(  # "no." is a word, and "Oct." may stand last, unless a digit follows
     r"\b(?:nos?|nr|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec)\.$", regex.IGNORECASE
 )
 NEXT = regex.compile(r"\s*(?<dash>[—–-]?)\s?[\"'“‘«(\[]*(?<word>\w)")

@@ -78,6 +78,7 @@ def test_ordinals_dates_and_abbreviations_of_a_known_language_end_nothing(langua
         ["እሱ መጣ፡፡", "ማን ነው፧", "አዎ።"],
         ["သူ လာသည်၊ သွားသည်။", "ဟုတ်သည်။"],
         ["It was on Jan. 5 and on Oct. 12.", "It rained."],
+        ["価格は３．５倍だ。", "高い！"],
     ],
 )
 def test_quotes_and_full_stops_of_every_script_are_known_in_an_unknown_language(sentences):
