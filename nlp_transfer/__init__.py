@@ -34,6 +34,10 @@ if TYPE_CHECKING:
     from nlp_transfer.extracts import sentence_targets as sentence_targets
     from nlp_transfer.hub import Publication as Publication
     from nlp_transfer.hub import publish as publish
+    from nlp_transfer.languages import find_language as find_language
+    from nlp_transfer.line_breaks import end_lines as end_lines
+    from nlp_transfer.line_breaks import find_line_breaks as find_line_breaks
+    from nlp_transfer.line_breaks import join_lines as join_lines
     from nlp_transfer.metrics import classification_metric as classification_metric
     from nlp_transfer.metrics import classification_scores as classification_scores
     from nlp_transfer.models.classification import balanced_importance as balanced_importance
@@ -107,6 +111,10 @@ _HOME = {
     "sentence_targets": "extracts",
     "Publication": "hub",
     "publish": "hub",
+    "find_language": "languages",
+    "end_lines": "line_breaks",
+    "find_line_breaks": "line_breaks",
+    "join_lines": "line_breaks",
     "classification_metric": "metrics",
     "classification_scores": "metrics",
     "balanced_importance": "models.classification",

@@ -42,7 +42,7 @@ def check(config: RunConfig | Mapping[str, Any] | str | Path, overrides: Sequenc
     report = prepared.splits.report
     warnings = (*report.warnings, *prepared.warnings, *prepared.idle(plan), *_too_few(len(prepared.splits.test)))
     sections = {
-        "configuration": render(checked),
+        "configuration": render(prepared.config),
         "data": "\n".join(_rows(name, split) for name, split in report.splits.items()),
         "tokens": "\n".join(_tokens(name, prepared) for name in prepared.encoded),
         "what trains": trainable_table(plan),

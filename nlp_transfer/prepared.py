@@ -1,6 +1,7 @@
 """All that a run needs before anything trains: data, source, model and tokens."""
 
 import dataclasses
+import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -29,6 +30,7 @@ GRADIENT_ONLY = (
     *("learning_rate", "weight_decay", "accumulation", "clip", "warmup", "head_warmup", "schedule"),
     *("patience", "gradient_checkpointing"),
 )
+log = logging.getLogger(__name__)
 MANY = 0.1  # share of truncated texts or unknown tokens that is worth a warning
 
 
@@ -117,6 +119,7 @@ def prepare(config: RunConfig) -> Prepared:
     set_seed(config.training.seed)
     kind = find_task(config.task.name)
     splits = load_splits(config.data, kind.roles)
+    config = _settle(config, kind(config.task, splits.labels), splits.train)
     task = kind(config.task, splits.labels)
     source = load_source(texts=_each_text(splits.train[task.input_role]), **config.source.model_dump())
     if source.tokenizer.pad_token_id is None:
@@ -131,6 +134,24 @@ def prepare(config: RunConfig) -> Prepared:
     source.tokenizer.model_max_length = min(positions, most)  # and is saved so
     encoded = {name: task.encode(rows, tokenizers, training=name == "train") for name, rows in rows_of(splits).items()}
     return Prepared(config, task, splits, source, loaded, tokenizers, encoded)
+
+
+def _settle(config: RunConfig, task: Task, rows: Dataset) -> RunConfig:
+    """Decide what the task's options leave to the data, and say so."""
+    options = task.settle(rows)
+    for key in task.settled:
+        if getattr(config.task, key) == "auto":
+            log.info("task.%s: %s, chosen by the rows of train", key, getattr(options, key) or "null")
+    return config.model_copy(update={"task": options})
+
+
+def keep_settled(config: RunConfig, before: RunConfig) -> RunConfig:
+    """Take over what an earlier attempt at a run has decided where the configuration leaves it to the data."""
+    if config.task.name != before.task.name:
+        return config
+    left = [key for key in find_task(config.task.name).settled if getattr(config.task, key) == "auto"]
+    known = {key: getattr(before.task, key) for key in left}
+    return config.model_copy(update={"task": config.task.model_copy(update=known)})
 
 
 def _each_text(cells: Iterable[str | Sequence[str]]) -> Iterator[str]:

@@ -9,13 +9,13 @@ from typing import Any
 
 from accelerate import PartialState
 
-from nlp_transfer.config import RunConfig
+from nlp_transfer.config import RunConfig, load_config, render
 from nlp_transfer.disk import flush
 from nlp_transfer.errors import DataError
 from nlp_transfer.layout import FINISHED, HITS, PROBES
 from nlp_transfer.publication import write_card
 from nlp_transfer.report import Row, brief, row_of, simple, verdicts
-from nlp_transfer.saving import write_json
+from nlp_transfer.saving import write_json, write_whole
 from nlp_transfer.task import find_task
 
 SPLITS = ("validation", "test")  # that are scored
@@ -80,6 +80,8 @@ def combine(config: RunConfig, folder: Path, results: Sequence[RunResult]) -> Ru
     metrics = {**best.metrics, "seeds": {"values": list(config.training.seeds or ()), **spread}}
     result = describe(config, folder, metrics, hits_of(best))
     if PartialState().is_main_process:
+        settled = load_config(best.folder / "config.yaml").task
+        write_whole(folder / "config.yaml", render(config.model_copy(update={"task": settled})))
         for name in ("environment.json", "model", "adapter", PROBES, "predictions.jsonl", "history.jsonl"):
             if (best.folder / name).exists():
                 (best.folder / name).rename(folder / name)

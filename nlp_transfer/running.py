@@ -21,7 +21,7 @@ from nlp_transfer.folders import make_folder, resumable
 from nlp_transfer.layout import FINISHED
 from nlp_transfer.measuring import measure_baselines, predict_split, verify, write_predictions
 from nlp_transfer.memory import WAYS_OUT, out_of_memory
-from nlp_transfer.prepared import Prepared, prepare
+from nlp_transfer.prepared import Prepared, keep_settled, prepare
 from nlp_transfer.provenance import provenance
 from nlp_transfer.report import brief
 from nlp_transfer.results import RunResult, combine, describe, finish, finished
@@ -79,7 +79,9 @@ def run(
 def run_in(folder: Path, config: RunConfig, named: Path | None = None, *, progress: bool) -> RunResult:
     """Run in a folder that is held; what an earlier attempt has done there is taken as it is."""
     if (folder / "config.yaml").exists():
-        refuse_changes(_values(load_config(folder / "config.yaml")), _values(config), folder)
+        started = load_config(folder / "config.yaml")
+        config = keep_settled(config, started)
+        refuse_changes(_values(started), _values(config), folder)
     if (folder / FINISHED).exists():
         before = finished(config, folder)
         said = f"{folder} holds a finished run; there is nothing to resume\n{before.summary}"
@@ -157,6 +159,7 @@ def _run_one(config: RunConfig, folder: Path, named: Path | None = None, *, prog
     accelerator = make_accelerator(config, folder, start)
     progress = progress and accelerator.is_main_process
     prepared = prepare(config)
+    config = prepared.config
     plan = prepared.plan()
     checkpoints = open_checkpoints(prepared, plan, accelerator, folder, start)
     sizes = parameter_counts(plan)

@@ -66,6 +66,7 @@ class Task(ABC):
     measures where that is another score than `selection`, `ceilings` those of the `baselines` that know the answers.
     `logits_only` says that `loss` and `infer` read nothing of a classifier but its logits, so that what these do not
     depend on need not be computed.
+    `settled` names the options that may be `auto`, and are then decided by `settle`.
     For the model card: the Hub's `pipeline_tag` of the task, its name for a score where that is another than ours
     (`hub_metrics`), and an input to show the use with.
     """
@@ -78,6 +79,7 @@ class Task(ABC):
     compared: ClassVar[str | None] = None
     ceilings: ClassVar[Sequence[str]] = ()
     logits_only: ClassVar[bool] = False
+    settled: ClassVar[Sequence[str]] = ()
     pipeline_tag: ClassVar[str | None] = None
     hub_metrics: ClassVar[Mapping[str, str]] = {}
     example: ClassVar[str] = "A short text."
@@ -101,6 +103,13 @@ class Task(ABC):
     def sample(self) -> int | None:
         """How many validation examples are enough to judge an epoch; None for all."""
         return None
+
+    def settle(self, rows: "Dataset") -> Any:  # noqa: ARG002 - for those who have something to decide
+        """Decide by the rows of train what the `settled` options leave to them; give back the options.
+
+        They are saved with the run, so that prediction does as training did.
+        """
+        return self.options
 
     @property
     @abstractmethod

@@ -1,9 +1,10 @@
 """Summarization: by picking sentences of the document (extractive), or by writing new text (abstractive)."""
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 import nlp_transfer as nt
 
@@ -15,10 +16,18 @@ if TYPE_CHECKING:
     from nlp_transfer import Batch, Encoded, LoadedModel, Prediction, RoleKind, Scores, Source, Splits, Tokenizers
 
 Length = Annotated[int, Field(ge=8, le=8192)]
+SAMPLE = 1000  # texts of train that tell what all are like
+TAG = re.compile(r"auto|[A-Za-z]{2}([-_][A-Za-z0-9]{2,8})*")
 UNUSED = {  # by each style
     "extractive": (*sorted(nt.WritingOptions.model_fields.keys() - nt.TaskOptions.model_fields), "long_documents"),
     "abstractive": ("max_sentences", "trigram_blocking", "scorer"),
 }
+
+
+def _check_tag(language: str) -> str:
+    if not TAG.fullmatch(language):
+        raise ValueError("expected a tag that opens with the two letters of ISO 639-1, such as de or pt-BR")
+    return language
 
 
 class ScorerOptions(nt.Section):
@@ -41,6 +50,16 @@ class SummarizationOptions(nt.WritingOptions):
         "extractive", description="`extractive`: pick sentences; `abstractive`: write a summary."
     )
     sentences: Annotated[int, Field(ge=1)] = Field(1, description="Of an extractive summary, and of the baselines.")
+    language: Annotated[str, AfterValidator(_check_tag)] | None = Field(
+        "auto",
+        description="Of the texts, such as `de` or `pt-BR`: its abbreviations, ordinals and dates end no sentence. "
+        "`auto`: that of most rows of train, saved with the run; null: what holds in all languages.",
+    )
+    line_breaks: Literal["auto", "sentence", "space"] = Field(
+        "auto",
+        description="`sentence`: each ends one, as in dialogues and lists; `space`: lines are wrapped. "
+        "`auto`: as in most rows of train, saved with the run.",
+    )
     max_length: Length = Field(512, description="Of a text or window in tokens, special ones too.")
     max_sentences: Annotated[int, Field(ge=1, le=1000)] = Field(
         500, description="Extractive: sentences behind these are not read."
@@ -73,10 +92,12 @@ class Summarization(nt.Task):
     shown = ("rouge1", "rouge2", "rougeL")
     points = 1.0
     ceilings = ("oracle",)
+    settled = ("language", "line_breaks")
     pipeline_tag = "summarization"
     hub_metrics: ClassVar[dict[str, str]] = {"rouge1": "rouge", "rouge2": "rouge", "rougeL": "rouge"}
     example = "The function opens a file. It returns its lines. An empty file gives an empty list."
     options: SummarizationOptions
+    _last: "tuple[Dataset | None, list[list[str]]]" = (None, [])  # rows, and their sentences
 
     @property
     def auto_class(self) -> str:
@@ -92,10 +113,35 @@ class Summarization(nt.Task):
     def _extractive(self) -> bool:
         return self.options.style == "extractive"
 
+    def settle(self, rows: "Dataset") -> SummarizationOptions:
+        """Find out the language of the texts, and what the line breaks of running ones are."""
+        options = self.options
+        texts = rows["text"][:: 1 + len(rows) // SAMPLE]
+        found = {}
+        if options.language == "auto":
+            found["language"] = nt.find_language([" ".join(text) for text in texts])
+        if options.line_breaks == "auto":
+            found["line_breaks"] = nt.find_line_breaks([text[0] for text in texts if len(text) == 1])
+        return options.model_copy(update=found)
+
     def _sentences(self, rows: "Dataset") -> list[list[str]]:
-        """The sentences of each document that are read, and one more; running text comes as a list of one."""
-        most = self.options.max_sentences + 1
-        return [nt.split_sentences(text[0], most=most) if len(text) == 1 else text[:most] for text in rows["text"][:]]
+        """The sentences of each document that are read, and one more; those of validation are asked for every epoch."""
+        if rows is not self._last[0]:
+            most = self.options.max_sentences + 1
+            texts = rows["text"][:]
+            self._last = rows, [self._split(text[0], most) if len(text) == 1 else text[:most] for text in texts]
+        return self._last[1]
+
+    def _split(self, text: str, most: int) -> list[str]:
+        """Cut a running text; a run that was saved before there was a choice has `auto`, and neither is known."""
+        language, line_breaks = self.options.language, self.options.line_breaks
+        lines = nt.end_lines(text) if line_breaks == "sentence" else text
+        return nt.split_sentences(lines, language=None if language == "auto" else language, most=most)
+
+    def _unwrap(self, text: list[str]) -> str:
+        """Join what a writer reads of a document: lines that are wrapped too, turns and items stay on their own."""
+        joined = nt.join_sentences(text)
+        return nt.join_lines(joined) if self.options.line_breaks == "space" else joined
 
     def build(self, source: "Source", rows: "Dataset", *, frozen: bool) -> "LoadedModel":
         """A sentence scorer, or an encoder with a decoder."""
@@ -118,7 +164,7 @@ class Summarization(nt.Task):
         if not self._extractive:
             nt.set_languages(tokenizers, options.source_language, options.target_language)
             return nt.encode_pairs(
-                [nt.join_sentences(text) for text in rows["text"][:]],
+                [self._unwrap(text) for text in rows["text"][:]],
                 None if references is None else [several[0] for several in references],
                 tokenizers,
                 max_length=options.max_length,

@@ -17,7 +17,8 @@ import nlp_transfer
 
 ROOT = Path(__file__).parents[2]
 LAYERS = [  # lowest first; a module may import its own layer and those below
-    "errors modeling layout licences sentences disk",
+    "errors modeling layout licences languages line_breaks disk",
+    "sentences",
     "hub_calls",
     "network task yamlfile",
     "explaining config writing",
@@ -49,6 +50,8 @@ HOMES = {  # heavy packages and the only modules that may import them
     "sklearn": "baselines metrics solvers",
     "matplotlib": "report",
     "huggingface_hub": "network card upload hub_calls",
+    "yasbd": "languages",
+    "py3langid": "languages",
 }
 # What `--help` and the answer to a wrong configuration load.
 LIGHT = {"__init__", "__main__", "cli", "streams", "errors", "disk", "task", "yamlfile", "explaining", "config"}

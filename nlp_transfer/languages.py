@@ -1,0 +1,71 @@
+"""What is known of single languages: which one texts are in, and where the rules of one end sentences."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from functools import cache
+from typing import Protocol
+
+import regex
+
+CHARACTERS = 1000  # of a text that are looked at to find its language
+AGREED = 0.8  # share of the texts that must be in one
+STRETCH = 1000  # characters judged at once: some rules look through all of them for each mark
+AHEAD = 60  # of these behind a mark: what follows tells whether it ends a sentence
+WEAK = ("hy",)  # rules that are worse than none: those of Armenian miss the dots of an ellipsis
+LETTER = regex.compile(r"\p{L}")
+BLANK = regex.compile(r"\s")
+BEHIND = regex.compile(r"[\s\p{Emoji_Presentation}]*+")
+
+
+def find_language(texts: Sequence[str]) -> str | None:
+    """Find the language of most texts, by its ISO 639-1 code; None where they are mixed or hold no words."""
+    import py3langid  # half a second
+
+    starts = [text[:CHARACTERS] for text in texts]
+    counts = Counter(py3langid.classify(start)[0] for start in starts if LETTER.search(start))
+    name, count = max(counts.items(), key=lambda item: (item[1], item[0]), default=("", 0))
+    return name if count > AGREED * counts.total() else None
+
+
+class Rules(Protocol):
+    """Where the rules of one language end sentences."""
+
+    def detect(self, source: str) -> Iterable[int]:
+        """The places behind the ends of sentences."""
+
+
+@cache
+def find_rules(language: str) -> Rules | None:
+    """Find the rules of a language by its BCP 47 tag, such as `de` or `pt-BR`; None where there are none."""
+    from yasbd import BoundaryDetector, get_supported_langs  # a tenth of a second
+
+    code = regex.split("[-_]", language.lower())[0]
+    known = set(get_supported_langs()) - {"auto", *WEAK}
+    return BoundaryDetector(lang=code) if code in known else None
+
+
+class Verdicts:
+    """Say of each mark of a text, from first to last, whether the rules of its language end a sentence there.
+
+    The rules judge one stretch at a time, and none without a mark, so time grows linearly with the text.
+    """
+
+    def __init__(self, text: str, rules: Rules) -> None:
+        """Judge nothing yet."""
+        self._text = text
+        self._rules = rules
+        self._ends: set[int] = set()
+        self._judged = 0  # up to here
+
+    def ends(self, mark: regex.Match[str], start: int) -> bool:
+        """Tell whether a mark ends the sentence that begins at `start`."""
+        if mark.end() + AHEAD > self._judged < len(self._text):
+            self._judge(max(start, mark.start() - STRETCH // 2))
+        behind = BEHIND.match(self._text, mark.end())
+        last = behind.end() if behind else mark.end()
+        return any(place in self._ends for place in range(mark.start() + 1, last + 1))
+
+    def _judge(self, start: int) -> None:
+        self._judged = start + STRETCH
+        stretch = self._text[start : self._judged].replace("…", ".")  # which the rules do not take for a mark
+        self._ends = {start + place for place in self._rules.detect(BLANK.sub(" ", stretch))}
