@@ -15,6 +15,7 @@ WEAK = ("hy",)  # rules that are worse than none: those of Armenian miss the dot
 LETTER = regex.compile(r"\p{L}")
 BLANK = regex.compile(r"\s")
 BEHIND = regex.compile(r"[\s\p{Emoji_Presentation}]*+")
+OPENING = regex.compile(r"[.!?…][\s\p{P}]*+\K\p{Ll}")  # the letter that would begin a sentence
 
 
 def find_language(texts: Sequence[str]) -> str | None:
@@ -47,12 +48,14 @@ def find_rules(language: str) -> Rules | None:
 class Verdicts:
     """Say of each mark of a text, from first to last, whether the rules of its language end a sentence there.
 
-    The rules judge one stretch at a time, and none without a mark, so time grows linearly with the text.
+    The rules judge one stretch at a time, and none without a mark, so time grows linearly with the text. They expect a
+    capital behind an end: where the text has none at all, they are shown one behind every mark.
     """
 
-    def __init__(self, text: str, rules: Rules) -> None:
-        """Judge nothing yet."""
+    def __init__(self, text: str, rules: Rules, *, cased: bool) -> None:
+        """Judge nothing yet; `cased` says that the text has capitals."""
         self._text = text
+        self._cased = cased
         self._rules = rules
         self._ends: set[int] = set()
         self._judged = 0  # up to here
@@ -68,4 +71,12 @@ class Verdicts:
     def _judge(self, start: int) -> None:
         self._judged = start + STRETCH
         stretch = self._text[start : self._judged].replace("…", ".")  # which the rules do not take for a mark
+        if not self._cased:
+            stretch = OPENING.sub(_raise, stretch)
         self._ends = {start + place for place in self._rules.detect(BLANK.sub(" ", stretch))}
+
+
+def _raise(letter: regex.Match[str]) -> str:
+    """Write a letter as a capital, unless that would be two."""
+    capital = letter[0].upper()
+    return capital if len(capital) == 1 else letter[0]

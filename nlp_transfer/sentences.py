@@ -34,6 +34,7 @@ NEXT = regex.compile(r"\s*(?<dash>[—–-]?)\s?[\"'“‘«(\[]*(?<word>\w)")
 PARTICLE = regex.compile(r"\p{Hiragana}")
 UNSPACED = regex.compile("[\u3000-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff00-\uffef]")  # Chinese, Japanese
 TAIL = 20  # characters before a mark that are looked at
+LONG = 400  # characters of a sentence: where so many are wanted, ends are looked for in no more than they take
 
 
 def split_sentences(text: str, *, language: str | None = None, most: int | None = None) -> list[str]:
@@ -46,11 +47,12 @@ def split_sentences(text: str, *, language: str | None = None, most: int | None 
     Args:
         text: whose line breaks count as spaces.
         language: BCP 47 tag, such as `de` or `pt-BR`; None, or one without rules: what holds in all languages.
-        most: only so many sentences are looked for.
+        most: only so many sentences are looked for; what is left of a text without ends stays in one piece.
     """
     rules = find_rules(language) if language else None
     cased = text != text.lower()
-    cut = (_cut(paragraph, rules, cased=cased) for paragraph in PARAGRAPHS.split(text))
+    end = len(text) if most is None else LONG * most
+    cut = (_cut(paragraph, rules, end, cased=cased) for paragraph in PARAGRAPHS.split(text))
     return list(islice(chain.from_iterable(cut), most)) or [""]
 
 
@@ -63,11 +65,11 @@ def join_sentences(sentences: Sequence[str]) -> str:
     return text
 
 
-def _cut(text: str, rules: Rules | None, *, cased: bool) -> Iterator[str]:
-    """Yield the sentences of a paragraph, blanks inside them single."""
-    verdicts = Verdicts(text, rules) if rules else None
+def _cut(text: str, rules: Rules | None, end: int, *, cased: bool) -> Iterator[str]:
+    """Yield the sentences of a paragraph that end before a place, and the rest; blanks inside them are single."""
+    verdicts = Verdicts(text, rules, cased=cased) if rules else None
     start = 0
-    for mark in MARK.finditer(text):
+    for mark in MARK.finditer(text, endpos=end):
         # Behind a quotation, and of a mark that does nothing else, all languages tell an end in the same way.
         agreed = verdicts is None or mark["closed"] or not mark["doubtful"] or verdicts.ends(mark, start)
         if agreed and _ends(mark, start, cased=cased):

@@ -36,10 +36,11 @@ def ends(sentences):
     return {sum(lengths[:index]) for index in range(1, len(lengths))}
 
 
-def agreement(language, known):
+def agreement(language, known, write=str):
     """F1 of the ends that are found, in percent."""
     right = wanted = found = 0
-    for sentences in written(language):
+    for original in written(language):
+        sentences = [write(sentence) for sentence in original]
         text = ("" if language in ("zh", "ja") else " ").join(sentences)
         ours = ends(split_sentences(text, language=language if known else None))
         right, wanted, found = right + len(ours & ends(sentences)), wanted + len(ends(sentences)), found + len(ours)
@@ -50,6 +51,17 @@ def agreement(language, known):
 def test_sentences_written_for_the_purpose_come_apart_in_every_language(language):
     for known, floor in zip((True, False), FLOORS[language], strict=True):
         assert agreement(language, known) >= floor
+
+
+@pytest.mark.parametrize("language", ["en", "de", "fr", "ru", "tr", "el"])
+def test_texts_without_capitals_come_apart_at_least_as_well_in_a_known_language(language):
+    assert agreement(language, known=True, write=str.lower) > agreement(language, known=False, write=str.lower)
+
+
+@pytest.mark.parametrize("language", [None, "en"])
+def test_a_text_without_capitals_is_not_one_sentence(language):
+    text = "a good film. what a plot! was it long? no."
+    assert split_sentences(text, language=language) == ["a good film.", "what a plot!", "was it long?", "no."]
 
 
 @pytest.mark.parametrize(
