@@ -3,7 +3,7 @@
 import json
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,9 +14,10 @@ from safetensors import SafetensorError
 from transformers import AutoConfig, AutoTokenizer, PreTrainedModel
 
 from nlp_transfer.config import RunConfig, load_config
-from nlp_transfer.data import read_rows
+from nlp_transfer.data import label_rules, read_rows
 from nlp_transfer.errors import CheckpointError, DataError, SourceError
 from nlp_transfer.evaluation import infer
+from nlp_transfer.labels import USUAL, LabelRules, OnUnknown
 from nlp_transfer.layout import ADAPTER, FINISHED, TARGET, lacking
 from nlp_transfer.network import find_run
 from nlp_transfer.pairs import open_target
@@ -46,13 +47,21 @@ class Seen:
 class Predictor:
     """A trained model with its tokenizer and task."""
 
-    def __init__(self, task: Task, model: PreTrainedModel, tokenizers: Tokenizers, columns: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        task: Task,
+        model: PreTrainedModel,
+        tokenizers: Tokenizers,
+        columns: Mapping[str, str],
+        rules: LabelRules = USUAL,
+    ) -> None:
         """Put the model on the first accelerator, if there is one, in eval mode."""
         device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else torch.device("cpu")
         self.task = task
         self.model = model.to(device).eval()  # type: ignore[arg-type]
         self.tokenizers = tokenizers
         self.columns = dict(columns)
+        self.rules = rules
         self.seen = Seen()
 
     @property
@@ -87,17 +96,26 @@ class Predictor:
         if chunk:
             yield from self._rows(Dataset.from_dict({self.task.input_role: chunk}))
 
-    def evaluate(self, data: str | Mapping[str, str], columns: Mapping[str, str] | None = None) -> Scores:
+    def evaluate(
+        self,
+        data: str | Mapping[str, str],
+        columns: Mapping[str, str] | None = None,
+        *,
+        on_unknown_label: OnUnknown | None = None,
+    ) -> Scores:
         """Score on a labelled file: `rows`, the scores of the task, and `simple` methods scored on the same rows.
 
         Args:
             data: file as in `data.test`.
             columns: role -> column; a role that is not named has the column that it had in training.
+            on_unknown_label: what becomes of rows whose label the model does not know; as in training if unset.
 
         Raises:
             DataError: the file cannot be used, or holds labels the model does not know.
         """
-        rows = read_rows(data, {**self.columns, **(columns or {})}, self.task.roles, labels=self.task.labels)
+        rules = self.rules if on_unknown_label is None else replace(self.rules, on_unknown=on_unknown_label)
+        columns = {**self.columns, **(columns or {})}
+        rows = read_rows(data, columns, self.task.roles, labels=self.task.labels, rules=rules)
         beside = {name: self.task.score(said, rows) for name, said in self.task.simple(rows).items()}
         return {"rows": len(rows), **self.task.score(self._rows(rows), rows), "simple": beside}
 
@@ -158,7 +176,7 @@ def open_run(root: Path) -> Predictor:
     _refuse_changed(root, folder)
     names = {int(index): name for index, name in (model.config.id2label or {}).items()}
     task = kind(config.task, tuple(names[index] for index in sorted(names)))
-    return Predictor(task, model, tokenizers, config.data.columns)
+    return Predictor(task, model, tokenizers, config.data.columns, label_rules(config.data))
 
 
 def _refuse_changed(root: Path, folder: Path) -> None:
@@ -192,7 +210,7 @@ def _open_adapter(root: Path, config: RunConfig) -> Predictor:
     model = with_adapter(task.build(source, rows, frozen=False).model, root)
     refuse_nonfinite(model, str(root))
     tokenizer = AutoTokenizer.from_pretrained(root, trust_remote_code=False, local_files_only=True)
-    return Predictor(task, model, Tokenizers(tokenizer), config.data.columns)
+    return Predictor(task, model, Tokenizers(tokenizer), config.data.columns, label_rules(config.data))
 
 
 def load_model(folder: Path, auto_class: str) -> tuple[PreTrainedModel, Tokenizers]:
@@ -239,6 +257,12 @@ def _refuse_missing(folder: Path, *names: str | None) -> None:
             raise ValueError(f"{name} is missing")
 
 
-def evaluate(folder: str | Path, data: str | Mapping[str, str], columns: Mapping[str, str] | None = None) -> Scores:
+def evaluate(
+    folder: str | Path,
+    data: str | Mapping[str, str],
+    columns: Mapping[str, str] | None = None,
+    *,
+    on_unknown_label: OnUnknown | None = None,
+) -> Scores:
     """Score a finished run on another labelled file; see `Predictor.evaluate`."""
-    return load(folder).evaluate(data, columns)
+    return load(folder).evaluate(data, columns, on_unknown_label=on_unknown_label)
