@@ -27,7 +27,7 @@ class CheckpointSource(Section):
     """A pretrained transformer: bundled name, local folder or Hub id."""
 
     kind: Literal["checkpoint"]
-    name: SourceName = Field("minilm", description="Bundled name, local folder or Hub id.")
+    name: SourceName = Field("minilm", description="Bundled name, local folder (a run's too) or Hub id.")
     revision: str | None = Field(None, description="Branch, tag or commit on the Hub.")
     scratch: bool = Field(False, description="Same architecture, random weights: the control.")
 

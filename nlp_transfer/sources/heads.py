@@ -6,6 +6,7 @@ order of the alphabet, would call a positive text negative.
 
 import copy
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -89,10 +90,11 @@ def choose_rows(labels: Sequence[str], own: PretrainedConfig, architecture: str,
         return Rows([None] * len(labels), f"head: new, for the checkpoint's own {reason}")
 
     names = label_names(own, max(counts))
-    found = [finder(names)(label) for label in labels]
+    found = list(map(finder(names), labels))
+    claims = Counter(found)
     # Of two labels that are like one name it is the row of the one that is written so.
     chosen = [
-        row if row is not None and (found.count(row) == 1 or names[row] == label) else None
+        row if row is not None and (claims[row] == 1 or names[row] == label) else None
         for label, row in zip(labels, found, strict=True)
     ]
     nameless = all(map(PLACEHOLDER.fullmatch, names))
@@ -109,12 +111,13 @@ def label_names(config: PretrainedConfig, count: int) -> list[str]:
 
 def _another_kind(own: PretrainedConfig, architecture: str, counts: set[int]) -> str | None:
     """Say why the rows of a head do not mean one label of several each; None where they do."""
-    if own.architectures and architecture not in own.architectures:
-        return f"is of another task ({own.architectures[0]})"
+    task = architecture.partition("For")[2]  # BertForSequenceClassification
+    if own.architectures and task not in [name.partition("For")[2] for name in own.architectures]:
+        return f"is of another task ({own.architectures[0]!r})"
     if counts == {1}:
         return "gives one number (a regression), not one of several labels"
     if own.problem_type not in ONE_OF_SEVERAL:
-        return f"does not choose one of several labels (problem_type: {own.problem_type})"
+        return f"does not choose one of several labels (problem_type: {own.problem_type!r})"
     return "has parameters for different numbers of labels" if len(counts) > 1 else None
 
 

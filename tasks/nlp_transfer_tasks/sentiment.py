@@ -25,7 +25,7 @@ class HeadOptions(nt.Section):
     kind: Literal["auto", "native", "pooled"] = Field(
         "auto",
         description="`native`: the architecture's own head; `pooled`: pooled states under one as described below. "
-        "auto: pooled if frozen, static or described.",
+        "auto: pooled if frozen, described, or the architecture has none.",
     )
     pooling: Literal["auto", "cls", "mean", "max"] | Annotated[list[Pooling], Field(min_length=1)] = Field(
         "auto", description="How token states become one; several stand side by side. `auto`: max for a CNN, else mean."

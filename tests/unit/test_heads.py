@@ -157,8 +157,8 @@ def test_labels_without_names_are_kept_by_id_and_said_where_they_are_as_many(tmp
     ("settings", "reason"),
     [
         ({"num_labels": 1}, "gives one number (a regression)"),
-        ({"problem_type": "multi_label_classification"}, "(problem_type: multi_label_classification)"),
-        ({"problem_type": "regression"}, "(problem_type: regression)"),
+        ({"problem_type": "multi_label_classification"}, "(problem_type: 'multi_label_classification')"),
+        ({"problem_type": "regression"}, "(problem_type: 'regression')"),
     ],
     ids=lambda value: str(value)[:40],
 )
@@ -175,7 +175,7 @@ def test_a_head_of_another_task_is_not_kept(tmp_path):
     save(tmp_path, config(), AutoModelForTokenClassification, **named(OWN))
     loaded = load_for(tmp_path, OWN)
     assert loaded.new >= ROWS
-    assert loaded.note == "head: new, for the checkpoint's own is of another task (BertForTokenClassification)"
+    assert loaded.note == "head: new, for the checkpoint's own is of another task ('BertForTokenClassification')"
 
 
 def test_a_checkpoint_without_a_head_has_nothing_to_say(tmp_path):
