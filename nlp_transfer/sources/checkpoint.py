@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import torch
 import transformers
@@ -99,8 +99,9 @@ class Checkpoint:
     @property
     def _table(self) -> Mapping[str, Any]:
         """The configuration of the static vectors below its head; empty where there are none."""
-        below = self.config.encoder if isinstance(self.config, HeadedConfig) else {}
-        return below if below.get("model_type") == static.StaticConfig.model_type else {}
+        below = getattr(self.config, "encoder", None)
+        found = isinstance(below, Mapping) and below.get("model_type") == static.StaticConfig.model_type
+        return cast("Mapping[str, Any]", below) if found else {}
 
     @cached_property
     def location(self) -> str:
@@ -204,7 +205,8 @@ class Checkpoint:
                 "scorer stands on encoders such as bert. It can translate, or summarize with task.style=abstractive"
             )
         if isinstance(self.config, HeadedConfig):
-            return self._read(AutoModel, self.config.encoder_config(), inside=f"{Headed.base_model_prefix}.")
+            below = self._attempt(self.config.encoder_config, "configuration")
+            return self._read(AutoModel, below, inside=f"{Headed.base_model_prefix}.")
         return self.model(AutoModel)
 
     def model(self, auto: Any, **settings: Any) -> LoadedModel:
