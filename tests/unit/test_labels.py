@@ -123,3 +123,16 @@ def test_evaluation_leaves_out_unknown_labels_on_request(run, tmp_path):
     with pytest.raises(DataError, match=r"--on-unknown-label drop"):
         nlp_transfer.evaluate(run, file)
     assert nlp_transfer.evaluate(run, file, on_unknown_label="drop")["rows"] == 2
+
+
+def test_what_is_set_for_labels_has_no_effect_on_a_task_without_any(tmp_path):
+    rows = [{"text": [f"A good film {i}.", "A bad story."], "summary": f"A good film {i}."} for i in range(20)]
+    data = tmp_path / "train.jsonl"
+    data.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    config = {
+        "task": {"name": "summarization", "style": "extractive", "sentences": 1},
+        "source": {"kind": "vectors", "name": save_vectors(tmp_path / "words.txt")},
+        "data": {"train": str(data), "labels": "exact", "max_labels": 9},
+    }
+    unused = [one for one in nlp_transfer.check(config).warnings if "the task has no labels" in one]
+    assert [one.partition(":")[0] for one in unused] == ["data.labels", "data.max_labels"]
