@@ -45,7 +45,7 @@ def check(config: RunConfig | Mapping[str, Any] | str | Path, overrides: Sequenc
         "configuration": render(prepared.config),
         "data": "\n".join(_rows(name, split) for name, split in report.splits.items()),
         "tokens": "\n".join(_tokens(name, prepared) for name in prepared.encoded),
-        "what trains": trainable_table(plan),
+        "what trains": f"{trainable_table(plan)}\n{prepared.loaded.note}",
         "memory": _memory(prepared, plan),
         "warnings": "\n".join(warnings) or "none",
     }

@@ -10,7 +10,7 @@ import re
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -171,6 +171,10 @@ def evaluate(
     run: Published,
     data: Annotated[str, typer.Option(metavar="FILE", help="Labelled file; or {COLUMN: FILE, ...}.")],
     column: Columns = None,
+    on_unknown_label: Annotated[
+        Literal["error", "drop"] | None,
+        typer.Option(help="Of rows whose label the model does not know; by default as the run was configured."),
+    ] = None,
 ) -> None:
     """Score a finished run on another file.
 
@@ -188,7 +192,8 @@ def evaluate(
         place = {name: str(file) for name, file in place.items()}
     folder = find_run(run)
     refuse_missing(place)
-    typer.echo(json.dumps(nlp_transfer.evaluate(folder, place, columns), indent=2, ensure_ascii=False))
+    scores = nlp_transfer.evaluate(folder, place, columns, on_unknown_label=on_unknown_label)
+    typer.echo(json.dumps(scores, indent=2, ensure_ascii=False))
 
 
 @app.command()

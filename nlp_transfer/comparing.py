@@ -12,7 +12,7 @@ from accelerate import PartialState
 from nlp_transfer.config import load_config
 from nlp_transfer.errors import ConfigError, TransferError
 from nlp_transfer.folders import resumable
-from nlp_transfer.layout import FINISHED, PLOT
+from nlp_transfer.layout import COMPARISON, FINISHED, PLOT
 from nlp_transfer.prepared import prepare
 from nlp_transfer.publication import write_card
 from nlp_transfer.report import Row, is_control, labels_of, plot, render_table, verdicts
@@ -103,7 +103,7 @@ def _conclude(folder: Path, results: Sequence[RunResult], task: type[Task]) -> C
     if PartialState().is_main_process:
         plot(rows, baselines, folder / PLOT, task=task)
         runs = {row.name: result.metrics for row, result in zip(rows, results, strict=True)}
-        write_json(folder / "comparison.json", {"runs": runs, "verdict": said})
+        write_json(folder / COMPARISON, {"runs": runs, "verdict": said})
         _note_controls(results, task)
     return Comparison(folder, rows, render_table(rows, baselines, task=task), tuple(said))
 

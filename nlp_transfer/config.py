@@ -27,7 +27,7 @@ class CheckpointSource(Section):
     """A pretrained transformer: bundled name, local folder or Hub id."""
 
     kind: Literal["checkpoint"]
-    name: SourceName = Field("minilm", description="Bundled name, local folder or Hub id.")
+    name: SourceName = Field("minilm", description="Bundled name, local folder (a run's too) or Hub id.")
     revision: str | None = Field(None, description="Branch, tag or commit on the Hub.")
     scratch: bool = Field(False, description="Same architecture, random weights: the control.")
 
@@ -127,6 +127,17 @@ class DataConfig(Section):
     split_seed: Seed = Field(0, description="Seed of the cut and of `limit`; not the training seed.")
     limit: Positive | None = Field(None, description="Use at most this many training rows (stratified, seeded).")
     on_missing: Literal["drop", "error"] = Field("drop", description="Rows with an empty text or a missing label.")
+    labels: Literal["merged", "exact"] = Field(
+        "merged",
+        description="`merged`: spellings that differ by case, blanks, invisible characters or how an accent or a "
+        "whole number is written are one label; `exact`: each is one.",
+    )
+    max_labels: Annotated[int, Field(ge=2)] | None = Field(
+        None, description="More are taken for a column of text. Unset: 1,000, and half as many as rows from 21 on."
+    )
+    on_unknown_label: Literal["error", "drop"] = Field(
+        "error", description="Rows of validation and test whose label train does not have; `drop` leaves them out."
+    )
     subset: str | None = Field(None, description="Which configuration of a Hub data set that has several.")
     revision: str | None = Field(None, description="Revision of a Hub data set.")
 

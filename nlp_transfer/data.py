@@ -14,8 +14,8 @@ from nlp_transfer.cells import stream_texts
 from nlp_transfer.config import DataConfig
 from nlp_transfer.errors import ConfigError, DataError, UnusableError
 from nlp_transfer.examples import OnMissing, Roles, columns_of, label_role, read_part
-from nlp_transfer.inspection import DataReport, Example, Part, inspect
-from nlp_transfer.labels import find_labels, map_labels
+from nlp_transfer.inspection import DataReport, Example, Part, dropped_rows, inspect
+from nlp_transfer.labels import USUAL, LabelRules, find_labels, map_labels
 from nlp_transfer.places import Place, open_place, open_places
 from nlp_transfer.rows import RowStream
 from nlp_transfer.splitting import cut, joined_groups, subsample
@@ -65,7 +65,7 @@ def load_splits(data: DataConfig, roles: Roles) -> Splits:
             parts["train"].warnings.append(f"{split} is cut from train, since nothing can be measured on {why}")
     labels: tuple[str, ...] = ()
     if label_role(roles):
-        labels = _name_labels(parts, streams)
+        labels = _name_labels(parts, streams, label_rules(data))
     parts = _cut_missing(parts, data)
     if data.limit is not None:
         parts["train"] = _limit(parts["train"], data.limit, data.split_seed)
@@ -83,6 +83,7 @@ def read_rows(
     *,
     labels: tuple[str, ...] = (),
     on_missing: OnMissing = "drop",
+    rules: LabelRules = USUAL,
 ) -> "Dataset":
     """Read one place with the same columns as in `Splits`, its labels mapped into known ones.
 
@@ -92,6 +93,7 @@ def read_rows(
         roles: Role -> kind.
         labels: The known labels, for tasks that have some.
         on_missing: Drop rows with an empty text or missing label, with a warning, or refuse them.
+        rules: How spellings become labels, and what is done about labels that are not known.
 
     Raises:
         ConfigError: columns that name no role, or two roles on one column.
@@ -100,7 +102,7 @@ def read_rows(
     stream = open_place(str(place) if isinstance(place, Path) else place, "test")
     part = read_part(stream, columns_of(columns, roles), roles, on_missing)
     if label_role(roles):
-        part = _with_known_labels(part, labels, stream)
+        part = _with_known_labels(part, labels, stream, rules)
     for drop in part.dropped:
         logger.warning(
             "%s: %d rows dropped: %s (first: %s)", stream.name, drop.count, drop.reason, ", ".join(map(str, drop.rows))
@@ -108,22 +110,27 @@ def read_rows(
     return _dataset(part, roles, labels)
 
 
-def _name_labels(parts: dict[str, Part], streams: Mapping[str, RowStream]) -> tuple[str, ...]:
+def label_rules(data: DataConfig) -> LabelRules:
+    """Read off a configuration how spellings become labels."""
+    return LabelRules(exact=data.labels == "exact", most=data.max_labels, on_unknown=data.on_unknown_label)
+
+
+def _name_labels(parts: dict[str, Part], streams: Mapping[str, RowStream], rules: LabelRules) -> tuple[str, ...]:
     """Replace raw labels by label names, found in train and mapped elsewhere; change `parts`, return the names."""
     train = parts["train"]
-    mapping, labels, warnings = find_labels([str(one.label) for one in train.examples], train.place)
+    mapping, labels, warnings = find_labels([str(one.label) for one in train.examples], train.place, rules)
     named = [replace(one, label=mapping[str(one.label)]) for one in train.examples]
     parts["train"] = replace(train, examples=named, warnings=[*train.warnings, *warnings])
     for split in parts.keys() - {"train"}:
-        parts[split] = _with_known_labels(parts[split], labels, streams[split])
+        parts[split] = _with_known_labels(parts[split], labels, streams[split], rules)
     return labels
 
 
-def _with_known_labels(part: Part, labels: tuple[str, ...], stream: RowStream) -> Part:
+def _with_known_labels(part: Part, labels: tuple[str, ...], stream: RowStream, rules: LabelRules) -> Part:
     raw = [str(one.label) for one in part.examples]
-    names = map_labels(raw, [one.number for one in part.examples], labels, stream)
-    examples = [replace(one, label=name) for one, name in zip(part.examples, names, strict=True)]
-    return replace(part, examples=examples)
+    names, left_out = map_labels(raw, [one.number for one in part.examples], labels, stream, rules)
+    examples = [replace(one, label=name) for one, name in zip(part.examples, names, strict=True) if name is not None]
+    return replace(part, examples=examples, dropped=(*part.dropped, *dropped_rows(left_out)))
 
 
 def _cut_missing(parts: Mapping[str, Part], data: DataConfig) -> dict[str, Part]:

@@ -18,10 +18,11 @@ from nlp_transfer.config import RunConfig
 from nlp_transfer.errors import ConfigError
 from nlp_transfer.feature_store import cache_folder
 from nlp_transfer.history import History
+from nlp_transfer.layout import CHECKPOINTS
 from nlp_transfer.precision import choose_precision
 from nlp_transfer.prepared import Prepared
 from nlp_transfer.report import brief
-from nlp_transfer.resuming import CHECKPOINTS, Checkpoints, digest, refuse_changes
+from nlp_transfer.resuming import Checkpoints, digest, refuse_changes
 from nlp_transfer.saving import environment
 from nlp_transfer.stopping import noted_signals
 from nlp_transfer.strategies import Plan

@@ -11,8 +11,7 @@ from pathlib import Path
 
 from nlp_transfer.disk import at_home
 from nlp_transfer.errors import ConfigError
-from nlp_transfer.layout import FINISHED
-from nlp_transfer.resuming import CHECKPOINTS
+from nlp_transfer.layout import CHECKPOINTS, COMPARISON, FINISHED
 
 LOCK = ".lock"
 
@@ -96,7 +95,7 @@ def _refuse_contents(folder: Path, left: Collection[str]) -> None:
         what = "a finished run"
     elif "config.yaml" in held:
         what, way_out = "an unfinished run", f"go on with --resume {folder}, or {way_out}"
-    elif "comparison.json" in held:
+    elif COMPARISON in held:
         what = "a finished comparison"
     elif any((folder / name / "config.yaml").is_file() for name in held):
         what, way_out = "runs", f"name a new folder in it, or go on with a comparison by --resume {folder}"

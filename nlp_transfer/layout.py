@@ -5,6 +5,8 @@ from pathlib import Path
 FINISHED = "metrics.json"  # written last
 HITS = "hits.json"  # the score of each test row, to compare runs pair by pair; it stays here
 PROBES = "probes.jsonl"  # a few inputs and answers; they stay here
+COMPARISON = "comparison.json"  # of the runs in a folder
+CHECKPOINTS = "checkpoints"  # folder of what an unfinished run goes on from
 TARGET = "target_tokenizer"  # folder in the model's, where the output has a vocabulary of its own
 MODELLING = sorted(file for file in (Path(__file__).parent / "modeling").glob("*.py") if file.name != "__init__.py")
 
@@ -43,3 +45,28 @@ def lacking(folder: Path) -> str | None:
     if any(f'"{name}"'.encode() in described.read_bytes() for name in BYTEWISE):
         return None
     return None if any((folder / name).is_file() for name in VOCABULARY) else VOCABULARY[0]
+
+
+def published(root: Path) -> bool:
+    """Whether the model is at the root, as on the Hub, and not in a folder of its own."""
+    return any((root / name).is_file() for name in ("config.json", ADAPTER[0]))
+
+
+def is_run(folder: Path) -> bool:
+    """Whether a folder is what a run or a comparison left here, so that a model is not in it but below it."""
+    left = ("config.yaml", FINISHED, COMPARISON)
+    return not published(folder) and any((folder / name).is_file() for name in left)
+
+
+def unfinished(root: Path) -> str | None:
+    """Say what the folder of a run lacks, and the way out; None where the run is finished."""
+    needed = ["config.yaml", FINISHED, *([] if published(root) else ["model"])]
+    missing = [name for name in needed if not (root / name).exists()]
+    if not missing:
+        return None
+    way = "go on with it by `run CONFIG --resume`" if (root / CHECKPOINTS).is_dir() else "train it again"
+    if missing == ["model"] and (root.parent / FINISHED).exists():
+        way = f"this seed was the best, and its model stands in {root.parent}"
+    if (root / COMPARISON).is_file():
+        way = "it is a comparison: name the folder of one of its runs"
+    return f"not a finished run: it lacks {', '.join(missing)}; {way}"

@@ -3,7 +3,7 @@
 import json
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,19 +11,20 @@ import torch
 import transformers
 from datasets import Dataset
 from safetensors import SafetensorError
-from transformers import AutoConfig, AutoTokenizer, PreTrainedModel
+from transformers import AutoConfig, AutoTokenizer, PretrainedConfig, PreTrainedModel
 
 from nlp_transfer.config import RunConfig, load_config
-from nlp_transfer.data import read_rows
+from nlp_transfer.data import label_rules, read_rows
 from nlp_transfer.errors import CheckpointError, DataError, SourceError
 from nlp_transfer.evaluation import infer
-from nlp_transfer.layout import ADAPTER, FINISHED, TARGET, lacking
+from nlp_transfer.labels import USUAL, LabelRules, OnUnknown
+from nlp_transfer.layout import ADAPTER, FINISHED, TARGET, lacking, published, unfinished
 from nlp_transfer.network import find_run
 from nlp_transfer.pairs import open_target
-from nlp_transfer.resuming import CHECKPOINTS
 from nlp_transfer.saving import weights_digests
 from nlp_transfer.sources import BUNDLED, load_source
-from nlp_transfer.sources.checkpoint import find_damage, quietly, refuse_nonfinite
+from nlp_transfer.sources.demands import refuse_demands
+from nlp_transfer.sources.loading import find_damage, quietly, refuse_nonfinite
 from nlp_transfer.sources.shapes import refuse_misshapen, weight_files
 from nlp_transfer.strategies.lora import with_adapter
 from nlp_transfer.task import Prediction, Scores, Task, Tokenizers, find_task
@@ -46,13 +47,21 @@ class Seen:
 class Predictor:
     """A trained model with its tokenizer and task."""
 
-    def __init__(self, task: Task, model: PreTrainedModel, tokenizers: Tokenizers, columns: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        task: Task,
+        model: PreTrainedModel,
+        tokenizers: Tokenizers,
+        columns: Mapping[str, str],
+        rules: LabelRules = USUAL,
+    ) -> None:
         """Put the model on the first accelerator, if there is one, in eval mode."""
         device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else torch.device("cpu")
         self.task = task
         self.model = model.to(device).eval()  # type: ignore[arg-type]
         self.tokenizers = tokenizers
         self.columns = dict(columns)
+        self.rules = rules
         self.seen = Seen()
 
     @property
@@ -87,17 +96,26 @@ class Predictor:
         if chunk:
             yield from self._rows(Dataset.from_dict({self.task.input_role: chunk}))
 
-    def evaluate(self, data: str | Mapping[str, str], columns: Mapping[str, str] | None = None) -> Scores:
+    def evaluate(
+        self,
+        data: str | Mapping[str, str],
+        columns: Mapping[str, str] | None = None,
+        *,
+        on_unknown_label: OnUnknown | None = None,
+    ) -> Scores:
         """Score on a labelled file: `rows`, the scores of the task, and `simple` methods scored on the same rows.
 
         Args:
             data: file as in `data.test`.
             columns: role -> column; a role that is not named has the column that it had in training.
+            on_unknown_label: what becomes of rows whose label the model does not know; as in training if unset.
 
         Raises:
             DataError: the file cannot be used, or holds labels the model does not know.
         """
-        rows = read_rows(data, {**self.columns, **(columns or {})}, self.task.roles, labels=self.task.labels)
+        rules = self.rules if on_unknown_label is None else replace(self.rules, on_unknown=on_unknown_label)
+        columns = {**self.columns, **(columns or {})}
+        rows = read_rows(data, columns, self.task.roles, labels=self.task.labels, rules=rules)
         beside = {name: self.task.score(said, rows) for name, said in self.task.simple(rows).items()}
         return {"rows": len(rows), **self.task.score(self._rows(rows), rows), "simple": beside}
 
@@ -136,14 +154,8 @@ def load(folder: str | Path, *, revision: str | None = None) -> Predictor:
             a task that is not shipped.
     """
     root = find_run(folder, revision)
-    needed = {"config.yaml": True, FINISHED: True, "model": not _published(root)}
-    if missing := [name for name, wanted in needed.items() if wanted and not (root / name).exists()]:
-        way = "go on with it by `run CONFIG --resume`" if (root / CHECKPOINTS).is_dir() else "train it again"
-        if missing == ["model"] and (root.parent / FINISHED).exists():
-            way = f"this seed was the best, and its model stands in {root.parent}"
-        if (root / "comparison.json").is_file():
-            way = "it is a comparison: name the folder of one of its runs"
-        raise CheckpointError(f"{root}: not a finished run: it lacks {', '.join(missing)}; {way}")
+    if fault := unfinished(root):
+        raise CheckpointError(f"{root}: {fault}")
     return open_run(root)
 
 
@@ -153,12 +165,12 @@ def open_run(root: Path) -> Predictor:
     kind = find_task(config.task.name)
     if (root / ADAPTER[0]).is_file():
         return _loaded(root, lambda: _open_adapter(root, config))
-    folder = root if _published(root) else root / "model"
+    folder = root if published(root) else root / "model"
     model, tokenizers = load_model(folder, kind(config.task).auto_class)
     _refuse_changed(root, folder)
     names = {int(index): name for index, name in (model.config.id2label or {}).items()}
     task = kind(config.task, tuple(names[index] for index in sorted(names)))
-    return Predictor(task, model, tokenizers, config.data.columns)
+    return Predictor(task, model, tokenizers, config.data.columns, label_rules(config.data))
 
 
 def _refuse_changed(root: Path, folder: Path) -> None:
@@ -174,16 +186,13 @@ def _refuse_changed(root: Path, folder: Path) -> None:
         )
 
 
-def _published(root: Path) -> bool:
-    """Whether the model is at the root, as on the Hub, and not in a folder of its own."""
-    return any((root / name).is_file() for name in ("config.json", ADAPTER[0]))
-
-
 def _open_adapter(root: Path, config: RunConfig) -> Predictor:
     """Build the model anew from its source and put the adapter and its new modules in."""
-    splits = json.loads((root / FINISHED).read_text(encoding="utf-8"))["data"]["splits"]
-    task = find_task(config.task.name)(config.task, tuple(splits["train"]["labels"]))
+    metrics = json.loads((root / FINISHED).read_text(encoding="utf-8"))
+    task = find_task(config.task.name)(config.task, tuple(metrics["data"]["splits"]["train"]["labels"]))
     place = config.source.model_dump()
+    if place["kind"] == "checkpoint" and "head" not in metrics:  # of a time when rows did not follow names
+        place["by_name"] = False
     bundled = BUNDLED.get(config.source.name)
     if bundled and bundled.hub and not bundled.available:
         place["name"] = bundled.hub
@@ -192,7 +201,7 @@ def _open_adapter(root: Path, config: RunConfig) -> Predictor:
     model = with_adapter(task.build(source, rows, frozen=False).model, root)
     refuse_nonfinite(model, str(root))
     tokenizer = AutoTokenizer.from_pretrained(root, trust_remote_code=False, local_files_only=True)
-    return Predictor(task, model, Tokenizers(tokenizer), config.data.columns)
+    return Predictor(task, model, Tokenizers(tokenizer), config.data.columns, label_rules(config.data))
 
 
 def load_model(folder: Path, auto_class: str) -> tuple[PreTrainedModel, Tokenizers]:
@@ -211,13 +220,14 @@ def _loaded(folder: Path, load: Callable[[], T]) -> T:
         raise CheckpointError(f"{folder}: the weights file is malformed or cut short: {error}") from None
     except SourceError as error:
         raise CheckpointError(str(error)) from None
-    except (OSError, ValueError, LookupError, RuntimeError, TypeError, ArithmeticError) as error:
+    except (OSError, ValueError, LookupError, RuntimeError, TypeError, ArithmeticError, AttributeError) as error:
         first = str(error).strip().splitlines() or [type(error).__name__]
         raise CheckpointError(find_damage(folder) or f"{folder}: cannot be loaded: {first[0]}") from None
 
 
 def _open(folder: Path, auto: Any) -> tuple[PreTrainedModel, Tokenizers]:
     _refuse_missing(folder, "config.json", lacking(folder))  # before transformers makes some of them up
+    refuse_demands(PretrainedConfig.get_config_dict(folder, local_files_only=True)[0], str(folder))
     safe = {"trust_remote_code": False, "local_files_only": True}
     config = AutoConfig.from_pretrained(folder, **safe)
     refuse_misshapen(weight_files(str(folder)), auto.from_config, config, str(folder), head=True)
@@ -239,6 +249,12 @@ def _refuse_missing(folder: Path, *names: str | None) -> None:
             raise ValueError(f"{name} is missing")
 
 
-def evaluate(folder: str | Path, data: str | Mapping[str, str], columns: Mapping[str, str] | None = None) -> Scores:
+def evaluate(
+    folder: str | Path,
+    data: str | Mapping[str, str],
+    columns: Mapping[str, str] | None = None,
+    *,
+    on_unknown_label: OnUnknown | None = None,
+) -> Scores:
     """Score a finished run on another labelled file; see `Predictor.evaluate`."""
-    return load(folder).evaluate(data, columns)
+    return load(folder).evaluate(data, columns, on_unknown_label=on_unknown_label)

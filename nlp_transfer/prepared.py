@@ -24,6 +24,7 @@ from nlp_transfer.strategies.blocks import count_positions, find_encoder
 from nlp_transfer.task import Task, Tokenizers, find_task
 
 IDLE = {"bag": ("width", "layers"), "cnn": ("layers",)}
+LABELLED = ("labels", "max_labels", "on_unknown_label")
 ULMFIT = ("blocks_per_phase", "rate_decay")
 SOLVED = "not used, the head is solved; see strategy.solver"
 GRADIENT_ONLY = (
@@ -104,6 +105,7 @@ class Prepared:
             ("data", [f"{name}_share" for name in given], "not used, the split is given"),
             ("data", ("group",) if len(given) == 2 else (), "not used, no split is cut"),
             ("data", () if fetched else ("subset", "revision"), "not used, no data come from the Hub"),
+            ("data", () if self.splits.labels else LABELLED, "not used, the task has no labels"),
         )
         return [
             f"{section}.{key}: {why}"

@@ -17,10 +17,10 @@ from torch import Tensor, nn
 
 from nlp_transfer.checkpointing import Checkpoint, load_checkpoint, newest_checkpoint, save_checkpoint
 from nlp_transfer.errors import ConfigError, TrainingError
+from nlp_transfer.layout import CHECKPOINTS
 from nlp_transfer.sharding import gather, place_like
 
 log = logging.getLogger(__name__)
-CHECKPOINTS = "checkpoints"
 WORTH = 60.0  # seconds of training
 # How a batch is cut, where results go and how often they are saved do not change what is learned.
 HARMLESS = (

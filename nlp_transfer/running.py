@@ -217,6 +217,8 @@ def _announce(prepared: Prepared, plan: Plan, folder: Path) -> None:
     """Say what is odd and what will train; keep what the run is made of."""
     for warning in (*prepared.warnings, *prepared.idle(plan)):
         log.warning("%s", warning)
+    if prepared.loaded.note:
+        log.info("%s", prepared.loaded.note)
     log.info("%s", trainable_table(plan))
     write_whole(folder / "config.yaml", render(prepared.config))
     write_json(folder / "environment.json", environment())
@@ -226,6 +228,7 @@ def _seen(prepared: Prepared) -> dict[str, Any]:
     """What of the data the model could see."""
     return {
         "warnings": prepared.warnings,
+        "head": prepared.loaded.note,
         "truncated": {name: encoded.truncated for name, encoded in prepared.encoded.items()},
         "unknown_tokens": {name: encoded.unknown for name, encoded in prepared.encoded.items()},
         "data": dataclasses.asdict(prepared.splits.report),

@@ -19,7 +19,7 @@ from nlp_transfer.layout import MODELLING, TARGET
 from nlp_transfer.modeling.pooled import PooledConfig
 from nlp_transfer.modeling.sentence_scorer import SentenceScorerConfig
 from nlp_transfer.modeling.static import StaticConfig, StaticTokenizer
-from nlp_transfer.sources.checkpoint import quietly
+from nlp_transfer.sources.loading import quietly
 from nlp_transfer.task import Tokenizers
 
 PACKAGES = (

@@ -162,9 +162,9 @@ class Trainer:
         with contextlib.ExitStack() as stack:
             train, validation = self._units(model, phase, stack)
             # A head of the source's has a scale of its own; states of a part that is new will move too far for one.
-            settled = bool(self.plan.new) and all(name.startswith("head.") for name in self.plan.new)
+            scaled = self.plan.settled or phase.solver == "lbfgs"
             base = unwrapped(model)
-            if isinstance(base, PooledModel) and settled and not history.epochs and not history.steps:
+            if isinstance(base, PooledModel) and scaled and not history.epochs and not history.steps:
                 standardise(base, self._features(base, train))
             if phase.solver == "lbfgs":
                 self._solve(model, train, validation, phase, history)

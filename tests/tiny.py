@@ -13,9 +13,11 @@ from accelerate import Accelerator
 from datasets import Dataset
 from tokenizers import Tokenizer, normalizers, pre_tokenizers, processors
 from tokenizers.models import WordLevel
-from transformers import AutoConfig, AutoModel, PreTrainedTokenizerFast
+from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification, PreTrainedTokenizerFast
 
+import nlp_transfer
 from nlp_transfer.sources import load_source
+from nlp_transfer.sources.heads import rows_per_label
 from nlp_transfer.strategies import make_plan
 from nlp_transfer.task import Tokenizers
 from nlp_transfer.training import Settings, Trainer
@@ -180,6 +182,29 @@ def vectors(path, contextualizer="bag", **settings):
     """A tiny table as a source."""
     words = settings.pop("words", WORDS)
     return load_source("vectors", name=save_vectors(path, words), contextualizer=contextualizer, width=8, **settings)
+
+
+def run(output, source, strategy, data, *, head=None, **training):
+    """A run of the sentiment task on a CSV; `source` is a section, or the name of a checkpoint."""
+    settings = {
+        "task": {"name": "sentiment", "max_length": 32, "head": head or {}},
+        "source": source if isinstance(source, dict) else {"kind": "checkpoint", "name": str(source)},
+        "strategy": strategy,
+        "data": {"train": data},
+        "training": {"epochs": 1, "batch_size": 8, "precision": "fp32", **training},
+    }
+    return nlp_transfer.run(settings, output=output, progress=False)
+
+
+def save_swapped(model, tokenizer, folder):
+    """Save a classifier of two labels so that it answers the same, its labels and their rows in the other order."""
+    with torch.no_grad():
+        for parameter in rows_per_label(model, AutoModelForSequenceClassification.from_config, 2).values():
+            parameter.copy_(parameter.flip(0))
+    first, second = model.config.id2label.values()
+    model.config.id2label, model.config.label2id = {0: second, 1: first}, {second: 0, first: 1}
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
 
 
 def run_python(code, *arguments, cwd=None, hidden=()):

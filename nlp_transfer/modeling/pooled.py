@@ -35,6 +35,11 @@ class PooledConfig(HeadedConfig):
         self.dropout = dropout
         super().__init__(encoder, **settings)
 
+    @property
+    def shape(self) -> tuple[Any, ...]:
+        """What tells one head from another on the same encoder, but for the labels."""
+        return self.reads, self.combine, self.pooling, self.hidden
+
 
 class Head(nn.Module):
     """Features -> logits: standardisation, an optional mix of layers, optional hidden layers, a linear layer."""

@@ -25,12 +25,13 @@ def build_classifier(
     hidden: Sequence[int] = (),
     dropout: float = 0.1,
 ) -> LoadedModel:
-    """Put a classification head on a source.
+    """Put a classification head on a source, or take the one that it brings.
 
     Args:
         source: any.
         labels: class names, in the order of their ids.
-        head: `native` is the one its architecture has in `transformers`; `pooled` fits every source.
+        head: `native` is the one its architecture has in `transformers`; `pooled` fits every source, and a run of ours
+            may bring one that is the same.
         pooling: any of cls, mean, max; several are concatenated.
         layers: which the head reads; see `nlp_transfer.models.reading`.
         frozen: whether the encoder stays as it is, for `layers: auto`.
@@ -53,6 +54,8 @@ def build_classifier(
         **reading(source, encoder.model, layers, frozen=frozen, key="task.head.layers"),
         **names,
     )
+    if isinstance(source.config, PooledConfig) and source.config.shape == config.shape:
+        return source.model(AutoModelForSequenceClassification, **names, dropout=dropout)
     return encoder.under(PooledClassifier(config, encoder.model))
 
 

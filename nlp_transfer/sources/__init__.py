@@ -1,6 +1,7 @@
 """Where pretrained knowledge comes from: checkpoints and vectors behind one interface.
 
-A source offers `name`, `kind`, `scratch`, `licence`, `config`, `tokenizer`, `encoder()` and `model(auto_class)`.
+A source offers `name`, `kind`, `scratch`, `licence`, `config`, `tokenizer`, `encoder()`,
+`offers(auto_class)` and `model(auto_class)`.
 """
 
 from collections.abc import Iterable

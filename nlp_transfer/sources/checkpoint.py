@@ -1,15 +1,17 @@
 """Pretrained transformers by bundled name, local folder or Hub id: safetensors only, no code of theirs is run."""
 
 import json
-from collections.abc import Callable
+import logging
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import torch
+import transformers
 from safetensors import SafetensorError
-from tokenizers import Tokenizer
 from transformers import (
     AutoConfig,
     AutoModel,
@@ -18,20 +20,22 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
-from transformers.utils import logging as transformers_logging
 from transformers.utils.hub import has_file
 
 from nlp_transfer.errors import SourceError, suggest
-from nlp_transfer.layout import TARGET
+from nlp_transfer.layout import TARGET, is_run, unfinished
 from nlp_transfer.modeling import pooled, sentence_scorer, static
+from nlp_transfer.modeling.headed import Headed, HeadedConfig
 from nlp_transfer.network import hub_reachable
 from nlp_transfer.sources.bundled import BUNDLED
+from nlp_transfer.sources.demands import refuse_demands
+from nlp_transfer.sources.heads import follow_names, rows_per_label, with_labels
+from nlp_transfer.sources.loading import MOST, find_damage, quietly, refuse_misfits
 from nlp_transfer.sources.shapes import refuse_misshapen, weight_files
 from nlp_transfer.sources.vector_store import DESCRIPTION
 
 T = TypeVar("T")
-MOST = 300  # characters of another library's message
-MAY_BE_NEW = ("pooler", "crossattention", "ln_cross_attn")  # inside an encoder; the others where it is made a decoder
+log = logging.getLogger(__name__)
 OWN_TYPES = tuple(
     kind.model_type for kind in (static.StaticConfig, pooled.PooledConfig, sentence_scorer.SentenceScorerConfig)
 )
@@ -46,12 +50,16 @@ class LoadedModel:
         new: the names of its parameters that no pretrained weights were found for.
         target_tokenizer: of what it writes, where that has a vocabulary of its own.
         deep: on the encoder stands a network, not a layer or two.
+        settled: all that is new is a head on states that are not, so their scale can be told before it trains.
+        note: what became of the head that the checkpoint brought, for the user; empty where it brought none.
     """
 
     model: PreTrainedModel
     new: frozenset[str]
     target_tokenizer: PreTrainedTokenizerBase | None = None
     deep: bool = False
+    settled: bool = False
+    note: str = ""
 
     def values(self) -> dict[str, Any]:
         """The configuration of this encoder, as one that has it inside keeps it."""
@@ -62,17 +70,38 @@ class LoadedModel:
         """A model that has this encoder inside: all of its head is new."""
         held = {name for name, _ in model.named_parameters()}  # an encoder's own pooler is dropped, new or not
         head = {name for name in held if name.startswith("head.")}
-        return LoadedModel(model, frozenset(head | (held & {f"encoder.{name}" for name in self.new})), deep=deep)
+        below = held & {f"encoder.{name}" for name in self.new}
+        return LoadedModel(model, frozenset(head | below), deep=deep, settled=not below)
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A transformer checkpoint; `scratch` keeps its architecture and tokenizer and draws new weights."""
+    """A transformer checkpoint; `scratch` keeps its architecture and tokenizer and draws new weights.
+
+    The rows of its own head follow the names of the labels, unless `by_name` is off: adapters were once trained so.
+    """
 
     name: str
     scratch: bool = False
     revision: str | None = None
-    kind = "checkpoint"
+    by_name: bool = True
+
+    @cached_property
+    def kind(self) -> str:
+        """`vectors` where what it brings is a table of them, as a run of ours on one does; else `checkpoint`."""
+        return "vectors" if self._table else "checkpoint"
+
+    @cached_property
+    def contextualizer(self) -> str | None:
+        """What stands above the table, where there is one."""
+        return self._table.get("contextualizer")
+
+    @property
+    def _table(self) -> Mapping[str, Any]:
+        """The configuration of the static vectors below its head; empty where there are none."""
+        below = getattr(self.config, "encoder", None)
+        found = isinstance(below, Mapping) and below.get("model_type") == static.StaticConfig.model_type
+        return cast("Mapping[str, Any]", below) if found else {}
 
     @cached_property
     def location(self) -> str:
@@ -85,18 +114,19 @@ class Checkpoint:
             raise SourceError(
                 f"{self.name}: a checkpoint is a folder or a Hub id, this is a file; see source.kind=vectors"
             )
-        return self.name
+        return str(_model_of_run(Path(self.name))) if is_run(Path(self.name)) else self.name
 
     @cached_property
     def config(self) -> PretrainedConfig:
         """The architecture.
 
         Raises:
-            SourceError: nothing there, unreachable, or it asks to run its own code.
+            SourceError: nothing there, unreachable, or it asks to run its own code or for more than an architecture.
         """
         folder = Path(self.location)
         if folder.is_dir():
             self._inspect(folder)
+        self._attempt(self._refuse_demands, "configuration")
         config: PretrainedConfig = self._load(AutoConfig, "configuration")
         if getattr(config, "auto_map", None) and config.model_type not in OWN_TYPES:
             raise self._code_error()
@@ -115,6 +145,10 @@ class Checkpoint:
             raise SourceError(f"{path}: expected an object, found a {type(values).__name__}")
         if "auto_map" in values and values.get("model_type") not in OWN_TYPES:
             raise self._code_error()
+
+    def _refuse_demands(self) -> None:
+        values, _ = PretrainedConfig.get_config_dict(self.location, **self._place())
+        refuse_demands(values, f"Checkpoint '{self.name}'")
 
     def _code_error(self) -> SourceError:
         return SourceError(
@@ -155,8 +189,12 @@ class Checkpoint:
         tokenizer: PreTrainedTokenizerBase = self._load(AutoTokenizer, "target tokenizer", subfolder=TARGET)
         return tokenizer
 
+    def offers(self, auto: str) -> bool:
+        """Whether `transformers`, or this package, has a model of that auto class for the architecture."""
+        return type(self.config) in getattr(transformers, auto)._model_mapping
+
     def encoder(self) -> LoadedModel:
-        """The encoder without any head; of a sentence scorer, which `AutoModel` opens whole, what is below it.
+        """The encoder without any head; of a model that a run of ours left, what is below its head.
 
         Raises:
             SourceError: as `model`; or it has a decoder, without which it is no architecture of its own.
@@ -166,54 +204,80 @@ class Checkpoint:
                 f"Checkpoint '{self.name}' is a {self.config.model_type}, which reads and writes; a head or a sentence "
                 "scorer stands on encoders such as bert. It can translate, or summarize with task.style=abstractive"
             )
-        loaded = self.model(AutoModel)
-        encoder: Any = loaded.model.base_model
-        if encoder is loaded.model:
-            return loaded
-        prefix = f"{loaded.model.base_model_prefix}."
-        below = {name.removeprefix(prefix) for name in loaded.new if name.startswith(prefix)}
-        return LoadedModel(encoder, frozenset(below))
+        if isinstance(self.config, HeadedConfig):
+            below = self._attempt(self.config.encoder_config, "configuration")
+            return self._read(AutoModel, below, inside=f"{Headed.base_model_prefix}.")
+        return self.model(AutoModel)
 
     def model(self, auto: Any, **settings: Any) -> LoadedModel:
         """Load through a `transformers` auto class.
 
         Args:
             auto: for example `AutoModelForSequenceClassification`.
-            settings: overrides of the configuration, such as `num_labels`.
+            settings: overrides of the configuration. The rows of a head that the checkpoint brings follow the names of
+                the labels in `id2label`.
 
         Raises:
-            SourceError: weights missing, malformed, mismatched, not finite, or not safetensors.
+            SourceError: weights missing, malformed, mismatched, not finite, or not safetensors; or the architecture
+                has no such model.
         """
-        values = self.config.to_dict()
-        whole = {name: 0.0 for name in values if name.endswith("layerdrop")}  # a layer that is left out has no gradient
-        config = self.config.__class__.from_dict({**values, **whole, **settings})
+        if not self.offers(auto.__name__):
+            raise SourceError(
+                f"Checkpoint '{self.name}' is a {self.config.model_type}, which transformers cannot open as "
+                f"{auto.__name__}; a classifier can stand on its encoder, with task.head.kind: pooled"
+            )
+        config = self.config.__class__.from_dict({**self.config.to_dict(), **settings})
+        labels = list(settings.get("id2label", {}).values()) if self.by_name else []
+        return self._read(auto, config, labels=labels)
+
+    def _read(
+        self, auto: Any, config: PretrainedConfig, *, inside: str = "", labels: Sequence[str] = ()
+    ) -> LoadedModel:
+        """Build what the configuration says and fill it.
+
+        Args:
+            auto: the class to load through.
+            config: what to build.
+            inside: what the names of its weights begin with, where they are stored as a part of something else.
+            labels: whose names the rows of its head are to follow.
+        """
+        for name in config.to_dict():
+            if name.endswith("layerdrop"):
+                setattr(config, name, 0.0)  # a layer that is left out has no gradient
         if self.scratch:
             fresh = self._attempt(lambda: auto.from_config(config), "model")
             encoder = {id(parameter) for parameter in fresh.base_model.parameters()}
             head = {name for name, parameter in fresh.named_parameters() if id(parameter) not in encoder}
             return LoadedModel(fresh.float(), frozenset(head))
-        what, place = f"Checkpoint '{self.name}'", self._place()
-        self._attempt(
-            lambda: refuse_misshapen(weight_files(self.location, **place), auto.from_config, config, what), "model"
-        )
-        # A head made for other labels has another shape; it is drawn anew. `_check` refuses all other mismatches.
-        wanted = {"dtype": torch.float32, "use_safetensors": True, "ignore_mismatched_sizes": True}
-        model, report = self._load(auto, "model", config=config, output_loading_info=True, **wanted)
-        misfits = {key if isinstance(key, str) else key[0] for key in report["mismatched_keys"]}
-        missing = set(report["missing_keys"]) - misfits
-        self._check(model, missing, misfits)
-        names = {name for name, _ in model.named_parameters()}
-        return LoadedModel(model, frozenset((missing | misfits) & names))
 
-    def _check(self, model: PreTrainedModel, missing: set[str], misfits: set[str]) -> None:
-        within = "" if model.base_model is model else f"{model.base_model_prefix}."
-        if misshapen := sorted(name for name in misfits if name.startswith(within)):
-            raise SourceError(
-                f"Checkpoint '{self.name}': weights of another shape than config.json says: {_few(misshapen)}"
-            )
-        if lost := sorted(n for n in missing if n.startswith(within) and not any(part in n for part in MAY_BE_NEW)):
-            raise SourceError(f"Checkpoint '{self.name}' lacks {len(lost)} encoder weights: {_few(lost)}")
-        refuse_nonfinite(model, f"Checkpoint '{self.name}'")
+        model, missing, misfits = self._fill(auto, config, inside)
+        new = (missing | misfits.keys()) & {name for name, _ in model.named_parameters()}
+        rows = rows_per_label(model, auto.from_config, len(labels)) if labels else {}
+        if missing.issuperset(rows):
+            return LoadedModel(model, frozenset(new))
+
+        def reload(count: int) -> PreTrainedModel:
+            return self._fill(auto, with_labels(config, count), inside)[0]
+
+        stored = {name: 0 if name in missing else misfits.get(name, loaded.shape)[0] for name, loaded in rows.items()}
+        found = follow_names(labels, model, stored, self.config, reload)
+        drawn = rows.keys() if None in found.chosen else frozenset()
+        return LoadedModel(model, frozenset((new - rows.keys()) | drawn), note=found.note)
+
+    def _fill(
+        self, auto: Any, config: PretrainedConfig, inside: str
+    ) -> tuple[PreTrainedModel, set[str], dict[str, Sequence[int]]]:
+        """Load the weights; also name those that are missing, and those that have another shape, with that."""
+        what, files = f"Checkpoint '{self.name}'", weight_files(self.location, **self._place())
+        self._attempt(lambda: refuse_misshapen(files, auto.from_config, config, what, inside=inside), "model")
+        # A head made for other labels has another shape and is drawn anew; `refuse_misfits` refuses all others.
+        wanted = {"dtype": torch.float32, "use_safetensors": True, "ignore_mismatched_sizes": True}
+        renamed = {"key_mapping": {f"^{re.escape(inside)}": ""}} if inside else {}
+        model, report = self._load(auto, "model", config=config, output_loading_info=True, **wanted, **renamed)
+        misfits = {name: stored for name, stored, _ in report["mismatched_keys"]}
+        missing = set(report["missing_keys"]) - misfits.keys()
+        refuse_misfits(model, missing, misfits, what)
+        return model, missing, misfits
 
     def _place(self) -> dict[str, Any]:
         """Which revision, and whether the cache of the Hub's client must do."""
@@ -258,44 +322,9 @@ class Checkpoint:
         return f"Checkpoint '{self.name}' is no folder here, not bundled, and {trouble} {known}"
 
 
-def find_damage(folder: Path) -> str | None:
-    """Name the small file of a saved model that cannot be read, for a message; None where all can."""
-    for path in sorted(folder.glob("*.json")):
-        try:
-            values = json.loads(path.read_text(encoding="utf-8"))
-            if path.name == "tokenizer.json":
-                Tokenizer.from_str(json.dumps(values))
-        except Exception as error:  # noqa: BLE001 - tokenizers raises bare exceptions
-            return f"{path}: damaged ({' '.join(str(error).split())[:MOST]}); fetch or save the model again"
-    return None
-
-
-def quietly(load: Callable[[], T]) -> T:
-    """Run without the loading report and bars of transformers; ours says what is new and what would train."""
-    level = transformers_logging.get_verbosity()
-    bars = transformers_logging.is_progress_bar_enabled()
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
-    try:
-        return load()
-    finally:
-        transformers_logging.set_verbosity(level)
-        if bars:
-            transformers_logging.enable_progress_bar()
-
-
-def refuse_nonfinite(model: torch.nn.Module, what: str) -> None:
-    """Refuse NaN and infinity in weights: on some paths they still give finite outputs.
-
-    Raises:
-        SourceError: naming the tensor and the count.
-    """
-    for name, tensor in model.named_parameters():
-        bad = int((~torch.isfinite(tensor)).sum())
-        if bad:
-            raise SourceError(f"{what}: {name} holds {bad} values that are NaN or infinite")
-
-
-def _few(names: Any, most: int = 3) -> str:
-    listed = [str(name) for name in names]
-    return ", ".join(listed[:most]) + (f" and {len(listed) - most} more" if len(listed) > most else "")
+def _model_of_run(root: Path) -> Path:
+    """Find the model in the folder of a finished run."""
+    if fault := unfinished(root):
+        raise SourceError(f"{root}: {fault}")
+    log.info("%s is a run; its model is %s", root, root / "model")
+    return root / "model"

@@ -24,6 +24,7 @@ def refuse_misshapen(
     what: str,
     *,
     head: bool = False,
+    inside: str = "",
 ) -> None:
     """Refuse weights whose shape is not that of the model.
 
@@ -33,6 +34,7 @@ def refuse_misshapen(
         config: what is promised.
         what: is loaded, for the message.
         head: whether its weights have to fit too; else only those of the encoder below it.
+        inside: what the stored names begin with, where the model is a part of what is stored.
 
     Raises:
         SourceError: naming the first such tensor and both shapes, or more layers than there are weights.
@@ -45,7 +47,7 @@ def refuse_misshapen(
         model = build(config)
     prefix = f"{model.base_model_prefix}."
     for name, tensor in (model if head else model.base_model).named_parameters():
-        found = stored.get(name, stored.get(prefix + name))
+        found = stored.get(inside + name, stored.get(prefix + name))
         if found is not None and found != list(tensor.shape):
             raise SourceError(
                 f"{what}: weights of another shape than config.json says: {name} is {found}, not {list(tensor.shape)}"

@@ -11,9 +11,11 @@ from tokenizers import Tokenizer, normalizers, pre_tokenizers
 from tokenizers.models import WordLevel
 
 from nlp_transfer.errors import SourceError, suggest
+from nlp_transfer.layout import is_run
 from nlp_transfer.modeling.static import HEADS, StaticConfig, StaticModel, StaticTokenizer, variants
 from nlp_transfer.sources.bundled import BUNDLED
-from nlp_transfer.sources.checkpoint import LoadedModel, refuse_nonfinite
+from nlp_transfer.sources.checkpoint import LoadedModel
+from nlp_transfer.sources.loading import refuse_nonfinite
 from nlp_transfer.sources.vectors import VectorTable, open_vectors, tokenize_words
 
 PAD, UNKNOWN = "[PAD]", "[UNK]"
@@ -69,6 +71,8 @@ class StaticVectors:
             raise SourceError(
                 f"Vectors '{self.name}': no such file or folder, and not bundled. {suggest(self.name, bundled)}"
             )
+        if is_run(Path(self.name)):
+            raise SourceError(f"{self.name}: is a run, whose model is a checkpoint: use source.kind=checkpoint")
         return Path(self.name)
 
     @cached_property
@@ -124,6 +128,10 @@ class StaticVectors:
         if model.ngrams is not None and self.table.subwords is not None:
             model.ngrams.weight.detach().numpy()[:] = self.table.subwords.ngrams
         refuse_nonfinite(model, f"Vectors '{self.name}'")
+
+    def offers(self, auto: str) -> bool:  # noqa: ARG002 - as of a checkpoint
+        """Whether there is such a model; never, for static vectors have no native heads."""
+        return False
 
     def model(self, auto: Any, **settings: Any) -> LoadedModel:  # noqa: ARG002 - as of a checkpoint
         """Static vectors have no native heads.

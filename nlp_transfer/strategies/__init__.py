@@ -56,7 +56,7 @@ def make_plan(
         warm = {*outside_encoder(loaded.model)} - loaded.new
         plan = replace(plan, phases=tuple(_slowed(phase, warm, gentle) for phase in plan.phases))
     phases = tuple(replace(phase, head=frozenset(filter(_is_new(loaded), phase.rates))) for phase in plan.phases)
-    return replace(plan, new=loaded.new, phases=phases)
+    return replace(plan, new=loaded.new, settled=loaded.settled, phases=phases)
 
 
 def _slowed(phase: Phase, names: Collection[str], most: float) -> Phase:

@@ -47,6 +47,7 @@ class Plan:
         finish: trained model -> plain `transformers` model (LoRA merges here).
         adapter: the model holds a LoRA adapter to be saved beside the merged model.
         new: names of the parameters that no pretrained weights were found for, before LoRA wraps the model.
+        settled: all of them are a head on states that are not new.
     """
 
     model: nn.Module
@@ -55,6 +56,7 @@ class Plan:
     finish: Callable[[nn.Module], PreTrainedModel]
     adapter: bool = False
     new: frozenset[str] = frozenset()
+    settled: bool = False
 
     @property
     def moving(self) -> frozenset[str]:

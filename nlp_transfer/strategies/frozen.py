@@ -21,7 +21,7 @@ def linear_on_features(loaded: LoadedModel) -> bool:
 
 
 def _beside_encoder(loaded: LoadedModel) -> list[str]:
-    """What is outside the encoder, or new inside it."""
+    """What is outside the encoder, whether or not it is new, or new inside it."""
     wanted = {*outside_encoder(loaded.model), *loaded.new}
     return [name for names in blocks(loaded.model) for name in names if name in wanted]
 
@@ -35,7 +35,7 @@ def frozen(
     cache: str = "disk",
     head_learning_rate: float | None = None,
 ) -> Plan:
-    """Train the new parameters only; of an encoder and decoder, all but the encoder.
+    """Train the new parameters only; of an encoder and decoder, or under a pooled head, all but the encoder.
 
     Args:
         loaded: the model and its new parameters.
@@ -48,7 +48,8 @@ def frozen(
     Raises:
         ConfigError: L-BFGS was asked for a head that is not linear, or nothing is new.
     """
-    moving = _beside_encoder(loaded) if loaded.model.config.is_encoder_decoder else sorted(loaded.new)
+    whole = loaded.model.config.is_encoder_decoder or isinstance(loaded.model, PooledClassifier)
+    moving = _beside_encoder(loaded) if whole else sorted(loaded.new)
     if not moving:
         raise ConfigError(
             "strategy.kind: frozen leaves nothing to train, for the checkpoint brings its own head; "

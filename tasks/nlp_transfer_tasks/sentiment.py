@@ -25,7 +25,7 @@ class HeadOptions(nt.Section):
     kind: Literal["auto", "native", "pooled"] = Field(
         "auto",
         description="`native`: the architecture's own head; `pooled`: pooled states under one as described below. "
-        "auto: pooled if frozen, static or described.",
+        "auto: pooled if frozen, described, or the architecture has none.",
     )
     pooling: Literal["auto", "cls", "mean", "max"] | Annotated[list[Pooling], Field(min_length=1)] = Field(
         "auto", description="How token states become one; several stand side by side. `auto`: max for a CNN, else mean."
@@ -81,7 +81,8 @@ class Sentiment(nt.Task):
     def build(self, source: "Source", rows: "Dataset", *, frozen: bool) -> "LoadedModel":
         """A classifier with the label names in its configuration."""
         head = self.options.head
-        pooled = frozen or source.kind == "vectors" or head.described if head.kind == "auto" else head.kind == "pooled"
+        alone = not source.offers(self.auto_class)  # no head of its own, such as word vectors
+        pooled = frozen or alone or head.described if head.kind == "auto" else head.kind == "pooled"
         pooling = head.pooling
         if pooling == "auto":  # Kim 2014: max over time
             pooling = "max" if getattr(source, "contextualizer", None) == "cnn" else "mean"

@@ -90,6 +90,14 @@ def own_tokenizer_code(folder):
     (folder / "evil.py").write_text("raise SystemExit('their code ran')")
 
 
+def strange_kernel(folder):
+    settings(folder, attn_implementation="someone/some-kernel")
+
+
+def quantised(folder):
+    settings(folder, quantization_config={"quant_method": "gptq", "bits": 4})
+
+
 def larger_tokenizer(folder):
     larger = tokenizer()
     larger.add_tokens([f"extra{i}" for i in range(5)])
@@ -179,8 +187,10 @@ FAULTS = {  # what is done to a checkpoint: what the line must hold
     only_pickle: ["has only pytorch_model.bin, a pickle that could run code", "convert it to safetensors"],
     no_weights: ["model.safetensors"],
     own_code: ["asks to run Python code of its own (auto_map), which this tool never does"],
-    own_code_of_ours: ["pooled"],
+    own_code_of_ours: ["lacks 1 encoder weights: embeddings.weight"],
     own_tokenizer_code: ["asks to run Python code of its own"],
+    strange_kernel: ["config.json asks for attn_implementation: someone/some-kernel, which is not followed"],
+    quantised: ["config.json asks for quantization_config", "use the weights that it was quantised from"],
     larger_tokenizer: ["the tokenizer's largest id is 37, the embedding table has 33 rows"],
     no_tokenizer: ["has no tokenizer"],
     broken_tokenizer: ["bert/tokenizer.json: damaged (Expecting property name", "fetch or save the model again"],
@@ -261,6 +271,8 @@ RUNS = {  # what is done to a finished run: what the line must hold
     "weights are empty": (in_model(empty_weights), ["run/model: the weights file is malformed or cut short"]),
     "sizes are huge": (in_model(resized(10**7)), ["run/model: weights of another shape than config.json says: "]),
     "sizes are zero": (in_model(resized(0)), ["run/model: "]),
+    "a kernel is asked for": (in_model(strange_kernel), ["run/model: its config.json asks for attn_implementation"]),
+    "weights are quantised": (in_model(quantised), ["run/model: its config.json asks for quantization_config"]),
     "weights are missing": (in_model(no_weights), ["run/model: cannot be loaded: ", "model.safetensors"]),
     "tokenizer is missing": (
         remove("model/tokenizer.json"),

@@ -1,0 +1,38 @@
+"""What a config.json may not ask for: a file of a stranger says what a model is, never what else is to be loaded.
+
+Left alone, transformers would look for a package and advise to install it, fetch a kernel from the Hub and run it,
+change classes of its own for the rest of the process, or read weights from another place.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from nlp_transfer.errors import SourceError
+
+PLAIN = (None, "eager", "sdpa")  # attention as PyTorch computes it
+CHOICES = ("attn_implementation", "experts_implementation")
+DEMANDS = {
+    **dict.fromkeys(("quantization_config", "compression_config"), "use the weights that it was quantised from"),
+    **dict.fromkeys(("fusion_config", "kernel_config", "transformers_weights"), "take it out of config.json"),
+}
+
+
+def refuse_demands(values: Mapping[str, Any], what: str) -> None:
+    """Refuse what a configuration, or a part of it, asks for beyond an architecture.
+
+    Args:
+        values: of a config.json.
+        what: is loaded, for the message.
+
+    Raises:
+        SourceError: naming the key and its value.
+    """
+    for key, value in values.items():
+        choice = key.strip("_").removesuffix("_internal")
+        way = DEMANDS.get(key) if value is not None else None
+        if choice in CHOICES and value not in PLAIN:
+            way = "only eager and sdpa are computed here; take it out of config.json"
+        if way is not None:
+            raise SourceError(f"{what}: its config.json asks for {key}: {value!s:.60}, which is not followed; {way}")
+        if isinstance(value, Mapping):
+            refuse_demands(value, what)

@@ -1,0 +1,80 @@
+"""What every load of a saved model goes through: silence, damage named, weights looked at."""
+
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from tokenizers import Tokenizer
+from transformers import PreTrainedModel
+from transformers.utils import logging as transformers_logging
+
+from nlp_transfer.errors import SourceError
+
+T = TypeVar("T")
+MOST = 300  # characters of another library's message
+MAY_BE_NEW = ("pooler", "crossattention", "ln_cross_attn")  # inside an encoder; the others where it is made a decoder
+
+
+def find_damage(folder: Path) -> str | None:
+    """Name the small file of a saved model that cannot be read, for a message; None where all can."""
+    for path in sorted(folder.glob("*.json")):
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+            if path.name == "tokenizer.json":
+                Tokenizer.from_str(json.dumps(values))
+        except Exception as error:  # noqa: BLE001 - tokenizers raises bare exceptions
+            return f"{path}: damaged ({' '.join(str(error).split())[:MOST]}); fetch or save the model again"
+    return None
+
+
+def quietly(load: Callable[[], T]) -> T:
+    """Run without the loading report and bars of transformers; ours says what is new and what would train."""
+    level = transformers_logging.get_verbosity()
+    bars = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    try:
+        return load()
+    finally:
+        transformers_logging.set_verbosity(level)
+        if bars:
+            transformers_logging.enable_progress_bar()
+
+
+def refuse_nonfinite(model: torch.nn.Module, what: str) -> None:
+    """Refuse NaN and infinity in weights: on some paths they still give finite outputs.
+
+    Raises:
+        SourceError: naming the tensor and the count.
+    """
+    for name, tensor in model.named_parameters():
+        bad = int((~torch.isfinite(tensor)).sum())
+        if bad:
+            raise SourceError(f"{what}: {name} holds {bad} values that are NaN or infinite")
+
+
+def refuse_misfits(model: PreTrainedModel, missing: Iterable[str], misfits: Iterable[str], what: str) -> None:
+    """Refuse an encoder whose weights are not whole; a head may lack some, or have them for other labels.
+
+    Args:
+        model: as loaded.
+        missing: names that the weights lack.
+        misfits: names that have another shape there.
+        what: was loaded, for the message.
+
+    Raises:
+        SourceError: weights are missing, of another shape, or not finite.
+    """
+    within = "" if model.base_model is model else f"{model.base_model_prefix}."
+    if misshapen := sorted(name for name in misfits if name.startswith(within)):
+        raise SourceError(f"{what}: weights of another shape than config.json says: {_few(misshapen)}")
+    if lost := sorted(n for n in missing if n.startswith(within) and not any(part in n for part in MAY_BE_NEW)):
+        raise SourceError(f"{what} lacks {len(lost)} encoder weights: {_few(lost)}")
+    refuse_nonfinite(model, what)
+
+
+def _few(names: Any, most: int = 3) -> str:
+    listed = [str(name) for name in names]
+    return ", ".join(listed[:most]) + (f" and {len(listed) - most} more" if len(listed) > most else "")
