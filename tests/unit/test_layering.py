@@ -22,7 +22,7 @@ LAYERS = [  # lowest first; a module may import its own layer and those below
     "hub_calls",
     "network task yamlfile",
     "explaining config writing",
-    "lines rows tmx docstrings pair_readers readers bundled",
+    "lines rows by_language tmx plurals gettext_files foreign sgm text_files docstrings pair_readers readers bundled",
     "sources data examples places cells labels splitting inspection",
     "metrics text_metrics baselines batching precision allocator sharing sharding",
     "documents pairs extracts models strategies feature_store units replaying restricting first_token",
