@@ -226,6 +226,7 @@ def _seen(prepared: Prepared) -> dict[str, Any]:
     """What of the data the model could see."""
     return {
         "warnings": prepared.warnings,
+        **({"written_back": dataclasses.asdict(back)} if (back := prepared.written_back) else {}),
         "truncated": {name: encoded.truncated for name, encoded in prepared.encoded.items()},
         "unknown_tokens": {name: encoded.unknown for name, encoded in prepared.encoded.items()},
         "data": dataclasses.asdict(prepared.splits.report),
