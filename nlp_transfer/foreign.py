@@ -7,8 +7,8 @@ from typing import NamedTuple
 LONGEST = 1 << 16  # characters that are looked at
 FEWEST, MOSTLY = 3, 0.9  # lines of keys and values, and their share, that make a file of them
 
-PROLOG = re.compile(r"\s*(?:<\?xml.*?\?>\s*|<!--.*?-->\s*|<!doctype[^<>\[]*(?:\[.*?\]\s*)?>\s*)*", re.S | re.I)
-ROOT = re.compile(r"<([a-z][\w:.-]*)", re.I)
+PROLOG = re.compile(r"\A\s*(?:<\?xml.*?\?>\s*|<!--.*?-->\s*|<!doctype[^<>\[]*(?:\[.*?\]\s*)?>\s*)*", re.S | re.I)
+ROOT = re.compile(r"<([a-z][\w:.-]*)")
 ONLY_TAGS = re.compile(r"(?:\s*</?[a-z][^<>]*>)+\s*", re.I)
 KEY = re.compile(r"""([^\s=:#!<>{}"']+|"(?:[^"\\]|\\.)*")\s*=.*""")  # of .properties, or in quotes of .strings
 REMARK = re.compile(r"[#!]|//|/?\*")
@@ -25,7 +25,7 @@ def _by(name: str, program: str) -> Foreign:
     return Foreign(name, f"convert it to .po with {program} of translate-toolkit, or to .tmx or .csv")
 
 
-WMT = Foreign("one side of a test set in SGML", "name both: data.train: {en: src.sgm, fr: ref.sgm}")
+WMT = Foreign("one side of a test set in SGML", "name both: {en: src.sgm, fr: ref.sgm}")
 ROOTS = {  # by the first element
     "xliff": _by("XLIFF", "xliff2po"),
     "ts": _by("translations of Qt Linguist", "ts2po"),
@@ -52,28 +52,29 @@ SIGNS = (  # by what stands in it
 def recognise(lines: Sequence[str]) -> Foreign | None:
     """Tell by its first lines what a file is; None where it can be text, also such that holds tags here and there."""
     head = "\n".join(lines)[:LONGEST]
-    return _markup(head) or next((kind for sign, kind in SIGNS if sign.search(head)), None) or _keys(lines)
+    return _markup(head) or next((kind for sign, kind in SIGNS if sign.search(head)), None) or _keys(head)
 
 
 def _markup(head: str) -> Foreign | None:
     """Know a document by its declaration, or by an element that opens it, alone on its line or closed at the end."""
-    prolog = PROLOG.match(head)
-    start = prolog.end() if prolog else 0
-    root = ROOT.match(head, start)
-    if root is None:
-        return None
-    name = root[1].lower()
-    line, _, rest = head[start:].lower().partition("\n")
+    body = PROLOG.sub("", head.strip(), count=1)
+    declared, body = head.strip().removesuffix(body), body.lower()
+    name = found[1] if (found := ROOT.match(body)) else ""
+    line, _, rest = body.partition("\n")
     alone = ONLY_TAGS.fullmatch(line) is not None
-    known = name in ROOTS and (alone or head.rstrip().lower().endswith(f"</{name}>"))
-    if head[:start].strip() or known or (alone and f"</{name}" in rest):
-        return ROOTS.get(name, Foreign(f"XML (<{root[1]}>)", "take its texts out, one a line, or make it .csv or .tmx"))
-    return None
+    if declared:  # a comment alone may stand in front of anything
+        sure = bool(name) or not declared.startswith("<!--")
+    elif name in ROOTS:
+        sure = alone or body.endswith(f"</{name}>")
+    else:
+        sure = alone and f"</{name}" in rest
+    other = Foreign(f"XML (<{name}>)" if name else "XML", "take its texts out, one a line")
+    return ROOTS.get(name, other) if sure else None
 
 
-def _keys(lines: Sequence[str]) -> Foreign | None:
+def _keys(head: str) -> Foreign | None:
     """Know a file in which nearly every line gives another key its value."""
-    said = [line.strip() for line in lines if line.strip() and not REMARK.match(line.strip())]
+    said = [line.strip() for line in head.split("\n") if line.strip() and not REMARK.match(line.strip())]
     keys = {found[1] for line in said if (found := KEY.fullmatch(line))}
     if len(said) < FEWEST or len(keys) < MOSTLY * len(said):
         return None

@@ -1,6 +1,7 @@
 """Files of texts side by side: line N of each is the same text, or in WMT test sets the segment of the same name."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
 from itertools import zip_longest
 
 from nlp_transfer.errors import DataError
@@ -19,27 +20,33 @@ def parallel_rows(files: Mapping[str, str]) -> Iterator[Row]:
         DataError: a file that cannot be read, files of unequal length, with their counts, or segments that do not
             belong together.
     """
-    paths = {column: existing_file(file) for column, file in files.items()}
-    counts, ends = dict.fromkeys(files, 0), dict.fromkeys(files, 0)
-    for texts in zip_longest(*map(read_texts, paths.values())):
-        for column, text in zip(files, texts, strict=True):
-            if text is not None:
-                counts[column] += 1
-                ends[column] = text.number
-        if None not in texts:
-            _refuse_strangers([*files.values()], texts)
-            yield Row(texts[0].number, {column: one.text for column, one in zip(files, texts, strict=True)})
-    if len(set(counts.values())) > 1:
-        short = min(files, key=lambda column: counts[column])
-        shown = ", ".join(f"{file} has {counts[column]} texts" for column, file in files.items())
-        raise DataError(
-            f"{files[short]}:{ends[short] + 1}: a text is missing: {shown}; text N of each must be the same"
-        )
-    refuse_empty(next(iter(paths.values())), max(counts.values()), found="nothing")
+    paths = [existing_file(file) for file in files.values()]
+    rows, more = 0, Counter[str]()  # texts that stand beside each other, and by column those that stand alone
+    last: tuple[Text, ...] = (Text(0, ""),) * len(files)
+    for texts in zip_longest(*map(read_texts, paths)):
+        if None in texts:
+            more.update(column for column, text in zip(files, texts, strict=True) if text is not None)
+            continue
+        rows, last = rows + 1, texts
+        if len({text.name for text in last} - {""}) > 1:
+            raise _strangers(files.values(), last)
+        yield Row(last[0].number, {column: text.text for column, text in zip(files, last, strict=True)})
+    if more:
+        raise _missing(files, last, {column: rows + more[column] for column in files})
+    refuse_empty(paths[0], rows, found="nothing")
 
 
-def _refuse_strangers(files: Sequence[str], texts: Sequence[Text]) -> None:
-    named = [(f"{file}:{text.number}", text.name) for file, text in zip(files, texts, strict=True) if text.name]
-    if len({name for _, name in named}) > 1:
-        shown = " beside ".join(f"{name} ({place})" for place, name in named)
-        raise DataError(f"{named[0][0]}: {shown}; the files must hold the same segments in the same order")
+def _strangers(files: Collection[str], texts: tuple[Text, ...]) -> DataError:
+    places = [f"{file}:{text.number}" for file, text in zip(files, texts, strict=True)]
+    shown = " beside ".join(f"{text.name} ({place})" for place, text in zip(places, texts, strict=True) if text.name)
+    return DataError(f"{places[0]}: {shown}; the files must hold the same segments in the same order")
+
+
+def _missing(files: Mapping[str, str], last: tuple[Text, ...], counts: Mapping[str, int]) -> DataError:
+    short = min(files, key=lambda column: counts[column])
+    line = last[[*files].index(short)].number + 1
+    unit = "segment" if any(text.name for text in last) else "line"
+    shown = ", ".join(f"{file} has {counts[column]} {unit}s" for column, file in files.items())
+    return DataError(
+        f"{files[short]}:{line}: this {unit} is missing: {shown}; {unit} N of each must hold the same text"
+    )

@@ -43,7 +43,7 @@ def _count_blanks(read: Sequence[Reading]) -> tuple[Blanks, Counter[str]]:
         for first, second in pairwise(words):
             if first.said and second.said:
                 left, right = kind_of(first.said[-1]), kind_of(second.said[0])
-                marks.update({left, right}.difference(WIDE))
+                marks.update(kind for kind in (left, right) if kind not in WIDE)
                 mark = _paired(left, right)
                 inside = mark is not None and text.count(mark, second.start) % 2 == 1
                 for one, other in ((left, right), (left, _broad(right)), (_broad(left), right)):

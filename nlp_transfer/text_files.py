@@ -1,6 +1,6 @@
 """Files of texts without a table around them: one text a line, or the segments of a WMT test set."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 from pathlib import Path
 from typing import NamedTuple
@@ -33,7 +33,19 @@ def read_texts(file: Path) -> Iterator[Text]:
     elif kind is WMT:
         yield from (Text(*segment) for segment in segments((line for _, line in lines), str(file)))
     else:
-        raise _refusal(file, kind)
+        raise _refusal(str(file), kind)
+
+
+def read_arriving(lines: Iterable[tuple[int, str]], name: str) -> Iterator[str]:
+    """Stream the texts of numbered lines that must not be read ahead: the first alone tells another format.
+
+    Raises:
+        DataError: another format, with the way to convert it.
+    """
+    for number, line in lines:
+        if number == 1 and (kind := recognise([line])):
+            raise _refusal(name, kind)
+        yield line
 
 
 def refuse_foreign(file: Path) -> None:
@@ -44,7 +56,7 @@ def refuse_foreign(file: Path) -> None:
     """
     kind, _ = _begin(file)
     if kind is not None:
-        raise _refusal(file, kind)
+        raise _refusal(str(file), kind)
 
 
 def _begin(file: Path) -> tuple[Foreign | None, Iterator[tuple[int, str]]]:
@@ -65,5 +77,5 @@ def _raise(fault: DataError) -> Iterator[tuple[int, str]]:
     raise fault
 
 
-def _refusal(file: Path, kind: Foreign) -> DataError:
-    return DataError(f"{file}: holds {kind.name}, neither a table nor one text a line; {kind.way}")
+def _refusal(name: str, kind: Foreign) -> DataError:
+    return DataError(f"{name}: holds {kind.name}, neither a table nor one text a line; {kind.way}")

@@ -75,6 +75,12 @@ def test_text_that_resembles_another_format_is_read_line_by_line(tmp_path, kind)
     assert list(stream_texts(write(tmp_path, TEXTS[kind]), "text")) == TEXTS[kind].splitlines()
 
 
+def test_a_document_on_standard_input_is_refused_by_its_first_line_and_text_is_not():
+    with pytest.raises(DataError, match="standard input: holds XML"):
+        list(stream_texts(None, "text", standard_input=[b'<?xml version="1.0"?>\n', b"<a>\n"]))
+    assert list(stream_texts("-", "text", standard_input=[b"<b>Save</b>\n", b"k=v\n"])) == ["<b>Save</b>", "k=v"]
+
+
 def test_lines_before_a_fault_are_given_before_it(tmp_path):
     (tmp_path / "a.fr").write_bytes(b"un\ndeux\n\xe9\n")
     texts = stream_texts(str(tmp_path / "a.fr"), "text")
@@ -118,7 +124,7 @@ def test_a_side_in_sgml_may_stand_beside_plain_lines_and_be_predicted_on(tmp_pat
 SGML_FAULTS = {
     "another order": (TARGET.replace('"e"', '"f"'), "e, segment 1 ({0}/src.txt:8) beside f, segment 1 ({0}/ref.txt:8)"),
     "two references": (TARGET.replace("=2", '="1"'), "ref.txt:5: 'd, segment 1' for the second time"),
-    "a segment less": (TARGET[: TARGET.index('<doc docid="e"')], "{0}/ref.txt:6: a text is missing: {0}/src.txt has 3"),
+    "a segment less": (TARGET[: TARGET.index('<doc docid="e"')], "{0}/ref.txt:6: this segment is missing: {0}/src.txt"),
 }  # fmt: skip
 
 

@@ -186,10 +186,10 @@ PARALLEL_FAULTS = {
     "unequal": (
         "one\ntwo\nthree\n",
         "eins\n",
-        "{0}/a.de:2: a text is missing: {0}/a.en has 3 texts, {0}/a.de has 1 texts",
+        "{0}/a.de:2: this line is missing: {0}/a.en has 3 lines, {0}/a.de has 1 lines",
     ),
     "empty": ("", "", "a.en:1: the file holds nothing"),
-    "one empty": ("", "eins\n", "{0}/a.en:1: a text is missing: {0}/a.en has 0 texts, {0}/a.de has 1 texts"),
+    "one empty": ("", "eins\n", "{0}/a.en:1: this line is missing: {0}/a.en has 0 lines, {0}/a.de has 1 lines"),
     "not UTF-8": (b"one\n", b"\xe9\n", "a.de:1: byte 0xe9"),
 }
 
