@@ -25,8 +25,9 @@ def spelling_rules(read: Iterable[Reading]) -> Iterator[Rule]:
 def _words(reading: Reading) -> Iterator[Said]:
     place: str | None = START
     for word in reading.words:
-        if word.said and word.said[0].isalnum():
-            yield word, reading.written(word), place
+        written = reading.text[word.start : word.end]
+        if word.said and word.said[0].isalnum() and written:
+            yield word, written, place
         place = BEHIND_END if word.said in ENDS else None
 
 
@@ -38,8 +39,8 @@ def _whole_words(words: Sequence[Said]) -> Iterator[Rule]:
         if place is None:
             within[word.said][written] += 1
         else:
-            small = written[1:] == written[1:].lower()
-            first[word.said][written[0].lower() + written[1:] if small else written] += 1
+            lost = word.said[0] != written[0] and written[1:] == written[1:].lower()
+            first[word.said][written.lower() if lost else written] += 1
     times = Counter(word.said for word, _, _ in words)
     usual = {said: (within.get(said) or first[said]).most_common(1)[0][0] for said, _ in times.most_common()}
     changed = [(said, written) for said, written in usual.items() if written != said]

@@ -30,16 +30,13 @@ class Reading(NamedTuple):
     text: str
     words: Sequence[Word]
 
-    def written(self, word: Word) -> str:
-        """A word as it stands in the text."""
-        return unicodedata.normalize("NFC", self.text[word.start : word.end])
-
 
 def read_words(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> list[Reading]:
-    """Cut texts into the words that a WordPiece tokenizer gives back."""
+    """Cut texts, composed (NFC), into the words that a WordPiece tokenizer gives back."""
+    texts = [unicodedata.normalize("NFC", text) for text in texts]
     model: Any = tokenizer.backend_tokenizer.model
     prefix, unknown = model.continuing_subword_prefix, model.unk_token
-    encodings = tokenizer(list(texts), add_special_tokens=False, verbose=False).encodings
+    encodings = tokenizer(texts, add_special_tokens=False, verbose=False).encodings
     return [Reading(text, list(_words(one, prefix, unknown))) for text, one in zip(texts, encodings or (), strict=True)]
 
 

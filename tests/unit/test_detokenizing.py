@@ -1,5 +1,7 @@
 """Word pieces become text again: blanks, accents and capitals as the texts of train have them, saved in plain form."""
 
+import unicodedata
+
 import pytest
 from tiny import PIECES
 from tokenizers import Tokenizer, decoders, normalizers, pre_tokenizers
@@ -57,6 +59,16 @@ def test_blanks_accents_and_capitals_are_written_as_the_texts_of_train_have_them
 def test_what_is_learnt_is_kept_where_the_vocabulary_has_capitals_and_accents():
     text = "Le NAIN dit: l'Ete"
     assert written(learn_detokenizer(word_pieces(lowercase=False), ["l'été, il dit: Le nain est là."]), text) == text
+
+
+def test_capitals_of_a_vocabulary_that_has_them_stay_where_they_were_only_seen_at_the_start():
+    learnt = learn_detokenizer(word_pieces(lowercase=False), ["Save all.", "open it."])
+    assert written(learnt, "Save it. open all.") == "Save it. open all."
+
+
+def test_decomposed_accents_of_train_are_learnt_as_composed_ones():
+    learnt = learn_detokenizer(word_pieces(), [unicodedata.normalize("NFD", "un café d'été")])
+    assert written(learnt, "café") == "café"
 
 
 def test_two_words_do_not_run_into_each_other_whatever_marks_were_seen():
