@@ -141,6 +141,9 @@ def _scores(subject: Subject) -> str:
     rest = f"The checkpoint was chosen by `{task.selection}` on validation; test was measured once."
     if ceilings := [name for name in task.ceilings if name in metrics["baselines"]]:
         rest += f" `{'`, `'.join(ceilings)}` knows the answers: a ceiling."
+    if back := metrics.get("written_back"):
+        best = ", ".join(f"{name} {_digits(score)}" for name, score in back["scores"].items())
+        rest += f" References of validation that only went through the target tokenizer score {best}: a ceiling too."
     picture = [f"![test {task.selection}]({PLOT})"] if subject.repo else []
     return "\n\n".join([_table(header, rows), *picture, rest, *_spread(metrics)])
 

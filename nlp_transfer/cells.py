@@ -1,16 +1,21 @@
 """Cells of a row, found by column and read as text; and the texts of a file one by one for prediction."""
 
+import logging
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from nlp_transfer.errors import DataError, suggest
-from nlp_transfer.lines import decoded, existing_file, numbered_lines
+from nlp_transfer.inspection import dropped_rows
+from nlp_transfer.lines import decoded, existing_file
 from nlp_transfer.readers import OTHER_DELIMITER, SUFFIXES, format_of, looks_undivided, open_rows
 from nlp_transfer.rows import RowStream
+from nlp_transfer.text_files import read_arriving, read_texts
 
+logger = logging.getLogger(__name__)
 ABSENT = object()  # what `cell_at` finds where there is no such column; a cell may be None
 MAPPED = "Map it with data.columns or --column."
+STDIN = "standard input"
 DEEPEST = 4  # levels of nested objects that a message lists
 
 
@@ -30,9 +35,9 @@ def stream_texts(
         DataError: no such file or column, or a fault in the file, with its line.
     """
     if path is None or path == "-":
-        return (text for _, text in decoded(standard_input or sys.stdin.buffer, "standard input"))
+        return read_arriving(decoded(standard_input or sys.stdin.buffer, STDIN), STDIN)
     if format_of(path) not in SUFFIXES:
-        return (text for _, text in numbered_lines(existing_file(path)))
+        return (text.text for text in read_texts(existing_file(path)))
     return _column(open_rows(path, bare=column), column, _cell_items if lists else cell_text)
 
 
@@ -45,6 +50,8 @@ def _column(stream: RowStream, column: str, read: Callable[[Any, RowStream, int]
         if text is None:
             raise DataError(f"{stream.at([number])}: '{column}' is null; give a text")
         yield text
+    for drop in dropped_rows(stream.left_out):
+        logger.warning("%s: %s", stream.name, drop)
 
 
 def cell_at(cells: Mapping[str, Any], column: str) -> Any:

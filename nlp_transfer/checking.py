@@ -13,7 +13,7 @@ from nlp_transfer.config import RunConfig, load_config, render
 from nlp_transfer.inspection import SplitReport
 from nlp_transfer.memory import WAYS_OUT, estimate, free_memory
 from nlp_transfer.prepared import Prepared, prepare
-from nlp_transfer.report import FEWEST
+from nlp_transfer.report import FEWEST, brief
 from nlp_transfer.strategies import Plan
 from nlp_transfer.trainable import parameter_counts, trainable_table
 from nlp_transfer.units import TokenUnits
@@ -44,7 +44,7 @@ def check(config: RunConfig | Mapping[str, Any] | str | Path, overrides: Sequenc
     sections = {
         "configuration": render(prepared.config),
         "data": "\n".join(_rows(name, split) for name, split in report.splits.items()),
-        "tokens": "\n".join(_tokens(name, prepared) for name in prepared.encoded),
+        "tokens": "\n".join([*(_tokens(name, prepared) for name in prepared.encoded), *_written_back(prepared)]),
         "what trains": f"{trainable_table(plan)}\n{prepared.loaded.note}",
         "memory": _memory(prepared, plan),
         "warnings": "\n".join(warnings) or "none",
@@ -109,6 +109,18 @@ def _tokens(split: str, prepared: Prepared) -> str:
     if encoded.targets and isinstance(encoded.targets[0], list):
         said += f"\n{split}: targets of {_spread([len(ids) for ids in encoded.targets])}"
     return said
+
+
+def _written_back(prepared: Prepared) -> Sequence[str]:
+    """One line on what of the references can be written, where text is."""
+    back = prepared.written_back
+    if back is None:
+        return ()
+    same = back.references - back.changed
+    return (
+        f"validation: {same} of {back.references} references come back from the target tokenizer as they were; "
+        f"they score {brief(back.scores)}",
+    )
 
 
 def _spread(lengths: Sequence[int] | np.ndarray) -> str:

@@ -104,9 +104,7 @@ def read_rows(
     if label_role(roles):
         part = _with_known_labels(part, labels, stream, rules)
     for drop in part.dropped:
-        logger.warning(
-            "%s: %d rows dropped: %s (first: %s)", stream.name, drop.count, drop.reason, ", ".join(map(str, drop.rows))
-        )
+        logger.warning("%s: %s", stream.name, drop)
     return _dataset(part, roles, labels)
 
 

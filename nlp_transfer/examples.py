@@ -85,7 +85,7 @@ def read_part(
             said = f"{stream.at(numbers)}: {reason} ({count}); {way}"
             unlabelled = on_missing == "drop" and any(f"'{column}'" in reason for column in answers)
             raise UnusableError(said) if unlabelled else DataError(said)
-    return Part(examples, stream.name, dropped_rows(missing))
+    return Part(examples, stream.name, dropped_rows({**stream.left_out, **missing}))
 
 
 def _value(cell: Any, kind: RoleKind, stream: RowStream, number: int) -> Any:

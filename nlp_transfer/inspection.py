@@ -44,6 +44,10 @@ class Dropped:
     count: int
     rows: tuple[int, ...]
 
+    def __str__(self) -> str:
+        """Say it in words, the first rows by number."""
+        return f"{self.count} rows dropped: {self.reason} (first: {', '.join(map(str, self.rows))})"
+
 
 @dataclass(frozen=True)
 class Lengths:
@@ -177,10 +181,7 @@ def _fingerprint(examples: Sequence[Example]) -> str:
 
 
 def _warn_split(name: str, report: SplitReport) -> list[str]:
-    warnings = [
-        f"{name}: {drop.count} rows dropped: {drop.reason} (first: {', '.join(map(str, drop.rows))})"
-        for drop in report.dropped
-    ]
+    warnings = [f"{name}: {drop}" for drop in report.dropped]
     missing = [label for label, count in report.labels.items() if not count]
     if missing:
         warnings.append(f"{name}: no row of {', '.join(map(repr, missing))}; their scores cannot be measured")

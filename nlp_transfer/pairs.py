@@ -2,7 +2,6 @@
 
 import copy
 import re
-import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +19,6 @@ from nlp_transfer.task import Tokenizers
 
 BYTE = re.compile(r"<0x[0-9A-F]{2}>")  # how SentencePiece falls back
 OUTSIDE = 0.02  # share of target tokens that tells of another language
-WRITTEN_BACK = 200  # targets, to see what is lost
 PAD, START, END = "<pad>", "<s>", "</s>"
 
 
@@ -91,24 +89,28 @@ def encode_pairs(
     encoded = encode_documents(texts, tokenizers.source, max_length=max_length, policy=policy, prefix=prefix)
     if targets is None:
         return encoded
-    if tokenizers.target is not None:
-        whole = tokenizers.target(list(targets), verbose=False)["input_ids"]
-    else:
-        whole = tokenizers.source(text_target=list(targets), verbose=False)["input_ids"]
+    whole = target_ids(targets, tokenizers)
     ids = [row if len(row) <= max_target_length else [*row[: max_target_length - 1], row[-1]] for row in whole]
     lengths = np.array([len(row) for row in ids])
     return replace(
         encoded,
         targets=[ids[index] for index in encoded.example],
         importance=lengths / lengths.mean(),
-        warnings=_target_warnings(targets, whole, max_target_length, tokenizers.target or tokenizers.source),
+        warnings=_target_warnings(whole, max_target_length, tokenizers.target or tokenizers.source),
     )
 
 
-def _target_warnings(
-    targets: Sequence[str], rows: Sequence[Sequence[int]], most: int, tokenizer: PreTrainedTokenizerBase
-) -> tuple[str, ...]:
-    """What of the target texts the model cannot learn to write."""
+def target_ids(targets: Sequence[str], tokenizers: Tokenizers) -> list[list[int]]:
+    """Tokens of the texts to write, with the end of each."""
+    if tokenizers.target is not None:
+        ids: list[list[int]] = tokenizers.target(list(targets), verbose=False)["input_ids"]
+    else:
+        ids = tokenizers.source(text_target=list(targets), verbose=False)["input_ids"]
+    return ids
+
+
+def _target_warnings(rows: Sequence[Sequence[int]], most: int, tokenizer: PreTrainedTokenizerBase) -> tuple[str, ...]:
+    """What of the target texts the model cannot learn; see `writing_back.py` for what it cannot write."""
     found = []
     if cut := sum(len(row) > most for row in rows):
         found.append(f"{cut} of {len(rows)} target texts are cut off; see task.max_target_length")
@@ -116,33 +118,10 @@ def _target_warnings(
     strange = {tokenizer.unk_token_id} - {None}
     strange |= {row for token, row in tokenizer.get_vocab().items() if BYTE.fullmatch(token)}
     share = sum(token in strange for row in rows for token in row) / max(1, total)
-    lost, example = _lost_words(targets[:WRITTEN_BACK], rows[:WRITTEN_BACK], tokenizer)
     if share > OUTSIDE:
         found.append(
             f"{share:.0%} of the target tokens are unknown or single bytes to the target tokenizer: it was not "
             "made for this language, and such a decoder is worse than one from scratch (Rothe et al. 2020, En-De: "
             "BERT2GPT2 23.2 BLEU, from scratch 26.0); take a checkpoint for the language, or a fresh decoder"
         )
-    elif lost > OUTSIDE:
-        found.append(
-            f"{lost:.0%} of the target words cannot be written with the target tokenizer, which drops accents or marks "
-            f"({example}); take a checkpoint for the language, or a fresh decoder"
-        )
     return tuple(found)
-
-
-def _lost_words(
-    texts: Sequence[str], rows: Sequence[Sequence[int]], tokenizer: PreTrainedTokenizerBase
-) -> tuple[float, str]:
-    """Share of the words of which a letter or mark, case aside, does not come back from the tokens; one of them."""
-    total, lost = 0, []
-    decoded = tokenizer.batch_decode([list(row) for row in rows], skip_special_tokens=True)
-    for text, written in zip(texts, decoded, strict=True):
-        words, again = _folded(text).split(), set(_folded(written))
-        total += len(words)
-        lost += [word for word in words if any(c not in again and unicodedata.category(c)[0] in "LM" for c in word)]
-    return len(lost) / max(1, total), next(iter(lost), "")
-
-
-def _folded(text: str) -> str:
-    return unicodedata.normalize("NFC", text).casefold()

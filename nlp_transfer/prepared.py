@@ -17,11 +17,12 @@ from nlp_transfer.errors import SourceError
 from nlp_transfer.memory import recompute_activations
 from nlp_transfer.places import on_hub
 from nlp_transfer.precision import refuse_fp16
-from nlp_transfer.report import source_label
+from nlp_transfer.report import brief, source_label
 from nlp_transfer.sources import BUNDLED, LoadedModel, Source, load_source
 from nlp_transfer.strategies import Plan, make_plan
 from nlp_transfer.strategies.blocks import count_positions, find_encoder
 from nlp_transfer.task import Task, Tokenizers, find_task
+from nlp_transfer.writing_back import WrittenBack, write_back
 
 IDLE = {"bag": ("width", "layers"), "cnn": ("layers",)}
 LABELLED = ("labels", "max_labels", "on_unknown_label")
@@ -31,8 +32,9 @@ GRADIENT_ONLY = (
     *("learning_rate", "weight_decay", "accumulation", "clip", "warmup", "head_warmup", "schedule"),
     *("patience", "gradient_checkpointing"),
 )
-log = logging.getLogger(__name__)
+LOSSY = 0.02  # share of references that change which is worth a warning
 MANY = 0.1  # share of truncated texts or unknown tokens that is worth a warning
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,11 @@ class Prepared:
         return dataclasses.replace(plan, phases=phases)
 
     @cached_property
+    def written_back(self) -> WrittenBack | None:
+        """What of the references of validation the target tokenizer can write."""
+        return write_back(self.task, self.splits.validation, self.tokenizers)
+
+    @cached_property
     def warnings(self) -> list[str]:
         """What a user should know of the tokens."""
         found = []
@@ -85,6 +92,14 @@ class Prepared:
                 )
             if encoded.unknown > MANY:
                 found.append(f"{split}: {encoded.unknown:.0%} of the tokens are unknown to '{name}'")
+        back = self.written_back
+        if back and back.example and back.changed > LOSSY * back.references:
+            before, after = back.example
+            found.append(
+                f"validation: {back.changed} of {back.references} references come back from the target tokenizer "
+                f"otherwise ({before!r} as {after!r}), so a model can hardly score more than {brief(back.scores)}; "
+                "take a checkpoint with a vocabulary for the language, or a fresh decoder beside an encoder"
+            )
         return found
 
     def idle(self, plan: Plan) -> list[str]:

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from nlp_transfer.errors import DataError, suggest
+from nlp_transfer.gettext_files import mo_rows, po_rows
 from nlp_transfer.lines import existing_file, numbered_lines, open_bytes
-from nlp_transfer.pair_readers import mo_rows, po_rows
-from nlp_transfer.rows import Row, RowStream, refuse_empty
+from nlp_transfer.rows import LeftOut, Row, RowStream, refuse_empty
+from nlp_transfer.text_files import refuse_foreign
 from nlp_transfer.tmx import tmx_rows
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet", ".tmx", ".po", ".mo")
@@ -41,6 +42,7 @@ def open_rows(path: str, *, bare: str | None = None) -> RowStream:  # noqa: PLR0
         DataError: no such file, or a format that is not known; while reading, any fault with its line.
     """
     file = existing_file(path)
+    left_out = LeftOut(list)
     match format_of(path):
         case ".csv":
             return RowStream(path, _delimited(file, ","))
@@ -57,10 +59,11 @@ def open_rows(path: str, *, bare: str | None = None) -> RowStream:  # noqa: PLR0
         case ".tmx":
             return RowStream(path, tmx_rows(file))
         case ".po":
-            return RowStream(path, po_rows(file))
+            return RowStream(path, po_rows(file, left_out), left_out=left_out)
         case ".mo":
-            return RowStream(path, mo_rows(file), "row")
+            return RowStream(path, mo_rows(file, left_out), "row", left_out)
         case suffix:
+            refuse_foreign(file)
             raise DataError(f"{path}: cannot read '{suffix}' as a table. {suggest(suffix, SUFFIXES)}")
 
 

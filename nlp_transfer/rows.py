@@ -1,13 +1,15 @@
 """What every reader gives: numbered rows of cells, and how one of them is named in a message."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from nlp_transfer.errors import DataError
 
 SHOWN = 5
+LeftOut = defaultdict[str, list[int]]  # why a reader passes over records of its format -> their numbers
 
 
 class Row(NamedTuple):
@@ -19,11 +21,12 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True)
 class RowStream:
-    """The rows of one place, and how to name one of them in a message."""
+    """The rows of one place, how to name one of them in a message, and what was left out (once they are read)."""
 
     name: str
     rows: Iterator[Row]
     unit: str = "line"
+    left_out: LeftOut = field(default_factory=lambda: LeftOut(list))
 
     def at(self, numbers: list[int]) -> str:
         """Name rows: `a.csv:3`, `a.parquet, row 3` or `a.csv, lines 3, 4 and 9 more`."""

@@ -229,6 +229,7 @@ def _seen(prepared: Prepared) -> dict[str, Any]:
     return {
         "warnings": prepared.warnings,
         "head": prepared.loaded.note,
+        **({"written_back": dataclasses.asdict(back)} if (back := prepared.written_back) else {}),
         "truncated": {name: encoded.truncated for name, encoded in prepared.encoded.items()},
         "unknown_tokens": {name: encoded.unknown for name, encoded in prepared.encoded.items()},
         "data": dataclasses.asdict(prepared.splits.report),

@@ -157,6 +157,10 @@ class Task(ABC):
         """Predictions of the simple methods that need no training, for rows that stand alone: name -> predictions."""
         return {}
 
+    def references(self, rows: "Dataset") -> "list[Prediction] | None":  # noqa: ARG002 - for those who write
+        """The references as predictions, where a task writes text: its tokenizer may not be able to write them."""
+        return None
+
     @abstractmethod
     def baselines(self, splits: "Splits") -> "dict[str, dict[str, list[Prediction]]]":
         """Predictions of simple methods for the validation and test rows: name -> split -> predictions."""

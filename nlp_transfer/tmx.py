@@ -6,16 +6,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from xml.parsers import expat
 
+from nlp_transfer.by_language import ByLanguage
 from nlp_transfer.errors import DataError
 from nlp_transfer.lines import open_bytes
 from nlp_transfer.rows import Row, refuse_empty
 
 CHUNK = 1 << 16
 NATIVE_CODE = {"bpt", "ept", "it", "ph", "ut"}  # elements of a segment that hold formatting codes, not words
+BREAKS = {"lb", "pb", "cb"}  # types of codes that end a line, page or column
 
 
 class _Units:
-    """Collects the translation units of a TMX file: language code as written -> text of its segment."""
+    """Collects the translation units of a TMX file: language code -> text of its segment.
+
+    What a code holds is left out, the text of its sub-flows (`<sub>`) too: it is no part of the sentence around it.
+    """
 
     def __init__(self, name: str) -> None:
         self.done: list[Row] = []
@@ -23,7 +28,8 @@ class _Units:
         self._cells: dict[str, str] = {}
         self._language = ""
         self._path: list[str] = []
-        self._text: list[str] | None = None  # a segment is open
+        self._runs: list[str] = []  # of the open segment, its text between codes
+        self._codes = 0  # open ones, which may stand within each other
         self._start = 0
         # expat itself and not iterparse, which neither tells the line of a unit nor refuses an entity.
         self.parser = expat.ParserCreate()
@@ -44,19 +50,25 @@ class _Units:
             case "tuv":
                 self._language = attributes.get("xml:lang") or attributes.get("lang", "")
             case "seg":
-                self._text = []
+                self._runs = [""]
+            case _ if tag in NATIVE_CODE and self._runs:
+                self._runs += [" ", ""] if attributes.get("type") in BREAKS else [""]
+                self._codes += 1
 
     def _close(self, tag: str) -> None:
         self._path.pop()
-        if tag == "seg" and self._text is not None:
-            self._cells.setdefault(self._language, "".join(self._text))
-            self._text = None
-        elif tag == "tu":
-            self.done.append(Row(self._start, self._cells))
+        match tag:
+            case "tu":
+                self.done.append(Row(self._start, ByLanguage(self._cells, f"{self._name}:{self._start}")))
+            case "seg":
+                self._cells.setdefault(self._language, _join(self._runs))
+                self._runs = []
+            case _ if tag in NATIVE_CODE and self._runs:
+                self._codes -= 1
 
     def _characters(self, text: str) -> None:
-        if self._text is not None and self._path[-1] not in NATIVE_CODE:
-            self._text.append(text)
+        if self._runs and not self._codes:
+            self._runs[-1] += text
 
     def _refuse_declaration(self, name: str, *_: object) -> None:
         raise DataError(f"{self._name}:{self.parser.CurrentLineNumber}: declares the entity '{name}'; entities are "
@@ -66,8 +78,16 @@ class _Units:
         raise DataError(f"{self._name}:{self.parser.CurrentLineNumber}: unknown entity '{name}'; write the text itself")
 
 
+def _join(runs: list[str]) -> str:
+    """The text of a segment without its codes: of the blanks on both sides of one, or at an end, none is doubled."""
+    text, *others = runs
+    for run in others:
+        text += run if text[-1:].strip() else run.lstrip()
+    return text.strip() if others else text
+
+
 def tmx_rows(file: Path) -> Iterator[Row]:
-    """Stream the units of a TMX file; columns are the language codes as the file writes them.
+    """Stream the units of a TMX file; columns are the language codes, in any spelling (see `ByLanguage`).
 
     Raises:
         DataError: not well-formed, not TMX, or with entities, with the line; or a stream that breaks off.

@@ -2,6 +2,7 @@
 
 import csv
 import os
+import string
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -13,7 +14,13 @@ from accelerate import Accelerator
 from datasets import Dataset
 from tokenizers import Tokenizer, normalizers, pre_tokenizers, processors
 from tokenizers.models import WordLevel
-from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification, PreTrainedTokenizerFast
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForSequenceClassification,
+    BertTokenizer,
+    PreTrainedTokenizerFast,
+)
 
 import nlp_transfer
 from nlp_transfer.sources import load_source
@@ -31,6 +38,9 @@ WORDS = [*GOOD, *BAD, *PLAIN]
 SPECIAL = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]  # the padding id is 1, as in RoBERTa: 0 would hide a slip
 LABELS = ("negative", "positive")
 HIDDEN = 16
+LETTERS = string.ascii_letters + string.digits + "àéêôùüößабвгдеёжзийклмнопрстуфхцчшщъыьэюя"
+SINGLE = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *LETTERS, *string.punctuation, *"«»…’“”–漢字本語"]
+PIECES = {piece: row for row, piece in enumerate([*SINGLE, *(f"##{letter}" for letter in LETTERS)])}  # a WordPiece
 
 SPREAD = {"initializer_range": 0.3}  # so that random models answer different texts differently
 SMALL = {**SPREAD, "hidden_size": HIDDEN, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 24}
@@ -71,6 +81,16 @@ def save_checkpoint(folder, family="bert", auto=AutoModel, **changes):
     torch.manual_seed(0)
     auto.from_config(config(family, **changes)).save_pretrained(folder)
     tokenizer().save_pretrained(folder)
+    return str(folder)
+
+
+def save_word_pieces(folder, **changes):
+    """Save a random BERT whose tokenizer is BERT's own, of single characters; returns the folder as a string."""
+    torch.manual_seed(0)
+    names = {name: PIECES[f"[{token}]"] for name, token in (("pad", "PAD"), ("bos", "CLS"), ("eos", "SEP"))}
+    ids = {f"{name}_token_id": row for name, row in names.items()}
+    AutoModel.from_config(config("bert", vocab_size=len(PIECES), **ids, **changes)).save_pretrained(folder)
+    BertTokenizer(vocab=PIECES, do_lower_case=True).save_pretrained(folder)
     return str(folder)
 
 

@@ -16,6 +16,7 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
+from nlp_transfer.detokenizing import learn_detokenizer
 from nlp_transfer.errors import ConfigError, suggest
 from nlp_transfer.pairs import make_ending, train_tokenizer
 from nlp_transfer.sources import Checkpoint, LoadedModel, Source
@@ -51,7 +52,7 @@ def build_seq2seq(
 
     Args:
         source: any.
-        targets: texts that a fresh decoder's tokenizer learns from.
+        targets: texts that a fresh decoder's tokenizer learns from, and another's how to put word pieces together.
         decoder: for an encoder-only source.
         generation: kept in the model's generation configuration.
         max_target_length: tokens, special ones included.
@@ -66,7 +67,7 @@ def build_seq2seq(
             raise ConfigError(f"task.decoder: {source.name} has a decoder of its own; leave the section out")
         target = source.target_tokenizer  # an earlier run's may have one
         if target is None and source.config.model_type == "encoder-decoder":
-            target = make_ending(source.tokenizer)
+            target = learn_detokenizer(make_ending(source.tokenizer), targets)
         loaded = replace(source.model(AutoModelForSeq2SeqLM), target_tokenizer=target)
         codes = _language_codes(source.tokenizer)
     else:
@@ -142,7 +143,7 @@ def _decoder(
                 "transformers; bert, roberta, electra and gpt2 have one; or leave it out for a fresh decoder"
             )
         loaded = source.model(AutoModelForCausalLM, is_decoder=True, add_cross_attention=True)
-        return loaded, make_ending(source.tokenizer)
+        return loaded, learn_detokenizer(make_ending(source.tokenizer), targets)
     tokenizer = train_tokenizer(targets, options.vocabulary)
     config = BertConfig(
         vocab_size=len(tokenizer),

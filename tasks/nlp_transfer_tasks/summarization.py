@@ -219,6 +219,12 @@ class Summarization(nt.Task):
         found: list[float] = nt.rouge_each(_summaries(predictions), rows["summary"][:])[:, 0].tolist()
         return found
 
+    def references(self, rows: "Dataset") -> list["Prediction"] | None:
+        """The first reference of each row; nothing is written where sentences are picked."""
+        if self._extractive:
+            return None
+        return [{"summary": several[0], "sentences": []} for several in rows["summary"][:]]
+
     def simple(self, rows: "Dataset") -> "dict[str, list[Prediction]]":
         """The first sentences."""
         return {

@@ -87,6 +87,10 @@ class Translation(nt.Task):
         """Sentence chrF."""
         return nt.sentence_chrf(_texts(predictions), rows["target"][:])
 
+    def references(self, rows: "Dataset") -> list["Prediction"]:
+        """The target texts."""
+        return [{"translation": text} for text in rows["target"][:]]
+
     def simple(self, rows: "Dataset") -> "dict[str, list[Prediction]]":
         """The source text as its own translation."""
         return {"copy_source": [{"translation": text} for text in rows["source"][:]]}

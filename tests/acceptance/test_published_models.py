@@ -8,7 +8,7 @@ import pytest
 import yaml
 from hub_client import PATHS, connect, run_of, stranger
 from hub_server import HubServer
-from tiny import LABELS, config, save_checkpoint, save_csv, save_vectors, tokenizer
+from tiny import LABELS, config, save_checkpoint, save_csv, save_vectors, save_word_pieces, tokenizer
 
 import nlp_transfer
 from nlp_transfer.probes import alike
@@ -46,6 +46,7 @@ KINDS_OF_MODEL = {  # name -> task, source, strategy
     "static-lora": (REVIEWS, "bag", {"kind": "lora", "rank": 2}),
     "translation": (PAIRS, "bert", {"kind": "full"}),
     "translation-lora": (PAIRS, "bert", {"kind": "lora", "rank": 2}),
+    "translation-pieces": ({"task": {**PAIRS["task"], "decoder": {"source": "me/pieces"}}}, "bert", {"kind": "full"}),
     "translation-static": (PAIRS, "bag", {"kind": "full"}),
     "translation-t5": ({"task": {**PAIRS["task"], "decoder": {}, "prefix": "the "}}, "t5", {"kind": "full"}),
     "abstractive": ({"task": {"name": "summarization", "style": "abstractive", **WRITING}}, "bert", {"kind": "full"}),
@@ -82,6 +83,8 @@ def shelf(tmp_path_factory):
         connect(server, patch, root / "cache")
         base = {path.name: path.read_bytes() for path in Path(bert).iterdir()}
         server.make("me/base", files={**base, "README.md": b"---\nlicense: mit\n---\n"})
+        pieces = Path(save_word_pieces(root / "pieces"))
+        server.make("me/pieces", files={path.name: path.read_bytes() for path in pieces.iterdir()})
         for name, (task, source, strategy) in KINDS_OF_MODEL.items():
             given = {**task, "source": sources[source], "strategy": strategy, "data": data[task["task"]["name"]]}
             run = run_of(root / name, **given)

@@ -1,7 +1,6 @@
-"""The formats of translators: parallel files, TMX and gettext; what is read and what is refused."""
+"""Pairs of texts: parallel files and TMX; what is read and what is refused."""
 
 import gzip
-import struct
 import time
 from pathlib import Path
 
@@ -25,53 +24,6 @@ TMX = """<?xml version="1.0" encoding="UTF-8"?>
 </body></tmx>
 """
 UNITS = [(5, {"en": "Save all files", "fr-FR": "Tout enregistrer & fermer"}), (8, {"en": "Open", "fr-FR": "Ouvrir"})]
-PO = r"""# a comment
-msgid ""
-msgstr ""
-"Content-Type: text/plain; charset=UTF-8\n"
-
-#: a.py:3
-msgid "Open"
-msgstr "Ouvrir"
-
-#, fuzzy
-msgid "Close"
-msgstr "Peut-être"
-
-msgid "Untranslated"
-msgstr ""
-
-msgctxt "menu"
-msgid "%d file"
-msgid_plural "%d files"
-msgstr[0] "%d fichier"
-msgstr[1] "%d fichiers"
-
-msgid "two "
-"parts"
-msgstr "deux"
-" parties"
-
-#~ msgid "Old"
-#~ msgstr "Vieux"
-"""
-ENTRIES = [("Open", "Ouvrir"), ("%d file", "%d fichier"), ("two parts", "deux parties")]
-
-
-def mo(pairs: list[tuple[str, str]], order: str = "<") -> bytes:
-    """A compiled gettext file as msgfmt lays it out."""
-    strings = [one.encode() for pair in zip(*pairs, strict=True) for one in pair]
-    start, places, body = 28 + 8 * len(strings), b"", b""
-    for string in strings:
-        places += struct.pack(f"{order}2I", len(string), start + len(body))
-        body += string + b"\0"
-    head = struct.pack(f"{order}7I", 0x950412DE, 0, len(pairs), 28, 28 + 8 * len(pairs), 0, start)
-    return head + places + body
-
-
-MO = mo(
-    [("", "Language: fr\n"), ("Open", "Ouvrir"), ("menu\x04%d file\0%d files", "%d fichier\0%d fichiers"), ("x", "")]
-)
 
 
 def write(folder: Path, name: str, content: str | bytes) -> str:
@@ -141,69 +93,67 @@ def test_a_fault_in_a_tmx_file_is_one_line_naming_the_place(tmp_path, case):
     assert refusal(write(tmp_path, "a.tmx", content)).startswith(f"{tmp_path}/{words}")
 
 
-@pytest.mark.parametrize(("name", "pack"), [("a.po", str.encode), ("a.po.gz", packed)])
-def test_po_gives_finished_translations_and_no_header_fuzzy_obsolete_or_empty_ones(tmp_path, name, pack):
-    found = rows(write(tmp_path, name, pack(PO)))
-    assert [(row["msgid"], row["msgstr"]) for _, row in found] == ENTRIES
-
-
-def test_po_entries_are_numbered_by_the_line_they_start_on(tmp_path):
-    starts = [PO.splitlines()[number - 1] for number, _ in rows(write(tmp_path, "a.po", PO))]
-    assert starts == ["#: a.py:3", 'msgctxt "menu"', 'msgid "two "']
-
-
-def test_a_po_string_may_hold_what_only_python_takes_for_a_line_end(tmp_path):
-    assert rows(write(tmp_path, "a.po", 'msgid "a\u2028b"\nmsgstr "c"\n')) == [
-        (1, {"msgid": "a\u2028b", "msgstr": "c"})
-    ]
-
-
-@pytest.mark.parametrize("content", [MO, mo([("Open", "Ouvrir"), ("%d file", "%d fichier")], ">")])
-def test_mo_gives_translations_without_header_context_and_plural_in_either_byte_order(tmp_path, content):
-    found = rows(write(tmp_path, "a.mo", content))
-    assert [(row["msgid"], row["msgstr"]) for _, row in found] == ENTRIES[:2]
-    assert rows(write(tmp_path, "a.mo.gz", gzip.compress(content))) == found
-
-
-@pytest.mark.parametrize("size", [5, 12, 20, 40, 60, 92, len(MO) - 30, len(MO) - 15])
-def test_an_mo_file_cut_anywhere_is_refused(tmp_path, size):
-    assert "damaged or cut short" in refusal(write(tmp_path, "a.mo", MO[:size]))
-
-
-GETTEXT_FAULTS = {
-    "not po": ("a.po", "text,label\na,b\n", "a.po:1: not gettext"),
-    "an open quote": ("a.po", 'msgid "a"\nmsgstr "b"\n\nmsgid "x"\nmsgstr "y\n', "a.po:5: not gettext"),
-    "a plural without number": ("a.po", 'msgid "a"\nmsgid_plural "as"\nmsgstr[x] "b"\n', "a.po:3: not gettext"),
-    "a msgstr alone": ("a.po", 'msgstr "a"\n', "a.po:1: not gettext"),
-    "latin-1 po": ("a.po", 'msgid "a"\nmsgstr "caf\xe9"\n'.encode("latin-1"), "a.po:2: byte 0xe9"),
-    "nothing translated": ("a.po", 'msgid "a"\nmsgstr ""\n', "a.po:1: the file holds no translated entry"),
-    "not mo": ("a.mo", b"PK\x03\x04", "a.mo: not a compiled gettext file"),
-    "latin-1 mo": ("a.mo", MO.replace(b"Ouvrir", b"Ouvri\xe9"), "a.mo: entry 2 is not UTF-8"),
-    "endless mo": ("a.mo", MO[:8] + b"\xff" * 4 + MO[12:], "a.mo: damaged"),
-    "damaged gzip": ("a.mo.gz", gzip.compress(MO)[:40], "a.mo.gz: cannot be read"),
+SEGMENTS = {  # of English, without its codes
+    "a sub-flow": (
+        "Click <bpt i='1'>&lt;a title='<sub>Help <ph/>page</sub>'&gt;</bpt>here<ept i='1'/>.",
+        "Click here.",
+    ),
+    "a sub-flow between blanks": ("Press <ph>&lt;img alt='<sub>Save</sub>'&gt;</ph> now", "Press now"),
+    "blanks around codes": ("Page <ph x='1'/> of <ph x='2'>{1}</ph>", "Page of"),
+    "a code at the start": ("<ph/> files", "files"),
+    "codes within a word": ("un<bpt i='1'/>like<ept i='1'/>ly", "unlikely"),
+    "a blank on one side": ("a<ph/> b <ph/>c", "a b c"),
+    "several codes": ("a <ph/> <ph/> b", "a b"),
+    "a break of line": ("one<ph type='lb'/>two", "one two"),
+    "a break of line after a blank": ("one <ph type='lb'>&lt;br&gt;</ph>two", "one two"),
+    "no code": ("  two  blanks ", "  two  blanks "),
 }
 
 
-@pytest.mark.parametrize("case", GETTEXT_FAULTS)
-def test_a_fault_in_a_gettext_file_is_one_line_naming_the_place(tmp_path, case):
-    name, content, words = GETTEXT_FAULTS[case]
-    assert refusal(write(tmp_path, name, content)).startswith(f"{tmp_path}/{words}")
+@pytest.mark.parametrize("case", SEGMENTS)
+def test_codes_of_a_tmx_segment_are_left_out_with_what_they_hold_and_no_blank_doubled(tmp_path, case):
+    segment, text = SEGMENTS[case]
+    unit = f'<tmx><body><tu><tuv xml:lang="en"><seg>{segment}</seg></tuv></tu></body></tmx>'
+    assert rows(write(tmp_path, "a.tmx", unit)) == [(1, {"en": text})]
 
 
-@pytest.mark.parametrize(
-    ("name", "content", "column", "texts"),
-    [
-        ("a.tmx", TMX, "fr-FR", ["Tout enregistrer & fermer", "Ouvrir"]),
-        ("a.po", PO, "msgid", [source for source, _ in ENTRIES]),
-    ],
-)
-def test_texts_to_predict_on_may_come_from_the_formats_of_translators(tmp_path, name, content, column, texts):
-    assert list(stream_texts(write(tmp_path, name, content), column)) == texts
+LANGUAGES = {  # codes in a unit, the one asked for, the one found
+    "as written": (["EN-US", "en-us"], "en-us", "en-us"),
+    "in other letters": (["EN-US", "FR-FR"], "en_us", "EN-US"),
+    "in two spellings": (["en-US", "EN-US"], "EN_US", "en-US"),
+    "by its language": (["EN-US", "FR-FR"], "fr", "FR-FR"),
+    "a language for a region": (["en", "fr"], "en-US", "en"),
+    "exactly rather than by its language": (["en-US", "EN"], "en", "EN"),
+    "not another region": (["pt-PT", "en"], "pt-BR", None),
+    "not another language": (["eng", "fr"], "en", None),
+}
 
 
-def test_a_language_that_is_not_there_is_answered_with_those_that_are(tmp_path):
-    path = write(tmp_path, "a.tmx", TMX)
-    with pytest.raises(DataError, match=r"no column 'fr'\. Known: en, fr-FR"):
+@pytest.mark.parametrize("case", LANGUAGES)
+def test_a_language_of_a_tmx_file_is_found_under_any_spelling(tmp_path, case):
+    codes, wanted, found = LANGUAGES[case]
+    texts = "".join(f'<tuv xml:lang="{code}"><seg>{code}</seg></tuv>' for code in codes)
+    path = write(tmp_path, "a.tmx", f"<tmx><body><tu>{texts}</tu></body></tmx>")
+    if found is None:
+        with pytest.raises(DataError, match=f"no column '{wanted}'. Known: {', '.join(sorted(codes))}"):
+            list(stream_texts(path, wanted))
+    else:
+        assert list(stream_texts(path, wanted)) == [found]
+
+
+def test_units_that_spell_a_language_in_two_ways_are_all_read(tmp_path):
+    units = "".join(
+        f'<tu><tuv xml:lang="{"en-US" if i % 3 else "EN-us"}"><seg>door {i}</seg></tuv>'
+        f'<tuv xml:lang="{"fr" if i % 2 else "FR"}"><seg>porte {i}</seg></tuv></tu>' for i in range(12)
+    )  # fmt: skip
+    path = write(tmp_path, "a.tmx", f"<tmx><body>{units}</body></tmx>")
+    assert len(read_rows(path, {"source": "en-US", "target": "fr"}, ROLES)) == 12
+
+
+def test_a_language_that_may_be_two_of_a_unit_is_refused_with_both(tmp_path):
+    texts = "".join(f'<tuv xml:lang="{code}"><seg>a</seg></tuv>' for code in ("en-GB", "en-US", "fr"))
+    path = write(tmp_path, "a.tmx", f"<tmx><body>\n<tu>{texts}</tu></body></tmx>")
+    with pytest.raises(DataError, match=r"a\.tmx:2: 'en' may be en-GB or en-US; name one of them in data\.columns"):
         read_rows(path, {"source": "en", "target": "fr"}, ROLES)
 
 

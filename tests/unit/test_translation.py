@@ -36,6 +36,7 @@ from nlp_transfer.sources import load_source
 from nlp_transfer.strategies import PRETRAINED_RATES, SCRATCH_RATE
 from nlp_transfer.task import Tokenizers
 from nlp_transfer.units import TokenUnits
+from nlp_transfer.writing_back import write_back
 from nlp_transfer_tasks.translation import Translation, TranslationOptions
 
 SMALL = {"d_model": 16, "d_kv": 8, "d_ff": 24, "num_layers": 2, "num_heads": 2}
@@ -368,7 +369,7 @@ def test_a_target_language_outside_the_target_tokenizer_is_warned_of(tmp_path):
     assert fresh.task.encode(data, fresh.tokenizers, training=True).warnings == ()
 
 
-def test_a_target_tokenizer_that_drops_accents_is_warned_of(tmp_path):
+def test_accents_that_a_target_tokenizer_drops_lower_what_can_be_written(tmp_path):
     data = Dataset.from_dict({"source": ["the film"] * 2, "target": ["a fíne film", "A wärm story"]})
     name = save_checkpoint(tmp_path / "decoder")
     lossy = tokenizer()
@@ -376,17 +377,20 @@ def test_a_target_tokenizer_that_drops_accents_is_warned_of(tmp_path):
     lossy.save_pretrained(name)
     task = translation(decoder={"source": name})
     run = training(checkpoint(tmp_path / "encoder"), {"kind": "full"}, task, data)
-    warnings = task.encode(data, run.tokenizers, training=True).warnings
-    assert any("33% of the target words" in one and "drops accents or marks (fíne)" in one for one in warnings)
+    back = write_back(task, data, run.tokenizers)
+    assert (back.references, back.changed, back.example) == (2, 2, ("fíne film", "fine film"))
+    assert 20 < back.scores["chrf"] < 90
 
 
-def test_a_target_tokenizer_that_sets_characters_apart_loses_none(tmp_path):
+def test_a_target_tokenizer_that_sets_characters_apart_is_measured_by_the_score(tmp_path):
     run = training(make("bag", tmp_path), {"kind": "full"})
     chinese = Dataset.from_dict({"source": ["the film"], "target": ["我们提出一种方法"]})
     apart = tokenizer()
     apart.add_tokens(list("我们提出一种方法"))
     assert apart.decode(apart(chinese["target"][0])["input_ids"], skip_special_tokens=True) == "我 们 提 出 一 种 方 法"
-    assert run.task.encode(chinese, Tokenizers(run.tokenizers.source, apart), training=True).warnings == ()
+    back = write_back(run.task, chinese, Tokenizers(run.tokenizers.source, apart))
+    assert (back.changed, back.example) == (1, ("我们提出一种方法", "我 们 提 出 一 种 方 法"))
+    assert back.scores == {"bleu": pytest.approx(100), "chrf": pytest.approx(100)}
 
 
 def test_nothing_is_the_translation_of_nothing(tmp_path):

@@ -1,0 +1,72 @@
+"""Plurals of gettext: which form of a translation is for one, which for two, and what they are paired with.
+
+The forms of a language are numbered, and its `Plural-Forms` say which is for a number: the first is for one in French
+and for none in Arabic. See https://www.gnu.org/software/gettext/manual/html_node/Plural-forms.html
+"""
+
+import re
+from collections.abc import Sequence
+from gettext import c2py
+from typing import NamedTuple
+
+RULE = re.compile(r"^plural-forms:\s*nplurals\s*=\s*(\d+)\s*;\s*plural\s*=([^;\n]+)", re.IGNORECASE | re.MULTILINE)
+UNGUIDED = {1: (0, 0), 2: (0, 1)}  # forms -> those for one and for two: every language with so many agrees
+
+UNTRANSLATED = "not translated"
+UNCLEAR = "plural forms of which Plural-Forms does not say which are for 1 and for 2"
+SHARED = "singular without a form of its own (its plural is kept)"
+
+
+class PluralRule(NamedTuple):
+    """How many forms a language has, and the indices of those for one and for two."""
+
+    forms: int
+    one: int
+    two: int
+
+
+class Paired(NamedTuple):
+    """The pairs that an entry gives, and why something of it was left out, if it was."""
+
+    pairs: Sequence[tuple[str, str]]
+    lacking: str | None = None
+
+
+def read_rule(header: str) -> PluralRule | None:
+    """Evaluate the `Plural-Forms` line of a header; None where there is none or where it makes no sense."""
+    found = RULE.search(header)
+    if found is None:
+        return None
+    try:
+        count, form = int(found[1]), c2py(found[2])
+        one, two = form(1), form(2)
+    except (ValueError, ArithmeticError):
+        return None
+    return PluralRule(count, one, two) if max(one, two) < count else None
+
+
+def pair_forms(sources: Sequence[str], forms: Sequence[str], rule: PluralRule | None) -> Paired:
+    """Pair the strings of an entry with their translations.
+
+    Args:
+        sources: a text; or its singular, which goes with the form for one, and its plural, which goes with that for
+            two. Where both are the same form, as in Japanese, only the plural is paired.
+        forms: the translation, or its plural forms.
+        rule: of the language. Without one, one and two forms are still clear; more are not.
+    """
+    if not any(forms):
+        return Paired((), UNTRANSLATED)
+    if len(sources) == 1:
+        return Paired([(sources[0], forms[0])])
+    if rule is not None and rule.forms == len(forms):
+        one, two = rule.one, rule.two
+    elif rule is None and len(forms) in UNGUIDED:
+        one, two = UNGUIDED[len(forms)]
+    else:
+        return Paired((), UNCLEAR)
+    if not (forms[one] and forms[two]):
+        return Paired((), UNTRANSLATED)
+    singular, plural, *_ = sources
+    if one == two:
+        return Paired([(plural, forms[two])], SHARED)
+    return Paired([(singular, forms[one]), (plural, forms[two])])
