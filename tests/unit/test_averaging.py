@@ -66,6 +66,12 @@ def test_the_difference_of_two_runs_over_cuts_is_that_of_each_seed_with_the_same
     assert found.low < found.difference < found.high
 
 
+def test_an_interval_weighs_rows_as_often_as_they_were_tested():
+    found = paired_bootstrap([1.0] * 10 + [0.0] * 90, [0.0] * 100, counts=[20] * 10 + [1] * 90)
+    assert found.difference == pytest.approx(200 / 290)
+    assert 0.4 < found.low < found.difference < found.high
+
+
 def test_measurements_of_one_row_are_drawn_together():
     apart = row(outcomes(0.5), tested=[*PLACES])
     copies = average([apart, replace(apart, tested=[*PLACES])], seeds=[0, 1])

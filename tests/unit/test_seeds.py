@@ -127,6 +127,16 @@ def test_seeds_that_change_nothing_are_said_and_have_no_spread(whole):
     assert "mean of all seeds" not in card
 
 
+def test_seeds_that_only_score_alike_have_a_spread_of_zero(place, whole, tmp_path):
+    run = shutil.copytree(whole.folder / "frozen", tmp_path / "run")
+    metrics = read(run, "seed-1", "metrics.json")
+    metrics["weights"] = {"model.safetensors": "another"}
+    (run / "seed-1" / "metrics.json").write_text(json.dumps(metrics))
+    summary = nlp_transfer.run(place / "frozen.yaml", resume=run, progress=False).summary
+    assert " ± 0.0000" in summary
+    assert "one and the same result" not in summary
+
+
 def test_a_summary_tells_the_mean_from_the_model_that_is_kept(place, whole):
     again = nlp_transfer.run(place / "full.yaml", resume=whole.folder / "full", progress=False)
     lines = again.summary.splitlines()
