@@ -18,7 +18,8 @@ import yaml
 
 import nlp_transfer
 from benchmarks.studies import STUDIES, Study
-from nlp_transfer.report import Row, plot
+from nlp_transfer.plotting import plot
+from nlp_transfer.report import Row
 from nlp_transfer.task import Task, find_task
 
 DOCS = Path(__file__).parent.parent / "docs"

@@ -70,6 +70,8 @@ def _type(value: Schema) -> str:  # noqa: PLR0911 - one per kind
         return " or ".join(_type(one) for one in value["anyOf"] if one.get("type") != "null")
     if "$ref" in value:
         return "section"
+    if "const" in value:
+        return f"`{value['const']}`"
     if "enum" in value:
         return " \\| ".join(f"`{choice}`" for choice in value["enum"])
     match value["type"]:

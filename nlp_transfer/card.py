@@ -8,6 +8,7 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from nlp_transfer.card_page import Subject, page
 from nlp_transfer.errors import PublishError, suggest
+from nlp_transfer.escaping import one_line
 from nlp_transfer.licences import LICENCES
 from nlp_transfer.places import HUB_ID
 from nlp_transfer.provenance import hub_dataset
@@ -27,7 +28,7 @@ def card(subject: Subject) -> str:
         datasets=list(origin["datasets"]) or None,
         metrics=list(dict.fromkeys(task.hub_metrics.get(name, name) for name in task.measured(metrics["test"]))),
         tags=["nlp-transfer", subject.config.strategy.kind],
-        model_name=subject.name,
+        model_name=_name(subject.name),
         eval_results=_results(subject),
     )
     return f"---\n{data.to_yaml()}\n---\n\n{page(subject)}"
@@ -43,10 +44,10 @@ def _results(subject: Subject) -> list[EvalResult]:
         EvalResult(
             task_type=task.pipeline_tag or subject.config.task.name,
             dataset_type=on_hub or "custom",
-            dataset_name=split["place"],
+            dataset_name=_name(split["place"]),
             dataset_config=data.subset if on_hub else None,
             dataset_split=None if cut else "test",
-            dataset_args={"test": split["origin"]} if cut else None,
+            dataset_args={"test": _name(split["origin"])} if cut else None,
             metric_type=task.hub_metrics.get(key, key),
             metric_name=key,
             metric_value=test[key],
@@ -54,6 +55,11 @@ def _results(subject: Subject) -> list[EvalResult]:
         for key in task.measured(test)
         if test.get(key) is not None
     ]
+
+
+def _name(text: str) -> str:
+    """A name as metadata; without tags, for a viewer that does not know metadata takes them for a part of the page."""
+    return one_line(text).replace("<", "&lt;").replace(">", "&gt;")
 
 
 def check_card(text: str, metrics: Mapping[str, Any]) -> None:

@@ -1,17 +1,22 @@
-"""The text of a model card in Markdown: what a run has measured, and how its model is used."""
+"""The text of a model card in Markdown: what a run has measured, and how its model is used.
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
+Every text that is not of this file passes `in_markdown`, `code_span`, `_string` or `_entry` on its way into the page.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from nlp_transfer.averaging import SPLITS, from_figures
 from nlp_transfer.config import RunConfig
+from nlp_transfer.escaping import as_json, code_span, in_markdown, one_line
 from nlp_transfer.layout import PLOT
+from nlp_transfer.report import SPREAD
 from nlp_transfer.sources import BUNDLED
 from nlp_transfer.task import Task, find_task
 
 NOT_MEASURED = "not measured"
-STD = "standard_deviation"
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,7 @@ class Subject:
         adapter_only: only the adapter is there.
         composed: the decoder has a tokenizer of its own.
         own_code: modelling files of ours are there, which `transformers` must be allowed to run.
+        pictured: a plot stands beside it.
     """
 
     config: RunConfig
@@ -39,6 +45,7 @@ class Subject:
     adapter_only: bool
     composed: bool
     own_code: bool
+    pictured: bool = False
 
     @property
     def task(self) -> Task:
@@ -58,14 +65,14 @@ def page(subject: Subject) -> str:
         "Licence": _licence(subject),
         "Citation": _citation(subject),
     }
-    parts = [f"# {subject.name}", _summary(subject)]
+    parts = [f"# {in_markdown(subject.name)}", _summary(subject)]
     return "\n\n".join([*parts, *(f"## {title}\n\n{text}" for title, text in sections.items())]) + "\n"
 
 
 def _summary(subject: Subject) -> str:
     config, parameters, task = subject.config, subject.metrics["parameters"], subject.task
     kind = (task.pipeline_tag or config.task.name).replace("-", " ")
-    labels = f" Labels: {', '.join(f'`{label}`' for label in task.labels)}." if task.labels else ""
+    labels = f" Labels: {', '.join(map(code_span, task.labels))}." if task.labels else ""
     start = "started from random weights (a control)" if config.source.scratch else f"started from {_source(subject)}"
     what = "An adapter" if subject.adapter_only else "A model"
     return (
@@ -80,7 +87,7 @@ def _source(subject: Subject) -> str:
     links = ", ".join(f"[{base}](https://huggingface.co/{base})" for base in bases)
     known = f" ({BUNDLED[source.name].description})" if source.name in BUNDLED else ""
     above = getattr(source, "contextualizer", "bag")
-    return (links or f"`{source.name}`{known}") + (f" under a new `{above}` layer" if above != "bag" else "")
+    return (links or f"{code_span(source.name)}{known}") + (f" under a new `{above}` layer" if above != "bag" else "")
 
 
 def _usage(subject: Subject) -> str:
@@ -122,7 +129,7 @@ def _plain_usage(subject: Subject) -> str | None:
 
 def _string(text: str) -> str:
     """A literal that JSON and Python read alike."""
-    return json.dumps(text, ensure_ascii=False)
+    return as_json(text)
 
 
 def _code(text: str) -> str:
@@ -131,42 +138,52 @@ def _code(text: str) -> str:
 
 def _scores(subject: Subject) -> str:
     metrics, task = subject.metrics, subject.task
-    methods = {"**this model**": metrics, **metrics["baselines"], **metrics.get("controls", {})}
+    methods = dict(_methods(metrics))
     shown = task.measured(*(scores["test"] for scores in methods.values()))
-    header = ["method", *(f"{split} {name}" for name in shown for split in ("validation", "test"))]
-    rows = [
-        [name, *(_digits(scores[split].get(key)) for key in shown for split in ("validation", "test"))]
-        for name, scores in methods.items()
-    ]
+    columns = [(split, name) for name in shown for split in SPLITS]
+    rows = [[method, *(_digits(scores[split], name) for split, name in columns)] for method, scores in methods.items()]
     rest = f"The checkpoint was chosen by `{task.selection}` on validation; test was measured once."
     if ceilings := [name for name in task.ceilings if name in metrics["baselines"]]:
         rest += f" `{'`, `'.join(ceilings)}` knows the answers: a ceiling."
     if back := metrics.get("written_back"):
-        best = ", ".join(f"{name} {_digits(score)}" for name, score in back["scores"].items())
+        best = ", ".join(f"{name} {_digits(back['scores'], name)}" for name in back["scores"])
         rest += f" References of validation that only went through the target tokenizer score {best}: a ceiling too."
-    picture = [f"![test {task.selection}]({PLOT})"] if subject.repo else []
-    return "\n\n".join([_table(header, rows), *picture, rest, *_spread(metrics)])
+    picture = [f"![test {task.selection}]({PLOT})"] if subject.pictured else []
+    table = _table(["method", *(f"{split} {name}" for split, name in columns)], rows)
+    return "\n\n".join([table, *picture, f"{rest}{_seeds(metrics)}"])
 
 
-def _spread(metrics: Mapping[str, Any]) -> Iterable[str]:
-    """Mean and standard deviation over the seeds, where there were several."""
+def _methods(metrics: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The name of each method as Markdown, and its scores; of what the seeds have moved their means too."""
+    seeds = metrics.get("seeds", {})
+    moved = {} if seeds.get("note") else seeds.get("baselines", {})
+    yield "**this model**", metrics
+    if seeds and not seeds.get("note"):
+        yield "**mean of all seeds**", {split: from_figures(seeds[split]) for split in SPLITS}
+    for name, scores in {**metrics["baselines"], **metrics.get("controls", {})}.items():
+        yield in_markdown(name), scores
+        if name in moved:
+            yield f"{in_markdown(name)}, mean of all seeds", {s: from_figures(moved[name][s]) for s in SPLITS}
+
+
+def _seeds(metrics: Mapping[str, Any]) -> str:
+    """Say of several seeds which one this is, and that it is one."""
     if "seeds" not in metrics:
-        return
+        return ""
     seeds = metrics["seeds"]
-    yield f"Over the seeds {', '.join(map(str, seeds['values']))} (published: {metrics['seed']}, best on validation):"
-    yield _table(
-        ["score", "validation mean", "± std", "test mean", "± std"],
-        [
-            [name, *(_digits(seeds[split][name][key]) for split in ("validation", "test") for key in ("mean", STD))]
-            for name in seeds["test"]
-        ],
+    if seeds.get("note"):
+        return f"\n\n{in_markdown(seeds['note'])}."
+    values = ", ".join(map(str, seeds["values"]))
+    return (
+        f"\n\nThis is the model of seed {metrics['seed']}, of the seeds {values} the best on validation; its scores "
+        "are its own. ± is the standard deviation over all."
     )
 
 
 def _data(subject: Subject) -> str:
     splits = subject.metrics["data"]["splits"]
     rows = [
-        [name, one["origin"], f"{one['rows']:,}", _counts(one["labels"]), f"`{one['fingerprint'][:16]}`"]
+        [name, in_markdown(one["origin"]), f"{one['rows']:,}", _counts(one["labels"]), f"`{one['fingerprint'][:16]}`"]
         for name, one in splits.items()
     ]
     shared = [
@@ -176,11 +193,13 @@ def _data(subject: Subject) -> str:
     ]
     said = f"**Leak**: {'; '.join(shared)}." if shared else "No text stands in two splits."
     table = _table(["split", "from", "rows", "labels", "fingerprint"], rows)
-    return f"{table}\n\nA fingerprint is the start of the sha256 of texts and labels in order. {said}"
+    drawn = "seeds" in subject.metrics and subject.config.data.follows_seed
+    own = f" Each seed has rows of its own; these are those of seed {subject.metrics['seed']}." if drawn else ""
+    return f"{table}\n\nA fingerprint is the start of the sha256 of texts and labels in order. {said}{own}"
 
 
 def _counts(labels: Mapping[str, int]) -> str:
-    return ", ".join(f"{label}: {count:,}" for label, count in labels.items()) or "-"
+    return ", ".join(f"{in_markdown(label)}: {count:,}" for label, count in labels.items()) or "-"
 
 
 def _training(subject: Subject) -> str:
@@ -198,7 +217,7 @@ def _training(subject: Subject) -> str:
         "versions": ", ".join(f"{name} {packages[name]}" for name in ("nlp-transfer", "torch", "transformers")),
     }
     rest = "`config.yaml` holds every setting, `metrics.json` every figure."
-    return f"{_table(['', ''], [[name, str(value)] for name, value in facts.items()])}\n\n{rest}"
+    return f"{_table(['', ''], [[name, in_markdown(str(value))] for name, value in facts.items()])}\n\n{rest}"
 
 
 def _limits(subject: Subject) -> str:
@@ -212,8 +231,8 @@ def _limits(subject: Subject) -> str:
         + ", ".join(f"{name} {count / splits[name]['rows']:.1%}" for name, count in metrics["truncated"].items()),
         "Tokens out of the vocabulary: "
         + ", ".join(f"{name} {share:.2%}" for name, share in metrics["unknown_tokens"].items()),
-        *metrics["verdict"],
-        *(f"Warning: {warning}" for warning in (*metrics["warnings"], *metrics["data"]["warnings"])),
+        *map(in_markdown, metrics["verdict"]),
+        *(f"Warning: {in_markdown(warning)}" for warning in (*metrics["warnings"], *metrics["data"]["warnings"])),
     ]
     return "\n".join(f"- {line}" for line in lines)
 
@@ -229,18 +248,29 @@ def _licence(subject: Subject) -> str:
 
 
 def _citation(subject: Subject) -> str:
-    name, version = subject.name, subject.environment["packages"]["nlp-transfer"]
+    name, version = _entry(subject.name), subject.environment["packages"]["nlp-transfer"]
+    key = re.sub(r"[^\w.-]", "_", name)
     entry = (
-        f"@misc{{{name.replace(' ', '_')},\n  title = {{{name}}},\n"
-        f"  note = {{Made with nlp-transfer {version} from {subject.config.source.name}}}\n}}"
+        f"@misc{{{key},\n  title = {{{name}}},\n"
+        f"  note = {{Made with nlp-transfer {version} from {_entry(subject.config.source.name)}}}\n}}"
     )
     return f"```bibtex\n{entry}\n```"
 
 
-def _digits(value: Any) -> str:
-    return f"{value:.4f}" if isinstance(value, int | float) else NOT_MEASURED
+def _entry(text: str) -> str:
+    """A text without what BibTeX would read in it."""
+    return re.sub(r"[\\{}@%$#&~^\"<>`]", "", one_line(text))
+
+
+def _digits(scores: Mapping[str, Any], name: str) -> str:
+    """A score, with its standard deviation where it is a mean."""
+    value, deviation = scores.get(name), scores.get(SPREAD, {}).get(name)
+    if not isinstance(value, int | float):
+        return NOT_MEASURED
+    return f"{value:.4f}" if deviation is None else f"{value:.4f} ± {deviation:.4f}"
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table of cells that are Markdown already."""
     lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines)
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

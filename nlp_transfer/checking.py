@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +25,8 @@ MOST_LABELS = 8  # shown by name and count
 class CheckReport:
     """The findings, as text for a person and as values."""
 
-    text: str
-    warnings: tuple[str, ...]
+    text: str = field(repr=False)
+    warnings: tuple[str, ...] = field(repr=False)
     parameters: Mapping[str, int]
 
 
@@ -37,7 +37,7 @@ def check(config: RunConfig | Mapping[str, Any] | str | Path, overrides: Sequenc
         TransferError: whatever would stop the run.
     """
     checked = load_config(config, overrides)
-    prepared = prepare(checked)
+    prepared = prepare(checked.each_seed()[0])
     plan = prepared.plan()
     report = prepared.splits.report
     warnings = (*report.warnings, *prepared.warnings, *prepared.idle(plan), *_too_few(len(prepared.splits.test)))

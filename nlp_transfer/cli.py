@@ -6,7 +6,6 @@ nlp-transfer run configs/sentiment/minilm_frozen.yaml training.seed=1
 import json
 import logging
 import os
-import re
 import signal
 import sys
 from pathlib import Path
@@ -15,10 +14,9 @@ from typing import Annotated, Any, Literal
 import typer
 
 from nlp_transfer.errors import ConfigError, TransferError, suggest
+from nlp_transfer.escaping import as_json, visible
 from nlp_transfer.streams import check_output, is_real, named_columns, open_sink, refuse_table
 from nlp_transfer.yamlfile import parse_yaml, refuse_token
-
-CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # characters that a terminal would obey
 
 # Imports of the library stand inside the commands: `--help` must not load torch.
 app = typer.Typer(
@@ -46,6 +44,18 @@ Replace = Annotated[bool, typer.Option("--force", help="Replace the table that i
 Output = Annotated[Path | None, typer.Option(metavar="DIR", help="Folder to write; must be new or empty.")]
 
 
+def say(text: str, *, err: bool = False) -> None:
+    """Print for people; a terminal shows what is in the texts of users and does not obey it."""
+    typer.echo(visible(text), err=err)
+
+
+class _Visible(logging.Formatter):
+    """The same for the log."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return visible(super().format(record))
+
+
 @app.command()
 def run(
     config: Config,
@@ -63,8 +73,8 @@ def run(
     from nlp_transfer.sharing import speaks_for_all
 
     if speaks_for_all():
-        typer.echo(result.summary)
-        typer.echo(f"run folder: {result.folder}")
+        say(result.summary)
+        say(f"run folder: {result.folder}")
 
 
 @app.command()
@@ -73,7 +83,7 @@ def check(config: Config, overrides: Overrides = None) -> None:
     import nlp_transfer
 
     _refuse_early(config, overrides)
-    typer.echo(nlp_transfer.check(config, overrides or ()).text)
+    say(nlp_transfer.check(config, overrides or ()).text)
 
 
 @app.command()
@@ -107,9 +117,10 @@ def compare(
     console = Console(width=None if sys.stdout.isatty() else 160)
     console.print(result.table)
     for sentence in result.verdicts:
-        typer.echo(sentence)
-    typer.echo(f"plot: {result.folder / PLOT}")
-    typer.echo(f"run folders: {result.folder}")
+        say(sentence)
+    if (result.folder / PLOT).is_file():
+        say(f"plot: {result.folder / PLOT}")
+    say(f"run folders: {result.folder}")
 
 
 def _refuse_early(config: str, overrides: list[str] | None) -> None:
@@ -156,14 +167,14 @@ def predict(
     idle = arriving.idle if arriving else lambda: False
     with open_sink(output) as sink:
         for prediction in predictor.predict_stream(texts, idle=idle):
-            sink.write(json.dumps(prediction, ensure_ascii=False) + "\n")
+            sink.write(as_json(prediction) + "\n")
             sink.flush()
     seen = predictor.seen
     for count, what in ((seen.empty, "are empty"), (seen.truncated, "are too long and were cut")):
         if count:
-            typer.echo(f"warning: {count} of {seen.texts} texts {what}", err=True)
+            say(f"warning: {count} of {seen.texts} texts {what}", err=True)
     if not seen.texts:
-        typer.echo("warning: no text was given", err=True)
+        say("warning: no text was given", err=True)
 
 
 @app.command()
@@ -193,7 +204,7 @@ def evaluate(
     folder = find_run(run)
     refuse_missing(place)
     scores = nlp_transfer.evaluate(folder, place, columns, on_unknown_label=on_unknown_label)
-    typer.echo(json.dumps(scores, indent=2, ensure_ascii=False))
+    say(as_json(scores, indent=2))
 
 
 @app.command()
@@ -234,12 +245,12 @@ def publish(
         verify=not no_verify,
     )
     for name in done.files:
-        typer.echo(f"  {name}")
+        say(f"  {name}")
     if dry_run:
-        typer.echo(f"would be published to {repo_id}; written to {done.folder}")
+        say(f"would be published to {repo_id}; written to {done.folder}")
     else:
         verified = "" if no_verify else "; read back, it answers as the run does"
-        typer.echo(f"{'published' if done.changed else 'unchanged'}: {done.url} at {done.commit[:12]}{verified}")
+        say(f"{'published' if done.changed else 'unchanged'}: {done.url} at {done.commit[:12]}{verified}")
 
 
 @app.command()
@@ -249,7 +260,7 @@ def sources() -> None:
 
     for source in nlp_transfer.list_sources():
         state = "" if source.available else "  (not installed)"
-        typer.echo(f"{source.name:<18} {source.kind:<11} {source.description} [{source.licence}]{state}")
+        say(f"{source.name:<18} {source.kind:<11} {source.description} [{source.licence}]{state}")
 
 
 @app.command()
@@ -261,7 +272,7 @@ def doctor() -> None:
     import nlp_transfer
 
     found = nlp_transfer.doctor()
-    typer.echo(found.text)
+    say(found.text)
     if found.problems:
         raise typer.Exit(5)
 
@@ -271,7 +282,7 @@ def schema() -> None:
     """Print the JSON schema of a configuration."""
     import nlp_transfer
 
-    typer.echo(json.dumps(nlp_transfer.config_schema(), indent=2))
+    say(json.dumps(nlp_transfer.config_schema(), indent=2))
 
 
 @vectors.command("import")
@@ -287,7 +298,7 @@ def import_(
     refuse_table(out, force=force)
     table = import_vectors(file, out, limit=limit, progress=True)
     counts = "".join(f", {count} {what.replace('_', ' ')}" for what, count in table.counts.items() if count)
-    typer.echo(f"{out}: {len(table.words):,} words x {table.dim}{counts}")
+    say(f"{out}: {len(table.words):,} words x {table.dim}{counts}")
 
 
 @vectors.command("train")
@@ -323,7 +334,7 @@ def train(
         column=column,
         progress=True,
     )
-    typer.echo(f"{out}: {len(table.words):,} words x {table.dim}")
+    say(f"{out}: {len(table.words):,} words x {table.dim}")
 
 
 @app.callback(invoke_without_command=True)
@@ -335,7 +346,7 @@ def options(
     if version:
         from importlib.metadata import version as version_of
 
-        typer.echo(version_of("nlp-transfer"))
+        say(version_of("nlp-transfer"))
         raise typer.Exit
 
 
@@ -374,8 +385,8 @@ def _fail(message: str, code: int, *, debug: bool) -> None:
     if debug:
         import traceback
 
-        traceback.print_exc()
-    print(f"error: {CONTROL.sub(lambda one: ascii(one[0])[1:-1], message)}", file=sys.stderr)
+        say(traceback.format_exc(), err=True)
+    say(f"error: {message}", err=True)
     sys.exit(code)
 
 
@@ -398,6 +409,8 @@ def _unraisable(swallowed: Any) -> None:
 
 def _quiet(*, debug: bool) -> None:
     """Show our own log on stderr, and of others only errors."""
-    logging.basicConfig(level=logging.ERROR, format="%(message)s", stream=sys.stderr)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Visible("%(message)s"))
+    logging.basicConfig(level=logging.ERROR, handlers=[handler])
     logging.getLogger("nlp_transfer").setLevel(logging.DEBUG if debug else logging.INFO)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")

@@ -1,7 +1,6 @@
 """Several runs on the same data side by side: a table, a plot, and what transfer bought in words."""
 
 import contextlib
-import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,19 +8,21 @@ from typing import Any
 
 from accelerate import PartialState
 
-from nlp_transfer.config import load_config
+from nlp_transfer.averaging import SPLITS
+from nlp_transfer.combining import refuse_other_data
+from nlp_transfer.config import RunConfig, load_config
 from nlp_transfer.errors import ConfigError, TransferError
 from nlp_transfer.folders import resumable
 from nlp_transfer.layout import COMPARISON, FINISHED, PLOT
+from nlp_transfer.plotting import plot
 from nlp_transfer.prepared import prepare
+from nlp_transfer.progress import Series
 from nlp_transfer.publication import write_card
-from nlp_transfer.report import Row, is_control, labels_of, plot, render_table, verdicts
-from nlp_transfer.results import RunResult, refuse_other_data
+from nlp_transfer.report import Row, is_control, labels_of, render_table, verdicts
+from nlp_transfer.results import RunResult
 from nlp_transfer.running import LEFT, advice, agreed_folder, run_in
 from nlp_transfer.saving import write_json
 from nlp_transfer.task import Task, find_task
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,10 @@ class Comparison:
     rows: tuple[Row, ...]
     table: Any
     verdicts: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        """One line: where it is, and what stands side by side."""
+        return f"Comparison({self.folder}: {'; '.join(labels_of(self.rows).values())})"
 
 
 def compare(
@@ -44,7 +49,8 @@ def compare(
 ) -> Comparison:
     """Run each configuration in a subfolder of `output`; write the table's values and plot.png beside them.
 
-    What a later one cannot be run for is found before the first is trained.
+    What a later one cannot be run for is found before the first is trained. Of several seeds the table shows mean and
+    standard deviation, and verdicts rest on all of them.
 
     Args:
         configs: files; their names tell the runs apart.
@@ -54,7 +60,7 @@ def compare(
         progress: show bars.
 
     Raises:
-        ConfigError: the configurations differ in task or data, or two have one name.
+        ConfigError: the configurations differ in task, data or seeds that data follow, or two have one name.
         TransferError: whatever stops one of the runs.
     """
     checked = {Path(config).stem: load_config(config, overrides) for config in configs}
@@ -66,6 +72,12 @@ def compare(
     for name, other in zip(list(checked)[1:], others, strict=True):
         if (other.task.name, other.data) != (first.task.name, first.data):
             raise ConfigError(f"compare: {name} has another task or other data than {next(iter(checked))}")
+        if first.data.follows_seed and _seeds(other) != _seeds(first):
+            raise ConfigError(
+                f"compare: {name} has other seeds than {next(iter(checked))}, and so other rows, for these follow the "
+                "seed (data.split_seed, data.limit_seed); set training.seed or training.seeds alike"
+            )
+    series = Series(sum(len(config.each_seed()) for config in checked.values()), progress=progress)
     if resume is not None:
         output, named = resumable(resume, output)
         if named:
@@ -73,13 +85,16 @@ def compare(
     with agreed_folder(output, "comparison", left=checked if resume is not None else ()) as folder, advice(folder):
         for name, config in list(checked.items())[1:]:  # the first is about to find out by itself
             with _naming(name):
-                prepare(config).plan()
+                prepare(config.each_seed()[0]).plan()
         results = []
         for name, config in checked.items():
-            log.info("run %s", name)
             with _naming(name), agreed_folder(folder / name, name, left=LEFT if resume is not None else ()) as part:
-                results.append(run_in(part, config, progress=progress))
+                results.append(run_in(part, config, series, progress=progress))
         return _conclude(folder, results, find_task(first.task.name))
+
+
+def _seeds(config: RunConfig) -> list[int]:
+    return [one.training.seed for one in config.each_seed()]
 
 
 @contextlib.contextmanager
@@ -99,13 +114,25 @@ def _conclude(folder: Path, results: Sequence[RunResult], task: type[Task]) -> C
     said = verdicts(rows, [], task=task)
     for result in results:  # whose baselines may depend on its options
         said += verdicts([result.row], result.baselines, task=task, among=rows)
+    labels = labels_of(rows)
+    said += [f"{labels[one.row.name]}: {one.note}." for one in results if one.note]
     said = list(dict.fromkeys(said))
     if PartialState().is_main_process:
-        plot(rows, baselines, folder / PLOT, task=task)
-        runs = {row.name: result.metrics for row, result in zip(rows, results, strict=True)}
-        write_json(folder / COMPARISON, {"runs": runs, "verdict": said})
+        write_json(folder / COMPARISON, {"runs": {one.row.name: _told(one) for one in results}, "verdict": said})
         _note_controls(results, task)
+        plot(rows, baselines, folder / PLOT, task=task)  # last, for what it shows is safe
     return Comparison(folder, rows, render_table(rows, baselines, task=task), tuple(said))
+
+
+def _told(result: RunResult) -> dict[str, Any]:
+    """The figures of a run; of several seeds their means, with the scores of the kept one under `kept`."""
+    metrics, row = result.metrics, result.row
+    if not result.parts:
+        return metrics
+    kept = {name: metrics[name] for name in ("seed", *SPLITS)}
+    means = {split: getattr(row, split) for split in SPLITS}
+    beside = {one.name: {split: getattr(one, split) for split in SPLITS} for one in result.baselines}
+    return {**metrics, **means, "baselines": beside, "kept": kept}
 
 
 def _note_controls(results: Sequence[RunResult], task: type[Task]) -> None:

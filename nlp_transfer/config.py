@@ -124,8 +124,14 @@ class DataConfig(Section):
     validation_share: Share = Field(0.1, gt=0.0, description="Share of train cut off when `validation` is missing.")
     test_share: Share = Field(0.1, gt=0.0, description="Share of train cut off when `test` is missing.")
     group: str | None = Field(None, description="Column whose equal values stay in one split when splits are cut.")
-    split_seed: Seed = Field(0, description="Seed of the cut and of `limit`; not the training seed.")
+    split_seed: Seed | Literal["seed"] = Field(
+        0,
+        description="Seed of the cut and of `limit`. `seed`: that of the training, so that each seed has its own cut.",
+    )
     limit: Positive | None = Field(None, description="Use at most this many training rows (stratified, seeded).")
+    limit_seed: Seed | Literal["seed"] | None = Field(
+        None, description="Seed of `limit` alone, in the same words; the same as `split_seed` if unset."
+    )
     on_missing: Literal["drop", "error"] = Field("drop", description="Rows with an empty text or a missing label.")
     labels: Literal["merged", "exact"] = Field(
         "merged",
@@ -140,6 +146,11 @@ class DataConfig(Section):
     )
     subset: str | None = Field(None, description="Which configuration of a Hub data set that has several.")
     revision: str | None = Field(None, description="Revision of a Hub data set.")
+
+    @property
+    def follows_seed(self) -> bool:
+        """Whether the rows of a split depend on the seed of the training."""
+        return "seed" in (self.split_seed, self.limit_seed)
 
 
 def _distinct(seeds: list[int]) -> list[int]:
@@ -234,6 +245,13 @@ class RunConfig(Section):
         if problems:
             raise ValueError("\n  ".join(problems))
         return self
+
+    def each_seed(self) -> "list[RunConfig]":
+        """The runs of one seed that this one stands for: itself, or one for each of `training.seeds`."""
+        return [
+            self.model_copy(update={"training": self.training.model_copy(update={"seed": seed, "seeds": None})})
+            for seed in self.training.seeds or ()
+        ] or [self]
 
 
 def apply_overrides(values: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:

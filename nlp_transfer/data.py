@@ -14,7 +14,7 @@ from nlp_transfer.cells import stream_texts
 from nlp_transfer.config import DataConfig
 from nlp_transfer.errors import ConfigError, DataError, UnusableError
 from nlp_transfer.examples import OnMissing, Roles, columns_of, label_role, read_part
-from nlp_transfer.inspection import DataReport, Example, Part, dropped_rows, inspect
+from nlp_transfer.inspection import DataReport, Example, Part, dropped_rows, fingerprint, inspect
 from nlp_transfer.labels import USUAL, LabelRules, find_labels, map_labels
 from nlp_transfer.places import Place, open_place, open_places
 from nlp_transfer.rows import RowStream
@@ -42,10 +42,15 @@ class Splits:
     report: DataReport
 
 
-def load_splits(data: DataConfig, roles: Roles) -> Splits:
+def load_splits(data: DataConfig, roles: Roles, *, seed: int = 0) -> Splits:
     """Read train, validation and test; cut from train what is missing.
 
     A test or validation split that came with train and has no labels (or targets), as in a competition, is missing.
+
+    Args:
+        data: places, columns, and what is cut and limited.
+        roles: role -> kind.
+        seed: of the training, for what is cut or limited by that.
 
     Raises:
         ConfigError: columns that name no role, or two roles on one column.
@@ -66,12 +71,13 @@ def load_splits(data: DataConfig, roles: Roles) -> Splits:
     labels: tuple[str, ...] = ()
     if label_role(roles):
         labels = _name_labels(parts, streams, label_rules(data))
-    parts = _cut_missing(parts, data)
+    contents = {split: fingerprint(part.examples) for split, part in parts.items()}
+    split_seed = seed if data.split_seed == "seed" else data.split_seed
+    limit_seed = split_seed if data.limit_seed is None else seed if data.limit_seed == "seed" else data.limit_seed
+    parts = _cut_missing(parts, data, split_seed)
     if data.limit is not None:
-        parts["train"] = _limit(parts["train"], data.limit, data.split_seed)
-    report = inspect(parts, labels)
-    for warning in report.warnings:
-        logger.warning(warning)
+        parts["train"] = _limit(parts["train"], data.limit, limit_seed)
+    report = inspect(parts, labels, contents)
     train, validation, test = (_dataset(parts[split], roles, labels) for split in ("train", "validation", "test"))
     return Splits(train, validation, test, labels, report)
 
@@ -131,7 +137,7 @@ def _with_known_labels(part: Part, labels: tuple[str, ...], stream: RowStream, r
     return replace(part, examples=examples, dropped=(*part.dropped, *dropped_rows(left_out)))
 
 
-def _cut_missing(parts: Mapping[str, Part], data: DataConfig) -> dict[str, Part]:
+def _cut_missing(parts: Mapping[str, Part], data: DataConfig, seed: int) -> dict[str, Part]:
     """Cut `test` and `validation` from train where they are not given."""
     wanted = {"test": data.test_share, "validation": data.validation_share}
     shares = {split: share for split, share in wanted.items() if split not in parts}
@@ -144,7 +150,7 @@ def _cut_missing(parts: Mapping[str, Part], data: DataConfig) -> dict[str, Part]
     keys = [row.key for row in rows]
     if data.group is not None:
         keys = joined_groups(keys, [row.group for row in rows])
-    dealt = cut(keys, _strata(rows), shares, seed=data.split_seed)
+    dealt = cut(keys, _strata(rows), shares, seed=seed)
     if not all(dealt.values()):
         names = " and ".join(shares)
         what = f"{len(set(keys))} " + (f"groups by '{data.group}'" if data.group else "different texts")
@@ -165,7 +171,7 @@ def _cut_missing(parts: Mapping[str, Part], data: DataConfig) -> dict[str, Part]
             result[split] = parts[split]
         else:
             taken = [rows[i] for i in dealt[split]]
-            said = f"{len(taken)} of {len(rows)} rows ({_percent(len(taken) / len(rows))}), {how}seed {data.split_seed}"
+            said = f"{len(taken)} of {len(rows)} rows ({_percent(len(taken) / len(rows))}), {how}seed {seed}"
             odd = _odd_share(split, len(taken), len(rows), shares[split], data)
             result[split] = Part(taken, train.place, warnings=odd, how=said, cut=True)
     return result

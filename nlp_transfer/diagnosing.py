@@ -7,7 +7,7 @@ import os
 import platform
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
@@ -26,7 +26,7 @@ SHOWN = (OWN, "torch", "transformers", "datasets", "evaluate", "accelerate", "pe
 class Diagnosis:
     """What was found: facts by name, and what is known to fail or could not be found out."""
 
-    facts: Mapping[str, str]
+    facts: Mapping[str, str] = field(repr=False)
     problems: tuple[str, ...]
 
     @property

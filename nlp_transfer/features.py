@@ -18,7 +18,6 @@ import psutil
 import torch
 from rich.filesize import decimal
 from torch import Tensor, nn
-from tqdm import tqdm
 from transformers import PreTrainedModel
 
 from nlp_transfer.batching import Batch, sorted_batches
@@ -26,6 +25,7 @@ from nlp_transfer.feature_store import FORMAT, Store, Unfinished
 from nlp_transfer.modeling.pooled import PooledClassifier
 from nlp_transfer.modeling.sentence_scorer import SentenceScorer
 from nlp_transfer.modeling.static import StaticModel
+from nlp_transfer.progress import bar
 from nlp_transfer.replaying import agrees, layers_of
 from nlp_transfer.sharing import anywhere, deal, pool, processes
 from nlp_transfer.strategies.blocks import find_encoder, find_layers, outside_encoder
@@ -129,13 +129,13 @@ def compute(
     model.eval()
     batches = deal(sorted_batches(lengths, token_budget(model)))
     total = sum(map(len, batches))
-    with tqdm(total=total, desc="features", unit="text", disable=None if progress else True) as bar:
+    with bar(total, "features", "text", shown=progress) as shown:
         for batch in batches:
             states = _activations(model, units.batch(chosen[batch]).to(device), boundary)
             for position, state in zip(batch, states, strict=True):
                 row = state if boundary.kind == "pooled" else state[: lengths[position]]
                 found[int(position)] = np.ascontiguousarray(row.float().cpu().numpy())
-            bar.update(len(batch))
+            shown.update(len(batch))
             if signals:
                 break
     model.train(training)

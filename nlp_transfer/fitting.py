@@ -21,6 +21,7 @@ from nlp_transfer.history import History
 from nlp_transfer.layout import CHECKPOINTS
 from nlp_transfer.precision import choose_precision
 from nlp_transfer.prepared import Prepared
+from nlp_transfer.progress import duration
 from nlp_transfer.report import brief
 from nlp_transfer.resuming import Checkpoints, digest, refuse_changes
 from nlp_transfer.saving import environment
@@ -96,6 +97,7 @@ def train(
 ) -> History:
     """Run the phases; every epoch is written to history.jsonl, logged and tracked."""
     training = prepared.config.training
+    epochs = {phase.name: phase.epochs for phase in plan.phases}
     if accelerator.is_main_process:  # an earlier attempt may have got further than its last checkpoint
         known = checkpoints.start.values["history"]["epochs"] if checkpoints.start else []
         (folder / "history.jsonl").write_text("".join(json.dumps(one) + "\n" for one in known), encoding="utf-8")
@@ -106,7 +108,9 @@ def train(
         with (folder / "history.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(facts) + "\n")
         shown = {**{k: facts[k] for k in ("loss",) if k in facts}, **facts["validation"]}
-        log.info("%s epoch %s: %s", facts["phase"], facts["epoch"], brief(shown))
+        left = (epochs[facts["phase"]] - facts["epoch"]) * facts["seconds"]
+        outlook = f"; about {duration(left)} to go in this phase" if left else ""
+        log.info("%s epoch %s: %s%s", facts["phase"], facts["epoch"], brief(shown), outlook)
         accelerator.log({f"validation/{k}": v for k, v in facts["validation"].items()}, step=facts["step"])
 
     settings = Settings(

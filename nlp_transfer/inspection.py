@@ -84,11 +84,15 @@ class SplitReport:
 
 @dataclass(frozen=True)
 class DataReport:
-    """The three splits, the rows they share (`train/test`: rows of test whose text is in train), and the warnings."""
+    """The three splits, the rows they share (`train/test`: rows of test whose text is in train), and the warnings.
+
+    `contents` holds the fingerprints of what was read, before anything was cut or limited.
+    """
 
     splits: Mapping[str, SplitReport]
     overlap: Mapping[str, int]
     warnings: tuple[str, ...]
+    contents: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -115,7 +119,7 @@ def dropped_rows(reasons: Mapping[str, list[int]]) -> tuple[Dropped, ...]:
     return tuple(Dropped(reason, len(rows), tuple(rows[:SHOWN])) for reason, rows in reasons.items())
 
 
-def inspect(parts: Mapping[str, Part], labels: Sequence[str]) -> DataReport:
+def inspect(parts: Mapping[str, Part], labels: Sequence[str], contents: Mapping[str, str]) -> DataReport:
     """Report on the splits (train, validation, test, in this order) and warn of what would mislead a reader."""
     splits = {name: _inspect_split(part, labels) for name, part in parts.items()}
     texts = {name: {example.key for example in part.examples} for name, part in parts.items()}
@@ -131,7 +135,7 @@ def inspect(parts: Mapping[str, Part], labels: Sequence[str]) -> DataReport:
             first, second = pair.split("/")
             rows = splits[second].rows
             warnings.append(f"leak: {count} of {rows} {second} rows have a text that is also in {first}")
-    return DataReport(splits, overlap, tuple(warnings))
+    return DataReport(splits, overlap, tuple(warnings), contents)
 
 
 def _inspect_split(part: Part, labels: Sequence[str]) -> SplitReport:
@@ -152,7 +156,7 @@ def _inspect_split(part: Part, labels: Sequence[str]) -> SplitReport:
         conflicts=conflicts,
         copies=sum(_is_copy(example) for example in part.examples),
         lengths={role: _lengths([len(whole(example.texts[role])) for example in part.examples]) for role in roles},
-        fingerprint=_fingerprint(part.examples),
+        fingerprint=fingerprint(part.examples),
     )
 
 
@@ -170,7 +174,8 @@ def _lengths(lengths: Sequence[int]) -> Lengths:
     )
 
 
-def _fingerprint(examples: Sequence[Example]) -> str:
+def fingerprint(examples: Sequence[Example]) -> str:
+    """The sha256 of texts and labels in order."""
     digest = hashlib.sha256()
     for example in examples:
         for cell in (*map(whole, example.texts.values()), example.label or ""):

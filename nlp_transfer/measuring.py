@@ -1,6 +1,5 @@
 """What is measured of a trained model and of the simple methods, and the proof that what was saved answers the same."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,6 +7,7 @@ from datasets import Dataset
 from transformers import PreTrainedModel
 
 from nlp_transfer.errors import ConfigError, TrainingError
+from nlp_transfer.escaping import as_json
 from nlp_transfer.evaluation import infer
 from nlp_transfer.feature_store import cache_folder
 from nlp_transfer.features import WHOLE, find_boundary, open_store, replay
@@ -16,7 +16,7 @@ from nlp_transfer.prepared import Prepared, rows_of
 from nlp_transfer.probes import alike, write_probes
 from nlp_transfer.report import Row, simple
 from nlp_transfer.strategies import Plan
-from nlp_transfer.task import Prediction
+from nlp_transfer.task import Prediction, Task
 from nlp_transfer.units import TokenUnits, Units
 
 PROBES = 8  # test examples predicted again by the reloaded model
@@ -43,12 +43,14 @@ def measure_baselines(prepared: Prepared) -> tuple[Row, ...]:
         ConfigError: the task's scores lack the one that is to choose the checkpoint.
     """
     rows, task = rows_of(prepared.splits), prepared.task
+    tested = rows["test"]["row"][:]
     found = tuple(
         simple(
             name,
             validation=task.score(said["validation"], rows["validation"]),
             test=task.score(said["test"], rows["test"]),
             correct=task.hits(said["test"], rows["test"]),
+            tested=tested,
         )
         for name, said in task.baselines(prepared.splits).items()
     )
@@ -77,9 +79,12 @@ def verify(folder: Path, prepared: Prepared, model: PreTrainedModel) -> None:
     write_probes(folder, texts, trained)
 
 
-def write_predictions(path: Path, predictions: Sequence[Prediction], rows: Dataset) -> None:
-    """One line per test row: its place in the file and what the model said."""
-    lines = (
-        json.dumps({"row": row, **said}, ensure_ascii=False) for row, said in zip(rows["row"], predictions, strict=True)
-    )
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+def write_predictions(path: Path, predictions: Sequence[Prediction], task: Task, rows: Dataset) -> None:
+    """One line per test row: its place in the file, what the model read, what was right, and what the model said."""
+    with path.open("w", encoding="utf-8") as file:
+        for row, said in zip(rows, predictions, strict=True):
+            cells = {
+                role: task.labels[row[role]] if kind == "label" else row[role] for role, kind in task.roles.items()
+            }
+            read = {task.input_role: cells.pop(task.input_role)}
+            file.write(as_json({"row": row["row"], "input": read, "reference": cells, **said}) + "\n")

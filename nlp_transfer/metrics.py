@@ -124,7 +124,12 @@ def classification_metric(labels: tuple[str, ...]) -> "evaluate.Metric":
 
 
 def paired_bootstrap(
-    correct_a: Sequence[float], correct_b: Sequence[float], *, samples: int = 2000, seed: int = 0
+    correct_a: Sequence[float],
+    correct_b: Sequence[float],
+    *,
+    counts: Sequence[int] = (),
+    samples: int = 2000,
+    seed: int = 0,
 ) -> Interval:
     """Resample the examples to find the 95 % interval of mean(a) - mean(b).
 
@@ -135,6 +140,8 @@ def paired_bootstrap(
     Args:
         correct_a: one outcome per example (right or wrong, or any score that is averaged).
         correct_b: the other system's outcomes on the same examples, in the same order.
+        counts: over how many measurements each outcome is the mean, where that differs; they stay together when the
+            example is drawn, for they are not independent (Field & Welsh 2007, Bootstrapping clustered data).
         samples: how often the examples are resampled.
         seed: of the resampling.
 
@@ -144,7 +151,9 @@ def paired_bootstrap(
     check_paired(correct_a, correct_b)
     differences = np.asarray(correct_a, dtype=np.float64) - np.asarray(correct_b, dtype=np.float64)
     size = len(differences)
+    weights = np.asarray(counts, dtype=np.float64) if len(counts) else np.ones(size)
     generator = np.random.default_rng(seed)
-    means = [differences[generator.integers(0, size, size)].mean() for _ in range(samples)]
+    draws = (generator.integers(0, size, size) for _ in range(samples))
+    means = [np.average(differences[drawn], weights=weights[drawn]) for drawn in draws]
     low, high = np.percentile(means, [2.5, 97.5])
-    return Interval(float(differences.mean()), float(low), float(high))
+    return Interval(float(np.average(differences, weights=weights)), float(low), float(high))

@@ -119,6 +119,8 @@ class Prepared:
             ("training", GRADIENT_ONLY if solved else (), SOLVED),
             ("data", [f"{name}_share" for name in given], "not used, the split is given"),
             ("data", ("group",) if len(given) == 2 else (), "not used, no split is cut"),
+            ("data", ("split_seed",) if len(given) == 2 and data.limit is None else (), "not used, nothing is drawn"),
+            ("data", ("limit_seed",) if data.limit is None else (), "not used without data.limit"),
             ("data", () if fetched else ("subset", "revision"), "not used, no data come from the Hub"),
             ("data", () if self.splits.labels else LABELLED, "not used, the task has no labels"),
         )
@@ -135,7 +137,7 @@ def prepare(config: RunConfig) -> Prepared:
     keep_freed_memory()
     set_seed(config.training.seed)
     kind = find_task(config.task.name)
-    splits = load_splits(config.data, kind.roles)
+    splits = load_splits(config.data, kind.roles, seed=config.training.seed)
     config = _settle(config, kind(config.task, splits.labels), splits.train)
     task = kind(config.task, splits.labels)
     source = load_source(texts=_each_text(splits.train[task.input_role]), **config.source.model_dump())

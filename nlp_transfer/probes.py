@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from nlp_transfer.escaping import as_json
 from nlp_transfer.layout import PROBES
 from nlp_transfer.task import Prediction
 
@@ -13,10 +14,7 @@ TOLERANCE = 1e-4
 
 def write_probes(folder: Path, inputs: Sequence[Any], said: Sequence[Prediction]) -> None:
     """One line per input."""
-    lines = (
-        json.dumps({"input": text, "said": answer}, ensure_ascii=False)
-        for text, answer in zip(inputs, said, strict=True)
-    )
+    lines = (as_json({"input": text, "said": answer}) for text, answer in zip(inputs, said, strict=True))
     (folder / PROBES).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 

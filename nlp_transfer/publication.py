@@ -5,10 +5,12 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
+from nlp_transfer.averaging import SPLITS, from_figures
 from nlp_transfer.card import card, check_card
 from nlp_transfer.card_page import Subject
 from nlp_transfer.config import load_config
@@ -27,7 +29,8 @@ from nlp_transfer.layout import (
     VOCABULARY,
     lacking,
 )
-from nlp_transfer.report import plot, row_of, simple
+from nlp_transfer.plotting import plot
+from nlp_transfer.report import row_of, simple
 from nlp_transfer.saving import write_json
 from nlp_transfer.sources import BUNDLED
 from nlp_transfer.yamlfile import dump_yaml
@@ -70,23 +73,26 @@ def write_publication(run: Path, target: Path, repo: str, *, licence: str | None
     write_json(target / FINISHED, metrics)
     (target / "config.yaml").write_text(dump_yaml(config), encoding="utf-8")
     shown = subject(run, config, metrics, repo=repo, licence=licence, adapter_only=adapter_only)
-    text = card(shown)
+    text = card(replace(shown, pictured=_draw(shown, target / PLOT)))
     check_card(text, metrics)
     (target / "README.md").write_text(text, encoding="utf-8")
-    _draw(shown, target / PLOT)
     for path in files_of(target):
         _inspect(target / path, path)
 
 
-def _draw(shown: Subject, path: Path) -> None:
-    """The test score beside those of simple methods and controls, as the card shows it."""
+def _draw(shown: Subject, path: Path) -> bool:
+    """Draw the test score beside the mean of all seeds, simple methods and controls, as the card shows them."""
     row = row_of(shown.name, shown.config, shown.metrics, ())
     beside = [
         simple(name, correct=(), scratch=kind == "controls", **scores)
         for kind in ("baselines", "controls")
         for name, scores in shown.metrics.get(kind, {}).items()
     ]
-    plot([row], beside, path, task=type(shown.task))
+    seeds = shown.metrics.get("seeds")
+    if seeds and not seeds.get("note"):
+        validation, test = (from_figures(seeds[split]) for split in SPLITS)
+        beside.append(replace(row, name="all seeds", seeds=seeds["values"], validation=validation, test=test))
+    return plot([row], beside, path, task=type(shown.task))
 
 
 def _refuse_adapter(run: Path, config: dict[str, Any], metrics: dict[str, Any]) -> None:

@@ -1,24 +1,17 @@
-"""What a run returns, and how the runs of several seeds become one."""
+"""What a run returns and leaves: its numbers, the verdict and the words for both."""
 
-import json
-import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from accelerate import PartialState
-
-from nlp_transfer.config import RunConfig, load_config, render
+from nlp_transfer.config import RunConfig
 from nlp_transfer.disk import flush
-from nlp_transfer.errors import DataError
-from nlp_transfer.layout import FINISHED, HITS, PROBES
+from nlp_transfer.layout import FINISHED, HITS
 from nlp_transfer.publication import write_card
-from nlp_transfer.report import Row, brief, row_of, simple, verdicts
-from nlp_transfer.saving import write_json, write_whole
+from nlp_transfer.report import Row, row_of, simple, verdicts
+from nlp_transfer.saving import write_json
 from nlp_transfer.task import find_task
-
-SPLITS = ("validation", "test")  # that are scored
 
 
 @dataclass(frozen=True)
@@ -27,10 +20,12 @@ class RunResult:
 
     Attributes:
         folder: what it left.
-        metrics: the contents of metrics.json.
+        metrics: the contents of metrics.json; of several seeds the scores of the one whose model it keeps, and those of
+            all under `seeds`.
         summary: the test scores and the verdict in words.
-        row: the same as a line of a comparison.
+        row: the same as a line of a comparison; of several seeds their mean and spread.
         baselines: the simple methods beside it.
+        parts: the runs of its seeds, where there are several.
     """
 
     folder: Path
@@ -38,77 +33,60 @@ class RunResult:
     summary: str
     row: Row
     baselines: tuple[Row, ...]
+    parts: tuple["RunResult", ...] = ()
+
+    @property
+    def note(self) -> str | None:
+        """What there is to say of its seeds where they made no difference."""
+        note: str | None = self.metrics.get("seeds", {}).get("note")
+        return note
+
+    def __repr__(self) -> str:
+        """One line: where it is, what it is, and its test score."""
+        metric = self.metrics["selection"]["metric"]
+        return f"RunResult({self.folder}: {self.row.label}, test {metric} {self.row.shown('test', metric)})"
 
 
 def describe(config: RunConfig, folder: Path, metrics: Mapping[str, Any], hits: Mapping[str, Any]) -> RunResult:
-    """Row, verdict and summary out of the numbers that a run leaves.
+    """Row, verdict and summary out of the numbers that a run of one seed leaves.
 
     Args:
         config: of the run.
         folder: of the run.
         metrics: the contents of metrics.json; the verdict is added where it is not there yet.
-        hits: the contents of hits.json: the score of each test row, under `run` and for each of the `baselines`.
+        hits: the contents of hits.json: the score of each test row, under `run` and for each of the `baselines`, and
+            the numbers of the `rows`.
     """
+    tested = hits.get("rows", ())
+    row = row_of(folder.name, config, metrics, hits["run"], tested)
+    baselines = [
+        simple(name, correct=hits["baselines"][name], tested=tested, **scores)
+        for name, scores in metrics["baselines"].items()
+    ]
+    return told(config, folder, metrics, row, baselines)
+
+
+def told(
+    config: RunConfig, folder: Path, metrics: Mapping[str, Any], row: Row, baselines: Sequence[Row], *more: str
+) -> RunResult:
+    """The result of a run with what is said of it; `more` stands between its scores and the verdict."""
     task = find_task(config.task.name)
-    row = row_of(folder.name, config, metrics, hits["run"])
-    baselines = tuple(simple(name, correct=hits["baselines"][name], **of) for name, of in metrics["baselines"].items())
     verdict = metrics["verdict"] if "verdict" in metrics else verdicts([row], baselines, task=task)
     shown = task.measured(row.test)
-    lines = [f"test: {one.label}: {brief({name: one.test[name] for name in shown})}" for one in (*baselines, row)]
-    if "seeds" in metrics:
-        spread = metrics["seeds"]["test"]
-        means = (f"{name} {spread[name]['mean']:.4f} ± {spread[name]['standard_deviation']:.4f}" for name in shown)
-        lines.append(f"test: over seeds {', '.join(map(str, metrics['seeds']['values']))}: {', '.join(means)}")
-    return RunResult(folder, {**metrics, "verdict": verdict}, "\n".join([*lines, *verdict]), row, baselines)
-
-
-def finished(config: RunConfig, folder: Path) -> RunResult:
-    """The result of a run that was finished before, from its folder."""
-    metrics, hits = (json.loads((folder / name).read_text(encoding="utf-8")) for name in (FINISHED, HITS))
-    return describe(config, folder, metrics, hits)
-
-
-def combine(config: RunConfig, folder: Path, results: Sequence[RunResult]) -> RunResult:
-    """Mean and standard deviation beside the seed that validation chooses, whose files become those of the folder."""
-    refuse_other_data(results)
-    metric = find_task(config.task.name).selection
-    best = max(results, key=lambda result: result.metrics["validation"][metric])
-    spread = {
-        split: {name: _spread([result.metrics[split][name] for result in results]) for name in _numbers(best, split)}
-        for split in SPLITS
-    }
-    metrics = {**best.metrics, "seeds": {"values": list(config.training.seeds or ()), **spread}}
-    result = describe(config, folder, metrics, hits_of(best))
-    if PartialState().is_main_process:
-        settled = load_config(best.folder / "config.yaml").task
-        write_whole(folder / "config.yaml", render(config.model_copy(update={"task": settled})))
-        for name in ("environment.json", "model", "adapter", PROBES, "predictions.jsonl", "history.jsonl"):
-            if (best.folder / name).exists():
-                (best.folder / name).rename(folder / name)
-        finish(result)
-    return result
-
-
-def refuse_other_data(results: Sequence[RunResult]) -> None:
-    """Refuse to compare runs row by row whose rows are not the same: the data may change while a run is stopped.
-
-    Raises:
-        DataError: naming both runs and the split.
-    """
-    first, *others = results
-    for other in others:
-        for split in ("train", *SPLITS):
-            one, two = (run.metrics["data"]["splits"][split]["fingerprint"] for run in (first, other))
-            if one != two:
-                raise DataError(
-                    f"{other.folder}: its {split} rows are not those of {first.folder}: the data changed between the "
-                    "two; train both again, in a folder of their own"
-                )
+    lines = []
+    for one in (*baselines, row):
+        scores = ", ".join(f"{name} {one.shown('test', name)}" for name in shown)
+        lines.append(f"test: {one.label}: {scores}")
+    summary = "\n".join([*lines, *more, *verdict])
+    return RunResult(folder, {**metrics, "verdict": verdict}, summary, row, tuple(baselines))
 
 
 def hits_of(result: RunResult) -> dict[str, Any]:
-    """What `describe` needs beside the metrics."""
-    return {"run": list(result.row.correct), "baselines": {one.name: list(one.correct) for one in result.baselines}}
+    """The score of each test row, of the run and of the simple methods; of several seeds their mean."""
+    row = result.row
+    counts = {"counts": list(row.counts)} if row.counts else {}
+    baselines = {one.name: list(one.correct) for one in result.baselines}
+    return {"rows": list(row.tested), **counts, "run": list(row.correct), "baselines": baselines}
 
 
 def finish(result: RunResult) -> None:
@@ -118,11 +96,3 @@ def finish(result: RunResult) -> None:
     for path in (*result.folder.rglob("*"), result.folder):
         flush(path)
     write_json(result.folder / FINISHED, result.metrics)
-
-
-def _numbers(result: RunResult, split: str) -> list[str]:
-    return [name for name, value in result.metrics[split].items() if isinstance(value, int | float)]
-
-
-def _spread(values: Sequence[float]) -> dict[str, float]:
-    return {"mean": statistics.mean(values), "standard_deviation": statistics.stdev(values)}

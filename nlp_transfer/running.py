@@ -14,6 +14,7 @@ import torch
 from accelerate.state import PartialState
 from accelerate.utils import broadcast_object_list
 
+from nlp_transfer.combining import combine, finished
 from nlp_transfer.config import RunConfig, load_config, render
 from nlp_transfer.errors import ConfigError, ExhaustedError, LostError, StoppedError, TrainingError
 from nlp_transfer.fitting import make_accelerator, open_checkpoints, train
@@ -22,9 +23,10 @@ from nlp_transfer.layout import FINISHED
 from nlp_transfer.measuring import measure_baselines, predict_split, verify, write_predictions
 from nlp_transfer.memory import WAYS_OUT, out_of_memory
 from nlp_transfer.prepared import Prepared, keep_settled, prepare
+from nlp_transfer.progress import Series
 from nlp_transfer.provenance import provenance
 from nlp_transfer.report import brief
-from nlp_transfer.results import RunResult, combine, describe, finish, finished
+from nlp_transfer.results import RunResult, describe, finish
 from nlp_transfer.resuming import (
     find_start,
     flatten,
@@ -67,30 +69,33 @@ def run(
     """
     checked = load_config(config, overrides)
     name = Path(config).stem if isinstance(config, str | Path) else f"{checked.task.name}-{checked.strategy.kind}"
+    series = Series(len(checked.each_seed()), progress=progress)
     wanted, named = output or checked.output, None
     if resume is not None:
         wanted, named = resumable(resume, wanted)
     if named and checked.training.seeds:
         raise ConfigError(f"--resume {named}: a run of several seeds goes on as a whole; name its folder")
     with agreed_folder(wanted, name, left=LEFT if resume is not None else ()) as folder, advice(folder):
-        return run_in(folder, checked, named, progress=progress)
+        return run_in(folder, checked, series, named, progress=progress)
 
 
-def run_in(folder: Path, config: RunConfig, named: Path | None = None, *, progress: bool) -> RunResult:
-    """Run in a folder that is held; what an earlier attempt has done there is taken as it is."""
+def run_in(folder: Path, config: RunConfig, series: Series, named: Path | None = None, *, progress: bool) -> RunResult:
+    """Run in a folder that is held, as one of a series; what an earlier attempt has done there is taken as it is."""
     if (folder / "config.yaml").exists():
         started = load_config(folder / "config.yaml")
         config = keep_settled(config, started)
         refuse_changes(_values(started), _values(config), folder)
     if (folder / FINISHED).exists():
         before = finished(config, folder)
+        series.skip(len(config.each_seed()))
         said = f"{folder} holds a finished run; there is nothing to resume\n{before.summary}"
         return dataclasses.replace(before, summary=said)
     try:
         with _threads(config.training.threads):
             if config.training.seeds:
-                return combine(config, folder, _run_seeds(config, folder, progress=progress))
-            return _run_one(config, folder, named, progress=progress)
+                return combine(config, folder, _run_seeds(config, folder, series, progress=progress))
+            with series.run(folder.name):
+                return _run_one(config, folder, series, named, progress=progress)
     except (RuntimeError, MemoryError) as error:
         if out_of_memory(error):
             raise ExhaustedError(f"out of memory; try {WAYS_OUT}") from error
@@ -138,22 +143,26 @@ def agreed_folder(wanted: str | Path | None, name: str, *, left: Collection[str]
         yield folder
 
 
-def _run_seeds(config: RunConfig, folder: Path, *, progress: bool) -> list[RunResult]:
+def _run_seeds(config: RunConfig, folder: Path, series: Series, *, progress: bool) -> list[RunResult]:
     """One run per seed, in a subfolder each; those that an earlier attempt finished are taken as they are."""
     if PartialState().is_main_process:
         write_whole(folder / "config.yaml", render(config))
     results = []
-    for seed in config.training.seeds or ():
-        training = config.training.model_copy(update={"seed": seed, "seeds": None})
-        part = folder / f"seed-{seed}"
+    for one in config.each_seed():
+        part = folder / f"seed-{one.training.seed}"
         part.mkdir(exist_ok=True)
-        one = config.model_copy(update={"training": training})
-        done = (part / FINISHED).exists()
-        results.append(finished(one, part) if done else _run_one(one, part, progress=progress))
+        if (part / FINISHED).exists():
+            series.skip(1)
+            results.append(finished(one, part))
+        else:
+            with series.run(f"{folder.name}, seed {one.training.seed}"):
+                results.append(_run_one(one, part, series, progress=progress))
     return results
 
 
-def _run_one(config: RunConfig, folder: Path, named: Path | None = None, *, progress: bool) -> RunResult:
+def _run_one(
+    config: RunConfig, folder: Path, series: Series, named: Path | None = None, *, progress: bool
+) -> RunResult:
     clock = _Clock()
     start = find_start(folder, named)
     accelerator = make_accelerator(config, folder, start)
@@ -164,12 +173,12 @@ def _run_one(config: RunConfig, folder: Path, named: Path | None = None, *, prog
     checkpoints = open_checkpoints(prepared, plan, accelerator, folder, start)
     sizes = parameter_counts(plan)
     if accelerator.is_main_process:
-        _announce(prepared, plan, folder)
+        _announce(prepared, plan, folder, series)
     clock.lap("preparation")
     baselines = measure_baselines(prepared)
     for one in baselines if accelerator.is_main_process else ():
         role = "ceiling" if one.name in prepared.task.ceilings else "to beat"
-        log.info("%s: %s, %s on validation", role, one.name, brief(flat(one.validation)))
+        series.once(logging.INFO, f"{role}: {one.name}, {brief(flat(one.validation))} on validation")
     clock.lap("baselines")
     history = train(prepared, plan, accelerator, folder, checkpoints, progress=progress)
     clock.lap("training", earlier=history.seconds)
@@ -186,12 +195,16 @@ def _run_one(config: RunConfig, folder: Path, named: Path | None = None, *, prog
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
         save_model(model, prepared.tokenizers, folder / "model")
-        write_predictions(folder / "predictions.jsonl", said, prepared.splits.test)
+        write_predictions(folder / "predictions.jsonl", said, prepared.task, prepared.splits.test)
         verify(folder, prepared, model)
     accelerator.wait_for_everyone()  # all read what one has saved
     clock.lap("saving")
     test = prepared.splits.test
-    hits = {"run": prepared.task.hits(said, test), "baselines": {one.name: one.correct for one in baselines}}
+    hits = {
+        "rows": test["row"][:],
+        "run": prepared.task.hits(said, test),
+        "baselines": {one.name: one.correct for one in baselines},
+    }
     metrics = {
         "validation": scores,
         "test": prepared.task.score(said, test),
@@ -213,13 +226,13 @@ def _run_one(config: RunConfig, folder: Path, named: Path | None = None, *, prog
     return result
 
 
-def _announce(prepared: Prepared, plan: Plan, folder: Path) -> None:
-    """Say what is odd and what will train; keep what the run is made of."""
-    for warning in (*prepared.warnings, *prepared.idle(plan)):
-        log.warning("%s", warning)
+def _announce(prepared: Prepared, plan: Plan, folder: Path, series: Series) -> None:
+    """Say what is odd and what will train, once for all runs of which it is true; keep what the run is made of."""
+    for warning in (*prepared.splits.report.warnings, *prepared.warnings, *prepared.idle(plan)):
+        series.once(logging.WARNING, warning)
     if prepared.loaded.note:
-        log.info("%s", prepared.loaded.note)
-    log.info("%s", trainable_table(plan))
+        series.once(logging.INFO, prepared.loaded.note)
+    series.once(logging.INFO, trainable_table(plan))
     write_whole(folder / "config.yaml", render(prepared.config))
     write_json(folder / "environment.json", environment())
 

@@ -15,6 +15,7 @@ from transformers import PretrainedConfig, PreTrainedModel
 
 from nlp_transfer.disk import flush, sha256
 from nlp_transfer.errors import TrainingError
+from nlp_transfer.escaping import as_json
 from nlp_transfer.layout import MODELLING, TARGET
 from nlp_transfer.modeling.pooled import PooledConfig
 from nlp_transfer.modeling.sentence_scorer import SentenceScorerConfig
@@ -88,7 +89,7 @@ def _update_json(path: Path, changes: Mapping[str, Any]) -> None:
 
 
 def _write_values(path: Path, values: Mapping[str, Any]) -> None:
-    path.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    path.write_text(as_json(values, indent=2) + "\n", encoding="utf-8")
 
 
 def write_json(path: Path, values: Any) -> None:
@@ -98,7 +99,7 @@ def write_json(path: Path, values: Any) -> None:
         TrainingError: a number is not finite.
     """
     try:
-        text = json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False)
+        text = as_json(values, indent=2, allow_nan=False)
     except ValueError:
         raise TrainingError(f"{path.name}: a score is not a finite number: {_nonfinite(values)}") from None
     write_whole(path, text + "\n")

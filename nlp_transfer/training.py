@@ -15,7 +15,6 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list, gather_object
 from torch import nn
-from tqdm import tqdm
 from transformers import PreTrainedModel
 
 from nlp_transfer.batching import Encoded, plan
@@ -38,6 +37,7 @@ from nlp_transfer.parameters import (
     trained_state,
     without_gradient,
 )
+from nlp_transfer.progress import bar
 from nlp_transfer.replaying import replaying
 from nlp_transfer.restricting import restricted
 from nlp_transfer.resuming import (
@@ -374,8 +374,10 @@ class Trainer:
         return self.task.score(said, self.validation_rows)
 
     def _progress(self, batches: list[np.ndarray], label: str) -> Iterator[np.ndarray]:
-        shown = None if self.settings.progress else True
-        yield from tqdm(batches, desc=label, unit="batch", disable=shown, leave=False)
+        with bar(len(batches), label, "batch", shown=self.settings.progress, leave=False) as shown:
+            for batch in batches:
+                yield batch
+                shown.update()
 
 
 def _nothing() -> None:

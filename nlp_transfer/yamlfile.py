@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from nlp_transfer.errors import TOKEN, ConfigError
+from nlp_transfer.escaping import CONTROL
 
 
 class _Loader(yaml.SafeLoader):
@@ -56,9 +57,14 @@ def _line(node: yaml.Node) -> str:
 
 
 class _Dumper(yaml.SafeDumper):
-    """SafeDumper that quotes a text which the loader would read as a number."""
+    """SafeDumper that quotes a text which the loader would read as a number, or would fold at a break of its own."""
 
 
+def _write_text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"' if CONTROL.search(text) else None)
+
+
+_Dumper.add_representer(str, _write_text)
 _Loader.add_constructor(None, _refuse_tag)  # None: every tag that SafeLoader does not know
 # YAML 1.1 wants a dot and a signed exponent in floats; people write 3e-4.
 FLOAT = re.compile(r"^[-+]?\d+(\.\d*)?[eE][-+]?\d+$")

@@ -12,6 +12,7 @@ from typing import BinaryIO
 import numpy as np
 
 from nlp_transfer.errors import SourceError
+from nlp_transfer.escaping import one_line
 from nlp_transfer.sources.fasttext import Subwords
 from nlp_transfer.sources.vector_stream import Batch, VectorStream
 
@@ -88,10 +89,11 @@ def _write_header(file: BinaryIO, rows: int, dim: int) -> None:
 
 def _show(stream: VectorStream) -> Iterator[Batch]:
     from rich.console import Console
+    from rich.markup import escape
     from rich.progress import Progress  # costs a tenth of a second, and only progress bars need it
 
     with Progress(transient=True, console=Console(stderr=True)) as bar:
-        task = bar.add_task(f"Reading {stream.path.name}", total=stream.size)
+        task = bar.add_task(escape(f"Reading {one_line(stream.path.name)}"), total=stream.size)
         for batch in stream.batches:
             bar.update(task, completed=stream.position())
             yield batch

@@ -27,7 +27,7 @@ from nlp_transfer.config import load_config
 from nlp_transfer.errors import CheckpointError, PublishError, SourceError
 from nlp_transfer.hub_calls import patiently
 from nlp_transfer.network import PATIENCE
-from nlp_transfer.report import SCRATCH, SIMPLE, TRANSFER
+from nlp_transfer.plotting import SCRATCH, SIMPLE, TRANSFER
 from nlp_transfer.sources import load_source
 
 

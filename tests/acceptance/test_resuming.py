@@ -218,7 +218,7 @@ def test_a_finished_run_says_later_what_it_said_then(place, tmp_path, seeds):
     if seeds:
         spread = done.metrics["seeds"]["test"]["accuracy"]
         mean = f"accuracy {spread['mean']:.4f} ± {spread['standard_deviation']:.4f}"
-        assert f"test: over seeds 0, 1: {mean}" in done.summary
+        assert f"test: v.txt + cnn, full (2 seeds): {mean}" in done.summary
 
 
 def test_runs_of_several_seeds_do_not_go_on_from_a_checkpoint_of_one(place, tmp_path, during):

@@ -381,6 +381,8 @@ def test_what_is_set_and_has_no_effect_is_said(command, place, tmp_path, caplog)
             ["strategy.head_learning_rate", "training.head_warmup"],
         ),
         (["data.validation={place}/data.csv", "data.validation_share=0.2"], ["data.validation_share"]),
+        (["data.split_seed=seed", "data.limit_seed=3"], ["data.limit_seed"]),
+        (["data.validation={place}/data.csv", "data.test={place}/data.csv", "data.split_seed=3"], ["data.split_seed"]),
     ],
 )
 def test_settings_without_effect_are_named_whatever_their_section(command, place, settings, said):

@@ -54,6 +54,30 @@ def test_a_cut_that_takes_its_share_says_nothing(tmp_path):
     assert load(reviews(tmp_path / "a.jsonl", 200)).report.warnings == ()
 
 
+@pytest.mark.parametrize(
+    ("options", "moved"),
+    [
+        ({"limit": 60}, set()),
+        ({"split_seed": "seed"}, {"train", "validation", "test"}),
+        ({"split_seed": "seed", "limit": 60}, {"train", "validation", "test"}),
+        ({"limit_seed": "seed", "limit": 60}, {"train"}),
+    ],
+)
+def test_rows_follow_the_seed_of_the_training_where_that_is_asked_for(tmp_path, options, moved):
+    data = DataConfig(train=reviews(tmp_path / "a.jsonl", 200), **options)
+    first, second = (load_splits(data, ROLES, seed=seed) for seed in (0, 1))
+    changed = {name for name, rows in rows_of(first).items() if rows != rows_of(second)[name]}
+    assert changed == moved
+    assert first.report.contents == second.report.contents
+
+
+def test_a_cut_that_follows_the_seed_may_keep_the_seed_of_its_limit(tmp_path):
+    data = DataConfig(train=reviews(tmp_path / "a.jsonl", 200), split_seed="seed", limit_seed=7, limit=60)
+    origins = [load_splits(data, ROLES, seed=seed).report.splits for seed in (3, 4)]
+    assert [one["train"].origin.rpartition(" ")[2] for one in origins] == ["7", "7"]
+    assert [one["test"].origin.rpartition(" ")[2] for one in origins] == ["3", "4"]
+
+
 def test_cut_splits_are_disjoint_and_hold_every_row(tmp_path):
     rows = rows_of(load(reviews(tmp_path / "a.jsonl", 200)))
     assert sorted(rows["train"] + rows["validation"] + rows["test"]) == list(range(1, 201))

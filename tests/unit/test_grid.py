@@ -1,5 +1,6 @@
 """Every source by every strategy: trained, saved, reloaded, predicting the same, here and in a fresh process."""
 
+import csv
 import json
 from functools import cache
 
@@ -75,6 +76,9 @@ def test_a_cell_of_the_grid_trains_saves_reloads_and_predicts_the_same(grid, sou
     assert result.metrics["parameters"]["trainable"] > 0
     lines = [json.loads(line) for line in (folder / "predictions.jsonl").read_text().splitlines()]
     again = nlp_transfer.load(folder).predict(rows_of(folder, lines))
+    data = list(csv.reader((folder.parent / "reviews.csv").open()))
+    assert all([*line["input"].values(), *line["reference"].values()] == data[line["row"] - 1] for line in lines)
+    assert {(*line["input"], *line["reference"]) for line in lines} == {("text", "label")}
     for before, after in zip(lines, again, strict=True):
         assert after["probabilities"] == pytest.approx(before["probabilities"], abs=1e-5)
     assert (folder / "adapter").exists() == (strategy == "lora")

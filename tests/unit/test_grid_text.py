@@ -86,7 +86,14 @@ def test_a_cell_of_the_grid_leaves_scores_and_predictions(grid, task, source, st
     assert result.metrics["parameters"]["trainable"] > 0
     assert result.metrics["baselines"]
     lines = [json.loads(line) for line in (result.folder / "predictions.jsonl").read_text().splitlines()]
-    assert {frozenset(line) for line in lines} == {frozenset({"row", *ANSWERS[task]})}
+    assert {frozenset(line) for line in lines} == {frozenset({"row", "input", "reference", *ANSWERS[task]})}
+    rows = [json.loads(line) for line in (result.folder.parent / "documents.jsonl").read_text().splitlines()]
+    for line in lines:
+        row = rows[line["row"] - 1]
+        read, right = ("source", row["en"]), ("target", row["words"])
+        if task != "translation":
+            read, right = ("text", row["text"]), ("summary", [row["summary"]])
+        assert (line["input"], line["reference"]) == (dict([read]), dict([right]))
 
 
 def test_every_cell_answers_the_same_in_a_fresh_process(grid, tmp_path):

@@ -17,7 +17,7 @@ import nlp_transfer
 
 ROOT = Path(__file__).parents[2]
 LAYERS = [  # lowest first; a module may import its own layer and those below
-    "errors modeling layout licences languages line_breaks disk",
+    "errors modeling layout licences languages line_breaks disk escaping",
     "sentences",
     "hub_calls",
     "network task yamlfile",
@@ -26,16 +26,17 @@ LAYERS = [  # lowest first; a module may import its own layer and those below
     "sources data examples places cells labels splitting inspection",
     "metrics text_metrics baselines batching precision allocator sharing sharding",
     "word_pieces spacing spelling detokenizing documents pairs",
-    "extracts models writing_back strategies feature_store units replaying restricting first_token",
+    "extracts progress models writing_back strategies feature_store units replaying restricting first_token",
     "features evaluation solvers parameters memory",
     "optimizers checkpointing stopping history stepping",
     "resuming",
     "training",
     "saving provenance report trainable probes",
+    "averaging plotting",
     "card card_page",
     "publication",
     "prediction",
-    "prepared measuring results hub upload folders fitting",
+    "prepared measuring results combining hub upload folders fitting",
     "running",
     "checking comparing diagnosing streams",
     "cli",
@@ -47,16 +48,16 @@ HOMES = {  # heavy packages and the only modules that may import them
     "gensim": "sources.word2vec",
     "datasets": "data places readers prediction metrics prepared measuring",
     "evaluate": "metrics",
-    "accelerate": "sharing training stepping resuming prepared results fitting running comparing",
+    "accelerate": "sharing training stepping resuming prepared combining fitting running comparing",
     "sklearn": "baselines metrics solvers",
-    "matplotlib": "report",
+    "matplotlib": "plotting",
     "huggingface_hub": "network card upload hub_calls",
     "yasbd": "languages",
     "py3langid": "languages",
 }
 # What `--help` and the answer to a wrong configuration load.
-LIGHT = {"__init__", "__main__", "cli", "streams", "errors", "disk", "task", "yamlfile", "explaining", "config"}
-LIGHT |= {"writing"}
+LIGHT = {"__init__", "__main__", "cli", "streams", "errors", "escaping", "disk", "task", "yamlfile", "explaining"}
+LIGHT |= {"config", "writing"}
 HEAVY = {"torch", "transformers", "numpy", "pandas", "scipy", "safetensors", "pyarrow", "tokenizers", "rich", "tqdm"}
 HEAVY |= HOMES.keys()
 

@@ -10,7 +10,8 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from rich.console import Console
 
-from nlp_transfer.report import SCRATCH, SIMPLE, TRANSFER, Row, plot, render_table, verdicts
+from nlp_transfer.plotting import SCRATCH, SIMPLE, TRANSFER, plot
+from nlp_transfer.report import Row, render_table, verdicts
 from nlp_transfer_tasks.sentiment import Sentiment
 from nlp_transfer_tasks.translation import Translation
 
@@ -152,13 +153,13 @@ def test_plot_gives_every_method_a_bar_of_its_own_with_name_colour_and_score(tmp
 
 
 def test_a_model_that_does_not_look_at_its_input_is_said_to_answer_all_alike():
-    rows = [replace(row("a", 0.5), answers=1), replace(row("b", 0.6), answers=2)]
+    rows = [replace(row("a", 0.5), answers=(1,)), replace(row("b", 0.6), answers=(2,))]
     lines = [line for line in said(rows, [simple("tfidf", 0.6)]) if "one and the same" in line]
     assert lines == ["minilm, frozen (a) gives one and the same answer to all 200 test rows."]
 
 
 def test_a_model_that_writes_a_handful_of_texts_is_said_to():
-    written = [replace(row(str(count), 0.5), answers=count) for count in (1, 40, 41)]
+    written = [replace(row(str(count), 0.5), answers=(count,)) for count in (1, 40, 41)]
     chrf = [replace(one, validation={"chrf": 1.0}, test={"chrf": 1.0}) for one in written]
     lines = [line for line in verdicts(chrf, [], task=Translation) if " gives " in line]
     assert [line.rpartition(" gives ")[2] for line in lines] == [

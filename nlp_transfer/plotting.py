@@ -1,0 +1,86 @@
+"""The picture of runs side by side: the test score of each as a bar."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from nlp_transfer.report import SPREAD, Row, labels_of
+from nlp_transfer.task import Task
+
+log = logging.getLogger(__name__)
+TRANSFER, SCRATCH, SIMPLE, CEILING = "#2a6f97", "#8a8a8a", "#c1666b", "#5b8e55"
+COLOURS = {
+    TRANSFER: "blue: transferred",
+    SCRATCH: "grey: from scratch",
+    SIMPLE: "red: simple methods",
+    CEILING: "green: knows the answers",
+}
+LINE, DEVIATION = "#333333", "line: standard deviation over seeds"
+LONGEST = 60  # characters of a label
+
+
+def plot(rows: Sequence[Row], baselines: Sequence[Row], path: Path, *, task: type[Task]) -> bool:
+    """Write the picture as PNG; one that cannot be drawn or written is a warning, for it shows nothing new.
+
+    Returns:
+        Whether it is there.
+    """
+    try:
+        _draw(rows, baselines, path, task)
+    except Exception as error:  # noqa: BLE001 - fonts, layout, disk: what was measured is worth more than its picture
+        log.warning("%s could not be drawn: %s: %s", path, type(error).__name__, error)
+        path.unlink(missing_ok=True)
+    return path.exists()
+
+
+def _draw(rows: Sequence[Row], baselines: Sequence[Row], path: Path, task: type[Task]) -> None:
+    """Draw a bar for every method, best first, with the spread over seeds and the share of parameters trained."""
+    from matplotlib import rc_context  # a second to import
+    from matplotlib.figure import Figure  # the object interface needs no display
+
+    metric, labels = task.selection, labels_of(rows)
+    ordered = sorted([*rows, *baselines], key=lambda row: float(row.test[metric]))
+    scores = [float(row.test[metric]) for row in ordered]
+    spread = [row.test.get(SPREAD, {}).get(metric, 0.0) for row in ordered]
+    colours = [_colour(row, task) for row in ordered]
+    most = max(map(sum, zip(scores, spread, strict=True)))
+    said = [meaning for colour, meaning in COLOURS.items() if colour in colours]
+
+    with rc_context({"text.parse_math": False, "text.usetex": False}):  # `$` and `\` in a name are letters
+        figure = Figure(figsize=(9, 1.2 + 0.35 * len(ordered)), layout="constrained")
+        axes = figure.add_subplot()
+        bars = axes.barh(
+            range(len(ordered)), scores, color=colours, height=0.7, xerr=spread if any(spread) else None, ecolor=LINE
+        )
+        axes.set_yticks(range(len(ordered)), [_shortened(labels.get(row.name, row.label)) for row in ordered])
+        notes = [f"{row.shown('test', metric, points=task.points)}{_share(row)}" for row in ordered]
+        axes.bar_label(bars, notes, padding=4, fontsize=9)
+        axes.margins(y=0.02)
+        axes.set_xlim(0, 1.35 * most or 1.0)
+        axes.set_xticks([tick for tick in axes.get_xticks() if tick <= most])
+        axes.set_xlabel(f"test {metric.replace('_', ' ')}")
+        axes.set_title(", ".join([*said, *([DEVIATION] if any(spread) else [])]), fontsize=9, loc="left")
+        axes.spines[["top", "right"]].set_visible(False)
+        figure.savefig(path, dpi=150)
+
+
+def _shortened(label: str) -> str:
+    """A label without its middle where it would leave no room for the bars."""
+    half = (LONGEST - 3) // 2
+    return label if len(label) <= LONGEST else f"{label[:half]}...{label[-half:]}"
+
+
+def _colour(row: Row, task: type[Task]) -> str:
+    if row.name in task.ceilings:
+        return CEILING
+    if row.scratch:
+        return SCRATCH
+    return TRANSFER if row.source else SIMPLE
+
+
+def _share(row: Row) -> str:
+    """Trained share of the parameters, two digits where it is small; nothing where there are none."""
+    if not row.total:
+        return ""
+    share = row.trainable / row.total
+    return f"  ({share:.0%} of parameters)" if share >= 0.1 else f"  ({100 * share:.2g}% of parameters)"
