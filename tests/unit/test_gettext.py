@@ -200,14 +200,14 @@ msgstr[1] ""
 """
 
 
-def test_what_of_a_po_file_is_left_out_is_counted_by_reason_in_the_report(tmp_path, caplog):
+def test_what_of_a_po_file_is_left_out_is_counted_by_reason_in_the_report(tmp_path):
     more = "".join(f'\nmsgid "open {i}"\nmsgstr "ouvrir {i}"\n' for i in range(20))
     (tmp_path / "a.po").write_text(UNFINISHED + more, encoding="utf-8")
     data = DataConfig(train=str(tmp_path / "a.po"), columns={"source": "msgid", "target": "msgstr"})
     report = load_splits(data, {"source": "text", "target": "text"}).report
     found = {drop.reason: (drop.count, drop.rows) for drop in report.splits["train"].dropped}
     assert found == {"fuzzy": (1, (4,)), "not translated": (2, (8, 11)), "obsolete": (1, (16,))}
-    assert "train: 2 rows dropped: not translated (first: 8, 11)" in caplog.text
+    assert "train: 2 rows dropped: not translated (first: 8, 11)" in report.warnings
 
 
 def test_what_is_left_out_of_texts_to_predict_on_is_said(tmp_path, caplog):
