@@ -21,7 +21,7 @@ from nlp_transfer.report import brief, source_label
 from nlp_transfer.sources import BUNDLED, LoadedModel, Source, load_source
 from nlp_transfer.strategies import Plan, make_plan
 from nlp_transfer.strategies.blocks import count_positions, find_encoder
-from nlp_transfer.task import Task, Tokenizers, find_task
+from nlp_transfer.task import Task, Tokenizers
 from nlp_transfer.writing_back import WrittenBack, write_back
 
 IDLE = {"bag": ("width", "layers"), "cnn": ("layers",)}
@@ -136,7 +136,7 @@ def prepare(config: RunConfig) -> Prepared:
     refuse_fp16(config.training.precision)
     keep_freed_memory()
     set_seed(config.training.seed)
-    kind = find_task(config.task.name)
+    kind = config.task_class
     splits = load_splits(config.data, kind.roles, seed=config.training.seed)
     config = _settle(config, kind(config.task, splits.labels), splits.train)
     task = kind(config.task, splits.labels)
@@ -168,7 +168,7 @@ def keep_settled(config: RunConfig, before: RunConfig) -> RunConfig:
     """Take over what an earlier attempt at a run has decided where the configuration leaves it to the data."""
     if config.task.name != before.task.name:
         return config
-    left = [key for key in find_task(config.task.name).settled if getattr(config.task, key) == "auto"]
+    left = [key for key in config.task_class.settled if getattr(config.task, key) == "auto"]
     known = {key: getattr(before.task, key) for key in left}
     return config.model_copy(update={"task": config.task.model_copy(update=known)})
 

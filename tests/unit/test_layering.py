@@ -18,7 +18,7 @@ import nlp_transfer
 ROOT = Path(__file__).parents[2]
 LAYERS = [  # lowest first; a module may import its own layer and those below
     "errors modeling layout licences languages line_breaks disk escaping",
-    "sentences",
+    "sentences received",
     "hub_calls",
     "network task yamlfile",
     "explaining config writing",
@@ -57,7 +57,7 @@ HOMES = {  # heavy packages and the only modules that may import them
 }
 # What `--help` and the answer to a wrong configuration load.
 LIGHT = {"__init__", "__main__", "cli", "streams", "errors", "escaping", "disk", "task", "yamlfile", "explaining"}
-LIGHT |= {"config", "writing"}
+LIGHT |= {"config", "writing", "received"}
 HEAVY = {"torch", "transformers", "numpy", "pandas", "scipy", "safetensors", "pyarrow", "tokenizers", "rich", "tqdm"}
 HEAVY |= HOMES.keys()
 
