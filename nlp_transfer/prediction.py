@@ -22,6 +22,7 @@ from nlp_transfer.evaluation import infer
 from nlp_transfer.labels import USUAL, LabelRules, OnUnknown
 from nlp_transfer.layout import ADAPTER, FINISHED, TARGET, lacking, published, unfinished
 from nlp_transfer.network import find_run
+from nlp_transfer.padding import padding_trouble, try_padding
 from nlp_transfer.pairs import open_target
 from nlp_transfer.received import kind_of, take_texts
 from nlp_transfer.saving import weights_digests
@@ -59,7 +60,8 @@ class Predictor:
         columns: Mapping[str, str],
         rules: LabelRules = USUAL,
     ) -> None:
-        """Put the model on the first accelerator, if there is one, in eval mode."""
+        """Put the model on the first accelerator, if there is one, in eval mode; see what padding does to it."""
+        try_padding(model, tokenizers.source)
         device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else torch.device("cpu")
         self.task = task
         self.model = model.to(device).eval()  # type: ignore[arg-type]
@@ -178,7 +180,10 @@ def load(folder: str | Path, *, revision: str | None = None, task: type[Task] | 
     root = find_run(folder, revision)
     if fault := unfinished(root):
         raise CheckpointError(f"{root}: {fault}")
-    return open_run(root, task)
+    predictor = open_run(root, task)
+    if trouble := padding_trouble(predictor.model):
+        log.warning("%s: %s", root, trouble)
+    return predictor
 
 
 def open_run(root: Path, task: type[Task] | None = None) -> Predictor:

@@ -15,6 +15,7 @@ from nlp_transfer.config import RunConfig
 from nlp_transfer.data import Splits, load_splits
 from nlp_transfer.errors import SourceError
 from nlp_transfer.memory import recompute_activations
+from nlp_transfer.padding import padding_trouble, try_padding
 from nlp_transfer.places import on_hub
 from nlp_transfer.precision import refuse_fp16
 from nlp_transfer.report import brief, source_label
@@ -79,11 +80,13 @@ class Prepared:
 
     @cached_property
     def warnings(self) -> list[str]:
-        """What a user should know of the tokens."""
+        """What a user should know of the tokens and how they are batched."""
         found = []
         name, most = source_label(self.config.source), self.tokenizers.source.model_max_length
         if (wanted := getattr(self.config.task, "max_length", most)) > most:
             found.append(f"task.max_length: {wanted} tokens, but '{name}' has positions for {most}; no more are read")
+        if trouble := padding_trouble(self.loaded.model):
+            found.append(f"'{name}': {trouble}")
         for split, encoded in self.encoded.items():
             found += [f"{split}: {warning}" for warning in encoded.warnings]
             if encoded.truncated > MANY * encoded.examples:
@@ -151,6 +154,7 @@ def prepare(config: RunConfig) -> Prepared:
     positions = count_positions(find_encoder(loaded.model).module)
     most = getattr(config.task, "max_length", source.tokenizer.model_max_length)
     source.tokenizer.model_max_length = min(positions, most)  # and is saved so
+    try_padding(loaded.model, source.tokenizer, together=True)
     encoded = {name: task.encode(rows, tokenizers, training=name == "train") for name, rows in rows_of(splits).items()}
     return Prepared(config, task, splits, source, loaded, tokenizers, encoded)
 

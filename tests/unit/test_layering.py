@@ -26,7 +26,7 @@ LAYERS = [  # lowest first; a module may import its own layer and those below
     "sources data examples places cells labels splitting inspection",
     "metrics text_metrics baselines batching precision allocator sharing sharding",
     "word_pieces spacing spelling detokenizing documents pairs",
-    "extracts progress models writing_back strategies feature_store units replaying restricting first_token",
+    "extracts progress models writing_back strategies feature_store units replaying restricting first_token padding",
     "features evaluation solvers parameters memory",
     "optimizers checkpointing stopping history stepping",
     "resuming",
