@@ -60,7 +60,7 @@ def try_padding(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, t
 
 
 def _try(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> str | None:
-    kind = model.config.model_type
+    kind = find_encoder(model).module.config.model_type
     try:
         units = _two_texts(tokenizer)
         alone, beside = (_seen(model, units.batch(np.arange(count))) for count in (1, 2))
