@@ -7,6 +7,7 @@ whatever stands there (XLNet). Among texts of one length there is no padding.
 
 import itertools
 import logging
+from typing import Any
 
 import numpy as np
 import torch
@@ -60,15 +61,14 @@ def try_padding(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, t
 
 
 def _try(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> str | None:
-    kind = find_encoder(model).module.config.model_type
+    said = f"the architecture {find_encoder(model).module.config.model_type} reads the padding beside a longer text"
     try:
         units = _two_texts(tokenizer)
         alone, beside = (_seen(model, units.batch(np.arange(count))) for count in (1, 2))
     except (TypeError, ValueError, LookupError, RuntimeError, AttributeError) as error:
         log.debug("padding could not be tried: %s", error)
-        return f"whether padding changes the answers of a {kind} could not be found out, {CURE}"
-    same = all(map(_equal, alone, beside))
-    return None if same else f"a {kind} answers otherwise when a text is padded beside a longer one, {CURE}"
+        return f"it could not be found out whether {said}, {CURE}"
+    return None if all(map(_equal, alone, beside)) else f"{said}, {CURE}"
 
 
 def _equal(one: Tensor, other: Tensor) -> bool:
@@ -81,12 +81,12 @@ def _two_texts(tokenizer: PreTrainedTokenizerBase) -> TokenUnits:
     """A short unit and a long one of ordinary tokens."""
     before, after = special_ids(tokenizer)
     special = set(tokenizer.all_special_ids)
-    ordinary = [*itertools.islice((token for token in range(tokenizer.vocab_size) if token not in special), LONG)] or [
-        0
-    ]
+    ordinary = (token for token in range(tokenizer.vocab_size) if token not in special)
+    tokens = np.resize(list(itertools.islice(ordinary, LONG)) or [0], LONG).tolist()
+
     long = min(LONG, tokenizer.model_max_length)
-    room = [max(1, length - len(before) - len(after)) for length in (min(SHORT, long - 1), long)]
-    inputs = [make_unit(np.resize(ordinary, size).tolist(), None, range(size), before, after) for size in room]
+    sizes = [max(1, length - len(before) - len(after)) for length in (min(SHORT, long - 1), long)]
+    inputs = [make_unit(tokens, None, range(size), before, after) for size in sizes]
     encoded = Encoded(inputs=inputs, example=np.arange(2), targets=None, examples=2)
     return TokenUnits(encoded, int(tokenizer.pad_token_id))
 
@@ -96,7 +96,7 @@ def _seen(model: PreTrainedModel, batch: Batch) -> list[Tensor]:
     """The encoder's states and the logits of the first text, where the model gives them."""
     found: list[Tensor] = []
 
-    def note(_: nn.Module, __: object, output: object) -> None:
+    def note(_: nn.Module, __: Any, output: Any) -> None:
         states = output if isinstance(output, Tensor) else output[0]
         found.append(states[0])
 

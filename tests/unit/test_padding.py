@@ -68,7 +68,9 @@ def near(one, other):
 @pytest.mark.parametrize("family", MIXING)
 def test_a_family_in_which_padding_reaches_the_text_is_found(tmp_path, family):
     _, model = classifier(tmp_path, family)
-    assert padding_trouble(model).startswith(f"a {family} answers otherwise when a text is padded beside a longer one")
+    assert padding_trouble(model).startswith(
+        f"the architecture {family} reads the padding beside a longer text, so a batch holds"
+    )
 
 
 @pytest.mark.parametrize("training", [True, False])
@@ -121,7 +123,7 @@ def test_a_model_that_cannot_be_tried_is_batched_by_length_and_said(tmp_path, mo
 
     monkeypatch.setattr(padding, "_two_texts", fail)
     assert padding_trouble(classifier(tmp_path, "bert")[1]).startswith(
-        "whether padding changes the answers of a bert could not be found out, so a batch holds texts of one length"
+        "it could not be found out whether the architecture bert reads the padding beside a longer text"
     )
 
 
@@ -259,7 +261,7 @@ def test_a_run_says_it_once_and_its_scores_are_those_of_each_text_alone(tmp_path
         "training": {"epochs": 1, "batch_size": 16, "precision": "fp32"},
     }
     result = nlp_transfer.run(config, output=tmp_path / "run", progress=False)
-    said = "a fnet answers otherwise when a text is padded beside a longer one"
+    said = "the architecture fnet reads the padding beside a longer text"
     assert caplog.text.count(said) == 1
     assert [said in one for one in result.metrics["warnings"]] == [True]
     caplog.clear()
@@ -276,7 +278,7 @@ def test_check_says_it(tmp_path):
     values = {"task": {"name": "sentiment"}, "data": {"train": save_csv(tmp_path / "data.csv")}}
     for family in ("convbert", "bert"):
         source = {"kind": "checkpoint", "name": save_checkpoint(tmp_path / family, family)}
-        found = [one for one in nlp_transfer.check({**values, "source": source}).warnings if "padded" in one]
+        found = [one for one in nlp_transfer.check({**values, "source": source}).warnings if "padding" in one]
         assert len(found) == (family == "convbert")
 
 
