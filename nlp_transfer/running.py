@@ -85,10 +85,7 @@ def run(
 
 def run_in(folder: Path, config: RunConfig, series: Series, named: Path | None = None, *, progress: bool) -> RunResult:
     """Run in a folder that is held, as one of a series; what an earlier attempt has done there is taken as it is."""
-    if (folder / "config.yaml").exists():
-        started = _started(folder, config)
-        config = keep_settled(config, started)
-        refuse_changes(_values(started), _values(config), folder)
+    config = _agreed(folder, config)
     if (folder / FINISHED).exists():
         before = finished(config, folder)
         series.skip(len(config.each_seed()))
@@ -108,16 +105,22 @@ def run_in(folder: Path, config: RunConfig, series: Series, named: Path | None =
         raise
 
 
-def _started(folder: Path, config: RunConfig) -> RunConfig:
-    """The configuration that a folder was begun with, read as one of the same task.
+def _agreed(folder: Path, config: RunConfig) -> RunConfig:
+    """The configuration, with what an earlier attempt in the folder has left to the data and found out.
 
     Raises:
-        ConfigError: it is of another task, which then need not be here.
+        ConfigError: the folder was begun with another, listing the keys that differ.
     """
-    name = saved_task(read_yaml(folder / "config.yaml"))
-    if name != config.task.name:
+    path = folder / "config.yaml"
+    if not path.exists():
+        return config
+    name = saved_task(read_yaml(path))
+    if name != config.task.name:  # that one is not read any further: its task need not be here
         refuse_changes({"task.name": name}, {"task.name": config.task.name}, folder)
-    return load_saved(folder, config.task_class)
+    started = load_saved(folder, config.task_class)
+    config = keep_settled(config, started)
+    refuse_changes(_values(started), _values(config), folder)
+    return config
 
 
 @contextlib.contextmanager
@@ -164,9 +167,10 @@ def _run_seeds(config: RunConfig, folder: Path, series: Series, *, progress: boo
     if PartialState().is_main_process:
         write_whole(folder / "config.yaml", render(config))
     results = []
-    for one in config.each_seed():
-        part = folder / f"seed-{one.training.seed}"
+    for planned in config.each_seed():
+        part = folder / f"seed-{planned.training.seed}"
         part.mkdir(exist_ok=True)
+        one = _agreed(part, planned)
         if (part / FINISHED).exists():
             series.skip(1)
             results.append(finished(one, part))

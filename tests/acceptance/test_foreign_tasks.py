@@ -173,6 +173,20 @@ def test_a_folder_that_is_gone_on_with_imports_no_task_of_its_own(command, confi
     assert not imported()
 
 
+def test_a_seed_of_a_run_that_is_gone_on_with_imports_no_task_of_its_own(command, configs, here, imported):
+    train = f"data.train={save_csv(here / 'a.csv')}"
+    arguments = ["run", configs / "sentiment.yaml", train, "training.seeds=[0,1]"]
+    assert command(*arguments, "--output", "run")[0] == 0
+    (here / "run/metrics.json").unlink()
+    for part in sorted((here / "run").glob("seed-*")):
+        if not (part / "model").exists():
+            shutil.move(here / "run/model", part)
+        rename(part, "moods.task")
+    code, _, err = command(*arguments, "--resume", "run")
+    assert (code, "task.name: moods.task before, sentiment now" in err) == (2, True), err
+    assert not imported()
+
+
 def test_the_users_own_configuration_names_a_task_of_their_own_as_ever(command, configs, here, moods):
     values = yaml.safe_load((configs / "sentiment.yaml").read_text())
     values["task"] = {**values["task"], "name": "moods.task", "depth": 2}
