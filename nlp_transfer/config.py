@@ -44,9 +44,8 @@ def _place(value: Any) -> Any:
     return {column: str(file) for column, file in value.items()} if isinstance(value, Mapping) else str(value)
 
 
-Place = Annotated[  # a name, or column -> text file
-    str | Annotated[dict[str, str], Field(min_length=2)], BeforeValidator(_place)
-]
+Files = Annotated[dict[str, str], Field(min_length=2)]  # column -> text file
+Place = Annotated[str | Files, BeforeValidator(_place)]  # a name, or files
 
 
 class CheckpointSource(Section):

@@ -208,7 +208,8 @@ def _refuse_changed(root: Path, folder: Path) -> None:
     if not (root / FINISHED).is_file():
         return
     metrics = _loaded(root, lambda: json.loads((root / FINISHED).read_text(encoding="utf-8")))
-    noted, now = metrics.get("weights") or {}, weights_digests(folder)
+    noted = metrics.get("weights") if isinstance(metrics, dict) else None
+    noted, now = noted if isinstance(noted, dict) else {}, weights_digests(folder)
     if unknown := [name for name in now if name not in noted]:
         log.warning(
             "%s: loaded unchecked: %s holds no sha256 of it, by which damage or an exchange would be seen",
