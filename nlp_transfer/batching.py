@@ -147,11 +147,24 @@ def plan(lengths: np.ndarray, batch_size: int, *, seed: int, epoch: int) -> list
     return shuffled
 
 
-def sorted_batches(lengths: np.ndarray, budget: int, *, most: int | None = None) -> Iterator[np.ndarray]:
-    """Batches for inference, longest first: at most `budget` padded tokens and `most` units each, at least one unit."""
+def sorted_batches(
+    lengths: np.ndarray, budget: int, *, most: int | None = None, alike: bool = False
+) -> Iterator[np.ndarray]:
+    """Batches for inference, longest first.
+
+    Args:
+        lengths: (units,) tokens.
+        budget: padded tokens a batch at most, but at least one unit.
+        most: units a batch at most.
+        alike: a batch holds units of one length, so nothing is padded.
+    """
     order = np.argsort(-lengths, kind="stable")
     start = 0
     while start < len(order):
-        size = max(1, min(most or budget, budget // max(1, int(lengths[order[start]]))))
-        yield order[start : start + size]
-        start += size
+        length = int(lengths[order[start]])
+        size = max(1, min(most or budget, budget // max(1, length)))
+        batch = order[start : start + size]
+        if alike:
+            batch = batch[lengths[batch] == length]
+        yield batch
+        start += len(batch)

@@ -14,7 +14,7 @@ from nlp_transfer.escaping import as_json, code_span, in_markdown, one_line
 from nlp_transfer.layout import PLOT
 from nlp_transfer.report import SPREAD
 from nlp_transfer.sources import BUNDLED
-from nlp_transfer.task import Task, find_task
+from nlp_transfer.task import Task
 
 NOT_MEASURED = "not measured"
 
@@ -50,8 +50,7 @@ class Subject:
     @property
     def task(self) -> Task:
         """The task with its options."""
-        kind = find_task(self.config.task.name)
-        return kind(self.config.task, tuple(self.metrics["data"]["splits"]["train"]["labels"]))
+        return self.config.task_class(self.config.task, tuple(self.metrics["data"]["splits"]["train"]["labels"]))
 
 
 def page(subject: Subject) -> str:

@@ -2,6 +2,7 @@
 
 import logging
 import sys
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -17,6 +18,9 @@ ABSENT = object()  # what `cell_at` finds where there is no such column; a cell 
 MAPPED = "Map it with data.columns or --column."
 STDIN = "standard input"
 DEEPEST = 4  # levels of nested objects that a message lists
+PATIENCE = 1000  # records without a column, after which none is expected to have it
+UNSEEN = ("Cc", "Cf", "Zl", "Zp", "Zs")  # controls, marks without width, separators
+FILLERS = {"\u034f", "\u115f", "\u1160", "\u2800", "\u3164", "\uffa0", *map(chr, range(0xFE00, 0xFE10))}
 
 
 def stream_texts(
@@ -25,8 +29,8 @@ def stream_texts(
     """Stream the texts of a file in input order, without holding the file.
 
     Args:
-        path: `None` or `-`: lines on standard input; a table: the cells of `column` (JSON lines may also be plain
-            strings); any other file, such as .txt or one side of a pair: its lines.
+        path: `None` or `-`: lines on standard input; a table: the cells of `column`, None where a record lacks it
+            (JSON lines may also be plain strings); any other file, such as .txt or one side of a pair: its lines.
         column: The column that holds the text.
         lists: A cell may be a list of texts; each comes as a list.
         standard_input: Its lines, where they are not to be read from `sys.stdin`.
@@ -42,14 +46,24 @@ def stream_texts(
 
 
 def _column(stream: RowStream, column: str, read: Callable[[Any, RowStream, int], Any]) -> Iterator[Any]:
+    """Yield an item for every record; while no record has had the column, it may be the name that is wrong."""
+    lacking: list[int] = []
+    names: dict[str, None] = {}  # an ordered set
+    found = False
     for number, cells in stream.rows:
         cell = cell_at(cells, column)
-        if cell is ABSENT:
-            raise missing_column(stream.at([number]), column, column_names(cells))
-        text = None if cell is None else read(cell, stream, number)
-        if text is None:
-            raise DataError(f"{stream.at([number])}: '{column}' is null; give a text")
-        yield text
+        if cell is ABSENT and not found:
+            lacking.append(number)
+            names.update(dict.fromkeys(column_names(cells)))
+            if len(lacking) == PATIENCE:
+                break
+            continue
+        if not found:
+            found = True
+            yield from (None for _ in lacking)
+        yield None if cell is None or cell is ABSENT else read(cell, stream, number)
+    if lacking and not found:
+        raise missing_column(stream.at(lacking[:1]), column, names)
     for drop in dropped_rows(stream.left_out):
         logger.warning("%s: %s", stream.name, drop)
 
@@ -84,6 +98,11 @@ def missing_column(place: str, column: str, available: Iterable[str], *, way: st
     return DataError(f"{place}: no column '{column}'. {suggest(column, names)} {way}{hint}")
 
 
+def is_blank(text: str) -> bool:
+    """Whether a text shows nothing: white space, controls, and characters without width or ink."""
+    return all(unicodedata.category(one) in UNSEEN or one in FILLERS for one in text.strip())
+
+
 def cell_text(value: Any, stream: RowStream, number: int) -> str | None:
     """The text of a cell: strings as they are, numbers and booleans as written in JSON, null and NaN as None.
 
@@ -114,7 +133,7 @@ def cell_texts(value: Any, stream: RowStream, number: int) -> list[str]:
     Raises:
         DataError: as `cell_text`, for any item.
     """
-    return [text for text in _cell_items(value, stream, number) if text.strip()]
+    return [text for text in _cell_items(value, stream, number) if not is_blank(text)]
 
 
 def _cell_items(value: Any, stream: RowStream, number: int) -> list[str]:

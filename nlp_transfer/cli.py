@@ -40,6 +40,9 @@ Columns = Annotated[
         metavar="ROLE=NAME", help="Where a role stands, as text=review; repeatable. As in training by default."
     ),
 ]
+Task = Annotated[
+    str | None, typer.Option(metavar="MODULE", help="The run's task, if it is none of ours: your dotted module.")
+]
 Replace = Annotated[bool, typer.Option("--force", help="Replace the table that is there.")]
 Output = Annotated[Path | None, typer.Option(metavar="DIR", help="Folder to write; must be new or empty.")]
 
@@ -144,19 +147,22 @@ def predict(
     force: Annotated[bool, typer.Option("--force", help="Replace the output file if there is one.")] = False,
     column: Columns = None,
     revision: Revision = None,
+    task: Task = None,
 ) -> None:
     """Predict: one JSON line per text, in input order."""
     import nlp_transfer
     from nlp_transfer.lines import ArrivingLines, existing_file
     from nlp_transfer.network import find_run
+    from nlp_transfer.task import find_task
 
     check_output(output, file, force=force)
     if file not in {None, "-"}:
         existing_file(str(file))
+    kind = find_task(task) if task else None
     folder = find_run(run, revision)  # where there is none, that is said before torch is loaded
     from nlp_transfer.data import stream_texts
 
-    predictor = nlp_transfer.load(folder)
+    predictor = nlp_transfer.load(folder, task=kind)
     role = predictor.task.input_role
     columns = named_columns(column, default=role)
     if strange := next((name for name in columns if name not in predictor.task.roles), None):
@@ -186,6 +192,7 @@ def evaluate(
         Literal["error", "drop"] | None,
         typer.Option(help="Of rows whose label the model does not know; by default as the run was configured."),
     ] = None,
+    task: Task = None,
 ) -> None:
     """Score a finished run on another file.
 
@@ -194,6 +201,7 @@ def evaluate(
     import nlp_transfer
     from nlp_transfer.network import find_run
     from nlp_transfer.places import refuse_missing
+    from nlp_transfer.task import find_task
 
     columns = named_columns(column)
     place: Any = parse_yaml(data) if data.startswith("{") else data  # {en: test.en, de: test.de}
@@ -201,9 +209,10 @@ def evaluate(
         if odd := [name for name in place if not isinstance(name, str)]:
             raise ConfigError(f"--data: the column {odd[0]!r} is no text in YAML; quote its name, as in {{'no': FILE}}")
         place = {name: str(file) for name, file in place.items()}
+    kind = find_task(task) if task else None
     folder = find_run(run)
     refuse_missing(place)
-    scores = nlp_transfer.evaluate(folder, place, columns, on_unknown_label=on_unknown_label)
+    scores = nlp_transfer.evaluate(folder, place, columns, on_unknown_label=on_unknown_label, task=kind)
     say(as_json(scores, indent=2))
 
 
@@ -220,6 +229,7 @@ def publish(
     licence: Annotated[str | None, typer.Option("--license", metavar="ID", help="As the Hub calls it.")] = None,
     no_verify: Annotated[bool, typer.Option("--no-verify", help="Do not read back what was published.")] = False,
     output: Annotated[Path | None, typer.Option(metavar="DIR", help="Of --dry-run; by default RUN/publish.")] = None,
+    task: Task = None,
 ) -> None:
     """Publish a finished run to the Hub.
 
@@ -227,7 +237,9 @@ def publish(
     """
     import nlp_transfer
     from nlp_transfer.network import require_hub
+    from nlp_transfer.task import find_task
 
+    kind = find_task(task) if task else None
     if not dry_run:
         require_hub()  # said before torch is loaded
 
@@ -243,6 +255,7 @@ def publish(
         dry_run=dry_run,
         output=output,
         verify=not no_verify,
+        task=kind,
     )
     for name in done.files:
         say(f"  {name}")

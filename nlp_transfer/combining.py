@@ -9,13 +9,12 @@ from typing import Any
 from accelerate import PartialState
 
 from nlp_transfer.averaging import average, figures, unmoved
-from nlp_transfer.config import RunConfig, load_config, render
+from nlp_transfer.config import RunConfig, load_saved, render
 from nlp_transfer.errors import CheckpointError, DataError
 from nlp_transfer.layout import FINISHED, HITS, PROBES
 from nlp_transfer.report import Row
 from nlp_transfer.results import RunResult, describe, finish, told
 from nlp_transfer.saving import write_whole
-from nlp_transfer.task import find_task
 
 KEPT = ("environment.json", "model", "adapter", PROBES, "predictions.jsonl", "history.jsonl")
 
@@ -23,17 +22,17 @@ KEPT = ("environment.json", "model", "adapter", PROBES, "predictions.jsonl", "hi
 def combine(config: RunConfig, folder: Path, results: Sequence[RunResult]) -> RunResult:
     """Mean and standard deviation beside the seed that validation chooses, whose files become those of the folder."""
     _refuse_mixed(results)
-    metric = find_task(config.task.name).selection
+    metric = config.task_class.selection
     best = max(results, key=lambda result: result.metrics["validation"][metric])
     metrics = {name: value for name, value in best.metrics.items() if name != "verdict"}  # which is of one seed
     result = describe_seeds(config, folder, metrics, results)
     if PartialState().is_main_process:
-        settled = load_config(best.folder / "config.yaml").task
+        settled = load_saved(best.folder, config.task_class).task
         write_whole(folder / "config.yaml", render(config.model_copy(update={"task": settled})))
         for name in KEPT:
             if (best.folder / name).exists():
                 (best.folder / name).rename(folder / name)
-        finish(result)
+        finish(result, config.task_class)
     return result
 
 
@@ -68,7 +67,7 @@ def _unmoved_note(config: RunConfig, part: RunResult) -> str:
 
 def _kept(config: RunConfig, metrics: Mapping[str, Any]) -> str:
     """Say which of the models is kept, and what that one scored."""
-    shown = find_task(config.task.name).measured(metrics["test"])
+    shown = config.task_class.measured(metrics["test"])
     scores = ", ".join(f"{name} {metrics['test'][name]:.4f}" for name in shown)
     return f"kept: the model of seed {metrics['seed']}, the best on validation: {scores} on test"
 

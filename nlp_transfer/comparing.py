@@ -1,7 +1,7 @@
 """Several runs on the same data side by side: a table, a plot, and what transfer bought in words."""
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,12 @@ from nlp_transfer.plotting import plot
 from nlp_transfer.prepared import prepare
 from nlp_transfer.progress import Series
 from nlp_transfer.publication import write_card
+from nlp_transfer.received import is_table, kind_of, refuse_no_path
 from nlp_transfer.report import Row, is_control, labels_of, render_table, verdicts
 from nlp_transfer.results import RunResult
 from nlp_transfer.running import LEFT, advice, agreed_folder, run_in
 from nlp_transfer.saving import write_json
-from nlp_transfer.task import Task, find_task
+from nlp_transfer.task import Task
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,13 @@ def compare(
         ConfigError: the configurations differ in task, data or seeds that data follow, or two have one name.
         TransferError: whatever stops one of the runs.
     """
+    refuse_no_path(output, "output", optional=True)
+    refuse_no_path(resume, "resume", optional=True)
+    if isinstance(configs, str | bytes | Mapping) or is_table(configs) or not isinstance(configs, Iterable):
+        raise ConfigError(f"compare: expected a list of YAML files, received {kind_of(configs)}")
+    configs = list(configs)
+    for file in configs:
+        refuse_no_path(file, "compare: a configuration")
     checked = {Path(config).stem: load_config(config, overrides) for config in configs}
     if len(checked) != len(configs):
         raise ConfigError(
@@ -90,7 +98,7 @@ def compare(
         for name, config in checked.items():
             with _naming(name), agreed_folder(folder / name, name, left=LEFT if resume is not None else ()) as part:
                 results.append(run_in(part, config, series, progress=progress))
-        return _conclude(folder, results, find_task(first.task.name))
+        return _conclude(folder, results, first.task_class)
 
 
 def _seeds(config: RunConfig) -> list[int]:
@@ -145,5 +153,5 @@ def _note_controls(results: Sequence[RunResult], task: type[Task]) -> None:
             scores = {labels[one.name]: {"validation": one.validation, "test": one.test} for one in controls}
             said = [*verdicts([row], result.baselines, task=task), *verdicts([row, *controls], [], task=task)[1:]]
             metrics = {**result.metrics, "controls": scores, "verdict": list(dict.fromkeys(said))}
-            write_card(result.folder, metrics)
+            write_card(result.folder, metrics, task)
             write_json(result.folder / FINISHED, metrics)

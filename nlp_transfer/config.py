@@ -4,15 +4,28 @@ Nothing here imports torch, so a wrong configuration is answered at once.
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import date
+from os import PathLike
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, SerializeAsAny, ValidationError, WrapValidator, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PrivateAttr,
+    SerializeAsAny,
+    ValidationError,
+    ValidationInfo,
+    WrapValidator,
+    model_validator,
+)
 
 from nlp_transfer.disk import at_home
-from nlp_transfer.errors import ConfigError, suggest
+from nlp_transfer.errors import CheckpointError, ConfigError, suggest
 from nlp_transfer.explaining import explain
-from nlp_transfer.task import Section, TaskOptions, find_task, task_names
+from nlp_transfer.received import is_table, kind_of, place_fault
+from nlp_transfer.task import Section, Task, TaskOptions, find_task, is_shipped, task_names, whole_task
 from nlp_transfer.yamlfile import dump_yaml, parse_yaml, read_yaml, refuse_token
 
 Positive = Annotated[int, Field(ge=1)]
@@ -20,7 +33,19 @@ Share = Annotated[float, Field(ge=0.0, lt=1.0)]
 Rate = Annotated[float, Field(gt=0.0, le=1.0)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what NumPy takes
 SourceName = Annotated[str, AfterValidator(lambda name: str(at_home(name)) if name.startswith("~") else name)]
-Place = str | Annotated[dict[str, str], Field(min_length=2)]  # a name, or column -> text file
+
+
+def _place(value: Any) -> Any:
+    """Refuse objects that hold data, and take paths by their names."""
+    if isinstance(value, str | int | float | date | list | None):  # what YAML can say is left to the type
+        return value
+    if fault := place_fault(value):
+        raise ValueError(fault)
+    return {column: str(file) for column, file in value.items()} if isinstance(value, Mapping) else str(value)
+
+
+Files = Annotated[dict[str, str], Field(min_length=2)]  # column -> text file
+Place = Annotated[str | Files, BeforeValidator(_place)]  # a name, or files
 
 
 class CheckpointSource(Section):
@@ -202,17 +227,23 @@ class TrainingConfig(Section):
     threads: int | None = Field(None, ge=1, le=1024, description="CPU threads; by default the usable cores.")
 
 
-def _task_options(value: Any, handler: Any) -> TaskOptions:
-    """Validate the task section by the class that the named task declares."""
+def _task_options(value: Any, handler: Any, info: ValidationInfo) -> TaskOptions:
+    """Validate the task section by the class that its task declares."""
     if isinstance(value, TaskOptions):
         return value
     if not isinstance(value, Mapping) or not isinstance(value.get("name"), str):
         return handler(value)  # type: ignore[no-any-return]
     try:
-        options = find_task(value["name"]).Options
+        options = _task_class(value["name"], info).Options
     except ConfigError as error:
         raise ValueError(str(error)) from None
     return options.model_validate(dict(value), strict=True)
+
+
+def _task_class(name: str, info: ValidationInfo) -> type[Task]:
+    """The task that the caller gives, else the one of that name."""
+    given: type[Task] | None = info.context
+    return given or find_task(name)
 
 
 class RunConfig(Section):
@@ -224,10 +255,17 @@ class RunConfig(Section):
     data: DataConfig
     training: TrainingConfig = TrainingConfig()
     output: str | None = Field(None, description="Run folder; by default the first free `runs/NAME` of the file.")
+    _task_class: type[Task] = PrivateAttr()
+
+    @property
+    def task_class(self) -> type[Task]:
+        """The class of the task, found once: of a saved configuration the name must not be looked up."""
+        return self._task_class
 
     @model_validator(mode="after")
-    def _agree(self) -> "RunConfig":
-        """Refuse what no run can honour."""
+    def _agree(self, info: ValidationInfo) -> "RunConfig":
+        """Find the task; refuse what no run can honour."""
+        self._task_class = _task_class(self.task.name, info)
         problems = []
         if isinstance(self.strategy, FullStrategy) and self.strategy.freeze_below and self.source.scratch:
             problems.append("strategy.freeze_below with source.scratch: true would freeze random layers")
@@ -236,7 +274,7 @@ class RunConfig(Section):
         cut = {name: getattr(self.data, f"{name}_share") for name in ("validation", "test")}
         if sum(share for name, share in cut.items() if getattr(self.data, name) is None) >= 1:
             problems.append("data.validation_share and data.test_share together leave nothing of train")
-        roles = find_task(self.task.name).roles
+        roles = self.task_class.roles
         for role in self.data.columns:
             if role not in roles:
                 problems.append(f"data.columns.{role}: unknown role. {suggest(role, roles)}")
@@ -260,8 +298,12 @@ def apply_overrides(values: Mapping[str, Any], overrides: Sequence[str]) -> dict
     Raises:
         ConfigError: an override that is not KEY=VALUE or holds a token, or a key below something that is no section.
     """
+    if isinstance(overrides, str):
+        raise ConfigError(f"overrides: expected a list of KEY=VALUE, received one text; write [{overrides!r:.80}]")
     result = dict(values)
     for override in overrides:
+        if not isinstance(override, str):
+            raise ConfigError(f"overrides: expected KEY=VALUE, received {kind_of(override)}")
         refuse_token(override, "override")
         key, sign, value = override.partition("=")
         *parents, last = key.strip().split(".")
@@ -293,16 +335,59 @@ def load_config(config: "RunConfig | Mapping[str, Any] | str | Path", overrides:
         if not overrides:
             return config
         config = config.model_dump(mode="json")
-    changed = f" with {' '.join(overrides)}" if overrides else ""
+    if is_table(config) or not isinstance(config, Mapping | str | PathLike):
+        raise ConfigError(
+            f"expected a configuration (a YAML file, a mapping or a RunConfig), received {kind_of(config)}; data are "
+            "named in it, as data.train"
+        )
+    changed = f" with {' '.join(map(str, overrides))}" if overrides else ""
     where = "" if isinstance(config, Mapping) else f"{config}{changed}: "
     values = apply_overrides(config if isinstance(config, Mapping) else read_yaml(Path(config)), overrides)
+    return check_values(values, where)
+
+
+def check_values(values: Mapping[str, Any], where: str = "", task: type[Task] | None = None) -> RunConfig:
+    """Turn values into a checked configuration; a task is given where the name of one must not be looked up.
+
+    Raises:
+        ConfigError: as `load_config`.
+    """
     refuse_token(str(values), "configuration")
     try:
-        return RunConfig.model_validate(values, strict=True)
+        return RunConfig.model_validate(values, strict=True, context=task)
     except ValidationError as error:
-        lines = explain(error, RunConfig, values)
+        lines = explain(error, RunConfig, values, task)
         count = "" if len(lines) == 1 else f"{len(lines)} problems\n  "
         raise ConfigError(f"{where}{count}" + "\n  ".join(lines)) from None
+
+
+def load_saved(folder: Path, task: type[Task] | None = None) -> RunConfig:
+    """Read the configuration of a run folder; anybody may have made it, so no name in it decides what is imported.
+
+    Args:
+        folder: of the run.
+        task: used instead of the one that is named there.
+
+    Raises:
+        CheckpointError: a task that is not shipped is named, and none is given.
+        ConfigError: as `load_config`.
+    """
+    path = folder / "config.yaml"
+    values = read_yaml(path)
+    name = saved_task(values)
+    if task is None and name is not None and not is_shipped(name):
+        raise CheckpointError(
+            f"{path}: the task '{name}' is none of ours ({', '.join(task_names())}), and what a run folder names is "
+            "not imported; if you trust it, name its module: --task MODULE, or load(folder, task=CLASS)"
+        )
+    return check_values(values, f"{path}: ", whole_task(task) if task is not None else None)
+
+
+def saved_task(values: Mapping[str, Any]) -> str | None:
+    """The name of the task in values as they are read; None where there is none, which checking them will say."""
+    section = values.get("task")
+    name = section.get("name") if isinstance(section, Mapping) else None
+    return name if isinstance(name, str) else None
 
 
 def render(config: RunConfig) -> str:

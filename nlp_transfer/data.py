@@ -7,7 +7,7 @@ Read a configuration's data with `load_splits`, one more file with known labels 
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 from nlp_transfer.cells import stream_texts
@@ -17,6 +17,7 @@ from nlp_transfer.examples import OnMissing, Roles, columns_of, label_role, read
 from nlp_transfer.inspection import DataReport, Example, Part, dropped_rows, fingerprint, inspect
 from nlp_transfer.labels import USUAL, LabelRules, find_labels, map_labels
 from nlp_transfer.places import Place, open_place, open_places
+from nlp_transfer.received import place_fault
 from nlp_transfer.rows import RowStream
 from nlp_transfer.splitting import cut, joined_groups, subsample
 
@@ -83,7 +84,7 @@ def load_splits(data: DataConfig, roles: Roles, *, seed: int = 0) -> Splits:
 
 
 def read_rows(
-    place: Place | Path,
+    place: Place | PathLike[str],
     columns: Mapping[str, str],
     roles: Roles,
     *,
@@ -103,9 +104,11 @@ def read_rows(
 
     Raises:
         ConfigError: columns that name no role, or two roles on one column.
-        DataError: what cannot be read, or a label that is not known, with its rows.
+        DataError: what names no place or cannot be read, or a label that is not known, with its rows.
     """
-    stream = open_place(str(place) if isinstance(place, Path) else place, "test")
+    if fault := place_fault(place):
+        raise DataError(f"data: {fault}")
+    stream = open_place(str(place) if isinstance(place, PathLike) else place, "test")
     part = read_part(stream, columns_of(columns, roles), roles, on_missing)
     if label_role(roles):
         part = _with_known_labels(part, labels, stream, rules)

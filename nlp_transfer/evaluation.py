@@ -12,9 +12,10 @@ from nlp_transfer.errors import ExhaustedError
 from nlp_transfer.features import BUDGET, token_budget
 from nlp_transfer.first_token import first_token_only
 from nlp_transfer.memory import WAYS_OUT, out_of_memory, release
+from nlp_transfer.padding import padding_trouble
 from nlp_transfer.sharing import deal, pool
 from nlp_transfer.task import Task
-from nlp_transfer.units import ReplayUnits, Units
+from nlp_transfer.units import Units, are_pooled
 
 WRITTEN = 128  # units a batch when a decoder writes: each beam of each holds a score per word
 REPLAYED = 512  # units a batch when they are stored activations: there is no padding to save
@@ -72,8 +73,9 @@ def _attempt(model: PreTrainedModel, task: Task, units: Units, batch: np.ndarray
 
 def _batches(model: PreTrainedModel, units: Units) -> Sequence[np.ndarray]:
     count = len(units.encoded.inputs)
-    if isinstance(units, ReplayUnits) and units.boundary.kind == "pooled":
+    if are_pooled(units):
         return np.array_split(np.arange(count), range(REPLAYED, count, REPLAYED))
+    alike = padding_trouble(model) is not None
     if model.config.is_encoder_decoder:
-        return list(sorted_batches(units.encoded.lengths, BUDGET, most=WRITTEN))
-    return list(sorted_batches(units.encoded.lengths, token_budget(model)))
+        return list(sorted_batches(units.encoded.lengths, BUDGET, most=WRITTEN, alike=alike))
+    return list(sorted_batches(units.encoded.lengths, token_budget(model), alike=alike))

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from nlp_transfer.cells import ABSENT, MAPPED, cell_at, cell_text, cell_texts, column_names, missing_column
+from nlp_transfer.cells import ABSENT, MAPPED, cell_at, cell_text, cell_texts, column_names, is_blank, missing_column
 from nlp_transfer.errors import ConfigError, DataError, UnusableError, suggest
 from nlp_transfer.inspection import Example, Part, dropped_rows
 from nlp_transfer.labels import clean
@@ -95,4 +95,4 @@ def _value(cell: Any, kind: RoleKind, stream: RowStream, number: int) -> Any:
     if kind == "texts":
         return cell_texts(cell, stream, number)
     text = cell_text(cell, stream, number)
-    return text if text and (clean(text) if kind == "label" else text.strip()) else None
+    return text if text and (clean(text) if kind == "label" else not is_blank(text)) else None

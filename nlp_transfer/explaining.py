@@ -8,25 +8,28 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from nlp_transfer.errors import suggest
-from nlp_transfer.task import TaskOptions, find_task
+from nlp_transfer.task import Task, TaskOptions, find_task
 
 SECTION_ERRORS = ("model_type", "model_attributes_type", "dict_type", "dataclass_type")
 Keys = tuple[str | int, ...]
 
 
-def explain(error: ValidationError, root: type[BaseModel], values: Mapping[str, Any]) -> list[str]:
+def explain(
+    error: ValidationError, root: type[BaseModel], values: Mapping[str, Any], task: type[Task] | None = None
+) -> list[str]:
     """Say what is wrong with each key.
 
     Args:
         error: what validating `values` against `root` raised.
         root: the whole configuration.
         values: what the user wrote.
+        task: whose options were meant; by default those of the task that the values name.
     """
     found: dict[str, list[str]] = {}
     for detail in error.errors():
         keys = _keys(detail, values)
         path = ".".join(map(str, keys))
-        found.setdefault(path, []).append(_reason(detail, keys, root, values))
+        found.setdefault(path, []).append(_reason(detail, keys, root, values, task))
     # A key that may be of several types has been tried as each of them: `auto` or a number.
     return [f"{path}: {' Or: '.join(reasons)}" if path else "; ".join(reasons) for path, reasons in found.items()]
 
@@ -48,11 +51,13 @@ def _keys(detail: ErrorDetails, values: Any) -> Keys:
     return tuple(keys)
 
 
-def _reason(detail: ErrorDetails, keys: Keys, root: type[BaseModel], values: Mapping[str, Any]) -> str:  # noqa: PLR0911 - one per kind
+def _reason(  # noqa: PLR0911 - one per kind
+    detail: ErrorDetails, keys: Keys, root: type[BaseModel], values: Mapping[str, Any], task: type[Task] | None
+) -> str:
     received = _short(detail["input"])
     match detail["type"]:
         case "extra_forbidden":
-            known = {name for model in _sections(keys[:-1], root, values) for name in model.model_fields}
+            known = {name for model in _sections(keys[:-1], root, values, task) for name in model.model_fields}
             return f"unknown key. {suggest(str(keys[-1]), known)}"
         case "missing":
             return "is required"
@@ -60,7 +65,7 @@ def _reason(detail: ErrorDetails, keys: Keys, root: type[BaseModel], values: Map
             tag = detail["ctx"]["tag"]
             return f"unknown kind '{tag}'. {suggest(str(tag), _quoted(detail['ctx']['expected_tags']))}"
         case "union_tag_not_found":
-            models = _sections(keys[:-1], root, values)
+            models = _sections(keys[:-1], root, values, task)
             return f"is required. Known: {', '.join(sorted(kind for model in models for kind in _kinds(model)))}"
         case "literal_error":
             return f"{received} is not a choice. {suggest(str(detail['input']), _quoted(detail['ctx']['expected']))}"
@@ -75,7 +80,7 @@ def _reason(detail: ErrorDetails, keys: Keys, root: type[BaseModel], values: Map
 
 
 def _short(value: Any) -> str:
-    shown = repr(value)
+    shown = " ".join(repr(value).split())  # a frame's is a page
     return shown if len(shown) <= 80 else f"{shown[:77]}..."
 
 
@@ -84,14 +89,14 @@ def _quoted(text: str) -> list[str]:
     return re.findall(r"'([^']*)'", text)
 
 
-def _sections(keys: Keys, root: type[BaseModel], values: Any) -> list[type[BaseModel]]:
+def _sections(keys: Keys, root: type[BaseModel], values: Any, task: type[Task] | None) -> list[type[BaseModel]]:
     """The sections that may stand at a place, chosen by the `kind` (or task name) that the user wrote there."""
     models, here = [root], values
     for key in keys:
         here = here[key]
         models = [found for model in models for found in _models(model.model_fields[str(key)].annotation)]
         if models == [TaskOptions] and isinstance(here, Mapping) and isinstance(here.get("name"), str):
-            models = [find_task(here["name"]).Options]
+            models = [(task or find_task(here["name"])).Options]
         kind = here.get("kind") if isinstance(here, Mapping) else None
         models = [model for model in models if kind in _kinds(model)] or models
     return models

@@ -25,6 +25,7 @@ from nlp_transfer.feature_store import FORMAT, Store, Unfinished
 from nlp_transfer.modeling.pooled import PooledClassifier
 from nlp_transfer.modeling.sentence_scorer import SentenceScorer
 from nlp_transfer.modeling.static import StaticModel
+from nlp_transfer.padding import padding_trouble
 from nlp_transfer.progress import bar
 from nlp_transfer.replaying import agrees, layers_of
 from nlp_transfer.sharing import anywhere, deal, pool, processes
@@ -127,7 +128,8 @@ def compute(
     found: dict[int, np.ndarray] = {}
     training = model.training
     model.eval()
-    batches = deal(sorted_batches(lengths, token_budget(model)))
+    alike = padding_trouble(model) is not None
+    batches = deal(sorted_batches(lengths, token_budget(model), alike=alike))
     total = sum(map(len, batches))
     with bar(total, "features", "text", shown=progress) as shown:
         for batch in batches:
@@ -228,6 +230,8 @@ def _key(model: PreTrainedModel, boundary: Boundary) -> str:
     device = next(model.parameters()).device.type
     dtype = str(torch.get_autocast_dtype(device)) if torch.is_autocast_enabled(device) else "float32"
     facts = {"format": FORMAT, "boundary": [boundary.kind, boundary.layer], "layers": layers, "dtype": dtype}
+    if padding_trouble(model) is not None:  # those that were stored before this was looked for saw padding
+        facts["padding"] = "none"
     settings = {k: v for k, v in encoder.config.to_dict().items() if not k.startswith(("_", "id2", "label2"))}
     digest.update(json.dumps([facts, settings], sort_keys=True, default=str).encode())
     for name, tensor in sorted(encoder.state_dict().items()):

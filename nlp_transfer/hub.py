@@ -15,6 +15,8 @@ from nlp_transfer.network import REPOSITORY, download, quiet_bars, require_hub
 from nlp_transfer.prediction import load
 from nlp_transfer.probes import alike, read_probes
 from nlp_transfer.publication import files_of, write_publication
+from nlp_transfer.received import refuse_no_path
+from nlp_transfer.task import Task
 from nlp_transfer.upload import Upload
 
 
@@ -50,6 +52,7 @@ def publish(
     dry_run: bool = False,
     output: str | Path | None = None,
     verify: bool = True,
+    task: type[Task] | None = None,
 ) -> Publication:
     """Publish a finished run; the token comes from `HF_TOKEN` or `hf auth login`.
 
@@ -65,15 +68,18 @@ def publish(
         dry_run: write the exact tree to `output` and ask no network.
         output: of a dry run; by default `publish` in the run folder.
         verify: fetch what was published and compare its answers with those of the run.
+        task: of the run, where that is none of ours; see `load`.
 
     Raises:
-        CheckpointError: no such run.
+        CheckpointError: no such run, or one of a task that is neither ours nor given.
         PublishError: what is wrong with the run, the card, the token, the Hub or the network, and the way out.
     """
+    refuse_no_path(folder, "run", CheckpointError)
+    refuse_no_path(output, "output", PublishError, optional=True)
     run = Path(folder)
     if not run.is_dir():
         raise CheckpointError(f"{run}: no such run folder")
-    if not REPOSITORY.fullmatch(repo_id):
+    if not REPOSITORY.fullmatch(str(repo_id)):
         raise PublishError(f"'{repo_id}' is no id on the Hub: USER/NAME of letters, digits, '-', '_' and '.'")
     if create_pr and revision is not None:
         raise PublishError("--create-pr opens a pull request to main; leave out --revision")
@@ -84,7 +90,7 @@ def publish(
         if target.exists() and (not target.is_dir() or any(target.iterdir())):
             raise PublishError(f"{target} holds something already; remove it or choose another with --output")
         try:
-            write_publication(run, target, repo_id, licence=licence, adapter_only=adapter_only)
+            write_publication(run, target, repo_id, licence=licence, adapter_only=adapter_only, task=task)
         except BaseException:
             shutil.rmtree(target, ignore_errors=True)  # half a tree
             raise
@@ -92,14 +98,14 @@ def publish(
     if output is not None:
         raise PublishError("--output says where --dry-run writes; leave it out, or add --dry-run")
     with _workplace(run) as place:
-        write_publication(run, place, repo_id, licence=licence, adapter_only=adapter_only)
+        write_publication(run, place, repo_id, licence=licence, adapter_only=adapter_only, task=task)
         require_hub()
         upload = Upload(repo_id, place, revision or "main", message or f"Publish {run.resolve().name}")
         with quiet_bars():
             landed = upload.send(private=private, create_pr=create_pr)
         files = files_of(place)
     if verify:
-        _verify(run, repo_id, landed.commit)
+        _verify(run, repo_id, landed.commit, task)
     return Publication(files, url=landed.url, commit=landed.commit, changed=landed.changed)
 
 
@@ -118,7 +124,7 @@ def _workplace(run: Path) -> Iterator[Path]:
         shutil.rmtree(place, ignore_errors=True)
 
 
-def _verify(run: Path, repo: str, commit: str) -> None:
+def _verify(run: Path, repo: str, commit: str, task: type[Task] | None) -> None:
     """Fetch a commit to a cache of its own, load it, and let it answer what the run has answered.
 
     Raises:
@@ -129,7 +135,7 @@ def _verify(run: Path, repo: str, commit: str) -> None:
         raise PublishError(f"{repo} is published, but {run} keeps no probes to compare it with; --no-verify skips this")
     with _workplace(run) as cache:
         try:
-            again = load(download(repo, commit, cache)).predict(texts)
+            again = load(download(repo, commit, cache), task=task).predict(texts)
         except TransferError as error:
             raise PublishError(f"{repo} is published as {commit}, but it could not be read back: {error}") from None
     for text, before, after in zip(texts, said, again, strict=True):

@@ -71,7 +71,8 @@ def verify(folder: Path, prepared: Prepared, model: PreTrainedModel) -> None:
     """
     texts = list(prepared.splits.test[prepared.task.input_role][:PROBES])
     trained = Predictor(prepared.task, model, prepared.tokenizers, {}).predict(texts)
-    for text, before, after in zip(texts, trained, open_run(folder).predict(texts), strict=True):
+    again = open_run(folder, type(prepared.task)).predict(texts)
+    for text, before, after in zip(texts, trained, again, strict=True):
         if not alike(before, after):
             raise TrainingError(
                 f"{folder / 'model'}: the saved model answers {after} to {str(text)[:60]!r}, the trained one {before}"

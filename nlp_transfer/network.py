@@ -7,7 +7,7 @@ import re
 import socket
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,8 +16,7 @@ from urllib.request import getproxies
 from nlp_transfer.disk import at_home
 from nlp_transfer.errors import CheckpointError, PublishError
 from nlp_transfer.layout import ALLOWED
-from nlp_transfer.task import task_names
-from nlp_transfer.yamlfile import read_yaml
+from nlp_transfer.received import refuse_no_path
 
 log = logging.getLogger(__name__)
 PATIENCE = 1.0  # seconds
@@ -96,8 +95,9 @@ def find_run(place: str | Path, revision: str | None = None) -> Path:
     """The folder of a run: as named, or fetched from the Hub.
 
     Raises:
-        CheckpointError: there is none, or one from the Hub and of a task that is not shipped.
+        CheckpointError: there is none.
     """
+    refuse_no_path(place, "run", CheckpointError)
     folder = at_home(place)
     if folder.is_dir():
         if revision is not None:
@@ -105,21 +105,7 @@ def find_run(place: str | Path, revision: str | None = None) -> Path:
         return folder
     if not REPOSITORY.fullmatch(str(place)):
         raise CheckpointError(f"{place}: no such run folder")
-    root = download(str(place), revision)
-    _refuse_foreign_task(root)
-    return root
-
-
-def _refuse_foreign_task(root: Path) -> None:
-    """Refuse a fetched configuration that would choose a module to import, before anything reads it any further."""
-    path = root / "config.yaml"
-    section = read_yaml(path).get("task") if path.is_file() else None
-    name = section.get("name") if isinstance(section, Mapping) else None
-    if isinstance(name, str) and name not in task_names():
-        raise CheckpointError(
-            f"{path}: the task '{name}' is none of ours, and code that a fetched file names is not run: look at it, "
-            f"install the package that holds it, and load the folder itself: {root}"
-        )
+    return download(str(place), revision)
 
 
 def download(repo: str, revision: str | None, cache: Path | None = None) -> Path:

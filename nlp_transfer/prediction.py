@@ -4,6 +4,7 @@ import json
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,31 +14,35 @@ from datasets import Dataset
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoTokenizer, PretrainedConfig, PreTrainedModel
 
-from nlp_transfer.config import RunConfig, load_config
+from nlp_transfer.cells import is_blank
+from nlp_transfer.config import RunConfig, load_saved
 from nlp_transfer.data import label_rules, read_rows
 from nlp_transfer.errors import CheckpointError, DataError, SourceError
 from nlp_transfer.evaluation import infer
 from nlp_transfer.labels import USUAL, LabelRules, OnUnknown
 from nlp_transfer.layout import ADAPTER, FINISHED, TARGET, lacking, published, unfinished
 from nlp_transfer.network import find_run
+from nlp_transfer.padding import padding_trouble, try_padding
 from nlp_transfer.pairs import open_target
+from nlp_transfer.received import kind_of, take_texts
 from nlp_transfer.saving import weights_digests
 from nlp_transfer.sources import BUNDLED, load_source
 from nlp_transfer.sources.demands import refuse_demands
 from nlp_transfer.sources.loading import find_damage, quietly, refuse_nonfinite
 from nlp_transfer.sources.shapes import refuse_misshapen, weight_files
 from nlp_transfer.strategies.lora import with_adapter
-from nlp_transfer.task import Prediction, Scores, Task, Tokenizers, find_task
+from nlp_transfer.task import Prediction, Scores, Task, Tokenizers
 from nlp_transfer.units import TokenUnits
 
 T = TypeVar("T")
+Text = str | list[str]  # a list where the task reads several texts at once
 log = logging.getLogger(__name__)
 CHUNK = 256  # texts read ahead: enough to sort by length, few enough to stream
 
 
 @dataclass
 class Seen:
-    """How many texts a model has read, how many of them are empty, and of how many something was cut off."""
+    """How many texts were given, how many of them are empty or missing, and of how many something was cut off."""
 
     texts: int = 0
     empty: int = 0
@@ -55,7 +60,8 @@ class Predictor:
         columns: Mapping[str, str],
         rules: LabelRules = USUAL,
     ) -> None:
-        """Put the model on the first accelerator, if there is one, in eval mode."""
+        """Put the model on the first accelerator, if there is one, in eval mode; see what padding does to it."""
+        try_padding(model, tokenizers.source)
         device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else torch.device("cpu")
         self.task = task
         self.model = model.to(device).eval()  # type: ignore[arg-type]
@@ -69,32 +75,53 @@ class Predictor:
         """The column that held the input when the model was trained."""
         return self.columns.get(self.task.input_role, self.task.input_role)
 
-    def predict(self, texts: Sequence[str | list[str]]) -> list[Prediction]:
+    def predict(self, texts: Iterable[Text | None]) -> list[Prediction]:
         """One prediction per text; where the task reads several texts at once, also per list of texts.
 
+        A text that is empty or missing has no answer: all keys are None but `reason`, which only such answers have.
+
+        Args:
+            texts: a list, an iterator, an array, or a column of a frame or data set, such as `df["text"]`.
+
         Raises:
-            DataError: what is given is no list of texts.
+            DataError: what is given is no series of texts, such as a whole frame.
         """
-        if isinstance(texts, str):
-            raise DataError("predict takes a list of texts and received one text; write predict([text])")
         return list(self.predict_stream(texts))
 
     def predict_stream(
-        self, texts: Iterable[str | list[str]], *, idle: Callable[[], bool] = lambda: False
+        self, texts: Iterable[Text | None], *, idle: Callable[[], bool] = lambda: False
     ) -> Iterator[Prediction]:
-        """Predictions in input order; reads ahead a bounded number of texts, as long as they need not be waited for."""
+        """As `predict`, while texts arrive; reads ahead a bounded number, as long as they need not be waited for."""
         lists = self.task.roles[self.task.input_role] == "texts"
-        texts = _checked(texts, lists=lists)
-        if lists:
-            texts = ([text] if isinstance(text, str) else text or [""] for text in texts)
-        chunk: list[str | list[str]] = []
+        return self._stream(take_texts(texts, self.text_column, lists=lists), idle)
+
+    def _stream(self, texts: Iterator[Text | None], idle: Callable[[], bool]) -> Iterator[Prediction]:
+        chunk: list[Text | None] = []
         for text in texts:
             chunk.append(text)
             if len(chunk) == CHUNK or idle():
-                yield from self._rows(Dataset.from_dict({self.task.input_role: chunk}))
+                yield from self._answer(chunk)
                 chunk = []
-        if chunk:
-            yield from self._rows(Dataset.from_dict({self.task.input_role: chunk}))
+        yield from self._answer(chunk)
+
+    def _answer(self, texts: Sequence[Text | None]) -> Iterator[Prediction]:
+        """Answers in order; the model does not see what is empty, for it would answer that like any text."""
+        reasons = [_reason(text) for text in texts]
+        full = [text for text, reason in zip(texts, reasons, strict=True) if text is not None and reason is None]
+        said, truncated = self._read(full) if full else ([], 0)
+        self.seen.texts += len(texts)
+        self.seen.empty += len(texts) - len(full)
+        self.seen.truncated += truncated
+        left = iter(said)
+        for reason in reasons:
+            yield next(left) if reason is None else {**self._nothing, "reason": reason}
+
+    @cached_property
+    def _nothing(self) -> Prediction:
+        """The keys of an answer without values: each task has its own, so its example is answered once."""
+        lists = self.task.roles[self.task.input_role] == "texts"
+        example = [self.task.example] if lists else self.task.example
+        return dict.fromkeys(self._read([example])[0][0])
 
     def evaluate(
         self,
@@ -113,73 +140,83 @@ class Predictor:
         Raises:
             DataError: the file cannot be used, or holds labels the model does not know.
         """
+        if not isinstance(columns, Mapping | None):
+            raise DataError(f"columns: expected role: column, received {kind_of(columns)}")
         rules = self.rules if on_unknown_label is None else replace(self.rules, on_unknown=on_unknown_label)
         columns = {**self.columns, **(columns or {})}
         rows = read_rows(data, columns, self.task.roles, labels=self.task.labels, rules=rules)
         beside = {name: self.task.score(said, rows) for name, said in self.task.simple(rows).items()}
-        return {"rows": len(rows), **self.task.score(self._rows(rows), rows), "simple": beside}
+        return {"rows": len(rows), **self.task.score(self._predict(rows)[0], rows), "simple": beside}
 
-    def _rows(self, rows: Dataset) -> list[Prediction]:
+    def _read(self, texts: Sequence[Text]) -> tuple[list[Prediction], int]:
+        return self._predict(Dataset.from_dict({self.task.input_role: texts}))
+
+    def _predict(self, rows: Dataset) -> tuple[list[Prediction], int]:
+        """What the model says, and of how many rows something was cut off."""
         encoded = self.task.encode(rows, self.tokenizers)
-        self.seen.texts += len(rows)
-        self.seen.empty += sum(not "".join(text).strip() for text in rows[self.task.input_role])
-        self.seen.truncated += encoded.truncated
         units = TokenUnits(encoded, self.tokenizers.source.pad_token_id)
-        return self.task.decode(infer(self.model, self.task, units), rows, self.tokenizers)
+        return self.task.decode(infer(self.model, self.task, units), rows, self.tokenizers), encoded.truncated
 
 
-def _checked(texts: Iterable[Any], *, lists: bool) -> Iterator[str | list[str]]:
-    """Yield the texts; refuse anything else, naming its position."""
-    expected = "a text or a list of texts" if lists else "a text"
-    for number, text in enumerate(texts, 1):
-        parts = text if lists and isinstance(text, list | tuple) else [text]
-        if strange := [type(part).__name__ for part in parts if not isinstance(part, str)]:
-            raise DataError(f"input {number}: expected {expected}, received {strange[0]}")
-        try:
-            "".join(parts).encode()
-        except UnicodeEncodeError:
-            raise DataError(f"input {number}: holds half a surrogate pair") from None
-        yield text
+def _reason(text: Text | None) -> str | None:
+    """Why a text has no answer; None for one that has."""
+    if text is None:
+        return "there is no text"
+    return "the text is empty" if is_blank("".join(text)) else None
 
 
-def load(folder: str | Path, *, revision: str | None = None) -> Predictor:
+def load(folder: str | Path, *, revision: str | None = None, task: type[Task] | None = None) -> Predictor:
     """Load a finished run from its folder, or from the Hub (or its cache) by the id it was published under.
 
     Args:
         folder: of the run; or USER/NAME on the Hub.
         revision: branch, tag or commit on the Hub.
+        task: of the run, where that is none of ours: the class itself, for nothing that a folder names is imported.
 
     Raises:
-        CheckpointError: no run there, or one whose files are missing or damaged, or from the Hub and of
-            a task that is not shipped.
+        CheckpointError: no run there, or one whose files are missing or damaged, or of a task that is neither ours nor
+            given.
     """
     root = find_run(folder, revision)
     if fault := unfinished(root):
         raise CheckpointError(f"{root}: {fault}")
-    return open_run(root)
+    predictor = open_run(root, task)
+    if trouble := padding_trouble(predictor.model):
+        log.warning("%s: %s", root, trouble)
+    return predictor
 
 
-def open_run(root: Path) -> Predictor:
+def open_run(root: Path, task: type[Task] | None = None) -> Predictor:
     """Load what a run has saved, finished or not; see `load`."""
-    config = load_config(root / "config.yaml")
-    kind = find_task(config.task.name)
+    config = load_saved(root, task)
+    kind = config.task_class
     if (root / ADAPTER[0]).is_file():
         return _loaded(root, lambda: _open_adapter(root, config))
     folder = root if published(root) else root / "model"
     model, tokenizers = load_model(folder, kind(config.task).auto_class)
     _refuse_changed(root, folder)
     names = {int(index): name for index, name in (model.config.id2label or {}).items()}
-    task = kind(config.task, tuple(names[index] for index in sorted(names)))
-    return Predictor(task, model, tokenizers, config.data.columns, label_rules(config.data))
+    labels = tuple(names[index] for index in sorted(names))
+    return Predictor(kind(config.task, labels), model, tokenizers, config.data.columns, label_rules(config.data))
 
 
 def _refuse_changed(root: Path, folder: Path) -> None:
-    """Refuse weights that can be read but are not those that were saved; an unfinished run has not noted them yet."""
+    """Refuse weights that can be read but are not those that were saved; say where nothing tells.
+
+    An unfinished run has not noted them yet.
+    """
     if not (root / FINISHED).is_file():
         return
     metrics = _loaded(root, lambda: json.loads((root / FINISHED).read_text(encoding="utf-8")))
-    now = weights_digests(folder)
-    if changed := [name for name, digest in metrics.get("weights", {}).items() if now.get(name) != digest]:
+    noted = metrics.get("weights") if isinstance(metrics, dict) else None
+    noted, now = noted if isinstance(noted, dict) else {}, weights_digests(folder)
+    if unknown := [name for name in now if name not in noted]:
+        log.warning(
+            "%s: loaded unchecked: %s holds no sha256 of it, by which damage or an exchange would be seen",
+            folder / unknown[0],
+            root / FINISHED,
+        )
+    if changed := [name for name, digest in noted.items() if now.get(name) != digest]:
         raise CheckpointError(
             f"{folder / changed[0]}: damaged or exchanged: its sha256 is not the one in {root / FINISHED}; bring the "
             "file back, or train again"
@@ -189,7 +226,7 @@ def _refuse_changed(root: Path, folder: Path) -> None:
 def _open_adapter(root: Path, config: RunConfig) -> Predictor:
     """Build the model anew from its source and put the adapter and its new modules in."""
     metrics = json.loads((root / FINISHED).read_text(encoding="utf-8"))
-    task = find_task(config.task.name)(config.task, tuple(metrics["data"]["splits"]["train"]["labels"]))
+    task = config.task_class(config.task, tuple(metrics["data"]["splits"]["train"]["labels"]))
     place = config.source.model_dump()
     if place["kind"] == "checkpoint" and "head" not in metrics:  # of a time when rows did not follow names
         place["by_name"] = False
@@ -255,6 +292,7 @@ def evaluate(
     columns: Mapping[str, str] | None = None,
     *,
     on_unknown_label: OnUnknown | None = None,
+    task: type[Task] | None = None,
 ) -> Scores:
-    """Score a finished run on another labelled file; see `Predictor.evaluate`."""
-    return load(folder).evaluate(data, columns, on_unknown_label=on_unknown_label)
+    """Score a finished run on another labelled file; see `load` and `Predictor.evaluate`."""
+    return load(folder, task=task).evaluate(data, columns, on_unknown_label=on_unknown_label)

@@ -15,13 +15,14 @@ from nlp_transfer.config import RunConfig
 from nlp_transfer.data import Splits, load_splits
 from nlp_transfer.errors import SourceError
 from nlp_transfer.memory import recompute_activations
+from nlp_transfer.padding import padding_trouble, try_padding
 from nlp_transfer.places import on_hub
 from nlp_transfer.precision import refuse_fp16
 from nlp_transfer.report import brief, source_label
 from nlp_transfer.sources import BUNDLED, LoadedModel, Source, load_source
 from nlp_transfer.strategies import Plan, make_plan
 from nlp_transfer.strategies.blocks import count_positions, find_encoder
-from nlp_transfer.task import Task, Tokenizers, find_task
+from nlp_transfer.task import Task, Tokenizers
 from nlp_transfer.writing_back import WrittenBack, write_back
 
 IDLE = {"bag": ("width", "layers"), "cnn": ("layers",)}
@@ -79,11 +80,13 @@ class Prepared:
 
     @cached_property
     def warnings(self) -> list[str]:
-        """What a user should know of the tokens."""
+        """What a user should know of the tokens and how they are batched."""
         found = []
         name, most = source_label(self.config.source), self.tokenizers.source.model_max_length
         if (wanted := getattr(self.config.task, "max_length", most)) > most:
             found.append(f"task.max_length: {wanted} tokens, but '{name}' has positions for {most}; no more are read")
+        if trouble := padding_trouble(self.loaded.model):
+            found.append(f"'{name}': {trouble}")
         for split, encoded in self.encoded.items():
             found += [f"{split}: {warning}" for warning in encoded.warnings]
             if encoded.truncated > MANY * encoded.examples:
@@ -136,7 +139,7 @@ def prepare(config: RunConfig) -> Prepared:
     refuse_fp16(config.training.precision)
     keep_freed_memory()
     set_seed(config.training.seed)
-    kind = find_task(config.task.name)
+    kind = config.task_class
     splits = load_splits(config.data, kind.roles, seed=config.training.seed)
     config = _settle(config, kind(config.task, splits.labels), splits.train)
     task = kind(config.task, splits.labels)
@@ -151,6 +154,7 @@ def prepare(config: RunConfig) -> Prepared:
     positions = count_positions(find_encoder(loaded.model).module)
     most = getattr(config.task, "max_length", source.tokenizer.model_max_length)
     source.tokenizer.model_max_length = min(positions, most)  # and is saved so
+    try_padding(loaded.model, source.tokenizer, together=True)
     encoded = {name: task.encode(rows, tokenizers, training=name == "train") for name, rows in rows_of(splits).items()}
     return Prepared(config, task, splits, source, loaded, tokenizers, encoded)
 
@@ -168,7 +172,7 @@ def keep_settled(config: RunConfig, before: RunConfig) -> RunConfig:
     """Take over what an earlier attempt at a run has decided where the configuration leaves it to the data."""
     if config.task.name != before.task.name:
         return config
-    left = [key for key in find_task(config.task.name).settled if getattr(config.task, key) == "auto"]
+    left = [key for key in config.task_class.settled if getattr(config.task, key) == "auto"]
     known = {key: getattr(before.task, key) for key in left}
     return config.model_copy(update={"task": config.task.model_copy(update=known)})
 

@@ -13,7 +13,7 @@ from typing import Any
 from nlp_transfer.averaging import SPLITS, from_figures
 from nlp_transfer.card import card, check_card
 from nlp_transfer.card_page import Subject
-from nlp_transfer.config import load_config
+from nlp_transfer.config import RunConfig, check_values, load_saved
 from nlp_transfer.errors import TOKEN, PublishError
 from nlp_transfer.layout import (
     ADAPTER,
@@ -33,6 +33,7 @@ from nlp_transfer.plotting import plot
 from nlp_transfer.report import row_of, simple
 from nlp_transfer.saving import write_json
 from nlp_transfer.sources import BUNDLED
+from nlp_transfer.task import Task
 from nlp_transfer.yamlfile import dump_yaml
 
 TEXTS = (".json", ".yaml", ".md", ".py", ".txt")
@@ -41,7 +42,9 @@ PLACE = re.compile(  # in a text: a URL of a file, a share, a drive, a home, an 
 )
 
 
-def write_publication(run: Path, target: Path, repo: str, *, licence: str | None, adapter_only: bool) -> None:
+def write_publication(
+    run: Path, target: Path, repo: str, *, licence: str | None, adapter_only: bool, task: type[Task] | None = None
+) -> None:
     """Write the tree to an empty folder.
 
     Args:
@@ -50,14 +53,16 @@ def write_publication(run: Path, target: Path, repo: str, *, licence: str | None
         repo: Hub id, for the card.
         licence: instead of that of the pretrained weights.
         adapter_only: leave out the merged model.
+        task: see `load_saved`.
 
     Raises:
+        CheckpointError: the task is not shipped, and not given.
         PublishError: the run is not finished, the card breaks a rule, or a file says what nobody else should read.
     """
     metrics = _read_metrics(run)
     if not (run / "model" / "config.json").is_file():
         raise PublishError(f"{run}: not a finished run: it lacks model/config.json")
-    config, metrics = _public(run, metrics)
+    config, metrics = _public(run, metrics, task)
     if adapter_only:
         _refuse_adapter(run, config, metrics)
     for folder, patterns, where in _parts(adapter_only=adapter_only):
@@ -68,10 +73,11 @@ def write_publication(run: Path, target: Path, repo: str, *, licence: str | None
         values = json.loads(adapter.read_text(encoding="utf-8"))
         base = next(iter(metrics["provenance"]["base_models"]), Path(values["base_model_name_or_path"]).name)
         write_json(adapter, {**values, "base_model_name_or_path": base})
-    _refuse_places(config, "config.yaml")
+    values = config.model_dump(mode="json")
+    _refuse_places(values, "config.yaml")
     _refuse_places(metrics, FINISHED)
     write_json(target / FINISHED, metrics)
-    (target / "config.yaml").write_text(dump_yaml(config), encoding="utf-8")
+    (target / "config.yaml").write_text(dump_yaml(values), encoding="utf-8")
     shown = subject(run, config, metrics, repo=repo, licence=licence, adapter_only=adapter_only)
     text = card(replace(shown, pictured=_draw(shown, target / PLOT)))
     check_card(text, metrics)
@@ -95,14 +101,14 @@ def _draw(shown: Subject, path: Path) -> bool:
     return plot([row], beside, path, task=type(shown.task))
 
 
-def _refuse_adapter(run: Path, config: dict[str, Any], metrics: dict[str, Any]) -> None:
+def _refuse_adapter(run: Path, config: RunConfig, metrics: dict[str, Any]) -> None:
     """Refuse an adapter that nobody could put on its base again."""
     reason = None
     if not (run / "adapter").is_dir():
         reason = "there is none in this run; its strategy is not lora"
     elif not metrics["provenance"]["base_models"]:
-        reason = f"its base '{config['source']['name']}' is not on the Hub"
-    elif config["strategy"]["init"] == "pissa":
+        reason = f"its base '{config.source.name}' is not on the Hub"
+    elif getattr(config.strategy, "init", None) == "pissa":
         reason = "init: pissa has changed the weights that it stands beside"
     elif (run / "model" / TARGET).is_dir():
         reason = "its decoder was not on the Hub"
@@ -160,11 +166,17 @@ def files_of(folder: Path) -> tuple[str, ...]:
 
 
 def subject(
-    run: Path, config: Any, metrics: Any, *, repo: str | None = None, licence: str | None, adapter_only: bool = False
+    run: Path,
+    config: RunConfig,
+    metrics: Any,
+    *,
+    repo: str | None = None,
+    licence: str | None,
+    adapter_only: bool = False,
 ) -> Subject:
     """What the card of a run speaks of; without a repository its use is shown from inside the run folder."""
     return Subject(
-        config=load_config(config),
+        config=config,
         metrics=metrics,
         environment=_read_json(run / "environment.json"),
         name=(repo or run.name).rpartition("/")[2],
@@ -176,9 +188,9 @@ def subject(
     )
 
 
-def write_card(run: Path, metrics: dict[str, Any]) -> None:
-    """Write the card of a run that has just been measured."""
-    config, metrics = _public(run, metrics)
+def write_card(run: Path, metrics: dict[str, Any], task: type[Task] | None = None) -> None:
+    """Write the card of a run that has just been measured; for the task see `load_saved`."""
+    config, metrics = _public(run, metrics, task)
     text = card(subject(run.resolve(), config, metrics, licence=None))
     (run / "README.md").write_text(text, encoding="utf-8")
 
@@ -200,9 +212,10 @@ def _read_json(path: Path, **settings: Any) -> Any:
         raise PublishError(f"{path}: damaged ({error}); bring the file back, or train again") from None
 
 
-def _public(run: Path, metrics: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def _public(run: Path, metrics: dict[str, Any], task: type[Task] | None) -> tuple[RunConfig, dict[str, Any]]:
     """Configuration and metrics as others may read them: what is not bundled or on the Hub goes by its last name."""
-    config = load_config(run / "config.yaml").model_dump(mode="json")
+    saved = load_saved(run, task)
+    config = saved.model_dump(mode="json")
     known = {*BUNDLED, *metrics["provenance"]["base_models"], *metrics["provenance"]["datasets"]}
 
     def named(place: Any) -> Any:
@@ -223,7 +236,7 @@ def _public(run: Path, metrics: dict[str, Any]) -> tuple[dict[str, Any], dict[st
     config["source"]["name"] = named(config["source"]["name"])
     if decoder := config["task"].get("decoder"):
         decoder["source"] = named(decoder.get("source"))
-    return {**config, "output": None}, _renamed(metrics, names)
+    return check_values({**config, "output": None}, task=saved.task_class), _renamed(metrics, names)
 
 
 def _renamed(value: Any, names: Mapping[str, str]) -> Any:

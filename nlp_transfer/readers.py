@@ -36,7 +36,7 @@ def open_rows(path: str, *, bare: str | None = None) -> RowStream:  # noqa: PLR0
 
     Args:
         path: The file.
-        bare: Column under which JSON lines that are plain strings appear; by default they are an error.
+        bare: Column under which JSON lines that are plain strings or null appear; by default they are an error.
 
     Raises:
         DataError: no such file, or a format that is not known; while reading, any fault with its line.
@@ -161,7 +161,7 @@ def _parse(text: str, name: str, first_line: int) -> Any:
 def _json_object(value: Any, place: str, bare: str | None) -> dict[str, Any]:
     if isinstance(value, dict):
         return value
-    if bare is not None and isinstance(value, str):
+    if bare is not None and isinstance(value, str | None):
         return {bare: value}
     kind = type(value).__name__
     raise DataError(f'{place}: expected an object such as {{"text": ...}}, received a {kind}')

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from nlp_transfer.padding import padding_trouble
 from nlp_transfer.strategies.blocks import Layers, find_layers
 from nlp_transfer.units import Boundary, ReplayUnits, TokenUnits
 
@@ -88,16 +89,20 @@ def replaying(model: PreTrainedModel, boundary: Boundary) -> Iterator[None]:
 def agrees(model: PreTrainedModel, units: TokenUnits, rows: Sequence[np.ndarray], boundary: Boundary) -> bool:
     """Whether a replay of a few units gives the logits of the model itself; architectures differ, so it is tried."""
     few = np.argsort(-units.encoded.lengths, kind="stable")[:: max(1, len(rows) // 4)][:4]
+    groups = [few] if padding_trouble(model) is None else few[:, None]
     training = model.training
     model.eval()
     device = next(model.parameters()).device
+    stored = ReplayUnits(units.encoded, rows, boundary)
+    tolerance = MIXED_TOLERANCE if torch.is_autocast_enabled(device.type) else TOLERANCE
     try:
         with torch.inference_mode():
-            whole = model(**units.batch(few).to(device).inputs).logits
+            whole = [model(**units.batch(group).to(device).inputs).logits for group in groups]
             with replaying(model, boundary):
-                again = model(**ReplayUnits(units.encoded, rows, boundary).batch(few).to(device).inputs).logits
-        tolerance = MIXED_TOLERANCE if torch.is_autocast_enabled(device.type) else TOLERANCE
-        return bool(torch.allclose(whole.float(), again.float(), atol=tolerance))
+                again = [model(**stored.batch(group).to(device).inputs).logits for group in groups]
+        return all(
+            torch.allclose(one.float(), other.float(), atol=tolerance) for one, other in zip(whole, again, strict=True)
+        )
     except (TypeError, ValueError, RuntimeError, AttributeError, IndexError) as error:
         log.debug("replay failed: %s", error)
         return False

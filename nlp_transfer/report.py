@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from nlp_transfer.config import RunConfig
 from nlp_transfer.escaping import one_line
 from nlp_transfer.metrics import Interval, paired_bootstrap
-from nlp_transfer.task import Scores, Task, find_task
+from nlp_transfer.task import Scores, Task
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -105,7 +105,7 @@ def row_of(
         test=metrics["test"],
         correct=correct,
         answers=(metrics.get("answers", 0),),
-        model=f"{config.source.name}, {find_task(config.task.name)(config.task).auto_class}",
+        model=f"{config.source.name}, {config.task_class(config.task).auto_class}",
         tested=tested,
     )
 

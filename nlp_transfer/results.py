@@ -11,7 +11,7 @@ from nlp_transfer.layout import FINISHED, HITS
 from nlp_transfer.publication import write_card
 from nlp_transfer.report import Row, row_of, simple, verdicts
 from nlp_transfer.saving import write_json
-from nlp_transfer.task import find_task
+from nlp_transfer.task import Task
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def told(
     config: RunConfig, folder: Path, metrics: Mapping[str, Any], row: Row, baselines: Sequence[Row], *more: str
 ) -> RunResult:
     """The result of a run with what is said of it; `more` stands between its scores and the verdict."""
-    task = find_task(config.task.name)
+    task = config.task_class
     verdict = metrics["verdict"] if "verdict" in metrics else verdicts([row], baselines, task=task)
     shown = task.measured(row.test)
     lines = []
@@ -89,9 +89,9 @@ def hits_of(result: RunResult) -> dict[str, Any]:
     return {"rows": list(row.tested), **counts, "run": list(row.correct), "baselines": baselines}
 
 
-def finish(result: RunResult) -> None:
+def finish(result: RunResult, task: type[Task]) -> None:
     """Write card and numbers; all that the folder holds is on the disk before the metrics say so."""
-    write_card(result.folder, result.metrics)
+    write_card(result.folder, result.metrics, task)
     write_json(result.folder / HITS, hits_of(result))
     for path in (*result.folder.rglob("*"), result.folder):
         flush(path)

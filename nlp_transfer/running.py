@@ -15,7 +15,7 @@ from accelerate.state import PartialState
 from accelerate.utils import broadcast_object_list
 
 from nlp_transfer.combining import combine, finished
-from nlp_transfer.config import RunConfig, load_config, render
+from nlp_transfer.config import RunConfig, load_config, load_saved, render, saved_task
 from nlp_transfer.errors import ConfigError, ExhaustedError, LostError, StoppedError, TrainingError
 from nlp_transfer.fitting import make_accelerator, open_checkpoints, train
 from nlp_transfer.folders import make_folder, resumable
@@ -25,6 +25,7 @@ from nlp_transfer.memory import WAYS_OUT, out_of_memory
 from nlp_transfer.prepared import Prepared, keep_settled, prepare
 from nlp_transfer.progress import Series
 from nlp_transfer.provenance import provenance
+from nlp_transfer.received import refuse_no_path
 from nlp_transfer.report import brief
 from nlp_transfer.results import RunResult, describe, finish
 from nlp_transfer.resuming import (
@@ -38,6 +39,7 @@ from nlp_transfer.sharing import lost_process, take_leave_at_exit
 from nlp_transfer.strategies import Plan, save_adapter
 from nlp_transfer.trainable import parameter_counts, trainable_table
 from nlp_transfer.training import flat
+from nlp_transfer.yamlfile import read_yaml
 
 PATIENCE = timedelta(minutes=10)  # with a process that does not answer
 LEFT = ("config.yaml",)  # by an attempt that got as far as to train
@@ -67,6 +69,8 @@ def run(
         TransferError: a subclass says what is wrong, where, and the way out; a folder without metrics.json is not
             finished.
     """
+    refuse_no_path(output, "output", optional=True)
+    refuse_no_path(resume, "resume", optional=True)
     checked = load_config(config, overrides)
     name = Path(config).stem if isinstance(config, str | Path) else f"{checked.task.name}-{checked.strategy.kind}"
     series = Series(len(checked.each_seed()), progress=progress)
@@ -81,10 +85,7 @@ def run(
 
 def run_in(folder: Path, config: RunConfig, series: Series, named: Path | None = None, *, progress: bool) -> RunResult:
     """Run in a folder that is held, as one of a series; what an earlier attempt has done there is taken as it is."""
-    if (folder / "config.yaml").exists():
-        started = load_config(folder / "config.yaml")
-        config = keep_settled(config, started)
-        refuse_changes(_values(started), _values(config), folder)
+    config = _agreed(folder, config)
     if (folder / FINISHED).exists():
         before = finished(config, folder)
         series.skip(len(config.each_seed()))
@@ -102,6 +103,24 @@ def run_in(folder: Path, config: RunConfig, series: Series, named: Path | None =
         if lost_process(error):
             raise LostError("another process has ended, or cannot be reached") from error
         raise
+
+
+def _agreed(folder: Path, config: RunConfig) -> RunConfig:
+    """The configuration, with what an earlier attempt in the folder has left to the data and found out.
+
+    Raises:
+        ConfigError: the folder was begun with another, listing the keys that differ.
+    """
+    path = folder / "config.yaml"
+    if not path.exists():
+        return config
+    name = saved_task(read_yaml(path))
+    if name != config.task.name:  # that one is not read any further: its task need not be here
+        refuse_changes({"task.name": name}, {"task.name": config.task.name}, folder)
+    started = load_saved(folder, config.task_class)
+    config = keep_settled(config, started)
+    refuse_changes(_values(started), _values(config), folder)
+    return config
 
 
 @contextlib.contextmanager
@@ -148,9 +167,10 @@ def _run_seeds(config: RunConfig, folder: Path, series: Series, *, progress: boo
     if PartialState().is_main_process:
         write_whole(folder / "config.yaml", render(config))
     results = []
-    for one in config.each_seed():
-        part = folder / f"seed-{one.training.seed}"
+    for planned in config.each_seed():
+        part = folder / f"seed-{planned.training.seed}"
         part.mkdir(exist_ok=True)
+        one = _agreed(part, planned)
         if (part / FINISHED).exists():
             series.skip(1)
             results.append(finished(one, part))
@@ -221,7 +241,7 @@ def _run_one(
     }
     result = describe(config, folder, metrics, hits)
     if accelerator.is_main_process:
-        finish(result)
+        finish(result, config.task_class)
         shutil.rmtree(checkpoints.folder, ignore_errors=True)
     return result
 

@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import math
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,11 +12,12 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
+from nlp_transfer.batching import sorted_batches
 from nlp_transfer.errors import ExhaustedError, TrainingError
 from nlp_transfer.memory import WAYS_OUT, out_of_memory, release
 from nlp_transfer.sharding import gather
 from nlp_transfer.task import Task
-from nlp_transfer.units import Units
+from nlp_transfer.units import Units, are_pooled
 
 log = logging.getLogger(__name__)
 UNSEEN = 16  # steps whose losses stay on a GPU before they are looked at together: each look makes it wait
@@ -23,12 +25,21 @@ UNSEEN = 16  # steps whose losses stay on a GPU before they are looked at togeth
 
 @dataclass
 class Stepper:
-    """Forward and backward over batches; `pieces` is how many passes a batch is cut in, more when memory runs out."""
+    """Forward and backward over batches.
+
+    Attributes:
+        accelerator: of the run.
+        task: gives the loss.
+        pieces: passes that a batch is cut in, more when memory runs out.
+        smoothing: of the loss.
+        alike: each pass has units of one length; the batch, and with it what is learned, stays what was planned.
+    """
 
     accelerator: Accelerator
     task: Task
     pieces: int
     smoothing: float
+    alike: bool = False
 
     def gradients(self, wrapped: nn.Module, train: Units, units: np.ndarray) -> Tensor:
         """Leave the gradient of the batch's mean loss in the parameters; returns the share of this process in the mean.
@@ -39,7 +50,7 @@ class Stepper:
         share = units[self.accelerator.process_index :: self.accelerator.num_processes]
         while True:
             try:
-                return self._attempt(wrapped, train, units, share)
+                return self._attempt(wrapped, train, units)
             except (RuntimeError, MemoryError) as error:
                 if not out_of_memory(error):
                     raise
@@ -59,12 +70,21 @@ class Stepper:
             math.ceil(share / self.pieces),
         )
 
-    def _attempt(self, wrapped: nn.Module, train: Units, units: np.ndarray, share: np.ndarray) -> Tensor:
+    def _passes(self, train: Units, units: np.ndarray) -> list[np.ndarray]:
+        """The units of each pass of this process; all make as many, for sharded ones meet in each."""
+        count, index = self.accelerator.num_processes, self.accelerator.process_index
+        if not self.alike or are_pooled(train):
+            return np.array_split(units[index::count], min(self.pieces, math.ceil(len(units) / count)))
+        shares = [units[process::count] for process in range(count)]
+        most = math.ceil(len(shares[0]) / self.pieces)
+        cuts = [_of_one_length(share, train.encoded.lengths[share], most) for share in shares]
+        return cuts[index] + [units[:0]] * (max(map(len, cuts)) - len(cuts[index]))
+
+    def _attempt(self, wrapped: nn.Module, train: Units, units: np.ndarray) -> Tensor:
         accelerator = self.accelerator
         # Not the batch's own weight: that would cancel what the weights say where like units meet in one batch.
         weight = len(units) * train.encoded.mean_weight
-        most = math.ceil(len(units) / accelerator.num_processes)  # all make as many passes: sharded ones meet in each
-        pieces = np.array_split(share, min(self.pieces, most))
+        pieces = self._passes(train, units)
         total = torch.zeros((), device=accelerator.device)
         for index, piece in enumerate(pieces):
             last = index == len(pieces) - 1
@@ -87,6 +107,11 @@ class Stepper:
         summed = self.accelerator.reduce(torch.tensor([float(loss), *wishes], device=self.accelerator.device), "sum")
         agreed = max(number for number, asked in zip((0, 1, 2, 15), [1.0, *summed[1:].tolist()], strict=True) if asked)
         return summed[0], agreed
+
+
+def _of_one_length(units: np.ndarray, lengths: np.ndarray, most: int) -> list[np.ndarray]:
+    """Groups of units of one length, at most so many in each."""
+    return [units[batch] for batch in sorted_batches(lengths, sys.maxsize, most=most, alike=True)]
 
 
 class Watch:

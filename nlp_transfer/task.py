@@ -4,11 +4,16 @@ A task is found by name, so a new one is one file; see tasks/README.md. Nothing 
 """
 
 import importlib
-import importlib.util
+import inspect
 import pkgutil
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.machinery import PathFinder
+from importlib.util import module_from_spec
+from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -28,6 +33,8 @@ Prediction = dict[str, Any]
 Scores = dict[str, Any]
 RoleKind = Literal["text", "texts", "label"]
 PACKAGE = "nlp_transfer_tasks"
+HOME = Path(__file__).parents[1]
+HOMES = (HOME, HOME / "tasks")  # where that package stands: installed, and in the repository
 
 
 class Section(BaseModel):
@@ -68,7 +75,7 @@ class Task(ABC):
     depend on need not be computed.
     `settled` names the options that may be `auto`, and are then decided by `settle`.
     For the model card: the Hub's `pipeline_tag` of the task, its name for a score where that is another than ours
-    (`hub_metrics`), and an input to show the use with.
+    (`hub_metrics`), and an input to show the use with, the `example`.
     """
 
     Options: ClassVar[type[TaskOptions]] = TaskOptions
@@ -168,8 +175,23 @@ class Task(ABC):
 
 def task_names() -> list[str]:
     """The shipped tasks, by existing as a module of `nlp_transfer_tasks`."""
-    package = importlib.import_module(PACKAGE)
-    return sorted(module.name for module in pkgutil.iter_modules(package.__path__))
+    return sorted(module.name for module in pkgutil.iter_modules(_shipped().__path__))
+
+
+def is_shipped(name: str) -> bool:
+    """Whether a configuration means a shipped task by this name."""
+    return name.removeprefix(f"{PACKAGE}.") in task_names()
+
+
+def _shipped() -> ModuleType:
+    """The package of the shipped tasks: the one beside this library, not one in the working directory."""
+    if PACKAGE not in sys.modules:
+        spec = PathFinder.find_spec(PACKAGE, [str(home) for home in HOMES])
+        if spec is None or spec.loader is None:
+            raise ConfigError(f"{PACKAGE} is not in {HOME}, where it belongs; install nlp-transfer again")
+        sys.modules[PACKAGE] = module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[PACKAGE])
+    return sys.modules[PACKAGE]
 
 
 def find_task(name: str) -> type[Task]:
@@ -181,6 +203,7 @@ def find_task(name: str) -> type[Task]:
     if not all(part.isidentifier() for part in name.split(".")):
         raise ConfigError(f"Unknown task '{name}'. {suggest(name, task_names())}")
     module_name = name if "." in name else f"{PACKAGE}.{name}"
+    _shipped()  # before an import could find another package of its name
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
@@ -197,6 +220,17 @@ def find_task(name: str) -> type[Task]:
     ]
     if len(found) != 1:
         raise ConfigError(f"Module '{module_name}' must define exactly one Task; it defines {len(found)}")
-    if lacking := found[0].__abstractmethods__:
-        raise ConfigError(f"Task {found[0].__name__} of '{module_name}' lacks {', '.join(sorted(lacking))}")
-    return found[0]
+    return whole_task(found[0])
+
+
+def whole_task(given: Any) -> type[Task]:
+    """The class that a caller gives as a task.
+
+    Raises:
+        ConfigError: it is no `Task`, or one that lacks a method.
+    """
+    if not (inspect.isclass(given) and issubclass(given, Task)):
+        raise ConfigError(f"task: expected a class of nlp_transfer.Task, received {given!r:.80}; import the class")
+    if lacking := given.__abstractmethods__:
+        raise ConfigError(f"Task {given.__name__} of '{given.__module__}' lacks {', '.join(sorted(lacking))}")
+    return given

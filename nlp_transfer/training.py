@@ -26,6 +26,7 @@ from nlp_transfer.first_token import first_token_only
 from nlp_transfer.history import History
 from nlp_transfer.modeling.pooled import PooledClassifier
 from nlp_transfer.optimizers import make_optimizer, set_rates
+from nlp_transfer.padding import padding_trouble
 from nlp_transfer.parameters import (
     check_reached,
     check_rested,
@@ -137,7 +138,8 @@ class Trainer:
             StoppedError: a signal ended the training; a checkpoint was written.
         """
         model = self.plan.model.to(self.accelerator.device)
-        stepper = Stepper(self.accelerator, self.task, self.settings.accumulation, self.settings.label_smoothing)
+        settings, alike = self.settings, padding_trouble(model) is not None
+        stepper = Stepper(self.accelerator, self.task, settings.accumulation, settings.label_smoothing, alike=alike)
         history = History()
         if start := self.checkpoints and self.checkpoints.start:
             load_state(model, ungroup("model", start.tensors))

@@ -55,6 +55,19 @@ FAMILIES = {
     "distilbert": {**SPREAD, "dim": HIDDEN, "n_layers": 2, "n_heads": 2, "hidden_dim": 24},
     "modernbert": {**SMALL, "initializer_cutoff_factor": 2.0, "global_attn_every_n_layers": 2, "local_attention": 8},
 }
+MIXING = {  # families in which padding reaches a text, mask or not; MobileBERT's padding token must be more than zeros
+    "fnet": SMALL,
+    "convbert": {**SMALL, "embedding_size": HIDDEN, "head_ratio": 2},
+    "yoso": SMALL,
+    "nystromformer": SMALL,
+    "funnel": {
+        **SPREAD,
+        **{"block_sizes": [1, 1], "d_model": HIDDEN, "n_head": 2, "d_head": 8, "d_inner": 24},
+        "architectures": ["FunnelModel"],  # without which `AutoModel` cannot choose
+    },
+    "xlnet": {**SPREAD, "d_model": HIDDEN, "n_layer": 2, "n_head": 2, "d_inner": 24},
+    "mobilebert": {**SMALL, "embedding_size": HIDDEN, "intra_bottleneck_size": HIDDEN, "true_hidden_size": HIDDEN},
+}
 
 
 def tokenizer():
@@ -72,14 +85,20 @@ def tokenizer():
 def config(family="bert", **changes):
     """The configuration of a tiny model of a family."""
     tokens = {"pad_token_id": 1, "bos_token_id": 0, "cls_token_id": 0, "eos_token_id": 2, "sep_token_id": 2}
-    size = {"vocab_size": len(SPECIAL) + len(WORDS), "max_position_embeddings": 80}
-    return AutoConfig.for_model(family, **{**size, **FAMILIES[family], **tokens, **changes})
+    shape = (FAMILIES | MIXING).get(family, SMALL)
+    size = {"vocab_size": len(SPECIAL) + len(WORDS)}
+    if "d_model" not in shape:  # those have no table of positions
+        size["max_position_embeddings"] = 80
+    return AutoConfig.for_model(family, **{**size, **shape, **tokens, **changes})
 
 
 def save_checkpoint(folder, family="bert", auto=AutoModel, **changes):
     """Save a random model of a family and its tokenizer; returns the folder as a string."""
     torch.manual_seed(0)
-    auto.from_config(config(family, **changes)).save_pretrained(folder)
+    model = auto.from_config(config(family, **changes))
+    if family == "mobilebert":
+        torch.nn.init.normal_(model.get_input_embeddings().weight)
+    model.save_pretrained(folder)
     tokenizer().save_pretrained(folder)
     return str(folder)
 

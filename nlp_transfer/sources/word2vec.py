@@ -78,10 +78,10 @@ class _Sentences:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def write(self, documents: Iterable[str | list[str]]) -> None:
+    def write(self, documents: Iterable[str | list[str] | None]) -> None:
         with self.path.open("w", encoding="utf-8", newline="\n") as file:
             for document in documents:
-                tokens = tokenize_words(whole(document))
+                tokens = tokenize_words(whole(document or ""))
                 for start in range(0, len(tokens), MAX_TOKENS):
                     file.write(" ".join(tokens[start : start + MAX_TOKENS]) + "\n")
 

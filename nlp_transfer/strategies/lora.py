@@ -10,7 +10,7 @@ from typing import Any, Literal
 from torch import nn
 from transformers import PreTrainedModel
 
-from nlp_transfer.errors import ConfigError
+from nlp_transfer.errors import ConfigError, SourceError
 from nlp_transfer.sources import LoadedModel
 from nlp_transfer.strategies.base import Phase, Plan
 from nlp_transfer.strategies.blocks import blocks, find_encoder
@@ -162,9 +162,17 @@ def merge(model: nn.Module) -> PreTrainedModel:
 
 
 def with_adapter(model: PreTrainedModel, folder: Path) -> PreTrainedModel:
-    """Put a saved adapter and its new modules into the model that they were trained beside."""
+    """Put a saved adapter and its new modules into the model that they were trained beside.
+
+    Raises:
+        SourceError: its description names a module, which peft would import.
+    """
     from peft import PeftModel
 
+    path = folder / "adapter_config.json"
+    values = json.loads(path.read_text(encoding="utf-8"))
+    if isinstance(values, dict) and values.get("megatron_config"):
+        raise SourceError(f"{path}: megatron_config names a module to import, which no run of ours does; take it out")
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)  # of peft's making
         return merge(PeftModel.from_pretrained(model, str(folder)))

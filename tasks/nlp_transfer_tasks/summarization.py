@@ -199,10 +199,9 @@ class Summarization(nt.Task):
     def decode(
         self, results: "Sequence[Sequence[Any]]", rows: "Dataset", tokenizers: "Tokenizers"
     ) -> list["Prediction"]:
-        """The best sentences in the order of the document, or the text that the ids stand for; of nothing, nothing."""
+        """The best sentences in the order of the document, or the text that the ids stand for."""
         if not self._extractive:
-            written = zip(nt.decode_texts(results, tokenizers), rows["text"][:], strict=True)
-            return [{"summary": said if "".join(text).strip() else "", "sentences": []} for said, text in written]
+            return [{"summary": said, "sentences": []} for said in nt.decode_texts(results, tokenizers)]
         most, blocking = self.options.sentences, self.options.trigram_blocking
         said = []
         for units, text in zip(results, self._sentences(rows), strict=True):

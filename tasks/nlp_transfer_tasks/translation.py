@@ -75,9 +75,8 @@ class Translation(nt.Task):
     def decode(
         self, results: "Sequence[Sequence[Any]]", rows: "Dataset", tokenizers: "Tokenizers"
     ) -> list["Prediction"]:
-        """Ids to text; nothing is the translation of nothing."""
-        said = zip(nt.decode_texts(results, tokenizers), rows["source"][:], strict=True)
-        return [{"translation": text if source.strip() else ""} for text, source in said]
+        """Ids to text."""
+        return [{"translation": text} for text in nt.decode_texts(results, tokenizers)]
 
     def score(self, predictions: "Sequence[Prediction]", rows: "Dataset") -> "Scores":
         """Corpus BLEU and chrF, TER on request, with their signatures."""

@@ -29,6 +29,7 @@ from nlp_transfer.hub_calls import patiently
 from nlp_transfer.network import PATIENCE
 from nlp_transfer.plotting import SCRATCH, SIMPLE, TRANSFER
 from nlp_transfer.sources import load_source
+from nlp_transfer.task import find_task
 
 
 @pytest.fixture(scope="module")
@@ -537,7 +538,7 @@ def test_a_damaged_adapter_is_a_damaged_model_and_says_which(hub, adapter, tmp_p
         nlp_transfer.load(tmp_path / "tree")
 
 
-def test_a_fetched_configuration_imports_no_module_but_one_loaded_by_hand_may(hub, small, tmp_path, monkeypatch):
+def test_a_fetched_configuration_imports_no_module_and_the_caller_may(hub, small, tmp_path, monkeypatch):
     (tmp_path / "chosen").mkdir()
     (tmp_path / "chosen" / "__init__.py").write_text("")
     shutil.copy(ROOT / "tasks/nlp_transfer_tasks/sentiment.py", tmp_path / "chosen" / "own.py")
@@ -545,11 +546,12 @@ def test_a_fetched_configuration_imports_no_module_but_one_loaded_by_hand_may(hu
     tree = publish(small, dry_run=True, output=tmp_path / "tree").folder
     spoil("config.yaml", lambda text: text.replace("name: sentiment", "name: chosen.own"))(tree)
     hub.make("me/chosen", files={name: (tree / name).read_bytes() for name in FILES})
-    with pytest.raises(CheckpointError, match=r"task 'chosen\.own' .* is not run: .* load the folder itself: /"):
-        nlp_transfer.load("me/chosen")
+    for place in ("me/chosen", tree):
+        with pytest.raises(CheckpointError, match=r"task 'chosen\.own' is none of ours .* load\(folder, task=CLASS\)"):
+            nlp_transfer.load(place)
     assert "chosen" not in sys.modules
-    assert nlp_transfer.load(tree).predict(["a film"])
-    assert "chosen.own" in sys.modules
+    own = find_task("chosen.own")
+    assert nlp_transfer.load("me/chosen", task=own).predict(["a film"])
 
 
 def test_the_plot_of_a_card_shows_every_method_of_its_table(hub, small, tmp_path, monkeypatch):
@@ -669,6 +671,8 @@ def test_a_repository_without_a_model_on_its_branch_says_so(hub, small, tmp_path
 
 @pytest.mark.parametrize("verb", [["predict", "me/evil", "-"], ["evaluate", "me/evil", "--data", "a.csv"]])
 def test_a_fetched_configuration_that_names_code_is_refused_by_the_command(hub, command, monkeypatch, tmp_path, verb):
+    monkeypatch.chdir(tmp_path)
+    save_csv("a.csv")
     (tmp_path / "evil_task.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
     monkeypatch.syspath_prepend(tmp_path)
     section = b"task: {name: evil_task.x}\ndata: {train: a.csv}\n"

@@ -66,6 +66,7 @@ def configs(root):
     """Trainings without dropout: it draws other numbers in each process."""
     rest = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
     bert = {"kind": "checkpoint", "name": save_checkpoint(root / "bert", **rest)}
+    fnet = {"kind": "checkpoint", "name": save_checkpoint(root / "fnet", "fnet", hidden_dropout_prob=0.0)}
     table = {"kind": "vectors", "name": save_vectors(root / "v.txt")}
     decoder = {"layers": 1, "width": 64, "vocabulary": 320, "dropout": 0.0}
     base = {
@@ -78,6 +79,7 @@ def configs(root):
         "full": {"source": bert, "strategy": {"kind": "full"}},
         "partly": {"source": bert, "strategy": {"kind": "full", "freeze_below": 1}},
         "gradual": {"source": bert, "strategy": {"kind": "gradual"}},
+        "of one length": {"source": fnet, "strategy": {"kind": "full"}},
         "lora": {"source": bert, "strategy": {"kind": "lora", "rank": 2, "dropout": 0.0}},
         "solved": {"source": bert, "strategy": {"kind": "frozen"}},
         "hidden": {

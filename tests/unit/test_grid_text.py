@@ -117,7 +117,8 @@ def test_a_run_is_scored_on_another_file_as_on_its_own(grid, task):
     assert 0.0 < scores["simple"][simple][chosen] < 100.0
 
 
-@pytest.mark.parametrize("empty", ["", "  ", []])
-def test_an_empty_document_has_an_empty_extract(grid, empty):
+@pytest.mark.parametrize("empty", ["", "  ", [], ["", " \u200b"]])
+def test_an_empty_document_has_no_extract(grid, empty):
     said = nlp_transfer.load(grid("extractive", "bag", "frozen").folder).predict([empty, "a film ."])
-    assert said == [{"summary": "", "sentences": []}, {"summary": "a film .", "sentences": [0]}]
+    nothing = {"summary": None, "sentences": None, "reason": "the text is empty"}
+    assert said == [nothing, {"summary": "a film .", "sentences": [0]}]

@@ -18,7 +18,7 @@ import nlp_transfer
 ROOT = Path(__file__).parents[2]
 LAYERS = [  # lowest first; a module may import its own layer and those below
     "errors modeling layout licences languages line_breaks disk escaping",
-    "sentences",
+    "sentences received",
     "hub_calls",
     "network task yamlfile",
     "explaining config writing",
@@ -26,7 +26,7 @@ LAYERS = [  # lowest first; a module may import its own layer and those below
     "sources data examples places cells labels splitting inspection",
     "metrics text_metrics baselines batching precision allocator sharing sharding",
     "word_pieces spacing spelling detokenizing documents pairs",
-    "extracts progress models writing_back strategies feature_store units replaying restricting first_token",
+    "extracts progress models writing_back strategies feature_store units replaying restricting first_token padding",
     "features evaluation solvers parameters memory",
     "optimizers checkpointing stopping history stepping",
     "resuming",
@@ -57,7 +57,7 @@ HOMES = {  # heavy packages and the only modules that may import them
 }
 # What `--help` and the answer to a wrong configuration load.
 LIGHT = {"__init__", "__main__", "cli", "streams", "errors", "escaping", "disk", "task", "yamlfile", "explaining"}
-LIGHT |= {"config", "writing"}
+LIGHT |= {"config", "writing", "received"}
 HEAVY = {"torch", "transformers", "numpy", "pandas", "scipy", "safetensors", "pyarrow", "tokenizers", "rich", "tqdm"}
 HEAVY |= HOMES.keys()
 

@@ -4,15 +4,20 @@ import dataclasses
 import json
 import math
 import os
+from pathlib import Path
 
+import numpy as np
+import pandas
 import pytest
+from datasets import Dataset, DatasetDict
 from tiny import LABELS, save_checkpoint, save_csv, texts
 
 import nlp_transfer
-from nlp_transfer import DataError
+from nlp_transfer import DataError, Predictor
 from nlp_transfer import prediction as module
 from nlp_transfer.errors import CheckpointError
 from nlp_transfer.lines import ArrivingLines
+from nlp_transfer_tasks.sentiment import Sentiment
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +83,7 @@ def test_a_stream_in_pieces_is_answered_as_in_one(predictor, monkeypatch):
     assert len(predictor.predict(found)) == 30
 
 
-@pytest.mark.parametrize("odd", ["", "   ", "\x00", "zzz qqq", "🙂" * 50, "good " * 100_000])
+@pytest.mark.parametrize("odd", ["zzz qqq", "🙂" * 50, "good " * 100_000, "\ufffd", "."])
 def test_odd_texts_get_an_answer_among_ordinary_ones(predictor, odd):
     ordinary, said, _ = predictor.predict(["good film", odd, "bad"])
     assert close(ordinary, predictor.predict(["good film"])[0])
@@ -86,13 +91,117 @@ def test_odd_texts_get_an_answer_among_ordinary_ones(predictor, odd):
 
 
 @pytest.mark.parametrize(
+    "blank", ["", " \t\n", "\x00", "\u00a0\u3000", "\u200b\u00ad\ufeff", "\u3164", "\ufe0f", None, math.nan]
+)
+def test_what_shows_no_text_has_no_answer_and_a_reason_and_the_others_keep_theirs(predictor, blank):
+    before = dataclasses.replace(predictor.seen)
+    good, nothing, bad = predictor.predict(["good film", blank, "bad"])
+    assert close(good, predictor.predict(["good film"])[0])
+    assert close(bad, predictor.predict(["bad"])[0])
+    reason = "the text is empty" if isinstance(blank, str) else "there is no text"
+    assert nothing == {"label": None, "probabilities": None, "reason": reason}
+    assert (predictor.seen.texts, predictor.seen.empty) == (before.texts + 5, before.empty + 1)
+
+
+def test_the_model_never_sees_an_empty_text(predictor, monkeypatch):
+    monkeypatch.setattr(module, "infer", lambda *_: pytest.fail("it was asked"))
+    predictor._nothing = {"label": None}
+    assert predictor.predict(["", None]) == [
+        {"label": None, "reason": "the text is empty"},
+        {"label": None, "reason": "there is no text"},
+    ]
+
+
+def test_a_task_of_other_people_has_no_answer_for_an_empty_text_either(predictor):
+    class Moods(Sentiment):
+        def decode(self, results, rows, tokenizers):
+            return [{"mood": one["label"]} for one in super().decode(results, rows, tokenizers)]
+
+    moods = Predictor(Moods(predictor.task.options, LABELS), predictor.model, predictor.tokenizers, {})
+    assert moods.predict([" "]) == [{"mood": None, "reason": "the text is empty"}]
+
+
+def test_a_series_of_texts_may_be_of_any_kind(predictor):
+    texts = ["good film", "bad"]
+    frame = pandas.DataFrame({"text": texts})
+    expected = predictor.predict(texts)
+    for given in (tuple(texts), iter(texts), frame["text"], frame["text"].to_numpy(), np.array(texts),
+                  Dataset.from_pandas(frame)["text"]):  # fmt: skip
+        assert predictor.predict(given) == expected
+
+
+def test_a_missing_cell_of_a_frame_has_no_answer(predictor):
+    for given in (
+        ["good", None],
+        pandas.Series(["good", pandas.NA], dtype="string"),
+        pandas.Series(["good", math.nan]),
+    ):
+        assert [one["label"] is None for one in predictor.predict(given)] == [False, True]
+
+
+FRAME = pandas.DataFrame({"text": ["good"], "label": ["positive"]})
+TABLES = {
+    "a frame": (FRAME, r'received a DataFrame; write predict\(list\(data\["text"\]\)\)'),
+    "a data set": (Dataset.from_pandas(FRAME), r'received a Dataset; write predict\(list\(data\["text"\]\)\)'),
+    "splits": (DatasetDict(test=Dataset.from_pandas(FRAME)), r'a DatasetDict; write .*list\(data\[split\]\["text"\]\)'),
+    "a mapping": ({"text": ["good"]}, r'received a dict; write predict\(list\(data\["text"\]\)\)'),
+    "one text": ("a good film", r"received one text; write predict\(\[text\]\)"),
+    "bytes": (b"good", r"received bytes; write predict\(\[data.decode\(\)\]\)"),
+    "a path": (Path("texts.txt"), r"a PosixPath; write predict\(open\(path\)\), or `nlp-transfer predict RUN FILE`"),
+    "nothing": (None, r"received None; write predict\(\[text\]\)"),
+    "a number": (3, r"received an int; write predict\(\[text\]\)"),
+    "rows": (
+        (row for row in [{"text": "good"}]),
+        r'input 1: .* a dict; .* predict\(\[row\["text"\] for row in rows\]\)',
+    ),
+    "lists": ((["good"], ["bad"]), "input 1: expected a text, received a list; give it as a str"),
+    "a matrix": (FRAME.to_numpy(), "input 1: expected a text, received a ndarray"),
+    "an odd item": (["good", 3], "input 2: expected a text, received an int; give it as a str"),
+    "half a character": (["\ud800"], "input 1: holds half a surrogate pair"),
+}
+
+
+@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize("verb", ["predict", "predict_stream"])
+def test_what_is_no_series_of_texts_is_refused_in_one_line_with_the_way_out(predictor, name, verb):
+    given, said = TABLES[name]
+    if name == "rows":
+        given = iter([{"text": "good"}])  # anew for each verb
+    with pytest.raises(DataError, match=said) as refused:
+        list(getattr(predictor, verb)(given))
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
     ("given", "said"),
-    [("a good film", r"received one text; write predict\(\[text\]\)"), (["good", None], "input 2: .* NoneType"),
-     ([["good"]], "input 1: expected a text, received list"), (["\ud800"], "input 1: holds half a surrogate pair")],
-)  # fmt: skip
-def test_what_is_no_text_is_refused_by_its_number(predictor, given, said):
-    with pytest.raises(DataError, match=said):
-        predictor.predict(given)
+    [
+        (FRAME, r"data: expected the name .*, received a DataFrame; save it as a file first, as data\.to_parquet"),
+        (Dataset.from_pandas(FRAME), "received a Dataset; save it"),
+        ({"text": ["good"]}, r"data: expected \{column: file\}, received a list under 'text'; save it"),
+        (b"a.csv", "received bytes"),
+        (None, "received None$"),
+    ],
+)
+def test_what_names_no_data_is_refused_by_evaluate(predictor, given, said):
+    with pytest.raises(DataError, match=said) as refused:
+        predictor.evaluate(given)
+    assert "\n" not in str(refused.value)
+
+
+def test_columns_that_name_no_roles_are_refused(predictor):
+    with pytest.raises(DataError, match="columns: expected role: column, received a list"):
+        predictor.evaluate("a.csv", ["text"])
+
+
+@pytest.mark.parametrize("given", [FRAME, b"run", None, {"run": 1}])
+def test_what_names_no_run_is_refused_by_every_verb_that_takes_one(given):
+    for verb in (
+        nlp_transfer.load,
+        lambda run: nlp_transfer.evaluate(run, "a.csv"),
+        lambda run: nlp_transfer.publish(run, "a/b"),
+    ):
+        with pytest.raises(CheckpointError, match=r"^run: expected a path or its name, received \S+( \w+)?$"):
+            verb(given)
 
 
 def test_texts_that_are_cut_are_counted(predictor):

@@ -169,9 +169,27 @@ def test_a_missing_file_is_refused_before_the_first_text(tmp_path):
         stream_texts(str(tmp_path / "none.csv"), "text")
 
 
-def test_a_text_that_is_null_is_refused_with_its_line(tmp_path):
-    path = write(tmp_path, "a.jsonl", '{"text": "one"}\n{"text": null}\n')
-    with pytest.raises(DataError, match=r"a\.jsonl:2: 'text' is null"):
+@pytest.mark.parametrize(
+    ("content", "texts"),
+    [
+        ('{"text": "one"}\n{"text": null}\n{"other": 1}\n{"text": NaN}\n"two"\n', ["one", None, None, None, "two"]),
+        ('{"other": 1}\nnull\n{"text": "one"}\n', [None, None, "one"]),
+        ('{"text": null}\n', [None]),
+    ],
+)
+def test_every_record_gives_an_item_though_it_lacks_the_text(tmp_path, content, texts):
+    assert list(stream_texts(write(tmp_path, "a.jsonl", content), "text")) == texts
+
+
+def test_a_column_that_no_record_has_is_refused_with_all_names_at_the_first(tmp_path):
+    path = write(tmp_path, "a.jsonl", '{"id": 1}\n{"texts": "one"}\n')
+    with pytest.raises(DataError, match=r"a\.jsonl:1: no column 'text'\. Known: id, texts\. Did you mean 'texts'\?"):
+        list(stream_texts(path, "text"))
+
+
+def test_a_column_is_not_looked_for_through_a_whole_file(tmp_path):
+    path = write(tmp_path, "a.csv", "texts\n" + "one\n" * 1500 + "b,c\n")  # the last of which would be an error
+    with pytest.raises(DataError, match=r"a\.csv:2: no column 'text'"):
         list(stream_texts(path, "text"))
 
 

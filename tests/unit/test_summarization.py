@@ -360,8 +360,9 @@ def test_a_summary_is_written_by_every_source_and_the_same_once_saved(kind, long
     one.fit()
     said = Predictor(task, one.plan.model, one.tokenizers, {}).predict(one.validation["text"][:])
     assert all(answer["sentences"] == [] for answer in said)
-    nothing = Predictor(task, one.plan.model, one.tokenizers, {}).predict([[], [""], [" ", "\n"]])
-    assert [answer["summary"] for answer in nothing] == ["", "", ""]
+    nothing = Predictor(task, one.plan.model, one.tokenizers, {}).predict([[], [""], [" ", "\n"], None])
+    assert [answer["summary"] for answer in nothing] == [None] * 4
+    assert nothing[0] == {"summary": None, "sentences": None, "reason": "the text is empty"}
     save_model(one.plan.model, one.tokenizers, tmp_path / "model")
     again = Predictor(task, *load_model(tmp_path / "model", task.auto_class), {})
     assert again.predict(one.validation["text"][:]) == said
@@ -393,8 +394,8 @@ def test_a_blank_sentence_keeps_its_place_and_is_never_chosen(kind, tmp_path):
     else:
         source = source_of(kind, tmp_path)
     run = training(source, {"kind": "full"})
-    answers = Predictor(run.task, run.plan.model, run.tokenizers, {}).predict([["", "filmstories, unheard", " "], [""]])
-    assert answers == [{"summary": "filmstories, unheard", "sentences": [1]}, {"summary": "", "sentences": []}]
+    answers = Predictor(run.task, run.plan.model, run.tokenizers, {}).predict([["", "filmstories, unheard", " "]])
+    assert answers == [{"summary": "filmstories, unheard", "sentences": [1]}]
 
 
 def test_a_checkpoint_with_a_decoder_is_no_encoder_for_a_scorer(tmp_path):

@@ -393,9 +393,10 @@ def test_a_target_tokenizer_that_sets_characters_apart_is_measured_by_the_score(
     assert back.scores == {"bleu": pytest.approx(100), "chrf": pytest.approx(100)}
 
 
-def test_nothing_is_the_translation_of_nothing(tmp_path):
+def test_an_empty_text_has_no_translation(tmp_path):
     run = training(make("bag", tmp_path), {"kind": "full"})
-    assert [one["translation"] for one in said_by(run.plan.model, run, ["", " \t"])] == ["", ""]
+    nothing = {"translation": None, "reason": "the text is empty"}
+    assert said_by(run.plan.model, run, ["", " \t"]) == [nothing, nothing]
 
 
 def test_targets_that_are_cut_off_are_counted_and_still_end(tmp_path):

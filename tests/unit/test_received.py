@@ -1,0 +1,79 @@
+"""What Python code hands over in place of a name, a path or a configuration is refused in one line."""
+
+from pathlib import Path
+
+import pandas
+import pytest
+from datasets import Dataset, DatasetDict
+
+import nlp_transfer
+from nlp_transfer.config import load_config
+from nlp_transfer.errors import ConfigError
+
+FRAME = pandas.DataFrame({"text": ["good"], "label": ["positive"]})
+SAVE = "; save it as a file first, as data.to_parquet"
+OBJECTS = {
+    "frame": (FRAME, f"the name of a file, folder or data set, received a DataFrame{SAVE}"),
+    "column": (FRAME["text"], f"received a Series{SAVE}"),
+    "data set": (Dataset.from_pandas(FRAME), f"received a Dataset{SAVE}"),
+    "splits": (DatasetDict(train=Dataset.from_pandas(FRAME)), f"received a DatasetDict{SAVE}"),
+    "lists by column": ({"text": ["good"], "label": ["positive"]}, f"received a list under 'text'{SAVE}"),
+    "rows": ((row for row in ()), f"received a generator{SAVE}"),
+    "bytes": (b"a.csv", f"received bytes{SAVE}"),
+}
+
+
+@pytest.mark.parametrize("name", OBJECTS)
+@pytest.mark.parametrize("key", ["train", "validation", "test"])
+def test_an_object_in_place_of_the_name_of_data_is_refused_in_one_line(key, name):
+    given, said = OBJECTS[name]
+    with pytest.raises(ConfigError) as refused:
+        load_config({"task": {"name": "sentiment"}, "data": {"train": "a.csv", key: given}})
+    assert str(refused.value).startswith(f"data.{key}: expected ")
+    assert said in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_data_may_be_named_by_paths():
+    base = {"task": {"name": "translation"}}
+    assert load_config({**base, "data": {"train": Path("a.csv")}}).data.train == "a.csv"
+    place = {"source": Path("a.en"), "target": "a.de"}
+    assert load_config({**base, "data": {"train": place}}).data.train == {"source": "a.en", "target": "a.de"}
+
+
+@pytest.mark.parametrize("given", [FRAME, Dataset.from_pandas(FRAME), OBJECTS["splits"][0], b"a.yaml", None, 3])
+@pytest.mark.parametrize("verb", [load_config, nlp_transfer.run, nlp_transfer.check])
+def test_what_is_no_configuration_is_refused_in_one_line(verb, given):
+    with pytest.raises(ConfigError, match=r"^expected a configuration .* received .*; data are named") as refused:
+        verb(given)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (FRAME, "a list of YAML files, received a DataFrame"),
+        ("a.yaml", "a list of YAML files, received a str"),
+        ({"task": {}}, "a list of YAML files, received a dict"),
+        (None, "a list of YAML files, received None"),
+        ([{"task": {}}], "a path or its name, received a dict"),
+        ([FRAME], "a path or its name, received a DataFrame"),
+    ],
+)
+def test_what_is_no_list_of_configurations_is_refused_by_compare(given, said):
+    with pytest.raises(ConfigError, match=f"^compare: .*expected {said}$"):
+        nlp_transfer.compare(given)
+
+
+@pytest.mark.parametrize("key", ["output", "resume"])
+@pytest.mark.parametrize("verb", [nlp_transfer.run, nlp_transfer.compare])
+def test_what_names_no_folder_is_refused(verb, key):
+    with pytest.raises(ConfigError, match=f"^{key}: expected a path or its name, received a DataFrame$"):
+        verb(["a.yaml"], **{key: FRAME})
+
+
+def test_overrides_in_one_text_are_refused_with_the_list_to_write():
+    with pytest.raises(ConfigError, match=r"received one text; write \['training\.epochs=5'\]"):
+        load_config({}, "training.epochs=5")
+    with pytest.raises(ConfigError, match="overrides: expected KEY=VALUE, received a dict"):
+        load_config({}, [{"training.epochs": 5}])
