@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from nlp_transfer.errors import CheckpointError as CheckpointError
     from nlp_transfer.errors import ConfigError as ConfigError
     from nlp_transfer.errors import DataError as DataError
+    from nlp_transfer.errors import DiskError as DiskError
     from nlp_transfer.errors import PublishError as PublishError
     from nlp_transfer.errors import SourceError as SourceError
     from nlp_transfer.errors import TrainingError as TrainingError
@@ -102,6 +103,7 @@ _HOME = {
     "CheckpointError": "errors",
     "ConfigError": "errors",
     "DataError": "errors",
+    "DiskError": "errors",
     "PublishError": "errors",
     "SourceError": "errors",
     "TrainingError": "errors",

@@ -3,6 +3,7 @@
 nlp-transfer run configs/sentiment/minilm_frozen.yaml training.seed=1
 """
 
+import contextlib
 import json
 import logging
 import os
@@ -13,9 +14,10 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from nlp_transfer.errors import ConfigError, TransferError, suggest
+from nlp_transfer.errors import ConfigError, DiskError, TransferError, suggest
 from nlp_transfer.escaping import as_json, visible
-from nlp_transfer.streams import check_output, is_real, named_columns, open_sink, refuse_table
+from nlp_transfer.room import is_full, no_room
+from nlp_transfer.streams import check_output, drop_output, is_real, named_columns, open_sink, refuse_table
 from nlp_transfer.yamlfile import parse_yaml, refuse_token
 
 # Imports of the library stand inside the commands: `--help` must not load torch.
@@ -371,7 +373,13 @@ def main() -> None:
     except MemoryError:
         _fail("out of memory; try a smaller training.batch_size or task.max_length", 5, debug=debug)
     except OSError as error:
-        _fail(f"{error.strerror or error}: {error.filename or ''}".rstrip(": "), 5, debug=debug)
+        place = error.filename2 or error.filename
+        if is_full(error):  # all that writes files has said so itself, so what has no name is standard output
+            said = str(no_room(error, Path(place) if place else None))
+            drop_output()
+        else:
+            said = f"{error.strerror or error}: {place or ''}".rstrip(": ")
+        _fail(said, DiskError.exit_code, debug=debug)
     except Exception as error:  # noqa: BLE001 - the last resort: no user meets a traceback unasked
         if _stopped:  # in an import that swallowed the exit and fell over what it left half done
             sys.exit(128 + _stopped[0])
@@ -382,11 +390,12 @@ def main() -> None:
 
 
 def _fail(message: str, code: int, *, debug: bool) -> None:
-    if debug:
-        import traceback
+    with contextlib.suppress(OSError):  # of a terminal that is gone, or a full disk
+        if debug:
+            import traceback
 
-        say(traceback.format_exc(), err=True)
-    say(f"error: {message}", err=True)
+            say(traceback.format_exc(), err=True)
+        say(f"error: {message}", err=True)
     sys.exit(code)
 
 

@@ -16,9 +16,10 @@ from accelerate.utils import broadcast_object_list
 
 from nlp_transfer.combining import combine, finished
 from nlp_transfer.config import RunConfig, load_config, render
-from nlp_transfer.errors import ConfigError, ExhaustedError, LostError, StoppedError, TrainingError
+from nlp_transfer.disk import write_whole
+from nlp_transfer.errors import ConfigError, DiskError, ExhaustedError, LostError, StoppedError, TrainingError
 from nlp_transfer.fitting import make_accelerator, open_checkpoints, train
-from nlp_transfer.folders import make_folder, resumable
+from nlp_transfer.folders import begun, make_folder, resumable
 from nlp_transfer.layout import FINISHED
 from nlp_transfer.measuring import measure_baselines, predict_split, verify, write_predictions
 from nlp_transfer.memory import WAYS_OUT, out_of_memory
@@ -32,7 +33,8 @@ from nlp_transfer.resuming import (
     flatten,
     refuse_changes,
 )
-from nlp_transfer.saving import environment, save_model, weights_digests, write_json, write_whole
+from nlp_transfer.room import writing
+from nlp_transfer.saving import environment, save_model, weights_digests, write_json
 from nlp_transfer.sharding import check_launch
 from nlp_transfer.sharing import lost_process, take_leave_at_exit
 from nlp_transfer.strategies import Plan, save_adapter
@@ -121,11 +123,13 @@ def _values(config: RunConfig) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def advice(folder: Path) -> Iterator[None]:
-    """Say how to go on with a command that was stopped."""
+    """Say how to go on with a command that was stopped, or that found no room after it had begun."""
     try:
-        yield
-    except (StoppedError, LostError) as ended:
-        ended.args = (f"{ended}; go on with the same command and --resume {folder}",)
+        with writing(folder, full=True):  # what libraries of others write by themselves
+            yield
+    except (StoppedError, LostError, DiskError) as ended:
+        if not isinstance(ended, DiskError) or begun(folder):
+            ended.args = (f"{ended}; go on with the same command and --resume {folder}",)
         raise
 
 

@@ -23,10 +23,12 @@ from transformers import (
 from transformers.utils.hub import has_file
 
 from nlp_transfer.errors import SourceError, suggest
+from nlp_transfer.hub_calls import no_fetching_room
 from nlp_transfer.layout import TARGET, is_run, unfinished
 from nlp_transfer.modeling import pooled, sentence_scorer, static
 from nlp_transfer.modeling.headed import Headed, HeadedConfig
 from nlp_transfer.network import hub_reachable
+from nlp_transfer.room import is_full
 from nlp_transfer.sources.bundled import BUNDLED
 from nlp_transfer.sources.demands import refuse_demands
 from nlp_transfer.sources.heads import follow_names, rows_per_label, with_labels
@@ -298,6 +300,8 @@ class Checkpoint:
                 f"Checkpoint '{self.name}': the weights file is malformed or cut short: {error}"
             ) from None
         except Exception as error:  # noqa: BLE001 - errors of several libraries, all meaning that it cannot be loaded
+            if is_full(error):
+                raise no_fetching_room(error) from None
             raise SourceError(self._reason(error, what)) from None
 
     def _reason(self, error: Exception, what: str) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 
 from nlp_transfer.errors import SourceError
 from nlp_transfer.escaping import one_line
+from nlp_transfer.room import writing
 from nlp_transfer.sources.fasttext import Subwords
 from nlp_transfer.sources.vector_stream import Batch, VectorStream
 
@@ -116,12 +117,18 @@ def write_folder(stream: VectorStream, output: Path, *, limit: int | None = None
 
     Raises:
         SourceError: `output` is something else than an earlier import, or the stream is broken.
+        DiskError: there is no room, or the disk refuses.
     """
     check_output(output)
+    with writing(output, stream.needed(limit), way="make room, or name another folder"):
+        _write_folder(stream, output, limit=limit, progress=progress)
+
+
+def _write_folder(stream: VectorStream, output: Path, *, limit: int | None, progress: bool) -> None:
     temporary = output.parent / f".{output.name}.{os.getpid()}.tmp"
     shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
     try:
+        temporary.mkdir(parents=True)
         with (temporary / VECTORS).open("wb") as file:
             words = store_rows(stream, file, limit=limit, progress=progress)
         (temporary / WORDS).write_bytes("\n".join(words).encode())

@@ -144,7 +144,7 @@ def test_traceback_is_shown_on_request_wherever_debug_stands(command, place, mon
     ("failure", "message"),
     [
         (MemoryError(), "error: out of memory; try a smaller training.batch_size or task.max_length\n"),
-        (OSError(28, "No space left on device", "runs/x"), "error: No space left on device: runs/x\n"),
+        (OSError(5, "Input/output error", "runs/x"), "error: Input/output error: runs/x\n"),
     ],
 )
 def test_machine_that_runs_out_is_answered_with_code_5(command, place, monkeypatch, failure, message):
