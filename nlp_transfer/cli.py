@@ -14,9 +14,11 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from nlp_transfer.caches import leave_out_relative
 from nlp_transfer.errors import ConfigError, DiskError, TransferError, suggest
 from nlp_transfer.escaping import as_json, visible
 from nlp_transfer.room import is_full, no_room
+from nlp_transfer.signals import SAID, heeded
 from nlp_transfer.streams import check_output, drop_output, is_real, named_columns, open_sink, refuse_table
 from nlp_transfer.yamlfile import parse_yaml, refuse_token
 
@@ -358,7 +360,8 @@ def main() -> None:
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
     _quiet(debug=debug)
-    for number in (signal.SIGINT, signal.SIGTERM):
+    leave_out_relative()
+    for number in heeded():
         signal.signal(number, _stop)
     sys.unraisablehook = _unraisable
     try:
@@ -404,8 +407,8 @@ _stopped: list[int] = []
 
 def _stop(number: int, _: object) -> None:
     _stopped.append(number)
-    name = "interrupted" if number == signal.SIGINT else "terminated"
-    os.write(2, f"error: {name}\n".encode())  # print may be what was interrupted
+    with contextlib.suppress(OSError):  # of a terminal that is gone
+        os.write(2, f"error: {SAID[signal.Signals(number)]}\n".encode())  # print may be what was interrupted
     sys.exit(128 + number)
 
 

@@ -99,7 +99,7 @@ def _bundled() -> str:
 
 
 def _cache() -> Path:
-    from nlp_transfer.feature_store import cache_folder
+    from nlp_transfer.caches import cache_folder
 
     return cache_folder()
 

@@ -4,7 +4,6 @@ import contextlib
 import hashlib
 import json
 import logging
-import os
 import shutil
 import tempfile
 import time
@@ -132,9 +131,3 @@ class Store:
 def _digest(unit: Any) -> bytes:
     """16 bytes that stand for a unit's token ids (and n-grams)."""
     return hashlib.sha256(json.dumps(dict(unit), sort_keys=True).encode()).digest()[:16]
-
-
-def cache_folder() -> Path:
-    """`NLP_TRANSFER_CACHE`, or the user's cache folder."""
-    default = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")) / "nlp-transfer"
-    return Path(os.environ.get("NLP_TRANSFER_CACHE", default)).expanduser()

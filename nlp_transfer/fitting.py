@@ -13,11 +13,11 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from accelerate.utils import broadcast_object_list, disable_fsdp_ram_efficient_loading
 
+from nlp_transfer.caches import cache_folder
 from nlp_transfer.checkpointing import Checkpoint
 from nlp_transfer.config import RunConfig
 from nlp_transfer.disk import write_whole
 from nlp_transfer.errors import ConfigError
-from nlp_transfer.feature_store import cache_folder
 from nlp_transfer.history import History
 from nlp_transfer.layout import CHECKPOINTS
 from nlp_transfer.precision import choose_precision

@@ -6,11 +6,11 @@ from pathlib import Path
 from datasets import Dataset
 from transformers import PreTrainedModel
 
+from nlp_transfer.caches import cache_folder
 from nlp_transfer.disk import replacing
 from nlp_transfer.errors import ConfigError, TrainingError
 from nlp_transfer.escaping import as_json
 from nlp_transfer.evaluation import infer
-from nlp_transfer.feature_store import cache_folder
 from nlp_transfer.features import WHOLE, find_boundary, open_store, replay
 from nlp_transfer.prediction import Predictor, open_run
 from nlp_transfer.prepared import Prepared, rows_of

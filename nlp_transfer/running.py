@@ -14,6 +14,7 @@ import torch
 from accelerate.state import PartialState
 from accelerate.utils import broadcast_object_list
 
+from nlp_transfer.alone import alone
 from nlp_transfer.combining import combine, finished
 from nlp_transfer.config import RunConfig, load_config, render
 from nlp_transfer.disk import write_whole
@@ -66,6 +67,7 @@ def run(
 
     Raises:
         StoppedError: a signal ended the training; a checkpoint was written.
+        ConfigError: another training is at work in this process.
         TransferError: a subclass says what is wrong, where, and the way out; a folder without metrics.json is not
             finished.
     """
@@ -77,7 +79,7 @@ def run(
         wanted, named = resumable(resume, wanted)
     if named and checked.training.seeds:
         raise ConfigError(f"--resume {named}: a run of several seeds goes on as a whole; name its folder")
-    with agreed_folder(wanted, name, left=LEFT if resume is not None else ()) as folder, advice(folder):
+    with alone(), agreed_folder(wanted, name, left=LEFT if resume is not None else ()) as folder, advice(folder):
         return run_in(folder, checked, series, named, progress=progress)
 
 

@@ -17,7 +17,7 @@ import nlp_transfer
 
 ROOT = Path(__file__).parents[2]
 LAYERS = [  # lowest first; a module may import its own layer and those below
-    "errors modeling layout licences languages line_breaks room disk escaping",
+    "errors modeling layout licences languages line_breaks room disk escaping signals alone caches",
     "sentences",
     "hub_calls",
     "network task yamlfile",
@@ -57,7 +57,7 @@ HOMES = {  # heavy packages and the only modules that may import them
 }
 # What `--help` and the answer to a wrong configuration load.
 LIGHT = {"__init__", "__main__", "cli", "streams", "errors", "escaping", "room", "disk", "task", "yamlfile"}
-LIGHT |= {"explaining", "config", "writing"}
+LIGHT |= {"explaining", "config", "writing", "signals", "caches"}
 HEAVY = {"torch", "transformers", "numpy", "pandas", "scipy", "safetensors", "pyarrow", "tokenizers", "rich", "tqdm"}
 HEAVY |= HOMES.keys()
 
