@@ -1,6 +1,6 @@
 """The command line: every verb is a thin call of a public function.
 
-nlp-transfer run configs/sentiment/minilm_frozen.yaml training.seed=1
+nlp-transfer run sentiment/minilm_frozen training.seed=1
 """
 
 import contextlib
@@ -17,6 +17,7 @@ import typer
 from nlp_transfer.caches import leave_out_relative
 from nlp_transfer.errors import ConfigError, DiskError, TransferError, suggest
 from nlp_transfer.escaping import as_json, visible
+from nlp_transfer.flags import Flags, configured
 from nlp_transfer.room import is_full, no_room
 from nlp_transfer.signals import SAID, heeded
 from nlp_transfer.streams import check_output, drop_output, is_real, named_columns, open_sink, refuse_table
@@ -33,8 +34,16 @@ app = typer.Typer(
 vectors = typer.Typer(help="Import word vectors once, or train them on your own text.", no_args_is_help=True)
 app.add_typer(vectors, name="vectors")
 
-Config = Annotated[str, typer.Argument(metavar="CONFIG", help="YAML file.")]
+Config = Annotated[
+    str | None, typer.Argument(metavar="[CONFIG]", help="YAML file, or a shipped configuration; see `sources`.")
+]
 Overrides = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="For example training.epochs=5.")]
+TaskFlag = Annotated[str | None, typer.Option("--task", help="Instead of CONFIG: the task.")]
+SourceFlag = Annotated[str | None, typer.Option("--source", help="Instead of CONFIG: a name, folder or file.")]
+StrategyFlag = Annotated[str | None, typer.Option("--strategy", help="Instead of CONFIG: full, lora, and so on.")]
+Train = Annotated[str | None, typer.Option("--train", metavar="FILE", help="As data.train; also beside CONFIG.")]
+Validation = Annotated[str | None, typer.Option("--validation", metavar="FILE", help="As data.validation.")]
+Test = Annotated[str | None, typer.Option("--test", metavar="FILE", help="As data.test.")]
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished run.")]
 Published = Annotated[str, typer.Argument(metavar="RUN", help="Folder of a finished run, or USER/NAME on the Hub.")]
 Revision = Annotated[str | None, typer.Option(help="Branch, tag or commit on the Hub.")]
@@ -62,8 +71,14 @@ class _Visible(logging.Formatter):
 
 @app.command()
 def run(
-    config: Config,
+    config: Config = None,
     overrides: Overrides = None,
+    task: TaskFlag = None,
+    source: SourceFlag = None,
+    strategy: StrategyFlag = None,
+    train: Train = None,
+    validation: Validation = None,
+    test: Test = None,
     output: Output = None,
     resume: Annotated[
         str | None, typer.Option(metavar="auto|DIR", help="Go on with a run: `auto` (in --output), it, a checkpoint.")
@@ -72,8 +87,8 @@ def run(
     """Train one model and leave a run folder."""
     import nlp_transfer
 
-    _refuse_early(config, overrides)
-    result = nlp_transfer.run(config, overrides or (), output=output, resume=resume)
+    chosen, keys = _chosen(config, overrides, Flags(task, source, strategy, train, validation, test))
+    result = nlp_transfer.run(chosen, keys, output=output, resume=resume)
     from nlp_transfer.sharing import speaks_for_all
 
     if speaks_for_all():
@@ -82,17 +97,28 @@ def run(
 
 
 @app.command()
-def check(config: Config, overrides: Overrides = None) -> None:
+def check(
+    config: Config = None,
+    overrides: Overrides = None,
+    task: TaskFlag = None,
+    source: SourceFlag = None,
+    strategy: StrategyFlag = None,
+    train: Train = None,
+    validation: Validation = None,
+    test: Test = None,
+) -> None:
     """Say what a run would do, before any training."""
     import nlp_transfer
 
-    _refuse_early(config, overrides)
-    say(nlp_transfer.check(config, overrides or ()).text)
+    chosen, keys = _chosen(config, overrides, Flags(task, source, strategy, train, validation, test))
+    say(nlp_transfer.check(chosen, keys).text)
 
 
 @app.command()
 def compare(
-    configs: Annotated[list[str], typer.Argument(metavar="CONFIG...", help="YAML files on the same task and data.")],
+    configs: Annotated[
+        list[str], typer.Argument(metavar="CONFIG...", help="YAML files or shipped names, on the same task and data.")
+    ],
     override: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override in all of them; repeatable.")
     ] = None,
@@ -111,7 +137,7 @@ def compare(
     import nlp_transfer
 
     for config in configs:
-        _refuse_early(config, override)
+        _chosen(config, override, Flags())
     result = nlp_transfer.compare(configs, override or (), output=output, resume=resume)
     from nlp_transfer.layout import PLOT
     from nlp_transfer.sharing import speaks_for_all
@@ -127,17 +153,15 @@ def compare(
     say(f"run folders: {result.folder}")
 
 
-def _refuse_early(config: str, overrides: list[str] | None) -> None:
-    """Answer a mistake in a configuration, or data that is not there, before torch is loaded."""
+def _chosen(config: str | None, overrides: list[str] | None, flags: Flags) -> tuple[str | dict[str, Any], list[str]]:
+    """What a command line means; a mistake in it, or data that is not there, is answered before torch is loaded."""
     import nlp_transfer
     from nlp_transfer.places import refuse_missing
 
-    if "=" in config and not Path(config).exists():
-        raise ConfigError(
-            f"{config}: a YAML file comes first, then KEY=VALUE; `compare` takes --set before each of them"
-        )
-    data = nlp_transfer.load_config(config, overrides or ()).data
+    chosen, keys = configured(config, overrides or (), flags)
+    data = nlp_transfer.load_config(chosen, keys).data
     refuse_missing(data.train, data.validation, data.test)
+    return chosen, keys
 
 
 @app.command()
@@ -259,12 +283,21 @@ def publish(
 
 @app.command()
 def sources() -> None:
-    """List bundled sources and supported kinds."""
+    """List sources, bundled data and shipped configurations."""
     import nlp_transfer
 
+    def state(available: bool) -> str:
+        return "" if available else "  (not installed)"
+
     for source in nlp_transfer.list_sources():
-        state = "" if source.available else "  (not installed)"
-        say(f"{source.name:<18} {source.kind:<11} {source.description} [{source.licence}]{state}")
+        said = f"{source.kind:<11} {source.description} [{source.licence}]"
+        say(f"{source.name:<18} {said}{state(source.available)}")
+    say("\ndata, as --train or data.train; yours may be a file, a folder, or an id on the Hub")
+    for data in nlp_transfer.list_datasets():
+        say(f"{data.name:<24} {data.description}{state(data.available)}")
+    say("\nconfigurations, for run, check and compare")
+    for config in nlp_transfer.list_configs():
+        say(f"{config.name:<52} {config.description}")
 
 
 @app.command()

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field, SerializeAsAny, ValidationError, Wra
 from nlp_transfer.disk import at_home
 from nlp_transfer.errors import ConfigError, suggest
 from nlp_transfer.explaining import explain
+from nlp_transfer.shipped import find_config
 from nlp_transfer.task import Section, TaskOptions, find_task, task_names
 from nlp_transfer.yamlfile import dump_yaml, parse_yaml, read_yaml, refuse_token
 
@@ -284,7 +285,7 @@ def apply_overrides(values: Mapping[str, Any], overrides: Sequence[str]) -> dict
 
 
 def load_config(config: "RunConfig | Mapping[str, Any] | str | Path", overrides: Sequence[str] = ()) -> RunConfig:
-    """Turn a file, a mapping or a finished config, plus overrides, into a checked `RunConfig`.
+    """Turn a file, a shipped name, a mapping or a finished config, plus overrides, into a checked `RunConfig`.
 
     Raises:
         ConfigError: every problem found, one line each, with dotted path and nearest known name.
@@ -295,7 +296,7 @@ def load_config(config: "RunConfig | Mapping[str, Any] | str | Path", overrides:
         config = config.model_dump(mode="json")
     changed = f" with {' '.join(overrides)}" if overrides else ""
     where = "" if isinstance(config, Mapping) else f"{config}{changed}: "
-    values = apply_overrides(config if isinstance(config, Mapping) else read_yaml(Path(config)), overrides)
+    values = apply_overrides(config if isinstance(config, Mapping) else read_yaml(find_config(config)), overrides)
     refuse_token(str(values), "configuration")
     try:
         return RunConfig.model_validate(values, strict=True)

@@ -93,7 +93,7 @@ def _precision() -> str:
 
 
 def _bundled() -> str:
-    from nlp_transfer.sources.bundled import BUNDLED
+    from nlp_transfer.wheels import BUNDLED
 
     return ", ".join(one.name for one in BUNDLED.values() if one.available) or "none"
 

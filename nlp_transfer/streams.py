@@ -9,6 +9,7 @@ from typing import IO
 
 from nlp_transfer.disk import replacing
 from nlp_transfer.errors import ConfigError
+from nlp_transfer.layout import TABLE
 from nlp_transfer.room import writing
 
 
@@ -65,7 +66,5 @@ def named_columns(given: list[str] | None, *, default: str | None = None) -> dic
 
 def refuse_table(out: Path, *, force: bool) -> None:
     """Refuse to write over a table unasked; over anything else the import refuses to write itself."""
-    from nlp_transfer.sources.vector_store import DESCRIPTION
-
-    if (out / DESCRIPTION).is_file() and not force:
+    if (out / TABLE).is_file() and not force:
         raise ConfigError(f"{out} holds a table already; choose another folder, or replace it with --force")

@@ -9,6 +9,7 @@ import pkgutil
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -170,6 +171,13 @@ def task_names() -> list[str]:
     """The shipped tasks, by existing as a module of `nlp_transfer_tasks`."""
     package = importlib.import_module(PACKAGE)
     return sorted(module.name for module in pkgutil.iter_modules(package.__path__))
+
+
+def config_folder() -> Path:
+    """Where the shipped configurations are: installed beside the tasks, or at the top of the source tree."""
+    package = Path(next(iter(importlib.import_module(PACKAGE).__path__)))
+    installed = package / "configs"
+    return installed if installed.is_dir() else package.parents[1] / "configs"
 
 
 def find_task(name: str) -> type[Task]:

@@ -15,11 +15,11 @@ import numpy as np
 from tokenizers import normalizers, pre_tokenizers
 
 from nlp_transfer.errors import SourceError
+from nlp_transfer.layout import TABLE
 from nlp_transfer.room import temporary
 from nlp_transfer.sources.fasttext import Subwords
 from nlp_transfer.sources.vector_readers import open_stream
 from nlp_transfer.sources.vector_store import (
-    DESCRIPTION,
     FORMAT,
     NGRAMS,
     VECTORS,
@@ -191,15 +191,15 @@ def _check_limit(limit: int | None) -> None:
 
 def _open_folder(folder: Path) -> VectorTable:
     """Memory-map an imported folder; sizes are checked, the numbers were when it was imported."""
-    if not (folder / DESCRIPTION).is_file():
+    if not (folder / TABLE).is_file():
         raise SourceError(
-            f"{folder}: a folder without {DESCRIPTION}; name a vector file, or import one with "
+            f"{folder}: a folder without {TABLE}; name a vector file, or import one with "
             "`nlp-transfer vectors import FILE OUT`"
         )
     try:
-        description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
+        description = json.loads((folder / TABLE).read_text(encoding="utf-8"))
         if (description["format"], description["version"]) != (FORMAT, VERSION):
-            raise SourceError(f"{folder / DESCRIPTION}: not '{FORMAT}' version {VERSION}; import the vectors again")
+            raise SourceError(f"{folder / TABLE}: not '{FORMAT}' version {VERSION}; import the vectors again")
         counts = {str(key): int(count) for key, count in description["counts"].items()}
         shape = (int(description["count"]), int(description["dim"]))
         subwords = None

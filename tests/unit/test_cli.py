@@ -165,7 +165,8 @@ def test_token_on_the_command_line_is_refused_and_not_repeated(command):
 def test_sources_lists_bundled_names_and_kinds(command):
     code, out, _ = command("sources")
     assert code == 0
-    assert {"minilm", "glove-50d"} <= {line.split()[0] for line in out.splitlines()}
+    named = {line.split()[0] for line in out.splitlines() if line}
+    assert {"minilm", "glove-50d", "bundled:imdb", "sentiment/minilm_frozen"} <= named
     assert "FOLDER or HUB_ID" in out
 
 
