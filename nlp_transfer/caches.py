@@ -24,7 +24,7 @@ def _named(variable: str) -> Path | None:
 
     So the XDG Base Directory Specification has it: a relative one would be another folder in each working directory.
     """
-    place = at_home(os.environ.get(variable, ""))
+    place = at_home(os.path.expandvars(os.environ.get(variable, "")))  # the Hub's client writes variables out too
     return place if place.is_absolute() else None
 
 

@@ -54,7 +54,7 @@ def compare(
     standard deviation, and verdicts rest on all of them.
 
     Args:
-        configs: files; their names tell the runs apart.
+        configs: files, or names of shipped configurations; their last parts tell the runs apart.
         overrides: dotted KEY=VALUE pairs, for all of them.
         output: the folder; by default the first free runs/comparison.
         resume: go on with an unfinished comparison: its folder, or `auto` for the one in `output`, if there is one.

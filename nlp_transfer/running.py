@@ -58,7 +58,7 @@ def run(
     """Train one model as configured, or one per seed.
 
     Args:
-        config: a file, a mapping or a checked configuration.
+        config: a file, the name of a shipped configuration, a mapping, or a checked configuration.
         overrides: dotted KEY=VALUE pairs.
         output: the run folder; by default `output` of the configuration, else the first free runs/NAME.
         resume: go on with an unfinished run: `auto` with the one in `output`, if there is one; or a run folder, or one

@@ -554,7 +554,7 @@ def test_a_fetched_configuration_imports_no_module_but_one_loaded_by_hand_may(hu
 
 def test_the_plot_of_a_card_shows_every_method_of_its_table(hub, small, tmp_path, monkeypatch):
     figures = []
-    monkeypatch.setattr(Figure, "savefig", lambda self, path, **_: figures.append(self) or Path(path).touch())
+    monkeypatch.setattr(Figure, "savefig", lambda self, *_, **__: figures.append(self))
     run = shutil.copytree(small, tmp_path / "reviews")
     metrics = json.loads((run / "metrics.json").read_text())
     control = {split: metrics[split] for split in ("validation", "test")}

@@ -37,8 +37,9 @@ def test_the_cache_folder_can_be_named(unset, tmp_path):
     assert cache_folder() == tmp_path / ".cache" / "nlp-transfer"
     unset.setenv(USERS, str(tmp_path / "xdg"))
     assert cache_folder() == tmp_path / "xdg" / "nlp-transfer"
-    unset.setenv(OURS, "~/ours")
-    assert cache_folder() == tmp_path / "ours"
+    for place in ("~/ours", "$HOME/ours"):
+        unset.setenv(OURS, place)
+        assert cache_folder() == tmp_path / "ours"
 
 
 @pytest.mark.parametrize("place", ["", "here", ".", "./cache"])
