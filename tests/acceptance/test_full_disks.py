@@ -163,7 +163,7 @@ def process(arguments, **streams):
     )  # fmt: skip
 
 
-@pytest.mark.parametrize(("size", "name"), [(100, "config.json"), (10_000, "static.py"), (20_000, "plot.png")])
+@pytest.mark.parametrize(("size", "name"), [(100, "config.json"), (10_000, "static.py")])
 def test_a_tree_to_publish_without_room_names_the_file_to_be_and_leaves_nothing(command, runs, here, size, name):
     asked = ["publish", runs["sentiment"], "someone/reviews", "--dry-run", "--license", "mit"]
     with largest_file(size):
@@ -171,6 +171,14 @@ def test_a_tree_to_publish_without_room_names_the_file_to_be_and_leaves_nothing(
     assert (code, out) == (5, "")
     assert err.startswith(f"error: no room for {here / 'tree' / name}: ")
     assert names_in(here) == []
+
+
+def test_a_picture_without_room_costs_a_warning_that_says_so(command, runs, here, caplog):
+    asked = ["publish", runs["sentiment"], "someone/reviews", "--dry-run", "--license", "mit"]
+    with largest_file(20_000):
+        assert command(*asked, "--output", here / "tree")[0] == 0
+    assert f"no room for {here / 'tree' / 'plot.png'}: no file may grow so large" in caplog.text
+    assert "plot.png" not in names_in(here / "tree")
 
 
 @pytest.mark.parametrize(
