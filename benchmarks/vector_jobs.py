@@ -24,8 +24,8 @@ def prepare(shared: Path) -> None:
     """Write the bundled GloVe in the formats that the contenders open, and the words they look up."""
     from gensim.models import KeyedVectors
 
-    from nlp_transfer.sources.bundled import BUNDLED
     from nlp_transfer.sources.vectors import import_vectors, open_vectors
+    from nlp_transfer.wheels import BUNDLED
 
     shared.mkdir(parents=True, exist_ok=True)
     table = open_vectors(BUNDLED["glove-50d"].locate())

@@ -22,7 +22,7 @@ in `configs/sentiment/`).
 
 A configuration has the sections `task` and `data`, and may have the others: without `source` a run starts from MiniLM,
 without `strategy` all parameters move. On the command line every key can be set as `section.key=value`, for example
-`nlp-transfer run configs/sentiment/minilm_lora.yaml strategy.rank=8 training.epochs=5`.
+`nlp-transfer run sentiment/minilm_lora strategy.rank=8 training.epochs=5`.
 `nlp-transfer check CONFIG` shows a configuration with every default filled in.
 """
 BOUNDS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
@@ -38,20 +38,28 @@ def reference() -> str:
     """The whole of configuration.md."""
     schema = config_schema()
     plain = {key: value for key, value in schema["properties"].items() if not list(_sections(key, value, schema))}
-    parts = [HEAD, *(part for key, value in schema["properties"].items() for part in _sections(key, value, schema))]
+    parts = [HEAD]
+    written: dict[str, str] = {}  # table -> heading
+    for key, value in schema["properties"].items():
+        for title, description, table in _sections(key, value, schema):
+            if written.get(table) == title:
+                continue  # of another task already
+            same = written.setdefault(table, title)
+            body = table if same == title else f"Its keys are those of {same}.\n"
+            parts.append(f"## {title}\n\n{description}\n\n{body}")
     parts.append("## At the root\n\n" + _table({"properties": plain, "required": schema["required"]}))
     return "\n".join(parts)
 
 
-def _sections(path: str, value: Schema, schema: Schema) -> Iterator[str]:
-    """A heading and a table for each section that may stand at a place, then those inside it."""
+def _sections(path: str, value: Schema, schema: Schema) -> Iterator[tuple[str, str, str]]:
+    """Heading, description and table of each section that may stand at a place, then those inside it."""
     references = [one["$ref"] for one in (value, *value.get("oneOf", ())) if "$ref" in one]
     for reference_ in references:
         section = schema["$defs"][reference_.rsplit("/", 1)[1]]
         constant = next((f"{key}: {one['const']}" for key, one in section["properties"].items() if "const" in one), "")
         title = f"`{path}: {{{constant}}}`" if constant else f"`{path}`"
         shown = {key: one for key, one in section["properties"].items() if "const" not in one}
-        yield f"## {title}\n\n{section['description']}\n\n{_table({**section, 'properties': shown})}"
+        yield title, section["description"], _table({**section, "properties": shown})
         for key, one in section["properties"].items():
             yield from _sections(f"{path}.{key}", one, schema)
 

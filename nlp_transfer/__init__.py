@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from nlp_transfer.baselines import classification_baselines as classification_baselines
     from nlp_transfer.batching import Batch as Batch
     from nlp_transfer.batching import Encoded as Encoded
+    from nlp_transfer.bundled import DatasetInfo as DatasetInfo
+    from nlp_transfer.bundled import list_datasets as list_datasets
     from nlp_transfer.checking import CheckReport as CheckReport
     from nlp_transfer.checking import check as check
     from nlp_transfer.comparing import Comparison as Comparison
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from nlp_transfer.errors import CheckpointError as CheckpointError
     from nlp_transfer.errors import ConfigError as ConfigError
     from nlp_transfer.errors import DataError as DataError
+    from nlp_transfer.errors import DiskError as DiskError
     from nlp_transfer.errors import PublishError as PublishError
     from nlp_transfer.errors import SourceError as SourceError
     from nlp_transfer.errors import TrainingError as TrainingError
@@ -62,6 +65,8 @@ if TYPE_CHECKING:
     from nlp_transfer.running import run as run
     from nlp_transfer.sentences import join_sentences as join_sentences
     from nlp_transfer.sentences import split_sentences as split_sentences
+    from nlp_transfer.shipped import ShippedConfig as ShippedConfig
+    from nlp_transfer.shipped import list_configs as list_configs
     from nlp_transfer.sources import LoadedModel as LoadedModel
     from nlp_transfer.sources import Source as Source
     from nlp_transfer.sources import SourceInfo as SourceInfo
@@ -87,6 +92,8 @@ _HOME = {
     "classification_baselines": "baselines",
     "Batch": "batching",
     "Encoded": "batching",
+    "DatasetInfo": "bundled",
+    "list_datasets": "bundled",
     "CheckReport": "checking",
     "check": "checking",
     "Comparison": "comparing",
@@ -102,6 +109,7 @@ _HOME = {
     "CheckpointError": "errors",
     "ConfigError": "errors",
     "DataError": "errors",
+    "DiskError": "errors",
     "PublishError": "errors",
     "SourceError": "errors",
     "TrainingError": "errors",
@@ -146,6 +154,8 @@ _HOME = {
     "run": "running",
     "join_sentences": "sentences",
     "split_sentences": "sentences",
+    "ShippedConfig": "shipped",
+    "list_configs": "shipped",
     "LoadedModel": "sources",
     "Source": "sources",
     "SourceInfo": "sources",
@@ -161,6 +171,11 @@ _HOME = {
     "Tokenizers": "task",
 }
 __all__ = sorted(_HOME)  # noqa: PLE0605 - the names above, in one place
+
+
+def __dir__() -> list[str]:
+    """List the public names too, for completion: they are not there before their first use."""
+    return sorted({*globals(), *__all__})
 
 
 def __getattr__(name: str) -> Any:

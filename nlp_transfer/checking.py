@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from rich.filesize import decimal
 
+from nlp_transfer.alone import alone
 from nlp_transfer.config import RunConfig, load_config, render
 from nlp_transfer.inspection import SplitReport
 from nlp_transfer.memory import WAYS_OUT, estimate, free_memory
@@ -37,6 +38,11 @@ def check(config: RunConfig | Mapping[str, Any] | str | Path, overrides: Sequenc
         TransferError: whatever would stop the run.
     """
     checked = load_config(config, overrides)
+    with alone():  # what it draws would be missing to a training
+        return _check(checked)
+
+
+def _check(checked: RunConfig) -> CheckReport:
     prepared = prepare(checked.each_seed()[0])
     plan = prepared.plan()
     report = prepared.splits.report

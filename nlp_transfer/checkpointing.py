@@ -15,19 +15,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from nlp_transfer.disk import flush, sha256
-from nlp_transfer.errors import CheckpointError, TrainingError
+from nlp_transfer.errors import CheckpointError
+from nlp_transfer.room import MARGIN, WAY, writing
 
 log = logging.getLogger(__name__)
 FORMAT = 1
 VALUES, TENSORS, MANIFEST = "values.json", "tensors.safetensors", "manifest.json"
 TEMPORARY = ".tmp-"
-MARGIN = 1 << 20  # bytes asked for beside the tensors
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @dataclass(frozen=True)
@@ -47,15 +45,17 @@ def save_checkpoint(
     Those beyond N are of an attempt that was given up for an earlier checkpoint; they go too.
 
     Raises:
-        TrainingError: no room, or the disk refuses; what was there before is as it was.
+        DiskError: no room, or the disk refuses; what was there before is as it was.
     """
     needed = sum(tensor.nbytes for tensor in tensors.values()) + MARGIN
-    try:
+    before = next((f"{path.name} is as it was; " for path in _all(folder)), "")
+    way = f"{before}{WAY}, or set training.checkpoint.keep_last=1"
+    with writing(folder, needed, what=f"a checkpoint in {folder}", way=way):
         folder.mkdir(exist_ok=True)
         for left in folder.glob(f"{TEMPORARY}*"):  # of a save that was killed
             shutil.rmtree(left, ignore_errors=True)
         if shutil.disk_usage(folder).free < needed:
-            raise TrainingError(_refusal(folder, needed, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))))
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         with tempfile.TemporaryDirectory(dir=folder, prefix=TEMPORARY, ignore_cleanup_errors=True) as name:
             fresh = Path(name, "fresh")
             fresh.mkdir()
@@ -65,8 +65,6 @@ def save_checkpoint(
                 final.rename(Path(name, "replaced"))
             fresh.rename(final)
             flush(folder)
-    except (OSError, SafetensorError) as error:
-        raise TrainingError(_refusal(folder, needed, error)) from None
     found = _all(folder)
     kept = found[found.index(final) :][:keep_last]
     for other in found:
@@ -82,18 +80,6 @@ def _write(folder: Path, values: Mapping[str, Any], tensors: Mapping[str, Tensor
     (folder / MANIFEST).write_text(json.dumps({"format": FORMAT, "sha256": files}), encoding="utf-8")
     for path in (*folder.iterdir(), folder):
         flush(path)
-
-
-def _refusal(folder: Path, needed: int, error: Exception) -> str:
-    kept = next((f"; {path.name} is as it was" for path in _all(folder)), "")
-    # safetensors says the number in words only.
-    if getattr(error, "errno", None) in FULL or any(f"(os error {number})" in str(error) for number in FULL):
-        free = shutil.disk_usage(folder).free
-        return (
-            f"no room for a checkpoint in {folder}: {needed:,} bytes needed, {free:,} free{kept}. Make room and go on "
-            "with --resume, or set training.checkpoint.keep_last=1"
-        )
-    return f"a checkpoint cannot be written to {folder}: {getattr(error, 'strerror', None) or error}{kept}"
 
 
 def _all(folder: Path) -> list[Path]:

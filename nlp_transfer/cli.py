@@ -1,8 +1,9 @@
 """The command line: every verb is a thin call of a public function.
 
-nlp-transfer run configs/sentiment/minilm_frozen.yaml training.seed=1
+nlp-transfer run sentiment/minilm_frozen training.seed=1
 """
 
+import contextlib
 import json
 import logging
 import os
@@ -13,9 +14,13 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from nlp_transfer.errors import ConfigError, TransferError, suggest
+from nlp_transfer.caches import leave_out_relative
+from nlp_transfer.errors import ConfigError, DiskError, TransferError, suggest
 from nlp_transfer.escaping import as_json, visible
-from nlp_transfer.streams import check_output, is_real, named_columns, open_sink, refuse_table
+from nlp_transfer.flags import Flags, configured
+from nlp_transfer.room import is_full, no_room
+from nlp_transfer.signals import SAID, heeded
+from nlp_transfer.streams import check_output, drop_output, is_real, named_columns, open_sink, refuse_table
 from nlp_transfer.yamlfile import parse_yaml, refuse_token
 
 # Imports of the library stand inside the commands: `--help` must not load torch.
@@ -29,8 +34,16 @@ app = typer.Typer(
 vectors = typer.Typer(help="Import word vectors once, or train them on your own text.", no_args_is_help=True)
 app.add_typer(vectors, name="vectors")
 
-Config = Annotated[str, typer.Argument(metavar="CONFIG", help="YAML file.")]
+Config = Annotated[
+    str | None, typer.Argument(metavar="[CONFIG]", help="YAML file, or a shipped configuration; see `sources`.")
+]
 Overrides = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="For example training.epochs=5.")]
+TaskFlag = Annotated[str | None, typer.Option("--task", help="Instead of CONFIG: the task.")]
+SourceFlag = Annotated[str | None, typer.Option("--source", help="Instead of CONFIG: a name, folder or file.")]
+StrategyFlag = Annotated[str | None, typer.Option("--strategy", help="Instead of CONFIG: full, lora, and so on.")]
+Train = Annotated[str | None, typer.Option("--train", metavar="FILE", help="As data.train; also beside CONFIG.")]
+Validation = Annotated[str | None, typer.Option("--validation", metavar="FILE", help="As data.validation.")]
+Test = Annotated[str | None, typer.Option("--test", metavar="FILE", help="As data.test.")]
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished run.")]
 Published = Annotated[str, typer.Argument(metavar="RUN", help="Folder of a finished run, or USER/NAME on the Hub.")]
 Revision = Annotated[str | None, typer.Option(help="Branch, tag or commit on the Hub.")]
@@ -61,8 +74,14 @@ class _Visible(logging.Formatter):
 
 @app.command()
 def run(
-    config: Config,
+    config: Config = None,
     overrides: Overrides = None,
+    task: TaskFlag = None,
+    source: SourceFlag = None,
+    strategy: StrategyFlag = None,
+    train: Train = None,
+    validation: Validation = None,
+    test: Test = None,
     output: Output = None,
     resume: Annotated[
         str | None, typer.Option(metavar="auto|DIR", help="Go on with a run: `auto` (in --output), it, a checkpoint.")
@@ -71,8 +90,8 @@ def run(
     """Train one model and leave a run folder."""
     import nlp_transfer
 
-    _refuse_early(config, overrides)
-    result = nlp_transfer.run(config, overrides or (), output=output, resume=resume)
+    chosen, keys = _chosen(config, overrides, Flags(task, source, strategy, train, validation, test))
+    result = nlp_transfer.run(chosen, keys, output=output, resume=resume)
     from nlp_transfer.sharing import speaks_for_all
 
     if speaks_for_all():
@@ -81,17 +100,28 @@ def run(
 
 
 @app.command()
-def check(config: Config, overrides: Overrides = None) -> None:
+def check(
+    config: Config = None,
+    overrides: Overrides = None,
+    task: TaskFlag = None,
+    source: SourceFlag = None,
+    strategy: StrategyFlag = None,
+    train: Train = None,
+    validation: Validation = None,
+    test: Test = None,
+) -> None:
     """Say what a run would do, before any training."""
     import nlp_transfer
 
-    _refuse_early(config, overrides)
-    say(nlp_transfer.check(config, overrides or ()).text)
+    chosen, keys = _chosen(config, overrides, Flags(task, source, strategy, train, validation, test))
+    say(nlp_transfer.check(chosen, keys).text)
 
 
 @app.command()
 def compare(
-    configs: Annotated[list[str], typer.Argument(metavar="CONFIG...", help="YAML files on the same task and data.")],
+    configs: Annotated[
+        list[str], typer.Argument(metavar="CONFIG...", help="YAML files or shipped names, on the same task and data.")
+    ],
     override: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override in all of them; repeatable.")
     ] = None,
@@ -110,7 +140,7 @@ def compare(
     import nlp_transfer
 
     for config in configs:
-        _refuse_early(config, override)
+        _chosen(config, override, Flags())
     result = nlp_transfer.compare(configs, override or (), output=output, resume=resume)
     from nlp_transfer.layout import PLOT
     from nlp_transfer.sharing import speaks_for_all
@@ -126,17 +156,15 @@ def compare(
     say(f"run folders: {result.folder}")
 
 
-def _refuse_early(config: str, overrides: list[str] | None) -> None:
-    """Answer a mistake in a configuration, or data that is not there, before torch is loaded."""
+def _chosen(config: str | None, overrides: list[str] | None, flags: Flags) -> tuple[str | dict[str, Any], list[str]]:
+    """What a command line means; a mistake in it, or data that is not there, is answered before torch is loaded."""
     import nlp_transfer
     from nlp_transfer.places import refuse_missing
 
-    if "=" in config and not Path(config).exists():
-        raise ConfigError(
-            f"{config}: a YAML file comes first, then KEY=VALUE; `compare` takes --set before each of them"
-        )
-    data = nlp_transfer.load_config(config, overrides or ()).data
+    chosen, keys = configured(config, overrides or (), flags)
+    data = nlp_transfer.load_config(chosen, keys).data
     refuse_missing(data.train, data.validation, data.test)
+    return chosen, keys
 
 
 @app.command()
@@ -268,12 +296,21 @@ def publish(
 
 @app.command()
 def sources() -> None:
-    """List bundled sources and supported kinds."""
+    """List sources, bundled data and shipped configurations."""
     import nlp_transfer
 
+    def state(available: bool) -> str:
+        return "" if available else "  (not installed)"
+
     for source in nlp_transfer.list_sources():
-        state = "" if source.available else "  (not installed)"
-        say(f"{source.name:<18} {source.kind:<11} {source.description} [{source.licence}]{state}")
+        said = f"{source.kind:<11} {source.description} [{source.licence}]"
+        say(f"{source.name:<18} {said}{state(source.available)}")
+    say("\ndata, as --train or data.train; yours may be a file, a folder, or an id on the Hub")
+    for data in nlp_transfer.list_datasets():
+        say(f"{data.name:<24} {data.description}{state(data.available)}")
+    say("\nconfigurations, for run, check and compare")
+    for config in nlp_transfer.list_configs():
+        say(f"{config.name:<52} {config.description}")
 
 
 @app.command()
@@ -369,7 +406,8 @@ def main() -> None:
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
     _quiet(debug=debug)
-    for number in (signal.SIGINT, signal.SIGTERM):
+    leave_out_relative()
+    for number in heeded():
         signal.signal(number, _stop)
     sys.unraisablehook = _unraisable
     try:
@@ -384,7 +422,13 @@ def main() -> None:
     except MemoryError:
         _fail("out of memory; try a smaller training.batch_size or task.max_length", 5, debug=debug)
     except OSError as error:
-        _fail(f"{error.strerror or error}: {error.filename or ''}".rstrip(": "), 5, debug=debug)
+        place = error.filename2 or error.filename
+        if is_full(error):  # all that writes files has said so itself, so what has no name is standard output
+            said = str(no_room(error, Path(place) if place else None))
+            drop_output()
+        else:
+            said = f"{error.strerror or error}: {place or ''}".rstrip(": ")
+        _fail(said, DiskError.exit_code, debug=debug)
     except Exception as error:  # noqa: BLE001 - the last resort: no user meets a traceback unasked
         if _stopped:  # in an import that swallowed the exit and fell over what it left half done
             sys.exit(128 + _stopped[0])
@@ -395,11 +439,12 @@ def main() -> None:
 
 
 def _fail(message: str, code: int, *, debug: bool) -> None:
-    if debug:
-        import traceback
+    with contextlib.suppress(OSError):  # of a terminal that is gone, or a full disk
+        if debug:
+            import traceback
 
-        say(traceback.format_exc(), err=True)
-    say(f"error: {message}", err=True)
+            say(traceback.format_exc(), err=True)
+        say(f"error: {message}", err=True)
     sys.exit(code)
 
 
@@ -408,8 +453,8 @@ _stopped: list[int] = []
 
 def _stop(number: int, _: object) -> None:
     _stopped.append(number)
-    name = "interrupted" if number == signal.SIGINT else "terminated"
-    os.write(2, f"error: {name}\n".encode())  # print may be what was interrupted
+    with contextlib.suppress(OSError):  # of a terminal that is gone
+        os.write(2, f"error: {SAID[signal.Signals(number)]}\n".encode())  # print may be what was interrupted
     sys.exit(128 + number)
 
 

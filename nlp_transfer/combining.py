@@ -10,11 +10,11 @@ from accelerate import PartialState
 
 from nlp_transfer.averaging import average, figures, unmoved
 from nlp_transfer.config import RunConfig, load_saved, render
+from nlp_transfer.disk import write_whole
 from nlp_transfer.errors import CheckpointError, DataError
 from nlp_transfer.layout import FINISHED, HITS, PROBES
 from nlp_transfer.report import Row
 from nlp_transfer.results import RunResult, describe, finish, told
-from nlp_transfer.saving import write_whole
 
 KEPT = ("environment.json", "model", "adapter", PROBES, "predictions.jsonl", "history.jsonl")
 

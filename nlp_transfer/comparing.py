@@ -8,6 +8,7 @@ from typing import Any
 
 from accelerate import PartialState
 
+from nlp_transfer.alone import alone
 from nlp_transfer.averaging import SPLITS
 from nlp_transfer.combining import refuse_other_data
 from nlp_transfer.config import RunConfig, load_config
@@ -54,14 +55,15 @@ def compare(
     standard deviation, and verdicts rest on all of them.
 
     Args:
-        configs: files; their names tell the runs apart.
+        configs: files, or names of shipped configurations; their last parts tell the runs apart.
         overrides: dotted KEY=VALUE pairs, for all of them.
         output: the folder; by default the first free runs/comparison.
         resume: go on with an unfinished comparison: its folder, or `auto` for the one in `output`, if there is one.
         progress: show bars.
 
     Raises:
-        ConfigError: the configurations differ in task, data or seeds that data follow, or two have one name.
+        ConfigError: the configurations differ in task, data or seeds that data follow, or two have one name; or another
+            training is at work in this process.
         TransferError: whatever stops one of the runs.
     """
     refuse_no_path(output, "output", optional=True)
@@ -90,7 +92,8 @@ def compare(
         output, named = resumable(resume, output)
         if named:
             raise ConfigError(f"--resume {named}: a comparison goes on as a whole; name its folder")
-    with agreed_folder(output, "comparison", left=checked if resume is not None else ()) as folder, advice(folder):
+    left = checked if resume is not None else ()
+    with alone(), agreed_folder(output, "comparison", left=left) as folder, advice(folder):
         for name, config in list(checked.items())[1:]:  # the first is about to find out by itself
             with _naming(name):
                 prepare(config.each_seed()[0]).plan()

@@ -25,6 +25,7 @@ from nlp_transfer.disk import at_home
 from nlp_transfer.errors import CheckpointError, ConfigError, suggest
 from nlp_transfer.explaining import explain
 from nlp_transfer.received import is_table, kind_of, place_fault
+from nlp_transfer.shipped import find_config
 from nlp_transfer.task import Section, Task, TaskOptions, find_task, is_shipped, task_names, whole_task
 from nlp_transfer.yamlfile import dump_yaml, parse_yaml, read_yaml, refuse_token
 
@@ -326,7 +327,7 @@ def apply_overrides(values: Mapping[str, Any], overrides: Sequence[str]) -> dict
 
 
 def load_config(config: "RunConfig | Mapping[str, Any] | str | Path", overrides: Sequence[str] = ()) -> RunConfig:
-    """Turn a file, a mapping or a finished config, plus overrides, into a checked `RunConfig`.
+    """Turn a file, a shipped name, a mapping or a finished config, plus overrides, into a checked `RunConfig`.
 
     Raises:
         ConfigError: every problem found, one line each, with dotted path and nearest known name.
@@ -342,7 +343,7 @@ def load_config(config: "RunConfig | Mapping[str, Any] | str | Path", overrides:
         )
     changed = f" with {' '.join(map(str, overrides))}" if overrides else ""
     where = "" if isinstance(config, Mapping) else f"{config}{changed}: "
-    values = apply_overrides(config if isinstance(config, Mapping) else read_yaml(Path(config)), overrides)
+    values = apply_overrides(config if isinstance(config, Mapping) else read_yaml(find_config(config)), overrides)
     return check_values(values, where)
 
 

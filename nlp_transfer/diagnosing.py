@@ -93,13 +93,13 @@ def _precision() -> str:
 
 
 def _bundled() -> str:
-    from nlp_transfer.sources.bundled import BUNDLED
+    from nlp_transfer.wheels import BUNDLED
 
     return ", ".join(one.name for one in BUNDLED.values() if one.available) or "none"
 
 
 def _cache() -> Path:
-    from nlp_transfer.feature_store import cache_folder
+    from nlp_transfer.caches import cache_folder
 
     return cache_folder()
 

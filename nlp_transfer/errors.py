@@ -3,6 +3,7 @@
 import difflib
 import re
 from collections.abc import Iterable
+from pathlib import Path
 
 TOKEN = re.compile(r"\bhf_[A-Za-z0-9]{20,}\b")  # what a Hugging Face token looks like
 
@@ -53,6 +54,21 @@ class ExhaustedError(TrainingError):
 
 class LostError(TrainingError):
     """Another process of the training is gone; what was saved can be gone on with."""
+
+
+class DiskError(TrainingError):
+    """Something that cannot be written: there is no room, or the system refuses.
+
+    Attributes:
+        path: what was to be written; None: standard output.
+        needed: its bytes; None: not known.
+        free: bytes free there; None: not known.
+    """
+
+    def __init__(self, message: str, *, path: Path | None, needed: int | None, free: int | None) -> None:
+        """Keep the figures beside the words."""
+        super().__init__(message)
+        self.path, self.needed, self.free = path, needed, free
 
 
 class StoppedError(TransferError):

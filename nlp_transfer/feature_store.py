@@ -4,17 +4,18 @@ import contextlib
 import hashlib
 import json
 import logging
-import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from nlp_transfer.disk import flush
+from nlp_transfer.errors import DiskError
+from nlp_transfer.room import writing
 from nlp_transfer.sharing import pool
 from nlp_transfer.sources.vector_stream import map_array
 
@@ -100,13 +101,9 @@ class Store:
         values = np.stack(rows) if pooled else np.concatenate(rows)
         offsets = np.arange(len(rows) + 1) if pooled else np.cumsum([0, *(len(row) for row in rows)])
         shard = self.folder / f"shard-{hashlib.sha256(b''.join(keys)).hexdigest()[:16]}"
+        way = "make room, or set NLP_TRANSFER_CACHE to a folder on a larger disk"
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            for left in self.folder.glob(f"{TEMPORARY}*"):  # of a process that was killed
-                with contextlib.suppress(FileNotFoundError):
-                    if time.time() - left.stat().st_mtime > DAY:
-                        shutil.rmtree(left, ignore_errors=True)
-            with tempfile.TemporaryDirectory(dir=self.folder, prefix=TEMPORARY) as name:
+            with writing(self.folder, values.nbytes, way=way), self._workplace() as name:
                 fresh = Path(name) / "shard"
                 fresh.mkdir()
                 np.save(fresh / "digests.npy", np.frombuffer(b"".join(keys), dtype=np.uint8).reshape(len(keys), -1))
@@ -115,17 +112,22 @@ class Store:
                 for path in (*fresh.iterdir(), fresh):
                     flush(path)  # else a crash may leave files of zeros
                 fresh.rename(shard)
-        except OSError as error:  # a full or read-only cache costs time, not the run
+        except DiskError as error:  # a full or read-only cache costs time, not the run
             if not shard.is_dir():  # else another process was first
                 log.warning("features are not kept: %s", error)
+
+    @contextlib.contextmanager
+    def _workplace(self) -> Iterator[str]:
+        """A temporary folder on the same disk; clears what a process that was killed has left."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for left in self.folder.glob(f"{TEMPORARY}*"):
+            with contextlib.suppress(FileNotFoundError):
+                if time.time() - left.stat().st_mtime > DAY:
+                    shutil.rmtree(left, ignore_errors=True)
+        with tempfile.TemporaryDirectory(dir=self.folder, prefix=TEMPORARY) as name:
+            yield name
 
 
 def _digest(unit: Any) -> bytes:
     """16 bytes that stand for a unit's token ids (and n-grams)."""
     return hashlib.sha256(json.dumps(dict(unit), sort_keys=True).encode()).digest()[:16]
-
-
-def cache_folder() -> Path:
-    """`NLP_TRANSFER_CACHE`, or the user's cache folder."""
-    default = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")) / "nlp-transfer"
-    return Path(os.environ.get("NLP_TRANSFER_CACHE", default)).expanduser()

@@ -13,10 +13,11 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from accelerate.utils import broadcast_object_list, disable_fsdp_ram_efficient_loading
 
+from nlp_transfer.caches import cache_folder
 from nlp_transfer.checkpointing import Checkpoint
 from nlp_transfer.config import RunConfig
+from nlp_transfer.disk import write_whole
 from nlp_transfer.errors import ConfigError
-from nlp_transfer.feature_store import cache_folder
 from nlp_transfer.history import History
 from nlp_transfer.layout import CHECKPOINTS
 from nlp_transfer.precision import choose_precision
@@ -24,6 +25,7 @@ from nlp_transfer.prepared import Prepared
 from nlp_transfer.progress import duration
 from nlp_transfer.report import brief
 from nlp_transfer.resuming import Checkpoints, digest, refuse_changes
+from nlp_transfer.room import writing
 from nlp_transfer.saving import environment
 from nlp_transfer.stopping import noted_signals
 from nlp_transfer.strategies import Plan
@@ -31,6 +33,7 @@ from nlp_transfer.training import Settings, Trainer
 
 log = logging.getLogger(__name__)
 CHOSEN = "training.precision (chosen)"
+HISTORY = "history.jsonl"
 
 
 def make_accelerator(config: RunConfig, folder: Path, start: Checkpoint | None) -> Accelerator:
@@ -100,13 +103,14 @@ def train(
     epochs = {phase.name: phase.epochs for phase in plan.phases}
     if accelerator.is_main_process:  # an earlier attempt may have got further than its last checkpoint
         known = checkpoints.start.values["history"]["epochs"] if checkpoints.start else []
-        (folder / "history.jsonl").write_text("".join(json.dumps(one) + "\n" for one in known), encoding="utf-8")
+        write_whole(folder / HISTORY, "".join(json.dumps(one) + "\n" for one in known))
 
     def record(facts: dict[str, Any]) -> None:
         if not accelerator.is_main_process:
             return
-        with (folder / "history.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(facts) + "\n")
+        line = json.dumps(facts) + "\n"
+        with writing(folder / HISTORY, len(line)), (folder / HISTORY).open("a", encoding="utf-8") as file:
+            file.write(line)
         shown = {**{k: facts[k] for k in ("loss",) if k in facts}, **facts["validation"]}
         left = (epochs[facts["phase"]] - facts["epoch"]) * facts["seconds"]
         outlook = f"; about {duration(left)} to go in this phase" if left else ""

@@ -12,6 +12,7 @@ from pathlib import Path
 from nlp_transfer.disk import at_home
 from nlp_transfer.errors import ConfigError
 from nlp_transfer.layout import CHECKPOINTS, COMPARISON, FINISHED
+from nlp_transfer.room import is_full, no_room
 
 LOCK = ".lock"
 
@@ -53,6 +54,7 @@ def make_folder(wanted: str | Path | None, name: str, *, left: Collection[str] =
 
     Raises:
         ConfigError: the place is a file, cannot be written, is in use, or holds something already.
+        DiskError: there is no room.
     """
     with contextlib.ExitStack() as stack:
         try:
@@ -62,11 +64,19 @@ def make_folder(wanted: str | Path | None, name: str, *, left: Collection[str] =
             folder.mkdir(parents=True, exist_ok=True)
             stack.enter_context(locked(folder))
         except OSError as error:
+            place = at_home(wanted or "runs")
+            if is_full(error):
+                raise no_room(error, place, way="make room, or choose another with --output") from None
             raise ConfigError(
-                f"output folder {wanted or 'runs'} cannot be written: {error.strerror}; choose another with --output"
+                f"output folder {place} cannot be written: {error.strerror}; choose another with --output"
             ) from None
         _refuse_contents(folder, left)
         yield folder
+
+
+def begun(folder: Path) -> bool:
+    """Whether a run or a comparison has left something in its folder."""
+    return any(path.name != LOCK for path in folder.glob("*"))
 
 
 def _remove_empty(folder: Path) -> None:
@@ -113,7 +123,7 @@ def locked(folder: Path) -> Iterator[None]:
         ConfigError: another run is at work in it, by process id and host.
     """
     path = folder / LOCK
-    with path.open("a+", encoding="utf-8") as file:
+    with path.open("ab+", buffering=0) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -125,15 +135,14 @@ def locked(folder: Path) -> Iterator[None]:
         if not path.exists() or path.stat().st_ino != os.fstat(file.fileno()).st_ino:
             raise ConfigError(f"output folder {folder} was in use until now; try again")  # what is locked is a leftover
         file.truncate(0)
-        file.write(json.dumps({"pid": os.getpid(), "host": platform.node()}))
-        file.flush()
         try:
+            file.write(json.dumps({"pid": os.getpid(), "host": platform.node()}).encode())
             yield
         finally:
             path.unlink(missing_ok=True)
 
 
-def _holder(text: str) -> str:
+def _holder(text: bytes) -> str:
     try:
         holder = json.loads(text)
         return f"process {holder['pid']} on {holder['host']}"

@@ -16,6 +16,7 @@ from nlp_transfer.prediction import load
 from nlp_transfer.probes import alike, read_probes
 from nlp_transfer.publication import files_of, write_publication
 from nlp_transfer.received import refuse_no_path
+from nlp_transfer.room import temporary
 from nlp_transfer.task import Task
 from nlp_transfer.upload import Upload
 
@@ -117,7 +118,8 @@ def _workplace(run: Path) -> Iterator[Path]:
     try:
         place = Path(tempfile.mkdtemp(dir=run, prefix=".publish-"))
     except OSError:
-        place = Path(tempfile.mkdtemp(prefix="nlp-transfer-publish-"))
+        with temporary("the tree to publish"):
+            place = Path(tempfile.mkdtemp(prefix="nlp-transfer-publish-"))
     try:
         yield place
     finally:

@@ -4,13 +4,15 @@ import json
 import logging
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx2
-from huggingface_hub import get_session
+from huggingface_hub import constants, get_session
 from huggingface_hub.errors import HfHubHTTPError
 
-from nlp_transfer.errors import PublishError, TransferError
+from nlp_transfer.errors import DiskError, PublishError, TransferError
+from nlp_transfer.room import is_full, no_room
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -34,6 +36,7 @@ def patiently(call: Callable[[], T], *, tries: int = TRIES, refusal: type[Transf
 
     Raises:
         TransferError: a `refusal`; the Hub refuses, or stays busy or away for all tries.
+        DiskError: there is no room for what it sends.
     """
     for number in range(1, tries + 1):
         bound_waits()  # a connection that was lost has closed the session that had it
@@ -42,6 +45,8 @@ def patiently(call: Callable[[], T], *, tries: int = TRIES, refusal: type[Transf
         except TransferError:
             raise
         except Exception as error:  # noqa: BLE001 - errors of an HTTP library and of the Hub's client, told apart here
+            if is_full(error):
+                raise no_fetching_room(error) from None
             causes = list(_causes(error))
             if number == tries or not any(map(_passing, causes)):
                 raise refusal(_explained(causes)) from None
@@ -49,6 +54,13 @@ def patiently(call: Callable[[], T], *, tries: int = TRIES, refusal: type[Transf
             log.warning("%s; trying again in %.0f s (%d of %d)", _said(causes), wait, number, tries - 1)
             time.sleep(wait)
     raise AssertionError("the last try returns or raises")
+
+
+def no_fetching_room(error: BaseException) -> DiskError:
+    """What to raise where there is no room for something that the Hub's client or `datasets` fetches."""
+    named = getattr(error, "filename2", None) or getattr(error, "filename", None)
+    place = Path(named or constants.HF_HOME)
+    return no_room(error, place, way="make room, or set HF_HOME to a folder on a larger disk")
 
 
 def bound_waits() -> None:
@@ -110,6 +122,6 @@ def _explained(causes: list[BaseException]) -> str:
         case 409 | 412:
             return CONFLICT
         case _:
-            # A full disk, say: an error of the system that no answer brought.
+            # A disk that is read-only, say: an error of the system that no answer brought.
             local = answer is None and any(isinstance(one, OSError) and one.errno for one in causes)
             return f"{'this machine' if local else 'the Hub'} refuses: {words}"

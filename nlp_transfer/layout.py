@@ -4,6 +4,7 @@ from pathlib import Path
 
 FINISHED = "metrics.json"  # written last
 HITS = "hits.json"  # the score of each test row, to compare runs pair by pair; it stays here
+TABLE = "table.json"  # in a folder of imported vectors
 PROBES = "probes.jsonl"  # a few inputs and answers; they stay here
 COMPARISON = "comparison.json"  # of the runs in a folder
 CHECKPOINTS = "checkpoints"  # folder of what an unfinished run goes on from

@@ -6,10 +6,11 @@ from pathlib import Path
 from datasets import Dataset
 from transformers import PreTrainedModel
 
+from nlp_transfer.caches import cache_folder
+from nlp_transfer.disk import write_whole
 from nlp_transfer.errors import ConfigError, TrainingError
 from nlp_transfer.escaping import as_json
 from nlp_transfer.evaluation import infer
-from nlp_transfer.feature_store import cache_folder
 from nlp_transfer.features import WHOLE, find_boundary, open_store, replay
 from nlp_transfer.prediction import Predictor, open_run
 from nlp_transfer.prepared import Prepared, rows_of
@@ -82,10 +83,9 @@ def verify(folder: Path, prepared: Prepared, model: PreTrainedModel) -> None:
 
 def write_predictions(path: Path, predictions: Sequence[Prediction], task: Task, rows: Dataset) -> None:
     """One line per test row: its place in the file, what the model read, what was right, and what the model said."""
-    with path.open("w", encoding="utf-8") as file:
-        for row, said in zip(rows, predictions, strict=True):
-            cells = {
-                role: task.labels[row[role]] if kind == "label" else row[role] for role, kind in task.roles.items()
-            }
-            read = {task.input_role: cells.pop(task.input_role)}
-            file.write(as_json({"row": row["row"], "input": read, "reference": cells, **said}) + "\n")
+    lines = []
+    for row, said in zip(rows, predictions, strict=True):
+        cells = {role: task.labels[row[role]] if kind == "label" else row[role] for role, kind in task.roles.items()}
+        read = {task.input_role: cells.pop(task.input_role)}
+        lines.append(as_json({"row": row["row"], "input": read, "reference": cells, **said}) + "\n")
+    write_whole(path, "".join(lines))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nlp_transfer.errors import DataError
+from nlp_transfer.room import temporary
 
 if TYPE_CHECKING:
     import evaluate
@@ -119,7 +120,8 @@ def classification_metric(labels: tuple[str, ...]) -> "evaluate.Metric":
         def _compute(self, predictions: Ids, references: Ids) -> dict[str, Any]:
             return classification_scores(predictions, references, labels)
 
-    with tempfile.TemporaryDirectory() as unused:  # evaluate makes a folder even for what it keeps in memory
+    # evaluate makes a folder even for what it keeps in memory
+    with temporary("a folder for evaluate"), tempfile.TemporaryDirectory() as unused:
         return Classification(keep_in_memory=True, cache_dir=unused)
 
 

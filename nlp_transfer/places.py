@@ -11,6 +11,7 @@ from nlp_transfer.lines import existing_file, locate
 from nlp_transfer.network import hub_reachable
 from nlp_transfer.pair_readers import parallel_rows
 from nlp_transfer.readers import SUFFIXES, class_names, format_of, named_classes, open_rows
+from nlp_transfer.room import is_full
 from nlp_transfer.rows import Row, RowStream
 
 SPLIT_NAMES = {"train": ("train",), "validation": ("validation", "dev", "val", "valid"), "test": ("test",)}
@@ -119,6 +120,10 @@ def _hub(name: str, subset: str | None, revision: str | None) -> dict[str, RowSt
         datasets.config.HF_HUB_OFFLINE = not hub_reachable()
         loaded = datasets.load_dataset(name, subset, revision=revision)
     except Exception as error:  # noqa: BLE001 - errors of several HTTP libraries, all meaning that there is no data
+        if is_full(error):
+            from nlp_transfer.hub_calls import no_fetching_room
+
+            raise no_fetching_room(error) from None
         raise DataError(_hub_fault(name, error, offline=not hub_reachable())) from None
     found = {
         split: RowStream(f"{name} ({alias})", _hub_rows(loaded[alias]), "row")

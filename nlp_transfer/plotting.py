@@ -1,9 +1,11 @@
 """The picture of runs side by side: the test score of each as a bar."""
 
+import io
 import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+from nlp_transfer.disk import write_whole
 from nlp_transfer.report import SPREAD, Row, labels_of
 from nlp_transfer.task import Task
 
@@ -61,7 +63,9 @@ def _draw(rows: Sequence[Row], baselines: Sequence[Row], path: Path, task: type[
         axes.set_xlabel(f"test {metric.replace('_', ' ')}")
         axes.set_title(", ".join([*said, *([DEVIATION] if any(spread) else [])]), fontsize=9, loc="left")
         axes.spines[["top", "right"]].set_visible(False)
-        figure.savefig(path, dpi=150)
+        picture = io.BytesIO()
+        figure.savefig(picture, dpi=150, format="png")
+    write_whole(path, picture.getvalue())
 
 
 def _shortened(label: str) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from nlp_transfer.disk import write_whole
 from nlp_transfer.escaping import as_json
 from nlp_transfer.layout import PROBES
 from nlp_transfer.task import Prediction
@@ -15,7 +16,7 @@ TOLERANCE = 1e-4
 def write_probes(folder: Path, inputs: Sequence[Any], said: Sequence[Prediction]) -> None:
     """One line per input."""
     lines = (as_json({"input": text, "said": answer}) for text, answer in zip(inputs, said, strict=True))
-    (folder / PROBES).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write_whole(folder / PROBES, "\n".join(lines) + "\n")
 
 
 def read_probes(folder: Path) -> tuple[list[Any], list[Prediction]]:

@@ -14,6 +14,7 @@ from nlp_transfer.averaging import SPLITS, from_figures
 from nlp_transfer.card import card, check_card
 from nlp_transfer.card_page import Subject
 from nlp_transfer.config import RunConfig, check_values, load_saved
+from nlp_transfer.disk import replacing, write_whole
 from nlp_transfer.errors import TOKEN, PublishError
 from nlp_transfer.layout import (
     ADAPTER,
@@ -31,6 +32,7 @@ from nlp_transfer.layout import (
 )
 from nlp_transfer.plotting import plot
 from nlp_transfer.report import row_of, simple
+from nlp_transfer.room import writing
 from nlp_transfer.saving import write_json
 from nlp_transfer.sources import BUNDLED
 from nlp_transfer.task import Task
@@ -58,6 +60,7 @@ def write_publication(
     Raises:
         CheckpointError: the task is not shipped, and not given.
         PublishError: the run is not finished, the card breaks a rule, or a file says what nobody else should read.
+        DiskError: there is no room for the tree.
     """
     metrics = _read_metrics(run)
     if not (run / "model" / "config.json").is_file():
@@ -77,11 +80,11 @@ def write_publication(
     _refuse_places(values, "config.yaml")
     _refuse_places(metrics, FINISHED)
     write_json(target / FINISHED, metrics)
-    (target / "config.yaml").write_text(dump_yaml(values), encoding="utf-8")
+    write_whole(target / "config.yaml", dump_yaml(values))
     shown = subject(run, config, metrics, repo=repo, licence=licence, adapter_only=adapter_only)
     text = card(replace(shown, pictured=_draw(shown, target / PLOT)))
     check_card(text, metrics)
-    (target / "README.md").write_text(text, encoding="utf-8")
+    write_whole(target / "README.md", text)
     for path in files_of(target):
         _inspect(target / path, path)
 
@@ -129,8 +132,11 @@ def _copy(source: Path, patterns: tuple[str, ...], target: Path) -> None:
             continue
         _refuse_link(path)
         if path.is_file():
-            target.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, target / path.name)
+            copy = target / path.name
+            with path.open("rb") as file, writing(copy, path.stat().st_size):
+                target.mkdir(parents=True, exist_ok=True)
+                with replacing(copy) as fresh, fresh.open("wb") as written:
+                    shutil.copyfileobj(file, written)
 
 
 def _refuse_link(path: Path) -> None:
@@ -192,7 +198,7 @@ def write_card(run: Path, metrics: dict[str, Any], task: type[Task] | None = Non
     """Write the card of a run that has just been measured; for the task see `load_saved`."""
     config, metrics = _public(run, metrics, task)
     text = card(subject(run.resolve(), config, metrics, licence=None))
-    (run / "README.md").write_text(text, encoding="utf-8")
+    write_whole(run / "README.md", text)
 
 
 def _read_metrics(run: Path) -> dict[str, Any]:

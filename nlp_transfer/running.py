@@ -14,11 +14,13 @@ import torch
 from accelerate.state import PartialState
 from accelerate.utils import broadcast_object_list
 
+from nlp_transfer.alone import alone
 from nlp_transfer.combining import combine, finished
 from nlp_transfer.config import RunConfig, load_config, load_saved, render, saved_task
-from nlp_transfer.errors import ConfigError, ExhaustedError, LostError, StoppedError, TrainingError
+from nlp_transfer.disk import write_whole
+from nlp_transfer.errors import ConfigError, DiskError, ExhaustedError, LostError, StoppedError, TrainingError
 from nlp_transfer.fitting import make_accelerator, open_checkpoints, train
-from nlp_transfer.folders import make_folder, resumable
+from nlp_transfer.folders import begun, make_folder, resumable
 from nlp_transfer.layout import FINISHED
 from nlp_transfer.measuring import measure_baselines, predict_split, verify, write_predictions
 from nlp_transfer.memory import WAYS_OUT, out_of_memory
@@ -33,7 +35,8 @@ from nlp_transfer.resuming import (
     flatten,
     refuse_changes,
 )
-from nlp_transfer.saving import environment, save_model, weights_digests, write_json, write_whole
+from nlp_transfer.room import writing
+from nlp_transfer.saving import environment, save_model, weights_digests, write_json
 from nlp_transfer.sharding import check_launch
 from nlp_transfer.sharing import lost_process, take_leave_at_exit
 from nlp_transfer.strategies import Plan, save_adapter
@@ -57,7 +60,7 @@ def run(
     """Train one model as configured, or one per seed.
 
     Args:
-        config: a file, a mapping or a checked configuration.
+        config: a file, the name of a shipped configuration, a mapping, or a checked configuration.
         overrides: dotted KEY=VALUE pairs.
         output: the run folder; by default `output` of the configuration, else the first free runs/NAME.
         resume: go on with an unfinished run: `auto` with the one in `output`, if there is one; or a run folder, or one
@@ -66,6 +69,7 @@ def run(
 
     Raises:
         StoppedError: a signal ended the training; a checkpoint was written.
+        ConfigError: another training is at work in this process.
         TransferError: a subclass says what is wrong, where, and the way out; a folder without metrics.json is not
             finished.
     """
@@ -79,7 +83,7 @@ def run(
         wanted, named = resumable(resume, wanted)
     if named and checked.training.seeds:
         raise ConfigError(f"--resume {named}: a run of several seeds goes on as a whole; name its folder")
-    with agreed_folder(wanted, name, left=LEFT if resume is not None else ()) as folder, advice(folder):
+    with alone(), agreed_folder(wanted, name, left=LEFT if resume is not None else ()) as folder, advice(folder):
         return run_in(folder, checked, series, named, progress=progress)
 
 
@@ -140,11 +144,13 @@ def _values(config: RunConfig) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def advice(folder: Path) -> Iterator[None]:
-    """Say how to go on with a command that was stopped."""
+    """Say how to go on with a command that was stopped, or that found no room after it had begun."""
     try:
-        yield
-    except (StoppedError, LostError) as ended:
-        ended.args = (f"{ended}; go on with the same command and --resume {folder}",)
+        with writing(folder, full=True):  # what libraries of others write by themselves
+            yield
+    except (StoppedError, LostError, DiskError) as ended:
+        if not isinstance(ended, DiskError) or begun(folder):
+            ended.args = (f"{ended}; go on with the same command and --resume {folder}",)
         raise
 
 

@@ -13,13 +13,14 @@ from typing import Any
 import torch
 from transformers import PretrainedConfig, PreTrainedModel
 
-from nlp_transfer.disk import flush, sha256
+from nlp_transfer.disk import replacing, sha256, write_whole
 from nlp_transfer.errors import TrainingError
 from nlp_transfer.escaping import as_json
 from nlp_transfer.layout import MODELLING, TARGET
 from nlp_transfer.modeling.pooled import PooledConfig
 from nlp_transfer.modeling.sentence_scorer import SentenceScorerConfig
 from nlp_transfer.modeling.static import StaticConfig, StaticTokenizer
+from nlp_transfer.room import MARGIN, writing
 from nlp_transfer.sources.loading import quietly
 from nlp_transfer.task import Tokenizers
 
@@ -48,7 +49,17 @@ AUTO_MAPS: dict[type[PretrainedConfig], dict[str, str]] = {  # architectures of 
 
 
 def save_model(model: PreTrainedModel, tokenizers: Tokenizers, folder: Path) -> None:
-    """Write weights (safetensors), configuration and tokenizers; our architectures take their modelling files along."""
+    """Write weights (safetensors), configuration and tokenizers; our architectures take their modelling files along.
+
+    Raises:
+        DiskError: no room, or the disk refuses; nothing is left of it.
+    """
+    needed = sum(parameter.nbytes for parameter in model.parameters()) + MARGIN
+    with writing(folder, needed), replacing(folder) as fresh:
+        _write_model(model, tokenizers, fresh)
+
+
+def _write_model(model: PreTrainedModel, tokenizers: Tokenizers, folder: Path) -> None:
     config = model.config
     if type(config) in AUTO_MAPS:
         config.auto_map = AUTO_MAPS[type(config)]
@@ -97,21 +108,13 @@ def write_json(path: Path, values: Any) -> None:
 
     Raises:
         TrainingError: a number is not finite.
+        DiskError: it cannot be written.
     """
     try:
         text = as_json(values, indent=2, allow_nan=False)
     except ValueError:
         raise TrainingError(f"{path.name}: a score is not a finite number: {_nonfinite(values)}") from None
     write_whole(path, text + "\n")
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write through a temporary file, so that a reader sees all or nothing, also after a crash."""
-    fresh = path.with_name(f".{path.name}.tmp")
-    fresh.write_text(text, encoding="utf-8")
-    flush(fresh)
-    fresh.replace(path)
-    flush(path.parent)
 
 
 def _nonfinite(values: Any, path: str = "") -> str:

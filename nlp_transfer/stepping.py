@@ -16,10 +16,12 @@ from nlp_transfer.batching import sorted_batches
 from nlp_transfer.errors import ExhaustedError, TrainingError
 from nlp_transfer.memory import WAYS_OUT, out_of_memory, release
 from nlp_transfer.sharding import gather
+from nlp_transfer.signals import SAID
 from nlp_transfer.task import Task
 from nlp_transfer.units import Units, are_pooled
 
 log = logging.getLogger(__name__)
+SAVE = -1  # the wish for a checkpoint, beside the numbers of signals
 UNSEEN = 16  # steps whose losses stay on a GPU before they are looked at together: each look makes it wait
 
 
@@ -100,13 +102,14 @@ class Stepper:
         return total
 
     def agree(self, loss: Tensor, wish: int) -> tuple[Tensor, int]:
-        """The loss summed over processes, and the strongest wish: a signal's number, 1 for a checkpoint, 0 for none."""
+        """The loss summed over processes, and the strongest wish: a signal's number, `SAVE` or 0 for none."""
         if self.accelerator.num_processes == 1:
             return loss, wish
-        wishes = [float(wish == one) for one in (1, 2, 15)]
-        summed = self.accelerator.reduce(torch.tensor([float(loss), *wishes], device=self.accelerator.device), "sum")
-        agreed = max(number for number, asked in zip((0, 1, 2, 15), [1.0, *summed[1:].tolist()], strict=True) if asked)
-        return summed[0], agreed
+        wishes = (*sorted(SAID, reverse=True), SAVE)  # strongest first
+        said = torch.tensor([float(loss), *(float(wish == one) for one in wishes)], device=self.accelerator.device)
+        summed = self.accelerator.reduce(said, "sum")
+        asked = (one for one, count in zip(wishes, summed[1:].tolist(), strict=True) if count)
+        return summed[0], next(asked, 0)
 
 
 def _of_one_length(units: np.ndarray, lengths: np.ndarray, most: int) -> list[np.ndarray]:

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM during training: the step, or the validation, is finished first."""
+"""SIGINT, SIGTERM and SIGHUP during training: the step, or the validation, is finished first."""
 
 import contextlib
 import signal
@@ -8,8 +8,7 @@ from typing import Any
 
 from nlp_transfer.errors import StoppedError
 from nlp_transfer.sharing import lost_process
-
-NUMBERS = (signal.SIGINT, signal.SIGTERM)
+from nlp_transfer.signals import SAID, heeded
 
 
 @contextlib.contextmanager
@@ -29,7 +28,7 @@ def noted_signals() -> Iterator[list[int]]:
         caught.append(number)
         restore()
 
-    before = {number: signal.signal(number, note) for number in NUMBERS}
+    before = {number: signal.signal(number, note) for number in heeded()}
 
     def restore() -> None:
         for number, handler in before.items():
@@ -48,4 +47,4 @@ def noted_signals() -> Iterator[list[int]]:
 
 def stop(number: int, step: int) -> StoppedError:
     """What to raise once the step is finished and saved."""
-    return StoppedError(f"{'interrupted' if number == signal.SIGINT else 'terminated'} after step {step}", number)
+    return StoppedError(f"{SAID[signal.Signals(number)]} after step {step}", number)

@@ -7,7 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
+from nlp_transfer.disk import replacing
 from nlp_transfer.errors import ConfigError
+from nlp_transfer.layout import TABLE
+from nlp_transfer.room import writing
 
 
 def is_real(stream: IO[str]) -> bool:
@@ -27,6 +30,8 @@ def check_output(output: Path | None, file: str | None, *, force: bool) -> None:
     if output.is_dir() or not os.access(output.parent, os.W_OK):
         why = "is a folder" if output.is_dir() else f"cannot be written: {output.parent} is no writable folder"
         raise ConfigError(f"--output {output} {why}")
+    if output.exists() and not output.is_file():  # a device would be replaced by a file of its name
+        raise ConfigError(f"--output {output} is no file; leave it out to write to standard output")
     if output.exists() and not force:
         raise ConfigError(f"--output {output} exists already; choose another, or replace it with --force")
 
@@ -37,13 +42,15 @@ def open_sink(output: Path | None) -> Iterator[IO[str]]:
     if output is None:
         yield sys.stdout
         return
-    fresh = output.with_name(f".{output.name}.tmp")
-    try:
-        with fresh.open("w", encoding="utf-8") as file:
-            yield file
-        fresh.replace(output)
-    finally:
-        fresh.unlink(missing_ok=True)
+    way = "make room, or choose another file with --output"
+    with writing(output, way=way), replacing(output) as fresh, fresh.open("w", encoding="utf-8") as file:
+        yield file
+
+
+def drop_output() -> None:
+    """Let standard output lead nowhere: what it still holds would fail again when the process ends."""
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def named_columns(given: list[str] | None, *, default: str | None = None) -> dict[str, str]:
@@ -59,7 +66,5 @@ def named_columns(given: list[str] | None, *, default: str | None = None) -> dic
 
 def refuse_table(out: Path, *, force: bool) -> None:
     """Refuse to write over a table unasked; over anything else the import refuses to write itself."""
-    from nlp_transfer.sources.vector_store import DESCRIPTION
-
-    if (out / DESCRIPTION).is_file() and not force:
+    if (out / TABLE).is_file() and not force:
         raise ConfigError(f"{out} holds a table already; choose another folder, or replace it with --force")

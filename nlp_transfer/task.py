@@ -194,6 +194,13 @@ def _shipped() -> ModuleType:
     return sys.modules[PACKAGE]
 
 
+def config_folder() -> Path:
+    """Where the shipped configurations are: installed beside the tasks, or at the top of the source tree."""
+    package = Path(next(iter(_shipped().__path__)))
+    installed = package / "configs"
+    return installed if installed.is_dir() else package.parents[1] / "configs"
+
+
 def find_task(name: str) -> type[Task]:
     """Import a shipped task by name, or any dotted module of other people's that defines one `Task`.
 

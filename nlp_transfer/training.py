@@ -52,7 +52,7 @@ from nlp_transfer.resuming import (
 )
 from nlp_transfer.sharding import collect, make_room, shard
 from nlp_transfer.solvers import solve, standardise
-from nlp_transfer.stepping import Stepper, Watch
+from nlp_transfer.stepping import SAVE, Stepper, Watch
 from nlp_transfer.stopping import stop
 from nlp_transfer.strategies import Phase, Plan
 from nlp_transfer.strategies.blocks import unwrapped
@@ -275,7 +275,7 @@ class Trainer:
             if wish:
                 history.losses += watch.look(self._last_good())
                 course.save()
-            if wish > 1:
+            if wish > 0:
                 raise stop(wish, history.steps)
         history.losses += watch.look(self._last_good())
         rate = set_rates(optimizer, done + per_epoch - 1, total, phase)
@@ -334,18 +334,19 @@ class Trainer:
     def _heed(self, save: Callable[[], None], history: History, stepper: Stepper, *, done: bool = False) -> None:
         """Save and stop where a signal came since the last step; only save where a long training is done."""
         speaks, checkpoints = self.accelerator.is_main_process, self.checkpoints
-        keep = done and speaks and checkpoints is not None and checkpoints.worth()
-        _, wish = stepper.agree(torch.zeros(()), next(iter(self.signals), int(keep)))
+        keep = SAVE if done and speaks and checkpoints is not None and checkpoints.worth() else 0
+        _, wish = stepper.agree(torch.zeros(()), next(iter(self.signals), keep))
         if wish:
             save()
-        if wish > 1:
+        if wish > 0:
             raise stop(wish, history.steps)
 
     def _wish(self, step: int) -> int:
-        """A signal that came, 1 where a checkpoint is due, else 0."""
+        """A signal that came, `SAVE` where a checkpoint is due, else 0."""
         if self.signals:
             return self.signals[0]
-        return int(self.checkpoints is not None and self.accelerator.is_main_process and self.checkpoints.due(step))
+        due = self.checkpoints is not None and self.accelerator.is_main_process and self.checkpoints.due(step)
+        return SAVE if due else 0
 
     def _last_good(self) -> str:
         last = self.checkpoints.last if self.checkpoints else None

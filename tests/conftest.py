@@ -62,7 +62,7 @@ def command(monkeypatch, capsys):
     """Run a command line in this process; returns exit code, stdout and stderr."""
     from nlp_transfer import cli  # after the environment above is set
 
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
 
     def call(*arguments, stdin=""):
         monkeypatch.setattr(sys, "argv", ["nlp-transfer", *map(str, arguments)])

@@ -1,8 +1,10 @@
 """A small training that is stopped, killed and resumed, in this process or in a forked one."""
 
+import contextlib
 import hashlib
 import json
 import os
+import resource
 import signal
 import sys
 import time
@@ -50,6 +52,17 @@ def outcome(folder):
     records = [json.loads(line) for line in (folder / "history.jsonl").open()]
     weights = hashlib.sha256((folder / "model" / "model.safetensors").read_bytes()).hexdigest()
     return weights, [{key: value for key, value in record.items() if key != "seconds"} for record in records]
+
+
+@contextlib.contextmanager
+def largest_file(size):
+    """No file of this process may grow beyond `size`: the system refuses in the middle of a write."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def send(number):

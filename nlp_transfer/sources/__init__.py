@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from nlp_transfer.sources.bundled import BUNDLED
 from nlp_transfer.sources.checkpoint import Checkpoint, LoadedModel
 from nlp_transfer.sources.static import StaticVectors
+from nlp_transfer.wheels import BUNDLED
 
 Source = Checkpoint | StaticVectors
 

@@ -23,16 +23,17 @@ from transformers import (
 from transformers.utils.hub import has_file
 
 from nlp_transfer.errors import SourceError, suggest
-from nlp_transfer.layout import TARGET, is_run, unfinished
+from nlp_transfer.hub_calls import no_fetching_room
+from nlp_transfer.layout import TABLE, TARGET, is_run, unfinished
 from nlp_transfer.modeling import pooled, sentence_scorer, static
 from nlp_transfer.modeling.headed import Headed, HeadedConfig
 from nlp_transfer.network import hub_reachable
-from nlp_transfer.sources.bundled import BUNDLED
+from nlp_transfer.room import is_full
 from nlp_transfer.sources.demands import refuse_demands
 from nlp_transfer.sources.heads import follow_names, rows_per_label, with_labels
 from nlp_transfer.sources.loading import MOST, find_damage, quietly, refuse_misfits
 from nlp_transfer.sources.shapes import refuse_misshapen, weight_files
-from nlp_transfer.sources.vector_store import DESCRIPTION
+from nlp_transfer.wheels import BUNDLED
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -135,7 +136,7 @@ class Checkpoint:
     def _inspect(self, folder: Path) -> None:
         path = folder / "config.json"
         if not path.is_file():
-            hint = "; it is a table of vectors: use source.kind=vectors" if (folder / DESCRIPTION).is_file() else ""
+            hint = "; it is a table of vectors: use source.kind=vectors" if (folder / TABLE).is_file() else ""
             raise SourceError(f"{folder}: no checkpoint, for it has no config.json{hint}")
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
@@ -298,6 +299,8 @@ class Checkpoint:
                 f"Checkpoint '{self.name}': the weights file is malformed or cut short: {error}"
             ) from None
         except Exception as error:  # noqa: BLE001 - errors of several libraries, all meaning that it cannot be loaded
+            if is_full(error):
+                raise no_fetching_room(error) from None
             raise SourceError(self._reason(error, what)) from None
 
     def _reason(self, error: Exception, what: str) -> str:

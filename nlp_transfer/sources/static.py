@@ -13,10 +13,10 @@ from tokenizers.models import WordLevel
 from nlp_transfer.errors import SourceError, suggest
 from nlp_transfer.layout import is_run
 from nlp_transfer.modeling.static import HEADS, StaticConfig, StaticModel, StaticTokenizer, variants
-from nlp_transfer.sources.bundled import BUNDLED
 from nlp_transfer.sources.checkpoint import LoadedModel
 from nlp_transfer.sources.loading import refuse_nonfinite
 from nlp_transfer.sources.vectors import VectorTable, open_vectors, tokenize_words
+from nlp_transfer.wheels import BUNDLED
 
 PAD, UNKNOWN = "[PAD]", "[UNK]"
 SPECIAL = (PAD, UNKNOWN)

@@ -196,6 +196,7 @@ def _rows_stream(
             yield Batch(part, vectors, range(start + 1, done + 1))
 
     stream = VectorStream(path, matrix.shape[1], batches(), "row", len(words), lambda: done, subwords=subwords)
+    stream.rows = len(words)
     stream.counts = counts or stream.counts
     return stream
 

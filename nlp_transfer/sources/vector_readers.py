@@ -11,7 +11,7 @@ from typing import BinaryIO, cast
 
 from nlp_transfer.errors import SourceError
 from nlp_transfer.sources.vector_binary import FASTTEXT_MAGIC, array_stream, fasttext_stream, word2vec_batches
-from nlp_transfer.sources.vector_stream import VectorStream, check_header
+from nlp_transfer.sources.vector_stream import Batch, VectorStream, check_header
 from nlp_transfer.sources.vector_text import text_batches
 
 HEAD = 1 << 16
@@ -31,9 +31,23 @@ def open_stream(path: Path) -> Iterator[VectorStream]:
     """
     if path.suffix.lower() in PICKLES:
         raise _pickle(path)
+    with ExitStack() as stack:
+        with _reading(path):
+            stream = _open(path, stack)
+        stream.batches = _read(stream.batches, path)
+        yield stream
+
+
+def _read(batches: Iterator[Batch], path: Path) -> Iterator[Batch]:
+    with _reading(path):
+        yield from batches
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Name the file that cannot be read. What is done with its rows stays outside: there may be no room for them."""
     try:
-        with ExitStack() as stack:
-            yield _open(path, stack)
+        yield
     except FileNotFoundError:
         raise SourceError(f"{path}: no such file") from None
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
@@ -91,7 +105,7 @@ def _open_rows(path: Path, raw: BinaryIO, file: BinaryIO, head: bytes) -> Vector
         _, batches = text_batches(file, path, header=(count, dim), counts=counts)
     else:
         batches = word2vec_batches(file, path, count=count, dim=dim, counts=counts)
-    return VectorStream(path, dim, batches, "line" if text else "row", size, raw.tell, counts)
+    return VectorStream(path, dim, batches, "line" if text else "row", size, raw.tell, counts, rows=count)
 
 
 def _is_text(rest: bytes) -> bool:

@@ -13,10 +13,12 @@ import numpy as np
 
 from nlp_transfer.errors import SourceError
 from nlp_transfer.escaping import one_line
+from nlp_transfer.layout import TABLE
+from nlp_transfer.room import writing
 from nlp_transfer.sources.fasttext import Subwords
 from nlp_transfer.sources.vector_stream import Batch, VectorStream
 
-VECTORS, WORDS, NGRAMS, DESCRIPTION = "vectors.npy", "words.txt", "ngrams.npy", "table.json"
+VECTORS, WORDS, NGRAMS = "vectors.npy", "words.txt", "ngrams.npy"
 FORMAT, VERSION = "nlp-transfer vectors", 1
 NGRAM_ROWS = 1 << 14  # n-gram rows checked and copied at a time
 
@@ -105,7 +107,7 @@ def check_output(output: Path) -> None:
     Raises:
         SourceError: a file, or a folder of other things.
     """
-    if not output.exists() or (output / DESCRIPTION).is_file():
+    if not output.exists() or (output / TABLE).is_file():
         return
     if not output.is_dir() or any(output.iterdir()):
         raise SourceError(f"{output}: exists and is no imported vector folder; name another output, or remove it")
@@ -116,12 +118,18 @@ def write_folder(stream: VectorStream, output: Path, *, limit: int | None = None
 
     Raises:
         SourceError: `output` is something else than an earlier import, or the stream is broken.
+        DiskError: there is no room, or the disk refuses.
     """
     check_output(output)
+    with writing(output, stream.needed(limit), way="make room, or name another folder"):
+        _write_folder(stream, output, limit=limit, progress=progress)
+
+
+def _write_folder(stream: VectorStream, output: Path, *, limit: int | None, progress: bool) -> None:
     temporary = output.parent / f".{output.name}.{os.getpid()}.tmp"
     shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
     try:
+        temporary.mkdir(parents=True)
         with (temporary / VECTORS).open("wb") as file:
             words = store_rows(stream, file, limit=limit, progress=progress)
         (temporary / WORDS).write_bytes("\n".join(words).encode())
@@ -129,7 +137,7 @@ def write_folder(stream: VectorStream, output: Path, *, limit: int | None = None
             with (temporary / NGRAMS).open("wb") as file:
                 write_ngrams(stream.subwords, stream.path, file)
         description = _describe(temporary, stream, len(words))
-        (temporary / DESCRIPTION).write_text(json.dumps(description, indent=2) + "\n")
+        (temporary / TABLE).write_text(json.dumps(description, indent=2) + "\n")
         _replace(temporary, output)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

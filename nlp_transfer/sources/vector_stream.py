@@ -46,6 +46,7 @@ class VectorStream:
         counts: policies applied while reading, such as `blank_lines`.
         subwords: the n-gram vectors of a fastText model.
         mapped: all rows as one float32 memory map, where the file is one.
+        rows: how many there are, where the file says so.
     """
 
     path: Path
@@ -57,6 +58,14 @@ class VectorStream:
     counts: Counter[str] = field(default_factory=Counter)
     subwords: Subwords | None = None
     mapped: np.ndarray | None = None
+    rows: int | None = None
+
+    def needed(self, limit: int | None = None) -> int | None:
+        """Bytes of its vectors, of at most `limit` words; None where the file does not say how many there are."""
+        if self.rows is None:
+            return None
+        grams = self.subwords.ngrams.nbytes if self.subwords else 0
+        return 4 * self.dim * min(self.rows, limit or self.rows) + grams
 
     def at(self, place: int) -> str:
         """Name a place for a message: `file.txt:12`, or `file.bin, row 12`."""

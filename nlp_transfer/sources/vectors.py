@@ -15,10 +15,11 @@ import numpy as np
 from tokenizers import normalizers, pre_tokenizers
 
 from nlp_transfer.errors import SourceError
+from nlp_transfer.layout import TABLE
+from nlp_transfer.room import temporary
 from nlp_transfer.sources.fasttext import Subwords
 from nlp_transfer.sources.vector_readers import open_stream
 from nlp_transfer.sources.vector_store import (
-    DESCRIPTION,
     FORMAT,
     NGRAMS,
     VECTORS,
@@ -101,6 +102,7 @@ def open_vectors(path: Path, *, limit: int | None = None) -> VectorTable:
 
     Raises:
         SourceError: missing, of no known format, broken, with numbers that are not finite, or a pickle.
+        DiskError: there is no room for the temporary file.
     """
     path = Path(path)
     _check_limit(limit)
@@ -118,7 +120,7 @@ def open_vectors(path: Path, *, limit: int | None = None) -> VectorTable:
 
 
 def _read(stream: VectorStream, limit: int | None) -> VectorTable:
-    with tempfile.TemporaryFile() as file:
+    with temporary(f"a copy of {stream.path}", stream.needed(limit)), tempfile.TemporaryFile() as file:
         words = store_rows(stream, file, limit=limit)
         vectors = np.memmap(file, "<f4", "r", offset=file.tell(), shape=(len(words), stream.dim))
     if stream.subwords:
@@ -139,6 +141,7 @@ def import_vectors(path: Path, output: Path, *, limit: int | None = None, progre
 
     Raises:
         SourceError: as `open_vectors`, or `output` is something else than an earlier import.
+        DiskError: there is no room, or the disk refuses.
     """
     path, output = Path(path), Path(output)
     _check_limit(limit)
@@ -155,6 +158,7 @@ def write_table(table: VectorTable, output: Path, *, limit: int | None = None, p
 
     Raises:
         SourceError: `output` is something else than an earlier import, or a number is not finite.
+        DiskError: there is no room, or the disk refuses.
     """
     done = 0
 
@@ -174,11 +178,9 @@ def write_table(table: VectorTable, output: Path, *, limit: int | None = None, p
         position=lambda: done,
         counts=Counter(table.counts),
         subwords=table.subwords,
+        rows=len(table.words),
     )
-    try:
-        write_folder(stream, output, limit=limit, progress=progress)
-    except OSError as error:
-        raise SourceError(f"{error.filename or output}: {error.strerror or error}") from None
+    write_folder(stream, output, limit=limit, progress=progress)
     return open_vectors(output)
 
 
@@ -189,15 +191,15 @@ def _check_limit(limit: int | None) -> None:
 
 def _open_folder(folder: Path) -> VectorTable:
     """Memory-map an imported folder; sizes are checked, the numbers were when it was imported."""
-    if not (folder / DESCRIPTION).is_file():
+    if not (folder / TABLE).is_file():
         raise SourceError(
-            f"{folder}: a folder without {DESCRIPTION}; name a vector file, or import one with "
+            f"{folder}: a folder without {TABLE}; name a vector file, or import one with "
             "`nlp-transfer vectors import FILE OUT`"
         )
     try:
-        description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
+        description = json.loads((folder / TABLE).read_text(encoding="utf-8"))
         if (description["format"], description["version"]) != (FORMAT, VERSION):
-            raise SourceError(f"{folder / DESCRIPTION}: not '{FORMAT}' version {VERSION}; import the vectors again")
+            raise SourceError(f"{folder / TABLE}: not '{FORMAT}' version {VERSION}; import the vectors again")
         counts = {str(key): int(count) for key, count in description["counts"].items()}
         shape = (int(description["count"]), int(description["dim"]))
         subwords = None

@@ -12,6 +12,7 @@ from typing import Any
 from nlp_transfer.cells import stream_texts
 from nlp_transfer.errors import DataError
 from nlp_transfer.inspection import whole
+from nlp_transfer.room import temporary
 from nlp_transfer.sources.vector_store import check_output
 from nlp_transfer.sources.vectors import VectorTable, tokenize_words, write_table
 
@@ -53,12 +54,13 @@ def train_vectors(
     Raises:
         DataError: a corpus that cannot be read, names file and line; or no word is frequent enough.
         SourceError: `output` is something else than an imported folder.
+        DiskError: there is no room, there or for the temporary file of the words.
     """
     from gensim.models import Word2Vec  # takes over a second
 
     corpus, output = Path(corpus), Path(output)
     check_output(output)
-    with tempfile.TemporaryDirectory() as folder:
+    with temporary(f"the words of {corpus}"), tempfile.TemporaryDirectory() as folder:
         sentences = _Sentences(Path(folder) / "tokens.txt")
         sentences.write(stream_texts(str(corpus), column, lists=True))
         model = Word2Vec(

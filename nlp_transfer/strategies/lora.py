@@ -10,7 +10,9 @@ from typing import Any, Literal
 from torch import nn
 from transformers import PreTrainedModel
 
+from nlp_transfer.disk import replacing
 from nlp_transfer.errors import ConfigError, SourceError
+from nlp_transfer.room import MARGIN, writing
 from nlp_transfer.sources import LoadedModel
 from nlp_transfer.strategies.base import Phase, Plan
 from nlp_transfer.strategies.blocks import blocks, find_encoder
@@ -179,7 +181,17 @@ def with_adapter(model: PreTrainedModel, folder: Path) -> PreTrainedModel:
 
 
 def save_adapter(model: Any, folder: Path, base: str) -> None:
-    """Write the adapter and the new modules as safetensors; `base` is named, without its place on this machine."""
+    """Write the adapter and the new modules as safetensors; `base` is named, without its place on this machine.
+
+    Raises:
+        DiskError: no room, or the disk refuses; nothing is left of it.
+    """
+    needed = sum(parameter.nbytes for parameter in model.parameters() if parameter.requires_grad) + MARGIN
+    with writing(folder, needed), replacing(folder) as fresh:
+        _write_adapter(model, fresh, base)
+
+
+def _write_adapter(model: Any, folder: Path, base: str) -> None:
     # What is new is saved as such; `auto` would ask the Hub whether the vocabulary has grown.
     model.save_pretrained(str(folder), safe_serialization=True, save_embedding_layers=False)
     path = folder / "adapter_config.json"

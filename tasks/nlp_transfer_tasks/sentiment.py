@@ -75,7 +75,7 @@ class Sentiment(nt.Task):
     auto_class = "AutoModelForSequenceClassification"
     pipeline_tag = "text-classification"
     hub_metrics: ClassVar[dict[str, str]] = {"macro_f1": "f1"}
-    example = "a warm , funny and deeply moving film"
+    example = "It was better than I had hoped."  # of a film, a meal or a telephone
     options: SentimentOptions
 
     def build(self, source: "Source", rows: "Dataset", *, frozen: bool) -> "LoadedModel":

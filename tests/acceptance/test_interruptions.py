@@ -1,11 +1,14 @@
 """One run a folder, and signals: promises 7 and 8 of docs/reliability.md."""
 
+import fcntl
 import json
 import os
 import platform
 import re
 import signal
 import socket
+import sys
+import termios
 import time
 
 import pytest
@@ -69,7 +72,9 @@ def test_a_run_holds_its_folder_from_the_moment_it_is_made(tmp_path):
 # Promise 8
 
 
-@pytest.mark.parametrize(("number", "word"), [(signal.SIGTERM, "terminated"), (signal.SIGINT, "interrupted")])
+@pytest.mark.parametrize(
+    ("number", "word"), [(signal.SIGTERM, "terminated"), (signal.SIGINT, "interrupted"), (signal.SIGHUP, "hung up")]
+)
 def test_a_signal_during_a_step_ends_the_run_after_it_and_says_how_to_go_on(
     place, tmp_path, during, number, word, capfd
 ):
@@ -83,6 +88,38 @@ def test_a_signal_during_a_step_ends_the_run_after_it_and_says_how_to_go_on(
     assert wait_for(forked(lambda: command("run", tmp_path / "run.yaml", "--resume", tmp_path / "run"))) == 0
     run(config(place), tmp_path / "whole")
     assert outcome(tmp_path / "run") == outcome(tmp_path / "whole")
+
+
+def test_a_hang_up_that_is_ignored_from_the_start_stays_so(place, tmp_path, during):
+    (tmp_path / "run.yaml").write_text(json.dumps(config(place)))
+    during(4, send(signal.SIGHUP))
+
+    def as_under_nohup():
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        command("run", tmp_path / "run.yaml", "--output", tmp_path / "run")
+
+    assert wait_for(forked(as_under_nohup)) == 0
+    assert (tmp_path / "run" / "metrics.json").exists()
+
+
+def test_a_terminal_that_is_closed_during_a_step_leaves_a_checkpoint(place, tmp_path, during):
+    (tmp_path / "run.yaml").write_text(json.dumps(config(place)))
+    ours, theirs = os.openpty()
+    during(4, lambda _: os.close(ours))  # by the last who held it: a hang-up, and whatever is written fails
+
+    def in_a_terminal():
+        os.setsid()
+        fcntl.ioctl(theirs, termios.TIOCSCTTY, 0)
+        for descriptor in (0, 1, 2):
+            os.dup2(theirs, descriptor)
+        sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115 - with bars, as a terminal has them
+        command("run", tmp_path / "run.yaml", "--output", tmp_path / "run")
+
+    child = forked(in_a_terminal)
+    os.close(ours)
+    os.close(theirs)
+    assert wait_for(child) == 129
+    assert [path.name for path in (tmp_path / "run" / "checkpoints").iterdir()] == ["step-00000004"]
 
 
 def test_a_second_signal_ends_the_run_at_once(place, tmp_path, during, capfd):

@@ -16,7 +16,7 @@ from tiny import save_csv
 
 import nlp_transfer
 from nlp_transfer import features, fitting, resuming, running
-from nlp_transfer.errors import ConfigError, DataError, StoppedError
+from nlp_transfer.errors import ConfigError, DataError, DiskError, StoppedError
 from nlp_transfer.stepping import Stepper
 from nlp_transfer.training import Trainer
 
@@ -310,7 +310,7 @@ def test_a_long_training_is_saved_before_what_follows_it(place, tmp_path, monkey
     wanted = config(place)
     run(wanted, tmp_path / "whole")
     monkeypatch.setattr(running, "predict_split", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(DiskError, match=f"; make room; go on with the same command and --resume {tmp_path / 'parts'}$"):
         run(wanted, tmp_path / "parts")
     monkeypatch.setattr(running, "predict_split", predict)
     assert (tmp_path / "parts" / "checkpoints").is_dir() == (worth == 0)

@@ -144,7 +144,7 @@ def test_traceback_is_shown_on_request_wherever_debug_stands(command, place, mon
     ("failure", "message"),
     [
         (MemoryError(), "error: out of memory; try a smaller training.batch_size or task.max_length\n"),
-        (OSError(28, "No space left on device", "runs/x"), "error: No space left on device: runs/x\n"),
+        (OSError(5, "Input/output error", "runs/x"), "error: Input/output error: runs/x\n"),
     ],
 )
 def test_machine_that_runs_out_is_answered_with_code_5(command, place, monkeypatch, failure, message):
@@ -165,7 +165,8 @@ def test_token_on_the_command_line_is_refused_and_not_repeated(command):
 def test_sources_lists_bundled_names_and_kinds(command):
     code, out, _ = command("sources")
     assert code == 0
-    assert {"minilm", "glove-50d"} <= {line.split()[0] for line in out.splitlines()}
+    named = {line.split()[0] for line in out.splitlines() if line}
+    assert {"minilm", "glove-50d", "bundled:imdb", "sentiment/minilm_frozen"} <= named
     assert "FOLDER or HUB_ID" in out
 
 

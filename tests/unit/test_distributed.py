@@ -2,9 +2,6 @@
 
 import csv
 import json
-import os
-import subprocess
-import sys
 import time
 
 import pytest
@@ -13,6 +10,7 @@ from accelerate.commands.launch import _validate_launch_command, launch_command_
 from accelerate.utils.launch import prepare_multi_gpu_env
 from safetensors.torch import load_file
 from tiny import ROOT, save_checkpoint, save_csv, save_vectors, texts
+from two_processes import torchrun
 
 import nlp_transfer
 from nlp_transfer.checkpointing import newest_checkpoint
@@ -170,20 +168,18 @@ def launched():
     return {name: value for name, value in told.items() if "FSDP" in name}
 
 
-def torchrun(root, code, *arguments, sharded=False):
-    """Two processes of one job."""
-    (root / "job.py").write_text(SHARDED + code if sharded else code)
-    environment = {
-        **os.environ,
-        **(launched() if sharded else {}),
-        "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tasks")]),
-        "NLP_TRANSFER_CACHE": str(root / "cache"),
-    }
-    launch = [sys.executable, "-W", "ignore", "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    return subprocess.run(
-        [*launch, str(root / "job.py"), *map(str, arguments)],
-        env=environment, capture_output=True, text=True, check=False, timeout=280,
-    )  # fmt: skip
+def job(root, code, *arguments, sharded=False, fails=False):
+    """Two processes, each with the whole model or with a share of it."""
+    given = launched() if sharded else {}
+    return torchrun(root, SHARDED + code if sharded else code, *arguments, fails=fails, **given)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_process_that_crashes_is_shown_with_its_stack_whatever_was_expected(tmp_path, fails):
+    code = "import os, signal\n\ndef crash():\n    os.kill(os.getpid(), signal.SIGSEGV)\n\n"
+    with pytest.raises(pytest.fail.Exception, match=r"Segmentation fault[^$]*job.py\", line 4 in crash"):
+        torchrun(tmp_path, code + "if os.environ['RANK'] == '1':\n    crash()", fails=fails)
 
 
 HOW = pytest.mark.parametrize("sharded", [False, True], ids=["copied", "sharded"])
@@ -197,15 +193,13 @@ def test_when_one_of_two_processes_is_killed_the_other_ends_and_the_run_can_go_o
     config["training"]["checkpoint"] = {"steps": 1}
     (tmp_path / "config.json").write_text(json.dumps(config))
     started = time.monotonic()
-    done = torchrun(tmp_path, KILLED, tmp_path / "config.json", tmp_path, "first", sharded=sharded)
-    assert done.returncode != 0
+    done = job(tmp_path, KILLED, tmp_path / "config.json", tmp_path, "first", sharded=sharded, fails=True)
     assert time.monotonic() - started < 120
     assert f"another process has ended, or cannot be reached; go on with the same command and --resume {tmp_path}" in (
         done.stderr
     )
     assert newest_checkpoint(tmp_path / "parts" / "checkpoints").values["history"]["steps"] == 4
-    done = torchrun(tmp_path, KILLED, tmp_path / "config.json", tmp_path, "second", sharded=sharded)
-    assert done.returncode == 0, done.stderr[-3000:]
+    done = job(tmp_path, KILLED, tmp_path / "config.json", tmp_path, "second", sharded=sharded)
     assert done.stdout.count("stopped terminated after step 7") == 2
     weights = [(tmp_path / name / "model" / "model.safetensors").read_bytes() for name in ("whole", "parts")]
     assert weights[0] == weights[1]
@@ -216,8 +210,7 @@ def test_when_one_of_two_processes_is_killed_the_other_ends_and_the_run_can_go_o
 def test_two_processes_give_the_scores_and_nearly_the_weights_of_one(tmp_path, sharded):
     planned = configs(tmp_path)
     (tmp_path / "configs.json").write_text(json.dumps(planned))
-    done = torchrun(tmp_path, CODE, tmp_path / "configs.json", tmp_path / "two", sharded=sharded)
-    assert done.returncode == 0, done.stderr[-3000:]
+    done = job(tmp_path, CODE, tmp_path / "configs.json", tmp_path / "two", sharded=sharded)
     assert done.stdout.count("connections closed: 1") == 2
     for name, config in planned.items():
         alone = nlp_transfer.run(config, output=tmp_path / "one" / name, progress=False)
@@ -244,8 +237,7 @@ def test_a_command_under_two_processes_says_once_what_it_did(tmp_path):
     command = "from nlp_transfer.__main__ import main; main()"
     folder = tmp_path / "run"
     for words in (["run", tmp_path / "run.yaml"], ["compare", tmp_path / "run.yaml"]):
-        done = torchrun(tmp_path, command, *words, "--output", folder / words[0])
-        assert done.returncode == 0, done.stderr[-3000:]
+        done = job(tmp_path, command, *words, "--output", folder / words[0])
         assert done.stdout.count(str(folder / words[0])) == {"run": 1, "compare": 2}[words[0]]
 
 
@@ -254,7 +246,7 @@ def test_one_process_goes_on_from_a_checkpoint_of_sharded_ones(tmp_path, caplog)
     config = configs(tmp_path)["gradual"]
     config["training"]["checkpoint"] = {"steps": 1}
     (tmp_path / "config.json").write_text(json.dumps(config))
-    assert torchrun(tmp_path, KILLED, tmp_path / "config.json", tmp_path, "first", sharded=True).returncode != 0
+    job(tmp_path, KILLED, tmp_path / "config.json", tmp_path, "first", sharded=True, fails=True)
     caplog.set_level("INFO")
     again = nlp_transfer.run(config, output=tmp_path / "parts", resume="auto", progress=False)
     assert "resumed at step 4" in caplog.text

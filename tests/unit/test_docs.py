@@ -2,14 +2,20 @@
 
 import importlib.util
 import json
+import re
+import shlex
 from pathlib import Path
 
 import jsonschema
 import pytest
 import yaml
+from typer.main import get_command
 
+from nlp_transfer.bundled import list_datasets
+from nlp_transfer.cli import app
 from nlp_transfer.config import load_config, render
 from nlp_transfer.errors import ConfigError
+from nlp_transfer.flags import Flags, configured
 from nlp_transfer.yamlfile import read_yaml
 
 ROOT = Path(__file__).parents[2]
@@ -68,6 +74,40 @@ def test_schema_and_loader_refuse_the_same_mistakes(change):
         jsonschema.validate({**BASE, **change}, SCHEMA)
     with pytest.raises(ConfigError):
         load_config({**BASE, **change})
+
+
+def commands():
+    """The command lines of the README's blocks, without what stands before a pipe."""
+    blocks = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    lines = [line for block in blocks for line in block.splitlines() if "nlp-transfer" in line]
+    return [line[line.index("nlp-transfer") :] for line in lines]
+
+
+def words_of(line):
+    """The arguments of a command line, {a,b} written out as a shell does."""
+    found = []
+    for word in shlex.split(line, comments=True)[1:]:
+        before, brace, rest = word.partition("{")
+        inside, _, after = rest.partition("}")
+        several = brace and "," in inside and "=" not in word
+        found += [f"{before}{one}{after}" for one in inside.split(",")] if several else [word]
+    return found
+
+
+@pytest.mark.parametrize("line", commands())
+def test_every_command_of_the_readme_is_one(line):
+    verb, *arguments = words_of(line)
+    command = get_command(app).commands[verb]
+    given = command.make_context(verb, arguments).params if verb != "vectors" else {}
+    flags = Flags(**{name: given.get(name) for name in vars(Flags())})
+    for config in given.get("configs") or [given["config"]] if {"config", "configs"} & given.keys() else []:
+        chosen, keys = configured(config, given.get("overrides") or given.get("override") or [], flags)
+        assert load_config(chosen, keys)
+
+
+def test_the_readme_names_every_bundled_data_set():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert not [one.name for one in list_datasets() if f"`{one.name}`" not in text.replace("--train ", "")]
 
 
 def test_schema_leaves_tasks_of_other_people_alone():

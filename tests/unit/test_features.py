@@ -10,7 +10,7 @@ import torch
 from tiny import LABELS, Training, checkpoint, rows, save_checkpoint, save_csv, sentiment, vectors
 
 import nlp_transfer
-from nlp_transfer import feature_store, features
+from nlp_transfer import features
 from nlp_transfer.feature_store import Store
 from nlp_transfer.features import compute, find_boundary, replay
 from nlp_transfer.models.classification import build_classifier
@@ -242,14 +242,6 @@ def test_the_weights_of_the_model_are_not_touched_by_a_replay(source, units):
     after = model.state_dict()
     assert list(before) == list(after)
     assert all(torch.equal(before[name], after[name]) for name in before)
-
-
-def test_the_cache_folder_can_be_named(monkeypatch, tmp_path):
-    monkeypatch.setenv("NLP_TRANSFER_CACHE", str(tmp_path))
-    assert feature_store.cache_folder() == tmp_path
-    monkeypatch.delenv("NLP_TRANSFER_CACHE")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    assert feature_store.cache_folder() == tmp_path / "xdg" / "nlp-transfer"
 
 
 @pytest.mark.parametrize("pooling", ["cls", "mean", "max"])

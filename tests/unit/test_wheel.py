@@ -1,9 +1,11 @@
 """What users install: two packages, and nothing that belongs to the workshop."""
 
+import json
 import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import zipfile
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pytest
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
+CONFIGS = [path for path in (ROOT / "configs").glob("*/*.yaml") if path.parent.name != "accelerate"]
 INGREDIENTS = (
     "pyproject.toml",
     "README.md",
@@ -25,22 +28,39 @@ INGREDIENTS = (
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory):
-    """Built from a copy: setuptools leaves its traces where it works."""
-    place = tmp_path_factory.mktemp("wheel")
+def source(tmp_path_factory):
+    """A copy of the tree: setuptools leaves its traces where it works."""
+    place = tmp_path_factory.mktemp("source")
     for name in INGREDIENTS:
-        source = ROOT / name
-        if source.is_dir():
-            shutil.copytree(source, place / "source" / name, ignore=shutil.ignore_patterns("__pycache__"))
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, place / name, ignore=shutil.ignore_patterns("__pycache__"))
         else:
-            (place / "source").mkdir(exist_ok=True)
-            shutil.copy(source, place / "source" / name)
+            shutil.copy(ROOT / name, place / name)
+    return place
+
+
+@pytest.fixture(scope="module")
+def wheel(source, tmp_path_factory):
+    """What `pip install` installs."""
+    place = tmp_path_factory.mktemp("wheel")
     done = subprocess.run(
-        [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", place / "dist", place / "source"],
+        [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", place, source],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:] + done.stdout[-3000:]
-    (built,) = (place / "dist").glob("*.whl")
+    assert "absent from the `packages` configuration" not in done.stdout + done.stderr
+    (built,) = place.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def editable(source, tmp_path_factory):
+    """What `pip install -e` installs."""
+    place = tmp_path_factory.mktemp("editable")
+    code = f"from setuptools import build_meta; build_meta.build_editable({str(place)!r})"
+    done = subprocess.run([sys.executable, "-c", code], cwd=source, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    (built,) = place.glob("*.whl")
     return built
 
 
@@ -60,7 +80,29 @@ def test_wheel_holds_every_module(wheel):
         for package in base.glob("nlp_transfer*/")
         for path in package.rglob("*.py")
     }
-    assert modules == set(names_in(wheel))
+    assert modules == {name for name in names_in(wheel) if name.endswith(".py")}
+
+
+def test_wheel_holds_every_configuration_of_a_run_and_nothing_else(wheel):
+    files = {f"nlp_transfer_tasks/configs/{path.relative_to(ROOT / 'configs')}" for path in CONFIGS}
+    assert files == {name for name in names_in(wheel) if not name.endswith(".py")}
+
+
+@pytest.mark.parametrize("kind", ["wheel", "editable"])
+def test_what_is_installed_knows_the_shipped_configurations_by_name(kind, request, tmp_path):
+    with zipfile.ZipFile(request.getfixturevalue(kind)) as archive:
+        archive.extractall(tmp_path / "site")
+    code = (
+        f"import json, site, sys; site.addsitedir('site'); sys.path.append({sysconfig.get_path('purelib')!r})\n"
+        "from nlp_transfer.shipped import list_configs, find_config\n"
+        "print(json.dumps([[one.name for one in list_configs()], str(find_config('sentiment/minilm_frozen'))]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, cwd=tmp_path, check=True
+    )
+    names, path = json.loads(done.stdout)
+    assert names == sorted(f"{path.parent.name}/{path.stem}" for path in CONFIGS)
+    assert Path(path).read_text() == (ROOT / "configs" / "sentiment" / "minilm_frozen.yaml").read_text()
 
 
 def test_wheel_names_its_licence_and_its_command(wheel):
