@@ -9,7 +9,7 @@ import pkgutil
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from nlp_transfer.data import Splits
     from nlp_transfer.sources import LoadedModel, Source
 
+T = TypeVar("T")
 Prediction = dict[str, Any]
 Scores = dict[str, Any]
 RoleKind = Literal["text", "texts", "label"]
@@ -53,6 +54,15 @@ class Tokenizers:
 
     source: "PreTrainedTokenizerBase"
     target: "PreTrainedTokenizerBase | None" = None
+
+
+class Answers(dict[str, list[T]]):
+    """What a simple method predicts, by split; and what it `chosen` of its settings in words, where it had a choice."""
+
+    def __init__(self, by_split: Mapping[str, list[T]], *, chosen: str = "") -> None:
+        """Keep both."""
+        super().__init__(by_split)
+        self.chosen = chosen
 
 
 class Task(ABC):
@@ -162,8 +172,11 @@ class Task(ABC):
         return None
 
     @abstractmethod
-    def baselines(self, splits: "Splits") -> "dict[str, dict[str, list[Prediction]]]":
-        """Predictions of simple methods for the validation and test rows: name -> split -> predictions."""
+    def baselines(self, splits: "Splits") -> "Mapping[str, Mapping[str, list[Prediction]]]":
+        """Predictions of simple methods for the validation and test rows: name -> split -> predictions.
+
+        Where a method had a choice, `Answers` in place of the inner dict tell what was chosen.
+        """
 
 
 def task_names() -> list[str]:
