@@ -32,6 +32,7 @@ from nlp_transfer.sources.demands import refuse_demands
 from nlp_transfer.sources.heads import follow_names, rows_per_label, with_labels
 from nlp_transfer.sources.loading import MOST, find_damage, quietly, refuse_misfits
 from nlp_transfer.sources.shapes import refuse_misshapen, weight_files
+from nlp_transfer.sources.spelling import unify_spellings
 from nlp_transfer.sources.vector_store import DESCRIPTION
 
 T = TypeVar("T")
@@ -158,7 +159,7 @@ class Checkpoint:
 
     @cached_property
     def tokenizer(self) -> PreTrainedTokenizerBase:
-        """The checkpoint's own tokenizer.
+        """The checkpoint's own tokenizer, to which composed and decomposed letters are one.
 
         Raises:
             SourceError: it is missing, or knows more tokens than the embedding table has rows.
@@ -178,7 +179,7 @@ class Checkpoint:
                 f"Checkpoint '{self.name}': the tokenizer's largest id is {largest}, the embedding table has {rows} "
                 "rows; the two do not belong together"
             )
-        return tokenizer
+        return unify_spellings(tokenizer)
 
     @cached_property
     def target_tokenizer(self) -> PreTrainedTokenizerBase | None:
