@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from nlp_transfer.data import Splits
 
 STRENGTHS = (1.0, 3.0, 10.0)  # inverse L2 penalties tried
-JUDGES = 500  # rows that choose; where validation has fewer, parts of train are held out as well
+JUDGES = 1000  # rows that choose; where validation has fewer, parts of train are held out as well
 FOLDS = 5  # parts of train
-TOLERANCE = 1e-5  # of the gradient: with a looser one, where classes are many, the fit ends before it begins
+TOLERANCE = 3e-5  # of the gradient: with a looser one, where classes are many, the fit ends before it begins
 WEIGHTS = 10_000_000  # of a model at most: features times classes
 LARGE = 10_000_000  # characters times classes, beyond which words alone must do
 SCORED = ("validation", "test")
