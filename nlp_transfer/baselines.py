@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from nlp_transfer.task import Answers
+from nlp_transfer.task import Baseline
 from nlp_transfer.tfidf import beside_characters, word_features
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ TOLERANCE = 3e-5  # of the gradient: with a looser one, where classes are many, 
 WEIGHTS = 10_000_000  # of a model at most: features times classes
 LARGE = 10_000_000  # characters times classes, beyond which words alone must do
 SCORED = ("validation", "test")
-ByMethod = dict[str, Answers[int]]
+ByMethod = dict[str, Baseline[int]]
 
 
 def classification_baselines(splits: "Splits", *, balanced: bool = False) -> ByMethod:
@@ -33,7 +33,7 @@ def classification_baselines(splits: "Splits", *, balanced: bool = False) -> ByM
     Returns:
         Method (`majority`, `tfidf_logistic`) -> split (`validation`, `test`) -> predicted label ids.
     """
-    return {"majority": Answers(majority(splits)), "tfidf_logistic": tfidf_logistic(splits, balanced=balanced)}
+    return {"majority": Baseline(majority(splits)), "tfidf_logistic": tfidf_logistic(splits, balanced=balanced)}
 
 
 def majority(splits: "Splits") -> dict[str, list[int]]:
@@ -42,7 +42,7 @@ def majority(splits: "Splits") -> dict[str, list[int]]:
     return {name: [top] * len(getattr(splits, name)) for name in SCORED}
 
 
-def tfidf_logistic(splits: "Splits", *, balanced: bool = False) -> Answers[int]:
+def tfidf_logistic(splits: "Splits", *, balanced: bool = False) -> Baseline[int]:
     """TF-IDF under logistic regression: of words, or of words and their characters, whichever is right more often.
 
     Validation judges, and where it has fewer than `JUDGES` rows, so do rows of train, by models of the others.
@@ -64,7 +64,7 @@ def tfidf_logistic(splits: "Splits", *, balanced: bool = False) -> Answers[int]:
             if also[0] >= right[best]:
                 chosen, said = "words and characters", answers[0]
     cut = len(known.validation)
-    return Answers(
+    return Baseline(
         {"validation": said[:cut].tolist(), "test": said[cut:].tolist()}, chosen=f"{chosen}, C={STRENGTHS[best]:g}"
     )
 

@@ -56,7 +56,7 @@ class Tokenizers:
     target: "PreTrainedTokenizerBase | None" = None
 
 
-class Answers(dict[str, list[T]]):
+class Baseline(dict[str, list[T]]):
     """What a simple method predicts, by split; and what it `chosen` of its settings in words, where it had a choice."""
 
     def __init__(self, by_split: Mapping[str, list[T]], *, chosen: str = "") -> None:
@@ -175,7 +175,7 @@ class Task(ABC):
     def baselines(self, splits: "Splits") -> "Mapping[str, Mapping[str, list[Prediction]]]":
         """Predictions of simple methods for the validation and test rows: name -> split -> predictions.
 
-        Where a method had a choice, `Answers` in place of the inner dict tell what was chosen.
+        A `Baseline` in place of the inner dict tells what a method chose, where it had a choice.
         """
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from nlp_transfer import (
-        Answers,
+        Baseline,
         Batch,
         Encoded,
         LoadedModel,
@@ -158,11 +158,11 @@ class Sentiment(nt.Task):
         (label, _), *_ = Counter(rows["label"][:]).most_common(1)
         return {"majority": [{"label": self.labels[label]}] * len(rows)}
 
-    def baselines(self, splits: "Splits") -> "dict[str, Answers[Prediction]]":
+    def baselines(self, splits: "Splits") -> "dict[str, Baseline[Prediction]]":
         """The most frequent class, and TF-IDF with logistic regression under the same class weights."""
         found = nt.classification_baselines(splits, balanced=self.options.class_weights == "balanced")
         return {
-            name: nt.Answers(
+            name: nt.Baseline(
                 {split: [{"label": self.labels[i]} for i in ids] for split, ids in answers.items()},
                 chosen=answers.chosen,
             )
