@@ -28,11 +28,11 @@ from nlp_transfer.modeling import pooled, sentence_scorer, static
 from nlp_transfer.modeling.headed import Headed, HeadedConfig
 from nlp_transfer.network import hub_reachable
 from nlp_transfer.sources.bundled import BUNDLED
+from nlp_transfer.sources.composing import unify_forms
 from nlp_transfer.sources.demands import refuse_demands
 from nlp_transfer.sources.heads import follow_names, rows_per_label, with_labels
 from nlp_transfer.sources.loading import MOST, find_damage, quietly, refuse_misfits
 from nlp_transfer.sources.shapes import refuse_misshapen, weight_files
-from nlp_transfer.sources.spelling import unify_spellings
 from nlp_transfer.sources.vector_store import DESCRIPTION
 
 T = TypeVar("T")
@@ -179,7 +179,7 @@ class Checkpoint:
                 f"Checkpoint '{self.name}': the tokenizer's largest id is {largest}, the embedding table has {rows} "
                 "rows; the two do not belong together"
             )
-        return unify_spellings(tokenizer)
+        return unify_forms(tokenizer)
 
     @cached_property
     def target_tokenizer(self) -> PreTrainedTokenizerBase | None:

@@ -16,8 +16,8 @@ from nlp_transfer.layout import is_run
 from nlp_transfer.modeling.static import HEADS, StaticConfig, StaticModel, StaticTokenizer, variants
 from nlp_transfer.sources.bundled import BUNDLED
 from nlp_transfer.sources.checkpoint import LoadedModel
+from nlp_transfer.sources.composing import FORMS, form_of
 from nlp_transfer.sources.loading import refuse_nonfinite
-from nlp_transfer.sources.spelling import FORMS, spelling_of
 from nlp_transfer.sources.vectors import VectorTable, open_vectors, tokenize_words
 
 PAD, UNKNOWN = "[PAD]", "[UNK]"
@@ -98,7 +98,7 @@ class StaticVectors:
 
         Of words that differ in the spelling of their accents only, the first row is the one.
         """
-        form = spelling_of(self.table.words)
+        form = form_of(self.table.words)
         vocabulary = {word: row for row, word in enumerate(SPECIAL)}
         for row, word in enumerate(self.table.words, start=len(SPECIAL)):
             vocabulary.setdefault(word if word.isascii() else normalize(form, word), row)

@@ -61,7 +61,7 @@ SOURCES = {
 
 
 @pytest.mark.parametrize("make", SOURCES.values(), ids=SOURCES)
-def test_both_spellings_have_the_same_known_tokens_also_once_saved(make, tmp_path):
+def test_both_forms_have_the_same_known_tokens_also_once_saved(make, tmp_path):
     source = make(tmp_path)
     tokenizer = source.tokenizer
     wanted = dict(tokenizer(TEXT))
@@ -96,7 +96,7 @@ def test_special_tokens_and_the_side_of_the_padding_survive(tmp_path):
     assert tokenizer("film [MASK]", "film")["token_type_ids"] == [0, 0, 0, 0, 1, 1]
 
 
-def test_of_a_word_that_a_table_has_in_both_spellings_the_first_row_is_the_one(tmp_path):
+def test_of_a_word_that_a_table_has_in_both_forms_the_first_row_is_the_one(tmp_path):
     source = tiny.vectors(tmp_path / "v.txt", words=["café", "très", normalize("NFD", "café"), "film"])
     assert source.tokenizer(APART)["input_ids"] == source.tokenizer(TEXT)["input_ids"]
     assert source.tokenizer(normalize("NFD", "café"))["input_ids"] == [2]
@@ -104,14 +104,14 @@ def test_of_a_word_that_a_table_has_in_both_spellings_the_first_row_is_the_one(t
 
 @pytest.mark.parametrize("form", ["NFC", "NFD"])
 @pytest.mark.parametrize("text", [TEXT, APART], ids=["composed", "decomposed"])
-def test_a_vocabulary_of_the_data_is_found_in_the_spelling_of_the_table(tmp_path, form, text):
+def test_a_vocabulary_of_the_data_is_found_in_the_form_of_the_table(tmp_path, form, text):
     name = tiny.save_vectors(tmp_path / "v.txt", [*(normalize(form, word) for word in WORDS), "other"])
     source = load_source("vectors", name=name, vocabulary="data", texts=[text])
     assert set(source.tokenizer.get_vocab()) == {"[PAD]", "[UNK]", *(normalize(form, word) for word in WORDS)}
 
 
 @pytest.mark.parametrize("form", ["NFC", "NFD"])
-def test_the_ngrams_of_an_unknown_word_are_those_of_the_tables_spelling(tmp_path, form):
+def test_the_ngrams_of_an_unknown_word_are_those_of_the_tables_form(tmp_path, form):
     from gensim.models import FastText
     from gensim.models.fasttext import save_facebook_model
 

@@ -15,16 +15,16 @@ PROBES = 2000  # words of a vocabulary that are tried
 KEPT = ("model_max_length", "padding_side", "truncation_side", "model_input_names", "clean_up_tokenization_spaces")
 
 
-def spelling_of(words: Iterable[str]) -> Form:
+def form_of(words: Iterable[str]) -> Form:
     """The form that more of the words are in."""
     foreign = [word for word in words if not word.isascii()]
     return max(FORMS, key=lambda form: sum(is_normalized(form, word) for word in foreign))
 
 
-def unify_spellings(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
-    """Let a tokenizer bring texts into the spelling of its vocabulary, where it does not do so itself.
+def unify_forms(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
+    """Let a tokenizer bring texts into the form of its vocabulary, where it does not do so itself.
 
-    The words of its vocabulary that have two spellings are tried in both. Nothing changes where these give the same
+    The words of its vocabulary that have two forms are tried in both. Nothing changes where these give the same
     tokens, as under BERT's removal of accents or SentencePiece's rules. A tokenizer that is written in Python stays as
     it is, for it has no place for such a rule that would be saved with it; so does one that knows language codes.
     """
@@ -32,18 +32,18 @@ def unify_spellings(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBa
     if backend is None or isinstance(tokenizer, StaticTokenizer) or hasattr(tokenizer, "src_lang"):
         return tokenizer
     vocabulary = tokenizer.get_vocab()
-    words = sorted((word for word in vocabulary if _has_two_spellings(word)), key=vocabulary.__getitem__)[:PROBES]
+    words = sorted((word for word in vocabulary if _has_two_forms(word)), key=vocabulary.__getitem__)[:PROBES]
     composed, decomposed = (_encode([normalize(form, word) for word in words], tokenizer) for form in FORMS)
     if composed == decomposed:
         return tokenizer
-    rule = {"NFC": normalizers.NFC, "NFD": normalizers.NFD}[spelling_of(words)]()
+    rule = {"NFC": normalizers.NFC, "NFD": normalizers.NFD}[form_of(words)]()
     backend.normalizer = normalizers.Sequence([rule, *([backend.normalizer] if backend.normalizer else [])])
     # Many classes of transformers build their rules anew when loaded; this one reads them from its file.
     settings = {name: getattr(tokenizer, name) for name in KEPT}
     return PreTrainedTokenizerFast(tokenizer_object=backend, **tokenizer.special_tokens_map, **settings)
 
 
-def _has_two_spellings(word: str) -> bool:
+def _has_two_forms(word: str) -> bool:
     return not word.isascii() and normalize("NFC", word) != normalize("NFD", word)
 
 
