@@ -2,6 +2,7 @@
 
 python -m benchmarks.quality rotten-tomatoes --output runs/quality
 python -m benchmarks.quality scitldr --data FOLDER --output runs/scitldr --only minilm_full
+python -m benchmarks.quality sst2 --data FOLDER --output runs/sst2 --simple
 
 A study that was stopped goes on with the same command.
 """
@@ -18,7 +19,10 @@ import yaml
 
 import nlp_transfer
 from benchmarks.studies import STUDIES, Study
+from nlp_transfer.config import load_config
+from nlp_transfer.measuring import measure_baselines
 from nlp_transfer.plotting import plot
+from nlp_transfer.prepared import prepare
 from nlp_transfer.report import Row
 from nlp_transfer.task import Task, find_task
 
@@ -55,6 +59,15 @@ def keep(path: Path, study: str, found: dict[str, Any]) -> dict[str, Any]:
     known[study] = {name: runs[name] for name in STUDIES[study].runs if name in runs}
     path.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
     return dict(known[study])
+
+
+def measure_again(study: Study, data: Path) -> dict[str, Any]:
+    """The simple methods of a study, on the rows of its runs."""
+    prepared = prepare(load_config(study.config(study.runs[0], data)))
+    return {
+        one.name: {"validation": one.validation, "test": one.test, **({"chosen": one.chosen} if one.chosen else {})}
+        for one in measure_baselines(prepared)
+    }
 
 
 def table(runs: dict[str, Any], task: type[Task]) -> str:
@@ -105,6 +118,14 @@ def draw(runs: dict[str, Any], path: Path, task: type[Task]) -> None:
     plot(rows, baselines, path, task=task)
 
 
+def write_up(study: str, found: dict[str, Any]) -> None:
+    """Keep the figures of some runs, and write table and picture of all of their study anew."""
+    task = find_task(STUDIES[study].task["name"])
+    runs = keep(DOCS / "results.json", study, found)
+    write_table(DOCS / "results.md", study, table(runs, task))
+    draw(runs, DOCS / f"results-{study}.png", task)
+
+
 def main() -> None:
     """Train what is asked for and write the page."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -112,6 +133,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--data", type=Path, help="folder with the study's folder, where it is not bundled")
     parser.add_argument("--only", metavar="NAME", nargs="+", help="runs; default all")
+    parser.add_argument("--simple", action="store_true", help="measure the simple methods again, and train nothing")
     arguments = parser.parse_args()
     study = STUDIES[arguments.study]
     found = None if study.folder is None or arguments.data is None else arguments.data / study.folder
@@ -124,15 +146,15 @@ def main() -> None:
         unpack(found, data)
     names = arguments.only or study.runs
     study.prepare(data, names)
-    paths = write_configs(configs, study, names, data)
-    task = find_task(study.task["name"])
-    for path in paths:
+    if arguments.simple:
+        known = json.loads((DOCS / "results.json").read_text(encoding="utf-8"))[arguments.study]
+        baselines = measure_again(study, data)
+        write_up(arguments.study, {name: {**metrics, "baselines": baselines} for name, metrics in known.items()})
+        return
+    for path in write_configs(configs, study, names, data):
         folder = arguments.output / "runs" / path.stem
         nlp_transfer.run(path, output=folder, resume="auto", progress=False)
-        metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-        runs = keep(DOCS / "results.json", arguments.study, {path.stem: metrics})
-        write_table(DOCS / "results.md", arguments.study, table(runs, task))
-        draw(runs, DOCS / f"results-{arguments.study}.png", task)
+        write_up(arguments.study, {path.stem: json.loads((folder / "metrics.json").read_text(encoding="utf-8"))})
 
 
 if __name__ == "__main__":

@@ -73,6 +73,7 @@ if TYPE_CHECKING:
     from nlp_transfer.sources import list_sources as list_sources
     from nlp_transfer.sources.vectors import import_vectors as import_vectors
     from nlp_transfer.sources.word2vec import train_vectors as train_vectors
+    from nlp_transfer.task import Baseline as Baseline
     from nlp_transfer.task import Prediction as Prediction
     from nlp_transfer.task import RoleKind as RoleKind
     from nlp_transfer.task import Scores as Scores
@@ -162,6 +163,7 @@ _HOME = {
     "list_sources": "sources",
     "import_vectors": "sources.vectors",
     "train_vectors": "sources.word2vec",
+    "Baseline": "task",
     "Prediction": "task",
     "RoleKind": "task",
     "Scores": "task",

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from nlp_transfer.scripts import phrases
 from nlp_transfer.text_metrics import KINDS, rouge_each
 
 TEMPERATURE = 5.0  # ROUGE points: a sentence this much worse than another gets 1/e of its share
@@ -69,9 +70,8 @@ def pick_sentences(
     chosen: list[int] = []
     said: set[tuple[str, ...]] = set()
     for index in np.argsort(-np.asarray(scores), kind="stable").tolist():
-        words = sentences[index].lower().split()
-        trigrams = set(zip(words, words[1:], words[2:], strict=False))
-        if not words or (trigram_blocking and trigrams & said):
+        trigrams = phrases(sentences[index]) if trigram_blocking else set()
+        if not sentences[index].strip() or trigrams & said:
             continue
         said |= trigrams
         chosen.append(index)

@@ -9,6 +9,7 @@ from itertools import combinations
 import numpy as np
 
 from nlp_transfer.rows import SHOWN
+from nlp_transfer.scripts import compose
 
 MANY_COPIES = 0.1  # share of pairs; names and OK buttons are copies by right
 
@@ -27,8 +28,8 @@ class Example:
 
     @property
     def key(self) -> str:
-        """What makes two examples duplicates: the input of the task, in its first role, but for blanks around it."""
-        return whole(next(iter(self.texts.values()))).strip()
+        """What makes two examples duplicates: the input of the task, but for outer blanks and the form of accents."""
+        return compose(whole(next(iter(self.texts.values()))).strip())
 
 
 def whole(text: str | list[str]) -> str:
@@ -161,7 +162,7 @@ def _inspect_split(part: Part, labels: Sequence[str]) -> SplitReport:
 
 
 def _is_copy(example: Example) -> bool:
-    first, *others = (whole(text).strip() for text in example.texts.values())
+    first, *others = (compose(whole(text).strip()) for text in example.texts.values())
     return first in others
 
 

@@ -52,6 +52,7 @@ def measure_baselines(prepared: Prepared) -> tuple[Row, ...]:
             test=task.score(said["test"], rows["test"]),
             correct=task.hits(said["test"], rows["test"]),
             tested=tested,
+            chosen=getattr(said, "chosen", ""),
         )
         for name, said in task.baselines(prepared.splits).items()
     )

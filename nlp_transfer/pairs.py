@@ -112,6 +112,8 @@ def target_ids(targets: Sequence[str], tokenizers: Tokenizers) -> list[list[int]
 def _target_warnings(rows: Sequence[Sequence[int]], most: int, tokenizer: PreTrainedTokenizerBase) -> tuple[str, ...]:
     """What of the target texts the model cannot learn; see `writing_back.py` for what it cannot write."""
     found = []
+    if len(rows) > 1 and all(row == rows[0] for row in rows):
+        found.append(f"all {len(rows)} target texts are one and the same: there is nothing else to learn")
     if cut := sum(len(row) > most for row in rows):
         found.append(f"{cut} of {len(rows)} target texts are cut off; see task.max_target_length")
     total = sum(map(len, rows))

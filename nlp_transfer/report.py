@@ -39,6 +39,7 @@ class Row:
         tested: number of the row of each test example in its file; empty where it is not known.
         counts: how many seeds tested each; empty where all did.
         seeds: those over which the scores are means, which then hold each `standard_deviation` too; empty for one seed.
+        chosen: settings that a simple method chose, in words.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Row:
     tested: Sequence[int] = field(default=(), repr=False)
     counts: Sequence[int] = field(default=(), repr=False)
     seeds: Sequence[int] = ()
+    chosen: str = ""
 
     def way(self, *notes: str) -> str:
         """The strategy, or none, with notes that tell it from others, and of how many seeds the scores are means."""
@@ -118,6 +120,7 @@ def simple(
     correct: Sequence[float],
     tested: Sequence[int] = (),
     scratch: bool = False,
+    chosen: str = "",
 ) -> Row:
     """A simple method, or a `scratch` control of which no more is known than its scores."""
     return Row(
@@ -132,6 +135,7 @@ def simple(
         test=test,
         correct=correct,
         tested=tested,
+        chosen=chosen,
     )
 
 

@@ -28,7 +28,7 @@ from nlp_transfer.prepared import Prepared, keep_settled, prepare
 from nlp_transfer.progress import Series
 from nlp_transfer.provenance import provenance
 from nlp_transfer.received import refuse_no_path
-from nlp_transfer.report import brief
+from nlp_transfer.report import Row, brief
 from nlp_transfer.results import RunResult, describe, finish
 from nlp_transfer.resuming import (
     find_start,
@@ -204,7 +204,8 @@ def _run_one(
     baselines = measure_baselines(prepared)
     for one in baselines if accelerator.is_main_process else ():
         role = "ceiling" if one.name in prepared.task.ceilings else "to beat"
-        series.once(logging.INFO, f"{role}: {one.name}, {brief(flat(one.validation))} on validation")
+        name = f"{one.name} ({one.chosen})" if one.chosen else one.name
+        series.once(logging.INFO, f"{role}: {name}, {brief(flat(one.validation))} on validation")
     clock.lap("baselines")
     history = train(prepared, plan, accelerator, folder, checkpoints, progress=progress)
     clock.lap("training", earlier=history.seconds)
@@ -238,7 +239,7 @@ def _run_one(
         "selection": {"metric": prepared.task.selection, "split": "validation", "best": history.best},
         "parameters": sizes,
         "seconds": clock.total(),
-        "baselines": {one.name: {"validation": one.validation, "test": one.test} for one in baselines},
+        "baselines": {one.name: _kept(one) for one in baselines},
         "seed": config.training.seed,
         "precision": accelerator.mixed_precision.replace("no", "fp32"),
         "steps": history.steps,
@@ -261,6 +262,12 @@ def _announce(prepared: Prepared, plan: Plan, folder: Path, series: Series) -> N
     series.once(logging.INFO, trainable_table(plan))
     write_whole(folder / "config.yaml", render(prepared.config))
     write_json(folder / "environment.json", environment())
+
+
+def _kept(baseline: Row) -> dict[str, Any]:
+    """A simple method's scores, and what it chose, if it had a choice."""
+    chosen = {"chosen": baseline.chosen} if baseline.chosen else {}
+    return {"validation": baseline.validation, "test": baseline.test, **chosen}
 
 
 def _seen(prepared: Prepared) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from importlib.machinery import PathFinder
 from importlib.util import module_from_spec
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from nlp_transfer.data import Splits
     from nlp_transfer.sources import LoadedModel, Source
 
+T = TypeVar("T")
 Prediction = dict[str, Any]
 Scores = dict[str, Any]
 RoleKind = Literal["text", "texts", "label"]
@@ -60,6 +61,15 @@ class Tokenizers:
 
     source: "PreTrainedTokenizerBase"
     target: "PreTrainedTokenizerBase | None" = None
+
+
+class Baseline(dict[str, list[T]]):
+    """What a simple method predicts, by split; and what it `chosen` of its settings in words, where it had a choice."""
+
+    def __init__(self, by_split: Mapping[str, list[T]], *, chosen: str = "") -> None:
+        """Keep both."""
+        super().__init__(by_split)
+        self.chosen = chosen
 
 
 class Task(ABC):
@@ -169,8 +179,11 @@ class Task(ABC):
         return None
 
     @abstractmethod
-    def baselines(self, splits: "Splits") -> "dict[str, dict[str, list[Prediction]]]":
-        """Predictions of simple methods for the validation and test rows: name -> split -> predictions."""
+    def baselines(self, splits: "Splits") -> "Mapping[str, Mapping[str, list[Prediction]]]":
+        """Predictions of simple methods for the validation and test rows: name -> split -> predictions.
+
+        A `Baseline` in place of the inner dict tells what a method chose, where it had a choice.
+        """
 
 
 def task_names() -> list[str]:

@@ -1,26 +1,25 @@
 """Scores of written text: BLEU, chrF and TER by sacreBLEU, ROUGE by rouge_score; all offline.
 
-BLEU and chrF are reported with sacreBLEU's signature (Post 2018, A call for clarity in reporting BLEU scores), which
-names how BLEU cuts words: `zh` for Chinese, `char` for Japanese, Korean and Thai, `13a` for scripts with spaces.
+BLEU, chrF and TER are reported with sacreBLEU's signature (Post 2018, A call for clarity in reporting BLEU scores),
+which names how BLEU cuts words: `zh` for Chinese, `char` for other scripts without blanks between words and for Korean,
+`13a` for the rest. Composed and decomposed letters are one to every score.
 """
 
-import re
-import unicodedata
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
 import numpy as np
+import regex
 
 from nlp_transfer.errors import DataError
 from nlp_transfer.metrics import check_paired
+from nlp_transfer.scripts import ALONE, UNSPACED, compose, split_words
 
 KINDS = ("rouge1", "rouge2", "rougeL")
-LONE = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u0e00-\u0eff"  # scripts that do not space their words
-HAN, SYLLABLES = re.compile("[\u4e00-\u9fff]"), re.compile("[\u3040-\u30ff\uac00-\ud7af\u0e00-\u0e7f]")
-# Vowel signs and accents that stand as characters of their own (Hindi, Bengali, Arabic, ...): `\w` leaves them out.
-MARKS = "".join(chr(c) for c in range(0x300, 0x2000) if unicodedata.category(chr(c)) in ("Mn", "Mc") and c >> 8 != 0xE)
-WORD = re.compile(rf"[{LONE}]|[^\W_{LONE}]+(?:[{MARKS}]+[^\W_{LONE}]*)*")
+HAN = regex.compile(r"\p{Han}")
+SYLLABLES = regex.compile(rf"[{UNSPACED}\p{{Hangul}}--\p{{Han}}]", regex.V1)
+MIXED = 0.1  # share that is enough: Japanese mixes its syllables with Han
 
 
 def translation_scores(predictions: Sequence[str], references: Sequence[str], *, ter: bool = False) -> dict[str, Any]:
@@ -34,24 +33,33 @@ def translation_scores(predictions: Sequence[str], references: Sequence[str], *,
     from sacrebleu.metrics.ter import TER
 
     check_paired(predictions, references)
+    said, wanted = [compose(text) for text in predictions], [compose(text) for text in references]
+    cut = _tokenizer(wanted)
+    bleu = BLEU(tokenize=cut)
     scores: dict[str, Any] = {}
     signatures = {}
-    for name, metric in {
-        "bleu": BLEU(tokenize=_tokenizer(references)),
-        "chrf": CHRF(),
-        **({"ter": TER()} if ter else {}),
-    }.items():
-        scores[name] = float(metric.corpus_score(list(predictions), [list(references)]).score)
+    for name, metric in {"bleu": bleu, "chrf": CHRF(), **({"ter": TER()} if ter else {})}.items():
+        alone = name == "ter" and cut != "13a" and _share(ALONE, wanted) > MIXED
+        if alone:  # TER knows words by their blanks only, and gets those of BLEU
+            said, wanted = ([bleu.tokenizer(text) for text in texts] for texts in (said, wanted))
+        scores[name] = float(metric.corpus_score(said, [wanted]).score)
         signatures[name] = str(metric.get_signature())
+        if alone:
+            signatures[name] = signatures[name].replace("tok:tercom", f"tok:{cut}")
     return {**scores, "signatures": signatures}
 
 
 def _tokenizer(references: Sequence[str]) -> str:
     """How BLEU cuts words in the script that most of the references are in."""
-    text = "".join(references)
-    if len(SYLLABLES.findall(text)) > 0.1 * len(text):  # Japanese mixes them with Han
+    if _share(SYLLABLES, references) > MIXED:
         return "char"
-    return "zh" if len(HAN.findall(text)) > 0.3 * len(text) else "13a"
+    return "zh" if _share(HAN, references) > 0.3 else "13a"
+
+
+def _share(script: "regex.Pattern[str]", texts: Sequence[str]) -> float:
+    """Of the characters of some texts, blanks too, those of a script."""
+    text = "".join(texts)
+    return len(script.findall(text)) / max(1, len(text))
 
 
 def sentence_chrf(predictions: Sequence[str], references: Sequence[str]) -> list[float]:
@@ -60,7 +68,10 @@ def sentence_chrf(predictions: Sequence[str], references: Sequence[str]) -> list
 
     check_paired(predictions, references)
     metric = CHRF()
-    return [float(metric.sentence_score(p, [r]).score) for p, r in zip(predictions, references, strict=True)]
+    return [
+        float(metric.sentence_score(compose(said), [compose(wanted)]).score)
+        for said, wanted in zip(predictions, references, strict=True)
+    ]
 
 
 def rouge_scores(predictions: Sequence[str], references: Sequence[Sequence[str]]) -> dict[str, float]:
@@ -94,7 +105,7 @@ def _scorer() -> Any:
 
 
 class _Words:
-    """Words as rouge_score cuts and stems them, in any script: its own tokenizer keeps only a to z and digits."""
+    """Words in any script, stemmed as rouge_score does: its own tokenizer keeps only a to z and digits."""
 
     def __init__(self) -> None:
         from nltk.stem.porter import PorterStemmer
@@ -102,5 +113,4 @@ class _Words:
         self._stem = cache(PorterStemmer().stem)
 
     def tokenize(self, text: str) -> list[str]:
-        words = WORD.findall(text.lower())
-        return [self._stem(word) if len(word) > 3 and word.isascii() else word for word in words]
+        return [self._stem(word) if len(word) > 3 and word.isascii() else word for word in split_words(text)]

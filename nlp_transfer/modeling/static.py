@@ -5,6 +5,7 @@ Self-contained on purpose: a copy of this file travels with published models.
 
 from collections.abc import Iterator, Sequence
 from typing import Any
+from unicodedata import normalize
 
 import torch
 from torch import Tensor, nn
@@ -203,7 +204,8 @@ class StaticModel(PreTrainedModel):
 class StaticTokenizer(PreTrainedTokenizerFast):
     """A word-level tokenizer that tries harder before it says unknown.
 
-    The chain for a word that the vocabulary lacks: lower case, then each digit as `#` (the convention of word2vec's
+    The chain for a word that the vocabulary lacks: its letters with their accents in one character each, or in two, as
+    the vocabulary has them; lower case; then each digit as `#` (the convention of word2vec's
     news vectors) or as `0`. With `ngram_buckets` (fastText) a word still unknown gets the ids of its n-grams.
     """
 
@@ -230,11 +232,12 @@ class StaticTokenizer(PreTrainedTokenizerFast):
 
     def _rescue(self, text: str, ids: list[int], offsets: Sequence[tuple[int, int]]) -> Iterator[tuple[int, list[int]]]:
         """Put known variants in place of unknown ids; yield (position, n-gram ids) of what stays unknown."""
+        form = self.init_kwargs.get("form", "NFC")
         for position, token in enumerate(ids):
             if token != self.unk_token_id:
                 continue
             start, end = offsets[position]
-            word = text[start:end]
+            word = normalize(form, text[start:end])
             for variant in variants(word):
                 found = self.backend_tokenizer.token_to_id(variant)
                 if found is not None:

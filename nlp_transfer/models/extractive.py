@@ -102,7 +102,7 @@ def encode_sentences(
         unknown=unknown / max(1, total),
         # The windows share the document's mass already: their weights, divided by their number, must not do so again.
         importance=np.bincount(owner, minlength=len(documents)).astype(float),
-        warnings=_warnings(documents),
+        warnings=(*_warnings(documents), *_target_warnings(targets or ())),
     )
 
 
@@ -113,6 +113,24 @@ def _warnings(documents: Sequence[Sequence[str]]) -> tuple[str, ...]:
     return (
         f"{alone} of {len(documents)} documents are one sentence, where nothing can be chosen; give lists of texts",
     )
+
+
+def _target_warnings(targets: Sequence[np.ndarray]) -> Iterator[str]:
+    """What the shares of the sentences cannot teach."""
+    blank = sum(not shares.any() for shares in targets)
+    uneven = [shares == shares.max() for shares in targets if np.ptp(shares) > 0]
+    if 2 * blank > len(targets):
+        yield (
+            f"{blank} of {len(targets)} documents have no sentence that shares a word with a summary, and teach "
+            "nothing; see data.columns, and whether both are in one language"
+        )
+    elif targets and not uneven:
+        yield "in no document is one sentence nearer to the summary than another: there is nothing to learn"
+    elif targets and all(best[: best.sum()].all() for best in uneven):
+        yield (
+            f"in all {len(uneven)} documents where there is a choice the first sentences are the nearest to the "
+            "summary: a model can learn no more than `lead` does"
+        )
 
 
 def _ngrams(window: Window) -> list[list[int]] | None:

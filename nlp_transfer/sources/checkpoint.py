@@ -29,6 +29,7 @@ from nlp_transfer.modeling import pooled, sentence_scorer, static
 from nlp_transfer.modeling.headed import Headed, HeadedConfig
 from nlp_transfer.network import hub_reachable
 from nlp_transfer.room import is_full
+from nlp_transfer.sources.composing import unify_forms
 from nlp_transfer.sources.demands import refuse_demands
 from nlp_transfer.sources.heads import follow_names, rows_per_label, with_labels
 from nlp_transfer.sources.loading import MOST, find_damage, quietly, refuse_misfits
@@ -159,7 +160,7 @@ class Checkpoint:
 
     @cached_property
     def tokenizer(self) -> PreTrainedTokenizerBase:
-        """The checkpoint's own tokenizer.
+        """The checkpoint's own tokenizer, to which composed and decomposed letters are one.
 
         Raises:
             SourceError: it is missing, or knows more tokens than the embedding table has rows.
@@ -179,7 +180,7 @@ class Checkpoint:
                 f"Checkpoint '{self.name}': the tokenizer's largest id is {largest}, the embedding table has {rows} "
                 "rows; the two do not belong together"
             )
-        return tokenizer
+        return unify_forms(tokenizer)
 
     @cached_property
     def target_tokenizer(self) -> PreTrainedTokenizerBase | None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
 import numpy as np
 from tokenizers import Tokenizer, normalizers, pre_tokenizers
@@ -14,6 +15,7 @@ from nlp_transfer.errors import SourceError, suggest
 from nlp_transfer.layout import is_run
 from nlp_transfer.modeling.static import HEADS, StaticConfig, StaticModel, StaticTokenizer, variants
 from nlp_transfer.sources.checkpoint import LoadedModel
+from nlp_transfer.sources.composing import FORMS, form_of
 from nlp_transfer.sources.loading import refuse_nonfinite
 from nlp_transfer.sources.vectors import VectorTable, open_vectors, tokenize_words
 from nlp_transfer.wheels import BUNDLED
@@ -52,7 +54,8 @@ class StaticVectors:
             return table
         words = sorted({word for text in self.texts for word in tokenize_words(text, lowercase=_is_lower(table))})
         rows = table.find(words)
-        others = {spelling for word, row in zip(words, rows, strict=True) if row < 0 for spelling in variants(word)}
+        missing = [word for word, row in zip(words, rows, strict=True) if row < 0]
+        others = {normalize(form, spelling) for word in missing for spelling in variants(word) for form in FORMS}
         rows = np.concatenate([rows, table.find(sorted(others))])
         if not (rows >= 0).any():
             raise SourceError(
@@ -91,10 +94,14 @@ class StaticVectors:
 
     @cached_property
     def tokenizer(self) -> StaticTokenizer:
-        """Whitespace and punctuation split words; ids follow the rows of the table after the special tokens."""
+        """Whitespace and punctuation split words; ids follow the rows of the table after the special tokens.
+
+        Of words that differ in the spelling of their accents only, the first row is the one.
+        """
+        form = form_of(self.table.words)
         vocabulary = {word: row for row, word in enumerate(SPECIAL)}
         for row, word in enumerate(self.table.words, start=len(SPECIAL)):
-            vocabulary.setdefault(word, row)
+            vocabulary.setdefault(word if word.isascii() else normalize(form, word), row)
         backend = Tokenizer(WordLevel(vocabulary, unk_token=UNKNOWN))
         backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
         if _is_lower(self.table):
@@ -104,6 +111,7 @@ class StaticVectors:
             tokenizer_object=backend,
             pad_token=PAD,
             unk_token=UNKNOWN,
+            form=form,
             ngram_buckets=len(subwords.ngrams) if subwords else 0,
             min_n=subwords.min_n if subwords else 0,
             max_n=subwords.max_n if subwords else 0,

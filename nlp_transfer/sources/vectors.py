@@ -17,6 +17,7 @@ from tokenizers import normalizers, pre_tokenizers
 from nlp_transfer.errors import SourceError
 from nlp_transfer.layout import TABLE
 from nlp_transfer.room import temporary
+from nlp_transfer.scripts import compose
 from nlp_transfer.sources.fasttext import Subwords
 from nlp_transfer.sources.vector_readers import open_stream
 from nlp_transfer.sources.vector_store import (
@@ -84,7 +85,8 @@ class VectorTable:
 
 
 def tokenize_words(text: str, *, lowercase: bool = True) -> list[str]:
-    """Split text at whitespace and around every punctuation mark: BERT's rule, and that of our static tokenizers."""
+    """Split composed text at whitespace and around every punctuation mark: BERT's rule, and our static tokenizers'."""
+    text = compose(text)
     if lowercase:
         text = LOWERCASE.normalize_str(text)
     return [word for word, _ in SPLITTER.pre_tokenize_str(text)]

@@ -13,7 +13,18 @@ if TYPE_CHECKING:
     from datasets import Dataset
     from transformers import PreTrainedModel
 
-    from nlp_transfer import Batch, Encoded, LoadedModel, Prediction, RoleKind, Scores, Source, Splits, Tokenizers
+    from nlp_transfer import (
+        Baseline,
+        Batch,
+        Encoded,
+        LoadedModel,
+        Prediction,
+        RoleKind,
+        Scores,
+        Source,
+        Splits,
+        Tokenizers,
+    )
 
 Units = Annotated[int, Field(ge=1)]
 Pooling = Literal["cls", "mean", "max"]
@@ -147,10 +158,13 @@ class Sentiment(nt.Task):
         (label, _), *_ = Counter(rows["label"][:]).most_common(1)
         return {"majority": [{"label": self.labels[label]}] * len(rows)}
 
-    def baselines(self, splits: "Splits") -> "dict[str, dict[str, list[Prediction]]]":
-        """The most frequent class, and TF-IDF with logistic regression."""
-        found = nt.classification_baselines(splits)
+    def baselines(self, splits: "Splits") -> "dict[str, Baseline[Prediction]]":
+        """The most frequent class, and TF-IDF with logistic regression under the same class weights."""
+        found = nt.classification_baselines(splits, balanced=self.options.class_weights == "balanced")
         return {
-            name: {split: [{"label": self.labels[i]} for i in ids] for split, ids in by_split.items()}
-            for name, by_split in found.items()
+            name: nt.Baseline(
+                {split: [{"label": self.labels[i]} for i in ids] for split, ids in answers.items()},
+                chosen=answers.chosen,
+            )
+            for name, answers in found.items()
         }

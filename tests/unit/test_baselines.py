@@ -1,15 +1,19 @@
 """The simple methods: fitted on train, tuned on validation, blind to test."""
 
+import json
+import unicodedata
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import threadpoolctl
 from tiny import save_csv, save_vectors, texts
 
 import nlp_transfer
-from nlp_transfer import baselines
+from nlp_transfer import baselines, tfidf
 from nlp_transfer.baselines import classification_baselines, majority, tfidf_logistic
 from nlp_transfer.errors import ConfigError
+from nlp_transfer.tfidf import word_features
 from nlp_transfer_tasks.sentiment import Sentiment
 
 
@@ -59,6 +63,8 @@ def test_tfidf_learns_words_that_decide(splits):
 
 def test_penalty_is_the_one_that_validation_likes_best(splits, monkeypatch):
     noisy(splits)
+    monkeypatch.setattr(baselines, "JUDGES", 0)  # validation alone
+    monkeypatch.setattr(baselines, "LARGE", 0)  # words alone
     alone = {}
     for strength in (0.001, 0.3, 100.0):
         monkeypatch.setattr(baselines, "STRENGTHS", (strength,))
@@ -73,6 +79,106 @@ def test_penalty_is_the_one_that_validation_likes_best(splits, monkeypatch):
         assert chosen["test"] in [
             found["test"] for strength, found in alone.items() if scores[strength] == scores[best]
         ]
+
+
+def test_parts_of_train_judge_where_validation_is_small():
+    labels = np.array([0, 1] * 50)
+    parts = list(baselines._parts(labels, 100))
+    assert np.sum(parts, axis=0).tolist() == [1] * 100  # each row once
+    assert all(labels[part].mean() == 0.5 for part in parts)
+    assert [part.sum() for part in baselines._parts(labels, 25)] == [20, 20]  # no more than are wanted
+    assert list(baselines._parts(labels, 0)) == []
+
+
+def test_no_part_takes_all_of_a_class_of_two():
+    parts = list(baselines._parts(np.array([0] * 9 + [1]), 10))
+    assert len(parts) == 4
+
+
+def test_words_are_split_from_the_marks_beside_them(splits):
+    for rows in (splits.train, splits.validation):
+        rows["text"] = [text.replace(" ", ", ") for text in rows["text"]]
+    splits.test["text"] = [f"({text.upper()})!" for text in splits.test["text"]]
+    assert accuracy(splits.test, tfidf_logistic(splits)["test"]) > 0.9
+
+
+UNSPACED = {
+    "Chinese": (["很好", "喜欢", "推荐"], ["失望", "讨厌", "退货"], ["这家餐厅", "这本书", "这部电影", "房间"]),
+    "Japanese": (["とても良い", "大好き"], ["がっかり", "最悪だ"], ["この映画は", "この本は", "部屋が"]),
+    "Thai": (["ดีมาก", "ชอบ"], ["แย่", "ผิดหวัง"], ["หนังเรื่องนี้", "หนังสือเล่มนี้", "ห้องนี้"]),
+    "Khmer": (["ល្អណាស់", "ចូលចិត្ត"], ["អន់", "ខកចិត្ត"], ["ភាពយន្តនេះ", "សៀវភៅនេះ", "បន្ទប់នេះ"]),
+}
+
+
+@pytest.mark.parametrize("moods", UNSPACED.values(), ids=UNSPACED)
+def test_reviews_in_a_script_without_blanks_are_read(moods):
+    good, bad, things = moods
+    rng = np.random.default_rng(0)
+
+    def rows(count):
+        labels = [i % 2 for i in range(count)]
+        return part(["".join([*rng.choice(things, 2), rng.choice([bad, good][label])]) for label in labels], labels)
+
+    found = SimpleNamespace(train=rows(40), validation=rows(10), test=rows(40))
+    assert accuracy(found.test, tfidf_logistic(found)["test"]) == 1.0
+
+
+def test_characters_know_a_word_by_its_stem_and_stay_away_from_what_is_large(splits, monkeypatch):
+    splits.test = part(["unlikeableness", "loveliness"], [0, 1])
+    for rows in (splits.train, splits.validation):
+        rows["text"] = [["unlikeable thing", "lovely thing"][label] for label in rows["label"]]
+    found = tfidf_logistic(splits)
+    assert found["test"] == [0, 1]
+    assert found.chosen.startswith("words and characters, C=")
+    monkeypatch.setattr(baselines, "LARGE", 0)
+    assert tfidf_logistic(splits).chosen.startswith("words, C=")
+
+
+def test_classes_weigh_as_they_do_for_the_model(splits):
+    kept = [i for i, label in enumerate(splits.train["label"]) if label == 0 or i < 6]
+    splits.train = part([splits.train["text"][i] for i in kept], [splits.train["label"][i] for i in kept])
+    splits.test["text"] = ["a film"] * 24  # tells nothing
+    answers = [classification_baselines(splits, balanced=balanced)["tfidf_logistic"] for balanced in (False, True)]
+    assert answers[0]["test"] == [0] * 24
+    assert sum(answers[1]["validation"]) > sum(answers[0]["validation"])
+
+
+def test_a_decomposed_text_is_answered_as_the_composed_one(splits):
+    for rows in (splits.train, splits.validation):
+        rows["text"] = [["très déçu", "très charmé"][label] for label in rows["label"]]
+    splits.test = part([unicodedata.normalize("NFD", text) for text in ("déçu", "charmé")], [0, 1])
+    assert tfidf_logistic(splits)["test"] == [0, 1]
+
+
+def test_it_works_on_one_thread_and_gives_the_others_back(splits, monkeypatch):
+    seen = []
+
+    def threads():
+        return [pool["num_threads"] for pool in threadpoolctl.threadpool_info()]
+
+    answer = baselines._answer
+    monkeypatch.setattr(baselines, "_answer", lambda *args, **kw: seen.append(threads()) or answer(*args, **kw))
+    with threadpoolctl.threadpool_limits(2):
+        before = threads()
+        tfidf_logistic(splits)
+        assert threads() == before
+    assert {count for counts in seen for count in counts} == {1}
+
+
+def test_the_same_splits_give_the_same_answers(splits):
+    assert tfidf_logistic(noisy(splits)) == tfidf_logistic(splits)
+
+
+def test_words_of_a_single_row_are_left_out_of_many_rows_unless_all_are(monkeypatch):
+    monkeypatch.setattr(tfidf, "COMMON", 3)
+    assert word_features(["a b", "a", "a"], 3, most=9).shape == (3, 1)
+    assert word_features(["a", "b", "c"], 3, most=9).shape == (3, 3)
+
+
+def test_a_model_of_many_classes_keeps_to_the_commonest_features(splits):
+    features = word_features(["a b", "a c", "a b d"], 2, most=2)
+    assert features.shape == (3, 2)
+    assert features.toarray()[1, 0] > 0  # of "a"
 
 
 def test_labels_of_test_do_not_matter(splits):
@@ -96,8 +202,8 @@ def test_predictions_are_plain_label_ids_in_order(splits):
 
 
 def test_more_than_two_classes_and_a_language_without_spaces_are_no_obstacle():
-    train = part(["好 电影", "坏 电影", "一般 电影"] * 5, [0, 1, 2] * 5)
-    splits = SimpleNamespace(train=train, validation=train, test=part(["坏 电影", "?"], [1, 0]))
+    train = part(["好电影", "坏电影", "一般电影"] * 5, [0, 1, 2] * 5)
+    splits = SimpleNamespace(train=train, validation=train, test=part(["坏电影", "?"], [1, 0]))
     assert tfidf_logistic(splits)["test"][0] == 1
 
 
@@ -112,3 +218,24 @@ def test_a_task_whose_scores_lack_the_one_it_chooses_by_is_told_before_any_train
     with pytest.raises(ConfigError, match=r"Sentiment\.score gives accuracy, .* and not 'profit'"):
         nlp_transfer.run(config, output=tmp_path / "run", progress=False)
     assert not (tmp_path / "run" / "history.jsonl").exists()
+
+
+def test_a_run_keeps_what_was_chosen_and_weighs_classes_as_the_model_does(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        "nlp_transfer.baselines.tfidf_logistic",
+        lambda splits, *, balanced: asked.append(balanced) or tfidf_logistic(splits, balanced=balanced),
+    )
+    config = {
+        "task": {"name": "sentiment", "class_weights": "balanced"},
+        "source": {"kind": "vectors", "name": save_vectors(tmp_path / "v.txt")},
+        "strategy": {"kind": "frozen"},
+        "data": {"train": save_csv(tmp_path / "train.csv")},
+    }
+    result = nlp_transfer.run(config, output=tmp_path / "run", progress=False)
+    kept = json.loads((tmp_path / "run" / "metrics.json").read_text())["baselines"]
+    assert kept["tfidf_logistic"]["chosen"].startswith("words")
+    assert kept["majority"].keys() == {"validation", "test"}
+    assert asked == [True]
+    again = nlp_transfer.run(config, output=tmp_path / "run", resume="auto", progress=False)
+    assert again.baselines == result.baselines

@@ -6,12 +6,14 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from unicodedata import normalize
 
 import pytest
 
 from nlp_transfer.config import DataConfig
 from nlp_transfer.data import Splits, load_splits, read_rows
 from nlp_transfer.errors import ConfigError, DataError
+from nlp_transfer.inspection import Example, Part, inspect
 from nlp_transfer.splitting import cut, subsample
 
 ROLES = {"text": "text", "label": "label"}
@@ -293,6 +295,21 @@ def test_equal_texts_across_given_splits_warn_of_a_leak(tmp_path):
     report = load(train, test=test, validation=reviews(tmp_path / "c.jsonl", 8, word="play")).report
     assert report.overlap == {"train/validation": 0, "train/test": 8, "validation/test": 0}
     assert "leak: 8 of 8 test rows have a text that is also in train" in report.warnings
+
+
+def test_composed_and_decomposed_texts_are_one_to_the_cut_and_the_report(tmp_path):
+    rows = [(f"déçu {i}", "ab"[i % 2]) for i in range(40)]
+    apart = [(normalize("NFD", text), label) for text, label in rows]
+    report = load(table(tmp_path / "a.jsonl", rows + apart)).report
+    assert sum(split.duplicates for split in report.splits.values()) == 40
+    assert not any(report.overlap.values())
+    given = load(table(tmp_path / "b.jsonl", rows), test=table(tmp_path / "c.jsonl", apart[:8])).report
+    assert given.overlap["train/test"] + given.overlap["validation/test"] == 8
+
+
+def test_pairs_that_differ_by_their_spelling_only_are_copies():
+    copy = Example(1, {"source": "déçu", "target": normalize("NFD", "déçu")}, None)
+    assert inspect({"train": Part([copy], "a.jsonl")}, ()).splits["train"].copies == 1
 
 
 def test_a_text_with_two_labels_is_counted_as_a_conflict(tmp_path):

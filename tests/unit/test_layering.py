@@ -17,7 +17,7 @@ import nlp_transfer
 
 ROOT = Path(__file__).parents[2]
 LAYERS = [  # lowest first; a module may import its own layer and those below
-    "errors modeling layout licences languages line_breaks room disk escaping signals alone caches wheels",
+    "errors modeling layout licences languages line_breaks scripts room disk escaping signals alone caches wheels",
     "sentences received",
     "hub_calls",
     "network task yamlfile",
@@ -25,7 +25,7 @@ LAYERS = [  # lowest first; a module may import its own layer and those below
     "explaining config writing",
     "lines rows by_language tmx plurals gettext_files foreign sgm text_files docstrings pair_readers readers bundled",
     "sources data examples places cells labels splitting inspection",
-    "metrics text_metrics baselines batching precision allocator sharing sharding",
+    "metrics text_metrics tfidf baselines batching precision allocator sharing sharding",
     "word_pieces spacing spelling detokenizing documents pairs",
     "extracts progress models writing_back strategies feature_store units replaying restricting first_token padding",
     "features evaluation solvers parameters memory",

@@ -233,6 +233,37 @@ def test_documents_that_are_mostly_one_sentence_are_warned_of():
     assert encode([["good"], ["good", "bad"]]).warnings == ()
 
 
+@pytest.mark.parametrize(
+    ("shares", "warning"),
+    [
+        (
+            [[0.0, 0.0], [0.0, 0.0, 0.0], [0.2, 0.8]],
+            "2 of 3 documents have no sentence that shares a word",
+        ),
+        ([[0.5, 0.5], [1.0]], "in no document is one sentence nearer to the summary than another"),
+        ([[0.9, 0.1], [0.5, 0.5, 0.0], [1.0]], "in all 2 documents where there is a choice the first sentences are"),
+        ([[0.1, 0.9], [0.9, 0.1]], None),
+    ],
+)
+def test_targets_that_teach_nothing_are_warned_of(shares, warning):
+    texts = [["good film"] * len(row) for row in shares]
+    found = encode(texts, targets=[np.array(row, np.float32) for row in shares]).warnings
+    assert [one.startswith(warning) for one in found] == [True] if warning else found == ()
+
+
+def test_a_summary_that_is_always_the_first_sentence_is_said_before_any_training(tmp_path):
+    rows = [{"text": ["good film", f"the {word} story"], "summary": "good film"} for word in (*BAD, *GOOD)]
+    (tmp_path / "lead.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    config = {
+        "task": {"name": "summarization"},
+        "source": {"kind": "vectors", "name": vectors(tmp_path / "v.txt").name},
+        "data": {"train": str(tmp_path / "lead.jsonl")},
+    }
+    said = [one for one in nt.check(config).warnings if "no more than `lead` does" in one]
+    assert len(said) == 1
+    assert said[0].startswith("train: ")
+
+
 @pytest.mark.parametrize(("family", "most"), [("bert", 80), ("roberta", 78), ("distilbert", 80), ("modernbert", 8192)])
 def test_windows_are_no_longer_than_the_encoder_has_positions_for(family, most, tmp_path):
     rows = [{"text": ["good film"] * (90 + number), "summary": "good"} for number in range(9)]

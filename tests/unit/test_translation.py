@@ -393,6 +393,14 @@ def test_a_target_tokenizer_that_sets_characters_apart_is_measured_by_the_score(
     assert back.scores == {"bleu": pytest.approx(100), "chrf": pytest.approx(100)}
 
 
+def test_targets_that_are_all_the_same_are_warned_of(tmp_path):
+    data = Dataset.from_dict({"source": ["the film", "a story"], "target": ["film", "film"]})
+    run = training(make("bag", tmp_path), {"kind": "full"}, data=data)
+    assert run.task.encode(data, run.tokenizers, training=True).warnings == (
+        "all 2 target texts are one and the same: there is nothing else to learn",
+    )
+
+
 def test_an_empty_text_has_no_translation(tmp_path):
     run = training(make("bag", tmp_path), {"kind": "full"})
     nothing = {"translation": None, "reason": "the text is empty"}

@@ -1,0 +1,31 @@
+"""The simple method that every verdict rests on, on the bundled reviews."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+
+from nlp_transfer.baselines import tfidf_logistic
+from nlp_transfer.config import DataConfig
+from nlp_transfer.data import load_splits
+
+pytestmark = pytest.mark.real
+ROLES = {"text": "text", "label": "label"}
+
+
+def sample(rows):
+    return rows.shuffle(seed=0).select(range(800))
+
+
+@pytest.mark.parametrize(("name", "limit"), [("rotten-tomatoes", None), ("rotten-tomatoes", 1000), ("imdb", 1000)])
+def test_tfidf_is_as_good_as_the_defaults_of_scikit_learn(name, limit):
+    splits = load_splits(DataConfig(train=f"bundled:{name}", limit=limit), ROLES)
+    if name == "imdb":  # long texts
+        splits = replace(splits, **{part: sample(getattr(splits, part)) for part in ("validation", "test")})
+    words = TfidfVectorizer()
+    model = LogisticRegression().fit(words.fit_transform(splits.train["text"][:]), splits.train["label"][:])
+    usual = model.predict(words.transform(splits.test["text"][:]))
+    truth = np.array(splits.test["label"][:])
+    assert np.mean(tfidf_logistic(splits)["test"] == truth) >= np.mean(usual == truth)
