@@ -14,7 +14,8 @@ from safetensors import SafetensorError
 from transformers import AutoConfig, AutoTokenizer, PretrainedConfig, PreTrainedModel
 
 from nlp_transfer.config import RunConfig, load_config
-from nlp_transfer.data import label_rules, read_rows
+from nlp_transfer.data import dialect_of, label_rules, read_rows
+from nlp_transfer.dialect import PLAIN, Dialect
 from nlp_transfer.errors import CheckpointError, DataError, SourceError
 from nlp_transfer.evaluation import infer
 from nlp_transfer.labels import USUAL, LabelRules, OnUnknown
@@ -54,6 +55,7 @@ class Predictor:
         tokenizers: Tokenizers,
         columns: Mapping[str, str],
         rules: LabelRules = USUAL,
+        dialect: Dialect = PLAIN,
     ) -> None:
         """Put the model on the first accelerator, if there is one, in eval mode."""
         device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else torch.device("cpu")
@@ -62,6 +64,7 @@ class Predictor:
         self.tokenizers = tokenizers
         self.columns = dict(columns)
         self.rules = rules
+        self.dialect = dialect
         self.seen = Seen()
 
     @property
@@ -102,6 +105,7 @@ class Predictor:
         columns: Mapping[str, str] | None = None,
         *,
         on_unknown_label: OnUnknown | None = None,
+        dialect: Dialect | None = None,
     ) -> Scores:
         """Score on a labelled file: `rows`, the scores of the task, and `simple` methods scored on the same rows.
 
@@ -109,13 +113,14 @@ class Predictor:
             data: file as in `data.test`.
             columns: role -> column; a role that is not named has the column that it had in training.
             on_unknown_label: what becomes of rows whose label the model does not know; as in training if unset.
+            dialect: how a .csv or .tsv is written; by default as in training.
 
         Raises:
             DataError: the file cannot be used, or holds labels the model does not know.
         """
         rules = self.rules if on_unknown_label is None else replace(self.rules, on_unknown=on_unknown_label)
-        columns = {**self.columns, **(columns or {})}
-        rows = read_rows(data, columns, self.task.roles, labels=self.task.labels, rules=rules)
+        columns, dialect = {**self.columns, **(columns or {})}, dialect or self.dialect
+        rows = read_rows(data, columns, self.task.roles, dialect=dialect, labels=self.task.labels, rules=rules)
         beside = {name: self.task.score(said, rows) for name, said in self.task.simple(rows).items()}
         return {"rows": len(rows), **self.task.score(self._rows(rows), rows), "simple": beside}
 
@@ -170,7 +175,7 @@ def open_run(root: Path) -> Predictor:
     _refuse_changed(root, folder)
     names = {int(index): name for index, name in (model.config.id2label or {}).items()}
     task = kind(config.task, tuple(names[index] for index in sorted(names)))
-    return Predictor(task, model, tokenizers, config.data.columns, label_rules(config.data))
+    return Predictor(task, model, tokenizers, config.data.columns, label_rules(config.data), dialect_of(config.data))
 
 
 def _refuse_changed(root: Path, folder: Path) -> None:
@@ -201,7 +206,8 @@ def _open_adapter(root: Path, config: RunConfig) -> Predictor:
     model = with_adapter(task.build(source, rows, frozen=False).model, root)
     refuse_nonfinite(model, str(root))
     tokenizer = AutoTokenizer.from_pretrained(root, trust_remote_code=False, local_files_only=True)
-    return Predictor(task, model, Tokenizers(tokenizer), config.data.columns, label_rules(config.data))
+    tokenizers = Tokenizers(tokenizer)
+    return Predictor(task, model, tokenizers, config.data.columns, label_rules(config.data), dialect_of(config.data))
 
 
 def load_model(folder: Path, auto_class: str) -> tuple[PreTrainedModel, Tokenizers]:
@@ -255,6 +261,7 @@ def evaluate(
     columns: Mapping[str, str] | None = None,
     *,
     on_unknown_label: OnUnknown | None = None,
+    dialect: Dialect | None = None,
 ) -> Scores:
     """Score a finished run on another labelled file; see `Predictor.evaluate`."""
-    return load(folder).evaluate(data, columns, on_unknown_label=on_unknown_label)
+    return load(folder).evaluate(data, columns, on_unknown_label=on_unknown_label, dialect=dialect)
