@@ -12,7 +12,7 @@ from rich.filesize import decimal
 from nlp_transfer.config import RunConfig, load_config, render
 from nlp_transfer.inspection import SplitReport
 from nlp_transfer.memory import WAYS_OUT, estimate, free_memory
-from nlp_transfer.prepared import LONGEST, Prepared, prepare
+from nlp_transfer.prepared import EXTREMES, Prepared, prepare
 from nlp_transfer.report import FEWEST, brief
 from nlp_transfer.strategies import Plan
 from nlp_transfer.trainable import parameter_counts, trainable_table
@@ -105,7 +105,7 @@ def _tokens(split: str, prepared: Prepared) -> str:
     words = sum(len((text if isinstance(text, str) else " ".join(text)).split()) for text in texts)
     whole = encoded.truncated == 0 and len(encoded.lengths) == encoded.examples
     cost = f"{encoded.lengths.sum() / max(1, words):.2f} tokens a word; " if whole else ""
-    sampled = "" if encoded.examples == of else f" of {of} sampled, the {LONGEST} longest among them,"
+    sampled = "" if encoded.examples == of else f" of {of} sampled, the {EXTREMES} longest among them,"
     said = (
         f"{split}: {encoded.examples} examples{sampled} in {len(encoded.lengths)} units of {_spread(encoded.lengths)}; "
         f"{encoded.truncated / encoded.examples:.1%} truncated; "

@@ -33,9 +33,9 @@ class Dialect:
         return f"--column {role}{'=' if role else ''}{name}" if self.options else f"data.columns.{role}={name}"
 
     def set_delimiter(self, mark: str) -> str:
-        """Say how to divide columns by a mark."""
+        """Say how to divide columns by a mark; most marks mean something in YAML, and need quotes for it too."""
         shown = r"\t" if mark == "\t" else mark
-        return f"--delimiter '{shown}'" if self.options else f"data.delimiter='{shown}'"
+        return f"--delimiter '{shown}'" if self.options else f"data.delimiter=\"'{shown}'\""
 
     def set_quoting(self, quoting: Quoting) -> str:
         """Say how to read quotes otherwise."""

@@ -29,10 +29,23 @@ def find_layout(file: Path, *, lists: bool) -> Layout:
     if lists and head.startswith("["):
         return "list"
     first, _, rest = head.partition("\n")
-    wrapped = lists and WRAPPED.match(head) is not None
+    wrapped = lists and WRAPPED.match(head) is not None and _is_alone(file)
     if (wrapped and not rest.strip()) or (_goes_on(first) and not _is_object(rest.partition("\n")[0])):
         return "wrapped" if wrapped else "values"
     return "lines"
+
+
+def _is_alone(file: Path) -> bool:
+    """Whether nothing stands behind the object that holds a list: others would have such a list each."""
+    reader = _Reader(file)
+    try:
+        reader.open_wrapper()
+        for _ in reader.items():
+            pass
+        reader.close_wrapper()
+        return not reader.peek()
+    except DataError:  # will be said when it is read
+        return True
 
 
 def _goes_on(line: str) -> bool:

@@ -137,9 +137,7 @@ def _refuse_saved(folder: Path) -> None:
     for kind, opened, sign in SAVED:
         if next(folder.glob(sign), None):
             code = f"import datasets; datasets.{opened}('{folder}')['train'].to_parquet('train.parquet')"
-            raise DataError(
-                f'{folder}: holds {kind}; make a file of each split: python -c "import datasets; datasets.{code}"'
-            )
+            raise DataError(f'{folder}: holds {kind}; make a file of each split: python -c "{code}"')
 
 
 def _hub(name: str, subset: str | None, revision: str | None) -> dict[str, RowStream]:

@@ -18,8 +18,10 @@ from nlp_transfer.data import dialect_of, label_rules, read_rows
 from nlp_transfer.dialect import PLAIN, Dialect
 from nlp_transfer.errors import CheckpointError, DataError, SourceError
 from nlp_transfer.evaluation import infer
+from nlp_transfer.inspection import whole
 from nlp_transfer.labels import USUAL, LabelRules, OnUnknown
 from nlp_transfer.layout import ADAPTER, FINISHED, TARGET, lacking, published, unfinished
+from nlp_transfer.lines import LONGEST
 from nlp_transfer.network import find_run
 from nlp_transfer.pairs import open_target
 from nlp_transfer.saving import weights_digests
@@ -33,7 +35,7 @@ from nlp_transfer.units import TokenUnits
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
-CHUNK = 256  # texts read ahead: enough to sort by length, few enough to stream
+CHUNK = 256  # texts read ahead, if they are not too long: enough to sort by length, few enough to stream
 
 
 @dataclass
@@ -91,11 +93,13 @@ class Predictor:
         if lists:
             texts = ([text] if isinstance(text, str) else text or [""] for text in texts)
         chunk: list[str | list[str]] = []
+        held = 0
         for text in texts:
             chunk.append(text)
-            if len(chunk) == CHUNK or idle():
+            held += len(whole(text))
+            if len(chunk) == CHUNK or held > LONGEST or idle():
                 yield from self._rows(Dataset.from_dict({self.task.input_role: chunk}))
-                chunk = []
+                chunk, held = [], 0
         if chunk:
             yield from self._rows(Dataset.from_dict({self.task.input_role: chunk}))
 

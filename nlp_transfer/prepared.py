@@ -38,7 +38,7 @@ GRADIENT_ONLY = (
     *("patience", "gradient_checkpointing"),
 )
 LOSSY = 0.02  # share of references that change which is worth a warning
-LONGEST = 20  # of the rows of a sample
+EXTREMES = 20  # the longest rows of a sample
 MANY = 0.1  # share of truncated texts or unknown tokens that is worth a warning
 log = logging.getLogger(__name__)
 
@@ -171,13 +171,13 @@ def prepare(config: RunConfig, *, sampled: int | None = None) -> Prepared:
 
 
 def sample(rows: Dataset, role: str, most: int | None) -> Dataset:
-    """Rows spread over all of them, and the `LONGEST` by their text; all where there are no more than `most`."""
+    """Rows spread over all of them, and the `EXTREMES`; all where there are no more than `most`."""
     if most is None or len(rows) <= most:
         return rows
     texts = rows.data.column(role)
     sizes = pc.binary_length(texts) if pa.types.is_string(texts.type) else pc.list_value_length(texts)
-    longest = np.argsort(sizes.to_numpy(), kind="stable")[-LONGEST:]
-    return rows.select(np.unique([*np.linspace(0, len(rows) - 1, most - LONGEST, dtype=int), *longest]))
+    longest = np.argsort(sizes.to_numpy(), kind="stable")[-EXTREMES:]
+    return rows.select(np.unique([*np.linspace(0, len(rows) - 1, most - EXTREMES, dtype=int), *longest]))
 
 
 def _settle(config: RunConfig, task: Task, rows: Dataset) -> RunConfig:

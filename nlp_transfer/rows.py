@@ -41,10 +41,9 @@ class Findings:
         self.notes: list[str] = []
 
     def fault(self, number: int, message: str) -> None:
-        """Note what is wrong with a row; of too many different faults the later ones count as the last."""
-        if len(self.faults) == LISTED:
-            message = message if message in self.faults else next(reversed(self.faults))
-        self.faults[message].append(number)
+        """Note what is wrong with a row; of many different faults only the first few are told apart."""
+        told = message in self.faults or len(self.faults) < LISTED
+        self.faults[message if told else "other faults"].append(number)
 
 
 Wanted = Collection[str] | None  # the columns that every row must have; None: all that the header names
@@ -137,7 +136,10 @@ class RowStream:
             message, numbers = next(iter(faults.items()))
             return f"{self.at(numbers, LISTED)}: {message}"
         count = sum(map(len, faults.values()))
-        lines = "".join(f"\n  {self.unit} {first_of(rows, LISTED)}: {message}" for message, rows in faults.items())
+        lines = "".join(
+            f"\n  {self.unit}{'s' if rows[1:] else ''} {first_of(rows, LISTED)}: {message}"
+            for message, rows in faults.items()
+        )
         return f"{self.name}: {count} bad {self.unit}s{lines}"
 
     def at(self, numbers: list[int], shown: int = SHOWN) -> str:
