@@ -14,7 +14,7 @@ from pathlib import Path
 from nlp_transfer.docstrings import PACKAGES, package_pairs
 from nlp_transfer.errors import DataError, suggest
 from nlp_transfer.readers import open_rows
-from nlp_transfer.rows import Row, RowStream
+from nlp_transfer.rows import Row, RowStream, by_rows
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def bundled_rows(place: str) -> RowStream:
     if name not in BUNDLED:
         raise DataError(f"Unknown bundled data set '{name}'. {suggest(name, BUNDLED)}")
     packages, unit, read = BUNDLED[name]
-    return RowStream(place, read([_folder_of(package, place) for package in packages]), unit)
+    return RowStream(place, by_rows(read([_folder_of(package, place) for package in packages])), unit)
 
 
 def _folder_of(package: str, place: str) -> Path:

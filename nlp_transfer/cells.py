@@ -1,30 +1,41 @@
-"""Cells of a row, found by column and read as text; and the texts of a file one by one for prediction."""
+"""Cells read as text, a column at a time; and the texts of a file one by one for prediction."""
 
 import logging
 import sys
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, TypeVar
 
+from nlp_transfer.blocks import ABSENT
+from nlp_transfer.dialect import PLAIN, Dialect, looks_like_data, other_delimiter
 from nlp_transfer.errors import DataError, suggest
 from nlp_transfer.inspection import dropped_rows
-from nlp_transfer.lines import decoded, existing_file
-from nlp_transfer.readers import OTHER_DELIMITER, SUFFIXES, format_of, looks_undivided, open_rows
+from nlp_transfer.lines import LONGEST, TOO_LONG, decoded, existing_file
+from nlp_transfer.readers import DELIMITERS, format_of, is_table, open_rows
 from nlp_transfer.rows import RowStream
-from nlp_transfer.text_files import read_arriving, read_texts
+from nlp_transfer.text_files import read_arriving
+from nlp_transfer.text_files import read_texts as read_text_file
 
-logger = logging.getLogger(__name__)
-ABSENT = object()  # what `cell_at` finds where there is no such column; a cell may be None
-MAPPED = "Map it with data.columns or --column."
+GROUP = "Name one of them in data.group, or set data.group=null."
 STDIN = "standard input"
-DEEPEST = 4  # levels of nested objects that a message lists
 PATIENCE = 1000  # records without a column, after which none is expected to have it
 UNSEEN = ("Cc", "Cf", "Zl", "Zp", "Zs")  # controls, marks without width, separators
 FILLERS = {"\u034f", "\u115f", "\u1160", "\u2800", "\u3164", "\uffa0", *map(chr, range(0xFE00, 0xFE10))}
+T = TypeVar("T")
+logger = logging.getLogger(__name__)
+
+
+class CellError(ValueError):
+    """A cell that cannot be used, and why."""
 
 
 def stream_texts(
-    path: str | None, column: str, *, lists: bool = False, standard_input: Iterable[bytes] | None = None
+    path: str | None,
+    column: str,
+    dialect: Dialect = PLAIN,
+    *,
+    lists: bool = False,
+    standard_input: Iterable[bytes] | None = None,
 ) -> Iterator[Any]:
     """Stream the texts of a file in input order, without holding the file.
 
@@ -32,6 +43,7 @@ def stream_texts(
         path: `None` or `-`: lines on standard input; a table: the cells of `column`, None where a record lacks it
             (JSON lines may also be plain strings); any other file, such as .txt or one side of a pair: its lines.
         column: The column that holds the text.
+        dialect: How a .csv or .tsv is written.
         lists: A cell may be a list of texts; each comes as a list.
         standard_input: Its lines, where they are not to be read from `sys.stdin`.
 
@@ -40,81 +52,120 @@ def stream_texts(
     """
     if path is None or path == "-":
         return read_arriving(decoded(standard_input or sys.stdin.buffer, STDIN), STDIN)
-    if format_of(path) not in SUFFIXES:
-        return (text.text for text in read_texts(existing_file(path)))
-    return _column(open_rows(path, bare=column), column, _cell_items if lists else cell_text)
+    if not is_table(path):
+        return (text.text for text in read_text_file(existing_file(path)))
+    return _column(open_rows(path, dialect, bare=column), column, _items if lists else cell_text)
 
 
-def _column(stream: RowStream, column: str, read: Callable[[Any, RowStream, int], Any]) -> Iterator[Any]:
+def _column(stream: RowStream, column: str, read: Callable[[Any], T | None]) -> Iterator[T | None]:
     """Yield an item for every record; while no record has had the column, it may be the name that is wrong."""
     lacking: list[int] = []
     names: dict[str, None] = {}  # an ordered set
     found = False
-    for number, cells in stream.rows:
-        cell = cell_at(cells, column)
-        if cell is ABSENT and not found:
-            lacking.append(number)
-            names.update(dict.fromkeys(column_names(cells)))
-            if len(lacking) == PATIENCE:
+    for block in stream.blocks([column]):
+        cells = block.cells(column)
+        if not found and all(cell is ABSENT for cell in cells):
+            lacking += block.numbers
+            names.update(dict.fromkeys(block.names()))
+            if len(lacking) >= PATIENCE:
                 break
             continue
         if not found:
             found = True
             yield from (None for _ in lacking)
-        yield None if cell is None or cell is ABSENT else read(cell, stream, number)
+        for text in _each(cells, block.numbers, stream, read):
+            if not stream.findings.faults:
+                yield text
     if lacking and not found:
-        raise missing_column(stream.at(lacking[:1]), column, names)
-    for drop in dropped_rows(stream.left_out):
+        raise missing_column(stream, column, names, role="", number=lacking[0])
+    for note in stream.findings.notes:
+        logger.warning(note)
+    for drop in dropped_rows(stream.findings.left_out):
         logger.warning("%s: %s", stream.name, drop)
 
 
-def cell_at(cells: Mapping[str, Any], column: str) -> Any:
-    """The cell of a column: of that very name, or reached through objects as in `translation.en`; else `ABSENT`."""
-    if column in cells:
-        return cells[column]
-    cell: Any = cells
-    for key in column.split("."):
-        if not isinstance(cell, Mapping) or key not in cell:
-            return ABSENT
-        cell = cell[key]
-    return cell
+def missing_column(
+    stream: RowStream, column: str, available: Iterable[str], *, role: str | None, number: int | None = None
+) -> DataError:
+    """Say which columns there are, which is nearest, and the ways out.
+
+    Args:
+        stream: that lacks it.
+        column: the missing one.
+        available: the others.
+        role: that it should have; empty if there is only one, None of the column of groups.
+        number: of the row, if only that lacks it.
+    """
+    names, dialect = list(available), stream.dialect
+    way = GROUP if role is None else f"Map it with {dialect.set_column(role)}."
+    if mark := other_delimiter(names):
+        way += f" The file seems to use another delimiter: {dialect.set_delimiter(mark)}."
+    elif dialect.header and format_of(stream.name) in DELIMITERS and looks_like_data(names):
+        numbered = f" and columns by number, as {dialect.set_column(role, '0')}" if role is not None else ""
+        way += f" If the first row is data: {dialect.set_no_header()}{numbered}."
+    place = stream.name if number is None else stream.at([number])
+    return DataError(f"{place}: no column '{column}'. {suggest(column, _shown(names))} {way}")
 
 
-def column_names(cells: Mapping[str, Any], *, level: int = 1) -> Iterator[str]:
-    """The columns of a row, those inside objects after their owner with dots."""
-    for name, cell in cells.items():
-        yield name
-        if isinstance(cell, Mapping) and level < DEEPEST:
-            yield from (f"{name}.{inner}" for inner in column_names(cell, level=level + 1))
-
-
-def missing_column(place: str, column: str, available: Iterable[str], *, way: str = MAPPED) -> DataError:
-    """Say which columns there are, which is nearest, and how to name the right one."""
+def _shown(names: Iterable[str]) -> list[str]:
+    """Names as a message can hold them."""
     # A key in JSON may hold half a character, which no terminal can print.
-    found = list(available)
-    printable = [" ".join(name.encode("utf-8", "backslashreplace").decode().split()) for name in found]
-    names = [name if len(name) <= 40 else f"{name[:37]}..." for name in printable]
-    hint = f" {OTHER_DELIMITER}." if looks_undivided(found) else ""
-    return DataError(f"{place}: no column '{column}'. {suggest(column, names)} {way}{hint}")
+    printable = [" ".join(name.encode("utf-8", "backslashreplace").decode().split()) for name in names]
+    return [name if len(name) <= 40 else f"{name[:37]}..." for name in printable]
 
 
 def is_blank(text: str) -> bool:
     """Whether a text shows nothing: white space, controls, and characters without width or ink."""
-    return all(unicodedata.category(one) in UNSEEN or one in FILLERS for one in text.strip())
+    text = text.strip()
+    return not text[:1].isalnum() and all(unicodedata.category(one) in UNSEEN or one in FILLERS for one in text)
 
 
-def cell_text(value: Any, stream: RowStream, number: int) -> str | None:
+def read_texts(cells: Sequence[Any], numbers: Sequence[int], stream: RowStream) -> list[str]:
+    """The text of every cell, empty where there is none; what cannot be read as one is a fault."""
+    if set(map(type, cells)) == {str}:
+        whole = "".join(cells)
+        if len(whole) <= LONGEST and (whole.isascii() or not _half_character(whole)):
+            return list(cells)
+    return [text or "" for text in _each(cells, numbers, stream, cell_text)]
+
+
+def read_lists(cells: Sequence[Any], numbers: Sequence[int], stream: RowStream) -> list[list[str]]:
+    """The texts of every cell, which may be one or a list of them, without blank ones."""
+    read = _each(cells, numbers, stream, _items)
+    return [[text for text in items or () if not is_blank(text)] for items in read]
+
+
+def read_labels(cells: Sequence[Any], numbers: Sequence[int], stream: RowStream) -> list[str]:
+    """The label of every cell, which may be a list with one; empty where there is none."""
+    if list not in map(type, cells):
+        return read_texts(cells, numbers, stream)
+    return [label or "" for label in _each(cells, numbers, stream, _label)]
+
+
+def _each(
+    cells: Sequence[Any], numbers: Sequence[int], stream: RowStream, read: Callable[[Any], T | None]
+) -> Iterator[T | None]:
+    """Read every cell; one that cannot be used is a fault of its row, and None."""
+    for number, cell in zip(numbers, cells, strict=True):
+        try:
+            yield read(cell)
+        except CellError as error:
+            stream.findings.fault(number, str(error))
+            yield None
+
+
+def cell_text(value: Any) -> str | None:
     """The text of a cell: strings as they are, numbers and booleans as written in JSON, null and NaN as None.
 
     Raises:
-        DataError: a list, an object or bytes; or a lone surrogate, which no tokenizer can read.
+        CellError: a list, an object or bytes; a text that is too long; or a lone surrogate, which nothing can read.
     """
     match value:
-        case None:
-            return None
         case str():
-            if not value.isascii():
-                _refuse_surrogates(value, stream, number)
+            if len(value) > LONGEST:
+                raise CellError(TOO_LONG.format("cell"))
+            if half := None if value.isascii() else _half_character(value):
+                raise CellError(half)
             return value
         case bool():
             return str(value).lower()
@@ -122,31 +173,38 @@ def cell_text(value: Any, stream: RowStream, number: int) -> str | None:
             return str(value)
         case float():
             return None if value != value else repr(value)  # noqa: PLR0124 - NaN is a missing value in tables
+        case _ if value is None or value is ABSENT:
+            return None
         case _:
-            kind = type(value).__name__
-            raise DataError(f"{stream.at([number])}: expected a text, received a {kind}: {str(value)[:60]}")
+            raise CellError(f"expected a text, received a {type(value).__name__}: {str(value)[:60]}")
 
 
-def cell_texts(value: Any, stream: RowStream, number: int) -> list[str]:
-    """The texts of a cell that may be one or a list of them; blank ones are left out.
+def _items(value: Any) -> list[str] | None:
+    """The texts of a cell that may be one or a list of them; blank ones too, for a prediction names them by place."""
+    if value is None or value is ABSENT:
+        return None
+    return [cell_text(item) or "" for item in (value if isinstance(value, list) else [value])]
+
+
+def _label(value: Any) -> str | None:
+    """A label that may stand alone in a list.
 
     Raises:
-        DataError: as `cell_text`, for any item.
+        CellError: as `cell_text`; or several labels.
     """
-    return [text for text in _cell_items(value, stream, number) if not is_blank(text)]
+    if not isinstance(value, list):
+        return cell_text(value)
+    if len(value) > 1:
+        raise CellError("several labels, where a row has one; keep one, or join them to one more class, as 'a+b'")
+    return cell_text(value[0]) if value else None
 
 
-def _cell_items(value: Any, stream: RowStream, number: int) -> list[str]:
-    """The same with the blank ones: a prediction names sentences by their places."""
-    return [cell_text(item, stream, number) or "" for item in (value if isinstance(value, list) else [value])]
-
-
-def _refuse_surrogates(text: str, stream: RowStream, number: int) -> None:
+def _half_character(text: str) -> str | None:
+    """What to say of a text that holds a lone surrogate."""
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:
         code = f"\\u{ord(text[error.start]):04x}"
-        raise DataError(
-            f"{stream.at([number])}: half a character ({code}, a lone surrogate) at position {error.start + 1}; "
-            "write the whole pair, or remove it"
-        ) from None
+        place = f"at position {error.start + 1}; write the whole pair, or remove it"
+        return f"half a character ({code}, a lone surrogate) {place}"
+    return None

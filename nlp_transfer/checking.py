@@ -13,13 +13,14 @@ from nlp_transfer.alone import alone
 from nlp_transfer.config import RunConfig, load_config, render
 from nlp_transfer.inspection import SplitReport
 from nlp_transfer.memory import WAYS_OUT, estimate, free_memory
-from nlp_transfer.prepared import Prepared, prepare
+from nlp_transfer.prepared import EXTREMES, Prepared, prepare
 from nlp_transfer.report import FEWEST, brief
 from nlp_transfer.strategies import Plan
 from nlp_transfer.trainable import parameter_counts, trainable_table
 from nlp_transfer.units import TokenUnits
 
 MOST_LABELS = 8  # shown by name and count
+SAMPLED = 5_000  # rows of a split that are turned into tokens
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ def check(config: RunConfig | Mapping[str, Any] | str | Path, overrides: Sequenc
 
 
 def _check(checked: RunConfig) -> CheckReport:
-    prepared = prepare(checked.each_seed()[0])
+    prepared = prepare(checked.each_seed()[0], sampled=SAMPLED)
     plan = prepared.plan()
     report = prepared.splits.report
     warnings = (*report.warnings, *prepared.warnings, *prepared.idle(plan), *_too_few(len(prepared.splits.test)))
@@ -76,6 +77,8 @@ def _memory(prepared: Prepared, plan: Plan) -> str:
         f"{decimal(need.training)} + activations of {need.units} of the longest units {decimal(need.units * need.each)}"
         for need in needs
     ]
+    if len(prepared.rows["train"]) < len(prepared.splits.train):
+        lines.append(f"as {len(prepared.rows['train'])} of {len(prepared.splits.train)} rows tell")
     lines.append(f"{decimal(free)} free on {where}")
     if worst.total > free:
         fits = (free - worst.weights - worst.training) // max(1, worst.each)
@@ -103,12 +106,14 @@ def _rows(name: str, split: SplitReport) -> str:
 def _tokens(split: str, prepared: Prepared) -> str:
     """One line on the units of a split, and on the texts to write where there are some."""
     encoded = prepared.encoded[split]
-    texts = getattr(prepared.splits, split)[prepared.task.input_role]
+    texts = prepared.rows[split][prepared.task.input_role][:]
+    of = len(getattr(prepared.splits, split))
     words = sum(len((text if isinstance(text, str) else " ".join(text)).split()) for text in texts)
     whole = encoded.truncated == 0 and len(encoded.lengths) == encoded.examples
     cost = f"{encoded.lengths.sum() / max(1, words):.2f} tokens a word; " if whole else ""
+    sampled = "" if encoded.examples == of else f" of {of} sampled, the {EXTREMES} longest among them,"
     said = (
-        f"{split}: {encoded.examples} examples in {len(encoded.lengths)} units of {_spread(encoded.lengths)}; "
+        f"{split}: {encoded.examples} examples{sampled} in {len(encoded.lengths)} units of {_spread(encoded.lengths)}; "
         f"{encoded.truncated / encoded.examples:.1%} truncated; "
         f"{cost}{encoded.unknown:.2%} unknown"
     )

@@ -15,12 +15,21 @@ from typing import Annotated, Any, Literal
 import typer
 
 from nlp_transfer.caches import leave_out_relative
+from nlp_transfer.dialect import PLAIN, Quoting
 from nlp_transfer.errors import ConfigError, DiskError, TransferError, suggest
 from nlp_transfer.escaping import as_json, visible
 from nlp_transfer.flags import Flags, configured
 from nlp_transfer.room import is_full, no_room
 from nlp_transfer.signals import SAID, heeded
-from nlp_transfer.streams import check_output, drop_output, is_real, named_columns, open_sink, refuse_table
+from nlp_transfer.streams import (
+    check_output,
+    drop_output,
+    is_real,
+    named_columns,
+    open_sink,
+    refuse_table,
+    written_as,
+)
 from nlp_transfer.yamlfile import parse_yaml, refuse_token
 
 # Imports of the library stand inside the commands: `--help` must not load torch.
@@ -55,6 +64,16 @@ Columns = Annotated[
 ]
 Task = Annotated[
     str | None, typer.Option(metavar="MODULE", help="The run's task, if it is none of ours: your dotted module.")
+]
+Delimiter = Annotated[
+    str | None,
+    typer.Option(metavar="MARK", help="Between cells of a .csv or .tsv, such as ';'. As in training by default."),
+]
+Quotes = Annotated[
+    Quoting | None, typer.Option("--quoting", help="minimal: cells may stand in quotes; none: quotes are characters.")
+]
+Header = Annotated[
+    bool | None, typer.Option(help="Whether the first row names the columns; else they are numbered from 0.")
 ]
 Replace = Annotated[bool, typer.Option("--force", help="Replace the table that is there.")]
 Output = Annotated[Path | None, typer.Option(metavar="DIR", help="Folder to write; must be new or empty.")]
@@ -174,6 +193,9 @@ def predict(
     output: Annotated[Path | None, typer.Option(metavar="FILE", help="JSONL to write instead of stdout.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the output file if there is one.")] = False,
     column: Columns = None,
+    delimiter: Delimiter = None,
+    quoting: Quotes = None,
+    header: Header = None,
     revision: Revision = None,
     task: Task = None,
 ) -> None:
@@ -197,7 +219,9 @@ def predict(
         raise ConfigError(f"--column {strange}: unknown role. {suggest(strange, predictor.task.roles)}")
     lists = predictor.task.roles[role] == "texts"
     arriving = ArrivingLines(sys.stdin.fileno()) if file in {None, "-"} and is_real(sys.stdin) else None
-    texts = stream_texts(file, columns.get(role, predictor.text_column), lists=lists, standard_input=arriving)
+    dialect = written_as(predictor.dialect, delimiter, quoting, header)
+    name = columns.get(role, predictor.text_column)
+    texts = stream_texts(file, name, dialect, lists=lists, standard_input=arriving)
     idle = arriving.idle if arriving else lambda: False
     with open_sink(output) as sink:
         for prediction in predictor.predict_stream(texts, idle=idle):
@@ -221,6 +245,9 @@ def evaluate(
         typer.Option(help="Of rows whose label the model does not know; by default as the run was configured."),
     ] = None,
     task: Task = None,
+    delimiter: Delimiter = None,
+    quoting: Quotes = None,
+    header: Header = None,
 ) -> None:
     """Score a finished run on another file.
 
@@ -240,7 +267,9 @@ def evaluate(
     kind = find_task(task) if task else None
     folder = find_run(run)
     refuse_missing(place)
-    scores = nlp_transfer.evaluate(folder, place, columns, on_unknown_label=on_unknown_label, task=kind)
+    predictor = nlp_transfer.load(folder, task=kind)
+    dialect = written_as(predictor.dialect, delimiter, quoting, header)
+    scores = predictor.evaluate(place, columns, on_unknown_label=on_unknown_label, dialect=dialect)
     say(as_json(scores, indent=2))
 
 
@@ -365,6 +394,9 @@ def train(
     seed: Annotated[int, typer.Option(min=0)] = 0,
     workers: Annotated[int, typer.Option(min=1, help="More than one is faster but not reproducible.")] = 1,
     column: Annotated[str, typer.Option(help="Column of the texts in a table.")] = "text",
+    delimiter: Delimiter = None,
+    quoting: Quotes = None,
+    header: Header = None,
     force: Replace = False,
 ) -> None:
     """Train Word2Vec vectors on your own text."""
@@ -382,6 +414,7 @@ def train(
         seed=seed,
         workers=workers,
         column=column,
+        dialect=written_as(PLAIN, delimiter, quoting, header),
         progress=True,
     )
     say(f"{out}: {len(table.words):,} words x {table.dim}")

@@ -17,10 +17,12 @@ from pydantic import (
     SerializeAsAny,
     ValidationError,
     ValidationInfo,
+    WithJsonSchema,
     WrapValidator,
     model_validator,
 )
 
+from nlp_transfer.dialect import Quoting, one_delimiter
 from nlp_transfer.disk import at_home
 from nlp_transfer.errors import CheckpointError, ConfigError, suggest
 from nlp_transfer.explaining import explain
@@ -34,6 +36,11 @@ Share = Annotated[float, Field(ge=0.0, lt=1.0)]
 Rate = Annotated[float, Field(gt=0.0, le=1.0)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what NumPy takes
 SourceName = Annotated[str, AfterValidator(lambda name: str(at_home(name)) if name.startswith("~") else name)]
+Column = Annotated[
+    str,
+    BeforeValidator(lambda name: str(name) if type(name) is int else name),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "integer", "minimum": 0}]}),
+]
 
 
 def _place(value: Any) -> Any:
@@ -146,10 +153,21 @@ class DataConfig(Section):
     train: Place = Field(description="File, folder, Hub id, `bundled:NAME`, or a text file for each column.")
     validation: Place | None = Field(None, description="The same; unset: cut from `train`, if it has none with labels.")
     test: Place | None = Field(None, description="The same; unset: cut from `train`, if it has none with labels.")
-    columns: dict[str, str] = Field(default_factory=dict, description="Role in the task -> column in the file.")
+    columns: dict[str, Column] = Field(
+        default_factory=dict, description="Role in the task -> column in the file; its number from 0 without a header."
+    )
+    header: bool = Field(True, description="Of .csv and .tsv: the first row names the columns.")
+    delimiter: Annotated[str, AfterValidator(one_delimiter)] | None = Field(
+        None, description="Between cells; unset: a comma in .csv, a tab in .tsv."
+    )
+    quoting: Quoting = Field(
+        "auto",
+        description="`minimal`: a cell may stand in quotes; `none`: a quote is a character. `auto`: `minimal`, but "
+        "between tabs only where all of the file is written so.",
+    )
     validation_share: Share = Field(0.1, gt=0.0, description="Share of train cut off when `validation` is missing.")
     test_share: Share = Field(0.1, gt=0.0, description="Share of train cut off when `test` is missing.")
-    group: str | None = Field(None, description="Column whose equal values stay in one split when splits are cut.")
+    group: Column | None = Field(None, description="Column whose equal values stay in one split when splits are cut.")
     split_seed: Seed | Literal["seed"] = Field(
         0,
         description="Seed of the cut and of `limit`. `seed`: that of the training, so that each seed has its own cut.",

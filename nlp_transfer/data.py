@@ -5,16 +5,23 @@ Read a configuration's data with `load_splits`, one more file with known labels 
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from os import PathLike
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
 
 from nlp_transfer.cells import stream_texts
 from nlp_transfer.config import DataConfig
+from nlp_transfer.dialect import PLAIN, Dialect
 from nlp_transfer.errors import ConfigError, DataError, UnusableError
-from nlp_transfer.examples import OnMissing, Roles, columns_of, label_role, read_part
-from nlp_transfer.inspection import DataReport, Example, Part, dropped_rows, fingerprint, inspect
+from nlp_transfer.example_store import Examples
+from nlp_transfer.examples import OnMissing, columns_of, label_role, read_part
+from nlp_transfer.gathering import Roles
+from nlp_transfer.inspection import DataReport, Part, dropped_rows, fingerprint, inspect
 from nlp_transfer.labels import USUAL, LabelRules, find_labels, map_labels
 from nlp_transfer.places import Place, open_place, open_places
 from nlp_transfer.received import place_fault
@@ -58,7 +65,9 @@ def load_splits(data: DataConfig, roles: Roles, *, seed: int = 0) -> Splits:
         DataError: anything that cannot be read or used, with file and line.
     """
     columns = columns_of(data.columns, roles)
-    streams = open_places(data.train, data.validation, data.test, data.subset, data.revision)
+    streams = open_places(
+        data.train, data.validation, data.test, dialect_of(data), subset=data.subset, revision=data.revision
+    )
     parts: dict[str, Part] = {}
     for split, stream in streams.items():
         group = data.group if split == "train" else None  # only train is cut
@@ -79,8 +88,13 @@ def load_splits(data: DataConfig, roles: Roles, *, seed: int = 0) -> Splits:
     if data.limit is not None:
         parts["train"] = _limit(parts["train"], data.limit, limit_seed)
     report = inspect(parts, labels, contents)
-    train, validation, test = (_dataset(parts[split], roles, labels) for split in ("train", "validation", "test"))
+    train, validation, test = (_dataset(parts[split], roles) for split in ("train", "validation", "test"))
     return Splits(train, validation, test, labels, report)
+
+
+def dialect_of(data: DataConfig) -> Dialect:
+    """How the tables of a configuration are written."""
+    return Dialect(data.delimiter, data.quoting, data.header)
 
 
 def read_rows(
@@ -88,6 +102,7 @@ def read_rows(
     columns: Mapping[str, str],
     roles: Roles,
     *,
+    dialect: Dialect = PLAIN,
     labels: tuple[str, ...] = (),
     on_missing: OnMissing = "drop",
     rules: LabelRules = USUAL,
@@ -98,6 +113,7 @@ def read_rows(
         place: File, column -> parallel text file, bundled set, or folder or Hub id with a test split.
         columns: Role -> column; a role that is not named has a column of its own name.
         roles: Role -> kind.
+        dialect: How a .csv or .tsv is written.
         labels: The known labels, for tasks that have some.
         on_missing: Drop rows with an empty text or missing label, with a warning, or refuse them.
         rules: How spellings become labels, and what is done about labels that are not known.
@@ -108,13 +124,15 @@ def read_rows(
     """
     if fault := place_fault(place):
         raise DataError(f"data: {fault}")
-    stream = open_place(str(place) if isinstance(place, PathLike) else place, "test")
+    stream = open_place(str(place) if isinstance(place, PathLike) else place, "test", dialect)
     part = read_part(stream, columns_of(columns, roles), roles, on_missing)
     if label_role(roles):
         part = _with_known_labels(part, labels, stream, rules)
+    for warning in part.warnings:
+        logger.warning(warning)
     for drop in part.dropped:
         logger.warning("%s: %s", stream.name, drop)
-    return _dataset(part, roles, labels)
+    return _dataset(part, roles)
 
 
 def label_rules(data: DataConfig) -> LabelRules:
@@ -125,19 +143,29 @@ def label_rules(data: DataConfig) -> LabelRules:
 def _name_labels(parts: dict[str, Part], streams: Mapping[str, RowStream], rules: LabelRules) -> tuple[str, ...]:
     """Replace raw labels by label names, found in train and mapped elsewhere; change `parts`, return the names."""
     train = parts["train"]
-    mapping, labels, warnings = find_labels([str(one.label) for one in train.examples], train.place, rules)
-    named = [replace(one, label=mapping[str(one.label)]) for one in train.examples]
-    parts["train"] = replace(train, examples=named, warnings=[*train.warnings, *warnings])
+    mapping, labels, warnings = find_labels(_spelled(train.examples), train.place, rules)
+    index = {label: at for at, label in enumerate(labels)}
+    # A spelling that is not mapped stood in rows without a text, and in no other.
+    places = [index.get(mapping.get(spelling, ""), -1) for spelling in train.examples.names]
+    examples = replace(train.examples, labels=np.array(places, np.int32)[train.examples.labels], names=labels)
+    parts["train"] = replace(train, examples=examples, warnings=[*train.warnings, *warnings])
     for split in parts.keys() - {"train"}:
         parts[split] = _with_known_labels(parts[split], labels, streams[split], rules)
     return labels
 
 
 def _with_known_labels(part: Part, labels: tuple[str, ...], stream: RowStream, rules: LabelRules) -> Part:
-    raw = [str(one.label) for one in part.examples]
-    names, left_out = map_labels(raw, [one.number for one in part.examples], labels, stream, rules)
-    examples = [replace(one, label=name) for one, name in zip(part.examples, names, strict=True) if name is not None]
-    return replace(part, examples=examples, dropped=(*part.dropped, *dropped_rows(left_out)))
+    rows = part.examples
+    names, left_out = map_labels(_spelled(rows), rows.numbers.tolist(), labels, stream, rules)
+    index = {label: at for at, label in enumerate(labels)}
+    found = np.array([-1 if name is None else index[name] for name in names], np.int32)
+    known = replace(rows, labels=found, names=labels).take(np.flatnonzero(found >= 0))
+    return replace(part, examples=known, dropped=(*part.dropped, *dropped_rows(left_out)))
+
+
+def _spelled(rows: Examples) -> list[str]:
+    """The labels of rows as they are spelt."""
+    return [] if rows.labels is None else [rows.names[index] for index in rows.labels.tolist()]
 
 
 def _cut_missing(parts: Mapping[str, Part], data: DataConfig, seed: int) -> dict[str, Part]:
@@ -150,30 +178,30 @@ def _cut_missing(parts: Mapping[str, Part], data: DataConfig, seed: int) -> dict
         return dict(parts)
     train = parts["train"]
     rows = train.examples
-    keys = [row.key for row in rows]
-    if data.group is not None:
-        keys = joined_groups(keys, [row.group for row in rows])
+    keys = rows.keys if rows.groups is None else joined_groups(rows.keys, rows.groups)
     dealt = cut(keys, _strata(rows), shares, seed=seed)
-    if not all(dealt.values()):
+    if not all(map(len, dealt.values())):
         names = " and ".join(shares)
-        what = f"{len(set(keys))} " + (f"groups by '{data.group}'" if data.group else "different texts")
+        what = f"{len(np.unique(keys))} " + (f"groups by '{data.group}'" if data.group else "different texts")
         given = " and ".join(f"data.{split}" for split in shares)
         raise DataError(
             f"{train.place}: {what} in {len(rows)} rows are too few to cut {names} from; add some or give {given}"
         )
-    kept = {rows[i].label for i in dealt["train"]}
-    if len(kept) == 1 < len({row.label for row in rows}):
-        raise DataError(
-            f"{train.place}: what the cut leaves for train is all {kept.pop()!r}, since other labels stand in groups "
-            f"that went to {' and '.join(shares)}; add groups, try another data.split_seed, or give the splits"
-        )
-    how = f"grouped by '{data.group}', " if data.group else "stratified, " if rows[0].label is not None else ""
-    result = {"train": replace(train, examples=[rows[i] for i in dealt["train"]])}
+    if rows.labels is not None:
+        kept = np.unique(rows.labels[dealt["train"]])
+        if len(kept) == 1 < len(np.unique(rows.labels)):
+            raise DataError(
+                f"{train.place}: what the cut leaves for train is all {rows.names[kept[0]]!r}, since other labels "
+                f"stand in groups that went to {' and '.join(shares)}; add groups, try another data.split_seed, or "
+                "give the splits"
+            )
+    how = f"grouped by '{data.group}', " if data.group else "stratified, " if rows.labels is not None else ""
+    result = {"train": replace(train, examples=rows.take(dealt["train"]))}
     for split in ("validation", "test"):
         if split in parts:
             result[split] = parts[split]
         else:
-            taken = [rows[i] for i in dealt[split]]
+            taken = rows.take(dealt[split])
             said = f"{len(taken)} of {len(rows)} rows ({_percent(len(taken) / len(rows))}), {how}seed {seed}"
             odd = _odd_share(split, len(taken), len(rows), shares[split], data)
             result[split] = Part(taken, train.place, warnings=odd, how=said, cut=True)
@@ -198,27 +226,30 @@ def _percent(share: float) -> str:
 def _limit(train: Part, limit: int, seed: int) -> Part:
     rows = train.examples
     strata = _strata(rows)
-    if limit < len(set(strata)):
-        raise DataError(f"data.limit: {limit} rows cannot hold the {len(set(strata))} labels of train; raise it")
+    if limit < (classes := len(np.unique(strata))):
+        raise DataError(f"data.limit: {limit} rows cannot hold the {classes} labels of train; raise it")
     if limit >= len(rows):
         return train
-    how = "stratified, " if rows[0].label is not None else ""
+    how = "stratified, " if rows.labels is not None else ""
     taken = f"limited to {limit} of {len(rows)} rows, {how}seed {seed}"
-    return replace(train, how=taken, examples=[rows[i] for i in subsample(strata, limit, seed=seed)])
+    return replace(train, how=taken, examples=rows.take(subsample(strata, limit, seed=seed)))
 
 
-def _strata(rows: Sequence[Example]) -> list[str]:
-    return [row.label or "" for row in rows]
+def _strata(rows: Examples) -> np.ndarray:
+    """(rows,) the place of each label among the names by alphabet, in which classes are dealt with."""
+    if rows.labels is None:
+        return np.zeros(len(rows), dtype=np.int32)
+    strata: np.ndarray = np.argsort(np.argsort(np.array(rows.names)))[rows.labels]
+    return strata
 
 
-def _dataset(part: Part, roles: Roles, labels: tuple[str, ...]) -> "Dataset":
-    from datasets import Dataset, Features, List, Value  # a second to import: not for `--help`
+def _dataset(part: Part, roles: Roles) -> "Dataset":
+    from datasets import Dataset, DatasetInfo, Features, List, Value  # a second to import: not for `--help`
 
-    index = {label: i for i, label in enumerate(labels)}
+    rows, texts = part.examples, part.examples.table()
+    content = {role: rows.labels if kind == "label" else texts.column(role) for role, kind in roles.items()}
     types = {"text": Value("string"), "texts": List(Value("string")), "label": Value("int64")}
-    content: dict[str, list[Any]] = {
-        role: [index[str(row.label)] if kind == "label" else row.texts[role] for row in part.examples]
-        for role, kind in roles.items()
-    }
     features = Features({**{role: types[kind] for role, kind in roles.items()}, "row": Value("int64")})
-    return Dataset.from_dict({**content, "row": [row.number for row in part.examples]}, features=features)
+    table = pa.table({**content, "row": rows.numbers}, schema=features.arrow_schema)
+    # Without a name for what it holds `datasets` would read it all to make one.
+    return Dataset(table, info=DatasetInfo(features=features), fingerprint=uuid.uuid4().hex)

@@ -5,12 +5,13 @@ found follows their versions.
 """
 
 import ast
-import gc
 import hashlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
+
+from nlp_transfer.garbage import without_collecting
 
 PACKAGES = {"numpy": 1000, "scipy": 1000, "sklearn": 1000, "torch": 1000, "transformers": 500}  # -> most pairs of each
 SUMMARY_WORDS = range(4, 41)
@@ -67,7 +68,8 @@ def _docstrings(file: Path) -> Iterator[str]:
     if promising * SPARSE < len(source):
         return
     try:
-        blocks: list[ast.AST] = [_parse(source)]
+        with without_collecting():
+            blocks: list[ast.AST] = [ast.parse(source)]
     except (SyntaxError, ValueError, RecursionError):
         return  # a template or a file for another Python
     while blocks:
@@ -75,17 +77,6 @@ def _docstrings(file: Path) -> Iterator[str]:
         if isinstance(block, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             yield ast.get_docstring(block) or ""
         blocks += getattr(block, "body", ()) if isinstance(getattr(block, "body", ()), list) else ()
-
-
-def _parse(source: str) -> ast.Module:
-    """Parse without collecting garbage, of which there is none: collections would take as long as the parsing."""
-    collects = gc.isenabled()
-    gc.disable()
-    try:
-        return ast.parse(source)
-    finally:
-        if collects:
-            gc.enable()
 
 
 def split_docstring(docstring: str) -> tuple[str, str]:

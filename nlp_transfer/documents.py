@@ -46,10 +46,11 @@ def encode_documents(
     inputs: list[dict[str, Any]] = []
     example: list[int] = []
     truncated = unknown = total = 0
+    unknown_id = tokenizer.unk_token_id  # not a plain attribute, and slow
     for index, (ids, ngrams, cut) in enumerate(tokenize(texts, tokenizer, room, policy, max_windows)):
         pieces, lost = _pieces(len(ids), whole if len(ids) <= whole else room, policy, max_windows)
         truncated += cut or lost
-        unknown += sum(1 for token, row in zip(ids, ngrams or ids, strict=True) if is_unknown(token, row, tokenizer))
+        unknown += count_unknown(ids, ngrams, unknown_id)
         total += len(ids)
         for number, positions in enumerate(pieces):
             inputs.append(make_unit(ids, ngrams, positions, [*before, *lead] if number else before, after))
@@ -135,7 +136,8 @@ def make_unit(
     return unit
 
 
-def is_unknown(token: int, row: Any, tokenizer: PreTrainedTokenizerBase) -> bool:
-    """Whether a token stands for a word that neither the vocabulary nor its n-grams know."""
-    composed = isinstance(row, list) and row[0] >= 0
-    return token == tokenizer.unk_token_id and not composed
+def count_unknown(ids: Sequence[int], grams: Sequence[list[int]] | None, unknown: int | None) -> int:
+    """How many tokens stand for words that neither the vocabulary nor its n-grams know; `unknown` is their id."""
+    if grams is None:
+        return sum(token == unknown for token in ids)
+    return sum(token == unknown and row[0] < 0 for token, row in zip(ids, grams, strict=True))

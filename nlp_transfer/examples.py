@@ -1,17 +1,17 @@
 """From rows to examples: columns become roles, and rows that lack a text or a label are dropped or refused."""
 
-from collections.abc import Mapping
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import Literal
 
-from nlp_transfer.cells import ABSENT, MAPPED, cell_at, cell_text, cell_texts, column_names, is_blank, missing_column
+from nlp_transfer.blocks import ABSENT
+from nlp_transfer.cells import missing_column
 from nlp_transfer.errors import ConfigError, DataError, UnusableError, suggest
-from nlp_transfer.inspection import Example, Part, dropped_rows
-from nlp_transfer.labels import clean
+from nlp_transfer.garbage import without_collecting
+from nlp_transfer.gathering import Gathered, Roles
+from nlp_transfer.inspection import Part, dropped_rows
 from nlp_transfer.rows import RowStream
-from nlp_transfer.task import RoleKind
 
 OnMissing = Literal["drop", "error"]
-Roles = Mapping[str, RoleKind]
 
 
 def columns_of(columns: Mapping[str, str], roles: Roles) -> dict[str, str]:
@@ -51,48 +51,42 @@ def read_part(
 
     Raises:
         UnusableError: no row has a label (or target).
-        DataError: a fault in the place, a column that no row has, or rows that lack something, where they are refused
+        DataError: faults in the place, a column that no row has, or rows that lack something, where they are refused
             or nothing else is there.
     """
-    examples = []
-    missing: dict[str, list[int]] = {}
+    gathered = Gathered(stream, columns, roles, group)
     wanted = [*columns.values(), *([group] if group is not None else [])]
     seen: dict[str, None] = {}  # an ordered set
     found: set[str] = set()
+    with without_collecting():
+        for block in stream.blocks(wanted):
+            cells = {column: block.cells(column) for column in wanted}
+            found.update(column for column in wanted if any(cell is not ABSENT for cell in cells[column]))
+            if not found.issuperset(wanted):
+                seen.update(dict.fromkeys(block.names()))
+            gathered.add(block.numbers, cells)
     _, *answers = (columns[role] for role in roles)  # the first role is the input
-    for number, cells in stream.rows:
-        seen.update(dict.fromkeys(column_names(cells)))
-        picked = {column: cell_at(cells, column) for column in wanted}
-        found.update(column for column, cell in picked.items() if cell is not ABSENT)
-        values = {role: _value(picked[column], roles[role], stream, number) for role, column in columns.items()}
-        lacks = next((role for role, value in values.items() if not value), None)
-        if lacks is not None:
-            reason = f"{'missing label' if roles[lacks] == 'label' else 'empty text'} in column '{columns[lacks]}'"
-            missing.setdefault(reason, []).append(number)
-            continue
-        texts = {role: value for role, value in values.items() if roles[role] != "label"}
-        member = None if group is None else _value(picked[group], "text", stream, number)
-        examples.append(Example(number, texts, values.get(label_role(roles) or ""), member and member.strip()))
     for column in wanted:
         if column not in found:
-            way = MAPPED if column in columns.values() else "Name one of them in data.group, or set data.group=null."
-            error = missing_column(stream.name, column, seen, way=way)
+            role = next((role for role, its in columns.items() if its == column), None)
+            error = missing_column(stream, column, seen, role=role)
             raise UnusableError(str(error)) if column in answers else error
-    for reason, numbers in missing.items():
-        if on_missing == "error" or not examples:
-            count = f"{len(numbers)} of {len(examples) + sum(map(len, missing.values()))} rows"
-            way = "fill them in, or set data.on_missing: drop" if examples else "no row has all; check data.columns"
-            said = f"{stream.at(numbers)}: {reason} ({count}); {way}"
+    _refuse_missing(gathered, on_missing, answers)
+    examples = gathered.examples()
+    return Part(
+        examples,
+        stream.name,
+        dropped_rows({**stream.findings.left_out, **gathered.missing}),
+        list(stream.findings.notes),
+    )
+
+
+def _refuse_missing(gathered: Gathered, on_missing: OnMissing, answers: Sequence[str]) -> None:
+    """Refuse rows that lack something where they must not be dropped, or where no row has all."""
+    kept, lacking = gathered.rows, sum(map(len, gathered.missing.values()))
+    for reason, numbers in gathered.missing.items():
+        if on_missing == "error" or not kept:
+            way = "fill them in, or set data.on_missing: drop" if kept else "no row has all; are the columns right?"
+            said = f"{gathered.stream.at(numbers)}: {reason} ({len(numbers)} of {kept + lacking} rows); {way}"
             unlabelled = on_missing == "drop" and any(f"'{column}'" in reason for column in answers)
             raise UnusableError(said) if unlabelled else DataError(said)
-    return Part(examples, stream.name, dropped_rows({**stream.left_out, **missing}))
-
-
-def _value(cell: Any, kind: RoleKind, stream: RowStream, number: int) -> Any:
-    """The content of a cell as its role wants it; None or an empty list where there is nothing but blanks."""
-    if cell is ABSENT:
-        return None
-    if kind == "texts":
-        return cell_texts(cell, stream, number)
-    text = cell_text(cell, stream, number)
-    return text if text and (clean(text) if kind == "label" else not is_blank(text)) else None

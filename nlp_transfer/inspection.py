@@ -1,35 +1,16 @@
 """The report on the data of a run: counts, drops, duplicates, leaks, lengths and fingerprints."""
 
 import hashlib
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import combinations
+from itertools import chain, combinations
 
 import numpy as np
 
+from nlp_transfer.example_store import Examples
 from nlp_transfer.rows import SHOWN
-from nlp_transfer.scripts import compose
 
 MANY_COPIES = 0.1  # share of pairs; names and OK buttons are copies by right
-
-
-@dataclass(frozen=True)
-class Example:
-    """A usable row: where it stood, its text (or texts) by role, and its label name (None for tasks without labels).
-
-    Examples of one `group` stay together when splits are cut.
-    """
-
-    number: int
-    texts: Mapping[str, str | list[str]]
-    label: str | None
-    group: str | None = None
-
-    @property
-    def key(self) -> str:
-        """What makes two examples duplicates: the input of the task, but for outer blanks and the form of accents."""
-        return compose(whole(next(iter(self.texts.values()))).strip())
 
 
 def whole(text: str | list[str]) -> str:
@@ -100,7 +81,7 @@ class DataReport:
 class Part:
     """A split on its way to the report; `how` it was `cut` from train, or limited."""
 
-    examples: Sequence[Example]
+    examples: Examples
     place: str
     dropped: tuple[Dropped, ...] = ()
     warnings: list[str] = field(default_factory=list)
@@ -123,9 +104,8 @@ def dropped_rows(reasons: Mapping[str, list[int]]) -> tuple[Dropped, ...]:
 def inspect(parts: Mapping[str, Part], labels: Sequence[str], contents: Mapping[str, str]) -> DataReport:
     """Report on the splits (train, validation, test, in this order) and warn of what would mislead a reader."""
     splits = {name: _inspect_split(part, labels) for name, part in parts.items()}
-    texts = {name: {example.key for example in part.examples} for name, part in parts.items()}
     overlap = {
-        f"{first}/{second}": sum(example.key in texts[first] for example in parts[second].examples)
+        f"{first}/{second}": _shared(parts[first].examples.keys, parts[second].examples.keys)
         for first, second in combinations(parts, 2)
     }
     warnings = [warning for part in parts.values() for warning in part.warnings]
@@ -139,51 +119,62 @@ def inspect(parts: Mapping[str, Part], labels: Sequence[str], contents: Mapping[
     return DataReport(splits, overlap, tuple(warnings), contents)
 
 
+def _shared(first: np.ndarray, second: np.ndarray) -> int:
+    """How many of the second keys are among the first."""
+    known = np.sort(first)
+    nearest = known[np.minimum(np.searchsorted(known, second), len(known) - 1)]
+    return int((nearest == second).sum())
+
+
 def _inspect_split(part: Part, labels: Sequence[str]) -> SplitReport:
-    first_label: dict[str, str | None] = {}
-    conflicts = 0
-    for example in part.examples:
-        conflicts += first_label.setdefault(example.key, example.label) != example.label
-    counts = Counter(example.label for example in part.examples)
-    roles = list(part.examples[0].texts)
+    rows = part.examples
+    _, first, same = np.unique(rows.keys, return_index=True, return_inverse=True)
+    conflicts, counts = 0, np.zeros(0, dtype=int)
+    if rows.labels is not None:
+        conflicts = int((rows.labels != rows.labels[first][same]).sum())
+        counts = np.bincount(rows.labels, minlength=len(labels))
     return SplitReport(
         origin=part.origin,
         place=part.place,
         cut=part.cut,
-        rows=len(part.examples),
+        rows=len(rows),
         dropped=part.dropped,
-        labels={label: counts[label] for label in labels},
-        duplicates=len(part.examples) - len(first_label),
+        labels=dict(zip(labels, counts.tolist(), strict=True)),
+        duplicates=len(rows) - len(first),
         conflicts=conflicts,
-        copies=sum(_is_copy(example) for example in part.examples),
-        lengths={role: _lengths([len(whole(example.texts[role])) for example in part.examples]) for role in roles},
-        fingerprint=fingerprint(part.examples),
+        copies=int(rows.copied.sum()),
+        lengths={role: _lengths(lengths) for role, lengths in rows.lengths.items()},
+        fingerprint=fingerprint(rows),
     )
 
 
-def _is_copy(example: Example) -> bool:
-    first, *others = (compose(whole(text).strip()) for text in example.texts.values())
-    return first in others
-
-
-def _lengths(lengths: Sequence[int]) -> Lengths:
+def _lengths(lengths: np.ndarray) -> Lengths:
     return Lengths(
         mean=round(float(np.mean(lengths)), 1),
         median=float(np.median(lengths)),
         p95=float(np.percentile(lengths, 95, method="higher")),
-        longest=max(lengths),
+        longest=int(lengths.max()),
     )
 
 
-def fingerprint(examples: Sequence[Example]) -> str:
+def fingerprint(rows: Examples) -> str:
     """The sha256 of texts and labels in order."""
     digest = hashlib.sha256()
-    for example in examples:
-        for cell in (*map(whole, example.texts.values()), example.label or ""):
-            content = cell.encode()
-            # The length in front keeps ("ab", "c") apart from ("a", "bc").
-            digest.update(len(content).to_bytes(8, "little") + content)
+    names = np.array([_framed(name) for name in rows.names] or [_framed("")], dtype=object)
+    start = 0
+    for batch in rows.batches():
+        end = start + len(batch)
+        labels = names[rows.labels[start:end] if rows.labels is not None else np.zeros(len(batch), dtype=int)]
+        texts = ([_framed(text) for text in column.to_pylist()] for column in batch.columns)
+        digest.update(b"".join(chain.from_iterable(zip(*texts, labels, strict=True))))
+        start = end
     return digest.hexdigest()
+
+
+def _framed(cell: str | list[str]) -> bytes:
+    """The bytes of a text behind their number, which keeps ("ab", "c") apart from ("a", "bc")."""
+    content = whole(cell).encode()
+    return len(content).to_bytes(8, "little") + content
 
 
 def _warn_split(name: str, report: SplitReport) -> list[str]:

@@ -2,40 +2,53 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from nlp_transfer.bundled import bundled_rows
+from nlp_transfer.dialect import PLAIN, Dialect
 from nlp_transfer.errors import DataError
 from nlp_transfer.lines import existing_file, locate
 from nlp_transfer.network import hub_reachable
 from nlp_transfer.pair_readers import parallel_rows
-from nlp_transfer.readers import SUFFIXES, class_names, format_of, named_classes, open_rows
+from nlp_transfer.parquet_reader import class_name, class_names
+from nlp_transfer.readers import SUFFIXES, format_of, open_rows
 from nlp_transfer.room import is_full
-from nlp_transfer.rows import Row, RowStream
+from nlp_transfer.rows import Row, RowStream, by_rows
 
 SPLIT_NAMES = {"train": ("train",), "validation": ("validation", "dev", "val", "valid"), "test": ("test",)}
 Place = str | Mapping[str, str]  # a name, or column -> text file
+SAVED = (  # what it is, what opens it, a file that tells it
+    ("a DatasetDict as `datasets` saves it", "load_from_disk", "dataset_dict.json"),
+    ("shards of Parquet as the Hub has them", "load_dataset", "**/*-00000-of-?????.parquet"),
+)
 MOST = 600  # characters of what the Hub answers
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 
 
 def open_places(
-    train: Place, validation: Place | None, test: Place | None, subset: str | None, revision: str | None
+    train: Place,
+    validation: Place | None,
+    test: Place | None,
+    dialect: Dialect,
+    *,
+    subset: str | None = None,
+    revision: str | None = None,
 ) -> dict[str, RowStream]:
     """Open every split that exists; `train` always does, and one that is a folder or on the Hub may bring the others.
 
-    Subset and revision are of what is on the Hub.
+    Dialect is of what is a .csv or .tsv; subset and revision of what is on the Hub.
 
     Raises:
         DataError: a place that is not there or holds no such split.
     """
-    opened = _splits_of(train, subset, revision)
+    opened = _splits_of(train, dialect, subset, revision)
     if "train" not in opened:
         raise DataError(f"{train}: holds no train split, only: {', '.join(opened) or 'nothing that can be read'}")
     for split, place in (("validation", validation), ("test", test)):
         if place is not None:
-            opened[split] = open_place(place, split, subset, revision)
+            opened[split] = open_place(place, split, dialect, subset=subset, revision=revision)
     return {split: opened[split] for split in SPLIT_NAMES if split in opened}
 
 
@@ -51,13 +64,15 @@ def refuse_missing(*places: Place | None) -> None:
                 existing_file(file)
 
 
-def open_place(place: Place, split: str, subset: str | None = None, revision: str | None = None) -> RowStream:
+def open_place(
+    place: Place, split: str, dialect: Dialect = PLAIN, *, subset: str | None = None, revision: str | None = None
+) -> RowStream:
     """Open one split of a place; a single file, parallel files or a bundled set stand for any split.
 
     Raises:
         DataError: the place is not there or holds no such split.
     """
-    found = _splits_of(place, subset, revision)
+    found = _splits_of(place, dialect, subset, revision)
     if _is_single(place):
         return found["train"]
     if split not in found:
@@ -78,25 +93,29 @@ def _is_single(place: Place) -> bool:
     return place.startswith("bundled:") or (path is not None and not path.is_dir())
 
 
-def _splits_of(place: Place, subset: str | None, revision: str | None) -> dict[str, RowStream]:
+def _splits_of(place: Place, dialect: Dialect, subset: str | None, revision: str | None) -> dict[str, RowStream]:
+    path = locate(place) if isinstance(place, str) else None
     if not isinstance(place, str):
-        return {"train": _parallel(place)}
-    path = locate(place)
-    if place.startswith("bundled:"):
-        return {"train": bundled_rows(place)}
-    if path is not None and path.is_dir():
-        return _folder(path)
-    return _hub(place, subset, revision) if on_hub(place) else {"train": open_rows(place)}
+        found = {"train": _parallel(place)}
+    elif place.startswith("bundled:"):
+        found = {"train": bundled_rows(place)}
+    elif path is not None and path.is_dir():
+        found = _folder(path, dialect)
+    elif on_hub(place):
+        found = _hub(place, subset, revision)
+    else:
+        found = {"train": open_rows(place, dialect)}
+    return {split: replace(stream, dialect=dialect) for split, stream in found.items()}
 
 
 def _parallel(files: Mapping[str, str]) -> RowStream:
     for file in files.values():
         if format_of(file) in SUFFIXES:
             raise DataError(f"{file}: is a table, not lines of text; name it alone, and its columns in data.columns")
-    return RowStream(" + ".join(files.values()), parallel_rows(files))
+    return RowStream(" + ".join(files.values()), by_rows(parallel_rows(files)))
 
 
-def _folder(folder: Path) -> dict[str, RowStream]:
+def _folder(folder: Path, dialect: Dialect) -> dict[str, RowStream]:
     found: dict[str, list[Path]] = {split: [] for split in SPLIT_NAMES}
     for file in sorted(folder.iterdir()):
         stem = file.name.lower().removesuffix(".gz")
@@ -108,9 +127,18 @@ def _folder(folder: Path) -> dict[str, RowStream]:
             several = ", ".join(file.name for file in files)
             raise DataError(f"{folder}: several files for {split}: {several}; keep one, or name the file")
     if not any(found.values()):
+        _refuse_saved(folder)
         held = ", ".join(sorted(file.name for file in folder.iterdir())[:8]) or "nothing"
         raise DataError(f"{folder}: expected train, validation and test as {', '.join(SUFFIXES)}; found: {held}")
-    return {split: open_rows(str(files[0])) for split, files in found.items() if files}
+    return {split: open_rows(str(files[0]), dialect) for split, files in found.items() if files}
+
+
+def _refuse_saved(folder: Path) -> None:
+    """Refuse what `datasets` and the Hub write, with the way to make files of it."""
+    for kind, opened, sign in SAVED:
+        if next(folder.glob(sign), None):
+            code = f"import datasets; datasets.{opened}('{folder}')['train'].to_parquet('train.parquet')"
+            raise DataError(f'{folder}: holds {kind}; make a file of each split: python -c "{code}"')
 
 
 def _hub(name: str, subset: str | None, revision: str | None) -> dict[str, RowStream]:
@@ -126,7 +154,7 @@ def _hub(name: str, subset: str | None, revision: str | None) -> dict[str, RowSt
             raise no_fetching_room(error) from None
         raise DataError(_hub_fault(name, error, offline=not hub_reachable())) from None
     found = {
-        split: RowStream(f"{name} ({alias})", _hub_rows(loaded[alias]), "row")
+        split: RowStream(f"{name} ({alias})", by_rows(_hub_rows(loaded[alias])), "row")
         for split, aliases in SPLIT_NAMES.items()
         for alias in reversed(aliases)
         if alias in loaded
@@ -150,6 +178,7 @@ def _hub_fault(name: str, error: Exception, *, offline: bool) -> str:
 
 
 def _hub_rows(rows: Any) -> Iterator[Row]:
-    names = class_names(rows.features)
+    classes = class_names(rows.features)
     for number, cells in enumerate(rows, 1):
-        yield Row(number, named_classes(cast("dict[str, Any]", cells), names))
+        named = {column: class_name(cells[column], names) for column, names in classes.items()}
+        yield Row(number, {**cells, **named})

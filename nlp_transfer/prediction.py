@@ -16,11 +16,14 @@ from transformers import AutoConfig, AutoTokenizer, PretrainedConfig, PreTrained
 
 from nlp_transfer.cells import is_blank
 from nlp_transfer.config import RunConfig, load_saved
-from nlp_transfer.data import label_rules, read_rows
+from nlp_transfer.data import dialect_of, label_rules, read_rows
+from nlp_transfer.dialect import PLAIN, Dialect
 from nlp_transfer.errors import CheckpointError, DataError, SourceError
 from nlp_transfer.evaluation import infer
+from nlp_transfer.inspection import whole
 from nlp_transfer.labels import USUAL, LabelRules, OnUnknown
 from nlp_transfer.layout import ADAPTER, FINISHED, TARGET, lacking, published, unfinished
+from nlp_transfer.lines import LONGEST
 from nlp_transfer.network import find_run
 from nlp_transfer.padding import padding_trouble, try_padding
 from nlp_transfer.pairs import open_target
@@ -37,7 +40,7 @@ from nlp_transfer.units import TokenUnits
 T = TypeVar("T")
 Text = str | list[str]  # a list where the task reads several texts at once
 log = logging.getLogger(__name__)
-CHUNK = 256  # texts read ahead: enough to sort by length, few enough to stream
+CHUNK = 256  # texts read ahead, if they are not too long: enough to sort by length, few enough to stream
 
 
 @dataclass
@@ -59,6 +62,7 @@ class Predictor:
         tokenizers: Tokenizers,
         columns: Mapping[str, str],
         rules: LabelRules = USUAL,
+        dialect: Dialect = PLAIN,
     ) -> None:
         """Put the model on the first accelerator, if there is one, in eval mode; see what padding does to it."""
         try_padding(model, tokenizers.source)
@@ -68,6 +72,7 @@ class Predictor:
         self.tokenizers = tokenizers
         self.columns = dict(columns)
         self.rules = rules
+        self.dialect = dialect
         self.seen = Seen()
 
     @property
@@ -97,11 +102,13 @@ class Predictor:
 
     def _stream(self, texts: Iterator[Text | None], idle: Callable[[], bool]) -> Iterator[Prediction]:
         chunk: list[Text | None] = []
+        held = 0
         for text in texts:
             chunk.append(text)
-            if len(chunk) == CHUNK or idle():
+            held += len(whole(text or ""))
+            if len(chunk) == CHUNK or held > LONGEST or idle():
                 yield from self._answer(chunk)
-                chunk = []
+                chunk, held = [], 0
         yield from self._answer(chunk)
 
     def _answer(self, texts: Sequence[Text | None]) -> Iterator[Prediction]:
@@ -129,6 +136,7 @@ class Predictor:
         columns: Mapping[str, str] | None = None,
         *,
         on_unknown_label: OnUnknown | None = None,
+        dialect: Dialect | None = None,
     ) -> Scores:
         """Score on a labelled file: `rows`, the scores of the task, and `simple` methods scored on the same rows.
 
@@ -136,6 +144,7 @@ class Predictor:
             data: file as in `data.test`.
             columns: role -> column; a role that is not named has the column that it had in training.
             on_unknown_label: what becomes of rows whose label the model does not know; as in training if unset.
+            dialect: how a .csv or .tsv is written; by default as in training.
 
         Raises:
             DataError: the file cannot be used, or holds labels the model does not know.
@@ -143,8 +152,8 @@ class Predictor:
         if not isinstance(columns, Mapping | None):
             raise DataError(f"columns: expected role: column, received {kind_of(columns)}")
         rules = self.rules if on_unknown_label is None else replace(self.rules, on_unknown=on_unknown_label)
-        columns = {**self.columns, **(columns or {})}
-        rows = read_rows(data, columns, self.task.roles, labels=self.task.labels, rules=rules)
+        columns, dialect = {**self.columns, **(columns or {})}, dialect or self.dialect
+        rows = read_rows(data, columns, self.task.roles, dialect=dialect, labels=self.task.labels, rules=rules)
         beside = {name: self.task.score(said, rows) for name, said in self.task.simple(rows).items()}
         return {"rows": len(rows), **self.task.score(self._predict(rows)[0], rows), "simple": beside}
 
@@ -197,7 +206,10 @@ def open_run(root: Path, task: type[Task] | None = None) -> Predictor:
     _refuse_changed(root, folder)
     names = {int(index): name for index, name in (model.config.id2label or {}).items()}
     labels = tuple(names[index] for index in sorted(names))
-    return Predictor(kind(config.task, labels), model, tokenizers, config.data.columns, label_rules(config.data))
+    task_here = kind(config.task, labels)
+    return Predictor(
+        task_here, model, tokenizers, config.data.columns, label_rules(config.data), dialect_of(config.data)
+    )
 
 
 def _refuse_changed(root: Path, folder: Path) -> None:
@@ -238,7 +250,8 @@ def _open_adapter(root: Path, config: RunConfig) -> Predictor:
     model = with_adapter(task.build(source, rows, frozen=False).model, root)
     refuse_nonfinite(model, str(root))
     tokenizer = AutoTokenizer.from_pretrained(root, trust_remote_code=False, local_files_only=True)
-    return Predictor(task, model, Tokenizers(tokenizer), config.data.columns, label_rules(config.data))
+    tokenizers = Tokenizers(tokenizer)
+    return Predictor(task, model, tokenizers, config.data.columns, label_rules(config.data), dialect_of(config.data))
 
 
 def load_model(folder: Path, auto_class: str) -> tuple[PreTrainedModel, Tokenizers]:
@@ -292,7 +305,8 @@ def evaluate(
     columns: Mapping[str, str] | None = None,
     *,
     on_unknown_label: OnUnknown | None = None,
+    dialect: Dialect | None = None,
     task: type[Task] | None = None,
 ) -> Scores:
     """Score a finished run on another labelled file; see `load` and `Predictor.evaluate`."""
-    return load(folder, task=task).evaluate(data, columns, on_unknown_label=on_unknown_label)
+    return load(folder, task=task).evaluate(data, columns, on_unknown_label=on_unknown_label, dialect=dialect)

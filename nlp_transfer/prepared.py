@@ -5,7 +5,11 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from accelerate.utils import set_seed
 from datasets import Dataset
 
@@ -18,6 +22,7 @@ from nlp_transfer.memory import recompute_activations
 from nlp_transfer.padding import padding_trouble, try_padding
 from nlp_transfer.places import on_hub
 from nlp_transfer.precision import refuse_fp16
+from nlp_transfer.readers import DELIMITERS, format_of
 from nlp_transfer.report import brief, source_label
 from nlp_transfer.sources import BUNDLED, LoadedModel, Source, load_source
 from nlp_transfer.strategies import Plan, make_plan
@@ -34,13 +39,14 @@ GRADIENT_ONLY = (
     *("patience", "gradient_checkpointing"),
 )
 LOSSY = 0.02  # share of references that change which is worth a warning
+EXTREMES = 20  # the longest rows of a sample
 MANY = 0.1  # share of truncated texts or unknown tokens that is worth a warning
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """All that a run needs before anything trains."""
+    """All that a run needs before anything trains; `rows` are those that are `encoded`."""
 
     config: RunConfig
     task: Task
@@ -49,6 +55,7 @@ class Prepared:
     loaded: LoadedModel
     tokenizers: Tokenizers
     encoded: Mapping[str, Encoded]
+    rows: Mapping[str, Dataset]
 
     def plan(self) -> Plan:
         """Adapt the model to the strategy; changes the model, so once."""
@@ -90,8 +97,9 @@ class Prepared:
         for split, encoded in self.encoded.items():
             found += [f"{split}: {warning}" for warning in encoded.warnings]
             if encoded.truncated > MANY * encoded.examples:
+                which = "texts" if encoded.examples == len(getattr(self.splits, split)) else "sampled texts"
                 found.append(
-                    f"{split}: {encoded.truncated} of {encoded.examples} texts are truncated; see task.max_length"
+                    f"{split}: {encoded.truncated} of {encoded.examples} {which} are truncated; see task.max_length"
                 )
             if encoded.unknown > MANY:
                 found.append(f"{split}: {encoded.unknown:.0%} of the tokens are unknown to '{name}'")
@@ -113,6 +121,8 @@ class Prepared:
         probing = getattr(self.config.strategy, "schedule", "") == "lp_ft"
         here = source.kind == "checkpoint" and (source.name in BUNDLED or not on_hub(source.name))
         fetched = any(on_hub(place) for place in (data.train, data.validation, data.test) if place is not None)
+        named = [place for place in (data.train, data.validation, data.test) if isinstance(place, str)]
+        tables = any(format_of(place) in DELIMITERS or Path(place).is_dir() for place in named)
         given = [name for name, split in self.splits.report.splits.items() if name != "train" and not split.cut]
         unused = (
             ("source", IDLE.get(shape, ()), f"not used by a {shape}"),
@@ -126,6 +136,7 @@ class Prepared:
             ("data", ("limit_seed",) if data.limit is None else (), "not used without data.limit"),
             ("data", () if fetched else ("subset", "revision"), "not used, no data come from the Hub"),
             ("data", () if self.splits.labels else LABELLED, "not used, the task has no labels"),
+            ("data", () if tables else ("header", "delimiter", "quoting"), "not used, no data are .csv or .tsv"),
         )
         return [
             f"{section}.{key}: {why}"
@@ -134,8 +145,13 @@ class Prepared:
         ]
 
 
-def prepare(config: RunConfig) -> Prepared:
-    """Read the data, the source and build the model; the seed decides what is drawn."""
+def prepare(config: RunConfig, *, sampled: int | None = None) -> Prepared:
+    """Read the data, the source and build the model; the seed decides what is drawn.
+
+    Args:
+        config: of the run.
+        sampled: encode no more rows of a split than so many, to learn about the tokens; see `sample`.
+    """
     refuse_fp16(config.training.precision)
     keep_freed_memory()
     set_seed(config.training.seed)
@@ -155,8 +171,19 @@ def prepare(config: RunConfig) -> Prepared:
     most = getattr(config.task, "max_length", source.tokenizer.model_max_length)
     source.tokenizer.model_max_length = min(positions, most)  # and is saved so
     try_padding(loaded.model, source.tokenizer, together=True)
-    encoded = {name: task.encode(rows, tokenizers, training=name == "train") for name, rows in rows_of(splits).items()}
-    return Prepared(config, task, splits, source, loaded, tokenizers, encoded)
+    rows = {name: sample(part, task.input_role, sampled) for name, part in rows_of(splits).items()}
+    encoded = {name: task.encode(part, tokenizers, training=name == "train") for name, part in rows.items()}
+    return Prepared(config, task, splits, source, loaded, tokenizers, encoded, rows)
+
+
+def sample(rows: Dataset, role: str, most: int | None) -> Dataset:
+    """Rows spread over all of them, and the `EXTREMES`; all where there are no more than `most`."""
+    if most is None or len(rows) <= most:
+        return rows
+    texts = rows.data.column(role)
+    sizes = pc.binary_length(texts) if pa.types.is_string(texts.type) else pc.list_value_length(texts)
+    longest = np.argsort(sizes.to_numpy(), kind="stable")[-EXTREMES:]
+    return rows.select(np.unique([*np.linspace(0, len(rows) - 1, most - EXTREMES, dtype=int), *longest]))
 
 
 def _settle(config: RunConfig, task: Task, rows: Dataset) -> RunConfig:

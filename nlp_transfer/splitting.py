@@ -1,108 +1,117 @@
 """Cutting missing splits and subsamples out of the training rows: seeded, stratified, duplicates kept together."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 
-def cut(texts: Sequence[str], strata: Sequence[str], shares: Mapping[str, float], *, seed: int) -> dict[str, list[int]]:
+def cut(keys: ArrayLike, strata: ArrayLike, shares: Mapping[str, float], *, seed: int) -> dict[str, np.ndarray]:
     """Deal rows to new splits; what is left stays in train.
 
-    Equal texts form a group that is never divided. Within a stratum each split takes its rounded share, at least one
-    row where there are groups enough to leave one for everybody, and train always keeps a group.
+    Rows with equal keys form a group that is never divided. Within a stratum each split takes its rounded share, at
+    least one row where there are groups enough to leave one for everybody, and train always keeps a group.
 
     Args:
-        texts: The text of each row.
-        strata: The class of each row; all equal where there are none.
+        keys: (rows,) what rows that belong together have in common, such as their text.
+        strata: (rows,) the class of each row; all equal where there are none.
         shares: New split -> share of all rows, dealt in this order; they sum to less than 1.
         seed: Seed of the shuffle.
 
     Returns:
         Split -> increasing row indices, `train` included; a split may be empty.
     """
-    groups: dict[str, list[int]] = {}
-    for index, text in enumerate(texts):
-        groups.setdefault(text, []).append(index)
-    by_stratum: dict[str, list[list[int]]] = {}
-    for group in groups.values():
-        by_stratum.setdefault(strata[group[0]], []).append(group)
-    splits: dict[str, list[int]] = {name: [] for name in ("train", *shares)}
+    group, first = _by_appearance(keys)
+    sizes = np.bincount(group)
+    stratum_of = np.asarray(strata)[first]
+    owner = np.zeros(len(sizes), dtype=np.int8)  # 0: train
     rng = np.random.default_rng(seed)
-    for stratum in sorted(by_stratum):
-        members = by_stratum[stratum]
-        pool = [members[i] for i in rng.permutation(len(members))]
-        splits["train"] += pool.pop()
-        rows = sum(map(len, members))
+    for stratum in np.unique(stratum_of):
+        members = np.flatnonzero(stratum_of == stratum)
+        pool = members[rng.permutation(len(members))][:-1]  # the last stays in train
+        rows = int(sizes[members].sum())
         enough = len(members) > len(shares)
-        for later, (name, share) in zip(reversed(range(len(shares))), shares.items(), strict=True):
-            most = sum(map(len, pool)) - later  # a row for each split still to come
+        for number, share in enumerate(shares.values(), 1):
+            most = int(sizes[pool].sum()) - (len(shares) - number)  # a row for each split still to come
             wanted = max(1, min(round(share * rows), most)) if enough else 0
-            taken, pool = _take(pool, wanted, most=rows // (len(shares) + 1))
-            splits[name] += taken
-        splits["train"] += [index for group in pool for index in group]
-    return {name: sorted(indices) for name, indices in splits.items()}
+            taken = _take(sizes[pool], wanted, most=rows // (len(shares) + 1))
+            owner[pool[taken]] = number
+            pool = pool[~taken]
+    return {name: np.flatnonzero(owner[group] == number) for number, name in enumerate(("train", *shares))}
 
 
-def joined_groups(texts: Sequence[str], groups: Sequence[str | None]) -> list[str]:
-    """Name the rows that `cut` must keep together: of one group, of one text, or linked by a chain of both.
+def _by_appearance(keys: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """Number the different keys as they appear: (rows,) the number of each row's key, (keys,) the first row of each."""
+    _, first, number = np.unique(np.asarray(keys), return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    appeared = np.empty_like(order)
+    appeared[order] = np.arange(len(order))
+    return appeared[number], first[order]
+
+
+def joined_groups(keys: ArrayLike, groups: ArrayLike) -> np.ndarray:
+    """Name the rows that `cut` must keep together: of one group, of one key, or linked by a chain of both.
 
     Args:
-        texts: The text of each row.
-        groups: The group of each row; None for a row that belongs to none.
+        keys: (rows,) equal for rows with the same text.
+        groups: (rows,) equal for rows of one group; 0 for a row that belongs to none.
 
     Returns:
-        One name for each row, equal where rows belong together.
+        (rows,) one number for each row, equal where rows belong together.
     """
-    parent = list(range(len(texts)))
+    by_key, _ = _by_appearance(keys)
+    parent = list(range(len(by_key)))
 
     def root(index: int) -> int:
         while parent[index] != index:
             parent[index] = index = parent[parent[index]]
         return index
 
-    first: dict[tuple[str, str], int] = {}
-    for index, (text, group) in enumerate(zip(texts, groups, strict=True)):
-        for mark in (("text", text), *([("group", group)] if group is not None else [])):
+    first: dict[tuple[str, int], int] = {}
+    for index, (key, group) in enumerate(zip(by_key.tolist(), np.asarray(groups).tolist(), strict=True)):
+        for mark in (("text", key), *([("group", group)] if group else [])):
             one, other = sorted((root(first.setdefault(mark, index)), root(index)))
             parent[other] = one
-    return [str(root(index)) for index in range(len(texts))]
+    return np.array([root(index) for index in range(len(parent))])
 
 
-def _take(pool: Sequence[list[int]], want: int, *, most: int) -> tuple[list[int], list[list[int]]]:
-    """Take groups until `want` rows are there, skipping a group that is too large; return the rest too.
+def _take(sizes: np.ndarray, want: int, *, most: int) -> np.ndarray:
+    """Take groups until `want` rows are there, skipping a group that is too large.
 
     Where all are, the smallest is taken, of `most` rows at most: better too many than none of a class.
+
+    Returns:
+        (groups,) whether each is taken.
     """
-    taken: list[int] = []
-    rest = []
-    for group in pool:
-        if len(taken) + len(group) <= want:
-            taken += group
-        else:
-            rest.append(group)
-    if want and rest and not taken and len(smallest := min(rest, key=len)) <= most:
-        rest.remove(smallest)
-        return smallest, rest
-    return taken, rest
+    taken = np.zeros(len(sizes), dtype=bool)
+    room = want
+    for index, size in enumerate(sizes.tolist() if want else ()):
+        if size <= room:
+            taken[index] = True
+            room -= size
+            if not room:
+                break
+    if want and len(sizes) and not taken.any() and sizes.min() <= most:
+        taken[sizes.argmin()] = True
+    return taken
 
 
-def subsample(strata: Sequence[str], size: int, *, seed: int) -> list[int]:
+def subsample(strata: ArrayLike, size: int, *, seed: int) -> np.ndarray:
     """Choose `size` rows with the class proportions of all, at least one per class; increasing indices.
 
     Args:
-        strata: The class of each row.
+        strata: (rows,) the class of each row.
         size: Rows to keep, from the number of classes to the number of rows.
         seed: Seed of the choice.
     """
-    members: dict[str, list[int]] = {}
-    for index, stratum in enumerate(strata):
-        members.setdefault(stratum, []).append(index)
-    exact = {name: size * len(members[name]) / len(strata) for name in sorted(members)}
+    classes = np.asarray(strata)
+    members = {name: np.flatnonzero(classes == name) for name in np.unique(classes).tolist()}
+    exact = {name: size * len(rows) / len(classes) for name, rows in members.items()}
     quota = {name: max(1, int(value)) for name, value in exact.items()}
     for name in sorted(exact, key=lambda name: quota[name] - exact[name])[: max(0, size - sum(quota.values()))]:
         quota[name] += 1
     while sum(quota.values()) > size:
         quota[max(quota, key=lambda name: quota[name])] -= 1
     rng = np.random.default_rng(seed)
-    chosen = [members[name][i] for name, count in quota.items() for i in rng.permutation(len(members[name]))[:count]]
-    return sorted(chosen)
+    chosen = [members[name][rng.permutation(len(members[name]))[:count]] for name, count in quota.items()]
+    return np.sort(np.concatenate(chosen))

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
+from nlp_transfer.dialect import Dialect, Quoting, one_delimiter
 from nlp_transfer.disk import replacing
 from nlp_transfer.errors import ConfigError
 from nlp_transfer.layout import TABLE
@@ -62,6 +63,17 @@ def named_columns(given: list[str] | None, *, default: str | None = None) -> dic
             raise ConfigError(f"--column '{text}' is not ROLE=NAME; for example text=review")
         found[role] = name
     return found
+
+
+def written_as(known: Dialect, delimiter: str | None, quoting: Quoting | None, header: bool | None) -> Dialect:
+    """How a file is written: as is known, but for what options of the command say."""
+    try:
+        mark = None if delimiter is None else one_delimiter(delimiter)
+    except ValueError as error:
+        raise ConfigError(f"--delimiter: {error}") from None
+    return Dialect(
+        mark or known.delimiter, quoting or known.quoting, known.header if header is None else header, options=True
+    )
 
 
 def refuse_table(out: Path, *, force: bool) -> None:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase
 
 from nlp_transfer.batching import IGNORED, PADDING, Batch, Encoded, pad
-from nlp_transfer.documents import is_unknown, make_unit, special_ids, tokenize
+from nlp_transfer.documents import count_unknown, make_unit, special_ids, tokenize
 from nlp_transfer.modeling.sentence_scorer import SentenceScorer, SentenceScorerConfig
 from nlp_transfer.models.reading import Layers, reading
 from nlp_transfer.sources import LoadedModel, Source
@@ -90,7 +90,7 @@ def encode_sentences(
             if targets is not None:
                 shares.append(targets[index][done : done + len(window)])
             done += len(window)
-            unknown += sum(is_unknown(token, row, tokenizer) for token, row in zip(ids, grams or ids, strict=True))
+            unknown += count_unknown(ids, grams, tokenizer.unk_token_id)
             total += len(ids)
     owner = np.array(example, dtype=np.int64)
     return Encoded(

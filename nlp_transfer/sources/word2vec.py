@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from nlp_transfer.cells import stream_texts
+from nlp_transfer.dialect import PLAIN, Dialect
 from nlp_transfer.errors import DataError
 from nlp_transfer.inspection import whole
 from nlp_transfer.room import temporary
@@ -32,6 +33,7 @@ def train_vectors(
     seed: int = 0,
     workers: int = 1,
     column: str = "text",
+    dialect: Dialect = PLAIN,
     progress: bool = False,
 ) -> VectorTable:
     """Train vectors on a corpus, streamed, and write them as an imported folder.
@@ -49,6 +51,7 @@ def train_vectors(
         seed: of the initial vectors and the sampling.
         workers: training threads; with more than one the result varies.
         column: where a table keeps its texts, or lists of them.
+        dialect: how a .csv or .tsv is written.
         progress: show a progress bar.
 
     Raises:
@@ -62,7 +65,7 @@ def train_vectors(
     check_output(output)
     with temporary(f"the words of {corpus}"), tempfile.TemporaryDirectory() as folder:
         sentences = _Sentences(Path(folder) / "tokens.txt")
-        sentences.write(stream_texts(str(corpus), column, lists=True))
+        sentences.write(stream_texts(str(corpus), column, dialect, lists=True))
         model = Word2Vec(
             vector_size=dim, window=window, min_count=min_count, sg=int(skip_gram), seed=seed, workers=workers
         )

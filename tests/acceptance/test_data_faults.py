@@ -35,7 +35,8 @@ SENTIMENT = {
     "lone surrogate in a key": case("a.jsonl", b'{"te\\ud800": "a", "label": "b"}', "a.jsonl: ", "no column 'text'"),
     "broken JSON line": case("a.jsonl", GOOD_JSON + b'{"text": \n', "a.jsonl:31: ", "broken JSON"),
     "broken JSON list": case("a.json", b'[{"text": "a"},\n{"text": }]', "a.json:2: ", "broken JSON at position 10"),
-    "an object over several lines": case("a.json", b'{\n"text": "a"}', "a.json:1: ", "one object a line"),
+    "an object over several lines": case("a.json", b'{\n"text": "a"}', "a.json: no column 'label'"),
+    "an object over several lines, broken": case("a.json", b'{\n"text": "a",\n"label": }', "a.json:3: ", "position 10"),
     "deep JSON": case("a.jsonl", b"[" * 100_000, "a.jsonl:1: ", "JSON"),
     "endless number": case("a.jsonl", b'{"text": ' + b"9" * 5000 + b"}", "a.jsonl:1: ", "JSON"),
     "a list for a row": case("a.jsonl", GOOD_JSON + b"[1]\n", "a.jsonl:31: ", "received a list"),
@@ -290,7 +291,7 @@ READING = {
     "a key that no row has": ("a.jsonl", b'{"txt": "one"}\n{"txt": "two"}\n', "a.jsonl:1: no column 'text'"),
     "lone surrogate": ("a.jsonl", b'"\\ud800"\n', "a.jsonl:1: half a character"),
     "broken JSON": ("a.jsonl", b'{"text": "one"}\n{\n', "a.jsonl:2: broken JSON"),
-    "ragged": ("a.csv", b"text,b\none,1\ntwo\n", "a.csv:3: the row has 1 of the header's 2 fields"),
+    "ragged": ("a.csv", b"b,text\n1,one\n2\n", "a.csv:3: the row has 1 of the header's 2 fields"),
     "NUL": ("a.txt", b"one\n\0\n", "a.txt:2: a NUL byte"),
 }
 

@@ -215,7 +215,8 @@ def test_a_subsample_has_exactly_the_asked_size_and_every_class():
 
 
 def test_a_cut_of_one_huge_duplicate_group_leaves_it_in_train():
-    assert cut(["same"] * 50, [""] * 50, {"test": 0.5}, seed=0) == {"train": list(range(50)), "test": []}
+    dealt = cut(["same"] * 50, [""] * 50, {"test": 0.5}, seed=0)
+    assert {name: rows.tolist() for name, rows in dealt.items()} == {"train": list(range(50)), "test": []}
 
 
 def test_a_class_of_a_few_texts_with_many_copies_is_in_every_split():

@@ -18,13 +18,16 @@ import nlp_transfer
 ROOT = Path(__file__).parents[2]
 LAYERS = [  # lowest first; a module may import its own layer and those below
     "errors modeling layout licences languages line_breaks scripts room disk escaping signals alone caches wheels",
+    "dialect garbage",
     "sentences received",
     "hub_calls",
     "network task yamlfile",
     "shipped flags",
     "explaining config writing",
-    "lines rows by_language tmx plurals gettext_files foreign sgm text_files docstrings pair_readers readers bundled",
-    "sources data examples places cells labels splitting inspection",
+    "lines blocks",
+    "rows by_language plurals gettext_files foreign sgm text_files tmx",
+    "quoting csv_records delimited json_values parquet_reader docstrings pair_readers readers bundled",
+    "sources data example_store gathering examples places cells labels splitting inspection",
     "metrics text_metrics tfidf baselines batching precision allocator sharing sharding",
     "word_pieces spacing spelling detokenizing documents pairs",
     "extracts progress models writing_back strategies feature_store units replaying restricting first_token padding",
@@ -47,7 +50,7 @@ HEIGHT = {name: height for height, names in enumerate(LAYERS) for name in names.
 HOMES = {  # heavy packages and the only modules that may import them
     "peft": "strategies.lora",
     "gensim": "sources.word2vec",
-    "datasets": "data places readers prediction metrics prepared measuring",
+    "datasets": "data places parquet_reader prediction metrics prepared measuring",
     "evaluate": "metrics",
     "accelerate": "sharing training stepping resuming prepared combining fitting running comparing",
     "sklearn": "baselines metrics solvers",
@@ -59,7 +62,7 @@ HOMES = {  # heavy packages and the only modules that may import them
 # What `--help` and the answer to a wrong configuration load.
 LIGHT = {"__init__", "__main__", "cli", "streams", "errors", "escaping", "room", "disk", "task", "yamlfile"}
 LIGHT |= {"explaining", "config", "writing", "signals", "caches", "received"}
-LIGHT |= {"shipped", "flags", "wheels", "layout"}
+LIGHT |= {"shipped", "flags", "wheels", "layout", "dialect"}
 HEAVY = {"torch", "transformers", "numpy", "pandas", "scipy", "safetensors", "pyarrow", "tokenizers", "rich", "tqdm"}
 HEAVY |= HOMES.keys()
 

@@ -259,7 +259,7 @@ def test_a_slow_pipe_gets_each_answer_before_its_next_line():
     assert lines.idle()
     os.write(writing, b"ee")
     os.close(writing)
-    assert list(arrived) == [b"three"]
+    assert b"".join(arrived) == b"three"
     os.close(reading)
 
 

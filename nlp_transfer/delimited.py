@@ -1,0 +1,121 @@
+"""The reader of .csv and .tsv: strict, in columns, a block of rows at a time."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from operator import itemgetter
+from pathlib import Path
+
+from nlp_transfer.blocks import Columns
+from nlp_transfer.csv_records import CsvRecords, Record
+from nlp_transfer.dialect import Dialect, looks_like_data, other_delimiter
+from nlp_transfer.errors import DataError
+from nlp_transfer.quoting import decide_quoting
+from nlp_transfer.rows import Findings, Read, Wanted, first_of, refuse_empty
+
+NAMED = 8  # columns that a message about a row lists
+
+
+def delimited(file: Path, dialect: Dialect, delimiter: str) -> Read:
+    """Make the reader of a table; `delimiter` is what the format has by itself."""
+    return lambda wanted, findings: _Table(file, dialect, delimiter, wanted, findings).blocks()
+
+
+@dataclass(frozen=True)
+class _Shape:
+    """The columns of a table: how many there are, the names in order, and where those stand that are read."""
+
+    width: int
+    header: tuple[str, ...]
+    places: dict[str, int]
+    named: int  # columns up to the last one that has a name
+
+    @property
+    def needed(self) -> int:
+        """How many cells a row must have at least."""
+        return max(self.places.values(), default=-1) + 1
+
+
+class _Table:
+    """A table that is being read."""
+
+    def __init__(self, file: Path, dialect: Dialect, delimiter: str, wanted: Wanted, findings: Findings) -> None:
+        self.file, self.dialect, self.delimiter = file, dialect, dialect.delimiter or delimiter
+        self.wanted, self.findings = wanted, findings
+        self.blank: list[int] = []  # lines of a single column that are empty cells, unless nothing follows
+        self.behind: list[int] = []  # lines with text behind the last column that has a name
+
+    def blocks(self) -> Iterator[Columns]:
+        """Give the rows; a fault comes after those before it."""
+        quoted = decide_quoting(self.file, self.delimiter, self.dialect, self.findings)
+        taken = CsvRecords(self.file, self.delimiter, quoted=quoted, unquote=self.dialect.set_quoting("none"))
+        shape: _Shape | None = None
+        rows = 0
+        for starts, records, fault in taken:
+            first = 0
+            if shape is None and any(records):
+                first = next(place for place, record in enumerate(records) if record)
+                shape = self._shape(records[first], starts[first])
+                first += self.dialect.header
+            if shape is not None:
+                for numbers, fitting in self._fitting(shape, starts[first:-1], records[first:]):
+                    rows += len(numbers)
+                    self._look_behind(shape, numbers, fitting)
+                    columns = {name: list(map(itemgetter(at), fitting)) for name, at in shape.places.items()}
+                    yield Columns(numbers, shape.header, columns)
+            if fault:
+                self._fault(shape, starts[-1], fault)
+        if self.behind:
+            what = f"{len(self.behind)} rows have text behind the last column that has a name"
+            self.findings.notes.append(f"{self.file}: {what}; it is not read (first: {first_of(self.behind)})")
+        if not self.findings.faults:
+            refuse_empty(self.file, rows, found="a header but no rows" if shape else "nothing")
+
+    def _shape(self, record: Record, line: int) -> _Shape:
+        header = [name.strip() for name in record] if self.dialect.header else [str(at) for at in range(len(record))]
+        wanted = [name for name in header if name] if self.wanted is None else self.wanted
+        repeated = next((name for name, count in Counter(header).items() if count > 1 and name in wanted), None)
+        if repeated is not None:
+            way = f", or {self.dialect.set_no_header()} if this is data" if looks_like_data(header) else ""
+            raise DataError(f"{self.file}:{line}: column '{repeated}' appears twice in the header; rename one{way}")
+        places = {name: header.index(name) for name in wanted if name in header}
+        named = max((at for at, name in enumerate(header, 1) if name), default=0)
+        return _Shape(len(header), tuple(name for name in header if name), places, named)
+
+    def _fitting(
+        self, shape: _Shape, numbers: Sequence[int], records: list[Record]
+    ) -> Iterator[tuple[Sequence[int], list[Record]]]:
+        """Give the records that hold every cell that is read; of the others a fault comes after the records before."""
+        lengths = set(map(len, records))
+        if lengths and min(lengths) >= max(1, shape.needed) and max(lengths) <= shape.width and not self.blank:
+            yield numbers, records
+            return
+        some: list[int] = []
+        fitting: list[Record] = []
+        for number, record in zip(numbers, records, strict=True):
+            if not record:
+                self.blank += [number] if shape.width == 1 else []
+            elif shape.needed <= len(record) and not any(record[shape.width :]):
+                some += [*self.blank, number]
+                fitting += [*([""] for _ in self.blank), record]
+                self.blank = []
+            else:
+                yield some, fitting
+                some, fitting = [], []
+                shown = ", ".join(shape.header[:NAMED])
+                way = "fill it up" if len(record) < shape.width else "quote a field that holds the delimiter"
+                said = f"the row has {len(record)} of the header's {shape.width} fields ({shown}); {way}"
+                self._fault(shape, number, said)
+        yield some, fitting
+
+    def _look_behind(self, shape: _Shape, numbers: Sequence[int], records: list[Record]) -> None:
+        if shape.named < shape.width:
+            rows = zip(numbers, records, strict=True)
+            self.behind += [number for number, record in rows if any(record[shape.named :])]
+
+    def _fault(self, shape: _Shape | None, number: int, message: str) -> None:
+        mark = other_delimiter(shape.header) if shape else None
+        if mark:  # every row would be one
+            way = f"The file seems to use another delimiter: {self.dialect.set_delimiter(mark)}"
+            raise DataError(f"{self.file}:{number}: {message}. {way}")
+        self.findings.fault(number, message)

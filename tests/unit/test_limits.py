@@ -1,0 +1,99 @@
+"""What is read has bounds: a line, a cell and a record have a length, and rows take little memory."""
+
+import gzip
+import io
+import tracemalloc
+from pathlib import Path
+
+import pytest
+
+from nlp_transfer.config import DataConfig
+from nlp_transfer.data import load_splits, stream_texts
+from nlp_transfer.errors import DataError
+from nlp_transfer.lines import LONGEST
+from nlp_transfer.readers import open_rows
+
+LONG = b"a" * (LONGEST + 1)
+ROW = b"x,y\n"
+TOO_LONG = {
+    "a.csv.gz": (b"text,label\n" + ROW, LONG + b",y\n", b"", 3, "line"),
+    "a.tsv.gz": (b"text\tlabel\n", LONG + b"\ty\n", b"", 2, "line"),
+    "quoted.csv.gz": (b"text,label\n" + ROW, b'"' + b"aaaaaaa\n" * (LONGEST // 8 + 1), b'",y\n', 3, "cell"),
+    "cells.csv.gz": (b"text,label\n", (b'"' + b"a" * 999 + b'\n",') * (LONGEST // 900), b"x\n", 2, "record"),
+    "a.jsonl.gz": (b'{"text": "x"}\n', b'{"text": "' + LONG + b'"}\n', b"", 2, "line"),
+    "first.jsonl.gz": (b"", b'{"text": "' + 2 * LONG + b'"}\n', b"", 1, "record"),
+    "list.json.gz": (b'[{"text": "x"},\n', b'{"text": "' + 2 * LONG + b'"}', b"]", 2, "record"),
+    "a.txt.gz": (b"one\n", LONG, b"\n", 2, "line"),
+}
+
+
+def packed(folder: Path, name: str, *parts: bytes) -> str:
+    with gzip.open(folder / name, "wb", compresslevel=1) as file:
+        for part in parts:
+            file.write(part)
+    return str(folder / name)
+
+
+@pytest.mark.parametrize("name", TOO_LONG)
+def test_what_is_too_long_is_refused_by_line_and_limit(tmp_path, name):
+    before, long, after, line, what = TOO_LONG[name]
+    path = packed(tmp_path, name, before, long, after)
+    with pytest.raises(
+        DataError, match=rf"{name}:{line}: a {what} of more than 33,554,432 characters, which is the limit"
+    ):
+        list(stream_texts(path, "text"))
+
+
+def test_a_cell_of_parquet_that_is_too_long_is_refused(tmp_path):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    pq.write_table(pa.table({"text": ["x", LONG.decode()], "other": ["a", "b"]}), tmp_path / "a.parquet")
+    with pytest.raises(DataError, match=r"a\.parquet, row 2: a cell of more than 33,554,432 characters"):
+        list(stream_texts(str(tmp_path / "a.parquet"), "text"))
+    assert list(stream_texts(str(tmp_path / "a.parquet"), "other")) == ["a", "b"]
+
+
+def test_a_line_that_never_ends_is_given_up_within_bounded_memory(tmp_path):
+    path = packed(tmp_path, "a.csv.gz", b"text,label\n", *[b"a" * (1 << 20)] * 150)
+    tracemalloc.start()
+    with pytest.raises(DataError, match="the limit"):
+        list(open_rows(path).blocks())
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2 * LONGEST
+
+
+def test_a_line_of_standard_input_that_comes_in_pieces_is_put_together_and_bounded(monkeypatch):
+    pieces = [b"on", b"e\ntw", b"o\n", *[b"a" * (1 << 20)] * 40]
+    arrived = stream_texts("-", "text", standard_input=pieces)
+    assert [next(arrived), next(arrived)] == ["one", "two"]
+    with pytest.raises(DataError, match="standard input:3: a line of more than"):
+        next(arrived)
+
+
+def test_a_packed_parquet_file_is_unpacked_on_the_disk(tmp_path):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    buffer = io.BytesIO()
+    pq.write_table(pa.table({"text": [str(number) for number in range(9)]}), buffer)
+    path = packed(tmp_path, "a.parquet.gz", buffer.getvalue())
+    assert list(stream_texts(path, "text")) == [str(number) for number in range(9)]
+
+
+def test_rows_of_a_table_take_little_memory_beside_their_texts(tmp_path):
+    def peak(rows: int) -> int:
+        content = "".join(f"a film of {'many ' * 20}words {row},{'ab'[row % 2]}\n" for row in range(rows))
+        (tmp_path / "a.csv").write_text(f"text,label\n{content}")
+        del content
+        tracemalloc.start()
+        splits = load_splits(DataConfig(train=str(tmp_path / "a.csv")), {"text": "text", "label": "label"})
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert len(splits.train) + len(splits.validation) + len(splits.test) == rows
+        return most
+
+    peak(2000)  # what is imported on the first use
+    each = (peak(30_000) - peak(10_000)) / 20_000
+    assert each < 150  # of which the text alone would be more
