@@ -117,7 +117,9 @@ def _shown(names: Iterable[str]) -> list[str]:
 def is_blank(text: str) -> bool:
     """Whether a text shows nothing: white space, controls, and characters without width or ink."""
     text = text.strip()
-    return not text[:1].isalnum() and all(unicodedata.category(one) in UNSEEN or one in FILLERS for one in text)
+    if text[:1].isascii() and text[:1].isalnum():  # as nearly always
+        return False
+    return all(unicodedata.category(one) in UNSEEN or one in FILLERS for one in text)
 
 
 def read_texts(cells: Sequence[Any], numbers: Sequence[int], stream: RowStream) -> list[str]:

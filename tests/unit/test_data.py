@@ -13,7 +13,6 @@ import pytest
 from nlp_transfer.config import DataConfig
 from nlp_transfer.data import Splits, load_splits, read_rows
 from nlp_transfer.errors import ConfigError, DataError
-from nlp_transfer.inspection import Example, Part, inspect
 from nlp_transfer.splitting import cut, subsample
 
 ROLES = {"text": "text", "label": "label"}
@@ -308,9 +307,11 @@ def test_composed_and_decomposed_texts_are_one_to_the_cut_and_the_report(tmp_pat
     assert given.overlap["train/test"] + given.overlap["validation/test"] == 8
 
 
-def test_pairs_that_differ_by_their_spelling_only_are_copies():
-    copy = Example(1, {"source": "déçu", "target": normalize("NFD", "déçu")}, None)
-    assert inspect({"train": Part([copy], "a.jsonl")}, ()).splits["train"].copies == 1
+def test_pairs_that_differ_by_their_spelling_only_are_copies(tmp_path):
+    pairs = [{"source": f"déçu {i}", "target": normalize("NFD", f"déçu {i}")} for i in range(20)]
+    (tmp_path / "a.jsonl").write_text("".join(f"{json.dumps(pair)}\n" for pair in pairs))
+    report = load_splits(DataConfig(train=str(tmp_path / "a.jsonl")), PAIR).report
+    assert all(split.copies == split.rows for split in report.splits.values())
 
 
 def test_a_text_with_two_labels_is_counted_as_a_conflict(tmp_path):

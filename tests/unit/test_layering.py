@@ -53,7 +53,7 @@ HOMES = {  # heavy packages and the only modules that may import them
     "datasets": "data places parquet_reader prediction metrics prepared measuring",
     "evaluate": "metrics",
     "accelerate": "sharing training stepping resuming prepared combining fitting running comparing",
-    "sklearn": "baselines metrics solvers",
+    "sklearn": "tfidf baselines metrics solvers",
     "matplotlib": "plotting",
     "huggingface_hub": "network card upload hub_calls",
     "yasbd": "languages",
