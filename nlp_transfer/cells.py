@@ -13,6 +13,7 @@ from nlp_transfer.inspection import dropped_rows
 from nlp_transfer.lines import LONGEST, TOO_LONG, decoded, existing_file
 from nlp_transfer.readers import DELIMITERS, format_of, is_table, open_rows
 from nlp_transfer.rows import RowStream
+from nlp_transfer.scripts import compose
 from nlp_transfer.text_files import read_arriving
 from nlp_transfer.text_files import read_texts as read_text_file
 
@@ -116,10 +117,15 @@ def _shown(names: Iterable[str]) -> list[str]:
 
 def is_blank(text: str) -> bool:
     """Whether a text shows nothing: white space, controls, and characters without width or ink."""
+    return all(unicodedata.category(one) in UNSEEN or one in FILLERS for one in text.strip())
+
+
+def visible(text: str) -> str:
+    """What is seen of a text: composed, without blanks around it, and empty if it shows nothing."""
     text = text.strip()
-    if text[:1].isascii() and text[:1].isalnum():  # as nearly always
-        return False
-    return all(unicodedata.category(one) in UNSEEN or one in FILLERS for one in text)
+    if text.isascii() and text[:1].isalnum():  # as nearly always, and sooner seen than the rest
+        return text
+    return "" if is_blank(text) else compose(text)
 
 
 def read_texts(cells: Sequence[Any], numbers: Sequence[int], stream: RowStream) -> list[str]:

@@ -21,7 +21,7 @@ from nlp_transfer.errors import ConfigError, DataError, UnusableError
 from nlp_transfer.example_store import Examples
 from nlp_transfer.examples import OnMissing, columns_of, label_role, read_part
 from nlp_transfer.gathering import Roles
-from nlp_transfer.inspection import DataReport, Part, dropped_rows, fingerprint, inspect
+from nlp_transfer.inspection import DataReport, Part, dropped_rows, inspect
 from nlp_transfer.labels import USUAL, LabelRules, find_labels, map_labels
 from nlp_transfer.places import Place, open_place, open_places
 from nlp_transfer.received import place_fault
@@ -81,7 +81,7 @@ def load_splits(data: DataConfig, roles: Roles, *, seed: int = 0) -> Splits:
     labels: tuple[str, ...] = ()
     if label_role(roles):
         labels = _name_labels(parts, streams, label_rules(data))
-    contents = {split: fingerprint(part.examples) for split, part in parts.items()}
+    contents = {split: part.examples.fingerprint for split, part in parts.items()}
     split_seed = seed if data.split_seed == "seed" else data.split_seed
     limit_seed = split_seed if data.limit_seed is None else seed if data.limit_seed == "seed" else data.limit_seed
     parts = _cut_missing(parts, data, split_seed)

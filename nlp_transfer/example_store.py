@@ -4,16 +4,24 @@ The file of the texts is temporary and gone when nobody reads it. They are added
 table that is mapped into memory.
 """
 
+import hashlib
 import mmap
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import chain
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 MOST = 1 << 26  # characters in a batch: Arrow counts the bytes of one in 31 bits
+
+
+def whole(text: str | list[str]) -> str:
+    """One text out of a text or its parts."""
+    return text if isinstance(text, str) else "\n".join(text)
 
 
 class TextStore:
@@ -119,3 +127,23 @@ class Examples:
             for batch in self.batches():
                 store.add_batch(batch)
         return store.table()
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """The sha256 of texts and labels in order."""
+        digest = hashlib.sha256()
+        names = np.array([_framed(name) for name in self.names] or [_framed("")], dtype=object)
+        start = 0
+        for batch in self.batches():
+            end = start + len(batch)
+            labels = names[self.labels[start:end] if self.labels is not None else np.zeros(len(batch), dtype=int)]
+            texts = ([_framed(text) for text in column.to_pylist()] for column in batch.columns)
+            digest.update(b"".join(chain.from_iterable(zip(*texts, labels, strict=True))))
+            start = end
+        return digest.hexdigest()
+
+
+def _framed(cell: str | list[str]) -> bytes:
+    """The bytes of a text behind their number, which keeps ("ab", "c") apart from ("a", "bc")."""
+    content = whole(cell).encode()
+    return len(content).to_bytes(8, "little") + content

@@ -9,12 +9,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from nlp_transfer.cells import is_blank, read_labels, read_lists, read_texts
-from nlp_transfer.example_store import Examples, TextStore
-from nlp_transfer.inspection import whole
+from nlp_transfer.cells import read_labels, read_lists, read_texts, visible
+from nlp_transfer.example_store import Examples, TextStore, whole
 from nlp_transfer.labels import clean
 from nlp_transfer.rows import RowStream
-from nlp_transfer.scripts import compose
 from nlp_transfer.task import RoleKind
 
 Roles = Mapping[str, RoleKind]
@@ -40,7 +38,7 @@ class Gathered:
         arrays = {"numbers": np.asarray(numbers, np.uint32)}
         kept = np.ones(len(numbers), dtype=bool)
         texts: dict[str, Sequence[Any]] = {}
-        inputs: list[list[str]] = []  # of each text role, composed and without blanks around; empty if nothing is seen
+        inputs: list[list[str]] = []  # what is seen of each text role
 
         for role, column in self.columns.items():
             if self.roles[role] == "label":
@@ -49,7 +47,7 @@ class Gathered:
             else:
                 texts[role], each = self._read(role, cells[column], numbers)
                 arrays[f"length of {role}"] = np.fromiter(map(len, each), np.int32, len(each))
-                inputs.append(["" if is_blank(text) else compose(text.strip()) for text in each])
+                inputs.append(list(map(visible, each)))
                 there, reason = np.fromiter(map(bool, inputs[-1]), bool, len(each)), f"empty text in column '{column}'"
             if not there.all():
                 self.missing[reason] += arrays["numbers"][kept & ~there].tolist()

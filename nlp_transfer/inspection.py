@@ -1,9 +1,8 @@
 """The report on the data of a run: counts, drops, duplicates, leaks, lengths and fingerprints."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain, combinations
+from itertools import combinations
 
 import numpy as np
 
@@ -11,11 +10,6 @@ from nlp_transfer.example_store import Examples
 from nlp_transfer.rows import SHOWN
 
 MANY_COPIES = 0.1  # share of pairs; names and OK buttons are copies by right
-
-
-def whole(text: str | list[str]) -> str:
-    """One text out of a text or its parts."""
-    return text if isinstance(text, str) else "\n".join(text)
 
 
 @dataclass(frozen=True)
@@ -144,7 +138,7 @@ def _inspect_split(part: Part, labels: Sequence[str]) -> SplitReport:
         conflicts=conflicts,
         copies=int(rows.copied.sum()),
         lengths={role: _lengths(lengths) for role, lengths in rows.lengths.items()},
-        fingerprint=fingerprint(rows),
+        fingerprint=rows.fingerprint,
     )
 
 
@@ -155,26 +149,6 @@ def _lengths(lengths: np.ndarray) -> Lengths:
         p95=float(np.percentile(lengths, 95, method="higher")),
         longest=int(lengths.max()),
     )
-
-
-def fingerprint(rows: Examples) -> str:
-    """The sha256 of texts and labels in order."""
-    digest = hashlib.sha256()
-    names = np.array([_framed(name) for name in rows.names] or [_framed("")], dtype=object)
-    start = 0
-    for batch in rows.batches():
-        end = start + len(batch)
-        labels = names[rows.labels[start:end] if rows.labels is not None else np.zeros(len(batch), dtype=int)]
-        texts = ([_framed(text) for text in column.to_pylist()] for column in batch.columns)
-        digest.update(b"".join(chain.from_iterable(zip(*texts, labels, strict=True))))
-        start = end
-    return digest.hexdigest()
-
-
-def _framed(cell: str | list[str]) -> bytes:
-    """The bytes of a text behind their number, which keeps ("ab", "c") apart from ("a", "bc")."""
-    content = whole(cell).encode()
-    return len(content).to_bytes(8, "little") + content
 
 
 def _warn_split(name: str, report: SplitReport) -> list[str]:

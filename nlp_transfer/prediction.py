@@ -20,7 +20,7 @@ from nlp_transfer.data import dialect_of, label_rules, read_rows
 from nlp_transfer.dialect import PLAIN, Dialect
 from nlp_transfer.errors import CheckpointError, DataError, SourceError
 from nlp_transfer.evaluation import infer
-from nlp_transfer.inspection import whole
+from nlp_transfer.example_store import whole
 from nlp_transfer.labels import USUAL, LabelRules, OnUnknown
 from nlp_transfer.layout import ADAPTER, FINISHED, TARGET, lacking, published, unfinished
 from nlp_transfer.lines import LONGEST

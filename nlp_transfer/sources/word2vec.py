@@ -12,7 +12,7 @@ from typing import Any
 from nlp_transfer.cells import stream_texts
 from nlp_transfer.dialect import PLAIN, Dialect
 from nlp_transfer.errors import DataError
-from nlp_transfer.inspection import whole
+from nlp_transfer.example_store import whole
 from nlp_transfer.room import temporary
 from nlp_transfer.sources.vector_store import check_output
 from nlp_transfer.sources.vectors import VectorTable, tokenize_words, write_table
