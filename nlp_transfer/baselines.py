@@ -1,10 +1,11 @@
 """Simple methods that every classifier has to beat: the most frequent class, and TF-IDF with logistic regression."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from nlp_transfer.metrics import label_score
 from nlp_transfer.task import Baseline
 from nlp_transfer.tfidf import beside_characters, word_features
 
@@ -23,17 +24,19 @@ SCORED = ("validation", "test")
 ByMethod = dict[str, Baseline[int]]
 
 
-def classification_baselines(splits: "Splits", *, balanced: bool = False) -> ByMethod:
+def classification_baselines(splits: "Splits", *, balanced: bool = False, selection: str = "accuracy") -> ByMethod:
     """Fit both methods on train.
 
     Args:
         splits: with `text` and `label`.
         balanced: classes count alike in the loss, as `class_weights: balanced` has it for the model.
+        selection: the score that chooses, as it chooses the model's checkpoint; see `label_score`.
 
     Returns:
         Method (`majority`, `tfidf_logistic`) -> split (`validation`, `test`) -> predicted label ids.
     """
-    return {"majority": Baseline(majority(splits)), "tfidf_logistic": tfidf_logistic(splits, balanced=balanced)}
+    fitted = tfidf_logistic(splits, balanced=balanced, selection=selection)
+    return {"majority": Baseline(majority(splits)), "tfidf_logistic": fitted}
 
 
 def majority(splits: "Splits") -> dict[str, list[int]]:
@@ -42,26 +45,27 @@ def majority(splits: "Splits") -> dict[str, list[int]]:
     return {name: [top] * len(getattr(splits, name)) for name in SCORED}
 
 
-def tfidf_logistic(splits: "Splits", *, balanced: bool = False) -> Baseline[int]:
-    """TF-IDF under logistic regression: of words, or of words and their characters, whichever is right more often.
+def tfidf_logistic(splits: "Splits", *, balanced: bool = False, selection: str = "accuracy") -> Baseline[int]:
+    """TF-IDF under logistic regression: of words, or of words and their characters, whichever scores better.
 
     Validation judges, and where it has fewer than `JUDGES` rows, so do rows of train, by models of the others.
     """
     from threadpoolctl import threadpool_limits
 
     texts = [text for name in ("train", *SCORED) for text in getattr(splits, name)["text"][:]]
-    known = _Known(np.asarray(splits.train["label"][:]), np.asarray(splits.validation["label"][:]), balanced)
+    train, validation = (np.asarray(rows["label"][:]) for rows in (splits.train, splits.validation))
+    known = _Known(train, validation, balanced, label_score(selection))
     outputs = len(np.unique(known.train))
     size, most = len(known.train), WEIGHTS // outputs
     with threadpool_limits(1):  # each step is too small for several: they would only wait for each other
         words = word_features(texts, size, most=most)
-        right, answers = _judge(words, known, STRENGTHS)
-        best = int(right.argmax())
+        scores, answers = _judge(words, known, STRENGTHS)
+        best = int(np.argmax(scores))
         chosen, said = "words", answers[best]
         if sum(map(len, texts)) * outputs <= LARGE:
             both = beside_characters(words, texts, size, most=most)
             also, answers = _judge(both, known, STRENGTHS[best : best + 1])
-            if also[0] >= right[best]:
+            if also[0] >= scores[best]:
                 chosen, said = "words and characters", answers[0]
     cut = len(known.validation)
     return Baseline(
@@ -70,22 +74,23 @@ def tfidf_logistic(splits: "Splits", *, balanced: bool = False) -> Baseline[int]
 
 
 class _Known(NamedTuple):
-    """The label ids of train, and of validation, which stands behind it; and how classes count."""
+    """The label ids of train, and of validation, which stands behind it; how classes count, and what is scored."""
 
     train: np.ndarray
     validation: np.ndarray
     balanced: bool
+    score: Callable[..., float]
 
 
-def _judge(features: "csr_matrix", known: _Known, strengths: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
-    """Try penalties: (S,) how many of the judging rows each answers right, (S, others) its answers behind train."""
+def _judge(features: "csr_matrix", known: _Known, strengths: Sequence[float]) -> tuple[list[float], np.ndarray]:
+    """Try penalties: (S,) the score of each on the judging rows, (S, others) its answers behind train."""
     train, others = features[: len(known.train)], features[len(known.train) :]
     said = _answer(train, known.train, others, strengths, balanced=known.balanced)
-    right = (said[:, : len(known.validation)] == known.validation).sum(1)
+    true, judged = [known.validation], [said[:, : len(known.validation)]]
     for out in _parts(known.train, JUDGES - len(known.validation)):
-        tried = _answer(train[~out], known.train[~out], train[out], strengths, balanced=known.balanced)
-        right += (tried == known.train[out]).sum(1)
-    return right, said
+        true.append(known.train[out])
+        judged.append(_answer(train[~out], known.train[~out], train[out], strengths, balanced=known.balanced))
+    return [known.score(np.concatenate(true), tried) for tried in np.concatenate(judged, axis=1)], said
 
 
 def _parts(labels: np.ndarray, wanted: int) -> Iterator[np.ndarray]:

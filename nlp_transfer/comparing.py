@@ -82,6 +82,11 @@ def compare(
     for name, other in zip(list(checked)[1:], others, strict=True):
         if (other.task.name, other.data) != (first.task.name, first.data):
             raise ConfigError(f"compare: {name} has another task or other data than {next(iter(checked))}")
+        if other.task_class.selection != first.task_class.selection:
+            raise ConfigError(
+                f"compare: {name} chooses by {other.task_class.selection}, {next(iter(checked))} by "
+                f"{first.task_class.selection}; set training.selection alike"
+            )
         if first.data.follows_seed and _seeds(other) != _seeds(first):
             raise ConfigError(
                 f"compare: {name} has other seeds than {next(iter(checked))}, and so other rows, for these follow the "

@@ -229,6 +229,11 @@ class TrainingConfig(Section):
         "linear", description="How the rate falls after the warm-up."
     )
     clip: float = Field(1.0, gt=0.0, description="Largest gradient norm.")
+    selection: str = Field(
+        "auto",
+        description="Score on validation that chooses the checkpoint: `accuracy`, `macro_f1` or `mcc`; `chrf` or "
+        "`bleu`; `rouge1`, `rouge2` or `rougeL`. `auto`: the first.",
+    )
     patience: Positive | None = Field(None, description="Stop after this many epochs without a better validation.")
     label_smoothing: Share = Field(0.0, description="Share of the target spread over the other labels.")
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
@@ -278,7 +283,10 @@ class RunConfig(Section):
 
     @property
     def task_class(self) -> type[Task]:
-        """The class of the task, found once: of a saved configuration the name must not be looked up."""
+        """The class of the task, which knows what chooses the checkpoint.
+
+        It is found once: of a saved configuration the name must not be looked up.
+        """
         return self._task_class
 
     @model_validator(mode="after")
@@ -286,6 +294,11 @@ class RunConfig(Section):
         """Find the task; refuse what no run can honour."""
         self._task_class = _task_class(self.task.name, info)
         problems = []
+        if self.training.selection != "auto":
+            try:
+                self._task_class = self._task_class.selecting_by(self.training.selection)
+            except ConfigError as error:
+                problems.append(f"training.selection: {error}")
         if isinstance(self.strategy, FullStrategy) and self.strategy.freeze_below and self.source.scratch:
             problems.append("strategy.freeze_below with source.scratch: true would freeze random layers")
         if self.training.accumulation > self.training.batch_size:

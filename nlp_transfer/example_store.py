@@ -16,6 +16,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from nlp_transfer.room import temporary
+
+WHAT = "the texts of the data"
 MOST = 1 << 26  # characters in a batch: Arrow counts the bytes of one in 31 bits
 
 
@@ -25,14 +28,15 @@ def whole(text: str | list[str]) -> str:
 
 
 class TextStore:
-    """Rows with a text, or a list of texts, for each role."""
+    """Rows with a text, or a list of texts, for each role; a `DiskError` says where there is no room for them."""
 
     def __init__(self, schema: pa.Schema) -> None:
         """Start without rows."""
         self.schema = schema
         self.rows = 0
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the store
-        self._writer = pa.ipc.new_stream(self._file, schema)
+        with temporary(WHAT):
+            self._file = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the store
+            self._writer = pa.ipc.new_stream(self._file, schema)
 
     def add(self, columns: Sequence[Sequence[Any]], sizes: np.ndarray) -> None:
         """Add rows: a column for each role, and (rows,) the characters of each row."""
@@ -45,7 +49,8 @@ class TextStore:
 
     def add_batch(self, batch: pa.RecordBatch) -> None:
         """Add rows that are a batch already."""
-        self._writer.write_batch(batch)
+        with temporary(WHAT, batch.nbytes):
+            self._writer.write_batch(batch)
         self.rows += len(batch)
 
     def batches(self) -> Iterator[pa.RecordBatch]:
@@ -61,8 +66,9 @@ class TextStore:
         return pa.ipc.open_stream(pa.py_buffer(mapped)).read_all()
 
     def _finish(self) -> None:
-        self._writer.close()
-        self._file.flush()
+        with temporary(WHAT):
+            self._writer.close()
+            self._file.flush()
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import IO, Any
 from nlp_transfer.blocks import Columns
 from nlp_transfer.errors import DataError
 from nlp_transfer.lines import BLOCK, LONGEST, TOO_LONG, open_bytes
+from nlp_transfer.room import temporary
 from nlp_transfer.rows import Read, Wanted, refuse_empty
 
 FEWEST, MOST = 8, 1024  # rows read at once
@@ -51,7 +52,8 @@ def _seekable(stream: IO[bytes], unpacked: IO[bytes], file: Path) -> IO[bytes]:
     """A file that can be read from its end: a packed one is unpacked on the disk."""
     if not file.name.lower().endswith(".gz"):
         return stream
-    shutil.copyfileobj(stream, unpacked, BLOCK)
+    with temporary(f"{file}, unpacked,", full=True):
+        shutil.copyfileobj(stream, unpacked, BLOCK)
     return unpacked
 
 

@@ -51,12 +51,12 @@ def writing(
 
 
 @contextlib.contextmanager
-def temporary(what: str, needed: int | None = None) -> Iterator[None]:
+def temporary(what: str, needed: int | None = None, *, full: bool = False) -> Iterator[None]:
     """Name the folder in which a body finds no room for something that it keeps for a while; see `writing`."""
     with writing(Path(), needed, what=what):
         place = Path(tempfile.gettempdir())  # fails where none of the usual ones can be written
     way = f"{WAY}, or set TMPDIR to a folder on a larger disk"
-    with writing(place, needed, what=f"{what} in {place}", way=way):
+    with writing(place, needed, what=f"{what} in {place}", way=way, full=full):
         yield
 
 

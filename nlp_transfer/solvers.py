@@ -1,12 +1,14 @@
 """A linear head on frozen features has one best solution: L-BFGS finds it, no epochs needed."""
 
 import logging
+import math
 from collections.abc import Sequence
 
 import numpy as np
 import torch
 
 from nlp_transfer.features import PooledModel
+from nlp_transfer.metrics import label_score
 from nlp_transfer.modeling.pooled import PooledClassifier
 from nlp_transfer.units import ReplayUnits
 
@@ -25,18 +27,24 @@ def standardise(model: PooledModel, rows: Sequence[np.ndarray]) -> None:
 
 
 def solve(
-    model: PooledClassifier, train: ReplayUnits, validation: ReplayUnits, *, smoothing: float = 0.0
+    model: PooledClassifier,
+    train: ReplayUnits,
+    validation: ReplayUnits,
+    *,
+    smoothing: float = 0.0,
+    selection: str = "accuracy",
 ) -> dict[str, float]:
     """Fit the output layer by multinomial logistic regression; the L2 penalty is chosen on validation.
 
     Args:
         model: its head must be linear, and standardised.
         train: stored features with class ids as targets.
-        validation: likewise; scored by accuracy, the stronger penalty wins a tie.
+        validation: likewise; the stronger penalty wins a tie.
         smoothing: share of a target that is spread evenly over the classes.
+        selection: the score on validation that chooses, see `label_score`.
 
     Returns:
-        The chosen inverse penalty and its accuracy.
+        The chosen inverse penalty, and its score under the name of that.
     """
     from sklearn.linear_model import LogisticRegression
 
@@ -46,15 +54,15 @@ def solve(
     if smoothing:
         x, y, weights = _smoothed(x, y, weights, smoothing)
     fitted = LogisticRegression(max_iter=1000, tol=1e-3)
-    accuracy, strength = -1.0, 0.0
+    score, best, strength = label_score(selection), -math.inf, 0.0
     for tried in STRENGTHS:
         fitted.set_params(C=tried).fit(x, y, sample_weight=weights)
-        right = float(np.average(fitted.predict(x_validation) == y_validation, weights=validation.encoded.weights))
-        if right > accuracy:
-            accuracy, strength = right, tried
+        found = float(score(y_validation, fitted.predict(x_validation), sample_weight=validation.encoded.weights))
+        if found > best:
+            best, strength = found, tried
             _write(model, fitted.coef_, fitted.intercept_, fitted.classes_)
     log.info("linear head solved by L-BFGS, C=%g chosen on validation", strength)
-    return {"inverse_penalty": strength, "accuracy": accuracy}
+    return {"inverse_penalty": strength, selection: best}
 
 
 @torch.no_grad()

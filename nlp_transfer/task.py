@@ -78,9 +78,10 @@ class Task(ABC):
     `roles` names what a row must hold and of which kind: a `text`, `texts` (one or a list, such as sentences or
     references; always arriving as a list) or a `label`. Data arrives with the roles as column names, labels already
     as integers into `labels`; the first role is the input.
-    `selection` names the validation score (higher is better) that chooses the checkpoint; `shown` the scores of a
-    table, where they were measured, `points` the factor from score to points (100 for shares), `compared` what `hits`
-    measures where that is another score than `selection`, `ceilings` those of the `baselines` that know the answers.
+    `selection` names the validation score (higher is better) that chooses the checkpoint, `selectable` those that a
+    user may name instead (by default what is shown); `shown` the scores of a table, where they were measured, `points`
+    the factor from score to points (100 for shares), `compared` what `hits` measures where that is another score than
+    `selection`, `ceilings` those of the `baselines` that know the answers.
     `logits_only` says that `loss` and `infer` read nothing of a classifier but its logits, so that what these do not
     depend on need not be computed.
     `settled` names the options that may be `auto`, and are then decided by `settle`.
@@ -91,6 +92,7 @@ class Task(ABC):
     Options: ClassVar[type[TaskOptions]] = TaskOptions
     roles: ClassVar[Mapping[str, RoleKind]]
     selection: ClassVar[str]
+    selectable: ClassVar[Sequence[str]] = ()
     shown: ClassVar[Sequence[str]]
     points: ClassVar[float] = 100.0
     compared: ClassVar[str | None] = None
@@ -110,6 +112,21 @@ class Task(ABC):
     def measured(cls, *scores: Scores) -> list[str]:
         """The `shown` scores that at least one of these results has."""
         return [name for name in cls.shown if any(name in one for one in scores)]
+
+    @classmethod
+    def selecting_by(cls, score: str) -> "type[Task]":
+        """This task, with another of its scores to choose the checkpoint; what `hits` measures stays.
+
+        Raises:
+            ConfigError: it has no such score to choose by.
+        """
+        if score == cls.selection:
+            return cls
+        if score not in (known := cls.selectable or cls.shown):
+            raise ConfigError(f"'{score}' is no score to choose by. {suggest(score, known)}")
+        shown = cls.shown if score in cls.shown else (*cls.shown, score)
+        changed = {"selection": score, "shown": shown, "compared": cls.compared or cls.selection}
+        return type(cls.__name__, (cls,), {"__module__": cls.__module__, "__doc__": cls.__doc__, **changed})
 
     @property
     def input_role(self) -> str:

@@ -217,7 +217,8 @@ class Trainer:
             )
         assert isinstance(validation, ReplayUnits)  # noqa: S101 - both or neither
         started = time.perf_counter()
-        solved = solve(model.cpu(), train, validation, smoothing=self.settings.label_smoothing)
+        smoothing, selection = self.settings.label_smoothing, self.task.selection
+        solved = solve(model.cpu(), train, validation, smoothing=smoothing, selection=selection)
         model.to(self.accelerator.device)
         self._judge(model, phase, validation, history, {"epoch": 1, "solver": solved}, started)
 

@@ -81,6 +81,7 @@ class Sentiment(nt.Task):
     Options = SentimentOptions
     roles: ClassVar[dict[str, "RoleKind"]] = {"text": "text", "label": "label"}
     selection = "accuracy"
+    selectable = ("accuracy", "macro_f1", "mcc")
     shown = ("accuracy", "macro_f1")
     logits_only = True
     auto_class = "AutoModelForSequenceClassification"
@@ -160,7 +161,8 @@ class Sentiment(nt.Task):
 
     def baselines(self, splits: "Splits") -> "dict[str, Baseline[Prediction]]":
         """The most frequent class, and TF-IDF with logistic regression under the same class weights."""
-        found = nt.classification_baselines(splits, balanced=self.options.class_weights == "balanced")
+        balanced = self.options.class_weights == "balanced"
+        found = nt.classification_baselines(splits, balanced=balanced, selection=self.selection)
         return {
             name: nt.Baseline(
                 {split: [{"label": self.labels[i]} for i in ids] for split, ids in answers.items()},

@@ -224,7 +224,7 @@ def test_a_run_keeps_what_was_chosen_and_weighs_classes_as_the_model_does(tmp_pa
     asked = []
     monkeypatch.setattr(
         "nlp_transfer.baselines.tfidf_logistic",
-        lambda splits, *, balanced: asked.append(balanced) or tfidf_logistic(splits, balanced=balanced),
+        lambda splits, *, balanced, selection: asked.append(balanced) or tfidf_logistic(splits, balanced=balanced),
     )
     config = {
         "task": {"name": "sentiment", "class_weights": "balanced"},

@@ -177,7 +177,7 @@ def test_the_forms_for_one_and_two_are_paired_by_the_rule_of_the_file(tmp_path, 
     stream = open_rows(write(tmp_path, rule, forms))
     found = [(row.cells["msgid"], row.cells["msgstr"]) for row in stream.rows]
     assert found == [("Save", "saved"), *pairs]
-    assert sum(map(len, stream.left_out.values())) == 1 - len(pairs) // 2  # what is not paired is counted
+    assert sum(map(len, stream.findings.left_out.values())) == 1 - len(pairs) // 2  # what is not paired is counted
 
 
 UNFINISHED = r"""msgid "Open"
