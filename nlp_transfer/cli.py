@@ -248,10 +248,11 @@ def evaluate(
     delimiter: Delimiter = None,
     quoting: Quotes = None,
     header: Header = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Score no more rows than these, drawn with seed 0.")] = None,
 ) -> None:
     """Score a finished run on another file.
 
-    The file has labels or targets; simple methods are scored on the same rows.
+    The file has labels or targets; the run's simple methods are fitted again on its own rows and scored beside it.
     """
     import nlp_transfer
     from nlp_transfer.network import find_run
@@ -269,7 +270,7 @@ def evaluate(
     refuse_missing(place)
     predictor = nlp_transfer.load(folder, task=kind)
     dialect = written_as(predictor.dialect, delimiter, quoting, header)
-    scores = predictor.evaluate(place, columns, on_unknown_label=on_unknown_label, dialect=dialect)
+    scores = predictor.evaluate(place, columns, on_unknown_label=on_unknown_label, dialect=dialect, limit=limit)
     say(as_json(scores, indent=2))
 
 

@@ -106,6 +106,7 @@ def read_rows(
     labels: tuple[str, ...] = (),
     on_missing: OnMissing = "drop",
     rules: LabelRules = USUAL,
+    limit: int | None = None,
 ) -> "Dataset":
     """Read one place with the same columns as in `Splits`, its labels mapped into known ones.
 
@@ -117,6 +118,7 @@ def read_rows(
         labels: The known labels, for tasks that have some.
         on_missing: Drop rows with an empty text or missing label, with a warning, or refuse them.
         rules: How spellings become labels, and what is done about labels that are not known.
+        limit: Keep no more than so many rows, drawn with seed 0 and in the shares of the labels.
 
     Raises:
         ConfigError: columns that name no role, or two roles on one column.
@@ -128,6 +130,9 @@ def read_rows(
     part = read_part(stream, columns_of(columns, roles), roles, on_missing)
     if label_role(roles):
         part = _with_known_labels(part, labels, stream, rules)
+    if limit is not None:
+        part = _limit(part, limit, 0)
+        logger.info(part.origin)
     for warning in part.warnings:
         logger.warning(warning)
     for drop in part.dropped:
@@ -223,16 +228,16 @@ def _percent(share: float) -> str:
     return f"{100 * share:.3g} %"
 
 
-def _limit(train: Part, limit: int, seed: int) -> Part:
-    rows = train.examples
+def _limit(part: Part, limit: int, seed: int) -> Part:
+    rows = part.examples
     strata = _strata(rows)
     if limit < (classes := len(np.unique(strata))):
-        raise DataError(f"data.limit: {limit} rows cannot hold the {classes} labels of train; raise it")
+        raise DataError(f"{part.place}: a limit of {limit} rows cannot hold its {classes} labels; raise it")
     if limit >= len(rows):
-        return train
+        return part
     how = "stratified, " if rows.labels is not None else ""
     taken = f"limited to {limit} of {len(rows)} rows, {how}seed {seed}"
-    return replace(train, how=taken, examples=rows.take(subsample(strata, limit, seed=seed)))
+    return replace(part, how=taken, examples=rows.take(subsample(strata, limit, seed=seed)))
 
 
 def _strata(rows: Examples) -> np.ndarray:

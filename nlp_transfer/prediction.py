@@ -18,13 +18,14 @@ from nlp_transfer.cells import is_blank
 from nlp_transfer.config import RunConfig, load_saved
 from nlp_transfer.data import dialect_of, label_rules, read_rows
 from nlp_transfer.dialect import PLAIN, Dialect
-from nlp_transfer.errors import CheckpointError, DataError, SourceError
+from nlp_transfer.errors import CheckpointError, DataError, SourceError, TransferError
 from nlp_transfer.evaluation import infer
 from nlp_transfer.example_store import whole
 from nlp_transfer.labels import USUAL, LabelRules, OnUnknown
 from nlp_transfer.layout import ADAPTER, FINISHED, TARGET, lacking, published, unfinished
 from nlp_transfer.lines import LONGEST
 from nlp_transfer.network import find_run
+from nlp_transfer.origin import Origin
 from nlp_transfer.padding import padding_trouble, try_padding
 from nlp_transfer.pairs import open_target
 from nlp_transfer.received import kind_of, take_texts
@@ -63,6 +64,7 @@ class Predictor:
         columns: Mapping[str, str],
         rules: LabelRules = USUAL,
         dialect: Dialect = PLAIN,
+        origin: Origin | None = None,
     ) -> None:
         """Put the model on the first accelerator, if there is one, in eval mode; see what padding does to it."""
         try_padding(model, tokenizers.source)
@@ -73,6 +75,7 @@ class Predictor:
         self.columns = dict(columns)
         self.rules = rules
         self.dialect = dialect
+        self.origin = origin
         self.seen = Seen()
 
     @property
@@ -137,6 +140,7 @@ class Predictor:
         *,
         on_unknown_label: OnUnknown | None = None,
         dialect: Dialect | None = None,
+        limit: int | None = None,
     ) -> Scores:
         """Score on a labelled file: `rows`, the scores of the task, and `simple` methods scored on the same rows.
 
@@ -145,6 +149,7 @@ class Predictor:
             columns: role -> column; a role that is not named has the column that it had in training.
             on_unknown_label: what becomes of rows whose label the model does not know; as in training if unset.
             dialect: how a .csv or .tsv is written; by default as in training.
+            limit: score no more than so many rows, drawn with seed 0 and in the shares of the labels.
 
         Raises:
             DataError: the file cannot be used, or holds labels the model does not know.
@@ -153,9 +158,24 @@ class Predictor:
             raise DataError(f"columns: expected role: column, received {kind_of(columns)}")
         rules = self.rules if on_unknown_label is None else replace(self.rules, on_unknown=on_unknown_label)
         columns, dialect = {**self.columns, **(columns or {})}, dialect or self.dialect
-        rows = read_rows(data, columns, self.task.roles, dialect=dialect, labels=self.task.labels, rules=rules)
-        beside = {name: self.task.score(said, rows) for name, said in self.task.simple(rows).items()}
+        rows = read_rows(
+            data, columns, self.task.roles, dialect=dialect, labels=self.task.labels, rules=rules, limit=limit
+        )
+        beside = {name: self.task.score(said, rows) for name, said in self._simple(rows).items()}
         return {"rows": len(rows), **self.task.score(self._predict(rows)[0], rows), "simple": beside}
+
+    def _simple(self, rows: Dataset) -> Mapping[str, list[Prediction]]:
+        """What simple methods say: those of the run, fitted again on its rows, or those that need none."""
+        found = self.task.simple(rows)
+        if self.origin is None or not (lacking := self.origin.baselines - found.keys()):
+            return found
+        try:
+            splits = self.origin.splits()
+        except TransferError as error:
+            log.warning("no %s beside the model, for it has nothing to be fitted on: %s", ", ".join(lacking), error)
+            return found
+        fitted = self.task.baselines(replace(splits, test=rows))
+        return {name: said["test"] for name, said in fitted.items()}
 
     def _read(self, texts: Sequence[Text]) -> tuple[list[Prediction], int]:
         return self._predict(Dataset.from_dict({self.task.input_role: texts}))
@@ -206,10 +226,12 @@ def open_run(root: Path, task: type[Task] | None = None) -> Predictor:
     _refuse_changed(root, folder)
     names = {int(index): name for index, name in (model.config.id2label or {}).items()}
     labels = tuple(names[index] for index in sorted(names))
-    task_here = kind(config.task, labels)
-    return Predictor(
-        task_here, model, tokenizers, config.data.columns, label_rules(config.data), dialect_of(config.data)
-    )
+    return _predictor(root, config, kind(config.task, labels), model, tokenizers)
+
+
+def _predictor(root: Path, config: RunConfig, task: Task, model: PreTrainedModel, tokenizers: Tokenizers) -> Predictor:
+    rules, dialect, origin = label_rules(config.data), dialect_of(config.data), Origin.of(root, config)
+    return Predictor(task, model, tokenizers, config.data.columns, rules, dialect, origin)
 
 
 def _refuse_changed(root: Path, folder: Path) -> None:
@@ -250,8 +272,7 @@ def _open_adapter(root: Path, config: RunConfig) -> Predictor:
     model = with_adapter(task.build(source, rows, frozen=False).model, root)
     refuse_nonfinite(model, str(root))
     tokenizer = AutoTokenizer.from_pretrained(root, trust_remote_code=False, local_files_only=True)
-    tokenizers = Tokenizers(tokenizer)
-    return Predictor(task, model, tokenizers, config.data.columns, label_rules(config.data), dialect_of(config.data))
+    return _predictor(root, config, task, model, Tokenizers(tokenizer))
 
 
 def load_model(folder: Path, auto_class: str) -> tuple[PreTrainedModel, Tokenizers]:
@@ -306,7 +327,9 @@ def evaluate(
     *,
     on_unknown_label: OnUnknown | None = None,
     dialect: Dialect | None = None,
+    limit: int | None = None,
     task: type[Task] | None = None,
 ) -> Scores:
     """Score a finished run on another labelled file; see `load` and `Predictor.evaluate`."""
-    return load(folder, task=task).evaluate(data, columns, on_unknown_label=on_unknown_label, dialect=dialect)
+    predictor = load(folder, task=task)
+    return predictor.evaluate(data, columns, on_unknown_label=on_unknown_label, dialect=dialect, limit=limit)

@@ -39,6 +39,7 @@ LAYERS = [  # lowest first; a module may import its own layer and those below
     "averaging plotting",
     "card card_page",
     "publication",
+    "origin",
     "prediction",
     "prepared measuring results combining hub upload folders fitting",
     "running",

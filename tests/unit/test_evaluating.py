@@ -1,0 +1,63 @@
+"""A finished run on another file: beside its simple methods, and within a limit."""
+
+import logging
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from tiny import run, save_csv, save_vectors, texts
+
+import nlp_transfer
+from nlp_transfer import prediction
+from nlp_transfer.errors import DataError
+
+
+@pytest.fixture
+def finished(tmp_path):
+    """A run whose train is a file of its own, with noise, so that simple methods are not always right."""
+    save_csv(tmp_path / "train.csv", 90)
+    rows = zip(*texts(40, seed=5), strict=True)
+    lines = [f"{text},{'positive' if label ^ (i % 3 == 0) else 'negative'}" for i, (text, label) in enumerate(rows)]
+    (tmp_path / "test.csv").write_text("\n".join(["text,label", *lines]) + "\n")
+    source = {"kind": "vectors", "name": str(save_vectors(tmp_path / "v.txt"))}
+    result = run(tmp_path / "run", source, {"kind": "frozen"}, str(tmp_path / "train.csv"))
+    return result.folder
+
+
+def test_the_simple_methods_are_those_of_the_run_fitted_on_its_own_rows(finished):
+    config = nlp_transfer.load_config(finished / "config.yaml", [f"data.test={finished.parent / 'test.csv'}"])
+    other = nlp_transfer.run(config, output=finished.parent / "other", progress=False)
+    scores = nlp_transfer.evaluate(other.folder, finished.parent / "test.csv")
+    assert scores["simple"].keys() == {"majority", "tfidf_logistic"}
+    for name, simple in scores["simple"].items():
+        assert simple == other.metrics["baselines"][name]["test"]
+    assert scores["accuracy"] == other.metrics["test"]["accuracy"]
+
+
+@pytest.mark.parametrize("change", [lambda file: file.write_text(file.read_text()[:-40]), Path.unlink])
+def test_without_the_rows_of_the_run_the_majority_stands_alone_and_a_line_says_why(finished, change, caplog):
+    change(finished.parent / "train.csv")
+    with caplog.at_level(logging.WARNING):
+        scores = nlp_transfer.evaluate(finished, finished.parent / "test.csv")
+    assert scores["simple"].keys() == {"majority"}
+    assert f"no tfidf_logistic beside the model, for it has nothing to be fitted on: {finished.parent}" in caplog.text
+
+
+def test_a_limit_draws_rows_in_the_shares_of_their_labels_and_says_so(finished, caplog, monkeypatch):
+    read = []
+    whole = prediction.read_rows
+    monkeypatch.setattr(
+        prediction, "read_rows", lambda *given, **named: read.append(whole(*given, **named)) or read[-1]
+    )
+    with caplog.at_level(logging.INFO):
+        scores = [nlp_transfer.evaluate(finished, finished.parent / "test.csv", limit=10) for _ in range(2)]
+    assert scores[0] == scores[1]
+    assert scores[0]["rows"] == 10
+    labels = [line.rsplit(",", 1)[1] for line in (finished.parent / "test.csv").read_text().splitlines()[1:]]
+    assert Counter(read[0]["label"])[1] == round(labels.count("positive") / 4)
+    assert "test.csv; limited to 10 of 40 rows, stratified, seed 0" in caplog.text
+
+
+def test_a_limit_below_the_number_of_classes_is_refused(finished):
+    with pytest.raises(DataError, match=r"test.csv: a limit of 1 rows cannot hold its 2 labels; raise it"):
+        nlp_transfer.evaluate(finished, finished.parent / "test.csv", limit=1)
