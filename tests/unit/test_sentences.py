@@ -157,7 +157,8 @@ def test_a_long_text_in_a_known_language_is_cut_in_time_that_grows_with_its_leng
         return time.process_time() - start
 
     seconds(1_000)
-    assert seconds(40_000) < 8 * seconds(10_000) + 0.1
+    # More than one try: what else the machine does may fall into any of them.
+    assert any(seconds(40_000) < 8 * seconds(10_000) + 0.1 for _ in range(3))
 
 
 @pytest.mark.parametrize(
