@@ -159,6 +159,8 @@ class _Reader:
             except (RecursionError, ValueError) as error:
                 raise self.fault(_said(error)) from None
             else:
+                if isinstance(value, int | float) and end > len(self.text) - len("e-1") and self._more():
+                    continue  # there may be more of the number
                 self._advance(end)
                 return value
 
@@ -216,13 +218,14 @@ class _Reader:
             more += len(piece)
             if more >= held:
                 break
-        self.text, self.at = "".join(pieces), 0
+        if more:
+            self.text, self.at = "".join(pieces), 0
         return more > 0
 
 
 def _is_cut(error: json.JSONDecodeError) -> bool:
     """Whether an error may come of a text that is not all there: it is at the end, or a string is open."""
-    return error.msg.startswith(UNENDED) or error.pos >= len(error.doc.rstrip()) - len(r"\u0000")
+    return error.msg.startswith(UNENDED) or error.pos >= len(error.doc.rstrip()) - len("-Infinity")
 
 
 def _said(error: Exception) -> str:
