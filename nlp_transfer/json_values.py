@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from nlp_transfer.errors import DataError
-from nlp_transfer.lines import LONGEST, TOO_LONG, file_pieces, numbered_lines
+from nlp_transfer.lines import LONGEST, TOO_LONG, file_pieces, is_read_once, numbered_lines
 from nlp_transfer.rows import Fault, Row, refuse_empty
 
 Layout = Literal["lines", "values", "list", "wrapped"]
@@ -24,7 +24,12 @@ DECODER = json.JSONDecoder()
 
 
 def find_layout(file: Path, *, lists: bool) -> Layout:
-    """Tell by its beginning how a file is written; `lists`: it may be one, as .json may and .jsonl may not."""
+    """Tell by its beginning how a file is written; `lists`: it may be one, as .json may and .jsonl may not.
+
+    What cannot be looked into first, such as a pipe, is read by lines.
+    """
+    if is_read_once(file):
+        return "lines"
     head = next((piece for piece in file_pieces(file) if piece.strip()), "").lstrip()
     if lists and head.startswith("["):
         return "list"

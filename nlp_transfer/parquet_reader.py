@@ -9,7 +9,7 @@ from typing import IO, Any
 
 from nlp_transfer.blocks import Columns
 from nlp_transfer.errors import DataError
-from nlp_transfer.lines import BLOCK, LONGEST, TOO_LONG, open_bytes
+from nlp_transfer.lines import BLOCK, LONGEST, TOO_LONG, is_read_once, open_bytes
 from nlp_transfer.room import temporary
 from nlp_transfer.rows import Read, Wanted, refuse_empty
 
@@ -49,8 +49,8 @@ def _blocks(file: Path, wanted: Wanted) -> Iterator[Columns]:
 
 
 def _seekable(stream: IO[bytes], unpacked: IO[bytes], file: Path) -> IO[bytes]:
-    """A file that can be read from its end: a packed one is unpacked on the disk."""
-    if not file.name.lower().endswith(".gz"):
+    """A file that can be read from its end: what is packed or comes through a pipe is written to the disk."""
+    if not (is_read_once(file) or file.name.lower().endswith(".gz")):
         return stream
     with temporary(f"{file}, unpacked,", full=True):
         shutil.copyfileobj(stream, unpacked, BLOCK)

@@ -3,8 +3,10 @@
 import gzip
 import io
 import json
+import os
 import sys
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -162,6 +164,18 @@ def test_streaming_reads_no_further_than_asked(tmp_path):
         assert [next(texts) for _ in range(3)] == ["again"] * 3
     finally:
         sys.stdin = stdin
+
+
+LINES, TABLE, OBJECTS = b"0\n1\n2\n", b"text\n0\n1\n2\n", b'{"text": "0"}\n"1"\n{"text": 2}\n'
+PIPES = {"lines": LINES, "a.txt": LINES, "a.csv": TABLE, "a.tsv": TABLE, "a.jsonl": OBJECTS, "a.json": OBJECTS}
+
+
+@pytest.mark.parametrize("name", [*PIPES, "a.parquet"])
+def test_every_row_of_a_pipe_is_read(tmp_path, name):
+    os.mkfifo(tmp_path / name)
+    content = PIPES.get(name) or parquet({"text": ["0", "1", "2"]})
+    Thread(target=(tmp_path / name).write_bytes, args=[content], daemon=True).start()
+    assert list(stream_texts(str(tmp_path / name), "text")) == ["0", "1", "2"]
 
 
 def test_a_missing_file_is_refused_before_the_first_text(tmp_path):
