@@ -11,7 +11,7 @@ from nlp_transfer.dialect import PLAIN, Dialect, looks_like_data, other_delimite
 from nlp_transfer.errors import DataError, suggest
 from nlp_transfer.inspection import dropped_rows
 from nlp_transfer.lines import LONGEST, TOO_LONG, decoded, existing_file
-from nlp_transfer.readers import DELIMITERS, format_of, is_table, open_rows
+from nlp_transfer.readers import DELIMITERS, format_of, has_columns, open_rows
 from nlp_transfer.rows import RowStream
 from nlp_transfer.scripts import compose
 from nlp_transfer.text_files import read_arriving
@@ -53,7 +53,7 @@ def stream_texts(
     """
     if path is None or path == "-":
         return read_arriving(decoded(standard_input or sys.stdin.buffer, STDIN), STDIN)
-    if not is_table(path):
+    if not has_columns(path):
         return (text.text for text in read_text_file(existing_file(path)))
     return _column(open_rows(path, dialect, bare=column), column, _items if lists else cell_text)
 

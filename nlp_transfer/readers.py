@@ -30,7 +30,7 @@ def format_of(path: str) -> str:
     return Path(name.removesuffix(".gz")).suffix
 
 
-def is_table(path: str) -> bool:
+def has_columns(path: str) -> bool:
     """Whether a file that is there is read as rows with columns, not as lines of text."""
     return format_of(path) in SUFFIXES or _is_fasttext(existing_file(path))
 
