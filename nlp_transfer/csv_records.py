@@ -46,7 +46,7 @@ class CsvRecords:
         )
 
     def __iter__(self) -> Iterator[Taken]:
-        """Give all records; it goes on after a fault, unless that is a `DataError`, before which it gives the others."""
+        """Give all records. It goes on after a fault; those before a `DataError` come before it."""
         more = True
         while more:
             self.records, self.held = [], 0

@@ -113,6 +113,19 @@ def test_columns_of_a_file_without_header_have_numbers(tmp_path):
     assert rows["row"][:] == [1, 2]
 
 
+def test_blank_lines_before_the_first_cell_of_a_single_column_without_header_are_empty_cells(tmp_path):
+    path = write(tmp_path, "a.csv", "\n" * 3 + "a\n\nb\n\n")
+    assert list(stream_texts(path, "0", Dialect(header=False))) == ["", "", "", "a", "", "b"]
+    path = write(tmp_path, "b.csv", "\n\na,b\n")
+    assert list(stream_texts(path, "0", Dialect(header=False))) == ["a"]
+
+
+def test_of_a_broken_header_no_more_is_said_than_that(tmp_path):
+    said = refusal(write(tmp_path, "a.csv", '"te"xt,label\na,b,c\nd,e\n'))
+    assert said.startswith("a.csv:1: text after a closing quote (on line 1)")
+    assert "fields" not in said
+
+
 @pytest.mark.parametrize("first", ["4,x,a long and moving film", "0,0,film", "a film that goes on and on,good,x"])
 def test_a_header_that_looks_like_data_is_answered_with_the_way_out(tmp_path, first):
     path = write(tmp_path, "a.csv", f"{first}\n4,y,other\n")
