@@ -125,6 +125,22 @@ def test_a_folder_gives_all_its_splits(tmp_path):
     assert (len(splits.train), len(splits.validation), len(splits.test)) == (40, 8, 12)
 
 
+def test_a_data_set_of_the_hub_gives_names_of_labels_and_columns_inside_others(monkeypatch):
+    import datasets
+    from datasets import ClassLabel, Dataset, DatasetDict, Features, Image, Translation
+
+    kinds = {"label": ClassLabel(names=["bad", "good"]), "pair": Translation(["en", "fr"]), "scan": Image()}
+    labels = [-1, -1, *[0, 1] * 100]
+    rows = [{"label": label, "pair": {"en": f"cat {i}", "fr": ""}, "scan": None} for i, label in enumerate(labels)]
+    train = Dataset.from_list(rows, features=Features(kinds))
+    monkeypatch.setattr(datasets, "load_dataset", lambda *_, **__: DatasetDict(train=train))
+
+    splits = load("some/pairs", columns={"text": "pair.en"})
+    assert splits.report.splits["train"].dropped[0].rows == (1, 2)
+    for text, label, row in zip(splits.test["text"], splits.test["label"], splits.test["row"], strict=True):
+        assert (text, splits.labels[label]) == (f"cat {row - 1}", ("bad", "good")[(row - 1) % 2])
+
+
 @pytest.mark.parametrize("labels", [{}, {"label": None}, {"label": ""}])
 def test_a_test_split_without_labels_that_came_with_train_is_cut_from_train(tmp_path, labels):
     reviews(tmp_path / "train.jsonl", 40)

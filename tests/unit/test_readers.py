@@ -220,3 +220,29 @@ def test_a_parquet_column_of_a_type_that_datasets_lacks_is_no_hindrance(tmp_path
     kind = pa.map_(pa.string(), pa.string())
     pq.write_table(pa.table({"text": ["one"], "more": pa.array([[("a", "b")]], kind)}), tmp_path / "a.parquet")
     assert list(stream_texts(str(tmp_path / "a.parquet"), "text")) == ["one"]
+
+
+def test_parquet_that_datasets_has_written_may_hold_kinds_of_columns_that_are_not_known(tmp_path):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    kinds = {"label": {"names": ["bad", "good"], "_type": "ClassLabel"}, "scan": {"_type": "NotYetInvented"}}
+    kinds |= {"people": {"names": {"dtype": "string", "_type": "Value"}}, "more": [{"dtype": "string"}]}
+    table = pa.table({"label": [1], "scan": [b""], "people": [{"names": "Ada"}]})
+    pq.write_table(
+        table.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": kinds}})}),
+        tmp_path / "a.parquet",
+    )
+    assert list(stream_texts(str(tmp_path / "a.parquet"), "label")) == ["good"]
+    assert list(stream_texts(str(tmp_path / "a.parquet"), "people.names")) == ["Ada"]
+
+
+def test_columns_of_one_name_in_parquet_are_refused_where_they_are_used(tmp_path):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns = [pa.array([text]) for text in ("one", "two", "three")]
+    pq.write_table(pa.Table.from_arrays(columns, names=["text", "more", "more"]), tmp_path / "a.parquet")
+    assert list(stream_texts(str(tmp_path / "a.parquet"), "text")) == ["one"]
+    with pytest.raises(DataError, match=r"a\.parquet: column 'more' appears twice; rename one"):
+        list(stream_texts(str(tmp_path / "a.parquet"), "more"))
