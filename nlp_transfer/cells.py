@@ -86,7 +86,13 @@ def _column(stream: RowStream, column: str, read: Callable[[Any], T | None]) -> 
 
 
 def missing_column(
-    stream: RowStream, column: str, available: Iterable[str], *, role: str | None, number: int | None = None
+    stream: RowStream,
+    column: str,
+    available: Iterable[str],
+    *,
+    role: str | None,
+    number: int | None = None,
+    kind: type[DataError] = DataError,
 ) -> DataError:
     """Say which columns there are, which is nearest, and the ways out.
 
@@ -96,6 +102,7 @@ def missing_column(
         available: the others.
         role: that it should have; empty if there is only one, None of the column of groups.
         number: of the row, if only that lacks it.
+        kind: of error.
     """
     names, dialect = list(available), stream.dialect
     way = GROUP if role is None else f"Map it with {dialect.set_column(role)}."
@@ -105,7 +112,7 @@ def missing_column(
         numbered = f" and columns by number, as {dialect.set_column(role, '0')}" if role is not None else ""
         way += f" If the first row is data: {dialect.set_no_header()}{numbered}."
     place = stream.name if number is None else stream.at([number])
-    return DataError(f"{place}: no column '{column}'. {suggest(column, _shown(names))} {way}")
+    return kind(f"{place}: no column '{column}'. {suggest(column, _shown(names))} {way}")
 
 
 def _shown(names: Iterable[str]) -> list[str]:

@@ -7,6 +7,7 @@ table that is mapped into memory.
 import hashlib
 import mmap
 import tempfile
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -37,6 +38,7 @@ class TextStore:
         with temporary(WHAT):
             self._file = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the store
             self._writer = pa.ipc.new_stream(self._file, schema)
+        weakref.finalize(self, self._file.close)
 
     def add(self, columns: Sequence[Sequence[Any]], sizes: np.ndarray) -> None:
         """Add rows: a column for each role, and (rows,) the characters of each row."""

@@ -1,5 +1,7 @@
 """What is read has bounds: a line, a cell and a record have a length, and rows take little memory."""
 
+import contextlib
+import gc
 import gzip
 import io
 import tracemalloc
@@ -80,6 +82,17 @@ def test_a_packed_parquet_file_is_unpacked_on_the_disk(tmp_path):
     pq.write_table(pa.table({"text": [str(number) for number in range(9)]}), buffer)
     path = packed(tmp_path, "a.parquet.gz", buffer.getvalue())
     assert list(stream_texts(path, "text")) == [str(number) for number in range(9)]
+
+
+@pytest.mark.parametrize("header", ["text,label", "text,stars"])
+def test_the_file_of_the_texts_is_closed_when_they_are_gone(tmp_path, recwarn, header):
+    (tmp_path / "a.csv").write_text(f"{header}\n" + "".join(f"film {row},{row % 2}\n" for row in range(40)))
+    gc.collect()
+    before = len(list(Path("/dev/fd").iterdir()))
+    with contextlib.suppress(DataError):
+        load_splits(DataConfig(train=str(tmp_path / "a.csv")), {"text": "text", "label": "label"})
+    assert len(list(Path("/dev/fd").iterdir())) == before
+    assert not [one for one in recwarn if one.category is ResourceWarning]
 
 
 def test_rows_of_a_table_take_little_memory_beside_their_texts(tmp_path):
