@@ -1,6 +1,7 @@
 """From files to splits: cuts, labels, drops, leaks and the report."""
 
 import dataclasses
+import hashlib
 import json
 import subprocess
 import sys
@@ -342,6 +343,19 @@ def test_fingerprints_change_with_the_content_and_only_then(tmp_path):
     assert [split.fingerprint for split in load(train).report.splits.values()] == before
     table(Path(train), [(f"films {i}", "ab"[i % 2]) for i in range(40)])
     assert not set(before) & {split.fingerprint for split in load(train).report.splits.values()}
+
+
+def test_a_fingerprint_is_of_texts_parts_and_labels_each_behind_its_number_of_bytes(tmp_path):
+    rows = [{"parts": [f"é {i}", "b"], "text": f"film {i}", "label": "ab"[i % 2]} for i in range(20)]
+    (tmp_path / "a.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    splits = load_splits(
+        DataConfig(train=str(tmp_path / "a.jsonl")), {"parts": "texts", "text": "text", "label": "label"}
+    )
+    digest = hashlib.sha256()
+    for row in rows:
+        for text in ("\n".join(row["parts"]), row["text"], row["label"]):
+            digest.update(len(text.encode()).to_bytes(8, "little") + text.encode())
+    assert splits.report.contents["train"] == digest.hexdigest()
 
 
 def test_fingerprints_change_with_a_label(tmp_path):
