@@ -26,6 +26,8 @@ TOO_LONG = {
     "first.jsonl.gz": (b"", b'{"text": "' + 2 * LONG + b'"}\n', b"", 1, "record"),
     "list.json.gz": (b'[{"text": "x"},\n', b'{"text": "' + 2 * LONG + b'"}', b"]", 2, "record"),
     "a.txt.gz": (b"one\n", LONG, b"\n", 2, "line"),
+    "a.tmx.gz": (b'<tmx><body>\n<tu><tuv lang="text"><seg>', LONG, b"</seg></tuv></tu></body></tmx>", 2, "unit"),
+    "a.sgm.gz": (b'<srcset>\n<doc>\n<seg id="1">', (b"a" * 9999 + b"\n") * (LONGEST // 9000), b"</seg>", 3, "segment"),
 }
 
 
@@ -64,6 +66,15 @@ def test_a_line_that_never_ends_is_given_up_within_bounded_memory(tmp_path):
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 2 * LONGEST
+
+
+def test_lines_that_tell_what_a_file_is_are_not_held_beyond_what_is_looked_at(tmp_path):
+    path = packed(tmp_path, "a.txt.gz", *[b"a" * (1 << 20) + b"\n"] * 40)
+    tracemalloc.start()
+    next(stream_texts(path, "text"))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 10 * (1 << 20)
 
 
 def test_a_line_of_standard_input_that_comes_in_pieces_is_put_together_and_bounded(monkeypatch):
