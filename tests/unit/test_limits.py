@@ -14,6 +14,7 @@ from nlp_transfer.data import load_splits, stream_texts
 from nlp_transfer.errors import DataError
 from nlp_transfer.lines import LONGEST
 from nlp_transfer.readers import open_rows
+from nlp_transfer.rows import Row, RowStream, by_rows
 
 LONG = b"a" * (LONGEST + 1)
 ROW = b"x,y\n"
@@ -66,6 +67,14 @@ def test_a_line_that_never_ends_is_given_up_within_bounded_memory(tmp_path):
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 2 * LONGEST
+
+
+def test_cells_may_lie_within_each_other_however_deep(tmp_path):
+    cell: list[object] = []
+    for _ in range(5000):
+        cell = [cell]
+    (block,) = RowStream("a.jsonl", by_rows([Row(1, {"text": "x", "more": cell})])).blocks()
+    assert block.cells("text") == ["x"]
 
 
 def test_lines_that_tell_what_a_file_is_are_not_held_beyond_what_is_looked_at(tmp_path):
