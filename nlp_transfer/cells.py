@@ -14,8 +14,7 @@ from nlp_transfer.lines import LONGEST, TOO_LONG, decoded, existing_file
 from nlp_transfer.readers import DELIMITERS, format_of, has_columns, open_rows
 from nlp_transfer.rows import RowStream
 from nlp_transfer.scripts import compose
-from nlp_transfer.text_files import read_arriving
-from nlp_transfer.text_files import read_texts as read_text_file
+from nlp_transfer.text_files import read_arriving, read_text_file
 
 GROUP = "Name one of them in data.group, or set data.group=null."
 STDIN = "standard input"

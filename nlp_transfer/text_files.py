@@ -19,7 +19,7 @@ class Text(NamedTuple):
     name: str = ""
 
 
-def read_texts(file: Path) -> Iterator[Text]:
+def read_text_file(file: Path) -> Iterator[Text]:
     """Stream the texts of a file.
 
     Raises:
