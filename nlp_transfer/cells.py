@@ -126,7 +126,7 @@ def is_blank(text: str) -> bool:
     return all(unicodedata.category(one) in UNSEEN or one in FILLERS for one in text.strip())
 
 
-def visible(text: str) -> str:
+def as_seen(text: str) -> str:
     """What is seen of a text: composed, without blanks around it, and empty if it shows nothing."""
     text = text.strip()
     if text.isascii() and text[:1].isalnum():  # as nearly always, and sooner seen than the rest
