@@ -164,11 +164,9 @@ def _hub(name: str, subset: str | None, revision: str | None) -> dict[str, RowSt
         for alias in reversed(aliases)
         if alias in loaded
     }
-    return found or _no_split(name, list(loaded))
-
-
-def _no_split(name: str, splits: list[str]) -> dict[str, RowStream]:
-    raise DataError(f"{name}: none of its splits is train, validation or test: {', '.join(splits)}")
+    if not found:
+        raise DataError(f"{name}: none of its splits is train, validation or test: {', '.join(loaded)}")
+    return found
 
 
 def _hub_fault(name: str, error: Exception, *, offline: bool) -> str:
