@@ -11,11 +11,10 @@ from nlp_transfer.dialect import PLAIN, Dialect, looks_like_data, other_delimite
 from nlp_transfer.errors import DataError, suggest
 from nlp_transfer.inspection import dropped_rows
 from nlp_transfer.lines import LONGEST, TOO_LONG, decoded, existing_file
-from nlp_transfer.readers import DELIMITERS, format_of, is_table, open_rows
+from nlp_transfer.readers import DELIMITERS, format_of, has_columns, open_rows
 from nlp_transfer.rows import RowStream
 from nlp_transfer.scripts import compose
-from nlp_transfer.text_files import read_arriving
-from nlp_transfer.text_files import read_texts as read_text_file
+from nlp_transfer.text_files import read_arriving, read_text_file
 
 GROUP = "Name one of them in data.group, or set data.group=null."
 STDIN = "standard input"
@@ -53,7 +52,7 @@ def stream_texts(
     """
     if path is None or path == "-":
         return read_arriving(decoded(standard_input or sys.stdin.buffer, STDIN), STDIN)
-    if not is_table(path):
+    if not has_columns(path):
         return (text.text for text in read_text_file(existing_file(path)))
     return _column(open_rows(path, dialect, bare=column), column, _items if lists else cell_text)
 
@@ -86,7 +85,13 @@ def _column(stream: RowStream, column: str, read: Callable[[Any], T | None]) -> 
 
 
 def missing_column(
-    stream: RowStream, column: str, available: Iterable[str], *, role: str | None, number: int | None = None
+    stream: RowStream,
+    column: str,
+    available: Iterable[str],
+    *,
+    role: str | None,
+    number: int | None = None,
+    kind: type[DataError] = DataError,
 ) -> DataError:
     """Say which columns there are, which is nearest, and the ways out.
 
@@ -96,6 +101,7 @@ def missing_column(
         available: the others.
         role: that it should have; empty if there is only one, None of the column of groups.
         number: of the row, if only that lacks it.
+        kind: of error.
     """
     names, dialect = list(available), stream.dialect
     way = GROUP if role is None else f"Map it with {dialect.set_column(role)}."
@@ -105,7 +111,7 @@ def missing_column(
         numbered = f" and columns by number, as {dialect.set_column(role, '0')}" if role is not None else ""
         way += f" If the first row is data: {dialect.set_no_header()}{numbered}."
     place = stream.name if number is None else stream.at([number])
-    return DataError(f"{place}: no column '{column}'. {suggest(column, _shown(names))} {way}")
+    return kind(f"{place}: no column '{column}'. {suggest(column, _shown(names))} {way}")
 
 
 def _shown(names: Iterable[str]) -> list[str]:
@@ -120,7 +126,7 @@ def is_blank(text: str) -> bool:
     return all(unicodedata.category(one) in UNSEEN or one in FILLERS for one in text.strip())
 
 
-def visible(text: str) -> str:
+def as_seen(text: str) -> str:
     """What is seen of a text: composed, without blanks around it, and empty if it shows nothing."""
     text = text.strip()
     if text.isascii() and text[:1].isalnum():  # as nearly always, and sooner seen than the rest

@@ -46,21 +46,28 @@ class CsvRecords:
         )
 
     def __iter__(self) -> Iterator[Taken]:
-        """Give all records; it goes on after a fault."""
-        reading = True
-        while reading:
-            self.records, self.held, fault = [], 0, ""
+        """Give all records. It goes on after a fault; those before a `DataError` come before it."""
+        more = True
+        while more:
+            self.records, self.held = [], 0
             try:
-                for record in self.reader:
-                    self.records.append(record)
-                    if self.held:  # a block of text has come to its end
-                        break
-                else:
-                    reading = False
-            except csv.Error as error:
-                fault = self._say(str(error))
+                more, fault = self._take()
+            except DataError:
+                yield Taken(self._starts(), self.records, "")
+                raise
             yield Taken(self._starts(), self.records, fault)
             self.start = self.reader.line_num + 1
+
+    def _take(self) -> tuple[bool, str]:
+        """Take records to the end of a block of text or to a fault; tell whether there may be more, and the fault."""
+        try:
+            for record in self.reader:
+                self.records.append(record)
+                if self.held:  # another block was begun
+                    return True, ""
+        except csv.Error as error:
+            return True, self._say(str(error))
+        return False, ""
 
     def _texts(self) -> Iterator[io.StringIO]:
         """Give the text of the file to the csv module, as long as a record ends now and then."""

@@ -42,6 +42,7 @@ class _Table:
     def __init__(self, file: Path, dialect: Dialect, delimiter: str, wanted: Wanted, findings: Findings) -> None:
         self.file, self.dialect, self.delimiter = file, dialect, dialect.delimiter or delimiter
         self.wanted, self.findings = wanted, findings
+        self.shape: _Shape | None = None  # until the first line that is not blank
         self.blank: list[int] = []  # lines of a single column that are empty cells, unless nothing follows
         self.behind: list[int] = []  # lines with text behind the last column that has a name
 
@@ -49,29 +50,35 @@ class _Table:
         """Give the rows; a fault comes after those before it."""
         quoted = decide_quoting(self.file, self.delimiter, self.dialect, self.findings)
         taken = CsvRecords(self.file, self.delimiter, quoted=quoted, unquote=self.dialect.set_quoting("none"))
-        shape: _Shape | None = None
         rows = 0
         for starts, records, fault in taken:
-            first = 0
-            if shape is None and any(records):
-                first = next(place for place, record in enumerate(records) if record)
-                shape = self._shape(records[first], starts[first])
-                first += self.dialect.header
-            if shape is not None:
-                for numbers, fitting in self._fitting(shape, starts[first:-1], records[first:]):
+            first = self._begin(starts, records) if self.shape is None else 0
+            if self.shape is not None:
+                for numbers, fitting in self._fitting(self.shape, starts[first:-1], records[first:]):
                     rows += len(numbers)
-                    self._look_behind(shape, numbers, fitting)
-                    columns = {name: list(map(itemgetter(at), fitting)) for name, at in shape.places.items()}
-                    yield Columns(numbers, shape.header, columns)
+                    self._look_behind(self.shape, numbers, fitting)
+                    columns = {name: list(map(itemgetter(at), fitting)) for name, at in self.shape.places.items()}
+                    yield Columns(numbers, self.shape.header, columns)
             if fault:
-                self._fault(shape, starts[-1], fault)
+                self._fault(starts[-1], fault)
         if self.behind:
             what = f"{len(self.behind)} rows have text behind the last column that has a name"
             self.findings.notes.append(f"{self.file}: {what}; it is not read (first: {first_of(self.behind)})")
         if not self.findings.faults:
-            refuse_empty(self.file, rows, found="a header but no rows" if shape else "nothing")
+            refuse_empty(self.file, rows, found="a header but no rows" if self.shape else "nothing")
 
-    def _shape(self, record: Record, line: int) -> _Shape:
+    def _begin(self, starts: Sequence[int], records: list[Record]) -> int:
+        """Take the shape from the first record that is not blank, if one is there; return where the rows begin."""
+        first = next((place for place, record in enumerate(records) if record), None)
+        if first is None:
+            self.blank += starts[:-1]
+            return len(records)
+        self.shape = self._shape_of(records[first], starts[first])
+        if self.dialect.header or self.shape.width > 1:
+            self.blank = []
+        return first + 1 if self.dialect.header else 0
+
+    def _shape_of(self, record: Record, line: int) -> _Shape:
         header = [name.strip() for name in record] if self.dialect.header else [str(at) for at in range(len(record))]
         wanted = [name for name in header if name] if self.wanted is None else self.wanted
         repeated = next((name for name, count in Counter(header).items() if count > 1 and name in wanted), None)
@@ -104,8 +111,7 @@ class _Table:
                 some, fitting = [], []
                 shown = ", ".join(shape.header[:NAMED])
                 way = "fill it up" if len(record) < shape.width else "quote a field that holds the delimiter"
-                said = f"the row has {len(record)} of the header's {shape.width} fields ({shown}); {way}"
-                self._fault(shape, number, said)
+                self._fault(number, f"the row has {len(record)} of the header's {shape.width} fields ({shown}); {way}")
         yield some, fitting
 
     def _look_behind(self, shape: _Shape, numbers: Sequence[int], records: list[Record]) -> None:
@@ -113,9 +119,11 @@ class _Table:
             rows = zip(numbers, records, strict=True)
             self.behind += [number for number, record in rows if any(record[shape.named :])]
 
-    def _fault(self, shape: _Shape | None, number: int, message: str) -> None:
-        mark = other_delimiter(shape.header) if shape else None
-        if mark:  # every row would be one
+    def _fault(self, number: int, message: str) -> None:
+        """Note a fault, or raise it where every other row would be one: the header is broken, or is not divided."""
+        if self.shape is None:
+            raise DataError(f"{self.file}:{number}: {message}")
+        if mark := other_delimiter(self.shape.header):
             way = f"The file seems to use another delimiter: {self.dialect.set_delimiter(mark)}"
             raise DataError(f"{self.file}:{number}: {message}. {way}")
         self.findings.fault(number, message)

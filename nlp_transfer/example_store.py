@@ -7,6 +7,7 @@ table that is mapped into memory.
 import hashlib
 import mmap
 import tempfile
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -15,16 +16,18 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from nlp_transfer.room import temporary
 
 WHAT = "the texts of the data"
+PART_END = "\n"  # between the parts of a text
 MOST = 1 << 26  # characters in a batch: Arrow counts the bytes of one in 31 bits
 
 
 def whole(text: str | list[str]) -> str:
     """One text out of a text or its parts."""
-    return text if isinstance(text, str) else "\n".join(text)
+    return text if isinstance(text, str) else PART_END.join(text)
 
 
 class TextStore:
@@ -37,6 +40,7 @@ class TextStore:
         with temporary(WHAT):
             self._file = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the store
             self._writer = pa.ipc.new_stream(self._file, schema)
+        weakref.finalize(self, self._file.close)
 
     def add(self, columns: Sequence[Sequence[Any]], sizes: np.ndarray) -> None:
         """Add rows: a column for each role, and (rows,) the characters of each row."""
@@ -136,20 +140,21 @@ class Examples:
 
     @cached_property
     def fingerprint(self) -> str:
-        """The sha256 of texts and labels in order."""
+        """The sha256 of texts and labels in order, each behind the number of its bytes."""
         digest = hashlib.sha256()
-        names = np.array([_framed(name) for name in self.names] or [_framed("")], dtype=object)
+        names = pa.array(self.names or [""])
+        labels = np.zeros(len(self), np.int32) if self.labels is None else self.labels
         start = 0
         for batch in self.batches():
-            end = start + len(batch)
-            labels = names[self.labels[start:end] if self.labels is not None else np.zeros(len(batch), dtype=int)]
-            texts = ([_framed(text) for text in column.to_pylist()] for column in batch.columns)
-            digest.update(b"".join(chain.from_iterable(zip(*texts, labels, strict=True))))
-            start = end
+            columns = [*batch.columns, names.take(pa.array(labels[start : start + len(batch)]))]
+            rows = pc.binary_join_element_wise(*chain.from_iterable(map(_framed, columns)), b"")
+            digest.update(b"".join(rows.to_pylist()))
+            start += len(batch)
         return digest.hexdigest()
 
 
-def _framed(cell: str | list[str]) -> bytes:
-    """The bytes of a text behind their number, which keeps ("ab", "c") apart from ("a", "bc")."""
-    content = whole(cell).encode()
-    return len(content).to_bytes(8, "little") + content
+def _framed(column: pa.Array) -> tuple[pa.Array, pa.Array]:
+    """The number of bytes of each text, which keeps ("ab", "c") apart from ("a", "bc"), and the bytes."""
+    texts = pc.binary_join(column, PART_END) if pa.types.is_list(column.type) else column
+    content = texts.cast(pa.binary())
+    return pc.binary_length(content).cast(pa.int64()).view(pa.binary(8)).cast(pa.binary()), content

@@ -69,8 +69,8 @@ def read_part(
     for column in wanted:
         if column not in found:
             role = next((role for role, its in columns.items() if its == column), None)
-            error = missing_column(stream, column, seen, role=role)
-            raise UnusableError(str(error)) if column in answers else error
+            kind = UnusableError if column in answers else DataError
+            raise missing_column(stream, column, seen, role=role, kind=kind)
     _refuse_missing(gathered, on_missing, answers)
     examples = gathered.examples()
     return Part(

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-LONGEST = 1 << 16  # characters that are looked at
+LOOKED_AT = 1 << 16  # characters
 FEWEST, MOSTLY = 3, 0.9  # lines of keys and values, and their share, that make a file of them
 
 PROLOG = re.compile(r"\A\s*(?:<\?xml.*?\?>\s*|<!--.*?-->\s*|<!doctype[^<>\[]*(?:\[.*?\]\s*)?>\s*)*", re.S | re.I)
@@ -51,7 +51,7 @@ SIGNS = (  # by what stands in it
 
 def recognise(lines: Sequence[str]) -> Foreign | None:
     """Tell by its first lines what a file is; None where it can be text, also such that holds tags here and there."""
-    head = "\n".join(lines)[:LONGEST]
+    head = "\n".join(lines)[:LOOKED_AT]
     return _markup(head) or next((kind for sign, kind in SIGNS if sign.search(head)), None) or _keys(head)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from nlp_transfer.cells import read_labels, read_lists, read_texts, visible
+from nlp_transfer.cells import as_seen, read_labels, read_lists, read_texts
 from nlp_transfer.example_store import Examples, TextStore, whole
 from nlp_transfer.labels import clean
 from nlp_transfer.rows import RowStream
@@ -47,7 +47,7 @@ class Gathered:
             else:
                 texts[role], each = self._read(role, cells[column], numbers)
                 arrays[f"length of {role}"] = np.fromiter(map(len, each), np.int32, len(each))
-                inputs.append(list(map(visible, each)))
+                inputs.append(list(map(as_seen, each)))
                 there, reason = np.fromiter(map(bool, inputs[-1]), bool, len(each)), f"empty text in column '{column}'"
             if not there.all():
                 self.missing[reason] += arrays["numbers"][kept & ~there].tolist()

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from nlp_transfer.errors import DataError
-from nlp_transfer.lines import LONGEST, TOO_LONG, file_pieces, numbered_lines
+from nlp_transfer.lines import LONGEST, TOO_LONG, file_pieces, is_read_once, numbered_lines
 from nlp_transfer.rows import Fault, Row, refuse_empty
 
 Layout = Literal["lines", "values", "list", "wrapped"]
@@ -24,7 +24,12 @@ DECODER = json.JSONDecoder()
 
 
 def find_layout(file: Path, *, lists: bool) -> Layout:
-    """Tell by its beginning how a file is written; `lists`: it may be one, as .json may and .jsonl may not."""
+    """Tell by its beginning how a file is written; `lists`: it may be one, as .json may and .jsonl may not.
+
+    What cannot be looked into first, such as a pipe, is read by lines.
+    """
+    if is_read_once(file):
+        return "lines"
     head = next((piece for piece in file_pieces(file) if piece.strip()), "").lstrip()
     if lists and head.startswith("["):
         return "list"
@@ -159,6 +164,8 @@ class _Reader:
             except (RecursionError, ValueError) as error:
                 raise self.fault(_said(error)) from None
             else:
+                if isinstance(value, int | float) and end > len(self.text) - len("e-1") and self._more():
+                    continue  # there may be more of the number
                 self._advance(end)
                 return value
 
@@ -216,13 +223,14 @@ class _Reader:
             more += len(piece)
             if more >= held:
                 break
-        self.text, self.at = "".join(pieces), 0
+        if more:
+            self.text, self.at = "".join(pieces), 0
         return more > 0
 
 
 def _is_cut(error: json.JSONDecodeError) -> bool:
     """Whether an error may come of a text that is not all there: it is at the end, or a string is open."""
-    return error.msg.startswith(UNENDED) or error.pos >= len(error.doc.rstrip()) - len(r"\u0000")
+    return error.msg.startswith(UNENDED) or error.pos >= len(error.doc.rstrip()) - len("-Infinity")
 
 
 def _said(error: Exception) -> str:

@@ -52,6 +52,11 @@ def existing_file(place: str) -> Path:
     return file
 
 
+def is_read_once(file: Path) -> bool:
+    """Whether what is read of a file is gone, as with a pipe: it cannot be looked into first."""
+    return not file.is_file()
+
+
 def open_bytes(file: Path) -> IO[bytes]:
     """Open a file for reading, unpacked where its name ends in .gz."""
     try:

@@ -7,7 +7,7 @@ from itertools import zip_longest
 from nlp_transfer.errors import DataError
 from nlp_transfer.lines import existing_file
 from nlp_transfer.rows import Row, refuse_empty
-from nlp_transfer.text_files import Text, read_texts
+from nlp_transfer.text_files import Text, read_text_file
 
 
 def parallel_rows(files: Mapping[str, str]) -> Iterator[Row]:
@@ -23,7 +23,7 @@ def parallel_rows(files: Mapping[str, str]) -> Iterator[Row]:
     paths = [existing_file(file) for file in files.values()]
     rows, more = 0, Counter[str]()  # texts that stand beside each other, and by column those that stand alone
     last: tuple[Text, ...] = (Text(0, ""),) * len(files)
-    for texts in zip_longest(*map(read_texts, paths)):
+    for texts in zip_longest(*map(read_text_file, paths)):
         if None in texts:
             more.update(column for column, text in zip(files, texts, strict=True) if text is not None)
             continue

@@ -4,18 +4,22 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
+from nlp_transfer.arrow_tables import columns_to_read, table_blocks
+from nlp_transfer.blocks import Columns
 from nlp_transfer.bundled import bundled_rows
 from nlp_transfer.dialect import PLAIN, Dialect
 from nlp_transfer.errors import DataError
 from nlp_transfer.lines import existing_file, locate
 from nlp_transfer.network import hub_reachable
 from nlp_transfer.pair_readers import parallel_rows
-from nlp_transfer.parquet_reader import class_name, class_names
 from nlp_transfer.readers import SUFFIXES, format_of, open_rows
 from nlp_transfer.room import is_full
-from nlp_transfer.rows import Row, RowStream, by_rows
+from nlp_transfer.rows import Findings, Read, RowStream, Wanted, by_rows
+
+if TYPE_CHECKING:
+    from datasets import Dataset
 
 SPLIT_NAMES = {"train": ("train",), "validation": ("validation", "dev", "val", "valid"), "test": ("test",)}
 Place = str | Mapping[str, str]  # a name, or column -> text file
@@ -24,6 +28,7 @@ SAVED = (  # what it is, what opens it, a file that tells it
     ("shards of Parquet as the Hub has them", "load_dataset", "**/*-00000-of-?????.parquet"),
 )
 MOST = 600  # characters of what the Hub answers
+FEW = 64  # rows read at once, which may have any length
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 
 
@@ -154,16 +159,14 @@ def _hub(name: str, subset: str | None, revision: str | None) -> dict[str, RowSt
             raise no_fetching_room(error) from None
         raise DataError(_hub_fault(name, error, offline=not hub_reachable())) from None
     found = {
-        split: RowStream(f"{name} ({alias})", by_rows(_hub_rows(loaded[alias])), "row")
+        split: RowStream(f"{name} ({alias})", _hub_blocks(loaded[alias], name), "row")
         for split, aliases in SPLIT_NAMES.items()
         for alias in reversed(aliases)
         if alias in loaded
     }
-    return found or _no_split(name, list(loaded))
-
-
-def _no_split(name: str, splits: list[str]) -> dict[str, RowStream]:
-    raise DataError(f"{name}: none of its splits is train, validation or test: {', '.join(splits)}")
+    if not found:
+        raise DataError(f"{name}: none of its splits is train, validation or test: {', '.join(loaded)}")
+    return found
 
 
 def _hub_fault(name: str, error: Exception, *, offline: bool) -> str:
@@ -177,8 +180,12 @@ def _hub_fault(name: str, error: Exception, *, offline: bool) -> str:
     return f"{name}: no such file or folder, and the Hub answered: {reason}"
 
 
-def _hub_rows(rows: Any) -> Iterator[Row]:
-    classes = class_names(rows.features)
-    for number, cells in enumerate(rows, 1):
-        named = {column: class_name(cells[column], names) for column, names in classes.items()}
-        yield Row(number, {**cells, **named})
+def _hub_blocks(rows: "Dataset", name: str) -> Read:
+    schema = rows.features.arrow_schema
+
+    def read(wanted: Wanted, _: Findings) -> Iterator[Columns]:
+        columns = columns_to_read(schema, wanted, name)
+        table = rows.select_columns(columns).with_format("arrow")[:]
+        return table_blocks(table.to_batches(max_chunksize=FEW), schema, columns)
+
+    return read

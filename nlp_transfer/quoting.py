@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from nlp_transfer.dialect import NUMBER, Dialect
-from nlp_transfer.lines import LONGEST, file_blocks, numbered_lines
+from nlp_transfer.lines import LONGEST, file_blocks, is_read_once, numbered_lines
 from nlp_transfer.rows import Findings
 
 
@@ -20,8 +20,7 @@ def decide_quoting(file: Path, delimiter: str, dialect: Dialect, findings: Findi
         return dialect.quoting == "minimal"
     if delimiter != "\t":
         return True
-    read_once = not file.is_file()  # such as a pipe
-    if read_once or not any('"' in text for _, text in file_blocks(file)):
+    if is_read_once(file) or not any('"' in text for _, text in file_blocks(file)):
         return False
     enclose = quotes_enclose(file, delimiter, header=dialect.header)
     how = "quotes enclose cells" if enclose else "quotes are characters, for they do not enclose cells throughout"

@@ -13,7 +13,7 @@ from nlp_transfer.dialect import PLAIN, Dialect
 from nlp_transfer.errors import DataError, suggest
 from nlp_transfer.gettext_files import mo_rows, po_rows
 from nlp_transfer.json_values import find_layout, json_rows
-from nlp_transfer.lines import existing_file, numbered_lines
+from nlp_transfer.lines import existing_file, is_read_once, numbered_lines
 from nlp_transfer.parquet_reader import parquet_blocks
 from nlp_transfer.rows import Findings, Row, RowStream, by_rows
 from nlp_transfer.text_files import refuse_foreign
@@ -30,7 +30,7 @@ def format_of(path: str) -> str:
     return Path(name.removesuffix(".gz")).suffix
 
 
-def is_table(path: str) -> bool:
+def has_columns(path: str) -> bool:
     """Whether a file that is there is read as rows with columns, not as lines of text."""
     return format_of(path) in SUFFIXES or _is_fasttext(existing_file(path))
 
@@ -73,6 +73,8 @@ def open_rows(path: str, dialect: Dialect = PLAIN, *, bare: str | None = None) -
 
 def _is_fasttext(file: Path) -> bool:
     """Whether a file begins with a label as fastText reads it."""
+    if is_read_once(file):
+        return False
     return FASTTEXT.match(next((line for _, line in numbered_lines(file) if line.strip()), "")) is not None
 
 

@@ -76,17 +76,18 @@ def _in_blocks(rows: Iterable[Row | Fault], findings: Findings) -> Iterator[Reco
         raise end
 
 
-def _weight(value: Any) -> int:
-    """About how many characters a value holds."""
-    match value:
-        case str() | bytes():
-            return len(value)
-        case Mapping():
-            return sum(map(_weight, value.values()))
-        case list():
-            return sum(map(_weight, value))
-        case _:
-            return 8
+def _weight(cells: Mapping[str, Any]) -> int:
+    """About how many characters a row holds."""
+    values, characters = [*cells.values()], 0
+    for value in values:  # which grow by those inside others
+        match value:
+            case str():
+                characters += len(value)
+            case list():
+                values += value
+            case dict():
+                values += value.values()
+    return characters + 8 * len(values)
 
 
 @dataclass(frozen=True)

@@ -59,20 +59,18 @@ def joined_groups(keys: ArrayLike, groups: ArrayLike) -> np.ndarray:
     Returns:
         (rows,) one number for each row, equal where rows belong together.
     """
-    by_key, _ = _by_appearance(keys)
-    parent = list(range(len(by_key)))
+    from scipy.sparse import coo_array  # only groups need it
+    from scipy.sparse.csgraph import connected_components
 
-    def root(index: int) -> int:
-        while parent[index] != index:
-            parent[index] = index = parent[parent[index]]
-        return index
-
-    first: dict[tuple[str, int], int] = {}
-    for index, (key, group) in enumerate(zip(by_key.tolist(), np.asarray(groups).tolist(), strict=True)):
-        for mark in (("text", key), *([("group", group)] if group else [])):
-            one, other = sorted((root(first.setdefault(mark, index)), root(index)))
-            parent[other] = one
-    return np.array([root(index) for index in range(len(parent))])
+    _, text = np.unique(np.asarray(keys), return_inverse=True)
+    group = np.asarray(groups)
+    grouped = group > 0
+    # A graph of texts, and groups behind them: each row of a group links its text to it.
+    links = (text[grouped], text.max() + group[grouped])
+    nodes = text.max() + 1 + group.max()
+    graph = coo_array((np.ones(len(links[0]), bool), links), shape=(nodes, nodes))
+    _, component = connected_components(graph, directed=False)
+    return np.asarray(component[text])
 
 
 def _take(sizes: np.ndarray, want: int, *, most: int) -> np.ndarray:

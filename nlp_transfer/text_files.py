@@ -1,16 +1,14 @@
 """Files of texts without a table around them: one text a line, or the segments of a WMT test set."""
 
 from collections.abc import Iterable, Iterator
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
 from nlp_transfer.errors import DataError
-from nlp_transfer.foreign import WMT, Foreign, recognise
+from nlp_transfer.foreign import LOOKED_AT, WMT, Foreign, recognise
 from nlp_transfer.lines import numbered_lines
 from nlp_transfer.sgm import segments
-
-HEAD = 1000  # lines that tell what a file is
 
 
 class Text(NamedTuple):
@@ -21,7 +19,7 @@ class Text(NamedTuple):
     name: str = ""
 
 
-def read_texts(file: Path) -> Iterator[Text]:
+def read_text_file(file: Path) -> Iterator[Text]:
     """Stream the texts of a file.
 
     Raises:
@@ -63,9 +61,11 @@ def _begin(file: Path) -> tuple[Foreign | None, Iterator[tuple[int, str]]]:
     """What the first lines tell of a file, and all of its numbered lines; read once, since it may be a pipe."""
     head: list[tuple[int, str]] = []
     rest = numbered_lines(file)
+    held = 0
     try:
-        for line in islice(rest, HEAD):
-            head.append(line)
+        while held < LOOKED_AT and (numbered := next(rest, None)):
+            head.append(numbered)
+            held += len(numbered[1]) + 1
     except DataError as fault:
         rest = _raise(fault)
     return recognise([line for _, line in head]), chain(head, rest)

@@ -8,10 +8,10 @@ from xml.parsers import expat
 
 from nlp_transfer.by_language import ByLanguage
 from nlp_transfer.errors import DataError
-from nlp_transfer.lines import open_bytes
+from nlp_transfer.lines import LONGEST, TOO_LONG, open_bytes
 from nlp_transfer.rows import Row, refuse_empty
 
-CHUNK = 1 << 16
+CHUNK = 1 << 20  # bytes that are read, and text that is put together, at once: a long one is not copied often
 NATIVE_CODE = {"bpt", "ept", "it", "ph", "ut"}  # elements of a segment that hold formatting codes, not words
 BREAKS = {"lb", "pb", "cb"}  # types of codes that end a line, page or column
 
@@ -30,10 +30,12 @@ class _Units:
         self._path: list[str] = []
         self._runs: list[str] = []  # of the open segment, its text between codes
         self._codes = 0  # open ones, which may stand within each other
+        self._held = 0  # characters of the unit
         self._start = 0
         # expat itself and not iterparse, which neither tells the line of a unit nor refuses an entity.
         self.parser = expat.ParserCreate()
         self.parser.buffer_text = True
+        self.parser.buffer_size = CHUNK
         self.parser.StartElementHandler = self._open
         self.parser.EndElementHandler = self._close
         self.parser.CharacterDataHandler = self._characters
@@ -46,7 +48,7 @@ class _Units:
         self._path.append(tag)
         match tag:
             case "tu":
-                self._cells, self._start = {}, self.parser.CurrentLineNumber
+                self._cells, self._start, self._held = {}, self.parser.CurrentLineNumber, 0
             case "tuv":
                 self._language = attributes.get("xml:lang") or attributes.get("lang", "")
             case "seg":
@@ -68,6 +70,9 @@ class _Units:
 
     def _characters(self, text: str) -> None:
         if self._runs and not self._codes:
+            self._held += len(text)
+            if self._held > LONGEST:
+                raise DataError(f"{self._name}:{self._start}: {TOO_LONG.format('unit')}")
             self._runs[-1] += text
 
     def _refuse_declaration(self, name: str, *_: object) -> None:
@@ -99,7 +104,11 @@ def tmx_rows(file: Path) -> Iterator[Row]:
         while more:
             chunk = stream.read(CHUNK)
             more = bool(chunk)
-            units.parser.Parse(chunk, not more)
+            try:
+                units.parser.Parse(chunk, not more)
+            except Exception:
+                yield from units.done  # which stand before the fault
+                raise
             rows += len(units.done)
             yield from units.done
             units.done.clear()

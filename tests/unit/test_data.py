@@ -1,6 +1,7 @@
 """From files to splits: cuts, labels, drops, leaks and the report."""
 
 import dataclasses
+import hashlib
 import json
 import subprocess
 import sys
@@ -123,6 +124,22 @@ def test_a_folder_gives_all_its_splits(tmp_path):
         reviews(tmp_path / f"{name}.jsonl", count, word=name)
     splits = load(str(tmp_path))
     assert (len(splits.train), len(splits.validation), len(splits.test)) == (40, 8, 12)
+
+
+def test_a_data_set_of_the_hub_gives_names_of_labels_and_columns_inside_others(monkeypatch):
+    import datasets
+    from datasets import ClassLabel, Dataset, DatasetDict, Features, Image, Translation
+
+    kinds = {"label": ClassLabel(names=["bad", "good"]), "pair": Translation(["en", "fr"]), "scan": Image()}
+    labels = [-1, -1, *[0, 1] * 100]
+    rows = [{"label": label, "pair": {"en": f"cat {i}", "fr": ""}, "scan": None} for i, label in enumerate(labels)]
+    train = Dataset.from_list(rows, features=Features(kinds))
+    monkeypatch.setattr(datasets, "load_dataset", lambda *_, **__: DatasetDict(train=train))
+
+    splits = load("some/pairs", columns={"text": "pair.en"})
+    assert splits.report.splits["train"].dropped[0].rows == (1, 2)
+    for text, label, row in zip(splits.test["text"], splits.test["label"], splits.test["row"], strict=True):
+        assert (text, splits.labels[label]) == (f"cat {row - 1}", ("bad", "good")[(row - 1) % 2])
 
 
 @pytest.mark.parametrize("labels", [{}, {"label": None}, {"label": ""}])
@@ -326,6 +343,19 @@ def test_fingerprints_change_with_the_content_and_only_then(tmp_path):
     assert [split.fingerprint for split in load(train).report.splits.values()] == before
     table(Path(train), [(f"films {i}", "ab"[i % 2]) for i in range(40)])
     assert not set(before) & {split.fingerprint for split in load(train).report.splits.values()}
+
+
+def test_a_fingerprint_is_of_texts_parts_and_labels_each_behind_its_number_of_bytes(tmp_path):
+    rows = [{"parts": [f"é {i}", "b"], "text": f"film {i}", "label": "ab"[i % 2]} for i in range(20)]
+    (tmp_path / "a.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    splits = load_splits(
+        DataConfig(train=str(tmp_path / "a.jsonl")), {"parts": "texts", "text": "text", "label": "label"}
+    )
+    digest = hashlib.sha256()
+    for row in rows:
+        for text in ("\n".join(row["parts"]), row["text"], row["label"]):
+            digest.update(len(text.encode()).to_bytes(8, "little") + text.encode())
+    assert splits.report.contents["train"] == digest.hexdigest()
 
 
 def test_fingerprints_change_with_a_label(tmp_path):

@@ -84,3 +84,12 @@ def test_a_list_gives_what_stands_before_a_fault(tmp_path):
 )  # fmt: skip
 def test_faults_name_the_line_and_what_was_expected(tmp_path, name, content, said):
     assert refusal(tmp_path, name, content).startswith(said)
+
+
+@pytest.mark.parametrize("behind", ["1234.5e-10", "-Infinity", '"1234"', "true"])
+def test_a_value_behind_the_list_may_be_cut_anywhere_by_the_end_of_a_block(tmp_path, behind):
+    end = f'"}}], "more": {behind}, "split": "train", "count": 12}}'
+    for cut in range(len(behind) + 1):
+        start = '{"data": [{"text": "'
+        text = "x" * (BLOCK - len(start) - end.index(behind) - cut)
+        assert rows(write(tmp_path, "a.json", start + text + end)) == [(1, {"text": text})]

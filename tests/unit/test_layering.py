@@ -26,7 +26,7 @@ LAYERS = [  # lowest first; a module may import its own layer and those below
     "explaining config writing",
     "lines blocks",
     "rows by_language plurals gettext_files foreign sgm text_files tmx",
-    "quoting csv_records delimited json_values parquet_reader docstrings pair_readers readers bundled",
+    "quoting csv_records delimited json_values arrow_tables parquet_reader docstrings pair_readers readers bundled",
     "sources data example_store gathering examples places cells labels splitting inspection",
     "metrics text_metrics tfidf baselines batching precision allocator sharing sharding",
     "word_pieces spacing spelling detokenizing documents pairs",
@@ -51,7 +51,7 @@ HEIGHT = {name: height for height, names in enumerate(LAYERS) for name in names.
 HOMES = {  # heavy packages and the only modules that may import them
     "peft": "strategies.lora",
     "gensim": "sources.word2vec",
-    "datasets": "data places parquet_reader prediction metrics prepared measuring",
+    "datasets": "data places prediction metrics prepared measuring",
     "evaluate": "metrics",
     "accelerate": "sharing training stepping resuming prepared combining fitting running comparing",
     "sklearn": "tfidf baselines metrics solvers",

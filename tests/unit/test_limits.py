@@ -1,5 +1,7 @@
 """What is read has bounds: a line, a cell and a record have a length, and rows take little memory."""
 
+import contextlib
+import gc
 import gzip
 import io
 import tracemalloc
@@ -12,6 +14,7 @@ from nlp_transfer.data import load_splits, stream_texts
 from nlp_transfer.errors import DataError
 from nlp_transfer.lines import LONGEST
 from nlp_transfer.readers import open_rows
+from nlp_transfer.rows import Row, RowStream, by_rows
 
 LONG = b"a" * (LONGEST + 1)
 ROW = b"x,y\n"
@@ -24,6 +27,8 @@ TOO_LONG = {
     "first.jsonl.gz": (b"", b'{"text": "' + 2 * LONG + b'"}\n', b"", 1, "record"),
     "list.json.gz": (b'[{"text": "x"},\n', b'{"text": "' + 2 * LONG + b'"}', b"]", 2, "record"),
     "a.txt.gz": (b"one\n", LONG, b"\n", 2, "line"),
+    "a.tmx.gz": (b'<tmx><body>\n<tu><tuv lang="text"><seg>', LONG, b"</seg></tuv></tu></body></tmx>", 2, "unit"),
+    "a.sgm.gz": (b'<srcset>\n<doc>\n<seg id="1">', (b"a" * 9999 + b"\n") * (LONGEST // 9000), b"</seg>", 3, "segment"),
 }
 
 
@@ -64,6 +69,23 @@ def test_a_line_that_never_ends_is_given_up_within_bounded_memory(tmp_path):
     assert peak < 2 * LONGEST
 
 
+def test_cells_may_lie_within_each_other_however_deep(tmp_path):
+    cell: list[object] = []
+    for _ in range(5000):
+        cell = [cell]
+    (block,) = RowStream("a.jsonl", by_rows([Row(1, {"text": "x", "more": cell})])).blocks()
+    assert block.cells("text") == ["x"]
+
+
+def test_lines_that_tell_what_a_file_is_are_not_held_beyond_what_is_looked_at(tmp_path):
+    path = packed(tmp_path, "a.txt.gz", *[b"a" * (1 << 20) + b"\n"] * 40)
+    tracemalloc.start()
+    next(stream_texts(path, "text"))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 10 * (1 << 20)
+
+
 def test_a_line_of_standard_input_that_comes_in_pieces_is_put_together_and_bounded(monkeypatch):
     pieces = [b"on", b"e\ntw", b"o\n", *[b"a" * (1 << 20)] * 40]
     arrived = stream_texts("-", "text", standard_input=pieces)
@@ -80,6 +102,17 @@ def test_a_packed_parquet_file_is_unpacked_on_the_disk(tmp_path):
     pq.write_table(pa.table({"text": [str(number) for number in range(9)]}), buffer)
     path = packed(tmp_path, "a.parquet.gz", buffer.getvalue())
     assert list(stream_texts(path, "text")) == [str(number) for number in range(9)]
+
+
+@pytest.mark.parametrize("header", ["text,label", "text,stars"])
+def test_the_file_of_the_texts_is_closed_when_they_are_gone(tmp_path, recwarn, header):
+    (tmp_path / "a.csv").write_text(f"{header}\n" + "".join(f"film {row},{row % 2}\n" for row in range(40)))
+    gc.collect()
+    before = len(list(Path("/dev/fd").iterdir()))
+    with contextlib.suppress(DataError):
+        load_splits(DataConfig(train=str(tmp_path / "a.csv")), {"text": "text", "label": "label"})
+    assert len(list(Path("/dev/fd").iterdir())) == before
+    assert not [one for one in recwarn if one.category is ResourceWarning]
 
 
 def test_rows_of_a_table_take_little_memory_beside_their_texts(tmp_path):

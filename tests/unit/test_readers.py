@@ -3,8 +3,10 @@
 import gzip
 import io
 import json
+import os
 import sys
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -164,6 +166,18 @@ def test_streaming_reads_no_further_than_asked(tmp_path):
         sys.stdin = stdin
 
 
+LINES, TABLE, OBJECTS = b"0\n1\n2\n", b"text\n0\n1\n2\n", b'{"text": "0"}\n"1"\n{"text": 2}\n'
+PIPES = {"lines": LINES, "a.txt": LINES, "a.csv": TABLE, "a.tsv": TABLE, "a.jsonl": OBJECTS, "a.json": OBJECTS}
+
+
+@pytest.mark.parametrize("name", [*PIPES, "a.parquet"])
+def test_every_row_of_a_pipe_is_read(tmp_path, name):
+    os.mkfifo(tmp_path / name)
+    content = PIPES.get(name) or parquet({"text": ["0", "1", "2"]})
+    Thread(target=(tmp_path / name).write_bytes, args=[content], daemon=True).start()
+    assert list(stream_texts(str(tmp_path / name), "text")) == ["0", "1", "2"]
+
+
 def test_a_missing_file_is_refused_before_the_first_text(tmp_path):
     with pytest.raises(DataError, match=r"none\.csv: no such file"):
         stream_texts(str(tmp_path / "none.csv"), "text")
@@ -206,3 +220,29 @@ def test_a_parquet_column_of_a_type_that_datasets_lacks_is_no_hindrance(tmp_path
     kind = pa.map_(pa.string(), pa.string())
     pq.write_table(pa.table({"text": ["one"], "more": pa.array([[("a", "b")]], kind)}), tmp_path / "a.parquet")
     assert list(stream_texts(str(tmp_path / "a.parquet"), "text")) == ["one"]
+
+
+def test_parquet_that_datasets_has_written_may_hold_kinds_of_columns_that_are_not_known(tmp_path):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    kinds = {"label": {"names": ["bad", "good"], "_type": "ClassLabel"}, "scan": {"_type": "NotYetInvented"}}
+    kinds |= {"people": {"names": {"dtype": "string", "_type": "Value"}}, "more": [{"dtype": "string"}]}
+    table = pa.table({"label": [1], "scan": [b""], "people": [{"names": "Ada"}]})
+    pq.write_table(
+        table.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": kinds}})}),
+        tmp_path / "a.parquet",
+    )
+    assert list(stream_texts(str(tmp_path / "a.parquet"), "label")) == ["good"]
+    assert list(stream_texts(str(tmp_path / "a.parquet"), "people.names")) == ["Ada"]
+
+
+def test_columns_of_one_name_in_parquet_are_refused_where_they_are_used(tmp_path):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns = [pa.array([text]) for text in ("one", "two", "three")]
+    pq.write_table(pa.Table.from_arrays(columns, names=["text", "more", "more"]), tmp_path / "a.parquet")
+    assert list(stream_texts(str(tmp_path / "a.parquet"), "text")) == ["one"]
+    with pytest.raises(DataError, match=r"a\.parquet: column 'more' appears twice; rename one"):
+        list(stream_texts(str(tmp_path / "a.parquet"), "more"))

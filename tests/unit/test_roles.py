@@ -127,7 +127,7 @@ def test_rows_of_one_group_are_cut_into_one_split(tmp_path):
 
 
 def test_a_group_and_equal_texts_both_keep_rows_together():
-    names = joined_groups(["a", "b", "b", "c", "d", "e"], ["g", "g", "h", "h", None, None])
+    names = joined_groups(["a", "b", "b", "c", "d", "e"], [1, 1, 2, 2, 0, 0])
     assert len(set(names[:4])) == 1
     assert len(set(names)) == 3
 

@@ -10,6 +10,7 @@ import pytest
 from nlp_transfer.data import read_rows, stream_texts
 from nlp_transfer.dialect import Dialect
 from nlp_transfer.errors import DataError
+from nlp_transfer.lines import LONGEST
 from nlp_transfer.readers import open_rows
 
 REVIEW = {"text": "text", "label": "label"}
@@ -112,6 +113,19 @@ def test_columns_of_a_file_without_header_have_numbers(tmp_path):
     assert rows["row"][:] == [1, 2]
 
 
+def test_blank_lines_before_the_first_cell_of_a_single_column_without_header_are_empty_cells(tmp_path):
+    path = write(tmp_path, "a.csv", "\n" * 3 + "a\n\nb\n\n")
+    assert list(stream_texts(path, "0", Dialect(header=False))) == ["", "", "", "a", "", "b"]
+    path = write(tmp_path, "b.csv", "\n\na,b\n")
+    assert list(stream_texts(path, "0", Dialect(header=False))) == ["a"]
+
+
+def test_of_a_broken_header_no_more_is_said_than_that(tmp_path):
+    said = refusal(write(tmp_path, "a.csv", '"te"xt,label\na,b,c\nd,e\n'))
+    assert said.startswith("a.csv:1: text after a closing quote (on line 1)")
+    assert "fields" not in said
+
+
 @pytest.mark.parametrize("first", ["4,x,a long and moving film", "0,0,film", "a film that goes on and on,good,x"])
 def test_a_header_that_looks_like_data_is_answered_with_the_way_out(tmp_path, first):
     path = write(tmp_path, "a.csv", f"{first}\n4,y,other\n")
@@ -200,6 +214,29 @@ def test_rows_before_the_first_bad_line_come_before_it_and_none_after(tmp_path):
     assert [next(found), next(found)] == ["a", "c"]
     with pytest.raises(DataError, match=r"a\.csv:4: the row has 3"):
         next(found)
+
+
+BROKEN = {
+    "bytes.csv": (b"\xff,e\n", "byte 0xff at position 1 is not UTF-8"),
+    "nul.csv": (b"e\0,f\n", "a NUL byte"),
+    "cell.csv": (b'"' + b"aaaaaaa\n" * (LONGEST // 8 + 1), "a cell of more than"),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_rows_before_a_fault_that_ends_the_reading_come_before_it(tmp_path, name):
+    line, said = BROKEN[name]
+    (tmp_path / name).write_bytes(b"text,label\na,b\nc,d\n" + line)
+    found = stream_texts(str(tmp_path / name), "text")
+    assert [next(found), next(found)] == ["a", "c"]
+    with pytest.raises(DataError, match=rf"{name}:4: {said}"):
+        next(found)
+
+
+def test_bad_lines_are_said_with_the_fault_that_ends_the_reading(tmp_path):
+    (tmp_path / "a.csv").write_bytes(b"text,label\na,b\nalone\n\xff,e\n")
+    with pytest.raises(DataError, match=r"a\.csv:3: the row has 1(?s:.*)a\.csv:4: byte 0xff"):
+        list(open_rows(str(tmp_path / "a.csv")).blocks())
 
 
 def test_rows_after_a_cell_of_several_lines_keep_their_numbers(tmp_path):
