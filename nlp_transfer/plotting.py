@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nlp_transfer.disk import write_whole
-from nlp_transfer.report import SPREAD, Row, labels_of
+from nlp_transfer.report import SPREAD, Row, label_in, labels_of
 from nlp_transfer.task import Task
 
 log = logging.getLogger(__name__)
@@ -54,7 +54,7 @@ def _draw(rows: Sequence[Row], baselines: Sequence[Row], path: Path, task: type[
         bars = axes.barh(
             range(len(ordered)), scores, color=colours, height=0.7, xerr=spread if any(spread) else None, ecolor=LINE
         )
-        axes.set_yticks(range(len(ordered)), [_shortened(labels.get(row.name, row.label)) for row in ordered])
+        axes.set_yticks(range(len(ordered)), [_shortened(label_in(labels, row)) for row in ordered])
         notes = [f"{row.shown('test', metric, points=task.points)}{_share(row)}" for row in ordered]
         axes.bar_label(bars, notes, padding=4, fontsize=9)
         axes.margins(y=0.02)

@@ -150,6 +150,11 @@ def labels_of(rows: Sequence[Row]) -> dict[str, str]:
     return {row.name: row.label if count[row.label] == 1 else row.called(row.name) for row in rows}
 
 
+def label_in(labels: Mapping[str, str], row: Row) -> str:
+    """What a row is called beside the runs of `labels_of`; a run may have the name of a simple method."""
+    return labels.get(row.name, row.label) if row.source else row.label
+
+
 def render_table(rows: Sequence[Row], baselines: Sequence[Row], *, task: type[Task]) -> "Table":
     """Simple methods first, then the runs in order; cells are taken as they are, not as markup."""
     from rich.table import Table
@@ -165,7 +170,7 @@ def render_table(rows: Sequence[Row], baselines: Sequence[Row], *, task: type[Ta
             table.add_column(Text(one_line(f"{split} {score}")), justify="right")
     labels = labels_of(rows)
     for row in (*baselines, *rows):
-        apart = labels.get(row.name, row.label) != row.label
+        apart = label_in(labels, row) != row.label
         cells = [
             row.source + (" (scratch)" if row.scratch else "") if row.source else row.name,
             row.way(row.name) if apart else row.way(),
@@ -186,7 +191,7 @@ def verdicts(
     all count, see `averaging`. Rows are called so that they can be told from those that they stand `among`.
     """
     said, metric = [], task.selection
-    labels = {**{row.name: row.label for row in baselines}, **labels_of(among or rows)}
+    labels = labels_of(among or rows)
     if len(rows) > 1:
         best = max(rows, key=lambda row: float(row.validation[metric]))
         scored = best.shown("test", metric, points=task.points)
@@ -221,7 +226,7 @@ def is_control(other: Row, row: Row) -> bool:
 
 
 def _compare(row: Row, other: Row, labels: Mapping[str, str], task: type[Task]) -> str:
-    name = labels[other.name]
+    name = label_in(labels, other)
     if len(row.correct) < FEWEST:
         return f"{labels[row.name]} cannot be told from {name}: {len(row.correct)} test rows are too few."
     found = paired_bootstrap(row.correct, other.correct, counts=row.counts)

@@ -108,6 +108,12 @@ def test_runs_that_read_alike_are_told_apart_by_their_names(tmp_path):
     assert "gradual (lp_ft)" in text(rows, [])
 
 
+def test_a_run_that_is_called_as_a_simple_method_is_told_from_it():
+    mine, method = row("tfidf_logistic", 0.6), simple("tfidf_logistic", 0.8)
+    assert said([mine], [method])[0].startswith("minilm, frozen is worse than tfidf_logistic: ")
+    assert "- (tfidf_logistic)" not in text([mine], [method])
+
+
 def text(rows, baselines):
     console = Console(width=160, file=io.StringIO())
     console.print(render_table(rows, baselines, task=Sentiment))
