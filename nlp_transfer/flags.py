@@ -54,7 +54,7 @@ def configured(config: str | None, overrides: Sequence[str], flags: Flags) -> tu
     given = flags.keys()
     what = [flag for flag in WHAT if flag in given]
     if config is not None and "=" in config and not Path(config).exists():
-        if not what:
+        if not given:
             raise ConfigError(
                 f"{config}: a YAML file comes first, then KEY=VALUE; `compare` takes --set before each of them"
             )
