@@ -3,6 +3,7 @@
 A task is found by name, so a new one is one file; see tasks/README.md. Nothing here imports torch.
 """
 
+import functools
 import importlib
 import inspect
 import pkgutil
@@ -114,6 +115,7 @@ class Task(ABC):
         return [name for name in cls.shown if any(name in one for one in scores)]
 
     @classmethod
+    @functools.cache  # so that configurations that choose alike are equal
     def selecting_by(cls, score: str) -> "type[Task]":
         """This task, with another of its scores to choose the checkpoint; what `hits` measures stays.
 

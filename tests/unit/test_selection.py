@@ -82,6 +82,11 @@ def test_a_score_that_cannot_choose_is_refused_with_those_that_can(name, wrong, 
         configured(wrong, name)
 
 
+def test_configurations_that_choose_by_the_same_score_are_equal_also_when_written_and_read():
+    config = configured("macro_f1")
+    assert config == configured("macro_f1") == nlp_transfer.load_config(yaml.safe_load(nlp_transfer.render(config)))
+
+
 def test_runs_that_choose_by_different_scores_are_not_compared(tmp_path):
     values = configured("macro_f1", train=save_csv(tmp_path / "a.csv")).model_dump(mode="json")
     (tmp_path / "one.yaml").write_text(yaml.safe_dump(values))
