@@ -190,19 +190,24 @@ class Task(ABC):
         """The `selection` score of each example alone (for accuracy 1 or 0), to compare two models pair by pair."""
 
     def simple(self, rows: "Dataset") -> "dict[str, list[Prediction]]":  # noqa: ARG002 - for those who have some
-        """Predictions of the simple methods that need no training, for rows that stand alone: name -> predictions."""
+        """Predictions of simple methods that need no training, for rows that have the answers: name -> predictions."""
         return {}
 
     def references(self, rows: "Dataset") -> "list[Prediction] | None":  # noqa: ARG002 - for those who write
         """The references as predictions, where a task writes text: its tokenizer may not be able to write them."""
         return None
 
-    @abstractmethod
     def baselines(self, splits: "Splits") -> "Mapping[str, Mapping[str, list[Prediction]]]":
         """Predictions of simple methods for the validation and test rows: name -> split -> predictions.
 
-        A `Baseline` in place of the inner dict tells what a method chose, where it had a choice.
+        By default those of `simple`; a task whose methods are fitted on train has its own. A `Baseline` in place of the
+        inner dict tells what a method chose, where it had a choice.
         """
+        found: dict[str, dict[str, list[Prediction]]] = {}
+        for split in ("validation", "test"):
+            for name, said in self.simple(getattr(splits, split)).items():
+                found.setdefault(name, {})[split] = said
+        return found
 
 
 def task_names() -> list[str]:
