@@ -218,9 +218,10 @@ class Trainer:
         assert isinstance(validation, ReplayUnits)  # noqa: S101 - both or neither
         started = time.perf_counter()
         smoothing, selection = self.settings.label_smoothing, self.task.selection
-        solved = solve(model.cpu(), train, validation, smoothing=smoothing, selection=selection)
+        strength = solve(model.cpu(), train, validation, smoothing=smoothing, selection=selection)
         model.to(self.accelerator.device)
-        self._judge(model, phase, validation, history, {"epoch": 1, "solver": solved}, started)
+        facts = {"epoch": 1, "solver": {"inverse_penalty": strength}}
+        self._judge(model, phase, validation, history, facts, started)
 
     def _epochs(
         self, model: nn.Module, phase: Phase, train: Units, validation: Units, history: History, stepper: Stepper

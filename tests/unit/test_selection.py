@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import yaml
 from datasets import Dataset
-from tiny import Training, checkpoint, run, save_checkpoint, save_csv, sentiment, texts
+from tiny import Training, checkpoint, run, save_checkpoint, save_csv, sentiment, texts, vectors
 
 import nlp_transfer
 from nlp_transfer.errors import ConfigError
@@ -40,9 +40,17 @@ def test_a_run_says_by_which_score_it_chose(tmp_path):
     assert result.metrics["selection"]["best"] == result.metrics["validation"]["mcc"]
     assert "chosen by `mcc` on validation" in (result.folder / "README.md").read_text()
     assert "mcc" in result.summary
-    assert '"mcc"' in (result.folder / "history.jsonl").read_text().partition("inverse_penalty")[2].partition("}")[0]
     again = nlp_transfer.run(result.folder / "config.yaml", output=result.folder, resume="auto", progress=False)
     assert again.metrics["selection"] == result.metrics["selection"]
+
+
+@pytest.mark.parametrize(("selection", "chosen"), [("accuracy", 3e-4), ("macro_f1", 1.0)])
+def test_the_penalty_of_a_solved_head_is_the_best_by_the_score_that_was_named(tmp_path, selection, chosen):
+    task, rows = Sentiment.selecting_by(selection)(sentiment().options, sentiment().labels), uneven()
+    parts = {"train": rows.train, "validation": rows.validation}
+    training = Training(vectors(tmp_path / "v.txt"), FROZEN, task=task, **parts)
+    training.fit()
+    assert training.records[0]["solver"] == {"inverse_penalty": chosen}
 
 
 def test_tf_idf_chooses_by_the_score_that_chooses_the_model():
