@@ -248,7 +248,7 @@ def evaluate(
     delimiter: Delimiter = None,
     quoting: Quotes = None,
     header: Header = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Score no more rows than these, drawn with seed 0.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Score so many rows at most, drawn with seed 0.")] = None,
 ) -> None:
     """Score a finished run on another file.
 
