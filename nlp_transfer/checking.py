@@ -53,7 +53,7 @@ def _check(checked: RunConfig) -> CheckReport:
         "configuration": render(prepared.config),
         "data": "\n".join(_rows(name, split) for name, split in report.splits.items()),
         "tokens": "\n".join([*(_tokens(name, prepared) for name in prepared.encoded), *_written_back(prepared)]),
-        "what trains": f"{trainable_table(plan)}\n{prepared.loaded.note}",
+        "what trains": f"{trainable_table(plan)}\n{plan.head}",
         "memory": _memory(prepared, plan),
         "warnings": "\n".join(warnings) or "none",
     }

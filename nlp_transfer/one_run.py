@@ -122,6 +122,7 @@ def _metrics(
         "precision": trained.accelerator.mixed_precision.replace("no", "fp32"),
         "steps": history.steps,
         "weights": weights,
+        "head": trained.plan.head,
         **_seen(prepared),
     }
 
@@ -140,8 +141,8 @@ def _announce(prepared: Prepared, plan: Plan, folder: Path, series: Series) -> N
     """Say what is odd and what will train, once for all runs of which it is true; keep what the run is made of."""
     for warning in (*prepared.splits.report.warnings, *prepared.warnings, *prepared.idle(plan)):
         series.once(logging.WARNING, warning)
-    if prepared.loaded.note:
-        series.once(logging.INFO, prepared.loaded.note)
+    if plan.head:
+        series.once(logging.INFO, plan.head)
     series.once(logging.INFO, trainable_table(plan))
     write_whole(folder / "config.yaml", render(prepared.config))
     write_json(folder / "environment.json", environment())
@@ -157,7 +158,6 @@ def _seen(prepared: Prepared) -> dict[str, Any]:
     """What of the data the model could see."""
     return {
         "warnings": prepared.warnings,
-        "head": prepared.loaded.note,
         **({"written_back": dataclasses.asdict(back)} if (back := prepared.written_back) else {}),
         "truncated": {name: encoded.truncated for name, encoded in prepared.encoded.items()},
         "unknown_tokens": {name: encoded.unknown for name, encoded in prepared.encoded.items()},
