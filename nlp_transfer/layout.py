@@ -65,7 +65,7 @@ def unfinished(root: Path) -> str | None:
     missing = [name for name in needed if not (root / name).exists()]
     if not missing:
         return None
-    way = "go on with it by `run CONFIG --resume`" if (root / CHECKPOINTS).is_dir() else "train it again"
+    way = f"go on with it by `run CONFIG --resume {root}`" if (root / CHECKPOINTS).is_dir() else "train it again"
     if missing == ["model"] and (root.parent / FINISHED).exists():
         way = f"this seed was the best, and its model stands in {root.parent}"
     if (root / COMPARISON).is_file():
