@@ -158,6 +158,18 @@ def test_plot_gives_every_method_a_bar_of_its_own_with_name_colour_and_score(tmp
     ]
 
 
+def test_a_score_below_zero_has_its_bar_and_number_in_the_picture(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(Figure, "savefig", lambda figure, *_, **__: drawn.append(figure))
+    rows = [replace(row(name, 0.5), test={"mcc": score}) for name, score in (("a", -0.2), ("b", 0.3))]
+    plot(rows, [], tmp_path / "p.png", task=Sentiment.selecting_by("mcc"))
+    (axes,) = drawn[0].axes
+    drawn[0].canvas.draw()
+    left = axes.get_window_extent().x0
+    assert axes.get_xlim()[0] <= -0.2
+    assert all(left <= note.get_window_extent().x0 for note in axes.texts)
+
+
 def test_a_model_that_does_not_look_at_its_input_is_said_to_answer_all_alike():
     rows = [replace(row("a", 0.5), answers=(1,)), replace(row("b", 0.6), answers=(2,))]
     lines = [line for line in said(rows, [simple("tfidf", 0.6)]) if "one and the same" in line]

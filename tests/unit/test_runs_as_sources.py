@@ -134,7 +134,10 @@ def test_a_run_that_is_found_is_said(pooled, caplog):
     ("files", "message"),
     [
         (["config.yaml"], "not a finished run: it lacks metrics.json, model; train it again"),
-        (["config.yaml", "checkpoints/x"], "it lacks metrics.json, model; go on with it by `run CONFIG --resume /.*/run`"),
+        (
+            ["config.yaml", "checkpoints/x"],
+            "it lacks metrics.json, model; go on with it by `run CONFIG --resume /.*/run`",
+        ),
         (["comparison.json"], "it is a comparison: name the folder of one of its runs"),
         (["config.yaml", "metrics.json", "../metrics.json"], "this seed was the best, and its model stands in"),
     ],
