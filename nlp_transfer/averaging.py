@@ -13,8 +13,6 @@ from typing import Any
 from nlp_transfer.report import SPREAD, Row
 from nlp_transfer.task import Scores
 
-SPLITS = ("validation", "test")  # that are scored
-
 
 def average(rows: Sequence[Row], seeds: Sequence[int]) -> Row:
     """One row of those of several seeds.

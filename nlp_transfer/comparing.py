@@ -9,7 +9,6 @@ from typing import Any
 from accelerate import PartialState
 
 from nlp_transfer.alone import alone
-from nlp_transfer.averaging import SPLITS
 from nlp_transfer.combining import refuse_other_data
 from nlp_transfer.config import RunConfig, load_config
 from nlp_transfer.errors import ConfigError, TransferError
@@ -24,7 +23,7 @@ from nlp_transfer.report import Row, is_control, labels_of, render_table, verdic
 from nlp_transfer.results import RunResult
 from nlp_transfer.running import LEFT, advice, agreed_folder, run_in
 from nlp_transfer.saving import write_json
-from nlp_transfer.task import Task
+from nlp_transfer.task import SCORED, Task
 
 
 @dataclass(frozen=True)
@@ -153,9 +152,9 @@ def _told(result: RunResult) -> dict[str, Any]:
     metrics, row = result.metrics, result.row
     if not result.parts:
         return metrics
-    kept = {name: metrics[name] for name in ("seed", *SPLITS)}
-    means = {split: getattr(row, split) for split in SPLITS}
-    beside = {one.name: {split: getattr(one, split) for split in SPLITS} for one in result.baselines}
+    kept = {name: metrics[name] for name in ("seed", *SCORED)}
+    means = {split: getattr(row, split) for split in SCORED}
+    beside = {one.name: {split: getattr(one, split) for split in SCORED} for one in result.baselines}
     return {**metrics, **means, "baselines": beside, "kept": kept}
 
 

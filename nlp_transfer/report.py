@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from nlp_transfer.config import RunConfig
 from nlp_transfer.escaping import one_line
 from nlp_transfer.metrics import Interval, paired_bootstrap
-from nlp_transfer.task import Scores, Task
+from nlp_transfer.task import SCORED, Scores, Task
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -165,7 +165,7 @@ def render_table(rows: Sequence[Row], baselines: Sequence[Row], *, task: type[Ta
     for title in ("source", "strategy", "trainable / total", "seconds"):
         table.add_column(title, justify="left" if title in ("source", "strategy") else "right", overflow="fold")
     shown = task.measured(*(row.test for row in (*baselines, *rows)))
-    for split in ("validation", "test"):
+    for split in SCORED:
         for score in shown:
             table.add_column(Text(one_line(f"{split} {score}")), justify="right")
     labels = labels_of(rows)
@@ -176,7 +176,7 @@ def render_table(rows: Sequence[Row], baselines: Sequence[Row], *, task: type[Ta
             row.way(row.name) if apart else row.way(),
             f"{row.trainable:,} / {row.total:,}" if row.total else "-",
             "-" if row.seconds is None else f"{row.seconds:.1f}",
-            *(row.shown(split, score, points=task.points) for split in ("validation", "test") for score in shown),
+            *(row.shown(split, score, points=task.points) for split in SCORED for score in shown),
         ]
         table.add_row(*(Text(one_line(cell)) for cell in cells))
     return table

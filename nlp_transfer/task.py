@@ -34,6 +34,7 @@ T = TypeVar("T")
 Prediction = dict[str, Any]
 Scores = dict[str, Any]
 RoleKind = Literal["text", "texts", "label"]
+SCORED = ("validation", "test")  # splits
 PACKAGE = "nlp_transfer_tasks"
 HOME = Path(__file__).parents[1]
 HOMES = (HOME, HOME / "tasks")  # where that package stands: installed, and in the repository
@@ -204,7 +205,7 @@ class Task(ABC):
         inner dict tells what a method chose, where it had a choice.
         """
         found: dict[str, dict[str, list[Prediction]]] = {}
-        for split in ("validation", "test"):
+        for split in SCORED:
             for name, said in self.simple(getattr(splits, split)).items():
                 found.setdefault(name, {})[split] = said
         return found
