@@ -38,7 +38,9 @@ def test_a_run_says_by_which_score_it_chose(tmp_path):
     result = run(tmp_path / "run", tmp_path / "model", FROZEN, save_csv(tmp_path / "a.csv"), selection="mcc")
     assert result.metrics["selection"]["metric"] == "mcc"
     assert result.metrics["selection"]["best"] == result.metrics["validation"]["mcc"]
-    assert "chosen by `mcc` on validation" in (result.folder / "README.md").read_text()
+    card = (result.folder / "README.md").read_text()
+    assert "chosen by `mcc` on validation" in card
+    assert "\n- matthews_correlation\n" in card  # as the Hub calls it
     assert "mcc" in result.summary
     again = nlp_transfer.run(result.folder / "config.yaml", output=result.folder, resume="auto", progress=False)
     assert again.metrics["selection"] == result.metrics["selection"]
