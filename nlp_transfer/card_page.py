@@ -101,7 +101,7 @@ def _usage(subject: Subject) -> str:
 
 
 def _plain_usage(subject: Subject) -> str | None:
-    """How transformers opens the model without this package; None where it cannot use it."""
+    """Show how transformers opens the model without this package; None where it cannot use it."""
     place, example, options = _string(subject.repo or "./model"), subject.task.example, subject.config.task
     trust = ", trust_remote_code=True" if subject.own_code else ""
     match subject.task.auto_class:

@@ -59,7 +59,7 @@ def make_accelerator(config: RunConfig, folder: Path, start: Checkpoint | None) 
 def open_checkpoints(
     prepared: Prepared, plan: Plan, accelerator: Accelerator, folder: Path, start: Checkpoint | None
 ) -> Checkpoints:
-    """Where the run is saved, and what it goes on from, if that is still the same run.
+    """Say where the run is saved, and what it goes on from, if that is still the same run.
 
     Raises:
         ConfigError: the data, the weights or the number format are others.

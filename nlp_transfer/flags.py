@@ -92,7 +92,7 @@ def _refuse_lacking(given: dict[str, dict[str, str]], said: list[str]) -> None:
 
 
 def _kind_of(source: str) -> str:
-    """Whether a source is a checkpoint or a table of vectors, by what it is called and what is there."""
+    """Tell whether a source is a checkpoint or a table of vectors, by what it is called and what is there."""
     if source in BUNDLED:
         return BUNDLED[source].kind
     path = at_home(source)

@@ -155,7 +155,7 @@ def _kept(baseline: Row) -> dict[str, Any]:
 
 
 def _seen(prepared: Prepared) -> dict[str, Any]:
-    """What of the data the model could see."""
+    """Tell what of the data the model could see."""
     return {
         "warnings": prepared.warnings,
         **({"written_back": dataclasses.asdict(back)} if (back := prepared.written_back) else {}),

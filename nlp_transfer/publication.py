@@ -180,7 +180,7 @@ def subject(
     licence: str | None,
     adapter_only: bool = False,
 ) -> Subject:
-    """What the card of a run speaks of; without a repository its use is shown from inside the run folder."""
+    """Gather what the card of a run speaks of; without a repository its use is shown from inside the run folder."""
     return Subject(
         config=config,
         metrics=metrics,

@@ -151,7 +151,7 @@ def labels_of(rows: Sequence[Row]) -> dict[str, str]:
 
 
 def label_in(labels: Mapping[str, str], row: Row) -> str:
-    """What a row is called beside the runs of `labels_of`; a run may have the name of a simple method."""
+    """Call a row as beside the runs of `labels_of`; a run may have the name of a simple method."""
     return labels.get(row.name, row.label) if row.source else row.label
 
 
@@ -221,7 +221,7 @@ def _alike(row: Row, task: type[Task]) -> str:
 
 
 def is_control(other: Row, row: Row) -> bool:
-    """Whether one run is the scratch control of another."""
+    """Tell whether one run is the scratch control of another."""
     return other.scratch and not row.scratch and (other.source, other.model) == (row.source, row.model)
 
 

@@ -80,7 +80,7 @@ def _cut(text: str, rules: Rules | None, end: int, *, cased: bool) -> Iterator[s
 
 
 def _ends(mark: regex.Match[str], start: int, *, cased: bool) -> bool:
-    """Whether a mark ends the sentence that begins at `start`, as far as that is the same in all languages."""
+    """Tell whether a mark ends the sentence that begins at `start`, as far as that is the same in all languages."""
     text, end = mark.string, mark.end()
     following = NEXT.match(text, end)
     word = following["word"] if following else ""

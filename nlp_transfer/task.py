@@ -217,7 +217,7 @@ def task_names() -> list[str]:
 
 
 def is_shipped(name: str) -> bool:
-    """Whether a configuration means a shipped task by this name."""
+    """Tell whether a configuration means a shipped task by this name."""
     return name.removeprefix(f"{PACKAGE}.") in task_names()
 
 
@@ -233,7 +233,7 @@ def _shipped() -> ModuleType:
 
 
 def config_folder() -> Path:
-    """Where the shipped configurations are: installed beside the tasks, or at the top of the source tree."""
+    """Find the shipped configurations: installed beside the tasks, or at the top of the source tree."""
     package = Path(next(iter(_shipped().__path__)))
     installed = package / "configs"
     return installed if installed.is_dir() else package.parents[1] / "configs"

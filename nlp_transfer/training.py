@@ -286,7 +286,7 @@ class Trainer:
         return facts
 
     def _distributed(self, model: nn.Module) -> tuple[nn.Module, nn.Module]:
-        """What holds the parameters that move, the model or a sharded twin of it, and what runs its steps."""
+        """Give what holds the parameters that move, the model or a sharded twin of it, and what runs its steps."""
         if not self.accelerator.is_fsdp2:
             return model, self.accelerator.prepare_model(model)
         twin = shard(model, reshard_after_forward=self.accelerator.state.fsdp_plugin.reshard_after_forward)

@@ -67,7 +67,7 @@ def _slowed(phase: Phase, names: Collection[str], most: float) -> Phase:
 
 
 def _is_new(loaded: LoadedModel) -> Callable[[str], bool]:
-    """Whether a parameter, by its name in the adapted model, is newly initialised; adapters are not a head."""
+    """Tell whether a parameter, by its name in the adapted model, is newly initialised; adapters are not a head."""
     return lambda name: name in loaded.new or "modules_to_save" in name
 
 
