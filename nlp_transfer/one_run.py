@@ -117,7 +117,7 @@ def _metrics(
         "selection": {"metric": prepared.task.selection, "split": "validation", "best": history.best},
         "parameters": trained.sizes,
         "seconds": seconds,
-        "baselines": {one.name: _kept(one) for one in trained.baselines},
+        "baselines": {one.name: one.kept() for one in trained.baselines},
         "seed": prepared.config.training.seed,
         "precision": trained.accelerator.mixed_precision.replace("no", "fp32"),
         "steps": history.steps,
@@ -146,12 +146,6 @@ def _announce(prepared: Prepared, plan: Plan, folder: Path, series: Series) -> N
     series.once(logging.INFO, trainable_table(plan))
     write_whole(folder / "config.yaml", render(prepared.config))
     write_json(folder / "environment.json", environment())
-
-
-def _kept(baseline: Row) -> dict[str, Any]:
-    """A simple method's scores, and what it chose, if it had a choice."""
-    chosen = {"chosen": baseline.chosen} if baseline.chosen else {}
-    return {"validation": baseline.validation, "test": baseline.test, **chosen}
 
 
 def _seen(prepared: Prepared) -> dict[str, Any]:

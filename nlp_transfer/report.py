@@ -76,6 +76,10 @@ class Row:
         """What it is called where nothing else is called so."""
         return self.called()
 
+    def kept(self) -> dict[str, Any]:
+        """Give what metrics.json holds of a simple method: its scores, and what it chose, if it had a choice."""
+        return {**{split: getattr(self, split) for split in SCORED}, **({"chosen": self.chosen} if self.chosen else {})}
+
     def shown(self, split: str, score: str, *, points: float = 100.0) -> str:
         """A score and its spread: four digits of a share, two of what counts to a hundred."""
         scores: Scores = getattr(self, split)
