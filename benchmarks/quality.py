@@ -64,10 +64,7 @@ def keep(path: Path, study: str, found: dict[str, Any]) -> dict[str, Any]:
 def measure_again(study: Study, data: Path) -> dict[str, Any]:
     """The simple methods of a study, on the rows of its runs."""
     prepared = prepare(load_config(study.config(study.runs[0], data)))
-    return {
-        one.name: {"validation": one.validation, "test": one.test, **({"chosen": one.chosen} if one.chosen else {})}
-        for one in measure_baselines(prepared)
-    }
+    return {one.name: one.kept() for one in measure_baselines(prepared)}
 
 
 def table(runs: dict[str, Any], task: type[Task]) -> str:

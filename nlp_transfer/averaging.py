@@ -13,8 +13,6 @@ from typing import Any
 from nlp_transfer.report import SPREAD, Row
 from nlp_transfer.task import Scores
 
-SPLITS = ("validation", "test")  # that are scored
-
 
 def average(rows: Sequence[Row], seeds: Sequence[int]) -> Row:
     """One row of those of several seeds.
@@ -49,13 +47,13 @@ def average(rows: Sequence[Row], seeds: Sequence[int]) -> Row:
 
 
 def unmoved(rows: Sequence[Row]) -> bool:
-    """Whether all seeds gave one and the same result on the same rows, so that there is no spread to show."""
+    """Tell whether all seeds gave one and the same result on the same rows, so that there is no spread to show."""
     outcomes = [(row.validation, row.test, list(row.correct)) for row in rows]
     return _same_rows(rows) and all(one == outcomes[0] for one in outcomes)
 
 
 def _same_rows(rows: Sequence[Row]) -> bool:
-    """Whether all were tested on the same; older runs have not noted the numbers, and had no others."""
+    """Tell whether all were tested on the same; older runs have not noted the numbers, and had no others."""
     tested = [list(row.tested) for row in rows if row.tested]
     return len(tested) < len(rows) or all(one == tested[0] for one in tested)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from nlp_transfer.metrics import label_score
-from nlp_transfer.task import Baseline
+from nlp_transfer.task import SCORED, Baseline
 from nlp_transfer.tfidf import beside_characters, word_features
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ FOLDS = 5  # parts of train
 TOLERANCE = 3e-5  # of the gradient: with a looser one, where classes are many, the fit ends before it begins
 WEIGHTS = 10_000_000  # of a model at most: features times classes
 LARGE = 10_000_000  # characters times classes, beyond which words alone must do
-SCORED = ("validation", "test")
 ByMethod = dict[str, Baseline[int]]
 
 

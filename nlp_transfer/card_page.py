@@ -8,13 +8,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nlp_transfer.averaging import SPLITS, from_figures
+from nlp_transfer.averaging import from_figures
 from nlp_transfer.config import RunConfig
 from nlp_transfer.escaping import as_json, code_span, in_markdown, one_line
 from nlp_transfer.layout import PLOT
 from nlp_transfer.report import SPREAD
 from nlp_transfer.sources import BUNDLED
-from nlp_transfer.task import Task
+from nlp_transfer.task import SCORED, Task
 
 NOT_MEASURED = "not measured"
 
@@ -101,7 +101,7 @@ def _usage(subject: Subject) -> str:
 
 
 def _plain_usage(subject: Subject) -> str | None:
-    """How transformers opens the model without this package; None where it cannot use it."""
+    """Show how transformers opens the model without this package; None where it cannot use it."""
     place, example, options = _string(subject.repo or "./model"), subject.task.example, subject.config.task
     trust = ", trust_remote_code=True" if subject.own_code else ""
     match subject.task.auto_class:
@@ -139,7 +139,7 @@ def _scores(subject: Subject) -> str:
     metrics, task = subject.metrics, subject.task
     methods = dict(_methods(metrics))
     shown = task.measured(*(scores["test"] for scores in methods.values()))
-    columns = [(split, name) for name in shown for split in SPLITS]
+    columns = [(split, name) for name in shown for split in SCORED]
     rows = [[method, *(_digits(scores[split], name) for split, name in columns)] for method, scores in methods.items()]
     rest = f"The checkpoint was chosen by `{task.selection}` on validation; test was measured once."
     if ceilings := [name for name in task.ceilings if name in metrics["baselines"]]:
@@ -158,11 +158,11 @@ def _methods(metrics: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     moved = {} if seeds.get("note") else seeds.get("baselines", {})
     yield "**this model**", metrics
     if seeds and not seeds.get("note"):
-        yield "**mean of all seeds**", {split: from_figures(seeds[split]) for split in SPLITS}
+        yield "**mean of all seeds**", {split: from_figures(seeds[split]) for split in SCORED}
     for name, scores in {**metrics["baselines"], **metrics.get("controls", {})}.items():
         yield in_markdown(name), scores
         if name in moved:
-            yield f"{in_markdown(name)}, mean of all seeds", {s: from_figures(moved[name][s]) for s in SPLITS}
+            yield f"{in_markdown(name)}, mean of all seeds", {s: from_figures(moved[name][s]) for s in SCORED}
 
 
 def _seeds(metrics: Mapping[str, Any]) -> str:

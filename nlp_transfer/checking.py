@@ -11,6 +11,7 @@ from rich.filesize import decimal
 
 from nlp_transfer.alone import alone
 from nlp_transfer.config import RunConfig, load_config, render
+from nlp_transfer.errors import first_of
 from nlp_transfer.inspection import SplitReport
 from nlp_transfer.memory import WAYS_OUT, estimate, free_memory
 from nlp_transfer.prepared import EXTREMES, Prepared, prepare
@@ -52,7 +53,7 @@ def _check(checked: RunConfig) -> CheckReport:
         "configuration": render(prepared.config),
         "data": "\n".join(_rows(name, split) for name, split in report.splits.items()),
         "tokens": "\n".join([*(_tokens(name, prepared) for name in prepared.encoded), *_written_back(prepared)]),
-        "what trains": f"{trainable_table(plan)}\n{prepared.loaded.note}",
+        "what trains": f"{trainable_table(plan)}\n{plan.head}",
         "memory": _memory(prepared, plan),
         "warnings": "\n".join(warnings) or "none",
     }
@@ -90,9 +91,8 @@ def _memory(prepared: Prepared, plan: Plan) -> str:
 def _rows(name: str, split: SplitReport) -> str:
     """One line on a split."""
     labels = [f"{label} {count}" for label, count in split.labels.items()]
-    shown = ", ".join(labels[:MOST_LABELS]) + (f" and {len(labels) - MOST_LABELS} more" if labels[MOST_LABELS:] else "")
     facts = [
-        f"{split.rows} rows" + (f" ({shown})" if labels else ""),
+        f"{split.rows} rows" + (f" ({first_of(labels, MOST_LABELS)})" if labels else ""),
         *(
             f"{role}: {one.median:.0f} characters in the middle, {one.longest} at most"
             for role, one in split.lengths.items()

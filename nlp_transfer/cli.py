@@ -176,7 +176,7 @@ def compare(
 
 
 def _chosen(config: str | None, overrides: list[str] | None, flags: Flags) -> tuple[str | dict[str, Any], list[str]]:
-    """What a command line means; a mistake in it, or data that is not there, is answered before torch is loaded."""
+    """Read what a command line means; a mistake in it, or missing data, is answered before torch is loaded."""
     import nlp_transfer
     from nlp_transfer.places import refuse_missing
 
@@ -248,7 +248,7 @@ def evaluate(
     delimiter: Delimiter = None,
     quoting: Quotes = None,
     header: Header = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Score no more rows than these, drawn with seed 0.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Score so many rows at most, drawn with seed 0.")] = None,
 ) -> None:
     """Score a finished run on another file.
 

@@ -9,7 +9,6 @@ from typing import Any
 from accelerate import PartialState
 
 from nlp_transfer.alone import alone
-from nlp_transfer.averaging import SPLITS
 from nlp_transfer.combining import refuse_other_data
 from nlp_transfer.config import RunConfig, load_config
 from nlp_transfer.errors import ConfigError, TransferError
@@ -24,7 +23,7 @@ from nlp_transfer.report import Row, is_control, labels_of, render_table, verdic
 from nlp_transfer.results import RunResult
 from nlp_transfer.running import LEFT, advice, agreed_folder, run_in
 from nlp_transfer.saving import write_json
-from nlp_transfer.task import Task
+from nlp_transfer.task import SCORED, Task
 
 
 @dataclass(frozen=True)
@@ -68,30 +67,8 @@ def compare(
     """
     refuse_no_path(output, "output", optional=True)
     refuse_no_path(resume, "resume", optional=True)
-    if isinstance(configs, str | bytes | Mapping) or is_table(configs) or not isinstance(configs, Iterable):
-        raise ConfigError(f"compare: expected a list of YAML files, received {kind_of(configs)}")
-    configs = list(configs)
-    for file in configs:
-        refuse_no_path(file, "compare: a configuration")
-    checked = {Path(config).stem: load_config(config, overrides) for config in configs}
-    if len(checked) != len(configs):
-        raise ConfigError(
-            f"compare: two configurations have one file name ({', '.join(map(str, configs))}); rename one"
-        )
-    first, *others = checked.values()
-    for name, other in zip(list(checked)[1:], others, strict=True):
-        if (other.task.name, other.data) != (first.task.name, first.data):
-            raise ConfigError(f"compare: {name} has another task or other data than {next(iter(checked))}")
-        if other.task_class.selection != first.task_class.selection:
-            raise ConfigError(
-                f"compare: {name} chooses by {other.task_class.selection}, {next(iter(checked))} by "
-                f"{first.task_class.selection}; set training.selection alike"
-            )
-        if first.data.follows_seed and _seeds(other) != _seeds(first):
-            raise ConfigError(
-                f"compare: {name} has other seeds than {next(iter(checked))}, and so other rows, for these follow the "
-                "seed (data.split_seed, data.limit_seed); set training.seed or training.seeds alike"
-            )
+    checked = _checked(configs, overrides)
+    (_, first), *others = checked.items()
     series = Series(sum(len(config.each_seed()) for config in checked.values()), progress=progress)
     if resume is not None:
         output, named = resumable(resume, output)
@@ -99,7 +76,7 @@ def compare(
             raise ConfigError(f"--resume {named}: a comparison goes on as a whole; name its folder")
     left = checked if resume is not None else ()
     with alone(), agreed_folder(output, "comparison", left=left) as folder, advice(folder):
-        for name, config in list(checked.items())[1:]:  # the first is about to find out by itself
+        for name, config in others:  # the first is about to find out by itself
             with _naming(name):
                 prepare(config.each_seed()[0]).plan()
         results = []
@@ -107,6 +84,36 @@ def compare(
             with _naming(name), agreed_folder(folder / name, name, left=LEFT if resume is not None else ()) as part:
                 results.append(run_in(part, config, series, progress=progress))
         return _conclude(folder, results, first.task_class)
+
+
+def _checked(configs: Sequence[str | Path], overrides: Sequence[str]) -> dict[str, RunConfig]:
+    """The configurations by the last parts of their names, as far as they can stand side by side."""
+    if isinstance(configs, str | bytes | Mapping) or is_table(configs) or not isinstance(configs, Iterable):
+        raise ConfigError(f"compare: expected a list of YAML files, received {kind_of(configs)}")
+    if not (configs := list(configs)):
+        raise ConfigError("compare: expected a list of YAML files, received an empty one")
+    for file in configs:
+        refuse_no_path(file, "compare: a configuration")
+    checked = {Path(config).stem: load_config(config, overrides) for config in configs}
+    if len(checked) != len(configs):
+        raise ConfigError(
+            f"compare: two configurations have one file name ({', '.join(map(str, configs))}); rename one"
+        )
+    (known, first), *others = checked.items()
+    for name, other in others:
+        if (other.task.name, other.data) != (first.task.name, first.data):
+            raise ConfigError(f"compare: {name} has another task or other data than {known}")
+        if other.task_class.selection != first.task_class.selection:
+            raise ConfigError(
+                f"compare: {name} chooses by {other.task_class.selection}, {known} by {first.task_class.selection}; "
+                "set training.selection alike"
+            )
+        if first.data.follows_seed and _seeds(other) != _seeds(first):
+            raise ConfigError(
+                f"compare: {name} has other seeds than {known}, and so other rows, for these follow the seed "
+                "(data.split_seed, data.limit_seed); set training.seed or training.seeds alike"
+            )
+    return checked
 
 
 def _seeds(config: RunConfig) -> list[int]:
@@ -145,9 +152,9 @@ def _told(result: RunResult) -> dict[str, Any]:
     metrics, row = result.metrics, result.row
     if not result.parts:
         return metrics
-    kept = {name: metrics[name] for name in ("seed", *SPLITS)}
-    means = {split: getattr(row, split) for split in SPLITS}
-    beside = {one.name: {split: getattr(one, split) for split in SPLITS} for one in result.baselines}
+    kept = {name: metrics[name] for name in ("seed", *SCORED)}
+    means = {split: getattr(row, split) for split in SCORED}
+    beside = {one.name: {split: getattr(one, split) for split in SCORED} for one in result.baselines}
     return {**metrics, **means, "baselines": beside, "kept": kept}
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from nlp_transfer.blocks import Columns
 from nlp_transfer.csv_records import CsvRecords, Record
 from nlp_transfer.dialect import Dialect, looks_like_data, other_delimiter
-from nlp_transfer.errors import DataError
+from nlp_transfer.errors import DataError, first_of
 from nlp_transfer.quoting import decide_quoting
-from nlp_transfer.rows import Findings, Read, Wanted, first_of, refuse_empty
+from nlp_transfer.rows import Findings, Read, Wanted, refuse_empty
 
 NAMED = 8  # columns that a message about a row lists
 

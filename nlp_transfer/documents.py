@@ -137,7 +137,7 @@ def make_unit(
 
 
 def count_unknown(ids: Sequence[int], grams: Sequence[list[int]] | None, unknown: int | None) -> int:
-    """How many tokens stand for words that neither the vocabulary nor its n-grams know; `unknown` is their id."""
+    """Count the words (tokens) that neither the vocabulary nor its n-grams know; `unknown` is their id."""
     if grams is None:
         return sum(token == unknown for token in ids)
     return sum(token == unknown and row[0] < 0 for token, row in zip(ids, grams, strict=True))

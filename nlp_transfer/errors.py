@@ -1,8 +1,8 @@
-"""The errors a user can cause, each with the exit code of its family, and the nearest-name helper they share."""
+"""The errors a user can cause, each with the exit code of its family, and how they name what there is."""
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 TOKEN = re.compile(r"\bhf_[A-Za-z0-9]{20,}\b")  # what a Hugging Face token looks like
@@ -87,7 +87,14 @@ class PublishError(TransferError):
     exit_code = 6
 
 
-LISTED = 30  # names that an error spells out
+LISTED = 30  # known names that an error spells out
+FEW = 5  # of things of a kind that a message names
+
+
+def first_of(items: Sequence[object], shown: int = FEW) -> str:
+    """List the first few and count the rest."""
+    more = f" and {len(items) - shown} more" if len(items) > shown else ""
+    return ", ".join(map(str, items[:shown])) + more
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
@@ -99,5 +106,4 @@ def suggest(name: str, known: Iterable[str]) -> str:
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=1)
     question = f" Did you mean '{near[0]}'?" if near else ""
-    listed = ", ".join(names) if len(names) <= LISTED else f"{', '.join(names[:LISTED])} and {len(names) - LISTED} more"
-    return f"Known: {listed}.{question}"
+    return f"Known: {first_of(names, LISTED)}.{question}"

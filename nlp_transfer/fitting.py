@@ -15,7 +15,7 @@ from accelerate.utils import broadcast_object_list, disable_fsdp_ram_efficient_l
 
 from nlp_transfer.caches import cache_folder
 from nlp_transfer.checkpointing import Checkpoint
-from nlp_transfer.config import RunConfig
+from nlp_transfer.config import RunConfig, TrainingConfig
 from nlp_transfer.disk import write_whole
 from nlp_transfer.errors import ConfigError
 from nlp_transfer.history import History
@@ -59,7 +59,7 @@ def make_accelerator(config: RunConfig, folder: Path, start: Checkpoint | None) 
 def open_checkpoints(
     prepared: Prepared, plan: Plan, accelerator: Accelerator, folder: Path, start: Checkpoint | None
 ) -> Checkpoints:
-    """Where the run is saved, and what it goes on from, if that is still the same run.
+    """Say where the run is saved, and what it goes on from, if that is still the same run.
 
     Raises:
         ConfigError: the data, the weights or the number format are others.
@@ -99,35 +99,9 @@ def train(
     progress: bool,
 ) -> History:
     """Run the phases; every epoch is written to history.jsonl, logged and tracked."""
-    training = prepared.config.training
-    epochs = {phase.name: phase.epochs for phase in plan.phases}
     if accelerator.is_main_process:  # an earlier attempt may have got further than its last checkpoint
         known = checkpoints.start.values["history"]["epochs"] if checkpoints.start else []
         write_whole(folder / HISTORY, "".join(json.dumps(one) + "\n" for one in known))
-
-    def record(facts: dict[str, Any]) -> None:
-        if not accelerator.is_main_process:
-            return
-        line = json.dumps(facts) + "\n"
-        with writing(folder / HISTORY, len(line)), (folder / HISTORY).open("a", encoding="utf-8") as file:
-            file.write(line)
-        shown = {**{k: facts[k] for k in ("loss",) if k in facts}, **facts["validation"]}
-        left = (epochs[facts["phase"]] - facts["epoch"]) * facts["seconds"]
-        outlook = f"; about {duration(left)} to go in this phase" if left else ""
-        log.info("%s epoch %s: %s%s", facts["phase"], facts["epoch"], brief(shown), outlook)
-        accelerator.log({f"validation/{k}": v for k, v in facts["validation"].items()}, step=facts["step"])
-
-    settings = Settings(
-        batch_size=training.batch_size,
-        accumulation=training.accumulation,
-        weight_decay=training.weight_decay,
-        clip=training.clip,
-        patience=training.patience,
-        label_smoothing=training.label_smoothing,
-        seed=training.seed,
-        cache=cache_folder(),
-        progress=progress,
-    )
     rows, validation = prepared.splits.validation, prepared.encoded["validation"]
     if prepared.task.sample and len(rows) > prepared.task.sample:
         rows = rows.shuffle(seed=0).select(range(prepared.task.sample))
@@ -141,12 +115,41 @@ def train(
             validation_rows=rows,
             tokenizers=prepared.tokenizers,
             accelerator=accelerator,
-            settings=settings,
-            record=record,
+            settings=_settings(prepared.config.training, progress=progress),
+            record=functools.partial(_record, plan, accelerator, folder / HISTORY),
             checkpoints=checkpoints,
             signals=signals,
         )
         return trainer.fit()
+
+
+def _settings(training: TrainingConfig, *, progress: bool) -> Settings:
+    return Settings(
+        batch_size=training.batch_size,
+        accumulation=training.accumulation,
+        weight_decay=training.weight_decay,
+        clip=training.clip,
+        patience=training.patience,
+        label_smoothing=training.label_smoothing,
+        seed=training.seed,
+        cache=cache_folder(),
+        progress=progress,
+    )
+
+
+def _record(plan: Plan, accelerator: Accelerator, path: Path, facts: dict[str, Any]) -> None:
+    """Write, log and track what an epoch has brought, and say how long the rest of its phase may take."""
+    if not accelerator.is_main_process:
+        return
+    line = json.dumps(facts) + "\n"
+    with writing(path, len(line)), path.open("a", encoding="utf-8") as file:
+        file.write(line)
+    shown = {**{k: facts[k] for k in ("loss",) if k in facts}, **facts["validation"]}
+    epochs = next(phase.epochs for phase in plan.phases if phase.name == facts["phase"])
+    left = (epochs - facts["epoch"]) * facts["seconds"]
+    outlook = f"; about {duration(left)} to go in this phase" if left else ""
+    log.info("%s epoch %s: %s%s", facts["phase"], facts["epoch"], brief(shown), outlook)
+    accelerator.log({f"validation/{k}": v for k, v in facts["validation"].items()}, step=facts["step"])
 
 
 @contextlib.contextmanager

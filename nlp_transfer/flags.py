@@ -54,7 +54,7 @@ def configured(config: str | None, overrides: Sequence[str], flags: Flags) -> tu
     given = flags.keys()
     what = [flag for flag in WHAT if flag in given]
     if config is not None and "=" in config and not Path(config).exists():
-        if not what:
+        if not given:
             raise ConfigError(
                 f"{config}: a YAML file comes first, then KEY=VALUE; `compare` takes --set before each of them"
             )
@@ -92,7 +92,7 @@ def _refuse_lacking(given: dict[str, dict[str, str]], said: list[str]) -> None:
 
 
 def _kind_of(source: str) -> str:
-    """Whether a source is a checkpoint or a table of vectors, by what it is called and what is there."""
+    """Tell whether a source is a checkpoint or a table of vectors, by what it is called and what is there."""
     if source in BUNDLED:
         return BUNDLED[source].kind
     path = at_home(source)

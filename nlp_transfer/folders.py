@@ -75,7 +75,7 @@ def make_folder(wanted: str | Path | None, name: str, *, left: Collection[str] =
 
 
 def begun(folder: Path) -> bool:
-    """Whether a run or a comparison has left something in its folder."""
+    """Tell whether a run or a comparison has left something in its folder."""
     return any(path.name != LOCK for path in folder.glob("*"))
 
 

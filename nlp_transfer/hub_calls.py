@@ -57,7 +57,7 @@ def patiently(call: Callable[[], T], *, tries: int = TRIES, refusal: type[Transf
 
 
 def no_fetching_room(error: BaseException) -> DiskError:
-    """What to raise where there is no room for something that the Hub's client or `datasets` fetches."""
+    """Make what is raised where there is no room for something that the Hub's client or `datasets` fetches."""
     named = getattr(error, "filename2", None) or getattr(error, "filename", None)
     place = Path(named or constants.HF_HOME)
     return no_room(error, place, way="make room, or set HF_HOME to a folder on a larger disk")
@@ -84,7 +84,7 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _passing(error: BaseException) -> bool:
-    """Whether it may be better the next time; an answer that is no JSON comes from a proxy, not from the Hub."""
+    """Tell whether it may be better the next time; an answer that is no JSON comes from a proxy, not from the Hub."""
     if isinstance(error, HfHubHTTPError):
         return error.response.status_code in BUSY
     return isinstance(error, httpx2.TransportError | json.JSONDecodeError)

@@ -49,12 +49,12 @@ def lacking(folder: Path) -> str | None:
 
 
 def published(root: Path) -> bool:
-    """Whether the model is at the root, as on the Hub, and not in a folder of its own."""
+    """Tell whether the model is at the root, as on the Hub, and not in a folder of its own."""
     return any((root / name).is_file() for name in ("config.json", ADAPTER[0]))
 
 
 def is_run(folder: Path) -> bool:
-    """Whether a folder is what a run or a comparison left here, so that a model is not in it but below it."""
+    """Tell whether a folder is what a run or a comparison left here, so that a model is not in it but below it."""
     left = ("config.yaml", FINISHED, COMPARISON)
     return not published(folder) and any((folder / name).is_file() for name in left)
 
@@ -65,7 +65,7 @@ def unfinished(root: Path) -> str | None:
     missing = [name for name in needed if not (root / name).exists()]
     if not missing:
         return None
-    way = "go on with it by `run CONFIG --resume`" if (root / CHECKPOINTS).is_dir() else "train it again"
+    way = f"go on with it by `run CONFIG --resume {root}`" if (root / CHECKPOINTS).is_dir() else "train it again"
     if missing == ["model"] and (root.parent / FINISHED).exists():
         way = f"this seed was the best, and its model stands in {root.parent}"
     if (root / COMPARISON).is_file():

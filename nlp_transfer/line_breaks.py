@@ -30,7 +30,7 @@ def join_lines(text: str) -> str:
 
 
 def _full_lines(text: str) -> list[bool]:
-    """Whether each line that breaks was full; the longest of a text is left out, for it would always seem so."""
+    """Tell whether each line that breaks was full; the longest of a text is left out, for it would always seem so."""
     paragraphs = [[line.rstrip() for line in part.splitlines()] for part in EMPTY.split(text)]
     width = max(len(line) for lines in paragraphs for line in (*lines, ""))
     return [

@@ -24,7 +24,7 @@ WAYS_OUT = "training.gradient_checkpointing=true, a smaller task.max_length, or 
 
 
 def out_of_memory(error: Exception) -> bool:
-    """Whether an error means that memory ran out, on a GPU or the CPU."""
+    """Tell whether an error means that memory ran out, on a GPU or the CPU."""
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(words in str(error) for words in SAID)
 
 
@@ -74,7 +74,7 @@ class Need:
 
 
 def estimate(plan: Plan, task: Task, units: TokenUnits, *, micro_batch: int) -> list[Need]:
-    """What each phase of a run will ask for: states counted, activations measured on the longest unit.
+    """Estimate what each phase of a run will ask for: states counted, activations measured on the longest unit.
 
     Of embeddings that train, the rows in use count. Phases whose frozen activations are stored need less than is said.
 

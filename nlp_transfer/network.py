@@ -53,7 +53,7 @@ def hub_state() -> str:
 
 
 def hub_cache() -> Path:
-    """Where the Hub's client keeps what it has fetched."""
+    """Find where the Hub's client keeps what it has fetched."""
     from huggingface_hub import constants
 
     return Path(constants.HF_HUB_CACHE)

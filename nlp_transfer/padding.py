@@ -72,7 +72,7 @@ def _try(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> str | No
 
 
 def _equal(one: Tensor, other: Tensor) -> bool:
-    """Whether a text's numbers are the first of those beside another; those of some models are in the thousands."""
+    """Tell whether a text's numbers are the first of those beside another; some models have them in the thousands."""
     scale = max(1.0, float(one.std(correction=0)))
     return torch.allclose(one, other[tuple(map(slice, one.shape))], rtol=TOLERANCE, atol=TOLERANCE * scale)
 

@@ -110,7 +110,7 @@ def target_ids(targets: Sequence[str], tokenizers: Tokenizers) -> list[list[int]
 
 
 def _target_warnings(rows: Sequence[Sequence[int]], most: int, tokenizer: PreTrainedTokenizerBase) -> tuple[str, ...]:
-    """What of the target texts the model cannot learn; see `writing_back.py` for what it cannot write."""
+    """Say what of the target texts the model cannot learn; see `writing_back.py` for what it cannot write."""
     found = []
     if len(rows) > 1 and all(row == rows[0] for row in rows):
         found.append(f"all {len(rows)} target texts are one and the same: there is nothing else to learn")

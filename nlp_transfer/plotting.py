@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nlp_transfer.disk import write_whole
-from nlp_transfer.report import SPREAD, Row, labels_of
+from nlp_transfer.report import SPREAD, Row, label_in, labels_of
 from nlp_transfer.task import Task
 
 log = logging.getLogger(__name__)
@@ -45,21 +45,22 @@ def _draw(rows: Sequence[Row], baselines: Sequence[Row], path: Path, task: type[
     scores = [float(row.test[metric]) for row in ordered]
     spread = [row.test.get(SPREAD, {}).get(metric, 0.0) for row in ordered]
     colours = [_colour(row, task) for row in ordered]
-    most = max(map(sum, zip(scores, spread, strict=True)))
+    ends = [max(0.0, score + deviation) for score, deviation in zip(scores, spread, strict=True)]
+    least, most = min(0.0, *scores), max(ends)  # a correlation may be negative
     said = [meaning for colour, meaning in COLOURS.items() if colour in colours]
 
     with rc_context({"text.parse_math": False, "text.usetex": False}):  # `$` and `\` in a name are letters
         figure = Figure(figsize=(9, 1.2 + 0.35 * len(ordered)), layout="constrained")
         axes = figure.add_subplot()
-        bars = axes.barh(
-            range(len(ordered)), scores, color=colours, height=0.7, xerr=spread if any(spread) else None, ecolor=LINE
-        )
-        axes.set_yticks(range(len(ordered)), [_shortened(labels.get(row.name, row.label)) for row in ordered])
-        notes = [f"{row.shown('test', metric, points=task.points)}{_share(row)}" for row in ordered]
-        axes.bar_label(bars, notes, padding=4, fontsize=9)
+        error = spread if any(spread) else None
+        axes.barh(range(len(ordered)), scores, color=colours, height=0.7, xerr=error, ecolor=LINE)
+        axes.set_yticks(range(len(ordered)), [_shortened(label_in(labels, row)) for row in ordered])
+        for place, (row, end) in enumerate(zip(ordered, ends, strict=True)):
+            note = f"{row.shown('test', metric, points=task.points)}{_share(row)}"
+            axes.annotate(note, (end, place), (4, 0), textcoords="offset points", va="center", fontsize=9)
         axes.margins(y=0.02)
-        axes.set_xlim(0, 1.35 * most or 1.0)
-        axes.set_xticks([tick for tick in axes.get_xticks() if tick <= most])
+        axes.set_xlim(least, most + (0.35 * (most - least) or 1.0))
+        axes.set_xticks([tick for tick in axes.get_xticks() if least <= tick <= most])
         axes.set_xlabel(f"test {metric.replace('_', ' ')}")
         axes.set_title(", ".join([*said, *([DEVIATION] if any(spread) else [])]), fontsize=9, loc="left")
         axes.spines[["top", "right"]].set_visible(False)

@@ -165,7 +165,7 @@ class Predictor:
         return {"rows": len(rows), **self.task.score(self._predict(rows)[0], rows), "simple": beside}
 
     def _simple(self, rows: Dataset) -> Mapping[str, list[Prediction]]:
-        """What simple methods say: those of the run, fitted again on its rows, or those that need none."""
+        """Ask the simple methods: those of the run, fitted again on its rows, or those that need none."""
         found = self.task.simple(rows)
         if self.origin is None or not (lacking := self.origin.baselines - found.keys()):
             return found
@@ -181,14 +181,14 @@ class Predictor:
         return self._predict(Dataset.from_dict({self.task.input_role: texts}))
 
     def _predict(self, rows: Dataset) -> tuple[list[Prediction], int]:
-        """What the model says, and of how many rows something was cut off."""
+        """Ask the model; count the rows of which something was cut off."""
         encoded = self.task.encode(rows, self.tokenizers)
         units = TokenUnits(encoded, self.tokenizers.source.pad_token_id)
         return self.task.decode(infer(self.model, self.task, units), rows, self.tokenizers), encoded.truncated
 
 
 def _reason(text: Text | None) -> str | None:
-    """Why a text has no answer; None for one that has."""
+    """Say why a text has no answer; None for one that has."""
     if text is None:
         return "there is no text"
     return "the text is empty" if is_blank("".join(text)) else None

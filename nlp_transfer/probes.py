@@ -28,7 +28,7 @@ def read_probes(folder: Path) -> tuple[list[Any], list[Prediction]]:
 
 
 def alike(one: Any, other: Any) -> bool:
-    """Whether two predictions are equal, numbers within rounding."""
+    """Tell whether two predictions are equal, numbers within rounding."""
     if isinstance(one, float) and isinstance(other, float):
         return abs(one - other) < TOLERANCE
     if isinstance(one, Mapping) and isinstance(other, Mapping):

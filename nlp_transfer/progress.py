@@ -30,7 +30,7 @@ def bar(total: int, label: str, unit: str, *, shown: bool, leave: bool = True) -
 
 
 def in_notebook() -> bool:
-    """Whether this process is the kernel of a notebook."""
+    """Tell whether this process is the kernel of a notebook."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython else None
     return shell is not None and "IPKernelApp" in shell.config

@@ -45,7 +45,7 @@ def provenance(config: RunConfig) -> Provenance:
 
 
 def hub_id(name: str) -> str | None:
-    """Where on the Hub the weights of a source are; None where that is not known."""
+    """Find where on the Hub the weights of a source are; None where that is not known."""
     if name in BUNDLED:
         return BUNDLED[name].hub
     return name if on_hub(name) else None

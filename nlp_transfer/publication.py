@@ -10,7 +10,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-from nlp_transfer.averaging import SPLITS, from_figures
+from nlp_transfer.averaging import from_figures
 from nlp_transfer.card import card, check_card
 from nlp_transfer.card_page import Subject
 from nlp_transfer.config import RunConfig, check_values, load_saved
@@ -35,7 +35,7 @@ from nlp_transfer.report import row_of, simple
 from nlp_transfer.room import writing
 from nlp_transfer.saving import write_json
 from nlp_transfer.sources import BUNDLED
-from nlp_transfer.task import Task
+from nlp_transfer.task import SCORED, Task
 from nlp_transfer.yamlfile import dump_yaml
 
 TEXTS = (".json", ".yaml", ".md", ".py", ".txt")
@@ -99,7 +99,7 @@ def _draw(shown: Subject, path: Path) -> bool:
     ]
     seeds = shown.metrics.get("seeds")
     if seeds and not seeds.get("note"):
-        validation, test = (from_figures(seeds[split]) for split in SPLITS)
+        validation, test = (from_figures(seeds[split]) for split in SCORED)
         beside.append(replace(row, name="all seeds", seeds=seeds["values"], validation=validation, test=test))
     return plot([row], beside, path, task=type(shown.task))
 
@@ -180,7 +180,7 @@ def subject(
     licence: str | None,
     adapter_only: bool = False,
 ) -> Subject:
-    """What the card of a run speaks of; without a repository its use is shown from inside the run folder."""
+    """Gather what the card of a run speaks of; without a repository its use is shown from inside the run folder."""
     return Subject(
         config=config,
         metrics=metrics,

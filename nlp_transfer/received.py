@@ -20,7 +20,7 @@ def kind_of(value: Any) -> str:
 
 
 def is_table(value: Any) -> bool:
-    """Whether a value has columns, such as frames of pandas and polars, and data sets of one split or several."""
+    """Tell whether a value has columns, such as frames of pandas and polars, and data sets of one split or several."""
     return hasattr(value, "columns") or hasattr(value, "column_names")
 
 

@@ -49,7 +49,7 @@ class _Passed(nn.Module):
 
 
 def _answers_in_tuples(model: PreTrainedModel, layer: nn.Module) -> bool:
-    """Whether a layer returns (states, attentions), as in MPNet and DeBERTa, or the states alone: it is asked."""
+    """Tell whether a layer returns (states, attentions), as in MPNet and DeBERTa, or the states alone: it is asked."""
     answers: list[Any] = []
     training = model.training
     model.eval()
@@ -87,7 +87,7 @@ def replaying(model: PreTrainedModel, boundary: Boundary) -> Iterator[None]:
 
 
 def agrees(model: PreTrainedModel, units: TokenUnits, rows: Sequence[np.ndarray], boundary: Boundary) -> bool:
-    """Whether a replay of a few units gives the logits of the model itself; architectures differ, so it is tried."""
+    """Try whether a replay of a few units gives the logits of the model itself; architectures differ."""
     few = np.argsort(-units.encoded.lengths, kind="stable")[:: max(1, len(rows) // 4)][:4]
     groups = [few] if padding_trouble(model) is None else few[:, None]
     training = model.training

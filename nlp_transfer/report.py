@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from nlp_transfer.config import RunConfig
 from nlp_transfer.escaping import one_line
 from nlp_transfer.metrics import Interval, paired_bootstrap
-from nlp_transfer.task import Scores, Task
+from nlp_transfer.task import SCORED, Scores, Task
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -75,6 +75,10 @@ class Row:
     def label(self) -> str:
         """What it is called where nothing else is called so."""
         return self.called()
+
+    def kept(self) -> dict[str, Any]:
+        """Give what metrics.json holds of a simple method: its scores, and what it chose, if it had a choice."""
+        return {**{split: getattr(self, split) for split in SCORED}, **({"chosen": self.chosen} if self.chosen else {})}
 
     def shown(self, split: str, score: str, *, points: float = 100.0) -> str:
         """A score and its spread: four digits of a share, two of what counts to a hundred."""
@@ -150,6 +154,11 @@ def labels_of(rows: Sequence[Row]) -> dict[str, str]:
     return {row.name: row.label if count[row.label] == 1 else row.called(row.name) for row in rows}
 
 
+def label_in(labels: Mapping[str, str], row: Row) -> str:
+    """Call a row as beside the runs of `labels_of`; a run may have the name of a simple method."""
+    return labels.get(row.name, row.label) if row.source else row.label
+
+
 def render_table(rows: Sequence[Row], baselines: Sequence[Row], *, task: type[Task]) -> "Table":
     """Simple methods first, then the runs in order; cells are taken as they are, not as markup."""
     from rich.table import Table
@@ -160,18 +169,18 @@ def render_table(rows: Sequence[Row], baselines: Sequence[Row], *, task: type[Ta
     for title in ("source", "strategy", "trainable / total", "seconds"):
         table.add_column(title, justify="left" if title in ("source", "strategy") else "right", overflow="fold")
     shown = task.measured(*(row.test for row in (*baselines, *rows)))
-    for split in ("validation", "test"):
+    for split in SCORED:
         for score in shown:
             table.add_column(Text(one_line(f"{split} {score}")), justify="right")
     labels = labels_of(rows)
     for row in (*baselines, *rows):
-        apart = labels.get(row.name, row.label) != row.label
+        apart = label_in(labels, row) != row.label
         cells = [
             row.source + (" (scratch)" if row.scratch else "") if row.source else row.name,
             row.way(row.name) if apart else row.way(),
             f"{row.trainable:,} / {row.total:,}" if row.total else "-",
             "-" if row.seconds is None else f"{row.seconds:.1f}",
-            *(row.shown(split, score, points=task.points) for split in ("validation", "test") for score in shown),
+            *(row.shown(split, score, points=task.points) for split in SCORED for score in shown),
         ]
         table.add_row(*(Text(one_line(cell)) for cell in cells))
     return table
@@ -186,7 +195,7 @@ def verdicts(
     all count, see `averaging`. Rows are called so that they can be told from those that they stand `among`.
     """
     said, metric = [], task.selection
-    labels = {**{row.name: row.label for row in baselines}, **labels_of(among or rows)}
+    labels = labels_of(among or rows)
     if len(rows) > 1:
         best = max(rows, key=lambda row: float(row.validation[metric]))
         scored = best.shown("test", metric, points=task.points)
@@ -216,12 +225,12 @@ def _alike(row: Row, task: type[Task]) -> str:
 
 
 def is_control(other: Row, row: Row) -> bool:
-    """Whether one run is the scratch control of another."""
+    """Tell whether one run is the scratch control of another."""
     return other.scratch and not row.scratch and (other.source, other.model) == (row.source, row.model)
 
 
 def _compare(row: Row, other: Row, labels: Mapping[str, str], task: type[Task]) -> str:
-    name = labels[other.name]
+    name = label_in(labels, other)
     if len(row.correct) < FEWEST:
         return f"{labels[row.name]} cannot be told from {name}: {len(row.correct)} test rows are too few."
     found = paired_bootstrap(row.correct, other.correct, counts=row.counts)

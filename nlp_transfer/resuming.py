@@ -57,12 +57,12 @@ class Checkpoints:
     _saved: float = field(default_factory=time.monotonic)
 
     def due(self, step: int) -> bool:
-        """Whether to save after this optimizer step of the run."""
+        """Tell whether to save after this optimizer step of the run."""
         late = self.minutes is not None and time.monotonic() - self._saved >= 60 * self.minutes
         return late or (self.steps is not None and step % self.steps == 0)
 
     def worth(self) -> bool:
-        """Whether more has been trained since the last one than should be lost to what follows a training."""
+        """Tell whether more has been trained since the last one than should be lost to what follows a training."""
         return (self.minutes or self.steps) is not None and time.monotonic() - self._saved >= WORTH
 
     def save(self, step: int, values: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
@@ -105,7 +105,7 @@ def load_optimizer_state(
 
 
 def random_state() -> dict[str, Tensor]:
-    """Where every generator of this process stands."""
+    """Tell where every generator of this process stands."""
     version, numbers, gauss = random.getstate()
     _, keys, position, has_gauss, cached = np.random.get_state(legacy=True)
     state = {

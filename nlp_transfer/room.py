@@ -61,14 +61,14 @@ def temporary(what: str, needed: int | None = None, *, full: bool = False) -> It
 
 
 def is_full(error: BaseException) -> bool:
-    """Whether an error means that a disk, a quota or a limit on the size of files is used up."""
+    """Tell whether an error means that a disk, a quota or a limit on the size of files is used up."""
     return _limit(error) is not None
 
 
 def no_room(
     error: BaseException, path: Path | None, needed: int | None = None, *, what: str | None = None, way: str = WAY
 ) -> DiskError:
-    """What to raise for a full disk; see `writing`. Without a path it is the one behind standard output."""
+    """Make what is raised for a full disk; see `writing`. Without a path it is the one behind standard output."""
     free, limit = _free(path), FULL[_limit(error) or errno.ENOSPC]
     if limit:
         amounts = [limit, *([] if needed is None else [f"{needed:,} bytes needed"])]

@@ -8,10 +8,9 @@ from typing import Any, NamedTuple
 
 from nlp_transfer.blocks import Block, Records
 from nlp_transfer.dialect import PLAIN, Dialect
-from nlp_transfer.errors import DataError
+from nlp_transfer.errors import FEW, DataError, first_of
 from nlp_transfer.lines import BLOCK
 
-SHOWN = 5
 LISTED = 10
 MOST = 1000  # rows that are gathered
 LeftOut = defaultdict[str, list[int]]  # why a reader passes over records of its format -> their numbers
@@ -143,17 +142,11 @@ class RowStream:
         )
         return f"{self.name}: {count} bad {self.unit}s{lines}"
 
-    def at(self, numbers: list[int], shown: int = SHOWN) -> str:
+    def at(self, numbers: list[int], shown: int = FEW) -> str:
         """Name rows: `a.csv:3`, `a.parquet, row 3` or `a.csv, lines 3, 4 and 9 more`."""
         if len(numbers) == 1:
             return f"{self.name}:{numbers[0]}" if self.unit == "line" else f"{self.name}, row {numbers[0]}"
         return f"{self.name}, {self.unit}s {first_of(numbers, shown)}"
-
-
-def first_of(numbers: list[int], shown: int = SHOWN) -> str:
-    """List the first few numbers and count the rest."""
-    more = f" and {len(numbers) - shown} more" if len(numbers) > shown else ""
-    return ", ".join(map(str, numbers[:shown])) + more
 
 
 def refuse_empty(file: Path, rows: int, *, found: str = "no rows") -> None:

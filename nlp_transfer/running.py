@@ -1,10 +1,7 @@
-"""One run from configuration to run folder: load, adapt, train, choose on validation, measure test once, save."""
+"""A run in its folder: one training as configured, or one for each seed; begun, gone on with, or found finished."""
 
 import contextlib
 import dataclasses
-import logging
-import shutil
-import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -19,34 +16,22 @@ from nlp_transfer.combining import combine, finished
 from nlp_transfer.config import RunConfig, load_config, load_saved, render, saved_task
 from nlp_transfer.disk import write_whole
 from nlp_transfer.errors import ConfigError, DiskError, ExhaustedError, LostError, StoppedError, TrainingError
-from nlp_transfer.fitting import make_accelerator, open_checkpoints, train
 from nlp_transfer.folders import begun, make_folder, resumable
 from nlp_transfer.layout import FINISHED
-from nlp_transfer.measuring import measure_baselines, predict_split, verify, write_predictions
 from nlp_transfer.memory import WAYS_OUT, out_of_memory
-from nlp_transfer.prepared import Prepared, keep_settled, prepare
+from nlp_transfer.one_run import run_one
+from nlp_transfer.prepared import keep_settled
 from nlp_transfer.progress import Series
-from nlp_transfer.provenance import provenance
 from nlp_transfer.received import refuse_no_path
-from nlp_transfer.report import Row, brief
-from nlp_transfer.results import RunResult, describe, finish
-from nlp_transfer.resuming import (
-    find_start,
-    flatten,
-    refuse_changes,
-)
+from nlp_transfer.results import RunResult
+from nlp_transfer.resuming import flatten, refuse_changes
 from nlp_transfer.room import writing
-from nlp_transfer.saving import environment, save_model, weights_digests, write_json
 from nlp_transfer.sharding import check_launch
 from nlp_transfer.sharing import lost_process, take_leave_at_exit
-from nlp_transfer.strategies import Plan, save_adapter
-from nlp_transfer.trainable import parameter_counts, trainable_table
-from nlp_transfer.training import flat
 from nlp_transfer.yamlfile import read_yaml
 
 PATIENCE = timedelta(minutes=10)  # with a process that does not answer
 LEFT = ("config.yaml",)  # by an attempt that got as far as to train
-log = logging.getLogger(__name__)
 
 
 def run(
@@ -100,7 +85,7 @@ def run_in(folder: Path, config: RunConfig, series: Series, named: Path | None =
             if config.training.seeds:
                 return combine(config, folder, _run_seeds(config, folder, series, progress=progress))
             with series.run(folder.name):
-                return _run_one(config, folder, series, named, progress=progress)
+                return run_one(config, folder, series, named, progress=progress)
     except (RuntimeError, MemoryError) as error:
         if out_of_memory(error):
             raise ExhaustedError(f"out of memory; try {WAYS_OUT}") from error
@@ -182,118 +167,5 @@ def _run_seeds(config: RunConfig, folder: Path, series: Series, *, progress: boo
             results.append(finished(one, part))
         else:
             with series.run(f"{folder.name}, seed {one.training.seed}"):
-                results.append(_run_one(one, part, series, progress=progress))
+                results.append(run_one(one, part, series, progress=progress))
     return results
-
-
-def _run_one(
-    config: RunConfig, folder: Path, series: Series, named: Path | None = None, *, progress: bool
-) -> RunResult:
-    clock = _Clock()
-    start = find_start(folder, named)
-    accelerator = make_accelerator(config, folder, start)
-    progress = progress and accelerator.is_main_process
-    prepared = prepare(config)
-    config = prepared.config
-    plan = prepared.plan()
-    checkpoints = open_checkpoints(prepared, plan, accelerator, folder, start)
-    sizes = parameter_counts(plan)
-    if accelerator.is_main_process:
-        _announce(prepared, plan, folder, series)
-    clock.lap("preparation")
-    baselines = measure_baselines(prepared)
-    for one in baselines if accelerator.is_main_process else ():
-        role = "ceiling" if one.name in prepared.task.ceilings else "to beat"
-        name = f"{one.name} ({one.chosen})" if one.chosen else one.name
-        series.once(logging.INFO, f"{role}: {name}, {brief(flat(one.validation))} on validation")
-    clock.lap("baselines")
-    history = train(prepared, plan, accelerator, folder, checkpoints, progress=progress)
-    clock.lap("training", earlier=history.seconds)
-    if plan.adapter and accelerator.is_main_process:
-        save_adapter(plan.model, folder / "adapter", prepared.source.name)
-    model = plan.finish(plan.model)
-    said = predict_split(prepared, model, "test", plan, progress=progress)
-    scores = history.scores
-    # What is reported is what `predict` will do: in single precision, on all rows, the full way.
-    if accelerator.mixed_precision != "no" or prepared.task.sample:
-        again = predict_split(prepared, model, "validation", plan, progress=progress)
-        scores = prepared.task.score(again, prepared.splits.validation)
-    clock.lap("evaluation")
-    accelerator.wait_for_everyone()
-    if accelerator.is_main_process:
-        save_model(model, prepared.tokenizers, folder / "model")
-        write_predictions(folder / "predictions.jsonl", said, prepared.task, prepared.splits.test)
-        verify(folder, prepared, model)
-    accelerator.wait_for_everyone()  # all read what one has saved
-    clock.lap("saving")
-    test = prepared.splits.test
-    hits = {
-        "rows": test["row"][:],
-        "run": prepared.task.hits(said, test),
-        "baselines": {one.name: one.correct for one in baselines},
-    }
-    metrics = {
-        "validation": scores,
-        "test": prepared.task.score(said, test),
-        "answers": len({str(next(iter(one.values()))) for one in said}),  # of test, by what is answered first
-        "selection": {"metric": prepared.task.selection, "split": "validation", "best": history.best},
-        "parameters": sizes,
-        "seconds": clock.total(),
-        "baselines": {one.name: _kept(one) for one in baselines},
-        "seed": config.training.seed,
-        "precision": accelerator.mixed_precision.replace("no", "fp32"),
-        "steps": history.steps,
-        "weights": weights_digests(folder / "model"),
-        **_seen(prepared),
-    }
-    result = describe(config, folder, metrics, hits)
-    if accelerator.is_main_process:
-        finish(result, config.task_class)
-        shutil.rmtree(checkpoints.folder, ignore_errors=True)
-    return result
-
-
-def _announce(prepared: Prepared, plan: Plan, folder: Path, series: Series) -> None:
-    """Say what is odd and what will train, once for all runs of which it is true; keep what the run is made of."""
-    for warning in (*prepared.splits.report.warnings, *prepared.warnings, *prepared.idle(plan)):
-        series.once(logging.WARNING, warning)
-    if prepared.loaded.note:
-        series.once(logging.INFO, prepared.loaded.note)
-    series.once(logging.INFO, trainable_table(plan))
-    write_whole(folder / "config.yaml", render(prepared.config))
-    write_json(folder / "environment.json", environment())
-
-
-def _kept(baseline: Row) -> dict[str, Any]:
-    """A simple method's scores, and what it chose, if it had a choice."""
-    chosen = {"chosen": baseline.chosen} if baseline.chosen else {}
-    return {"validation": baseline.validation, "test": baseline.test, **chosen}
-
-
-def _seen(prepared: Prepared) -> dict[str, Any]:
-    """What of the data the model could see."""
-    return {
-        "warnings": prepared.warnings,
-        "head": prepared.loaded.note,
-        **({"written_back": dataclasses.asdict(back)} if (back := prepared.written_back) else {}),
-        "truncated": {name: encoded.truncated for name, encoded in prepared.encoded.items()},
-        "unknown_tokens": {name: encoded.unknown for name, encoded in prepared.encoded.items()},
-        "data": dataclasses.asdict(prepared.splits.report),
-        "provenance": dataclasses.asdict(provenance(prepared.config)),
-    }
-
-
-class _Clock:
-    """Wall-clock seconds of the stages of a run, of the training in all its attempts."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-        self._last = time.perf_counter()
-
-    def lap(self, name: str, *, earlier: float = 0.0) -> None:
-        now = time.perf_counter()
-        self.seconds[name] = round(earlier + now - self._last, 3)
-        self._last = now
-
-    def total(self) -> dict[str, float]:
-        return {**self.seconds, "total": round(sum(self.seconds.values()), 3)}

@@ -32,7 +32,7 @@ BEFORE_NUMBER = regex.compile(  # "no." is a word, and "Oct." may stand last, un
 )
 NEXT = regex.compile(r"\s*(?<dash>[—–-]?)\s?[\"'“‘«(\[]*(?<word>\w)")
 PARTICLE = regex.compile(r"\p{Hiragana}")
-UNSPACED = regex.compile("[\u3000-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff00-\uffef]")  # Chinese, Japanese
+HAN_OR_KANA = regex.compile("[\u3000-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff00-\uffef]")  # and their marks
 TAIL = 20  # characters before a mark that are looked at
 LONG = 400  # characters of a sentence: where so many are wanted, ends are looked for in no more than they take
 
@@ -60,7 +60,7 @@ def join_sentences(sentences: Sequence[str]) -> str:
     """Join sentences by a space unless both sides are Chinese or Japanese; empty ones are left out."""
     text = ""
     for sentence in filter(None, sentences):
-        beside = UNSPACED.search(text[-2:]) and UNSPACED.search(sentence[:2])  # two: one may be a quotation mark
+        beside = HAN_OR_KANA.search(text[-2:]) and HAN_OR_KANA.search(sentence[:2])  # two: one may be a quotation mark
         text += ("" if beside or not text else " ") + sentence
     return text
 
@@ -80,7 +80,7 @@ def _cut(text: str, rules: Rules | None, end: int, *, cased: bool) -> Iterator[s
 
 
 def _ends(mark: regex.Match[str], start: int, *, cased: bool) -> bool:
-    """Whether a mark ends the sentence that begins at `start`, as far as that is the same in all languages."""
+    """Tell whether a mark ends the sentence that begins at `start`, as far as that is the same in all languages."""
     text, end = mark.string, mark.end()
     following = NEXT.match(text, end)
     word = following["word"] if following else ""

@@ -37,7 +37,7 @@ def end(code: int) -> NoReturn:
 
 
 def speaks_for_all() -> bool:
-    """Whether this process is the one of its job that prints."""
+    """Tell whether this process is the one of its job that prints."""
     return bool(PartialState().is_main_process)
 
 
@@ -48,23 +48,23 @@ def deal(parts: Iterable[Part]) -> list[Part]:
 
 
 def pool(found: Mapping[Key, Value]) -> dict[Key, Value]:
-    """What all processes have found; every process must ask."""
+    """Gather what all processes have found; every process must ask."""
     if PartialState().num_processes == 1:
         return dict(found)
     return {key: value for part in gather_object([dict(found)]) for key, value in part.items()}
 
 
 def processes() -> int:
-    """How many processes share this machine."""
+    """Count the processes that share this machine."""
     return int(os.environ.get("LOCAL_WORLD_SIZE", PartialState().num_processes))
 
 
 def anywhere(found: bool) -> bool:
-    """Whether it is so in any process; every process must ask."""
+    """Tell whether it is so in any process; every process must ask."""
     return found if PartialState().num_processes == 1 else any(gather_object([found]))
 
 
 def lost_process(error: BaseException) -> bool:
-    """Whether an error means that another process has ended; torch says so in words of the library that it uses."""
+    """Tell whether an error means that another process has ended; torch says so in words of the library it uses."""
     named = isinstance(error, DistError) or any(name in str(error).lower() for name in ("gloo", "nccl"))
     return PartialState().num_processes > 1 and named

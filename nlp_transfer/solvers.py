@@ -33,7 +33,7 @@ def solve(
     *,
     smoothing: float = 0.0,
     selection: str = "accuracy",
-) -> dict[str, float]:
+) -> float:
     """Fit the output layer by multinomial logistic regression; the L2 penalty is chosen on validation.
 
     Args:
@@ -44,7 +44,7 @@ def solve(
         selection: the score on validation that chooses, see `label_score`.
 
     Returns:
-        The chosen inverse penalty, and its score under the name of that.
+        The chosen inverse penalty.
     """
     from sklearn.linear_model import LogisticRegression
 
@@ -62,7 +62,7 @@ def solve(
             best, strength = found, tried
             _write(model, fitted.coef_, fitted.intercept_, fitted.classes_)
     log.info("linear head solved by L-BFGS, C=%g chosen on validation", strength)
-    return {"inverse_penalty": strength, selection: best}
+    return strength
 
 
 @torch.no_grad()

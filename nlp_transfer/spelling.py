@@ -32,7 +32,7 @@ def _words(reading: Reading) -> Iterator[Said]:
 
 
 def _whole_words(words: Sequence[Said]) -> Iterator[Rule]:
-    """What stands within sentences decides on capitals, for at their beginnings every word may have one."""
+    """Spell words as within sentences, if they stand there: at their beginnings every word may have a capital."""
     within: defaultdict[str, Counter[str]] = defaultdict(Counter)
     first: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for word, written, place in words:

@@ -46,5 +46,5 @@ def noted_signals() -> Iterator[list[int]]:
 
 
 def stop(number: int, step: int) -> StoppedError:
-    """What to raise once the step is finished and saved."""
+    """Make what is raised once the step is finished and saved."""
     return StoppedError(f"{SAID[signal.Signals(number)]} after step {step}", number)

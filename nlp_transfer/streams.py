@@ -15,7 +15,7 @@ from nlp_transfer.room import writing
 
 
 def is_real(stream: IO[str]) -> bool:
-    """Whether a stream has a file descriptor, which those of tests and notebooks lack."""
+    """Tell whether a stream has a file descriptor, which those of tests and notebooks lack."""
     try:
         return stream.fileno() >= 0
     except OSError:
@@ -66,7 +66,7 @@ def named_columns(given: list[str] | None, *, default: str | None = None) -> dic
 
 
 def written_as(known: Dialect, delimiter: str | None, quoting: Quoting | None, header: bool | None) -> Dialect:
-    """How a file is written: as is known, but for what options of the command say."""
+    """Say how a file is written: as is known, but for what options of the command say."""
     try:
         mark = None if delimiter is None else one_delimiter(delimiter)
     except ValueError as error:

@@ -3,6 +3,7 @@
 A task is found by name, so a new one is one file; see tasks/README.md. Nothing here imports torch.
 """
 
+import functools
 import importlib
 import inspect
 import pkgutil
@@ -33,6 +34,7 @@ T = TypeVar("T")
 Prediction = dict[str, Any]
 Scores = dict[str, Any]
 RoleKind = Literal["text", "texts", "label"]
+SCORED = ("validation", "test")  # splits
 PACKAGE = "nlp_transfer_tasks"
 HOME = Path(__file__).parents[1]
 HOMES = (HOME, HOME / "tasks")  # where that package stands: installed, and in the repository
@@ -114,6 +116,7 @@ class Task(ABC):
         return [name for name in cls.shown if any(name in one for one in scores)]
 
     @classmethod
+    @functools.cache  # so that configurations that choose alike are equal
     def selecting_by(cls, score: str) -> "type[Task]":
         """This task, with another of its scores to choose the checkpoint; what `hits` measures stays.
 
@@ -188,19 +191,24 @@ class Task(ABC):
         """The `selection` score of each example alone (for accuracy 1 or 0), to compare two models pair by pair."""
 
     def simple(self, rows: "Dataset") -> "dict[str, list[Prediction]]":  # noqa: ARG002 - for those who have some
-        """Predictions of the simple methods that need no training, for rows that stand alone: name -> predictions."""
+        """Predictions of simple methods that need no training, for rows that have the answers: name -> predictions."""
         return {}
 
     def references(self, rows: "Dataset") -> "list[Prediction] | None":  # noqa: ARG002 - for those who write
         """The references as predictions, where a task writes text: its tokenizer may not be able to write them."""
         return None
 
-    @abstractmethod
     def baselines(self, splits: "Splits") -> "Mapping[str, Mapping[str, list[Prediction]]]":
         """Predictions of simple methods for the validation and test rows: name -> split -> predictions.
 
-        A `Baseline` in place of the inner dict tells what a method chose, where it had a choice.
+        By default those of `simple`; a task whose methods are fitted on train has its own. A `Baseline` in place of the
+        inner dict tells what a method chose, where it had a choice.
         """
+        found: dict[str, dict[str, list[Prediction]]] = {}
+        for split in SCORED:
+            for name, said in self.simple(getattr(splits, split)).items():
+                found.setdefault(name, {})[split] = said
+        return found
 
 
 def task_names() -> list[str]:
@@ -209,7 +217,7 @@ def task_names() -> list[str]:
 
 
 def is_shipped(name: str) -> bool:
-    """Whether a configuration means a shipped task by this name."""
+    """Tell whether a configuration means a shipped task by this name."""
     return name.removeprefix(f"{PACKAGE}.") in task_names()
 
 
@@ -225,7 +233,7 @@ def _shipped() -> ModuleType:
 
 
 def config_folder() -> Path:
-    """Where the shipped configurations are: installed beside the tasks, or at the top of the source tree."""
+    """Find the shipped configurations: installed beside the tasks, or at the top of the source tree."""
     package = Path(next(iter(_shipped().__path__)))
     installed = package / "configs"
     return installed if installed.is_dir() else package.parents[1] / "configs"

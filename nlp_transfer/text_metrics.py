@@ -50,7 +50,7 @@ def translation_scores(predictions: Sequence[str], references: Sequence[str], *,
 
 
 def _tokenizer(references: Sequence[str]) -> str:
-    """How BLEU cuts words in the script that most of the references are in."""
+    """Say how BLEU cuts words in the script that most of the references are in."""
     if _share(SYLLABLES, references) > MIXED:
         return "char"
     return "zh" if _share(HAN, references) > 0.3 else "13a"

@@ -6,13 +6,13 @@ from nlp_transfer.strategies import Plan
 
 
 def parameter_counts(plan: Plan) -> dict[str, int]:
-    """How many numbers the model holds and how many of them move in some phase."""
+    """Count the numbers that the model holds, and those of them that move in some phase."""
     sizes = {name: parameter.numel() for name, parameter in plan.model.named_parameters()}
     return {"total": sum(sizes.values()), "trainable": sum(sizes[name] for name in plan.moving)}
 
 
 def trainable_table(plan: Plan) -> str:
-    """What moves and what does not, phase by phase, module by module."""
+    """Show what moves and what does not, phase by phase, module by module."""
     sizes = {name: parameter.numel() for name, parameter in plan.model.named_parameters()}
     lines = [f"{'phase':<14} {'module':<44} {'trainable':>12} {'frozen':>12}  learning rate"]
     for phase in plan.phases:

@@ -218,9 +218,10 @@ class Trainer:
         assert isinstance(validation, ReplayUnits)  # noqa: S101 - both or neither
         started = time.perf_counter()
         smoothing, selection = self.settings.label_smoothing, self.task.selection
-        solved = solve(model.cpu(), train, validation, smoothing=smoothing, selection=selection)
+        strength = solve(model.cpu(), train, validation, smoothing=smoothing, selection=selection)
         model.to(self.accelerator.device)
-        self._judge(model, phase, validation, history, {"epoch": 1, "solver": solved}, started)
+        facts = {"epoch": 1, "solver": {"inverse_penalty": strength}}
+        self._judge(model, phase, validation, history, facts, started)
 
     def _epochs(
         self, model: nn.Module, phase: Phase, train: Units, validation: Units, history: History, stepper: Stepper
@@ -285,7 +286,7 @@ class Trainer:
         return facts
 
     def _distributed(self, model: nn.Module) -> tuple[nn.Module, nn.Module]:
-        """What holds the parameters that move, the model or a sharded twin of it, and what runs its steps."""
+        """Give what holds the parameters that move, the model or a sharded twin of it, and what runs its steps."""
         if not self.accelerator.is_fsdp2:
             return model, self.accelerator.prepare_model(model)
         twin = shard(model, reshard_after_forward=self.accelerator.state.fsdp_plugin.reshard_after_forward)

@@ -61,5 +61,5 @@ Units = TokenUnits | ReplayUnits
 
 
 def are_pooled(units: Units) -> bool:
-    """Whether units are stored pooled states: the encoder, and all that padding could do in it, lies behind them."""
+    """Tell whether units are stored pooled states: the encoder, and all that padding does in it, lies behind them."""
     return isinstance(units, ReplayUnits) and units.boundary.kind == "pooled"

@@ -89,7 +89,7 @@ class Upload:
         return home if self.branch == "main" else f"{home}/tree/{quote(self.branch)}"
 
     def _find(self, *, create_pr: bool) -> Landed | None:
-        """Where the tree is already: on the branch, or in an open pull request of the same title."""
+        """Find where the tree is already: on the branch, or in an open pull request of the same title."""
         places = [(self.branch, self._url)]
         if create_pr:
             places += [
@@ -121,7 +121,7 @@ class Upload:
 
 
 def _same(path: Path, there: RepoSibling) -> bool:
-    """Whether a file is there as it is here; the Hub keeps the sha256 of large files and git's digest of others."""
+    """Tell whether a file is there as it is here; of large files the Hub keeps the sha256, of others git's digest."""
     if there.lfs:
         return there.lfs.sha256 == _sha256(path)
     return there.size == path.stat().st_size and there.blob_id == git_hash(path.read_bytes())

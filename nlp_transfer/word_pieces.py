@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 from tokenizers import Encoding
 from transformers import PreTrainedTokenizerBase
 
+from nlp_transfer.scripts import compose
+
 HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 # Kinds of characters, in the regular expressions of decoders (Oniguruma); a mark is a kind of its own.
 IDEOGRAPH, LETTER, DIGIT = f"[{HAN}]", rf"[\p{{L}}\p{{M}}&&[^{HAN}]]", r"\p{N}"
@@ -32,8 +34,8 @@ class Reading(NamedTuple):
 
 
 def read_words(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> list[Reading]:
-    """Cut texts, composed (NFC), into the words that a WordPiece tokenizer gives back."""
-    texts = [unicodedata.normalize("NFC", text) for text in texts]
+    """Cut texts, composed, into the words that a WordPiece tokenizer gives back."""
+    texts = list(map(compose, texts))
     model: Any = tokenizer.backend_tokenizer.model
     prefix, unknown = model.continuing_subword_prefix, model.unk_token
     encodings = tokenizer(texts, add_special_tokens=False, verbose=False).encodings

@@ -1,6 +1,5 @@
 """What of the references comes back from the target tokenizer: the ceiling of what a model can write."""
 
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import takewhile
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from nlp_transfer.models.generation import decode_texts
 from nlp_transfer.pairs import target_ids
+from nlp_transfer.scripts import compose
 from nlp_transfer.task import Task, Tokenizers
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def write_back(task: Task, rows: "Dataset", tokenizers: Tokenizers) -> WrittenBa
 
 
 def _plain(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFC", text).split())
+    return " ".join(compose(text).split())
 
 
 def _difference(before: str, after: str) -> tuple[str, str]:

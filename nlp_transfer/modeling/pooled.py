@@ -107,7 +107,7 @@ class PooledClassifier(Headed):
             module.reset_parameters()
 
     def feature_size(self, unit: Mapping[str, Any]) -> int:  # noqa: ARG002 - texts of any length pool to one size
-        """How many numbers the features of a unit are."""
+        """Count the numbers of the features of a unit."""
         return self.config.depth * len(POOLINGS) * int(self.encoder.config.hidden_size)
 
     def stacked(self, rows: Sequence[Tensor]) -> Tensor:

@@ -120,7 +120,7 @@ class SentenceScorer(Headed):
             module.reset_parameters()
 
     def feature_size(self, unit: Mapping[str, Any]) -> int:
-        """How many numbers the features of a unit are."""
+        """Count the numbers of the features of a unit."""
         return (int(max(unit["sentence_ids"])) + 1) * len(self.head.shift)
 
     def stacked(self, rows: Sequence[Tensor]) -> Tensor:

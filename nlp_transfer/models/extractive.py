@@ -116,7 +116,7 @@ def _warnings(documents: Sequence[Sequence[str]]) -> tuple[str, ...]:
 
 
 def _target_warnings(targets: Sequence[np.ndarray]) -> Iterator[str]:
-    """What the shares of the sentences cannot teach."""
+    """Say what the shares of the sentences cannot teach."""
     blank = sum(not shares.any() for shares in targets)
     uneven = [shares == shares.max() for shares in targets if np.ptp(shares) > 0]
     if 2 * blank > len(targets):

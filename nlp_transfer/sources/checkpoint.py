@@ -192,7 +192,7 @@ class Checkpoint:
         return tokenizer
 
     def offers(self, auto: str) -> bool:
-        """Whether `transformers`, or this package, has a model of that auto class for the architecture."""
+        """Tell whether `transformers`, or this package, has a model of that auto class for the architecture."""
         return type(self.config) in getattr(transformers, auto)._model_mapping
 
     def encoder(self) -> LoadedModel:
@@ -282,7 +282,7 @@ class Checkpoint:
         return model, missing, misfits
 
     def _place(self) -> dict[str, Any]:
-        """Which revision, and whether the cache of the Hub's client must do."""
+        """Name the revision, and say whether the cache of the Hub's client must do."""
         cached = not Path(self.location).is_dir() and not hub_reachable()
         return {"revision": self.revision or "main", "local_files_only": cached}
 

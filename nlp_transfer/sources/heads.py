@@ -14,11 +14,11 @@ from typing import Any
 import torch
 from transformers import PretrainedConfig, PreTrainedModel
 
+from nlp_transfer.errors import first_of
 from nlp_transfer.labels import finder
 
 PLACEHOLDER = re.compile(r"LABEL_\d+")  # what transformers calls a label without a name
 ONE_OF_SEVERAL = (None, "single_label_classification")
-SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -124,23 +124,18 @@ def _another_kind(own: PretrainedConfig, architecture: str, counts: set[int]) ->
 def _by_id(labels: Sequence[str], names: Sequence[str]) -> str:
     pairs = [f"{name} is {label!r}" for name, label in zip(names, labels, strict=True)]
     return (
-        f"head: starts as the checkpoint's own, its rows by id, for its labels have no names: {_listed(pairs)}; if "
+        f"head: starts as the checkpoint's own, its rows by id, for its labels have no names: {first_of(pairs)}; if "
         "that is wrong, name them in id2label of its config.json"
     )
 
 
 def _by_name(labels: Sequence[str], names: Sequence[str], chosen: Sequence[int | None]) -> str:
     kept = [repr(label) for label, row in zip(labels, chosen, strict=True) if row is not None]
-    new = [repr(label) for label, row in zip(labels, chosen, strict=True) if row is None]
-    left = [repr(name) for row, name in enumerate(names) if row not in chosen]
+    new = first_of([repr(label) for label, row in zip(labels, chosen, strict=True) if row is None])
+    left = first_of([repr(name) for row, name in enumerate(names) if row not in chosen])
     if not kept:
-        return f"head: new, for none of the checkpoint's labels ({_listed(left)}) is one of the data's ({_listed(new)})"
-    parts = [f"head: starts as the checkpoint's own, with its rows of {_listed(kept)}"]
-    parts += [f"new is {_listed(new)}"] if new else []
-    parts += [f"left out is its {_listed(left)}"] if left else []
+        return f"head: new, for none of the checkpoint's labels ({left}) is one of the data's ({new})"
+    parts = [f"head: starts as the checkpoint's own, with its rows of {first_of(kept)}"]
+    parts += [f"new is {new}"] if new else []
+    parts += [f"left out is its {left}"] if left else []
     return "; ".join(parts)
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + more

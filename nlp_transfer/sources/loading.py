@@ -3,17 +3,18 @@
 import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
 from tokenizers import Tokenizer
 from transformers import PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
-from nlp_transfer.errors import SourceError
+from nlp_transfer.errors import SourceError, first_of
 
 T = TypeVar("T")
 MOST = 300  # characters of another library's message
+NAMED = 3  # weights, by a message
 MAY_BE_NEW = ("pooler", "crossattention", "ln_cross_attn")  # inside an encoder; the others where it is made a decoder
 
 
@@ -69,12 +70,7 @@ def refuse_misfits(model: PreTrainedModel, missing: Iterable[str], misfits: Iter
     """
     within = "" if model.base_model is model else f"{model.base_model_prefix}."
     if misshapen := sorted(name for name in misfits if name.startswith(within)):
-        raise SourceError(f"{what}: weights of another shape than config.json says: {_few(misshapen)}")
+        raise SourceError(f"{what}: weights of another shape than config.json says: {first_of(misshapen, NAMED)}")
     if lost := sorted(n for n in missing if n.startswith(within) and not any(part in n for part in MAY_BE_NEW)):
-        raise SourceError(f"{what} lacks {len(lost)} encoder weights: {_few(lost)}")
+        raise SourceError(f"{what} lacks {len(lost)} encoder weights: {first_of(lost, NAMED)}")
     refuse_nonfinite(model, what)
-
-
-def _few(names: Any, most: int = 3) -> str:
-    listed = [str(name) for name in names]
-    return ", ".join(listed[:most]) + (f" and {len(listed) - most} more" if len(listed) > most else "")

@@ -138,7 +138,7 @@ class StaticVectors:
         refuse_nonfinite(model, f"Vectors '{self.name}'")
 
     def offers(self, auto: str) -> bool:  # noqa: ARG002 - as of a checkpoint
-        """Whether there is such a model; never, for static vectors have no native heads."""
+        """Tell whether there is such a model; never, for static vectors have no native heads."""
         return False
 
     def model(self, auto: Any, **settings: Any) -> LoadedModel:  # noqa: ARG002 - as of a checkpoint
@@ -154,5 +154,5 @@ class StaticVectors:
 
 
 def _is_lower(table: VectorTable) -> bool:
-    """Whether the table was made from lower-cased text: no upper case among its first words."""
+    """Tell whether the table was made from lower-cased text: no upper case among its first words."""
     return not any(word != word.lower() for word in table.words[:SAMPLE])

@@ -109,7 +109,7 @@ def _open_rows(path: Path, raw: BinaryIO, file: BinaryIO, head: bytes) -> Vector
 
 
 def _is_text(rest: bytes) -> bool:
-    """Whether rows are written out: the first one ends in a number, or at least nothing binary shows."""
+    """Tell whether rows are written out: the first one ends in a number, or at least nothing binary shows."""
     first = rest.lstrip().partition(b"\n")[0]
     try:
         float(first.rsplit(None, 1)[-1])

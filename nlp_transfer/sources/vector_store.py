@@ -161,7 +161,7 @@ def write_ngrams(subwords: Subwords, path: Path, file: BinaryIO | None) -> None:
 
 
 def _describe(folder: Path, stream: VectorStream, count: int) -> dict[str, object]:
-    """What table.json says; flushes every file of the folder to the disk on the way."""
+    """Write what table.json says; flushes every file of the folder to the disk on the way."""
     digests = {}
     for path in sorted(folder.iterdir()):
         with path.open("rb+") as file:

@@ -123,7 +123,7 @@ def _parse_line(line: bytes, dim: int) -> tuple[str, list[float]]:
 
 
 def _continues(word: bytes, number: bytes) -> bool:
-    """Whether a word ends in a number too many, `cat 0.1`, rather than in its own, `iphone 4`.
+    """Tell whether a word ends in a number too many, `cat 0.1`, rather than in its own, `iphone 4`.
 
     A whole number before a decimal one is part of the word: a row is written in one style.
     """
@@ -144,7 +144,7 @@ def _is_number(field: bytes) -> bool:
 
 
 def _count_numbers(line: bytes) -> int:
-    """How many numbers end a line; its first field is the word, whatever it is."""
+    """Count the numbers that end a line; its first field is the word, whatever it is."""
     count = 0
     for field in reversed(line.split()[1:]):
         if not _is_number(field):

@@ -19,6 +19,7 @@ SCRATCH_RATE = 1e-4  # random layers need larger steps than pretrained ones; at 
 # Of a decoder or a scorer from nothing beside a pretrained encoder; cf. Liu & Lapata 2019, section 3.2.
 DEEP_RATE = 1e-3
 STATIC_RATES = {"full": 1e-3, "lora": 1e-3, "frozen": 1e-3, "gradual": 1e-3}
+SOLVED = "head: solved anew, without the one that the checkpoint brings"
 
 
 def make_plan(
@@ -56,7 +57,8 @@ def make_plan(
         warm = {*outside_encoder(loaded.model)} - loaded.new
         plan = replace(plan, phases=tuple(_slowed(phase, warm, gentle) for phase in plan.phases))
     phases = tuple(replace(phase, head=frozenset(filter(_is_new(loaded), phase.rates))) for phase in plan.phases)
-    return replace(plan, new=loaded.new, settled=loaded.settled, phases=phases)
+    head = SOLVED if loaded.note and phases[0].solver == "lbfgs" else loaded.note
+    return replace(plan, new=loaded.new, settled=loaded.settled, head=head, phases=phases)
 
 
 def _slowed(phase: Phase, names: Collection[str], most: float) -> Phase:
@@ -65,7 +67,7 @@ def _slowed(phase: Phase, names: Collection[str], most: float) -> Phase:
 
 
 def _is_new(loaded: LoadedModel) -> Callable[[str], bool]:
-    """Whether a parameter, by its name in the adapted model, is newly initialised; adapters are not a head."""
+    """Tell whether a parameter, by its name in the adapted model, is newly initialised; adapters are not a head."""
     return lambda name: name in loaded.new or "modules_to_save" in name
 
 

@@ -48,6 +48,7 @@ class Plan:
         adapter: the model holds a LoRA adapter to be saved beside the merged model.
         new: names of the parameters that no pretrained weights were found for, before LoRA wraps the model.
         settled: all of them are a head on states that are not new.
+        head: what becomes of the head that a checkpoint brought, in words; empty where it brought none.
     """
 
     model: nn.Module
@@ -57,6 +58,7 @@ class Plan:
     adapter: bool = False
     new: frozenset[str] = frozenset()
     settled: bool = False
+    head: str = ""
 
     @property
     def moving(self) -> frozenset[str]:

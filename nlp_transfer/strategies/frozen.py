@@ -10,7 +10,7 @@ from nlp_transfer.strategies.blocks import blocks, outside_encoder
 
 
 def linear_on_features(loaded: LoadedModel) -> bool:
-    """Whether all that is new is one linear layer on fixed features, so that L-BFGS can solve it."""
+    """Tell whether all that is new is one linear layer on fixed features, so that L-BFGS can solve it."""
     model = loaded.model
     return (
         isinstance(model, PooledClassifier)
@@ -21,7 +21,7 @@ def linear_on_features(loaded: LoadedModel) -> bool:
 
 
 def _beside_encoder(loaded: LoadedModel) -> list[str]:
-    """What is outside the encoder, whether or not it is new, or new inside it."""
+    """Name what is outside the encoder, new or not, and what is new inside it."""
     wanted = {*outside_encoder(loaded.model), *loaded.new}
     return [name for names in blocks(loaded.model) for name in names if name in wanted]
 

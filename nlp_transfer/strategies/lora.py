@@ -152,7 +152,7 @@ def _tie_again(wrapped: nn.Module, tied: list[list[str]], owners: list[str]) -> 
 
 
 def _copy_of(name: str, owners: list[str]) -> str | None:
-    """Where peft keeps the copy of a parameter that is trained whole."""
+    """Find where peft keeps the copy of a parameter that is trained whole."""
     owner = next((one for one in owners if name.startswith(f"{one}.")), None)
     return None if owner is None else f"base_model.model.{owner}.modules_to_save.default{name[len(owner) :]}"
 

@@ -86,7 +86,7 @@ class Sentiment(nt.Task):
     logits_only = True
     auto_class = "AutoModelForSequenceClassification"
     pipeline_tag = "text-classification"
-    hub_metrics: ClassVar[dict[str, str]] = {"macro_f1": "f1"}
+    hub_metrics: ClassVar[dict[str, str]] = {"macro_f1": "f1", "mcc": "matthews_correlation"}
     example = "It was better than I had hoped."  # of a film, a meal or a telephone
     options: SentimentOptions
 

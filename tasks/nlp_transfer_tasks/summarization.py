@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from datasets import Dataset
     from transformers import PreTrainedModel
 
-    from nlp_transfer import Batch, Encoded, LoadedModel, Prediction, RoleKind, Scores, Source, Splits, Tokenizers
+    from nlp_transfer import Batch, Encoded, LoadedModel, Prediction, RoleKind, Scores, Source, Tokenizers
 
 Length = Annotated[int, Field(ge=8, le=8192)]
 SAMPLE = 1000  # texts of train that tell what all are like
@@ -225,22 +225,15 @@ class Summarization(nt.Task):
         return [{"summary": several[0], "sentences": []} for several in rows["summary"][:]]
 
     def simple(self, rows: "Dataset") -> "dict[str, list[Prediction]]":
-        """The first sentences."""
-        return {
-            "lead": [_extract(text, range(min(self.options.sentences, len(text)))) for text in self._sentences(rows)]
-        }
-
-    def baselines(self, splits: "Splits") -> "dict[str, dict[str, list[Prediction]]]":
         """The first sentences; and, as the ceiling of extracts, those that are nearest to a reference by ROUGE-1."""
-        found: dict[str, dict[str, list[Prediction]]] = {"lead": {}, "oracle": {}}
-        for split in ("validation", "test"):
-            rows = getattr(splits, split)
-            found["lead"][split] = self.simple(rows)["lead"]
-            found["oracle"][split] = [
-                _extract(text, nt.best_sentences(text, references, self.options.sentences, by=("rouge1",)))
-                for text, references in zip(self._sentences(rows), rows["summary"][:], strict=True)
-            ]
-        return found
+        texts, most = self._sentences(rows), self.options.sentences
+        return {
+            "lead": [_extract(text, range(min(most, len(text)))) for text in texts],
+            "oracle": [
+                _extract(text, nt.best_sentences(text, references, most, by=("rouge1",)))
+                for text, references in zip(texts, rows["summary"][:], strict=True)
+            ],
+        }
 
 
 def _extract(text: "Sequence[str]", chosen: "Sequence[int]") -> "Prediction":

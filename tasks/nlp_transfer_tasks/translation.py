@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from datasets import Dataset
     from transformers import PreTrainedModel
 
-    from nlp_transfer import Batch, Encoded, LoadedModel, Prediction, RoleKind, Scores, Source, Splits, Tokenizers
+    from nlp_transfer import Batch, Encoded, LoadedModel, Prediction, RoleKind, Scores, Source, Tokenizers
 
 Length = Annotated[int, Field(ge=4, le=8192)]
 
@@ -94,11 +94,6 @@ class Translation(nt.Task):
     def simple(self, rows: "Dataset") -> "dict[str, list[Prediction]]":
         """The source text as its own translation."""
         return {"copy_source": [{"translation": text} for text in rows["source"][:]]}
-
-    def baselines(self, splits: "Splits") -> "dict[str, dict[str, list[Prediction]]]":
-        """The source texts of validation and test."""
-        found = {name: self.simple(getattr(splits, name))["copy_source"] for name in ("validation", "test")}
-        return {"copy_source": found}
 
 
 def _texts(predictions: "Sequence[Prediction]") -> list[str]:

@@ -31,7 +31,7 @@ def test_a_second_run_on_a_folder_in_use_is_refused_by_process_and_host(place, t
     child = forked(hold)
     try:
         assert ours.recv(1) == b"!"
-        monkeypatch.setattr("nlp_transfer.running.prepare", lambda *_: pytest.fail("something was loaded"))
+        monkeypatch.setattr("nlp_transfer.one_run.prepare", lambda *_: pytest.fail("something was loaded"))
         for resume in (None, "auto"):
             with pytest.raises(ConfigError, match=f"in use by process {child} on {re.escape(platform.node())}"):
                 run(config(place), tmp_path, resume=resume)

@@ -15,7 +15,7 @@ from survival import STRATEGIES, command, config, forked, outcome, run, send, wa
 from tiny import save_csv
 
 import nlp_transfer
-from nlp_transfer import features, fitting, resuming, running
+from nlp_transfer import features, fitting, one_run, resuming
 from nlp_transfer.errors import ConfigError, DataError, DiskError, StoppedError
 from nlp_transfer.stepping import Stepper
 from nlp_transfer.training import Trainer
@@ -302,17 +302,17 @@ def test_a_comparison_of_runs_on_other_rows_is_refused(place, tmp_path, during, 
 @pytest.mark.parametrize("worth", [0.0, 60.0])
 def test_a_long_training_is_saved_before_what_follows_it(place, tmp_path, monkeypatch, worth):
     monkeypatch.setattr(resuming, "WORTH", worth)
-    predict = running.predict_split
+    predict = one_run.predict_split
 
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
     wanted = config(place)
     run(wanted, tmp_path / "whole")
-    monkeypatch.setattr(running, "predict_split", full)
+    monkeypatch.setattr(one_run, "predict_split", full)
     with pytest.raises(DiskError, match=f"; make room; go on with the same command and --resume {tmp_path / 'parts'}$"):
         run(wanted, tmp_path / "parts")
-    monkeypatch.setattr(running, "predict_split", predict)
+    monkeypatch.setattr(one_run, "predict_split", predict)
     assert (tmp_path / "parts" / "checkpoints").is_dir() == (worth == 0)
     steps = []
     gradients = Stepper.gradients

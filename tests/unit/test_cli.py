@@ -203,7 +203,7 @@ def test_output_that_cannot_be_used_is_refused_before_a_model_is_loaded(command,
         target.write_text("kept")
     else:
         target = _unwritable(tmp_path)
-    monkeypatch.setattr("nlp_transfer.running.prepare", lambda *_: pytest.fail("a model was loaded"))
+    monkeypatch.setattr("nlp_transfer.one_run.prepare", lambda *_: pytest.fail("a model was loaded"))
     code, _, err = command("run", place / "run.yaml", "--output", target)
     assert code == 2
     assert err.startswith(f"error: output folder {target} ")

@@ -1,5 +1,6 @@
 """A finished run on another file: beside its simple methods, and within a limit."""
 
+import json
 import logging
 from collections import Counter
 from pathlib import Path
@@ -41,6 +42,25 @@ def test_without_the_rows_of_the_run_the_majority_stands_alone_and_a_line_says_w
         scores = nlp_transfer.evaluate(finished, finished.parent / "test.csv")
     assert scores["simple"].keys() == {"majority"}
     assert f"no tfidf_logistic beside the model, for it has nothing to be fitted on: {finished.parent}" in caplog.text
+
+
+def test_methods_that_need_no_training_stand_beside_the_model_without_the_rows_of_the_run(tmp_path, caplog):
+    rows = [{"text": [text, "the plot .", f"film {i} ."], "summary": text} for i, text in enumerate(texts(30)[0])]
+    for name in ("train.jsonl", "test.jsonl"):
+        (tmp_path / name).write_text("".join(json.dumps(row) + "\n" for row in rows))
+    config = {
+        "task": {"name": "summarization", "max_length": 32, "scorer": {"width": 8}},
+        "source": {"kind": "vectors", "name": save_vectors(tmp_path / "v.txt")},
+        "strategy": {"kind": "frozen"},
+        "data": {"train": str(tmp_path / "train.jsonl")},
+        "training": {"epochs": 1, "precision": "fp32"},
+    }
+    folder = nlp_transfer.run(config, output=tmp_path / "run", progress=False).folder
+    (tmp_path / "train.jsonl").unlink()
+    scores = nlp_transfer.evaluate(folder, tmp_path / "test.jsonl")
+    assert scores["simple"]["oracle"]["rouge1"] == 100.0
+    assert scores["simple"].keys() == {"lead", "oracle"}
+    assert "beside the model" not in caplog.text
 
 
 def test_a_limit_draws_rows_in_the_shares_of_their_labels_and_says_so(finished, caplog, monkeypatch):

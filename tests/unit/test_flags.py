@@ -108,6 +108,10 @@ def test_a_source_is_known_by_its_name_or_by_what_is_there(here, source, kind):
     assert read(task="sentiment", source=source, train="a.csv").source.kind == kind
 
 
+def test_a_task_may_be_a_key_beside_the_flags_of_the_data(here):
+    assert read("task.name=sentiment", train="a.csv") == read(task="sentiment", train="a.csv")
+
+
 @pytest.mark.parametrize(
     ("config", "overrides", "flags", "said"),
     [
@@ -123,6 +127,7 @@ def test_a_source_is_known_by_its_name_or_by_what_is_there(here, source, kind):
         (None, ["task.name=x"], {"task": "sentiment", "train": "a"}, "^--task and task.name=... say the same twice"),
         (None, ["source={kind: vectors}"], {"task": "x", "source": "y", "train": "a"}, "^--source and source=... say"),
         ("a.yaml", ["data.test=x"], {"test": "y"}, "^--test and data.test=... say the same twice; leave one out$"),
+        ("training.epochs=1", [], {"train": "a.csv"}, "^--task is missing; known: .*sentiment"),
         ("data.train=a.csv", [], {}, "^data.train=a.csv: a YAML file comes first, then KEY=VALUE"),
         (None, [], {"task": "sentimnt", "train": "a"}, "Unknown task 'sentimnt'.*Did you mean 'sentiment'"),
         (None, [], {"task": "sentiment", "strategy": "frozn", "train": "a"}, "unknown kind 'frozn'.*mean 'frozen'"),

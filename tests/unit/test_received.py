@@ -56,6 +56,7 @@ def test_what_is_no_configuration_is_refused_in_one_line(verb, given):
         ("a.yaml", "a list of YAML files, received a str"),
         ({"task": {}}, "a list of YAML files, received a dict"),
         (None, "a list of YAML files, received None"),
+        ([], "a list of YAML files, received an empty one"),
         ([{"task": {}}], "a path or its name, received a dict"),
         ([FRAME], "a path or its name, received a DataFrame"),
     ],

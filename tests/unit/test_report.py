@@ -108,6 +108,12 @@ def test_runs_that_read_alike_are_told_apart_by_their_names(tmp_path):
     assert "gradual (lp_ft)" in text(rows, [])
 
 
+def test_a_run_that_is_called_as_a_simple_method_is_told_from_it():
+    mine, method = row("tfidf_logistic", 0.6), simple("tfidf_logistic", 0.8)
+    assert said([mine], [method])[0].startswith("minilm, frozen is worse than tfidf_logistic: ")
+    assert "- (tfidf_logistic)" not in text([mine], [method])
+
+
 def text(rows, baselines):
     console = Console(width=160, file=io.StringIO())
     console.print(render_table(rows, baselines, task=Sentiment))
@@ -150,6 +156,18 @@ def test_plot_gives_every_method_a_bar_of_its_own_with_name_colour_and_score(tmp
         ("tfidf", SIMPLE, "0.7000"),
         ("minilm, frozen (a)", TRANSFER, "0.9000  (0.0034% of parameters)"),
     ]
+
+
+def test_a_score_below_zero_has_its_bar_and_number_in_the_picture(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(Figure, "savefig", lambda figure, *_, **__: drawn.append(figure))
+    rows = [replace(row(name, 0.5), test={"mcc": score}) for name, score in (("a", -0.2), ("b", 0.3))]
+    plot(rows, [], tmp_path / "p.png", task=Sentiment.selecting_by("mcc"))
+    (axes,) = drawn[0].axes
+    drawn[0].canvas.draw()
+    left = axes.get_window_extent().x0
+    assert axes.get_xlim()[0] <= -0.2
+    assert all(left <= note.get_window_extent().x0 for note in axes.texts)
 
 
 def test_a_model_that_does_not_look_at_its_input_is_said_to_answer_all_alike():

@@ -53,6 +53,15 @@ def test_the_head_of_a_run_is_kept_by_names(pooled, strategy, head, tmp_path):
     assert "'negative', 'positive'" in result.metrics["head"]
 
 
+@pytest.mark.parametrize("strategy", [{"kind": "frozen"}, {"kind": "gradual", "schedule": "lp_ft"}], ids=str)
+def test_of_a_head_that_is_solved_none_is_said_to_start(tmp_path, strategy):
+    data = save_csv(tmp_path / "train.csv")
+    source = {"kind": "vectors", "name": save_vectors(tmp_path / "words.txt")}
+    folder = run(tmp_path / "run", source, {"kind": "frozen"}, data).folder
+    again = run(tmp_path / "again", folder, strategy, data)
+    assert again.metrics["head"] == "head: solved anew, without the one that the checkpoint brings"
+
+
 def test_another_head_than_the_run_has_is_a_new_one(pooled):
     folder, _, _ = pooled
     loaded = build_classifier(load_source("checkpoint", name=str(folder)), LABELS, head="pooled", hidden=[4])
@@ -125,7 +134,10 @@ def test_a_run_that_is_found_is_said(pooled, caplog):
     ("files", "message"),
     [
         (["config.yaml"], "not a finished run: it lacks metrics.json, model; train it again"),
-        (["config.yaml", "checkpoints/x"], "it lacks metrics.json, model; go on with it by `run CONFIG --resume`"),
+        (
+            ["config.yaml", "checkpoints/x"],
+            "it lacks metrics.json, model; go on with it by `run CONFIG --resume /.*/run`",
+        ),
         (["comparison.json"], "it is a comparison: name the folder of one of its runs"),
         (["config.yaml", "metrics.json", "../metrics.json"], "this seed was the best, and its model stands in"),
     ],

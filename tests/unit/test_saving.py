@@ -295,7 +295,7 @@ def test_an_output_that_not_even_root_may_write_is_refused():
 
 
 def test_an_output_that_cannot_be_written_is_refused_before_anything_is_loaded(tmp_path, monkeypatch):
-    monkeypatch.setattr("nlp_transfer.running.prepare", lambda *_: pytest.fail("something was loaded"))
+    monkeypatch.setattr("nlp_transfer.one_run.prepare", lambda *_: pytest.fail("something was loaded"))
     (tmp_path / "file").write_text("")
     config = {"task": {"name": "sentiment"}, "data": {"train": "nowhere.csv"}}
     with pytest.raises(ConfigError, match="cannot be written"):
