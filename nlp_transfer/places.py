@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nlp_transfer.arrow_tables import columns_to_read, table_blocks
 from nlp_transfer.blocks import Columns
 from nlp_transfer.bundled import bundled_rows
 from nlp_transfer.dialect import PLAIN, Dialect
@@ -181,6 +180,8 @@ def _hub_fault(name: str, error: Exception, *, offline: bool) -> str:
 
 
 def _hub_blocks(rows: "Dataset", name: str) -> Read:
+    from nlp_transfer.arrow_tables import columns_to_read, table_blocks  # pyarrow is slow to import
+
     schema = rows.features.arrow_schema
 
     def read(wanted: Wanted, _: Findings) -> Iterator[Columns]:

@@ -14,7 +14,6 @@ from nlp_transfer.errors import DataError, suggest
 from nlp_transfer.gettext_files import mo_rows, po_rows
 from nlp_transfer.json_values import find_layout, json_rows
 from nlp_transfer.lines import existing_file, is_read_once, numbered_lines
-from nlp_transfer.parquet_reader import parquet_blocks
 from nlp_transfer.rows import Findings, Row, RowStream, by_rows
 from nlp_transfer.text_files import refuse_foreign
 from nlp_transfer.tmx import tmx_rows
@@ -56,6 +55,8 @@ def open_rows(path: str, dialect: Dialect = PLAIN, *, bare: str | None = None) -
             read = by_rows(json_rows(file, layout, bare))
             unit = "row" if layout in ("list", "wrapped") else unit
         case ".parquet":
+            from nlp_transfer.parquet_reader import parquet_blocks  # pyarrow is slow to import
+
             read, unit = parquet_blocks(file), "row"
         case ".tmx":
             read = by_rows(tmx_rows(file))
