@@ -68,7 +68,7 @@ SENTIMENT = {
         "a.csv", b"text,label,g\nx,a,1\ny,b,1\n", "a.csv: 1 groups by 'g' in 2 rows are too few", keys=["data.group=g"]
     ),
     "group that is no column": case("a.csv", HEAD + GOOD, "a.csv: no column 'g'", "data.group", keys=["data.group=g"]),
-    "a limit below the classes": case("a.csv", HEAD + GOOD, "a limit of 1 rows cannot hold", keys=["data.limit=1"]),
+    "a limit below the classes": case("a.csv", HEAD + GOOD, "a.csv: a limit of 1 rows cannot", keys=["data.limit=1"]),
     "damaged gzip": case("a.csv.gz", gz(HEAD + GOOD)[:40], "a.csv.gz: ", "cannot be read after line"),
     "gzip by name only": case("a.csv.gz", HEAD + GOOD, "a.csv.gz: ", "must not end in .gz"),
     "not Parquet": case("a.parquet", b"PAR1 no", "a.parquet: ", "not a readable Parquet file"),
