@@ -101,7 +101,7 @@ def _seen(model: PreTrainedModel, batch: Batch) -> list[Tensor]:
         found.append(states[0])
 
     inputs = batch.to(next(model.parameters()).device).inputs
-    if model.config.is_encoder_decoder:  # any first token will do, and 0 is one in every vocabulary
+    if model.can_generate():  # any first token will do, and 0 is one in every vocabulary
         inputs["decoder_input_ids"] = torch.zeros_like(inputs["input_ids"][:, :1])
     with find_encoder(model).module.register_forward_hook(note):
         output = model(**inputs)

@@ -230,6 +230,20 @@ def test_a_head_that_has_not_moved_scores_as_it_did(tuned, strategy, tmp_path):
     assert load(result.folder).task.labels == ("negative", "positive")
 
 
+@pytest.mark.parametrize("strategy", [{"kind": "full"}, {"kind": "gradual", "schedule": "lp_ft"}], ids=str)
+@pytest.mark.parametrize("family", ["bart", "t5"])
+def test_a_classifier_with_a_decoder_is_trained_and_read_back(family, strategy, tmp_path):
+    own = save(tmp_path / "own", architecture(family), **named(("positive", "negative")))
+    result = run(tmp_path / "run", tmp_path / "own", strategy, save_csv(tmp_path / "a.csv"), learning_rate=1e-12)
+    text = "a good warm film"
+    (answer,) = load(result.folder).predict([text])
+    with torch.inference_mode():
+        logits = own(input_ids=torch.tensor([tokenizer()(text)["input_ids"]])).logits
+    found = [answer["probabilities"][name] for name in ("positive", "negative")]
+    assert found == pytest.approx(logits.softmax(-1)[0].tolist(), abs=1e-5)
+    assert not [one for one in result.metrics["warnings"] if "padding" in one]
+
+
 def test_the_same_holds_for_each_seed(tuned, tmp_path):
     source, data, accuracy = tuned
     run(tmp_path / "run", source, {"kind": "full"}, data, seeds=[0, 1], learning_rate=1e-12)
