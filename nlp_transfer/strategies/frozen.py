@@ -23,7 +23,7 @@ def linear_on_features(loaded: LoadedModel) -> bool:
 def _beside_encoder(loaded: LoadedModel) -> list[str]:
     """What is outside the encoder, whether or not it is new, or new inside it."""
     wanted = {*outside_encoder(loaded.model), *loaded.new}
-    return [name for names in blocks(loaded.model) for name in names if name in wanted]
+    return [name for names in blocks(loaded.model, loaded.unread) for name in names if name in wanted]
 
 
 def frozen(
