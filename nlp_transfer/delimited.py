@@ -44,6 +44,8 @@ class _Table:
         self.wanted, self.findings = wanted, findings
         self.blank: list[int] = []  # lines of a single column that are empty cells, unless nothing follows
         self.behind: list[int] = []  # lines with text behind the last column that has a name
+        self.spanning: list[int] = []  # lines where records of several lines start
+        self.divisible: list[int] = []  # those of which each line would be a row by itself
 
     def blocks(self) -> Iterator[Columns]:
         """Give the rows; a fault comes after those before it."""
@@ -58,6 +60,7 @@ class _Table:
                 shape = self._shape(records[first], starts[first])
                 first += self.dialect.header
             if shape is not None:
+                self._look_across(shape, starts[first:], records[first:])
                 for numbers, fitting in self._fitting(shape, starts[first:-1], records[first:]):
                     rows += len(numbers)
                     self._look_behind(shape, numbers, fitting)
@@ -68,6 +71,10 @@ class _Table:
         if self.behind:
             what = f"{len(self.behind)} rows have text behind the last column that has a name"
             self.findings.notes.append(f"{self.file}: {what}; it is not read (first: {first_of(self.behind)})")
+        if self.divisible and self.divisible == self.spanning and self.dialect.quoting == "auto":
+            what = f"{len(self.divisible)} rows go over several lines, of which each would be a row by itself"
+            way = f"if quotes are characters: {self.dialect.set_quoting('none')} (first: {first_of(self.divisible)})"
+            self.findings.notes.append(f"{self.file}: {what}; {way}")
         if not self.findings.faults:
             refuse_empty(self.file, rows, found="a header but no rows" if shape else "nothing")
 
@@ -112,6 +119,17 @@ class _Table:
         if shape.named < shape.width:
             rows = zip(numbers, records, strict=True)
             self.behind += [number for number, record in rows if any(record[shape.named :])]
+
+    def _look_across(self, shape: _Shape, starts: Sequence[int], records: list[Record]) -> None:
+        """Note which rows may be several that a stray quote has joined."""
+        if starts[-1] - starts[0] == len(records):  # each is one line
+            return
+        for number, record in zip(starts, records, strict=False):
+            lines = self.delimiter.join(record).split("\n")
+            if len(lines) > 1:
+                self.spanning.append(number)
+                if all(line.count(self.delimiter) == shape.width - 1 > 0 for line in lines):
+                    self.divisible.append(number)
 
     def _fault(self, shape: _Shape | None, number: int, message: str) -> None:
         mark = other_delimiter(shape.header) if shape else None

@@ -71,7 +71,7 @@ def _refuse_no_series(texts: Any, column: str) -> None:
         way = f'predict(list(data{"[split]" if splits else ""}["{column}"]))'
     elif isinstance(texts, PathLike):
         way = "predict(open(path)), or `nlp-transfer predict RUN FILE`"
-    elif isinstance(texts, Iterable) and not isinstance(texts, str) and getattr(texts, "ndim", 1):
+    elif isinstance(texts, Iterable) and not isinstance(texts, str) and getattr(texts, "ndim", 1) != 0:
         return
     else:
         way = "predict([text])"
