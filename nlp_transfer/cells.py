@@ -2,9 +2,10 @@
 
 import logging
 import sys
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
+
+import regex
 
 from nlp_transfer.blocks import ABSENT
 from nlp_transfer.dialect import PLAIN, Dialect, looks_like_data, other_delimiter
@@ -19,8 +20,8 @@ from nlp_transfer.text_files import read_arriving, read_text_file
 GROUP = "Name one of them in data.group, or set data.group=null."
 STDIN = "standard input"
 PATIENCE = 1000  # records without a column, after which none is expected to have it
-UNSEEN = ("Cc", "Cf", "Zl", "Zp", "Zs")  # controls, marks without width, separators
-FILLERS = {"\u034f", "\u115f", "\u1160", "\u2800", "\u3164", "\uffa0", *map(chr, range(0xFE00, 0xFE10))}
+# Controls, marks without width, blanks, what programs pass over by Unicode (fillers, variants); an empty Braille cell.
+UNSEEN = regex.compile(r"[\p{Cc}\p{Cf}\p{Z}\p{Default_Ignorable_Code_Point}\u2800]*+")
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
@@ -123,7 +124,7 @@ def _shown(names: Iterable[str]) -> list[str]:
 
 def is_blank(text: str) -> bool:
     """Whether a text shows nothing: white space, controls, and characters without width or ink."""
-    return all(unicodedata.category(one) in UNSEEN or one in FILLERS for one in text.strip())
+    return UNSEEN.fullmatch(text) is not None
 
 
 def as_seen(text: str) -> str:

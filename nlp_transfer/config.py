@@ -45,7 +45,7 @@ Column = Annotated[
 
 def _place(value: Any) -> Any:
     """Refuse objects that hold data, and take paths by their names."""
-    if isinstance(value, str | int | float | date | list | None):  # what YAML can say is left to the type
+    if isinstance(value, str | int | float | date | None):  # what YAML can say is left to the type
         return value
     if fault := place_fault(value):
         raise ValueError(fault)

@@ -45,6 +45,8 @@ class _Table:
         self.shape: _Shape | None = None  # until the first line that is not blank
         self.blank: list[int] = []  # lines of a single column that are empty cells, unless nothing follows
         self.behind: list[int] = []  # lines with text behind the last column that has a name
+        self.spanning: list[int] = []  # lines where records of several lines start
+        self.divisible: list[int] = []  # those of which each line would be a row by itself
 
     def blocks(self) -> Iterator[Columns]:
         """Give the rows; a fault comes after those before it."""
@@ -54,6 +56,7 @@ class _Table:
         for starts, records, fault in taken:
             first = self._begin(starts, records) if self.shape is None else 0
             if self.shape is not None:
+                self._look_across(self.shape, starts[first:], records[first:])
                 for numbers, fitting in self._fitting(self.shape, starts[first:-1], records[first:]):
                     rows += len(numbers)
                     self._look_behind(self.shape, numbers, fitting)
@@ -64,6 +67,10 @@ class _Table:
         if self.behind:
             what = f"{len(self.behind)} rows have text behind the last column that has a name"
             self.findings.notes.append(f"{self.file}: {what}; it is not read (first: {first_of(self.behind)})")
+        if self.divisible and self.divisible == self.spanning and self.dialect.quoting == "auto":
+            what = f"{len(self.divisible)} rows go over several lines, of which each would be a row by itself"
+            way = f"if quotes are characters: {self.dialect.set_quoting('none')} (first: {first_of(self.divisible)})"
+            self.findings.notes.append(f"{self.file}: {what}; {way}")
         if not self.findings.faults:
             refuse_empty(self.file, rows, found="a header but no rows" if self.shape else "nothing")
 
@@ -118,6 +125,17 @@ class _Table:
         if shape.named < shape.width:
             rows = zip(numbers, records, strict=True)
             self.behind += [number for number, record in rows if any(record[shape.named :])]
+
+    def _look_across(self, shape: _Shape, starts: Sequence[int], records: list[Record]) -> None:
+        """Note which rows may be several that a stray quote has joined."""
+        if starts[-1] - starts[0] == len(records):  # each is one line
+            return
+        for number, record in zip(starts, records, strict=False):
+            lines = self.delimiter.join(record).split("\n")
+            if len(lines) > 1:
+                self.spanning.append(number)
+                if all(line.count(self.delimiter) == shape.width - 1 > 0 for line in lines):
+                    self.divisible.append(number)
 
     def _fault(self, number: int, message: str) -> None:
         """Note a fault, or raise it where every other row would be one: the header is broken, or is not divided."""

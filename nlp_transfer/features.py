@@ -48,8 +48,8 @@ def find_boundary(model: nn.Module, moving: frozenset[str]) -> Boundary | None:
         return None
     encoder = find_encoder(model)
     low = [name.removeprefix(encoder.prefix) for name in moving - set(outside_encoder(model))]
-    if model.config.is_encoder_decoder:
-        return None if low else Boundary("encoder")
+    if model.config.is_encoder_decoder:  # a classifier looks at the tokens as well
+        return Boundary("encoder") if not low and model.can_generate() else None
     if isinstance(model, PooledModel) and not low:
         return Boundary("pooled")
     layers = find_layers(encoder.module)

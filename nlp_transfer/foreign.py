@@ -1,15 +1,17 @@
 """Formats that look like text but are not one text a line: known by how they begin, whatever their name."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
 LOOKED_AT = 1 << 16  # characters
-FEWEST, MOSTLY = 3, 0.9  # lines of keys and values, and their share, that make a file of them
+FEWEST, MOSTLY = 3, 0.9  # lines of keys and values, or in tags, and their share, that make a file of them
 
 PROLOG = re.compile(r"\A\s*(?:<\?xml.*?\?>\s*|<!--.*?-->\s*|<!doctype[^<>\[]*(?:\[.*?\]\s*)?>\s*)*", re.S | re.I)
 ROOT = re.compile(r"<([a-z][\w:.-]*)")
 ONLY_TAGS = re.compile(r"(?:\s*</?[a-z][^<>]*>)+\s*", re.I)
+WRAPPED = re.compile(r"<([a-z][\w:.-]*)\b[^<>]*>.*</\1>", re.I)
 KEY = re.compile(r"""([^\s=:#!<>{}"']+|"(?:[^"\\]|\\.)*")\s*=.*""")  # of .properties, or in quotes of .strings
 REMARK = re.compile(r"[#!]|//|/?\*")
 
@@ -52,7 +54,8 @@ SIGNS = (  # by what stands in it
 def recognise(lines: Sequence[str]) -> Foreign | None:
     """Tell by its first lines what a file is; None where it can be text, also such that holds tags here and there."""
     head = "\n".join(lines)[:LOOKED_AT]
-    return _markup(head) or next((kind for sign, kind in SIGNS if sign.search(head)), None) or _keys(head)
+    signed = next((kind for sign, kind in SIGNS if sign.search(head)), None)
+    return _markup(head) or signed or _wrapped(head) or _keys(head)
 
 
 def _markup(head: str) -> Foreign | None:
@@ -70,6 +73,16 @@ def _markup(head: str) -> Foreign | None:
         sure = alone and f"</{name}" in rest
     other = Foreign(f"XML (<{name}>)" if name else "XML", "take its texts out, one a line")
     return ROOTS.get(name, other) if sure else None
+
+
+def _wrapped(head: str) -> Foreign | None:
+    """Know segments that were taken out of a document with their tags: nearly every line is one same element."""
+    lines = [line.strip() for line in head.split("\n") if line.strip()]
+    names = Counter(found[1].lower() for line in lines if (found := WRAPPED.fullmatch(line)))
+    name, count = max(names.items(), key=lambda one: one[1], default=("", 0))
+    if count < max(FEWEST, MOSTLY * len(lines)):
+        return None
+    return Foreign(f"lines in tags (<{name}>)", "take its texts out, one a line")
 
 
 def _keys(head: str) -> Foreign | None:

@@ -5,7 +5,6 @@ what follows (FNet, ConvBERT, YOSO, Nystroemformer, MobileBERT, Funnel, CANINE),
 whatever stands there (XLNet). Among texts of one length there is no padding.
 """
 
-import itertools
 import logging
 from typing import Any
 
@@ -14,15 +13,13 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from nlp_transfer.batching import Batch, Encoded
-from nlp_transfer.documents import make_unit, special_ids
+from nlp_transfer.batching import Batch
 from nlp_transfer.sharing import pool
 from nlp_transfer.sources.loading import quietly
 from nlp_transfer.strategies.blocks import find_encoder, unwrapped
-from nlp_transfer.units import TokenUnits
+from nlp_transfer.trying import FAULTS, give, two_texts
 
 log = logging.getLogger(__name__)
-SHORT, LONG = 7, 12  # tokens of the two texts; what pools pairs of tokens shows itself where they are odd
 TOLERANCE = 1e-3  # absolute and relative: rounding moves states and logits by 1e-6 to 1e-5, padding by 0.1 or more
 NOTED = "_padding_trouble"  # in a model's __dict__, once it was tried: None where there is none
 CURE = "so a batch holds texts of one length, which takes longer"
@@ -63,9 +60,9 @@ def try_padding(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, t
 def _try(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> str | None:
     said = f"the architecture {find_encoder(model).module.config.model_type} reads the padding beside a longer text"
     try:
-        units = _two_texts(tokenizer)
+        units = two_texts(tokenizer)
         alone, beside = (_seen(model, units.batch(np.arange(count))) for count in (1, 2))
-    except (TypeError, ValueError, LookupError, RuntimeError, AttributeError) as error:
+    except FAULTS as error:
         log.debug("padding could not be tried: %s", error)
         return f"it could not be found out whether {said}, {CURE}"
     return None if all(map(_equal, alone, beside)) else f"{said}, {CURE}"
@@ -77,20 +74,6 @@ def _equal(one: Tensor, other: Tensor) -> bool:
     return torch.allclose(one, other[tuple(map(slice, one.shape))], rtol=TOLERANCE, atol=TOLERANCE * scale)
 
 
-def _two_texts(tokenizer: PreTrainedTokenizerBase) -> TokenUnits:
-    """A short unit and a long one of ordinary tokens."""
-    before, after = special_ids(tokenizer)
-    special = set(tokenizer.all_special_ids)
-    ordinary = (token for token in range(tokenizer.vocab_size) if token not in special)
-    tokens = np.resize(list(itertools.islice(ordinary, LONG)) or [0], LONG).tolist()
-
-    long = min(LONG, tokenizer.model_max_length)
-    sizes = [max(1, length - len(before) - len(after)) for length in (min(SHORT, long - 1), long)]
-    inputs = [make_unit(tokens, None, range(size), before, after) for size in sizes]
-    encoded = Encoded(inputs=inputs, example=np.arange(2), targets=None, examples=2)
-    return TokenUnits(encoded, int(tokenizer.pad_token_id))
-
-
 @torch.inference_mode()
 def _seen(model: PreTrainedModel, batch: Batch) -> list[Tensor]:
     """The encoder's states and the logits of the first text, where the model gives them."""
@@ -100,9 +83,6 @@ def _seen(model: PreTrainedModel, batch: Batch) -> list[Tensor]:
         states = output if isinstance(output, Tensor) else output[0]
         found.append(states[0])
 
-    inputs = batch.to(next(model.parameters()).device).inputs
-    if model.config.is_encoder_decoder:  # any first token will do, and 0 is one in every vocabulary
-        inputs["decoder_input_ids"] = torch.zeros_like(inputs["input_ids"][:, :1])
     with find_encoder(model).module.register_forward_hook(note):
-        output = model(**inputs)
+        output = give(model, batch)
     return found if getattr(output, "logits", None) is None else [*found, output.logits[0]]

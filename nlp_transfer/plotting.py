@@ -65,7 +65,7 @@ def _draw(rows: Sequence[Row], baselines: Sequence[Row], path: Path, task: type[
         axes.set_title(", ".join([*said, *([DEVIATION] if any(spread) else [])]), fontsize=9, loc="left")
         axes.spines[["top", "right"]].set_visible(False)
         picture = io.BytesIO()
-        figure.savefig(picture, dpi=150, format="png")
+        figure.savefig(picture, dpi=150, format="png", bbox_inches="tight")  # notes may reach beyond the figure
     write_whole(path, picture.getvalue())
 
 

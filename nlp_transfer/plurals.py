@@ -12,8 +12,12 @@ from typing import NamedTuple
 RULE = re.compile(r"^plural-forms:\s*nplurals\s*=\s*(\d+)\s*;\s*plural\s*=([^;\n]+)", re.IGNORECASE | re.MULTILINE)
 UNGUIDED = {1: (0, 0), 2: (0, 1)}  # forms -> those for one and for two: every language with so many agrees
 
+# What a value is put in for: `%d`, `%2$s`, `%(n)d`, `%1`, `{n}`; `%%` is a sign.
+NUMBER = re.compile(r"%%|(%(?:\(\w+\)|\d+\$)?[-+#'.\d]*[a-z]|%\d+|\{[^{}]*\})", re.IGNORECASE)
+
 UNTRANSLATED = "not translated"
 UNCLEAR = "plural forms of which Plural-Forms does not say which are for 1 and for 2"
+UNSAID = "plural form with a number where its source has none, or without one where it has"
 SHARED = "singular without a form of its own (its plural is kept)"
 
 
@@ -50,7 +54,8 @@ def pair_forms(sources: Sequence[str], forms: Sequence[str], rule: PluralRule | 
 
     Args:
         sources: a text; or its singular, which goes with the form for one, and its plural, which goes with that for
-            two. Where both are the same form, as in Japanese, only the plural is paired.
+            two. Where both are the same form, as in Japanese, only the plural is paired. A pair of which one side has
+            room for a number and the other has not (`One file` and `%d файл`) is left out.
         forms: the translation, or its plural forms.
         rule: of the language. Without one, one and two forms are still clear; more are not.
     """
@@ -67,6 +72,12 @@ def pair_forms(sources: Sequence[str], forms: Sequence[str], rule: PluralRule | 
     if not (forms[one] and forms[two]):
         return Paired((), UNTRANSLATED)
     singular, plural, *_ = sources
-    if one == two:
-        return Paired([(plural, forms[two])], SHARED)
-    return Paired([(singular, forms[one]), (plural, forms[two])])
+    shared = one == two
+    pairs = [(plural, forms[two])] if shared else [(singular, forms[one]), (plural, forms[two])]
+    alike = [(source, form) for source, form in pairs if _numbers(source) == _numbers(form)]
+    return Paired(alike, UNSAID if len(alike) < len(pairs) else SHARED if shared else None)
+
+
+def _numbers(text: str) -> int:
+    """How many values a text has room for: in Arabic "two files" has none, where English has `%d files`."""
+    return sum(map(bool, NUMBER.findall(text)))

@@ -306,7 +306,7 @@ def _open(folder: Path, auto: Any) -> tuple[PreTrainedModel, Tokenizers]:
     if report["missing_keys"]:
         raise ValueError(f"weights are missing: {sorted(report['missing_keys'])[:3]}")
     refuse_nonfinite(model, str(folder))
-    if model.config.is_encoder_decoder:  # without these it would write, but not what it learned
+    if model.can_generate():  # without these it would write, but not what it learned
         _refuse_missing(folder, "generation_config.json")
         if model.config.model_type == "encoder-decoder":
             lost = lacking(folder / TARGET)

@@ -28,6 +28,7 @@ from nlp_transfer.sources import BUNDLED, LoadedModel, Source, load_source
 from nlp_transfer.strategies import Plan, make_plan
 from nlp_transfer.strategies.blocks import count_positions, find_encoder
 from nlp_transfer.task import Task, Tokenizers
+from nlp_transfer.unread import find_unread
 from nlp_transfer.writing_back import WrittenBack, write_back
 
 IDLE = {"bag": ("width", "layers"), "cnn": ("layers",)}
@@ -171,6 +172,8 @@ def prepare(config: RunConfig, *, sampled: int | None = None) -> Prepared:
     most = getattr(config.task, "max_length", source.tokenizer.model_max_length)
     source.tokenizer.model_max_length = min(positions, most)  # and is saved so
     try_padding(loaded.model, source.tokenizer, together=True)
+    unread = find_unread(loaded.model, source.tokenizer)
+    loaded = dataclasses.replace(loaded, new=loaded.new - unread, unread=unread)
     rows = {name: sample(part, task.input_role, sampled) for name, part in rows_of(splits).items()}
     encoded = {name: task.encode(part, tokenizers, training=name == "train") for name, part in rows.items()}
     return Prepared(config, task, splits, source, loaded, tokenizers, encoded, rows)

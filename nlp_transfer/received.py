@@ -71,7 +71,7 @@ def _refuse_no_series(texts: Any, column: str) -> None:
         way = f'predict(list(data{"[split]" if splits else ""}["{column}"]))'
     elif isinstance(texts, PathLike):
         way = "predict(open(path)), or `nlp-transfer predict RUN FILE`"
-    elif isinstance(texts, Iterable) and not isinstance(texts, str):
+    elif isinstance(texts, Iterable) and not isinstance(texts, str) and getattr(texts, "ndim", 1) != 0:
         return
     else:
         way = "predict([text])"
@@ -83,7 +83,7 @@ def place_fault(value: Any) -> str | None:
     if isinstance(value, str | PathLike):
         return None
     if is_table(value) or not isinstance(value, Mapping):
-        way = f"; {SAVED}" if isinstance(value, Iterable) else ""
+        way = f"; {SAVED}" if is_table(value) or isinstance(value, Iterable) else ""
         return f"expected the name of a file, folder or data set, received {kind_of(value)}{way}"
     if odd := [key for key, file in value.items() if not isinstance(file, str | PathLike)]:
         return f"expected {{column: file}}, received {kind_of(value[odd[0]])} under {odd[0]!r}; {SAVED}"

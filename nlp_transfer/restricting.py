@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from nlp_transfer.batching import Encoded
 from nlp_transfer.replaying import OUT
-from nlp_transfer.strategies.blocks import find_encoder, unwrapped
+from nlp_transfer.strategies.blocks import find_encoder, find_words, unwrapped
 
 ASIDE = "_whole"  # in a module's __dict__, outside the module tree: the optimizer must not see whole tables
 
@@ -66,8 +66,10 @@ def full_state(model: nn.Module) -> dict[str, Tensor]:
 
 
 def _table(model: nn.Module, rates: Mapping[str, float]) -> nn.Module | None:
-    """The input embeddings, LoRA's included, if they train and nothing else uses them."""
-    table: nn.Module = find_encoder(unwrapped(model)).module.get_input_embeddings()
+    """The input embeddings, LoRA's included, if they train, nothing else uses them, and they are a plain table."""
+    table = find_words(find_encoder(unwrapped(model)).module)
+    if table is None or not any(isinstance(one, nn.Embedding) for one in table.modules()):  # I-BERT's is quantised
+        return None
     path = next(name for name, module in model.named_modules() if module is table)
     held = {id(parameter) for parameter in table.parameters()}
     names = {name for name, one in model.named_parameters(remove_duplicate=False) if id(one) in held}

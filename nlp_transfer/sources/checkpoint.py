@@ -54,6 +54,7 @@ class LoadedModel:
         deep: on the encoder stands a network, not a layer or two.
         settled: all that is new is a head on states that are not, so their scale can be told before it trains.
         note: what became of the head that the checkpoint brought, for the user; empty where it brought none.
+        unread: the names of parameters that its answers do not depend on, which stay as they are.
     """
 
     model: PreTrainedModel
@@ -62,6 +63,7 @@ class LoadedModel:
     deep: bool = False
     settled: bool = False
     note: str = ""
+    unread: frozenset[str] = frozenset()
 
     def values(self) -> dict[str, Any]:
         """The configuration of this encoder, as one that has it inside keeps it."""

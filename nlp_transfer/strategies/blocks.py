@@ -1,5 +1,6 @@
 """The depth order of an encoder's parameters: embeddings, then each layer, then what stands on top."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from torch import nn
@@ -46,19 +47,28 @@ def find_encoder(model: PreTrainedModel) -> Encoder:
     return Encoder(module, prefix)
 
 
+def find_words(encoder: PreTrainedModel) -> nn.Module | None:
+    """The table in which an encoder looks its tokens up; None where it has none, as CANINE, which hashes characters."""
+    try:
+        words: nn.Module = encoder.get_input_embeddings()
+    except NotImplementedError:
+        return None
+    return words
+
+
 def outside_encoder(model: PreTrainedModel) -> list[str]:
     """Names of the parameters that the encoder does not hold; embeddings that it shares with a decoder are its own."""
     held = {id(parameter) for parameter in find_encoder(model).module.parameters()}
     return [name for name, parameter in model.named_parameters() if id(parameter) not in held]
 
 
-def blocks(model: PreTrainedModel) -> list[list[str]]:
+def blocks(model: PreTrainedModel, unread: Collection[str] = ()) -> list[list[str]]:
     """Parameter names from the bottom up: [embeddings, layer 1, ..., layer n, head or decoder].
 
     What every layer uses (relative positions), or the decoder too, counts with the embeddings, so it freezes first and
     thaws last. In no block are: the n-gram table of fastText, which has millions of rows, and words that training never
-    meets need them as they were learnt together; the pooler beside a decoder, which nothing reads; and
-    sinusoidal positions, which Marian and Pegasus keep as parameters that no gradient reaches.
+    meets need them as they were learnt together; the pooler beside a decoder, which nothing reads; sinusoidal
+    positions, which Marian and Pegasus keep as parameters that no gradient reaches; and what is `unread`.
     """
     encoder = find_encoder(model)
     layers = find_layers(encoder.module)
@@ -68,8 +78,8 @@ def blocks(model: PreTrainedModel) -> list[list[str]]:
     fixed = {f"{path}.weight" for path, module in model.named_modules() if "Sinusoidal" in type(module).__name__}
     for name, _ in model.named_parameters():
         inner = name.removeprefix(encoder.prefix)
-        unread = model.config.is_encoder_decoder and inner.startswith("pooler.") and name not in outside
-        if ".ngrams." in f".{name}" or unread or name in fixed:
+        pooler = model.config.is_encoder_decoder and inner.startswith("pooler.") and name not in outside
+        if ".ngrams." in f".{name}" or pooler or name in fixed or name in unread:
             continue
         on_top = name in outside or any(part in inner for part in ON_TOP)
         found[count + 1 if on_top else _depth(inner, layers)].append(name)

@@ -23,7 +23,7 @@ def linear_on_features(loaded: LoadedModel) -> bool:
 def _beside_encoder(loaded: LoadedModel) -> list[str]:
     """Name what is outside the encoder, new or not, and what is new inside it."""
     wanted = {*outside_encoder(loaded.model), *loaded.new}
-    return [name for names in blocks(loaded.model) for name in names if name in wanted]
+    return [name for names in blocks(loaded.model, loaded.unread) for name in names if name in wanted]
 
 
 def frozen(

@@ -30,7 +30,7 @@ def full(
     Raises:
         ConfigError: nothing of the encoder would be left to train.
     """
-    stack = blocks(loaded.model)
+    stack = blocks(loaded.model, loaded.unread)
     if freeze_below and freeze_below >= len(stack) - 2:
         raise ConfigError(
             f"strategy.freeze_below: {freeze_below} of {len(stack) - 2} layers; to train the head "

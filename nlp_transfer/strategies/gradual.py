@@ -33,7 +33,7 @@ def gradual(
         head_learning_rate: of newly initialised parameters; the same as the topmost block if unset.
         cache: where activations of blocks still frozen are kept.
     """
-    stack = blocks(loaded.model)
+    stack = blocks(loaded.model, loaded.unread)
     if schedule == "lp_ft":
         return Plan(
             loaded.model,

@@ -15,7 +15,7 @@ from nlp_transfer.errors import ConfigError, SourceError
 from nlp_transfer.room import MARGIN, writing
 from nlp_transfer.sources import LoadedModel
 from nlp_transfer.strategies.base import Phase, Plan
-from nlp_transfer.strategies.blocks import blocks, find_encoder
+from nlp_transfer.strategies.blocks import blocks, find_encoder, find_words
 
 NOTHING = "this model has no pretrained linear layer"
 PISSA: Any = "pissa_niter_4"  # the randomised decomposition: seconds where the exact one takes half a minute
@@ -58,12 +58,14 @@ def lora(
     from peft import LoraConfig, get_peft_model
 
     model = loaded.model
-    linear, table = _modules(model, loaded.new)
+    linear, table = _modules(loaded)
     wanted = [""] if targets == "all-linear" else targets
     if unknown := [end for end in wanted if end and not any(name.endswith(end) for name in linear)]:
         raise ConfigError(f"strategy.targets: no linear layer's name ends in '{unknown[0]}'. {_ends(linear)}")
     chosen = [name for name in linear if name.endswith(tuple(wanted))]
     if embeddings or (embeddings is None and not linear):
+        if table is None:
+            raise ConfigError("strategy.embeddings: the architecture has no table of word embeddings; leave it out")
         if any(f"{table}.weight" in names for names in _tied(model)):
             raise ConfigError(
                 "strategy.embeddings: the word embeddings serve a decoder or an output layer too, and an adapter on "
@@ -97,12 +99,13 @@ def lora(
     return Plan(wrapped, (Phase("lora", epochs, rates),), "none", merge, adapter=True)
 
 
-def _modules(model: PreTrainedModel, new: frozenset[str]) -> tuple[list[str], str]:
+def _modules(loaded: LoadedModel) -> tuple[list[str], str | None]:
     """Exact paths of the pretrained linear layers and of the word embeddings; the output layer over words is neither.
 
     That layer is often tied to the embeddings, and adapting one of the two would part them.
     """
-    pretrained = {name for names in blocks(model) for name in names} - new
+    model = loaded.model
+    pretrained = {name for names in blocks(model, loaded.unread) for name in names} - loaded.new
     linear = [
         name
         for name, module in model.named_modules()
@@ -110,8 +113,8 @@ def _modules(model: PreTrainedModel, new: frozenset[str]) -> tuple[list[str], st
         and f"{name}.weight" in pretrained
         and module is not model.get_output_embeddings()
     ]
-    words = find_encoder(model).module.get_input_embeddings()
-    return linear, next(name for name, module in model.named_modules() if module is words)
+    words = find_words(find_encoder(model).module)
+    return linear, next((name for name, module in model.named_modules() if module is words), None)
 
 
 def _ends(linear: Sequence[str]) -> str:

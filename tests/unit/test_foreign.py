@@ -19,6 +19,11 @@ FOREIGN = {  # content, what it is called, the way out
     "HTML": ("<!DOCTYPE html>\n<html lang='fr'>\n<p>Bonjour</p>\n", "HTML", "one a line"),
     "another XML": (f"{XML}<corpus><s>Bonjour</s></corpus>\n", "XML (<corpus>)", "one a line"),
     "another XML without a declaration": ('<doc id="1">\nBonjour\n</doc>\n', "XML (<doc>)", "one a line"),
+    "segments": (
+        '<seg id="1">Bonjour</seg>\n<seg id="2">Ouvrez <b>tout</b></seg>\n<seg id="3"></seg>\n',
+        "lines in tags (<seg>)",
+        "one a line",
+    ),
     "ARB": ('{\n  "@@locale": "fr",\n  "open": "Ouvrir"\n}\n', "messages of Flutter", ".csv"),
     "properties": ("# ours\nopen=Ouvrir\nclose.all = Tout \\\n  fermer\n" + "".join(f"k{i}=v\n" for i in range(9)),
                    "keys with values", "prop2po"),
@@ -56,6 +61,8 @@ def test_a_format_that_is_not_read_is_named_wherever_texts_are_read(tmp_path, ki
 TEXTS = {
     "tags here and there": "Press <b>Save</b>.\n<br>\n<a href='x'>Here</a>\nif a < b: c > d\n",
     "a tag at the start": "<b>Save</b> all files\n<i>Open</i> one\n",
+    "lines in tags among others": "<p>Save</p>\n<p>Open</p>\n<p>Close</p>\nOpen a file\n",
+    "lines in several tags": "<p>Save</p>\n<li>Open</li>\n<b>Close</b>\n<p>Leave</p>\n",
     "an image alone": "<img src='a.png'>\n<b>Save</b>\nOpen\n",
     "markup spoken of": "<html> is what a page starts with\nand it ends otherwise\n",
     "tokens of a language": "<2fr> hello\n<2de> hello\n",

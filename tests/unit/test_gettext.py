@@ -10,6 +10,7 @@ import pytest
 from nlp_transfer.config import DataConfig
 from nlp_transfer.data import load_splits, stream_texts
 from nlp_transfer.errors import DataError
+from nlp_transfer.plurals import PluralRule, pair_forms
 from nlp_transfer.readers import open_rows
 
 PO = r"""# a comment
@@ -136,21 +137,27 @@ RUSSIAN = "nplurals=3; plural=(n%10==1 && n%100!=11 ? 0 : n%10>=2 && n%10<=4 && 
 LANGUAGES = {  # rule, forms, pairs
     "Arabic, where the first form is for none": (
         ARABIC,
-        ["none", "one", "two", "few", "many", "rest"],
-        [("%d file", "one"), ("%d files", "two")],
+        ["none", "%d one", "%d two", "few", "many", "rest"],
+        [("%d file", "%d one"), ("%d files", "%d two")],
     ),
-    "French": ("nplurals=2; plural=(n > 1);", ["one", "more"], [("%d file", "one"), ("%d files", "more")]),
-    "Russian": (RUSSIAN, ["one", "few", "many"], [("%d file", "one"), ("%d files", "few")]),
-    "the form for many first": ("nplurals=2; plural=n==1;", ["b", "a"], [("%d file", "a"), ("%d files", "b")]),
-    "Japanese, of one form": ("nplurals=1; plural=0;", ["any"], [("%d files", "any")]),
-    "no rule, two forms": (None, ["one", "more"], [("%d file", "one"), ("%d files", "more")]),
-    "no rule, one form": (None, ["any"], [("%d files", "any")]),
-    "no rule, three forms": (None, ["one", "few", "many"], []),
-    "the rule of a template": ("nplurals=INTEGER; plural=EXPRESSION;", ["a", "b", "c"], []),
-    "a rule that divides by nothing": ("nplurals=3; plural=n/0;", ["a", "b", "c"], []),
-    "a rule beyond its own forms": ("nplurals=3; plural=n+2;", ["a", "b", "c"], []),
-    "a rule of another number of forms": (RUSSIAN, ["one", "more"], []),
-    "no form for two": (ARABIC, ["none", "one", "", "few", "many", "rest"], []),
+    "French": ("nplurals=2; plural=(n > 1);", ["%d one", "%d more"], [("%d file", "%d one"), ("%d files", "%d more")]),
+    "Russian": (RUSSIAN, ["%d one", "%d few", "%d many"], [("%d file", "%d one"), ("%d files", "%d few")]),
+    "the form for many first": (
+        "nplurals=2; plural=n==1;",
+        ["%d b", "%d a"],
+        [("%d file", "%d a"), ("%d files", "%d b")],
+    ),
+    "Japanese, of one form": ("nplurals=1; plural=0;", ["%d any"], [("%d files", "%d any")]),
+    "no rule, two forms": (None, ["%d one", "%d more"], [("%d file", "%d one"), ("%d files", "%d more")]),
+    "no rule, one form": (None, ["%d any"], [("%d files", "%d any")]),
+    "no rule, three forms": (None, ["%d one", "%d few", "%d many"], []),
+    "the rule of a template": ("nplurals=INTEGER; plural=EXPRESSION;", ["%d a", "%d b", "%d c"], []),
+    "a rule that divides by nothing": ("nplurals=3; plural=n/0;", ["%d a", "%d b", "%d c"], []),
+    "a rule beyond its own forms": ("nplurals=3; plural=n+2;", ["%d a", "%d b", "%d c"], []),
+    "a rule of another number of forms": (RUSSIAN, ["%d one", "%d more"], []),
+    "no form for two": (ARABIC, ["none", "%d one", "", "few", "many", "rest"], []),
+    "a form for two without its number": (ARABIC, ["none", "%d one", "two", "%d", "%d", "%d"], [("%d file", "%d one")]),
+    "one form, without its number": ("nplurals=1; plural=0;", ["any"], []),
 }  # fmt: skip
 
 
@@ -178,6 +185,26 @@ def test_the_forms_for_one_and_two_are_paired_by_the_rule_of_the_file(tmp_path, 
     found = [(row.cells["msgid"], row.cells["msgstr"]) for row in stream.rows]
     assert found == [("Save", "saved"), *pairs]
     assert sum(map(len, stream.findings.left_out.values())) == 1 - len(pairs) // 2  # what is not paired is counted
+
+
+@pytest.mark.parametrize(
+    ("source", "form", "kept"),
+    [
+        ("One file", "%d файл", False),
+        ("%d file", "один файл", False),
+        ("{n} of {all} files", "{n} из {all}", True),
+        ("{n} of {all} files", "{n} файла", False),
+        ("%(n)d files in %(place)s", "%(place)s: %(n)d", True),
+        ("%1$d files in %2$s", "%2$s: %1$'d", True),
+        ("%1 files", "файлы", False),
+        ("100%% of %d", "%d: 100 %", True),
+    ],
+)
+def test_a_plural_form_goes_with_a_source_that_has_as_many_numbers(source, form, kept):
+    rule = PluralRule(3, 0, 1)
+    found = pair_forms([source, "%d others"], [form, "%d иных", "%d прочих"], rule)
+    assert found.pairs == [*([(source, form)] if kept else []), ("%d others", "%d иных")]
+    assert (found.lacking is None) == kept
 
 
 UNFINISHED = r"""msgid "Open"

@@ -16,11 +16,13 @@ from transformers import (
 )
 
 import nlp_transfer
+from nlp_transfer.errors import ConfigError
 from nlp_transfer.models.classification import build_classifier
 from nlp_transfer.prediction import load, load_model
 from nlp_transfer.sources import load_source
 from nlp_transfer.sources.heads import rows_per_label
 from nlp_transfer.strategies import make_plan
+from nlp_transfer.unread import find_unread
 
 OWN = ("positive", "negative", "neutral")
 LABELS = ("negative", "neutral", "positive")
@@ -228,6 +230,57 @@ def test_a_head_that_has_not_moved_scores_as_it_did(tuned, strategy, tmp_path):
     assert result.metrics["test"]["accuracy"] == accuracy
     assert "'negative', 'positive'" in result.metrics["head"]
     assert load(result.folder).task.labels == ("negative", "positive")
+
+
+@pytest.mark.parametrize("strategy", [{"kind": "full"}, {"kind": "gradual", "schedule": "lp_ft"}], ids=str)
+@pytest.mark.parametrize("family", ["bart", "t5"])
+def test_a_classifier_with_a_decoder_is_trained_and_read_back(family, strategy, tmp_path):
+    own = save(tmp_path / "own", architecture(family), **named(("positive", "negative")))
+    result = run(tmp_path / "run", tmp_path / "own", strategy, save_csv(tmp_path / "a.csv"), learning_rate=1e-12)
+    text = "a good warm film"
+    (answer,) = load(result.folder).predict([text])
+    with torch.inference_mode():
+        logits = own(input_ids=torch.tensor([tokenizer()(text)["input_ids"]])).logits
+    found = [answer["probabilities"][name] for name in ("positive", "negative")]
+    assert found == pytest.approx(logits.softmax(-1)[0].tolist(), abs=1e-5)
+    assert not [one for one in result.metrics["warnings"] if "padding" in one]
+
+
+WITHOUT_USE = {  # families whose classifiers hold parameters that they do not read, and one of them
+    "big_bird": ("bert.pooler.weight", {"attention_type": "original_full"}),
+    "canine": ("canine.final_char_encoder.layer.0.intermediate.dense.weight", {"num_hash_buckets": 50}),
+    "xlnet": ("transformer.layer.0.rel_attn.seg_embed", WIDTHS["xlnet"]),
+}
+
+
+@pytest.mark.parametrize("strategy", [{"kind": "full"}, {"kind": "lora", "rank": 2}], ids=lambda one: one["kind"])
+@pytest.mark.parametrize("family", WITHOUT_USE)
+def test_what_a_head_does_not_read_stays_as_it_is(family, strategy, tmp_path):
+    name, widths = WITHOUT_USE[family]
+    own = save(tmp_path / "own", config(family, **widths), **named(("positive", "negative")))
+    result = run(tmp_path / "run", tmp_path / "own", strategy, save_csv(tmp_path / "a.csv"), learning_rate=0.01)
+    model = load(result.folder).model
+    assert torch.equal(model.get_parameter(name), own.get_parameter(name))
+    moved = {one for one, value in own.named_parameters() if not torch.equal(model.get_parameter(one), value)}
+    assert moved
+    assert moved.isdisjoint(find_unread(own, tokenizer()))
+
+
+def test_the_embeddings_of_characters_that_are_hashed_cannot_be_adapted(tmp_path):
+    save(tmp_path / "own", config("canine"), **named(("positive", "negative")))
+    with pytest.raises(ConfigError, match="embeddings: the architecture has no table of word embeddings"):
+        run(tmp_path / "run", tmp_path / "own", {"kind": "lora", "embeddings": True}, save_csv(tmp_path / "a.csv"))
+
+
+def test_looking_for_what_is_not_read_changes_nothing(tmp_path):
+    model = save(tmp_path, config()).train()
+    torch.manual_seed(0)
+    assert find_unread(model, tokenizer()) == frozenset()
+    drawn = torch.rand(1)
+    torch.manual_seed(0)
+    assert torch.equal(drawn, torch.rand(1))
+    assert model.training
+    assert all(one.requires_grad and one.grad is None for one in model.parameters())
 
 
 def test_the_same_holds_for_each_seed(tuned, tmp_path):

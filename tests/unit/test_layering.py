@@ -30,7 +30,8 @@ LAYERS = [  # lowest first; a module may import its own layer and those below
     "sources data example_store gathering examples places cells labels splitting inspection",
     "metrics text_metrics tfidf baselines batching precision allocator sharing sharding",
     "word_pieces spacing spelling detokenizing documents pairs",
-    "extracts progress models writing_back strategies feature_store units replaying restricting first_token padding",
+    "extracts progress models writing_back strategies feature_store units replaying restricting first_token trying "
+    "padding unread",
     "features evaluation solvers parameters memory",
     "optimizers checkpointing stopping history stepping",
     "resuming",

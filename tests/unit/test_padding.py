@@ -121,7 +121,7 @@ def test_a_model_that_cannot_be_tried_is_batched_by_length_and_said(tmp_path, mo
     def fail(_):
         raise TypeError
 
-    monkeypatch.setattr(padding, "_two_texts", fail)
+    monkeypatch.setattr(padding, "two_texts", fail)
     assert padding_trouble(classifier(tmp_path, "bert")[1]).startswith(
         "it could not be found out whether the architecture bert reads the padding beside a longer text"
     )

@@ -91,7 +91,8 @@ def test_odd_texts_get_an_answer_among_ordinary_ones(predictor, odd):
 
 
 @pytest.mark.parametrize(
-    "blank", ["", " \t\n", "\x00", "\u00a0\u3000", "\u200b\u00ad\ufeff", "\u3164", "\ufe0f", None, math.nan]
+    "blank",
+    ["", " \t\n", "\x00", "\u00a0\u3000", "\u200b\u00ad\ufeff", "\u3164", "\ufe0f", "\U000e0100\u180b", None, math.nan],
 )
 def test_what_shows_no_text_has_no_answer_and_a_reason_and_the_others_keep_theirs(predictor, blank):
     before = dataclasses.replace(predictor.seen)
@@ -149,6 +150,7 @@ TABLES = {
     "bytes": (b"good", r"received bytes; write predict\(\[data.decode\(\)\]\)"),
     "a path": (Path("texts.txt"), r"a PosixPath; write predict\(open\(path\)\), or `nlp-transfer predict RUN FILE`"),
     "nothing": (None, r"received None; write predict\(\[text\]\)"),
+    "an array of one text": (np.array("good"), r"received a ndarray; write predict\(\[text\]\)"),
     "a number": (3, r"received an int; write predict\(\[text\]\)"),
     "rows": (
         (row for row in [{"text": "good"}]),

@@ -19,6 +19,8 @@ OBJECTS = {
     "splits": (DatasetDict(train=Dataset.from_pandas(FRAME)), f"received a DatasetDict{SAVE}"),
     "lists by column": ({"text": ["good"], "label": ["positive"]}, f"received a list under 'text'{SAVE}"),
     "rows": ((row for row in ()), f"received a generator{SAVE}"),
+    "list of rows": ([{"text": "good", "label": "positive"}], f"received a list{SAVE}"),
+    "table": (Dataset.from_pandas(FRAME).data.table, f"received a Table{SAVE}"),
     "bytes": (b"a.csv", f"received bytes{SAVE}"),
 }
 

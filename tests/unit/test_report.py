@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from matplotlib.image import imread
 from rich.console import Console
 
 from nlp_transfer.plotting import SCRATCH, SIMPLE, TRANSFER, plot
@@ -135,6 +136,15 @@ def test_plot_writes_a_png(tmp_path):
     content = (tmp_path / "p.png").read_bytes()
     assert content.startswith(b"\x89PNG")
     assert len(content) > 5000
+
+
+def test_nothing_of_a_plot_is_cut_off(tmp_path):
+    spread = {"standard_deviation": {"accuracy": 0.0123}}
+    long = [replace(row("a", score), source=f"glove-50d {'far ' * 6}", seeds=(0, 1, 2)) for score in (0.9, 0.89)]
+    plot([replace(one, test={**one.test, **spread}) for one in long], [], tmp_path / "p.png", task=Sentiment)
+    picture = imread(tmp_path / "p.png")[..., :3]
+    for edge in (picture[0], picture[-1], picture[:, 0], picture[:, -1]):
+        assert edge.min() == 1.0  # white
 
 
 def test_plot_gives_every_method_a_bar_of_its_own_with_name_colour_and_score(tmp_path, monkeypatch):

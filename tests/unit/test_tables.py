@@ -101,6 +101,31 @@ def test_what_was_decided_about_quotes_is_said_and_can_be_forced(tmp_path, caplo
     assert texts(write(tmp_path, "a.csv", 'text,label\n"a",b\n'), quoting="none") == ['"a"']
 
 
+@pytest.mark.parametrize("mark", ["|", ";"])
+def test_rows_that_a_quote_may_have_joined_are_said_between_other_marks(tmp_path, caplog, mark):
+    path = write(tmp_path, "a.csv", SPEECH.replace("\t", mark))
+    assert len(texts(path, delimiter=mark)) == 2
+    assert "a.csv: 1 rows go over several lines, of which each would be a row by itself" in caplog.text
+    assert "if quotes are characters: data.quoting=none (first: 2)" in caplog.text
+    caplog.clear()
+    assert len(texts(path, delimiter=mark, quoting="none")) == 4
+    assert len(texts(path, delimiter=mark, quoting="minimal")) == 2
+    assert not caplog.text
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        'text,label\n"two, then\nlines",good\n"three\nwhole\nlines",bad\n',
+        'text\n"two\nlines"\nbad\n',
+        "text,label\na film,good\n\na play,bad\n",
+    ],
+)
+def test_nothing_is_said_of_rows_that_go_over_lines_as_cells_do(tmp_path, caplog, content):
+    texts(write(tmp_path, "a.csv", content))
+    assert not caplog.text
+
+
 def test_nothing_is_said_of_quotes_that_are_not_there(tmp_path, caplog):
     texts(write(tmp_path, "a.tsv", "text\tlabel\na\tb\n"))
     assert not caplog.messages
