@@ -56,6 +56,8 @@ if TYPE_CHECKING:
     from nlp_transfer.models.generation import generate as generate
     from nlp_transfer.models.generation import seq2seq_loss as seq2seq_loss
     from nlp_transfer.models.seq2seq import build_seq2seq as build_seq2seq
+    from nlp_transfer.models.source import LoadedModel as LoadedModel
+    from nlp_transfer.models.source import Source as Source
     from nlp_transfer.pairs import encode_pairs as encode_pairs
     from nlp_transfer.pairs import set_languages as set_languages
     from nlp_transfer.prediction import Predictor as Predictor
@@ -67,8 +69,6 @@ if TYPE_CHECKING:
     from nlp_transfer.sentences import split_sentences as split_sentences
     from nlp_transfer.shipped import ShippedConfig as ShippedConfig
     from nlp_transfer.shipped import list_configs as list_configs
-    from nlp_transfer.sources import LoadedModel as LoadedModel
-    from nlp_transfer.sources import Source as Source
     from nlp_transfer.sources import SourceInfo as SourceInfo
     from nlp_transfer.sources import list_sources as list_sources
     from nlp_transfer.sources.vectors import import_vectors as import_vectors
@@ -157,8 +157,8 @@ _HOME = {
     "split_sentences": "sentences",
     "ShippedConfig": "shipped",
     "list_configs": "shipped",
-    "LoadedModel": "sources",
-    "Source": "sources",
+    "LoadedModel": "models.source",
+    "Source": "models.source",
     "SourceInfo": "sources",
     "list_sources": "sources",
     "import_vectors": "sources.vectors",

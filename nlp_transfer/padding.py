@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from nlp_transfer.batching import Batch
+from nlp_transfer.models.source import quietly
 from nlp_transfer.sharing import pool
-from nlp_transfer.sources.loading import quietly
 from nlp_transfer.strategies.blocks import find_encoder, unwrapped
 from nlp_transfer.trying import FAULTS, give, two_texts
 

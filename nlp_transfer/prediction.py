@@ -24,6 +24,7 @@ from nlp_transfer.example_store import whole
 from nlp_transfer.labels import USUAL, LabelRules, OnUnknown
 from nlp_transfer.layout import ADAPTER, FINISHED, TARGET, lacking, published, unfinished
 from nlp_transfer.lines import LONGEST
+from nlp_transfer.models.source import quietly, refuse_nonfinite
 from nlp_transfer.network import find_run
 from nlp_transfer.origin import Origin
 from nlp_transfer.padding import padding_trouble, try_padding
@@ -32,7 +33,7 @@ from nlp_transfer.received import kind_of, take_texts
 from nlp_transfer.saving import weights_digests
 from nlp_transfer.sources import BUNDLED, load_source
 from nlp_transfer.sources.demands import refuse_demands
-from nlp_transfer.sources.loading import find_damage, quietly, refuse_nonfinite
+from nlp_transfer.sources.loading import find_damage
 from nlp_transfer.sources.shapes import refuse_misshapen, weight_files
 from nlp_transfer.strategies.lora import with_adapter
 from nlp_transfer.task import Prediction, Scores, Task, Tokenizers

@@ -19,12 +19,13 @@ from nlp_transfer.config import RunConfig
 from nlp_transfer.data import Splits, load_splits
 from nlp_transfer.errors import SourceError
 from nlp_transfer.memory import recompute_activations
+from nlp_transfer.models.source import LoadedModel, Source
 from nlp_transfer.padding import padding_trouble, try_padding
 from nlp_transfer.places import on_hub
 from nlp_transfer.precision import refuse_fp16
 from nlp_transfer.readers import DELIMITERS, format_of
 from nlp_transfer.report import brief, source_label
-from nlp_transfer.sources import BUNDLED, LoadedModel, Source, load_source
+from nlp_transfer.sources import BUNDLED, load_source
 from nlp_transfer.strategies import Plan, make_plan
 from nlp_transfer.strategies.blocks import count_positions, find_encoder
 from nlp_transfer.task import Task, Tokenizers
@@ -65,7 +66,7 @@ class Prepared:
         plan = make_plan(
             strategy.kind,
             self.loaded,
-            source_kind=self.source.kind,
+            has_layers=self.source.has_layers,
             scratch=self.source.scratch,
             learning_rate=training.learning_rate,
             epochs=training.epochs,

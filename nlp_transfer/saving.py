@@ -20,8 +20,8 @@ from nlp_transfer.layout import MODELLING, TARGET
 from nlp_transfer.modeling.pooled import PooledConfig
 from nlp_transfer.modeling.sentence_scorer import SentenceScorerConfig
 from nlp_transfer.modeling.static import StaticConfig, StaticTokenizer
+from nlp_transfer.models.source import quietly
 from nlp_transfer.room import MARGIN, writing
-from nlp_transfer.sources.loading import quietly
 from nlp_transfer.task import Tokenizers
 
 PACKAGES = (

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from nlp_transfer.batching import Batch, Encoded
     from nlp_transfer.data import Splits
-    from nlp_transfer.sources import LoadedModel, Source
+    from nlp_transfer.models.source import LoadedModel, Source
 
 T = TypeVar("T")
 Prediction = dict[str, Any]

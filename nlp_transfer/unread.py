@@ -8,7 +8,7 @@ import numpy as np
 from torch.autograd.graph import Node
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from nlp_transfer.sources.loading import quietly
+from nlp_transfer.models.source import quietly
 from nlp_transfer.trying import FAULTS, give, two_texts
 
 

@@ -177,7 +177,7 @@ class Training:
         self.plan = make_plan(
             **self.strategy,
             loaded=self.loaded,
-            source_kind=self.source.kind,
+            has_layers=self.source.has_layers,
             scratch=self.source.scratch,
             learning_rate=self.learning_rate,
             epochs=self.epochs,

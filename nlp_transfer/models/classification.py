@@ -11,7 +11,7 @@ from transformers import AutoModelForSequenceClassification
 from nlp_transfer.batching import Batch
 from nlp_transfer.modeling.pooled import PooledClassifier, PooledConfig
 from nlp_transfer.models.reading import Layers, reading
-from nlp_transfer.sources import LoadedModel, Source
+from nlp_transfer.models.source import LoadedModel, Source
 
 
 def build_classifier(

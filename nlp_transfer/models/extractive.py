@@ -12,7 +12,7 @@ from nlp_transfer.batching import IGNORED, PADDING, Batch, Encoded, pad
 from nlp_transfer.documents import count_unknown, make_unit, special_ids, tokenize
 from nlp_transfer.modeling.sentence_scorer import SentenceScorer, SentenceScorerConfig
 from nlp_transfer.models.reading import Layers, reading
-from nlp_transfer.sources import LoadedModel, Source
+from nlp_transfer.models.source import LoadedModel, Source
 
 NONE = PADDING["ngram_ids"]
 Window = list[tuple[list[int], list[list[int]] | None]]  # per sentence the token ids, and n-gram ids or None

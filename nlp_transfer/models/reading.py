@@ -6,7 +6,7 @@ from typing import Any, Literal
 from transformers import PreTrainedModel
 
 from nlp_transfer.errors import ConfigError
-from nlp_transfer.sources import Source
+from nlp_transfer.models.source import Source
 
 Layers = Literal["auto", "last", "last_four", "mix"] | Sequence[int]
 
@@ -27,10 +27,10 @@ def reading(source: Source, encoder: PreTrainedModel, layers: Layers, *, frozen:
         ConfigError: a layer that the encoder lacks, or none at the top of one that is to be trained.
     """
     if layers == "auto":
-        layers = "last_four" if frozen and source.kind == "checkpoint" else "last"
+        layers = "last_four" if frozen and source.has_layers else "last"
     if layers == "last":
         return {"reads": [-1]}
-    if source.kind == "vectors":
+    if not source.has_layers:
         raise ConfigError(f"{key}: word vectors have no layers to choose from; leave it out")
     depth = getattr(encoder.config, "num_hidden_layers", 1)
     if layers == "last_four":

@@ -18,8 +18,8 @@ from transformers import (
 
 from nlp_transfer.detokenizing import learn_detokenizer
 from nlp_transfer.errors import ConfigError, suggest
+from nlp_transfer.models.source import LoadedModel, Source
 from nlp_transfer.pairs import make_ending, train_tokenizer
-from nlp_transfer.sources import Checkpoint, LoadedModel, Source
 from nlp_transfer.strategies.blocks import blocks, count_positions
 from nlp_transfer.writing import DecoderOptions, GenerationOptions
 
@@ -62,7 +62,7 @@ def build_seq2seq(
         ConfigError: a decoder for a checkpoint that has one, more tokens than the decoder has positions, or languages
             that the checkpoint does not know.
     """
-    if isinstance(source, Checkpoint) and source.config.is_encoder_decoder:
+    if source.config.is_encoder_decoder:
         if decoder != DecoderOptions():
             raise ConfigError(f"task.decoder: {source.name} has a decoder of its own; leave the section out")
         target = source.target_tokenizer  # an earlier run's may have one
@@ -71,7 +71,7 @@ def build_seq2seq(
         loaded = replace(source.model(AutoModelForSeq2SeqLM), target_tokenizer=target)
         codes = _language_codes(source.tokenizer)
     else:
-        loaded = _join(source.encoder(), *_decoder(targets, decoder, max_target_length, scratch=source.scratch))
+        loaded = _join(source.encoder(), *_decoder(source, targets, decoder, max_target_length))
         codes = {}
     positions = count_positions(loaded.model.get_decoder())
     if max_target_length > positions:
@@ -131,11 +131,11 @@ def _unknown_code(code: str | None, name: str, codes: Collection[str | None]) ->
 
 
 def _decoder(
-    targets: Iterable[str], options: DecoderOptions, max_length: int, *, scratch: bool
+    encoder: Source, targets: Iterable[str], options: DecoderOptions, max_length: int
 ) -> tuple[LoadedModel, Any]:
     """A decoder with its parameters that are new, and its tokenizer."""
     if options.source is not None:
-        source = Checkpoint(options.source, scratch=scratch)
+        source = encoder.beside(options.source)
         kind: Any = MODEL_FOR_CAUSAL_LM_MAPPING.get(type(source.config), None)
         if kind is None or "encoder_hidden_states" not in signature(kind.forward).parameters:
             raise ConfigError(

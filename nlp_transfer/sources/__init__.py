@@ -1,18 +1,16 @@
 """Where pretrained knowledge comes from: checkpoints and vectors behind one interface.
 
-A source offers `name`, `kind`, `scratch`, `licence`, `config`, `tokenizer`, `encoder()`,
-`offers(auto_class)` and `model(auto_class)`.
+What a source offers: `nlp_transfer.models.source.Source`.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from nlp_transfer.sources.checkpoint import Checkpoint, LoadedModel
+from nlp_transfer.models.source import LoadedModel, Source
+from nlp_transfer.sources.checkpoint import Checkpoint
 from nlp_transfer.sources.static import StaticVectors
 from nlp_transfer.wheels import BUNDLED
-
-Source = Checkpoint | StaticVectors
 
 FAMILIES = (
     "bert, roberta, distilbert, electra, albert, deberta-v2, mpnet, xlm-roberta, modernbert and others; seq2seq models"

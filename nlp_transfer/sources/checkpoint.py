@@ -27,12 +27,13 @@ from nlp_transfer.hub_calls import no_fetching_room
 from nlp_transfer.layout import TABLE, TARGET, is_run, unfinished
 from nlp_transfer.modeling import pooled, sentence_scorer, static
 from nlp_transfer.modeling.headed import Headed, HeadedConfig
+from nlp_transfer.models.source import LoadedModel, quietly
 from nlp_transfer.network import hub_reachable
 from nlp_transfer.room import is_full
 from nlp_transfer.sources.composing import unify_forms
 from nlp_transfer.sources.demands import refuse_demands
 from nlp_transfer.sources.heads import follow_names, rows_per_label, with_labels
-from nlp_transfer.sources.loading import MOST, find_damage, quietly, refuse_misfits
+from nlp_transfer.sources.loading import MOST, find_damage, refuse_misfits
 from nlp_transfer.sources.shapes import refuse_misshapen, weight_files
 from nlp_transfer.wheels import BUNDLED
 
@@ -41,41 +42,6 @@ log = logging.getLogger(__name__)
 OWN_TYPES = tuple(
     kind.model_type for kind in (static.StaticConfig, pooled.PooledConfig, sentence_scorer.SentenceScorerConfig)
 )
-
-
-@dataclass(frozen=True)
-class LoadedModel:
-    """A model made from a source.
-
-    Attributes:
-        model: to train.
-        new: the names of its parameters that no pretrained weights were found for.
-        target_tokenizer: of what it writes, where that has a vocabulary of its own.
-        deep: on the encoder stands a network, not a layer or two.
-        settled: all that is new is a head on states that are not, so their scale can be told before it trains.
-        note: what became of the head that the checkpoint brought, for the user; empty where it brought none.
-        unread: the names of parameters that its answers do not depend on, which stay as they are.
-    """
-
-    model: PreTrainedModel
-    new: frozenset[str]
-    target_tokenizer: PreTrainedTokenizerBase | None = None
-    deep: bool = False
-    settled: bool = False
-    note: str = ""
-    unread: frozenset[str] = frozenset()
-
-    def values(self) -> dict[str, Any]:
-        """The configuration of this encoder, as one that has it inside keeps it."""
-        config = self.model.config
-        return {**config.to_diff_dict(), "model_type": config.model_type}
-
-    def under(self, model: PreTrainedModel, *, deep: bool = False) -> "LoadedModel":
-        """A model that has this encoder inside: all of its head is new."""
-        held = {name for name, _ in model.named_parameters()}  # an encoder's own pooler is dropped, new or not
-        head = {name for name in held if name.startswith("head.")}
-        below = held & {f"encoder.{name}" for name in self.new}
-        return LoadedModel(model, frozenset(head | below), deep=deep, settled=not below)
 
 
 @dataclass(frozen=True)
@@ -91,9 +57,9 @@ class Checkpoint:
     by_name: bool = True
 
     @cached_property
-    def kind(self) -> str:
-        """`vectors` where what it brings is a table of them, as a run of ours on one does; else `checkpoint`."""
-        return "vectors" if self._table else "checkpoint"
+    def has_layers(self) -> bool:
+        """Whether it is no table of vectors, as a run of ours on one is."""
+        return not self._table
 
     @cached_property
     def contextualizer(self) -> str | None:
@@ -196,6 +162,10 @@ class Checkpoint:
     def offers(self, auto: str) -> bool:
         """Tell whether `transformers`, or this package, has a model of that auto class for the architecture."""
         return type(self.config) in getattr(transformers, auto)._model_mapping
+
+    def beside(self, name: str) -> "Checkpoint":
+        """A checkpoint whose decoder stands beside this encoder."""
+        return Checkpoint(name, scratch=self.scratch)
 
     def encoder(self) -> LoadedModel:
         """The encoder without any head; of a model that a run of ours left, what is below its head.

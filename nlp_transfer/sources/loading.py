@@ -1,18 +1,15 @@
 """What every load of a saved model goes through: silence, damage named, weights looked at."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TypeVar
 
-import torch
 from tokenizers import Tokenizer
 from transformers import PreTrainedModel
-from transformers.utils import logging as transformers_logging
 
 from nlp_transfer.errors import SourceError, first_of
+from nlp_transfer.models.source import refuse_nonfinite
 
-T = TypeVar("T")
 MOST = 300  # characters of another library's message
 NAMED = 3  # weights, by a message
 MAY_BE_NEW = ("pooler", "crossattention", "ln_cross_attn")  # inside an encoder; the others where it is made a decoder
@@ -28,32 +25,6 @@ def find_damage(folder: Path) -> str | None:
         except Exception as error:  # noqa: BLE001 - tokenizers raises bare exceptions
             return f"{path}: damaged ({' '.join(str(error).split())[:MOST]}); fetch or save the model again"
     return None
-
-
-def quietly(load: Callable[[], T]) -> T:
-    """Run without the loading report and bars of transformers; ours says what is new and what would train."""
-    level = transformers_logging.get_verbosity()
-    bars = transformers_logging.is_progress_bar_enabled()
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
-    try:
-        return load()
-    finally:
-        transformers_logging.set_verbosity(level)
-        if bars:
-            transformers_logging.enable_progress_bar()
-
-
-def refuse_nonfinite(model: torch.nn.Module, what: str) -> None:
-    """Refuse NaN and infinity in weights: on some paths they still give finite outputs.
-
-    Raises:
-        SourceError: naming the tensor and the count.
-    """
-    for name, tensor in model.named_parameters():
-        bad = int((~torch.isfinite(tensor)).sum())
-        if bad:
-            raise SourceError(f"{what}: {name} holds {bad} values that are NaN or infinite")
 
 
 def refuse_misfits(model: PreTrainedModel, missing: Iterable[str], misfits: Iterable[str], what: str) -> None:

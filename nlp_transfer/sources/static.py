@@ -14,9 +14,9 @@ from tokenizers.models import WordLevel
 from nlp_transfer.errors import SourceError, suggest
 from nlp_transfer.layout import is_run
 from nlp_transfer.modeling.static import HEADS, StaticConfig, StaticModel, StaticTokenizer, variants
-from nlp_transfer.sources.checkpoint import LoadedModel
+from nlp_transfer.models.source import LoadedModel, refuse_nonfinite
+from nlp_transfer.sources.checkpoint import Checkpoint
 from nlp_transfer.sources.composing import FORMS, form_of
-from nlp_transfer.sources.loading import refuse_nonfinite
 from nlp_transfer.sources.vectors import VectorTable, open_vectors, tokenize_words
 from nlp_transfer.wheels import BUNDLED
 
@@ -39,7 +39,8 @@ class StaticVectors:
     vocabulary: str | int = "all"
     scratch: bool = False
     texts: Iterable[str] = ()
-    kind = "vectors"
+    has_layers = False
+    target_tokenizer = None
 
     @cached_property
     def table(self) -> VectorTable:
@@ -116,6 +117,10 @@ class StaticVectors:
             min_n=subwords.min_n if subwords else 0,
             max_n=subwords.max_n if subwords else 0,
         )
+
+    def beside(self, name: str) -> Checkpoint:
+        """A checkpoint whose decoder stands beside this table."""
+        return Checkpoint(name, scratch=self.scratch)
 
     def encoder(self) -> LoadedModel:
         """A `StaticModel` holding the table; the contextualizer, if any, is new.

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Any
 
-from nlp_transfer.sources import LoadedModel
+from nlp_transfer.models.source import LoadedModel
 from nlp_transfer.strategies.base import Phase, Plan
 from nlp_transfer.strategies.blocks import outside_encoder
 from nlp_transfer.strategies.frozen import frozen
@@ -26,7 +26,7 @@ def make_plan(
     kind: str,
     loaded: LoadedModel,
     *,
-    source_kind: str,
+    has_layers: bool,
     scratch: bool,
     learning_rate: float | str,
     epochs: int,
@@ -37,23 +37,23 @@ def make_plan(
     Args:
         kind: full, lora, frozen or gradual.
         loaded: the model and its new parameters.
-        source_kind: checkpoint or vectors; decides what `auto` means.
+        has_layers: the encoder is no table of vectors; decides what `auto` means.
         scratch: the weights are random.
         learning_rate: peak, or `auto`.
         epochs: of the (last) phase.
         settings: the strategy's own keys.
     """
-    rates = STATIC_RATES if source_kind == "vectors" else PRETRAINED_RATES
+    rates = PRETRAINED_RATES if has_layers else STATIC_RATES
     gentle = SCRATCH_RATE if scratch else PRETRAINED_RATES["full"]  # of a decoder that comes from a checkpoint
-    auto = SCRATCH_RATE if scratch and source_kind == "checkpoint" and kind in ("full", "gradual") else rates[kind]
+    auto = SCRATCH_RATE if scratch and has_layers and kind in ("full", "gradual") else rates[kind]
     rate = auto if isinstance(learning_rate, str) else learning_rate
     if loaded.deep and isinstance(learning_rate, str):
-        if kind == "frozen" and source_kind == "checkpoint":  # what is pretrained beside the encoder is tuned gently
+        if kind == "frozen" and has_layers:  # what is pretrained beside the encoder is tuned gently
             rate = gentle
         if settings.get("head_learning_rate") is None:
             settings["head_learning_rate"] = max(rate, DEEP_RATE)
     plan = STRATEGIES[kind](loaded, epochs=epochs, learning_rate=rate, **settings)
-    if source_kind == "vectors" and isinstance(learning_rate, str):  # but a decoder beside them may be pretrained
+    if not has_layers and isinstance(learning_rate, str):  # but a decoder beside them may be pretrained
         warm = {*outside_encoder(loaded.model)} - loaded.new
         plan = replace(plan, phases=tuple(_slowed(phase, warm, gentle) for phase in plan.phases))
     phases = tuple(replace(phase, head=frozenset(filter(_is_new(loaded), phase.rates))) for phase in plan.phases)

@@ -4,7 +4,7 @@ from typing import Literal
 
 from nlp_transfer.errors import ConfigError
 from nlp_transfer.modeling.pooled import PooledClassifier
-from nlp_transfer.sources import LoadedModel
+from nlp_transfer.models.source import LoadedModel
 from nlp_transfer.strategies.base import Phase, Plan, plain
 from nlp_transfer.strategies.blocks import blocks, outside_encoder
 

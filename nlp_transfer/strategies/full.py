@@ -1,7 +1,7 @@
 """`full`: every parameter moves, but for the lowest layers frozen on request."""
 
 from nlp_transfer.errors import ConfigError
-from nlp_transfer.sources import LoadedModel
+from nlp_transfer.models.source import LoadedModel
 from nlp_transfer.strategies.base import Phase, Plan, plain
 from nlp_transfer.strategies.blocks import blocks
 

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from nlp_transfer.sources import LoadedModel
+from nlp_transfer.models.source import LoadedModel
 from nlp_transfer.strategies.base import Phase, Plan, plain
 from nlp_transfer.strategies.blocks import blocks
 from nlp_transfer.strategies.frozen import linear_on_features

@@ -12,8 +12,8 @@ from transformers import PreTrainedModel
 
 from nlp_transfer.disk import replacing
 from nlp_transfer.errors import ConfigError, SourceError
+from nlp_transfer.models.source import LoadedModel
 from nlp_transfer.room import MARGIN, writing
-from nlp_transfer.sources import LoadedModel
 from nlp_transfer.strategies.base import Phase, Plan
 from nlp_transfer.strategies.blocks import blocks, find_encoder, find_words
 

@@ -198,9 +198,7 @@ def test_a_head_whose_weights_are_of_several_numbers_of_labels_is_not_kept(tmp_p
 def test_only_what_is_new_of_a_head_is_trained_whole_beside_adapters(own):
     _, folder = own
     for labels, saved in ((LABELS, False), (("mixed", *LABELS), True)):
-        plan = make_plan(
-            "lora", load_for(folder, labels), source_kind="checkpoint", scratch=False, learning_rate=0.01, epochs=1
-        )
+        plan = make_plan("lora", load_for(folder, labels), has_layers=True, scratch=False, learning_rate=0.01, epochs=1)
         assert any("classifier.modules_to_save" in name for name in plan.moving) == saved
 
 

@@ -43,9 +43,9 @@ def static(tmp_path):
     return build_classifier(vectors(tmp_path / "v.txt", "bilstm"), LABELS, head="pooled")
 
 
-def plan(loaded, kind, source_kind="checkpoint", **settings):
+def plan(loaded, kind, has_layers=True, **settings):
     settings = {"learning_rate": RATE, "epochs": 4, "scratch": False, **settings}
-    return make_plan(kind, loaded, source_kind=source_kind, **settings)
+    return make_plan(kind, loaded, has_layers=has_layers, **settings)
 
 
 def group(name):
@@ -113,7 +113,7 @@ def test_frozen_moves_the_new_parameters_only_and_solves_a_linear_head(source, n
 
 
 def test_frozen_vectors_still_train_the_contextualizer_above_them(static):
-    (phase,) = plan(static, "frozen", "vectors").phases
+    (phase,) = plan(static, "frozen", has_layers=False).phases
     assert set(phase.rates) == names(static.model) - {"encoder.embeddings.weight"}
     assert phase.solver == "gradient"
 
@@ -159,7 +159,7 @@ def test_lora_adapts_the_modules_named_and_no_other(native):
 def test_lora_adapts_the_word_embeddings_where_asked_and_always_those_of_static_vectors(native, static):
     asked = plan(native, "lora", embeddings=True).moving
     assert any("word_embeddings.lora_embedding_A" in name for name in asked)
-    table = plan(static, "lora", "vectors").moving
+    table = plan(static, "lora", has_layers=False).moving
     assert {n for n in table if "lora_" in n} == {
         f"base_model.model.encoder.embeddings.lora_embedding_{side}.default" for side in "AB"
     }
@@ -173,7 +173,7 @@ def test_lora_targets_that_match_nothing_are_refused_with_those_there_are(native
 
 def test_a_start_that_would_do_nothing_to_a_table_is_refused(static):
     with pytest.raises(ConfigError, match=r"strategy\.init: pissa is for linear layers"):
-        plan(static, "lora", "vectors", init="pissa")
+        plan(static, "lora", has_layers=False, init="pissa")
 
 
 @pytest.mark.parametrize("settings", [{"rslora": True}, {"dora": True}, {"init": "pissa"}], ids=str)
@@ -265,9 +265,7 @@ def test_a_parameter_that_the_loss_does_not_reach_is_found():
 def test_a_training_with_a_parameter_that_the_loss_does_not_reach_is_refused(tmp_path):
     training = Training(checkpoint(tmp_path / "bert"), {"kind": "full"})
     training.plan.model.idle = nn.Parameter(torch.zeros(1))
-    training.plan = make_plan(
-        "full", training.loaded, source_kind="checkpoint", scratch=False, learning_rate=0.01, epochs=1
-    )
+    training.plan = make_plan("full", training.loaded, has_layers=True, scratch=False, learning_rate=0.01, epochs=1)
     with pytest.raises(TrainingError, match=r"1 parameters should train but do not move, among them .*idle"):
         training.fit()
 
