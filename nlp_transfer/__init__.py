@@ -80,11 +80,11 @@ if TYPE_CHECKING:
     from nlp_transfer.task import Section as Section
     from nlp_transfer.task import Task as Task
     from nlp_transfer.task import TaskOptions as TaskOptions
-    from nlp_transfer.task import Tokenizers as Tokenizers
     from nlp_transfer.text_metrics import rouge_each as rouge_each
     from nlp_transfer.text_metrics import rouge_scores as rouge_scores
     from nlp_transfer.text_metrics import sentence_chrf as sentence_chrf
     from nlp_transfer.text_metrics import translation_scores as translation_scores
+    from nlp_transfer.token_pair import Tokenizers as Tokenizers
     from nlp_transfer.writing import DecoderOptions as DecoderOptions
     from nlp_transfer.writing import GenerationOptions as GenerationOptions
     from nlp_transfer.writing import WritingOptions as WritingOptions
@@ -170,7 +170,7 @@ _HOME = {
     "Section": "task",
     "Task": "task",
     "TaskOptions": "task",
-    "Tokenizers": "task",
+    "Tokenizers": "token_pair",
 }
 __all__ = sorted(_HOME)  # noqa: PLE0605 - the names above, in one place
 

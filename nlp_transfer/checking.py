@@ -12,8 +12,9 @@ from rich.filesize import decimal
 from nlp_transfer.alone import alone
 from nlp_transfer.config import RunConfig, load_config, render
 from nlp_transfer.errors import first_of
+from nlp_transfer.exhaustion import WAYS_OUT
 from nlp_transfer.inspection import SplitReport
-from nlp_transfer.memory import WAYS_OUT, estimate, free_memory
+from nlp_transfer.memory import estimate, free_memory
 from nlp_transfer.prepared import EXTREMES, Prepared, prepare
 from nlp_transfer.report import FEWEST, brief
 from nlp_transfer.strategies import Plan

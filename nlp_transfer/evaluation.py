@@ -9,9 +9,9 @@ from transformers import PreTrainedModel
 
 from nlp_transfer.batching import sorted_batches
 from nlp_transfer.errors import ExhaustedError
+from nlp_transfer.exhaustion import WAYS_OUT, out_of_memory, release
 from nlp_transfer.features import BUDGET, token_budget
 from nlp_transfer.first_token import first_token_only
-from nlp_transfer.memory import WAYS_OUT, out_of_memory, release
 from nlp_transfer.padding import padding_trouble
 from nlp_transfer.sharing import deal, pool
 from nlp_transfer.task import Task
@@ -41,7 +41,7 @@ def infer(
     model.eval()
     batches = _batches(model, units)
     found: dict[int, Any] = {}
-    with first_token_only(model, task):
+    with first_token_only(model, logits_only=task.logits_only):
         for batch in deal(batches) if together else batches:
             found |= zip(batch.tolist(), _attempt(model, task, units, batch, quick=quick), strict=True)
     model.train(training)

@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from transformers import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING
 
 from nlp_transfer.strategies.blocks import find_layers, unwrapped
-from nlp_transfer.task import Task
 
 AFTER_ATTENTION = {  # model type -> in its layers, the first module behind the attention that mixes the tokens
     **dict.fromkeys(("bert", "deberta-v2", "electra", "roberta", "xlm-roberta"), "attention.output"),
@@ -23,18 +22,22 @@ AFTER_ATTENTION = {  # model type -> in its layers, the first module behind the 
 
 
 @contextlib.contextmanager
-def first_token_only(model: nn.Module, task: Task) -> Iterator[None]:
+def first_token_only(model: nn.Module, *, logits_only: bool) -> Iterator[None]:
     """While the block lasts, leave out what the head of a classifier does not read; other models stay as they are.
 
-    May be nested. Without effect where the task reads more than logits, on classifiers that are not the architecture's
-    own, and on architectures that are not in the table.
+    May be nested. Without effect on classifiers that are not the architecture's own, and on architectures that are not
+    in the table.
+
+    Args:
+        model: any.
+        logits_only: whether the task reads nothing else of it; without that nothing is left out.
     """
     base = unwrapped(model)
     path = AFTER_ATTENTION.get(base.config.model_type)
     own: Any = MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING.get(type(base.config), None)
     layers = find_layers(base.base_model)
     chunked = getattr(base.config, "chunk_size_feed_forward", 0)  # cuts a length that it divides
-    if path is None or layers is None or type(base) is not own or chunked or not task.logits_only:
+    if path is None or layers is None or type(base) is not own or chunked or not logits_only:
         yield
         return
     # Of a layer that a replay has passed over this is the real one's, which then never runs.

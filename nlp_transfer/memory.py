@@ -1,6 +1,5 @@
-"""Memory: what a run will need, whether an error says there was none, and giving up activations to save it."""
+"""Memory: what a run will need, and giving up activations to save it."""
 
-import gc
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,22 +16,6 @@ from nlp_transfer.restricting import restricted
 from nlp_transfer.strategies import Plan
 from nlp_transfer.task import Task
 from nlp_transfer.units import TokenUnits
-
-# The CPU allocator of torch raises a plain RuntimeError.
-SAID = ("DefaultCPUAllocator", "can't allocate memory", "not enough memory")
-WAYS_OUT = "training.gradient_checkpointing=true, a smaller task.max_length, or strategy=frozen or lora"
-
-
-def out_of_memory(error: Exception) -> bool:
-    """Tell whether an error means that memory ran out, on a GPU or the CPU."""
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(words in str(error) for words in SAID)
-
-
-def release() -> None:
-    """Free what an attempt that failed has left behind."""
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
 
 
 def recompute_activations(model: nn.Module) -> None:
@@ -93,7 +76,10 @@ def estimate(plan: Plan, task: Task, units: TokenUnits, *, micro_batch: int) -> 
         elsewhere = torch.cuda.is_available()
         best = 0 if elsewhere else sum(own.nbytes for _, own in moving(model, dict.fromkeys(plan.moving, 0.0)))
         solved = phase.solver == "lbfgs"
-        with restricted(model, phase.rates, [units.encoded], units.pad_token_id), first_token_only(model, task):
+        with (
+            restricted(model, phase.rates, [units.encoded], units.pad_token_id),
+            first_token_only(model, logits_only=task.logits_only),
+        ):
             moved = sum(parameter.nbytes for _, parameter in moving(model, phase.rates))
             kept = 0 if solved else _kept(model, task, units.batch(longest))
         needs.append(Need(phase.name, weights, best + (0 if solved else 3 * moved), kept, micro_batch))

@@ -15,7 +15,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase, PreTrainedToken
 from nlp_transfer.batching import Encoded
 from nlp_transfer.documents import LongPolicy, encode_documents
 from nlp_transfer.layout import TARGET
-from nlp_transfer.task import Tokenizers
+from nlp_transfer.token_pair import Tokenizers
 
 BYTE = re.compile(r"<0x[0-9A-F]{2}>")  # how SentencePiece falls back
 OUTSIDE = 0.02  # share of target tokens that tells of another language

@@ -36,7 +36,8 @@ from nlp_transfer.sources.demands import refuse_demands
 from nlp_transfer.sources.loading import find_damage
 from nlp_transfer.sources.shapes import refuse_misshapen, weight_files
 from nlp_transfer.strategies.lora import with_adapter
-from nlp_transfer.task import Prediction, Scores, Task, Tokenizers
+from nlp_transfer.task import Prediction, Scores, Task
+from nlp_transfer.token_pair import Tokenizers
 from nlp_transfer.units import TokenUnits
 
 T = TypeVar("T")

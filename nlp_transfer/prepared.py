@@ -28,7 +28,8 @@ from nlp_transfer.report import brief, source_label
 from nlp_transfer.sources import BUNDLED, load_source
 from nlp_transfer.strategies import Plan, make_plan
 from nlp_transfer.strategies.blocks import count_positions, find_encoder
-from nlp_transfer.task import Task, Tokenizers
+from nlp_transfer.task import Task
+from nlp_transfer.token_pair import Tokenizers
 from nlp_transfer.unread import find_unread
 from nlp_transfer.writing_back import WrittenBack, write_back
 

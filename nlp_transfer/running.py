@@ -16,9 +16,9 @@ from nlp_transfer.combining import combine, finished
 from nlp_transfer.config import RunConfig, load_config, load_saved, render, saved_task
 from nlp_transfer.disk import write_whole
 from nlp_transfer.errors import ConfigError, DiskError, ExhaustedError, LostError, StoppedError, TrainingError
+from nlp_transfer.exhaustion import WAYS_OUT, out_of_memory
 from nlp_transfer.folders import begun, make_folder, resumable
 from nlp_transfer.layout import FINISHED
-from nlp_transfer.memory import WAYS_OUT, out_of_memory
 from nlp_transfer.one_run import run_one
 from nlp_transfer.prepared import keep_settled
 from nlp_transfer.progress import Series

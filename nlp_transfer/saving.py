@@ -22,7 +22,7 @@ from nlp_transfer.modeling.sentence_scorer import SentenceScorerConfig
 from nlp_transfer.modeling.static import StaticConfig, StaticTokenizer
 from nlp_transfer.models.source import quietly
 from nlp_transfer.room import MARGIN, writing
-from nlp_transfer.task import Tokenizers
+from nlp_transfer.token_pair import Tokenizers
 
 PACKAGES = (
     "nlp-transfer",

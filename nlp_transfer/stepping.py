@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from nlp_transfer.batching import sorted_batches
 from nlp_transfer.errors import ExhaustedError, TrainingError
-from nlp_transfer.memory import WAYS_OUT, out_of_memory, release
+from nlp_transfer.exhaustion import WAYS_OUT, out_of_memory, release
 from nlp_transfer.sharding import gather
 from nlp_transfer.signals import SAID
 from nlp_transfer.task import Task

@@ -10,7 +10,6 @@ import pkgutil
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from importlib.machinery import PathFinder
 from importlib.util import module_from_spec
 from pathlib import Path
@@ -24,11 +23,12 @@ from nlp_transfer.errors import ConfigError, suggest
 if TYPE_CHECKING:
     import torch
     from datasets import Dataset
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedModel
 
     from nlp_transfer.batching import Batch, Encoded
     from nlp_transfer.data import Splits
     from nlp_transfer.models.source import LoadedModel, Source
+    from nlp_transfer.token_pair import Tokenizers
 
 T = TypeVar("T")
 Prediction = dict[str, Any]
@@ -55,14 +55,6 @@ class TaskOptions(Section):
     """The `task:` section of a configuration; a task adds its own keys in a subclass."""
 
     name: str = Field(description="A shipped task, or the dotted module of your own.")
-
-
-@dataclass(frozen=True)
-class Tokenizers:
-    """The tokenizer of the input, and that of the output where a task writes text in another vocabulary."""
-
-    source: "PreTrainedTokenizerBase"
-    target: "PreTrainedTokenizerBase | None" = None
 
 
 class Baseline(dict[str, list[T]]):
@@ -164,7 +156,7 @@ class Task(ABC):
         """
 
     @abstractmethod
-    def encode(self, rows: "Dataset", tokenizers: Tokenizers, *, training: bool = False) -> "Encoded":
+    def encode(self, rows: "Dataset", tokenizers: "Tokenizers", *, training: bool = False) -> "Encoded":
         """Turn rows into model inputs, with targets where the rows have them; an example may become several units."""
 
     @abstractmethod
@@ -179,7 +171,7 @@ class Task(ABC):
         """
 
     @abstractmethod
-    def decode(self, results: Sequence[Sequence[Any]], rows: "Dataset", tokenizers: Tokenizers) -> list[Prediction]:
+    def decode(self, results: Sequence[Sequence[Any]], rows: "Dataset", tokenizers: "Tokenizers") -> list[Prediction]:
         """One prediction per example from its row and the raw results of its units."""
 
     @abstractmethod

@@ -56,7 +56,8 @@ from nlp_transfer.stepping import SAVE, Stepper, Watch
 from nlp_transfer.stopping import stop
 from nlp_transfer.strategies import Phase, Plan
 from nlp_transfer.strategies.blocks import unwrapped
-from nlp_transfer.task import Scores, Task, Tokenizers
+from nlp_transfer.task import Scores, Task
+from nlp_transfer.token_pair import Tokenizers
 from nlp_transfer.units import Boundary, ReplayUnits, TokenUnits, Units
 
 log = logging.getLogger(__name__)
@@ -174,7 +175,7 @@ class Trainer:
             if not isinstance(train, ReplayUnits):  # what is replayed needs no embeddings, and may be without them
                 splits, pad = [self.train, self.validation], self.tokenizers.source.pad_token_id
                 stack.enter_context(restricted(model, phase.rates, splits, pad))
-            stack.enter_context(first_token_only(model, self.task))
+            stack.enter_context(first_token_only(model, logits_only=self.task.logits_only))
             self._epochs(model, phase, train, validation, history, stepper)
 
     def _units(self, model: nn.Module, phase: Phase, stack: contextlib.ExitStack) -> tuple[Units, Units]:

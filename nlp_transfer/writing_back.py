@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from nlp_transfer.models.generation import decode_texts
 from nlp_transfer.pairs import target_ids
 from nlp_transfer.scripts import compose
-from nlp_transfer.task import Task, Tokenizers
+from nlp_transfer.task import Task
+from nlp_transfer.token_pair import Tokenizers
 
 if TYPE_CHECKING:
     from datasets import Dataset

@@ -26,7 +26,7 @@ import nlp_transfer
 from nlp_transfer.sources import load_source
 from nlp_transfer.sources.heads import rows_per_label
 from nlp_transfer.strategies import make_plan
-from nlp_transfer.task import Tokenizers
+from nlp_transfer.token_pair import Tokenizers
 from nlp_transfer.training import Settings, Trainer
 from nlp_transfer_tasks.sentiment import Sentiment, SentimentOptions
 

@@ -10,7 +10,7 @@ from transformers.modeling_outputs import BaseModelOutput
 
 from nlp_transfer.batching import IGNORED, Batch
 from nlp_transfer.sentences import join_sentences
-from nlp_transfer.task import Tokenizers
+from nlp_transfer.token_pair import Tokenizers
 
 
 def seq2seq_loss(model: nn.Module, batch: Batch, *, smoothing: float = 0.0) -> Tensor:

@@ -17,7 +17,7 @@ from nlp_transfer.prediction import load_model
 from nlp_transfer.saving import save_model
 from nlp_transfer.sources import load_source
 from nlp_transfer.sources.vectors import tokenize_words
-from nlp_transfer.task import Tokenizers
+from nlp_transfer.token_pair import Tokenizers
 
 WORDS = ["très", "déçu", "café", "việt", "영화", "film", "Ça"]
 TEXT = " ".join(WORDS)

@@ -12,7 +12,7 @@ from tiny import checkpoint, save_vectors, sentiment, tokenizer
 from nlp_transfer.documents import encode_documents, make_unit
 from nlp_transfer.models.classification import build_classifier, mean_probabilities
 from nlp_transfer.sources import load_source
-from nlp_transfer.task import Tokenizers
+from nlp_transfer.token_pair import Tokenizers
 from nlp_transfer.units import TokenUnits
 
 START, END, UNKNOWN = 0, 2, 3

@@ -14,7 +14,7 @@ from nlp_transfer import features
 from nlp_transfer.feature_store import Store
 from nlp_transfer.features import compute, find_boundary, replay
 from nlp_transfer.models.classification import build_classifier
-from nlp_transfer.task import Tokenizers
+from nlp_transfer.token_pair import Tokenizers
 from nlp_transfer.units import Boundary, ReplayUnits, TokenUnits
 
 POOLED = Boundary("pooled")

@@ -33,7 +33,7 @@ from nlp_transfer.models.extractive import build_extractive
 from nlp_transfer.models.seq2seq import build_seq2seq
 from nlp_transfer.padding import padding_trouble, try_padding
 from nlp_transfer.stepping import Stepper
-from nlp_transfer.task import Tokenizers
+from nlp_transfer.token_pair import Tokenizers
 from nlp_transfer.units import Boundary, TokenUnits
 from nlp_transfer.writing import DecoderOptions, GenerationOptions
 from nlp_transfer_tasks.sentiment import Sentiment, SentimentOptions

@@ -11,7 +11,7 @@ from nlp_transfer.models.seq2seq import build_seq2seq
 from nlp_transfer.prediction import load_model
 from nlp_transfer.saving import save_model
 from nlp_transfer.sources import load_source
-from nlp_transfer.task import Tokenizers
+from nlp_transfer.token_pair import Tokenizers
 from nlp_transfer.writing import DecoderOptions, GenerationOptions
 from nlp_transfer_tasks.sentiment import HeadOptions, Sentiment, SentimentOptions
 

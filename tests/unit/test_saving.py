@@ -21,7 +21,7 @@ from nlp_transfer.probes import alike
 from nlp_transfer.running import advice
 from nlp_transfer.saving import save_model, write_json
 from nlp_transfer.sources import load_source
-from nlp_transfer.task import Tokenizers
+from nlp_transfer.token_pair import Tokenizers
 
 
 @pytest.fixture(scope="module")

@@ -32,7 +32,7 @@ from nlp_transfer.replaying import replaying
 from nlp_transfer.saving import save_model
 from nlp_transfer.sources import list_sources, load_source
 from nlp_transfer.strategies.full import full
-from nlp_transfer.task import Tokenizers
+from nlp_transfer.token_pair import Tokenizers
 from nlp_transfer.units import Boundary, ReplayUnits, TokenUnits
 
 

@@ -14,7 +14,7 @@ from nlp_transfer.models.classification import build_classifier
 from nlp_transfer.prediction import Predictor
 from nlp_transfer.saving import save_model
 from nlp_transfer.sources import load_source
-from nlp_transfer.task import Tokenizers
+from nlp_transfer.token_pair import Tokenizers
 
 MIXED = ["Paris", "paris", "apple", "##.##", "0000", "model-#", "end"]
 UNKNOWN = 1

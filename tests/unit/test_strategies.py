@@ -23,7 +23,7 @@ from nlp_transfer.parameters import (
 )
 from nlp_transfer.strategies import make_plan
 from nlp_transfer.strategies.blocks import blocks
-from nlp_transfer.task import Tokenizers
+from nlp_transfer.token_pair import Tokenizers
 
 RATE = 0.01
 

@@ -17,7 +17,7 @@ from nlp_transfer.restricting import full_state
 from nlp_transfer.saving import save_model
 from nlp_transfer.sources import load_source
 from nlp_transfer.strategies import save_adapter
-from nlp_transfer.task import Tokenizers
+from nlp_transfer.token_pair import Tokenizers
 from nlp_transfer.training import Trainer
 from nlp_transfer.units import Boundary, TokenUnits
 from nlp_transfer_tasks.sentiment import Sentiment

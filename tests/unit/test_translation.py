@@ -34,7 +34,7 @@ from nlp_transfer.restricting import restricted
 from nlp_transfer.saving import save_model
 from nlp_transfer.sources import load_source
 from nlp_transfer.strategies import PRETRAINED_RATES, SCRATCH_RATE
-from nlp_transfer.task import Tokenizers
+from nlp_transfer.token_pair import Tokenizers
 from nlp_transfer.units import TokenUnits
 from nlp_transfer.writing_back import write_back
 from nlp_transfer_tasks.translation import Translation, TranslationOptions

@@ -12,7 +12,7 @@ import nlp_transfer
 from nlp_transfer.checking import check
 from nlp_transfer.pairs import make_ending, train_tokenizer
 from nlp_transfer.sources import load_source
-from nlp_transfer.task import Tokenizers
+from nlp_transfer.token_pair import Tokenizers
 from nlp_transfer.writing_back import write_back
 from nlp_transfer_tasks.summarization import Summarization, SummarizationOptions
 from nlp_transfer_tasks.translation import Translation, TranslationOptions
