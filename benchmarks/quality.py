@@ -20,11 +20,11 @@ import yaml
 import nlp_transfer
 from benchmarks.studies import STUDIES, Study
 from nlp_transfer.config import load_config
+from nlp_transfer.declaring import TaskDeclaration, find_task
 from nlp_transfer.measuring import measure_baselines
 from nlp_transfer.plotting import plot
 from nlp_transfer.prepared import prepare
 from nlp_transfer.report import Row
-from nlp_transfer.task import Task, find_task
 
 DOCS = Path(__file__).parent.parent / "docs"
 KEPT = ("parameters", "seconds", "baselines", "validation", "test", "seed", "precision")
@@ -67,7 +67,7 @@ def measure_again(study: Study, data: Path) -> dict[str, Any]:
     return {one.name: one.kept() for one in measure_baselines(prepared)}
 
 
-def table(runs: dict[str, Any], task: type[Task]) -> str:
+def table(runs: dict[str, Any], task: type[TaskDeclaration]) -> str:
     """A line per simple method and per run."""
     measured = task.measured(*(one["test"] for one in runs.values()))
     shown = [(split, score) for split in ("validation", "test") for score in measured]
@@ -94,7 +94,7 @@ def write_table(page: Path, study: str, text: str) -> None:
     page.write_text(f"{before}{begin}\n{text}\n{end}{after}", encoding="utf-8")
 
 
-def draw(runs: dict[str, Any], path: Path, task: type[Task]) -> None:
+def draw(runs: dict[str, Any], path: Path, task: type[TaskDeclaration]) -> None:
     """Test scores of all runs, beside the simple methods."""
 
     def row(name: str, metrics: dict[str, Any], source: str = "", strategy: str = "") -> Row:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from nlp_transfer.config import load_config as load_config
     from nlp_transfer.config import render as render
     from nlp_transfer.data import Splits as Splits
+    from nlp_transfer.declaring import RoleKind as RoleKind
+    from nlp_transfer.declaring import Scores as Scores
     from nlp_transfer.diagnosing import Diagnosis as Diagnosis
     from nlp_transfer.diagnosing import doctor as doctor
     from nlp_transfer.documents import encode_documents as encode_documents
@@ -65,6 +67,8 @@ if TYPE_CHECKING:
     from nlp_transfer.prediction import load as load
     from nlp_transfer.results import RunResult as RunResult
     from nlp_transfer.running import run as run
+    from nlp_transfer.sections_base import Section as Section
+    from nlp_transfer.sections_base import TaskOptions as TaskOptions
     from nlp_transfer.sentences import join_sentences as join_sentences
     from nlp_transfer.sentences import split_sentences as split_sentences
     from nlp_transfer.shipped import ShippedConfig as ShippedConfig
@@ -75,11 +79,7 @@ if TYPE_CHECKING:
     from nlp_transfer.sources.word2vec import train_vectors as train_vectors
     from nlp_transfer.task import Baseline as Baseline
     from nlp_transfer.task import Prediction as Prediction
-    from nlp_transfer.task import RoleKind as RoleKind
-    from nlp_transfer.task import Scores as Scores
-    from nlp_transfer.task import Section as Section
     from nlp_transfer.task import Task as Task
-    from nlp_transfer.task import TaskOptions as TaskOptions
     from nlp_transfer.text_metrics import rouge_each as rouge_each
     from nlp_transfer.text_metrics import rouge_scores as rouge_scores
     from nlp_transfer.text_metrics import sentence_chrf as sentence_chrf
@@ -165,11 +165,11 @@ _HOME = {
     "train_vectors": "sources.word2vec",
     "Baseline": "task",
     "Prediction": "task",
-    "RoleKind": "task",
-    "Scores": "task",
-    "Section": "task",
+    "RoleKind": "declaring",
+    "Scores": "declaring",
+    "Section": "sections_base",
     "Task": "task",
-    "TaskOptions": "task",
+    "TaskOptions": "sections_base",
     "Tokenizers": "token_pair",
 }
 __all__ = sorted(_HOME)  # noqa: PLE0605 - the names above, in one place

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from nlp_transfer.declaring import Scores
 from nlp_transfer.report import SPREAD, Row
-from nlp_transfer.task import Scores
 
 
 def average(rows: Sequence[Row], seeds: Sequence[int]) -> Row:

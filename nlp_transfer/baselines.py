@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from nlp_transfer.declaring import SCORED
 from nlp_transfer.metrics import label_score
-from nlp_transfer.task import SCORED, Baseline
+from nlp_transfer.task import Baseline
 from nlp_transfer.tfidf import beside_characters, word_features
 
 if TYPE_CHECKING:

@@ -10,11 +10,11 @@ from typing import Any
 
 from nlp_transfer.averaging import from_figures
 from nlp_transfer.config import RunConfig
+from nlp_transfer.declaring import SCORED, TaskDeclaration
 from nlp_transfer.escaping import as_json, code_span, in_markdown, one_line
 from nlp_transfer.layout import PLOT
 from nlp_transfer.report import SPREAD
 from nlp_transfer.sources import BUNDLED
-from nlp_transfer.task import SCORED, Task
 
 NOT_MEASURED = "not measured"
 
@@ -48,7 +48,7 @@ class Subject:
     pictured: bool = False
 
     @property
-    def task(self) -> Task:
+    def task(self) -> TaskDeclaration:
         """The task with its options."""
         return self.config.task_class(self.config.task, tuple(self.metrics["data"]["splits"]["train"]["labels"]))
 

@@ -201,9 +201,9 @@ def predict(
 ) -> None:
     """Predict: one JSON line per text, in input order."""
     import nlp_transfer
+    from nlp_transfer.declaring import find_task
     from nlp_transfer.lines import ArrivingLines, existing_file
     from nlp_transfer.network import find_run
-    from nlp_transfer.task import find_task
 
     check_output(output, file, force=force)
     if file not in {None, "-"}:
@@ -255,9 +255,9 @@ def evaluate(
     The file has labels or targets; the run's simple methods are fitted again on its own rows and scored beside it.
     """
     import nlp_transfer
+    from nlp_transfer.declaring import find_task
     from nlp_transfer.network import find_run
     from nlp_transfer.places import refuse_missing
-    from nlp_transfer.task import find_task
 
     columns = named_columns(column)
     place: Any = parse_yaml(data) if data.startswith("{") else data  # {en: test.en, de: test.de}
@@ -294,8 +294,8 @@ def publish(
     The token comes from HF_TOKEN or `hf auth login`.
     """
     import nlp_transfer
+    from nlp_transfer.declaring import find_task
     from nlp_transfer.network import require_hub
-    from nlp_transfer.task import find_task
 
     kind = find_task(task) if task else None
     if not dry_run:

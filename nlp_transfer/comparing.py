@@ -11,6 +11,7 @@ from accelerate import PartialState
 from nlp_transfer.alone import alone
 from nlp_transfer.combining import refuse_other_data
 from nlp_transfer.config import RunConfig, load_config
+from nlp_transfer.declaring import SCORED, TaskDeclaration
 from nlp_transfer.errors import ConfigError, TransferError
 from nlp_transfer.folders import resumable
 from nlp_transfer.layout import COMPARISON, FINISHED, PLOT
@@ -23,7 +24,6 @@ from nlp_transfer.report import Row, is_control, labels_of, render_table, verdic
 from nlp_transfer.results import RunResult
 from nlp_transfer.running import LEFT, advice, agreed_folder, run_in
 from nlp_transfer.saving import write_json
-from nlp_transfer.task import SCORED, Task
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ def _naming(name: str) -> Iterator[None]:
         raise
 
 
-def _conclude(folder: Path, results: Sequence[RunResult], task: type[Task]) -> Comparison:
+def _conclude(folder: Path, results: Sequence[RunResult], task: type[TaskDeclaration]) -> Comparison:
     refuse_other_data(results)
     rows = tuple(result.row for result in results)
     baselines = results[0].baselines
@@ -158,7 +158,7 @@ def _told(result: RunResult) -> dict[str, Any]:
     return {**metrics, **means, "baselines": beside, "kept": kept}
 
 
-def _note_controls(results: Sequence[RunResult], task: type[Task]) -> None:
+def _note_controls(results: Sequence[RunResult], task: type[TaskDeclaration]) -> None:
     """Tell each run of its scratch controls: they stand in its metrics, and on its card."""
     for result in results:
         row = result.row

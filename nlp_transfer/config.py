@@ -22,13 +22,14 @@ from pydantic import (
     model_validator,
 )
 
+from nlp_transfer.declaring import TaskDeclaration, find_task, is_shipped, task_names, whole_task
 from nlp_transfer.dialect import Quoting, one_delimiter
 from nlp_transfer.disk import at_home
 from nlp_transfer.errors import CheckpointError, ConfigError, suggest
 from nlp_transfer.explaining import explain
 from nlp_transfer.received import is_table, kind_of, place_fault
+from nlp_transfer.sections_base import Section, TaskOptions
 from nlp_transfer.shipped import find_config
-from nlp_transfer.task import Section, Task, TaskOptions, find_task, is_shipped, task_names, whole_task
 from nlp_transfer.yamlfile import dump_yaml, parse_yaml, read_yaml, refuse_token
 
 Positive = Annotated[int, Field(ge=1)]
@@ -264,9 +265,9 @@ def _task_options(value: Any, handler: Any, info: ValidationInfo) -> TaskOptions
     return options.model_validate(dict(value), strict=True)
 
 
-def _task_class(name: str, info: ValidationInfo) -> type[Task]:
+def _task_class(name: str, info: ValidationInfo) -> type[TaskDeclaration]:
     """The task that the caller gives, else the one of that name."""
-    given: type[Task] | None = info.context
+    given: type[TaskDeclaration] | None = info.context
     return given or find_task(name)
 
 
@@ -279,10 +280,10 @@ class RunConfig(Section):
     data: DataConfig
     training: TrainingConfig = TrainingConfig()
     output: str | None = Field(None, description="Run folder; by default the first free `runs/NAME` of the file.")
-    _task_class: type[Task] = PrivateAttr()
+    _task_class: type[TaskDeclaration] = PrivateAttr()
 
     @property
-    def task_class(self) -> type[Task]:
+    def task_class(self) -> type[TaskDeclaration]:
         """The class of the task, which knows what chooses the checkpoint.
 
         It is found once: of a saved configuration the name must not be looked up.
@@ -378,7 +379,7 @@ def load_config(config: "RunConfig | Mapping[str, Any] | str | Path", overrides:
     return check_values(values, where)
 
 
-def check_values(values: Mapping[str, Any], where: str = "", task: type[Task] | None = None) -> RunConfig:
+def check_values(values: Mapping[str, Any], where: str = "", task: type[TaskDeclaration] | None = None) -> RunConfig:
     """Turn values into a checked configuration; a task is given where the name of one must not be looked up.
 
     Raises:
@@ -393,7 +394,7 @@ def check_values(values: Mapping[str, Any], where: str = "", task: type[Task] | 
         raise ConfigError(f"{where}{count}" + "\n  ".join(lines)) from None
 
 
-def load_saved(folder: Path, task: type[Task] | None = None) -> RunConfig:
+def load_saved(folder: Path, task: type[TaskDeclaration] | None = None) -> RunConfig:
     """Read the configuration of a run folder; anybody may have made it, so no name in it decides what is imported.
 
     Args:

@@ -7,15 +7,17 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from nlp_transfer.declaring import TaskDeclaration, find_task
 from nlp_transfer.errors import suggest
-from nlp_transfer.task import Task, TaskOptions, find_task
+from nlp_transfer.sections_base import TaskOptions
 
 SECTION_ERRORS = ("model_type", "model_attributes_type", "dict_type", "dataclass_type")
 Keys = tuple[str | int, ...]
+Kind = type[TaskDeclaration]
 
 
 def explain(
-    error: ValidationError, root: type[BaseModel], values: Mapping[str, Any], task: type[Task] | None = None
+    error: ValidationError, root: type[BaseModel], values: Mapping[str, Any], task: Kind | None = None
 ) -> list[str]:
     """Say what is wrong with each key.
 
@@ -52,7 +54,11 @@ def _keys(detail: ErrorDetails, values: Any) -> Keys:
 
 
 def _reason(  # noqa: PLR0911 - one per kind
-    detail: ErrorDetails, keys: Keys, root: type[BaseModel], values: Mapping[str, Any], task: type[Task] | None
+    detail: ErrorDetails,
+    keys: Keys,
+    root: type[BaseModel],
+    values: Mapping[str, Any],
+    task: Kind | None,
 ) -> str:
     received = _short(detail["input"])
     match detail["type"]:
@@ -89,7 +95,7 @@ def _quoted(text: str) -> list[str]:
     return re.findall(r"'([^']*)'", text)
 
 
-def _sections(keys: Keys, root: type[BaseModel], values: Any, task: type[Task] | None) -> list[type[BaseModel]]:
+def _sections(keys: Keys, root: type[BaseModel], values: Any, task: Kind | None) -> list[type[BaseModel]]:
     """The sections that may stand at a place, chosen by the `kind` (or task name) that the user wrote there."""
     models, here = [root], values
     for key in keys:

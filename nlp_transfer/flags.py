@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nlp_transfer.declaring import task_names
 from nlp_transfer.disk import at_home
 from nlp_transfer.errors import ConfigError
 from nlp_transfer.layout import TABLE
-from nlp_transfer.task import task_names
 from nlp_transfer.wheels import BUNDLED
 
 VECTORS = (".txt", ".vec", ".bin", ".npy", ".gz")  # endings of files; a checkpoint is a folder, or on the Hub

@@ -10,10 +10,10 @@ import numpy as np
 import pyarrow as pa
 
 from nlp_transfer.cells import as_seen, read_labels, read_lists, read_texts
+from nlp_transfer.declaring import RoleKind
 from nlp_transfer.example_store import Examples, TextStore, whole
 from nlp_transfer.labels import clean
 from nlp_transfer.rows import RowStream
-from nlp_transfer.task import RoleKind
 
 Roles = Mapping[str, RoleKind]
 KINDS = {"text": pa.string(), "texts": pa.list_(pa.string())}

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from nlp_transfer.task import Scores
+from nlp_transfer.declaring import Scores
 
 
 @dataclass

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from nlp_transfer.declaring import TaskDeclaration
 from nlp_transfer.errors import CheckpointError, PublishError, TransferError
 from nlp_transfer.network import REPOSITORY, download, quiet_bars, require_hub
 from nlp_transfer.prediction import load
@@ -17,7 +18,6 @@ from nlp_transfer.probes import alike, read_probes
 from nlp_transfer.publication import files_of, write_publication
 from nlp_transfer.received import refuse_no_path
 from nlp_transfer.room import temporary
-from nlp_transfer.task import Task
 from nlp_transfer.upload import Upload
 
 
@@ -53,7 +53,7 @@ def publish(
     dry_run: bool = False,
     output: str | Path | None = None,
     verify: bool = True,
-    task: type[Task] | None = None,
+    task: type[TaskDeclaration] | None = None,
 ) -> Publication:
     """Publish a finished run; the token comes from `HF_TOKEN` or `hf auth login`.
 
@@ -126,7 +126,7 @@ def _workplace(run: Path) -> Iterator[Path]:
         shutil.rmtree(place, ignore_errors=True)
 
 
-def _verify(run: Path, repo: str, commit: str, task: type[Task] | None) -> None:
+def _verify(run: Path, repo: str, commit: str, task: type[TaskDeclaration] | None) -> None:
     """Fetch a commit to a cache of its own, load it, and let it answer what the run has answered.
 
     Raises:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from accelerate import Accelerator
 
 from nlp_transfer.config import RunConfig, render
+from nlp_transfer.declaring import Scores
 from nlp_transfer.disk import write_whole
 from nlp_transfer.fitting import make_accelerator, open_checkpoints, train
 from nlp_transfer.history import History
@@ -24,7 +25,7 @@ from nlp_transfer.results import RunResult, describe, finish
 from nlp_transfer.resuming import find_start
 from nlp_transfer.saving import environment, save_model, weights_digests, write_json
 from nlp_transfer.strategies import Plan, save_adapter
-from nlp_transfer.task import Prediction, Scores
+from nlp_transfer.task import Prediction
 from nlp_transfer.trainable import parameter_counts, trainable_table
 from nlp_transfer.training import flat
 

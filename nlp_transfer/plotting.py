@@ -5,9 +5,9 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+from nlp_transfer.declaring import TaskDeclaration
 from nlp_transfer.disk import write_whole
 from nlp_transfer.report import SPREAD, Row, label_in, labels_of
-from nlp_transfer.task import Task
 
 log = logging.getLogger(__name__)
 TRANSFER, SCRATCH, SIMPLE, CEILING = "#2a6f97", "#8a8a8a", "#c1666b", "#5b8e55"
@@ -21,7 +21,7 @@ LINE, DEVIATION = "#333333", "line: standard deviation over seeds"
 LONGEST = 60  # characters of a label
 
 
-def plot(rows: Sequence[Row], baselines: Sequence[Row], path: Path, *, task: type[Task]) -> bool:
+def plot(rows: Sequence[Row], baselines: Sequence[Row], path: Path, *, task: type[TaskDeclaration]) -> bool:
     """Write the picture as PNG; one that cannot be drawn or written is a warning, for it shows nothing new.
 
     Returns:
@@ -35,7 +35,7 @@ def plot(rows: Sequence[Row], baselines: Sequence[Row], path: Path, *, task: typ
     return path.exists()
 
 
-def _draw(rows: Sequence[Row], baselines: Sequence[Row], path: Path, task: type[Task]) -> None:
+def _draw(rows: Sequence[Row], baselines: Sequence[Row], path: Path, task: type[TaskDeclaration]) -> None:
     """Draw a bar for every method, best first, with the spread over seeds and the share of parameters trained."""
     from matplotlib import rc_context  # a second to import
     from matplotlib.figure import Figure  # the object interface needs no display
@@ -75,7 +75,7 @@ def _shortened(label: str) -> str:
     return label if len(label) <= LONGEST else f"{label[:half]}...{label[-half:]}"
 
 
-def _colour(row: Row, task: type[Task]) -> str:
+def _colour(row: Row, task: type[TaskDeclaration]) -> str:
     if row.name in task.ceilings:
         return CEILING
     if row.scratch:

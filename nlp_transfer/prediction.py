@@ -17,6 +17,7 @@ from transformers import AutoConfig, AutoTokenizer, PretrainedConfig, PreTrained
 from nlp_transfer.cells import is_blank
 from nlp_transfer.config import RunConfig, load_saved
 from nlp_transfer.data import dialect_of, label_rules, read_rows
+from nlp_transfer.declaring import Scores, TaskDeclaration
 from nlp_transfer.dialect import PLAIN, Dialect
 from nlp_transfer.errors import CheckpointError, DataError, SourceError, TransferError
 from nlp_transfer.evaluation import infer
@@ -36,7 +37,7 @@ from nlp_transfer.sources.demands import refuse_demands
 from nlp_transfer.sources.loading import find_damage
 from nlp_transfer.sources.shapes import refuse_misshapen, weight_files
 from nlp_transfer.strategies.lora import with_adapter
-from nlp_transfer.task import Prediction, Scores, Task
+from nlp_transfer.task import Prediction, Task, make_task
 from nlp_transfer.token_pair import Tokenizers
 from nlp_transfer.units import TokenUnits
 
@@ -196,7 +197,7 @@ def _reason(text: Text | None) -> str | None:
     return "the text is empty" if is_blank("".join(text)) else None
 
 
-def load(folder: str | Path, *, revision: str | None = None, task: type[Task] | None = None) -> Predictor:
+def load(folder: str | Path, *, revision: str | None = None, task: type[TaskDeclaration] | None = None) -> Predictor:
     """Load a finished run from its folder, or from the Hub (or its cache) by the id it was published under.
 
     Args:
@@ -217,7 +218,7 @@ def load(folder: str | Path, *, revision: str | None = None, task: type[Task] | 
     return predictor
 
 
-def open_run(root: Path, task: type[Task] | None = None) -> Predictor:
+def open_run(root: Path, task: type[TaskDeclaration] | None = None) -> Predictor:
     """Load what a run has saved, finished or not; see `load`."""
     config = load_saved(root, task)
     kind = config.task_class
@@ -228,7 +229,7 @@ def open_run(root: Path, task: type[Task] | None = None) -> Predictor:
     _refuse_changed(root, folder)
     names = {int(index): name for index, name in (model.config.id2label or {}).items()}
     labels = tuple(names[index] for index in sorted(names))
-    return _predictor(root, config, kind(config.task, labels), model, tokenizers)
+    return _predictor(root, config, make_task(kind, config.task, labels), model, tokenizers)
 
 
 def _predictor(root: Path, config: RunConfig, task: Task, model: PreTrainedModel, tokenizers: Tokenizers) -> Predictor:
@@ -262,7 +263,7 @@ def _refuse_changed(root: Path, folder: Path) -> None:
 def _open_adapter(root: Path, config: RunConfig) -> Predictor:
     """Build the model anew from its source and put the adapter and its new modules in."""
     metrics = json.loads((root / FINISHED).read_text(encoding="utf-8"))
-    task = config.task_class(config.task, tuple(metrics["data"]["splits"]["train"]["labels"]))
+    task = make_task(config.task_class, config.task, tuple(metrics["data"]["splits"]["train"]["labels"]))
     place = config.source.model_dump()
     if place["kind"] == "checkpoint" and "head" not in metrics:  # of a time when rows did not follow names
         place["by_name"] = False
@@ -330,7 +331,7 @@ def evaluate(
     on_unknown_label: OnUnknown | None = None,
     dialect: Dialect | None = None,
     limit: int | None = None,
-    task: type[Task] | None = None,
+    task: type[TaskDeclaration] | None = None,
 ) -> Scores:
     """Score a finished run on another labelled file; see `load` and `Predictor.evaluate`."""
     predictor = load(folder, task=task)

@@ -28,7 +28,7 @@ from nlp_transfer.report import brief, source_label
 from nlp_transfer.sources import BUNDLED, load_source
 from nlp_transfer.strategies import Plan, make_plan
 from nlp_transfer.strategies.blocks import count_positions, find_encoder
-from nlp_transfer.task import Task
+from nlp_transfer.task import Task, make_task
 from nlp_transfer.token_pair import Tokenizers
 from nlp_transfer.unread import find_unread
 from nlp_transfer.writing_back import WrittenBack, write_back
@@ -160,8 +160,8 @@ def prepare(config: RunConfig, *, sampled: int | None = None) -> Prepared:
     set_seed(config.training.seed)
     kind = config.task_class
     splits = load_splits(config.data, kind.roles, seed=config.training.seed)
-    config = _settle(config, kind(config.task, splits.labels), splits.train)
-    task = kind(config.task, splits.labels)
+    config = _settle(config, make_task(kind, config.task, splits.labels), splits.train)
+    task = make_task(kind, config.task, splits.labels)
     source = load_source(texts=_each_text(splits.train[task.input_role]), **config.source.model_dump())
     if source.tokenizer.pad_token_id is None:
         raise SourceError(

@@ -14,6 +14,7 @@ from nlp_transfer.averaging import from_figures
 from nlp_transfer.card import card, check_card
 from nlp_transfer.card_page import Subject
 from nlp_transfer.config import RunConfig, check_values, load_saved
+from nlp_transfer.declaring import SCORED, TaskDeclaration
 from nlp_transfer.disk import replacing, write_whole
 from nlp_transfer.errors import TOKEN, PublishError
 from nlp_transfer.layout import (
@@ -35,7 +36,6 @@ from nlp_transfer.report import row_of, simple
 from nlp_transfer.room import writing
 from nlp_transfer.saving import write_json
 from nlp_transfer.sources import BUNDLED
-from nlp_transfer.task import SCORED, Task
 from nlp_transfer.yamlfile import dump_yaml
 
 TEXTS = (".json", ".yaml", ".md", ".py", ".txt")
@@ -45,7 +45,13 @@ PLACE = re.compile(  # in a text: a URL of a file, a share, a drive, a home, an 
 
 
 def write_publication(
-    run: Path, target: Path, repo: str, *, licence: str | None, adapter_only: bool, task: type[Task] | None = None
+    run: Path,
+    target: Path,
+    repo: str,
+    *,
+    licence: str | None,
+    adapter_only: bool,
+    task: type[TaskDeclaration] | None = None,
 ) -> None:
     """Write the tree to an empty folder.
 
@@ -194,7 +200,7 @@ def subject(
     )
 
 
-def write_card(run: Path, metrics: dict[str, Any], task: type[Task] | None = None) -> None:
+def write_card(run: Path, metrics: dict[str, Any], task: type[TaskDeclaration] | None = None) -> None:
     """Write the card of a run that has just been measured; for the task see `load_saved`."""
     config, metrics = _public(run, metrics, task)
     text = card(subject(run.resolve(), config, metrics, licence=None))
@@ -218,7 +224,7 @@ def _read_json(path: Path, **settings: Any) -> Any:
         raise PublishError(f"{path}: damaged ({error}); bring the file back, or train again") from None
 
 
-def _public(run: Path, metrics: dict[str, Any], task: type[Task] | None) -> tuple[RunConfig, dict[str, Any]]:
+def _public(run: Path, metrics: dict[str, Any], task: type[TaskDeclaration] | None) -> tuple[RunConfig, dict[str, Any]]:
     """Configuration and metrics as others may read them: what is not bundled or on the Hub goes by its last name."""
     saved = load_saved(run, task)
     config = saved.model_dump(mode="json")

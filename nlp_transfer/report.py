@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nlp_transfer.config import RunConfig
+from nlp_transfer.declaring import SCORED, Scores, TaskDeclaration
 from nlp_transfer.escaping import one_line
 from nlp_transfer.metrics import Interval, paired_bootstrap
-from nlp_transfer.task import SCORED, Scores, Task
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -159,7 +159,7 @@ def label_in(labels: Mapping[str, str], row: Row) -> str:
     return labels.get(row.name, row.label) if row.source else row.label
 
 
-def render_table(rows: Sequence[Row], baselines: Sequence[Row], *, task: type[Task]) -> "Table":
+def render_table(rows: Sequence[Row], baselines: Sequence[Row], *, task: type[TaskDeclaration]) -> "Table":
     """Simple methods first, then the runs in order; cells are taken as they are, not as markup."""
     from rich.table import Table
     from rich.text import Text
@@ -187,7 +187,7 @@ def render_table(rows: Sequence[Row], baselines: Sequence[Row], *, task: type[Ta
 
 
 def verdicts(
-    rows: Sequence[Row], baselines: Sequence[Row], *, task: type[Task], among: Sequence[Row] = ()
+    rows: Sequence[Row], baselines: Sequence[Row], *, task: type[TaskDeclaration], among: Sequence[Row] = ()
 ) -> list[str]:
     """Say which run validation chooses, and what transfer bought against the simple methods and the scratch controls.
 
@@ -212,7 +212,7 @@ def verdicts(
     return said
 
 
-def _alike(row: Row, task: type[Task]) -> str:
+def _alike(row: Row, task: type[TaskDeclaration]) -> str:
     """Say it where a model hardly looks at its input: one label for all, or a handful of texts."""
     rows = sum(row.counts) // len(row.answers) if row.counts else len(row.correct)
     most = 1.0 if "label" in task.roles.values() else max(1.0, FEW * rows)
@@ -229,7 +229,7 @@ def is_control(other: Row, row: Row) -> bool:
     return other.scratch and not row.scratch and (other.source, other.model) == (row.source, row.model)
 
 
-def _compare(row: Row, other: Row, labels: Mapping[str, str], task: type[Task]) -> str:
+def _compare(row: Row, other: Row, labels: Mapping[str, str], task: type[TaskDeclaration]) -> str:
     name = label_in(labels, other)
     if len(row.correct) < FEWEST:
         return f"{labels[row.name]} cannot be told from {name}: {len(row.correct)} test rows are too few."

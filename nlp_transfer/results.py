@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from nlp_transfer.config import RunConfig
+from nlp_transfer.declaring import TaskDeclaration
 from nlp_transfer.disk import flush
 from nlp_transfer.layout import FINISHED, HITS
 from nlp_transfer.publication import write_card
 from nlp_transfer.report import Row, row_of, simple, verdicts
 from nlp_transfer.saving import write_json
-from nlp_transfer.task import Task
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def hits_of(result: RunResult) -> dict[str, Any]:
     return {"rows": list(row.tested), **counts, "run": list(row.correct), "baselines": baselines}
 
 
-def finish(result: RunResult, task: type[Task]) -> None:
+def finish(result: RunResult, task: type[TaskDeclaration]) -> None:
     """Write card and numbers; all that the folder holds is on the disk before the metrics say so."""
     write_card(result.folder, result.metrics, task)
     write_json(result.folder / HITS, hits_of(result))

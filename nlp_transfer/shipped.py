@@ -4,9 +4,9 @@ import difflib
 from dataclasses import dataclass
 from pathlib import Path
 
+from nlp_transfer.declaring import config_folder
 from nlp_transfer.disk import at_home
 from nlp_transfer.errors import ConfigError
-from nlp_transfer.task import config_folder
 
 LAUNCHES = "accelerate"  # a folder of settings of another program
 

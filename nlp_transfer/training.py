@@ -18,6 +18,7 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from nlp_transfer.batching import Encoded, plan
+from nlp_transfer.declaring import Scores
 from nlp_transfer.errors import TrainingError
 from nlp_transfer.evaluation import infer
 from nlp_transfer.feature_store import Unfinished
@@ -56,7 +57,7 @@ from nlp_transfer.stepping import SAVE, Stepper, Watch
 from nlp_transfer.stopping import stop
 from nlp_transfer.strategies import Phase, Plan
 from nlp_transfer.strategies.blocks import unwrapped
-from nlp_transfer.task import Scores, Task
+from nlp_transfer.task import Task
 from nlp_transfer.token_pair import Tokenizers
 from nlp_transfer.units import Boundary, ReplayUnits, TokenUnits, Units
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from nlp_transfer.task import Section, TaskOptions
+from nlp_transfer.sections_base import Section, TaskOptions
 
 Positive = Annotated[int, Field(ge=1)]
 

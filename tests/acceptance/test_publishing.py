@@ -24,12 +24,12 @@ from tiny import LABELS, ROOT, save_checkpoint, save_csv
 
 import nlp_transfer
 from nlp_transfer.config import load_config
+from nlp_transfer.declaring import find_task
 from nlp_transfer.errors import CheckpointError, DiskError, PublishError, SourceError
 from nlp_transfer.hub_calls import patiently
 from nlp_transfer.network import PATIENCE
 from nlp_transfer.plotting import SCRATCH, SIMPLE, TRANSFER
 from nlp_transfer.sources import load_source
-from nlp_transfer.task import find_task
 
 
 @pytest.fixture(scope="module")

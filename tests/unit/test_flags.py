@@ -161,7 +161,7 @@ def test_a_run_and_a_check_out_of_flags_need_no_file(command, here):
 
 
 def test_the_second_name_of_sentiment_has_its_keys_and_its_scores():
-    from nlp_transfer.task import find_task
+    from nlp_transfer.declaring import find_task
 
     first, second = find_task("sentiment"), find_task("classification")
     assert issubclass(second, first)
