@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
+from nlp_transfer.arrays import map_array
 from nlp_transfer.disk import flush
 from nlp_transfer.errors import DiskError
 from nlp_transfer.room import writing
 from nlp_transfer.sharing import pool
-from nlp_transfer.sources.vector_stream import map_array
 
 log = logging.getLogger(__name__)
 FORMAT = 1  # of the files; part of what names a folder

@@ -9,9 +9,10 @@ from typing import BinaryIO
 
 import numpy as np
 
+from nlp_transfer.arrays import map_array
 from nlp_transfer.errors import SourceError
 from nlp_transfer.sources.fasttext import Subwords, ngram_ids
-from nlp_transfer.sources.vector_stream import BLOCK, ROWS, Batch, VectorStream, check_header, map_array
+from nlp_transfer.sources.vector_stream import BLOCK, ROWS, Batch, VectorStream, check_header
 
 MAX_WORD = 1 << 16  # bytes
 FASTTEXT_MAGIC = struct.pack("<i", 793712314)

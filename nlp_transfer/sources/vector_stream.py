@@ -1,6 +1,5 @@
 """What every reader of vector files gives: batches of words and rows, each row with its place in the file."""
 
-import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +12,6 @@ from nlp_transfer.sources.fasttext import Subwords
 
 BLOCK = 1 << 22  # bytes read at a time
 ROWS = 4096  # rows in a batch where they are counted
-MOST = 200  # characters of numpy's own words
 MAX_DIM = 1 << 16  # wider rows do not exist; a larger number is a broken header
 
 
@@ -70,22 +68,6 @@ class VectorStream:
     def at(self, place: int) -> str:
         """Name a place for a message: `file.txt:12`, or `file.bin, row 12`."""
         return f"{self.path}:{place}" if self.unit == "line" else f"{self.path}, row {place}"
-
-
-def map_array(path: Path) -> np.ndarray:
-    """Memory-map a .npy without ever opening a pickle in it.
-
-    Raises:
-        ValueError: damaged, or an array of Python objects.
-    """
-    try:
-        with warnings.catch_warnings(action="ignore"):  # headers that Python 2 wrote
-            array: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
-    except OSError:
-        raise
-    except Exception as error:  # noqa: BLE001 - the header is Python source: a damaged one fails in any way
-        raise ValueError(" ".join(str(error).split())[:MOST] or type(error).__name__) from None
-    return array
 
 
 def check_header(path: Path, count: int, dim: int, *, needed: int, held: int) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from tokenizers import normalizers, pre_tokenizers
 
+from nlp_transfer.arrays import map_array
 from nlp_transfer.errors import SourceError
 from nlp_transfer.layout import TABLE
 from nlp_transfer.room import temporary
@@ -31,7 +32,7 @@ from nlp_transfer.sources.vector_store import (
     write_folder,
     write_ngrams,
 )
-from nlp_transfer.sources.vector_stream import ROWS, Batch, VectorStream, map_array
+from nlp_transfer.sources.vector_stream import ROWS, Batch, VectorStream
 
 SPLITTER, LOWERCASE = pre_tokenizers.BertPreTokenizer(), normalizers.Lowercase()
 FEW = 1000  # words looked up at once, without a dictionary of the table beyond
