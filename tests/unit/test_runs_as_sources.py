@@ -91,7 +91,7 @@ def test_a_run_lends_its_encoder_to_other_tasks(pooled):
     folder, _, _ = pooled
     source = load_source("checkpoint", name=str(folder))
     assert {name for name in source.encoder().new if not name.startswith("pooler.")} == set()
-    assert source.kind == ("vectors" if on_vectors(folder) else "checkpoint")
+    assert source.has_layers != on_vectors(folder)
     scorer = build_extractive(source).model
     decoder = DecoderOptions(layers=1, width=64, vocabulary=300)
     options = {"decoder": decoder, "generation": GenerationOptions(), "max_target_length": 16}
