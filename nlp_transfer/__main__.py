@@ -3,7 +3,7 @@
 import os
 import sys
 
-from nlp_transfer import cli
+from nlp_transfer.cli import commands as cli
 from nlp_transfer.errors import ExhaustedError
 
 
@@ -17,7 +17,7 @@ def main() -> None:
             sys.stderr.flush()
             os._exit(ExhaustedError.exit_code)
         if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-            from nlp_transfer.sharing import end
+            from nlp_transfer.system.processes import end
 
             end(leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None))
         raise

@@ -7,19 +7,19 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from nlp_transfer.declaring import SCORED, Scores, TaskDeclaration
+from nlp_transfer.config.base import TaskOptions
+from nlp_transfer.config.tasks import SCORED, Scores, TaskDeclaration
 from nlp_transfer.errors import ConfigError
-from nlp_transfer.sections_base import TaskOptions
 
 if TYPE_CHECKING:
     import torch
     from datasets import Dataset
     from transformers import PreTrainedModel
 
-    from nlp_transfer.batching import Batch, Encoded
-    from nlp_transfer.data import Splits
+    from nlp_transfer.data.splits import Splits
+    from nlp_transfer.models.encoding.batches import Batch, Encoded
+    from nlp_transfer.models.encoding.tokenizers import Tokenizers
     from nlp_transfer.models.source import LoadedModel, Source
-    from nlp_transfer.token_pair import Tokenizers
 
 T = TypeVar("T")
 Prediction = dict[str, Any]

@@ -30,12 +30,12 @@ from faults import parquet, po, tmx  # noqa: E402
 from hypothesis import HealthCheck, Phase, given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 
-from nlp_transfer.config import load_config, render  # noqa: E402
-from nlp_transfer.data import load_splits, read_rows, stream_texts  # noqa: E402
+from nlp_transfer.config.sections import load_config, render  # noqa: E402
+from nlp_transfer.data.examples import read_part  # noqa: E402
+from nlp_transfer.data.locations import open_place  # noqa: E402
+from nlp_transfer.data.splits import load_splits, read_rows, stream_texts  # noqa: E402
 from nlp_transfer.errors import TransferError  # noqa: E402
-from nlp_transfer.examples import read_part  # noqa: E402
-from nlp_transfer.places import open_place  # noqa: E402
-from nlp_transfer.sources.vectors import import_vectors, open_vectors  # noqa: E402
+from nlp_transfer.sources.vectors.table import import_vectors, open_vectors  # noqa: E402
 
 PEAK = 64 << 20  # bytes that Python may take for any of these small files
 ADDRESSES = 2 << 30  # bytes of addresses beyond those at the start: what no allocation may pass

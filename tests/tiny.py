@@ -23,11 +23,11 @@ from transformers import (
 )
 
 import nlp_transfer
+from nlp_transfer.models.encoding.tokenizers import Tokenizers
 from nlp_transfer.sources import load_source
 from nlp_transfer.sources.heads import rows_per_label
 from nlp_transfer.strategies import make_plan
-from nlp_transfer.token_pair import Tokenizers
-from nlp_transfer.training import Settings, Trainer
+from nlp_transfer.training.loop import Settings, Trainer
 from nlp_transfer_tasks.sentiment import Sentiment, SentimentOptions
 
 ROOT = Path(__file__).parent.parent

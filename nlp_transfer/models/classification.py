@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoModelForSequenceClassification
 
-from nlp_transfer.batching import Batch
-from nlp_transfer.modeling.pooled import PooledClassifier, PooledConfig
-from nlp_transfer.models.reading import Layers, reading
+from nlp_transfer.models.encoding.batches import Batch
+from nlp_transfer.models.layer_choice import Layers, reading
+from nlp_transfer.models.portable.pooled import PooledClassifier, PooledConfig
 from nlp_transfer.models.source import LoadedModel, Source
 
 
@@ -33,7 +33,7 @@ def build_classifier(
         head: `native` is the one its architecture has in `transformers`; `pooled` fits every source, and a run of ours
             may bring one that is the same.
         pooling: any of cls, mean, max; several are concatenated.
-        layers: which the head reads; see `nlp_transfer.models.reading`.
+        layers: which the head reads; see `nlp_transfer.models.layer_choice`.
         frozen: whether the encoder stays as it is, for `layers: auto`.
         hidden: units of hidden layers with ReLU.
         dropout: before each linear layer of a pooled head.

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase
 
-from nlp_transfer.batching import IGNORED, PADDING, Batch, Encoded, pad
-from nlp_transfer.documents import count_unknown, make_unit, special_ids, tokenize
-from nlp_transfer.modeling.sentence_scorer import SentenceScorer, SentenceScorerConfig
-from nlp_transfer.models.reading import Layers, reading
+from nlp_transfer.models.encoding.batches import IGNORED, PADDING, Batch, Encoded, pad
+from nlp_transfer.models.encoding.documents import count_unknown, make_unit, special_ids, tokenize
+from nlp_transfer.models.layer_choice import Layers, reading
+from nlp_transfer.models.portable.sentence_scorer import SentenceScorer, SentenceScorerConfig
 from nlp_transfer.models.source import LoadedModel, Source
 
 NONE = PADDING["ngram_ids"]
@@ -34,7 +34,7 @@ def build_extractive(
         width: of the head.
         layers: in which sentences attend to each other; 0 scores each alone.
         dropout: in the head.
-        encoder_layers: which the head reads; see `nlp_transfer.models.reading`. It cannot mix them.
+        encoder_layers: which the head reads; see `nlp_transfer.models.layer_choice`. It cannot mix them.
         frozen: whether the encoder stays as it is, for `encoder_layers: auto`.
 
     Raises:

@@ -8,9 +8,9 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel, StoppingCriteria
 from transformers.modeling_outputs import BaseModelOutput
 
-from nlp_transfer.batching import IGNORED, Batch
-from nlp_transfer.sentences import join_sentences
-from nlp_transfer.token_pair import Tokenizers
+from nlp_transfer.data.text.sentences import join_sentences
+from nlp_transfer.models.encoding.batches import IGNORED, Batch
+from nlp_transfer.models.encoding.tokenizers import Tokenizers
 
 
 def seq2seq_loss(model: nn.Module, batch: Batch, *, smoothing: float = 0.0) -> Tensor:

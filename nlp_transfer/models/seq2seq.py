@@ -16,12 +16,12 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from nlp_transfer.detokenizing import learn_detokenizer
+from nlp_transfer.config.generation import DecoderOptions, GenerationOptions
 from nlp_transfer.errors import ConfigError, suggest
+from nlp_transfer.models.anatomy import blocks, count_positions
+from nlp_transfer.models.encoding.detokenizing import learn_detokenizer
+from nlp_transfer.models.encoding.pairs import make_ending, train_tokenizer
 from nlp_transfer.models.source import LoadedModel, Source
-from nlp_transfer.pairs import make_ending, train_tokenizer
-from nlp_transfer.strategies.blocks import blocks, count_positions
-from nlp_transfer.writing import DecoderOptions, GenerationOptions
 
 HEAD_SIZE = 64
 TOKENS = (  # what a checkpoint's generation settings say of its vocabulary

@@ -10,7 +10,7 @@ from typing import Any
 from nlp_transfer.models.source import LoadedModel, Source
 from nlp_transfer.sources.checkpoint import Checkpoint
 from nlp_transfer.sources.static import StaticVectors
-from nlp_transfer.wheels import BUNDLED
+from nlp_transfer.system.wheels import BUNDLED
 
 FAMILIES = (
     "bert, roberta, distilbert, electra, albert, deberta-v2, mpnet, xlm-roberta, modernbert and others; seq2seq models"

@@ -23,19 +23,19 @@ from transformers import (
 from transformers.utils.hub import has_file
 
 from nlp_transfer.errors import SourceError, suggest
-from nlp_transfer.hub_calls import no_fetching_room
-from nlp_transfer.layout import TABLE, TARGET, is_run, unfinished
-from nlp_transfer.modeling import pooled, sentence_scorer, static
-from nlp_transfer.modeling.headed import Headed, HeadedConfig
+from nlp_transfer.models.portable import pooled, sentence_scorer, static
+from nlp_transfer.models.portable.headed import Headed, HeadedConfig
 from nlp_transfer.models.source import LoadedModel, quietly
-from nlp_transfer.network import hub_reachable
-from nlp_transfer.room import is_full
 from nlp_transfer.sources.composing import unify_forms
 from nlp_transfer.sources.demands import refuse_demands
 from nlp_transfer.sources.heads import follow_names, rows_per_label, with_labels
 from nlp_transfer.sources.loading import MOST, find_damage, refuse_misfits
 from nlp_transfer.sources.shapes import refuse_misshapen, weight_files
-from nlp_transfer.wheels import BUNDLED
+from nlp_transfer.system.hub_calls import no_fetching_room
+from nlp_transfer.system.layout import TABLE, TARGET, is_run, unfinished
+from nlp_transfer.system.network import hub_reachable
+from nlp_transfer.system.room import is_full
+from nlp_transfer.system.wheels import BUNDLED
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ from unicodedata import is_normalized, normalize
 from tokenizers import normalizers
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
-from nlp_transfer.modeling.static import StaticTokenizer
+from nlp_transfer.models.portable.static import StaticTokenizer
 
 Form = Literal["NFC", "NFD"]
 FORMS: tuple[Form, ...] = ("NFC", "NFD")  # composed and decomposed (Unicode annex 15)

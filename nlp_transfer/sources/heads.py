@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from transformers import PretrainedConfig, PreTrainedModel
 
+from nlp_transfer.data.labels import finder
 from nlp_transfer.errors import first_of
-from nlp_transfer.labels import finder
 
 PLACEHOLDER = re.compile(r"LABEL_\d+")  # what transformers calls a label without a name
 ONE_OF_SEVERAL = (None, "single_label_classification")

@@ -12,13 +12,13 @@ from tokenizers import Tokenizer, normalizers, pre_tokenizers
 from tokenizers.models import WordLevel
 
 from nlp_transfer.errors import SourceError, suggest
-from nlp_transfer.layout import is_run
-from nlp_transfer.modeling.static import HEADS, StaticConfig, StaticModel, StaticTokenizer, variants
+from nlp_transfer.models.portable.static import HEADS, StaticConfig, StaticModel, StaticTokenizer, variants
 from nlp_transfer.models.source import LoadedModel, refuse_nonfinite
 from nlp_transfer.sources.checkpoint import Checkpoint
 from nlp_transfer.sources.composing import FORMS, form_of
-from nlp_transfer.sources.vectors import VectorTable, open_vectors, tokenize_words
-from nlp_transfer.wheels import BUNDLED
+from nlp_transfer.sources.vectors.table import VectorTable, open_vectors, tokenize_words
+from nlp_transfer.system.layout import is_run
+from nlp_transfer.system.wheels import BUNDLED
 
 PAD, UNKNOWN = "[PAD]", "[UNK]"
 SPECIAL = (PAD, UNKNOWN)

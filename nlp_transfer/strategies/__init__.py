@@ -4,13 +4,13 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Any
 
+from nlp_transfer.models.anatomy import outside_encoder
 from nlp_transfer.models.source import LoadedModel
-from nlp_transfer.strategies.base import Phase, Plan
-from nlp_transfer.strategies.blocks import outside_encoder
 from nlp_transfer.strategies.frozen import frozen
 from nlp_transfer.strategies.full import full
 from nlp_transfer.strategies.gradual import gradual
 from nlp_transfer.strategies.lora import lora, save_adapter
+from nlp_transfer.strategies.plan import Phase, Plan
 
 STRATEGIES: dict[str, Callable[..., Plan]] = {"full": full, "lora": lora, "frozen": frozen, "gradual": gradual}
 # A checkpoint's layers are tuned gently, fresh layers and adapters are not.

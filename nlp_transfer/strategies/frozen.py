@@ -3,10 +3,10 @@
 from typing import Literal
 
 from nlp_transfer.errors import ConfigError
-from nlp_transfer.modeling.pooled import PooledClassifier
+from nlp_transfer.models.anatomy import blocks, outside_encoder
+from nlp_transfer.models.portable.pooled import PooledClassifier
 from nlp_transfer.models.source import LoadedModel
-from nlp_transfer.strategies.base import Phase, Plan, plain
-from nlp_transfer.strategies.blocks import blocks, outside_encoder
+from nlp_transfer.strategies.plan import Phase, Plan, plain
 
 
 def linear_on_features(loaded: LoadedModel) -> bool:

@@ -1,9 +1,9 @@
 """`full`: every parameter moves, but for the lowest layers frozen on request."""
 
 from nlp_transfer.errors import ConfigError
+from nlp_transfer.models.anatomy import blocks
 from nlp_transfer.models.source import LoadedModel
-from nlp_transfer.strategies.base import Phase, Plan, plain
-from nlp_transfer.strategies.blocks import blocks
+from nlp_transfer.strategies.plan import Phase, Plan, plain
 
 
 def full(

@@ -2,10 +2,10 @@
 
 from typing import Literal
 
+from nlp_transfer.models.anatomy import blocks
 from nlp_transfer.models.source import LoadedModel
-from nlp_transfer.strategies.base import Phase, Plan, plain
-from nlp_transfer.strategies.blocks import blocks
 from nlp_transfer.strategies.frozen import linear_on_features
+from nlp_transfer.strategies.plan import Phase, Plan, plain
 
 
 def gradual(

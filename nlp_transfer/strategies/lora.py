@@ -10,12 +10,12 @@ from typing import Any, Literal
 from torch import nn
 from transformers import PreTrainedModel
 
-from nlp_transfer.disk import replacing
 from nlp_transfer.errors import ConfigError, SourceError
+from nlp_transfer.models.anatomy import blocks, find_encoder, find_words
 from nlp_transfer.models.source import LoadedModel
-from nlp_transfer.room import MARGIN, writing
-from nlp_transfer.strategies.base import Phase, Plan
-from nlp_transfer.strategies.blocks import blocks, find_encoder, find_words
+from nlp_transfer.strategies.plan import Phase, Plan
+from nlp_transfer.system.disk import replacing
+from nlp_transfer.system.room import MARGIN, writing
 
 NOTHING = "this model has no pretrained linear layer"
 PISSA: Any = "pissa_niter_4"  # the randomised decomposition: seconds where the exact one takes half a minute

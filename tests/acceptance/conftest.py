@@ -4,7 +4,7 @@ import pytest
 from faults import Runs, write_configs
 from tiny import save_checkpoint, save_csv, save_vectors
 
-from nlp_transfer.stepping import Stepper
+from nlp_transfer.training.step import Stepper
 
 
 @pytest.fixture(scope="session")

@@ -14,9 +14,9 @@ import torch
 from survival import config, forked, largest_file, outcome, run, send, wait_for
 
 import nlp_transfer
-from nlp_transfer.checkpointing import load_checkpoint, newest_checkpoint
-from nlp_transfer.checkpointing import save_checkpoint as save
 from nlp_transfer.errors import CheckpointError, ConfigError, DiskError, StoppedError
+from nlp_transfer.training.checkpoint_files import load_checkpoint, newest_checkpoint
+from nlp_transfer.training.checkpoint_files import save_checkpoint as save
 
 TENSORS = {"a": torch.arange(50_000.0), "b": torch.ones(3, dtype=torch.int64)}
 

@@ -211,7 +211,7 @@ ROWS = [pytest.param(task, one, id=f"{task}: {name}") for task, table in TABLES.
 
 @pytest.mark.parametrize(("task", "one"), ROWS)
 def test_hostile_data_is_answered_by_one_line(command, configs, here, monkeypatch, task, one):
-    monkeypatch.setattr("nlp_transfer.prepared.load_source", lambda **_: pytest.fail("a source was loaded"))
+    monkeypatch.setattr("nlp_transfer.runs.prepare.load_source", lambda **_: pytest.fail("a source was loaded"))
     (here / f"{task}.yaml").write_bytes((configs / f"{task}.yaml").read_bytes())
     write(here, one.files)
     keys = [f"data.train={next(iter(one.files))}", *one.keys]

@@ -9,7 +9,7 @@ import pytest
 from faults import parquet, po, save_data, tmx, write
 from tiny import save_csv, texts
 
-from nlp_transfer.data import read_rows
+from nlp_transfer.data.splits import read_rows
 
 NOTHING = ["NA", "null", "None", "nan", "N/A", "NULL"]  # words that other readers take for a missing cell
 PAIR = {"source": "text", "target": "text"}

@@ -23,12 +23,12 @@ from survival import config, largest_file, outcome, run
 from tiny import ROOT, save_vectors, texts
 
 import nlp_transfer
-from nlp_transfer import prediction
 from nlp_transfer.errors import DiskError, SourceError, TransferError
-from nlp_transfer.feature_store import Store
-from nlp_transfer.room import is_full, no_room, writing
-from nlp_transfer.sources.vectors import import_vectors, open_vectors
-from nlp_transfer.sources.word2vec import train_vectors
+from nlp_transfer.inference.store import Store
+from nlp_transfer.runs import predict as prediction
+from nlp_transfer.sources.vectors.table import import_vectors, open_vectors
+from nlp_transfer.sources.vectors.word2vec import train_vectors
+from nlp_transfer.system.room import is_full, no_room, writing
 
 # Runs and comparisons
 

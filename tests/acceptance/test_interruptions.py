@@ -15,7 +15,7 @@ import pytest
 from survival import command, config, forked, outcome, run, send, wait_for
 
 from nlp_transfer.errors import ConfigError
-from nlp_transfer.folders import locked, make_folder
+from nlp_transfer.runs.folder import locked, make_folder
 
 # Promise 7
 
@@ -31,7 +31,7 @@ def test_a_second_run_on_a_folder_in_use_is_refused_by_process_and_host(place, t
     child = forked(hold)
     try:
         assert ours.recv(1) == b"!"
-        monkeypatch.setattr("nlp_transfer.one_run.prepare", lambda *_: pytest.fail("something was loaded"))
+        monkeypatch.setattr("nlp_transfer.runs.one_run.prepare", lambda *_: pytest.fail("something was loaded"))
         for resume in (None, "auto"):
             with pytest.raises(ConfigError, match=f"in use by process {child} on {re.escape(platform.node())}"):
                 run(config(place), tmp_path, resume=resume)

@@ -16,8 +16,8 @@ from survival import config, outcome, run
 from tiny import ROOT
 
 import nlp_transfer
-from nlp_transfer.checkpointing import load_checkpoint
 from nlp_transfer.errors import SourceError, TrainingError
+from nlp_transfer.training.checkpoint_files import load_checkpoint
 
 # Promise 10
 
@@ -95,11 +95,11 @@ def hungry(monkeypatch):
     """Let every forward pass in training take so many bytes an example, from torch or numpy."""
 
     def arrange(each, allocate):
-        def forward(self, features, _original=nlp_transfer.modeling.pooled.Head.forward):
+        def forward(self, features, _original=nlp_transfer.models.portable.pooled.Head.forward):
             room = allocate(each * len(features)) if self.training else None
             return _original(self, features) if room is not None or not self.training else None
 
-        monkeypatch.setattr("nlp_transfer.modeling.pooled.Head.forward", forward)
+        monkeypatch.setattr("nlp_transfer.models.portable.pooled.Head.forward", forward)
 
     return arrange
 
@@ -159,8 +159,9 @@ def test_a_command_that_runs_out_of_memory_ends_without_what_libraries_do_at_exi
     code = f"""
 import atexit, os, sys
 from accelerate import Accelerator
-from nlp_transfer import __main__, cli
-from nlp_transfer.stepping import Stepper
+from nlp_transfer import __main__
+from nlp_transfer.cli import commands as cli
+from nlp_transfer.training.step import Stepper
 atexit.register(os.abort)  # as some do that find no memory to end with
 print("kept")
 sys.argv = ["nlp-transfer", "schema"]

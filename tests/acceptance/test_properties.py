@@ -5,9 +5,9 @@ from fuzz import TARGETS, attack, edited
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nlp_transfer.cells import is_blank
-from nlp_transfer.config import load_config, render
-from nlp_transfer.data import read_rows
+from nlp_transfer.config.sections import load_config, render
+from nlp_transfer.data.formats.cells import is_blank
+from nlp_transfer.data.splits import read_rows
 from nlp_transfer.errors import ConfigError
 
 NAMES = pytest.mark.parametrize("name", TARGETS)

@@ -11,7 +11,7 @@ from hub_server import HubServer
 from tiny import LABELS, config, save_checkpoint, save_csv, save_vectors, save_word_pieces, tokenizer
 
 import nlp_transfer
-from nlp_transfer.probes import alike
+from nlp_transfer.runs.probes import alike
 from nlp_transfer.sources import load_source
 
 

@@ -23,13 +23,13 @@ from matplotlib.figure import Figure
 from tiny import LABELS, ROOT, save_checkpoint, save_csv
 
 import nlp_transfer
-from nlp_transfer.config import load_config
-from nlp_transfer.declaring import find_task
+from nlp_transfer.config.sections import load_config
+from nlp_transfer.config.tasks import find_task
 from nlp_transfer.errors import CheckpointError, DiskError, PublishError, SourceError
-from nlp_transfer.hub_calls import patiently
-from nlp_transfer.network import PATIENCE
-from nlp_transfer.plotting import SCRATCH, SIMPLE, TRANSFER
+from nlp_transfer.evaluation.plotting import SCRATCH, SIMPLE, TRANSFER
 from nlp_transfer.sources import load_source
+from nlp_transfer.system.hub_calls import patiently
+from nlp_transfer.system.network import PATIENCE
 
 
 @pytest.fixture(scope="module")
@@ -488,7 +488,7 @@ def test_a_run_that_is_read_only_is_published_and_leaves_nothing_behind(hub, unw
 
 
 def test_a_hub_that_accepts_and_then_is_silent_is_given_up(monkeypatch, tmp_path):
-    monkeypatch.setattr("nlp_transfer.hub_calls.READING", 0.2)
+    monkeypatch.setattr("nlp_transfer.system.hub_calls.READING", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         connect(SimpleNamespace(url=url), monkeypatch, tmp_path / "cache")

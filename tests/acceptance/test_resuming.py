@@ -15,10 +15,13 @@ from survival import STRATEGIES, command, config, forked, outcome, run, send, wa
 from tiny import save_csv
 
 import nlp_transfer
-from nlp_transfer import features, fitting, one_run, resuming
 from nlp_transfer.errors import ConfigError, DataError, DiskError, StoppedError
-from nlp_transfer.stepping import Stepper
-from nlp_transfer.training import Trainer
+from nlp_transfer.inference import activations as features
+from nlp_transfer.runs import one_run
+from nlp_transfer.runs import train as fitting
+from nlp_transfer.training import checkpoints as resuming
+from nlp_transfer.training.loop import Trainer
+from nlp_transfer.training.step import Stepper
 
 # Promise 1
 

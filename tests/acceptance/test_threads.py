@@ -6,8 +6,8 @@ import pytest
 from survival import config, forked, outcome, run, wait_for
 
 import nlp_transfer
-from nlp_transfer.alone import alone
 from nlp_transfer.errors import ConfigError, DataError
+from nlp_transfer.system.alone import alone
 
 REFUSED = "another run, comparison or check is at work in this process"
 

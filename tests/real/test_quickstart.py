@@ -81,7 +81,7 @@ def test_scratch_has_the_same_shape_as_the_checkpoint_and_other_weights(tmp_path
 
 def test_cached_features_are_used_by_the_next_run(comparison, tmp_path, caplog):
     config = ROOT / "configs" / "quickstart" / "minilm_frozen.yaml"
-    with caplog.at_level("INFO", logger="nlp_transfer.feature_store"):
+    with caplog.at_level("INFO", logger="nlp_transfer.inference.store"):
         again = nlp_transfer.run(config, SMALL, output=tmp_path / "again", progress=False)
     first = json.loads((comparison.folder / "minilm_frozen" / "metrics.json").read_text())
     assert again.metrics["test"] == first["test"]

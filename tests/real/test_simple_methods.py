@@ -7,9 +7,9 @@ import pytest
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
-from nlp_transfer.baselines import tfidf_logistic
-from nlp_transfer.config import DataConfig
-from nlp_transfer.data import load_splits
+from nlp_transfer.config.sections import DataConfig
+from nlp_transfer.data.splits import load_splits
+from nlp_transfer.evaluation.baselines import tfidf_logistic
 
 pytestmark = pytest.mark.real
 ROLES = {"text": "text", "label": "label"}

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from nlp_transfer.averaging import average, figures, from_figures, unmoved
-from nlp_transfer.metrics import paired_bootstrap
-from nlp_transfer.report import Row, verdicts
+from nlp_transfer.evaluation.averaging import average, figures, from_figures, unmoved
+from nlp_transfer.evaluation.metrics import paired_bootstrap
+from nlp_transfer.evaluation.verdicts import Row, verdicts
 from nlp_transfer_tasks.sentiment import Sentiment
 
 RNG = np.random.default_rng(0)

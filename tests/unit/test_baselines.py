@@ -10,10 +10,10 @@ import threadpoolctl
 from tiny import save_csv, save_vectors, texts
 
 import nlp_transfer
-from nlp_transfer import baselines, tfidf
-from nlp_transfer.baselines import classification_baselines, majority, tfidf_logistic
 from nlp_transfer.errors import ConfigError
-from nlp_transfer.tfidf import word_features
+from nlp_transfer.evaluation import baselines, tfidf
+from nlp_transfer.evaluation.baselines import classification_baselines, majority, tfidf_logistic
+from nlp_transfer.evaluation.tfidf import word_features
 from nlp_transfer_tasks.sentiment import Sentiment
 
 
@@ -223,7 +223,7 @@ def test_a_task_whose_scores_lack_the_one_it_chooses_by_is_told_before_any_train
 def test_a_run_keeps_what_was_chosen_and_weighs_classes_as_the_model_does(tmp_path, monkeypatch):
     asked = []
     monkeypatch.setattr(
-        "nlp_transfer.baselines.tfidf_logistic",
+        "nlp_transfer.evaluation.baselines.tfidf_logistic",
         lambda splits, *, balanced, selection: asked.append(balanced) or tfidf_logistic(splits, balanced=balanced),
     )
     config = {

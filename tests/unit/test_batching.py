@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 from tiny import Training, checkpoint, rows, sentiment
 from transformers import PretrainedConfig, PreTrainedModel
 
-from nlp_transfer.batching import MEGABATCH, Encoded, collate, pad, plan, sorted_batches
-from nlp_transfer.evaluation import infer
-from nlp_transfer.features import CPU_BUDGET
-from nlp_transfer.optimizers import make_optimizer
-from nlp_transfer.parameters import freeze
-from nlp_transfer.stepping import Stepper
-from nlp_transfer.units import TokenUnits
+from nlp_transfer.inference.activations import CPU_BUDGET
+from nlp_transfer.inference.predictions import infer
+from nlp_transfer.models.encoding.batches import MEGABATCH, Encoded, collate, pad, plan, sorted_batches
+from nlp_transfer.models.encoding.units import TokenUnits
+from nlp_transfer.training.optimizer import make_optimizer
+from nlp_transfer.training.parameters import freeze
+from nlp_transfer.training.step import Stepper
 
 lengths_of = st.lists(st.integers(1, 300), min_size=1, max_size=400).map(np.array)
 
@@ -147,8 +147,8 @@ def test_the_loss_of_a_batch_is_the_mean_over_its_examples(tmp_path):
 
 def test_a_long_document_counts_once_in_the_loss(tmp_path):
     source = checkpoint(tmp_path)
-    from nlp_transfer.documents import encode_documents
     from nlp_transfer.models.classification import build_classifier, classification_loss
+    from nlp_transfer.models.encoding.documents import encode_documents
 
     model = build_classifier(source, ("a", "b"), head="pooled").model.eval()
     text = " ".join(["good"] * 30)

@@ -4,9 +4,9 @@ import unicodedata
 
 import pytest
 
-from nlp_transfer.extracts import best_sentences, pick_sentences
-from nlp_transfer.scripts import split_words
-from nlp_transfer.text_metrics import rouge_each, rouge_scores, sentence_chrf, translation_scores
+from nlp_transfer.data.text.scripts import split_words
+from nlp_transfer.evaluation.oracle import best_sentences, pick_sentences
+from nlp_transfer.evaluation.text_metrics import rouge_each, rouge_scores, sentence_chrf, translation_scores
 
 UNSPACED = {
     "lo": "ຂ້ອຍຮັກປະເທດລາວຫຼາຍທີ່ສຸດ",

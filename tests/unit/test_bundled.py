@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from nlp_transfer.config import DataConfig
-from nlp_transfer.data import load_splits
-from nlp_transfer.docstrings import package_pairs, split_docstring
+from nlp_transfer.config.sections import DataConfig
+from nlp_transfer.data.docstrings import package_pairs, split_docstring
+from nlp_transfer.data.locations import open_place
+from nlp_transfer.data.splits import load_splits
 from nlp_transfer.errors import DataError
-from nlp_transfer.places import open_place
 
 PROSE = "It goes through the rows in order and keeps what it finds, so that a second call is answered at once. " * 3
 STRINGS = "jupyterlab_language_pack_fr_FR"

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from tiny import ROOT
 
-from nlp_transfer.caches import LIBRARIES, OURS, USERS, cache_folder
+from nlp_transfer.system.caches import LIBRARIES, OURS, USERS, cache_folder
 
 CODE = """
 import json, sys
-from nlp_transfer import cli
+from nlp_transfer.cli import commands as cli
 sys.argv = ["nlp-transfer", "--version"]
 try:
     cli.main()

@@ -14,10 +14,10 @@ from markdown_it import MarkdownIt
 from tiny import LABELS, ROOT, save_checkpoint, save_csv
 
 import nlp_transfer
-from nlp_transfer.card import check_card
 from nlp_transfer.errors import PublishError
-from nlp_transfer.provenance import hub_dataset
-from nlp_transfer.publication import write_card
+from nlp_transfer.publishing.card import check_card
+from nlp_transfer.publishing.provenance import hub_dataset
+from nlp_transfer.publishing.tree import write_card
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +80,7 @@ PREFIX = 'say "it" \\ now\n```\n: '
 def test_an_odd_prefix_stays_a_string_in_the_snippet():
     from types import SimpleNamespace
 
-    from nlp_transfer import card_page
+    from nlp_transfer.publishing import card_page
 
     options = SimpleNamespace(prefix=PREFIX)
     task = SimpleNamespace(auto_class="AutoModelForSeq2SeqLM", example='a "b"')
@@ -155,8 +155,8 @@ def test_a_bundled_source_brings_its_licence_and_its_name_on_the_hub(run, tmp_pa
     (copy / "config.yaml").write_text(yaml.safe_dump(config))
     from dataclasses import asdict
 
-    from nlp_transfer.config import load_config
-    from nlp_transfer.provenance import provenance
+    from nlp_transfer.config.sections import load_config
+    from nlp_transfer.publishing.provenance import provenance
 
     found = provenance(load_config(copy / "config.yaml"))
     metrics = {**json.loads((copy / "metrics.json").read_text()), "provenance": asdict(found)}

@@ -15,8 +15,8 @@ import pytest
 from tiny import BAD, GOOD, save_checkpoint, save_csv, save_vectors
 
 import nlp_transfer
-from nlp_transfer import cli
-from nlp_transfer.sources.vectors import open_vectors
+from nlp_transfer.cli import commands as cli
+from nlp_transfer.sources.vectors.table import open_vectors
 
 ROOT = Path(__file__).parents[2]
 HEAVY = ("torch", "transformers", "datasets", "peft", "evaluate", "gensim", "accelerate", "sklearn", "pandas", "numpy")
@@ -59,7 +59,7 @@ def answers(text):
 @pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["vectors", "train", "--help"], ["--version"]])
 def test_help_and_version_answer_without_heavy_imports(arguments):
     code = (
-        "import sys; from nlp_transfer.cli import main\n"
+        "import sys; from nlp_transfer.cli.commands import main\n"
         f"sys.argv = ['nlp-transfer', *{arguments}]\n"
         "try: main()\n"
         f"except SystemExit as leaving: print(leaving.code, [name for name in {HEAVY} if name in sys.modules])"
@@ -203,7 +203,7 @@ def test_output_that_cannot_be_used_is_refused_before_a_model_is_loaded(command,
         target.write_text("kept")
     else:
         target = _unwritable(tmp_path)
-    monkeypatch.setattr("nlp_transfer.one_run.prepare", lambda *_: pytest.fail("a model was loaded"))
+    monkeypatch.setattr("nlp_transfer.runs.one_run.prepare", lambda *_: pytest.fail("a model was loaded"))
     code, _, err = command("run", place / "run.yaml", "--output", target)
     assert code == 2
     assert err.startswith(f"error: output folder {target} ")
@@ -213,7 +213,7 @@ def test_output_that_cannot_be_used_is_refused_before_a_model_is_loaded(command,
 
 
 def test_check_says_what_trains_labels_truncation_and_unknown_words_and_trains_nothing(command, place, monkeypatch):
-    monkeypatch.setattr("nlp_transfer.fitting.Trainer", lambda **_: pytest.fail("a training was started"))
+    monkeypatch.setattr("nlp_transfer.runs.train.Trainer", lambda **_: pytest.fail("a training was started"))
     code, out, _ = command("check", place / "run.yaml", "task.max_length=8")
     assert code == 0
     for title in ("configuration", "data", "tokens", "what trains", "warnings"):
@@ -482,7 +482,7 @@ def test_a_signal_whose_exit_an_import_swallows_still_ends_the_command_with_its_
 def test_a_signal_that_comes_in_a_destructor_ends_the_command_all_the_same():
     code = """
 import signal, sys
-from nlp_transfer import cli
+from nlp_transfer.cli import commands as cli
 
 class Doomed:
     def __del__(self):

@@ -13,11 +13,11 @@ from tokenizers.models import BPE
 from transformers import AutoModel, AutoTokenizer, BertTokenizer
 
 from nlp_transfer.models.classification import build_classifier
-from nlp_transfer.prediction import load_model
-from nlp_transfer.saving import save_model
+from nlp_transfer.models.encoding.tokenizers import Tokenizers
+from nlp_transfer.models.saving import save_model
+from nlp_transfer.runs.predict import load_model
 from nlp_transfer.sources import load_source
-from nlp_transfer.sources.vectors import tokenize_words
-from nlp_transfer.token_pair import Tokenizers
+from nlp_transfer.sources.vectors.table import tokenize_words
 
 WORDS = ["très", "déçu", "café", "việt", "영화", "film", "Ça"]
 TEXT = " ".join(WORDS)

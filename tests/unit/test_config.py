@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from nlp_transfer.config import RunConfig, load_config, render
+from nlp_transfer.config.sections import RunConfig, load_config, render
 from nlp_transfer.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]
@@ -394,7 +394,7 @@ def test_command_line_answers_a_wrong_configuration_in_a_moment_and_without_heav
     code = f"""
         import sys, time
         started = time.process_time()
-        from nlp_transfer.cli import main
+        from nlp_transfer.cli.commands import main
         sys.argv = ["nlp-transfer", "run", {str(path)!r}]
         try:
             main()

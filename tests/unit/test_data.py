@@ -11,10 +11,10 @@ from unicodedata import normalize
 
 import pytest
 
-from nlp_transfer.config import DataConfig
-from nlp_transfer.data import Splits, load_splits, read_rows
+from nlp_transfer.config.sections import DataConfig
+from nlp_transfer.data.splits import Splits, load_splits, read_rows
+from nlp_transfer.data.splitting import cut, subsample
 from nlp_transfer.errors import ConfigError, DataError
-from nlp_transfer.splitting import cut, subsample
 
 ROLES = {"text": "text", "label": "label"}
 PAIR = {"source": "text", "target": "text"}
@@ -402,7 +402,7 @@ def test_read_rows_names_an_unknown_label_and_its_rows(tmp_path):
 
 
 def test_importing_data_loads_no_heavy_package():
-    code = "import sys, nlp_transfer.data; print({'torch', 'datasets', 'pandas', 'sklearn'} & set(sys.modules))"
+    code = "import sys, nlp_transfer.data.splits; print({'torch', 'datasets', 'pandas', 'sklearn'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
 

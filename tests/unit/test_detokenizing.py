@@ -8,8 +8,8 @@ from tokenizers import Tokenizer, decoders, normalizers, pre_tokenizers
 from tokenizers.models import WordPiece
 from transformers import AutoTokenizer, BertTokenizer, PreTrainedTokenizerFast
 
-from nlp_transfer.detokenizing import learn_detokenizer
-from nlp_transfer.pairs import make_ending, train_tokenizer
+from nlp_transfer.models.encoding.detokenizing import learn_detokenizer
+from nlp_transfer.models.encoding.pairs import make_ending, train_tokenizer
 
 NAMES = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
 

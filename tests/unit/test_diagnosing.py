@@ -7,7 +7,7 @@ import pytest
 from tiny import run_python
 
 import nlp_transfer
-from nlp_transfer import diagnosing
+from nlp_transfer.runs import doctor as diagnosing
 
 TOKEN = "hf_" + "a1B2" * 9
 
@@ -95,7 +95,7 @@ def test_an_unreachable_hub_is_said_within_two_seconds(monkeypatch):
 
     from huggingface_hub import constants
 
-    from nlp_transfer import network
+    from nlp_transfer.system import network
 
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")

@@ -13,15 +13,16 @@ from tiny import ROOT, save_checkpoint, save_csv, save_vectors, texts
 from two_processes import torchrun
 
 import nlp_transfer
-from nlp_transfer.checkpointing import newest_checkpoint
 from nlp_transfer.errors import ConfigError
+from nlp_transfer.training.checkpoint_files import newest_checkpoint
 
 CODE = """
-import atexit, hashlib, json, os, sys, torch, nlp_transfer, nlp_transfer.evaluation, nlp_transfer.features
+import atexit, hashlib, json, os, sys, torch
+import nlp_transfer, nlp_transfer.inference.predictions, nlp_transfer.inference.activations
 from accelerate.utils import gather_object
 from torch.distributed.tensor import DTensor
-from nlp_transfer.stepping import Stepper
-from nlp_transfer.training import Trainer
+from nlp_transfer.training.step import Stepper
+from nlp_transfer.training.loop import Trainer
 torch.set_num_threads(1)
 atexit.register(lambda: os.write(1, b"connections closed: %d\\n" % (not torch.distributed.is_initialized())))
 phase = Trainer._phase
@@ -41,7 +42,7 @@ def looked_at(self, wrapped, *others):
     return gradients(self, wrapped, *others)
 
 Stepper.gradients = looked_at
-dealt, offered, deal = 0, 0, nlp_transfer.evaluation.deal
+dealt, offered, deal = 0, 0, nlp_transfer.inference.predictions.deal
 
 def counted(parts):
     global dealt, offered
@@ -50,13 +51,13 @@ def counted(parts):
     dealt, offered = dealt + len(share), offered + len(parts)
     return share
 
-nlp_transfer.evaluation.deal = nlp_transfer.features.deal = counted
+nlp_transfer.inference.predictions.deal = nlp_transfer.inference.activations.deal = counted
 for name, config in json.load(open(sys.argv[1])).items():
     weights = nlp_transfer.run(config, output=sys.argv[2] + "/" + name, progress=False).metrics["weights"]
     assert weights and len({*map(str, gather_object([weights]))}) == 1, "one process looked before the other had saved"
 assert sum(gather_object([dealt])) == offered > 0, "a batch was inferred by no process or by several"
 assert shared == {"ACCELERATE_USE_FSDP" in os.environ}, "parameters are shared out where asked, and all of them"
-nlp_transfer.sharing.end(0)
+nlp_transfer.system.processes.end(0)
 """
 
 
@@ -125,9 +126,9 @@ accelerate.state.AcceleratorState.__init__ = detected
 
 KILLED = """
 import os, signal, sys, json, time, torch, nlp_transfer
-from nlp_transfer import running
+from nlp_transfer.runs import run as running
 from nlp_transfer.errors import StoppedError
-from nlp_transfer.stepping import Stepper
+from nlp_transfer.training.step import Stepper
 torch.set_num_threads(1)
 config, folder, attempt = json.load(open(sys.argv[1])), sys.argv[2], sys.argv[3]
 lost = running.lost_process
@@ -156,7 +157,7 @@ try:
 except StoppedError as stopped:
     os.write(1, f"stopped {stopped}\\n".encode())  # at once: two processes share the line
     nlp_transfer.run(config, output=folder + "/parts", resume="auto", progress=False)
-nlp_transfer.sharing.end(0)
+nlp_transfer.system.processes.end(0)
 """
 
 

@@ -11,12 +11,12 @@ import pytest
 import yaml
 from typer.main import get_command
 
-from nlp_transfer.bundled import list_datasets
-from nlp_transfer.cli import app
-from nlp_transfer.config import load_config, render
+from nlp_transfer.cli.commands import app
+from nlp_transfer.config.flags import Flags, configured
+from nlp_transfer.config.sections import load_config, render
+from nlp_transfer.config.yaml_file import read_yaml
+from nlp_transfer.data.bundled import list_datasets
 from nlp_transfer.errors import ConfigError
-from nlp_transfer.flags import Flags, configured
-from nlp_transfer.yamlfile import read_yaml
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"

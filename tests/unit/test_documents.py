@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiny import checkpoint, save_vectors, sentiment, tokenizer
 
-from nlp_transfer.documents import encode_documents, make_unit
 from nlp_transfer.models.classification import build_classifier, mean_probabilities
+from nlp_transfer.models.encoding.documents import encode_documents, make_unit
+from nlp_transfer.models.encoding.tokenizers import Tokenizers
+from nlp_transfer.models.encoding.units import TokenUnits
 from nlp_transfer.sources import load_source
-from nlp_transfer.token_pair import Tokenizers
-from nlp_transfer.units import TokenUnits
 
 START, END, UNKNOWN = 0, 2, 3
 LONG = " ".join(["good"] * 5 + ["film"] * 20 + ["bad"] * 5)  # 30 tokens

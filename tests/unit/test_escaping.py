@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from nlp_transfer import cli
-from nlp_transfer.escaping import CONTROL, as_json, code_span, in_markdown, one_line, visible
-from nlp_transfer.yamlfile import dump_yaml, parse_yaml
+from nlp_transfer.cli import commands as cli
+from nlp_transfer.config.yaml_file import dump_yaml, parse_yaml
+from nlp_transfer.system.escaping import CONTROL, as_json, code_span, in_markdown, one_line, visible
 
 MARKS = st.text(st.sampled_from("ab1 \n\t\r\x1b\x85\u2028\u202e\ud800\\`*_[]()<>&;#+-=.!|~$:/{}\"'"), max_size=12)
 PAGE = MarkdownIt().enable(["table", "strikethrough"])

@@ -9,8 +9,8 @@ import pytest
 from tiny import run, save_csv, save_vectors, texts
 
 import nlp_transfer
-from nlp_transfer import prediction
 from nlp_transfer.errors import DataError
+from nlp_transfer.runs import predict as prediction
 
 
 @pytest.fixture

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nlp_transfer.batching import collate
-from nlp_transfer.documents import encode_documents
 from nlp_transfer.errors import SourceError
+from nlp_transfer.models.encoding.batches import collate
+from nlp_transfer.models.encoding.documents import encode_documents
 from nlp_transfer.sources import load_source
-from nlp_transfer.sources.fasttext import Subwords
-from nlp_transfer.sources.vector_binary import FASTTEXT_HEADER
-from nlp_transfer.sources.vectors import import_vectors, open_vectors
+from nlp_transfer.sources.vectors.binary import FASTTEXT_HEADER
+from nlp_transfer.sources.vectors.fasttext import Subwords
+from nlp_transfer.sources.vectors.table import import_vectors, open_vectors
 
 UNKNOWN = ["unheard", "caféine", "日本語", "x", "", "İstanbul", "a b", "🙂🙃"]
 

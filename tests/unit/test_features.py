@@ -10,12 +10,12 @@ import torch
 from tiny import LABELS, Training, checkpoint, rows, save_checkpoint, save_csv, sentiment, vectors
 
 import nlp_transfer
-from nlp_transfer import features
-from nlp_transfer.feature_store import Store
-from nlp_transfer.features import compute, find_boundary, replay
+from nlp_transfer.inference import activations as features
+from nlp_transfer.inference.activations import compute, find_boundary, replay
+from nlp_transfer.inference.store import Store
 from nlp_transfer.models.classification import build_classifier
-from nlp_transfer.token_pair import Tokenizers
-from nlp_transfer.units import Boundary, ReplayUnits, TokenUnits
+from nlp_transfer.models.encoding.tokenizers import Tokenizers
+from nlp_transfer.models.encoding.units import Boundary, ReplayUnits, TokenUnits
 
 POOLED = Boundary("pooled")
 
@@ -159,7 +159,7 @@ def test_a_shard_that_cannot_be_read_just_now_is_left_out_and_kept(source, units
         raise OSError(24, "Too many open files", str(path))
 
     with monkeypatch.context() as patched, caplog.at_level(logging.WARNING, "nlp_transfer"):
-        patched.setattr("nlp_transfer.feature_store.map_array", busy)
+        patched.setattr("nlp_transfer.inference.store.map_array", busy)
         filled(tmp_path, model, units, POOLED)
     assert "Too many open files" in caplog.text
     seen = count_forwards(model)

@@ -8,10 +8,10 @@ from test_restricting import still
 from tiny import HIDDEN, Training, checkpoint
 from transformers import BertForSequenceClassification
 
-from nlp_transfer import training as loop
-from nlp_transfer.first_token import AFTER_ATTENTION, first_token_only
-from nlp_transfer.strategies.blocks import find_layers, unwrapped
-from nlp_transfer.units import TokenUnits
+from nlp_transfer.models.anatomy import find_layers, unwrapped
+from nlp_transfer.models.encoding.units import TokenUnits
+from nlp_transfer.models.surgery.first_token import AFTER_ATTENTION, first_token_only
+from nlp_transfer.training import loop
 
 LENGTH = 7
 

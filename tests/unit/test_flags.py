@@ -7,10 +7,10 @@ import pytest
 from tiny import run_python, save_csv, save_vectors
 
 import nlp_transfer
-from nlp_transfer.config import load_config
+from nlp_transfer.config.flags import Flags, configured
+from nlp_transfer.config.sections import load_config
+from nlp_transfer.config.shipped import find_config, list_configs
 from nlp_transfer.errors import ConfigError
-from nlp_transfer.flags import Flags, configured
-from nlp_transfer.shipped import find_config, list_configs
 
 ROOT = Path(__file__).parents[2]
 
@@ -161,7 +161,7 @@ def test_a_run_and_a_check_out_of_flags_need_no_file(command, here):
 
 
 def test_the_second_name_of_sentiment_has_its_keys_and_its_scores():
-    from nlp_transfer.declaring import find_task
+    from nlp_transfer.config.tasks import find_task
 
     first, second = find_task("sentiment"), find_task("classification")
     assert issubclass(second, first)

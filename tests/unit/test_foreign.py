@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from nlp_transfer.cells import stream_texts
+from nlp_transfer.data.formats.cells import stream_texts
+from nlp_transfer.data.locations import open_place
 from nlp_transfer.errors import DataError
-from nlp_transfer.places import open_place
 
 XML = '<?xml version="1.0" encoding="utf-8"?>\n'
 FOREIGN = {  # content, what it is called, the way out

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from nlp_transfer.config import DataConfig
-from nlp_transfer.data import load_splits, stream_texts
+from nlp_transfer.config.sections import DataConfig
+from nlp_transfer.data.formats.plurals import PluralRule, pair_forms
+from nlp_transfer.data.formats.tables import open_rows
+from nlp_transfer.data.splits import load_splits, stream_texts
 from nlp_transfer.errors import DataError
-from nlp_transfer.plurals import PluralRule, pair_forms
-from nlp_transfer.readers import open_rows
 
 PO = r"""# a comment
 msgid ""

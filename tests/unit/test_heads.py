@@ -18,11 +18,11 @@ from transformers import (
 import nlp_transfer
 from nlp_transfer.errors import ConfigError
 from nlp_transfer.models.classification import build_classifier
-from nlp_transfer.prediction import load, load_model
+from nlp_transfer.models.unread import find_unread
+from nlp_transfer.runs.predict import load, load_model
 from nlp_transfer.sources import load_source
 from nlp_transfer.sources.heads import rows_per_label
 from nlp_transfer.strategies import make_plan
-from nlp_transfer.unread import find_unread
 
 OWN = ("positive", "negative", "neutral")
 LABELS = ("negative", "neutral", "positive")

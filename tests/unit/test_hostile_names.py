@@ -15,8 +15,8 @@ from rich.console import Console
 from tiny import save_vectors, texts
 
 import nlp_transfer
-from nlp_transfer import plotting
-from nlp_transfer.escaping import CONTROL, one_line
+from nlp_transfer.evaluation import plotting
+from nlp_transfer.system.escaping import CONTROL, one_line
 
 NAMES = {
     "formula": "a$x^{$",

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from nlp_transfer.data.formats.tables import open_rows
+from nlp_transfer.data.formats.text_lines import BLOCK
 from nlp_transfer.errors import DataError
-from nlp_transfer.lines import BLOCK
-from nlp_transfer.readers import open_rows
 
 ROWS = [{"text": f"film {number}", "parts": [{"a": number}], "label": "é"} for number in range(3)]
 INDENTED = "\n".join(json.dumps(row, indent=2) for row in ROWS)

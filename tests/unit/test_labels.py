@@ -6,10 +6,10 @@ from unicodedata import normalize
 import pytest
 
 import nlp_transfer
-from nlp_transfer.config import DataConfig
-from nlp_transfer.data import load_splits
+from nlp_transfer.config.sections import DataConfig
+from nlp_transfer.data.labels import LabelRules, find_labels, finder
+from nlp_transfer.data.splits import load_splits
 from nlp_transfer.errors import DataError
-from nlp_transfer.labels import LabelRules, find_labels, finder
 from tests.tiny import save_vectors, texts
 
 ROLES = {"text": "text", "label": "label"}

@@ -1,6 +1,6 @@
 """The language of texts is found where most are in one."""
 
-from nlp_transfer.languages import find_language
+from nlp_transfer.data.text.languages import find_language
 
 GERMAN = ["Das Haus steht am Ende der Straße.", "Wir gehen morgen ins Kino.", "Niemand wusste, wo er war."]
 FRENCH = ["La maison est au bout de la rue.", "Nous allons au cinéma demain.", "Personne ne savait où il était."]

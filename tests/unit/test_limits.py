@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from nlp_transfer.config import DataConfig
-from nlp_transfer.data import load_splits, stream_texts
+from nlp_transfer.config.sections import DataConfig
+from nlp_transfer.data.formats.records import Row, RowStream, by_rows
+from nlp_transfer.data.formats.tables import open_rows
+from nlp_transfer.data.formats.text_lines import LONGEST
+from nlp_transfer.data.splits import load_splits, stream_texts
 from nlp_transfer.errors import DataError
-from nlp_transfer.lines import LONGEST
-from nlp_transfer.readers import open_rows
-from nlp_transfer.rows import Row, RowStream, by_rows
 
 LONG = b"a" * (LONGEST + 1)
 ROW = b"x,y\n"

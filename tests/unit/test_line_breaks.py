@@ -4,7 +4,7 @@ import textwrap
 
 import pytest
 
-from nlp_transfer.line_breaks import end_lines, find_line_breaks, join_lines
+from nlp_transfer.data.text.line_breaks import end_lines, find_line_breaks, join_lines
 
 PROSE = (
     "A run is one source, one strategy and one task on data. It leaves a folder with the model, the scores and a card, "

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from nlp_transfer.errors import DataError
-from nlp_transfer.metrics import classification_metric, classification_scores, paired_bootstrap
+from nlp_transfer.evaluation.metrics import classification_metric, classification_scores, paired_bootstrap
 
 LABELS = ("bad", "good")
 
@@ -68,7 +68,7 @@ def test_an_id_that_is_no_label_is_refused(wrong):
 
 def test_scoring_never_imports_evaluate():
     code = (
-        "import sys; from nlp_transfer.metrics import classification_scores;"
+        "import sys; from nlp_transfer.evaluation.metrics import classification_scores;"
         "classification_scores([0, 1], [0, 1], ('a', 'b'));"
         "sys.exit('evaluate' in sys.modules or 'torch' in sys.modules)"
     )
@@ -77,7 +77,7 @@ def test_scoring_never_imports_evaluate():
 
 def test_the_evaluate_metric_writes_nothing_to_the_cache(tmp_path):
     code = (
-        "from nlp_transfer.metrics import classification_metric as f;"
+        "from nlp_transfer.evaluation.metrics import classification_metric as f;"
         "print(f(('a', 'b')).compute(predictions=[0, 1], references=[0, 1]))"
     )
     home = {"HOME": str(tmp_path), "HF_HOME": str(tmp_path / "hf")}

@@ -25,17 +25,18 @@ from tiny import (
 from transformers import AutoModelForSequenceClassification
 
 import nlp_transfer
-from nlp_transfer import Predictor, padding
-from nlp_transfer.batching import sorted_batches
-from nlp_transfer.features import _key, compute, find_boundary, replay
+from nlp_transfer import Predictor
+from nlp_transfer.config.generation import DecoderOptions, GenerationOptions
+from nlp_transfer.inference.activations import _key, compute, find_boundary, replay
 from nlp_transfer.models.classification import build_classifier, classification_loss
+from nlp_transfer.models.encoding import padding
+from nlp_transfer.models.encoding.batches import sorted_batches
+from nlp_transfer.models.encoding.padding import padding_trouble, try_padding
+from nlp_transfer.models.encoding.tokenizers import Tokenizers
+from nlp_transfer.models.encoding.units import Boundary, TokenUnits
 from nlp_transfer.models.extractive import build_extractive
 from nlp_transfer.models.seq2seq import build_seq2seq
-from nlp_transfer.padding import padding_trouble, try_padding
-from nlp_transfer.stepping import Stepper
-from nlp_transfer.token_pair import Tokenizers
-from nlp_transfer.units import Boundary, TokenUnits
-from nlp_transfer.writing import DecoderOptions, GenerationOptions
+from nlp_transfer.training.step import Stepper
 from nlp_transfer_tasks.sentiment import Sentiment, SentimentOptions
 from nlp_transfer_tasks.summarization import Summarization, SummarizationOptions
 from nlp_transfer_tasks.translation import Translation, TranslationOptions

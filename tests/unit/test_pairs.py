@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from nlp_transfer.config import DataConfig, load_config, render
-from nlp_transfer.data import load_splits, read_rows, stream_texts
+from nlp_transfer.config.sections import DataConfig, load_config, render
+from nlp_transfer.data.formats.tables import open_rows
+from nlp_transfer.data.splits import load_splits, read_rows, stream_texts
 from nlp_transfer.errors import ConfigError, DataError
-from nlp_transfer.readers import open_rows
 
 ROLES = {"source": "text", "target": "text"}
 TMX = """<?xml version="1.0" encoding="UTF-8"?>

@@ -14,9 +14,9 @@ from tiny import LABELS, save_checkpoint, save_csv, texts
 
 import nlp_transfer
 from nlp_transfer import DataError, Predictor
-from nlp_transfer import prediction as module
+from nlp_transfer.data.formats.text_lines import ArrivingLines
 from nlp_transfer.errors import CheckpointError
-from nlp_transfer.lines import ArrivingLines
+from nlp_transfer.runs import predict as module
 from nlp_transfer_tasks.sentiment import Sentiment
 
 

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from nlp_transfer import progress
-from nlp_transfer.progress import Series, bar, duration
+from nlp_transfer.system import progress
+from nlp_transfer.system.progress import Series, bar, duration
 
 
 def notebook(monkeypatch):

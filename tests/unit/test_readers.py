@@ -10,10 +10,10 @@ from threading import Thread
 
 import pytest
 
-from nlp_transfer.data import stream_texts
+from nlp_transfer.data.formats.records import RowStream
+from nlp_transfer.data.formats.tables import open_rows
+from nlp_transfer.data.splits import stream_texts
 from nlp_transfer.errors import DataError
-from nlp_transfer.readers import open_rows
-from nlp_transfer.rows import RowStream
 
 ROWS = [{"text": "good film", "label": "positive"}, {"text": "dull, long", "label": "negative"}]
 CSV = 'text,label\ngood film,positive\n"dull, long",negative\n'

@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 from rich.console import Console
 
-from nlp_transfer.plotting import SCRATCH, SIMPLE, TRANSFER, plot
-from nlp_transfer.report import Row, render_table, verdicts
+from nlp_transfer.evaluation.plotting import SCRATCH, SIMPLE, TRANSFER, plot
+from nlp_transfer.evaluation.verdicts import Row, render_table, verdicts
 from nlp_transfer_tasks.sentiment import Sentiment
 from nlp_transfer_tasks.translation import Translation
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 from tiny import BAD, GOOD, PLAIN, WORDS, Training, checkpoint, vectors
 
-from nlp_transfer import training as loop
-from nlp_transfer.strategies.blocks import find_encoder
+from nlp_transfer.models.anatomy import find_encoder
+from nlp_transfer.training import loop
 
 SIZE = 90  # rows of a checkpoint's table, of which the tokenizer knows fewer
 SOURCES = {

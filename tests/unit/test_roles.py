@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from nlp_transfer.config import DataConfig
-from nlp_transfer.data import Splits, load_splits, read_rows, stream_texts
+from nlp_transfer.config.sections import DataConfig
+from nlp_transfer.data.splits import Splits, load_splits, read_rows, stream_texts
+from nlp_transfer.data.splitting import cut, joined_groups
 from nlp_transfer.errors import DataError
-from nlp_transfer.splitting import cut, joined_groups
 
 SUMMARY = {"text": "texts", "summary": "texts"}
 PAIR = {"source": "text", "target": "text"}

@@ -11,17 +11,17 @@ from tiny import LABELS, Training, checkpoint, save_csv, vectors
 from transformers.models.auto import modeling_auto, tokenization_auto
 
 import nlp_transfer
-from nlp_transfer.config import load_config
+from nlp_transfer.config.sections import load_config
 from nlp_transfer.errors import CheckpointError, ConfigError, LostError, StoppedError, TrainingError
-from nlp_transfer.folders import make_folder, resumable
-from nlp_transfer.layout import BYTEWISE, TOKENIZER, VOCABULARY
 from nlp_transfer.models.classification import build_classifier
-from nlp_transfer.prediction import load_model
-from nlp_transfer.probes import alike
-from nlp_transfer.running import advice
-from nlp_transfer.saving import save_model, write_json
+from nlp_transfer.models.encoding.tokenizers import Tokenizers
+from nlp_transfer.models.saving import save_model, write_json
+from nlp_transfer.runs.folder import make_folder, resumable
+from nlp_transfer.runs.predict import load_model
+from nlp_transfer.runs.probes import alike
+from nlp_transfer.runs.run import advice
 from nlp_transfer.sources import load_source
-from nlp_transfer.token_pair import Tokenizers
+from nlp_transfer.system.layout import BYTEWISE, TOKENIZER, VOCABULARY
 
 
 @pytest.fixture(scope="module")
@@ -161,7 +161,7 @@ def test_loading_a_saved_model_never_runs_the_code_beside_it(folder):
 
 
 def test_the_modelling_files_beside_a_model_are_those_of_this_package(finished):
-    from nlp_transfer import modeling
+    from nlp_transfer.models import portable as modeling
 
     for file in ("pooled.py", "static.py"):
         with open(os.path.join(modeling.__path__[0], file)) as ours:  # noqa: PTH118, PTH123 - a namespace's path
@@ -295,7 +295,7 @@ def test_an_output_that_not_even_root_may_write_is_refused():
 
 
 def test_an_output_that_cannot_be_written_is_refused_before_anything_is_loaded(tmp_path, monkeypatch):
-    monkeypatch.setattr("nlp_transfer.one_run.prepare", lambda *_: pytest.fail("something was loaded"))
+    monkeypatch.setattr("nlp_transfer.runs.one_run.prepare", lambda *_: pytest.fail("something was loaded"))
     (tmp_path / "file").write_text("")
     config = {"task": {"name": "sentiment"}, "data": {"train": "nowhere.csv"}}
     with pytest.raises(ConfigError, match="cannot be written"):

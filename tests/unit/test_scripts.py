@@ -5,7 +5,7 @@ import unicodedata
 import pytest
 import regex
 
-from nlp_transfer.scripts import phrases, split_runs, split_tokens, split_words
+from nlp_transfer.data.text.scripts import phrases, split_runs, split_tokens, split_words
 
 ALONE = {
     "Thai": "กขค",

@@ -10,8 +10,8 @@ from tiny import Training, checkpoint, run, save_checkpoint, save_csv, sentiment
 
 import nlp_transfer
 from nlp_transfer.errors import ConfigError
-from nlp_transfer.metrics import classification_scores, label_score
-from nlp_transfer.training import Trainer
+from nlp_transfer.evaluation.metrics import classification_scores, label_score
+from nlp_transfer.training.loop import Trainer
 from nlp_transfer_tasks.sentiment import Sentiment
 
 FROZEN = {"kind": "frozen"}

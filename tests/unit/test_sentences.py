@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nlp_transfer.languages import STRETCH, find_rules
-from nlp_transfer.sentences import join_sentences, split_sentences
+from nlp_transfer.data.text.languages import STRETCH, find_rules
+from nlp_transfer.data.text.sentences import join_sentences, split_sentences
 
 FLOORS = {  # F1 of the ends inside the texts of sentences.txt, in percent: where the language is known, and where not
     "en": (95, 93), "de": (97, 76), "fr": (94, 83), "es": (94, 84), "it": (100, 86), "pt": (100, 84), "nl": (100, 83),

@@ -23,17 +23,17 @@ from transformers import AutoModel, AutoModelForMaskedLM, AutoModelForSequenceCl
 
 import nlp_transfer
 from nlp_transfer.errors import SourceError
-from nlp_transfer.features import compute, find_boundary, replay
-from nlp_transfer.modeling.pooled import PooledClassifier, pool
+from nlp_transfer.inference.activations import compute, find_boundary, replay
 from nlp_transfer.models.classification import build_classifier
+from nlp_transfer.models.encoding.tokenizers import Tokenizers
+from nlp_transfer.models.encoding.units import Boundary, ReplayUnits, TokenUnits
 from nlp_transfer.models.extractive import build_extractive
-from nlp_transfer.prediction import Predictor, load_model
-from nlp_transfer.replaying import replaying
-from nlp_transfer.saving import save_model
+from nlp_transfer.models.portable.pooled import PooledClassifier, pool
+from nlp_transfer.models.saving import save_model
+from nlp_transfer.models.surgery.entry import replaying
+from nlp_transfer.runs.predict import Predictor, load_model
 from nlp_transfer.sources import list_sources, load_source
 from nlp_transfer.strategies.full import full
-from nlp_transfer.token_pair import Tokenizers
-from nlp_transfer.units import Boundary, ReplayUnits, TokenUnits
 
 
 @pytest.fixture(scope="module", params=FAMILIES)

@@ -8,13 +8,13 @@ import torch
 from tiny import WORDS, Training, rows, save_vectors, sentiment, vectors
 from transformers import AutoModel, AutoTokenizer
 
-from nlp_transfer.batching import pad
 from nlp_transfer.errors import ConfigError, SourceError
 from nlp_transfer.models.classification import build_classifier
-from nlp_transfer.prediction import Predictor
-from nlp_transfer.saving import save_model
+from nlp_transfer.models.encoding.batches import pad
+from nlp_transfer.models.encoding.tokenizers import Tokenizers
+from nlp_transfer.models.saving import save_model
+from nlp_transfer.runs.predict import Predictor
 from nlp_transfer.sources import load_source
-from nlp_transfer.token_pair import Tokenizers
 
 MIXED = ["Paris", "paris", "apple", "##.##", "0000", "model-#", "end"]
 UNKNOWN = 1

@@ -11,9 +11,12 @@ from torch import nn
 from transformers import AutoModelForSequenceClassification
 
 from nlp_transfer.errors import ConfigError, TrainingError
+from nlp_transfer.models.anatomy import blocks
 from nlp_transfer.models.classification import build_classifier
-from nlp_transfer.optimizers import make_optimizer, rate_factor, set_rates
-from nlp_transfer.parameters import (
+from nlp_transfer.models.encoding.tokenizers import Tokenizers
+from nlp_transfer.strategies import make_plan
+from nlp_transfer.training.optimizer import make_optimizer, rate_factor, set_rates
+from nlp_transfer.training.parameters import (
     check_reached,
     check_rested,
     fingerprints,
@@ -21,9 +24,6 @@ from nlp_transfer.parameters import (
     train_mode,
     without_gradient,
 )
-from nlp_transfer.strategies import make_plan
-from nlp_transfer.strategies.blocks import blocks
-from nlp_transfer.token_pair import Tokenizers
 
 RATE = 0.01
 
@@ -181,8 +181,8 @@ def test_the_variants_of_lora_merge_into_the_model_they_trained(source, settings
     training = Training(source, {"kind": "lora", "rank": 2, **settings})
     training.fit()
     batch = training.trainer().task.encode(training.validation, Tokenizers(source.tokenizer))
-    from nlp_transfer.evaluation import infer
-    from nlp_transfer.units import TokenUnits
+    from nlp_transfer.inference.predictions import infer
+    from nlp_transfer.models.encoding.units import TokenUnits
 
     before = infer(training.plan.model, training.task, TokenUnits(batch, 1))
     after = infer(training.plan.finish(training.plan.model), training.task, TokenUnits(batch, 1))

@@ -12,20 +12,20 @@ from tiny import BAD, GOOD, PLAIN, Training, checkpoint, save_checkpoint, tokeni
 from transformers import AutoConfig, AutoModelForSeq2SeqLM, NllbTokenizer
 
 import nlp_transfer as nt
-from nlp_transfer.batching import Batch
-from nlp_transfer.config import RunConfig
-from nlp_transfer.data import DataReport, Splits
+from nlp_transfer.config.sections import RunConfig
+from nlp_transfer.data.splits import DataReport, Splits
 from nlp_transfer.errors import ConfigError, SourceError
-from nlp_transfer.evaluation import infer
-from nlp_transfer.features import compute, find_boundary, replay
-from nlp_transfer.modeling.sentence_scorer import pool_sentences
-from nlp_transfer.prediction import Predictor, load_model
-from nlp_transfer.prepared import _each_text, prepare
-from nlp_transfer.saving import save_model
+from nlp_transfer.inference.activations import compute, find_boundary, replay
+from nlp_transfer.inference.predictions import infer
+from nlp_transfer.models import anatomy as blocks
+from nlp_transfer.models.encoding.batches import Batch
+from nlp_transfer.models.encoding.units import Boundary, TokenUnits
+from nlp_transfer.models.portable.sentence_scorer import pool_sentences
+from nlp_transfer.models.saving import save_model
+from nlp_transfer.runs.predict import Predictor, load_model
+from nlp_transfer.runs.prepare import _each_text, prepare
 from nlp_transfer.sources import load_source
-from nlp_transfer.strategies import blocks
 from nlp_transfer.strategies.frozen import linear_on_features
-from nlp_transfer.units import Boundary, TokenUnits
 from nlp_transfer_tasks.summarization import Summarization, SummarizationOptions
 
 STRATEGIES = [

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from nlp_transfer.data import read_rows, stream_texts
-from nlp_transfer.dialect import Dialect
+from nlp_transfer.config.dialect import Dialect
+from nlp_transfer.data.formats.tables import open_rows
+from nlp_transfer.data.formats.text_lines import LONGEST
+from nlp_transfer.data.splits import read_rows, stream_texts
 from nlp_transfer.errors import DataError
-from nlp_transfer.lines import LONGEST
-from nlp_transfer.readers import open_rows
 
 REVIEW = {"text": "text", "label": "label"}
 SPEECH = 'text\tlabel\n"I love it , she said .\tgood\nIt is warm .\tgood\nWe stay ."\tbad\nNo .\tbad\n'

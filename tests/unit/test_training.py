@@ -9,17 +9,17 @@ import torch
 from tiny import BAD, GOOD, Training, checkpoint, rows, save_checkpoint, sentiment, vectors
 
 from nlp_transfer.errors import ConfigError, TrainingError
-from nlp_transfer.features import compute
+from nlp_transfer.inference.activations import compute
 from nlp_transfer.models.classification import classification_loss
-from nlp_transfer.optimizers import make_optimizer
-from nlp_transfer.precision import choose_precision, refuse_fp16
-from nlp_transfer.restricting import full_state
-from nlp_transfer.saving import save_model
+from nlp_transfer.models.encoding.tokenizers import Tokenizers
+from nlp_transfer.models.encoding.units import Boundary, TokenUnits
+from nlp_transfer.models.saving import save_model
+from nlp_transfer.models.surgery.embedding_rows import full_state
 from nlp_transfer.sources import load_source
 from nlp_transfer.strategies import save_adapter
-from nlp_transfer.token_pair import Tokenizers
-from nlp_transfer.training import Trainer
-from nlp_transfer.units import Boundary, TokenUnits
+from nlp_transfer.system.precision import choose_precision, refuse_fp16
+from nlp_transfer.training.loop import Trainer
+from nlp_transfer.training.optimizer import make_optimizer
 from nlp_transfer_tasks.sentiment import Sentiment
 
 STRATEGIES = [
@@ -364,7 +364,7 @@ def test_fp16_is_refused_where_it_would_be_single_precision_by_another_name():
 
 
 def test_an_accelerator_that_is_no_cuda_gpu_is_not_judged_by_the_cpu(monkeypatch):
-    monkeypatch.setattr("nlp_transfer.precision._gain", lambda: 9.0)
+    monkeypatch.setattr("nlp_transfer.system.precision._gain", lambda: 9.0)
     assert choose_precision.__wrapped__("auto") == "bf16"
     monkeypatch.setattr("torch.accelerator.is_available", lambda: True)
     assert choose_precision.__wrapped__("auto") == "fp32"

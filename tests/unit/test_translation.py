@@ -22,21 +22,21 @@ from transformers import (
     NllbTokenizer,
 )
 
-from nlp_transfer.data import Splits
+from nlp_transfer.data.splits import Splits
 from nlp_transfer.errors import CheckpointError, ConfigError, SourceError
-from nlp_transfer.evaluation import infer
-from nlp_transfer.features import find_boundary, replay
+from nlp_transfer.evaluation.writing_back import write_back
+from nlp_transfer.inference.activations import find_boundary, replay
+from nlp_transfer.inference.predictions import infer
+from nlp_transfer.models.encoding.pairs import train_tokenizer
+from nlp_transfer.models.encoding.tokenizers import Tokenizers
+from nlp_transfer.models.encoding.units import TokenUnits
 from nlp_transfer.models.generation import decode_texts, generate
-from nlp_transfer.pairs import train_tokenizer
-from nlp_transfer.parameters import freeze
-from nlp_transfer.prediction import Predictor, load_model
-from nlp_transfer.restricting import restricted
-from nlp_transfer.saving import save_model
+from nlp_transfer.models.saving import save_model
+from nlp_transfer.models.surgery.embedding_rows import restricted
+from nlp_transfer.runs.predict import Predictor, load_model
 from nlp_transfer.sources import load_source
 from nlp_transfer.strategies import PRETRAINED_RATES, SCRATCH_RATE
-from nlp_transfer.token_pair import Tokenizers
-from nlp_transfer.units import TokenUnits
-from nlp_transfer.writing_back import write_back
+from nlp_transfer.training.parameters import freeze
 from nlp_transfer_tasks.translation import Translation, TranslationOptions
 
 SMALL = {"d_model": 16, "d_kv": 8, "d_ff": 24, "num_layers": 2, "num_heads": 2}

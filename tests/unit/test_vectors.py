@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nlp_transfer.errors import DiskError, SourceError
-from nlp_transfer.sources import vector_store
-from nlp_transfer.sources.vectors import VectorTable, import_vectors, open_vectors, tokenize_words, write_table
+from nlp_transfer.sources.vectors import store as vector_store
+from nlp_transfer.sources.vectors.table import VectorTable, import_vectors, open_vectors, tokenize_words, write_table
 
 WORDS = ["the", "café", "non\xa0break", "next\x85line", "日本", "don't", "\u2028"]
 VECTORS = np.random.default_rng(0).normal(size=(len(WORDS), 4)).astype(np.float32)
@@ -106,14 +106,14 @@ def test_what_gensim_writes_is_read_back(tmp_path):
 
 
 def test_text_longer_than_a_block_is_read_whole(tmp_path, monkeypatch):
-    monkeypatch.setattr("nlp_transfer.sources.vector_text.BLOCK", 256)
+    monkeypatch.setattr("nlp_transfer.sources.vectors.text.BLOCK", 256)
     words = [f"word{i}" for i in range(50)]
     vectors = np.random.default_rng(1).normal(size=(50, 4)).astype(np.float32)
     check(open_vectors(write(tmp_path, "v.txt", lines(words, vectors))), words, vectors)
 
 
 def test_a_binary_row_may_lie_across_two_reads(tmp_path, monkeypatch):
-    monkeypatch.setattr("nlp_transfer.sources.vector_binary.BLOCK", 7)
+    monkeypatch.setattr("nlp_transfer.sources.vectors.binary.BLOCK", 7)
     check(open_vectors(write(tmp_path, "v.bin", header() + binary())))
 
 

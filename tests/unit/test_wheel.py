@@ -85,7 +85,7 @@ def test_wheel_holds_every_module(wheel):
 
 def test_wheel_holds_every_configuration_of_a_run_and_nothing_else(wheel):
     files = {f"nlp_transfer_tasks/configs/{path.relative_to(ROOT / 'configs')}" for path in CONFIGS}
-    assert files == {name for name in names_in(wheel) if not name.endswith(".py")}
+    assert files == {name for name in names_in(wheel) if not name.endswith((".py", "py.typed"))}
 
 
 @pytest.mark.parametrize("kind", ["wheel", "editable"])
@@ -94,7 +94,7 @@ def test_what_is_installed_knows_the_shipped_configurations_by_name(kind, reques
         archive.extractall(tmp_path / "site")
     code = (
         f"import json, site, sys; site.addsitedir('site'); sys.path.append({sysconfig.get_path('purelib')!r})\n"
-        "from nlp_transfer.shipped import list_configs, find_config\n"
+        "from nlp_transfer.config.shipped import list_configs, find_config\n"
         "print(json.dumps([[one.name for one in list_configs()], str(find_config('sentiment/minilm_frozen'))]))"
     )
     done = subprocess.run(
@@ -118,7 +118,7 @@ def test_wheel_names_its_licence_and_its_command(wheel):
 def test_installed_wheel_answers_outside_the_source_tree(wheel, tmp_path):
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path / "site")
-    code = "import nlp_transfer.cli as cli; print(cli.__file__); cli.main()"
+    code = "import nlp_transfer.cli.commands as cli; print(cli.__file__); cli.main()"
     done = subprocess.run(
         [sys.executable, "-c", code, "schema"], capture_output=True, text=True, cwd=tmp_path, check=True,
         env={**os.environ, "PYTHONPATH": str(tmp_path / "site")},

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from nlp_transfer.errors import DataError, SourceError
-from nlp_transfer.sources.vectors import open_vectors, tokenize_words
-from nlp_transfer.sources.word2vec import train_vectors
+from nlp_transfer.sources.vectors.table import open_vectors, tokenize_words
+from nlp_transfer.sources.vectors.word2vec import train_vectors
 
 TEXTS = ["The good film, truly good!", "a bad film; a bad, bad day", 'she said "good day"\r'] * 10
 QUICK = {"dim": 8, "min_count": 2, "epochs": 2}

@@ -9,11 +9,11 @@ from tiny import PIECES, config, rows, save_checkpoint, save_word_pieces, sentim
 from transformers import AutoTokenizer, EncoderDecoderConfig, EncoderDecoderModel
 
 import nlp_transfer
-from nlp_transfer.checking import check
-from nlp_transfer.pairs import make_ending, train_tokenizer
+from nlp_transfer.evaluation.writing_back import write_back
+from nlp_transfer.models.encoding.pairs import make_ending, train_tokenizer
+from nlp_transfer.models.encoding.tokenizers import Tokenizers
+from nlp_transfer.runs.check import check
 from nlp_transfer.sources import load_source
-from nlp_transfer.token_pair import Tokenizers
-from nlp_transfer.writing_back import write_back
 from nlp_transfer_tasks.summarization import Summarization, SummarizationOptions
 from nlp_transfer_tasks.translation import Translation, TranslationOptions
 

@@ -1,0 +1,508 @@
+"""The command line: every verb is a thin call of a public function.
+
+nlp-transfer run sentiment/minilm_frozen training.seed=1
+"""
+
+import contextlib
+import json
+import logging
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from nlp_transfer.cli.streams import (
+    check_output,
+    drop_output,
+    is_real,
+    named_columns,
+    open_sink,
+    refuse_table,
+    written_as,
+)
+from nlp_transfer.config.dialect import PLAIN, Quoting
+from nlp_transfer.config.flags import Flags, configured
+from nlp_transfer.config.yaml_file import parse_yaml, refuse_token
+from nlp_transfer.errors import ConfigError, DiskError, TransferError, suggest
+from nlp_transfer.system.caches import leave_out_relative
+from nlp_transfer.system.escaping import as_json, visible
+from nlp_transfer.system.room import is_full, no_room
+from nlp_transfer.system.signals import SAID, heeded
+
+# Imports of the library stand inside the commands: `--help` must not load torch.
+app = typer.Typer(
+    help="Transfer learning for NLP: any pretrained source, any strategy, one interface.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+vectors = typer.Typer(help="Import word vectors once, or train them on your own text.", no_args_is_help=True)
+app.add_typer(vectors, name="vectors")
+
+Config = Annotated[
+    str | None, typer.Argument(metavar="[CONFIG]", help="YAML file, or a shipped configuration; see `sources`.")
+]
+Overrides = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="For example training.epochs=5.")]
+TaskFlag = Annotated[str | None, typer.Option("--task", help="Instead of CONFIG: the task.")]
+SourceFlag = Annotated[str | None, typer.Option("--source", help="Instead of CONFIG: a name, folder or file.")]
+StrategyFlag = Annotated[str | None, typer.Option("--strategy", help="Instead of CONFIG: full, lora, and so on.")]
+Train = Annotated[str | None, typer.Option("--train", metavar="FILE", help="As data.train; also beside CONFIG.")]
+Validation = Annotated[str | None, typer.Option("--validation", metavar="FILE", help="As data.validation.")]
+Test = Annotated[str | None, typer.Option("--test", metavar="FILE", help="As data.test.")]
+Run = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished run.")]
+Published = Annotated[str, typer.Argument(metavar="RUN", help="Folder of a finished run, or USER/NAME on the Hub.")]
+Revision = Annotated[str | None, typer.Option(help="Branch, tag or commit on the Hub.")]
+Columns = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="ROLE=NAME", help="Where a role stands, as text=review; repeatable. As in training by default."
+    ),
+]
+Task = Annotated[
+    str | None, typer.Option(metavar="MODULE", help="The run's task, if it is none of ours: your dotted module.")
+]
+Delimiter = Annotated[
+    str | None,
+    typer.Option(metavar="MARK", help="Between cells of a .csv or .tsv, such as ';'. As in training by default."),
+]
+Quotes = Annotated[
+    Quoting | None, typer.Option("--quoting", help="minimal: cells may stand in quotes; none: quotes are characters.")
+]
+Header = Annotated[
+    bool | None, typer.Option(help="Whether the first row names the columns; else they are numbered from 0.")
+]
+Replace = Annotated[bool, typer.Option("--force", help="Replace the table that is there.")]
+Output = Annotated[Path | None, typer.Option(metavar="DIR", help="Folder to write; must be new or empty.")]
+
+
+def say(text: str, *, err: bool = False) -> None:
+    """Print for people; a terminal shows what is in the texts of users and does not obey it."""
+    typer.echo(visible(text), err=err)
+
+
+class _Visible(logging.Formatter):
+    """The same for the log."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return visible(super().format(record))
+
+
+@app.command()
+def run(
+    config: Config = None,
+    overrides: Overrides = None,
+    task: TaskFlag = None,
+    source: SourceFlag = None,
+    strategy: StrategyFlag = None,
+    train: Train = None,
+    validation: Validation = None,
+    test: Test = None,
+    output: Output = None,
+    resume: Annotated[
+        str | None, typer.Option(metavar="auto|DIR", help="Go on with a run: `auto` (in --output), it, a checkpoint.")
+    ] = None,
+) -> None:
+    """Train one model and leave a run folder."""
+    import nlp_transfer
+
+    chosen, keys = _chosen(config, overrides, Flags(task, source, strategy, train, validation, test))
+    result = nlp_transfer.run(chosen, keys, output=output, resume=resume)
+    from nlp_transfer.system.processes import speaks_for_all
+
+    if speaks_for_all():
+        say(result.summary)
+        say(f"run folder: {result.folder}")
+
+
+@app.command()
+def check(
+    config: Config = None,
+    overrides: Overrides = None,
+    task: TaskFlag = None,
+    source: SourceFlag = None,
+    strategy: StrategyFlag = None,
+    train: Train = None,
+    validation: Validation = None,
+    test: Test = None,
+) -> None:
+    """Say what a run would do, before any training."""
+    import nlp_transfer
+
+    chosen, keys = _chosen(config, overrides, Flags(task, source, strategy, train, validation, test))
+    say(nlp_transfer.check(chosen, keys).text)
+
+
+@app.command()
+def compare(
+    configs: Annotated[
+        list[str], typer.Argument(metavar="CONFIG...", help="YAML files or shipped names, on the same task and data.")
+    ],
+    override: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override in all of them; repeatable.")
+    ] = None,
+    output: Output = None,
+    resume: Annotated[
+        str | None,
+        typer.Option(metavar="auto|DIR", help="Go on with a comparison: `auto` (in --output), or its folder."),
+    ] = None,
+) -> None:
+    """Train several models and say which won.
+
+    They share task and data; a table and a plot stand beside the run folders.
+    """
+    from rich.console import Console
+
+    import nlp_transfer
+
+    for config in configs:
+        _chosen(config, override, Flags())
+    result = nlp_transfer.compare(configs, override or (), output=output, resume=resume)
+    from nlp_transfer.system.layout import PLOT
+    from nlp_transfer.system.processes import speaks_for_all
+
+    if not speaks_for_all():
+        return
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    console.print(result.table)
+    for sentence in result.verdicts:
+        say(sentence)
+    if (result.folder / PLOT).is_file():
+        say(f"plot: {result.folder / PLOT}")
+    say(f"run folders: {result.folder}")
+
+
+def _chosen(config: str | None, overrides: list[str] | None, flags: Flags) -> tuple[str | dict[str, Any], list[str]]:
+    """Read what a command line means; a mistake in it, or missing data, is answered before torch is loaded."""
+    import nlp_transfer
+    from nlp_transfer.data.locations import refuse_missing
+
+    chosen, keys = configured(config, overrides or (), flags)
+    data = nlp_transfer.load_config(chosen, keys).data
+    refuse_missing(data.train, data.validation, data.test)
+    return chosen, keys
+
+
+@app.command()
+def predict(
+    run: Published,
+    file: Annotated[str | None, typer.Argument(metavar="[FILE|-]", help="Texts, CSV, JSONL or lines on stdin.")] = None,
+    output: Annotated[Path | None, typer.Option(metavar="FILE", help="JSONL to write instead of stdout.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the output file if there is one.")] = False,
+    column: Columns = None,
+    delimiter: Delimiter = None,
+    quoting: Quotes = None,
+    header: Header = None,
+    revision: Revision = None,
+    task: Task = None,
+) -> None:
+    """Predict: one JSON line per text, in input order."""
+    import nlp_transfer
+    from nlp_transfer.config.tasks import find_task
+    from nlp_transfer.data.formats.text_lines import ArrivingLines, existing_file
+    from nlp_transfer.system.network import find_run
+
+    check_output(output, file, force=force)
+    if file not in {None, "-"}:
+        existing_file(str(file))
+    kind = find_task(task) if task else None
+    folder = find_run(run, revision)  # where there is none, that is said before torch is loaded
+    from nlp_transfer.data.splits import stream_texts
+
+    predictor = nlp_transfer.load(folder, task=kind)
+    role = predictor.task.input_role
+    columns = named_columns(column, default=role)
+    if strange := next((name for name in columns if name not in predictor.task.roles), None):
+        raise ConfigError(f"--column {strange}: unknown role. {suggest(strange, predictor.task.roles)}")
+    lists = predictor.task.roles[role] == "texts"
+    arriving = ArrivingLines(sys.stdin.fileno()) if file in {None, "-"} and is_real(sys.stdin) else None
+    dialect = written_as(predictor.dialect, delimiter, quoting, header)
+    name = columns.get(role, predictor.text_column)
+    texts = stream_texts(file, name, dialect, lists=lists, standard_input=arriving)
+    idle = arriving.idle if arriving else lambda: False
+    with open_sink(output) as sink:
+        for prediction in predictor.predict_stream(texts, idle=idle):
+            sink.write(as_json(prediction) + "\n")
+            sink.flush()
+    seen = predictor.seen
+    for count, what in ((seen.empty, "are empty"), (seen.truncated, "are too long and were cut")):
+        if count:
+            say(f"warning: {count} of {seen.texts} texts {what}", err=True)
+    if not seen.texts:
+        say("warning: no text was given", err=True)
+
+
+@app.command()
+def evaluate(
+    run: Published,
+    data: Annotated[str, typer.Option(metavar="FILE", help="Labelled file; or {COLUMN: FILE, ...}.")],
+    column: Columns = None,
+    on_unknown_label: Annotated[
+        Literal["error", "drop"] | None,
+        typer.Option(help="Of rows whose label the model does not know; by default as the run was configured."),
+    ] = None,
+    task: Task = None,
+    delimiter: Delimiter = None,
+    quoting: Quotes = None,
+    header: Header = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Score so many rows at most, drawn with seed 0.")] = None,
+) -> None:
+    """Score a finished run on another file.
+
+    The file has labels or targets; the run's simple methods are fitted again on its own rows and scored beside it.
+    """
+    import nlp_transfer
+    from nlp_transfer.config.tasks import find_task
+    from nlp_transfer.data.locations import refuse_missing
+    from nlp_transfer.system.network import find_run
+
+    columns = named_columns(column)
+    place: Any = parse_yaml(data) if data.startswith("{") else data  # {en: test.en, de: test.de}
+    if isinstance(place, dict):
+        if odd := [name for name in place if not isinstance(name, str)]:
+            raise ConfigError(f"--data: the column {odd[0]!r} is no text in YAML; quote its name, as in {{'no': FILE}}")
+        place = {name: str(file) for name, file in place.items()}
+    kind = find_task(task) if task else None
+    folder = find_run(run)
+    refuse_missing(place)
+    predictor = nlp_transfer.load(folder, task=kind)
+    dialect = written_as(predictor.dialect, delimiter, quoting, header)
+    scores = predictor.evaluate(place, columns, on_unknown_label=on_unknown_label, dialect=dialect, limit=limit)
+    say(as_json(scores, indent=2))
+
+
+@app.command()
+def publish(
+    run: Run,
+    repo_id: Annotated[str, typer.Argument(metavar="USER/NAME", help="On the Hub; made where it is not there yet.")],
+    private: Annotated[bool, typer.Option("--private", help="Make it private.")] = False,
+    revision: Annotated[str | None, typer.Option(metavar="BRANCH", help="By default main.")] = None,
+    create_pr: Annotated[bool, typer.Option("--create-pr", help="Open a pull request instead.")] = False,
+    message: Annotated[str | None, typer.Option(help="Of the commit.")] = None,
+    adapter_only: Annotated[bool, typer.Option("--adapter-only", help="Of LoRA: without the merged model.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Write the exact tree to a folder instead.")] = False,
+    licence: Annotated[str | None, typer.Option("--license", metavar="ID", help="As the Hub calls it.")] = None,
+    no_verify: Annotated[bool, typer.Option("--no-verify", help="Do not read back what was published.")] = False,
+    output: Annotated[Path | None, typer.Option(metavar="DIR", help="Of --dry-run; by default RUN/publish.")] = None,
+    task: Task = None,
+) -> None:
+    """Publish a finished run to the Hub.
+
+    The token comes from HF_TOKEN or `hf auth login`.
+    """
+    import nlp_transfer
+    from nlp_transfer.config.tasks import find_task
+    from nlp_transfer.system.network import require_hub
+
+    kind = find_task(task) if task else None
+    if not dry_run:
+        require_hub()  # said before torch is loaded
+
+    done = nlp_transfer.publish(
+        run,
+        repo_id,
+        private=private,
+        revision=revision,
+        create_pr=create_pr,
+        message=message,
+        licence=licence,
+        adapter_only=adapter_only,
+        dry_run=dry_run,
+        output=output,
+        verify=not no_verify,
+        task=kind,
+    )
+    for name in done.files:
+        say(f"  {name}")
+    if dry_run:
+        say(f"would be published to {repo_id}; written to {done.folder}")
+    else:
+        verified = "" if no_verify else "; read back, it answers as the run does"
+        say(f"{'published' if done.changed else 'unchanged'}: {done.url} at {done.commit[:12]}{verified}")
+
+
+@app.command()
+def sources() -> None:
+    """List sources, bundled data and shipped configurations."""
+    import nlp_transfer
+
+    def state(available: bool) -> str:
+        return "" if available else "  (not installed)"
+
+    for source in nlp_transfer.list_sources():
+        said = f"{source.kind:<11} {source.description} [{source.licence}]"
+        say(f"{source.name:<18} {said}{state(source.available)}")
+    say("\ndata, as --train or data.train; yours may be a file, a folder, or an id on the Hub")
+    for data in nlp_transfer.list_datasets():
+        say(f"{data.name:<24} {data.description}{state(data.available)}")
+    say("\nconfigurations, for run, check and compare")
+    for config in nlp_transfer.list_configs():
+        say(f"{config.name:<52} {config.description}")
+
+
+@app.command()
+def doctor() -> None:
+    """Describe this machine for a bug report.
+
+    The exit code is 5 when something is known to fail.
+    """
+    import nlp_transfer
+
+    found = nlp_transfer.doctor()
+    say(found.text)
+    if found.problems:
+        raise typer.Exit(5)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON schema of a configuration."""
+    import nlp_transfer
+
+    say(json.dumps(nlp_transfer.config_schema(), indent=2))
+
+
+@vectors.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="GloVe or word2vec text or binary, fastText, .npy with words.")],
+    out: Annotated[Path, typer.Argument(help="Folder to write.")],
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first N words.")] = None,
+    force: Replace = False,
+) -> None:
+    """Turn a vector file into a folder that opens at once."""
+    from nlp_transfer.sources.vectors.table import import_vectors
+
+    refuse_table(out, force=force)
+    table = import_vectors(file, out, limit=limit, progress=True)
+    counts = "".join(f", {count} {what.replace('_', ' ')}" for what, count in table.counts.items() if count)
+    say(f"{out}: {len(table.words):,} words x {table.dim}{counts}")
+
+
+@vectors.command("train")
+def train(
+    corpus: Annotated[
+        Path, typer.Argument(help="Text, one document a line; or a table: CSV, JSONL, Parquet and so on.")
+    ],
+    out: Annotated[Path, typer.Argument(help="Folder to write.")],
+    dim: Annotated[int, typer.Option(min=1)] = 100,
+    window: Annotated[int, typer.Option(min=1)] = 5,
+    min_count: Annotated[int, typer.Option(min=1, help="Leave out rarer words.")] = 5,
+    epochs: Annotated[int, typer.Option(min=1)] = 5,
+    cbow: Annotated[bool, typer.Option("--cbow", help="CBOW instead of skip-gram.")] = False,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    workers: Annotated[int, typer.Option(min=1, help="More than one is faster but not reproducible.")] = 1,
+    column: Annotated[str, typer.Option(help="Column of the texts in a table.")] = "text",
+    delimiter: Delimiter = None,
+    quoting: Quotes = None,
+    header: Header = None,
+    force: Replace = False,
+) -> None:
+    """Train Word2Vec vectors on your own text."""
+    from nlp_transfer.sources.vectors.word2vec import train_vectors
+
+    refuse_table(out, force=force)
+    table = train_vectors(
+        corpus,
+        out,
+        dim=dim,
+        window=window,
+        min_count=min_count,
+        epochs=epochs,
+        skip_gram=not cbow,
+        seed=seed,
+        workers=workers,
+        column=column,
+        dialect=written_as(PLAIN, delimiter, quoting, header),
+        progress=True,
+    )
+    say(f"{out}: {len(table.words):,} words x {table.dim}")
+
+
+@app.callback(invoke_without_command=True)
+def options(
+    version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,  # noqa: ARG001 - read by main
+) -> None:
+    """Handle what stands before the verb."""
+    if version:
+        from importlib.metadata import version as version_of
+
+        say(version_of("nlp-transfer"))
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command line; every failure ends in one line and its exit code, a traceback only with --debug."""
+    arguments = sys.argv[1:]
+    debug = "--debug" in arguments
+    arguments = [argument for argument in arguments if argument != "--debug"]
+    _quiet(debug=debug)
+    leave_out_relative()
+    for number in heeded():
+        signal.signal(number, _stop)
+    sys.unraisablehook = _unraisable
+    try:
+        refuse_token(" ".join(arguments), "command line")
+        app(args=arguments, prog_name="nlp-transfer")
+    except SystemExit as leaving:
+        if isinstance(leaving.__context__, BrokenPipeError):
+            sys.exit(0)  # the reader has had enough; typer would call that a failure
+        raise
+    except TransferError as error:
+        _fail(str(error), error.exit_code, debug=debug)
+    except MemoryError:
+        _fail("out of memory; try a smaller training.batch_size or task.max_length", 5, debug=debug)
+    except OSError as error:
+        place = error.filename2 or error.filename
+        if is_full(error):  # all that writes files has said so itself, so what has no name is standard output
+            said = str(no_room(error, Path(place) if place else None))
+            drop_output()
+        else:
+            said = f"{error.strerror or error}: {place or ''}".rstrip(": ")
+        _fail(said, DiskError.exit_code, debug=debug)
+    except Exception as error:  # noqa: BLE001 - the last resort: no user meets a traceback unasked
+        if _stopped:  # in an import that swallowed the exit and fell over what it left half done
+            sys.exit(128 + _stopped[0])
+        first = str(error).strip().splitlines()
+        _fail(
+            f"{type(error).__name__}: {first[0] if first else ''} (run again with --debug for details)", 5, debug=debug
+        )
+
+
+def _fail(message: str, code: int, *, debug: bool) -> None:
+    with contextlib.suppress(OSError):  # of a terminal that is gone, or a full disk
+        if debug:
+            import traceback
+
+            say(traceback.format_exc(), err=True)
+        say(f"error: {message}", err=True)
+    sys.exit(code)
+
+
+_stopped: list[int] = []
+
+
+def _stop(number: int, _: object) -> None:
+    _stopped.append(number)
+    with contextlib.suppress(OSError):  # of a terminal that is gone
+        os.write(2, f"error: {SAID[signal.Signals(number)]}\n".encode())  # print may be what was interrupted
+    sys.exit(128 + number)
+
+
+def _unraisable(swallowed: Any) -> None:
+    """Leave at once where Python would drop the exit that a signal asked for: inside a destructor."""
+    if _stopped:
+        os._exit(128 + _stopped[0])
+    sys.__unraisablehook__(swallowed)
+
+
+def _quiet(*, debug: bool) -> None:
+    """Show our own log on stderr, and of others only errors."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Visible("%(message)s"))
+    logging.basicConfig(level=logging.ERROR, handlers=[handler])
+    logging.getLogger("nlp_transfer").setLevel(logging.DEBUG if debug else logging.INFO)
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")

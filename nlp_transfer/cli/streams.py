@@ -1,0 +1,82 @@
+"""What a command reads and writes: texts that arrive, files that appear when they are complete, NAME=VALUEs."""
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+from nlp_transfer.config.dialect import Dialect, Quoting, one_delimiter
+from nlp_transfer.errors import ConfigError
+from nlp_transfer.system.disk import replacing
+from nlp_transfer.system.layout import TABLE
+from nlp_transfer.system.room import writing
+
+
+def is_real(stream: IO[str]) -> bool:
+    """Tell whether a stream has a file descriptor, which those of tests and notebooks lack."""
+    try:
+        return stream.fileno() >= 0
+    except OSError:
+        return False
+
+
+def check_output(output: Path | None, file: str | None, *, force: bool) -> None:
+    """Refuse, before a model is loaded, what could not be written after it has answered."""
+    if output is None:
+        return
+    if file is not None and output.resolve() == Path(file).resolve():
+        raise ConfigError(f"--output {output} is the file to read; choose another")
+    if output.is_dir() or not os.access(output.parent, os.W_OK):
+        why = "is a folder" if output.is_dir() else f"cannot be written: {output.parent} is no writable folder"
+        raise ConfigError(f"--output {output} {why}")
+    if output.exists() and not output.is_file():  # a device would be replaced by a file of its name
+        raise ConfigError(f"--output {output} is no file; leave it out to write to standard output")
+    if output.exists() and not force:
+        raise ConfigError(f"--output {output} exists already; choose another, or replace it with --force")
+
+
+@contextlib.contextmanager
+def open_sink(output: Path | None) -> Iterator[IO[str]]:
+    """Stdout, or a file that appears only when it is complete."""
+    if output is None:
+        yield sys.stdout
+        return
+    way = "make room, or choose another file with --output"
+    with writing(output, way=way), replacing(output) as fresh, fresh.open("w", encoding="utf-8") as file:
+        yield file
+
+
+def drop_output() -> None:
+    """Let standard output lead nowhere: what it still holds would fail again when the process ends."""
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def named_columns(given: list[str] | None, *, default: str | None = None) -> dict[str, str]:
+    """Role -> column out of ROLE=NAMEs; a plain NAME is the column of the role `default`."""
+    found = {}
+    for text in given or ():
+        role, _, name = text.partition("=") if "=" in text else (default or "", "=", text)
+        if not (role and name):
+            raise ConfigError(f"--column '{text}' is not ROLE=NAME; for example text=review")
+        found[role] = name
+    return found
+
+
+def written_as(known: Dialect, delimiter: str | None, quoting: Quoting | None, header: bool | None) -> Dialect:
+    """Say how a file is written: as is known, but for what options of the command say."""
+    try:
+        mark = None if delimiter is None else one_delimiter(delimiter)
+    except ValueError as error:
+        raise ConfigError(f"--delimiter: {error}") from None
+    return Dialect(
+        mark or known.delimiter, quoting or known.quoting, known.header if header is None else header, options=True
+    )
+
+
+def refuse_table(out: Path, *, force: bool) -> None:
+    """Refuse to write over a table unasked; over anything else the import refuses to write itself."""
+    if (out / TABLE).is_file() and not force:
+        raise ConfigError(f"{out} holds a table already; choose another folder, or replace it with --force")

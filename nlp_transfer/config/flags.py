@@ -1,0 +1,105 @@
+"""A configuration out of a few flags, for those who have no file of it."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nlp_transfer.config.tasks import task_names
+from nlp_transfer.errors import ConfigError
+from nlp_transfer.system.disk import at_home
+from nlp_transfer.system.layout import TABLE
+from nlp_transfer.system.wheels import BUNDLED
+
+VECTORS = (".txt", ".vec", ".bin", ".npy", ".gz")  # endings of files; a checkpoint is a folder, or on the Hub
+WHAT = ("--task", "--source", "--strategy")
+
+
+@dataclass(frozen=True)
+class Flags:
+    """What to run, instead of a file, and on which data, also beside one."""
+
+    task: str | None = None
+    source: str | None = None
+    strategy: str | None = None
+    train: str | None = None
+    validation: str | None = None
+    test: str | None = None
+
+    def keys(self) -> dict[str, dict[str, str]]:
+        """Each flag that is given -> the keys of a configuration that it sets."""
+        found = {
+            "--task": self.task and {"task.name": self.task},
+            "--source": self.source and {"source.kind": _kind_of(self.source), "source.name": self.source},
+            "--strategy": self.strategy and {"strategy.kind": self.strategy},
+            "--train": self.train and {"data.train": self.train},
+            "--validation": self.validation and {"data.validation": self.validation},
+            "--test": self.test and {"data.test": self.test},
+        }
+        return {flag: keys for flag, keys in found.items() if keys}
+
+
+def configured(config: str | None, overrides: Sequence[str], flags: Flags) -> tuple[str | dict[str, Any], list[str]]:
+    """The configuration and the overrides that a command line means.
+
+    Args:
+        config: the first word: a file, a shipped name, or already an override.
+        overrides: the other words.
+        flags: that stand beside them.
+
+    Raises:
+        ConfigError: nothing says what to run, or two things say it.
+    """
+    given = flags.keys()
+    what = [flag for flag in WHAT if flag in given]
+    if config is not None and "=" in config and not Path(config).exists():
+        if not given:
+            raise ConfigError(
+                f"{config}: a YAML file comes first, then KEY=VALUE; `compare` takes --set before each of them"
+            )
+        overrides, config = [config, *overrides], None
+    if config is not None and what:
+        raise ConfigError(
+            f"{config} and {', '.join(what)} both say what to run; leave one out, or override keys of the file, as in "
+            "source.name=roberta-base; data are named by --train"
+        )
+    said = list(_keys_of(overrides))
+    if config is None:
+        _refuse_lacking(given, said)
+    for flag, keys in given.items():
+        if twice := next((one for one in said for key in keys if f"{key}.".startswith(f"{one}.")), None):
+            raise ConfigError(f"{flag} and {twice}=... say the same twice; leave one out")
+    flagged = [f"{key}={_as_yaml(value)}" for keys in given.values() for key, value in keys.items()]
+    return {} if config is None else config, [*flagged, *overrides]
+
+
+def _keys_of(overrides: Sequence[str]) -> Iterator[str]:
+    for override in overrides:
+        yield override.partition("=")[0].strip()
+
+
+def _refuse_lacking(given: dict[str, dict[str, str]], said: list[str]) -> None:
+    if not given and not said:
+        raise ConfigError(
+            "name what to run: a YAML file, a shipped configuration such as sentiment/minilm_frozen (`nlp-transfer "
+            "sources` lists them), or --task and --train"
+        )
+    if "--task" not in given and not {"task", "task.name"} & set(said):
+        raise ConfigError(f"--task is missing; known: {', '.join(task_names())}")
+    if "--train" not in given and not {"data", "data.train"} & set(said):
+        raise ConfigError("--train is missing: a file, a folder, an id on the Hub, or bundled:NAME")
+
+
+def _kind_of(source: str) -> str:
+    """Tell whether a source is a checkpoint or a table of vectors, by what it is called and what is there."""
+    if source in BUNDLED:
+        return BUNDLED[source].kind
+    path = at_home(source)
+    table = path.is_file() or (path / TABLE).is_file() or (path.suffix in VECTORS and not path.is_dir())
+    return "vectors" if table else "checkpoint"
+
+
+def _as_yaml(value: str) -> str:
+    """A text as a YAML value; {COLUMN: FILE, ...} is one already."""
+    return value if value.startswith("{") else json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,443 @@
+"""The typed description of a run: frozen pydantic sections, YAML in, YAML out.
+
+Nothing here imports torch, so a wrong configuration is answered at once.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from os import PathLike
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PrivateAttr,
+    SerializeAsAny,
+    ValidationError,
+    ValidationInfo,
+    WithJsonSchema,
+    WrapValidator,
+    model_validator,
+)
+
+from nlp_transfer.config.base import Section, TaskOptions
+from nlp_transfer.config.dialect import Quoting, one_delimiter
+from nlp_transfer.config.messages import explain
+from nlp_transfer.config.shipped import find_config
+from nlp_transfer.config.tasks import TaskDeclaration, find_task, is_shipped, task_names, whole_task
+from nlp_transfer.config.yaml_file import dump_yaml, parse_yaml, read_yaml, refuse_token
+from nlp_transfer.errors import CheckpointError, ConfigError, suggest
+from nlp_transfer.system.disk import at_home
+from nlp_transfer.system.received import is_table, kind_of, place_fault
+
+Positive = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(ge=0.0, lt=1.0)]
+Rate = Annotated[float, Field(gt=0.0, le=1.0)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what NumPy takes
+SourceName = Annotated[str, AfterValidator(lambda name: str(at_home(name)) if name.startswith("~") else name)]
+Column = Annotated[
+    str,
+    BeforeValidator(lambda name: str(name) if type(name) is int else name),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "integer", "minimum": 0}]}),
+]
+
+
+def _place(value: Any) -> Any:
+    """Refuse objects that hold data, and take paths by their names."""
+    if isinstance(value, str | int | float | date | None):  # what YAML can say is left to the type
+        return value
+    if fault := place_fault(value):
+        raise ValueError(fault)
+    return {column: str(file) for column, file in value.items()} if isinstance(value, Mapping) else str(value)
+
+
+Files = Annotated[dict[str, str], Field(min_length=2)]  # column -> text file
+Place = Annotated[str | Files, BeforeValidator(_place)]  # a name, or files
+
+
+class CheckpointSource(Section):
+    """A pretrained transformer: bundled name, local folder or Hub id."""
+
+    kind: Literal["checkpoint"]
+    name: SourceName = Field("minilm", description="Bundled name, local folder (a run's too) or Hub id.")
+    revision: str | None = Field(None, description="Branch, tag or commit on the Hub.")
+    scratch: bool = Field(False, description="Same architecture, random weights: the control.")
+
+
+class VectorsSource(Section):
+    """A table of static word vectors, with an optional contextualizer above it."""
+
+    kind: Literal["vectors"]
+    name: SourceName = Field("glove-50d", description="Bundled name, vector file, or imported folder.")
+    contextualizer: Literal["bag", "cnn", "bilstm", "transformer"] = Field(
+        "bag", description="What stands above the table; all but `bag` are newly initialised."
+    )
+    width: Positive = Field(100, description="CNN filters per kernel size, LSTM or Transformer units.")
+    layers: Positive = Field(1, description="Layers of the BiLSTM or Transformer.")
+    vocabulary: Literal["all", "data"] | Positive = Field(
+        "all", description="`all` rows, the `data`'s words only, or the first N rows of the file."
+    )
+    scratch: bool = Field(False, description="Same architecture, random vectors: the control.")
+
+
+Source = Annotated[CheckpointSource | VectorsSource, Field(discriminator="kind")]
+FRESH = (
+    "Rate of newly initialised modules. Unset: the same; with `learning_rate: auto` at least 1e-3 for a decoder or a "
+    "sentence scorer; ten times the rate in an LP-FT probe that takes gradient steps."
+)
+
+
+class FullStrategy(Section):
+    """Every parameter moves, but for layers frozen on request."""
+
+    kind: Literal["full"]
+    freeze_below: int = Field(0, ge=0, description="Freeze the embeddings and this many lowest layers.")
+    layer_decay: float = Field(1.0, gt=0.0, le=1.0, description="Learning-rate factor per layer, from the top down.")
+    head_learning_rate: Rate | None = Field(None, description=FRESH)
+    cache: Literal["disk", "memory", "none"] = Field("memory", description="Where frozen activations are kept.")
+
+
+class LoraStrategy(Section):
+    """Low-rank adapters (Hu et al. 2021) beside frozen weights; new modules are trained in full."""
+
+    kind: Literal["lora"]
+    rank: Positive = Field(16, description="Inner size of the two factors of an update.")
+    alpha: Positive = Field(32, description="Scale of the update: alpha / rank (or / sqrt(rank) with `rslora`).")
+    dropout: Share = Field(0.05, description="Of the input of the adapters.")
+    targets: Literal["all-linear"] | list[str] = Field(
+        "all-linear", description="`all-linear`, or endings of module names such as `query`."
+    )
+    embeddings: bool | None = Field(
+        None, description="Adapt the word embeddings too; by default where nothing linear is pretrained: word vectors."
+    )
+    rslora: bool = Field(False, description="Scale by the square root of the rank (Kalajdzievski 2023).")
+    dora: bool = Field(False, description="Learn length and direction of the weights apart (Liu et al. 2024).")
+    init: Literal["default", "pissa"] = Field(
+        "default", description="`pissa`: start from the principal parts of the weights (Meng et al. 2024)."
+    )
+    head_learning_rate: Rate | None = Field(None, description=FRESH)
+
+
+class FrozenStrategy(Section):
+    """The pretrained part never moves: its features are computed once and a head is trained on them."""
+
+    kind: Literal["frozen"]
+    solver: Literal["auto", "lbfgs", "gradient"] = Field(
+        "auto", description="L-BFGS solves a linear head exactly; anything else takes gradient steps."
+    )
+    head_learning_rate: Rate | None = Field(None, description=FRESH)
+    cache: Literal["disk", "memory"] = Field("disk", description="`disk` keeps the features for the next run.")
+
+
+class GradualStrategy(Section):
+    """Several phases: ULMFiT's top-down unfreezing, or linear probing then fine-tuning (LP-FT)."""
+
+    kind: Literal["gradual"]
+    schedule: Literal["ulmfit", "lp_ft"] = Field(
+        "ulmfit", description="Howard & Ruder 2018, section 3.3; or Kumar et al. 2022."
+    )
+    blocks_per_phase: Positive = Field(2, description="Blocks (layers) unfrozen at the start of each phase.")
+    phase_epochs: Positive = Field(1, description="Epochs of each phase but the last, which takes training.epochs.")
+    head_learning_rate: Rate | None = Field(None, description=FRESH)
+    rate_decay: float = Field(2.6, ge=1.0, description="A block learns this many times slower than the one above.")
+    cache: Literal["disk", "memory", "none"] = Field("memory", description="Where frozen activations are kept.")
+
+
+Strategy = Annotated[FullStrategy | LoraStrategy | FrozenStrategy | GradualStrategy, Field(discriminator="kind")]
+
+
+class DataConfig(Section):
+    """Where the examples are; a missing split is cut from `train`."""
+
+    train: Place = Field(description="File, folder, Hub id, `bundled:NAME`, or a text file for each column.")
+    validation: Place | None = Field(None, description="The same; unset: cut from `train`, if it has none with labels.")
+    test: Place | None = Field(None, description="The same; unset: cut from `train`, if it has none with labels.")
+    columns: dict[str, Column] = Field(
+        default_factory=dict, description="Role in the task -> column in the file; its number from 0 without a header."
+    )
+    header: bool = Field(True, description="Of .csv and .tsv: the first row names the columns.")
+    delimiter: Annotated[str, AfterValidator(one_delimiter)] | None = Field(
+        None, description="Between cells; unset: a comma in .csv, a tab in .tsv."
+    )
+    quoting: Quoting = Field(
+        "auto",
+        description="`minimal`: a cell may stand in quotes; `none`: a quote is a character. `auto`: `minimal`, but "
+        "between tabs only where all of the file is written so.",
+    )
+    validation_share: Share = Field(0.1, gt=0.0, description="Share of train cut off when `validation` is missing.")
+    test_share: Share = Field(0.1, gt=0.0, description="Share of train cut off when `test` is missing.")
+    group: Column | None = Field(None, description="Column whose equal values stay in one split when splits are cut.")
+    split_seed: Seed | Literal["seed"] = Field(
+        0,
+        description="Seed of the cut and of `limit`. `seed`: that of the training, so that each seed has its own cut.",
+    )
+    limit: Positive | None = Field(None, description="Use at most this many training rows (stratified, seeded).")
+    limit_seed: Seed | Literal["seed"] | None = Field(
+        None, description="Seed of `limit` alone, in the same words; the same as `split_seed` if unset."
+    )
+    on_missing: Literal["drop", "error"] = Field("drop", description="Rows with an empty text or a missing label.")
+    labels: Literal["merged", "exact"] = Field(
+        "merged",
+        description="`merged`: spellings that differ by case, blanks, invisible characters or how an accent or a "
+        "whole number is written are one label; `exact`: each is one.",
+    )
+    max_labels: Annotated[int, Field(ge=2)] | None = Field(
+        None, description="More are taken for a column of text. Unset: 1,000, and half as many as rows from 21 on."
+    )
+    on_unknown_label: Literal["error", "drop"] = Field(
+        "error", description="Rows of validation and test whose label train does not have; `drop` leaves them out."
+    )
+    subset: str | None = Field(None, description="Which configuration of a Hub data set that has several.")
+    revision: str | None = Field(None, description="Revision of a Hub data set.")
+
+    @property
+    def follows_seed(self) -> bool:
+        """Whether the rows of a split depend on the seed of the training."""
+        return "seed" in (self.split_seed, self.limit_seed)
+
+
+def _distinct(seeds: list[int]) -> list[int]:
+    if len(set(seeds)) < len(seeds):
+        raise ValueError(f"a seed stands twice in {seeds}; it would only run the same again")
+    return seeds
+
+
+class CheckpointConfig(Section):
+    """When a training is saved so that it can be resumed; a finished run keeps no checkpoints."""
+
+    steps: Positive | None = Field(None, description="Every so many optimizer steps.")
+    minutes: float | None = Field(10.0, gt=0.0, description="Every so many minutes.")
+    keep_last: Positive = Field(2, description="How many are kept; older ones are removed.")
+
+
+class TrainingConfig(Section):
+    """How the loop runs."""
+
+    epochs: Positive = Field(3, description="Passes over the training rows; a solved head needs none.")
+    batch_size: Positive = Field(32, description="Texts, or windows of long ones, per step, over all processes.")
+    accumulation: Positive = Field(1, description="Cut each batch in this many forward passes.")
+    learning_rate: Literal["auto"] | Rate = Field(
+        "auto", description="`auto`: a known-good rate per strategy. A solved head has none."
+    )
+    weight_decay: float = Field(0.01, ge=0.0, description="Not applied to biases, norms and embeddings.")
+    warmup: Share = Field(0.1, description="Share of the steps with a rising rate.")
+    head_warmup: Share | None = Field(
+        None, description="The same for newly initialised modules (Liu & Lapata 2019, section 3.2); the same if unset."
+    )
+    schedule: Literal["linear", "cosine", "constant"] = Field(
+        "linear", description="How the rate falls after the warm-up."
+    )
+    clip: float = Field(1.0, gt=0.0, description="Largest gradient norm.")
+    selection: str = Field(
+        "auto",
+        description="Score on validation that chooses the checkpoint: `accuracy`, `macro_f1` or `mcc`; `chrf` or "
+        "`bleu`; `rouge1`, `rouge2` or `rougeL`. `auto`: the first.",
+    )
+    patience: Positive | None = Field(None, description="Stop after this many epochs without a better validation.")
+    label_smoothing: Share = Field(0.0, description="Share of the target spread over the other labels.")
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
+        "auto", description="`auto`: bf16 where a short trial shows the device to be faster with it."
+    )
+    seed: Seed = Field(0, description="Of new weights, dropout and the order of the rows.")
+    seeds: Annotated[list[Seed], AfterValidator(_distinct)] | None = Field(
+        None, min_length=2, description="Run once per seed; report mean and standard deviation."
+    )
+    gradient_checkpointing: bool = Field(False, description="Less memory for a third more time: layers run twice.")
+    checkpoint: CheckpointConfig = Field(CheckpointConfig(), description="When to save, to be resumed.")
+    tracker: Literal["none", "tensorboard", "trackio"] = Field(
+        "none", description="Where else to write the scores; history.jsonl always has them."
+    )
+    threads: int | None = Field(None, ge=1, le=1024, description="CPU threads; by default the usable cores.")
+
+
+def _task_options(value: Any, handler: Any, info: ValidationInfo) -> TaskOptions:
+    """Validate the task section by the class that its task declares."""
+    if isinstance(value, TaskOptions):
+        return value
+    if not isinstance(value, Mapping) or not isinstance(value.get("name"), str):
+        return handler(value)  # type: ignore[no-any-return]
+    try:
+        options = _task_class(value["name"], info).Options
+    except ConfigError as error:
+        raise ValueError(str(error)) from None
+    return options.model_validate(dict(value), strict=True)
+
+
+def _task_class(name: str, info: ValidationInfo) -> type[TaskDeclaration]:
+    """The task that the caller gives, else the one of that name."""
+    given: type[TaskDeclaration] | None = info.context
+    return given or find_task(name)
+
+
+class RunConfig(Section):
+    """One source x strategy x task on data: everything a run folder can be made again from."""
+
+    task: Annotated[SerializeAsAny[TaskOptions], WrapValidator(_task_options)]
+    source: Source = CheckpointSource(kind="checkpoint")
+    strategy: Strategy = FullStrategy(kind="full")
+    data: DataConfig
+    training: TrainingConfig = TrainingConfig()
+    output: str | None = Field(None, description="Run folder; by default the first free `runs/NAME` of the file.")
+    _task_class: type[TaskDeclaration] = PrivateAttr()
+
+    @property
+    def task_class(self) -> type[TaskDeclaration]:
+        """The class of the task, which knows what chooses the checkpoint.
+
+        It is found once: of a saved configuration the name must not be looked up.
+        """
+        return self._task_class
+
+    @model_validator(mode="after")
+    def _agree(self, info: ValidationInfo) -> "RunConfig":
+        """Find the task; refuse what no run can honour."""
+        self._task_class = _task_class(self.task.name, info)
+        problems = []
+        if self.training.selection != "auto":
+            try:
+                self._task_class = self._task_class.selecting_by(self.training.selection)
+            except ConfigError as error:
+                problems.append(f"training.selection: {error}")
+        if isinstance(self.strategy, FullStrategy) and self.strategy.freeze_below and self.source.scratch:
+            problems.append("strategy.freeze_below with source.scratch: true would freeze random layers")
+        if self.training.accumulation > self.training.batch_size:
+            problems.append("training.accumulation cannot cut training.batch_size in more parts than it has examples")
+        cut = {name: getattr(self.data, f"{name}_share") for name in ("validation", "test")}
+        if sum(share for name, share in cut.items() if getattr(self.data, name) is None) >= 1:
+            problems.append("data.validation_share and data.test_share together leave nothing of train")
+        roles = self.task_class.roles
+        for role in self.data.columns:
+            if role not in roles:
+                problems.append(f"data.columns.{role}: unknown role. {suggest(role, roles)}")
+        if isinstance(self.source, VectorsSource) and self.source.width % 2 and self.source.contextualizer == "bilstm":
+            problems.append("source.width must be even for a bilstm: half of it runs in each direction")
+        if problems:
+            raise ValueError("\n  ".join(problems))
+        return self
+
+    def each_seed(self) -> "list[RunConfig]":
+        """The runs of one seed that this one stands for: itself, or one for each of `training.seeds`."""
+        return [
+            self.model_copy(update={"training": self.training.model_copy(update={"seed": seed, "seeds": None})})
+            for seed in self.training.seeds or ()
+        ] or [self]
+
+
+def apply_overrides(values: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
+    """Set dotted KEY=VALUE pairs, values read as YAML; returns a new mapping.
+
+    Raises:
+        ConfigError: an override that is not KEY=VALUE or holds a token, or a key below something that is no section.
+    """
+    if isinstance(overrides, str):
+        raise ConfigError(f"overrides: expected a list of KEY=VALUE, received one text; write [{overrides!r:.80}]")
+    result = dict(values)
+    for override in overrides:
+        if not isinstance(override, str):
+            raise ConfigError(f"overrides: expected KEY=VALUE, received {kind_of(override)}")
+        refuse_token(override, "override")
+        key, sign, value = override.partition("=")
+        *parents, last = key.strip().split(".")
+        if not sign or not all((*parents, last)):
+            raise ConfigError(f"'{override}' is not KEY=VALUE; for example training.epochs=5")
+        section = result
+        for depth, parent in enumerate(parents, 1):
+            child = section.get(parent, {})
+            if not isinstance(child, Mapping):
+                path = ".".join(parents[:depth])
+                raise ConfigError(
+                    f"'{override}': {path} is a value ({child!r:.40}), not a section with keys; set it by {path}=VALUE"
+                )
+            section[parent] = section = dict(child)
+        try:
+            section[last] = parse_yaml(value) if value else None
+        except ConfigError as error:
+            raise ConfigError(f"'{override}': {str(error).removeprefix('line 1: ')}") from None
+    return result
+
+
+def load_config(config: "RunConfig | Mapping[str, Any] | str | Path", overrides: Sequence[str] = ()) -> RunConfig:
+    """Turn a file, a shipped name, a mapping or a finished config, plus overrides, into a checked `RunConfig`.
+
+    Raises:
+        ConfigError: every problem found, one line each, with dotted path and nearest known name.
+    """
+    if isinstance(config, RunConfig):
+        if not overrides:
+            return config
+        config = config.model_dump(mode="json")
+    if is_table(config) or not isinstance(config, Mapping | str | PathLike):
+        raise ConfigError(
+            f"expected a configuration (a YAML file, a mapping or a RunConfig), received {kind_of(config)}; data are "
+            "named in it, as data.train"
+        )
+    changed = f" with {' '.join(map(str, overrides))}" if overrides else ""
+    where = "" if isinstance(config, Mapping) else f"{config}{changed}: "
+    values = apply_overrides(config if isinstance(config, Mapping) else read_yaml(find_config(config)), overrides)
+    return check_values(values, where)
+
+
+def check_values(values: Mapping[str, Any], where: str = "", task: type[TaskDeclaration] | None = None) -> RunConfig:
+    """Turn values into a checked configuration; a task is given where the name of one must not be looked up.
+
+    Raises:
+        ConfigError: as `load_config`.
+    """
+    refuse_token(str(values), "configuration")
+    try:
+        return RunConfig.model_validate(values, strict=True, context=task)
+    except ValidationError as error:
+        lines = explain(error, RunConfig, values, task)
+        count = "" if len(lines) == 1 else f"{len(lines)} problems\n  "
+        raise ConfigError(f"{where}{count}" + "\n  ".join(lines)) from None
+
+
+def load_saved(folder: Path, task: type[TaskDeclaration] | None = None) -> RunConfig:
+    """Read the configuration of a run folder; anybody may have made it, so no name in it decides what is imported.
+
+    Args:
+        folder: of the run.
+        task: used instead of the one that is named there.
+
+    Raises:
+        CheckpointError: a task that is not shipped is named, and none is given.
+        ConfigError: as `load_config`.
+    """
+    path = folder / "config.yaml"
+    values = read_yaml(path)
+    name = saved_task(values)
+    if task is None and name is not None and not is_shipped(name):
+        raise CheckpointError(
+            f"{path}: the task '{name}' is none of ours ({', '.join(task_names())}), and what a run folder names is "
+            "not imported; if you trust it, name its module: --task MODULE, or load(folder, task=CLASS)"
+        )
+    return check_values(values, f"{path}: ", whole_task(task) if task is not None else None)
+
+
+def saved_task(values: Mapping[str, Any]) -> str | None:
+    """The name of the task in values as they are read; None where there is none, which checking them will say."""
+    section = values.get("task")
+    name = section.get("name") if isinstance(section, Mapping) else None
+    return name if isinstance(name, str) else None
+
+
+def render(config: RunConfig) -> str:
+    """Write the configuration as YAML with every default filled in; `load_config` reads it back to an equal one."""
+    return dump_yaml(config.model_dump(mode="json"))
+
+
+def config_schema() -> dict[str, Any]:
+    """The JSON schema of a configuration file, with the options of the shipped tasks."""
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **RunConfig.model_json_schema()}
+    own = {"type": "object", "required": ["name"], "properties": {"name": {"type": "string", "pattern": r"\."}}}
+    tasks: list[dict[str, Any]] = [{**own, "description": "A task of your own, by its dotted module."}]
+    for name in task_names():
+        options = find_task(name).Options.model_json_schema(ref_template="#/$defs/{model}")
+        options["properties"]["name"]["const"] = name
+        schema["$defs"].update(options.pop("$defs", {}))
+        schema["$defs"][options["title"]] = options
+        tasks.append({"$ref": f"#/$defs/{options['title']}"})
+    schema["properties"]["task"] = {"oneOf": tasks}
+    return schema

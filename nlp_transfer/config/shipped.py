@@ -1,0 +1,54 @@
+"""The shipped configurations by name: `sentiment/minilm_frozen` is `configs/sentiment/minilm_frozen.yaml`."""
+
+import difflib
+from dataclasses import dataclass
+from pathlib import Path
+
+from nlp_transfer.config.tasks import config_folder
+from nlp_transfer.errors import ConfigError
+from nlp_transfer.system.disk import at_home
+
+LAUNCHES = "accelerate"  # a folder of settings of another program
+
+
+@dataclass(frozen=True)
+class ShippedConfig:
+    """A configuration that comes with this package."""
+
+    name: str
+    path: Path
+
+    @property
+    def description(self) -> str:
+        """The comment that opens it."""
+        with self.path.open(encoding="utf-8") as file:
+            return file.readline().removeprefix("#").strip()
+
+
+def list_configs() -> list[ShippedConfig]:
+    """The shipped configurations, by name."""
+    files = sorted(path for path in config_folder().glob("*/*.yaml") if path.parent.name != LAUNCHES)
+    return [ShippedConfig(f"{path.parent.name}/{path.stem}", path) for path in files]
+
+
+def find_config(config: str | Path) -> Path:
+    """The file that a user named, or else the shipped configuration of that name.
+
+    Raises:
+        ConfigError: there is neither.
+    """
+    path = at_home(config)
+    try:
+        there = path.exists()
+    except OSError:
+        there = True  # reading it will say why not
+    if there:
+        return path
+    known = {one.name: one.path for one in list_configs()}
+    if found := known.get(str(config)):
+        return found
+    near = difflib.get_close_matches("/".join(path.with_suffix("").parts[-2:]), known, n=1)
+    question = f" Did you mean '{near[0]}'?" if near else ""
+    raise ConfigError(
+        f"{config}: no such file, and no shipped configuration of that name (see `nlp-transfer sources`).{question}"
+    )

@@ -1,0 +1,165 @@
+"""What a task declares, and how one is found: by name, so a new one is one file; see tasks/README.md.
+
+Nothing here imports torch.
+"""
+
+import functools
+import importlib
+import inspect
+import pkgutil
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from importlib.machinery import PathFinder
+from importlib.util import module_from_spec
+from pathlib import Path
+from types import ModuleType
+from typing import Any, ClassVar, Literal, Self
+
+from nlp_transfer.config.base import TaskOptions
+from nlp_transfer.errors import ConfigError, suggest
+
+Scores = dict[str, Any]
+RoleKind = Literal["text", "texts", "label"]
+SCORED = ("validation", "test")  # splits
+PACKAGE = "nlp_transfer_tasks"
+HOME = Path(__file__).parents[2]
+HOMES = (HOME, HOME / "tasks")  # where that package stands: installed, and in the repository
+
+
+class TaskDeclaration(ABC):
+    """What a task says of itself: its data, its options, its scores and its card.
+
+    `roles` names what a row must hold and of which kind: a `text`, `texts` (one or a list, such as sentences or
+    references; always arriving as a list) or a `label`. Data arrives with the roles as column names, labels already
+    as integers into `labels`; the first role is the input.
+    `selection` names the validation score (higher is better) that chooses the checkpoint, `selectable` those that a
+    user may name instead (by default what is shown); `shown` the scores of a table, where they were measured, `points`
+    the factor from score to points (100 for shares), `compared` what `hits` measures where that is another score than
+    `selection`, `ceilings` those of the `baselines` that know the answers.
+    `logits_only` says that `loss` and `infer` read nothing of a classifier but its logits, so that what these do not
+    depend on need not be computed.
+    `settled` names the options that may be `auto`, and are then decided by `settle`.
+    For the model card: the Hub's `pipeline_tag` of the task, its name for a score where that is another than ours
+    (`hub_metrics`), and an input to show the use with, the `example`.
+    """
+
+    Options: ClassVar[type[TaskOptions]] = TaskOptions
+    roles: ClassVar[Mapping[str, RoleKind]]
+    selection: ClassVar[str]
+    selectable: ClassVar[Sequence[str]] = ()
+    shown: ClassVar[Sequence[str]]
+    points: ClassVar[float] = 100.0
+    compared: ClassVar[str | None] = None
+    ceilings: ClassVar[Sequence[str]] = ()
+    logits_only: ClassVar[bool] = False
+    settled: ClassVar[Sequence[str]] = ()
+    pipeline_tag: ClassVar[str | None] = None
+    hub_metrics: ClassVar[Mapping[str, str]] = {}
+    example: ClassVar[str] = "A short text."
+
+    def __init__(self, options: Any, labels: tuple[str, ...] = ()) -> None:
+        """Keep the checked options and the label names (empty for tasks without labels)."""
+        self.options = options
+        self.labels = labels
+
+    @classmethod
+    def measured(cls, *scores: Scores) -> list[str]:
+        """The `shown` scores that at least one of these results has."""
+        return [name for name in cls.shown if any(name in one for one in scores)]
+
+    @classmethod
+    @functools.cache  # so that configurations that choose alike are equal
+    def selecting_by(cls, score: str) -> "type[Self]":
+        """This task, with another of its scores to choose the checkpoint; what `hits` measures stays.
+
+        Raises:
+            ConfigError: it has no such score to choose by.
+        """
+        if score == cls.selection:
+            return cls
+        if score not in (known := cls.selectable or cls.shown):
+            raise ConfigError(f"'{score}' is no score to choose by. {suggest(score, known)}")
+        shown = cls.shown if score in cls.shown else (*cls.shown, score)
+        changed = {"selection": score, "shown": shown, "compared": cls.compared or cls.selection}
+        return type(cls.__name__, (cls,), {"__module__": cls.__module__, "__doc__": cls.__doc__, **changed})
+
+    @property
+    def input_role(self) -> str:
+        """The role that is read to predict."""
+        return next(iter(self.roles))
+
+    @property
+    @abstractmethod
+    def auto_class(self) -> str:
+        """Name of the `transformers` class that opens the saved model."""
+
+
+def task_names() -> list[str]:
+    """The shipped tasks, by existing as a module of `nlp_transfer_tasks`."""
+    return sorted(module.name for module in pkgutil.iter_modules(_shipped().__path__))
+
+
+def is_shipped(name: str) -> bool:
+    """Tell whether a configuration means a shipped task by this name."""
+    return name.removeprefix(f"{PACKAGE}.") in task_names()
+
+
+def _shipped() -> ModuleType:
+    """The package of the shipped tasks: the one beside this library, not one in the working directory."""
+    if PACKAGE not in sys.modules:
+        spec = PathFinder.find_spec(PACKAGE, [str(home) for home in HOMES])
+        if spec is None or spec.loader is None:
+            raise ConfigError(f"{PACKAGE} is not in {HOME}, where it belongs; install nlp-transfer again")
+        sys.modules[PACKAGE] = module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[PACKAGE])
+    return sys.modules[PACKAGE]
+
+
+def config_folder() -> Path:
+    """Find the shipped configurations: installed beside the tasks, or at the top of the source tree."""
+    package = Path(next(iter(_shipped().__path__)))
+    installed = package / "configs"
+    return installed if installed.is_dir() else package.parents[1] / "configs"
+
+
+def find_task(name: str) -> type[TaskDeclaration]:
+    """Import a shipped task by name, or any dotted module of other people's that defines one `Task`.
+
+    Raises:
+        ConfigError: no such task, or a module without exactly one `Task` of its own.
+    """
+    if not all(part.isidentifier() for part in name.split(".")):
+        raise ConfigError(f"Unknown task '{name}'. {suggest(name, task_names())}")
+    module_name = name if "." in name else f"{PACKAGE}.{name}"
+    _shipped()  # before an import could find another package of its name
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not module_name.startswith(error.name):
+            raise ConfigError(f"task '{name}' cannot be imported: {error}") from error
+        way = "Is its folder on PYTHONPATH?" if "." in name else suggest(name, task_names())
+        raise ConfigError(f"Unknown task '{name}'. {way}") from None
+    except Exception as error:  # whatever a module of other people's does
+        raise ConfigError(f"task '{name}' cannot be imported: {type(error).__name__}: {error}") from error
+    found = [
+        value
+        for value in vars(module).values()
+        if isinstance(value, type) and issubclass(value, TaskDeclaration) and value.__module__ == module.__name__
+    ]
+    if len(found) != 1:
+        raise ConfigError(f"Module '{module_name}' must define exactly one Task; it defines {len(found)}")
+    return whole_task(found[0])
+
+
+def whole_task(given: Any) -> type[TaskDeclaration]:
+    """The class that a caller gives as a task.
+
+    Raises:
+        ConfigError: it is no `Task`, or one that lacks a method.
+    """
+    if not (inspect.isclass(given) and issubclass(given, TaskDeclaration)):
+        raise ConfigError(f"task: expected a class of nlp_transfer.Task, received {given!r:.80}; import the class")
+    if lacking := given.__abstractmethods__:
+        raise ConfigError(f"Task {given.__name__} of '{given.__module__}' lacks {', '.join(sorted(lacking))}")
+    return given

@@ -1,0 +1,143 @@
+"""YAML as people mean it, and no more than a configuration needs: no aliases, no Python objects, no key twice.
+
+Every complaint names the line.
+"""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from nlp_transfer.errors import TOKEN, ConfigError
+from nlp_transfer.system.escaping import CONTROL
+
+
+class _Loader(yaml.SafeLoader):
+    """SafeLoader that refuses duplicate keys and aliases and reads 3e-4 as a number."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Build a mapping; raise on a key that appears twice or is no plain word."""
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise ConfigError(f"{_line(key)}: a key must be a plain word")
+            if key.value in seen:
+                raise ConfigError(f"{_line(key)}: key '{key.value}' appears twice")
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        """Build a value; say where it stands when it cannot be built, such as 2020-99-99."""
+        try:
+            return super().construct_object(node, deep)
+        except ValueError as error:
+            raise ConfigError(f"{_line(node)}: {error}") from None
+        except (LookupError, AttributeError, TypeError, OverflowError):  # such as an empty `!!int`
+            raise ConfigError(f"{_line(node)}: '{node.value}' is no {_tag(node)}; write a plain value") from None
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """Refuse aliases: a few lines of them can expand to gigabytes."""
+        if self.check_event(yaml.AliasEvent):
+            line = self.peek_event().start_mark.line + 1  # type: ignore[no-untyped-call]
+            raise ConfigError(f"line {line}: YAML aliases (*name) are not supported; write the value out")
+        return super().compose_node(parent, index)
+
+
+def _refuse_tag(_: _Loader, node: yaml.Node) -> Any:
+    raise ConfigError(f"{_line(node)}: the tag {_tag(node)} is not supported; write a plain value")
+
+
+def _tag(node: yaml.Node) -> str:
+    return str(node.tag).replace("tag:yaml.org,2002:", "!!")
+
+
+def _line(node: yaml.Node) -> str:
+    return f"line {node.start_mark.line + 1}"
+
+
+class _Dumper(yaml.SafeDumper):
+    """SafeDumper that quotes a text which the loader would read as a number, or would fold at a break of its own."""
+
+
+def _write_text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"' if CONTROL.search(text) else None)
+
+
+_Dumper.add_representer(str, _write_text)
+_Loader.add_constructor(None, _refuse_tag)  # None: every tag that SafeLoader does not know
+# YAML 1.1 wants a dot and a signed exponent in floats; people write 3e-4.
+FLOAT = re.compile(r"^[-+]?\d+(\.\d*)?[eE][-+]?\d+$")
+for _kind in (_Loader, _Dumper):
+    _kind.add_implicit_resolver("tag:yaml.org,2002:float", FLOAT, list("-+0123456789"))
+
+
+def dump_yaml(values: Any) -> str:
+    """Write what `parse_yaml` reads back to the same values."""
+    return yaml.dump(values, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+
+
+def parse_yaml(text: str) -> Any:
+    """Read one YAML value.
+
+    Raises:
+        ConfigError: not YAML, or more than a configuration may use; starts with the line.
+    """
+    try:
+        return yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise ConfigError(f"line {line}: {error.problem}") from None
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise ConfigError(f"line {line}: {str(error).splitlines()[0]}") from None
+    except RecursionError:
+        raise ConfigError("line 1: nested too deeply") from None
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read a file of `key: value` sections.
+
+    Raises:
+        ConfigError: missing, not UTF-8, not YAML, empty, not a mapping at its root, or with a token in it; names file
+            and line.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(
+            f"{path}: is not UTF-8 text: byte {error.start} is 0x{error.object[error.start]:02x}"
+        ) from None
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+    refuse_token(text, str(path))
+    try:
+        value = parse_yaml(text)
+    except ConfigError as error:
+        raise ConfigError(f"{path}, {error}") from None
+    if value is None:
+        raise ConfigError(f"{path}: the file is empty; it needs at least `task:` and `data:`")
+    if not isinstance(value, dict):
+        way = (
+            ""
+            if path.suffix in {".yaml", ".yml"}
+            else "; a configuration comes first, data is named in it (data.train)"
+        )
+        raise ConfigError(f"{path}: expected `key: value` sections at the root, found a {type(value).__name__}{way}")
+    return value
+
+
+def refuse_token(text: str, where: str) -> None:
+    """Refuse text with a Hub token in it, without repeating the token.
+
+    Raises:
+        ConfigError: names the line and the way out.
+    """
+    if found := TOKEN.search(text):
+        line = f", line {text.count(chr(10), 0, found.start()) + 1}" if "\n" in text else ""
+        raise ConfigError(
+            f"{where}{line}: a Hub token ({found.group()[:6]}...) must not stand here, where it can be read; "
+            "use `hf auth login` or HF_TOKEN, and revoke this one"
+        )

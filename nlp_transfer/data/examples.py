@@ -1,0 +1,92 @@
+"""From rows to examples: columns become roles, and rows that lack a text or a label are dropped or refused."""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from nlp_transfer.data.formats.blocks import ABSENT
+from nlp_transfer.data.formats.cells import missing_column
+from nlp_transfer.data.formats.records import RowStream
+from nlp_transfer.data.gathering import Gathered, Roles
+from nlp_transfer.data.report import Part, dropped_rows
+from nlp_transfer.errors import ConfigError, DataError, UnusableError, suggest
+from nlp_transfer.system.garbage import without_collecting
+
+OnMissing = Literal["drop", "error"]
+
+
+def columns_of(columns: Mapping[str, str], roles: Roles) -> dict[str, str]:
+    """Role -> column for every role; one that is not named has a column of its own name.
+
+    Raises:
+        ConfigError: columns that name no role, or two roles on one column.
+    """
+    for role in columns:
+        if role not in roles:
+            raise ConfigError(f"data.columns: unknown role '{role}'. {suggest(role, roles)}")
+    mapping = {role: columns.get(role, role) for role in roles}
+    by_column: dict[str, str] = {}
+    for role, column in mapping.items():
+        if column in by_column:
+            raise ConfigError(f"data.columns: '{by_column[column]}' and '{role}' are both on column '{column}'")
+        by_column[column] = role
+    return mapping
+
+
+def label_role(roles: Roles) -> str | None:
+    """The role that holds the label, for tasks that have one."""
+    return next((role for role, kind in roles.items() if kind == "label"), None)
+
+
+def read_part(
+    stream: RowStream, columns: Mapping[str, str], roles: Roles, on_missing: OnMissing, *, group: str | None = None
+) -> Part:
+    """Read a place to its end.
+
+    Args:
+        stream: The rows.
+        columns: Role -> column, for every role.
+        roles: Role -> kind.
+        on_missing: Drop rows with an empty text or missing label, or refuse them.
+        group: Column to keep as the group of each example.
+
+    Raises:
+        UnusableError: no row has a label (or target).
+        DataError: faults in the place, a column that no row has, or rows that lack something, where they are refused
+            or nothing else is there.
+    """
+    gathered = Gathered(stream, columns, roles, group)
+    wanted = [*columns.values(), *([group] if group is not None else [])]
+    seen: dict[str, None] = {}  # an ordered set
+    found: set[str] = set()
+    with without_collecting():
+        for block in stream.blocks(wanted):
+            cells = {column: block.cells(column) for column in wanted}
+            found.update(column for column in wanted if any(cell is not ABSENT for cell in cells[column]))
+            if not found.issuperset(wanted):
+                seen.update(dict.fromkeys(block.names()))
+            gathered.add(block.numbers, cells)
+    _, *answers = (columns[role] for role in roles)  # the first role is the input
+    for column in wanted:
+        if column not in found:
+            role = next((role for role, its in columns.items() if its == column), None)
+            kind = UnusableError if column in answers else DataError
+            raise missing_column(stream, column, seen, role=role, kind=kind)
+    _refuse_missing(gathered, on_missing, answers)
+    examples = gathered.examples()
+    return Part(
+        examples,
+        stream.name,
+        dropped_rows({**stream.findings.left_out, **gathered.missing}),
+        list(stream.findings.notes),
+    )
+
+
+def _refuse_missing(gathered: Gathered, on_missing: OnMissing, answers: Sequence[str]) -> None:
+    """Refuse rows that lack something where they must not be dropped, or where no row has all."""
+    kept, lacking = gathered.rows, sum(map(len, gathered.missing.values()))
+    for reason, numbers in gathered.missing.items():
+        if on_missing == "error" or not kept:
+            way = "fill them in, or set data.on_missing: drop" if kept else "no row has all; are the columns right?"
+            said = f"{gathered.stream.at(numbers)}: {reason} ({len(numbers)} of {kept + lacking} rows); {way}"
+            unlabelled = on_missing == "drop" and any(f"'{column}'" in reason for column in answers)
+            raise UnusableError(said) if unlabelled else DataError(said)

@@ -1,0 +1,122 @@
+"""Translations of gettext, .po and .mo, pair by pair as `msgid` and `msgstr`; of plurals the forms for one and two."""
+
+import re
+import struct
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import SupportsIndex
+
+import polib
+
+from nlp_transfer.data.formats.plurals import Paired, PluralRule, pair_forms, read_rule
+from nlp_transfer.data.formats.records import LeftOut, Row, refuse_empty
+from nlp_transfer.data.formats.text_lines import numbered_lines, open_bytes
+from nlp_transfer.errors import DataError
+
+PO_LINE = re.compile(r'#.*|(?:msg(?:ctxt|id|id_plural|str|str\[\d+\])\s*)?"(?:[^"\\]|\\.)*"|')
+MO_BYTE_ORDER = {b"\xde\x12\x04\x95": "<", b"\x95\x04\x12\xde": ">"}
+
+
+class _FileText(str):
+    """A text whose lines end where those of a file do; `str` would also split at U+2028 and a few others."""
+
+    def splitlines(self, keepends: SupportsIndex = False) -> list[str]:
+        """Split at line feeds only."""
+        del keepends
+        return self.split("\n")
+
+
+def po_rows(file: Path, left_out: LeftOut) -> Iterator[Row]:
+    """Read the finished translations of a .po file; fuzzy, obsolete and untranslated entries are left out.
+
+    Raises:
+        DataError: not UTF-8, or not gettext, with the line.
+    """
+    content = _po_file(file)
+    rule = read_rule("\n".join(f"{name}: {value}" for name, value in content.metadata.items()))
+    rows = 0
+    for entry in content:
+        number = max(1, entry.linenum)
+        pairs, lacking = _po_pairs(entry, rule)
+        if lacking:
+            left_out[lacking].append(number)
+        for source, translation in pairs:
+            rows += 1
+            yield Row(number, {"msgid": source, "msgstr": translation})
+    refuse_empty(file, rows, found="no translated entry")
+
+
+def _po_file(file: Path) -> polib.POFile:
+    lines = []
+    for number, line in numbered_lines(file):
+        if not PO_LINE.fullmatch(line.strip()):  # polib would drop a character for a quote that is not there
+            raise DataError(f"{file}:{number}: not gettext: expected a comment, or a msgid or msgstr in quotes")
+        lines.append(line)
+    try:
+        return polib.pofile(_FileText("\n".join(lines)), encoding="utf-8")
+    except (OSError, ValueError, LookupError) as error:
+        place = re.search(r"\(line (\d+)\)", str(error))
+        raise DataError(f"{file}:{place[1] if place else 1}: not gettext: entries are a msgid, then a msgstr") from None
+
+
+def _po_pairs(entry: polib.POEntry, rule: PluralRule | None) -> Paired:
+    if not entry.msgid:
+        return Paired(())
+    if entry.obsolete or entry.fuzzy:
+        return Paired((), "obsolete" if entry.obsolete else "fuzzy")
+    if not entry.msgid_plural:
+        return pair_forms([entry.msgid], [entry.msgstr], rule)
+    forms = [entry.msgstr_plural[index] for index in sorted(entry.msgstr_plural)]
+    return pair_forms([entry.msgid, entry.msgid_plural], forms, rule)
+
+
+def mo_rows(file: Path, left_out: LeftOut) -> Iterator[Row]:
+    """Read a compiled .mo file, without contexts; rows are numbered by entry.
+
+    Read here, because polib gives the strings of a file that is cut short as if they were whole.
+
+    Raises:
+        DataError: not a .mo file, damaged, or not UTF-8, with the entry.
+    """
+    rows, rule = 0, None
+    for number, (source, translation) in enumerate(_mo_entries(file), 1):
+        if not source:
+            rule = read_rule(translation)  # the header: its msgid is empty, so it stands first
+            continue
+        pairs, lacking = pair_forms(source.rpartition("\x04")[2].split("\0"), translation.split("\0"), rule)
+        if lacking:
+            left_out[lacking].append(number)
+        for one, other in pairs:
+            rows += 1
+            yield Row(number, {"msgid": one, "msgstr": other})
+    refuse_empty(file, rows, found="no translated entry")
+
+
+def _mo_entries(file: Path) -> Iterator[tuple[str, str]]:
+    """Every msgid with its msgstr as they are stored: a context ends in U+0004, and plural forms in NUL."""
+    try:
+        with open_bytes(file) as stream:
+            data = stream.read()
+    except (EOFError, OSError, zlib.error) as error:
+        raise DataError(f"{file}: cannot be read: {error}") from None
+    if data[:4] not in MO_BYTE_ORDER:
+        raise DataError(f"{file}: not a compiled gettext file; name the .po file, or compile it with msgfmt")
+    order = MO_BYTE_ORDER[data[:4]]
+    number = 0
+    try:
+        count, sources, translations = struct.unpack_from(f"{order}3I", data, 8)
+        for number in range(1, count + 1):
+            at = 8 * (number - 1)
+            yield _mo_string(data, order, sources + at), _mo_string(data, order, translations + at)
+    except struct.error:
+        raise DataError(f"{file}: damaged or cut short at entry {number}; compile it again with msgfmt") from None
+    except UnicodeDecodeError as error:
+        raise DataError(f"{file}: entry {number} is not UTF-8: {error.reason}; convert it with msgconv") from None
+
+
+def _mo_string(data: bytes, order: str, entry: int) -> str:
+    """The string that an entry of a table (its length, then where it starts) points to."""
+    length, start = struct.unpack_from(f"{order}2I", data, entry)
+    (raw,) = struct.unpack_from(f"{length}s", data, start)  # refuses to read past the end
+    return str(raw, "utf-8")

@@ -1,0 +1,184 @@
+"""Numbered lines of a text file, plain or .gz, decoded as UTF-8; a fault names its line."""
+
+import codecs
+import gzip
+import os
+import select
+import zlib
+from collections import deque
+from collections.abc import Iterable, Iterator
+from functools import partial
+from io import BufferedReader
+from itertools import chain
+from pathlib import Path
+from typing import IO, cast
+
+from nlp_transfer.errors import DataError
+from nlp_transfer.system.disk import at_home
+
+OTHERS = (  # encodings by their byte-order marks, of which one begins with another
+    ("UTF-32", codecs.BOM_UTF32_LE),
+    ("UTF-32", codecs.BOM_UTF32_BE),
+    ("UTF-16", codecs.BOM_UTF16_LE),
+    ("UTF-16", codecs.BOM_UTF16_BE),
+)
+GZIP = b"\x1f\x8b"
+BLOCK = 1 << 17  # bytes read at once: more would not stay in the cache of a processor
+LONGEST = 1 << 25  # characters of a line, a cell or a record: what is held in memory at once
+TOO_LONG = f"a {{}} of more than {LONGEST:,} characters, which is the limit; cut it off, or make several of it"
+LATIN = "if the file is Latin-1, convert it: iconv -f LATIN1 -t UTF-8"
+
+
+def locate(place: str) -> Path | None:
+    """The file or folder that a user named, if it is there."""
+    try:
+        path = at_home(place)
+        return path if path.exists() else None
+    except (OSError, ValueError):  # a name too long, a NUL in the name
+        return None
+
+
+def existing_file(place: str) -> Path:
+    """The file that a user named.
+
+    Raises:
+        DataError: nothing there, or a folder.
+    """
+    file = locate(place)
+    if file is None:
+        raise DataError(f"{place}: no such file")
+    if file.is_dir():
+        raise DataError(f"{place}: is a folder; name one file in it")
+    return file
+
+
+def is_read_once(file: Path) -> bool:
+    """Whether what is read of a file is gone, as with a pipe: it cannot be looked into first."""
+    return not file.is_file()
+
+
+def open_bytes(file: Path) -> IO[bytes]:
+    """Open a file for reading, unpacked where its name ends in .gz."""
+    try:
+        return cast(IO[bytes], gzip.open(file)) if file.name.lower().endswith(".gz") else file.open("rb")
+    except OSError as error:
+        raise DataError(f"{file}: cannot be opened: {error.strerror or error}") from None
+
+
+def numbered_lines(file: Path) -> Iterator[tuple[int, str]]:
+    """Stream (1-based number, line without its end) of a file; see `decoded`."""
+    with open_bytes(file) as stream:
+        yield from decoded(_chunks(stream), str(file))
+
+
+def file_blocks(file: Path) -> Iterator[tuple[int, str]]:
+    """Stream a file a block at a time; see `line_blocks`."""
+    with open_bytes(file) as stream:
+        yield from line_blocks(_chunks(stream), str(file))
+
+
+def file_pieces(file: Path) -> Iterator[str]:
+    """Stream a file a block at a time, cut anywhere; see `text_pieces`."""
+    with open_bytes(file) as stream:
+        yield from text_pieces(_chunks(stream), str(file))
+
+
+def _chunks(stream: IO[bytes]) -> Iterator[bytes]:
+    """What is there of a stream, up to a block: a pipe is not waited for."""
+    return iter(partial(cast(BufferedReader, stream).read1, BLOCK), b"")
+
+
+class ArrivingLines:
+    """The lines of standard input as they arrive; it knows whether another is there already."""
+
+    def __init__(self, descriptor: int) -> None:
+        """Read from an open file descriptor."""
+        self._descriptor = descriptor
+        self._lines: deque[bytes] = deque()
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Yield each line with its end; of one that comes in pieces each piece."""
+        while data := os.read(self._descriptor, 1 << 16):
+            *lines, rest = data.split(b"\n")
+            self._lines.extend(line + b"\n" for line in lines)
+            while self._lines:
+                yield self._lines.popleft()
+            if rest:
+                yield rest
+
+    def idle(self) -> bool:
+        """Whether the next line would have to be waited for."""
+        return not self._lines and not select.select([self._descriptor], [], [], 0)[0]
+
+
+def decoded(stream: Iterable[bytes], name: str) -> Iterator[tuple[int, str]]:
+    """Number and decode the lines of a stream, without their ends and without a byte-order mark; see `line_blocks`."""
+    for number, text in line_blocks(stream, name):
+        yield from enumerate(text.removesuffix("\n").split("\n"), number)
+
+
+def line_blocks(stream: Iterable[bytes], name: str) -> Iterator[tuple[int, str]]:
+    """Decode a stream and cut it behind line ends, which become line feeds.
+
+    Yields:
+        The 1-based number of a line, and the text from it on: whole lines.
+
+    Raises:
+        DataError: as `text_pieces`; or a line that is too long to be held. The lines before it come first.
+    """
+    number, held, size = 1, [""], 0  # the beginning of a line
+    for piece in text_pieces(stream, name):
+        end = piece.rfind("\n") + 1
+        if size + (piece.find("\n") if end else len(piece)) > LONGEST:
+            raise DataError(f"{name}:{number}: {TOO_LONG.format('line')}")
+        if end:
+            block = "".join([*held, piece[:end]]).replace("\r\n", "\n")
+            yield number, block
+            number += block.count("\n")
+            held, size = [], 0
+        held.append(piece[end:])
+        size += len(piece) - end
+    if rest := "".join(held):
+        yield number, rest.removesuffix("\r")
+
+
+def text_pieces(stream: Iterable[bytes], name: str) -> Iterator[str]:
+    """Decode a stream piece by piece, without a byte-order mark.
+
+    Raises:
+        DataError: bytes that are not UTF-8, a NUL, or a stream that breaks off, with the line. The text before comes
+            first.
+    """
+    decoder = codecs.getincrementaldecoder("utf-8-sig")()
+    line, column = 1, 0  # that of the next byte
+    try:
+        for number, data in enumerate(chain(stream, [b""])):
+            if number == 0:
+                _refuse_other(data, name)
+            fault = None
+            try:
+                text = decoder.decode(data, final=not data)
+            except UnicodeDecodeError as error:
+                text = error.object[: error.start].decode()
+                fault = f"byte 0x{error.object[error.start]:02x} at position {{}} is not UTF-8; {LATIN}"
+            if "\0" in text:
+                text = text.partition("\0")[0]
+                fault = "a NUL byte; the file is damaged, not text, or UTF-16 without a mark"
+            if text:
+                yield text
+            line += text.count("\n")
+            column = len(text.rpartition("\n")[2].encode()) + (0 if "\n" in text else column)
+            if fault:
+                raise DataError(f"{name}:{line}: {fault.format(column + 1)}")
+    except gzip.BadGzipFile:
+        raise DataError(f"{name}: is not packed by gzip, or damaged; a plain file's name must not end in .gz") from None
+    except (EOFError, OSError, zlib.error) as error:
+        raise DataError(f"{name}: cannot be read after line {line - 1}: {error}") from None
+
+
+def _refuse_other(start: bytes, name: str) -> None:
+    """Refuse a stream that begins as one of another encoding, or as a packed one."""
+    if other := next((one for one, mark in OTHERS if start.startswith(mark)), None):
+        raise DataError(f"{name}:1: the file is {other}; convert it: iconv -f {other} -t UTF-8")
+    if start.startswith(GZIP):
+        raise DataError(f"{name}:1: the file is packed by gzip; let its name end in .gz")

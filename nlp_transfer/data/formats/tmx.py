@@ -1,0 +1,128 @@
+"""TMX, the exchange format of translation memories, unit by unit."""
+
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from xml.parsers import expat
+
+from nlp_transfer.data.formats.by_language import ByLanguage
+from nlp_transfer.data.formats.records import Row, refuse_empty
+from nlp_transfer.data.formats.text_lines import LONGEST, TOO_LONG, open_bytes
+from nlp_transfer.errors import DataError
+
+CHUNK = 1 << 20  # bytes that are read, and text that is put together, at once: a long one is not copied often
+NATIVE_CODE = {"bpt", "ept", "it", "ph", "ut"}  # elements of a segment that hold formatting codes, not words
+BREAKS = {"lb", "pb", "cb"}  # types of codes that end a line, page or column
+
+
+class _Units:
+    """Collects the translation units of a TMX file: language code -> text of its segment.
+
+    What a code holds is left out, the text of its sub-flows (`<sub>`) too: it is no part of the sentence around it.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.done: list[Row] = []
+        self._name = name
+        self._cells: dict[str, str] = {}
+        self._language = ""
+        self._path: list[str] = []
+        self._runs: list[str] = []  # of the open segment, its text between codes
+        self._codes = 0  # open ones, which may stand within each other
+        self._held = 0  # characters of the unit
+        self._start = 0
+        # expat itself and not iterparse, which neither tells the line of a unit nor refuses an entity.
+        self.parser = expat.ParserCreate()
+        self.parser.buffer_text = True
+        self.parser.buffer_size = CHUNK
+        self.parser.StartElementHandler = self._open
+        self.parser.EndElementHandler = self._close
+        self.parser.CharacterDataHandler = self._characters
+        self.parser.EntityDeclHandler = self._refuse_declaration
+        self.parser.SkippedEntityHandler = self._refuse_unknown
+
+    def _open(self, tag: str, attributes: dict[str, str]) -> None:
+        if not self._path and tag != "tmx":
+            raise DataError(f"{self._name}:{self.parser.CurrentLineNumber}: expected <tmx>, found <{tag}>")
+        self._path.append(tag)
+        match tag:
+            case "tu":
+                self._cells, self._start, self._held = {}, self.parser.CurrentLineNumber, 0
+            case "tuv":
+                self._language = attributes.get("xml:lang") or attributes.get("lang", "")
+            case "seg":
+                self._runs = [""]
+            case _ if tag in NATIVE_CODE and self._runs:
+                self._runs += [" ", ""] if attributes.get("type") in BREAKS else [""]
+                self._codes += 1
+
+    def _close(self, tag: str) -> None:
+        self._path.pop()
+        match tag:
+            case "tu":
+                self.done.append(Row(self._start, ByLanguage(self._cells, f"{self._name}:{self._start}")))
+            case "seg":
+                self._cells.setdefault(self._language, _join(self._runs))
+                self._runs = []
+            case _ if tag in NATIVE_CODE and self._runs:
+                self._codes -= 1
+
+    def _characters(self, text: str) -> None:
+        if self._runs and not self._codes:
+            self._held += len(text)
+            if self._held > LONGEST:
+                raise DataError(f"{self._name}:{self._start}: {TOO_LONG.format('unit')}")
+            self._runs[-1] += text
+
+    def _refuse_declaration(self, name: str, *_: object) -> None:
+        raise DataError(f"{self._name}:{self.parser.CurrentLineNumber}: declares the entity '{name}'; entities are "
+                        "never expanded, write the text itself")  # fmt: skip
+
+    def _refuse_unknown(self, name: str, *_: object) -> None:
+        raise DataError(f"{self._name}:{self.parser.CurrentLineNumber}: unknown entity '{name}'; write the text itself")
+
+
+def _join(runs: list[str]) -> str:
+    """The text of a segment without its codes: of the blanks on both sides of one, or at an end, none is doubled."""
+    text, *others = runs
+    for run in others:
+        text += run if text[-1:].strip() else run.lstrip()
+    return text.strip() if others else text
+
+
+def tmx_rows(file: Path) -> Iterator[Row]:
+    """Stream the units of a TMX file; columns are the language codes, in any spelling (see `ByLanguage`).
+
+    Raises:
+        DataError: not well-formed, not TMX, or with entities, with the line; or a stream that breaks off.
+    """
+    units = _Units(str(file))
+    rows = 0
+    with open_bytes(file) as stream, _xml_faults(file, units.parser):
+        more = True
+        while more:
+            chunk = stream.read(CHUNK)
+            more = bool(chunk)
+            try:
+                units.parser.Parse(chunk, not more)
+            except Exception:
+                yield from units.done  # which stand before the fault
+                raise
+            rows += len(units.done)
+            yield from units.done
+            units.done.clear()
+    refuse_empty(file, rows, found="no translation unit")
+
+
+@contextmanager
+def _xml_faults(file: Path, parser: expat.XMLParserType) -> Iterator[None]:
+    try:
+        yield
+    except expat.ExpatError as error:
+        reason = expat.ErrorString(error.code)
+        raise DataError(f"{file}:{error.lineno}: broken XML at position {error.offset + 1}: {reason}") from None
+    except (LookupError, ValueError) as error:  # an encoding that Python or expat does not know
+        raise DataError(f"{file}:{parser.CurrentLineNumber}: XML that cannot be read: {error}") from None
+    except (EOFError, OSError, zlib.error) as error:
+        raise DataError(f"{file}: cannot be read after line {parser.CurrentLineNumber}: {error}") from None

@@ -1,0 +1,115 @@
+"""The rows of a place, block by block: those that have a text or label for every role, and what the others lack."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from itertools import compress
+from operator import eq
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from nlp_transfer.config.tasks import RoleKind
+from nlp_transfer.data.formats.cells import as_seen, read_labels, read_lists, read_texts
+from nlp_transfer.data.formats.records import RowStream
+from nlp_transfer.data.labels import clean
+from nlp_transfer.data.store import Examples, TextStore, whole
+
+Roles = Mapping[str, RoleKind]
+KINDS = {"text": pa.string(), "texts": pa.list_(pa.string())}
+
+
+class Gathered:
+    """Rows that are gathered; `missing`: what rows lack -> their numbers."""
+
+    def __init__(self, stream: RowStream, columns: Mapping[str, str], roles: Roles, group: str | None) -> None:
+        """Start without rows; `columns`: role -> column, `group`: the column of groups."""
+        self.stream, self.columns, self.roles, self.group = stream, columns, roles, group
+        self.rows = 0
+        self.missing: defaultdict[str, list[int]] = defaultdict(list)
+        self._store = TextStore(pa.schema([(role, KINDS[kind]) for role, kind in roles.items() if kind in KINDS]))
+        self._arrays: defaultdict[str, list[np.ndarray]] = defaultdict(list)
+        self._spellings: dict[str, int] = {}  # of labels -> index in names, -1 of a blank one
+        self._names: list[str] = []
+        self._groups: dict[str, int] = {"": 0}
+
+    def add(self, numbers: Sequence[int], cells: Mapping[str, Sequence[Any]]) -> None:
+        """Take the rows of a block that have all; behind a fault only look for others."""
+        arrays = {"numbers": np.asarray(numbers, np.uint32)}
+        kept = np.ones(len(numbers), dtype=bool)
+        texts: dict[str, Sequence[Any]] = {}
+        inputs: list[list[str]] = []  # what is seen of each text role
+
+        for role, column in self.columns.items():
+            if self.roles[role] == "label":
+                arrays["labels"] = self._index_labels(read_labels(cells[column], numbers, self.stream))
+                there, reason = arrays["labels"] >= 0, f"missing label in column '{column}'"
+            else:
+                texts[role], each = self._read(role, cells[column], numbers)
+                arrays[f"length of {role}"] = np.fromiter(map(len, each), np.int32, len(each))
+                inputs.append(list(map(as_seen, each)))
+                there, reason = np.fromiter(map(bool, inputs[-1]), bool, len(each)), f"empty text in column '{column}'"
+            if not there.all():
+                self.missing[reason] += arrays["numbers"][kept & ~there].tolist()
+                kept &= there
+
+        if not self.stream.findings.faults:
+            arrays |= self._marks(inputs)
+            if self.group is not None:
+                arrays["groups"] = self._index_groups(read_texts(cells[self.group], numbers, self.stream))
+            self._keep(kept, arrays, texts)
+
+    def _read(self, role: str, cells: Sequence[Any], numbers: Sequence[int]) -> tuple[Sequence[Any], list[str]]:
+        """The texts of a role as they are stored, and each as one text."""
+        if self.roles[role] == "texts":
+            lists = read_lists(cells, numbers, self.stream)
+            return lists, list(map(whole, lists))
+        texts = read_texts(cells, numbers, self.stream)
+        return texts, texts
+
+    def _marks(self, inputs: Sequence[Sequence[str]]) -> dict[str, np.ndarray]:
+        """What tells duplicates, and copies of the first role in another."""
+        first, *others = inputs
+        copied = np.zeros(len(first), dtype=bool)
+        for other in others:
+            copied |= np.fromiter(map(eq, first, other), bool, len(first))
+        return {"keys": np.fromiter(map(hash, first), np.int64, len(first)), "copied": copied}
+
+    def _keep(self, kept: np.ndarray, arrays: Mapping[str, np.ndarray], texts: Mapping[str, Sequence[Any]]) -> None:
+        sizes = np.stack([arrays[f"length of {role}"] for role in texts]).sum(axis=0, dtype=np.int64)
+        columns = list(texts.values()) if kept.all() else [list(compress(column, kept)) for column in texts.values()]
+        self._store.add(columns, sizes[kept])
+        for name, values in arrays.items():
+            self._arrays[name].append(values[kept])
+        self.rows += int(kept.sum())
+
+    def _index_labels(self, spellings: Sequence[str]) -> np.ndarray:
+        """Number the spellings of labels; -1 where there is nothing to see."""
+        for spelling in dict.fromkeys(spellings):
+            if spelling not in self._spellings:
+                seen = bool(clean(spelling))
+                self._spellings[spelling] = len(self._names) if seen else -1
+                self._names += [spelling] if seen else []
+        return np.fromiter(map(self._spellings.__getitem__, spellings), np.int32, len(spellings))
+
+    def _index_groups(self, cells: Sequence[str]) -> np.ndarray:
+        """Number the groups; 0 where a row belongs to none."""
+        names = list(map(str.strip, cells))
+        for name in dict.fromkeys(names):
+            self._groups.setdefault(name, len(self._groups))
+        return np.fromiter(map(self._groups.__getitem__, names), np.int32, len(names))
+
+    def examples(self) -> Examples:
+        """All rows that were taken; at least one was."""
+        arrays = {name: np.concatenate(parts) for name, parts in self._arrays.items()}
+        return Examples(
+            self._store,
+            places=np.arange(self.rows, dtype=np.uint32),
+            numbers=arrays["numbers"],
+            keys=arrays["keys"],
+            lengths={role: arrays[f"length of {role}"] for role in self._store.schema.names},
+            copied=arrays["copied"],
+            labels=arrays.get("labels"),
+            names=tuple(self._names),
+            groups=arrays.get("groups"),
+        )

@@ -1,0 +1,192 @@
+"""Where a split's rows are: a file, parallel files, a folder of files, a data set of the Hub, or a bundled one."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nlp_transfer.config.dialect import PLAIN, Dialect
+from nlp_transfer.data.bundled import bundled_rows
+from nlp_transfer.data.formats.bitext import parallel_rows
+from nlp_transfer.data.formats.blocks import Columns
+from nlp_transfer.data.formats.records import Findings, Read, RowStream, Wanted, by_rows
+from nlp_transfer.data.formats.tables import SUFFIXES, format_of, open_rows
+from nlp_transfer.data.formats.text_lines import existing_file, locate
+from nlp_transfer.errors import DataError
+from nlp_transfer.system.network import hub_reachable
+from nlp_transfer.system.room import is_full
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+SPLIT_NAMES = {"train": ("train",), "validation": ("validation", "dev", "val", "valid"), "test": ("test",)}
+Place = str | Mapping[str, str]  # a name, or column -> text file
+SAVED = (  # what it is, what opens it, a file that tells it
+    ("a DatasetDict as `datasets` saves it", "load_from_disk", "dataset_dict.json"),
+    ("shards of Parquet as the Hub has them", "load_dataset", "**/*-00000-of-?????.parquet"),
+)
+MOST = 600  # characters of what the Hub answers
+FEW = 64  # rows read at once, which may have any length
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
+
+
+def open_places(
+    train: Place,
+    validation: Place | None,
+    test: Place | None,
+    dialect: Dialect,
+    *,
+    subset: str | None = None,
+    revision: str | None = None,
+) -> dict[str, RowStream]:
+    """Open every split that exists; `train` always does, and one that is a folder or on the Hub may bring the others.
+
+    Dialect is of what is a .csv or .tsv; subset and revision of what is on the Hub.
+
+    Raises:
+        DataError: a place that is not there or holds no such split.
+    """
+    opened = _splits_of(train, dialect, subset, revision)
+    if "train" not in opened:
+        raise DataError(f"{train}: holds no train split, only: {', '.join(opened) or 'nothing that can be read'}")
+    for split, place in (("validation", validation), ("test", test)):
+        if place is not None:
+            opened[split] = open_place(place, split, dialect, subset=subset, revision=revision)
+    return {split: opened[split] for split in SPLIT_NAMES if split in opened}
+
+
+def refuse_missing(*places: Place | None) -> None:
+    """Refuse, before anything else is done, files that are not there; what may be on the Hub is not asked for.
+
+    Raises:
+        DataError: naming the first of them.
+    """
+    for place in places:
+        for file in [place] if isinstance(place, str) else (place or {}).values():
+            if isinstance(place, Mapping) or not (locate(file) or file.startswith("bundled:") or on_hub(file)):
+                existing_file(file)
+
+
+def open_place(
+    place: Place, split: str, dialect: Dialect = PLAIN, *, subset: str | None = None, revision: str | None = None
+) -> RowStream:
+    """Open one split of a place; a single file, parallel files or a bundled set stand for any split.
+
+    Raises:
+        DataError: the place is not there or holds no such split.
+    """
+    found = _splits_of(place, dialect, subset, revision)
+    if _is_single(place):
+        return found["train"]
+    if split not in found:
+        raise DataError(f"{place}: holds no {split} split, only: {', '.join(found) or 'nothing that can be read'}")
+    return found[split]
+
+
+def on_hub(place: Place) -> bool:
+    """Whether a place can only be a data set of the Hub."""
+    named = isinstance(place, str) and locate(place) is None and format_of(place) not in SUFFIXES
+    return named and HUB_ID.fullmatch(str(place)) is not None
+
+
+def _is_single(place: Place) -> bool:
+    if not isinstance(place, str):
+        return True
+    path = locate(place)
+    return place.startswith("bundled:") or (path is not None and not path.is_dir())
+
+
+def _splits_of(place: Place, dialect: Dialect, subset: str | None, revision: str | None) -> dict[str, RowStream]:
+    path = locate(place) if isinstance(place, str) else None
+    if not isinstance(place, str):
+        found = {"train": _parallel(place)}
+    elif place.startswith("bundled:"):
+        found = {"train": bundled_rows(place)}
+    elif path is not None and path.is_dir():
+        found = _folder(path, dialect)
+    elif on_hub(place):
+        found = _hub(place, subset, revision)
+    else:
+        found = {"train": open_rows(place, dialect)}
+    return {split: replace(stream, dialect=dialect) for split, stream in found.items()}
+
+
+def _parallel(files: Mapping[str, str]) -> RowStream:
+    for file in files.values():
+        if format_of(file) in SUFFIXES:
+            raise DataError(f"{file}: is a table, not lines of text; name it alone, and its columns in data.columns")
+    return RowStream(" + ".join(files.values()), by_rows(parallel_rows(files)))
+
+
+def _folder(folder: Path, dialect: Dialect) -> dict[str, RowStream]:
+    found: dict[str, list[Path]] = {split: [] for split in SPLIT_NAMES}
+    for file in sorted(folder.iterdir()):
+        stem = file.name.lower().removesuffix(".gz")
+        for split, names in SPLIT_NAMES.items():
+            if stem in {f"{name}{suffix}" for name in names for suffix in SUFFIXES}:
+                found[split].append(file)
+    for split, files in found.items():
+        if len(files) > 1:
+            several = ", ".join(file.name for file in files)
+            raise DataError(f"{folder}: several files for {split}: {several}; keep one, or name the file")
+    if not any(found.values()):
+        _refuse_saved(folder)
+        held = ", ".join(sorted(file.name for file in folder.iterdir())[:8]) or "nothing"
+        raise DataError(f"{folder}: expected train, validation and test as {', '.join(SUFFIXES)}; found: {held}")
+    return {split: open_rows(str(files[0]), dialect) for split, files in found.items() if files}
+
+
+def _refuse_saved(folder: Path) -> None:
+    """Refuse what `datasets` and the Hub write, with the way to make files of it."""
+    for kind, opened, sign in SAVED:
+        if next(folder.glob(sign), None):
+            code = f"import datasets; datasets.{opened}('{folder}')['train'].to_parquet('train.parquet')"
+            raise DataError(f'{folder}: holds {kind}; make a file of each split: python -c "{code}"')
+
+
+def _hub(name: str, subset: str | None, revision: str | None) -> dict[str, RowStream]:
+    import datasets  # a second to import, and only this place needs it
+
+    try:
+        datasets.config.HF_HUB_OFFLINE = not hub_reachable()
+        loaded = datasets.load_dataset(name, subset, revision=revision)
+    except Exception as error:  # noqa: BLE001 - errors of several HTTP libraries, all meaning that there is no data
+        if is_full(error):
+            from nlp_transfer.system.hub_calls import no_fetching_room
+
+            raise no_fetching_room(error) from None
+        raise DataError(_hub_fault(name, error, offline=not hub_reachable())) from None
+    found = {
+        split: RowStream(f"{name} ({alias})", _hub_blocks(loaded[alias], name), "row")
+        for split, aliases in SPLIT_NAMES.items()
+        for alias in reversed(aliases)
+        if alias in loaded
+    }
+    if not found:
+        raise DataError(f"{name}: none of its splits is train, validation or test: {', '.join(loaded)}")
+    return found
+
+
+def _hub_fault(name: str, error: Exception, *, offline: bool) -> str:
+    reason = " ".join(str(error).split())[:MOST] or type(error).__name__
+    if "scripts are no longer supported" in reason:
+        return f"{name}: this data set is a loading script, which is never run; export it to Parquet, CSV or JSONL"
+    if "pick one among" in reason or "Available: [" in reason:
+        return f"{name}: {reason}; a run takes one as data.subset, `evaluate` a file of it"
+    if offline:
+        return f"{name}: no such file or folder, and the Hub is switched off or out of reach and has no copy here"
+    return f"{name}: no such file or folder, and the Hub answered: {reason}"
+
+
+def _hub_blocks(rows: "Dataset", name: str) -> Read:
+    from nlp_transfer.data.formats.arrow_tables import columns_to_read, table_blocks  # pyarrow is slow to import
+
+    schema = rows.features.arrow_schema
+
+    def read(wanted: Wanted, _: Findings) -> Iterator[Columns]:
+        columns = columns_to_read(schema, wanted, name)
+        table = rows.select_columns(columns).with_format("arrow")[:]
+        return table_blocks(table.to_batches(max_chunksize=FEW), schema, columns)
+
+    return read

@@ -1,0 +1,1 @@
+"""What is known of scripts and languages: words, sentences, line breaks."""

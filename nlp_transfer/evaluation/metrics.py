@@ -1,0 +1,183 @@
+"""Scores of classification as offline `evaluate` metrics, and the bootstrap interval of a difference.
+
+The arithmetic is scikit-learn's. `evaluate.load` is never called: it needs the Hub and runs files of the current
+folder.
+"""
+
+import logging
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nlp_transfer.errors import DataError
+from nlp_transfer.system.room import temporary
+
+if TYPE_CHECKING:
+    import evaluate
+
+logger = logging.getLogger(__name__)
+Ids = Sequence[int]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A difference of two scores and its 95 % interval."""
+
+    difference: float
+    low: float
+    high: float
+
+
+def classification_scores(predictions: Ids, references: Ids, labels: tuple[str, ...]) -> dict[str, Any]:
+    """Score predicted label ids; light enough for every epoch of a loop.
+
+    Args:
+        predictions: label ids, indices into `labels`, one per example.
+        references: the true ids, in the same order.
+        labels: names of the classes.
+
+    Returns:
+        `{"accuracy", "macro_f1", "mcc", "per_class": {name: {"precision", "recall", "f1", "support"}}}`. A class that
+        the references lack has no recall and no F1 (`None`), and the macro average leaves it out with a warning.
+
+    Raises:
+        DataError: nothing to score, lists of unequal lengths, or an id outside `labels`.
+    """
+    from sklearn.metrics import accuracy_score, matthews_corrcoef, precision_recall_fscore_support  # heavy
+
+    check_paired(predictions, references)
+    _check_ids(predictions, references, len(labels))
+    columns = precision_recall_fscore_support(references, predictions, labels=range(len(labels)), zero_division=0.0)
+    per_class = {
+        name: _class_scores(precision, recall, f1, int(support))
+        for name, precision, recall, f1, support in zip(labels, *columns, strict=True)
+    }
+    absent = [name for name, scores in per_class.items() if scores["f1"] is None]
+    if absent:
+        logger.warning("No example of %s to score: recall and F1 are null, macro-F1 leaves it out", ", ".join(absent))
+    one_class = set(predictions) == set(references) and len(set(references)) == 1  # undefined: scikit-learn warns
+    present = [scores["f1"] for scores in per_class.values() if scores["f1"] is not None]
+    return {
+        "accuracy": float(accuracy_score(references, predictions)),
+        "macro_f1": float(np.mean(present)),
+        "mcc": 0.0 if one_class else float(matthews_corrcoef(references, predictions)),
+        "per_class": per_class,
+    }
+
+
+def _class_scores(precision: float, recall: float, f1: float, support: int) -> dict[str, float | int | None]:
+    seen = support > 0
+    return {
+        "precision": float(precision),
+        "recall": float(recall) if seen else None,
+        "f1": float(f1) if seen else None,
+        "support": support,
+    }
+
+
+def label_score(name: str) -> Callable[..., float]:
+    """The score of a name as a function of true ids, predicted ids and `sample_weight`.
+
+    Accuracy for names that are not known here, which are those of other people's tasks.
+    """
+    from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
+
+    def macro_f1(true: Any, said: Any, *, sample_weight: Any = None) -> float:
+        """Leave out classes that no row has, as `classification_scores` does."""
+        labels = np.unique(true)
+        return float(
+            f1_score(true, said, labels=labels, average="macro", sample_weight=sample_weight, zero_division=0.0)
+        )
+
+    known: dict[str, Callable[..., float]] = {
+        "accuracy": accuracy_score,
+        "macro_f1": macro_f1,
+        "mcc": matthews_corrcoef,
+    }
+    return known.get(name, known["accuracy"])
+
+
+def check_paired(predictions: Sequence[Any], references: Sequence[Any]) -> None:
+    """Make sure that each prediction has its reference.
+
+    Raises:
+        DataError: nothing to score, or lists of unequal lengths.
+    """
+    if len(predictions) != len(references):
+        raise DataError(f"{len(predictions)} predictions cannot be scored against {len(references)} references")
+    if len(references) == 0:
+        raise DataError("Nothing to score: there are no references")
+
+
+def _check_ids(predictions: Ids, references: Ids, classes: int) -> None:
+    for name, ids in (("prediction", predictions), ("reference", references)):
+        if wrong := [value for value in ids if not 0 <= value < classes]:
+            raise DataError(f"{name} {wrong[0]} is not the id of a label; there are {classes} labels, from 0")
+
+
+def classification_metric(labels: tuple[str, ...]) -> "evaluate.Metric":
+    """The same scores as an `evaluate.Metric`, for `add_batch`, `combine` and whatever else takes one.
+
+    It works offline and keeps its rows in memory. The project's own loop calls `classification_scores`: importing
+    `evaluate` costs seconds.
+    """
+    import datasets
+    import evaluate
+
+    class Classification(evaluate.Metric):  # type: ignore[misc]  # evaluate ships no types
+        """Accuracy, macro-F1, Matthews correlation and the scores of each class."""
+
+        def _info(self) -> "evaluate.MetricInfo":
+            features = {"predictions": datasets.Value("int64"), "references": datasets.Value("int64")}
+            return evaluate.MetricInfo(
+                description="Classification scores of scikit-learn",
+                citation="",
+                inputs_description="Label ids, indices into `labels`",
+                features=datasets.Features(features),
+            )
+
+        def _compute(self, predictions: Ids, references: Ids) -> dict[str, Any]:
+            return classification_scores(predictions, references, labels)
+
+    # evaluate makes a folder even for what it keeps in memory
+    with temporary("a folder for evaluate"), tempfile.TemporaryDirectory() as unused:
+        return Classification(keep_in_memory=True, cache_dir=unused)
+
+
+def paired_bootstrap(
+    correct_a: Sequence[float],
+    correct_b: Sequence[float],
+    *,
+    counts: Sequence[int] = (),
+    samples: int = 2000,
+    seed: int = 0,
+) -> Interval:
+    """Resample the examples to find the 95 % interval of mean(a) - mean(b).
+
+    Both systems are judged on the same resampled examples, as in Koehn 2004 (Statistical significance tests for machine
+    translation evaluation) and Berg-Kirkpatrick et al. 2012 (An empirical
+    investigation of statistical significance in NLP).
+
+    Args:
+        correct_a: one outcome per example (right or wrong, or any score that is averaged).
+        correct_b: the other system's outcomes on the same examples, in the same order.
+        counts: over how many measurements each outcome is the mean, where that differs; they stay together when the
+            example is drawn, for they are not independent (Field & Welsh 2007, Bootstrapping clustered data).
+        samples: how often the examples are resampled.
+        seed: of the resampling.
+
+    Raises:
+        DataError: no outcomes, or lists of unequal lengths.
+    """
+    check_paired(correct_a, correct_b)
+    differences = np.asarray(correct_a, dtype=np.float64) - np.asarray(correct_b, dtype=np.float64)
+    size = len(differences)
+    weights = np.asarray(counts, dtype=np.float64) if len(counts) else np.ones(size)
+    generator = np.random.default_rng(seed)
+    draws = (generator.integers(0, size, size) for _ in range(samples))
+    means = [np.average(differences[drawn], weights=weights[drawn]) for drawn in draws]
+    low, high = np.percentile(means, [2.5, 97.5])
+    return Interval(float(np.average(differences, weights=weights)), float(low), float(high))

@@ -1,0 +1,62 @@
+"""What of the references comes back from the target tokenizer: the ceiling of what a model can write."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import takewhile
+from typing import TYPE_CHECKING
+
+from nlp_transfer.data.text.scripts import compose
+from nlp_transfer.models.encoding.pairs import target_ids
+from nlp_transfer.models.encoding.tokenizers import Tokenizers
+from nlp_transfer.models.generation import decode_texts
+from nlp_transfer.task import Task
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+TRIED = 200  # references
+SHOWN = 20  # characters of one that changed
+
+
+@dataclass(frozen=True)
+class WrittenBack:
+    """References that were cut into tokens and put together again.
+
+    Attributes:
+        references: how many were tried.
+        changed: how many came back otherwise, the number and kind of blanks aside.
+        example: how the first of them differs: what it was, and what it has become.
+        scores: of all of them.
+    """
+
+    references: int
+    changed: int
+    example: tuple[str, str] | None
+    scores: Mapping[str, float]
+
+
+def write_back(task: Task, rows: "Dataset", tokenizers: Tokenizers) -> WrittenBack | None:
+    """Measure what a model that knew the answers could write; None where a task writes no text."""
+    step = -(-len(rows) // TRIED)
+    rows = rows.select(range(0, len(rows), step))
+    perfect = task.references(rows)
+    if perfect is None:
+        return None
+    answer = next(iter(perfect[0]))
+    before = [str(one[answer]) for one in perfect]
+    after = decode_texts([[ids] for ids in target_ids(before, tokenizers)], tokenizers)
+    scores = task.score([{**one, answer: text} for one, text in zip(perfect, after, strict=True)], rows)
+    changed = [pair for pair in zip(map(_plain, before), map(_plain, after), strict=True) if pair[0] != pair[1]]
+    example = _difference(*changed[0]) if changed else None
+    return WrittenBack(len(rows), len(changed), example, {name: scores[name] for name in task.measured(scores)})
+
+
+def _plain(text: str) -> str:
+    return " ".join(compose(text).split())
+
+
+def _difference(before: str, after: str) -> tuple[str, str]:
+    """A few characters of both, from the beginning of the first word that changed."""
+    alike = len(list(takewhile(lambda pair: pair[0] == pair[1], zip(before, after, strict=False))))
+    start = before.rfind(" ", 0, alike) + 1
+    return before[start : start + SHOWN], after[start : start + SHOWN]

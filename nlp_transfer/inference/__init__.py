@@ -1,0 +1,1 @@
+"""Work without gradients: predictions in input order, and frozen activations that are computed once and stored."""

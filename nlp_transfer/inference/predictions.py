@@ -1,0 +1,81 @@
+"""Inference over a split: length-sorted batches, results in input order."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from transformers import PreTrainedModel
+
+from nlp_transfer.errors import ExhaustedError
+from nlp_transfer.inference.activations import BUDGET, token_budget
+from nlp_transfer.models.encoding.batches import sorted_batches
+from nlp_transfer.models.encoding.padding import padding_trouble
+from nlp_transfer.models.encoding.units import Units, are_pooled
+from nlp_transfer.models.surgery.first_token import first_token_only
+from nlp_transfer.system.memory import WAYS_OUT, out_of_memory, release
+from nlp_transfer.system.processes import deal, pool
+from nlp_transfer.task import Task
+
+WRITTEN = 128  # units a batch when a decoder writes: each beam of each holds a score per word
+REPLAYED = 512  # units a batch when they are stored activations: there is no padding to save
+
+
+@torch.inference_mode()
+def infer(
+    model: PreTrainedModel, task: Task, units: Units, *, quick: bool = False, together: bool = False
+) -> list[list[Any]]:
+    """Run a task's inference over all units, the `quick` way or the full one.
+
+    Args:
+        model: in whatever mode; it is left in that.
+        task: says what to do with a batch.
+        units: of a split.
+        quick: as an epoch is judged.
+        together: all processes call this and share the work.
+
+    Returns:
+        Per example, in input order, the raw results of its units in their order.
+    """
+    training = model.training
+    model.eval()
+    batches = _batches(model, units)
+    found: dict[int, Any] = {}
+    with first_token_only(model, logits_only=task.logits_only):
+        for batch in deal(batches) if together else batches:
+            found |= zip(batch.tolist(), _attempt(model, task, units, batch, quick=quick), strict=True)
+    model.train(training)
+    if together:
+        found = pool(found)
+    grouped: list[list[Any]] = [[] for _ in range(units.encoded.examples)]
+    for unit, owner in enumerate(units.encoded.example):
+        grouped[owner].append(found[unit])
+    return grouped
+
+
+def _attempt(model: PreTrainedModel, task: Task, units: Units, batch: np.ndarray, *, quick: bool) -> list[Any]:
+    """Results of a batch, of its halves where memory runs out.
+
+    Raises:
+        ExhaustedError: there is no memory for one unit.
+    """
+    try:
+        return task.infer(model, units.batch(batch).to(next(model.parameters()).device), quick=quick)
+    except (RuntimeError, MemoryError) as error:
+        if not out_of_memory(error):
+            raise
+    if len(batch) == 1:
+        raise ExhaustedError(f"out of memory with one text at a time; try {WAYS_OUT}")
+    release()
+    halves = np.array_split(batch, 2)
+    return [result for half in halves for result in _attempt(model, task, units, half, quick=quick)]
+
+
+def _batches(model: PreTrainedModel, units: Units) -> Sequence[np.ndarray]:
+    count = len(units.encoded.inputs)
+    if are_pooled(units):
+        return np.array_split(np.arange(count), range(REPLAYED, count, REPLAYED))
+    alike = padding_trouble(model) is not None
+    if model.config.is_encoder_decoder:
+        return list(sorted_batches(units.encoded.lengths, BUDGET, most=WRITTEN, alike=alike))
+    return list(sorted_batches(units.encoded.lengths, token_budget(model), alike=alike))

@@ -1,0 +1,143 @@
+"""Texts to units of at most `max_length` tokens: head, head and tail, or sliding windows."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal
+
+import numpy as np
+from transformers import PreTrainedTokenizerBase
+
+from nlp_transfer.models.encoding.batches import Encoded
+
+LongPolicy = Literal["head", "head_tail", "window"]
+CHARACTERS = 16  # cut texts to this many characters a token first: a tokenizer reads megabytes slowly
+HEAD_SHARE = 0.25  # Sun et al. 2019, section 5.3.1: 128 of 510 tokens from the head
+CHUNK = 1000
+
+
+def encode_documents(
+    texts: Sequence[str],
+    tokenizer: PreTrainedTokenizerBase,
+    *,
+    max_length: int,
+    policy: LongPolicy = "head",
+    max_windows: int = 8,
+    targets: Sequence[Any] | None = None,
+    importance: np.ndarray | None = None,
+    prefix: str = "",
+) -> Encoded:
+    """Tokenize texts into units.
+
+    Args:
+        texts: one per example.
+        tokenizer: its special tokens stand around every unit.
+        max_length: tokens per unit, special ones included; fewer where the tokenizer says that the model reads fewer.
+        policy: of longer texts keep the `head`, or a quarter of head and the rest of tail (`head_tail`), or cut them in
+            `window`s that overlap by half.
+        max_windows: windows per text at most.
+        targets: one per example, repeated for each of its units.
+        importance: (examples,) weight of each in the loss.
+        prefix: stands before every text already, and comes before each later window.
+    """
+    before, after = special_ids(tokenizer)
+    room = min(max_length, tokenizer.model_max_length) - len(before) - len(after)
+    lead = tokenizer(prefix.strip(), add_special_tokens=False)["input_ids"] if prefix and policy == "window" else []
+    lead = lead[: room // 2]  # never without a text behind it
+    whole, room = room, room - len(lead)
+    inputs: list[dict[str, Any]] = []
+    example: list[int] = []
+    truncated = unknown = total = 0
+    unknown_id = tokenizer.unk_token_id  # not a plain attribute, and slow
+    for index, (ids, ngrams, cut) in enumerate(tokenize(texts, tokenizer, room, policy, max_windows)):
+        pieces, lost = _pieces(len(ids), whole if len(ids) <= whole else room, policy, max_windows)
+        truncated += cut or lost
+        unknown += count_unknown(ids, ngrams, unknown_id)
+        total += len(ids)
+        for number, positions in enumerate(pieces):
+            inputs.append(make_unit(ids, ngrams, positions, [*before, *lead] if number else before, after))
+            example.append(index)
+    return Encoded(
+        inputs=inputs,
+        example=np.array(example, dtype=np.int64),
+        targets=None if targets is None else [targets[index] for index in example],
+        examples=len(texts),
+        truncated=truncated,
+        unknown=unknown / max(1, total),
+        importance=importance,
+    )
+
+
+def special_ids(tokenizer: PreTrainedTokenizerBase) -> tuple[list[int], list[int]]:
+    """The ids that the tokenizer puts before and after a text."""
+    whole = tokenizer("a")["input_ids"]
+    bare = tokenizer("a", add_special_tokens=False)["input_ids"]
+    start = next(i for i in range(len(whole) + 1) if whole[i : i + len(bare)] == bare)
+    return whole[:start], whole[start + len(bare) :]
+
+
+def tokenize(
+    texts: Sequence[str], tokenizer: PreTrainedTokenizerBase, room: int, policy: LongPolicy, max_windows: int
+) -> Iterator[tuple[list[int], list[list[int]] | None, bool]]:
+    """Yield (token ids, n-gram ids or None, whether characters were cut) per text; at least one token each."""
+    most = room * CHARACTERS * (max_windows if policy == "window" else 1)
+    for start in range(0, len(texts), CHUNK):
+        chunk = [text if len(text) <= most else text.strip() for text in texts[start : start + CHUNK]]
+        encoded = tokenizer(
+            [_cut(text, most, policy) for text in chunk],
+            add_special_tokens=False,
+            return_attention_mask=False,
+            return_token_type_ids=False,
+            verbose=False,
+        )
+        grams = encoded.get("ngram_ids") or [None] * len(chunk)
+        for text, ids, rows in zip(chunk, encoded["input_ids"], grams, strict=True):
+            if ids:
+                yield ids, rows, len(text) > most
+            else:
+                filler = tokenizer.unk_token_id if tokenizer.unk_token_id is not None else tokenizer.pad_token_id
+                yield [filler], None if rows is None else [[-1]], len(text) > most
+
+
+def _cut(text: str, most: int, policy: LongPolicy) -> str:
+    if len(text) <= most:
+        return text
+    if policy == "head_tail":
+        return f"{text[: most // 2]} {text[-(most // 2) :]}"
+    return text[:most]
+
+
+def _pieces(length: int, room: int, policy: LongPolicy, max_windows: int) -> tuple[list[np.ndarray], bool]:
+    """Positions of the tokens of each unit, and whether some token is in none."""
+    if length <= room:
+        return [np.arange(length)], False
+    if policy == "head":
+        return [np.arange(room)], True
+    if policy == "head_tail":
+        head = int(room * HEAD_SHARE)
+        return [np.r_[np.arange(head), np.arange(length - (room - head), length)]], True
+    starts = list(range(0, max(1, length - room // 2), max(1, room // 2)))
+    windows = [np.arange(start, min(start + room, length)) for start in starts[:max_windows]]
+    return windows, len(starts) > max_windows
+
+
+def make_unit(
+    ids: list[int],
+    ngrams: list[list[int]] | None,
+    positions: Sequence[int] | np.ndarray,
+    before: list[int],
+    after: list[int],
+) -> dict[str, Any]:
+    """The model inputs for the tokens at some positions, special ones around them."""
+    unit: dict[str, Any] = {"input_ids": [*before, *(ids[position] for position in positions), *after]}
+    grams = [] if ngrams is None else [ngrams[position] for position in positions]
+    known = (next((at for at, gram in enumerate(row) if gram < 0), len(row)) for row in grams)
+    if width := max(known, default=0):  # not that of the texts around
+        none = [-1] * width
+        unit["ngram_ids"] = [*[none] * len(before), *(row[:width] for row in grams), *[none] * len(after)]
+    return unit
+
+
+def count_unknown(ids: Sequence[int], grams: Sequence[list[int]] | None, unknown: int | None) -> int:
+    """Count the words (tokens) that neither the vocabulary nor its n-grams know; `unknown` is their id."""
+    if grams is None:
+        return sum(token == unknown for token in ids)
+    return sum(token == unknown and row[0] < 0 for token, row in zip(ids, grams, strict=True))

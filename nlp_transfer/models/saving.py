@@ -1,0 +1,136 @@
+"""The run folder: what a run leaves behind, complete or not at all."""
+
+import json
+import math
+import os
+import platform
+import shutil
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import PretrainedConfig, PreTrainedModel
+
+from nlp_transfer.errors import TrainingError
+from nlp_transfer.models.encoding.tokenizers import Tokenizers
+from nlp_transfer.models.portable.pooled import PooledConfig
+from nlp_transfer.models.portable.sentence_scorer import SentenceScorerConfig
+from nlp_transfer.models.portable.static import StaticConfig, StaticTokenizer
+from nlp_transfer.models.source import quietly
+from nlp_transfer.system.disk import replacing, sha256, write_whole
+from nlp_transfer.system.escaping import as_json
+from nlp_transfer.system.layout import MODELLING, TARGET
+from nlp_transfer.system.room import MARGIN, writing
+
+PACKAGES = (
+    "nlp-transfer",
+    "torch",
+    "transformers",
+    "datasets",
+    "evaluate",
+    "accelerate",
+    "peft",
+    "gensim",
+    "scikit-learn",
+    "numpy",
+)
+AUTO_MAPS: dict[type[PretrainedConfig], dict[str, str]] = {  # architectures of our own: auto class -> file.class
+    PooledConfig: {
+        "AutoConfig": "pooled.PooledConfig",
+        "AutoModelForSequenceClassification": "pooled.PooledClassifier",
+    },
+    SentenceScorerConfig: {
+        "AutoConfig": "sentence_scorer.SentenceScorerConfig",
+        "AutoModel": "sentence_scorer.SentenceScorer",
+    },
+}
+
+
+def save_model(model: PreTrainedModel, tokenizers: Tokenizers, folder: Path) -> None:
+    """Write weights (safetensors), configuration and tokenizers; our architectures take their modelling files along.
+
+    Raises:
+        DiskError: no room, or the disk refuses; nothing is left of it.
+    """
+    needed = sum(parameter.nbytes for parameter in model.parameters()) + MARGIN
+    with writing(folder, needed), replacing(folder) as fresh:
+        _write_model(model, tokenizers, fresh)
+
+
+def _write_model(model: PreTrainedModel, tokenizers: Tokenizers, folder: Path) -> None:
+    config = model.config
+    if type(config) in AUTO_MAPS:
+        config.auto_map = AUTO_MAPS[type(config)]
+    quietly(lambda: model.save_pretrained(folder))
+    for weights in folder.glob("*.safetensors"):
+        shutil.copymode(folder / "config.json", weights)  # safetensors leaves it readable by nobody else
+    tokenizers.source.save_pretrained(folder)
+    if tokenizers.target is not None:
+        tokenizers.target.save_pretrained(folder / TARGET)
+    if isinstance(tokenizers.source, StaticTokenizer):
+        _update_json(
+            folder / "tokenizer_config.json", {"auto_map": {"AutoTokenizer": [None, "static.StaticTokenizer"]}}
+        )
+    _forget_places(folder / "config.json")
+    if type(config) in AUTO_MAPS or isinstance(config, StaticConfig) or isinstance(tokenizers.source, StaticTokenizer):
+        for file in MODELLING:
+            shutil.copy(file, folder / file.name)
+
+
+def weights_digests(folder: Path) -> dict[str, str]:
+    """The sha256 of each weights file of a saved model, by name."""
+    return {path.name: sha256(path) for path in sorted(folder.glob("*.safetensors"))}
+
+
+def _forget_places(path: Path) -> None:
+    """Drop where a model and its parts were loaded from."""
+
+    def without(part: Mapping[str, Any]) -> dict[str, Any]:
+        kept = {key: value for key, value in part.items() if key != "_name_or_path"}
+        return {key: without(value) if isinstance(value, Mapping) else value for key, value in kept.items()}
+
+    _write_values(path, without(json.loads(path.read_text(encoding="utf-8"))))
+
+
+def _update_json(path: Path, changes: Mapping[str, Any]) -> None:
+    """Set keys."""
+    _write_values(path, {**json.loads(path.read_text(encoding="utf-8")), **changes})
+
+
+def _write_values(path: Path, values: Mapping[str, Any]) -> None:
+    path.write_text(as_json(values, indent=2) + "\n", encoding="utf-8")
+
+
+def write_json(path: Path, values: Any) -> None:
+    """Write as `write_whole` does.
+
+    Raises:
+        TrainingError: a number is not finite.
+        DiskError: it cannot be written.
+    """
+    try:
+        text = as_json(values, indent=2, allow_nan=False)
+    except ValueError:
+        raise TrainingError(f"{path.name}: a score is not a finite number: {_nonfinite(values)}") from None
+    write_whole(path, text + "\n")
+
+
+def _nonfinite(values: Any, path: str = "") -> str:
+    if isinstance(values, Mapping):
+        return next((found for key, value in values.items() if (found := _nonfinite(value, f"{path}.{key}"))), "")
+    return path.strip(".") if isinstance(values, float) and not math.isfinite(values) else ""
+
+
+def environment() -> dict[str, Any]:
+    """Versions and hardware that the figures were made with."""
+    device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "packages": {name: version(name) for name in PACKAGES},
+        "device": torch.cuda.get_device_name() if device and device.type == "cuda" else str(device or "cpu"),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "threads": torch.get_num_threads(),
+    }

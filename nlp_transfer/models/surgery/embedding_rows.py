@@ -1,0 +1,101 @@
+"""Embeddings of which only the rows that a run uses are at work: word vectors, or a checkpoint's vocabulary.
+
+A row that no text uses gets no gradient and no decay, so the result is that of the whole table, while every optimizer
+step carries a few thousand rows: of the 250,002 of XLM-R no more than of BERT's 30,522.
+"""
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from nlp_transfer.models.anatomy import find_encoder, find_words, unwrapped
+from nlp_transfer.models.encoding.batches import Encoded
+from nlp_transfer.models.surgery.entry import OUT
+
+ASIDE = "_whole"  # in a module's __dict__, outside the module tree: the optimizer must not see whole tables
+
+
+class _Whole(NamedTuple):
+    parameter: nn.Parameter
+    dimension: int
+    ids: Tensor
+
+
+@contextlib.contextmanager
+def restricted(model: nn.Module, rates: Mapping[str, float], splits: Sequence[Encoded], pad: int) -> Iterator[None]:
+    """While the input embeddings train, work on the rows of the run's tokens only; any other id looks up one of them.
+
+    LoRA's matrix A, which holds the vocabulary in its columns, is cut the same way. Embeddings that serve a decoder or
+    an output layer too stay whole.
+    """
+    table = _table(model, rates)
+    if table is None:
+        yield
+        return
+    inner = next(one for one in table.modules() if isinstance(one, nn.Embedding))
+    padding = inner.padding_idx
+    used = {pad, *(token for split in splits for unit in split.inputs for token in unit["input_ids"])}
+    ids = torch.tensor(sorted(used | {padding} - {None}), device=inner.weight.device)
+    rows = torch.zeros(inner.num_embeddings, dtype=torch.long, device=ids.device)
+    rows[ids] = torch.arange(len(ids), device=ids.device)
+    table.__dict__[ASIDE] = whole = dict(_cut(table, inner.num_embeddings, ids))
+    inner.padding_idx = None if padding is None else int(rows[padding])
+    hook = table.register_forward_pre_hook(lambda _, inputs: (rows[inputs[0]], *inputs[1:]))
+    try:
+        yield
+    finally:
+        _write_back(table)
+        del table.__dict__[ASIDE]
+        for name, one in whole.items():
+            _put(table, name, one.parameter)
+        inner.padding_idx = padding
+        hook.remove()
+
+
+def full_state(model: nn.Module) -> dict[str, Tensor]:
+    """The model's state by name; a restricted table appears whole, and so do layers that a replay took out."""
+    state: dict[str, Tensor] = model.__dict__.get(OUT, {}) | model.state_dict()
+    for path, module in model.named_modules():
+        if ASIDE in module.__dict__:
+            _write_back(module)
+            state |= {f"{path}.{name}": one.parameter.detach() for name, one in module.__dict__[ASIDE].items()}
+    return state
+
+
+def _table(model: nn.Module, rates: Mapping[str, float]) -> nn.Module | None:
+    """The input embeddings, LoRA's included, if they train, nothing else uses them, and they are a plain table."""
+    table = find_words(find_encoder(unwrapped(model)).module)
+    if table is None or not any(isinstance(one, nn.Embedding) for one in table.modules()):  # I-BERT's is quantised
+        return None
+    path = next(name for name, module in model.named_modules() if module is table)
+    held = {id(parameter) for parameter in table.parameters()}
+    names = {name for name, one in model.named_parameters(remove_duplicate=False) if id(one) in held}
+    alone = all(name.startswith(f"{path}.") for name in names)
+    rowwise = not any("lora_magnitude_vector" in name for name in names)  # DoRA scales by norms over the whole table
+    return table if alone and rowwise and not names.isdisjoint(rates) else None
+
+
+def _cut(table: nn.Module, size: int, ids: Tensor) -> Iterator[tuple[str, _Whole]]:
+    """Put the rows `ids` in place of each parameter that has one for every token."""
+    for name, parameter in list(table.named_parameters()):
+        dimension = 1 if "lora_embedding_A" in name else 0
+        if parameter.shape[dimension] == size:
+            part = parameter.detach().index_select(dimension, ids)
+            _put(table, name, nn.Parameter(part, parameter.requires_grad))
+            yield name, _Whole(parameter, dimension, ids)
+
+
+def _write_back(table: nn.Module) -> None:
+    """Bring the whole parameters up to date with the rows at work."""
+    with torch.no_grad():
+        for name, (whole, dimension, ids) in table.__dict__[ASIDE].items():
+            if whole.requires_grad:
+                whole.index_copy_(dimension, ids, table.get_parameter(name).to(whole.device))
+
+
+def _put(table: nn.Module, name: str, parameter: nn.Parameter) -> None:
+    path, _, leaf = name.rpartition(".")
+    table.get_submodule(path)._parameters[leaf] = parameter

@@ -1,0 +1,275 @@
+"""The text of a model card in Markdown: what a run has measured, and how its model is used.
+
+Every text that is not of this file passes `in_markdown`, `code_span`, `_string` or `_entry` on its way into the page.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nlp_transfer.config.sections import RunConfig
+from nlp_transfer.config.tasks import SCORED, TaskDeclaration
+from nlp_transfer.evaluation.averaging import from_figures
+from nlp_transfer.evaluation.verdicts import SPREAD
+from nlp_transfer.sources import BUNDLED
+from nlp_transfer.system.escaping import as_json, code_span, in_markdown, one_line
+from nlp_transfer.system.layout import PLOT
+
+NOT_MEASURED = "not measured"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a card speaks of.
+
+    Attributes:
+        config: of the run, its local places reduced to names.
+        metrics: the contents of metrics.json.
+        environment: the contents of environment.json.
+        name: of the model.
+        repo: its id on the Hub; None: it is used from inside its run folder.
+        licence: of the weights.
+        adapter_only: only the adapter is there.
+        composed: the decoder has a tokenizer of its own.
+        own_code: modelling files of ours are there, which `transformers` must be allowed to run.
+        pictured: a plot stands beside it.
+    """
+
+    config: RunConfig
+    metrics: Mapping[str, Any]
+    environment: Mapping[str, Any]
+    name: str
+    repo: str | None
+    licence: str | None
+    adapter_only: bool
+    composed: bool
+    own_code: bool
+    pictured: bool = False
+
+    @property
+    def task(self) -> TaskDeclaration:
+        """The task with its options."""
+        return self.config.task_class(self.config.task, tuple(self.metrics["data"]["splits"]["train"]["labels"]))
+
+
+def page(subject: Subject) -> str:
+    """The card without its metadata."""
+    sections = {
+        "How to use it": _usage(subject),
+        "Scores": _scores(subject),
+        "Data": _data(subject),
+        "Training": _training(subject),
+        "Limits": _limits(subject),
+        "Licence": _licence(subject),
+        "Citation": _citation(subject),
+    }
+    parts = [f"# {in_markdown(subject.name)}", _summary(subject)]
+    return "\n\n".join([*parts, *(f"## {title}\n\n{text}" for title, text in sections.items())]) + "\n"
+
+
+def _summary(subject: Subject) -> str:
+    config, parameters, task = subject.config, subject.metrics["parameters"], subject.task
+    kind = (task.pipeline_tag or config.task.name).replace("-", " ")
+    labels = f" Labels: {', '.join(map(code_span, task.labels))}." if task.labels else ""
+    start = "started from random weights (a control)" if config.source.scratch else f"started from {_source(subject)}"
+    what = "An adapter" if subject.adapter_only else "A model"
+    return (
+        f"{what} for {kind}, made with nlp-transfer: {start}, strategy `{config.strategy.kind}`, "
+        f"{parameters['trainable']:,} of {parameters['total']:,} parameters trained "
+        f"({100 * parameters['trainable'] / parameters['total']:.3g} %).{labels}"
+    )
+
+
+def _source(subject: Subject) -> str:
+    source, bases = subject.config.source, subject.metrics["provenance"]["base_models"]
+    links = ", ".join(f"[{base}](https://huggingface.co/{base})" for base in bases)
+    known = f" ({BUNDLED[source.name].description})" if source.name in BUNDLED else ""
+    above = getattr(source, "contextualizer", "bag")
+    return (links or f"{code_span(source.name)}{known}") + (f" under a new `{above}` layer" if above != "bag" else "")
+
+
+def _usage(subject: Subject) -> str:
+    place = subject.repo or "."
+    own = (
+        f"import nlp_transfer\n\nprint(nlp_transfer.load({_string(place)}).predict([{_string(subject.task.example)}]))"
+    )
+    plain = None if subject.adapter_only else _plain_usage(subject)
+    parts = [] if subject.repo else ["From inside this folder:"]
+    parts += [f"With `transformers` alone:\n\n{_code(plain)}"] if plain else []
+    return "\n\n".join([*parts, f"With nlp-transfer, which also knows how long texts are treated:\n\n{_code(own)}"])
+
+
+def _plain_usage(subject: Subject) -> str | None:
+    """Show how transformers opens the model without this package; None where it cannot use it."""
+    place, example, options = _string(subject.repo or "./model"), subject.task.example, subject.config.task
+    trust = ", trust_remote_code=True" if subject.own_code else ""
+    match subject.task.auto_class:
+        case "AutoModelForSequenceClassification":
+            return (
+                "from transformers import pipeline\n\n"
+                f'classify = pipeline("text-classification", model={place}{trust})\n'
+                f"print(classify({_string(example)}, truncation=True))"
+            )
+        case "AutoModelForSeq2SeqLM":
+            prefix = getattr(options, "prefix", "")
+            target = f'AutoTokenizer.from_pretrained({place}, subfolder="target_tokenizer")'
+            return (
+                "from transformers import AutoModelForSeq2SeqLM, AutoTokenizer\n\n"
+                f"tokenizer = AutoTokenizer.from_pretrained({place}{trust})\n"
+                f"target_tokenizer = {target if subject.composed else 'tokenizer'}\n"
+                f"model = AutoModelForSeq2SeqLM.from_pretrained({place}{trust})\n"
+                'options = {"truncation": True, "return_tensors": "pt", "return_token_type_ids": False}\n'
+                f"inputs = tokenizer({_string(prefix + example)}, **options)\n"
+                "print(target_tokenizer.decode(model.generate(**inputs)[0], skip_special_tokens=True).strip())"
+            )
+    return None
+
+
+def _string(text: str) -> str:
+    """A literal that JSON and Python read alike."""
+    return as_json(text)
+
+
+def _code(text: str) -> str:
+    return f"```python\n{text}\n```"
+
+
+def _scores(subject: Subject) -> str:
+    metrics, task = subject.metrics, subject.task
+    methods = dict(_methods(metrics))
+    shown = task.measured(*(scores["test"] for scores in methods.values()))
+    columns = [(split, name) for name in shown for split in SCORED]
+    rows = [[method, *(_digits(scores[split], name) for split, name in columns)] for method, scores in methods.items()]
+    rest = f"The checkpoint was chosen by `{task.selection}` on validation; test was measured once."
+    if ceilings := [name for name in task.ceilings if name in metrics["baselines"]]:
+        rest += f" `{'`, `'.join(ceilings)}` knows the answers: a ceiling."
+    if back := metrics.get("written_back"):
+        best = ", ".join(f"{name} {_digits(back['scores'], name)}" for name in back["scores"])
+        rest += f" References of validation that only went through the target tokenizer score {best}: a ceiling too."
+    picture = [f"![test {task.selection}]({PLOT})"] if subject.pictured else []
+    table = _table(["method", *(f"{split} {name}" for split, name in columns)], rows)
+    return "\n\n".join([table, *picture, f"{rest}{_seeds(metrics)}"])
+
+
+def _methods(metrics: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The name of each method as Markdown, and its scores; of what the seeds have moved their means too."""
+    seeds = metrics.get("seeds", {})
+    moved = {} if seeds.get("note") else seeds.get("baselines", {})
+    yield "**this model**", metrics
+    if seeds and not seeds.get("note"):
+        yield "**mean of all seeds**", {split: from_figures(seeds[split]) for split in SCORED}
+    for name, scores in {**metrics["baselines"], **metrics.get("controls", {})}.items():
+        yield in_markdown(name), scores
+        if name in moved:
+            yield f"{in_markdown(name)}, mean of all seeds", {s: from_figures(moved[name][s]) for s in SCORED}
+
+
+def _seeds(metrics: Mapping[str, Any]) -> str:
+    """Say of several seeds which one this is, and that it is one."""
+    if "seeds" not in metrics:
+        return ""
+    seeds = metrics["seeds"]
+    if seeds.get("note"):
+        return f"\n\n{in_markdown(seeds['note'])}."
+    values = ", ".join(map(str, seeds["values"]))
+    return (
+        f"\n\nThis is the model of seed {metrics['seed']}, of the seeds {values} the best on validation; its scores "
+        "are its own. ± is the standard deviation over all."
+    )
+
+
+def _data(subject: Subject) -> str:
+    splits = subject.metrics["data"]["splits"]
+    rows = [
+        [name, in_markdown(one["origin"]), f"{one['rows']:,}", _counts(one["labels"]), f"`{one['fingerprint'][:16]}`"]
+        for name, one in splits.items()
+    ]
+    shared = [
+        f"{count} of the {pair.split('/')[1]} rows have a text that is also in {pair.split('/')[0]}"
+        for pair, count in subject.metrics["data"]["overlap"].items()
+        if count
+    ]
+    said = f"**Leak**: {'; '.join(shared)}." if shared else "No text stands in two splits."
+    table = _table(["split", "from", "rows", "labels", "fingerprint"], rows)
+    drawn = "seeds" in subject.metrics and subject.config.data.follows_seed
+    own = f" Each seed has rows of its own; these are those of seed {subject.metrics['seed']}." if drawn else ""
+    return f"{table}\n\nA fingerprint is the start of the sha256 of texts and labels in order. {said}{own}"
+
+
+def _counts(labels: Mapping[str, int]) -> str:
+    return ", ".join(f"{in_markdown(label)}: {count:,}" for label, count in labels.items()) or "-"
+
+
+def _training(subject: Subject) -> str:
+    metrics, environment = subject.metrics, subject.environment
+    packages = environment["packages"]
+    devices = [(environment["cores"], "core"), (environment["threads"], "thread")]
+    counted = [f"{count} {name}{'' if count == 1 else 's'}" for count, name in devices]
+    facts = {
+        "strategy": subject.config.strategy.kind,
+        "seed": metrics["seed"],
+        "optimizer steps": metrics["steps"] or "none: the head was solved (L-BFGS)",
+        "seconds of training": f"{metrics['seconds']['training']:.1f}",
+        "hardware": ", ".join([environment["device"], *counted]),
+        "number format": metrics["precision"],
+        "versions": ", ".join(f"{name} {packages[name]}" for name in ("nlp-transfer", "torch", "transformers")),
+    }
+    rest = "`config.yaml` holds every setting, `metrics.json` every figure."
+    return f"{_table(['', ''], [[name, in_markdown(str(value))] for name, value in facts.items()])}\n\n{rest}"
+
+
+def _limits(subject: Subject) -> str:
+    metrics = subject.metrics
+    splits = metrics["data"]["splits"]
+    languages = metrics["provenance"]["languages"]
+    lines = [
+        "It has learned from the texts named under Data; other domains were not measured.",
+        f"Languages: {', '.join(languages)}; others were not measured." if languages else "Languages: as in the data.",
+        "Truncated texts: "
+        + ", ".join(f"{name} {count / splits[name]['rows']:.1%}" for name, count in metrics["truncated"].items()),
+        "Tokens out of the vocabulary: "
+        + ", ".join(f"{name} {share:.2%}" for name, share in metrics["unknown_tokens"].items()),
+        *map(in_markdown, metrics["verdict"]),
+        *(f"Warning: {in_markdown(warning)}" for warning in (*metrics["warnings"], *metrics["data"]["warnings"])),
+    ]
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def _licence(subject: Subject) -> str:
+    if subject.licence is None:
+        return "Not known: it follows the pretrained weights, and theirs was not found."
+    known = subject.licence == subject.metrics["provenance"]["licence"]
+    scratch = subject.config.source.scratch
+    weights = "the weights whose architecture it has" if scratch else "the weights that it started from"
+    whose = f"as {weights}" if known else "as its publisher says"
+    return f"`{subject.licence}`, {whose}. The data have licences of their own."
+
+
+def _citation(subject: Subject) -> str:
+    name, version = _entry(subject.name), subject.environment["packages"]["nlp-transfer"]
+    key = re.sub(r"[^\w.-]", "_", name)
+    entry = (
+        f"@misc{{{key},\n  title = {{{name}}},\n"
+        f"  note = {{Made with nlp-transfer {version} from {_entry(subject.config.source.name)}}}\n}}"
+    )
+    return f"```bibtex\n{entry}\n```"
+
+
+def _entry(text: str) -> str:
+    """A text without what BibTeX would read in it."""
+    return re.sub(r"[\\{}@%$#&~^\"<>`]", "", one_line(text))
+
+
+def _digits(scores: Mapping[str, Any], name: str) -> str:
+    """A score, with its standard deviation where it is a mean."""
+    value, deviation = scores.get(name), scores.get(SPREAD, {}).get(name)
+    if not isinstance(value, int | float):
+        return NOT_MEASURED
+    return f"{value:.4f}" if deviation is None else f"{value:.4f} ± {deviation:.4f}"
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table of cells that are Markdown already."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -1,0 +1,290 @@
+"""What goes up: the exact tree of a published run, from an allow-list, with places of this machine reduced to names."""
+
+import json
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+from nlp_transfer.config.sections import RunConfig, check_values, load_saved
+from nlp_transfer.config.tasks import SCORED, TaskDeclaration
+from nlp_transfer.config.yaml_file import dump_yaml
+from nlp_transfer.errors import TOKEN, PublishError
+from nlp_transfer.evaluation.averaging import from_figures
+from nlp_transfer.evaluation.plotting import plot
+from nlp_transfer.evaluation.verdicts import row_of, simple
+from nlp_transfer.models.saving import write_json
+from nlp_transfer.publishing.card import card, check_card
+from nlp_transfer.publishing.card_page import Subject
+from nlp_transfer.sources import BUNDLED
+from nlp_transfer.system.disk import replacing, write_whole
+from nlp_transfer.system.layout import (
+    ADAPTER,
+    ALLOWED,
+    FINISHED,
+    INDEX,
+    MODEL,
+    MODELLING,
+    PLOT,
+    RUN,
+    TARGET,
+    TOKENIZER,
+    VOCABULARY,
+    lacking,
+)
+from nlp_transfer.system.room import writing
+
+TEXTS = (".json", ".yaml", ".md", ".py", ".txt")
+PLACE = re.compile(  # in a text: a URL of a file, a share, a drive, a home, an absolute path
+    r"""file:/\S+|\\\\[\w.-]+\\\S+|(?<!\w)[A-Za-z]:\\\S+|(?<![\w./<])(?:~[\w.-]*/[^\s/]+|(?:/[^\s/'",;:|`]+){2,})"""
+)
+
+
+def write_publication(
+    run: Path,
+    target: Path,
+    repo: str,
+    *,
+    licence: str | None,
+    adapter_only: bool,
+    task: type[TaskDeclaration] | None = None,
+) -> None:
+    """Write the tree to an empty folder.
+
+    Args:
+        run: folder of a finished run.
+        target: to write to.
+        repo: Hub id, for the card.
+        licence: instead of that of the pretrained weights.
+        adapter_only: leave out the merged model.
+        task: see `load_saved`.
+
+    Raises:
+        CheckpointError: the task is not shipped, and not given.
+        PublishError: the run is not finished, the card breaks a rule, or a file says what nobody else should read.
+        DiskError: there is no room for the tree.
+    """
+    metrics = _read_metrics(run)
+    if not (run / "model" / "config.json").is_file():
+        raise PublishError(f"{run}: not a finished run: it lacks model/config.json")
+    config, metrics = _public(run, metrics, task)
+    if adapter_only:
+        _refuse_adapter(run, config, metrics)
+    for folder, patterns, where in _parts(adapter_only=adapter_only):
+        _refuse_link(run / folder)
+        _copy(run / folder, patterns, target / where)
+    _require_whole(run, target, adapter_only=adapter_only)
+    for adapter in target.rglob(ADAPTER[0]):
+        values = json.loads(adapter.read_text(encoding="utf-8"))
+        base = next(iter(metrics["provenance"]["base_models"]), Path(values["base_model_name_or_path"]).name)
+        write_json(adapter, {**values, "base_model_name_or_path": base})
+    values = config.model_dump(mode="json")
+    _refuse_places(values, "config.yaml")
+    _refuse_places(metrics, FINISHED)
+    write_json(target / FINISHED, metrics)
+    write_whole(target / "config.yaml", dump_yaml(values))
+    shown = subject(run, config, metrics, repo=repo, licence=licence, adapter_only=adapter_only)
+    text = card(replace(shown, pictured=_draw(shown, target / PLOT)))
+    check_card(text, metrics)
+    write_whole(target / "README.md", text)
+    for path in files_of(target):
+        _inspect(target / path, path)
+
+
+def _draw(shown: Subject, path: Path) -> bool:
+    """Draw the test score beside the mean of all seeds, simple methods and controls, as the card shows them."""
+    row = row_of(shown.name, shown.config, shown.metrics, ())
+    beside = [
+        simple(name, correct=(), scratch=kind == "controls", **scores)
+        for kind in ("baselines", "controls")
+        for name, scores in shown.metrics.get(kind, {}).items()
+    ]
+    seeds = shown.metrics.get("seeds")
+    if seeds and not seeds.get("note"):
+        validation, test = (from_figures(seeds[split]) for split in SCORED)
+        beside.append(replace(row, name="all seeds", seeds=seeds["values"], validation=validation, test=test))
+    return plot([row], beside, path, task=type(shown.task))
+
+
+def _refuse_adapter(run: Path, config: RunConfig, metrics: dict[str, Any]) -> None:
+    """Refuse an adapter that nobody could put on its base again."""
+    reason = None
+    if not (run / "adapter").is_dir():
+        reason = "there is none in this run; its strategy is not lora"
+    elif not metrics["provenance"]["base_models"]:
+        reason = f"its base '{config.source.name}' is not on the Hub"
+    elif getattr(config.strategy, "init", None) == "pissa":
+        reason = "init: pissa has changed the weights that it stands beside"
+    elif (run / "model" / TARGET).is_dir():
+        reason = "its decoder was not on the Hub"
+    if reason:
+        raise PublishError(f"{run}: the adapter alone would be of no use: {reason}; leave out --adapter-only")
+
+
+def _parts(*, adapter_only: bool) -> Iterator[tuple[str, tuple[str, ...], str]]:
+    """Folders of the run, what may leave them, and where to."""
+    yield "model", TOKENIZER if adapter_only else MODEL, ""
+    yield f"model/{TARGET}", TOKENIZER, TARGET
+    yield "adapter", ADAPTER, "" if adapter_only else "adapter"
+
+
+def _copy(source: Path, patterns: tuple[str, ...], target: Path) -> None:
+    for path in sorted(source.iterdir()) if source.is_dir() else ():
+        if not any(fnmatch(path.name, pattern) for pattern in patterns):
+            continue
+        _refuse_link(path)
+        if path.is_file():
+            copy = target / path.name
+            with path.open("rb") as file, writing(copy, path.stat().st_size):
+                target.mkdir(parents=True, exist_ok=True)
+                with replacing(copy) as fresh, fresh.open("wb") as written:
+                    shutil.copyfileobj(file, written)
+
+
+def _refuse_link(path: Path) -> None:
+    if path.is_symlink():  # to what nobody has looked at, or to nothing
+        raise PublishError(f"{path}: a symbolic link; put what it leads to there, or take the link away")
+
+
+def _require_whole(run: Path, tree: Path, *, adapter_only: bool) -> None:
+    """Refuse a tree without weights or one of their shards, without a tokenizer, or without code that it names."""
+
+    def values(name: str) -> dict[str, Any]:
+        found = _read_json(run / "model" / name) if (tree / name).is_file() else {}
+        return found if isinstance(found, dict) else {}
+
+    if adapter_only:
+        weights = {ADAPTER[1]}
+    elif (tree / INDEX).is_file():
+        weights = set(values(INDEX).get("weight_map", {}).values()) or {"weight_map"}
+    else:
+        weights = {"model.safetensors"}
+    named = [values(name).get("auto_map", {}).values() for name in ("config.json", "tokenizer_config.json")]
+    code = {f"{module}.py" for module in re.findall(r"(\w+)\.\w", str(named))}
+    folders = [tree, *([tree / TARGET] if (tree / TARGET).is_dir() else [])]
+    missing = sorted(name for name in weights | code if not (tree / name).is_file())
+    missing += [name for one in folders if (name := lacking(one))]
+    if missing:
+        raise PublishError(f"{run}: not a finished run: it lacks {', '.join(missing)}; train it again")
+
+
+def files_of(folder: Path) -> tuple[str, ...]:
+    """Relative names of the files of a tree, in order."""
+    return tuple(sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()))
+
+
+def subject(
+    run: Path,
+    config: RunConfig,
+    metrics: Any,
+    *,
+    repo: str | None = None,
+    licence: str | None,
+    adapter_only: bool = False,
+) -> Subject:
+    """Gather what the card of a run speaks of; without a repository its use is shown from inside the run folder."""
+    return Subject(
+        config=config,
+        metrics=metrics,
+        environment=_read_json(run / "environment.json"),
+        name=(repo or run.name).rpartition("/")[2],
+        repo=repo,
+        licence=licence or metrics["provenance"]["licence"],
+        adapter_only=adapter_only,
+        composed=(run / "model" / TARGET).is_dir(),
+        own_code=any((run / "model" / file.name).exists() for file in MODELLING),
+    )
+
+
+def write_card(run: Path, metrics: dict[str, Any], task: type[TaskDeclaration] | None = None) -> None:
+    """Write the card of a run that has just been measured; for the task see `load_saved`."""
+    config, metrics = _public(run, metrics, task)
+    text = card(subject(run.resolve(), config, metrics, licence=None))
+    write_whole(run / "README.md", text)
+
+
+def _read_metrics(run: Path) -> dict[str, Any]:
+    def refuse(constant: str) -> None:
+        raise PublishError(f"{run / FINISHED}: {constant} is no score; train again, or find out what went wrong")
+
+    if missing := [name for name in ("config.yaml", "environment.json", FINISHED) if not (run / name).is_file()]:
+        raise PublishError(f"{run}: not a finished run: it lacks {', '.join(missing)}; train it again")
+    metrics: dict[str, Any] = _read_json(run / FINISHED, parse_constant=refuse)
+    return metrics
+
+
+def _read_json(path: Path, **settings: Any) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"), **settings)
+    except ValueError as error:
+        raise PublishError(f"{path}: damaged ({error}); bring the file back, or train again") from None
+
+
+def _public(run: Path, metrics: dict[str, Any], task: type[TaskDeclaration] | None) -> tuple[RunConfig, dict[str, Any]]:
+    """Configuration and metrics as others may read them: what is not bundled or on the Hub goes by its last name."""
+    saved = load_saved(run, task)
+    config = saved.model_dump(mode="json")
+    known = {*BUNDLED, *metrics["provenance"]["base_models"], *metrics["provenance"]["datasets"]}
+
+    def named(place: Any) -> Any:
+        if isinstance(place, dict):
+            return {column: named(file) for column, file in place.items()}
+        if place is None or place.startswith("bundled:") or place.partition(" (")[0] in known:
+            return place
+        name = re.split(r"[/\\]", place.rstrip("/\\"))[-1] or "."
+        return f"local-{name}" if name in BUNDLED else name  # it is another one
+
+    data, names = config["data"], {}
+    for split, report in metrics["data"]["splits"].items():
+        given = data["train" if report["cut"] else split]
+        names[report["place"]] = (
+            " + ".join(named(given).values()) if isinstance(given, dict) else named(report["place"])
+        )
+    config["data"] = {**data, **{split: named(data[split]) for split in metrics["data"]["splits"]}}
+    config["source"]["name"] = named(config["source"]["name"])
+    if decoder := config["task"].get("decoder"):
+        decoder["source"] = named(decoder.get("source"))
+    return check_values({**config, "output": None}, task=saved.task_class), _renamed(metrics, names)
+
+
+def _renamed(value: Any, names: Mapping[str, str]) -> Any:
+    """The same where a text is a place or starts with one, such as the origin of a split or a warning of it."""
+    if isinstance(value, dict):
+        return {key: _renamed(one, names) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_renamed(one, names) for one in value]
+    for place, name in names.items():
+        if value == place or (isinstance(value, str) and value.startswith((f"{place};", f"{place}:"))):
+            return name + value[len(place) :]
+    return value
+
+
+def _refuse_places(value: Any, name: str) -> None:
+    """Refuse what still looks like a place of this machine."""
+    if isinstance(value, dict):
+        for key, one in value.items():
+            _refuse_places(one, f"{name}: {key}" if name in RUN else f"{name}.{key}")
+    elif isinstance(value, list | tuple):
+        for one in value:
+            _refuse_places(one, name)
+    elif isinstance(value, str) and (found := PLACE.search(value)):
+        raise PublishError(f"{name}: shows a place of this machine, {found[0]}; take it out of the run's own file")
+
+
+def _inspect(path: Path, name: str) -> None:
+    """Refuse a text that holds a token or a folder of this machine."""
+    if not any(fnmatch(name, pattern) for pattern in ALLOWED):
+        raise PublishError(f"{name}: not on the list of what may be published")
+    if path.suffix not in TEXTS:
+        return
+    private = {str(place) for place in (Path.home(), Path.cwd(), Path(tempfile.gettempdir())) if len(place.parts) > 1}
+    folders = re.compile("|".join(rf"{re.escape(place)}(?=[/\\])" for place in private))
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        if TOKEN.search(line):
+            raise PublishError(f"{name}:{number}: holds a Hugging Face token; take it out, and revoke it")
+        if path.name not in VOCABULARY and (found := folders.search(line)):  # those words are of the data
+            raise PublishError(f"{name}:{number}: shows a folder of this machine, {found[0]}; take it out")

@@ -1,0 +1,133 @@
+"""One tree to one branch of one repository: a single commit on top of the head that was seen, or none.
+
+The Hub's client retries the upload of large files by itself, but neither the commit nor what stands around it.
+"""
+
+import functools
+import hashlib
+from dataclasses import dataclass, field
+from fnmatch import fnmatch
+from pathlib import Path
+from urllib.parse import quote
+
+from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, ModelInfo
+from huggingface_hub.hf_api import RepoSibling
+from huggingface_hub.utils.sha import git_hash
+
+from nlp_transfer.errors import PublishError
+from nlp_transfer.publishing.tree import files_of
+from nlp_transfer.system.hub_calls import CONFLICT, patiently
+from nlp_transfer.system.layout import ALLOWED
+
+Operations = list[CommitOperationAdd | CommitOperationDelete]
+
+
+@dataclass(frozen=True)
+class Landed:
+    """Where the tree is now, and whether a commit was made for it."""
+
+    url: str
+    commit: str
+    changed: bool
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A tree, and where it goes."""
+
+    repo: str
+    tree: Path
+    branch: str
+    message: str
+    api: HfApi = field(default_factory=HfApi)
+
+    def send(self, *, private: bool, create_pr: bool) -> Landed:
+        """Make what is missing, send the large files, then commit.
+
+        Raises:
+            PublishError: the Hub refuses or stays away, or somebody else has committed meanwhile.
+        """
+        _sha256.cache_clear()  # the same name held another file in an earlier publication
+        patiently(lambda: self.api.create_repo(self.repo, private=private or None, exist_ok=True))
+        if private and not patiently(lambda: self.api.model_info(self.repo)).private:
+            raise PublishError(f"{self.repo} is there and public, which --private does not change; see its settings")
+        if self.branch != "main":
+            patiently(lambda: self.api.create_branch(self.repo, branch=self.branch, exist_ok=True))
+        if landed := patiently(lambda: self._find(create_pr=create_pr)):
+            return landed
+        start = patiently(lambda: self._state(self.branch))
+        changes = self._changes(start)
+        large = [one for one in changes if isinstance(one, CommitOperationAdd)]
+        # What the client sends here it tries again by itself, so once is enough.
+        patiently(
+            lambda: self.api.preupload_lfs_files(
+                self.repo, large, revision=self.branch, create_pr=create_pr, free_memory=False
+            ),
+            tries=1,
+        )
+        return patiently(lambda: self._commit(str(start.sha), changes, create_pr=create_pr))
+
+    def _commit(self, start: str, changes: Operations, *, create_pr: bool) -> Landed:
+        """Commit, unless an earlier try has whose answer was lost."""
+        if landed := self._find(create_pr=create_pr):
+            return Landed(landed.url, landed.commit, changed=True)
+        if self._state(self.branch).sha != start:
+            raise PublishError(f"{self.repo}: {CONFLICT}")
+        made = self.api.create_commit(
+            self.repo,
+            changes,
+            commit_message=self.message,
+            revision=self.branch,
+            parent_commit=start,
+            create_pr=create_pr,
+        )
+        return Landed(made.pr_url or self._url, made.oid, changed=True)
+
+    @property
+    def _url(self) -> str:
+        home = f"{self.api.endpoint}/{self.repo}"
+        return home if self.branch == "main" else f"{home}/tree/{quote(self.branch)}"
+
+    def _find(self, *, create_pr: bool) -> Landed | None:
+        """Find where the tree is already: on the branch, or in an open pull request of the same title."""
+        places = [(self.branch, self._url)]
+        if create_pr:
+            places += [
+                (str(one.git_reference), one.url)
+                for one in self.api.get_repo_discussions(self.repo, discussion_type="pull_request")
+                if one.title == self.message and one.status in {"open", "draft"}
+            ]
+        for place, url in places:
+            state = self._state(place)
+            if not self._changes(state):
+                return Landed(url, str(state.sha), changed=False)
+        return None
+
+    def _state(self, revision: str) -> ModelInfo:
+        """The head of a branch and its files with their digests."""
+        return self.api.model_info(self.repo, revision=revision, files_metadata=True)
+
+    def _changes(self, state: ModelInfo) -> Operations:
+        """Add what is missing or different there; delete what an earlier publication has left behind."""
+        there = {one.rfilename: one for one in state.siblings or ()}
+        here = files_of(self.tree)
+        added = [
+            CommitOperationAdd(name, str(self.tree / name))
+            for name in here
+            if name not in there or not _same(self.tree / name, there[name])
+        ]
+        left = [name for name in there if name not in here and any(fnmatch(name, allowed) for allowed in ALLOWED)]
+        return [*added, *(CommitOperationDelete(name) for name in left)]
+
+
+def _same(path: Path, there: RepoSibling) -> bool:
+    """Tell whether a file is there as it is here; of large files the Hub keeps the sha256, of others git's digest."""
+    if there.lfs:
+        return there.lfs.sha256 == _sha256(path)
+    return there.size == path.stat().st_size and there.blob_id == git_hash(path.read_bytes())
+
+
+@functools.lru_cache
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

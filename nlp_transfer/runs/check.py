@@ -1,0 +1,140 @@
+"""What a run would do, found out before any training."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.filesize import decimal
+
+from nlp_transfer.config.sections import RunConfig, load_config, render
+from nlp_transfer.data.report import SplitReport
+from nlp_transfer.errors import first_of
+from nlp_transfer.evaluation.verdicts import FEWEST, brief
+from nlp_transfer.models.encoding.units import TokenUnits
+from nlp_transfer.runs.prepare import EXTREMES, Prepared, prepare
+from nlp_transfer.strategies import Plan
+from nlp_transfer.strategies.summary import parameter_counts, trainable_table
+from nlp_transfer.system.alone import alone
+from nlp_transfer.system.memory import WAYS_OUT
+from nlp_transfer.training.memory import estimate, free_memory
+
+MOST_LABELS = 8  # shown by name and count
+SAMPLED = 5_000  # rows of a split that are turned into tokens
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """The findings, as text for a person and as values."""
+
+    text: str = field(repr=False)
+    warnings: tuple[str, ...] = field(repr=False)
+    parameters: Mapping[str, int]
+
+
+def check(config: RunConfig | Mapping[str, Any] | str | Path, overrides: Sequence[str] = ()) -> CheckReport:
+    """Validate a configuration, read its data, load its source and list what would train.
+
+    Raises:
+        TransferError: whatever would stop the run.
+    """
+    checked = load_config(config, overrides)
+    with alone():  # what it draws would be missing to a training
+        return _check(checked)
+
+
+def _check(checked: RunConfig) -> CheckReport:
+    prepared = prepare(checked.each_seed()[0], sampled=SAMPLED)
+    plan = prepared.plan()
+    report = prepared.splits.report
+    warnings = (*report.warnings, *prepared.warnings, *prepared.idle(plan), *_too_few(len(prepared.splits.test)))
+    sections = {
+        "configuration": render(prepared.config),
+        "data": "\n".join(_rows(name, split) for name, split in report.splits.items()),
+        "tokens": "\n".join([*(_tokens(name, prepared) for name in prepared.encoded), *_written_back(prepared)]),
+        "what trains": f"{trainable_table(plan)}\n{plan.head}",
+        "memory": _memory(prepared, plan),
+        "warnings": "\n".join(warnings) or "none",
+    }
+    text = "\n\n".join(f"== {title}\n{body.rstrip()}" for title, body in sections.items())
+    return CheckReport(text, warnings, parameter_counts(plan))
+
+
+def _too_few(rows: int) -> Sequence[str]:
+    return () if rows >= FEWEST else (f"test: {rows} rows are too few to compare methods; verdicts need {FEWEST}",)
+
+
+def _memory(prepared: Prepared, plan: Plan) -> str:
+    """What each phase needs beside what is free, and what would fit."""
+    training = prepared.config.training
+    units = TokenUnits(prepared.encoded["train"], prepared.tokenizers.source.pad_token_id)
+    micro_batch = math.ceil(training.batch_size / training.accumulation)
+    needs = estimate(plan, prepared.task, units, micro_batch=micro_batch)
+    worst = max(needs, key=lambda need: need.total)
+    free, where = free_memory(worst.weights)
+    lines = [
+        f"{need.phase}: {decimal(need.total)} = weights {decimal(need.weights)} + gradients, moments and best state "
+        f"{decimal(need.training)} + activations of {need.units} of the longest units {decimal(need.units * need.each)}"
+        for need in needs
+    ]
+    if len(prepared.rows["train"]) < len(prepared.splits.train):
+        lines.append(f"as {len(prepared.rows['train'])} of {len(prepared.splits.train)} rows tell")
+    lines.append(f"{decimal(free)} free on {where}")
+    if worst.total > free:
+        fits = (free - worst.weights - worst.training) // max(1, worst.each)
+        way_out = f"training.accumulation={math.ceil(training.batch_size / fits)}" if fits > 0 else WAYS_OUT
+        lines.append(f"that does not fit; try {way_out}")
+    return "\n".join(lines)
+
+
+def _rows(name: str, split: SplitReport) -> str:
+    """One line on a split."""
+    labels = [f"{label} {count}" for label, count in split.labels.items()]
+    facts = [
+        f"{split.rows} rows" + (f" ({first_of(labels, MOST_LABELS)})" if labels else ""),
+        *(
+            f"{role}: {one.median:.0f} characters in the middle, {one.longest} at most"
+            for role, one in split.lengths.items()
+        ),
+        *(f"{drop.count} dropped: {drop.reason}" for drop in split.dropped),
+        f"{split.duplicates} repeated",
+    ]
+    return f"{name}: {'; '.join(facts)}; {split.origin}"
+
+
+def _tokens(split: str, prepared: Prepared) -> str:
+    """One line on the units of a split, and on the texts to write where there are some."""
+    encoded = prepared.encoded[split]
+    texts = prepared.rows[split][prepared.task.input_role][:]
+    of = len(getattr(prepared.splits, split))
+    words = sum(len((text if isinstance(text, str) else " ".join(text)).split()) for text in texts)
+    whole = encoded.truncated == 0 and len(encoded.lengths) == encoded.examples
+    cost = f"{encoded.lengths.sum() / max(1, words):.2f} tokens a word; " if whole else ""
+    sampled = "" if encoded.examples == of else f" of {of} sampled, the {EXTREMES} longest among them,"
+    said = (
+        f"{split}: {encoded.examples} examples{sampled} in {len(encoded.lengths)} units of {_spread(encoded.lengths)}; "
+        f"{encoded.truncated / encoded.examples:.1%} truncated; "
+        f"{cost}{encoded.unknown:.2%} unknown"
+    )
+    if encoded.targets and isinstance(encoded.targets[0], list):
+        said += f"\n{split}: targets of {_spread([len(ids) for ids in encoded.targets])}"
+    return said
+
+
+def _written_back(prepared: Prepared) -> Sequence[str]:
+    """One line on what of the references can be written, where text is."""
+    back = prepared.written_back
+    if back is None:
+        return ()
+    same = back.references - back.changed
+    return (
+        f"validation: {same} of {back.references} references come back from the target tokenizer as they were; "
+        f"they score {brief(back.scores)}",
+    )
+
+
+def _spread(lengths: Sequence[int] | np.ndarray) -> str:
+    low, middle, high = np.percentile(lengths, [5, 50, 95])
+    return f"{low:.0f} / {middle:.0f} / {high:.0f} tokens (5th, 50th, 95th percentile), longest {max(lengths)}"

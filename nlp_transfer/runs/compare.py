@@ -1,0 +1,172 @@
+"""Several runs on the same data side by side: a table, a plot, and what transfer bought in words."""
+
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from accelerate import PartialState
+
+from nlp_transfer.config.sections import RunConfig, load_config
+from nlp_transfer.config.tasks import SCORED, TaskDeclaration
+from nlp_transfer.errors import ConfigError, TransferError
+from nlp_transfer.evaluation.plotting import plot
+from nlp_transfer.evaluation.verdicts import Row, is_control, labels_of, render_table, verdicts
+from nlp_transfer.models.saving import write_json
+from nlp_transfer.publishing.tree import write_card
+from nlp_transfer.runs.combine import refuse_other_data
+from nlp_transfer.runs.folder import resumable
+from nlp_transfer.runs.prepare import prepare
+from nlp_transfer.runs.result import RunResult
+from nlp_transfer.runs.run import LEFT, advice, agreed_folder, run_in
+from nlp_transfer.system.alone import alone
+from nlp_transfer.system.layout import COMPARISON, FINISHED, PLOT
+from nlp_transfer.system.progress import Series
+from nlp_transfer.system.received import is_table, kind_of, refuse_no_path
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Finished runs on one set of data."""
+
+    folder: Path
+    rows: tuple[Row, ...]
+    table: Any
+    verdicts: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        """One line: where it is, and what stands side by side."""
+        return f"Comparison({self.folder}: {'; '.join(labels_of(self.rows).values())})"
+
+
+def compare(
+    configs: Sequence[str | Path],
+    overrides: Sequence[str] = (),
+    *,
+    output: str | Path | None = None,
+    resume: str | Path | None = None,
+    progress: bool = True,
+) -> Comparison:
+    """Run each configuration in a subfolder of `output`; write the table's values and plot.png beside them.
+
+    What a later one cannot be run for is found before the first is trained. Of several seeds the table shows mean and
+    standard deviation, and verdicts rest on all of them.
+
+    Args:
+        configs: files, or names of shipped configurations; their last parts tell the runs apart.
+        overrides: dotted KEY=VALUE pairs, for all of them.
+        output: the folder; by default the first free runs/comparison.
+        resume: go on with an unfinished comparison: its folder, or `auto` for the one in `output`, if there is one.
+        progress: show bars.
+
+    Raises:
+        ConfigError: the configurations differ in task, data or seeds that data follow, or two have one name; or another
+            training is at work in this process.
+        TransferError: whatever stops one of the runs.
+    """
+    refuse_no_path(output, "output", optional=True)
+    refuse_no_path(resume, "resume", optional=True)
+    checked = _checked(configs, overrides)
+    (_, first), *others = checked.items()
+    series = Series(sum(len(config.each_seed()) for config in checked.values()), progress=progress)
+    if resume is not None:
+        output, named = resumable(resume, output)
+        if named:
+            raise ConfigError(f"--resume {named}: a comparison goes on as a whole; name its folder")
+    left = checked if resume is not None else ()
+    with alone(), agreed_folder(output, "comparison", left=left) as folder, advice(folder):
+        for name, config in others:  # the first is about to find out by itself
+            with _naming(name):
+                prepare(config.each_seed()[0]).plan()
+        results = []
+        for name, config in checked.items():
+            with _naming(name), agreed_folder(folder / name, name, left=LEFT if resume is not None else ()) as part:
+                results.append(run_in(part, config, series, progress=progress))
+        return _conclude(folder, results, first.task_class)
+
+
+def _checked(configs: Sequence[str | Path], overrides: Sequence[str]) -> dict[str, RunConfig]:
+    """The configurations by the last parts of their names, as far as they can stand side by side."""
+    if isinstance(configs, str | bytes | Mapping) or is_table(configs) or not isinstance(configs, Iterable):
+        raise ConfigError(f"compare: expected a list of YAML files, received {kind_of(configs)}")
+    if not (configs := list(configs)):
+        raise ConfigError("compare: expected a list of YAML files, received an empty one")
+    for file in configs:
+        refuse_no_path(file, "compare: a configuration")
+    checked = {Path(config).stem: load_config(config, overrides) for config in configs}
+    if len(checked) != len(configs):
+        raise ConfigError(
+            f"compare: two configurations have one file name ({', '.join(map(str, configs))}); rename one"
+        )
+    (known, first), *others = checked.items()
+    for name, other in others:
+        if (other.task.name, other.data) != (first.task.name, first.data):
+            raise ConfigError(f"compare: {name} has another task or other data than {known}")
+        if other.task_class.selection != first.task_class.selection:
+            raise ConfigError(
+                f"compare: {name} chooses by {other.task_class.selection}, {known} by {first.task_class.selection}; "
+                "set training.selection alike"
+            )
+        if first.data.follows_seed and _seeds(other) != _seeds(first):
+            raise ConfigError(
+                f"compare: {name} has other seeds than {known}, and so other rows, for these follow the seed "
+                "(data.split_seed, data.limit_seed); set training.seed or training.seeds alike"
+            )
+    return checked
+
+
+def _seeds(config: RunConfig) -> list[int]:
+    return [one.training.seed for one in config.each_seed()]
+
+
+@contextlib.contextmanager
+def _naming(name: str) -> Iterator[None]:
+    """Say which of the runs an error is about."""
+    try:
+        yield
+    except TransferError as error:
+        error.args = (f"{name}: {error}",)
+        raise
+
+
+def _conclude(folder: Path, results: Sequence[RunResult], task: type[TaskDeclaration]) -> Comparison:
+    refuse_other_data(results)
+    rows = tuple(result.row for result in results)
+    baselines = results[0].baselines
+    said = verdicts(rows, [], task=task)
+    for result in results:  # whose baselines may depend on its options
+        said += verdicts([result.row], result.baselines, task=task, among=rows)
+    labels = labels_of(rows)
+    said += [f"{labels[one.row.name]}: {one.note}." for one in results if one.note]
+    said = list(dict.fromkeys(said))
+    if PartialState().is_main_process:
+        write_json(folder / COMPARISON, {"runs": {one.row.name: _told(one) for one in results}, "verdict": said})
+        _note_controls(results, task)
+        plot(rows, baselines, folder / PLOT, task=task)  # last, for what it shows is safe
+    return Comparison(folder, rows, render_table(rows, baselines, task=task), tuple(said))
+
+
+def _told(result: RunResult) -> dict[str, Any]:
+    """The figures of a run; of several seeds their means, with the scores of the kept one under `kept`."""
+    metrics, row = result.metrics, result.row
+    if not result.parts:
+        return metrics
+    kept = {name: metrics[name] for name in ("seed", *SCORED)}
+    means = {split: getattr(row, split) for split in SCORED}
+    beside = {one.name: {split: getattr(one, split) for split in SCORED} for one in result.baselines}
+    return {**metrics, **means, "baselines": beside, "kept": kept}
+
+
+def _note_controls(results: Sequence[RunResult], task: type[TaskDeclaration]) -> None:
+    """Tell each run of its scratch controls: they stand in its metrics, and on its card."""
+    for result in results:
+        row = result.row
+        controls = [one.row for one in results if is_control(one.row, row)]
+        if controls:
+            labels = labels_of(controls)
+            scores = {labels[one.name]: {"validation": one.validation, "test": one.test} for one in controls}
+            said = [*verdicts([row], result.baselines, task=task), *verdicts([row, *controls], [], task=task)[1:]]
+            metrics = {**result.metrics, "controls": scores, "verdict": list(dict.fromkeys(said))}
+            write_card(result.folder, metrics, task)
+            write_json(result.folder / FINISHED, metrics)

@@ -1,0 +1,150 @@
+"""The run folder before the run: chosen, writable, and used by one run at a time."""
+
+import contextlib
+import fcntl
+import itertools
+import json
+import os
+import platform
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from nlp_transfer.errors import ConfigError
+from nlp_transfer.system.disk import at_home
+from nlp_transfer.system.layout import CHECKPOINTS, COMPARISON, FINISHED
+from nlp_transfer.system.room import is_full, no_room
+
+LOCK = ".lock"
+
+
+def resumable(resume: str | Path, output: str | Path | None) -> tuple[Path, Path | None]:
+    """The run folder to go on in and the checkpoint that was named; None: the newest one.
+
+    Args:
+        resume: `auto`, a run folder, the one of its checkpoints, or one of these.
+        output: the run folder as `--output` or the configuration say it.
+
+    Raises:
+        ConfigError: no folder is named, or another one.
+    """
+    if resume == "auto":
+        if output is None:
+            raise ConfigError("--resume auto: which run? name its folder with --output, or write --resume FOLDER")
+        return at_home(output), None
+    path = at_home(resume)
+    if not path.is_dir():
+        raise ConfigError(f"--resume {path}: no such run folder or checkpoint")
+    if path.absolute().name == CHECKPOINTS:
+        path = path.parent
+    named = path.absolute().parent.name == CHECKPOINTS
+    folder = path.parent.parent if named else path
+    if output is not None and at_home(output).resolve() != folder.resolve():
+        raise ConfigError(f"--resume {path} goes on in {folder}, but --output says {output}; leave one out")
+    return folder, path if named else None
+
+
+@contextlib.contextmanager
+def make_folder(wanted: str | Path | None, name: str, *, left: Collection[str] = ()) -> Iterator[Path]:
+    """Create the run folder before anything expensive happens, and keep other runs out of it.
+
+    Args:
+        wanted: the user's choice; None takes the first free runs/NAME, runs/NAME-2, ...
+        name: of the configuration.
+        left: where an earlier attempt may be gone on with, names of which it left one.
+
+    Raises:
+        ConfigError: the place is a file, cannot be written, is in use, or holds something already.
+        DiskError: there is no room.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            folder = _first_free(name) if wanted is None else at_home(wanted)
+            if wanted is None or not folder.exists():
+                stack.callback(_remove_empty, folder)
+            folder.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(locked(folder))
+        except OSError as error:
+            place = at_home(wanted or "runs")
+            if is_full(error):
+                raise no_room(error, place, way="make room, or choose another with --output") from None
+            raise ConfigError(
+                f"output folder {place} cannot be written: {error.strerror}; choose another with --output"
+            ) from None
+        _refuse_contents(folder, left)
+        yield folder
+
+
+def begun(folder: Path) -> bool:
+    """Tell whether a run or a comparison has left something in its folder."""
+    return any(path.name != LOCK for path in folder.glob("*"))
+
+
+def _remove_empty(folder: Path) -> None:
+    """Leave no folder of a run that was refused before it wrote anything."""
+    with contextlib.suppress(OSError):
+        folder.rmdir()
+
+
+def _first_free(name: str) -> Path:
+    """A new folder; of two runs that start together each makes its own."""
+    Path("runs").mkdir(exist_ok=True)
+    for count in itertools.count(1):
+        folder = Path("runs", name if count == 1 else f"{name}-{count}")
+        with contextlib.suppress(FileExistsError):
+            folder.mkdir()
+            return folder
+    raise AssertionError  # the numbers do not end
+
+
+def _refuse_contents(folder: Path, left: Collection[str]) -> None:
+    held = {path.name for path in folder.iterdir()} - {LOCK}
+    if not held or not held.isdisjoint(left):
+        return
+    what, way_out = "files already", "choose another with --output or remove it"
+    if FINISHED in held:
+        what = "a finished run"
+    elif "config.yaml" in held:
+        what, way_out = "an unfinished run", f"go on with --resume {folder}, or {way_out}"
+    elif COMPARISON in held:
+        what = "a finished comparison"
+    elif any((folder / name / "config.yaml").is_file() for name in held):
+        what, way_out = "runs", f"name a new folder in it, or go on with a comparison by --resume {folder}"
+    elif CHECKPOINTS in held:
+        what = "checkpoints of a run, but not its config.yaml"
+        way_out = f"put that back to go on with --resume {folder}, or {way_out}"
+    raise ConfigError(f"output folder {folder} holds {what}; {way_out}")
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep other runs out of a folder; the system frees the lock of a process that dies.
+
+    Raises:
+        ConfigError: another run is at work in it, by process id and host.
+    """
+    path = folder / LOCK
+    with path.open("ab+", buffering=0) as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise ConfigError(
+                f"output folder {folder} is in use by {_holder(file.read())}; wait for it, or choose another with "
+                "--output"
+            ) from None
+        if not path.exists() or path.stat().st_ino != os.fstat(file.fileno()).st_ino:
+            raise ConfigError(f"output folder {folder} was in use until now; try again")  # what is locked is a leftover
+        file.truncate(0)
+        try:
+            file.write(json.dumps({"pid": os.getpid(), "host": platform.node()}).encode())
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def _holder(text: bytes) -> str:
+    try:
+        holder = json.loads(text)
+        return f"process {holder['pid']} on {holder['host']}"
+    except (ValueError, KeyError, TypeError):
+        return "another process"  # that has just come and not yet written its name

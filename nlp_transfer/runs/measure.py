@@ -1,0 +1,92 @@
+"""What is measured of a trained model and of the simple methods, and the proof that what was saved answers the same."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from datasets import Dataset
+from transformers import PreTrainedModel
+
+from nlp_transfer.errors import ConfigError, TrainingError
+from nlp_transfer.evaluation.verdicts import Row, simple
+from nlp_transfer.inference.activations import WHOLE, find_boundary, open_store, replay
+from nlp_transfer.inference.predictions import infer
+from nlp_transfer.models.encoding.units import TokenUnits, Units
+from nlp_transfer.runs.predict import Predictor, open_run
+from nlp_transfer.runs.prepare import Prepared, rows_of
+from nlp_transfer.runs.probes import alike, write_probes
+from nlp_transfer.strategies import Plan
+from nlp_transfer.system.caches import cache_folder
+from nlp_transfer.system.disk import write_whole
+from nlp_transfer.system.escaping import as_json
+from nlp_transfer.task import Prediction, Task
+
+PROBES = 8  # test examples predicted again by the reloaded model
+
+
+def predict_split(
+    prepared: Prepared, model: PreTrainedModel, split: str, plan: Plan, *, progress: bool
+) -> list[Prediction]:
+    """Single-precision predictions for a split; frozen features that are kept on disk are looked up there."""
+    tokens = TokenUnits(prepared.encoded[split], prepared.tokenizers.source.pad_token_id)
+    units: Units = tokens
+    boundary = find_boundary(model, plan.moving)
+    if plan.cache == "disk" and boundary is not None and boundary.kind in WHOLE:
+        store = open_store(model, boundary, cache_folder())
+        units = replay(model, tokens, boundary, store, progress=progress) or tokens
+    results = infer(model, prepared.task, units, together=True)
+    return prepared.task.decode(results, getattr(prepared.splits, split), prepared.tokenizers)
+
+
+def measure_baselines(prepared: Prepared) -> tuple[Row, ...]:
+    """The task's simple methods, scored like the model.
+
+    Raises:
+        ConfigError: the task's scores lack the one that is to choose the checkpoint.
+    """
+    rows, task = rows_of(prepared.splits), prepared.task
+    tested = rows["test"]["row"][:]
+    found = tuple(
+        simple(
+            name,
+            validation=task.score(said["validation"], rows["validation"]),
+            test=task.score(said["test"], rows["test"]),
+            correct=task.hits(said["test"], rows["test"]),
+            tested=tested,
+            chosen=getattr(said, "chosen", ""),
+        )
+        for name, said in task.baselines(prepared.splits).items()
+    )
+    for row in found:
+        if task.selection not in row.validation:
+            raise ConfigError(
+                f"task.name: {type(task).__name__}.score gives {', '.join(row.validation)}, and not "
+                f"'{task.selection}', which is to choose the checkpoint; add it, or change `selection`"
+            )
+    return found
+
+
+def verify(folder: Path, prepared: Prepared, model: PreTrainedModel) -> None:
+    """Reload what was saved and let both predict the same texts; keep these, for they serve a publication too.
+
+    Raises:
+        TrainingError: the reloaded model predicts otherwise.
+    """
+    texts = list(prepared.splits.test[prepared.task.input_role][:PROBES])
+    trained = Predictor(prepared.task, model, prepared.tokenizers, {}).predict(texts)
+    again = open_run(folder, type(prepared.task)).predict(texts)
+    for text, before, after in zip(texts, trained, again, strict=True):
+        if not alike(before, after):
+            raise TrainingError(
+                f"{folder / 'model'}: the saved model answers {after} to {str(text)[:60]!r}, the trained one {before}"
+            )
+    write_probes(folder, texts, trained)
+
+
+def write_predictions(path: Path, predictions: Sequence[Prediction], task: Task, rows: Dataset) -> None:
+    """One line per test row: its place in the file, what the model read, what was right, and what the model said."""
+    lines = []
+    for row, said in zip(rows, predictions, strict=True):
+        cells = {role: task.labels[row[role]] if kind == "label" else row[role] for role, kind in task.roles.items()}
+        read = {task.input_role: cells.pop(task.input_role)}
+        lines.append(as_json({"row": row["row"], "input": read, "reference": cells, **said}) + "\n")
+    write_whole(path, "".join(lines))

@@ -1,0 +1,177 @@
+"""One run of one seed: load, adapt, train, choose on validation, measure test once, save."""
+
+import dataclasses
+import logging
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from accelerate import Accelerator
+
+from nlp_transfer.config.sections import RunConfig, render
+from nlp_transfer.config.tasks import Scores
+from nlp_transfer.evaluation.verdicts import Row, brief
+from nlp_transfer.models.saving import environment, save_model, weights_digests, write_json
+from nlp_transfer.publishing.provenance import provenance
+from nlp_transfer.runs.measure import measure_baselines, predict_split, verify, write_predictions
+from nlp_transfer.runs.prepare import Prepared, prepare
+from nlp_transfer.runs.result import RunResult, describe, finish
+from nlp_transfer.runs.train import make_accelerator, open_checkpoints, train
+from nlp_transfer.strategies import Plan, save_adapter
+from nlp_transfer.strategies.summary import parameter_counts, trainable_table
+from nlp_transfer.system.disk import write_whole
+from nlp_transfer.system.layout import CHECKPOINTS
+from nlp_transfer.system.progress import Series
+from nlp_transfer.task import Prediction
+from nlp_transfer.training.checkpoints import find_start
+from nlp_transfer.training.history import History
+from nlp_transfer.training.loop import flat
+
+
+class _Trained(NamedTuple):
+    """A run whose training is over; `sizes` counts the parameters as they were trained."""
+
+    prepared: Prepared
+    plan: Plan
+    accelerator: Accelerator
+    sizes: dict[str, int]
+    baselines: tuple[Row, ...]
+    history: History
+
+
+def run_one(config: RunConfig, folder: Path, series: Series, named: Path | None = None, *, progress: bool) -> RunResult:
+    """Run in a folder that is held, from the checkpoint that is `named`, or the newest one there."""
+    clock = _Clock()
+    trained = _train(config, folder, series, named, clock, progress=progress)
+    prepared, plan, accelerator = trained.prepared, trained.plan, trained.accelerator
+    speaks, shown = accelerator.is_main_process, progress and accelerator.is_main_process
+    if plan.adapter and speaks:
+        save_adapter(plan.model, folder / "adapter", prepared.source.name)
+
+    model = plan.finish(plan.model)
+    said = predict_split(prepared, model, "test", plan, progress=shown)
+    scores = trained.history.scores
+    # What is reported is what `predict` will do: in single precision, on all rows, the full way.
+    if accelerator.mixed_precision != "no" or prepared.task.sample:
+        again = predict_split(prepared, model, "validation", plan, progress=shown)
+        scores = prepared.task.score(again, prepared.splits.validation)
+    clock.lap("evaluation")
+
+    accelerator.wait_for_everyone()
+    if speaks:
+        save_model(model, prepared.tokenizers, folder / "model")
+        write_predictions(folder / "predictions.jsonl", said, prepared.task, prepared.splits.test)
+        verify(folder, prepared, model)
+    accelerator.wait_for_everyone()  # all read what one has saved
+    clock.lap("saving")
+
+    metrics = _metrics(trained, scores, said, clock.total(), weights_digests(folder / "model"))
+    result = describe(prepared.config, folder, metrics, _hits(trained, said))
+    if speaks:
+        finish(result, config.task_class)
+        shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
+    return result
+
+
+def _train(
+    config: RunConfig, folder: Path, series: Series, named: Path | None, clock: "_Clock", *, progress: bool
+) -> _Trained:
+    """Prepare, measure the simple methods and train, in this order: nobody waits for a training to learn of a fault."""
+    start = find_start(folder, named)
+    accelerator = make_accelerator(config, folder, start)
+    prepared = prepare(config)
+    plan = prepared.plan()
+    checkpoints = open_checkpoints(prepared, plan, accelerator, folder, start)
+    sizes = parameter_counts(plan)
+    if accelerator.is_main_process:
+        _announce(prepared, plan, folder, series)
+    clock.lap("preparation")
+
+    baselines = measure_baselines(prepared)
+    for one in baselines if accelerator.is_main_process else ():
+        role = "ceiling" if one.name in prepared.task.ceilings else "to beat"
+        name = f"{one.name} ({one.chosen})" if one.chosen else one.name
+        series.once(logging.INFO, f"{role}: {name}, {brief(flat(one.validation))} on validation")
+    clock.lap("baselines")
+
+    shown = progress and accelerator.is_main_process
+    history = train(prepared, plan, accelerator, folder, checkpoints, progress=shown)
+    clock.lap("training", earlier=history.seconds)
+    return _Trained(prepared, plan, accelerator, sizes, baselines, history)
+
+
+def _metrics(
+    trained: _Trained,
+    validation: Scores,
+    said: Sequence[Prediction],
+    seconds: Mapping[str, float],
+    weights: Mapping[str, str],
+) -> dict[str, Any]:
+    """The contents of metrics.json, but for the verdict; `said` are the predictions for test."""
+    prepared, history = trained.prepared, trained.history
+    return {
+        "validation": validation,
+        "test": prepared.task.score(said, prepared.splits.test),
+        "answers": len({str(next(iter(one.values()))) for one in said}),  # by what is answered first
+        "selection": {"metric": prepared.task.selection, "split": "validation", "best": history.best},
+        "parameters": trained.sizes,
+        "seconds": seconds,
+        "baselines": {one.name: one.kept() for one in trained.baselines},
+        "seed": prepared.config.training.seed,
+        "precision": trained.accelerator.mixed_precision.replace("no", "fp32"),
+        "steps": history.steps,
+        "weights": weights,
+        "head": trained.plan.head,
+        **_seen(prepared),
+    }
+
+
+def _hits(trained: _Trained, said: Sequence[Prediction]) -> dict[str, Any]:
+    """The score of each test row, of the run and of the simple methods."""
+    test = trained.prepared.splits.test
+    return {
+        "rows": test["row"][:],
+        "run": trained.prepared.task.hits(said, test),
+        "baselines": {one.name: one.correct for one in trained.baselines},
+    }
+
+
+def _announce(prepared: Prepared, plan: Plan, folder: Path, series: Series) -> None:
+    """Say what is odd and what will train, once for all runs of which it is true; keep what the run is made of."""
+    for warning in (*prepared.splits.report.warnings, *prepared.warnings, *prepared.idle(plan)):
+        series.once(logging.WARNING, warning)
+    if plan.head:
+        series.once(logging.INFO, plan.head)
+    series.once(logging.INFO, trainable_table(plan))
+    write_whole(folder / "config.yaml", render(prepared.config))
+    write_json(folder / "environment.json", environment())
+
+
+def _seen(prepared: Prepared) -> dict[str, Any]:
+    """Tell what of the data the model could see."""
+    return {
+        "warnings": prepared.warnings,
+        **({"written_back": dataclasses.asdict(back)} if (back := prepared.written_back) else {}),
+        "truncated": {name: encoded.truncated for name, encoded in prepared.encoded.items()},
+        "unknown_tokens": {name: encoded.unknown for name, encoded in prepared.encoded.items()},
+        "data": dataclasses.asdict(prepared.splits.report),
+        "provenance": dataclasses.asdict(provenance(prepared.config)),
+    }
+
+
+class _Clock:
+    """Wall-clock seconds of the stages of a run, of the training in all its attempts."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def lap(self, name: str, *, earlier: float = 0.0) -> None:
+        now = time.perf_counter()
+        self.seconds[name] = round(earlier + now - self._last, 3)
+        self._last = now
+
+    def total(self) -> dict[str, float]:
+        return {**self.seconds, "total": round(sum(self.seconds.values()), 3)}

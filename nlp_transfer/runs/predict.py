@@ -1,0 +1,338 @@
+"""A finished run as a predictor: texts in, predictions out, in input order."""
+
+import json
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+import transformers
+from datasets import Dataset
+from safetensors import SafetensorError
+from transformers import AutoConfig, AutoTokenizer, PretrainedConfig, PreTrainedModel
+
+from nlp_transfer.config.dialect import PLAIN, Dialect
+from nlp_transfer.config.sections import RunConfig, load_saved
+from nlp_transfer.config.tasks import Scores, TaskDeclaration
+from nlp_transfer.data.formats.cells import is_blank
+from nlp_transfer.data.formats.text_lines import LONGEST
+from nlp_transfer.data.labels import USUAL, LabelRules, OnUnknown
+from nlp_transfer.data.splits import dialect_of, label_rules, read_rows
+from nlp_transfer.data.store import whole
+from nlp_transfer.errors import CheckpointError, DataError, SourceError, TransferError
+from nlp_transfer.inference.predictions import infer
+from nlp_transfer.models.encoding.padding import padding_trouble, try_padding
+from nlp_transfer.models.encoding.pairs import open_target
+from nlp_transfer.models.encoding.tokenizers import Tokenizers
+from nlp_transfer.models.encoding.units import TokenUnits
+from nlp_transfer.models.saving import weights_digests
+from nlp_transfer.models.source import quietly, refuse_nonfinite
+from nlp_transfer.runs.origin import Origin
+from nlp_transfer.sources import BUNDLED, load_source
+from nlp_transfer.sources.demands import refuse_demands
+from nlp_transfer.sources.loading import find_damage
+from nlp_transfer.sources.shapes import refuse_misshapen, weight_files
+from nlp_transfer.strategies.lora import with_adapter
+from nlp_transfer.system.layout import ADAPTER, FINISHED, TARGET, lacking, published, unfinished
+from nlp_transfer.system.network import find_run
+from nlp_transfer.system.received import kind_of, take_texts
+from nlp_transfer.task import Prediction, Task, make_task
+
+T = TypeVar("T")
+Text = str | list[str]  # a list where the task reads several texts at once
+log = logging.getLogger(__name__)
+CHUNK = 256  # texts read ahead, if they are not too long: enough to sort by length, few enough to stream
+
+
+@dataclass
+class Seen:
+    """How many texts were given, how many of them are empty or missing, and of how many something was cut off."""
+
+    texts: int = 0
+    empty: int = 0
+    truncated: int = 0
+
+
+class Predictor:
+    """A trained model with its tokenizer and task."""
+
+    def __init__(
+        self,
+        task: Task,
+        model: PreTrainedModel,
+        tokenizers: Tokenizers,
+        columns: Mapping[str, str],
+        rules: LabelRules = USUAL,
+        dialect: Dialect = PLAIN,
+        origin: Origin | None = None,
+    ) -> None:
+        """Put the model on the first accelerator, if there is one, in eval mode; see what padding does to it."""
+        try_padding(model, tokenizers.source)
+        device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else torch.device("cpu")
+        self.task = task
+        self.model = model.to(device).eval()  # type: ignore[arg-type]
+        self.tokenizers = tokenizers
+        self.columns = dict(columns)
+        self.rules = rules
+        self.dialect = dialect
+        self.origin = origin
+        self.seen = Seen()
+
+    @property
+    def text_column(self) -> str:
+        """The column that held the input when the model was trained."""
+        return self.columns.get(self.task.input_role, self.task.input_role)
+
+    def predict(self, texts: Iterable[Text | None]) -> list[Prediction]:
+        """One prediction per text; where the task reads several texts at once, also per list of texts.
+
+        A text that is empty or missing has no answer: all keys are None but `reason`, which only such answers have.
+
+        Args:
+            texts: a list, an iterator, an array, or a column of a frame or data set, such as `df["text"]`.
+
+        Raises:
+            DataError: what is given is no series of texts, such as a whole frame.
+        """
+        return list(self.predict_stream(texts))
+
+    def predict_stream(
+        self, texts: Iterable[Text | None], *, idle: Callable[[], bool] = lambda: False
+    ) -> Iterator[Prediction]:
+        """As `predict`, while texts arrive; reads ahead a bounded number, as long as they need not be waited for."""
+        lists = self.task.roles[self.task.input_role] == "texts"
+        return self._stream(take_texts(texts, self.text_column, lists=lists), idle)
+
+    def _stream(self, texts: Iterator[Text | None], idle: Callable[[], bool]) -> Iterator[Prediction]:
+        chunk: list[Text | None] = []
+        held = 0
+        for text in texts:
+            chunk.append(text)
+            held += len(whole(text or ""))
+            if len(chunk) == CHUNK or held > LONGEST or idle():
+                yield from self._answer(chunk)
+                chunk, held = [], 0
+        yield from self._answer(chunk)
+
+    def _answer(self, texts: Sequence[Text | None]) -> Iterator[Prediction]:
+        """Answers in order; the model does not see what is empty, for it would answer that like any text."""
+        reasons = [_reason(text) for text in texts]
+        full = [text for text, reason in zip(texts, reasons, strict=True) if text is not None and reason is None]
+        said, truncated = self._read(full) if full else ([], 0)
+        self.seen.texts += len(texts)
+        self.seen.empty += len(texts) - len(full)
+        self.seen.truncated += truncated
+        left = iter(said)
+        for reason in reasons:
+            yield next(left) if reason is None else {**self._nothing, "reason": reason}
+
+    @cached_property
+    def _nothing(self) -> Prediction:
+        """The keys of an answer without values: each task has its own, so its example is answered once."""
+        lists = self.task.roles[self.task.input_role] == "texts"
+        example = [self.task.example] if lists else self.task.example
+        return dict.fromkeys(self._read([example])[0][0])
+
+    def evaluate(
+        self,
+        data: str | Mapping[str, str],
+        columns: Mapping[str, str] | None = None,
+        *,
+        on_unknown_label: OnUnknown | None = None,
+        dialect: Dialect | None = None,
+        limit: int | None = None,
+    ) -> Scores:
+        """Score on a labelled file: `rows`, the scores of the task, and `simple` methods scored on the same rows.
+
+        Args:
+            data: file as in `data.test`.
+            columns: role -> column; a role that is not named has the column that it had in training.
+            on_unknown_label: what becomes of rows whose label the model does not know; as in training if unset.
+            dialect: how a .csv or .tsv is written; by default as in training.
+            limit: score no more than so many rows, drawn with seed 0 and in the shares of the labels.
+
+        Raises:
+            DataError: the file cannot be used, or holds labels the model does not know.
+        """
+        if not isinstance(columns, Mapping | None):
+            raise DataError(f"columns: expected role: column, received {kind_of(columns)}")
+        rules = self.rules if on_unknown_label is None else replace(self.rules, on_unknown=on_unknown_label)
+        columns, dialect = {**self.columns, **(columns or {})}, dialect or self.dialect
+        rows = read_rows(
+            data, columns, self.task.roles, dialect=dialect, labels=self.task.labels, rules=rules, limit=limit
+        )
+        beside = {name: self.task.score(said, rows) for name, said in self._simple(rows).items()}
+        return {"rows": len(rows), **self.task.score(self._predict(rows)[0], rows), "simple": beside}
+
+    def _simple(self, rows: Dataset) -> Mapping[str, list[Prediction]]:
+        """Ask the simple methods: those of the run, fitted again on its rows, or those that need none."""
+        found = self.task.simple(rows)
+        if self.origin is None or not (lacking := self.origin.baselines - found.keys()):
+            return found
+        try:
+            splits = self.origin.splits()
+        except TransferError as error:
+            log.warning("no %s beside the model, for it has nothing to be fitted on: %s", ", ".join(lacking), error)
+            return found
+        fitted = self.task.baselines(replace(splits, test=rows))
+        return {name: said["test"] for name, said in fitted.items()}
+
+    def _read(self, texts: Sequence[Text]) -> tuple[list[Prediction], int]:
+        return self._predict(Dataset.from_dict({self.task.input_role: texts}))
+
+    def _predict(self, rows: Dataset) -> tuple[list[Prediction], int]:
+        """Ask the model; count the rows of which something was cut off."""
+        encoded = self.task.encode(rows, self.tokenizers)
+        units = TokenUnits(encoded, self.tokenizers.source.pad_token_id)
+        return self.task.decode(infer(self.model, self.task, units), rows, self.tokenizers), encoded.truncated
+
+
+def _reason(text: Text | None) -> str | None:
+    """Say why a text has no answer; None for one that has."""
+    if text is None:
+        return "there is no text"
+    return "the text is empty" if is_blank("".join(text)) else None
+
+
+def load(folder: str | Path, *, revision: str | None = None, task: type[TaskDeclaration] | None = None) -> Predictor:
+    """Load a finished run from its folder, or from the Hub (or its cache) by the id it was published under.
+
+    Args:
+        folder: of the run; or USER/NAME on the Hub.
+        revision: branch, tag or commit on the Hub.
+        task: of the run, where that is none of ours: the class itself, for nothing that a folder names is imported.
+
+    Raises:
+        CheckpointError: no run there, or one whose files are missing or damaged, or of a task that is neither ours nor
+            given.
+    """
+    root = find_run(folder, revision)
+    if fault := unfinished(root):
+        raise CheckpointError(f"{root}: {fault}")
+    predictor = open_run(root, task)
+    if trouble := padding_trouble(predictor.model):
+        log.warning("%s: %s", root, trouble)
+    return predictor
+
+
+def open_run(root: Path, task: type[TaskDeclaration] | None = None) -> Predictor:
+    """Load what a run has saved, finished or not; see `load`."""
+    config = load_saved(root, task)
+    kind = config.task_class
+    if (root / ADAPTER[0]).is_file():
+        return _loaded(root, lambda: _open_adapter(root, config))
+    folder = root if published(root) else root / "model"
+    model, tokenizers = load_model(folder, kind(config.task).auto_class)
+    _refuse_changed(root, folder)
+    names = {int(index): name for index, name in (model.config.id2label or {}).items()}
+    labels = tuple(names[index] for index in sorted(names))
+    return _predictor(root, config, make_task(kind, config.task, labels), model, tokenizers)
+
+
+def _predictor(root: Path, config: RunConfig, task: Task, model: PreTrainedModel, tokenizers: Tokenizers) -> Predictor:
+    rules, dialect, origin = label_rules(config.data), dialect_of(config.data), Origin.of(root, config)
+    return Predictor(task, model, tokenizers, config.data.columns, rules, dialect, origin)
+
+
+def _refuse_changed(root: Path, folder: Path) -> None:
+    """Refuse weights that can be read but are not those that were saved; say where nothing tells.
+
+    An unfinished run has not noted them yet.
+    """
+    if not (root / FINISHED).is_file():
+        return
+    metrics = _loaded(root, lambda: json.loads((root / FINISHED).read_text(encoding="utf-8")))
+    noted = metrics.get("weights") if isinstance(metrics, dict) else None
+    noted, now = noted if isinstance(noted, dict) else {}, weights_digests(folder)
+    if unknown := [name for name in now if name not in noted]:
+        log.warning(
+            "%s: loaded unchecked: %s holds no sha256 of it, by which damage or an exchange would be seen",
+            folder / unknown[0],
+            root / FINISHED,
+        )
+    if changed := [name for name, digest in noted.items() if now.get(name) != digest]:
+        raise CheckpointError(
+            f"{folder / changed[0]}: damaged or exchanged: its sha256 is not the one in {root / FINISHED}; bring the "
+            "file back, or train again"
+        )
+
+
+def _open_adapter(root: Path, config: RunConfig) -> Predictor:
+    """Build the model anew from its source and put the adapter and its new modules in."""
+    metrics = json.loads((root / FINISHED).read_text(encoding="utf-8"))
+    task = make_task(config.task_class, config.task, tuple(metrics["data"]["splits"]["train"]["labels"]))
+    place = config.source.model_dump()
+    if place["kind"] == "checkpoint" and "head" not in metrics:  # of a time when rows did not follow names
+        place["by_name"] = False
+    bundled = BUNDLED.get(config.source.name)
+    if bundled and bundled.hub and not bundled.available:
+        place["name"] = bundled.hub
+    source = load_source(**place)
+    rows = Dataset.from_dict({role: [] for role in task.roles})
+    model = with_adapter(task.build(source, rows, frozen=False).model, root)
+    refuse_nonfinite(model, str(root))
+    tokenizer = AutoTokenizer.from_pretrained(root, trust_remote_code=False, local_files_only=True)
+    return _predictor(root, config, task, model, Tokenizers(tokenizer))
+
+
+def load_model(folder: Path, auto_class: str) -> tuple[PreTrainedModel, Tokenizers]:
+    """Open a saved model and its tokenizers.
+
+    Raises:
+        CheckpointError: files are missing, damaged or do not belong together.
+    """
+    return _loaded(folder, lambda: _open(folder, getattr(transformers, auto_class)))
+
+
+def _loaded(folder: Path, load: Callable[[], T]) -> T:
+    try:
+        return quietly(load)
+    except SafetensorError as error:
+        raise CheckpointError(f"{folder}: the weights file is malformed or cut short: {error}") from None
+    except SourceError as error:
+        raise CheckpointError(str(error)) from None
+    except (OSError, ValueError, LookupError, RuntimeError, TypeError, ArithmeticError, AttributeError) as error:
+        first = str(error).strip().splitlines() or [type(error).__name__]
+        raise CheckpointError(find_damage(folder) or f"{folder}: cannot be loaded: {first[0]}") from None
+
+
+def _open(folder: Path, auto: Any) -> tuple[PreTrainedModel, Tokenizers]:
+    _refuse_missing(folder, "config.json", lacking(folder))  # before transformers makes some of them up
+    refuse_demands(PretrainedConfig.get_config_dict(folder, local_files_only=True)[0], str(folder))
+    safe = {"trust_remote_code": False, "local_files_only": True}
+    config = AutoConfig.from_pretrained(folder, **safe)
+    refuse_misshapen(weight_files(str(folder)), auto.from_config, config, str(folder), head=True)
+    model, report = auto.from_pretrained(folder, use_safetensors=True, output_loading_info=True, **safe)
+    if report["missing_keys"]:
+        raise ValueError(f"weights are missing: {sorted(report['missing_keys'])[:3]}")
+    refuse_nonfinite(model, str(folder))
+    if model.can_generate():  # without these it would write, but not what it learned
+        _refuse_missing(folder, "generation_config.json")
+        if model.config.model_type == "encoder-decoder":
+            lost = lacking(folder / TARGET)
+            _refuse_missing(folder, f"{TARGET}/{lost}" if lost else None)
+    return model, Tokenizers(AutoTokenizer.from_pretrained(folder, **safe), open_target(folder))
+
+
+def _refuse_missing(folder: Path, *names: str | None) -> None:
+    for name in names:
+        if name is not None and not (folder / name).is_file():
+            raise ValueError(f"{name} is missing")
+
+
+def evaluate(
+    folder: str | Path,
+    data: str | Mapping[str, str],
+    columns: Mapping[str, str] | None = None,
+    *,
+    on_unknown_label: OnUnknown | None = None,
+    dialect: Dialect | None = None,
+    limit: int | None = None,
+    task: type[TaskDeclaration] | None = None,
+) -> Scores:
+    """Score a finished run on another labelled file; see `load` and `Predictor.evaluate`."""
+    predictor = load(folder, task=task)
+    return predictor.evaluate(data, columns, on_unknown_label=on_unknown_label, dialect=dialect, limit=limit)

@@ -1,0 +1,220 @@
+"""All that a run needs before anything trains: data, source, model and tokens."""
+
+import dataclasses
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from accelerate.utils import set_seed
+from datasets import Dataset
+
+from nlp_transfer.config.sections import RunConfig
+from nlp_transfer.data.formats.tables import DELIMITERS, format_of
+from nlp_transfer.data.locations import on_hub
+from nlp_transfer.data.splits import Splits, load_splits
+from nlp_transfer.errors import SourceError
+from nlp_transfer.evaluation.verdicts import brief, source_label
+from nlp_transfer.evaluation.writing_back import WrittenBack, write_back
+from nlp_transfer.models.anatomy import count_positions, find_encoder
+from nlp_transfer.models.encoding.batches import Encoded
+from nlp_transfer.models.encoding.padding import padding_trouble, try_padding
+from nlp_transfer.models.encoding.tokenizers import Tokenizers
+from nlp_transfer.models.source import LoadedModel, Source
+from nlp_transfer.models.unread import find_unread
+from nlp_transfer.sources import BUNDLED, load_source
+from nlp_transfer.strategies import Plan, make_plan
+from nlp_transfer.system.allocator import keep_freed_memory
+from nlp_transfer.system.precision import refuse_fp16
+from nlp_transfer.task import Task, make_task
+from nlp_transfer.training.memory import recompute_activations
+
+IDLE = {"bag": ("width", "layers"), "cnn": ("layers",)}
+LABELLED = ("labels", "max_labels", "on_unknown_label")
+ULMFIT = ("blocks_per_phase", "rate_decay")
+SOLVED = "not used, the head is solved; see strategy.solver"
+GRADIENT_ONLY = (
+    *("learning_rate", "weight_decay", "accumulation", "clip", "warmup", "head_warmup", "schedule"),
+    *("patience", "gradient_checkpointing"),
+)
+LOSSY = 0.02  # share of references that change which is worth a warning
+EXTREMES = 20  # the longest rows of a sample
+MANY = 0.1  # share of truncated texts or unknown tokens that is worth a warning
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """All that a run needs before anything trains; `rows` are those that are `encoded`."""
+
+    config: RunConfig
+    task: Task
+    splits: Splits
+    source: Source
+    loaded: LoadedModel
+    tokenizers: Tokenizers
+    encoded: Mapping[str, Encoded]
+    rows: Mapping[str, Dataset]
+
+    def plan(self) -> Plan:
+        """Adapt the model to the strategy; changes the model, so once."""
+        strategy, training = self.config.strategy, self.config.training
+        settings = strategy.model_dump(exclude={"kind"})
+        plan = make_plan(
+            strategy.kind,
+            self.loaded,
+            has_layers=self.source.has_layers,
+            scratch=self.source.scratch,
+            learning_rate=training.learning_rate,
+            epochs=training.epochs,
+            **settings,
+        )
+        if training.gradient_checkpointing:
+            recompute_activations(plan.model)
+        phases = tuple(
+            dataclasses.replace(
+                phase, warmup=training.warmup, head_warmup=training.head_warmup, schedule=training.schedule
+            )
+            for phase in plan.phases
+        )
+        return dataclasses.replace(plan, phases=phases)
+
+    @cached_property
+    def written_back(self) -> WrittenBack | None:
+        """What of the references of validation the target tokenizer can write."""
+        return write_back(self.task, self.splits.validation, self.tokenizers)
+
+    @cached_property
+    def warnings(self) -> list[str]:
+        """What a user should know of the tokens and how they are batched."""
+        found = []
+        name, most = source_label(self.config.source), self.tokenizers.source.model_max_length
+        if (wanted := getattr(self.config.task, "max_length", most)) > most:
+            found.append(f"task.max_length: {wanted} tokens, but '{name}' has positions for {most}; no more are read")
+        if trouble := padding_trouble(self.loaded.model):
+            found.append(f"'{name}': {trouble}")
+        for split, encoded in self.encoded.items():
+            found += [f"{split}: {warning}" for warning in encoded.warnings]
+            if encoded.truncated > MANY * encoded.examples:
+                which = "texts" if encoded.examples == len(getattr(self.splits, split)) else "sampled texts"
+                found.append(
+                    f"{split}: {encoded.truncated} of {encoded.examples} {which} are truncated; see task.max_length"
+                )
+            if encoded.unknown > MANY:
+                found.append(f"{split}: {encoded.unknown:.0%} of the tokens are unknown to '{name}'")
+        back = self.written_back
+        if back and back.example and back.changed > LOSSY * back.references:
+            before, after = back.example
+            found.append(
+                f"validation: {back.changed} of {back.references} references come back from the target tokenizer "
+                f"otherwise ({before!r} as {after!r}), so a model can hardly score more than {brief(back.scores)}; "
+                "take a checkpoint with a vocabulary for the language, or a fresh decoder beside an encoder"
+            )
+        return found
+
+    def idle(self, plan: Plan) -> list[str]:
+        """What was set and has no effect on this run."""
+        source, data = self.config.source, self.config.data
+        shape = getattr(source, "contextualizer", "")
+        solved = all(phase.solver == "lbfgs" for phase in plan.phases)
+        probing = getattr(self.config.strategy, "schedule", "") == "lp_ft"
+        here = source.kind == "checkpoint" and (source.name in BUNDLED or not on_hub(source.name))
+        fetched = any(on_hub(place) for place in (data.train, data.validation, data.test) if place is not None)
+        named = [place for place in (data.train, data.validation, data.test) if isinstance(place, str)]
+        tables = any(format_of(place) in DELIMITERS or Path(place).is_dir() for place in named)
+        given = [name for name, split in self.splits.report.splits.items() if name != "train" and not split.cut]
+        unused = (
+            ("source", IDLE.get(shape, ()), f"not used by a {shape}"),
+            ("source", ("revision",) if here else (), "not used, the checkpoint is here"),
+            ("strategy", ULMFIT if probing else (), "not used by lp_ft"),
+            ("strategy", ("head_learning_rate",) if solved else (), SOLVED),
+            ("training", GRADIENT_ONLY if solved else (), SOLVED),
+            ("data", [f"{name}_share" for name in given], "not used, the split is given"),
+            ("data", ("group",) if len(given) == 2 else (), "not used, no split is cut"),
+            ("data", ("split_seed",) if len(given) == 2 and data.limit is None else (), "not used, nothing is drawn"),
+            ("data", ("limit_seed",) if data.limit is None else (), "not used without data.limit"),
+            ("data", () if fetched else ("subset", "revision"), "not used, no data come from the Hub"),
+            ("data", () if self.splits.labels else LABELLED, "not used, the task has no labels"),
+            ("data", () if tables else ("header", "delimiter", "quoting"), "not used, no data are .csv or .tsv"),
+        )
+        return [
+            f"{section}.{key}: {why}"
+            for section, keys, why in unused
+            for key in getattr(self.config, section).changed(*keys)
+        ]
+
+
+def prepare(config: RunConfig, *, sampled: int | None = None) -> Prepared:
+    """Read the data, the source and build the model; the seed decides what is drawn.
+
+    Args:
+        config: of the run.
+        sampled: encode no more rows of a split than so many, to learn about the tokens; see `sample`.
+    """
+    refuse_fp16(config.training.precision)
+    keep_freed_memory()
+    set_seed(config.training.seed)
+    kind = config.task_class
+    splits = load_splits(config.data, kind.roles, seed=config.training.seed)
+    config = _settle(config, make_task(kind, config.task, splits.labels), splits.train)
+    task = make_task(kind, config.task, splits.labels)
+    source = load_source(texts=_each_text(splits.train[task.input_role]), **config.source.model_dump())
+    if source.tokenizer.pad_token_id is None:
+        raise SourceError(
+            f"{source_label(config.source)}: the tokenizer has no padding token, and batches of texts need one; choose "
+            "an encoder or a sequence-to-sequence checkpoint, or save this one with a pad_token"
+        )
+    loaded = task.build(source, splits.train, frozen=config.strategy.kind == "frozen")
+    tokenizers = Tokenizers(source.tokenizer, loaded.target_tokenizer)
+    positions = count_positions(find_encoder(loaded.model).module)
+    most = getattr(config.task, "max_length", source.tokenizer.model_max_length)
+    source.tokenizer.model_max_length = min(positions, most)  # and is saved so
+    try_padding(loaded.model, source.tokenizer, together=True)
+    unread = find_unread(loaded.model, source.tokenizer)
+    loaded = dataclasses.replace(loaded, new=loaded.new - unread, unread=unread)
+    rows = {name: sample(part, task.input_role, sampled) for name, part in rows_of(splits).items()}
+    encoded = {name: task.encode(part, tokenizers, training=name == "train") for name, part in rows.items()}
+    return Prepared(config, task, splits, source, loaded, tokenizers, encoded, rows)
+
+
+def sample(rows: Dataset, role: str, most: int | None) -> Dataset:
+    """Rows spread over all of them, and the `EXTREMES`; all where there are no more than `most`."""
+    if most is None or len(rows) <= most:
+        return rows
+    texts = rows.data.column(role)
+    sizes = pc.binary_length(texts) if pa.types.is_string(texts.type) else pc.list_value_length(texts)
+    longest = np.argsort(sizes.to_numpy(), kind="stable")[-EXTREMES:]
+    return rows.select(np.unique([*np.linspace(0, len(rows) - 1, most - EXTREMES, dtype=int), *longest]))
+
+
+def _settle(config: RunConfig, task: Task, rows: Dataset) -> RunConfig:
+    """Decide what the task's options leave to the data, and say so."""
+    options = task.settle(rows)
+    for key in task.settled:
+        if getattr(config.task, key) == "auto":
+            log.info("task.%s: %s, chosen by the rows of train", key, getattr(options, key) or "null")
+    return config.model_copy(update={"task": options})
+
+
+def keep_settled(config: RunConfig, before: RunConfig) -> RunConfig:
+    """Take over what an earlier attempt at a run has decided where the configuration leaves it to the data."""
+    if config.task.name != before.task.name:
+        return config
+    left = [key for key in config.task_class.settled if getattr(config.task, key) == "auto"]
+    known = {key: getattr(before.task, key) for key in left}
+    return config.model_copy(update={"task": config.task.model_copy(update=known)})
+
+
+def _each_text(cells: Iterable[str | Sequence[str]]) -> Iterator[str]:
+    """The texts of a column, those of lists one by one."""
+    for cell in cells:
+        yield from [cell] if isinstance(cell, str) else cell
+
+
+def rows_of(splits: Splits) -> dict[str, Dataset]:
+    """The rows by the name of their split."""
+    return {"train": splits.train, "validation": splits.validation, "test": splits.test}

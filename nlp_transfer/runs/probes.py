@@ -1,0 +1,38 @@
+"""A few test inputs with the trained model's answers: what a reloaded or published model has to say again."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from nlp_transfer.system.disk import write_whole
+from nlp_transfer.system.escaping import as_json
+from nlp_transfer.system.layout import PROBES
+from nlp_transfer.task import Prediction
+
+TOLERANCE = 1e-4
+
+
+def write_probes(folder: Path, inputs: Sequence[Any], said: Sequence[Prediction]) -> None:
+    """One line per input."""
+    lines = (as_json({"input": text, "said": answer}) for text, answer in zip(inputs, said, strict=True))
+    write_whole(folder / PROBES, "\n".join(lines) + "\n")
+
+
+def read_probes(folder: Path) -> tuple[list[Any], list[Prediction]]:
+    """Inputs and answers; none where the run kept none."""
+    path = folder / PROBES
+    lines = path.read_text(encoding="utf-8").split("\n") if path.is_file() else []
+    found = [json.loads(line) for line in lines if line]
+    return [one["input"] for one in found], [one["said"] for one in found]
+
+
+def alike(one: Any, other: Any) -> bool:
+    """Tell whether two predictions are equal, numbers within rounding."""
+    if isinstance(one, float) and isinstance(other, float):
+        return abs(one - other) < TOLERANCE
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return one.keys() == other.keys() and all(alike(one[key], other[key]) for key in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(alike, one, other))
+    return bool(one == other)

@@ -1,0 +1,98 @@
+"""What a run returns and leaves: its numbers, the verdict and the words for both."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nlp_transfer.config.sections import RunConfig
+from nlp_transfer.config.tasks import TaskDeclaration
+from nlp_transfer.evaluation.verdicts import Row, row_of, simple, verdicts
+from nlp_transfer.models.saving import write_json
+from nlp_transfer.publishing.tree import write_card
+from nlp_transfer.system.disk import flush
+from nlp_transfer.system.layout import FINISHED, HITS
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """A finished run.
+
+    Attributes:
+        folder: what it left.
+        metrics: the contents of metrics.json; of several seeds the scores of the one whose model it keeps, and those of
+            all under `seeds`.
+        summary: the test scores and the verdict in words.
+        row: the same as a line of a comparison; of several seeds their mean and spread.
+        baselines: the simple methods beside it.
+        parts: the runs of its seeds, where there are several.
+    """
+
+    folder: Path
+    metrics: dict[str, Any]
+    summary: str
+    row: Row
+    baselines: tuple[Row, ...]
+    parts: tuple["RunResult", ...] = ()
+
+    @property
+    def note(self) -> str | None:
+        """What there is to say of its seeds where they made no difference."""
+        note: str | None = self.metrics.get("seeds", {}).get("note")
+        return note
+
+    def __repr__(self) -> str:
+        """One line: where it is, what it is, and its test score."""
+        metric = self.metrics["selection"]["metric"]
+        return f"RunResult({self.folder}: {self.row.label}, test {metric} {self.row.shown('test', metric)})"
+
+
+def describe(config: RunConfig, folder: Path, metrics: Mapping[str, Any], hits: Mapping[str, Any]) -> RunResult:
+    """Row, verdict and summary out of the numbers that a run of one seed leaves.
+
+    Args:
+        config: of the run.
+        folder: of the run.
+        metrics: the contents of metrics.json; the verdict is added where it is not there yet.
+        hits: the contents of hits.json: the score of each test row, under `run` and for each of the `baselines`, and
+            the numbers of the `rows`.
+    """
+    tested = hits.get("rows", ())
+    row = row_of(folder.name, config, metrics, hits["run"], tested)
+    baselines = [
+        simple(name, correct=hits["baselines"][name], tested=tested, **scores)
+        for name, scores in metrics["baselines"].items()
+    ]
+    return told(config, folder, metrics, row, baselines)
+
+
+def told(
+    config: RunConfig, folder: Path, metrics: Mapping[str, Any], row: Row, baselines: Sequence[Row], *more: str
+) -> RunResult:
+    """The result of a run with what is said of it; `more` stands between its scores and the verdict."""
+    task = config.task_class
+    verdict = metrics["verdict"] if "verdict" in metrics else verdicts([row], baselines, task=task)
+    shown = task.measured(row.test)
+    lines = []
+    for one in (*baselines, row):
+        scores = ", ".join(f"{name} {one.shown('test', name)}" for name in shown)
+        lines.append(f"test: {one.label}: {scores}")
+    summary = "\n".join([*lines, *more, *verdict])
+    return RunResult(folder, {**metrics, "verdict": verdict}, summary, row, tuple(baselines))
+
+
+def hits_of(result: RunResult) -> dict[str, Any]:
+    """The score of each test row, of the run and of the simple methods; of several seeds their mean."""
+    row = result.row
+    counts = {"counts": list(row.counts)} if row.counts else {}
+    baselines = {one.name: list(one.correct) for one in result.baselines}
+    return {"rows": list(row.tested), **counts, "run": list(row.correct), "baselines": baselines}
+
+
+def finish(result: RunResult, task: type[TaskDeclaration]) -> None:
+    """Write card and numbers; all that the folder holds is on the disk before the metrics say so."""
+    write_card(result.folder, result.metrics, task)
+    write_json(result.folder / HITS, hits_of(result))
+    for path in (*result.folder.rglob("*"), result.folder):
+        flush(path)
+    write_json(result.folder / FINISHED, result.metrics)

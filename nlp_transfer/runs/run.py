@@ -1,0 +1,171 @@
+"""A run in its folder: one training as configured, or one for each seed; begun, gone on with, or found finished."""
+
+import contextlib
+import dataclasses
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate.state import PartialState
+from accelerate.utils import broadcast_object_list
+
+from nlp_transfer.config.sections import RunConfig, load_config, load_saved, render, saved_task
+from nlp_transfer.config.yaml_file import read_yaml
+from nlp_transfer.errors import ConfigError, DiskError, ExhaustedError, LostError, StoppedError, TrainingError
+from nlp_transfer.runs.combine import combine, finished
+from nlp_transfer.runs.folder import begun, make_folder, resumable
+from nlp_transfer.runs.one_run import run_one
+from nlp_transfer.runs.prepare import keep_settled
+from nlp_transfer.runs.result import RunResult
+from nlp_transfer.system.alone import alone
+from nlp_transfer.system.disk import write_whole
+from nlp_transfer.system.layout import FINISHED
+from nlp_transfer.system.memory import WAYS_OUT, out_of_memory
+from nlp_transfer.system.processes import lost_process, take_leave_at_exit
+from nlp_transfer.system.progress import Series
+from nlp_transfer.system.received import refuse_no_path
+from nlp_transfer.system.room import writing
+from nlp_transfer.training.checkpoints import flatten, refuse_changes
+from nlp_transfer.training.sharded import check_launch
+
+PATIENCE = timedelta(minutes=10)  # with a process that does not answer
+LEFT = ("config.yaml",)  # by an attempt that got as far as to train
+
+
+def run(
+    config: RunConfig | Mapping[str, Any] | str | Path,
+    overrides: Sequence[str] = (),
+    *,
+    output: str | Path | None = None,
+    resume: str | Path | None = None,
+    progress: bool = True,
+) -> RunResult:
+    """Train one model as configured, or one per seed.
+
+    Args:
+        config: a file, the name of a shipped configuration, a mapping, or a checked configuration.
+        overrides: dotted KEY=VALUE pairs.
+        output: the run folder; by default `output` of the configuration, else the first free runs/NAME.
+        resume: go on with an unfinished run: `auto` with the one in `output`, if there is one; or a run folder, or one
+            of its checkpoints.
+        progress: show bars.
+
+    Raises:
+        StoppedError: a signal ended the training; a checkpoint was written.
+        ConfigError: another training is at work in this process.
+        TransferError: a subclass says what is wrong, where, and the way out; a folder without metrics.json is not
+            finished.
+    """
+    refuse_no_path(output, "output", optional=True)
+    refuse_no_path(resume, "resume", optional=True)
+    checked = load_config(config, overrides)
+    name = Path(config).stem if isinstance(config, str | Path) else f"{checked.task.name}-{checked.strategy.kind}"
+    series = Series(len(checked.each_seed()), progress=progress)
+    wanted, named = output or checked.output, None
+    if resume is not None:
+        wanted, named = resumable(resume, wanted)
+    if named and checked.training.seeds:
+        raise ConfigError(f"--resume {named}: a run of several seeds goes on as a whole; name its folder")
+    with alone(), agreed_folder(wanted, name, left=LEFT if resume is not None else ()) as folder, advice(folder):
+        return run_in(folder, checked, series, named, progress=progress)
+
+
+def run_in(folder: Path, config: RunConfig, series: Series, named: Path | None = None, *, progress: bool) -> RunResult:
+    """Run in a folder that is held, as one of a series; what an earlier attempt has done there is taken as it is."""
+    config = _agreed(folder, config)
+    if (folder / FINISHED).exists():
+        before = finished(config, folder)
+        series.skip(len(config.each_seed()))
+        said = f"{folder} holds a finished run; there is nothing to resume\n{before.summary}"
+        return dataclasses.replace(before, summary=said)
+    try:
+        with _threads(config.training.threads):
+            if config.training.seeds:
+                return combine(config, folder, _run_seeds(config, folder, series, progress=progress))
+            with series.run(folder.name):
+                return run_one(config, folder, series, named, progress=progress)
+    except (RuntimeError, MemoryError) as error:
+        if out_of_memory(error):
+            raise ExhaustedError(f"out of memory; try {WAYS_OUT}") from error
+        if lost_process(error):
+            raise LostError("another process has ended, or cannot be reached") from error
+        raise
+
+
+def _agreed(folder: Path, config: RunConfig) -> RunConfig:
+    """The configuration, with what an earlier attempt in the folder has left to the data and found out.
+
+    Raises:
+        ConfigError: the folder was begun with another, listing the keys that differ.
+    """
+    path = folder / "config.yaml"
+    if not path.exists():
+        return config
+    name = saved_task(read_yaml(path))
+    if name != config.task.name:  # that one is not read any further: its task need not be here
+        refuse_changes({"task.name": name}, {"task.name": config.task.name}, folder)
+    started = load_saved(folder, config.task_class)
+    config = keep_settled(config, started)
+    refuse_changes(_values(started), _values(config), folder)
+    return config
+
+
+@contextlib.contextmanager
+def _threads(count: int | None) -> Iterator[None]:
+    """Let torch use so many on the CPU for a while."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _values(config: RunConfig) -> dict[str, Any]:
+    return flatten(config.model_dump(mode="json"))
+
+
+@contextlib.contextmanager
+def advice(folder: Path) -> Iterator[None]:
+    """Say how to go on with a command that was stopped, or that found no room after it had begun."""
+    try:
+        with writing(folder, full=True):  # what libraries of others write by themselves
+            yield
+    except (StoppedError, LostError, DiskError) as ended:
+        if not isinstance(ended, DiskError) or begun(folder):
+            ended.args = (f"{ended}; go on with the same command and --resume {folder}",)
+        raise
+
+
+@contextlib.contextmanager
+def agreed_folder(wanted: str | Path | None, name: str, *, left: Collection[str] = ()) -> Iterator[Path]:
+    """The run folder, made and held by the main process and told to the others; see `make_folder`."""
+    check_launch()
+    # On the CPU by choice, or CPU processes would not find each other; what a process waits for the others is bounded.
+    state = PartialState(cpu=not torch.accelerator.is_available(), timeout=PATIENCE)
+    take_leave_at_exit()
+    with make_folder(wanted, name, left=left) if state.is_main_process else contextlib.nullcontext() as made:
+        folder: Path | None = broadcast_object_list([made])[0]
+        if folder is None:
+            raise TrainingError("the main process did not say where the run folder is")
+        yield folder
+
+
+def _run_seeds(config: RunConfig, folder: Path, series: Series, *, progress: bool) -> list[RunResult]:
+    """One run per seed, in a subfolder each; those that an earlier attempt finished are taken as they are."""
+    if PartialState().is_main_process:
+        write_whole(folder / "config.yaml", render(config))
+    results = []
+    for planned in config.each_seed():
+        part = folder / f"seed-{planned.training.seed}"
+        part.mkdir(exist_ok=True)
+        one = _agreed(part, planned)
+        if (part / FINISHED).exists():
+            series.skip(1)
+            results.append(finished(one, part))
+        else:
+            with series.run(f"{folder.name}, seed {one.training.seed}"):
+                results.append(run_one(one, part, series, progress=progress))
+    return results

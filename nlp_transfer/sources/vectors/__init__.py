@@ -1,0 +1,1 @@
+"""Static word vectors: files of any format are read, checked, written once, and mapped into memory from then on."""

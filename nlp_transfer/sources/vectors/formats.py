@@ -1,0 +1,118 @@
+"""Tell vector files apart by their content, never by running it, and open the reader of each format."""
+
+import gzip
+import re
+import zlib
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from nlp_transfer.errors import SourceError
+from nlp_transfer.sources.vectors.binary import FASTTEXT_MAGIC, array_stream, fasttext_stream, word2vec_batches
+from nlp_transfer.sources.vectors.stream import Batch, VectorStream, check_header
+from nlp_transfer.sources.vectors.text import text_batches
+
+HEAD = 1 << 16
+PICKLES = {".kv", ".model", ".pkl", ".pickle", ".pt", ".pth", ".joblib"}
+GZIP, ZIP, NPY, BOM = b"\x1f\x8b", b"PK\x03\x04", b"\x93NUMPY", b"\xef\xbb\xbf"
+DEFLATE_RATIO = 1032  # zlib cannot compress better
+HEADER = re.compile(rb"[ \t]*(-?\d{1,18})[ \t]+(-?\d{1,18})[ \t]*\r?(?:\n|\Z)")
+CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f\x7f]")
+
+
+@contextmanager
+def open_stream(path: Path) -> Iterator[VectorStream]:
+    """Open any vector file.
+
+    Raises:
+        SourceError: missing, empty, of no known format, damaged, or a pickle; on entry or while the rows are read.
+    """
+    if path.suffix.lower() in PICKLES:
+        raise _pickle(path)
+    with ExitStack() as stack:
+        with _reading(path):
+            stream = _open(path, stack)
+        stream.batches = _read(stream.batches, path)
+        yield stream
+
+
+def _read(batches: Iterator[Batch], path: Path) -> Iterator[Batch]:
+    with _reading(path):
+        yield from batches
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Name the file that cannot be read. What is done with its rows stays outside: there may be no room for them."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise SourceError(f"{path}: no such file") from None
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise SourceError(f"{path}: truncated or damaged gzip: {error}") from None
+    except OSError as error:
+        raise SourceError(f"{error.filename or path}: {error.strerror or error}") from None
+
+
+def _pickle(path: Path) -> SourceError:
+    return SourceError(
+        f"{path}: pickled files ({', '.join(sorted(PICKLES))}) run code when opened and are refused. If you "
+        "trust it, convert it once in Python: from gensim.models import KeyedVectors; "
+        "KeyedVectors.load(FILE).save_word2vec_format('vectors.bin', binary=True) "
+        "(a .model: Word2Vec.load(FILE).wv.save_word2vec_format(...))"
+    )
+
+
+def _open(path: Path, stack: ExitStack) -> VectorStream:
+    raw = stack.enter_context(path.open("rb"))
+    packed = raw.read(2) == GZIP
+    raw.seek(0)
+    file = cast(BinaryIO, stack.enter_context(gzip.GzipFile(fileobj=raw))) if packed else raw
+    head = file.read(HEAD)
+    if not head:
+        raise SourceError(f"{path}: the file is empty")
+    if head[:1] == b"\x80" and head[1:2] in b"\x02\x03\x04\x05":
+        raise _pickle(path)
+    if head.startswith(ZIP):
+        raise SourceError(f"{path}: an archive; unpack it and name the vector file in it")
+    if head.startswith((NPY, FASTTEXT_MAGIC)):
+        if packed:
+            raise SourceError(f"{path}: this format is memory-mapped; unpack it first: gunzip {path.name}")
+        return array_stream(path) if head.startswith(NPY) else fasttext_stream(path)
+    return _open_rows(path, raw, file, head)
+
+
+def _open_rows(path: Path, raw: BinaryIO, file: BinaryIO, head: bytes) -> VectorStream:
+    """Open the formats that are read row by row: text with or without a header, and word2vec binary."""
+    size = path.stat().st_size
+    held = size if file is raw else size * DEFLATE_RATIO
+    counts: Counter[str] = Counter()
+    start = len(BOM) if head.startswith(BOM) else 0
+    found = HEADER.match(head, start)
+    if not found:
+        file.seek(start)
+        dim, batches = text_batches(file, path, header=None, counts=counts)
+        return VectorStream(path, dim, batches, "line", size, raw.tell, counts)
+    count, dim = int(found[1]), int(found[2])
+    text = _is_text(head[found.end() :])
+    # Loose for text, so that a short line is named rather than the header.
+    needed = count * (dim if text else 4 * dim + 1)
+    check_header(path, count, dim, needed=needed, held=held - found.end())
+    file.seek(found.end())
+    if text:
+        _, batches = text_batches(file, path, header=(count, dim), counts=counts)
+    else:
+        batches = word2vec_batches(file, path, count=count, dim=dim, counts=counts)
+    return VectorStream(path, dim, batches, "line" if text else "row", size, raw.tell, counts, rows=count)
+
+
+def _is_text(rest: bytes) -> bool:
+    """Tell whether rows are written out: the first one ends in a number, or at least nothing binary shows."""
+    first = rest.lstrip().partition(b"\n")[0]
+    try:
+        float(first.rsplit(None, 1)[-1])
+    except (ValueError, IndexError):
+        return not CONTROL.search(rest) and rest.isascii()
+    return True

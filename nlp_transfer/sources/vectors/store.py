@@ -1,0 +1,189 @@
+"""Check a stream of rows and write it: into one file, or as a folder that appears complete or not at all."""
+
+import hashlib
+import json
+import os
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from nlp_transfer.errors import SourceError
+from nlp_transfer.sources.vectors.fasttext import Subwords
+from nlp_transfer.sources.vectors.stream import Batch, VectorStream
+from nlp_transfer.system.escaping import one_line
+from nlp_transfer.system.layout import TABLE
+from nlp_transfer.system.room import writing
+
+VECTORS, WORDS, NGRAMS = "vectors.npy", "words.txt", "ngrams.npy"
+FORMAT, VERSION = "nlp-transfer vectors", 1
+NGRAM_ROWS = 1 << 14  # n-gram rows checked and copied at a time
+
+
+def store_rows(stream: VectorStream, file: BinaryIO | None, *, limit: int | None, progress: bool = False) -> list[str]:
+    """Read the rows, check them, and write those kept to `file` as a .npy.
+
+    The first row of a word wins; a word that is empty or holds a line break cannot be written down and is left out.
+    Both are counted in `stream.counts`.
+
+    Args:
+        stream: the rows; used up afterwards.
+        file: a new file; None only to check.
+        limit: stop after this many words.
+        progress: show a progress bar.
+
+    Returns:
+        The words kept, in order.
+
+    Raises:
+        SourceError: numbers that are not finite, with the place of the first; or no words at all.
+    """
+    if file:
+        _write_header(file, 0, stream.dim)
+    kept: dict[str, None] = {}
+    broken, first = 0, ""
+    for batch in _show(stream) if progress else stream.batches:
+        rows = _keep(batch, kept, stream.counts, limit)
+        bad = np.flatnonzero(~np.isfinite(batch.vectors).all(axis=1))
+        if len(bad) and not broken:
+            first = f"{stream.at(batch.places[bad[0]])}: the vector of '{batch.words[bad[0]]}' holds NaN or infinity"
+        broken += len(bad)
+        if file and rows:
+            vectors = batch.vectors if len(rows) == len(batch.words) else batch.vectors[rows]
+            file.write(np.ascontiguousarray(vectors, dtype="<f4").data)
+        if len(kept) == limit:
+            break
+    if broken:
+        raise SourceError(f"{first}; such vectors read: {broken}")
+    if not kept:
+        raise SourceError(f"{stream.path}: holds no words")
+    if file:
+        file.seek(0)
+        _write_header(file, len(kept), stream.dim)
+        file.flush()
+    return list(kept)
+
+
+def _keep(batch: Batch, kept: dict[str, None], counts: Counter[str], limit: int | None) -> list[int]:
+    """Add the new words of a batch to `kept`; returns their rows in the batch."""
+    rows = []
+    for row, word in enumerate(batch.words):
+        if word in kept:
+            counts["duplicates"] += 1
+        elif not word or "\n" in word:
+            counts["unusable_words"] += 1
+        else:
+            kept[word] = None
+            rows.append(row)
+            if len(kept) == limit:
+                break
+    return rows
+
+
+def _write_header(file: BinaryIO, rows: int, dim: int) -> None:
+    """Write the header of a .npy; numpy pads it so that the row count can grow in place."""
+    header = {"descr": "<f4", "fortran_order": False, "shape": (rows, dim)}
+    np.lib.format.write_array_header_1_0(file, header)
+
+
+def _show(stream: VectorStream) -> Iterator[Batch]:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.progress import Progress  # costs a tenth of a second, and only progress bars need it
+
+    with Progress(transient=True, console=Console(stderr=True)) as bar:
+        task = bar.add_task(escape(f"Reading {one_line(stream.path.name)}"), total=stream.size)
+        for batch in stream.batches:
+            bar.update(task, completed=stream.position())
+            yield batch
+
+
+def check_output(output: Path) -> None:
+    """Refuse a place that holds anything but an earlier import.
+
+    Raises:
+        SourceError: a file, or a folder of other things.
+    """
+    if not output.exists() or (output / TABLE).is_file():
+        return
+    if not output.is_dir() or any(output.iterdir()):
+        raise SourceError(f"{output}: exists and is no imported vector folder; name another output, or remove it")
+
+
+def write_folder(stream: VectorStream, output: Path, *, limit: int | None = None, progress: bool = False) -> None:
+    """Write a table into a folder beside `output`, then rename it.
+
+    Raises:
+        SourceError: `output` is something else than an earlier import, or the stream is broken.
+        DiskError: there is no room, or the disk refuses.
+    """
+    check_output(output)
+    with writing(output, stream.needed(limit), way="make room, or name another folder"):
+        _write_folder(stream, output, limit=limit, progress=progress)
+
+
+def _write_folder(stream: VectorStream, output: Path, *, limit: int | None, progress: bool) -> None:
+    temporary = output.parent / f".{output.name}.{os.getpid()}.tmp"
+    shutil.rmtree(temporary, ignore_errors=True)
+    try:
+        temporary.mkdir(parents=True)
+        with (temporary / VECTORS).open("wb") as file:
+            words = store_rows(stream, file, limit=limit, progress=progress)
+        (temporary / WORDS).write_bytes("\n".join(words).encode())
+        if stream.subwords:
+            with (temporary / NGRAMS).open("wb") as file:
+                write_ngrams(stream.subwords, stream.path, file)
+        description = _describe(temporary, stream, len(words))
+        (temporary / TABLE).write_text(json.dumps(description, indent=2) + "\n")
+        _replace(temporary, output)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def write_ngrams(subwords: Subwords, path: Path, file: BinaryIO | None) -> None:
+    """Check all n-gram vectors, and write them as a .npy unless `file` is None.
+
+    Raises:
+        SourceError: a bucket whose vector is not finite.
+    """
+    if file:
+        _write_header(file, *subwords.ngrams.shape)
+    for start in range(0, len(subwords.ngrams), NGRAM_ROWS):
+        rows = np.ascontiguousarray(subwords.ngrams[start : start + NGRAM_ROWS], dtype="<f4")
+        bad = np.flatnonzero(~np.isfinite(rows).all(axis=1))
+        if len(bad):
+            raise SourceError(f"{path}, n-gram bucket {start + bad[0]}: the vector holds NaN or infinity")
+        if file:
+            file.write(rows.data)
+
+
+def _describe(folder: Path, stream: VectorStream, count: int) -> dict[str, object]:
+    """Write what table.json says; flushes every file of the folder to the disk on the way."""
+    digests = {}
+    for path in sorted(folder.iterdir()):
+        with path.open("rb+") as file:
+            os.fsync(file.fileno())
+            digests[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
+    subwords = stream.subwords
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "source": stream.path.name,
+        "count": count,
+        "dim": stream.dim,
+        "subwords": subwords and {"min_n": subwords.min_n, "max_n": subwords.max_n, "buckets": len(subwords.ngrams)},
+        "counts": dict(+stream.counts),
+        "sha256": digests,
+    }
+
+
+def _replace(temporary: Path, output: Path) -> None:
+    """Rename `temporary` to `output`; an earlier import steps aside first and is removed last."""
+    old = temporary.with_suffix(".old")
+    if output.exists():
+        output.rename(old)
+    temporary.rename(output)
+    shutil.rmtree(old, ignore_errors=True)

@@ -1,0 +1,130 @@
+"""Train Word2Vec vectors (Mikolov et al. 2013) on one's own texts, through gensim.
+
+nlp-transfer vectors train reviews.csv my-vectors
+"""
+
+import logging
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from nlp_transfer.config.dialect import PLAIN, Dialect
+from nlp_transfer.data.formats.cells import stream_texts
+from nlp_transfer.data.store import whole
+from nlp_transfer.errors import DataError
+from nlp_transfer.sources.vectors.store import check_output
+from nlp_transfer.sources.vectors.table import VectorTable, tokenize_words, write_table
+from nlp_transfer.system.room import temporary
+
+logger = logging.getLogger(__name__)
+MAX_TOKENS = 10_000  # gensim silently drops what a sentence holds beyond
+
+
+def train_vectors(
+    corpus: Path,
+    output: Path,
+    *,
+    dim: int = 100,
+    window: int = 5,
+    min_count: int = 5,
+    epochs: int = 5,
+    skip_gram: bool = True,
+    seed: int = 0,
+    workers: int = 1,
+    column: str = "text",
+    dialect: Dialect = PLAIN,
+    progress: bool = False,
+) -> VectorTable:
+    """Train vectors on a corpus, streamed, and write them as an imported folder.
+
+    With one worker the same corpus and seed give the same vectors.
+
+    Args:
+        corpus: one document a line, or a table of any format that runs read; .gz too.
+        output: the folder to write; see `import_vectors`.
+        dim: numbers in a vector.
+        window: words on either side that are predicted, or predict.
+        min_count: leave out rarer words.
+        epochs: passes over the corpus.
+        skip_gram: skip-gram, better for rare words; CBOW otherwise, faster.
+        seed: of the initial vectors and the sampling.
+        workers: training threads; with more than one the result varies.
+        column: where a table keeps its texts, or lists of them.
+        dialect: how a .csv or .tsv is written.
+        progress: show a progress bar.
+
+    Raises:
+        DataError: a corpus that cannot be read, names file and line; or no word is frequent enough.
+        SourceError: `output` is something else than an imported folder.
+        DiskError: there is no room, there or for the temporary file of the words.
+    """
+    from gensim.models import Word2Vec  # takes over a second
+
+    corpus, output = Path(corpus), Path(output)
+    check_output(output)
+    with temporary(f"the words of {corpus}"), tempfile.TemporaryDirectory() as folder:
+        sentences = _Sentences(Path(folder) / "tokens.txt")
+        sentences.write(stream_texts(str(corpus), column, dialect, lists=True))
+        model = Word2Vec(
+            vector_size=dim, window=window, min_count=min_count, sg=int(skip_gram), seed=seed, workers=workers
+        )
+        model.build_vocab(sentences)
+        if not model.wv.index_to_key:
+            raise DataError(f"{corpus}: no word appears {min_count} times; lower min_count or take a larger corpus")
+        with _Epochs(epochs, progress=progress) as shown:
+            model.train(sentences, total_examples=model.corpus_count, epochs=epochs, callbacks=[shown])
+    return write_table(VectorTable(corpus.name, model.wv.index_to_key, model.wv.vectors), output)
+
+
+class _Sentences:
+    """Tokenized documents kept in a file, since every epoch reads them again."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def write(self, documents: Iterable[str | list[str] | None]) -> None:
+        with self.path.open("w", encoding="utf-8", newline="\n") as file:
+            for document in documents:
+                tokens = tokenize_words(whole(document or ""))
+                for start in range(0, len(tokens), MAX_TOKENS):
+                    file.write(" ".join(tokens[start : start + MAX_TOKENS]) + "\n")
+
+    def __iter__(self) -> Iterator[list[str]]:
+        with self.path.open(encoding="utf-8", newline="\n") as file:
+            for line in file:
+                yield line.removesuffix("\n").split(" ")
+
+
+class _Epochs:
+    """What gensim calls back: shows a bar, or logs, as epochs end."""
+
+    def __init__(self, epochs: int, *, progress: bool) -> None:
+        from rich.console import Console
+        from rich.progress import Progress
+
+        self.epochs, self.done = epochs, 0
+        self.bar = Progress(transient=True, disable=not progress, console=Console(stderr=True))
+        self.task = self.bar.add_task("Training vectors", total=epochs)
+
+    def __enter__(self) -> "_Epochs":
+        self.bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bar.stop()
+
+    def on_train_begin(self, model: Any) -> None:
+        """Do nothing."""
+
+    def on_train_end(self, model: Any) -> None:
+        """Do nothing."""
+
+    def on_epoch_begin(self, model: Any) -> None:
+        """Do nothing."""
+
+    def on_epoch_end(self, model: Any) -> None:  # noqa: ARG002 - gensim passes it
+        """Advance."""
+        self.done += 1
+        self.bar.advance(self.task)
+        logger.info("Word2Vec: epoch %d of %d", self.done, self.epochs)

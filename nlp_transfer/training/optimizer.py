@@ -1,0 +1,59 @@
+"""The optimizer: a group per rate and decay, and how the rate goes over the steps of a phase."""
+
+import math
+from collections.abc import Collection, Mapping
+
+import torch
+from torch import nn
+
+from nlp_transfer.strategies import Phase
+from nlp_transfer.training.parameters import moving
+
+
+def rate_factor(step: int, total: int, phase: Phase, *, head: bool = False) -> float:
+    """Share of the peak rate at a step (from 0): a linear rise, then linear, cosine or no decay.
+
+    With a tenth of warm-up and linear decay this is the slanted triangle of Howard & Ruder 2018, section 3.2.
+    """
+    rise = (phase.head_warmup if head and phase.head_warmup is not None else phase.warmup) * total
+    if step < rise:
+        return (step + 1) / (rise + 1)
+    done = (step - rise) / max(1.0, total - rise)
+    match phase.schedule:
+        case "linear":
+            return max(0.0, 1.0 - done)
+        case "cosine":
+            return 0.5 * (1.0 + math.cos(math.pi * min(1.0, done)))
+        case "constant":
+            return 1.0
+
+
+def make_optimizer(
+    model: nn.Module, rates: Mapping[str, float], weight_decay: float, *, head: Collection[str] = ()
+) -> torch.optim.AdamW:
+    """Fused AdamW (Loshchilov & Hutter 2019), a group per rate and decay; biases, norms and embeddings do not decay.
+
+    Args:
+        model: to train.
+        rates: name of each moving parameter -> its peak rate.
+        weight_decay: of matrices.
+        head: names of those with a warm-up of their own.
+    """
+    tables = {f"{name}.weight" for name, module in model.named_modules() if isinstance(module, nn.Embedding)}
+    groups: dict[tuple[float, float, bool], list[nn.Parameter]] = {}
+    for name, parameter in moving(model, rates):
+        parameter.requires_grad_(True)
+        decay = weight_decay if parameter.ndim > 1 and name not in tables and "lora_embedding" not in name else 0.0
+        groups.setdefault((rates[name], decay, name in head), []).append(parameter)
+    listed = [
+        {"params": group, "lr": rate, "peak": rate, "weight_decay": decay, "head": own}
+        for (rate, decay, own), group in groups.items()
+    ]
+    return torch.optim.AdamW(listed, fused=True)
+
+
+def set_rates(optimizer: torch.optim.Optimizer, step: int, total: int, phase: Phase) -> float:
+    """Give each group its share of its peak rate at a step; returns that of the last group."""
+    for group in optimizer.param_groups:
+        group["lr"] = group["peak"] * rate_factor(step, total, phase, head=group["head"])
+    return float(optimizer.param_groups[-1]["lr"])

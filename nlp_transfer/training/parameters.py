@@ -1,0 +1,83 @@
+"""Which parameters move in a phase, their state by name, and the proof that the others rested."""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from nlp_transfer.errors import TrainingError
+from nlp_transfer.models.surgery.embedding_rows import full_state
+from nlp_transfer.models.surgery.entry import OUT
+
+
+def freeze(model: nn.Module, rates: Mapping[str, float]) -> None:
+    """Let exactly the named parameters require gradients."""
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(name in rates)
+
+
+def train_mode(module: nn.Module) -> None:
+    """Put into train mode what trains; a subtree that is wholly frozen goes to eval mode, so its dropout rests."""
+    module.train()
+    _rest(module)
+
+
+def _rest(module: nn.Module) -> None:
+    parameters = list(module.parameters())
+    if parameters and not any(parameter.requires_grad for parameter in parameters):
+        module.eval()
+        return
+    for child in module.children():
+        _rest(child)
+
+
+def moving(model: nn.Module, rates: Mapping[str, float]) -> Iterator[tuple[str, nn.Parameter]]:
+    """The named parameters that train, as they are in the model now."""
+    return ((name, parameter) for name, parameter in model.named_parameters() if name in rates)
+
+
+def trained_state(model: nn.Module, names: frozenset[str]) -> dict[str, Tensor]:
+    """Copies on the CPU of the named parameters and of every buffer: all that training changes."""
+    resting = {name for name, _ in model.named_parameters(remove_duplicate=False)} | model.__dict__.get(OUT, {}).keys()
+    resting -= names
+    whole = full_state(model).items()
+    return {name: tensor.detach().to("cpu", copy=True) for name, tensor in whole if name not in resting}
+
+
+def load_state(model: nn.Module, state: Mapping[str, Tensor]) -> None:
+    """Write tensors back into the model in place."""
+    own = model.state_dict()
+    with torch.no_grad():
+        for name, value in state.items():
+            own[name].copy_(value)
+
+
+def fingerprints(model: nn.Module, rates: Mapping[str, float]) -> dict[str, int]:
+    """The write counter of every frozen parameter; any change in place raises it."""
+    return {name: parameter._version for name, parameter in model.named_parameters() if name not in rates}
+
+
+def check_rested(model: nn.Module, before: Mapping[str, int]) -> None:
+    """Make sure that no frozen parameter was written to.
+
+    Raises:
+        TrainingError: naming one that was.
+    """
+    for name, parameter in model.named_parameters():
+        if name in before and parameter._version != before[name]:
+            raise TrainingError(f"frozen parameter {name} was changed by training; this is a bug, please report it")
+
+
+def without_gradient(trained: Mapping[str, nn.Parameter], names: Iterable[str]) -> set[str]:
+    """Those of the names whose parameter the last backward pass did not reach."""
+    return {name for name in names if trained[name].grad is None}
+
+
+def check_reached(silent: Collection[str]) -> None:
+    """Make sure that what should train does, after a few steps.
+
+    Raises:
+        TrainingError: naming parameters that the loss did not reach in any of them.
+    """
+    if silent:
+        raise TrainingError(f"{len(silent)} parameters should train but do not move, among them {min(silent)}")

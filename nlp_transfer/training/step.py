@@ -1,0 +1,154 @@
+"""One optimizer step's loss and gradient: of the whole batch, in pieces that fit in memory, finite or refused."""
+
+import contextlib
+import logging
+import math
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+from nlp_transfer.errors import ExhaustedError, TrainingError
+from nlp_transfer.models.encoding.batches import sorted_batches
+from nlp_transfer.models.encoding.units import Units, are_pooled
+from nlp_transfer.system.memory import WAYS_OUT, out_of_memory, release
+from nlp_transfer.system.signals import SAID
+from nlp_transfer.task import Task
+from nlp_transfer.training.sharded import gather
+
+log = logging.getLogger(__name__)
+SAVE = -1  # the wish for a checkpoint, beside the numbers of signals
+UNSEEN = 16  # steps whose losses stay on a GPU before they are looked at together: each look makes it wait
+
+
+@dataclass
+class Stepper:
+    """Forward and backward over batches.
+
+    Attributes:
+        accelerator: of the run.
+        task: gives the loss.
+        pieces: passes that a batch is cut in, more when memory runs out.
+        smoothing: of the loss.
+        alike: each pass has units of one length; the batch, and with it what is learned, stays what was planned.
+    """
+
+    accelerator: Accelerator
+    task: Task
+    pieces: int
+    smoothing: float
+    alike: bool = False
+
+    def gradients(self, wrapped: nn.Module, train: Units, units: np.ndarray) -> Tensor:
+        """Leave the gradient of the batch's mean loss in the parameters; returns the share of this process in the mean.
+
+        Raises:
+            ExhaustedError: there is no memory for one example at a time, or one of several processes has too little.
+        """
+        share = units[self.accelerator.process_index :: self.accelerator.num_processes]
+        while True:
+            try:
+                return self._attempt(wrapped, train, units)
+            except (RuntimeError, MemoryError) as error:
+                if not out_of_memory(error):
+                    raise
+            wrapped.zero_grad(set_to_none=True)
+            release()
+            self._cut_smaller(len(share))
+
+    def _cut_smaller(self, share: int) -> None:
+        if self.accelerator.num_processes > 1:  # the others wait in the exchange of gradients and cannot start again
+            raise ExhaustedError(f"out of memory in one of several processes; try training.accumulation, {WAYS_OUT}")
+        if self.pieces >= share:
+            raise ExhaustedError(f"out of memory with one example at a time; try {WAYS_OUT}")
+        self.pieces *= 2
+        log.warning(
+            "out of memory: batches are now cut in %d passes of at most %d; what is learned stays the same",
+            self.pieces,
+            math.ceil(share / self.pieces),
+        )
+
+    def _passes(self, train: Units, units: np.ndarray) -> list[np.ndarray]:
+        """The units of each pass of this process; all make as many, for sharded ones meet in each."""
+        count, index = self.accelerator.num_processes, self.accelerator.process_index
+        if not self.alike or are_pooled(train):
+            return np.array_split(units[index::count], min(self.pieces, math.ceil(len(units) / count)))
+        shares = [units[process::count] for process in range(count)]
+        most = math.ceil(len(shares[0]) / self.pieces)
+        cuts = [_of_one_length(share, train.encoded.lengths[share], most) for share in shares]
+        return cuts[index] + [units[:0]] * (max(map(len, cuts)) - len(cuts[index]))
+
+    def _attempt(self, wrapped: nn.Module, train: Units, units: np.ndarray) -> Tensor:
+        accelerator = self.accelerator
+        # Not the batch's own weight: that would cancel what the weights say where like units meet in one batch.
+        weight = len(units) * train.encoded.mean_weight
+        pieces = self._passes(train, units)
+        total = torch.zeros((), device=accelerator.device)
+        for index, piece in enumerate(pieces):
+            last = index == len(pieces) - 1
+            # A process without a share still takes part in the exchange of gradients, with a weightless loss.
+            batch = train.batch(piece if len(piece) else units[:1]).to(accelerator.device)
+            with contextlib.nullcontext() if last else accelerator.no_sync(wrapped):
+                with accelerator.autocast():
+                    loss = self.task.loss(wrapped, batch, smoothing=self.smoothing) / weight
+                if not len(piece):
+                    loss = loss * 0.0
+                accelerator.backward(loss * accelerator.num_processes)  # the exchange averages over processes
+            total += loss.detach()
+        return total
+
+    def agree(self, loss: Tensor, wish: int) -> tuple[Tensor, int]:
+        """The loss summed over processes, and the strongest wish: a signal's number, `SAVE` or 0 for none."""
+        if self.accelerator.num_processes == 1:
+            return loss, wish
+        wishes = (*sorted(SAID, reverse=True), SAVE)  # strongest first
+        said = torch.tensor([float(loss), *(float(wish == one) for one in wishes)], device=self.accelerator.device)
+        summed = self.accelerator.reduce(said, "sum")
+        asked = (one for one, count in zip(wishes, summed[1:].tolist(), strict=True) if count)
+        return summed[0], next(asked, 0)
+
+
+def _of_one_length(units: np.ndarray, lengths: np.ndarray, most: int) -> list[np.ndarray]:
+    """Groups of units of one length, at most so many in each."""
+    return [units[batch] for batch in sorted_batches(lengths, sys.maxsize, most=most, alike=True)]
+
+
+class Watch:
+    """Losses and gradient norms of the last steps, refused when they are not finite."""
+
+    def __init__(self, accelerator: Accelerator, phase: str) -> None:
+        """Look at every step where looking is free, else at several together."""
+        alone = accelerator.device.type != "cpu" and accelerator.num_processes == 1
+        self._most = UNSEEN if alone else 1
+        self._scaled = accelerator.scaler is not None  # fp16 skips steps that overflow, by design
+        self._phase = phase
+        self._seen: list[tuple[Tensor, int, float]] = []
+
+    def add(self, loss: Tensor, norm: Any, step: int, rate: float) -> bool:
+        """Note a step; returns whether it is time to look."""
+        there = torch.as_tensor(0.0 if norm is None else gather(norm), device=loss.device, dtype=loss.dtype)
+        self._seen.append((torch.stack([loss, there]), step, rate))
+        return len(self._seen) >= self._most
+
+    def look(self, last_good: str) -> list[float]:
+        """The losses since the last look.
+
+        Raises:
+            TrainingError: one of them, or a gradient, is not finite.
+        """
+        seen, self._seen = self._seen, []
+        if not seen:
+            return []
+        values = torch.stack([pair for pair, _, _ in seen]).tolist()
+        for (loss, norm), (_, step, rate) in zip(values, seen, strict=True):
+            if not math.isfinite(loss) or not (self._scaled or math.isfinite(norm)):
+                raise TrainingError(
+                    f"the loss is {loss:.4g} and the gradient norm {norm:.3g} at step {step} (phase {self._phase!r}, "
+                    f"learning rate {rate:.3g}); {last_good}. Try a lower training.learning_rate or "
+                    "training.precision=fp32"
+                )
+        return [loss for loss, _ in values]

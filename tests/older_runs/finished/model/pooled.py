@@ -1,0 +1,146 @@
+"""A classifier on pooled encoder states: any encoder, static vectors included, under one small head.
+
+Self-contained on purpose: a copy of this file travels with published models.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedModel
+from transformers.modeling_outputs import SequenceClassifierOutput
+
+from .headed import Headed, HeadedConfig
+
+POOLINGS = ("cls", "mean", "max")
+
+
+class PooledConfig(HeadedConfig):
+    """An encoder's configuration plus which states are pooled, how, and what stands on them."""
+
+    model_type = "pooled_classifier"
+
+    def __init__(
+        self,
+        encoder: dict[str, Any] | None = None,
+        pooling: list[str] | None = None,
+        hidden: list[int] | None = None,
+        dropout: float = 0.1,
+        **settings: Any,
+    ) -> None:
+        """Keep plain values."""
+        self.pooling = pooling or ["mean"]
+        self.hidden = hidden or []
+        self.dropout = dropout
+        super().__init__(encoder, **settings)
+
+
+class Head(nn.Module):
+    """Features -> logits: standardisation, an optional mix of layers, optional hidden layers, a linear layer."""
+
+    shift: Tensor
+    scale: Tensor
+
+    def __init__(self, config: PooledConfig, width: int) -> None:
+        """Build for encoder states of `width` units."""
+        super().__init__()
+        self.poolings = [POOLINGS.index(name) for name in config.pooling]
+        self.mix = nn.Parameter(torch.zeros(config.depth)) if config.combine == "mix" else None
+        size = width * len(self.poolings) * (1 if config.combine == "mix" else config.depth)
+        self.register_buffer("shift", torch.zeros(size))
+        self.register_buffer("scale", torch.ones(size))
+        self.dropout = nn.Dropout(config.dropout)
+        self.hidden = nn.ModuleList()
+        for units in config.hidden:
+            self.hidden.append(nn.Linear(size, units))
+            size = units
+        self.output = nn.Linear(size, config.num_labels or 2)
+
+    def select(self, features: Tensor) -> Tensor:
+        """(B, L, 3, H) pooled states -> (B, F) inputs of the linear layers, not yet standardised."""
+        chosen = features[:, :, self.poolings]
+        if self.mix is not None:  # Peters et al. 2018, equation 1
+            return torch.einsum("l,blph->bph", self.mix.softmax(0), chosen).flatten(1)
+        return chosen.flatten(1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(B, L, 3, H) -> (B, classes)."""
+        states = (self.select(features) - self.shift) * self.scale
+        for layer in self.hidden:
+            states = layer(self.dropout(states)).relu()
+        return self.output(self.dropout(states))  # type: ignore[no-any-return]
+
+
+def pool(states: Tensor, mask: Tensor) -> Tensor:
+    """(B, T, H), (B, T) -> (B, 3, H): first state, mean and maximum over the tokens; an empty text pools to zero."""
+    words = mask[..., None].to(states.dtype)
+    mean = (states * words).sum(1) / words.sum(1).clamp(min=1)
+    highest = states.masked_fill(words == 0, torch.finfo(states.dtype).min).amax(1)
+    return torch.stack([states[:, 0] * words[:, 0], mean, highest * (words.sum(1) > 0)], dim=1)
+
+
+class PooledClassifier(Headed):
+    """An encoder under a `Head`."""
+
+    config: PooledConfig
+    config_class = PooledConfig
+
+    def __init__(self, config: PooledConfig, encoder: PreTrainedModel | None = None) -> None:
+        """Build the encoder from the configuration unless a loaded one is given."""
+        super().__init__(config, encoder)
+        self.head = Head(config, self.encoder.config.hidden_size)
+        self.post_init()
+
+    def _init_weights(self, module: nn.Module) -> None:
+        if isinstance(module, Head):
+            nn.init.zeros_(module.shift)
+            nn.init.ones_(module.scale)
+            if module.mix is not None:
+                nn.init.zeros_(module.mix)
+        elif isinstance(module, nn.Linear):
+            module.reset_parameters()
+
+    def feature_size(self, unit: Mapping[str, Any]) -> int:
+        """How many numbers the features of a unit are."""
+        return self.config.depth * len(POOLINGS) * int(self.encoder.config.hidden_size)
+
+    def stacked(self, rows: Sequence[Tensor]) -> Tensor:
+        """Features (L, 3, H) of several units -> (B, F) inputs of the head."""
+        return self.head.select(torch.stack(list(rows)))
+
+    def features(self, attention_mask: Tensor, **inputs: Tensor | None) -> Tensor:
+        """Pooled states (B, L, 3, H) of the layers that are read, every pooling in one pass."""
+        return torch.stack([pool(states, attention_mask) for states in self.states(attention_mask, **inputs)], dim=1)
+
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        token_type_ids: Tensor | None = None,
+        ngram_ids: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
+        features: Tensor | None = None,
+        labels: Tensor | None = None,
+        return_dict: bool | None = None,
+    ) -> SequenceClassifierOutput:
+        """Classify texts, or `features` (B, L, 3, H) computed before."""
+        if features is None:
+            if attention_mask is None:
+                some = input_ids if input_ids is not None else inputs_embeds[..., 0]  # type: ignore[index]
+                attention_mask = torch.ones_like(some, dtype=torch.long)
+            features = self.features(
+                attention_mask,
+                input_ids=input_ids,
+                token_type_ids=token_type_ids,
+                ngram_ids=ngram_ids,
+                inputs_embeds=inputs_embeds,
+            )
+        logits = self.head(features)
+        loss = nn.functional.cross_entropy(logits, labels) if labels is not None else None
+        return SequenceClassifierOutput(loss=loss, logits=logits)
+
+
+# The registration that `transformers` documents for models outside its own tree.
+AutoConfig.register(PooledConfig.model_type, PooledConfig, exist_ok=True)
+AutoModelForSequenceClassification.register(PooledConfig, PooledClassifier, exist_ok=True)

@@ -1,0 +1,288 @@
+"""A table of static word vectors as an ordinary `transformers` model and tokenizer.
+
+Self-contained on purpose: a copy of this file travels with published models.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoTokenizer,
+    PretrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+)
+from transformers.modeling_outputs import BaseModelOutput
+from transformers.tokenization_utils_base import BatchEncoding
+
+KERNELS = (3, 4, 5)  # Kim 2014, section 3.1
+HEADS = 4
+
+
+class StaticConfig(PretrainedConfig):
+    """Shape of a `StaticModel`: the table and the contextualizer above it."""
+
+    model_type = "static_vectors"
+
+    def __init__(
+        self,
+        vocab_size: int = 2,
+        vector_size: int = 50,
+        contextualizer: str = "bag",
+        width: int = 100,
+        num_hidden_layers: int = 1,
+        dropout: float = 0.1,
+        ngram_buckets: int = 0,
+        **settings: Any,
+    ) -> None:
+        """Derive `hidden_size`, the width of the output, from the contextualizer."""
+        self.vocab_size = vocab_size
+        self.vector_size = vector_size
+        self.contextualizer = contextualizer
+        self.width = width
+        self.num_hidden_layers = num_hidden_layers
+        self.dropout = dropout
+        self.ngram_buckets = ngram_buckets
+        settings.pop("hidden_size", None)
+        self.hidden_size = {"bag": vector_size, "cnn": len(KERNELS) * width}.get(contextualizer, width)
+        super().__init__(**{"pad_token_id": 0, "unk_token_id": 1, **settings})
+
+
+class Convolution(nn.Module):
+    """Filters of three sizes over the word vectors (Kim 2014), one output per position."""
+
+    def __init__(self, config: StaticConfig) -> None:
+        """Create one convolution per kernel size."""
+        super().__init__()
+        self.filters = nn.ModuleList(
+            nn.Conv1d(config.vector_size, config.width, size, padding=size // 2) for size in KERNELS
+        )
+
+    def forward(self, vectors: Tensor, mask: Tensor) -> Tensor:
+        """(B, T, D), (B, T) -> (B, T, 3 * width)."""
+        signal = (vectors * mask[..., None]).transpose(1, 2)
+        length = signal.shape[2]  # an even kernel gives one position too many
+        return torch.cat([layer(signal)[..., :length] for layer in self.filters], dim=1).relu().transpose(1, 2)
+
+
+class Recurrence(nn.Module):
+    """A bidirectional LSTM (Hochreiter & Schmidhuber 1997)."""
+
+    def __init__(self, config: StaticConfig) -> None:
+        """Give each direction half of the width."""
+        super().__init__()
+        self.lstm = nn.LSTM(
+            config.vector_size, config.width // 2, config.num_hidden_layers, batch_first=True, bidirectional=True
+        )
+
+    def forward(self, vectors: Tensor, mask: Tensor) -> Tensor:
+        """(B, T, D), (B, T) -> (B, T, width); padding is never read, so it cannot leak into the backward direction."""
+        lengths = mask.sum(1).clamp(min=1).long().cpu()
+        packed = nn.utils.rnn.pack_padded_sequence(vectors, lengths, batch_first=True, enforce_sorted=False)
+        states, _ = nn.utils.rnn.pad_packed_sequence(
+            self.lstm(packed)[0], batch_first=True, total_length=vectors.shape[1]
+        )
+        return states
+
+
+class Attention(nn.Module):
+    """A small pre-norm Transformer encoder with sinusoidal positions (Vaswani et al. 2017)."""
+
+    def __init__(self, config: StaticConfig) -> None:
+        """Project the vectors to the width of the layers."""
+        super().__init__()
+        self.projection = nn.Linear(config.vector_size, config.width)
+        layer = nn.TransformerEncoderLayer(
+            config.width, HEADS, 4 * config.width, config.dropout, "gelu", batch_first=True, norm_first=True
+        )
+        self.layers = nn.TransformerEncoder(layer, config.num_hidden_layers, enable_nested_tensor=False)
+
+    def forward(self, vectors: Tensor, mask: Tensor) -> Tensor:
+        """(B, T, D), (B, T) -> (B, T, width)."""
+        states = self.projection(vectors)
+        states = states + _sinusoids(states)
+        blocked = torch.zeros_like(mask, dtype=states.dtype).masked_fill(mask == 0, torch.finfo(states.dtype).min)
+        return self.layers(states, src_key_padding_mask=blocked)  # type: ignore[no-any-return]
+
+
+def _sinusoids(states: Tensor) -> Tensor:
+    """Positions (T, width), computed each time: a buffer would be lost when weights are loaded lazily."""
+    length, width = states.shape[1:]
+    position = torch.arange(length, device=states.device, dtype=torch.float32)[:, None]
+    rate = torch.exp(torch.arange(0, width, 2, device=states.device) * (-9.210340371976184 / width))
+    table = torch.stack([torch.sin(position * rate), torch.cos(position * rate)], dim=-1)
+    return table.flatten(1)[:, :width].to(states.dtype)
+
+
+CONTEXTUALIZERS: dict[str, type[nn.Module]] = {"cnn": Convolution, "bilstm": Recurrence, "transformer": Attention}
+
+
+class StaticModel(PreTrainedModel):
+    """Word vectors looked up in a table, optionally put in context; used like any encoder."""
+
+    config: StaticConfig
+    config_class = StaticConfig
+    base_model_prefix = "static"
+    main_input_name = "input_ids"
+    embeddings: nn.Embedding
+
+    def __init__(self, config: StaticConfig) -> None:
+        """Build the table, the n-gram table of fastText sources, and the contextualizer."""
+        super().__init__(config)
+        self.embeddings = nn.Embedding(config.vocab_size, config.vector_size, padding_idx=config.pad_token_id)
+        self.ngrams = nn.Embedding(config.ngram_buckets, config.vector_size) if config.ngram_buckets else None
+        context = CONTEXTUALIZERS.get(config.contextualizer)
+        self.contextualizer = context(config) if context else None
+        self.post_init()
+
+    def _init_weights(self, module: nn.Module) -> None:
+        """Leave each module the initialisation PyTorch gave it, but for the table."""
+        if isinstance(module, nn.Embedding):
+            nn.init.normal_(module.weight, std=0.1)
+        elif hasattr(module, "reset_parameters"):
+            module.reset_parameters()  # type: ignore[operator]
+
+    def get_input_embeddings(self) -> nn.Module:
+        """The table."""
+        return self.embeddings
+
+    def set_input_embeddings(self, value: nn.Module) -> None:
+        """Replace the table."""
+        self.embeddings = value  # type: ignore[assignment]
+
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        ngram_ids: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
+        output_hidden_states: bool | None = None,
+        output_attentions: bool | None = None,
+        return_dict: bool | None = None,
+    ) -> BaseModelOutput | tuple[Tensor, ...]:
+        """Look up and contextualize.
+
+        Args:
+            input_ids: (B, T) word ids.
+            attention_mask: (B, T), 1 for words.
+            ngram_ids: (B, T, K) n-gram ids of unknown words, -1 elsewhere; their mean replaces the unknown vector.
+            inputs_embeds: (B, T, D) instead of `input_ids`.
+            output_hidden_states: return the word vectors and the output as `hidden_states`.
+            output_attentions: ignored; there are none.
+            return_dict: `False` for a tuple.
+        """
+        if inputs_embeds is None:
+            if input_ids is None:
+                raise ValueError("StaticModel needs input_ids or inputs_embeds")
+            inputs_embeds = self.embeddings(input_ids)
+            if ngram_ids is not None and self.ngrams is not None:
+                inputs_embeds = self._compose(inputs_embeds, ngram_ids)
+        if attention_mask is None:
+            attention_mask = inputs_embeds.new_ones(inputs_embeds.shape[:2])
+        states = inputs_embeds
+        if self.contextualizer is not None:
+            states = self.contextualizer(inputs_embeds, attention_mask)
+        hidden = (inputs_embeds, states) if output_hidden_states else None
+        if return_dict is False:
+            return (states,) if hidden is None else (states, hidden)  # type: ignore[return-value]
+        return BaseModelOutput(last_hidden_state=states, hidden_states=hidden)
+
+    def _compose(self, vectors: Tensor, ngram_ids: Tensor) -> Tensor:
+        """Unknown words get the mean of their n-gram vectors (Bojanowski et al. 2017, section 3.2)."""
+        assert self.ngrams is not None
+        present = (ngram_ids >= 0).to(vectors.dtype)
+        total = present.sum(-1, keepdim=True)
+        mean = (self.ngrams(ngram_ids.clamp(min=0)) * present[..., None]).sum(-2) / total.clamp(min=1)
+        return torch.where(total > 0, mean, vectors)
+
+
+class StaticTokenizer(PreTrainedTokenizerFast):
+    """A word-level tokenizer that tries harder before it says unknown.
+
+    The chain for a word that the vocabulary lacks: lower case, then each digit as `#` (the convention of word2vec's
+    news vectors) or as `0`. With `ngram_buckets` (fastText) a word still unknown gets the ids of its n-grams.
+    """
+
+    model_input_names = ["input_ids", "attention_mask"]  # noqa: RUF012 - the interface of transformers
+
+    # No __init__: a subclass with one is rebuilt from its vocabulary alone when loaded. Settings are in init_kwargs.
+
+    @property
+    def ngram_buckets(self) -> int:
+        """Rows of the n-gram table; 0 without one."""
+        return int(self.init_kwargs.get("ngram_buckets", 0))
+
+    def _encode_plus(self, text: Any, *args: Any, return_tensors: Any = None, **settings: Any) -> BatchEncoding:
+        encoded = super()._encode_plus(text, *args, **settings)
+        batched = isinstance(text, list | tuple)
+        texts = text if batched else [text]
+        if encoded.encodings and all(isinstance(one, str) for one in texts) and len(encoded.encodings) == len(texts):
+            rows = encoded["input_ids"] if batched else [encoded["input_ids"]]
+            grams = [list(self._rescue(one, ids, enc.offsets)) for one, ids, enc in zip(texts, rows, encoded.encodings)]  # noqa: B905
+            if self.ngram_buckets and any(grams):
+                padded = _pad_ngrams(grams, [len(ids) for ids in rows])
+                encoded["ngram_ids"] = padded if batched else padded[0]
+        return encoded.convert_to_tensors(return_tensors, prepend_batch_axis=not batched) if return_tensors else encoded
+
+    def _rescue(self, text: str, ids: list[int], offsets: Sequence[tuple[int, int]]) -> Iterator[tuple[int, list[int]]]:
+        """Put known variants in place of unknown ids; yield (position, n-gram ids) of what stays unknown."""
+        for position, token in enumerate(ids):
+            if token != self.unk_token_id:
+                continue
+            start, end = offsets[position]
+            word = text[start:end]
+            for variant in variants(word):
+                found = self.backend_tokenizer.token_to_id(variant)
+                if found is not None:
+                    ids[position] = found
+                    break
+            else:
+                if self.ngram_buckets:
+                    read = word if self.backend_tokenizer.normalizer is None else word.lower()
+                    sizes = self.init_kwargs["min_n"], self.init_kwargs["max_n"]
+                    yield position, ngram_ids(read, *sizes, self.ngram_buckets)
+
+
+def variants(word: str) -> Iterator[str]:
+    """The spellings under which a word is looked for: its own, in lower case, and with marks for digits."""
+    lower = word.lower()
+    yield from (word, lower)
+    if any(character.isdigit() for character in lower):
+        for mark in "#0":
+            yield "".join(mark if character.isdigit() else character for character in lower)
+
+
+def ngram_ids(word: str, min_n: int, max_n: int, buckets: int) -> list[int]:
+    """Bucket ids of the character n-grams of `<word>`, by fastText's 32-bit FNV-1a hash over signed bytes."""
+    marked = f"<{word}>"
+    ids = []
+    for start in range(len(marked)):
+        for size in range(min_n, max_n + 1):
+            gram = marked[start : start + size]
+            if len(gram) < size or (size == 1 and (start == 0 or start == len(marked) - 1)):
+                continue
+            value = 2166136261
+            for byte in gram.encode("utf-8"):
+                value ^= byte if byte < 128 else byte | 0xFFFFFF00
+                value = value * 16777619 & 0xFFFFFFFF
+            ids.append(value % buckets)
+    return ids
+
+
+def _pad_ngrams(grams: list[list[tuple[int, list[int]]]], lengths: list[int]) -> list[list[list[int]]]:
+    most = max(1, *(len(ids) for row in grams for _, ids in row))  # a word may be too short for any
+    padded = [[[-1] * most for _ in range(length)] for length in lengths]
+    for row, found in zip(padded, grams, strict=True):
+        for position, ids in found:
+            row[position][: len(ids)] = ids
+    return padded
+
+
+# The registration that `transformers` documents for models outside its own tree.
+AutoConfig.register(StaticConfig.model_type, StaticConfig, exist_ok=True)
+AutoModel.register(StaticConfig, StaticModel, exist_ok=True)
+AutoTokenizer.register(StaticConfig, fast_tokenizer_class=StaticTokenizer, exist_ok=True)
