@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from nlp_transfer.config.sections import DataConfig
+from nlp_transfer.data.formats import gettext_files
 from nlp_transfer.data.formats.plurals import PluralRule, pair_forms
 from nlp_transfer.data.formats.tables import open_rows
 from nlp_transfer.data.splits import load_splits, stream_texts
@@ -98,6 +99,27 @@ def test_a_po_string_may_hold_what_only_python_takes_for_a_line_end(tmp_path):
     assert rows(write(tmp_path, "a.po", 'msgid "a\u2028b"\nmsgstr "c"\n')) == [
         (1, {"msgid": "a\u2028b", "msgstr": "c"})
     ]
+
+
+@pytest.mark.parametrize("gap", ["\n\n", "\n"])  # entries need no empty line between them
+def test_a_po_file_that_is_read_in_parts_gives_what_it_gives_as_a_whole(tmp_path, monkeypatch, gap):
+    def read() -> tuple[object, object]:
+        stream = open_rows(path)
+        return [(row.number, dict(row.cells)) for row in stream.rows], stream.findings.left_out
+
+    start = "\n".join(['msgid ""', 'msgstr ""', f'"Plural-Forms: {ARABIC}\\n"'])
+    plural = ['msgid "%d file"', 'msgid_plural "%d files"', *(f'msgstr[{form}] "%d {form}"' for form in range(6))]
+    more = ['# of two\n#, fuzzy\n#| msgid "x"\nmsgid "y"\nmsgstr "z"', "\n".join(plural)]
+    path = write(tmp_path, "a.po", gap.join([start, *more, *PO.strip().split("\n\n")[1:], *more]) + "\n")
+    whole = read()
+    monkeypatch.setattr(gettext_files, "PART", 0)
+    assert read() == whole
+
+
+def test_a_po_file_is_refused_in_a_later_part_by_its_line(tmp_path, monkeypatch):
+    monkeypatch.setattr(gettext_files, "PART", 0)
+    content = 'msgid "a"\nmsgstr "b"\n\nmsgid "c"\nmsgstr "d"\n\n# e\nmsgid "f"\nmsgid "g"\n'
+    assert refusal(write(tmp_path, "a.po", content)).startswith(f"{tmp_path}/a.po:9: not gettext")
 
 
 @pytest.mark.parametrize("content", [MO, mo(ENTRIES[:3], ">")])

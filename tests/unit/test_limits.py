@@ -28,6 +28,7 @@ TOO_LONG = {
     "list.json.gz": (b'[{"text": "x"},\n', b'{"text": "' + 2 * LONG + b'"}', b"]", 2, "record"),
     "a.txt.gz": (b"one\n", LONG, b"\n", 2, "line"),
     "a.tmx.gz": (b'<tmx><body>\n<tu><tuv lang="text"><seg>', LONG, b"</seg></tuv></tu></body></tmx>", 2, "unit"),
+    "a.po.gz": (b'msgid "x"\nmsgstr "', (b"a" * 9999 + b'"\n"') * (LONGEST // 9000), b'"\n', 1, "message"),
     "a.sgm.gz": (b'<srcset>\n<doc>\n<seg id="1">', (b"a" * 9999 + b"\n") * (LONGEST // 9000), b"</seg>", 3, "segment"),
 }
 
@@ -75,6 +76,21 @@ def test_cells_may_lie_within_each_other_however_deep(tmp_path):
         cell = [cell]
     (block,) = RowStream("a.jsonl", by_rows([Row(1, {"text": "x", "more": cell})])).blocks()
     assert block.cells("text") == ["x"]
+
+
+def test_a_po_file_of_many_entries_takes_little_memory(tmp_path):
+    path = packed(tmp_path, "a.po.gz", b'msgid "a"\nmsgstr "b"\n\n' * 8_000)
+    tracemalloc.start()
+    assert sum(1 for _ in stream_texts(path, "msgid")) == 8_000
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 5 * (1 << 20)
+
+
+def test_an_mo_file_that_is_too_large_to_be_held_is_refused(tmp_path):
+    path = packed(tmp_path, "a.mo.gz", *[bytes(1 << 20)] * 129)
+    with pytest.raises(DataError, match=r"a\.mo\.gz: a \.mo file of more than 134,217,728 bytes, which is the limit"):
+        list(stream_texts(path, "msgid"))
 
 
 def test_lines_that_tell_what_a_file_is_are_not_held_beyond_what_is_looked_at(tmp_path):

@@ -1,5 +1,6 @@
 """Translations of gettext, .po and .mo, pair by pair as `msgid` and `msgstr`; of plurals the forms for one and two."""
 
+import gc
 import re
 import struct
 import zlib
@@ -11,10 +12,13 @@ import polib
 
 from nlp_transfer.data.formats.plurals import Paired, PluralRule, pair_forms, read_rule
 from nlp_transfer.data.formats.records import LeftOut, Row, refuse_empty
-from nlp_transfer.data.formats.text_lines import numbered_lines, open_bytes
+from nlp_transfer.data.formats.text_lines import LONGEST, TOO_LONG, numbered_lines, open_bytes
 from nlp_transfer.errors import DataError
 
 PO_LINE = re.compile(r'#.*|(?:msg(?:ctxt|id|id_plural|str|str\[\d+\])\s*)?"(?:[^"\\]|\\.)*"|')
+PO_WORD = re.compile("#|msgctxt|msgid|msgstr")
+PART = 1 << 15  # characters of a .po file that are read together
+LARGEST = 1 << 27  # bytes of a .mo file, which is read whole: its strings may stand anywhere
 MO_BYTE_ORDER = {b"\xde\x12\x04\x95": "<", b"\x95\x04\x12\xde": ">"}
 
 
@@ -33,31 +37,49 @@ def po_rows(file: Path, left_out: LeftOut) -> Iterator[Row]:
     Raises:
         DataError: not UTF-8, or not gettext, with the line.
     """
-    content = _po_file(file)
-    rule = read_rule("\n".join(f"{name}: {value}" for name, value in content.metadata.items()))
-    rows = 0
-    for entry in content:
-        number = max(1, entry.linenum)
-        pairs, lacking = _po_pairs(entry, rule)
-        if lacking:
-            left_out[lacking].append(number)
-        for source, translation in pairs:
-            rows += 1
-            yield Row(number, {"msgid": source, "msgstr": translation})
+    rows, rule = 0, None
+    for before, part in _po_parts(file):
+        if part.metadata:  # of the header, which stands first
+            rule = read_rule("\n".join(f"{name}: {value}" for name, value in part.metadata.items()))
+        for entry in part:
+            number = before + max(1, entry.linenum)
+            pairs, lacking = _po_pairs(entry, rule)
+            if lacking:
+                left_out[lacking].append(number)
+            for source, translation in pairs:
+                rows += 1
+                yield Row(number, {"msgid": source, "msgstr": translation})
     refuse_empty(file, rows, found="no translated entry")
 
 
-def _po_file(file: Path) -> polib.POFile:
-    lines = []
+def _po_parts(file: Path) -> Iterator[tuple[int, polib.POFile]]:
+    """Read a .po file a few entries at a time, behind the number of lines before them: polib holds what it reads."""
+    lines: list[str] = []
+    held, before, last = 0, 0, ""
     for number, line in numbered_lines(file):
         if not PO_LINE.fullmatch(line.strip()):  # polib would drop a character for a quote that is not there
             raise DataError(f"{file}:{number}: not gettext: expected a comment, or a msgid or msgstr in quotes")
+        word = PO_WORD.match(line.removeprefix("#~").strip())
+        if word and held > PART and last == "msgstr" != word[0]:  # another entry begins
+            yield before, _po_part(file, lines, before)
+            lines, held, before = [], 0, number - 1
+        last = word[0] if word else last
         lines.append(line)
+        held += len(line) + 1
+        if held > LONGEST:
+            raise DataError(f"{file}:{before + 1}: {TOO_LONG.format('message')}")
+    yield before, _po_part(file, lines, before)
+
+
+def _po_part(file: Path, lines: list[str], before: int) -> polib.POFile:
     try:
         return polib.pofile(_FileText("\n".join(lines)), encoding="utf-8")
     except (OSError, ValueError, LookupError) as error:
         place = re.search(r"\(line (\d+)\)", str(error))
-        raise DataError(f"{file}:{place[1] if place else 1}: not gettext: entries are a msgid, then a msgstr") from None
+        line = before + (int(place[1]) if place else 1)
+        raise DataError(f"{file}:{line}: not gettext: entries are a msgid, then a msgstr") from None
+    finally:
+        gc.collect(0)  # the parser of polib, which holds the lines and itself
 
 
 def _po_pairs(entry: polib.POEntry, rule: PluralRule | None) -> Paired:
@@ -97,9 +119,11 @@ def _mo_entries(file: Path) -> Iterator[tuple[str, str]]:
     """Every msgid with its msgstr as they are stored: a context ends in U+0004, and plural forms in NUL."""
     try:
         with open_bytes(file) as stream:
-            data = stream.read()
+            data = stream.read(LARGEST + 1)
     except (EOFError, OSError, zlib.error) as error:
         raise DataError(f"{file}: cannot be read: {error}") from None
+    if len(data) > LARGEST:
+        raise DataError(f"{file}: a .mo file of more than {LARGEST:,} bytes, which is the limit; make several of it")
     if data[:4] not in MO_BYTE_ORDER:
         raise DataError(f"{file}: not a compiled gettext file; name the .po file, or compile it with msgfmt")
     order = MO_BYTE_ORDER[data[:4]]

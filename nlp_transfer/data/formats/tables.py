@@ -1,6 +1,6 @@
 """File formats: .csv .tsv .jsonl .ndjson .json .parquet .tmx .po .mo, each also as .gz, and lines of fastText.
 
-Readers stream (but for gettext), accept a byte-order mark and CRLF, keep cells such as `NA` as text, and name the line
+Readers stream (but for .mo), accept a byte-order mark and CRLF, keep cells such as `NA` as text, and name the line
 of a fault.
 """
 
