@@ -22,9 +22,10 @@ if TYPE_CHECKING:
 
 SPLIT_NAMES = {"train": ("train",), "validation": ("validation", "dev", "val", "valid"), "test": ("test",)}
 Place = str | Mapping[str, str]  # a name, or column -> text file
-SAVED = (  # what it is, what opens it, a file that tells it
-    ("a DatasetDict as `datasets` saves it", "load_from_disk", "dataset_dict.json"),
-    ("shards of Parquet as the Hub has them", "load_dataset", "**/*-00000-of-?????.parquet"),
+SAVED = (  # what it is, what opens it, how to take one split of it, a file that tells it
+    ("a DatasetDict as `datasets` saves it", "load_from_disk", "['train']", "dataset_dict.json"),
+    ("a Dataset as `datasets` saves it", "load_from_disk", "", "state.json"),
+    ("shards of Parquet as the Hub has them", "load_dataset", "['train']", "**/*-00000-of-?????.parquet"),
 )
 MOST = 600  # characters of what the Hub answers
 FEW = 64  # rows read at once, which may have any length
@@ -139,9 +140,9 @@ def _folder(folder: Path, dialect: Dialect) -> dict[str, RowStream]:
 
 def _refuse_saved(folder: Path) -> None:
     """Refuse what `datasets` and the Hub write, with the way to make files of it."""
-    for kind, opened, sign in SAVED:
+    for kind, opened, split, sign in SAVED:
         if next(folder.glob(sign), None):
-            code = f"import datasets; datasets.{opened}('{folder}')['train'].to_parquet('train.parquet')"
+            code = f"import datasets; datasets.{opened}('{folder}'){split}.to_parquet('train.parquet')"
             raise DataError(f'{folder}: holds {kind}; make a file of each split: python -c "{code}"')
 
 

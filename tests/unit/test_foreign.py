@@ -1,8 +1,18 @@
 """Formats that look like text: known by their content wherever texts are read, and what is text after all."""
 
+import bz2
+import gzip
+import io
+import lzma
+import re
+import zipfile
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.feather as feather
+import pyarrow.parquet as pq
 import pytest
+from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 
 from nlp_transfer.data.formats.cells import stream_texts
 from nlp_transfer.data.locations import open_place
@@ -33,6 +43,37 @@ FOREIGN = {  # content, what it is called, the way out
     "a story": ("A man opened a shop.\n\n@highlight\n\nman opens shop\n", "a story", '"summary"'),
     "RTF": ("{\\rtf1\\ansi Bonjour}\n", "RTF", "plain text"),
 }  # fmt: skip
+TABLE = pa.table({"text": ["one", "two"], "label": ["a", "b"]})
+
+
+def stored(write) -> bytes:
+    """What a program writes into a file."""
+    file = io.BytesIO()
+    write(file)
+    return file.getvalue()
+
+
+def save_stream(file):
+    with pa.ipc.new_stream(file, TABLE.schema) as stream:
+        stream.write_table(TABLE)
+
+
+BINARY = {  # content, what it is called, the way out
+    "gzip": (gzip.compress(b"a"), "packed by gzip", "end in .gz"),
+    "bzip2": (bz2.compress(b"a"), "packed by bzip2", "bzip2 -d"),
+    "xz": (lzma.compress(b"a"), "packed by xz", "xz -d"),
+    "zstd": (pa.compress(b"a", codec="zstd", asbytes=True), "packed by zstd", "zstd -d"),
+    "a sheet": (
+        stored(lambda file: zipfile.ZipFile(file, "w").writestr("a", "b")),
+        "an archive (.zip, .xlsx, .ods, .docx)",
+        ".csv",
+    ),
+    "an old sheet": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "a sheet or document of Office", ".csv"),
+    "Parquet": (stored(lambda file: pq.write_table(TABLE, file)), "Parquet", "end in .parquet"),
+    "Feather": (stored(lambda file: feather.write_feather(TABLE, file)), "Arrow (Feather)", "read_feather"),
+    "Arrow": (stored(save_stream), "a stream of Arrow", "from_file"),
+    "PDF": (b"%PDF-1.7\n%\xe2\xe3\n", "PDF", "pdftotext"),
+}
 
 
 def write(folder: Path, content: str, name: str = "a.fr") -> str:
@@ -56,6 +97,48 @@ def test_a_format_that_is_not_read_is_named_wherever_texts_are_read(tmp_path, ki
         assert said.startswith(f"{file}: holds {name}")
         assert way in said
         assert "\n" not in said
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl", "a.txt"])
+@pytest.mark.parametrize("kind", BINARY)
+def test_a_file_that_is_no_text_is_named_with_the_way_out(tmp_path, kind, name):
+    content, called, way = BINARY[kind]
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataError) as caught:
+        list(stream_texts(str(tmp_path / name), "text"))
+    assert str(caught.value).startswith(f"{tmp_path / name}:1: the file is {called}; ")
+    assert way in str(caught.value)
+
+
+def test_a_text_may_begin_with_the_name_of_a_format(tmp_path):
+    file = write(tmp_path, "PAR1 is a gene\nPK is a grade\nBZh\n")
+    assert list(stream_texts(file, "text")) == ["PAR1 is a gene", "PK is a grade", "BZh"]
+
+
+def save_all(folder: Path) -> dict[str, Path]:
+    """Data as other programs leave them, each with the same two rows."""
+    kinds = Features({"text": Value("string"), "label": ClassLabel(names=["a", "b"])})
+    rows = Dataset.from_dict({"text": ["one", "two"], "label": [0, 1]}, features=kinds)
+    rows.save_to_disk(folder / "one")
+    DatasetDict(train=rows).save_to_disk(folder / "split")
+    (folder / "shards" / "data").mkdir(parents=True)
+    rows.to_parquet(folder / "shards" / "data" / "train-00000-of-00001.parquet")
+    for name in ("Feather", "Arrow"):
+        (folder / f"{name}.txt").write_bytes(BINARY[name][0])
+    places = {name: folder / name for name in ("one", "split", "shards")}
+    return places | {name: folder / f"{name}.txt" for name in ("Feather", "Arrow")}
+
+
+@pytest.mark.parametrize("place", ["one", "split", "shards", "Feather", "Arrow"])
+def test_the_way_out_for_what_other_programs_saved_makes_a_file_that_is_read(tmp_path, monkeypatch, place):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
+    with pytest.raises(DataError) as caught:
+        list(open_place(str(save_all(tmp_path)[place]), "train").rows)
+    code = re.search('python -c "(.*)"', str(caught.value))
+    exec(code[1])
+    found = [tuple(row.cells.values()) for row in open_place("train.parquet", "train").rows]
+    assert found == [("one", "a"), ("two", "b")]
 
 
 TEXTS = {

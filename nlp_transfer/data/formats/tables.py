@@ -16,9 +16,13 @@ from nlp_transfer.data.formats.records import Findings, Row, RowStream, by_rows
 from nlp_transfer.data.formats.text_files import refuse_foreign
 from nlp_transfer.data.formats.text_lines import existing_file, is_read_once, numbered_lines
 from nlp_transfer.data.formats.tmx import tmx_rows
-from nlp_transfer.errors import DataError, suggest
+from nlp_transfer.errors import DataError
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet", ".tmx", ".po", ".mo")
+WAYS_OUT = (
+    f"Let its name end in what it is, one of {', '.join(SUFFIXES)}; or open each line with a label, as __label__good; or "
+    "name a file of texts for each column: {en: a.en, fr: a.fr}"
+)
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 FASTTEXT = re.compile(r"(?:\s*__label__\S+(?:\s+|$))+")  # the labels that open a line
 
@@ -66,9 +70,9 @@ def open_rows(path: str, dialect: Dialect = PLAIN, *, bare: str | None = None) -
             read, unit = by_rows(mo_rows(file, findings.left_out)), "row"
         case suffix if _is_fasttext(file):
             read = by_rows(_fasttext_rows(file))
-        case suffix:
+        case _:
             refuse_foreign(file)
-            raise DataError(f"{path}: cannot read '{suffix}' as a table. {suggest(suffix, SUFFIXES)}")
+            raise DataError(f"{path}: cannot be read as a table. {WAYS_OUT}")
     return RowStream(path, read, unit, dialect, findings)
 
 

@@ -16,13 +16,25 @@ from typing import IO, cast
 from nlp_transfer.errors import DataError
 from nlp_transfer.system.disk import at_home
 
-OTHERS = (  # encodings by their byte-order marks, of which one begins with another
-    ("UTF-32", codecs.BOM_UTF32_LE),
-    ("UTF-32", codecs.BOM_UTF32_BE),
-    ("UTF-16", codecs.BOM_UTF16_LE),
-    ("UTF-16", codecs.BOM_UTF16_BE),
-)
-GZIP = b"\x1f\x8b"
+TO_UTF8 = "convert it: iconv -f {} -t UTF-8"
+OTHERS = (  # how a file begins that is no text in UTF-8, what it is, and what to do; one mark may begin with another
+    (codecs.BOM_UTF32_LE, "UTF-32", TO_UTF8.format("UTF-32")),
+    (codecs.BOM_UTF32_BE, "UTF-32", TO_UTF8.format("UTF-32")),
+    (codecs.BOM_UTF16_LE, "UTF-16", TO_UTF8.format("UTF-16")),
+    (codecs.BOM_UTF16_BE, "UTF-16", TO_UTF8.format("UTF-16")),
+    (b"\x1f\x8b", "packed by gzip", "let its name end in .gz"),
+    (b"BZh91AY&SY", "packed by bzip2", "unpack it: bzip2 -d"),
+    (b"\xfd7zXZ\0", "packed by xz", "unpack it: xz -d"),
+    (b"\x28\xb5\x2f\xfd", "packed by zstd", "unpack it: zstd -d"),
+    (b"PK\3\4", "an archive (.zip, .xlsx, .ods, .docx)", "unpack it, or save a sheet as .csv in UTF-8"),
+    (b"\xd0\xcf\x11\xe0", "a sheet or document of Office", "save it as .csv in UTF-8"),
+    (b"PAR1\x15", "Parquet", "let its name end in .parquet"),
+    (b"ARROW1\0\0", "Arrow (Feather)", "make Parquet of it: python -c \"import pandas; pandas.read_feather('{}')"
+     ".to_parquet('train.parquet')\""),
+    (b"\xff\xff\xff\xff", "a stream of Arrow", "make Parquet of it: python -c \"import datasets; "
+     "datasets.Dataset.from_file('{}').to_parquet('train.parquet')\""),
+    (b"%PDF-", "PDF", "take its text out, one a line: pdftotext"),
+)  # fmt: skip
 BLOCK = 1 << 17  # bytes read at once: more would not stay in the cache of a processor
 LONGEST = 1 << 25  # characters of a line, a cell or a record: what is held in memory at once
 TOO_LONG = f"a {{}} of more than {LONGEST:,} characters, which is the limit; cut it off, or make several of it"
@@ -177,8 +189,7 @@ def text_pieces(stream: Iterable[bytes], name: str) -> Iterator[str]:
 
 
 def _refuse_other(start: bytes, name: str) -> None:
-    """Refuse a stream that begins as one of another encoding, or as a packed one."""
-    if other := next((one for one, mark in OTHERS if start.startswith(mark)), None):
-        raise DataError(f"{name}:1: the file is {other}; convert it: iconv -f {other} -t UTF-8")
-    if start.startswith(GZIP):
-        raise DataError(f"{name}:1: the file is packed by gzip; let its name end in .gz")
+    """Refuse a stream that begins as what is no text in UTF-8."""
+    for mark, kind, way in OTHERS:
+        if start.startswith(mark):
+            raise DataError(f"{name}:1: the file is {kind}; {way.format(name)}")
