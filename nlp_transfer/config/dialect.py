@@ -41,9 +41,11 @@ class Dialect:
         """Say how to read quotes otherwise."""
         return f"--quoting {quoting}" if self.options else f"data.quoting={quoting}"
 
-    def set_no_header(self) -> str:
-        """Say that the first row is data."""
-        return "--no-header" if self.options else "data.header=false"
+    def set_header(self, *, named: bool) -> str:
+        """Say that the first row names the columns, or is data."""
+        if self.options:
+            return "--header" if named else "--no-header"
+        return f"data.header={str(named).lower()}"
 
 
 PLAIN = Dialect()  # nothing is set

@@ -147,7 +147,7 @@ def test_blank_lines_before_the_first_cell_of_a_single_column_without_header_are
 
 def test_of_a_broken_header_no_more_is_said_than_that(tmp_path):
     said = refusal(write(tmp_path, "a.csv", '"te"xt,label\na,b,c\nd,e\n'))
-    assert said.startswith("a.csv:1: text after a closing quote (on line 1)")
+    assert said.startswith("a.csv:1: text after a closing quote; ")
     assert "fields" not in said
 
 
@@ -162,6 +162,14 @@ def test_a_header_that_looks_like_data_is_answered_with_the_way_out(tmp_path, fi
         DataError, match=r"If the first row is data: --no-header and columns by number, as --column 0\."
     ):
         texts(path, options=True)
+
+
+@pytest.mark.parametrize(("options", "way"), [(False, "data.header=true"), (True, "--header")])
+def test_a_header_that_was_said_not_to_be_there_is_asked_for(tmp_path, options, way):
+    path = write(tmp_path, "a.csv", "text,label\na,b\n")
+    with pytest.raises(DataError) as caught:
+        list(stream_texts(path, "5", Dialect(header=False, options=options)))
+    assert f" If the first row names the columns: {way} and columns by name, as " in str(caught.value)
 
 
 def test_a_first_row_that_holds_a_value_twice_is_answered_with_the_way_out(tmp_path):
@@ -216,8 +224,8 @@ def test_all_bad_lines_are_said_at_once(tmp_path):
     assert refusal(path).split("\n  ") == [
         "a.csv: 4 bad lines",
         f"lines 3, 6: the row has 1 {fields}; fill it up",
-        'line 4: text after a closing quote (on line 4); write a quote inside a quoted field as "", or take quotes as '
-        "they are: data.quoting=none",
+        'line 4: text after a closing quote; write a quote inside a quoted field as "", or take quotes as they are: '
+        "data.quoting=none",
         f"line 5: the row has 3 {fields}; {way}",
     ]
 
@@ -225,6 +233,13 @@ def test_all_bad_lines_are_said_at_once(tmp_path):
 def test_of_many_bad_lines_the_first_ten_and_the_count_are_said(tmp_path):
     said = refusal(write(tmp_path, "a.csv", "text,label\n" + "alone\n" * 5000))
     assert said.startswith("a.csv, lines 2, 3, 4, 5, 6, 7, 8, 9, 10, 11 and 4990 more: the row has 1 of")
+
+
+def test_the_same_fault_of_quotes_is_said_once(tmp_path):
+    said = refusal(write(tmp_path, "a.csv", "text,label\n" + '"a"b,c\n' * 20))
+    assert said.startswith("a.csv, lines 2, 3, 4, 5, 6, 7, 8, 9, 10, 11 and 10 more: text after a closing quote; write")
+    said = refusal(write(tmp_path, "a.csv", 'text,label\n"a\nb"c,d\n'))
+    assert said.startswith("a.csv:2: text after a closing quote (on line 3); write")
 
 
 def test_bad_lines_and_bad_cells_are_said_together(tmp_path):

@@ -108,9 +108,10 @@ def missing_column(
     way = GROUP if role is None else f"Map it with {dialect.set_column(role)}."
     if mark := other_delimiter(names):
         way += f" The file seems to use another delimiter: {dialect.set_delimiter(mark)}."
-    elif dialect.header and format_of(stream.name) in DELIMITERS and looks_like_data(names):
-        numbered = f" and columns by number, as {dialect.set_column(role, '0')}" if role is not None else ""
-        way += f" If the first row is data: {dialect.set_no_header()}{numbered}."
+    elif format_of(stream.name) in DELIMITERS and (looks_like_data(names) or not dialect.header):
+        first, columns, name = ("is data", "number", "0") if dialect.header else ("names the columns", "name", "NAME")
+        mapped = f" and columns by {columns}, as {dialect.set_column(role, name)}" if role is not None else ""
+        way += f" If the first row {first}: {dialect.set_header(named=not dialect.header)}{mapped}."
     place = stream.name if number is None else stream.at([number])
     return kind(f"{place}: no column '{column}'. {suggest(column, _shown(names))} {way}")
 

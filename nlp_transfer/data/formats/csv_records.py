@@ -94,12 +94,13 @@ class CsvRecords:
             DataError: a cell that is too long: there is no telling where the next record starts.
         """
         end, way = self.reader.line_num, f"or take quotes as they are: {self.unquote}"
+        place = f" (on line {end})" if end > self._starts()[-1] else ""
         if "end of data" in message:
             return f"a quote is opened here and never closed (read on to line {end}); close it, {way}"
         if "expected after" in message:
-            return f'text after a closing quote (on line {end}); write a quote inside a quoted field as "", {way}'
+            return f'text after a closing quote{place}; write a quote inside a quoted field as "", {way}'
         if "new-line character" in message:
-            return f"a bare carriage return (on line {end}); end lines with LF or CRLF, or quote the field"
+            return f"a bare carriage return{place}; end lines with LF or CRLF, or quote the field"
         if "field limit" in message:
             raise DataError(f"{self._place()}: {TOO_LONG.format('cell')}")
         return message

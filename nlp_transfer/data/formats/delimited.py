@@ -90,7 +90,7 @@ class _Table:
         wanted = [name for name in header if name] if self.wanted is None else self.wanted
         repeated = next((name for name, count in Counter(header).items() if count > 1 and name in wanted), None)
         if repeated is not None:
-            way = f", or {self.dialect.set_no_header()} if this is data" if looks_like_data(header) else ""
+            way = f", or {self.dialect.set_header(named=False)} if this is data" if looks_like_data(header) else ""
             raise DataError(f"{self.file}:{line}: column '{repeated}' appears twice in the header; rename one{way}")
         places = {name: header.index(name) for name in wanted if name in header}
         named = max((at for at, name in enumerate(header, 1) if name), default=0)

@@ -20,8 +20,8 @@ from nlp_transfer.errors import DataError
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet", ".tmx", ".po", ".mo")
 WAYS_OUT = (
-    f"Let its name end in what it is, one of {', '.join(SUFFIXES)}; or open each line with a label, as __label__good; or "
-    "name a file of texts for each column: {en: a.en, fr: a.fr}"
+    f"Let its name end in what it is, one of {', '.join(SUFFIXES)}; or open each line with a label, as __label__good; "
+    "or name a file of texts for each column: {en: a.en, fr: a.fr}"
 )
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 FASTTEXT = re.compile(r"(?:\s*__label__\S+(?:\s+|$))+")  # the labels that open a line
