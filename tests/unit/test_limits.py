@@ -79,12 +79,12 @@ def test_cells_may_lie_within_each_other_however_deep(tmp_path):
 
 
 def test_a_po_file_of_many_entries_takes_little_memory(tmp_path):
-    path = packed(tmp_path, "a.po.gz", b'msgid "a"\nmsgstr "b"\n\n' * 8_000)
+    path = packed(tmp_path, "a.po.gz", b'msgid "a"\nmsgstr "b"\n\n' * 40_000)
     tracemalloc.start()
-    assert sum(1 for _ in stream_texts(path, "msgid")) == 8_000
+    assert sum(1 for _ in stream_texts(path, "msgid")) == 40_000
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert peak < 5 * (1 << 20)
+    assert peak < 12 * (1 << 20)  # all entries at once take 17 MB and more
 
 
 def test_an_mo_file_that_is_too_large_to_be_held_is_refused(tmp_path):
