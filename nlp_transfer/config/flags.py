@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nlp_transfer.config.tasks import task_names
 from nlp_transfer.errors import ConfigError
 from nlp_transfer.system.disk import at_home
 from nlp_transfer.system.layout import TABLE
@@ -86,6 +85,8 @@ def _refuse_lacking(given: dict[str, dict[str, str]], said: list[str]) -> None:
             "sources` lists them), or --task and --train"
         )
     if "--task" not in given and not {"task", "task.name"} & set(said):
+        from nlp_transfer.config.tasks import task_names  # not for `--help`: pydantic takes as long as all the rest
+
         raise ConfigError(f"--task is missing; known: {', '.join(task_names())}")
     if "--train" not in given and not {"data", "data.train"} & set(said):
         raise ConfigError("--train is missing: a file, a folder, an id on the Hub, or bundled:NAME")
