@@ -47,6 +47,7 @@ def solve(
         The chosen inverse penalty.
     """
     from sklearn.linear_model import LogisticRegression
+    from threadpoolctl import threadpool_limits
 
     x, y = _standardised(model, train), np.asarray(train.encoded.targets)
     x_validation, y_validation = _standardised(model, validation), np.asarray(validation.encoded.targets)
@@ -55,12 +56,13 @@ def solve(
         x, y, weights = _smoothed(x, y, weights, smoothing)
     fitted = LogisticRegression(max_iter=1000, tol=1e-3)
     score, best, strength = label_score(selection), -math.inf, 0.0
-    for tried in STRENGTHS:
-        fitted.set_params(C=tried).fit(x, y, sample_weight=weights)
-        found = float(score(y_validation, fitted.predict(x_validation), sample_weight=validation.encoded.weights))
-        if found > best:
-            best, strength = found, tried
-            _write(model, fitted.coef_, fitted.intercept_, fitted.classes_)
+    with threadpool_limits(1):  # each step is too small for several: they would only wait for each other
+        for tried in STRENGTHS:
+            fitted.set_params(C=tried).fit(x, y, sample_weight=weights)
+            found = float(score(y_validation, fitted.predict(x_validation), sample_weight=validation.encoded.weights))
+            if found > best:
+                best, strength = found, tried
+                _write(model, fitted.coef_, fitted.intercept_, fitted.classes_)
     log.info("linear head solved by L-BFGS, C=%g chosen on validation", strength)
     return strength
 
