@@ -81,8 +81,8 @@ def _open(path: Path, stack: ExitStack) -> VectorStream:
         raise SourceError(f"{path}: an archive; unpack it and name the vector file in it")
     if FLORET.match(head):
         raise SourceError(
-            f"{path}:1: a table of floret, whose rows are parts of words and not words; write out the vectors of the words "
-            "you need, a word and its numbers a line, or train with `-mode fasttext`"
+            f"{path}:1: a table of floret, whose rows are parts of words and not words; write out the vectors of the "
+            "words you need, a word and its numbers a line, or train with `-mode fasttext`"
         )
     if head.startswith((NPY, FASTTEXT_MAGIC)):
         if packed:
