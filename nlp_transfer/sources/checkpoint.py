@@ -29,7 +29,7 @@ from nlp_transfer.models.source import LoadedModel, quietly
 from nlp_transfer.sources.composing import unify_forms
 from nlp_transfer.sources.demands import refuse_demands
 from nlp_transfer.sources.heads import follow_names, rows_per_label, with_labels
-from nlp_transfer.sources.loading import MOST, find_damage, refuse_misfits
+from nlp_transfer.sources.loading import MOST, find_damage, refuse_changed, refuse_misfits
 from nlp_transfer.sources.shapes import refuse_misshapen, weight_files
 from nlp_transfer.system.hub_calls import no_fetching_room
 from nlp_transfer.system.layout import TABLE, TARGET, is_run, unfinished
@@ -298,8 +298,9 @@ class Checkpoint:
 
 
 def _model_of_run(root: Path) -> Path:
-    """Find the model in the folder of a finished run."""
+    """Find the model in the folder of a finished run, as it was left there."""
     if fault := unfinished(root):
         raise SourceError(f"{root}: {fault}")
+    refuse_changed(root, root / "model")
     log.info("%s is a run; its model is %s", root, root / "model")
     return root / "model"
