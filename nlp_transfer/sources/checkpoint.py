@@ -278,6 +278,8 @@ class Checkpoint:
 
     def _reason(self, error: Exception, what: str) -> str:
         said = " ".join(str(error).split())[:MOST] or type(error).__name__
+        if isinstance(error, KeyError):  # which says no more than the key, as of an activation
+            said = f"nothing is called {said}"
         folder = Path(self.location)
         if folder.is_dir():
             if damage := find_damage(folder):

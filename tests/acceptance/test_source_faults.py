@@ -165,6 +165,10 @@ def no_width(folder):
     settings(folder, hidden_size=0)
 
 
+def no_activation(folder):
+    settings(folder, hidden_act="nowhere")
+
+
 def empty_folder(folder):
     for file in folder.iterdir():
         file.unlink()
@@ -181,6 +185,7 @@ FAULTS = {  # what is done to a checkpoint: what the line must hold
     huge_width: ["config.json says: embeddings.word_embeddings.weight is [33, 16], not [33, 1000000]"],
     huge_depth: ["config.json says 1000000 layers, its weights are 39 tensors"],
     no_width: ["its model cannot be loaded"],
+    no_activation: ["its model cannot be loaded: nothing is called 'nowhere'"],
     cut_short: ["malformed or cut short"],
     empty_weights: ["malformed or cut short"],
     garbage_weights: ["malformed or cut short"],
