@@ -4,6 +4,7 @@ Names are imported on first use, so that `import nlp_transfer` does not load tor
 """
 
 import importlib
+import threading
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -172,6 +173,7 @@ _HOME = {
     "TaskOptions": "config.base",
     "Tokenizers": "models.encoding.tokenizers",
 }
+_importing = threading.RLock()
 __all__ = sorted(_HOME)  # noqa: PLE0605 - the names above, in one place
 
 
@@ -181,7 +183,11 @@ def __dir__() -> list[str]:
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name from the module it lives in."""
+    """Import a public name from the module it lives in, one thread at a time.
+
+    Libraries whose modules import each other in a circle, as Accelerate's do, break where two threads begin with them.
+    """
     if name not in _HOME:
         raise AttributeError(f"module 'nlp_transfer' has no attribute '{name}'")
-    return getattr(importlib.import_module(f"nlp_transfer.{_HOME[name]}"), name)
+    with _importing:
+        return getattr(importlib.import_module(f"nlp_transfer.{_HOME[name]}"), name)

@@ -27,7 +27,13 @@ class Flags:
     test: str | None = None
 
     def keys(self) -> dict[str, dict[str, str]]:
-        """Each flag that is given -> the keys of a configuration that it sets."""
+        """Each flag that is given -> the keys of a configuration that it sets.
+
+        Raises:
+            ConfigError: one is given and empty, as by a variable of the shell that is not set.
+        """
+        if empty := next((name for name, value in vars(self).items() if value is not None and not value.strip()), None):
+            raise ConfigError(f"--{empty} is empty; name something, or leave it out")
         found = {
             "--task": self.task and {"task.name": self.task},
             "--source": self.source and {"source.kind": _kind_of(self.source), "source.name": self.source},

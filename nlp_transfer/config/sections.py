@@ -354,7 +354,8 @@ def apply_overrides(values: Mapping[str, Any], overrides: Sequence[str]) -> dict
         try:
             section[last] = parse_yaml(value) if value else None
         except ConfigError as error:
-            raise ConfigError(f"'{override}': {str(error).removeprefix('line 1: ')}") from None
+            way = "; in a shell, put all of KEY=VALUE in quotes" if value[:1] in {"{", "["} else ""
+            raise ConfigError(f"'{override}': {str(error).removeprefix('line 1: ')}{way}") from None
     return result
 
 

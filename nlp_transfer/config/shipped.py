@@ -35,20 +35,23 @@ def find_config(config: str | Path) -> Path:
     """The file that a user named, or else the shipped configuration of that name.
 
     Raises:
-        ConfigError: there is neither.
+        ConfigError: there is neither; a folder is no file.
     """
     path = at_home(config)
     try:
-        there = path.exists()
+        there, folder = path.exists(), path.is_dir()
     except OSError:
-        there = True  # reading it will say why not
-    if there:
+        there, folder = True, False  # reading it will say why not
+    if there and not folder:
         return path
     known = {one.name: one.path for one in list_configs()}
     if found := known.get(str(config)):
         return found
-    near = difflib.get_close_matches("/".join(path.with_suffix("").parts[-2:]), known, n=1)
+    of_run = path / "config.yaml"
+    nearest = difflib.get_close_matches("/".join(path.with_suffix("").parts[-2:]), known, n=1)
+    near = [str(of_run)] if folder and of_run.is_file() else nearest
     question = f" Did you mean '{near[0]}'?" if near else ""
+    what = "a folder, no file," if folder else "no such file,"
     raise ConfigError(
-        f"{config}: no such file, and no shipped configuration of that name (see `nlp-transfer sources`).{question}"
+        f"{config}: {what} and no shipped configuration of that name (see `nlp-transfer sources`).{question}"
     )

@@ -132,7 +132,8 @@ def read_rows(
         part = _with_known_labels(part, labels, stream, rules)
     if limit is not None:
         part = _limit(part, limit, 0)
-        logger.info(part.origin)
+        if part.how:
+            logger.info(part.origin)
     for warning in part.warnings:
         logger.warning(warning)
     for drop in part.dropped:

@@ -111,7 +111,8 @@ def _warnings(documents: Sequence[Sequence[str]]) -> tuple[str, ...]:
     if 2 * alone <= len(documents):
         return ()
     return (
-        f"{alone} of {len(documents)} documents are one sentence, where nothing can be chosen; give lists of texts",
+        f"{alone} of {len(documents)} documents are one sentence, where nothing can be chosen; give lists of texts, or "
+        "see task.line_breaks",
     )
 
 

@@ -4,9 +4,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from nlp_transfer.config.sections import RunConfig
+from nlp_transfer.data.locations import SPLIT_NAMES
 from nlp_transfer.data.splits import Splits, load_splits
 from nlp_transfer.errors import DataError
 from nlp_transfer.system.layout import FINISHED
@@ -14,24 +14,30 @@ from nlp_transfer.system.layout import FINISHED
 
 @dataclass(frozen=True)
 class Origin:
-    """The configuration of a finished run, and what it measured."""
+    """What a finished run was made from.
+
+    Attributes:
+        config: its configuration.
+        seed: of its training.
+        baselines: the names of its simple methods.
+        fingerprints: of its rows, by split.
+    """
 
     config: RunConfig
-    metrics: Mapping[str, Any]
+    seed: int
+    baselines: frozenset[str]
+    fingerprints: Mapping[str, str]
 
     @classmethod
     def of(cls, root: Path, config: RunConfig) -> "Origin | None":
-        """That of a run folder; None where there is none, as of an unfinished run."""
+        """That of a run folder; None where nothing tells it, as of an unfinished run."""
         try:
             metrics = json.loads((root / FINISHED).read_text(encoding="utf-8"))
-            return cls(config, metrics) if {"seed", "baselines", "data"} <= metrics.keys() else None
-        except (OSError, ValueError, AttributeError):
+            splits = metrics["data"]["splits"]
+            fingerprints = {name: splits[name]["fingerprint"] for name in SPLIT_NAMES}
+            return cls(config, int(metrics["seed"]), frozenset(metrics["baselines"]), fingerprints)
+        except (OSError, ValueError, LookupError, TypeError):
             return None
-
-    @property
-    def baselines(self) -> set[str]:
-        """The names of its simple methods."""
-        return set(self.metrics["baselines"])
 
     def splits(self) -> Splits:
         """Read its rows again.
@@ -39,9 +45,9 @@ class Origin:
         Raises:
             DataError: they are not there, or not what they were.
         """
-        splits = load_splits(self.config.data, self.config.task_class.roles, seed=self.metrics["seed"])
-        for name, before in self.metrics["data"]["splits"].items():
+        splits = load_splits(self.config.data, self.config.task_class.roles, seed=self.seed)
+        for name, before in self.fingerprints.items():
             now = splits.report.splits[name]
-            if now.fingerprint != before["fingerprint"]:
+            if now.fingerprint != before:
                 raise DataError(f"{now.place}: the {name} rows are not those that the run was trained with")
         return splits

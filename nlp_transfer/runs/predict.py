@@ -28,12 +28,11 @@ from nlp_transfer.models.encoding.padding import padding_trouble, try_padding
 from nlp_transfer.models.encoding.pairs import open_target
 from nlp_transfer.models.encoding.tokenizers import Tokenizers
 from nlp_transfer.models.encoding.units import TokenUnits
-from nlp_transfer.models.saving import weights_digests
 from nlp_transfer.models.source import quietly, refuse_nonfinite
 from nlp_transfer.runs.origin import Origin
 from nlp_transfer.sources import BUNDLED, load_source
 from nlp_transfer.sources.demands import refuse_demands
-from nlp_transfer.sources.loading import find_damage
+from nlp_transfer.sources.loading import find_damage, refuse_changed
 from nlp_transfer.sources.shapes import refuse_misshapen, weight_files
 from nlp_transfer.strategies.lora import with_adapter
 from nlp_transfer.system.layout import ADAPTER, FINISHED, TARGET, lacking, published, unfinished
@@ -226,7 +225,7 @@ def open_run(root: Path, task: type[TaskDeclaration] | None = None) -> Predictor
         return _loaded(root, lambda: _open_adapter(root, config))
     folder = root if published(root) else root / "model"
     model, tokenizers = load_model(folder, kind(config.task).auto_class)
-    _refuse_changed(root, folder)
+    _loaded(root, lambda: refuse_changed(root, folder))
     names = {int(index): name for index, name in (model.config.id2label or {}).items()}
     labels = tuple(names[index] for index in sorted(names))
     return _predictor(root, config, make_task(kind, config.task, labels), model, tokenizers)
@@ -235,29 +234,6 @@ def open_run(root: Path, task: type[TaskDeclaration] | None = None) -> Predictor
 def _predictor(root: Path, config: RunConfig, task: Task, model: PreTrainedModel, tokenizers: Tokenizers) -> Predictor:
     rules, dialect, origin = label_rules(config.data), dialect_of(config.data), Origin.of(root, config)
     return Predictor(task, model, tokenizers, config.data.columns, rules, dialect, origin)
-
-
-def _refuse_changed(root: Path, folder: Path) -> None:
-    """Refuse weights that can be read but are not those that were saved; say where nothing tells.
-
-    An unfinished run has not noted them yet.
-    """
-    if not (root / FINISHED).is_file():
-        return
-    metrics = _loaded(root, lambda: json.loads((root / FINISHED).read_text(encoding="utf-8")))
-    noted = metrics.get("weights") if isinstance(metrics, dict) else None
-    noted, now = noted if isinstance(noted, dict) else {}, weights_digests(folder)
-    if unknown := [name for name in now if name not in noted]:
-        log.warning(
-            "%s: loaded unchecked: %s holds no sha256 of it, by which damage or an exchange would be seen",
-            folder / unknown[0],
-            root / FINISHED,
-        )
-    if changed := [name for name, digest in noted.items() if now.get(name) != digest]:
-        raise CheckpointError(
-            f"{folder / changed[0]}: damaged or exchanged: its sha256 is not the one in {root / FINISHED}; bring the "
-            "file back, or train again"
-        )
 
 
 def _open_adapter(root: Path, config: RunConfig) -> Predictor:

@@ -29,7 +29,7 @@ from nlp_transfer.models.source import LoadedModel, quietly
 from nlp_transfer.sources.composing import unify_forms
 from nlp_transfer.sources.demands import refuse_demands
 from nlp_transfer.sources.heads import follow_names, rows_per_label, with_labels
-from nlp_transfer.sources.loading import MOST, find_damage, refuse_misfits
+from nlp_transfer.sources.loading import MOST, find_damage, refuse_changed, refuse_misfits
 from nlp_transfer.sources.shapes import refuse_misshapen, weight_files
 from nlp_transfer.system.hub_calls import no_fetching_room
 from nlp_transfer.system.layout import TABLE, TARGET, is_run, unfinished
@@ -278,6 +278,8 @@ class Checkpoint:
 
     def _reason(self, error: Exception, what: str) -> str:
         said = " ".join(str(error).split())[:MOST] or type(error).__name__
+        if isinstance(error, KeyError):  # which says no more than the key, as of an activation
+            said = f"nothing is called {said}"
         folder = Path(self.location)
         if folder.is_dir():
             if damage := find_damage(folder):
@@ -294,13 +296,13 @@ class Checkpoint:
             trouble = f"could not be had from the Hub: {said}"
         else:
             trouble = "the Hub is out of reach and its cache lacks it."
-        known = suggest(self.name, [name for name, one in BUNDLED.items() if one.kind == "checkpoint"])
-        return f"Checkpoint '{self.name}' is no folder here, not bundled, and {trouble} {known}"
+        return f"Checkpoint '{self.name}' is no folder here, not bundled, and {trouble} {suggest(self.name, BUNDLED)}"
 
 
 def _model_of_run(root: Path) -> Path:
-    """Find the model in the folder of a finished run."""
+    """Find the model in the folder of a finished run, as it was left there."""
     if fault := unfinished(root):
         raise SourceError(f"{root}: {fault}")
+    refuse_changed(root, root / "model")
     log.info("%s is a run; its model is %s", root, root / "model")
     return root / "model"

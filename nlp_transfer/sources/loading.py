@@ -1,6 +1,7 @@
 """What every load of a saved model goes through: silence, damage named, weights looked at."""
 
 import json
+import logging
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -8,8 +9,11 @@ from tokenizers import Tokenizer
 from transformers import PreTrainedModel
 
 from nlp_transfer.errors import SourceError, first_of
+from nlp_transfer.models.saving import weights_digests
 from nlp_transfer.models.source import refuse_nonfinite
+from nlp_transfer.system.layout import FINISHED
 
+log = logging.getLogger(__name__)
 MOST = 300  # characters of another library's message
 NAMED = 3  # weights, by a message
 MAY_BE_NEW = ("pooler", "crossattention", "ln_cross_attn")  # inside an encoder; the others where it is made a decoder
@@ -25,6 +29,38 @@ def find_damage(folder: Path) -> str | None:
         except Exception as error:  # noqa: BLE001 - tokenizers raises bare exceptions
             return f"{path}: damaged ({' '.join(str(error).split())[:MOST]}); fetch or save the model again"
     return None
+
+
+def refuse_changed(root: Path, folder: Path) -> None:
+    """Refuse the weights of a run that can be read but are not those that were saved; say where nothing tells.
+
+    Args:
+        root: the folder of the run; an unfinished one has not noted its weights yet.
+        folder: of its model.
+
+    Raises:
+        SourceError: they have changed, or the run's figures cannot be read.
+    """
+    figures = root / FINISHED
+    if not figures.is_file():
+        return
+    try:
+        metrics = json.loads(figures.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise SourceError(find_damage(root) or f"{figures}: damaged ({error})") from None
+    noted = metrics.get("weights") if isinstance(metrics, dict) else None
+    noted, now = noted if isinstance(noted, dict) else {}, weights_digests(folder)
+    if unknown := [name for name in now if name not in noted]:
+        log.warning(
+            "%s: loaded unchecked: %s holds no sha256 of it, by which damage or an exchange would be seen",
+            folder / unknown[0],
+            figures,
+        )
+    if changed := [name for name, digest in noted.items() if now.get(name) != digest]:
+        raise SourceError(
+            f"{folder / changed[0]}: damaged or exchanged: its sha256 is not the one in {figures}; bring the file "
+            "back, or train again"
+        )
 
 
 def refuse_misfits(model: PreTrainedModel, missing: Iterable[str], misfits: Iterable[str], what: str) -> None:

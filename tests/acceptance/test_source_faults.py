@@ -165,6 +165,10 @@ def no_width(folder):
     settings(folder, hidden_size=0)
 
 
+def no_activation(folder):
+    settings(folder, hidden_act="nowhere")
+
+
 def empty_folder(folder):
     for file in folder.iterdir():
         file.unlink()
@@ -181,6 +185,7 @@ FAULTS = {  # what is done to a checkpoint: what the line must hold
     huge_width: ["config.json says: embeddings.word_embeddings.weight is [33, 16], not [33, 1000000]"],
     huge_depth: ["config.json says 1000000 layers, its weights are 39 tensors"],
     no_width: ["its model cannot be loaded"],
+    no_activation: ["its model cannot be loaded: nothing is called 'nowhere'"],
     cut_short: ["malformed or cut short"],
     empty_weights: ["malformed or cut short"],
     garbage_weights: ["malformed or cut short"],
@@ -323,6 +328,7 @@ VECTORS = {
     "infinity": case("v.txt", TABLE + b"bad 1e39 1\n", "v.txt:10: the vector of 'bad' holds NaN or infinity"),
     "bad UTF-8": case("v.txt", TABLE + b"caf\xe9 1 2\n", "v.txt:10: not UTF-8: byte 0xe9"),
     "no number": case("v.txt", TABLE + b"bad 1 x\n", "v.txt:10: expected a word and 2 numbers"),
+    "floret": case("v.vec", b"2 3 4 5 2 21 < >\n0 .1 .2 .3\n1 .1 .2 .3\n", "v.vec:1: a table of floret", "write out"),
     "prose": case("v.txt", b"Once upon a time.\nThe end.\n", "v.txt:1: ", "this is no vector file"),
     "empty": case("v.txt", b"", "v.txt: the file is empty"),
     "a huge count": case("v.txt", b"999999999 300\n" + TABLE, "v.txt: the header promises 999999999 x 300"),
@@ -490,8 +496,9 @@ def test_the_evil_pickle_of_these_tests_would_run_if_it_were_opened(here):
 NOWHERE = {
     "a Hub id": (
         "someone/no-such-model",
-        ["no folder here, not bundled, and the Hub is out of reach", "Known: minilm."],
+        ["no folder here, not bundled, and the Hub is out of reach", "Known: glove-50d, minilm."],
     ),
+    "part of the name of a bundled table": ("glove", ["Did you mean 'glove-50d'?"]),
     "a bundled name misspelt": ("minilmm", ["no folder here, not bundled", "Did you mean 'minilm'?"]),
     "a folder": ("./no/such/folder", ["no folder here, not bundled"]),
     "a file": ("v.txt", ["this is a file; see source.kind=vectors"]),

@@ -1,5 +1,8 @@
 """One training a process; what only reads may go on beside it."""
 
+import os
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -66,3 +69,26 @@ def test_a_process_that_was_forked_from_a_training_may_train(place, tmp_path):
     with alone():
         child = forked(lambda: run(config(place, "solved", "bag"), tmp_path / "run"))
         assert wait_for(child) == 0
+
+
+NAMES = ("check", "compare", "evaluate", "run", "train_vectors")
+FIRST_USES = f"""
+import threading, time
+import nlp_transfer
+
+def use(name):
+    getattr(nlp_transfer, name)
+    print(name + " ", end="")
+
+for name in {NAMES}:
+    threading.Thread(target=use, args=(name,)).start()
+    time.sleep(0.2)
+"""
+
+
+def test_several_threads_may_be_the_first_to_use_the_library():
+    done = subprocess.run(
+        [sys.executable, "-c", FIRST_USES], env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert tuple(sorted(done.stdout.split())) == NAMES, done.stderr

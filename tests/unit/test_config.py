@@ -238,7 +238,7 @@ def test_file_that_cannot_be_read_is_named(tmp_path, content, expected):
 
 
 def test_folder_is_no_configuration(tmp_path):
-    with pytest.raises(ConfigError, match="cannot be read: Is a directory"):
+    with pytest.raises(ConfigError, match="a folder, no file, and no shipped"):
         load_config(tmp_path)
 
 

@@ -44,6 +44,26 @@ def test_without_the_rows_of_the_run_the_majority_stands_alone_and_a_line_says_w
     assert f"no tfidf_logistic beside the model, for it has nothing to be fitted on: {finished.parent}" in caplog.text
 
 
+DAMAGED = [
+    {"data": None},
+    {"data": {}},
+    {"data": {"splits": [1]}},
+    {"data": {"splits": {"train": {}, "validation": {}, "test": {}}}},
+    {"data": {"splits": {"more": {"fingerprint": "x"}}}},
+    {"baselines": None},
+    {"baselines": [[1]]},
+    {"seed": "one"},
+]
+
+
+@pytest.mark.parametrize("change", DAMAGED, ids=str)
+def test_a_run_whose_figures_are_damaged_is_scored_beside_what_needs_no_training(finished, change):
+    figures = json.loads((finished / "metrics.json").read_text())
+    (finished / "metrics.json").write_text(json.dumps({**figures, **change}))
+    scores = nlp_transfer.evaluate(finished, finished.parent / "test.csv")
+    assert scores["simple"].keys() == {"majority"}
+
+
 def test_methods_that_need_no_training_stand_beside_the_model_without_the_rows_of_the_run(tmp_path, caplog):
     rows = [{"text": [text, "the plot .", f"film {i} ."], "summary": text} for i, text in enumerate(texts(30)[0])]
     for name in ("train.jsonl", "test.jsonl"):
@@ -81,3 +101,9 @@ def test_a_limit_draws_rows_in_the_shares_of_their_labels_and_says_so(finished, 
 def test_a_limit_below_the_number_of_classes_is_refused(finished):
     with pytest.raises(DataError, match=r"test.csv: a limit of 1 rows cannot hold its 2 labels; raise it"):
         nlp_transfer.evaluate(finished, finished.parent / "test.csv", limit=1)
+
+
+def test_a_limit_above_the_rows_is_not_worth_a_word(finished, caplog):
+    with caplog.at_level(logging.INFO):
+        nlp_transfer.evaluate(finished, finished.parent / "test.csv", limit=1000)
+    assert "test.csv" not in caplog.text

@@ -48,6 +48,20 @@ def test_a_file_of_the_same_name_wins(here):
     assert load_config("sentiment/minilm_frozen").data.train == "mine.csv"
 
 
+def test_a_folder_of_the_same_name_does_not_hide_a_shipped_configuration(here):
+    (here / "sentiment" / "minilm_frozen").mkdir(parents=True)
+    assert find_config("sentiment/minilm_frozen").suffix == ".yaml"
+    with pytest.raises(ConfigError, match=r"^sentiment: a folder, no file, and no shipped configuration of that name"):
+        find_config("sentiment")
+
+
+def test_the_folder_of_a_run_is_answered_with_its_configuration(here):
+    (here / "run").mkdir()
+    (here / "run" / "config.yaml").touch()
+    with pytest.raises(ConfigError, match=r"^run: a folder, .* Did you mean 'run/config\.yaml'\?$"):
+        find_config("run")
+
+
 @pytest.mark.parametrize(
     "name",
     ["configs/sentiment/minilm_frozen.yaml", "sentiment/minilm_frozn", "minilm_frozen", "/a/sentiment/minilm_frozen"],
@@ -129,6 +143,19 @@ def test_a_task_may_be_a_key_beside_the_flags_of_the_data(here):
         ("a.yaml", ["data.test=x"], {"test": "y"}, "^--test and data.test=... say the same twice; leave one out$"),
         ("training.epochs=1", [], {"train": "a.csv"}, "^--task is missing; known: .*sentiment"),
         ("data.train=a.csv", [], {}, "^data.train=a.csv: a YAML file comes first, then KEY=VALUE"),
+        (
+            None,
+            [],
+            {"task": "sentiment", "source": "", "train": "a"},
+            "^--source is empty; name something, or leave it",
+        ),
+        ("a.yaml", [], {"train": " "}, "^--train is empty; "),
+        (
+            None,
+            ["data.columns={text:"],
+            {"task": "sentiment", "train": "a"},
+            "in a shell, put all of KEY=VALUE in quotes",
+        ),
         (None, [], {"task": "sentimnt", "train": "a"}, "Unknown task 'sentimnt'.*Did you mean 'sentiment'"),
         (None, [], {"task": "sentiment", "strategy": "frozn", "train": "a"}, "unknown kind 'frozn'.*mean 'frozen'"),
     ],

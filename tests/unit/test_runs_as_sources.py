@@ -1,5 +1,8 @@
 """What a run left as the source of another: its model is found, its encoder lent, its head kept by names."""
 
+import json
+import shutil
+
 import pytest
 import torch
 from tiny import Training, checkpoint, run, save_csv, save_swapped, save_vectors
@@ -9,7 +12,7 @@ from nlp_transfer.errors import SourceError
 from nlp_transfer.models.classification import build_classifier
 from nlp_transfer.models.encoding.tokenizers import Tokenizers
 from nlp_transfer.models.extractive import build_extractive
-from nlp_transfer.models.saving import save_model
+from nlp_transfer.models.saving import save_model, weights_digests
 from nlp_transfer.models.seq2seq import build_seq2seq
 from nlp_transfer.runs.predict import load_model
 from nlp_transfer.sources import load_source
@@ -30,7 +33,13 @@ def pooled(request, tmp_path_factory):
     result = run(folder / "run", source, frozen, data, head={"hidden": [8]}, epochs=8, learning_rate=0.02)
     model, tokenizers = load_model(folder / "run" / "model", "AutoModelForSequenceClassification")
     save_swapped(model, tokenizers.source, folder / "run" / "model")
+    note_weights(folder / "run", weights_digests(folder / "run" / "model"))
     return folder / "run", data, result.metrics["test"]["accuracy"]
+
+
+def note_weights(folder, digests):
+    figures = json.loads((folder / "metrics.json").read_text())
+    (folder / "metrics.json").write_text(json.dumps({**figures, "weights": digests}))
 
 
 @pytest.mark.parametrize(
@@ -128,6 +137,19 @@ def test_a_run_that_is_found_is_said(pooled, caplog):
     with caplog.at_level("INFO", "nlp_transfer"):
         assert load_source("checkpoint", name=str(folder)).location == str(folder / "model")
     assert f"{folder} is a run; its model is {folder / 'model'}" in caplog.text
+
+
+def test_the_weights_of_a_run_are_those_that_it_left(pooled, tmp_path, caplog):
+    folder = shutil.copytree(pooled[0], tmp_path / "run")
+    note_weights(folder, {})
+    load_source("checkpoint", name=str(folder)).encoder()
+    assert f"{folder / 'model' / 'model.safetensors'}: loaded unchecked" in caplog.text
+    note_weights(folder, {"model.safetensors": "0" * 64})
+    with pytest.raises(SourceError, match=r"model\.safetensors: damaged or exchanged: its sha256 is not the one in"):
+        load_source("checkpoint", name=str(folder)).encoder()
+    (folder / "metrics.json").write_text("no figures")
+    with pytest.raises(SourceError, match=r"metrics\.json: damaged"):
+        load_source("checkpoint", name=str(folder)).encoder()
 
 
 @pytest.mark.parametrize(

@@ -229,7 +229,9 @@ def test_sentences_beyond_the_limit_are_left_out_and_counted():
 
 
 def test_documents_that_are_mostly_one_sentence_are_warned_of():
-    assert encode([["good"], ["bad"], ["good", "bad"]]).warnings[0].startswith("2 of 3 documents are one sentence")
+    said = encode([["good"], ["bad"], ["good", "bad"]]).warnings[0]
+    assert said.startswith("2 of 3 documents are one sentence")
+    assert said.endswith("give lists of texts, or see task.line_breaks")
     assert encode([["good"], ["good", "bad"]]).warnings == ()
 
 

@@ -78,6 +78,10 @@ def test_every_format_opens_with_the_same_words_and_numbers(tmp_path, name):
     check(open_vectors(write(tmp_path, name, FORMATS[name])))
 
 
+def test_a_table_shows_itself_in_one_line():
+    assert repr(VectorTable("mine", WORDS * 300, np.tile(VECTORS, (300, 1)))) == "VectorTable(mine: 2,100 words x 4)"
+
+
 @pytest.mark.parametrize("name", FORMATS)
 def test_every_format_imports_into_a_folder_that_opens_the_same(tmp_path, name):
     path = write(tmp_path, name, FORMATS[name])

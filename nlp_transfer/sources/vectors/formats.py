@@ -19,6 +19,8 @@ PICKLES = {".kv", ".model", ".pkl", ".pickle", ".pt", ".pth", ".joblib"}
 GZIP, ZIP, NPY, BOM = b"\x1f\x8b", b"PK\x03\x04", b"\x93NUMPY", b"\xef\xbb\xbf"
 DEFLATE_RATIO = 1032  # zlib cannot compress better
 HEADER = re.compile(rb"[ \t]*(-?\d{1,18})[ \t]+(-?\d{1,18})[ \t]*\r?(?:\n|\Z)")
+# Buckets, dimension, shortest, longest, hashes, seed, and the marks that begin and end a word.
+FLORET = re.compile(rb"(?:\d+ ){6}[^\d\s.+-]\S* [^\d\s.+-]\S*\r?\n")
 CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f\x7f]")
 
 
@@ -77,6 +79,11 @@ def _open(path: Path, stack: ExitStack) -> VectorStream:
         raise _pickle(path)
     if head.startswith(ZIP):
         raise SourceError(f"{path}: an archive; unpack it and name the vector file in it")
+    if FLORET.match(head):
+        raise SourceError(
+            f"{path}:1: a table of floret, whose rows are parts of words and not words; write out the vectors of the "
+            "words you need, a word and its numbers a line, or train with `-mode fasttext`"
+        )
     if head.startswith((NPY, FASTTEXT_MAGIC)):
         if packed:
             raise SourceError(f"{path}: this format is memory-mapped; unpack it first: gunzip {path.name}")

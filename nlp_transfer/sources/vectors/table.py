@@ -56,6 +56,10 @@ class VectorTable:
     subwords: Subwords | None = None
     counts: dict[str, int] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        """One line: the words of a table are a book."""
+        return f"VectorTable({self.name}: {len(self.words):,} words x {self.dim})"
+
     @property
     def dim(self) -> int:
         """Numbers in a vector."""
