@@ -1,5 +1,6 @@
 """Where a split's rows are: a file, parallel files, a folder of files, a data set of the Hub, or a bundled one."""
 
+import difflib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -7,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nlp_transfer.config.dialect import PLAIN, Dialect
-from nlp_transfer.data.bundled import bundled_rows
+from nlp_transfer.data.bundled import BUNDLED, bundled_rows
 from nlp_transfer.data.formats.bitext import parallel_rows
 from nlp_transfer.data.formats.blocks import Columns
 from nlp_transfer.data.formats.records import Findings, Read, RowStream, Wanted, by_rows
@@ -27,6 +28,7 @@ SAVED = (  # what it is, what opens it, how to take one split of it, a file that
     ("a Dataset as `datasets` saves it", "load_from_disk", "", "state.json"),
     ("shards of Parquet as the Hub has them", "load_dataset", "['train']", "**/*-00000-of-?????.parquet"),
 )
+ALIKE = 0.8  # names of which one is meant by the other
 MOST = 600  # characters of what the Hub answers
 FEW = 64  # rows read at once, which may have any length
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
@@ -176,8 +178,12 @@ def _hub_fault(name: str, error: Exception, *, offline: bool) -> str:
     if "pick one among" in reason or "Available: [" in reason:
         return f"{name}: {reason}; a run takes one as data.subset, `evaluate` a file of it"
     if offline:
-        return f"{name}: no such file or folder, and the Hub is switched off or out of reach and has no copy here"
-    return f"{name}: no such file or folder, and the Hub answered: {reason}"
+        reason = "the Hub is switched off or out of reach and has no copy here"
+    else:
+        reason = f"the Hub answered: {reason}"
+    near = difflib.get_close_matches(name.rpartition("/")[2].replace("_", "-"), BUNDLED, n=1, cutoff=ALIKE)
+    question = f". Did you mean 'bundled:{near[0]}'?" if near else ""
+    return f"{name}: no such file or folder, and {reason}{question}"
 
 
 def _hub_blocks(rows: "Dataset", name: str) -> Read:

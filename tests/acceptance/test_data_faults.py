@@ -225,6 +225,11 @@ PLACES = {
     "neither file nor data set": ("no/such/place", "no/such/place: no such file"),
     "an endless name": ("x" * 300, "x"),
     "a home nobody has": ("~nobody-here/a.csv", "~nobody-here/a.csv: no such file"),
+    "bundled name alone": (
+        "rotten_tomatoes",
+        "rotten_tomatoes: no such file or",
+        "Did you mean 'bundled:rotten-tomatoes'?",
+    ),
     "bundled name misspelt": ("bundled:rotten-tomato", "", "Did you mean 'rotten-tomatoes'?"),
     "Hub while offline": (
         "someone/some-data",
