@@ -13,7 +13,7 @@ from nlp_transfer.data.formats.bitext import parallel_rows
 from nlp_transfer.data.formats.blocks import Columns
 from nlp_transfer.data.formats.records import Findings, Read, RowStream, Wanted, by_rows
 from nlp_transfer.data.formats.tables import SUFFIXES, format_of, open_rows
-from nlp_transfer.data.formats.text_lines import existing_file, locate
+from nlp_transfer.data.formats.text_lines import existing_file, is_read_once, locate
 from nlp_transfer.errors import DataError
 from nlp_transfer.system.network import hub_reachable
 from nlp_transfer.system.room import is_full
@@ -69,6 +69,19 @@ def refuse_missing(*places: Place | None) -> None:
         for file in [place] if isinstance(place, str) else (place or {}).values():
             if isinstance(place, Mapping) or not (locate(file) or file.startswith("bundled:") or on_hub(file)):
                 existing_file(file)
+
+
+def refuse_gone(*places: Place | None) -> None:
+    """Refuse pipes: what was read of one is gone, and it would be waited for.
+
+    Raises:
+        DataError: naming the first of them.
+    """
+    for place in places:
+        for file in [place] if isinstance(place, str) else (place or {}).values():
+            path = locate(file)
+            if path is not None and not path.is_dir() and is_read_once(path):
+                raise DataError(f"{file}: is no file, and what was read of it is gone")
 
 
 def open_place(

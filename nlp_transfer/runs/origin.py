@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nlp_transfer.config.sections import RunConfig
-from nlp_transfer.data.locations import SPLIT_NAMES
+from nlp_transfer.data.locations import SPLIT_NAMES, refuse_gone
 from nlp_transfer.data.splits import Splits, load_splits
 from nlp_transfer.errors import DataError
 from nlp_transfer.system.layout import FINISHED
@@ -45,7 +45,9 @@ class Origin:
         Raises:
             DataError: they are not there, or not what they were.
         """
-        splits = load_splits(self.config.data, self.config.task_class.roles, seed=self.seed)
+        data = self.config.data
+        refuse_gone(data.train, data.validation, data.test)
+        splits = load_splits(data, self.config.task_class.roles, seed=self.seed)
         for name, before in self.fingerprints.items():
             now = splits.report.splits[name]
             if now.fingerprint != before:

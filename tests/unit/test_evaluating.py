@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 from collections import Counter
 from pathlib import Path
 
@@ -35,7 +36,12 @@ def test_the_simple_methods_are_those_of_the_run_fitted_on_its_own_rows(finished
     assert scores["accuracy"] == other.metrics["test"]["accuracy"]
 
 
-@pytest.mark.parametrize("change", [lambda file: file.write_text(file.read_text()[:-40]), Path.unlink])
+def become_a_pipe(file):
+    file.unlink()
+    os.mkfifo(file)  # which would be waited for
+
+
+@pytest.mark.parametrize("change", [lambda file: file.write_text(file.read_text()[:-40]), Path.unlink, become_a_pipe])
 def test_without_the_rows_of_the_run_the_majority_stands_alone_and_a_line_says_why(finished, change, caplog):
     change(finished.parent / "train.csv")
     with caplog.at_level(logging.WARNING):
