@@ -23,27 +23,33 @@ class Foreign(NamedTuple):
     way: str
 
 
-def _by(name: str, program: str) -> Foreign:
+def _pairs(name: str, program: str) -> Foreign:
     return Foreign(name, f"convert it to .po with {program} of translate-toolkit, or to .tmx or .csv")
+
+
+def _one_side(name: str, program: str) -> Foreign:
+    """What holds one language, and becomes pairs beside its original only."""
+    way = f"make pairs of it and its original with translate-toolkit: {program} -t ORIGINAL TRANSLATION OUT.po"
+    return Foreign(name, f"{way}; or make a .csv of it")
 
 
 WMT = Foreign("one side of a test set in SGML", "name both: {en: src.sgm, fr: ref.sgm}")
 ROOTS = {  # by the first element
-    "xliff": _by("XLIFF", "xliff2po"),
-    "ts": _by("translations of Qt Linguist", "ts2po"),
-    "resources": _by("string resources of Android", "android2po"),
-    "martif": _by("a TBX termbase", "tbx2po"),
-    "tbx": _by("a TBX termbase", "tbx2po"),
+    "xliff": _pairs("XLIFF", "xliff2po"),
+    "ts": _pairs("translations of Qt Linguist", "ts2po"),
+    "resources": _one_side("string resources of Android", "android2po"),
+    "martif": _pairs("a TBX termbase", "tbx2po"),
+    "tbx": _pairs("a TBX termbase", "tbx2po"),
     "tmx": Foreign("TMX", "let its name end in .tmx, name it alone, and its languages in data.columns"),
     "tradostag": Foreign("TTX of TagEditor", "export it as .tmx with the program that made it"),
     "html": Foreign("HTML", "take its texts out, one a line"),
     **dict.fromkeys(("srcset", "refset", "tstset", "mteval"), WMT),
 }
 SIGNS = (  # by what stands in it
-    (re.compile(r'\A\s*\{.*?"@@\w+"\s*:', re.S), _by("messages of Flutter (ARB)", "json2po")),
+    (re.compile(r'\A\s*\{.*?"@@\w+"\s*:', re.S), _one_side("messages of Flutter (ARB)", "arb2po")),
     (re.compile(r"\A\s*\{\\rtf"), Foreign("RTF", "save it as plain text in UTF-8, one text a line")),
     (re.compile(r'^msgid\s+".*"\s*\n(?:".*"\s*\n)*msgstr\s+"', re.M), Foreign("gettext", "let its name end in .po")),
-    (re.compile(r"^(?:\d+:)?\d\d:\d\d[.,]\d{3} --> ", re.M), _by("subtitles", "sub2po")),
+    (re.compile(r"^(?:\d+:)?\d\d:\d\d[.,]\d{3} --> ", re.M), _one_side("subtitles", "sub2po")),
     (
         re.compile(r"^@highlight\s*$", re.M),
         Foreign("a story with highlights", 'make a line of JSON of it: {"text": "...", "summary": ["...", "..."]}'),
@@ -91,4 +97,4 @@ def _keys(head: str) -> Foreign | None:
     keys = {found[1] for line in said if (found := KEY.fullmatch(line))}
     if len(said) < FEWEST or len(keys) < MOSTLY * len(said):
         return None
-    return _by("keys with values (as in .properties)", "prop2po")
+    return _one_side("keys with values (as in .properties)", "prop2po")
