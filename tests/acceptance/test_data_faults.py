@@ -27,6 +27,7 @@ SENTIMENT = {
     "NUL in JSON lines": case("a.jsonl", b'{"text": "\x00"}\n', "a.jsonl:1: ", "NUL"),
     "latin-1": case("a.csv", HEAD + GOOD + b"caf\xe9,a\n", "a.csv:32: ", "byte 0xe9 at position 4 is not UTF-8"),
     "latin-1 in JSON lines": case("a.jsonl", GOOD_JSON + b'{"text": "caf\xe9"}\n', "a.jsonl:31: ", "iconv"),
+    "Windows-1252": case("a.csv", HEAD + GOOD + b"\x93good\x94,a\n", "a.csv:32: ", "byte 0x93", "iconv -f CP1252 -t"),
     "UTF-16": case("a.csv", "text,label\n".encode("utf-16"), "a.csv:1: ", "UTF-16"),
     "UTF-32": case("a.csv", "text,label\n".encode("utf-32"), "a.csv:1: ", "iconv -f UTF-32"),
     "gzip by another name": case("a.csv", gzip.compress(HEAD + GOOD), "a.csv:1: ", "let its name end in .gz"),

@@ -38,7 +38,8 @@ OTHERS = (  # how a file begins that is no text in UTF-8, what it is, and what t
 BLOCK = 1 << 17  # bytes read at once: more would not stay in the cache of a processor
 LONGEST = 1 << 25  # characters of a line, a cell or a record: what is held in memory at once
 TOO_LONG = f"a {{}} of more than {LONGEST:,} characters, which is the limit; cut it off, or make several of it"
-LATIN = "if the file is Latin-1, convert it: iconv -f LATIN1 -t UTF-8"
+# Windows-1252 is Latin-1 with quotation marks and dashes, where Latin-1 has controls that no text holds.
+LATIN = "if the file is Latin-1 or Windows-1252, convert it: iconv -f CP1252 -t UTF-8"
 
 
 def locate(place: str) -> Path | None:
