@@ -87,6 +87,16 @@ def test_a_po_file_of_many_entries_takes_little_memory(tmp_path):
     assert peak < 12 * (1 << 20)  # all entries at once take 17 MB and more
 
 
+def test_a_small_mo_file_takes_little_memory(tmp_path):
+    (tmp_path / "a.mo").write_bytes(b"\xde\x12\x04\x95" + bytes(200))
+    tracemalloc.start()
+    with pytest.raises(DataError, match="no translated entry"):
+        list(stream_texts(str(tmp_path / "a.mo"), "msgid"))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 5 * (1 << 20)
+
+
 def test_an_mo_file_that_is_too_large_to_be_held_is_refused(tmp_path):
     path = packed(tmp_path, "a.mo.gz", *[bytes(1 << 20)] * 129)
     with pytest.raises(DataError, match=r"a\.mo\.gz: a \.mo file of more than 134,217,728 bytes, which is the limit"):

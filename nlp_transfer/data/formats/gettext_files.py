@@ -12,7 +12,7 @@ import polib
 
 from nlp_transfer.data.formats.plurals import Paired, PluralRule, pair_forms, read_rule
 from nlp_transfer.data.formats.records import LeftOut, Row, refuse_empty
-from nlp_transfer.data.formats.text_lines import LONGEST, TOO_LONG, numbered_lines, open_bytes
+from nlp_transfer.data.formats.text_lines import BLOCK, LONGEST, TOO_LONG, numbered_lines, open_bytes
 from nlp_transfer.errors import DataError
 
 PO_LINE = re.compile(r'#.*|(?:msg(?:ctxt|id|id_plural|str|str\[\d+\])\s*)?"(?:[^"\\]|\\.)*"|')
@@ -117,13 +117,7 @@ def mo_rows(file: Path, left_out: LeftOut) -> Iterator[Row]:
 
 def _mo_entries(file: Path) -> Iterator[tuple[str, str]]:
     """Every msgid with its msgstr as they are stored: a context ends in U+0004, and plural forms in NUL."""
-    try:
-        with open_bytes(file) as stream:
-            data = stream.read(LARGEST + 1)
-    except (EOFError, OSError, zlib.error) as error:
-        raise DataError(f"{file}: cannot be read: {error}") from None
-    if len(data) > LARGEST:
-        raise DataError(f"{file}: a .mo file of more than {LARGEST:,} bytes, which is the limit; make several of it")
+    data = _mo_bytes(file)
     if data[:4] not in MO_BYTE_ORDER:
         raise DataError(f"{file}: not a compiled gettext file; name the .po file, or compile it with msgfmt")
     order = MO_BYTE_ORDER[data[:4]]
@@ -137,6 +131,22 @@ def _mo_entries(file: Path) -> Iterator[tuple[str, str]]:
         raise DataError(f"{file}: damaged or cut short at entry {number}; compile it again with msgfmt") from None
     except UnicodeDecodeError as error:
         raise DataError(f"{file}: entry {number} is not UTF-8: {error.reason}; convert it with msgconv") from None
+
+
+def _mo_bytes(file: Path) -> bytes:
+    chunks, held = [], 0
+    try:
+        with open_bytes(file) as stream:
+            while chunk := stream.read(BLOCK):  # room for as much as is asked for is made at once
+                chunks.append(chunk)
+                held += len(chunk)
+                if held > LARGEST:
+                    raise DataError(
+                        f"{file}: a .mo file of more than {LARGEST:,} bytes, which is the limit; make several of it"
+                    )
+    except (EOFError, OSError, zlib.error) as error:
+        raise DataError(f"{file}: cannot be read: {error}") from None
+    return b"".join(chunks)
 
 
 def _mo_string(data: bytes, order: str, entry: int) -> str:
