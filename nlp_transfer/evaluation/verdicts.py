@@ -171,7 +171,7 @@ def render_table(rows: Sequence[Row], baselines: Sequence[Row], *, task: type[Ta
     shown = task.measured(*(row.test for row in (*baselines, *rows)))
     for split in SCORED:
         for score in shown:
-            table.add_column(Text(one_line(f"{split} {score}")), justify="right")
+            table.add_column(Text(f"{split}\n{one_line(score)}"), justify="right")
     labels = labels_of(rows)
     for row in (*baselines, *rows):
         apart = label_in(labels, row) != row.label
@@ -240,7 +240,7 @@ def _compare(row: Row, other: Row, labels: Mapping[str, str], task: type[TaskDec
         # Transfer is judged by the same model from scratch; a simple method shows only what the task is worth.
         judgement = f"is worse than {name}" + (": negative transfer" if other.scratch and other.source else "")
     else:
-        judgement = f"does not beat {name} (the difference may be chance)"
+        judgement = f"does not beat {name} (may be chance)"
     return f"{labels[row.name]} {judgement}: {_interval(found, task.points)} test {task.compared or task.selection}."
 
 

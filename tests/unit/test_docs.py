@@ -118,3 +118,10 @@ def test_every_key_has_a_meaning_in_the_reference(build):
     rows = [line for line in build.reference().splitlines() if line.startswith("| `")]
     assert len(rows) > 50
     assert not [row for row in rows if row.endswith("|  |")]
+
+
+def test_readme_and_its_tree_fit_on_a_screen():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert [line for line in text.splitlines() if len(line) > 120] == []
+    (tree,) = re.findall(r"## The tree\n\n```text\n(.*?)```", text, re.DOTALL)
+    assert len(tree.splitlines()) <= 30
