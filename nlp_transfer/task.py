@@ -37,6 +37,12 @@ class Baseline(dict[str, list[T]]):
 class Task(TaskDeclaration):
     """Examples, model, loss, decoding and score of one kind of work."""
 
+    def __init_subclass__(cls, **settings: Any) -> None:
+        """Forget how the head of another task is solved where the loss is not that task's."""
+        super().__init_subclass__(**settings)
+        if "loss" in vars(cls) and "solved_as" not in vars(cls):
+            cls.solved_as = None
+
     @property
     def sample(self) -> int | None:
         """How many validation examples are enough to judge an epoch; None for all."""

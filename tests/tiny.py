@@ -5,7 +5,7 @@ import os
 import string
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -173,7 +173,8 @@ class Training:
     def __post_init__(self):
         torch.manual_seed(self.seed)
         kind = self.strategy["kind"]
-        self.loaded = self.task.build(self.source, self.train, frozen=kind == "frozen")
+        loaded = self.task.build(self.source, self.train, frozen=kind == "frozen")
+        self.loaded = replace(loaded, solvable=self.task.solved_as is not None)
         self.plan = make_plan(
             **self.strategy,
             loaded=self.loaded,

@@ -21,6 +21,7 @@ from nlp_transfer.errors import ConfigError, suggest
 
 Scores = dict[str, Any]
 RoleKind = Literal["text", "texts", "label"]
+SolvedAs = Literal["softmax", "sigmoid", "identity"]
 SCORED = ("validation", "test")  # splits
 PACKAGE = "nlp_transfer_tasks"
 HOME = Path(__file__).parents[2]
@@ -39,6 +40,11 @@ class TaskDeclaration(ABC):
     `selection`, `ceilings` those of the `baselines` that know the answers.
     `logits_only` says that `loss` and `infer` read nothing of a classifier but its logits, so that what these do not
     depend on need not be computed.
+    `solved_as` says that `loss` is one for which a linear head on fixed features need not be trained by steps: the
+    weighted cross-entropy under a `softmax` (multinomial logistic regression), the binary ones under a `sigmoid` for
+    each output (one logistic regression each), or the squared error of the outputs themselves (`identity`: ridge
+    regression). Targets are class ids for the first, (outputs,) numbers a unit for the others. None: by steps, as also
+    where a task overrides the `loss` of another and does not declare it again.
     `settled` names the options that may be `auto`, and are then decided by `settle`.
     For the model card: the Hub's `pipeline_tag` of the task, its name for a score where that is another than ours
     (`hub_metrics`), and an input to show the use with, the `example`.
@@ -53,6 +59,7 @@ class TaskDeclaration(ABC):
     compared: ClassVar[str | None] = None
     ceilings: ClassVar[Sequence[str]] = ()
     logits_only: ClassVar[bool] = False
+    solved_as: ClassVar[SolvedAs | None] = None
     settled: ClassVar[Sequence[str]] = ()
     pipeline_tag: ClassVar[str | None] = None
     hub_metrics: ClassVar[Mapping[str, str]] = {}

@@ -25,6 +25,7 @@ class LoadedModel:
         settled: all that is new is a head on states that are not, so their scale can be told before it trains.
         note: what became of the head that the checkpoint brought, for the user; empty where it brought none.
         unread: the names of parameters that its answers do not depend on, which stay as they are.
+        solvable: the task's loss is one that a linear head can be solved for; see `TaskDeclaration.solved_as`.
     """
 
     model: PreTrainedModel
@@ -34,6 +35,7 @@ class LoadedModel:
     settled: bool = False
     note: str = ""
     unread: frozenset[str] = frozenset()
+    solvable: bool = False
 
     def values(self) -> dict[str, Any]:
         """The configuration of this encoder, as one that has it inside keeps it."""

@@ -175,7 +175,8 @@ def prepare(config: RunConfig, *, sampled: int | None = None) -> Prepared:
     source.tokenizer.model_max_length = min(positions, most)  # and is saved so
     try_padding(loaded.model, source.tokenizer, together=True)
     unread = find_unread(loaded.model, source.tokenizer)
-    loaded = dataclasses.replace(loaded, new=loaded.new - unread, unread=unread)
+    solvable = task.solved_as is not None
+    loaded = dataclasses.replace(loaded, new=loaded.new - unread, unread=unread, solvable=solvable)
     rows = {name: sample(part, task.input_role, sampled) for name, part in rows_of(splits).items()}
     encoded = {name: task.encode(part, tokenizers, training=name == "train") for name, part in rows.items()}
     return Prepared(config, task, splits, source, loaded, tokenizers, encoded, rows)

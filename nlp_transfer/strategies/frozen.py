@@ -1,5 +1,6 @@
 """`frozen`: the pretrained part never moves; what is new is trained on its features."""
 
+import logging
 from typing import Literal
 
 from nlp_transfer.errors import ConfigError
@@ -8,9 +9,11 @@ from nlp_transfer.models.portable.pooled import PooledClassifier
 from nlp_transfer.models.source import LoadedModel
 from nlp_transfer.strategies.plan import Phase, Plan, plain
 
+log = logging.getLogger(__name__)
+
 
 def linear_on_features(loaded: LoadedModel) -> bool:
-    """Tell whether all that is new is one linear layer on fixed features, so that L-BFGS can solve it."""
+    """Tell whether all that is new is one linear layer on fixed features."""
     model = loaded.model
     return (
         isinstance(model, PooledClassifier)
@@ -18,6 +21,14 @@ def linear_on_features(loaded: LoadedModel) -> bool:
         and model.config.combine != "mix"
         and all(name.startswith("head.") for name in loaded.new)
     )
+
+
+def is_solvable(loaded: LoadedModel) -> bool:
+    """Tell whether the head can be solved: it is linear, on fixed features, and the task's loss is a usual one."""
+    linear = linear_on_features(loaded)
+    if linear and not loaded.solvable:
+        log.info("the linear head is trained by steps, for the task does not declare how it is solved (solved_as)")
+    return linear and loaded.solvable
 
 
 def _beside_encoder(loaded: LoadedModel) -> list[str]:
@@ -41,12 +52,12 @@ def frozen(
         loaded: the model and its new parameters.
         epochs: of gradient steps; a solved head needs none.
         learning_rate: of gradient steps on what is pretrained, such as the decoder of a native checkpoint.
-        solver: `auto` solves where the head is linear.
+        solver: `auto` solves where the head is linear and the task says how.
         cache: where the features are kept.
         head_learning_rate: of newly initialised parameters; the same if unset.
 
     Raises:
-        ConfigError: L-BFGS was asked for a head that is not linear, or nothing is new.
+        ConfigError: a solved head was asked for where it cannot be solved, or nothing is new.
     """
     whole = loaded.model.config.is_encoder_decoder or isinstance(loaded.model, PooledClassifier)
     moving = _beside_encoder(loaded) if whole else sorted(loaded.new)
@@ -55,10 +66,12 @@ def frozen(
             "strategy.kind: frozen leaves nothing to train, for the checkpoint brings its own head; "
             "use task.head.kind=pooled, or another strategy"
         )
-    linear = linear_on_features(loaded)
-    if solver == "lbfgs" and not linear:
-        raise ConfigError("strategy.solver: lbfgs needs a linear pooled head on frozen features; use gradient or auto")
-    solved = linear and solver != "gradient"
+    solved = solver != "gradient" and is_solvable(loaded)
+    if solver == "lbfgs" and not solved:
+        lacking = "a linear pooled head on frozen features"
+        if linear_on_features(loaded):
+            lacking = "a task that declares solved_as"
+        raise ConfigError(f"strategy.solver: lbfgs needs {lacking}; use gradient or auto")
     phase = Phase(
         name="frozen",
         epochs=1 if solved else epochs,

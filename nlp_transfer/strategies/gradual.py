@@ -4,7 +4,7 @@ from typing import Literal
 
 from nlp_transfer.models.anatomy import blocks
 from nlp_transfer.models.source import LoadedModel
-from nlp_transfer.strategies.frozen import linear_on_features
+from nlp_transfer.strategies.frozen import is_solvable
 from nlp_transfer.strategies.plan import Phase, Plan, plain
 
 
@@ -62,7 +62,7 @@ def _probe_then_tune(
     learning_rate: float,
     head_learning_rate: float | None,
 ) -> tuple[Phase, ...]:
-    solved = linear_on_features(loaded)
+    solved = is_solvable(loaded)
     probe = Phase(
         name="linear probe",
         epochs=1 if solved else phase_epochs,

@@ -219,8 +219,15 @@ class Trainer:
             )
         assert isinstance(validation, ReplayUnits)  # noqa: S101 - both or neither
         started = time.perf_counter()
-        smoothing, selection = self.settings.label_smoothing, self.task.selection
-        strength = solve(model.cpu(), train, validation, smoothing=smoothing, selection=selection)
+        assert self.task.solved_as is not None  # noqa: S101 - or there would be no such phase
+        strength = solve(
+            model.cpu(),
+            train,
+            validation,
+            solved_as=self.task.solved_as,
+            smoothing=self.settings.label_smoothing,
+            selection=self.task.selection,
+        )
         model.to(self.accelerator.device)
         facts = {"epoch": 1, "solver": {"inverse_penalty": strength}}
         self._judge(model, phase, validation, history, facts, started)

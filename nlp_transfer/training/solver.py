@@ -1,16 +1,18 @@
-"""A linear head on frozen features has one best solution: L-BFGS finds it, no epochs needed."""
+"""A linear head on fixed features has one best solution, which needs no epochs: that of a generalised linear model."""
 
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 
+from nlp_transfer.config.tasks import SolvedAs
 from nlp_transfer.evaluation.metrics import label_score
 from nlp_transfer.inference.activations import PooledModel
 from nlp_transfer.models.encoding.units import ReplayUnits
 from nlp_transfer.models.portable.pooled import PooledClassifier
+from nlp_transfer.training.regression import Rows, Solution, fit_binary, fit_multinomial, fit_ridge
 
 log = logging.getLogger(__name__)
 STRENGTHS = (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)  # inverse L2 penalties tried; validation chooses
@@ -31,39 +33,50 @@ def solve(
     train: ReplayUnits,
     validation: ReplayUnits,
     *,
+    solved_as: SolvedAs = "softmax",
     smoothing: float = 0.0,
     selection: str = "accuracy",
 ) -> float:
-    """Fit the output layer by multinomial logistic regression; the L2 penalty is chosen on validation.
+    """Fit the output layer by the regression that the task's loss is of; the L2 penalty is chosen on validation.
+
+    Classes are judged by the score that was named; several labels and numbers by their loss, for which no threshold
+    need be known.
 
     Args:
         model: its head must be linear, and standardised.
-        train: stored features with class ids as targets.
+        train: stored features with targets, as `TaskDeclaration.solved_as` says.
         validation: likewise; the stronger penalty wins a tie.
-        smoothing: share of a target that is spread evenly over the classes.
-        selection: the score on validation that chooses, see `label_score`.
+        solved_as: multinomial logistic regression, one logistic regression for each output, or ridge regression.
+        smoothing: share of a target that is spread evenly over its classes.
+        selection: the score on validation that chooses among classes, see `label_score`.
 
     Returns:
         The chosen inverse penalty.
     """
-    from sklearn.linear_model import LogisticRegression
     from threadpoolctl import threadpool_limits
 
-    x, y = _standardised(model, train), np.asarray(train.encoded.targets)
-    x_validation, y_validation = _standardised(model, validation), np.asarray(validation.encoded.targets)
-    weights = np.asarray(train.encoded.weights)
-    if smoothing:
-        x, y, weights = _smoothed(x, y, weights, smoothing)
-    fitted = LogisticRegression(max_iter=1000, tol=1e-3)
-    score, best, strength = label_score(selection), -math.inf, 0.0
+    known, judges = _standardised(model, train), _standardised(model, validation)
+    match solved_as:
+        case "softmax":
+            count = model.head.output.out_features
+            tried = fit_multinomial(known, STRENGTHS, count, smoothing=smoothing)
+            score = _class_score(judges, selection)
+        case "sigmoid":
+            tried = fit_binary(known, STRENGTHS, smoothing=smoothing)
+            score = _negated_loss(judges, _binary_cross_entropy)
+        case "identity":
+            tried = fit_ridge(known, STRENGTHS)
+            score = _negated_loss(judges, _squared_error)
+
+    best, strength, chosen = -math.inf, 0.0, None
     with threadpool_limits(1):  # each step is too small for several: they would only wait for each other
-        for tried in STRENGTHS:
-            fitted.set_params(C=tried).fit(x, y, sample_weight=weights)
-            found = float(score(y_validation, fitted.predict(x_validation), sample_weight=validation.encoded.weights))
-            if found > best:
-                best, strength = found, tried
-                _write(model, fitted.coef_, fitted.intercept_, fitted.classes_)
-    log.info("linear head solved by L-BFGS, C=%g chosen on validation", strength)
+        for one, solution in zip(STRENGTHS, tried, strict=True):
+            if (found := score(solution)) > best:
+                best, strength, chosen = found, one, solution
+    assert chosen is not None  # noqa: S101 - finite features have finite scores
+    _write(model, chosen)
+    how = "in closed form" if solved_as == "identity" else "by L-BFGS"
+    log.info("linear head solved %s, C=%g chosen on validation", how, strength)
     return strength
 
 
@@ -74,28 +87,36 @@ def _inputs(model: PooledModel, rows: Sequence[np.ndarray]) -> np.ndarray:
     return stacked
 
 
-def _standardised(model: PooledClassifier, units: ReplayUnits) -> np.ndarray:
+def _standardised(model: PooledClassifier, units: ReplayUnits) -> Rows:
     shift, scale = model.head.shift.numpy(), model.head.scale.numpy()
-    result: np.ndarray = (_inputs(model, units.rows) - shift) * scale
+    x = (_inputs(model, units.rows) - shift) * scale
+    return Rows(x, np.asarray(units.encoded.targets), np.asarray(units.encoded.weights))
+
+
+def _class_score(judges: Rows, selection: str) -> Callable[[Solution], float]:
+    """Make what scores a solution by the classes that it chooses."""
+    score = label_score(selection)
+    return lambda solution: float(score(judges.y, solution.outputs(judges.x).argmax(1), sample_weight=judges.weights))
+
+
+def _negated_loss(judges: Rows, loss: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Callable[[Solution], float]:
+    """Make what scores a solution by its loss, taken of outputs and targets (N, outputs) one by one."""
+    true = judges.y.reshape(len(judges.y), -1)
+    return lambda solution: -float(np.average(loss(solution.outputs(judges.x), true).mean(1), weights=judges.weights))
+
+
+def _binary_cross_entropy(said: np.ndarray, true: np.ndarray) -> np.ndarray:
+    result: np.ndarray = np.logaddexp(0, said) - said * true
     return result
 
 
-def _smoothed(
-    x: np.ndarray, y: np.ndarray, weights: np.ndarray, smoothing: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Each row once for each class, weighted by the share of its target: scikit-learn takes no soft targets."""
-    classes = np.unique(y)
-    shares = (1 - smoothing) * (y[:, None] == classes) + smoothing / len(classes)
-    return np.repeat(x, len(classes), axis=0), np.tile(classes, len(y)), (weights[:, None] * shares).ravel()
+def _squared_error(said: np.ndarray, true: np.ndarray) -> np.ndarray:
+    result: np.ndarray = (said - true) ** 2
+    return result
 
 
 @torch.no_grad()
-def _write(model: PooledClassifier, weights: np.ndarray, bias: np.ndarray, classes: np.ndarray) -> None:
-    """Copy the solution; with two classes scikit-learn keeps one row, the log-odds of the second class."""
+def _write(model: PooledClassifier, solution: Solution) -> None:
     output = model.head.output
-    if len(classes) == 2:
-        weights, bias = np.concatenate([-weights / 2, weights / 2]), np.concatenate([-bias / 2, bias / 2])
-    output.weight.zero_()
-    output.bias.fill_(-1e4)  # a class that train lacks is never predicted
-    output.weight[classes] = torch.from_numpy(weights).to(output.weight)
-    output.bias[classes] = torch.from_numpy(bias).to(output.bias)
+    output.weight.copy_(torch.from_numpy(solution.weights))
+    output.bias.copy_(torch.from_numpy(solution.bias))

@@ -84,6 +84,7 @@ class Sentiment(nt.Task):
     selectable = ("accuracy", "macro_f1", "mcc")
     shown = ("accuracy", "macro_f1")
     logits_only = True
+    solved_as = "softmax"
     auto_class = "AutoModelForSequenceClassification"
     pipeline_tag = "text-classification"
     hub_metrics: ClassVar[dict[str, str]] = {"macro_f1": "f1", "mcc": "matthews_correlation"}

@@ -48,6 +48,11 @@ def plan(loaded, kind, has_layers=True, **settings):
     return make_plan(kind, loaded, has_layers=has_layers, **settings)
 
 
+def solvable(loaded):
+    """The same model, for a task that declares how its head is solved."""
+    return replace(loaded, solvable=True)
+
+
 def group(name):
     """The block of a BERT parameter, in short."""
     if match := re.search(r"layer\.(\d)", name):
@@ -102,11 +107,11 @@ def test_frozen_moves_the_new_parameters_only_and_solves_a_linear_head(source, n
     (phase,) = plan(native, "frozen").phases
     assert set(phase.rates) == {"classifier.weight", "classifier.bias"}
     assert phase.solver == "gradient"
-    linear = build_classifier(source, LABELS, head="pooled")
+    linear = solvable(build_classifier(source, LABELS, head="pooled"))
     assert plan(linear, "frozen").phases[0].solver == "lbfgs"
     assert plan(linear, "frozen", solver="gradient").phases[0].solver == "gradient"
     for shape in ({"hidden": [4]}, {"layers": "mix"}):
-        deep = build_classifier(source, LABELS, head="pooled", **shape)
+        deep = solvable(build_classifier(source, LABELS, head="pooled", **shape))
         assert plan(deep, "frozen").phases[0].solver == "gradient"
         with pytest.raises(ConfigError, match=r"strategy\.solver"):
             plan(deep, "frozen", solver="lbfgs")
@@ -215,7 +220,7 @@ def test_lp_ft_probes_the_new_parameters_then_moves_everything(source, native):
     assert set(probe.rates) == native.new
     assert (probe.solver, probe.epochs) == ("gradient", 2)
     assert (set(tuning.rates), tuning.epochs) == (names(native.model), 4)
-    linear = build_classifier(source, LABELS, head="pooled")
+    linear = solvable(build_classifier(source, LABELS, head="pooled"))
     assert plan(linear, "gradual", schedule="lp_ft").phases[0].solver == "lbfgs"
 
 

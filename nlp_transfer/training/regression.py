@@ -1,0 +1,86 @@
+"""Regressions with an L2 penalty, by scikit-learn: their solutions are the rows of a linear output layer."""
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+NEVER = -1e4  # the logit of a class that train lacks
+
+
+class Rows(NamedTuple):
+    """Standardised features (N, F), targets (N,) or (N, outputs), and what each row weighs (N,)."""
+
+    x: np.ndarray
+    y: np.ndarray
+    weights: np.ndarray
+
+
+class Solution(NamedTuple):
+    """The weights (outputs, F) and biases (outputs,) of the output layer."""
+
+    weights: np.ndarray
+    bias: np.ndarray
+
+    def outputs(self, x: np.ndarray) -> np.ndarray:
+        """(N, F) -> (N, outputs)."""
+        result: np.ndarray = x @ self.weights.T + self.bias
+        return result
+
+
+def fit_multinomial(
+    known: Rows, strengths: Sequence[float], count: int, *, smoothing: float = 0.0
+) -> Iterator[Solution]:
+    """Fit multinomial logistic regression over `count` classes for each inverse penalty."""
+    from sklearn.linear_model import LogisticRegression
+
+    rows = _smoothed(known, smoothing) if smoothing else known
+    fitted = LogisticRegression(max_iter=1000, tol=1e-3)
+    for strength in strengths:
+        fitted.set_params(C=strength).fit(rows.x, rows.y, sample_weight=rows.weights)
+        weights, bias = fitted.coef_, fitted.intercept_
+        if len(fitted.classes_) == 2:  # scikit-learn keeps one row, the log-odds of the second class
+            weights, bias = np.concatenate([-weights / 2, weights / 2]), np.concatenate([-bias / 2, bias / 2])
+        whole = Solution(np.zeros((count, weights.shape[1])), np.full(count, NEVER))
+        whole.weights[fitted.classes_], whole.bias[fitted.classes_] = weights, bias
+        yield whole
+
+
+def fit_binary(known: Rows, strengths: Sequence[float], *, smoothing: float = 0.0) -> Iterator[Solution]:
+    """Fit one logistic regression for each output, for each inverse penalty."""
+    for strength in strengths:
+        found = [_one_label(Rows(known.x, y, known.weights), smoothing, strength) for y in known.y.T.astype(int)]
+        yield Solution(np.stack([weights for weights, _ in found]), np.array([bias for _, bias in found]))
+
+
+def _one_label(rows: Rows, smoothing: float, strength: float) -> tuple[np.ndarray, float]:
+    """Fit one logistic regression: weights (F,) and bias; a label that all or no rows have keeps its frequency."""
+    from sklearn.linear_model import LogisticRegression
+
+    ones = int(rows.y.sum())
+    if ones in (0, len(rows.y)):
+        return np.zeros(rows.x.shape[1]), math.log((ones + 0.5) / (len(rows.y) - ones + 0.5))
+    if smoothing:
+        rows = _smoothed(rows, smoothing)
+    fitted = LogisticRegression(C=strength, max_iter=1000, tol=1e-3)
+    fitted.fit(rows.x, rows.y, sample_weight=rows.weights)
+    return fitted.coef_[0], float(fitted.intercept_[0])
+
+
+def fit_ridge(known: Rows, strengths: Sequence[float]) -> Iterator[Solution]:
+    """Fit ridge regression for each inverse penalty."""
+    from sklearn.linear_model import Ridge
+
+    targets = known.y.reshape(len(known.y), -1).astype(np.float64)
+    for strength in strengths:
+        fitted = Ridge(alpha=1 / strength).fit(known.x.astype(np.float64), targets, sample_weight=known.weights)
+        yield Solution(np.atleast_2d(fitted.coef_), np.atleast_1d(fitted.intercept_))
+
+
+def _smoothed(rows: Rows, smoothing: float) -> Rows:
+    """Each row once for each class, weighted by the share of its target: scikit-learn takes no soft targets."""
+    classes = np.unique(rows.y)
+    shares = (1 - smoothing) * (rows.y[:, None] == classes) + smoothing / len(classes)
+    weights = (rows.weights[:, None] * shares).ravel()
+    return Rows(np.repeat(rows.x, len(classes), axis=0), np.tile(classes, len(rows.y)), weights)

@@ -1,0 +1,151 @@
+"""A linear head on fixed features is solved where the task says how, and trained by the task's own loss elsewhere."""
+
+import logging
+
+import numpy as np
+import pytest
+import torch
+from datasets import Dataset
+from sklearn.linear_model import LogisticRegression, Ridge
+from tiny import LABELS, Training, run, save_checkpoint, save_csv, sentiment, texts, vectors
+
+import nlp_transfer as nt
+from nlp_transfer.errors import ConfigError
+from nlp_transfer.models.classification import build_classifier
+from nlp_transfer.training.regression import Rows, fit_binary, fit_multinomial, fit_ridge
+from nlp_transfer_tasks.sentiment import Sentiment
+
+FROZEN = {"kind": "frozen"}
+LP_FT = {"kind": "gradual", "schedule": "lp_ft"}
+
+
+class Swapped(Sentiment):
+    """Learns the opposite of the labels, by a loss of its own on the same model."""
+
+    def loss(self, model, batch, *, smoothing):
+        assert batch.targets is not None
+        logits = model(**batch.inputs).logits
+        return torch.nn.functional.cross_entropy(logits, 1 - batch.targets, reduction="sum")
+
+
+@pytest.fixture
+def source(tmp_path):
+    return vectors(tmp_path / "vectors.txt")
+
+
+@pytest.mark.parametrize("strategy", [FROZEN, LP_FT], ids=["frozen", "lp_ft"])
+def test_a_task_with_a_loss_of_its_own_is_trained_by_that_loss(source, strategy, caplog):
+    task = Swapped(sentiment().options, LABELS)
+    with caplog.at_level(logging.INFO):
+        training = Training(source, strategy, task=task, epochs=4, learning_rate=0.05)
+    assert [phase.solver for phase in training.plan.phases] == ["gradient"] * len(training.plan.phases)
+    assert "trained by steps, for the task does not declare how it is solved (solved_as)" in caplog.text
+    training.fit()
+    said = training.records[-1]["validation"]["accuracy"]
+    assert said < 0.2  # it says the opposite
+
+
+def test_a_solver_that_is_asked_for_is_refused_where_the_task_does_not_declare_how(source):
+    with pytest.raises(ConfigError, match=r"strategy\.solver: lbfgs needs a task that declares solved_as"):
+        Training(source, {**FROZEN, "solver": "lbfgs"}, task=Swapped(sentiment().options, LABELS))
+
+
+def test_a_run_of_sentiment_is_solved(tmp_path):
+    save_checkpoint(tmp_path / "model")
+    result = run(tmp_path / "run", tmp_path / "model", FROZEN, save_csv(tmp_path / "a.csv"))
+    assert result.metrics["steps"] == 0
+
+
+class Numbers(nt.Task):
+    """One or two numbers a text, out of how good and how bad its words are."""
+
+    roles = {"text": "text"}  # noqa: RUF012
+    selection = "negated_error"
+    shown = ("negated_error",)
+    auto_class = "AutoModelForSequenceClassification"
+    solved_as = "identity"
+
+    def build(self, source, rows, *, frozen):
+        return build_classifier(source, ("first", "second"), head="pooled", frozen=frozen)
+
+    def encode(self, rows, tokenizers, *, training=False):
+        numbers = rows["numbers"][:] if "numbers" in rows.column_names else None
+        return nt.encode_documents(rows["text"][:], tokenizers.source, max_length=32, targets=numbers)
+
+    def loss(self, model, batch, *, smoothing):
+        return self.differences(model(**batch.inputs).logits, batch.targets).mean(1).sum()
+
+    def infer(self, model, batch, *, quick=False):
+        return list(model(**batch.inputs).logits.numpy())
+
+    def decode(self, results, rows, tokenizers):
+        return [{"numbers": [float(one) for one in units[0]]} for units in results]
+
+    def differences(self, said, true):
+        return (said - true) ** 2
+
+    def score(self, predictions, rows):
+        said, true = (torch.tensor(one) for one in ([p["numbers"] for p in predictions], rows["numbers"][:]))
+        return {"negated_error": -float(self.differences(said, true).mean())}
+
+    def hits(self, predictions, rows):
+        return [0.0] * len(predictions)
+
+
+class Labels(Numbers):
+    """The same, each a label that a text has or has not."""
+
+    solved_as = "sigmoid"
+
+    def differences(self, said, true):
+        return torch.nn.functional.binary_cross_entropy_with_logits(said, true, reduction="none")
+
+
+def numbered(count, seed):
+    found, labels = texts(count, seed)
+    return Dataset.from_dict({"text": found, "numbers": [[float(label), float(1 - label)] for label in labels]})
+
+
+@pytest.mark.parametrize("kind", [Numbers, Labels])
+@pytest.mark.parametrize("strategy", [FROZEN, LP_FT], ids=["frozen", "lp_ft"])
+def test_numbers_and_several_labels_are_solved_too(source, kind, strategy):
+    task = kind(nt.TaskOptions(name="numbers"))
+    training = Training(source, strategy, task=task, train=numbered(48, 0), validation=numbered(16, 1))
+    assert training.plan.phases[0].solver == "lbfgs"
+    training.fit()
+    first = training.records[0]
+    assert first["validation"]["negated_error"] > (-0.15 if kind is Numbers else -0.4)
+    assert first["solver"]["inverse_penalty"] > 0
+
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(60, 3))
+WEIGHTS = RNG.uniform(0.5, 2, 60)
+
+
+def test_each_regression_is_that_of_scikit_learn():
+    truth = X[:, 0] + RNG.normal(size=60) * 0.3
+    classes = np.digitize(truth, [-0.5, 0.5])
+    (found,) = fit_multinomial(Rows(X, classes, WEIGHTS), [0.1], 3)
+    model = LogisticRegression(C=0.1, max_iter=1000).fit(X, classes, sample_weight=WEIGHTS)
+    assert np.allclose(found.outputs(X), model.decision_function(X), atol=0.02)
+
+    both = np.stack([truth > 0, X[:, 1] > 0.3], 1).astype(float)
+    (found,) = fit_binary(Rows(X, both, WEIGHTS), [0.1])
+    for label in (0, 1):
+        model = LogisticRegression(C=0.1, max_iter=1000).fit(X, both[:, label], sample_weight=WEIGHTS)
+        assert np.allclose(found.outputs(X)[:, label], model.decision_function(X), atol=0.02)
+
+    (found,) = fit_ridge(Rows(X, truth, WEIGHTS), [0.1])
+    model = Ridge(alpha=10).fit(X, truth, sample_weight=WEIGHTS)
+    assert np.allclose(found.outputs(X)[:, 0], model.predict(X))
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_a_label_that_all_or_no_rows_have_keeps_its_frequency(smoothing):
+    y = np.zeros((60, 2))
+    y[:, 1] = 1
+    (found,) = fit_binary(Rows(X, y, WEIGHTS), [0.1], smoothing=smoothing)
+    said = 1 / (1 + np.exp(-found.outputs(X)))
+    assert np.all(said[:, 0] < 0.05)
+    assert np.all(said[:, 1] > 0.95)
