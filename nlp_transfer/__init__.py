@@ -90,6 +90,7 @@ if TYPE_CHECKING:
     from nlp_transfer.task import Prediction as Prediction
     from nlp_transfer.task import Task as Task
 
+__version__ = "0.2.0"
 _HOME = {
     "classification_baselines": "evaluation.baselines",
     "Batch": "models.encoding.batches",

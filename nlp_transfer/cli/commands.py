@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from nlp_transfer import __version__
 from nlp_transfer.cli.streams import (
     check_output,
     drop_output,
@@ -428,9 +429,7 @@ def options(
 ) -> None:
     """Handle what stands before the verb."""
     if version:
-        from importlib.metadata import version as version_of
-
-        say(version_of("nlp-transfer"))
+        say(__version__)
         raise typer.Exit
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from transformers import PretrainedConfig, PreTrainedModel
 
+from nlp_transfer import __version__
 from nlp_transfer.errors import TrainingError
 from nlp_transfer.models.encoding.tokenizers import Tokenizers
 from nlp_transfer.models.portable.pooled import PooledConfig
@@ -25,7 +26,6 @@ from nlp_transfer.system.layout import MODELLING, TARGET
 from nlp_transfer.system.room import MARGIN, writing
 
 PACKAGES = (
-    "nlp-transfer",
     "torch",
     "transformers",
     "datasets",
@@ -129,7 +129,7 @@ def environment() -> dict[str, Any]:
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "packages": {name: version(name) for name in PACKAGES},
+        "packages": {"nlp-transfer": __version__, **{name: version(name) for name in PACKAGES}},
         "device": torch.cuda.get_device_name() if device and device.type == "cuda" else str(device or "cpu"),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "threads": torch.get_num_threads(),

@@ -8,17 +8,18 @@ import platform
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, requires, version
+from importlib.metadata import PackageNotFoundError, version
+from importlib.resources import files
 from pathlib import Path
 
 from packaging.requirements import Requirement
 from rich.filesize import decimal
 
+from nlp_transfer import __version__
 from nlp_transfer.system.network import hub_cache, hub_state
 
 # What needs torch or numpy is imported where it is looked at: a broken one is to be reported, not to be met.
-OWN = "nlp-transfer"
-SHOWN = (OWN, "torch", "transformers", "datasets", "evaluate", "accelerate", "peft", "huggingface_hub", "tokenizers",
+SHOWN = ("torch", "transformers", "datasets", "evaluate", "accelerate", "peft", "huggingface_hub", "tokenizers",
          "safetensors", "gensim", "scikit-learn", "numpy", "pandas", "pyarrow")  # fmt: skip
 
 
@@ -53,8 +54,9 @@ def doctor() -> Diagnosis:
 
 
 def _bad_versions() -> list[str]:
-    needed = [Requirement(text) for text in requires(OWN) or () if "extra ==" not in text]
-    return [f"{one.name} {_installed(one.name)}, but {OWN} needs {one}" for one in needed if not _holds(one)]
+    lines = files("nlp_transfer").joinpath("requirements.txt").read_text(encoding="utf-8").splitlines()
+    needed = [one for one in map(Requirement, lines) if not _holds(one)]
+    return [f"{one.name} {_installed(one.name)}, but nlp-transfer needs {one}" for one in needed]
 
 
 def _holds(wanted: Requirement) -> bool:
@@ -118,7 +120,7 @@ def _free() -> str:
 
 LOOKS: Mapping[str, Callable[[], str]] = {
     "python": lambda: f"{platform.python_version()} on {platform.platform()}",
-    "packages": lambda: ", ".join(f"{name} {_installed(name)}" for name in SHOWN),
+    "packages": lambda: ", ".join([f"nlp-transfer {__version__}", *(f"{name} {_installed(name)}" for name in SHOWN)]),
     "devices": _devices,
     "processors": _processors,
     "precision": _precision,

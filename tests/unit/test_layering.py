@@ -233,7 +233,8 @@ def test_library_reaches_tasks_through_find_task_only(module):
 
 def test_what_is_imported_is_declared():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    texts = [*project["dependencies"], *project["optional-dependencies"]["trackers"]]
+    needed = (ROOT / "nlp_transfer" / "requirements.txt").read_text(encoding="utf-8")
+    texts = [*needed.splitlines(), *project["optional-dependencies"]["trackers"]]
     texts += project["optional-dependencies"]["bundled"]
     declared = {canonicalize_name(Requirement(text).name) for text in texts}
     homes = packages_distributions()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,9 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+
+import nlp_transfer
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
@@ -41,10 +45,10 @@ def source(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def wheel(source, tmp_path_factory):
-    """What `pip install` installs."""
+    """What `pip install` installs, built from what the index would be given (the sdist)."""
     place = tmp_path_factory.mktemp("wheel")
     done = subprocess.run(
-        [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", place, source],
+        [sys.executable, "-m", "build", "--no-isolation", "--outdir", place, source],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:] + done.stdout[-3000:]
@@ -85,7 +89,7 @@ def test_wheel_holds_every_module(wheel):
 
 def test_wheel_holds_every_configuration_of_a_run_and_nothing_else(wheel):
     files = {f"nlp_transfer_tasks/configs/{path.relative_to(ROOT / 'configs')}" for path in CONFIGS}
-    assert files == {name for name in names_in(wheel) if not name.endswith((".py", "py.typed"))}
+    assert files == {name for name in names_in(wheel) if not name.endswith((".py", "py.typed", "requirements.txt"))}
 
 
 @pytest.mark.parametrize("kind", ["wheel", "editable"])
@@ -105,11 +109,15 @@ def test_what_is_installed_knows_the_shipped_configurations_by_name(kind, reques
     assert Path(path).read_text() == (ROOT / "configs" / "sentiment" / "minilm_frozen.yaml").read_text()
 
 
-def test_wheel_names_its_licence_and_its_command(wheel):
+def test_wheel_names_its_version_its_needs_its_licence_and_its_command(wheel):
     with zipfile.ZipFile(wheel) as archive:
         texts = {
             name.split("/", 1)[1]: archive.read(name).decode() for name in archive.namelist() if "dist-info" in name
         }
+    assert f"\nVersion: {nlp_transfer.__version__}\n" in texts["METADATA"]
+    needed = (ROOT / "nlp_transfer" / "requirements.txt").read_text().splitlines()
+    said = [Requirement(line) for line in re.findall("(?m)^Requires-Dist: (.*)$", texts["METADATA"])]
+    assert [one for one in said if not one.marker] == [Requirement(line) for line in needed]
     assert "License-Expression: Apache-2.0" in texts["METADATA"]
     assert "Apache License" in texts["licenses/LICENSE"]
     assert "nlp-transfer = nlp_transfer.__main__:main" in texts["entry_points.txt"]
