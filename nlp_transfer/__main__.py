@@ -17,9 +17,9 @@ def main() -> None:
             sys.stderr.flush()
             os._exit(ExhaustedError.exit_code)
         if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-            from nlp_transfer.system.processes import end
+            from nlp_transfer.system.processes import end_process
 
-            end(leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None))
+            end_process(leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None))
         raise
 
 

@@ -29,9 +29,9 @@ from nlp_transfer.config.flags import Flags, configured
 from nlp_transfer.config.yaml_file import parse_yaml, refuse_token
 from nlp_transfer.errors import ConfigError, DiskError, TransferError, suggest
 from nlp_transfer.system.caches import leave_out_relative
-from nlp_transfer.system.escaping import as_json, visible
-from nlp_transfer.system.room import is_full, no_room
-from nlp_transfer.system.signals import SAID, heeded
+from nlp_transfer.system.escaping import dump_json, escape_terminal
+from nlp_transfer.system.room import is_full, make_full_error
+from nlp_transfer.system.signals import SIGNAL_WORDS, list_heeded
 
 # Imports of the library stand inside the commands: `--help` must not load torch.
 app = typer.Typer(
@@ -82,14 +82,14 @@ Output = Annotated[Path | None, typer.Option(metavar="DIR", help="Folder to writ
 
 def say(text: str, *, err: bool = False) -> None:
     """Print for people; a terminal shows what is in the texts of users and does not obey it."""
-    typer.echo(visible(text), err=err)
+    typer.echo(escape_terminal(text), err=err)
 
 
 class _Visible(logging.Formatter):
     """The same for the log."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return visible(super().format(record))
+        return escape_terminal(super().format(record))
 
 
 @app.command()
@@ -112,9 +112,9 @@ def run(
 
     chosen, keys = _chosen(config, overrides, Flags(task, source, strategy, train, validation, test))
     result = nlp_transfer.run(chosen, keys, output=output, resume=resume)
-    from nlp_transfer.system.processes import speaks_for_all
+    from nlp_transfer.system.processes import is_main_process
 
-    if speaks_for_all():
+    if is_main_process():
         say(result.summary)
         say(f"run folder: {result.folder}")
 
@@ -163,9 +163,9 @@ def compare(
         _chosen(config, override, Flags())
     result = nlp_transfer.compare(configs, override or (), output=output, resume=resume)
     from nlp_transfer.system.layout import PLOT
-    from nlp_transfer.system.processes import speaks_for_all
+    from nlp_transfer.system.processes import is_main_process
 
-    if not speaks_for_all():
+    if not is_main_process():
         return
     console = Console(width=None if sys.stdout.isatty() else 160)
     console.print(result.table)
@@ -226,7 +226,7 @@ def predict(
     idle = arriving.idle if arriving else lambda: False
     with open_sink(output) as sink:
         for prediction in predictor.predict_stream(texts, idle=idle):
-            sink.write(as_json(prediction) + "\n")
+            sink.write(dump_json(prediction) + "\n")
             sink.flush()
     seen = predictor.seen
     for count, what in ((seen.empty, "are empty"), (seen.truncated, "are too long and were cut")):
@@ -272,7 +272,7 @@ def evaluate(
     predictor = nlp_transfer.load(folder, task=kind)
     dialect = written_as(predictor.dialect, delimiter, quoting, header)
     scores = predictor.evaluate(place, columns, on_unknown_label=on_unknown_label, dialect=dialect, limit=limit)
-    say(as_json(scores, indent=2))
+    say(dump_json(scores, indent=2))
 
 
 @app.command()
@@ -440,7 +440,7 @@ def main() -> None:
     arguments = [argument for argument in arguments if argument != "--debug"]
     _quiet(debug=debug)
     leave_out_relative()
-    for number in heeded():
+    for number in list_heeded():
         signal.signal(number, _stop)
     sys.unraisablehook = _unraisable
     try:
@@ -457,7 +457,7 @@ def main() -> None:
     except OSError as error:
         place = error.filename2 or error.filename
         if is_full(error):  # all that writes files has said so itself, so what has no name is standard output
-            said = str(no_room(error, Path(place) if place else None))
+            said = str(make_full_error(error, Path(place) if place else None))
             drop_output()
         else:
             said = f"{error.strerror or error}: {place or ''}".rstrip(": ")
@@ -487,7 +487,7 @@ _stopped: list[int] = []
 def _stop(number: int, _: object) -> None:
     _stopped.append(number)
     with contextlib.suppress(OSError):  # of a terminal that is gone
-        os.write(2, f"error: {SAID[signal.Signals(number)]}\n".encode())  # print may be what was interrupted
+        os.write(2, f"error: {SIGNAL_WORDS[signal.Signals(number)]}\n".encode())  # print may be what was interrupted
     sys.exit(128 + number)
 
 

@@ -9,9 +9,9 @@ from typing import IO
 
 from nlp_transfer.config.dialect import Dialect, Quoting, one_delimiter
 from nlp_transfer.errors import ConfigError
-from nlp_transfer.system.disk import replacing
+from nlp_transfer.system.disk import replace_whole
 from nlp_transfer.system.layout import TABLE
-from nlp_transfer.system.room import writing
+from nlp_transfer.system.room import guard_writing
 
 
 def is_real(stream: IO[str]) -> bool:
@@ -44,7 +44,7 @@ def open_sink(output: Path | None) -> Iterator[IO[str]]:
         yield sys.stdout
         return
     way = "make room, or choose another file with --output"
-    with writing(output, way=way), replacing(output) as fresh, fresh.open("w", encoding="utf-8") as file:
+    with guard_writing(output, way=way), replace_whole(output) as fresh, fresh.open("w", encoding="utf-8") as file:
         yield file
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from nlp_transfer.errors import ConfigError
-from nlp_transfer.system.disk import at_home
+from nlp_transfer.system.disk import expand_home
 from nlp_transfer.system.layout import TABLE
 from nlp_transfer.system.wheels import BUNDLED
 
@@ -102,7 +102,7 @@ def _kind_of(source: str) -> str:
     """Tell whether a source is a checkpoint or a table of vectors, by what it is called and what is there."""
     if source in BUNDLED:
         return BUNDLED[source].kind
-    path = at_home(source)
+    path = expand_home(source)
     table = path.is_file() or (path / TABLE).is_file() or (path.suffix in VECTORS and not path.is_dir())
     return "vectors" if table else "checkpoint"
 

@@ -29,14 +29,14 @@ from nlp_transfer.config.shipped import find_config
 from nlp_transfer.config.tasks import TaskDeclaration, find_task, is_shipped, task_names, whole_task
 from nlp_transfer.config.yaml_file import dump_yaml, parse_yaml, read_yaml, refuse_token
 from nlp_transfer.errors import CheckpointError, ConfigError, suggest
-from nlp_transfer.system.disk import at_home
-from nlp_transfer.system.received import is_table, kind_of, place_fault
+from nlp_transfer.system.disk import expand_home
+from nlp_transfer.system.received import find_place_fault, is_table, name_kind
 
 Positive = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0.0, lt=1.0)]
 Rate = Annotated[float, Field(gt=0.0, le=1.0)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what NumPy takes
-SourceName = Annotated[str, AfterValidator(lambda name: str(at_home(name)) if name.startswith("~") else name)]
+SourceName = Annotated[str, AfterValidator(lambda name: str(expand_home(name)) if name.startswith("~") else name)]
 Column = Annotated[
     str,
     BeforeValidator(lambda name: str(name) if type(name) is int else name),
@@ -48,7 +48,7 @@ def _place(value: Any) -> Any:
     """Refuse objects that hold data, and take paths by their names."""
     if isinstance(value, str | int | float | date | None):  # what YAML can say is left to the type
         return value
-    if fault := place_fault(value):
+    if fault := find_place_fault(value):
         raise ValueError(fault)
     return {column: str(file) for column, file in value.items()} if isinstance(value, Mapping) else str(value)
 
@@ -336,7 +336,7 @@ def apply_overrides(values: Mapping[str, Any], overrides: Sequence[str]) -> dict
     result = dict(values)
     for override in overrides:
         if not isinstance(override, str):
-            raise ConfigError(f"overrides: expected KEY=VALUE, received {kind_of(override)}")
+            raise ConfigError(f"overrides: expected KEY=VALUE, received {name_kind(override)}")
         refuse_token(override, "override")
         key, sign, value = override.partition("=")
         *parents, last = key.strip().split(".")
@@ -371,7 +371,7 @@ def load_config(config: "RunConfig | Mapping[str, Any] | str | Path", overrides:
         config = config.model_dump(mode="json")
     if is_table(config) or not isinstance(config, Mapping | str | PathLike):
         raise ConfigError(
-            f"expected a configuration (a YAML file, a mapping or a RunConfig), received {kind_of(config)}; data are "
+            f"expected a configuration (a YAML file, a mapping or a RunConfig), received {name_kind(config)}; data are "
             "named in it, as data.train"
         )
     changed = f" with {' '.join(map(str, overrides))}" if overrides else ""

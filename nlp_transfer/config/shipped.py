@@ -6,7 +6,7 @@ from pathlib import Path
 
 from nlp_transfer.config.tasks import config_folder
 from nlp_transfer.errors import ConfigError
-from nlp_transfer.system.disk import at_home
+from nlp_transfer.system.disk import expand_home
 
 LAUNCHES = "accelerate"  # a folder of settings of another program
 
@@ -37,7 +37,7 @@ def find_config(config: str | Path) -> Path:
     Raises:
         ConfigError: there is neither; a folder is no file.
     """
-    path = at_home(config)
+    path = expand_home(config)
     try:
         there, folder = path.exists(), path.is_dir()
     except OSError:

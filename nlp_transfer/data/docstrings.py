@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from nlp_transfer.system.garbage import without_collecting
+from nlp_transfer.system.garbage import pause_collector
 
 PACKAGES = {"numpy": 1000, "scipy": 1000, "sklearn": 1000, "torch": 1000, "transformers": 500}  # -> most pairs of each
 SUMMARY_WORDS = range(4, 41)
@@ -68,7 +68,7 @@ def _docstrings(file: Path) -> Iterator[str]:
     if promising * SPARSE < len(source):
         return
     try:
-        with without_collecting():
+        with pause_collector():
             blocks: list[ast.AST] = [ast.parse(source)]
     except (SyntaxError, ValueError, RecursionError):
         return  # a template or a file for another Python

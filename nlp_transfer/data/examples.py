@@ -9,7 +9,7 @@ from nlp_transfer.data.formats.records import RowStream
 from nlp_transfer.data.gathering import Gathered, Roles
 from nlp_transfer.data.report import Part, dropped_rows
 from nlp_transfer.errors import ConfigError, DataError, UnusableError, suggest
-from nlp_transfer.system.garbage import without_collecting
+from nlp_transfer.system.garbage import pause_collector
 
 OnMissing = Literal["drop", "error"]
 
@@ -58,7 +58,7 @@ def read_part(
     wanted = [*columns.values(), *([group] if group is not None else [])]
     seen: dict[str, None] = {}  # an ordered set
     found: set[str] = set()
-    with without_collecting():
+    with pause_collector():
         for block in stream.blocks(wanted):
             cells = {column: block.cells(column) for column in wanted}
             found.update(column for column in wanted if any(cell is not ABSENT for cell in cells[column]))

@@ -15,7 +15,7 @@ from nlp_transfer.data.formats.records import Findings, Read, RowStream, Wanted,
 from nlp_transfer.data.formats.tables import SUFFIXES, format_of, open_rows
 from nlp_transfer.data.formats.text_lines import existing_file, is_read_once, locate
 from nlp_transfer.errors import DataError
-from nlp_transfer.system.network import hub_reachable
+from nlp_transfer.system.network import is_hub_reachable
 from nlp_transfer.system.room import is_full
 
 if TYPE_CHECKING:
@@ -165,14 +165,14 @@ def _hub(name: str, subset: str | None, revision: str | None) -> dict[str, RowSt
     import datasets  # a second to import, and only this place needs it
 
     try:
-        datasets.config.HF_HUB_OFFLINE = not hub_reachable()
+        datasets.config.HF_HUB_OFFLINE = not is_hub_reachable()
         loaded = datasets.load_dataset(name, subset, revision=revision)
     except Exception as error:  # noqa: BLE001 - errors of several HTTP libraries, all meaning that there is no data
         if is_full(error):
-            from nlp_transfer.system.hub_calls import no_fetching_room
+            from nlp_transfer.system.hub_calls import make_fetching_error
 
-            raise no_fetching_room(error) from None
-        raise DataError(_hub_fault(name, error, offline=not hub_reachable())) from None
+            raise make_fetching_error(error) from None
+        raise DataError(_hub_fault(name, error, offline=not is_hub_reachable())) from None
     found = {
         split: RowStream(f"{name} ({alias})", _hub_blocks(loaded[alias], name), "row")
         for split, aliases in SPLIT_NAMES.items()

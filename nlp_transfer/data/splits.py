@@ -26,7 +26,7 @@ from nlp_transfer.data.report import DataReport, Part, dropped_rows, inspect
 from nlp_transfer.data.splitting import cut, joined_groups, subsample
 from nlp_transfer.data.store import Examples
 from nlp_transfer.errors import ConfigError, DataError, UnusableError
-from nlp_transfer.system.received import place_fault
+from nlp_transfer.system.received import find_place_fault
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -124,7 +124,7 @@ def read_rows(
         ConfigError: columns that name no role, or two roles on one column.
         DataError: what names no place or cannot be read, or a label that is not known, with its rows.
     """
-    if fault := place_fault(place):
+    if fault := find_place_fault(place):
         raise DataError(f"data: {fault}")
     stream = open_place(str(place) if isinstance(place, PathLike) else place, "test", dialect)
     part = read_part(stream, columns_of(columns, roles), roles, on_missing)

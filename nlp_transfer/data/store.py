@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nlp_transfer.system.room import temporary
+from nlp_transfer.system.room import guard_temporary
 
 WHAT = "the texts of the data"
 PART_END = "\n"  # between the parts of a text
@@ -37,7 +37,7 @@ class TextStore:
         """Start without rows."""
         self.schema = schema
         self.rows = 0
-        with temporary(WHAT):
+        with guard_temporary(WHAT):
             self._file = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the store
             self._writer = pa.ipc.new_stream(self._file, schema)
         weakref.finalize(self, self._file.close)
@@ -53,7 +53,7 @@ class TextStore:
 
     def add_batch(self, batch: pa.RecordBatch) -> None:
         """Add rows that are a batch already."""
-        with temporary(WHAT, batch.nbytes):
+        with guard_temporary(WHAT, batch.nbytes):
             self._writer.write_batch(batch)
         self.rows += len(batch)
 
@@ -70,7 +70,7 @@ class TextStore:
         return pa.ipc.open_stream(pa.py_buffer(mapped)).read_all()
 
     def _finish(self) -> None:
-        with temporary(WHAT):
+        with guard_temporary(WHAT):
             self._writer.close()
             self._file.flush()
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nlp_transfer.errors import DataError
-from nlp_transfer.system.room import temporary
+from nlp_transfer.system.room import guard_temporary
 
 if TYPE_CHECKING:
     import evaluate
@@ -143,7 +143,7 @@ def classification_metric(labels: tuple[str, ...]) -> "evaluate.Metric":
             return classification_scores(predictions, references, labels)
 
     # evaluate makes a folder even for what it keeps in memory
-    with temporary("a folder for evaluate"), tempfile.TemporaryDirectory() as unused:
+    with guard_temporary("a folder for evaluate"), tempfile.TemporaryDirectory() as unused:
         return Classification(keep_in_memory=True, cache_dir=unused)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from nlp_transfer.config.sections import RunConfig
 from nlp_transfer.config.tasks import SCORED, Scores, TaskDeclaration
 from nlp_transfer.evaluation.metrics import Interval, paired_bootstrap
-from nlp_transfer.system.escaping import one_line
+from nlp_transfer.system.escaping import escape_line
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -63,13 +63,13 @@ class Row:
         """The strategy, or none, with notes that tell it from others, and of how many seeds the scores are means."""
         notes = (*notes, f"{len(self.seeds)} seeds") if self.seeds else notes
         strategy = self.strategy or "-"
-        return one_line(f"{strategy} ({', '.join(notes)})" if notes else strategy)
+        return escape_line(f"{strategy} ({', '.join(notes)})" if notes else strategy)
 
     def called(self, *notes: str) -> str:
         """Source and strategy in a few words; a simple method by its name."""
         if not self.source:
-            return one_line(self.name)
-        return one_line(f"{self.source}{' from scratch' if self.scratch else ''}, {self.way(*notes)}")
+            return escape_line(self.name)
+        return escape_line(f"{self.source}{' from scratch' if self.scratch else ''}, {self.way(*notes)}")
 
     @property
     def label(self) -> str:
@@ -171,7 +171,7 @@ def render_table(rows: Sequence[Row], baselines: Sequence[Row], *, task: type[Ta
     shown = task.measured(*(row.test for row in (*baselines, *rows)))
     for split in SCORED:
         for score in shown:
-            table.add_column(Text(f"{split}\n{one_line(score)}"), justify="right")
+            table.add_column(Text(f"{split}\n{escape_line(score)}"), justify="right")
     labels = labels_of(rows)
     for row in (*baselines, *rows):
         apart = label_in(labels, row) != row.label
@@ -182,7 +182,7 @@ def render_table(rows: Sequence[Row], baselines: Sequence[Row], *, task: type[Ta
             "-" if row.seconds is None else f"{row.seconds:.1f}",
             *(row.shown(split, score, points=task.points) for split in SCORED for score in shown),
         ]
-        table.add_row(*(Text(one_line(cell)) for cell in cells))
+        table.add_row(*(Text(escape_line(cell)) for cell in cells))
     return table
 
 

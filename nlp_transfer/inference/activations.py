@@ -29,8 +29,8 @@ from nlp_transfer.models.portable.pooled import PooledClassifier
 from nlp_transfer.models.portable.sentence_scorer import SentenceScorer
 from nlp_transfer.models.portable.static import StaticModel
 from nlp_transfer.models.surgery.entry import agrees, layers_of
-from nlp_transfer.system.processes import anywhere, deal, pool, processes
-from nlp_transfer.system.progress import bar
+from nlp_transfer.system.processes import count_processes, gather_all, is_true_anywhere, take_own_share
+from nlp_transfer.system.progress import make_bar
 
 log = logging.getLogger(__name__)
 BUDGET, CPU_BUDGET = 8192, 1024  # padded tokens a batch of inference; the second was measured on two cores
@@ -129,9 +129,9 @@ def compute(
     training = model.training
     model.eval()
     alike = padding_trouble(model) is not None
-    batches = deal(sorted_batches(lengths, token_budget(model), alike=alike))
+    batches = take_own_share(sorted_batches(lengths, token_budget(model), alike=alike))
     total = sum(map(len, batches))
-    with bar(total, "features", "text", shown=progress) as shown:
+    with make_bar(total, "features", "text", shown=progress) as shown:
         for batch in batches:
             states = _activations(model, units.batch(chosen[batch]).to(device), boundary)
             for position, state in zip(batch, states, strict=True):
@@ -141,7 +141,7 @@ def compute(
             if signals:
                 break
     model.train(training)
-    found = pool(found)
+    found = gather_all(found)
     if len(found) < len(chosen):
         raise Unfinished(found)
     return [found[index] for index in range(len(chosen))]
@@ -200,7 +200,7 @@ def replay(
         Unfinished: a signal came; what was computed is in the store.
     """
     size = _size(model, units, boundary)
-    if anywhere(size * processes() > MEMORY_SHARE * psutil.virtual_memory().available):
+    if is_true_anywhere(size * count_processes() > MEMORY_SHARE * psutil.virtual_memory().available):
         log.info("frozen activations would take too much memory; they are recomputed each epoch")
         return None
     if store is not None and size > LARGEST_STORED:
@@ -209,7 +209,7 @@ def replay(
     inputs = units.encoded.inputs
     computed = functools.partial(compute, model, units, boundary, progress=progress, signals=signals)
     rows = store.fill(inputs, computed) if store else computed(np.arange(len(inputs)))
-    if boundary.kind == "layer" and anywhere(not agrees(model, units, rows, boundary)):
+    if boundary.kind == "layer" and is_true_anywhere(not agrees(model, units, rows, boundary)):
         log.info("%s cannot be entered at %s; frozen activations are recomputed", model.config.model_type, boundary)
         return None
     return ReplayUnits(units.encoded, rows, boundary)

@@ -13,8 +13,8 @@ from nlp_transfer.models.encoding.batches import sorted_batches
 from nlp_transfer.models.encoding.padding import padding_trouble
 from nlp_transfer.models.encoding.units import Units, are_pooled
 from nlp_transfer.models.surgery.first_token import first_token_only
-from nlp_transfer.system.memory import WAYS_OUT, out_of_memory, release
-from nlp_transfer.system.processes import deal, pool
+from nlp_transfer.system.memory import WAYS_OUT, is_out_of_memory, release
+from nlp_transfer.system.processes import gather_all, take_own_share
 from nlp_transfer.task import Task
 
 WRITTEN = 128  # units a batch when a decoder writes: each beam of each holds a score per word
@@ -42,11 +42,11 @@ def infer(
     batches = _batches(model, units)
     found: dict[int, Any] = {}
     with first_token_only(model, logits_only=task.logits_only):
-        for batch in deal(batches) if together else batches:
+        for batch in take_own_share(batches) if together else batches:
             found |= zip(batch.tolist(), _attempt(model, task, units, batch, quick=quick), strict=True)
     model.train(training)
     if together:
-        found = pool(found)
+        found = gather_all(found)
     grouped: list[list[Any]] = [[] for _ in range(units.encoded.examples)]
     for unit, owner in enumerate(units.encoded.example):
         grouped[owner].append(found[unit])
@@ -62,7 +62,7 @@ def _attempt(model: PreTrainedModel, task: Task, units: Units, batch: np.ndarray
     try:
         return task.infer(model, units.batch(batch).to(next(model.parameters()).device), quick=quick)
     except (RuntimeError, MemoryError) as error:
-        if not out_of_memory(error):
+        if not is_out_of_memory(error):
             raise
     if len(batch) == 1:
         raise ExhaustedError(f"out of memory with one text at a time; try {WAYS_OUT}")

@@ -16,8 +16,8 @@ import numpy as np
 from nlp_transfer.errors import DiskError
 from nlp_transfer.system.arrays import map_array
 from nlp_transfer.system.disk import flush
-from nlp_transfer.system.processes import pool
-from nlp_transfer.system.room import writing
+from nlp_transfer.system.processes import gather_all
+from nlp_transfer.system.room import guard_writing
 
 log = logging.getLogger(__name__)
 FORMAT = 1  # of the files; part of what names a folder
@@ -57,7 +57,9 @@ class Store:
         """
         keys = [_digest(unit) for unit in inputs]
         known = self._read()
-        lacking = pool({i: True for i, key in enumerate(keys) if key not in known})  # processes may differ in disks
+        lacking = gather_all(
+            {i: True for i, key in enumerate(keys) if key not in known}
+        )  # processes may differ in disks
         missing = np.array(sorted(lacking), dtype=np.int64)
         if len(missing):
             try:
@@ -103,7 +105,7 @@ class Store:
         shard = self.folder / f"shard-{hashlib.sha256(b''.join(keys)).hexdigest()[:16]}"
         way = "make room, or set NLP_TRANSFER_CACHE to a folder on a larger disk"
         try:
-            with writing(self.folder, values.nbytes, way=way), self._workplace() as name:
+            with guard_writing(self.folder, values.nbytes, way=way), self._workplace() as name:
                 fresh = Path(name) / "shard"
                 fresh.mkdir()
                 np.save(fresh / "digests.npy", np.frombuffer(b"".join(keys), dtype=np.uint8).reshape(len(keys), -1))

@@ -20,10 +20,10 @@ from nlp_transfer.models.portable.pooled import PooledConfig
 from nlp_transfer.models.portable.sentence_scorer import SentenceScorerConfig
 from nlp_transfer.models.portable.static import StaticConfig, StaticTokenizer
 from nlp_transfer.models.source import quietly
-from nlp_transfer.system.disk import replacing, sha256, write_whole
-from nlp_transfer.system.escaping import as_json
+from nlp_transfer.system.disk import hash_file, replace_whole, write_whole
+from nlp_transfer.system.escaping import dump_json
 from nlp_transfer.system.layout import MODELLING, TARGET
-from nlp_transfer.system.room import MARGIN, writing
+from nlp_transfer.system.room import MARGIN, guard_writing
 
 PACKAGES = (
     "torch",
@@ -55,7 +55,7 @@ def save_model(model: PreTrainedModel, tokenizers: Tokenizers, folder: Path) -> 
         DiskError: no room, or the disk refuses; nothing is left of it.
     """
     needed = sum(parameter.nbytes for parameter in model.parameters()) + MARGIN
-    with writing(folder, needed), replacing(folder) as fresh:
+    with guard_writing(folder, needed), replace_whole(folder) as fresh:
         _write_model(model, tokenizers, fresh)
 
 
@@ -81,7 +81,7 @@ def _write_model(model: PreTrainedModel, tokenizers: Tokenizers, folder: Path) -
 
 def weights_digests(folder: Path) -> dict[str, str]:
     """The sha256 of each weights file of a saved model, by name."""
-    return {path.name: sha256(path) for path in sorted(folder.glob("*.safetensors"))}
+    return {path.name: hash_file(path) for path in sorted(folder.glob("*.safetensors"))}
 
 
 def _forget_places(path: Path) -> None:
@@ -100,7 +100,7 @@ def _update_json(path: Path, changes: Mapping[str, Any]) -> None:
 
 
 def _write_values(path: Path, values: Mapping[str, Any]) -> None:
-    path.write_text(as_json(values, indent=2) + "\n", encoding="utf-8")
+    path.write_text(dump_json(values, indent=2) + "\n", encoding="utf-8")
 
 
 def write_json(path: Path, values: Any) -> None:
@@ -111,7 +111,7 @@ def write_json(path: Path, values: Any) -> None:
         DiskError: it cannot be written.
     """
     try:
-        text = as_json(values, indent=2, allow_nan=False)
+        text = dump_json(values, indent=2, allow_nan=False)
     except ValueError:
         raise TrainingError(f"{path.name}: a score is not a finite number: {_nonfinite(values)}") from None
     write_whole(path, text + "\n")

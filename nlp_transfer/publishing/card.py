@@ -11,7 +11,7 @@ from nlp_transfer.errors import PublishError, suggest
 from nlp_transfer.publishing.card_page import Subject, page
 from nlp_transfer.publishing.licences import LICENCES
 from nlp_transfer.publishing.provenance import hub_dataset
-from nlp_transfer.system.escaping import one_line
+from nlp_transfer.system.escaping import escape_line
 
 
 def card(subject: Subject) -> str:
@@ -59,7 +59,7 @@ def _results(subject: Subject) -> list[EvalResult]:
 
 def _name(text: str) -> str:
     """A name as metadata; without tags, for a viewer that does not know metadata takes them for a part of the page."""
-    return one_line(text).replace("<", "&lt;").replace(">", "&gt;")
+    return escape_line(text).replace("<", "&lt;").replace(">", "&gt;")
 
 
 def check_card(text: str, metrics: Mapping[str, Any]) -> None:

@@ -1,6 +1,6 @@
 """The text of a model card in Markdown: what a run has measured, and how its model is used.
 
-Every text that is not of this file passes `in_markdown`, `code_span`, `_string` or `_entry` on its way into the page.
+Every text that is not of this file passes `escape_markdown`, `format_code`, `_string` or `_entry` before it is shown.
 """
 
 import re
@@ -13,7 +13,7 @@ from nlp_transfer.config.tasks import SCORED, TaskDeclaration
 from nlp_transfer.evaluation.averaging import from_figures
 from nlp_transfer.evaluation.verdicts import SPREAD
 from nlp_transfer.sources import BUNDLED
-from nlp_transfer.system.escaping import as_json, code_span, in_markdown, one_line
+from nlp_transfer.system.escaping import dump_json, escape_line, escape_markdown, format_code
 from nlp_transfer.system.layout import PLOT
 
 NOT_MEASURED = "not measured"
@@ -64,14 +64,14 @@ def page(subject: Subject) -> str:
         "Licence": _licence(subject),
         "Citation": _citation(subject),
     }
-    parts = [f"# {in_markdown(subject.name)}", _summary(subject)]
+    parts = [f"# {escape_markdown(subject.name)}", _summary(subject)]
     return "\n\n".join([*parts, *(f"## {title}\n\n{text}" for title, text in sections.items())]) + "\n"
 
 
 def _summary(subject: Subject) -> str:
     config, parameters, task = subject.config, subject.metrics["parameters"], subject.task
     kind = (task.pipeline_tag or config.task.name).replace("-", " ")
-    labels = f" Labels: {', '.join(map(code_span, task.labels))}." if task.labels else ""
+    labels = f" Labels: {', '.join(map(format_code, task.labels))}." if task.labels else ""
     start = "started from random weights (a control)" if config.source.scratch else f"started from {_source(subject)}"
     what = "An adapter" if subject.adapter_only else "A model"
     return (
@@ -86,7 +86,7 @@ def _source(subject: Subject) -> str:
     links = ", ".join(f"[{base}](https://huggingface.co/{base})" for base in bases)
     known = f" ({BUNDLED[source.name].description})" if source.name in BUNDLED else ""
     above = getattr(source, "contextualizer", "bag")
-    return (links or f"{code_span(source.name)}{known}") + (f" under a new `{above}` layer" if above != "bag" else "")
+    return (links or f"{format_code(source.name)}{known}") + (f" under a new `{above}` layer" if above != "bag" else "")
 
 
 def _usage(subject: Subject) -> str:
@@ -128,7 +128,7 @@ def _plain_usage(subject: Subject) -> str | None:
 
 def _string(text: str) -> str:
     """A literal that JSON and Python read alike."""
-    return as_json(text)
+    return dump_json(text)
 
 
 def _code(text: str) -> str:
@@ -160,9 +160,9 @@ def _methods(metrics: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     if seeds and not seeds.get("note"):
         yield "**mean of all seeds**", {split: from_figures(seeds[split]) for split in SCORED}
     for name, scores in {**metrics["baselines"], **metrics.get("controls", {})}.items():
-        yield in_markdown(name), scores
+        yield escape_markdown(name), scores
         if name in moved:
-            yield f"{in_markdown(name)}, mean of all seeds", {s: from_figures(moved[name][s]) for s in SCORED}
+            yield f"{escape_markdown(name)}, mean of all seeds", {s: from_figures(moved[name][s]) for s in SCORED}
 
 
 def _seeds(metrics: Mapping[str, Any]) -> str:
@@ -171,7 +171,7 @@ def _seeds(metrics: Mapping[str, Any]) -> str:
         return ""
     seeds = metrics["seeds"]
     if seeds.get("note"):
-        return f"\n\n{in_markdown(seeds['note'])}."
+        return f"\n\n{escape_markdown(seeds['note'])}."
     values = ", ".join(map(str, seeds["values"]))
     return (
         f"\n\nThis is the model of seed {metrics['seed']}, of the seeds {values} the best on validation; its scores "
@@ -182,7 +182,13 @@ def _seeds(metrics: Mapping[str, Any]) -> str:
 def _data(subject: Subject) -> str:
     splits = subject.metrics["data"]["splits"]
     rows = [
-        [name, in_markdown(one["origin"]), f"{one['rows']:,}", _counts(one["labels"]), f"`{one['fingerprint'][:16]}`"]
+        [
+            name,
+            escape_markdown(one["origin"]),
+            f"{one['rows']:,}",
+            _counts(one["labels"]),
+            f"`{one['fingerprint'][:16]}`",
+        ]
         for name, one in splits.items()
     ]
     shared = [
@@ -198,7 +204,7 @@ def _data(subject: Subject) -> str:
 
 
 def _counts(labels: Mapping[str, int]) -> str:
-    return ", ".join(f"{in_markdown(label)}: {count:,}" for label, count in labels.items()) or "-"
+    return ", ".join(f"{escape_markdown(label)}: {count:,}" for label, count in labels.items()) or "-"
 
 
 def _training(subject: Subject) -> str:
@@ -216,7 +222,7 @@ def _training(subject: Subject) -> str:
         "versions": ", ".join(f"{name} {packages[name]}" for name in ("nlp-transfer", "torch", "transformers")),
     }
     rest = "`config.yaml` holds every setting, `metrics.json` every figure."
-    return f"{_table(['', ''], [[name, in_markdown(str(value))] for name, value in facts.items()])}\n\n{rest}"
+    return f"{_table(['', ''], [[name, escape_markdown(str(value))] for name, value in facts.items()])}\n\n{rest}"
 
 
 def _limits(subject: Subject) -> str:
@@ -230,8 +236,8 @@ def _limits(subject: Subject) -> str:
         + ", ".join(f"{name} {count / splits[name]['rows']:.1%}" for name, count in metrics["truncated"].items()),
         "Tokens out of the vocabulary: "
         + ", ".join(f"{name} {share:.2%}" for name, share in metrics["unknown_tokens"].items()),
-        *map(in_markdown, metrics["verdict"]),
-        *(f"Warning: {in_markdown(warning)}" for warning in (*metrics["warnings"], *metrics["data"]["warnings"])),
+        *map(escape_markdown, metrics["verdict"]),
+        *(f"Warning: {escape_markdown(warning)}" for warning in (*metrics["warnings"], *metrics["data"]["warnings"])),
     ]
     return "\n".join(f"- {line}" for line in lines)
 
@@ -258,7 +264,7 @@ def _citation(subject: Subject) -> str:
 
 def _entry(text: str) -> str:
     """A text without what BibTeX would read in it."""
-    return re.sub(r"[\\{}@%$#&~^\"<>`]", "", one_line(text))
+    return re.sub(r"[\\{}@%$#&~^\"<>`]", "", escape_line(text))
 
 
 def _digits(scores: Mapping[str, Any], name: str) -> str:

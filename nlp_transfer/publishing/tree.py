@@ -21,7 +21,7 @@ from nlp_transfer.models.saving import write_json
 from nlp_transfer.publishing.card import card, check_card
 from nlp_transfer.publishing.card_page import Subject
 from nlp_transfer.sources import BUNDLED
-from nlp_transfer.system.disk import replacing, write_whole
+from nlp_transfer.system.disk import replace_whole, write_whole
 from nlp_transfer.system.layout import (
     ADAPTER,
     ALLOWED,
@@ -34,9 +34,9 @@ from nlp_transfer.system.layout import (
     TARGET,
     TOKENIZER,
     VOCABULARY,
-    lacking,
+    find_lacking_file,
 )
-from nlp_transfer.system.room import writing
+from nlp_transfer.system.room import guard_writing
 
 TEXTS = (".json", ".yaml", ".md", ".py", ".txt")
 PLACE = re.compile(  # in a text: a URL of a file, a share, a drive, a home, an absolute path
@@ -139,9 +139,9 @@ def _copy(source: Path, patterns: tuple[str, ...], target: Path) -> None:
         _refuse_link(path)
         if path.is_file():
             copy = target / path.name
-            with path.open("rb") as file, writing(copy, path.stat().st_size):
+            with path.open("rb") as file, guard_writing(copy, path.stat().st_size):
                 target.mkdir(parents=True, exist_ok=True)
-                with replacing(copy) as fresh, fresh.open("wb") as written:
+                with replace_whole(copy) as fresh, fresh.open("wb") as written:
                     shutil.copyfileobj(file, written)
 
 
@@ -167,7 +167,7 @@ def _require_whole(run: Path, tree: Path, *, adapter_only: bool) -> None:
     code = {f"{module}.py" for module in re.findall(r"(\w+)\.\w", str(named))}
     folders = [tree, *([tree / TARGET] if (tree / TARGET).is_dir() else [])]
     missing = sorted(name for name in weights | code if not (tree / name).is_file())
-    missing += [name for one in folders if (name := lacking(one))]
+    missing += [name for one in folders if (name := find_lacking_file(one))]
     if missing:
         raise PublishError(f"{run}: not a finished run: it lacks {', '.join(missing)}; train it again")
 

@@ -16,7 +16,7 @@ from huggingface_hub.utils.sha import git_hash
 
 from nlp_transfer.errors import PublishError
 from nlp_transfer.publishing.tree import files_of
-from nlp_transfer.system.hub_calls import CONFLICT, patiently
+from nlp_transfer.system.hub_calls import CONFLICT, call_patiently
 from nlp_transfer.system.layout import ALLOWED
 
 Operations = list[CommitOperationAdd | CommitOperationDelete]
@@ -48,24 +48,24 @@ class Upload:
             PublishError: the Hub refuses or stays away, or somebody else has committed meanwhile.
         """
         _sha256.cache_clear()  # the same name held another file in an earlier publication
-        patiently(lambda: self.api.create_repo(self.repo, private=private or None, exist_ok=True))
-        if private and not patiently(lambda: self.api.model_info(self.repo)).private:
+        call_patiently(lambda: self.api.create_repo(self.repo, private=private or None, exist_ok=True))
+        if private and not call_patiently(lambda: self.api.model_info(self.repo)).private:
             raise PublishError(f"{self.repo} is there and public, which --private does not change; see its settings")
         if self.branch != "main":
-            patiently(lambda: self.api.create_branch(self.repo, branch=self.branch, exist_ok=True))
-        if landed := patiently(lambda: self._find(create_pr=create_pr)):
+            call_patiently(lambda: self.api.create_branch(self.repo, branch=self.branch, exist_ok=True))
+        if landed := call_patiently(lambda: self._find(create_pr=create_pr)):
             return landed
-        start = patiently(lambda: self._state(self.branch))
+        start = call_patiently(lambda: self._state(self.branch))
         changes = self._changes(start)
         large = [one for one in changes if isinstance(one, CommitOperationAdd)]
         # What the client sends here it tries again by itself, so once is enough.
-        patiently(
+        call_patiently(
             lambda: self.api.preupload_lfs_files(
                 self.repo, large, revision=self.branch, create_pr=create_pr, free_memory=False
             ),
             tries=1,
         )
-        return patiently(lambda: self._commit(str(start.sha), changes, create_pr=create_pr))
+        return call_patiently(lambda: self._commit(str(start.sha), changes, create_pr=create_pr))
 
     def _commit(self, start: str, changes: Operations, *, create_pr: bool) -> Landed:
         """Commit, unless an earlier try has whose answer was lost."""

@@ -17,7 +17,7 @@ from nlp_transfer.models.encoding.units import TokenUnits
 from nlp_transfer.runs.prepare import EXTREMES, Prepared, prepare
 from nlp_transfer.strategies import Plan
 from nlp_transfer.strategies.summary import parameter_counts, trainable_table
-from nlp_transfer.system.alone import alone
+from nlp_transfer.system.alone import claim_process
 from nlp_transfer.system.memory import WAYS_OUT
 from nlp_transfer.training.memory import estimate, free_memory
 
@@ -41,7 +41,7 @@ def check(config: RunConfig | Mapping[str, Any] | str | Path, overrides: Sequenc
         TransferError: whatever would stop the run.
     """
     checked = load_config(config, overrides)
-    with alone():  # what it draws would be missing to a training
+    with claim_process():  # what it draws would be missing to a training
         return _check(checked)
 
 

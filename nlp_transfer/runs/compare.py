@@ -20,10 +20,10 @@ from nlp_transfer.runs.folder import resumable
 from nlp_transfer.runs.prepare import prepare
 from nlp_transfer.runs.result import RunResult
 from nlp_transfer.runs.run import LEFT, advice, agreed_folder, run_in
-from nlp_transfer.system.alone import alone
+from nlp_transfer.system.alone import claim_process
 from nlp_transfer.system.layout import COMPARISON, FINISHED, PLOT
 from nlp_transfer.system.progress import Series
-from nlp_transfer.system.received import is_table, kind_of, refuse_no_path
+from nlp_transfer.system.received import is_table, name_kind, refuse_no_path
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def compare(
         if named:
             raise ConfigError(f"--resume {named}: a comparison goes on as a whole; name its folder")
     left = checked if resume is not None else ()
-    with alone(), agreed_folder(output, "comparison", left=left) as folder, advice(folder):
+    with claim_process(), agreed_folder(output, "comparison", left=left) as folder, advice(folder):
         for name, config in others:  # the first is about to find out by itself
             with _naming(name):
                 prepare(config.each_seed()[0]).plan()
@@ -89,7 +89,7 @@ def compare(
 def _checked(configs: Sequence[str | Path], overrides: Sequence[str]) -> dict[str, RunConfig]:
     """The configurations by the last parts of their names, as far as they can stand side by side."""
     if isinstance(configs, str | bytes | Mapping) or is_table(configs) or not isinstance(configs, Iterable):
-        raise ConfigError(f"compare: expected a list of YAML files, received {kind_of(configs)}")
+        raise ConfigError(f"compare: expected a list of YAML files, received {name_kind(configs)}")
     if not (configs := list(configs)):
         raise ConfigError("compare: expected a list of YAML files, received an empty one")
     for file in configs:

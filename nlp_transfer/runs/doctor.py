@@ -16,7 +16,7 @@ from packaging.requirements import Requirement
 from rich.filesize import decimal
 
 from nlp_transfer import __version__
-from nlp_transfer.system.network import hub_cache, hub_state
+from nlp_transfer.system.network import describe_hub, find_hub_cache
 
 # What needs torch or numpy is imported where it is looked at: a broken one is to be reported, not to be met.
 SHOWN = ("torch", "transformers", "datasets", "evaluate", "accelerate", "peft", "huggingface_hub", "tokenizers",
@@ -101,9 +101,9 @@ def _bundled() -> str:
 
 
 def _cache() -> Path:
-    from nlp_transfer.system.caches import cache_folder
+    from nlp_transfer.system.caches import find_cache_folder
 
-    return cache_folder()
+    return find_cache_folder()
 
 
 def _folder(folder: Path) -> str:
@@ -126,7 +126,7 @@ LOOKS: Mapping[str, Callable[[], str]] = {
     "precision": _precision,
     "bundled": _bundled,
     "cache": lambda: _folder(_cache()),
-    "hub cache": lambda: _folder(hub_cache()),
-    "hub": hub_state,
+    "hub cache": lambda: _folder(find_hub_cache()),
+    "hub": describe_hub,
     "free disk": _free,
 }

@@ -10,9 +10,9 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from nlp_transfer.errors import ConfigError
-from nlp_transfer.system.disk import at_home
+from nlp_transfer.system.disk import expand_home
 from nlp_transfer.system.layout import CHECKPOINTS, COMPARISON, FINISHED
-from nlp_transfer.system.room import is_full, no_room
+from nlp_transfer.system.room import is_full, make_full_error
 
 LOCK = ".lock"
 
@@ -30,15 +30,15 @@ def resumable(resume: str | Path, output: str | Path | None) -> tuple[Path, Path
     if resume == "auto":
         if output is None:
             raise ConfigError("--resume auto: which run? name its folder with --output, or write --resume FOLDER")
-        return at_home(output), None
-    path = at_home(resume)
+        return expand_home(output), None
+    path = expand_home(resume)
     if not path.is_dir():
         raise ConfigError(f"--resume {path}: no such run folder or checkpoint")
     if path.absolute().name == CHECKPOINTS:
         path = path.parent
     named = path.absolute().parent.name == CHECKPOINTS
     folder = path.parent.parent if named else path
-    if output is not None and at_home(output).resolve() != folder.resolve():
+    if output is not None and expand_home(output).resolve() != folder.resolve():
         raise ConfigError(f"--resume {path} goes on in {folder}, but --output says {output}; leave one out")
     return folder, path if named else None
 
@@ -58,15 +58,15 @@ def make_folder(wanted: str | Path | None, name: str, *, left: Collection[str] =
     """
     with contextlib.ExitStack() as stack:
         try:
-            folder = _first_free(name) if wanted is None else at_home(wanted)
+            folder = _first_free(name) if wanted is None else expand_home(wanted)
             if wanted is None or not folder.exists():
                 stack.callback(_remove_empty, folder)
             folder.mkdir(parents=True, exist_ok=True)
             stack.enter_context(locked(folder))
         except OSError as error:
-            place = at_home(wanted or "runs")
+            place = expand_home(wanted or "runs")
             if is_full(error):
-                raise no_room(error, place, way="make room, or choose another with --output") from None
+                raise make_full_error(error, place, way="make room, or choose another with --output") from None
             raise ConfigError(
                 f"output folder {place} cannot be written: {error.strerror}; choose another with --output"
             ) from None

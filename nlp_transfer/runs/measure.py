@@ -15,9 +15,9 @@ from nlp_transfer.runs.predict import Predictor, open_run
 from nlp_transfer.runs.prepare import Prepared, rows_of
 from nlp_transfer.runs.probes import alike, write_probes
 from nlp_transfer.strategies import Plan
-from nlp_transfer.system.caches import cache_folder
+from nlp_transfer.system.caches import find_cache_folder
 from nlp_transfer.system.disk import write_whole
-from nlp_transfer.system.escaping import as_json
+from nlp_transfer.system.escaping import dump_json
 from nlp_transfer.task import Prediction, Task
 
 PROBES = 8  # test examples predicted again by the reloaded model
@@ -31,7 +31,7 @@ def predict_split(
     units: Units = tokens
     boundary = find_boundary(model, plan.moving)
     if plan.cache == "disk" and boundary is not None and boundary.kind in WHOLE:
-        store = open_store(model, boundary, cache_folder())
+        store = open_store(model, boundary, find_cache_folder())
         units = replay(model, tokens, boundary, store, progress=progress) or tokens
     results = infer(model, prepared.task, units, together=True)
     return prepared.task.decode(results, getattr(prepared.splits, split), prepared.tokenizers)
@@ -88,5 +88,5 @@ def write_predictions(path: Path, predictions: Sequence[Prediction], task: Task,
     for row, said in zip(rows, predictions, strict=True):
         cells = {role: task.labels[row[role]] if kind == "label" else row[role] for role, kind in task.roles.items()}
         read = {task.input_role: cells.pop(task.input_role)}
-        lines.append(as_json({"row": row["row"], "input": read, "reference": cells, **said}) + "\n")
+        lines.append(dump_json({"row": row["row"], "input": read, "reference": cells, **said}) + "\n")
     write_whole(path, "".join(lines))

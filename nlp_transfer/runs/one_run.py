@@ -93,7 +93,7 @@ def _train(
     for one in baselines if accelerator.is_main_process else ():
         role = "ceiling" if one.name in prepared.task.ceilings else "to beat"
         name = f"{one.name} ({one.chosen})" if one.chosen else one.name
-        series.once(logging.INFO, f"{role}: {name}, {brief(flat(one.validation))} on validation")
+        series.log_once(logging.INFO, f"{role}: {name}, {brief(flat(one.validation))} on validation")
     clock.lap("baselines")
 
     shown = progress and accelerator.is_main_process
@@ -141,10 +141,10 @@ def _hits(trained: _Trained, said: Sequence[Prediction]) -> dict[str, Any]:
 def _announce(prepared: Prepared, plan: Plan, folder: Path, series: Series) -> None:
     """Say what is odd and what will train, once for all runs of which it is true; keep what the run is made of."""
     for warning in (*prepared.splits.report.warnings, *prepared.warnings, *prepared.idle(plan)):
-        series.once(logging.WARNING, warning)
+        series.log_once(logging.WARNING, warning)
     if plan.head:
-        series.once(logging.INFO, plan.head)
-    series.once(logging.INFO, trainable_table(plan))
+        series.log_once(logging.INFO, plan.head)
+    series.log_once(logging.INFO, trainable_table(plan))
     write_whole(folder / "config.yaml", render(prepared.config))
     write_json(folder / "environment.json", environment())
 

@@ -35,9 +35,9 @@ from nlp_transfer.sources.demands import refuse_demands
 from nlp_transfer.sources.loading import find_damage, refuse_changed
 from nlp_transfer.sources.shapes import refuse_misshapen, weight_files
 from nlp_transfer.strategies.lora import with_adapter
-from nlp_transfer.system.layout import ADAPTER, FINISHED, TARGET, lacking, published, unfinished
+from nlp_transfer.system.layout import ADAPTER, FINISHED, TARGET, explain_unfinished, find_lacking_file, is_published
 from nlp_transfer.system.network import find_run
-from nlp_transfer.system.received import kind_of, take_texts
+from nlp_transfer.system.received import name_kind, take_texts
 from nlp_transfer.task import Prediction, Task, make_task
 
 T = TypeVar("T")
@@ -157,7 +157,7 @@ class Predictor:
             DataError: the file cannot be used, or holds labels the model does not know.
         """
         if not isinstance(columns, Mapping | None):
-            raise DataError(f"columns: expected role: column, received {kind_of(columns)}")
+            raise DataError(f"columns: expected role: column, received {name_kind(columns)}")
         rules = self.rules if on_unknown_label is None else replace(self.rules, on_unknown=on_unknown_label)
         columns, dialect = {**self.columns, **(columns or {})}, dialect or self.dialect
         rows = read_rows(
@@ -209,7 +209,7 @@ def load(folder: str | Path, *, revision: str | None = None, task: type[TaskDecl
             given.
     """
     root = find_run(folder, revision)
-    if fault := unfinished(root):
+    if fault := explain_unfinished(root):
         raise CheckpointError(f"{root}: {fault}")
     predictor = open_run(root, task)
     if trouble := padding_trouble(predictor.model):
@@ -223,7 +223,7 @@ def open_run(root: Path, task: type[TaskDeclaration] | None = None) -> Predictor
     kind = config.task_class
     if (root / ADAPTER[0]).is_file():
         return _loaded(root, lambda: _open_adapter(root, config))
-    folder = root if published(root) else root / "model"
+    folder = root if is_published(root) else root / "model"
     model, tokenizers = load_model(folder, kind(config.task).auto_class)
     _loaded(root, lambda: refuse_changed(root, folder))
     names = {int(index): name for index, name in (model.config.id2label or {}).items()}
@@ -276,7 +276,7 @@ def _loaded(folder: Path, load: Callable[[], T]) -> T:
 
 
 def _open(folder: Path, auto: Any) -> tuple[PreTrainedModel, Tokenizers]:
-    _refuse_missing(folder, "config.json", lacking(folder))  # before transformers makes some of them up
+    _refuse_missing(folder, "config.json", find_lacking_file(folder))  # before transformers makes some of them up
     refuse_demands(PretrainedConfig.get_config_dict(folder, local_files_only=True)[0], str(folder))
     safe = {"trust_remote_code": False, "local_files_only": True}
     config = AutoConfig.from_pretrained(folder, **safe)
@@ -288,7 +288,7 @@ def _open(folder: Path, auto: Any) -> tuple[PreTrainedModel, Tokenizers]:
     if model.can_generate():  # without these it would write, but not what it learned
         _refuse_missing(folder, "generation_config.json")
         if model.config.model_type == "encoder-decoder":
-            lost = lacking(folder / TARGET)
+            lost = find_lacking_file(folder / TARGET)
             _refuse_missing(folder, f"{TARGET}/{lost}" if lost else None)
     return model, Tokenizers(AutoTokenizer.from_pretrained(folder, **safe), open_target(folder))
 

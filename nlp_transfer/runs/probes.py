@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from nlp_transfer.system.disk import write_whole
-from nlp_transfer.system.escaping import as_json
+from nlp_transfer.system.escaping import dump_json
 from nlp_transfer.system.layout import PROBES
 from nlp_transfer.task import Prediction
 
@@ -15,7 +15,7 @@ TOLERANCE = 1e-4
 
 def write_probes(folder: Path, inputs: Sequence[Any], said: Sequence[Prediction]) -> None:
     """One line per input."""
-    lines = (as_json({"input": text, "said": answer}) for text, answer in zip(inputs, said, strict=True))
+    lines = (dump_json({"input": text, "said": answer}) for text, answer in zip(inputs, said, strict=True))
     write_whole(folder / PROBES, "\n".join(lines) + "\n")
 
 

@@ -16,9 +16,9 @@ from nlp_transfer.publishing.tree import files_of, write_publication
 from nlp_transfer.publishing.upload import Upload
 from nlp_transfer.runs.predict import load
 from nlp_transfer.runs.probes import alike, read_probes
-from nlp_transfer.system.network import REPOSITORY, download, quiet_bars, require_hub
+from nlp_transfer.system.network import REPOSITORY, download, hide_bars, require_hub
 from nlp_transfer.system.received import refuse_no_path
-from nlp_transfer.system.room import temporary
+from nlp_transfer.system.room import guard_temporary
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def publish(
         write_publication(run, place, repo_id, licence=licence, adapter_only=adapter_only, task=task)
         require_hub()
         upload = Upload(repo_id, place, revision or "main", message or f"Publish {run.resolve().name}")
-        with quiet_bars():
+        with hide_bars():
             landed = upload.send(private=private, create_pr=create_pr)
         files = files_of(place)
     if verify:
@@ -118,7 +118,7 @@ def _workplace(run: Path) -> Iterator[Path]:
     try:
         place = Path(tempfile.mkdtemp(dir=run, prefix=".publish-"))
     except OSError:
-        with temporary("the tree to publish"):
+        with guard_temporary("the tree to publish"):
             place = Path(tempfile.mkdtemp(prefix="nlp-transfer-publish-"))
     try:
         yield place

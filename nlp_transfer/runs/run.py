@@ -19,14 +19,14 @@ from nlp_transfer.runs.folder import begun, make_folder, resumable
 from nlp_transfer.runs.one_run import run_one
 from nlp_transfer.runs.prepare import keep_settled
 from nlp_transfer.runs.result import RunResult
-from nlp_transfer.system.alone import alone
+from nlp_transfer.system.alone import claim_process
 from nlp_transfer.system.disk import write_whole
 from nlp_transfer.system.layout import FINISHED
-from nlp_transfer.system.memory import WAYS_OUT, out_of_memory
-from nlp_transfer.system.processes import lost_process, take_leave_at_exit
+from nlp_transfer.system.memory import WAYS_OUT, is_out_of_memory
+from nlp_transfer.system.processes import is_lost_process, take_leave_at_exit
 from nlp_transfer.system.progress import Series
 from nlp_transfer.system.received import refuse_no_path
-from nlp_transfer.system.room import writing
+from nlp_transfer.system.room import guard_writing
 from nlp_transfer.training.checkpoints import flatten, refuse_changes
 from nlp_transfer.training.sharded import check_launch
 
@@ -68,7 +68,11 @@ def run(
         wanted, named = resumable(resume, wanted)
     if named and checked.training.seeds:
         raise ConfigError(f"--resume {named}: a run of several seeds goes on as a whole; name its folder")
-    with alone(), agreed_folder(wanted, name, left=LEFT if resume is not None else ()) as folder, advice(folder):
+    with (
+        claim_process(),
+        agreed_folder(wanted, name, left=LEFT if resume is not None else ()) as folder,
+        advice(folder),
+    ):
         return run_in(folder, checked, series, named, progress=progress)
 
 
@@ -87,9 +91,9 @@ def run_in(folder: Path, config: RunConfig, series: Series, named: Path | None =
             with series.run(folder.name):
                 return run_one(config, folder, series, named, progress=progress)
     except (RuntimeError, MemoryError) as error:
-        if out_of_memory(error):
+        if is_out_of_memory(error):
             raise ExhaustedError(f"out of memory; try {WAYS_OUT}") from error
-        if lost_process(error):
+        if is_lost_process(error):
             raise LostError("another process has ended, or cannot be reached") from error
         raise
 
@@ -131,7 +135,7 @@ def _values(config: RunConfig) -> dict[str, Any]:
 def advice(folder: Path) -> Iterator[None]:
     """Say how to go on with a command that was stopped, or that found no room after it had begun."""
     try:
-        with writing(folder, full=True):  # what libraries of others write by themselves
+        with guard_writing(folder, full=True):  # what libraries of others write by themselves
             yield
     except (StoppedError, LostError, DiskError) as ended:
         if not isinstance(ended, DiskError) or begun(folder):

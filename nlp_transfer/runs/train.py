@@ -19,13 +19,13 @@ from nlp_transfer.evaluation.verdicts import brief
 from nlp_transfer.models.saving import environment
 from nlp_transfer.runs.prepare import Prepared
 from nlp_transfer.strategies import Plan
-from nlp_transfer.system.caches import cache_folder
+from nlp_transfer.system.caches import find_cache_folder
 from nlp_transfer.system.disk import write_whole
 from nlp_transfer.system.layout import CHECKPOINTS
 from nlp_transfer.system.precision import choose_precision
-from nlp_transfer.system.progress import duration
-from nlp_transfer.system.room import writing
-from nlp_transfer.system.stopping import noted_signals
+from nlp_transfer.system.progress import format_duration
+from nlp_transfer.system.room import guard_writing
+from nlp_transfer.system.stopping import note_signals
 from nlp_transfer.training.checkpoint_files import Checkpoint
 from nlp_transfer.training.checkpoints import Checkpoints, digest, refuse_changes
 from nlp_transfer.training.history import History
@@ -106,7 +106,7 @@ def train(
     if prepared.task.sample and len(rows) > prepared.task.sample:
         rows = rows.shuffle(seed=0).select(range(prepared.task.sample))
         validation = prepared.task.encode(rows, prepared.tokenizers)
-    with tracking(accelerator), noted_signals() as signals:
+    with tracking(accelerator), note_signals() as signals:
         trainer = Trainer(
             plan=plan,
             task=prepared.task,
@@ -132,7 +132,7 @@ def _settings(training: TrainingConfig, *, progress: bool) -> Settings:
         patience=training.patience,
         label_smoothing=training.label_smoothing,
         seed=training.seed,
-        cache=cache_folder(),
+        cache=find_cache_folder(),
         progress=progress,
     )
 
@@ -142,12 +142,12 @@ def _record(plan: Plan, accelerator: Accelerator, path: Path, facts: dict[str, A
     if not accelerator.is_main_process:
         return
     line = json.dumps(facts) + "\n"
-    with writing(path, len(line)), path.open("a", encoding="utf-8") as file:
+    with guard_writing(path, len(line)), path.open("a", encoding="utf-8") as file:
         file.write(line)
     shown = {**{k: facts[k] for k in ("loss",) if k in facts}, **facts["validation"]}
     epochs = next(phase.epochs for phase in plan.phases if phase.name == facts["phase"])
     left = (epochs - facts["epoch"]) * facts["seconds"]
-    outlook = f"; about {duration(left)} to go in this phase" if left else ""
+    outlook = f"; about {format_duration(left)} to go in this phase" if left else ""
     log.info("%s epoch %s: %s%s", facts["phase"], facts["epoch"], brief(shown), outlook)
     accelerator.log({f"validation/{k}": v for k, v in facts["validation"].items()}, step=facts["step"])
 

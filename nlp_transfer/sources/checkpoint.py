@@ -31,9 +31,9 @@ from nlp_transfer.sources.demands import refuse_demands
 from nlp_transfer.sources.heads import follow_names, rows_per_label, with_labels
 from nlp_transfer.sources.loading import MOST, find_damage, refuse_changed, refuse_misfits
 from nlp_transfer.sources.shapes import refuse_misshapen, weight_files
-from nlp_transfer.system.hub_calls import no_fetching_room
-from nlp_transfer.system.layout import TABLE, TARGET, is_run, unfinished
-from nlp_transfer.system.network import hub_reachable
+from nlp_transfer.system.hub_calls import make_fetching_error
+from nlp_transfer.system.layout import TABLE, TARGET, explain_unfinished, is_run
+from nlp_transfer.system.network import is_hub_reachable
 from nlp_transfer.system.room import is_full
 from nlp_transfer.system.wheels import BUNDLED
 
@@ -255,7 +255,7 @@ class Checkpoint:
 
     def _place(self) -> dict[str, Any]:
         """Name the revision, and say whether the cache of the Hub's client must do."""
-        cached = not Path(self.location).is_dir() and not hub_reachable()
+        cached = not Path(self.location).is_dir() and not is_hub_reachable()
         return {"revision": self.revision or "main", "local_files_only": cached}
 
     def _load(self, auto: Any, what: str, **settings: Any) -> Any:
@@ -273,7 +273,7 @@ class Checkpoint:
             ) from None
         except Exception as error:  # noqa: BLE001 - errors of several libraries, all meaning that it cannot be loaded
             if is_full(error):
-                raise no_fetching_room(error) from None
+                raise make_fetching_error(error) from None
             raise SourceError(self._reason(error, what)) from None
 
     def _reason(self, error: Exception, what: str) -> str:
@@ -292,7 +292,7 @@ class Checkpoint:
             return f"Checkpoint '{self.name}': its {what} cannot be loaded: {said}"
         if "safetensors" in said:
             return f"Checkpoint '{self.name}': {said} Only safetensors weights are loaded, never pickles."
-        if hub_reachable():
+        if is_hub_reachable():
             trouble = f"could not be had from the Hub: {said}"
         else:
             trouble = "the Hub is out of reach and its cache lacks it."
@@ -301,7 +301,7 @@ class Checkpoint:
 
 def _model_of_run(root: Path) -> Path:
     """Find the model in the folder of a finished run, as it was left there."""
-    if fault := unfinished(root):
+    if fault := explain_unfinished(root):
         raise SourceError(f"{root}: {fault}")
     refuse_changed(root, root / "model")
     log.info("%s is a run; its model is %s", root, root / "model")

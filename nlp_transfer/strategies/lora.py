@@ -14,8 +14,8 @@ from nlp_transfer.errors import ConfigError, SourceError
 from nlp_transfer.models.anatomy import blocks, find_encoder, find_words
 from nlp_transfer.models.source import LoadedModel
 from nlp_transfer.strategies.plan import Phase, Plan
-from nlp_transfer.system.disk import replacing
-from nlp_transfer.system.room import MARGIN, writing
+from nlp_transfer.system.disk import replace_whole
+from nlp_transfer.system.room import MARGIN, guard_writing
 
 NOTHING = "this model has no pretrained linear layer"
 PISSA: Any = "pissa_niter_4"  # the randomised decomposition: seconds where the exact one takes half a minute
@@ -190,7 +190,7 @@ def save_adapter(model: Any, folder: Path, base: str) -> None:
         DiskError: no room, or the disk refuses; nothing is left of it.
     """
     needed = sum(parameter.nbytes for parameter in model.parameters() if parameter.requires_grad) + MARGIN
-    with writing(folder, needed), replacing(folder) as fresh:
+    with guard_writing(folder, needed), replace_whole(folder) as fresh:
         _write_adapter(model, fresh, base)
 
 

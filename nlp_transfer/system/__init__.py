@@ -1,4 +1,4 @@
-"""The machine and what is on it: disks and caches, the network, processes, signals, memory, number formats.
+"""Deal with the machine and what is on it: disks, caches, the network, processes, signals, memory, number formats.
 
 Nothing here knows what a model or a task is.
 """

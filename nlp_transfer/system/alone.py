@@ -1,4 +1,4 @@
-"""One training a process: two would share its random numbers, its threads and the state of Accelerate."""
+"""Let one training at a time run in a process: two would share random numbers, threads and Accelerate's state."""
 
 import contextlib
 import os
@@ -6,15 +6,15 @@ from collections.abc import Iterator
 
 from nlp_transfer.errors import ConfigError
 
-_taken: dict[int, object] = {}  # by process: one that was forked from a training holds nothing
+_taken: dict[int, object] = {}  # process id -> its owner; the id matters, because a forked process starts free
 
 
 @contextlib.contextmanager
-def alone() -> Iterator[None]:
-    """Keep other trainings, and what draws random numbers like one, out of this process.
+def claim_process() -> Iterator[None]:
+    """Keep the process for one run, comparison or check, which all draw random numbers.
 
     Raises:
-        ConfigError: one is at work, in another thread.
+        ConfigError: another one is at work in this process, in another thread.
     """
     mine, process = object(), os.getpid()
     if _taken.setdefault(process, mine) is not mine:
@@ -22,6 +22,7 @@ def alone() -> Iterator[None]:
             "another run, comparison or check is at work in this process, and would share its random numbers; wait for "
             "it, or start a process for each"
         )
+
     try:
         yield
     finally:

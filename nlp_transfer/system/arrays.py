@@ -1,24 +1,24 @@
-"""NumPy files as memory maps, never run and never pickled."""
+"""Open NumPy files as memory maps, without ever running code from a pickle."""
 
 import warnings
 from pathlib import Path
 
 import numpy as np
 
-MOST = 200  # characters of numpy's own words
+LONGEST_MESSAGE = 200  # characters kept of NumPy's own message
 
 
 def map_array(path: Path) -> np.ndarray:
-    """Memory-map a .npy without ever opening a pickle in it.
+    """Map a .npy file into memory, and refuse pickled objects.
 
     Raises:
-        ValueError: damaged, or an array of Python objects.
+        ValueError: the file is damaged, or holds Python objects.
     """
     try:
-        with warnings.catch_warnings(action="ignore"):  # headers that Python 2 wrote
+        with warnings.catch_warnings(action="ignore"):  # NumPy warns about headers that Python 2 wrote
             array: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
     except OSError:
         raise
-    except Exception as error:  # noqa: BLE001 - the header is Python source: a damaged one fails in any way
-        raise ValueError(" ".join(str(error).split())[:MOST] or type(error).__name__) from None
+    except Exception as error:  # noqa: BLE001 - NumPy evaluates the header as Python, so damage raises anything
+        raise ValueError(" ".join(str(error).split())[:LONGEST_MESSAGE] or type(error).__name__) from None
     return array

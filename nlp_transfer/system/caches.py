@@ -1,10 +1,10 @@
-"""Where caches may be: a variable of the environment that names no whole path counts as unset."""
+"""Find the caches. A variable of the environment counts only if it holds an absolute path."""
 
 import logging
 import os
 from pathlib import Path
 
-from nlp_transfer.system.disk import at_home
+from nlp_transfer.system.disk import expand_home
 
 log = logging.getLogger(__name__)
 OURS, USERS = "NLP_TRANSFER_CACHE", "XDG_CACHE_HOME"
@@ -14,22 +14,24 @@ LIBRARIES = (
 )
 
 
-def cache_folder() -> Path:
-    """`NLP_TRANSFER_CACHE`, or ours in the user's cache folder."""
-    return _named(OURS) or (_named(USERS) or at_home("~/.cache")) / "nlp-transfer"
+def find_cache_folder() -> Path:
+    """Find our cache folder: `NLP_TRANSFER_CACHE`, or `nlp-transfer` in the user's cache folder."""
+    return _read_folder(OURS) or (_read_folder(USERS) or expand_home("~/.cache")) / "nlp-transfer"
 
 
-def _named(variable: str) -> Path | None:
-    """The folder that a variable names; None where it is unset, empty or relative.
+def _read_folder(variable: str) -> Path | None:
+    """Read the folder that a variable names; None if it is unset, empty or a relative path.
 
-    So the XDG Base Directory Specification has it: a relative one would be another folder in each working directory.
+    The XDG Base Directory Specification demands absolute paths: a relative one would mean another folder in each
+    working directory.
     """
-    place = at_home(os.path.expandvars(os.environ.get(variable, "")))  # the Hub's client writes variables out too
+    # The Hub's client expands variables inside the value too, such as $HOME.
+    place = expand_home(os.path.expandvars(os.environ.get(variable, "")))
     return place if place.is_absolute() else None
 
 
 def leave_out_relative() -> None:
-    """Take away the variables that name no whole path, before the libraries read them; say so of those with a value."""
+    """Unset the cache variables that hold no absolute path, before the libraries read them; warn if one had a value."""
     for variable in (OURS, USERS, *LIBRARIES):
-        if variable in os.environ and _named(variable) is None and (value := os.environ.pop(variable)):
+        if variable in os.environ and _read_folder(variable) is None and (value := os.environ.pop(variable)):
             log.warning("%s=%s is left out: no whole path, it would be another cache in each folder", variable, value)

@@ -1,4 +1,4 @@
-"""Where a place is, what a file holds, and that it is on the disk: whole, or not at all."""
+"""Write files so that each is whole or absent, read their digests, and expand `~`."""
 
 import contextlib
 import hashlib
@@ -7,11 +7,11 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from nlp_transfer.system.room import writing
+from nlp_transfer.system.room import guard_writing
 
 
-def at_home(place: str | Path) -> Path:
-    """A place as a path, `~` replaced by the home folder where that is known."""
+def expand_home(place: str | Path) -> Path:
+    """Replace `~` by the home folder, if the system knows it."""
     try:
         return Path(place).expanduser()
     except RuntimeError:
@@ -19,7 +19,7 @@ def at_home(place: str | Path) -> Path:
 
 
 def flush(path: Path) -> None:
-    """Have the system write a file, or a folder's names, to the disk before this returns."""
+    """Wait until the system has written a file, or the names in a folder, to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -27,35 +27,36 @@ def flush(path: Path) -> None:
         os.close(descriptor)
 
 
-def sha256(path: Path) -> str:
-    """The sha256 of a file, in hexadecimal digits."""
+def hash_file(path: Path) -> str:
+    """Compute the sha256 of a file, as hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
-    """Write through a temporary file, so that a reader sees all or nothing, also after a crash.
+    """Write a file through a temporary one, so that a reader sees all of it or nothing, even after a crash.
 
     Raises:
-        DiskError: it cannot be written; what was there before is as it was.
+        DiskError: it cannot be written; the former content is untouched.
     """
     raw = content.encode() if isinstance(content, str) else content
-    with writing(path, len(raw)):
-        with replacing(path) as fresh:
+    with guard_writing(path, len(raw)):
+        with replace_whole(path) as fresh:
             fresh.write_bytes(raw)
             flush(fresh)
         flush(path.parent)
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Give the name `path` to the file or folder that the body makes; where the body fails, nothing of it is left."""
+def replace_whole(path: Path) -> Iterator[Path]:
+    """Yield a temporary path, and give what the body makes there the name `path`; if the body fails, remove it."""
     fresh = path.with_name(f".{path.name}.tmp")
-    _remove(fresh)  # of a process that was killed
+    _remove(fresh)  # a process that was killed may have left one
+
     try:
         yield fresh
         if path.is_dir():
-            shutil.rmtree(path)  # only a file steps in the place of another by itself
+            shutil.rmtree(path)  # `replace` overwrites a file, but not a folder that holds files
         fresh.replace(path)
     finally:
         _remove(fresh)

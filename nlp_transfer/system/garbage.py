@@ -1,4 +1,4 @@
-"""Making many objects without the collector of garbage, which would look through all of them again and again."""
+"""Make many objects without the garbage collector, which would look through all of them again and again."""
 
 import contextlib
 import gc
@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 
 @contextlib.contextmanager
-def without_collecting() -> Iterator[None]:
-    """Switch the collector off for a body that makes no cycles, whose collections would take as long as itself."""
+def pause_collector() -> Iterator[None]:
+    """Switch the collector off for a body that makes millions of objects and no cycles; it would double the time."""
     collects = gc.isenabled()
     gc.disable()
     try:

@@ -1,4 +1,4 @@
-"""Calls of the Hub: tried again a bounded number of times where that can help, explained where it cannot."""
+"""Call the Hub: try again where that can help, a bounded number of times, and explain the error where it cannot."""
 
 import json
 import logging
@@ -12,14 +12,14 @@ from huggingface_hub import constants, get_session
 from huggingface_hub.errors import HfHubHTTPError
 
 from nlp_transfer.errors import DiskError, PublishError, TransferError
-from nlp_transfer.system.room import is_full, no_room
+from nlp_transfer.system.room import is_full, make_full_error
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 TRIES = 5
 FIRST_WAIT = 1.0  # seconds, doubled after each try
-LONGEST_WAIT = 60.0  # whatever the Hub asks for
-READING, SENDING = 20.0, 600.0  # seconds without a byte of an answer; what is sent may take long to be checked
+LONGEST_WAIT = 60.0  # seconds, even if the Hub asks for more
+READING, SENDING = 20.0, 600.0  # seconds of silence allowed; the Hub may check for long what it was sent
 BUSY = {408, 429, 500, 502, 503, 504}
 CONFLICT = (
     "somebody else has committed meanwhile; nothing was overwritten. Look at that commit, then publish again, or open "
@@ -31,72 +31,75 @@ AGAIN = (
 )
 
 
-def patiently(call: Callable[[], T], *, tries: int = TRIES, refusal: type[TransferError] = PublishError) -> T:
-    """Make a call that may be repeated.
+def call_patiently(call: Callable[[], T], *, tries: int = TRIES, refusal: type[TransferError] = PublishError) -> T:
+    """Make a call that is safe to repeat, and repeat it while the Hub is busy or away.
 
     Raises:
-        TransferError: a `refusal`; the Hub refuses, or stays busy or away for all tries.
-        DiskError: there is no room for what it sends.
+        TransferError: of the class `refusal`; the Hub refuses, or is busy or away at every try.
+        DiskError: the disk has no room for what the Hub sends.
     """
     for number in range(1, tries + 1):
-        bound_waits()  # a connection that was lost has closed the session that had it
+        bound_waits()  # again each time: the client opens a new session after a lost connection
+
         try:
             return call()
         except TransferError:
             raise
-        except Exception as error:  # noqa: BLE001 - errors of an HTTP library and of the Hub's client, told apart here
+        except Exception as error:  # noqa: BLE001 - httpx and the Hub's client raise many kinds; `_is_passing` sorts them
             if is_full(error):
-                raise no_fetching_room(error) from None
-            causes = list(_causes(error))
-            if number == tries or not any(map(_passing, causes)):
-                raise refusal(_explained(causes)) from None
-            wait = min(_asked(causes) or FIRST_WAIT * 2 ** (number - 1), LONGEST_WAIT)
-            log.warning("%s; trying again in %.0f s (%d of %d)", _said(causes), wait, number, tries - 1)
+                raise make_fetching_error(error) from None
+
+            causes = list(_walk_causes(error))
+            if number == tries or not any(map(_is_passing, causes)):
+                raise refusal(_explain(causes)) from None
+
+            wait = min(_read_wait(causes) or FIRST_WAIT * 2 ** (number - 1), LONGEST_WAIT)
+            log.warning("%s; trying again in %.0f s (%d of %d)", _describe_busy(causes), wait, number, tries - 1)
             time.sleep(wait)
     raise AssertionError("the last try returns or raises")
 
 
-def no_fetching_room(error: BaseException) -> DiskError:
-    """Make what is raised where there is no room for something that the Hub's client or `datasets` fetches."""
+def make_fetching_error(error: BaseException) -> DiskError:
+    """Build the error for a disk that is full while the Hub's client or `datasets` fetches something."""
     named = getattr(error, "filename2", None) or getattr(error, "filename", None)
     place = Path(named or constants.HF_HOME)
-    return no_room(error, place, way="make room, or set HF_HOME to a folder on a larger disk")
+    return make_full_error(error, place, way="make room, or set HF_HOME to a folder on a larger disk")
 
 
 def bound_waits() -> None:
-    """Let no request of the Hub's client wait for ever, as most of them do when a server accepts and then is silent."""
+    """Give every request of the Hub's client a time limit: most have none, and wait forever for a silent server."""
     hooks = get_session().event_hooks
-    if _bound not in hooks["request"]:
-        hooks["request"] = [*hooks["request"], _bound]
+    if _bound_request not in hooks["request"]:
+        hooks["request"] = [*hooks["request"], _bound_request]
 
 
-def _bound(request: Any) -> None:
+def _bound_request(request: Any) -> None:
     most = READING if request.method in {"GET", "HEAD"} else SENDING
     waits = request.extensions["timeout"]
     request.extensions["timeout"] = {name: most if wait is None else wait for name, wait in waits.items()}
 
 
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """The error and what it was raised from: the client wraps failed uploads."""
+def _walk_causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Walk from an error to its causes: the Hub's client wraps the errors of an upload."""
     while error is not None:
         yield error
         error = error.__cause__
 
 
-def _passing(error: BaseException) -> bool:
-    """Tell whether it may be better the next time; an answer that is no JSON comes from a proxy, not from the Hub."""
+def _is_passing(error: BaseException) -> bool:
+    """Tell whether another try may succeed. An answer that is not JSON comes from a proxy, not from the Hub."""
     if isinstance(error, HfHubHTTPError):
         return error.response.status_code in BUSY
     return isinstance(error, httpx2.TransportError | json.JSONDecodeError)
 
 
-def _asked(causes: list[BaseException]) -> float | None:
-    """The seconds that the Hub asks to wait."""
+def _read_wait(causes: list[BaseException]) -> float | None:
+    """Read how many seconds the Hub asks to wait; None if it does not say."""
     said = [one.response.headers.get("Retry-After", "") for one in causes if isinstance(one, HfHubHTTPError)]
     return float(said[0]) if said and said[0].isdigit() else None
 
 
-def _said(causes: list[BaseException]) -> str:
+def _describe_busy(causes: list[BaseException]) -> str:
     status = next((one.response.status_code for one in causes if isinstance(one, HfHubHTTPError)), None)
     match status:
         case None:
@@ -107,11 +110,13 @@ def _said(causes: list[BaseException]) -> str:
             return f"the Hub is busy ({status})"
 
 
-def _explained(causes: list[BaseException]) -> str:
-    if any(map(_passing, causes)):
-        return f"{_said(causes)}, again and again. {AGAIN}"
+def _explain(causes: list[BaseException]) -> str:
+    if any(map(_is_passing, causes)):
+        return f"{_describe_busy(causes)}, again and again. {AGAIN}"
+
     answer = next((one for one in causes if isinstance(one, HfHubHTTPError)), None)
     words = " ".join(str(answer or causes[0]).split())[:300] or type(causes[0]).__name__
+
     match answer.response.status_code if answer else None:
         case 401 if answer and "Invalid credentials" in answer.response.headers.get("X-Error-Message", ""):
             return f"the Hub does not accept the token; {NEW_TOKEN}"
@@ -122,6 +127,6 @@ def _explained(causes: list[BaseException]) -> str:
         case 409 | 412:
             return CONFLICT
         case _:
-            # A disk that is read-only, say: an error of the system that no answer brought.
+            # The system itself failed, for instance with a read-only disk: there is an errno and no answer of the Hub.
             local = answer is None and any(isinstance(one, OSError) and one.errno for one in causes)
             return f"{'this machine' if local else 'the Hub'} refuses: {words}"

@@ -1,14 +1,14 @@
-"""The names of what a run leaves, of what of it may go up, and of what is fetched again. Nothing here imports torch."""
+"""Name the files that a run leaves, those that may be published, and those fetched again. Imports no torch."""
 
 from pathlib import Path
 
-FINISHED = "metrics.json"  # written last
-HITS = "hits.json"  # the score of each test row, to compare runs pair by pair; it stays here
+FINISHED = "metrics.json"  # written last, so its presence means that the run is finished
+HITS = "hits.json"  # the score of each test row, to compare runs row by row; never published
 TABLE = "table.json"  # in a folder of imported vectors
-PROBES = "probes.jsonl"  # a few inputs and answers; they stay here
-COMPARISON = "comparison.json"  # of the runs in a folder
-CHECKPOINTS = "checkpoints"  # folder of what an unfinished run goes on from
-TARGET = "target_tokenizer"  # folder in the model's, where the output has a vocabulary of its own
+PROBES = "probes.jsonl"  # a few inputs and their answers; never published
+COMPARISON = "comparison.json"  # in the folder of a comparison, about all its runs
+CHECKPOINTS = "checkpoints"  # folder from which an unfinished run resumes
+TARGET = "target_tokenizer"  # folder inside the model's, if the output has a vocabulary of its own
 PORTABLE = Path(__file__).parents[1] / "models" / "portable"
 MODELLING = sorted(file for file in PORTABLE.glob("*.py") if file.name != "__init__.py")
 
@@ -19,12 +19,12 @@ VOCABULARY = (
     *("spiece.model", "spm.model", "sentencepiece.model", "sentencepiece.bpe.model", "spm_char.model"),
     "tokenizer.model",
 )
-BYTEWISE = ("ByT5Tokenizer", "CanineTokenizer", "PerceiverTokenizer")  # have no vocabulary to keep
+BYTEWISE = ("ByT5Tokenizer", "CanineTokenizer", "PerceiverTokenizer")  # these save no vocabulary file
 TOKENIZER = (
     *(DESCRIBED, "special_tokens_map.json", "added_tokens.json", "normalizer.json", "emoji.json"),
     *("word_shape.json", "word_pronunciation.json", *VOCABULARY),
 )
-INDEX = "model.safetensors.index.json"  # names the shards of weights that are too large for one file
+INDEX = "model.safetensors.index.json"  # lists the shards, if the weights are too large for one file
 WEIGHTS = ("model.safetensors", "model-*-of-*.safetensors", INDEX)
 MODEL = ("config.json", "generation_config.json", *WEIGHTS, *(file.name for file in MODELLING), *TOKENIZER)
 ADAPTER = ("adapter_config.json", "adapter_model.safetensors")
@@ -39,8 +39,8 @@ ALLOWED = (
 )
 
 
-def lacking(folder: Path) -> str | None:
-    """The file that a tokenizer in this folder needs and that is not there; transformers would make one up."""
+def find_lacking_file(folder: Path) -> str | None:
+    """Find the first file that a tokenizer in this folder needs and lacks; transformers would silently invent one."""
     described = folder / DESCRIBED
     if not described.is_file():
         return DESCRIBED
@@ -49,23 +49,24 @@ def lacking(folder: Path) -> str | None:
     return None if any((folder / name).is_file() for name in VOCABULARY) else VOCABULARY[0]
 
 
-def published(root: Path) -> bool:
-    """Tell whether the model is at the root, as on the Hub, and not in a folder of its own."""
+def is_published(root: Path) -> bool:
+    """Tell whether the model lies at the root, as on the Hub, and not in a folder `model`."""
     return any((root / name).is_file() for name in ("config.json", ADAPTER[0]))
 
 
 def is_run(folder: Path) -> bool:
-    """Tell whether a folder is what a run or a comparison left here, so that a model is not in it but below it."""
+    """Tell whether a run or a comparison left this folder: then a model is not in it but in a folder below it."""
     left = ("config.yaml", FINISHED, COMPARISON)
-    return not published(folder) and any((folder / name).is_file() for name in left)
+    return not is_published(folder) and any((folder / name).is_file() for name in left)
 
 
-def unfinished(root: Path) -> str | None:
-    """Say what the folder of a run lacks, and the way out; None where the run is finished."""
-    needed = ["config.yaml", FINISHED, *([] if published(root) else ["model"])]
+def explain_unfinished(root: Path) -> str | None:
+    """Explain what the folder of a run lacks, and the way out; None if the run is finished."""
+    needed = ["config.yaml", FINISHED, *([] if is_published(root) else ["model"])]
     missing = [name for name in needed if not (root / name).exists()]
     if not missing:
         return None
+
     way = f"go on with it by `run CONFIG --resume {root}`" if (root / CHECKPOINTS).is_dir() else "train it again"
     if missing == ["model"] and (root.parent / FINISHED).exists():
         way = f"this seed was the best, and its model stands in {root.parent}"

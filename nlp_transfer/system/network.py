@@ -1,4 +1,4 @@
-"""What is read from the Hub, and whether it can be reached: found out in a second, not after a minute of retries."""
+"""Read from the Hub, and find out in a second whether it can be reached, before the client retries for a minute."""
 
 import contextlib
 import functools
@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies
 
 from nlp_transfer.errors import CheckpointError, PublishError
-from nlp_transfer.system.disk import at_home
+from nlp_transfer.system.disk import expand_home
 from nlp_transfer.system.layout import ALLOWED
 from nlp_transfer.system.received import refuse_no_path
 
@@ -23,45 +23,50 @@ PATIENCE = 1.0  # seconds
 REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")  # USER/NAME on the Hub
 
 
-def hub_reachable() -> bool:
-    """Try one connection in a process, unless there is a proxy; when it fails, switch the client to offline mode."""
-    from huggingface_hub import constants  # only those who ask the Hub pay for it
+def is_hub_reachable() -> bool:
+    """Tell whether the Hub answers; if not, switch the client to offline mode.
+
+    The result of one connection is kept for the life of the process. Behind a proxy no connection is tried.
+    """
+    from huggingface_hub import constants  # imported here, so that commands without the Hub start faster
 
     from nlp_transfer.system.hub_calls import bound_waits
 
     if constants.is_offline_mode():
         return False
     bound_waits()
+
     address = urlsplit(constants.ENDPOINT)
     if getproxies().get(address.scheme):
         return True
+
     port = address.port or (443 if address.scheme == "https" else 80)
-    if _answers(address.hostname or "", port):
+    if _can_connect(address.hostname or "", port):
         return True
     log.info("the Hub cannot be reached; only what its cache holds can be used")
-    constants.HF_HUB_OFFLINE = True  # or each request is tried again and again
+    constants.HF_HUB_OFFLINE = True  # otherwise the client repeats each request several times
     return False
 
 
-def hub_state() -> str:
-    """Say whether the Hub can be reached, in words; takes two seconds at most."""
+def describe_hub() -> str:
+    """Say in words whether the Hub can be reached; this takes two seconds at most."""
     from huggingface_hub import constants
 
     if constants.is_offline_mode():
         return "switched off (HF_HUB_OFFLINE)"
-    return f"{urlsplit(constants.ENDPOINT).hostname} is {'reachable' if hub_reachable() else 'out of reach'}"
+    return f"{urlsplit(constants.ENDPOINT).hostname} is {'reachable' if is_hub_reachable() else 'out of reach'}"
 
 
-def hub_cache() -> Path:
-    """Find where the Hub's client keeps what it has fetched."""
+def find_hub_cache() -> Path:
+    """Find the folder where the Hub's client keeps what it has fetched."""
     from huggingface_hub import constants
 
     return Path(constants.HF_HUB_CACHE)
 
 
 @functools.cache
-def _answers(host: str, port: int) -> bool:
-    """Connect in a thread of its own: looking up a name has no time limit."""
+def _can_connect(host: str, port: int) -> bool:
+    """Tell whether a server accepts a connection. A thread makes it, for looking up a name has no time limit."""
     answered = threading.Event()
 
     def connect() -> None:
@@ -78,12 +83,12 @@ def _answers(host: str, port: int) -> bool:
 
 
 def require_hub() -> None:
-    """Refuse to publish without a network or a token.
+    """Refuse to publish if the Hub is out of reach or there is no token.
 
     Raises:
-        PublishError: there is none.
+        PublishError: one of the two.
     """
-    if not hub_reachable():
+    if not is_hub_reachable():
         raise PublishError("the Hub is switched off (HF_HUB_OFFLINE) or out of reach; --dry-run needs no network")
     from huggingface_hub import get_token
 
@@ -92,13 +97,13 @@ def require_hub() -> None:
 
 
 def find_run(place: str | Path, revision: str | None = None) -> Path:
-    """The folder of a run: as named, or fetched from the Hub.
+    """Find the folder of a run: on this machine, or fetched from the Hub.
 
     Raises:
-        CheckpointError: there is none.
+        CheckpointError: there is no such folder or repository.
     """
     refuse_no_path(place, "run", CheckpointError)
-    folder = at_home(place)
+    folder = expand_home(place)
     if folder.is_dir():
         if revision is not None:
             raise CheckpointError(f"{place}: is a folder here, and has no revision '{revision}'; leave it out")
@@ -109,26 +114,28 @@ def find_run(place: str | Path, revision: str | None = None) -> Path:
 
 
 def download(repo: str, revision: str | None, cache: Path | None = None) -> Path:
-    """The published files of a repository, from the cache where nothing has changed or the Hub is out of reach.
+    """Fetch the published files of a repository; the cache serves what has not changed, or all of it offline.
 
     Raises:
-        CheckpointError: no such repository or revision, no permission, or neither reachable nor in the cache.
+        CheckpointError: no such repository or revision, no permission, or out of reach and not in the cache.
     """
     from huggingface_hub import snapshot_download
 
-    from nlp_transfer.system.hub_calls import patiently
+    from nlp_transfer.system.hub_calls import call_patiently
 
     name = f"{repo}{f' at {revision}' if revision else ''}"
-    reachable = hub_reachable()
+    reachable = is_hub_reachable()
+
     place: dict[str, Any] = {"revision": revision, "allow_patterns": list(ALLOWED), "cache_dir": cache}
     try:
-        with quiet_bars():
-            found = patiently(
+        with hide_bars():
+            found = call_patiently(
                 lambda: snapshot_download(repo, local_files_only=not reachable, **place), refusal=CheckpointError
             )
     except CheckpointError as error:
         why = str(error) if reachable else "the Hub is switched off or out of reach, and the cache has no copy"
         raise CheckpointError(f"{name}: no folder here, and {why}") from None
+
     if not Path(found, "config.yaml").is_file():
         raise CheckpointError(
             f"{name}: no model of nlp-transfer is there; is it on a branch or in a pull request? See --revision"
@@ -137,8 +144,8 @@ def download(repo: str, revision: str | None, cache: Path | None = None) -> Path
 
 
 @contextlib.contextmanager
-def quiet_bars() -> Iterator[None]:
-    """Show the progress of files on a terminal only."""
+def hide_bars() -> Iterator[None]:
+    """Hide the progress bars of downloads, unless standard error is a terminal."""
     from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
 
     silent = are_progress_bars_disabled() or sys.stderr.isatty()
@@ -152,14 +159,14 @@ def quiet_bars() -> Iterator[None]:
 
 
 def read_card(name: str) -> dict[str, Any]:
-    """The metadata of a model's card, in a folder or on the Hub; empty where there is none to be had."""
+    """Read the metadata of a model card, from a folder or the Hub; empty if there is none."""
     from huggingface_hub import ModelCard, hf_hub_download
 
     path = Path(name) / "README.md"
     try:
         if not Path(name).is_dir():
-            path = Path(hf_hub_download(name, "README.md", local_files_only=not hub_reachable()))
+            path = Path(hf_hub_download(name, "README.md", local_files_only=not is_hub_reachable()))
         data: dict[str, Any] = ModelCard.load(path).data.to_dict()
-    except Exception:  # noqa: BLE001 - a card is a courtesy: what is not there or cannot be read says nothing
+    except Exception:  # noqa: BLE001 - the licence in a card is optional: no fault of a card may stop a run
         return {}
     return data

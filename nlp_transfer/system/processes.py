@@ -1,4 +1,4 @@
-"""Work without gradients, dealt to the processes of one run; each then knows what all have found."""
+"""Share out work without gradients among the processes of one run, and gather the results in all of them."""
 
 import atexit
 import functools
@@ -19,16 +19,16 @@ Part = TypeVar("Part")
 
 @functools.cache
 def take_leave_at_exit() -> None:
-    """Close the connections to the other processes before the interpreter goes: one that it leaves open aborts it."""
+    """Close the connections to the other processes before the interpreter ends: an open one aborts it."""
     if PartialState().num_processes > 1:
         atexit.register(PartialState().destroy_process_group)
 
 
-def end(code: int) -> NoReturn:
-    """End a process of several after its exit handlers, without tearing its interpreter down.
+def end_process(code: int) -> NoReturn:
+    """End one of several processes after its exit handlers, without taking its interpreter apart.
 
-    After a sharded training torch's caches keep native threads of the connection alive; one that wants Python back in
-    the middle of the teardown aborts the process.
+    After a sharded training, caches of torch keep threads of the connection alive. A thread that calls Python while the
+    interpreter is taken apart aborts the process.
     """
     atexit._run_exitfuncs()
     sys.stdout.flush()
@@ -36,35 +36,35 @@ def end(code: int) -> NoReturn:
     os._exit(code)
 
 
-def speaks_for_all() -> bool:
-    """Tell whether this process is the one of its job that prints."""
+def is_main_process() -> bool:
+    """Tell whether this process prints for the whole job."""
     return bool(PartialState().is_main_process)
 
 
-def deal(parts: Iterable[Part]) -> list[Part]:
-    """Every n-th part, for this one of n processes."""
+def take_own_share(parts: Iterable[Part]) -> list[Part]:
+    """Take this process's share of the parts: every n-th one, if there are n processes."""
     state = PartialState()
     return list(islice(parts, state.process_index, None, state.num_processes))
 
 
-def pool(found: Mapping[Key, Value]) -> dict[Key, Value]:
-    """Gather what all processes have found; every process must ask."""
+def gather_all(found: Mapping[Key, Value]) -> dict[Key, Value]:
+    """Merge what the processes have found, so that each has all of it. Every process must call this."""
     if PartialState().num_processes == 1:
         return dict(found)
     return {key: value for part in gather_object([dict(found)]) for key, value in part.items()}
 
 
-def processes() -> int:
-    """Count the processes that share this machine."""
+def count_processes() -> int:
+    """Count the processes of this job on this machine."""
     return int(os.environ.get("LOCAL_WORLD_SIZE", PartialState().num_processes))
 
 
-def anywhere(found: bool) -> bool:
-    """Tell whether it is so in any process; every process must ask."""
+def is_true_anywhere(found: bool) -> bool:
+    """Tell whether something is true in any process. Every process must call this."""
     return found if PartialState().num_processes == 1 else any(gather_object([found]))
 
 
-def lost_process(error: BaseException) -> bool:
-    """Tell whether an error means that another process has ended; torch says so in words of the library it uses."""
+def is_lost_process(error: BaseException) -> bool:
+    """Tell whether an error means that another process has ended; torch passes on the words of gloo or NCCL."""
     named = isinstance(error, DistError) or any(name in str(error).lower() for name in ("gloo", "nccl"))
     return PartialState().num_processes > 1 and named

@@ -1,4 +1,4 @@
-"""How far a command is: bars where somebody looks, and which of several runs is at work."""
+"""Show how far a command is: bars where a person looks, and the number of the run at work."""
 
 import contextlib
 import logging
@@ -9,27 +9,28 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
-from nlp_transfer.system.escaping import one_line
-from nlp_transfer.system.processes import speaks_for_all
+from nlp_transfer.system.escaping import escape_line
+from nlp_transfer.system.processes import is_main_process
 
 log = logging.getLogger(__name__)
 
 
-def bar(total: int, label: str, unit: str, *, shown: bool, leave: bool = True) -> Any:
-    """Make a bar of tqdm that shows itself on a terminal and in a notebook, whose streams are no terminal.
+def make_bar(total: int, label: str, unit: str, *, shown: bool, leave: bool = True) -> Any:
+    """Make a bar of tqdm that appears on a terminal and in a notebook.
 
     Args:
-        total: units of the whole.
-        label: what is done.
-        unit: the name of one.
-        shown: whether it was asked for.
-        leave: keep it when it is full.
+        total: units of the whole work.
+        label: the text before the bar.
+        unit: the name of one unit.
+        shown: whether the user asked for a bar.
+        leave: keep the bar on the screen when it is full.
     """
-    hidden = False if in_notebook() else None  # None: unless there is a terminal
+    # With None tqdm hides the bar unless there is a terminal; the streams of a notebook are none.
+    hidden = False if is_notebook() else None
     return tqdm(total=total, desc=label, unit=unit, leave=leave, disable=hidden if shown else True)
 
 
-def in_notebook() -> bool:
+def is_notebook() -> bool:
     """Tell whether this process is the kernel of a notebook."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython else None
@@ -37,50 +38,51 @@ def in_notebook() -> bool:
 
 
 class Series:
-    """The runs of one command, in their order: which is at work, how long the rest may take, what was said already."""
+    """Follow the runs of one command in their order: number them, estimate the rest, and log shared messages once."""
 
     def __init__(self, total: int, *, progress: bool) -> None:
-        """Expect so many runs; a run of several seeds is several."""
+        """Expect `total` runs; a run with three seeds counts as three."""
         self.total = total
         self.begun = 0
-        self.seconds: list[float] = []  # of the runs that this command has trained
+        self.seconds: list[float] = []  # of the runs that this command has trained itself
         self._said: set[str] = set()
-        self._bar = bar(total, "runs", "run", shown=progress and total > 1 and in_notebook())
+        self._bar = make_bar(total, "runs", "run", shown=progress and total > 1 and is_notebook())
 
     @contextlib.contextmanager
     def run(self, name: str) -> Iterator[None]:
-        """Say that the next one begins, and how long that and those behind it may take; measure it."""
+        """Log that the next run begins, with an estimate of the time to go, and time it."""
         self.begun += 1
-        if self.total > 1 and speaks_for_all():
-            log.info("run %s (%d of %d)%s", one_line(name), self.begun, self.total, self._outlook())
-        self._bar.set_postfix_str(one_line(name))
+        if self.total > 1 and is_main_process():
+            log.info("run %s (%d of %d)%s", escape_line(name), self.begun, self.total, self._estimate_rest())
+
+        self._bar.set_postfix_str(escape_line(name))
         started = time.perf_counter()
         yield
         self.seconds.append(time.perf_counter() - started)
         self._bar.update()
 
     def skip(self, count: int) -> None:
-        """Pass over runs that were finished before."""
+        """Count runs that an earlier command has finished."""
         self.begun += count
         self._bar.update(count)
 
-    def once(self, level: int, text: str) -> None:
-        """Log what is the same for several runs the first time only."""
+    def log_once(self, level: int, text: str) -> None:
+        """Log a message unless an earlier run of this command has logged the same."""
         if text not in self._said:
             self._said.add(text)
             log.log(level, "%s", text)
 
-    def _outlook(self) -> str:
-        """The time to go if every run takes as long as the quickest, or as the slowest, of those measured."""
+    def _estimate_rest(self) -> str:
+        """Estimate the time to go: from all runs as quick as the quickest so far to all as slow as the slowest."""
         if not self.seconds:
             return ""
         left = self.total - self.begun + 1
-        low, high = (duration(left * seconds) for seconds in (min(self.seconds), max(self.seconds)))
+        low, high = (format_duration(left * seconds) for seconds in (min(self.seconds), max(self.seconds)))
         return f"; about {low if low == high else f'{low} to {high}'} to go if the rest is like those before"
 
 
-def duration(seconds: float) -> str:
-    """A time in its two largest units."""
+def format_duration(seconds: float) -> str:
+    """Format a time in its two largest units, such as `2 h 5 min`."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:

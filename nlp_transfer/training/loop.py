@@ -32,8 +32,8 @@ from nlp_transfer.models.surgery.embedding_rows import restricted
 from nlp_transfer.models.surgery.entry import replaying
 from nlp_transfer.models.surgery.first_token import first_token_only
 from nlp_transfer.strategies import Phase, Plan
-from nlp_transfer.system.progress import bar
-from nlp_transfer.system.stopping import stop
+from nlp_transfer.system.progress import make_bar
+from nlp_transfer.system.stopping import make_stopped_error
 from nlp_transfer.task import Task
 from nlp_transfer.training.checkpoints import (
     Checkpoints,
@@ -287,7 +287,7 @@ class Trainer:
                 history.losses += watch.look(self._last_good())
                 course.save()
             if wish > 0:
-                raise stop(wish, history.steps)
+                raise make_stopped_error(wish, history.steps)
         history.losses += watch.look(self._last_good())
         rate = set_rates(optimizer, done + per_epoch - 1, total, phase)
         facts = {"epoch": history.epoch, "loss": float(np.mean(history.losses)), "learning_rate": rate}
@@ -350,7 +350,7 @@ class Trainer:
         if wish:
             save()
         if wish > 0:
-            raise stop(wish, history.steps)
+            raise make_stopped_error(wish, history.steps)
 
     def _wish(self, step: int) -> int:
         """A signal that came, `SAVE` where a checkpoint is due, else 0."""
@@ -388,7 +388,7 @@ class Trainer:
         return self.task.score(said, self.validation_rows)
 
     def _progress(self, batches: list[np.ndarray], label: str) -> Iterator[np.ndarray]:
-        with bar(len(batches), label, "batch", shown=self.settings.progress, leave=False) as shown:
+        with make_bar(len(batches), label, "batch", shown=self.settings.progress, leave=False) as shown:
             for batch in batches:
                 yield batch
                 shown.update()

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from nlp_transfer.errors import ExhaustedError, TrainingError
 from nlp_transfer.models.encoding.batches import sorted_batches
 from nlp_transfer.models.encoding.units import Units, are_pooled
-from nlp_transfer.system.memory import WAYS_OUT, out_of_memory, release
-from nlp_transfer.system.signals import SAID
+from nlp_transfer.system.memory import WAYS_OUT, is_out_of_memory, release
+from nlp_transfer.system.signals import SIGNAL_WORDS
 from nlp_transfer.task import Task
 from nlp_transfer.training.sharded import gather
 
@@ -54,7 +54,7 @@ class Stepper:
             try:
                 return self._attempt(wrapped, train, units)
             except (RuntimeError, MemoryError) as error:
-                if not out_of_memory(error):
+                if not is_out_of_memory(error):
                     raise
             wrapped.zero_grad(set_to_none=True)
             release()
@@ -105,7 +105,7 @@ class Stepper:
         """The loss summed over processes, and the strongest wish: a signal's number, `SAVE` or 0 for none."""
         if self.accelerator.num_processes == 1:
             return loss, wish
-        wishes = (*sorted(SAID, reverse=True), SAVE)  # strongest first
+        wishes = (*sorted(SIGNAL_WORDS, reverse=True), SAVE)  # strongest first
         said = torch.tensor([float(loss), *(float(wish == one) for one in wishes)], device=self.accelerator.device)
         summed = self.accelerator.reduce(said, "sum")
         asked = (one for one, count in zip(wishes, summed[1:].tolist(), strict=True) if count)

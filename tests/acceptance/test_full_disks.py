@@ -28,7 +28,7 @@ from nlp_transfer.inference.store import Store
 from nlp_transfer.runs import predict as prediction
 from nlp_transfer.sources.vectors.table import import_vectors, open_vectors
 from nlp_transfer.sources.vectors.word2vec import train_vectors
-from nlp_transfer.system.room import is_full, no_room, writing
+from nlp_transfer.system.room import guard_writing, is_full, make_full_error
 
 # Runs and comparisons
 
@@ -265,7 +265,7 @@ def with_cause(cause):
 )
 def test_a_full_disk_is_known_however_it_is_said(tmp_path, error, full):
     assert is_full(error) == full
-    with pytest.raises(DiskError if full else type(error)) as told, writing(tmp_path / "x", 7, full=True):
+    with pytest.raises(DiskError if full else type(error)) as told, guard_writing(tmp_path / "x", 7, full=True):
         raise error
     if full:
         assert (told.value.path, told.value.needed) == (tmp_path / "x", 7)
@@ -274,13 +274,13 @@ def test_a_full_disk_is_known_however_it_is_said(tmp_path, error, full):
 
 @pytest.mark.parametrize("error", [OSError(errno.EROFS, "Read-only file system"), Exception("Read-only (os error 30)")])
 def test_what_the_system_refuses_otherwise_is_named_too(tmp_path, error):
-    with pytest.raises(DiskError, match=rf"^{tmp_path}/x cannot be written: Read-only"), writing(tmp_path / "x"):
+    with pytest.raises(DiskError, match=rf"^{tmp_path}/x cannot be written: Read-only"), guard_writing(tmp_path / "x"):
         raise error
 
 
 def test_what_is_wrong_otherwise_stays_what_it_is(tmp_path):
     for error in (ValueError("no number"), BrokenPipeError(errno.EPIPE, "Broken pipe"), TransferError("[Errno 28]")):
-        with pytest.raises(type(error)) as told, writing(tmp_path / "x"):
+        with pytest.raises(type(error)) as told, guard_writing(tmp_path / "x"):
             raise error
         assert told.value is error
 
@@ -289,4 +289,4 @@ def test_a_disk_that_takes_no_file_more_has_no_room(tmp_path, monkeypatch):
     look = os.statvfs(tmp_path)
     monkeypatch.setattr("os.statvfs", lambda _: SimpleNamespace(f_bavail=9, f_frsize=9, f_files=5, f_favail=0))
     assert look.f_bavail
-    assert no_room(OSError(errno.ENOSPC, ""), tmp_path, 7).free == 0
+    assert make_full_error(OSError(errno.ENOSPC, ""), tmp_path, 7).free == 0

@@ -28,7 +28,7 @@ from nlp_transfer.config.tasks import find_task
 from nlp_transfer.errors import CheckpointError, DiskError, PublishError, SourceError
 from nlp_transfer.evaluation.plotting import SCRATCH, SIMPLE, TRANSFER
 from nlp_transfer.sources import load_source
-from nlp_transfer.system.hub_calls import patiently
+from nlp_transfer.system.hub_calls import call_patiently
 from nlp_transfer.system.network import PATIENCE
 
 
@@ -613,7 +613,7 @@ def test_a_full_disk_here_is_not_blamed_on_the_hub(tmp_path):
         raise OSError(28, "No space left on device", str(tmp_path))
 
     with pytest.raises(DiskError, match=rf"^no room for {tmp_path}: .*; make room, or set HF_HOME to a folder on"):
-        patiently(full)
+        call_patiently(full)
 
 
 @pytest.mark.parametrize("setting", [{"HF_HUB_OFFLINE": "1"}, {"HF_ENDPOINT": "http://192.0.2.1"}], ids=["off", "away"])

@@ -10,7 +10,7 @@ from survival import config, forked, outcome, run, wait_for
 
 import nlp_transfer
 from nlp_transfer.errors import ConfigError, DataError
-from nlp_transfer.system.alone import alone
+from nlp_transfer.system.alone import claim_process
 
 REFUSED = "another run, comparison or check is at work in this process"
 
@@ -52,7 +52,7 @@ def test_a_comparison_is_a_training_too(place, tmp_path):
     import yaml
 
     (tmp_path / "run.yaml").write_text(yaml.safe_dump(config(place)))
-    with alone():
+    with claim_process():
         said = in_a_thread(lambda: nlp_transfer.compare([tmp_path / "run.yaml"], output=tmp_path / "both"))
     assert str(said).startswith(REFUSED)
     assert not (tmp_path / "both").exists()
@@ -66,7 +66,7 @@ def test_a_training_that_failed_is_not_in_the_way_of_the_next(place, tmp_path):
 
 
 def test_a_process_that_was_forked_from_a_training_may_train(place, tmp_path):
-    with alone():
+    with claim_process():
         child = forked(lambda: run(config(place, "solved", "bag"), tmp_path / "run"))
         assert wait_for(child) == 0
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tiny import ROOT
 
-from nlp_transfer.system.caches import LIBRARIES, OURS, USERS, cache_folder
+from nlp_transfer.system.caches import LIBRARIES, OURS, USERS, find_cache_folder
 
 CODE = """
 import json, sys
@@ -34,19 +34,19 @@ def unset(monkeypatch, tmp_path):
 
 
 def test_the_cache_folder_can_be_named(unset, tmp_path):
-    assert cache_folder() == tmp_path / ".cache" / "nlp-transfer"
+    assert find_cache_folder() == tmp_path / ".cache" / "nlp-transfer"
     unset.setenv(USERS, str(tmp_path / "xdg"))
-    assert cache_folder() == tmp_path / "xdg" / "nlp-transfer"
+    assert find_cache_folder() == tmp_path / "xdg" / "nlp-transfer"
     for place in ("~/ours", "$HOME/ours"):
         unset.setenv(OURS, place)
-        assert cache_folder() == tmp_path / "ours"
+        assert find_cache_folder() == tmp_path / "ours"
 
 
 @pytest.mark.parametrize("place", ["", "here", ".", "./cache"])
 def test_an_empty_or_relative_place_counts_as_none(unset, tmp_path, place):
     unset.setenv(USERS, place)
     unset.setenv(OURS, place)
-    assert cache_folder() == tmp_path / ".cache" / "nlp-transfer"
+    assert find_cache_folder() == tmp_path / ".cache" / "nlp-transfer"
 
 
 @pytest.mark.parametrize("place", ["", "here"])

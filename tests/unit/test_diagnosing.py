@@ -100,5 +100,5 @@ def test_an_unreachable_hub_is_said_within_two_seconds(monkeypatch):
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
     start = time.perf_counter()
-    assert network.hub_state() == "127.0.0.1 is out of reach"
+    assert network.describe_hub() == "127.0.0.1 is out of reach"
     assert time.perf_counter() - start < 2

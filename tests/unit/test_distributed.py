@@ -42,7 +42,7 @@ def looked_at(self, wrapped, *others):
     return gradients(self, wrapped, *others)
 
 Stepper.gradients = looked_at
-dealt, offered, deal = 0, 0, nlp_transfer.inference.predictions.deal
+dealt, offered, deal = 0, 0, nlp_transfer.inference.predictions.take_own_share
 
 def counted(parts):
     global dealt, offered
@@ -51,13 +51,13 @@ def counted(parts):
     dealt, offered = dealt + len(share), offered + len(parts)
     return share
 
-nlp_transfer.inference.predictions.deal = nlp_transfer.inference.activations.deal = counted
+nlp_transfer.inference.predictions.take_own_share = nlp_transfer.inference.activations.take_own_share = counted
 for name, config in json.load(open(sys.argv[1])).items():
     weights = nlp_transfer.run(config, output=sys.argv[2] + "/" + name, progress=False).metrics["weights"]
     assert weights and len({*map(str, gather_object([weights]))}) == 1, "one process looked before the other had saved"
 assert sum(gather_object([dealt])) == offered > 0, "a batch was inferred by no process or by several"
 assert shared == {"ACCELERATE_USE_FSDP" in os.environ}, "parameters are shared out where asked, and all of them"
-nlp_transfer.system.processes.end(0)
+nlp_transfer.system.processes.end_process(0)
 """
 
 
@@ -131,13 +131,13 @@ from nlp_transfer.errors import StoppedError
 from nlp_transfer.training.step import Stepper
 torch.set_num_threads(1)
 config, folder, attempt = json.load(open(sys.argv[1])), sys.argv[2], sys.argv[3]
-lost = running.lost_process
+lost = running.is_lost_process
 
 def late(error):
     time.sleep(2)  # until the launcher has sent its signal to the process that is left
     return lost(error)
 
-running.lost_process = late
+running.is_lost_process = late
 gradients, steps = Stepper.gradients, 0
 
 def struck(self, *arguments):
@@ -157,7 +157,7 @@ try:
 except StoppedError as stopped:
     os.write(1, f"stopped {stopped}\\n".encode())  # at once: two processes share the line
     nlp_transfer.run(config, output=folder + "/parts", resume="auto", progress=False)
-nlp_transfer.system.processes.end(0)
+nlp_transfer.system.processes.end_process(0)
 """
 
 

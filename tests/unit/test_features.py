@@ -267,7 +267,7 @@ def test_a_pooled_head_on_partly_frozen_layers_is_standardised_and_trains(source
 def test_no_bar_is_drawn_where_none_is_wanted(tmp_path, monkeypatch, progress):
     drawn = []
     monkeypatch.setenv("NLP_TRANSFER_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(features, "bar", lambda *_, shown: drawn.append(shown) or contextlib.nullcontext(Bar()))
+    monkeypatch.setattr(features, "make_bar", lambda *_, shown: drawn.append(shown) or contextlib.nullcontext(Bar()))
     config = {"task": {"name": "sentiment", "max_length": 16}, "strategy": {"kind": "frozen"}}
     config["source"] = {"kind": "checkpoint", "name": save_checkpoint(tmp_path / "bert")}
     config["data"] = {"train": save_csv(tmp_path / "a.csv", 40)}

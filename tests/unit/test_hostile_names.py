@@ -16,7 +16,7 @@ from tiny import save_vectors, texts
 
 import nlp_transfer
 from nlp_transfer.evaluation import plotting
-from nlp_transfer.system.escaping import CONTROL, one_line
+from nlp_transfer.system.escaping import CONTROL, escape_line
 
 NAMES = {
     "formula": "a$x^{$",
@@ -73,7 +73,7 @@ EVERY = pytest.mark.parametrize("kind", NAMES)
 @EVERY
 def test_a_picture_is_drawn_with_the_name_as_it_is_written(compared, kind):
     found, labels = compared
-    shown = one_line(f"{NAMES[kind]}.txt, frozen")
+    shown = escape_line(f"{NAMES[kind]}.txt, frozen")
     assert (shown if len(shown) <= plotting.LONGEST else f"{shown[:28]}...{shown[-28:]}") in labels
     assert (found.folder / "plot.png").stat().st_size > 5000
 
@@ -82,7 +82,7 @@ def test_a_picture_is_drawn_with_the_name_as_it_is_written(compared, kind):
 def test_a_table_and_a_verdict_show_the_name(compared, kind):
     console = Console(width=400, file=io.StringIO(), color_system="truecolor", force_terminal=True)
     console.print(compared[0].table)
-    shown = one_line(f"{NAMES[kind]}.txt")
+    shown = escape_line(f"{NAMES[kind]}.txt")
     assert shown in console.file.getvalue()
     assert any(line.startswith(f"{shown}, frozen ") for line in compared[0].verdicts)
     assert not any(CONTROL.search(line) for line in compared[0].verdicts)
@@ -104,7 +104,7 @@ def is_harmless(card, name):
     assert headings == HEADINGS
     assert not kinds & {"html_block", "html_inline", "s_open", "em_open"}
     assert images in ([], ["plot.png"])
-    for shown in (f"started from {one_line(name)}.txt", *map(one_line, LABELS)):
+    for shown in (f"started from {escape_line(name)}.txt", *map(escape_line, LABELS)):
         assert shown in words
     assert not CONTROL.search(card)
     assert "<script" not in card

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from nlp_transfer.system import progress
-from nlp_transfer.system.progress import Series, bar, duration
+from nlp_transfer.system.progress import Series, format_duration, make_bar
 
 
 def notebook(monkeypatch):
@@ -17,7 +17,7 @@ def notebook(monkeypatch):
 
 
 def advance(**settings):
-    with bar(2, "full 1/3", "batch", **settings) as shown:
+    with make_bar(2, "full 1/3", "batch", **settings) as shown:
         shown.update(2)
 
 
@@ -85,7 +85,7 @@ def test_a_run_alone_needs_no_counting(caplog):
 def test_what_is_true_of_several_runs_is_logged_once(caplog):
     series = Series(2, progress=False)
     for text in ("leak: 3 rows", "leak: 3 rows", "another"):
-        series.once(logging.WARNING, text)
+        series.log_once(logging.WARNING, text)
     assert caplog.messages == ["leak: 3 rows", "another"]
 
 
@@ -93,4 +93,4 @@ def test_what_is_true_of_several_runs_is_logged_once(caplog):
     ("seconds", "said"), [(0.4, "0 s"), (59.6, "1 min 0 s"), (61, "1 min 1 s"), (7300, "2 h 1 min")]
 )
 def test_a_duration_is_said_in_its_two_largest_units(seconds, said):
-    assert duration(seconds) == said
+    assert format_duration(seconds) == said

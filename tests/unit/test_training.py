@@ -364,7 +364,7 @@ def test_fp16_is_refused_where_it_would_be_single_precision_by_another_name():
 
 
 def test_an_accelerator_that_is_no_cuda_gpu_is_not_judged_by_the_cpu(monkeypatch):
-    monkeypatch.setattr("nlp_transfer.system.precision._gain", lambda: 9.0)
+    monkeypatch.setattr("nlp_transfer.system.precision._measure_gain", lambda: 9.0)
     assert choose_precision.__wrapped__("auto") == "bf16"
     monkeypatch.setattr("torch.accelerator.is_available", lambda: True)
     assert choose_precision.__wrapped__("auto") == "fp32"

@@ -14,7 +14,7 @@ from nlp_transfer.data.formats.blocks import Columns
 from nlp_transfer.data.formats.records import Read, Wanted, refuse_empty
 from nlp_transfer.data.formats.text_lines import BLOCK, LONGEST, TOO_LONG, is_read_once, open_bytes
 from nlp_transfer.errors import DataError
-from nlp_transfer.system.room import temporary
+from nlp_transfer.system.room import guard_temporary
 
 FEWEST, MOST = 8, 1024  # rows read at once
 HELD = 1 << 28  # bytes that rows read at once may take: a cell of many rows is stored once, and unpacked for each
@@ -49,7 +49,7 @@ def _seekable(stream: IO[bytes], unpacked: IO[bytes], file: Path) -> IO[bytes]:
     """A file that can be read from its end: what is packed or comes through a pipe is written to the disk."""
     if not (is_read_once(file) or file.name.lower().endswith(".gz")):
         return stream
-    with temporary(f"{file}, unpacked,", full=True):
+    with guard_temporary(f"{file}, unpacked,", full=True):
         shutil.copyfileobj(stream, unpacked, BLOCK)
     return unpacked
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, cast
 
 from nlp_transfer.errors import DataError
-from nlp_transfer.system.disk import at_home
+from nlp_transfer.system.disk import expand_home
 
 TO_UTF8 = "convert it: iconv -f {} -t UTF-8"
 OTHERS = (  # how a file begins that is no text in UTF-8, what it is, and what to do; one mark may begin with another
@@ -45,7 +45,7 @@ LATIN = "if the file is Latin-1 or Windows-1252, convert it: iconv -f CP1252 -t 
 def locate(place: str) -> Path | None:
     """The file or folder that a user named, if it is there."""
     try:
-        path = at_home(place)
+        path = expand_home(place)
         return path if path.exists() else None
     except (OSError, ValueError):  # a name too long, a NUL in the name
         return None

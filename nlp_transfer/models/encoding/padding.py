@@ -17,7 +17,7 @@ from nlp_transfer.models.anatomy import find_encoder, unwrapped
 from nlp_transfer.models.encoding.batches import Batch
 from nlp_transfer.models.encoding.trying import FAULTS, give, two_texts
 from nlp_transfer.models.source import quietly
-from nlp_transfer.system.processes import pool
+from nlp_transfer.system.processes import gather_all
 
 log = logging.getLogger(__name__)
 TOLERANCE = 1e-3  # absolute and relative: rounding moves states and logits by 1e-6 to 1e-5, padding by 0.1 or more
@@ -53,7 +53,7 @@ def try_padding(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, t
     trouble = quietly(lambda: _try(model, tokenizer))
     model.train(training)
     if together:
-        trouble = next(filter(None, pool({trouble: True})), None)
+        trouble = next(filter(None, gather_all({trouble: True})), None)
     model.__dict__[NOTED] = trouble
 
 

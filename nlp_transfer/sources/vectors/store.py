@@ -14,9 +14,9 @@ import numpy as np
 from nlp_transfer.errors import SourceError
 from nlp_transfer.sources.vectors.fasttext import Subwords
 from nlp_transfer.sources.vectors.stream import Batch, VectorStream
-from nlp_transfer.system.escaping import one_line
+from nlp_transfer.system.escaping import escape_line
 from nlp_transfer.system.layout import TABLE
-from nlp_transfer.system.room import writing
+from nlp_transfer.system.room import guard_writing
 
 VECTORS, WORDS, NGRAMS = "vectors.npy", "words.txt", "ngrams.npy"
 FORMAT, VERSION = "nlp-transfer vectors", 1
@@ -95,7 +95,7 @@ def _show(stream: VectorStream) -> Iterator[Batch]:
     from rich.progress import Progress  # costs a tenth of a second, and only progress bars need it
 
     with Progress(transient=True, console=Console(stderr=True)) as bar:
-        task = bar.add_task(escape(f"Reading {one_line(stream.path.name)}"), total=stream.size)
+        task = bar.add_task(escape(f"Reading {escape_line(stream.path.name)}"), total=stream.size)
         for batch in stream.batches:
             bar.update(task, completed=stream.position())
             yield batch
@@ -121,7 +121,7 @@ def write_folder(stream: VectorStream, output: Path, *, limit: int | None = None
         DiskError: there is no room, or the disk refuses.
     """
     check_output(output)
-    with writing(output, stream.needed(limit), way="make room, or name another folder"):
+    with guard_writing(output, stream.needed(limit), way="make room, or name another folder"):
         _write_folder(stream, output, limit=limit, progress=progress)
 
 

@@ -32,7 +32,7 @@ from nlp_transfer.sources.vectors.store import (
 from nlp_transfer.sources.vectors.stream import ROWS, Batch, VectorStream
 from nlp_transfer.system.arrays import map_array
 from nlp_transfer.system.layout import TABLE
-from nlp_transfer.system.room import temporary
+from nlp_transfer.system.room import guard_temporary
 
 SPLITTER, LOWERCASE = pre_tokenizers.BertPreTokenizer(), normalizers.Lowercase()
 FEW = 1000  # words looked up at once, without a dictionary of the table beyond
@@ -127,7 +127,7 @@ def open_vectors(path: Path, *, limit: int | None = None) -> VectorTable:
 
 
 def _read(stream: VectorStream, limit: int | None) -> VectorTable:
-    with temporary(f"a copy of {stream.path}", stream.needed(limit)), tempfile.TemporaryFile() as file:
+    with guard_temporary(f"a copy of {stream.path}", stream.needed(limit)), tempfile.TemporaryFile() as file:
         words = store_rows(stream, file, limit=limit)
         vectors = np.memmap(file, "<f4", "r", offset=file.tell(), shape=(len(words), stream.dim))
     if stream.subwords:

@@ -15,7 +15,7 @@ from nlp_transfer.data.store import whole
 from nlp_transfer.errors import DataError
 from nlp_transfer.sources.vectors.store import check_output
 from nlp_transfer.sources.vectors.table import VectorTable, tokenize_words, write_table
-from nlp_transfer.system.room import temporary
+from nlp_transfer.system.room import guard_temporary
 
 logger = logging.getLogger(__name__)
 MAX_TOKENS = 10_000  # gensim silently drops what a sentence holds beyond
@@ -63,7 +63,7 @@ def train_vectors(
 
     corpus, output = Path(corpus), Path(output)
     check_output(output)
-    with temporary(f"the words of {corpus}"), tempfile.TemporaryDirectory() as folder:
+    with guard_temporary(f"the words of {corpus}"), tempfile.TemporaryDirectory() as folder:
         sentences = _Sentences(Path(folder) / "tokens.txt")
         sentences.write(stream_texts(str(corpus), column, dialect, lists=True))
         model = Word2Vec(
