@@ -203,12 +203,12 @@ def predict(
     """Predict: one JSON line per text, in input order."""
     import nlp_transfer
     from nlp_transfer.config.tasks import find_task
-    from nlp_transfer.data.formats.text_lines import ArrivingLines, existing_file
+    from nlp_transfer.data.formats.text_lines import ArrivingLines, find_file
     from nlp_transfer.system.network import find_run
 
     check_output(output, file, force=force)
     if file not in {None, "-"}:
-        existing_file(str(file))
+        find_file(str(file))
     kind = find_task(task) if task else None
     folder = find_run(run, revision)  # where there is none, that is said before torch is loaded
     from nlp_transfer.data.splits import stream_texts
@@ -223,7 +223,7 @@ def predict(
     dialect = written_as(predictor.dialect, delimiter, quoting, header)
     name = columns.get(role, predictor.text_column)
     texts = stream_texts(file, name, dialect, lists=lists, standard_input=arriving)
-    idle = arriving.idle if arriving else lambda: False
+    idle = arriving.is_idle if arriving else lambda: False
     with open_sink(output) as sink:
         for prediction in predictor.predict_stream(texts, idle=idle):
             sink.write(dump_json(prediction) + "\n")

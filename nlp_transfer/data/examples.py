@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from nlp_transfer.data.formats.blocks import ABSENT
-from nlp_transfer.data.formats.cells import missing_column
+from nlp_transfer.data.formats.cells import make_missing_column_error
 from nlp_transfer.data.formats.records import RowStream
 from nlp_transfer.data.gathering import Gathered, Roles
 from nlp_transfer.data.report import Part, dropped_rows
@@ -59,18 +59,18 @@ def read_part(
     seen: dict[str, None] = {}  # an ordered set
     found: set[str] = set()
     with pause_collector():
-        for block in stream.blocks(wanted):
-            cells = {column: block.cells(column) for column in wanted}
+        for block in stream.read_blocks(wanted):
+            cells = {column: block.collect_cells(column) for column in wanted}
             found.update(column for column in wanted if any(cell is not ABSENT for cell in cells[column]))
             if not found.issuperset(wanted):
-                seen.update(dict.fromkeys(block.names()))
+                seen.update(dict.fromkeys(block.list_names()))
             gathered.add(block.numbers, cells)
     _, *answers = (columns[role] for role in roles)  # the first role is the input
     for column in wanted:
         if column not in found:
             role = next((role for role, its in columns.items() if its == column), None)
             kind = UnusableError if column in answers else DataError
-            raise missing_column(stream, column, seen, role=role, kind=kind)
+            raise make_missing_column_error(stream, column, seen, role=role, kind=kind)
     _refuse_missing(gathered, on_missing, answers)
     examples = gathered.examples()
     return Part(
@@ -87,6 +87,6 @@ def _refuse_missing(gathered: Gathered, on_missing: OnMissing, answers: Sequence
     for reason, numbers in gathered.missing.items():
         if on_missing == "error" or not kept:
             way = "fill them in, or set data.on_missing: drop" if kept else "no row has all; are the columns right?"
-            said = f"{gathered.stream.at(numbers)}: {reason} ({len(numbers)} of {kept + lacking} rows); {way}"
+            said = f"{gathered.stream.name_rows(numbers)}: {reason} ({len(numbers)} of {kept + lacking} rows); {way}"
             unlabelled = on_missing == "drop" and any(f"'{column}'" in reason for column in answers)
             raise UnusableError(said) if unlabelled else DataError(said)

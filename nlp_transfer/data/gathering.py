@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from nlp_transfer.config.tasks import RoleKind
-from nlp_transfer.data.formats.cells import as_seen, read_labels, read_lists, read_texts
+from nlp_transfer.data.formats.cells import read_labels, read_lists, read_texts, strip_unseen
 from nlp_transfer.data.formats.records import RowStream
 from nlp_transfer.data.labels import clean
 from nlp_transfer.data.store import Examples, TextStore, whole
@@ -47,7 +47,7 @@ class Gathered:
             else:
                 texts[role], each = self._read(role, cells[column], numbers)
                 arrays[f"length of {role}"] = np.fromiter(map(len, each), np.int32, len(each))
-                inputs.append(list(map(as_seen, each)))
+                inputs.append(list(map(strip_unseen, each)))
                 there, reason = np.fromiter(map(bool, inputs[-1]), bool, len(each)), f"empty text in column '{column}'"
             if not there.all():
                 self.missing[reason] += arrays["numbers"][kept & ~there].tolist()

@@ -116,7 +116,7 @@ def map_labels(
     if rules.on_unknown == "error" or not any(found):
         way = "leaves such rows out" if any(found) else "would leave no row"
         raise DataError(
-            f"{stream.at(where)}: unknown label {_short(name)}{others}. {suggest(name, labels)} "
+            f"{stream.name_rows(where)}: unknown label {_short(name)}{others}. {suggest(name, labels)} "
             f"data.on_unknown_label: drop (--on-unknown-label drop of `evaluate`) {way}."
         )
     return found, {

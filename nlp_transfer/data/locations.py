@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from nlp_transfer.config.dialect import PLAIN, Dialect
 from nlp_transfer.data.bundled import BUNDLED, bundled_rows
-from nlp_transfer.data.formats.bitext import parallel_rows
+from nlp_transfer.data.formats.bitext import read_parallel_rows
 from nlp_transfer.data.formats.blocks import Columns
-from nlp_transfer.data.formats.records import Findings, Read, RowStream, Wanted, by_rows
-from nlp_transfer.data.formats.tables import SUFFIXES, format_of, open_rows
-from nlp_transfer.data.formats.text_lines import existing_file, is_read_once, locate
+from nlp_transfer.data.formats.records import Findings, Read, RowStream, Wanted, make_reader
+from nlp_transfer.data.formats.tables import SUFFIXES, find_format, open_rows
+from nlp_transfer.data.formats.text_lines import find_file, is_read_once, locate
 from nlp_transfer.errors import DataError
 from nlp_transfer.system.network import is_hub_reachable
 from nlp_transfer.system.room import is_full
@@ -68,7 +68,7 @@ def refuse_missing(*places: Place | None) -> None:
     for place in places:
         for file in [place] if isinstance(place, str) else (place or {}).values():
             if isinstance(place, Mapping) or not (locate(file) or file.startswith("bundled:") or on_hub(file)):
-                existing_file(file)
+                find_file(file)
 
 
 def refuse_gone(*places: Place | None) -> None:
@@ -102,7 +102,7 @@ def open_place(
 
 def on_hub(place: Place) -> bool:
     """Whether a place can only be a data set of the Hub."""
-    named = isinstance(place, str) and locate(place) is None and format_of(place) not in SUFFIXES
+    named = isinstance(place, str) and locate(place) is None and find_format(place) not in SUFFIXES
     return named and HUB_ID.fullmatch(str(place)) is not None
 
 
@@ -130,9 +130,9 @@ def _splits_of(place: Place, dialect: Dialect, subset: str | None, revision: str
 
 def _parallel(files: Mapping[str, str]) -> RowStream:
     for file in files.values():
-        if format_of(file) in SUFFIXES:
+        if find_format(file) in SUFFIXES:
             raise DataError(f"{file}: is a table, not lines of text; name it alone, and its columns in data.columns")
-    return RowStream(" + ".join(files.values()), by_rows(parallel_rows(files)))
+    return RowStream(" + ".join(files.values()), make_reader(read_parallel_rows(files)))
 
 
 def _folder(folder: Path, dialect: Dialect) -> dict[str, RowStream]:
@@ -200,13 +200,13 @@ def _hub_fault(name: str, error: Exception, *, offline: bool) -> str:
 
 
 def _hub_blocks(rows: "Dataset", name: str) -> Read:
-    from nlp_transfer.data.formats.arrow_tables import columns_to_read, table_blocks  # pyarrow is slow to import
+    from nlp_transfer.data.formats.arrow_tables import choose_columns, read_batches  # pyarrow is slow to import
 
     schema = rows.features.arrow_schema
 
     def read(wanted: Wanted, _: Findings) -> Iterator[Columns]:
-        columns = columns_to_read(schema, wanted, name)
+        columns = choose_columns(schema, wanted, name)
         table = rows.select_columns(columns).with_format("arrow")[:]
-        return table_blocks(table.to_batches(max_chunksize=FEW), schema, columns)
+        return read_batches(table.to_batches(max_chunksize=FEW), schema, columns)
 
     return read

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nlp_transfer.data.text.scripts import phrases
+from nlp_transfer.data.text.scripts import list_phrases
 from nlp_transfer.evaluation.text_metrics import KINDS, rouge_each
 
 TEMPERATURE = 5.0  # ROUGE points: a sentence this much worse than another gets 1/e of its share
@@ -70,7 +70,7 @@ def pick_sentences(
     chosen: list[int] = []
     said: set[tuple[str, ...]] = set()
     for index in np.argsort(-np.asarray(scores), kind="stable").tolist():
-        trigrams = phrases(sentences[index]) if trigram_blocking else set()
+        trigrams = list_phrases(sentences[index]) if trigram_blocking else set()
         if not sentences[index].strip() or trigrams & said:
             continue
         said |= trigrams

@@ -14,7 +14,7 @@ from accelerate.utils import set_seed
 from datasets import Dataset
 
 from nlp_transfer.config.sections import RunConfig
-from nlp_transfer.data.formats.tables import DELIMITERS, format_of
+from nlp_transfer.data.formats.tables import DELIMITERS, find_format
 from nlp_transfer.data.locations import on_hub
 from nlp_transfer.data.splits import Splits, load_splits
 from nlp_transfer.errors import SourceError
@@ -125,7 +125,7 @@ class Prepared:
         here = source.kind == "checkpoint" and (source.name in BUNDLED or not on_hub(source.name))
         fetched = any(on_hub(place) for place in (data.train, data.validation, data.test) if place is not None)
         named = [place for place in (data.train, data.validation, data.test) if isinstance(place, str)]
-        tables = any(format_of(place) in DELIMITERS or Path(place).is_dir() for place in named)
+        tables = any(find_format(place) in DELIMITERS or Path(place).is_dir() for place in named)
         given = [name for name, split in self.splits.report.splits.items() if name != "train" and not split.cut]
         unused = (
             ("source", IDLE.get(shape, ()), f"not used by a {shape}"),

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from nlp_transfer.config.sections import DataConfig
-from nlp_transfer.data.formats.records import Row, RowStream, by_rows
+from nlp_transfer.data.formats.records import Record, RowStream, make_reader
 from nlp_transfer.data.formats.tables import open_rows
 from nlp_transfer.data.formats.text_lines import LONGEST
 from nlp_transfer.data.splits import load_splits, stream_texts
@@ -64,7 +64,7 @@ def test_a_line_that_never_ends_is_given_up_within_bounded_memory(tmp_path):
     path = packed(tmp_path, "a.csv.gz", b"text,label\n", *[b"a" * (1 << 20)] * 150)
     tracemalloc.start()
     with pytest.raises(DataError, match="the limit"):
-        list(open_rows(path).blocks())
+        list(open_rows(path).read_blocks())
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 2 * LONGEST
@@ -74,8 +74,8 @@ def test_cells_may_lie_within_each_other_however_deep(tmp_path):
     cell: list[object] = []
     for _ in range(5000):
         cell = [cell]
-    (block,) = RowStream("a.jsonl", by_rows([Row(1, {"text": "x", "more": cell})])).blocks()
-    assert block.cells("text") == ["x"]
+    (block,) = RowStream("a.jsonl", make_reader([Record(1, {"text": "x", "more": cell})])).read_blocks()
+    assert block.collect_cells("text") == ["x"]
 
 
 def test_a_po_file_of_many_entries_takes_little_memory(tmp_path):

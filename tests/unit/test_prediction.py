@@ -256,9 +256,9 @@ def test_a_slow_pipe_gets_each_answer_before_its_next_line():
     arrived = iter(lines)
     os.write(writing, b"one\ntwo\nthr")
     assert next(arrived) == b"one\n"
-    assert not lines.idle()
+    assert not lines.is_idle()
     assert next(arrived) == b"two\n"
-    assert lines.idle()
+    assert lines.is_idle()
     os.write(writing, b"ee")
     os.close(writing)
     assert b"".join(arrived) == b"three"

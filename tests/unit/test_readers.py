@@ -109,7 +109,7 @@ def test_a_cell_may_be_larger_than_the_csv_default(tmp_path):
     ],
 )
 def test_rows_are_named_by_file_and_line(stream, numbers, place):
-    assert stream.at(numbers) == place
+    assert stream.name_rows(numbers) == place
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -5,7 +5,7 @@ import unicodedata
 import pytest
 import regex
 
-from nlp_transfer.data.text.scripts import phrases, split_runs, split_tokens, split_words
+from nlp_transfer.data.text.scripts import list_phrases, split_runs, split_tokens, split_words
 
 ALONE = {
     "Thai": "กขค",
@@ -71,7 +71,7 @@ def test_a_decomposed_text_has_the_words_of_the_composed_one(split):
 
 
 def test_phrases_are_three_words_or_as_many_characters_as_those_have():
-    assert phrases("A warm, warm film.") == {("a", "warm", "warm"), ("warm", "warm", "film")}
-    assert phrases("电影好看") == set()
-    assert phrases("这部电影非常好看。") == set()
-    assert phrases("这部电影真的非常好看") == {tuple("这部电影真的非常好"), tuple("部电影真的非常好看")}
+    assert list_phrases("A warm, warm film.") == {("a", "warm", "warm"), ("warm", "warm", "film")}
+    assert list_phrases("电影好看") == set()
+    assert list_phrases("这部电影非常好看。") == set()
+    assert list_phrases("这部电影真的非常好看") == {tuple("这部电影真的非常好"), tuple("部电影真的非常好看")}

@@ -36,7 +36,7 @@ def texts(path: str, **settings: object) -> list[str]:
 
 def refusal(path: str, columns: list[str] | None = None, **settings: object) -> str:
     with pytest.raises(DataError) as caught:
-        list(open_rows(path, Dialect(**settings)).blocks(columns))
+        list(open_rows(path, Dialect(**settings)).read_blocks(columns))
     return str(caught.value).replace(path, Path(path).name)
 
 
@@ -276,7 +276,7 @@ def test_rows_before_a_fault_that_ends_the_reading_come_before_it(tmp_path, name
 def test_bad_lines_are_said_with_the_fault_that_ends_the_reading(tmp_path):
     (tmp_path / "a.csv").write_bytes(b"text,label\na,b\nalone\n\xff,e\n")
     with pytest.raises(DataError, match=r"a\.csv:3: the row has 1(?s:.*)a\.csv:4: byte 0xff"):
-        list(open_rows(str(tmp_path / "a.csv")).blocks())
+        list(open_rows(str(tmp_path / "a.csv")).read_blocks())
 
 
 def test_rows_after_a_cell_of_several_lines_keep_their_numbers(tmp_path):

@@ -1,1 +1,1 @@
-"""File formats. A reader gives numbered rows in blocks, notes every fault with its line, and holds little."""
+"""Read file formats: each reader yields numbered rows in blocks, notes every fault with its line, and holds little."""

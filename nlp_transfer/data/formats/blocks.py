@@ -1,36 +1,36 @@
-"""Rows read together: objects of a format such as JSON, or the columns of a table."""
+"""Hold the rows that are read together: objects, as in JSON, or the columns of a table."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-ABSENT: Any = object()  # what stands where a row has no such column; a cell may be None
-DEEPEST = 4  # levels of nested objects that a message lists
+ABSENT: Any = object()  # stands for the cell of a row that lacks the column; None is a cell of its own
+DEEPEST = 4  # levels of nested objects whose names a message lists
 
 
 @dataclass(frozen=True)
 class Records:
-    """Rows that are objects, each with keys of its own, behind the numbers of their lines or rows."""
+    """Hold rows that are objects, each with keys of its own, as (line or row number, cells)."""
 
     rows: Sequence[tuple[int, Mapping[str, Any]]]
 
     @property
     def numbers(self) -> Sequence[int]:
-        """Of the rows."""
+        """The line or row number of each row."""
         return [number for number, _ in self.rows]
 
-    def cells(self, column: str) -> Sequence[Any]:
-        """The cell of every row in a column, `ABSENT` where it has none; see `cell_at`."""
-        return [cell_at(cells, column) for _, cells in self.rows]
+    def collect_cells(self, column: str) -> Sequence[Any]:
+        """Collect the cell of every row in a column, `ABSENT` where a row lacks it; see `find_cell`."""
+        return [find_cell(cells, column) for _, cells in self.rows]
 
-    def names(self) -> Iterable[str]:
-        """The columns that some row has."""
-        return dict.fromkeys(name for _, cells in self.rows for name in column_names(cells))
+    def list_names(self) -> Iterable[str]:
+        """Name the columns that at least one row has."""
+        return dict.fromkeys(name for _, cells in self.rows for name in list_columns(cells))
 
 
 @dataclass(frozen=True)
 class Columns:
-    """Rows that have the same columns; `header` names them all, `columns` may hold a few of them."""
+    """Hold rows that share their columns. `header` names all of these; `columns` may hold only the wanted ones."""
 
     numbers: Sequence[int]
     header: Sequence[str]
@@ -38,29 +38,29 @@ class Columns:
 
     @property
     def rows(self) -> Iterator[tuple[int, Mapping[str, Any]]]:
-        """The rows as objects, behind their numbers."""
+        """The rows as objects, each with its number."""
         rows = zip(self.numbers, *self.columns.values(), strict=True)
         return ((number, dict(zip(self.columns, cells, strict=True))) for number, *cells in rows)
 
-    def cells(self, column: str) -> Sequence[Any]:
-        """As for `Records`."""
+    def collect_cells(self, column: str) -> Sequence[Any]:
+        """Collect the cell of every row in a column, which may lie inside an object of another column."""
         if column in self.columns:
             return self.columns[column]
         owner = column.partition(".")[0]
         if owner in self.columns:
-            return [cell_at({owner: cell}, column) for cell in self.columns[owner]]
+            return [find_cell({owner: cell}, column) for cell in self.columns[owner]]
         return [ABSENT] * len(self.numbers)
 
-    def names(self) -> Iterable[str]:
-        """All columns."""
+    def list_names(self) -> Iterable[str]:
+        """Name all columns."""
         return self.header
 
 
 Block = Records | Columns
 
 
-def cell_at(cells: Mapping[str, Any], column: str) -> Any:
-    """The cell of a column: of that very name, or reached through objects as in `translation.en`; else `ABSENT`."""
+def find_cell(cells: Mapping[str, Any], column: str) -> Any:
+    """Look a column up by its whole name, or step by step through objects, as in `translation.en`; else `ABSENT`."""
     if column in cells:
         return cells[column]
     cell: Any = cells
@@ -71,9 +71,9 @@ def cell_at(cells: Mapping[str, Any], column: str) -> Any:
     return cell
 
 
-def column_names(cells: Mapping[str, Any], *, level: int = 1) -> Iterator[str]:
-    """The columns of a row, those inside objects after their owner with dots."""
+def list_columns(cells: Mapping[str, Any], *, level: int = 1) -> Iterator[str]:
+    """Name the columns of a row; those inside an object follow it, as `translation.en` follows `translation`."""
     for name, cell in cells.items():
         yield name
         if isinstance(cell, Mapping) and level < DEEPEST:
-            yield from (f"{name}.{inner}" for inner in column_names(cell, level=level + 1))
+            yield from (f"{name}.{inner}" for inner in list_columns(cell, level=level + 1))

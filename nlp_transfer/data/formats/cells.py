@@ -1,4 +1,4 @@
-"""Cells read as text, a column at a time; and the texts of a file one by one for prediction."""
+"""Read cells as text, a column at a time; for prediction, stream the texts of a file one by one."""
 
 import logging
 import sys
@@ -10,24 +10,24 @@ import regex
 from nlp_transfer.config.dialect import PLAIN, Dialect, looks_like_data, other_delimiter
 from nlp_transfer.data.formats.blocks import ABSENT
 from nlp_transfer.data.formats.records import RowStream
-from nlp_transfer.data.formats.tables import DELIMITERS, format_of, has_columns, open_rows
+from nlp_transfer.data.formats.tables import DELIMITERS, find_format, has_columns, open_rows
 from nlp_transfer.data.formats.text_files import read_arriving, read_text_file
-from nlp_transfer.data.formats.text_lines import LONGEST, TOO_LONG, decoded, existing_file
+from nlp_transfer.data.formats.text_lines import LONGEST, TOO_LONG, decode_lines, find_file
 from nlp_transfer.data.report import dropped_rows
 from nlp_transfer.data.text.scripts import compose
 from nlp_transfer.errors import DataError, suggest
 
 GROUP = "Name one of them in data.group, or set data.group=null."
 STDIN = "standard input"
-PATIENCE = 1000  # records without a column, after which none is expected to have it
-# Controls, marks without width, blanks, what programs pass over by Unicode (fillers, variants); an empty Braille cell.
+PATIENCE = 1000  # after so many records without the column, its name is taken to be wrong
+# What nobody sees: controls, marks without width, white space, fillers, variation selectors, the empty Braille cell.
 UNSEEN = regex.compile(r"[\p{Cc}\p{Cf}\p{Z}\p{Default_Ignorable_Code_Point}\u2800]*+")
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 
 class CellError(ValueError):
-    """A cell that cannot be used, and why."""
+    """Say why a cell cannot be used."""
 
 
 def stream_texts(
@@ -41,51 +41,56 @@ def stream_texts(
     """Stream the texts of a file in input order, without holding the file.
 
     Args:
-        path: `None` or `-`: lines on standard input; a table: the cells of `column`, None where a record lacks it
-            (JSON lines may also be plain strings); any other file, such as .txt or one side of a pair: its lines.
-        column: The column that holds the text.
-        dialect: How a .csv or .tsv is written.
-        lists: A cell may be a list of texts; each comes as a list.
-        standard_input: Its lines, where they are not to be read from `sys.stdin`.
+        path: `None` or `-` means lines on standard input. A table yields the cells of `column`, None for a record that
+            lacks it; its JSON lines may be plain strings. Any other file, such as a .txt, yields its lines.
+        column: the column that holds the text.
+        dialect: how a .csv or .tsv is written.
+        lists: a cell may be a list of texts; then every item is a list.
+        standard_input: its lines, if they shall not be read from `sys.stdin`.
 
     Raises:
-        DataError: no such file or column, or a fault in the file, with its line.
+        DataError: there is no such file or column, or the file has a fault, which is named by its line.
     """
     if path is None or path == "-":
-        return read_arriving(decoded(standard_input or sys.stdin.buffer, STDIN), STDIN)
+        return read_arriving(decode_lines(standard_input or sys.stdin.buffer, STDIN), STDIN)
+
     if not has_columns(path):
-        return (text.text for text in read_text_file(existing_file(path)))
-    return _column(open_rows(path, dialect, bare=column), column, _items if lists else cell_text)
+        return (text.text for text in read_text_file(find_file(path)))
+    return _stream_column(open_rows(path, dialect, bare=column), column, _read_items if lists else read_cell)
 
 
-def _column(stream: RowStream, column: str, read: Callable[[Any], T | None]) -> Iterator[T | None]:
-    """Yield an item for every record; while no record has had the column, it may be the name that is wrong."""
+def _stream_column(stream: RowStream, column: str, read: Callable[[Any], T | None]) -> Iterator[T | None]:
+    """Yield an item for every record, None if it lacks the column; refuse a column that none of the first 1000 has."""
     lacking: list[int] = []
-    names: dict[str, None] = {}  # an ordered set
+    names: dict[str, None] = {}  # the columns seen so far; a dictionary, because it keeps their order
     found = False
-    for block in stream.blocks([column]):
-        cells = block.cells(column)
+
+    for block in stream.read_blocks([column]):
+        cells = block.collect_cells(column)
+        # Hold back the records before the first one that has the column.
         if not found and all(cell is ABSENT for cell in cells):
             lacking += block.numbers
-            names.update(dict.fromkeys(block.names()))
+            names.update(dict.fromkeys(block.list_names()))
             if len(lacking) >= PATIENCE:
                 break
             continue
+
         if not found:
             found = True
             yield from (None for _ in lacking)
-        for text in _each(cells, block.numbers, stream, read):
+        for text in _read_cells(cells, block.numbers, stream, read):
             if not stream.findings.faults:
                 yield text
+
     if lacking and not found:
-        raise missing_column(stream, column, names, role="", number=lacking[0])
+        raise make_missing_column_error(stream, column, names, role="", number=lacking[0])
     for note in stream.findings.notes:
         logger.warning(note)
     for drop in dropped_rows(stream.findings.left_out):
         logger.warning("%s: %s", stream.name, drop)
 
 
-def missing_column(
+def make_missing_column_error(
     stream: RowStream,
     column: str,
     available: Iterable[str],
@@ -94,129 +99,134 @@ def missing_column(
     number: int | None = None,
     kind: type[DataError] = DataError,
 ) -> DataError:
-    """Say which columns there are, which is nearest, and the ways out.
+    """Build the error for a missing column: the columns there are, the nearest name, and the ways out.
 
     Args:
-        stream: that lacks it.
-        column: the missing one.
-        available: the others.
-        role: that it should have; empty if there is only one, None of the column of groups.
-        number: of the row, if only that lacks it.
-        kind: of error.
+        stream: the rows that lack it.
+        column: the missing column.
+        available: the columns there are.
+        role: the role that the column should have; empty if the task has one role only, None for the column of groups.
+        number: the row, if only that one lacks the column.
+        kind: the class of the error.
     """
     names, dialect = list(available), stream.dialect
     way = GROUP if role is None else f"Map it with {dialect.set_column(role)}."
+
     if mark := other_delimiter(names):
         way += f" The file seems to use another delimiter: {dialect.set_delimiter(mark)}."
-    elif format_of(stream.name) in DELIMITERS and (looks_like_data(names) or not dialect.header):
+    elif find_format(stream.name) in DELIMITERS and (looks_like_data(names) or not dialect.header):
         first, columns, name = ("is data", "number", "0") if dialect.header else ("names the columns", "name", "NAME")
         mapped = f" and columns by {columns}, as {dialect.set_column(role, name)}" if role is not None else ""
         way += f" If the first row {first}: {dialect.set_header(named=not dialect.header)}{mapped}."
-    place = stream.name if number is None else stream.at([number])
-    return kind(f"{place}: no column '{column}'. {suggest(column, _shown(names))} {way}")
+
+    place = stream.name if number is None else stream.name_rows([number])
+    return kind(f"{place}: no column '{column}'. {suggest(column, _shorten_names(names))} {way}")
 
 
-def _shown(names: Iterable[str]) -> list[str]:
-    """Names as a message can hold them."""
-    # A key in JSON may hold half a character, which no terminal can print.
+def _shorten_names(names: Iterable[str]) -> list[str]:
+    """Shorten column names for a message."""
+    # A key in JSON may hold a lone surrogate, which no terminal can print.
     printable = [" ".join(name.encode("utf-8", "backslashreplace").decode().split()) for name in names]
     return [name if len(name) <= 40 else f"{name[:37]}..." for name in printable]
 
 
 def is_blank(text: str) -> bool:
-    """Whether a text shows nothing: white space, controls, and characters without width or ink."""
+    """Tell whether a text shows nothing: only white space, controls, and characters without width or ink."""
     return UNSEEN.fullmatch(text) is not None
 
 
-def as_seen(text: str) -> str:
-    """What is seen of a text: composed, without blanks around it, and empty if it shows nothing."""
+def strip_unseen(text: str) -> str:
+    """Reduce a text to what a reader sees: composed, without white space around it, and empty if it shows nothing."""
     text = text.strip()
-    if text.isascii() and text[:1].isalnum():  # as nearly always, and sooner seen than the rest
+    if text.isascii() and text[:1].isalnum():  # a quick answer for nearly every text
         return text
     return "" if is_blank(text) else compose(text)
 
 
 def read_texts(cells: Sequence[Any], numbers: Sequence[int], stream: RowStream) -> list[str]:
-    """The text of every cell, empty where there is none; what cannot be read as one is a fault."""
+    """Read the text of every cell, empty if there is none; a cell that is not a text becomes a fault of its row."""
+    # A column of clean strings, the usual case, is checked as one long string.
     if set(map(type, cells)) == {str}:
         whole = "".join(cells)
-        if len(whole) <= LONGEST and (whole.isascii() or not _half_character(whole)):
+        if len(whole) <= LONGEST and (whole.isascii() or not _find_half_character(whole)):
             return list(cells)
-    return [text or "" for text in _each(cells, numbers, stream, cell_text)]
+    return [text or "" for text in _read_cells(cells, numbers, stream, read_cell)]
 
 
 def read_lists(cells: Sequence[Any], numbers: Sequence[int], stream: RowStream) -> list[list[str]]:
-    """The texts of every cell, which may be one or a list of them, without blank ones."""
-    read = _each(cells, numbers, stream, _items)
+    """Read the texts of every cell, which holds one text or a list of them; blank ones are left out."""
+    read = _read_cells(cells, numbers, stream, _read_items)
     return [[text for text in items or () if not is_blank(text)] for items in read]
 
 
 def read_labels(cells: Sequence[Any], numbers: Sequence[int], stream: RowStream) -> list[str]:
-    """The label of every cell, which may be a list with one; empty where there is none."""
+    """Read the label of every cell, alone or in a list of one; empty if there is none."""
     if list not in map(type, cells):
         return read_texts(cells, numbers, stream)
-    return [label or "" for label in _each(cells, numbers, stream, _label)]
+    return [label or "" for label in _read_cells(cells, numbers, stream, _read_label)]
 
 
-def _each(
+def _read_cells(
     cells: Sequence[Any], numbers: Sequence[int], stream: RowStream, read: Callable[[Any], T | None]
 ) -> Iterator[T | None]:
-    """Read every cell; one that cannot be used is a fault of its row, and None."""
+    """Read every cell; one that cannot be used becomes a fault of its row, and None."""
     for number, cell in zip(numbers, cells, strict=True):
         try:
             yield read(cell)
         except CellError as error:
-            stream.findings.fault(number, str(error))
+            stream.findings.note_fault(number, str(error))
             yield None
 
 
-def cell_text(value: Any) -> str | None:
-    """The text of a cell: strings as they are, numbers and booleans as written in JSON, null and NaN as None.
+def read_cell(value: Any) -> str | None:
+    """Read a cell as text: strings as they are, numbers and booleans as JSON writes them, null and NaN as None.
 
     Raises:
-        CellError: a list, an object or bytes; a text that is too long; or a lone surrogate, which nothing can read.
+        CellError: a list, an object or bytes; a text that is too long; or a lone surrogate, which UTF-8 cannot hold.
     """
     match value:
         case str():
             if len(value) > LONGEST:
                 raise CellError(TOO_LONG.format("cell"))
-            if half := None if value.isascii() else _half_character(value):
+            if half := None if value.isascii() else _find_half_character(value):
                 raise CellError(half)
             return value
+
         case bool():
             return str(value).lower()
         case int():
             return str(value)
         case float():
-            return None if value != value else repr(value)  # noqa: PLR0124 - NaN is a missing value in tables
+            return None if value != value else repr(value)  # noqa: PLR0124 - tables write a missing value as NaN
+
         case _ if value is None or value is ABSENT:
             return None
         case _:
             raise CellError(f"expected a text, received a {type(value).__name__}: {str(value)[:60]}")
 
 
-def _items(value: Any) -> list[str] | None:
-    """The texts of a cell that may be one or a list of them; blank ones too, for a prediction names them by place."""
+def _read_items(value: Any) -> list[str] | None:
+    """Read a cell of one text or a list of them. Blank texts stay, because a prediction refers to them by position."""
     if value is None or value is ABSENT:
         return None
-    return [cell_text(item) or "" for item in (value if isinstance(value, list) else [value])]
+    return [read_cell(item) or "" for item in (value if isinstance(value, list) else [value])]
 
 
-def _label(value: Any) -> str | None:
-    """A label that may stand alone in a list.
+def _read_label(value: Any) -> str | None:
+    """Read a label, which may stand in a list of one.
 
     Raises:
-        CellError: as `cell_text`; or several labels.
+        CellError: as `read_cell`, or for a list of several labels.
     """
     if not isinstance(value, list):
-        return cell_text(value)
+        return read_cell(value)
     if len(value) > 1:
         raise CellError("several labels, where a row has one; keep one, or join them to one more class, as 'a+b'")
-    return cell_text(value[0]) if value else None
+    return read_cell(value[0]) if value else None
 
 
-def _half_character(text: str) -> str | None:
-    """What to say of a text that holds a lone surrogate."""
+def _find_half_character(text: str) -> str | None:
+    """Say where a text holds a lone surrogate, that is half a character; None if it does not."""
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:

@@ -1,55 +1,55 @@
-"""Formats that look like text but are not one text a line: known by how they begin, whatever their name."""
+"""Recognise formats that look like text but do not hold one text a line, by their content and not by their name."""
 
 import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
-LOOKED_AT = 1 << 16  # characters
-FEWEST, MOSTLY = 3, 0.9  # lines of keys and values, or in tags, and their share, that make a file of them
+LOOKED_AT = 1 << 16  # characters at the start of a file
+FEWEST, MOSTLY = 3, 0.9  # a file of keys, or of tagged lines, has so many of them at least, and this share of its lines
 
 PROLOG = re.compile(r"\A\s*(?:<\?xml.*?\?>\s*|<!--.*?-->\s*|<!doctype[^<>\[]*(?:\[.*?\]\s*)?>\s*)*", re.S | re.I)
 ROOT = re.compile(r"<([a-z][\w:.-]*)")
 ONLY_TAGS = re.compile(r"(?:\s*</?[a-z][^<>]*>)+\s*", re.I)
 WRAPPED = re.compile(r"<([a-z][\w:.-]*)\b[^<>]*>.*</\1>", re.I)
-KEY = re.compile(r"""([^\s=:#!<>{}"']+|"(?:[^"\\]|\\.)*")\s*=.*""")  # of .properties, or in quotes of .strings
+KEY = re.compile(r"""([^\s=:#!<>{}"']+|"(?:[^"\\]|\\.)*")\s*=.*""")  # as in .properties, or quoted as in .strings
 REMARK = re.compile(r"[#!]|//|/?\*")
 
 
 class Foreign(NamedTuple):
-    """What a file is, and what to do with it."""
+    """Say what a file is, and what to do with it."""
 
     name: str
     way: str
 
 
-def _pairs(name: str, program: str) -> Foreign:
+def _describe_pairs(name: str, program: str) -> Foreign:
     return Foreign(name, f"convert it to .po with {program} of translate-toolkit, or to .tmx or .csv")
 
 
-def _one_side(name: str, program: str) -> Foreign:
-    """What holds one language, and becomes pairs beside its original only."""
+def _describe_side(name: str, program: str) -> Foreign:
+    """Describe a file of one language, which makes pairs only together with the file of the original."""
     way = f"make pairs of it and its original with translate-toolkit: {program} -t ORIGINAL TRANSLATION OUT.po"
     return Foreign(name, f"{way}; or make a .csv of it")
 
 
 WMT = Foreign("one side of a test set in SGML", "name both: {en: src.sgm, fr: ref.sgm}")
-ROOTS = {  # by the first element
-    "xliff": _pairs("XLIFF", "xliff2po"),
-    "ts": _pairs("translations of Qt Linguist", "ts2po"),
-    "resources": _one_side("string resources of Android", "android2po"),
-    "martif": _pairs("a TBX termbase", "tbx2po"),
-    "tbx": _pairs("a TBX termbase", "tbx2po"),
+ROOTS = {  # name of the first element of a document -> its format
+    "xliff": _describe_pairs("XLIFF", "xliff2po"),
+    "ts": _describe_pairs("translations of Qt Linguist", "ts2po"),
+    "resources": _describe_side("string resources of Android", "android2po"),
+    "martif": _describe_pairs("a TBX termbase", "tbx2po"),
+    "tbx": _describe_pairs("a TBX termbase", "tbx2po"),
     "tmx": Foreign("TMX", "let its name end in .tmx, name it alone, and its languages in data.columns"),
     "tradostag": Foreign("TTX of TagEditor", "export it as .tmx with the program that made it"),
     "html": Foreign("HTML", "take its texts out, one a line"),
     **dict.fromkeys(("srcset", "refset", "tstset", "mteval"), WMT),
 }
-SIGNS = (  # by what stands in it
-    (re.compile(r'\A\s*\{.*?"@@\w+"\s*:', re.S), _one_side("messages of Flutter (ARB)", "arb2po")),
+SIGNS = (  # what occurs in the text of a format, and the format
+    (re.compile(r'\A\s*\{.*?"@@\w+"\s*:', re.S), _describe_side("messages of Flutter (ARB)", "arb2po")),
     (re.compile(r"\A\s*\{\\rtf"), Foreign("RTF", "save it as plain text in UTF-8, one text a line")),
     (re.compile(r'^msgid\s+".*"\s*\n(?:".*"\s*\n)*msgstr\s+"', re.M), Foreign("gettext", "let its name end in .po")),
-    (re.compile(r"^(?:\d+:)?\d\d:\d\d[.,]\d{3} --> ", re.M), _one_side("subtitles", "sub2po")),
+    (re.compile(r"^(?:\d+:)?\d\d:\d\d[.,]\d{3} --> ", re.M), _describe_side("subtitles", "sub2po")),
     (
         re.compile(r"^@highlight\s*$", re.M),
         Foreign("a story with highlights", 'make a line of JSON of it: {"text": "...", "summary": ["...", "..."]}'),
@@ -58,20 +58,21 @@ SIGNS = (  # by what stands in it
 
 
 def recognise(lines: Sequence[str]) -> Foreign | None:
-    """Tell by its first lines what a file is; None where it can be text, also such that holds tags here and there."""
+    """Recognise a format by the first lines of a file; None if it can be plain text, even text with a few tags."""
     head = "\n".join(lines)[:LOOKED_AT]
     signed = next((kind for sign, kind in SIGNS if sign.search(head)), None)
-    return _markup(head) or signed or _wrapped(head) or _keys(head)
+    return _recognise_markup(head) or signed or _recognise_wrapped(head) or _recognise_keys(head)
 
 
-def _markup(head: str) -> Foreign | None:
-    """Know a document by its declaration, or by an element that opens it, alone on its line or closed at the end."""
+def _recognise_markup(head: str) -> Foreign | None:
+    """Recognise a document by its declaration, or by a root element alone on its line or closed at the end."""
     body = PROLOG.sub("", head.strip(), count=1)
     declared, body = head.strip().removesuffix(body), body.lower()
     name = found[1] if (found := ROOT.match(body)) else ""
     line, _, rest = body.partition("\n")
     alone = ONLY_TAGS.fullmatch(line) is not None
-    if declared:  # a comment alone may stand in front of anything
+
+    if declared:  # a comment alone proves nothing: it may precede any text
         sure = bool(name) or not declared.startswith("<!--")
     elif name in ROOTS:
         sure = alone or body.endswith(f"</{name}>")
@@ -81,8 +82,8 @@ def _markup(head: str) -> Foreign | None:
     return ROOTS.get(name, other) if sure else None
 
 
-def _wrapped(head: str) -> Foreign | None:
-    """Know segments that were taken out of a document with their tags: nearly every line is one same element."""
+def _recognise_wrapped(head: str) -> Foreign | None:
+    """Recognise segments that were cut out of a document with their tags: nearly every line is the same element."""
     lines = [line.strip() for line in head.split("\n") if line.strip()]
     names = Counter(found[1].lower() for line in lines if (found := WRAPPED.fullmatch(line)))
     name, count = max(names.items(), key=lambda one: one[1], default=("", 0))
@@ -91,10 +92,10 @@ def _wrapped(head: str) -> Foreign | None:
     return Foreign(f"lines in tags (<{name}>)", "take its texts out, one a line")
 
 
-def _keys(head: str) -> Foreign | None:
-    """Know a file in which nearly every line gives another key its value."""
+def _recognise_keys(head: str) -> Foreign | None:
+    """Recognise a file in which nearly every line gives a value to another key."""
     said = [line.strip() for line in head.split("\n") if line.strip() and not REMARK.match(line.strip())]
     keys = {found[1] for line in said if (found := KEY.fullmatch(line))}
     if len(said) < FEWEST or len(keys) < MOSTLY * len(said):
         return None
-    return _one_side("keys with values (as in .properties)", "prop2po")
+    return _describe_side("keys with values (as in .properties)", "prop2po")

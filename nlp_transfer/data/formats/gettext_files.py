@@ -1,4 +1,4 @@
-"""Translations of gettext, .po and .mo, pair by pair as `msgid` and `msgstr`; of plurals the forms for one and two."""
+"""Read gettext's .po and .mo, pair by pair as `msgid` and `msgstr`; a plural gives the forms for one and for two."""
 
 import gc
 import re
@@ -11,19 +11,19 @@ from typing import SupportsIndex
 import polib
 
 from nlp_transfer.data.formats.plurals import Paired, PluralRule, pair_forms, read_rule
-from nlp_transfer.data.formats.records import LeftOut, Row, refuse_empty
-from nlp_transfer.data.formats.text_lines import BLOCK, LONGEST, TOO_LONG, numbered_lines, open_bytes
+from nlp_transfer.data.formats.records import LeftOut, Record, refuse_empty
+from nlp_transfer.data.formats.text_lines import BLOCK, LONGEST, TOO_LONG, open_bytes, read_lines
 from nlp_transfer.errors import DataError
 
 PO_LINE = re.compile(r'#.*|(?:msg(?:ctxt|id|id_plural|str|str\[\d+\])\s*)?"(?:[^"\\]|\\.)*"|')
 PO_WORD = re.compile("#|msgctxt|msgid|msgstr")
-PART = 1 << 15  # characters of a .po file that are read together
-LARGEST = 1 << 27  # bytes of a .mo file, which is read whole: its strings may stand anywhere
+PART = 1 << 15  # characters of a .po file to parse together
+LARGEST = 1 << 27  # bytes of a .mo file; it is read whole, because its strings may lie anywhere
 MO_BYTE_ORDER = {b"\xde\x12\x04\x95": "<", b"\x95\x04\x12\xde": ">"}
 
 
 class _FileText(str):
-    """A text whose lines end where those of a file do; `str` would also split at U+2028 and a few others."""
+    """Split into lines as files do, for polib; plain `str` would also split at U+2028 and a few others."""
 
     def splitlines(self, keepends: SupportsIndex = False) -> list[str]:
         """Split at line feeds only."""
@@ -31,47 +31,50 @@ class _FileText(str):
         return self.split("\n")
 
 
-def po_rows(file: Path, left_out: LeftOut) -> Iterator[Row]:
-    """Read the finished translations of a .po file; fuzzy, obsolete and untranslated entries are left out.
+def read_po(file: Path, left_out: LeftOut) -> Iterator[Record]:
+    """Yield the finished translations of a .po file; fuzzy, obsolete and untranslated entries are left out.
 
     Raises:
-        DataError: not UTF-8, or not gettext, with the line.
+        DataError: the file is not UTF-8 or not gettext; the message names the line.
     """
     rows, rule = 0, None
-    for before, part in _po_parts(file):
-        if part.metadata:  # of the header, which stands first
+    for before, part in _parse_po_parts(file):
+        if part.metadata:  # only the first part has the header
             rule = read_rule("\n".join(f"{name}: {value}" for name, value in part.metadata.items()))
+
         for entry in part:
             number = before + max(1, entry.linenum)
-            pairs, lacking = _po_pairs(entry, rule)
+            pairs, lacking = _pair_po_entry(entry, rule)
             if lacking:
                 left_out[lacking].append(number)
             for source, translation in pairs:
                 rows += 1
-                yield Row(number, {"msgid": source, "msgstr": translation})
+                yield Record(number, {"msgid": source, "msgstr": translation})
     refuse_empty(file, rows, found="no translated entry")
 
 
-def _po_parts(file: Path) -> Iterator[tuple[int, polib.POFile]]:
-    """Read a .po file a few entries at a time, behind the number of lines before them: polib holds what it reads."""
+def _parse_po_parts(file: Path) -> Iterator[tuple[int, polib.POFile]]:
+    """Parse a .po file in parts, because polib holds all it parses; yield (number of lines before it, part)."""
     lines: list[str] = []
     held, before, last = 0, 0, ""
-    for number, line in numbered_lines(file):
-        if not PO_LINE.fullmatch(line.strip()):  # polib would drop a character for a quote that is not there
+    for number, line in read_lines(file):
+        if not PO_LINE.fullmatch(line.strip()):  # polib would lose a character if a quote is missing
             raise DataError(f"{file}:{number}: not gettext: expected a comment, or a msgid or msgstr in quotes")
+
         word = PO_WORD.match(line.removeprefix("#~").strip())
-        if word and held > PART and last == "msgstr" != word[0]:  # another entry begins
-            yield before, _po_part(file, lines, before)
+        if word and held > PART and last == "msgstr" != word[0]:  # an entry begins here
+            yield before, _parse_po_part(file, lines, before)
             lines, held, before = [], 0, number - 1
+
         last = word[0] if word else last
         lines.append(line)
         held += len(line) + 1
         if held > LONGEST:
             raise DataError(f"{file}:{before + 1}: {TOO_LONG.format('message')}")
-    yield before, _po_part(file, lines, before)
+    yield before, _parse_po_part(file, lines, before)
 
 
-def _po_part(file: Path, lines: list[str], before: int) -> polib.POFile:
+def _parse_po_part(file: Path, lines: list[str], before: int) -> polib.POFile:
     try:
         return polib.pofile(_FileText("\n".join(lines)), encoding="utf-8")
     except (OSError, ValueError, LookupError) as error:
@@ -79,10 +82,10 @@ def _po_part(file: Path, lines: list[str], before: int) -> polib.POFile:
         line = before + (int(place[1]) if place else 1)
         raise DataError(f"{file}:{line}: not gettext: entries are a msgid, then a msgstr") from None
     finally:
-        gc.collect(0)  # the parser of polib, which holds the lines and itself
+        gc.collect(0)  # polib's parser refers to itself and to the lines
 
 
-def _po_pairs(entry: polib.POEntry, rule: PluralRule | None) -> Paired:
+def _pair_po_entry(entry: polib.POEntry, rule: PluralRule | None) -> Paired:
     if not entry.msgid:
         return Paired(())
     if entry.obsolete or entry.fuzzy:
@@ -93,51 +96,53 @@ def _po_pairs(entry: polib.POEntry, rule: PluralRule | None) -> Paired:
     return pair_forms([entry.msgid, entry.msgid_plural], forms, rule)
 
 
-def mo_rows(file: Path, left_out: LeftOut) -> Iterator[Row]:
-    """Read a compiled .mo file, without contexts; rows are numbered by entry.
+def read_mo(file: Path, left_out: LeftOut) -> Iterator[Record]:
+    """Yield the pairs of a compiled .mo file, without their contexts; the number of a row is that of its entry.
 
-    Read here, because polib gives the strings of a file that is cut short as if they were whole.
+    polib is not used here: it would return the strings of a file that was cut short as if they were whole.
 
     Raises:
-        DataError: not a .mo file, damaged, or not UTF-8, with the entry.
+        DataError: not a .mo file, damaged, or not UTF-8; the message names the entry.
     """
     rows, rule = 0, None
-    for number, (source, translation) in enumerate(_mo_entries(file), 1):
+    for number, (source, translation) in enumerate(_read_mo_entries(file), 1):
         if not source:
             rule = read_rule(translation)  # the header: its msgid is empty, so it stands first
             continue
+
         pairs, lacking = pair_forms(source.rpartition("\x04")[2].split("\0"), translation.split("\0"), rule)
         if lacking:
             left_out[lacking].append(number)
         for one, other in pairs:
             rows += 1
-            yield Row(number, {"msgid": one, "msgstr": other})
+            yield Record(number, {"msgid": one, "msgstr": other})
     refuse_empty(file, rows, found="no translated entry")
 
 
-def _mo_entries(file: Path) -> Iterator[tuple[str, str]]:
-    """Every msgid with its msgstr as they are stored: a context ends in U+0004, and plural forms in NUL."""
-    data = _mo_bytes(file)
+def _read_mo_entries(file: Path) -> Iterator[tuple[str, str]]:
+    """Yield msgid and msgstr of every entry as stored: a context ends in U+0004, NUL parts plural forms."""
+    data = _read_mo_bytes(file)
     if data[:4] not in MO_BYTE_ORDER:
         raise DataError(f"{file}: not a compiled gettext file; name the .po file, or compile it with msgfmt")
+
     order = MO_BYTE_ORDER[data[:4]]
     number = 0
     try:
         count, sources, translations = struct.unpack_from(f"{order}3I", data, 8)
         for number in range(1, count + 1):
             at = 8 * (number - 1)
-            yield _mo_string(data, order, sources + at), _mo_string(data, order, translations + at)
+            yield _read_mo_string(data, order, sources + at), _read_mo_string(data, order, translations + at)
     except struct.error:
         raise DataError(f"{file}: damaged or cut short at entry {number}; compile it again with msgfmt") from None
     except UnicodeDecodeError as error:
         raise DataError(f"{file}: entry {number} is not UTF-8: {error.reason}; convert it with msgconv") from None
 
 
-def _mo_bytes(file: Path) -> bytes:
+def _read_mo_bytes(file: Path) -> bytes:
     chunks, held = [], 0
     try:
         with open_bytes(file) as stream:
-            while chunk := stream.read(BLOCK):  # room for as much as is asked for is made at once
+            while chunk := stream.read(BLOCK):  # in blocks: one large read would reserve memory for its limit
                 chunks.append(chunk)
                 held += len(chunk)
                 if held > LARGEST:
@@ -149,8 +154,8 @@ def _mo_bytes(file: Path) -> bytes:
     return b"".join(chunks)
 
 
-def _mo_string(data: bytes, order: str, entry: int) -> str:
-    """The string that an entry of a table (its length, then where it starts) points to."""
+def _read_mo_string(data: bytes, order: str, entry: int) -> str:
+    """Read the string that an entry of a table points to; the entry holds its length and its position."""
     length, start = struct.unpack_from(f"{order}2I", data, entry)
-    (raw,) = struct.unpack_from(f"{length}s", data, start)  # refuses to read past the end
+    (raw,) = struct.unpack_from(f"{length}s", data, start)  # raises if the string would end behind the file
     return str(raw, "utf-8")

@@ -1,4 +1,4 @@
-"""The reader of Parquet."""
+"""Read Parquet files."""
 
 import shutil
 import tempfile
@@ -9,34 +9,36 @@ from typing import IO, Any
 
 import pyarrow as pa
 
-from nlp_transfer.data.formats.arrow_tables import columns_to_read, table_blocks
+from nlp_transfer.data.formats.arrow_tables import choose_columns, read_batches
 from nlp_transfer.data.formats.blocks import Columns
 from nlp_transfer.data.formats.records import Read, Wanted, refuse_empty
 from nlp_transfer.data.formats.text_lines import BLOCK, LONGEST, TOO_LONG, is_read_once, open_bytes
 from nlp_transfer.errors import DataError
 from nlp_transfer.system.room import guard_temporary
 
-FEWEST, MOST = 8, 1024  # rows read at once
-HELD = 1 << 28  # bytes that rows read at once may take: a cell of many rows is stored once, and unpacked for each
+FEWEST_ROWS, MOST_ROWS = 8, 1024  # limits for the number of rows read at once
+HELD = 1 << 28  # bytes for the rows read at once; a cell repeated in many rows is stored once and unpacked for each
 
 
-def parquet_blocks(file: Path) -> Read:
+def make_parquet_reader(file: Path) -> Read:
     """Make the reader of a Parquet file."""
-    return lambda wanted, _: _blocks(file, wanted)
+    return lambda wanted, _: _read_blocks(file, wanted)
 
 
-def _blocks(file: Path, wanted: Wanted) -> Iterator[Columns]:
+def _read_blocks(file: Path, wanted: Wanted) -> Iterator[Columns]:
     import pyarrow.parquet as pq  # slow to import, and only this format needs it
 
     rows = 0
+
     try:
         with open_bytes(file) as stream, tempfile.TemporaryFile() as unpacked:
-            table = pq.ParquetFile(_seekable(stream, unpacked, file), buffer_size=BLOCK, pre_buffer=False)
-            columns = columns_to_read(table.schema_arrow, wanted, str(file))
-            size = _batch_size(file, table.metadata, columns)
+            table = pq.ParquetFile(_make_seekable(stream, unpacked, file), buffer_size=BLOCK, pre_buffer=False)
+            columns = choose_columns(table.schema_arrow, wanted, str(file))
+            size = _compute_batch_size(file, table.metadata, columns)
+
             # Threads would take five times as long over batches of a few rows.
             batches = table.iter_batches(batch_size=size, columns=columns, use_threads=False)
-            for block in table_blocks(batches, table.schema_arrow, columns):
+            for block in read_batches(batches, table.schema_arrow, columns):
                 rows += len(block.numbers)
                 yield block
     except (pa.ArrowException, EOFError, OSError, ValueError, zlib.error) as error:
@@ -45,8 +47,8 @@ def _blocks(file: Path, wanted: Wanted) -> Iterator[Columns]:
     refuse_empty(file, rows)
 
 
-def _seekable(stream: IO[bytes], unpacked: IO[bytes], file: Path) -> IO[bytes]:
-    """A file that can be read from its end: what is packed or comes through a pipe is written to the disk."""
+def _make_seekable(stream: IO[bytes], unpacked: IO[bytes], file: Path) -> IO[bytes]:
+    """Return a file that can be read from its end, as Parquet must be: unpack a .gz, or copy a pipe to disk."""
     if not (is_read_once(file) or file.name.lower().endswith(".gz")):
         return stream
     with guard_temporary(f"{file}, unpacked,", full=True):
@@ -54,18 +56,18 @@ def _seekable(stream: IO[bytes], unpacked: IO[bytes], file: Path) -> IO[bytes]:
     return unpacked
 
 
-def _batch_size(file: Path, metadata: Any, columns: Sequence[str]) -> int:
-    """How many rows can be held at once.
+def _compute_batch_size(file: Path, metadata: Any, columns: Sequence[str]) -> int:
+    """Compute how many rows fit into memory at once.
 
     Raises:
-        DataError: cells that are too long on the whole; of one among many that is said when it is read.
+        DataError: the cells of a column are too long on average. One long cell among short ones is found when read.
     """
-    size = MOST
+    size = MOST_ROWS
     for group in map(metadata.row_group, range(metadata.num_row_groups)):
         for part in map(group.column, range(group.num_columns)):
             if any(f"{part.path_in_schema}.".startswith(f"{column}.") for column in columns):
                 held = part.total_uncompressed_size
-                if held > 4 * LONGEST * (group.num_rows + 1):  # bytes of as many characters
+                if held > 4 * LONGEST * (group.num_rows + 1):  # a character takes four bytes at most
                     raise DataError(f"{file}, column '{part.path_in_schema}': {TOO_LONG.format('cell')}")
                 size = min(size, HELD // max(1, held))
-    return max(FEWEST, size)
+    return max(FEWEST_ROWS, size)

@@ -1,7 +1,7 @@
-"""Plurals of gettext: which form of a translation is for one, which for two, and what they are paired with.
+"""Pair the plural forms of gettext: find the form for one and the form for two, and their source texts.
 
-The forms of a language are numbered, and its `Plural-Forms` say which is for a number: the first is for one in French
-and for none in Arabic. See https://www.gnu.org/software/gettext/manual/html_node/Plural-forms.html
+The forms of a language are numbered; its `Plural-Forms` header computes the form for a number. The first form is for
+one in French, but for zero in Arabic. See https://www.gnu.org/software/gettext/manual/html_node/Plural-forms.html
 """
 
 import re
@@ -10,9 +10,9 @@ from gettext import c2py
 from typing import NamedTuple
 
 RULE = re.compile(r"^plural-forms:\s*nplurals\s*=\s*(\d+)\s*;\s*plural\s*=([^;\n]+)", re.IGNORECASE | re.MULTILINE)
-UNGUIDED = {1: (0, 0), 2: (0, 1)}  # forms -> those for one and for two: every language with so many agrees
+UNGUIDED = {1: (0, 0), 2: (0, 1)}  # number of forms -> the forms for one and for two, alike in all such languages
 
-# What a value is put in for: `%d`, `%2$s`, `%(n)d`, `%1`, `{n}`; `%%` is a sign.
+# A placeholder for a value: `%d`, `%2$s`, `%(n)d`, `%1`, `{n}`. Two signs, `%%`, are a percent sign.
 NUMBER = re.compile(r"%%|(%(?:\(\w+\)|\d+\$)?[-+#'.\d]*[a-z]|%\d+|\{[^{}]*\})", re.IGNORECASE)
 
 UNTRANSLATED = "not translated"
@@ -22,7 +22,7 @@ SHARED = "singular without a form of its own (its plural is kept)"
 
 
 class PluralRule(NamedTuple):
-    """How many forms a language has, and the indices of those for one and for two."""
+    """Say how many forms a language has, and which are for one and for two."""
 
     forms: int
     one: int
@@ -30,14 +30,14 @@ class PluralRule(NamedTuple):
 
 
 class Paired(NamedTuple):
-    """The pairs that an entry gives, and why something of it was left out, if it was."""
+    """Hold the pairs of an entry, and why a part of it was left out, if it was."""
 
     pairs: Sequence[tuple[str, str]]
     lacking: str | None = None
 
 
 def read_rule(header: str) -> PluralRule | None:
-    """Evaluate the `Plural-Forms` line of a header; None where there is none or where it makes no sense."""
+    """Evaluate the `Plural-Forms` line of a header; None if there is none or it makes no sense."""
     found = RULE.search(header)
     if found is None:
         return None
@@ -53,31 +53,34 @@ def pair_forms(sources: Sequence[str], forms: Sequence[str], rule: PluralRule | 
     """Pair the strings of an entry with their translations.
 
     Args:
-        sources: a text; or its singular, which goes with the form for one, and its plural, which goes with that for
-            two. Where both are the same form, as in Japanese, only the plural is paired. A pair of which one side has
-            room for a number and the other has not (`One file` and `%d файл`) is left out.
+        sources: a text; or a singular and a plural. The singular is paired with the form for one, the plural with the
+            form for two. If these are the same form, as in Japanese, only the plural is paired. A pair is left out if
+            only one side has a place for a number, as with `One file` and `%d файл`.
         forms: the translation, or its plural forms.
-        rule: of the language. Without one, one and two forms are still clear; more are not.
+        rule: the rule of the language. Without it one or two forms are still clear, more are not.
     """
     if not any(forms):
         return Paired((), UNTRANSLATED)
     if len(sources) == 1:
         return Paired([(sources[0], forms[0])])
+
     if rule is not None and rule.forms == len(forms):
         one, two = rule.one, rule.two
     elif rule is None and len(forms) in UNGUIDED:
         one, two = UNGUIDED[len(forms)]
     else:
         return Paired((), UNCLEAR)
+
     if not (forms[one] and forms[two]):
         return Paired((), UNTRANSLATED)
+
     singular, plural, *_ = sources
     shared = one == two
     pairs = [(plural, forms[two])] if shared else [(singular, forms[one]), (plural, forms[two])]
-    alike = [(source, form) for source, form in pairs if _numbers(source) == _numbers(form)]
+    alike = [(source, form) for source, form in pairs if _count_places(source) == _count_places(form)]
     return Paired(alike, UNSAID if len(alike) < len(pairs) else SHARED if shared else None)
 
 
-def _numbers(text: str) -> int:
-    """How many values a text has room for: in Arabic "two files" has none, where English has `%d files`."""
+def _count_places(text: str) -> int:
+    """Count the places for values in a text: "two files" in Arabic has none, where English has `%d files`."""
     return sum(map(bool, NUMBER.findall(text)))

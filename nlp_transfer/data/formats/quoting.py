@@ -1,7 +1,7 @@
-"""Whether quotes enclose the cells of a table, or are characters like others: decided by the whole file.
+"""Decide from the whole file whether quotes enclose the cells of a table or are characters like others.
 
-Texts of corpora are often written between tabs as they are, direct speech with its quotes, which may open in one line
-and close in another. Programs that write tables enclose a cell in quotes where it needs that, or all of a column.
+Corpora often write texts between tabs as they are. Quotes of direct speech then open in one line and close in another.
+Programs that write tables enclose the cells that need it, or all cells of a column.
 """
 
 import csv
@@ -11,43 +11,51 @@ from pathlib import Path
 
 from nlp_transfer.config.dialect import NUMBER, Dialect
 from nlp_transfer.data.formats.records import Findings
-from nlp_transfer.data.formats.text_lines import LONGEST, file_blocks, is_read_once, numbered_lines
+from nlp_transfer.data.formats.text_lines import LONGEST, is_read_once, read_blocks, read_lines
 
 
 def decide_quoting(file: Path, delimiter: str, dialect: Dialect, findings: Findings) -> bool:
-    """Decide whether a cell may stand in quotes, and note it where the file alone tells."""
+    """Decide whether quotes enclose cells; note the decision if it came from the file and not from the user.
+
+    Only tab-separated files are looked into: in a .csv quotes always enclose cells.
+    """
     if dialect.quoting != "auto":
         return dialect.quoting == "minimal"
     if delimiter != "\t":
         return True
-    if is_read_once(file) or not any('"' in text for _, text in file_blocks(file)):
+    if is_read_once(file) or not any('"' in text for _, text in read_blocks(file)):
         return False
-    enclose = quotes_enclose(file, delimiter, header=dialect.header)
+
+    # Here only the file can tell, so the user learns what was decided.
+    enclose = check_enclosing(file, delimiter, header=dialect.header)
     how = "quotes enclose cells" if enclose else "quotes are characters, for they do not enclose cells throughout"
     other = dialect.set_quoting("none" if enclose else "minimal")
     findings.notes.append(f"{file}: {how} ({other} reads them otherwise)")
     return enclose
 
 
-def quotes_enclose(file: Path, delimiter: str, *, header: bool) -> bool:
-    """Whether every quote of a file encloses a cell that a program would enclose, or stands doubled inside.
+def check_enclosing(file: Path, delimiter: str, *, header: bool) -> bool:
+    """Tell whether every quote encloses a cell for a reason, or is doubled inside one.
 
-    A cell needs its quotes for a delimiter, a quote or a line end in it (unless every line makes a row by itself), or
-    for a comma, unless cells without quotes have some; or it is one of a column that is all enclosed.
+    A cell has a reason if it holds a delimiter, a quote or a line end (unless each line makes a whole row), or a
+    comma (unless bare cells hold commas too), or if its column is enclosed throughout.
     """
     csv.field_size_limit(max(csv.field_size_limit(), LONGEST))
+
     lines: list[str] = []
-    reader = csv.reader(_noted(file, lines), delimiter=delimiter, strict=True)
+    reader = csv.reader(_collect_lines(file, lines), delimiter=delimiter, strict=True)
     found, width = _Evidence(delimiter), 0
     try:
         for number, record in enumerate(reader):
             width = width or len(record)
             if len(lines) > 1 and all(line.count(delimiter) == width - 1 for line in lines):
                 return False
-            cells = list(_enclosed(record, "\n".join(lines)))
+
+            cells = list(_find_enclosed(record, "\n".join(lines)))
             lines.clear()
             if any('"' in cell and not enclosed for cell, enclosed in cells):
                 return False
+
             if number or not header:
                 found.add(cells)
     except csv.Error:
@@ -55,10 +63,10 @@ def quotes_enclose(file: Path, delimiter: str, *, header: bool) -> bool:
     return found.consistent
 
 
-def _noted(file: Path, lines: list[str]) -> Iterator[str]:
-    """Give the lines of a file, and note those of one record; a record that is too long is no consistent quoting."""
+def _collect_lines(file: Path, lines: list[str]) -> Iterator[str]:
+    """Yield the lines of a file, and collect those of the current record; stop as inconsistent if it grows too long."""
     held = 0
-    for _, line in numbered_lines(file):
+    for _, line in read_lines(file):
         held = held + len(line) if lines else len(line)
         if held > LONGEST:
             raise csv.Error
@@ -66,8 +74,8 @@ def _noted(file: Path, lines: list[str]) -> Iterator[str]:
         yield f"{line}\n"
 
 
-def _enclosed(record: list[str], text: str) -> Iterator[tuple[str, bool]]:
-    """Tell of each cell whether it stands in quotes in the text of its record."""
+def _find_enclosed(record: list[str], text: str) -> Iterator[tuple[str, bool]]:
+    """Yield each cell, and whether it stands in quotes in the text of its record."""
     at = 0
     for cell in record:
         enclosed = text.startswith('"', at)
@@ -77,16 +85,16 @@ def _enclosed(record: list[str], text: str) -> Iterator[tuple[str, bool]]:
 
 @dataclass
 class _Evidence:
-    """Columns by what cells they have: bare ones, and enclosed ones that need no quotes, or only for a comma."""
+    """Collect by column what tells whether quotes are used for a reason."""
 
     delimiter: str
-    bare: set[int] = field(default_factory=set)
-    needless: set[int] = field(default_factory=set)
-    for_comma: set[int] = field(default_factory=set)
-    bare_comma: bool = False
+    bare: set[int] = field(default_factory=set)  # columns with cells outside quotes
+    needless: set[int] = field(default_factory=set)  # columns with cells that need no quotes and have them
+    for_comma: set[int] = field(default_factory=set)  # columns with cells enclosed for nothing but a comma
+    bare_comma: bool = False  # some cell outside quotes holds a comma
 
     def add(self, cells: list[tuple[str, bool]]) -> None:
-        """Look at a row: its cells, and whether each is enclosed."""
+        """Add the evidence of a row: its cells, and whether each is enclosed."""
         for column, (cell, enclosed) in enumerate(cells):
             if not enclosed:
                 self.bare_comma |= "," in cell
@@ -97,5 +105,5 @@ class _Evidence:
 
     @property
     def consistent(self) -> bool:
-        """Whether no column encloses a cell without need and leaves others bare."""
+        """Whether no column has both needless quotes and bare cells."""
         return not self.bare & (self.needless | (self.for_comma if self.bare_comma else set()))

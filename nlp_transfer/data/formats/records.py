@@ -1,4 +1,4 @@
-"""What every reader gives: numbered rows of cells in blocks, the faults among them, and how a row is named."""
+"""Define what every reader yields: blocks of numbered rows, the faults among them, and the name of a row."""
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -11,74 +11,77 @@ from nlp_transfer.data.formats.blocks import Block, Records
 from nlp_transfer.data.formats.text_lines import BLOCK
 from nlp_transfer.errors import FEW, DataError, first_of
 
-LISTED = 10
-MOST = 1000  # rows that are gathered
-LeftOut = defaultdict[str, list[int]]  # why a reader passes over records of its format -> their numbers
+LISTED_FAULTS = 10  # different faults, or rows of one fault, that a message lists
+BLOCK_ROWS = 1000  # rows in a block
+LeftOut = defaultdict[str, list[int]]  # reason why records are left out -> their numbers
 
 
-class Row(NamedTuple):
-    """One record: its 1-based line (where it starts) or row number, and its cells by column."""
+class Record(NamedTuple):
+    """Hold one record: its line (where it starts) or row number, counted from 1, and its cells by column."""
 
     number: int
     cells: Mapping[str, Any]
 
 
 class Fault(NamedTuple):
-    """What is wrong with a record, in the place of its row."""
+    """Say what is wrong with a record; stands in the place of its row."""
 
     number: int
     message: str
 
 
 class Findings:
-    """What was found in reading a place: faults, gathered to be said at once, what was left out, and what to know."""
+    """Collect what reading a file has shown: faults to report together, records left out, and notes for the user."""
 
     def __init__(self) -> None:
-        """Start without any."""
-        self.faults: defaultdict[str, list[int]] = defaultdict(list)  # what is wrong -> the rows
+        """Start empty."""
+        self.faults: defaultdict[str, list[int]] = defaultdict(list)  # message -> numbers of the rows
         self.left_out: LeftOut = defaultdict(list)
         self.notes: list[str] = []
 
-    def fault(self, number: int, message: str) -> None:
-        """Note what is wrong with a row; of many different faults only the first few are told apart."""
-        told = message in self.faults or len(self.faults) < LISTED
+    def note_fault(self, number: int, message: str) -> None:
+        """Note a fault of a row. Only the first few different messages are told apart."""
+        told = message in self.faults or len(self.faults) < LISTED_FAULTS
         self.faults[message if told else "other faults"].append(number)
 
 
-Wanted = Collection[str] | None  # the columns that every row must have; None: all that the header names
+Wanted = Collection[str] | None  # the columns that every row must have; None means all that the header names
 Read = Callable[[Wanted, Findings], Iterator[Block]]
 
 
-def by_rows(rows: Iterable[Row | Fault]) -> Read:
-    """Make a reader of rows that come one by one, or faults in their place."""
-    return lambda _, findings: _in_blocks(rows, findings)
+def make_reader(rows: Iterable[Record | Fault]) -> Read:
+    """Make a reader of rows that come one by one; a fault stands in the place of its row."""
+    return lambda _, findings: _gather_blocks(rows, findings)
 
 
-def _in_blocks(rows: Iterable[Row | Fault], findings: Findings) -> Iterator[Records]:
-    """Gather rows, a thousand or about a megabyte at a time; those before a fault come before it."""
-    some: list[Row] = []
+def _gather_blocks(rows: Iterable[Record | Fault], findings: Findings) -> Iterator[Records]:
+    """Gather rows into blocks of a thousand rows or a megabyte; the rows before a fault come before it."""
+    some: list[Record] = []
     held, end = 0, None
     try:
         for row in rows:
-            if isinstance(row, Row):
+            if isinstance(row, Record):
                 some.append(row)
-                held += _weight(row.cells)
-            if isinstance(row, Fault) or len(some) == MOST or held > BLOCK:
+                held += _weigh(row.cells)
+
+            if isinstance(row, Fault) or len(some) == BLOCK_ROWS or held > BLOCK:
                 yield Records(some)
                 some, held = [], 0
+
             if isinstance(row, Fault):
-                findings.fault(*row)
+                findings.note_fault(*row)
     except DataError as error:
         end = error
+
     yield Records(some)
     if end:
         raise end
 
 
-def _weight(cells: Mapping[str, Any]) -> int:
-    """About how many characters a row holds."""
+def _weigh(cells: Mapping[str, Any]) -> int:
+    """Estimate how many characters a row holds."""
     values, characters = [*cells.values()], 0
-    for value in values:  # which grow by those inside others
+    for value in values:  # the list grows by the values inside lists and objects
         match value:
             case str():
                 characters += len(value)
@@ -91,14 +94,14 @@ def _weight(cells: Mapping[str, Any]) -> int:
 
 @dataclass(frozen=True)
 class RowStream:
-    """The rows of one place, and how to name one of them in a message.
+    """Stream the rows of one place, and name them in messages.
 
     Attributes:
-        name: of the place.
-        read: gives the blocks of its rows; it goes on after a fault, to find the others.
-        unit: what its rows are numbered by.
-        dialect: how it is written, where it is a .csv or .tsv, and how the user says so.
-        findings: of the rows read so far.
+        name: the name of the place.
+        read: yields blocks of rows; after a fault it goes on, so that all faults are reported at once.
+        unit: what the rows are numbered by, line or row.
+        dialect: how a .csv or .tsv is written, and the words for its settings in messages.
+        findings: what was found in the rows read so far.
     """
 
     name: str
@@ -107,42 +110,43 @@ class RowStream:
     dialect: Dialect = PLAIN
     findings: Findings = field(default_factory=Findings)
 
-    def blocks(self, wanted: Wanted = None) -> Iterator[Block]:
-        """Read to the end.
+    def read_blocks(self, wanted: Wanted = None) -> Iterator[Block]:
+        """Read all rows, in blocks.
 
         Args:
-            wanted: the columns that every row must have; more may come. None: all that a header names.
+            wanted: the columns that every row must have; more may come. None means all that the header names.
 
         Raises:
-            DataError: all faults; those in `findings` when a block comes are in rows before it.
+            DataError: at the end, with all faults. Those in `findings` when a block comes lie in rows before it.
         """
         try:
             yield from self.read(wanted, self.findings)
+
         except DataError as error:
             if not self.findings.faults:
                 raise
-            raise DataError(f"{self._listing()}\n  {error}") from None
+            raise DataError(f"{self._list_faults()}\n  {error}") from None
         if self.findings.faults:
-            raise DataError(self._listing())
+            raise DataError(self._list_faults())
 
     @property
-    def rows(self) -> Iterator[Row]:
-        """The rows one by one; see `blocks`."""
-        return (Row(*row) for block in self.blocks() for row in block.rows)
+    def rows(self) -> Iterator[Record]:
+        """The rows one by one; see `read_blocks`."""
+        return (Record(*row) for block in self.read_blocks() for row in block.rows)
 
-    def _listing(self) -> str:
+    def _list_faults(self) -> str:
         faults = self.findings.faults
         if len(faults) == 1:
             message, numbers = next(iter(faults.items()))
-            return f"{self.at(numbers, LISTED)}: {message}"
+            return f"{self.name_rows(numbers, LISTED_FAULTS)}: {message}"
         count = sum(map(len, faults.values()))
         lines = "".join(
-            f"\n  {self.unit}{'s' if rows[1:] else ''} {first_of(rows, LISTED)}: {message}"
+            f"\n  {self.unit}{'s' if rows[1:] else ''} {first_of(rows, LISTED_FAULTS)}: {message}"
             for message, rows in faults.items()
         )
         return f"{self.name}: {count} bad {self.unit}s{lines}"
 
-    def at(self, numbers: list[int], shown: int = FEW) -> str:
+    def name_rows(self, numbers: list[int], shown: int = FEW) -> str:
         """Name rows: `a.csv:3`, `a.parquet, row 3` or `a.csv, lines 3, 4 and 9 more`."""
         if len(numbers) == 1:
             return f"{self.name}:{numbers[0]}" if self.unit == "line" else f"{self.name}, row {numbers[0]}"
@@ -150,6 +154,6 @@ class RowStream:
 
 
 def refuse_empty(file: Path, rows: int, *, found: str = "no rows") -> None:
-    """Raise a `DataError` for a file that was read to its end without a row."""
+    """Refuse a file that was read to its end and has no row."""
     if not rows:
         raise DataError(f"{file}:1: the file holds {found}; give at least one row")

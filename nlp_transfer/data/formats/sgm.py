@@ -1,4 +1,4 @@
-"""Test sets of WMT in SGML: a text is a `<seg>`, known by the document it is in and its number there."""
+"""Read WMT test sets in SGML: a text is a `<seg>`, identified by its document and its number in there."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -11,14 +11,14 @@ LINE_END = re.compile(r"\s*\n\s*")
 
 
 class _Segments(HTMLParser):
-    """Collects segments; like those who wrote them, HTML's parser bears bare `&`, capitals and missing quotes."""
+    """Collect segments. HTML's parser is as lenient as these files need: bare `&`, capitals, missing quotes."""
 
     def __init__(self) -> None:
         super().__init__()
         self.done: list[tuple[int, str, str]] = []
         self._document = self._segment = ""
-        self.start = 0  # the line of the segment that is open
-        self.held = 0  # characters of it
+        self.start = 0  # line of the open segment
+        self.held = 0  # characters of the open segment
         self._parts: list[str] | None = None
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -41,21 +41,23 @@ class _Segments(HTMLParser):
             self.held += len(data)
 
 
-def segments(lines: Iterable[str], name: str) -> Iterator[tuple[int, str, str]]:
-    """Stream (line, text, document and number) of each segment; the languages and the other elements are left out.
+def read_segments(lines: Iterable[str], name: str) -> Iterator[tuple[int, str, str]]:
+    """Yield (line, text, document and number) of each segment; other elements and the language are left out.
 
     Raises:
-        DataError: one segment twice, as in files of several references; or one that is too long to be held.
+        DataError: a segment comes twice, as in files of several references, or is too long.
     """
     parser = _Segments()
     seen = set()
     for line in lines:
         parser.feed(f"{line}\n")
+
         for number, text, key in parser.done:
             if key in seen:
                 raise DataError(f"{name}:{number}: '{key}' for the second time; keep one translation a file")
             seen.add(key)
             yield number, text, key
         parser.done.clear()
+
         if parser.held > LONGEST:
             raise DataError(f"{name}:{parser.start}: {TOO_LONG.format('segment')}")

@@ -1,6 +1,6 @@
-"""File formats: .csv .tsv .jsonl .ndjson .json .parquet .tmx .po .mo, each also as .gz, and lines of fastText.
+"""Open data files: .csv .tsv .jsonl .ndjson .json .parquet .tmx .po .mo, each also as .gz, and lines of fastText.
 
-Readers stream (but for .mo), accept a byte-order mark and CRLF, keep cells such as `NA` as text, and name the line
+Readers stream (except for .mo), accept a byte-order mark and CRLF, keep cells such as `NA` as text, and name the line
 of a fault.
 """
 
@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from nlp_transfer.config.dialect import PLAIN, Dialect
-from nlp_transfer.data.formats.delimited import delimited
-from nlp_transfer.data.formats.gettext_files import mo_rows, po_rows
-from nlp_transfer.data.formats.json_values import find_layout, json_rows
-from nlp_transfer.data.formats.records import Findings, Row, RowStream, by_rows
+from nlp_transfer.data.formats.delimited import make_table_reader
+from nlp_transfer.data.formats.gettext_files import read_mo, read_po
+from nlp_transfer.data.formats.json_values import find_layout, read_json_rows
+from nlp_transfer.data.formats.records import Findings, Record, RowStream, make_reader
 from nlp_transfer.data.formats.text_files import refuse_foreign
-from nlp_transfer.data.formats.text_lines import existing_file, is_read_once, numbered_lines
-from nlp_transfer.data.formats.tmx import tmx_rows
+from nlp_transfer.data.formats.text_lines import find_file, is_read_once, read_lines
+from nlp_transfer.data.formats.tmx import read_tmx
 from nlp_transfer.errors import DataError
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet", ".tmx", ".po", ".mo")
@@ -24,69 +24,74 @@ WAYS_OUT = (
     "or name a file of texts for each column: {en: a.en, fr: a.fr}"
 )
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
-FASTTEXT = re.compile(r"(?:\s*__label__\S+(?:\s+|$))+")  # the labels that open a line
+FASTTEXT = re.compile(r"(?:\s*__label__\S+(?:\s+|$))+")  # the labels at the start of a line
 
 
-def format_of(path: str) -> str:
-    """The suffix that decides how a file is read, `.gz` taken off."""
+def find_format(path: str) -> str:
+    """Find the suffix that decides how a file is read; `.gz` is taken off first."""
     name = path.lower()
     return Path(name.removesuffix(".gz")).suffix
 
 
 def has_columns(path: str) -> bool:
-    """Whether a file that is there is read as rows with columns, not as lines of text."""
-    return format_of(path) in SUFFIXES or _is_fasttext(existing_file(path))
+    """Tell whether a file is read as rows with columns, and not as lines of text."""
+    return find_format(path) in SUFFIXES or _is_fasttext(find_file(path))
 
 
 def open_rows(path: str, dialect: Dialect = PLAIN, *, bare: str | None = None) -> RowStream:
-    """Open a data file; of most formats nothing is read before the first row is asked for.
+    """Open a data file; most formats read nothing before the first row is asked for.
 
     Args:
-        path: The file.
-        dialect: How a .csv or .tsv is written.
-        bare: Column under which JSON lines that are plain strings or null appear; by default they are an error.
+        path: the file.
+        dialect: how a .csv or .tsv is written.
+        bare: the column for JSON lines that are plain strings or null; by default these are faults.
 
     Raises:
-        DataError: no such file, or a format that is not known; while reading, any fault with its line.
+        DataError: there is no such file, or its format is unknown; while reading, for any fault, with its line.
     """
-    file = existing_file(path)
+    file = find_file(path)
     unit, findings = "line", Findings()
-    match format_of(path):
+
+    match find_format(path):
         case ".csv" | ".tsv" as suffix:
-            read = delimited(file, dialect, DELIMITERS[suffix])
+            read = make_table_reader(file, dialect, DELIMITERS[suffix])
         case ".jsonl" | ".ndjson" | ".json" as suffix:
             layout = find_layout(file, lists=suffix == ".json")
-            read = by_rows(json_rows(file, layout, bare))
+            read = make_reader(read_json_rows(file, layout, bare))
             unit = "row" if layout in ("list", "wrapped") else unit
-        case ".parquet":
-            from nlp_transfer.data.formats.parquet import parquet_blocks  # pyarrow is slow to import
 
-            read, unit = parquet_blocks(file), "row"
+        case ".parquet":
+            from nlp_transfer.data.formats.parquet import make_parquet_reader  # pyarrow is slow to import
+
+            read, unit = make_parquet_reader(file), "row"
+
         case ".tmx":
-            read = by_rows(tmx_rows(file))
+            read = make_reader(read_tmx(file))
         case ".po":
-            read = by_rows(po_rows(file, findings.left_out))
+            read = make_reader(read_po(file, findings.left_out))
         case ".mo":
-            read, unit = by_rows(mo_rows(file, findings.left_out)), "row"
+            read, unit = make_reader(read_mo(file, findings.left_out)), "row"
+
         case suffix if _is_fasttext(file):
-            read = by_rows(_fasttext_rows(file))
+            read = make_reader(_read_fasttext(file))
         case _:
             refuse_foreign(file)
             raise DataError(f"{path}: cannot be read as a table. {WAYS_OUT}")
+
     return RowStream(path, read, unit, dialect, findings)
 
 
 def _is_fasttext(file: Path) -> bool:
-    """Whether a file begins with a label as fastText reads it."""
+    """Tell whether a file begins with a label of fastText."""
     if is_read_once(file):
         return False
-    return FASTTEXT.match(next((line for _, line in numbered_lines(file) if line.strip()), "")) is not None
+    return FASTTEXT.match(next((line for _, line in read_lines(file) if line.strip()), "")) is not None
 
 
-def _fasttext_rows(file: Path) -> Iterator[Row]:
-    """Read lines such as `__label__good a warm film`; one may have several labels."""
-    for number, line in numbered_lines(file):
+def _read_fasttext(file: Path) -> Iterator[Record]:
+    """Read lines such as `__label__good a warm film`; a line may have several labels."""
+    for number, line in read_lines(file):
         if line.strip():
             labels = FASTTEXT.match(line)
             end = labels.end() if labels else 0
-            yield Row(number, {"label": line[:end].replace("__label__", "").split(), "text": line[end:]})
+            yield Record(number, {"label": line[:end].replace("__label__", "").split(), "text": line[end:]})

@@ -1,4 +1,4 @@
-"""Files of texts without a table around them: one text a line, or the segments of a WMT test set."""
+"""Read files that hold texts and no table: one text a line, or the segments of a WMT test set."""
 
 from collections.abc import Iterable, Iterator
 from itertools import chain
@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from nlp_transfer.data.formats.foreign import LOOKED_AT, WMT, Foreign, recognise
-from nlp_transfer.data.formats.sgm import segments
-from nlp_transfer.data.formats.text_lines import numbered_lines
+from nlp_transfer.data.formats.sgm import read_segments
+from nlp_transfer.data.formats.text_lines import read_lines
 from nlp_transfer.errors import DataError
 
 
 class Text(NamedTuple):
-    """A text, the 1-based line it starts on, and what its format calls it (lines have no names)."""
+    """Hold a text, the line it starts on (counted from 1), and its name in the format; lines have no names."""
 
     number: int
     text: str
@@ -20,47 +20,47 @@ class Text(NamedTuple):
 
 
 def read_text_file(file: Path) -> Iterator[Text]:
-    """Stream the texts of a file.
+    """Yield the texts of a file.
 
     Raises:
-        DataError: a file of another format, with the way to convert it; or a fault, with its line.
+        DataError: the file has another format (the message says how to convert it), or a fault, named by its line.
     """
     kind, lines = _begin(file)
     if kind is None:
         yield from (Text(number, line) for number, line in lines)
     elif kind is WMT:
-        yield from (Text(*segment) for segment in segments((line for _, line in lines), str(file)))
+        yield from (Text(*segment) for segment in read_segments((line for _, line in lines), str(file)))
     else:
-        raise _refusal(str(file), kind)
+        raise _make_refusal(str(file), kind)
 
 
 def read_arriving(lines: Iterable[tuple[int, str]], name: str) -> Iterator[str]:
-    """Stream the texts of numbered lines that must not be read ahead: the first alone tells another format.
+    """Yield the texts of numbered lines without reading ahead, so only the first line can reveal another format.
 
     Raises:
-        DataError: another format, with the way to convert it.
+        DataError: it does; the message says how to convert the file.
     """
     for number, line in lines:
         if number == 1 and (kind := recognise([line])):
-            raise _refusal(name, kind)
+            raise _make_refusal(name, kind)
         yield line
 
 
 def refuse_foreign(file: Path) -> None:
-    """Refuse a file that is of a known format, but of none that is read.
+    """Refuse a file of a format that is recognised but not read.
 
     Raises:
-        DataError: says which, and the way to convert it.
+        DataError: the message names the format, and says how to convert it.
     """
     kind, _ = _begin(file)
     if kind is not None:
-        raise _refusal(str(file), kind)
+        raise _make_refusal(str(file), kind)
 
 
 def _begin(file: Path) -> tuple[Foreign | None, Iterator[tuple[int, str]]]:
-    """What the first lines tell of a file, and all of its numbered lines; read once, since it may be a pipe."""
+    """Recognise the format from the first lines; return it with all lines, since a pipe cannot be read again."""
     head: list[tuple[int, str]] = []
-    rest = numbered_lines(file)
+    rest = read_lines(file)
     held = 0
     try:
         while held < LOOKED_AT and (numbered := next(rest, None)):
@@ -72,10 +72,10 @@ def _begin(file: Path) -> tuple[Foreign | None, Iterator[tuple[int, str]]]:
 
 
 def _raise(fault: DataError) -> Iterator[tuple[int, str]]:
-    """A fault that comes when the lines before it have been taken."""
+    """Raise a fault only when the lines before it have been taken."""
     yield from ()
     raise fault
 
 
-def _refusal(name: str, kind: Foreign) -> DataError:
+def _make_refusal(name: str, kind: Foreign) -> DataError:
     return DataError(f"{name}: holds {kind.name}, neither a table nor one text a line; {kind.way}")

@@ -1,4 +1,4 @@
-"""Numbered lines of a text file, plain or .gz, decoded as UTF-8; a fault names its line."""
+"""Read the numbered lines of a text file, plain or .gz, as UTF-8; a fault names its line."""
 
 import codecs
 import gzip
@@ -17,7 +17,7 @@ from nlp_transfer.errors import DataError
 from nlp_transfer.system.disk import expand_home
 
 TO_UTF8 = "convert it: iconv -f {} -t UTF-8"
-OTHERS = (  # how a file begins that is no text in UTF-8, what it is, and what to do; one mark may begin with another
+OTHERS = (  # the first bytes of other formats, the name, and the way out; a longer mark stands before its own beginning
     (codecs.BOM_UTF32_LE, "UTF-32", TO_UTF8.format("UTF-32")),
     (codecs.BOM_UTF32_BE, "UTF-32", TO_UTF8.format("UTF-32")),
     (codecs.BOM_UTF16_LE, "UTF-16", TO_UTF8.format("UTF-16")),
@@ -35,27 +35,27 @@ OTHERS = (  # how a file begins that is no text in UTF-8, what it is, and what t
      "datasets.Dataset.from_file('{}').to_parquet('train.parquet')\""),
     (b"%PDF-", "PDF", "take its text out, one a line: pdftotext"),
 )  # fmt: skip
-BLOCK = 1 << 17  # bytes read at once: more would not stay in the cache of a processor
-LONGEST = 1 << 25  # characters of a line, a cell or a record: what is held in memory at once
+BLOCK = 1 << 17  # bytes to read at once; more would not stay in a processor's cache
+LONGEST = 1 << 25  # characters of a line, a cell or a record, which memory must hold
 TOO_LONG = f"a {{}} of more than {LONGEST:,} characters, which is the limit; cut it off, or make several of it"
-# Windows-1252 is Latin-1 with quotation marks and dashes, where Latin-1 has controls that no text holds.
+# Windows-1252 is Latin-1 with quotation marks and dashes in place of controls, which no text holds.
 LATIN = "if the file is Latin-1 or Windows-1252, convert it: iconv -f CP1252 -t UTF-8"
 
 
 def locate(place: str) -> Path | None:
-    """The file or folder that a user named, if it is there."""
+    """Find the file or folder that a user named; None if nothing is there."""
     try:
         path = expand_home(place)
         return path if path.exists() else None
-    except (OSError, ValueError):  # a name too long, a NUL in the name
+    except (OSError, ValueError):  # a name that is too long, or holds a NUL
         return None
 
 
-def existing_file(place: str) -> Path:
-    """The file that a user named.
+def find_file(place: str) -> Path:
+    """Find the file that a user named.
 
     Raises:
-        DataError: nothing there, or a folder.
+        DataError: nothing is there, or a folder.
     """
     file = locate(place)
     if file is None:
@@ -66,43 +66,43 @@ def existing_file(place: str) -> Path:
 
 
 def is_read_once(file: Path) -> bool:
-    """Whether what is read of a file is gone, as with a pipe: it cannot be looked into first."""
+    """Tell whether a file can be read only once, as a pipe: then nobody can look into it first."""
     return not file.is_file()
 
 
 def open_bytes(file: Path) -> IO[bytes]:
-    """Open a file for reading, unpacked where its name ends in .gz."""
+    """Open a file for reading, and unpack it if its name ends in .gz."""
     try:
         return cast(IO[bytes], gzip.open(file)) if file.name.lower().endswith(".gz") else file.open("rb")
     except OSError as error:
         raise DataError(f"{file}: cannot be opened: {error.strerror or error}") from None
 
 
-def numbered_lines(file: Path) -> Iterator[tuple[int, str]]:
-    """Stream (1-based number, line without its end) of a file; see `decoded`."""
+def read_lines(file: Path) -> Iterator[tuple[int, str]]:
+    """Yield (number counted from 1, line without its end) for a file; see `decode_lines`."""
     with open_bytes(file) as stream:
-        yield from decoded(_chunks(stream), str(file))
+        yield from decode_lines(_read_chunks(stream), str(file))
 
 
-def file_blocks(file: Path) -> Iterator[tuple[int, str]]:
-    """Stream a file a block at a time; see `line_blocks`."""
+def read_blocks(file: Path) -> Iterator[tuple[int, str]]:
+    """Yield the text of a file in blocks of whole lines; see `decode_blocks`."""
     with open_bytes(file) as stream:
-        yield from line_blocks(_chunks(stream), str(file))
+        yield from decode_blocks(_read_chunks(stream), str(file))
 
 
-def file_pieces(file: Path) -> Iterator[str]:
-    """Stream a file a block at a time, cut anywhere; see `text_pieces`."""
+def read_pieces(file: Path) -> Iterator[str]:
+    """Yield the text of a file in blocks that may end anywhere; see `decode_pieces`."""
     with open_bytes(file) as stream:
-        yield from text_pieces(_chunks(stream), str(file))
+        yield from decode_pieces(_read_chunks(stream), str(file))
 
 
-def _chunks(stream: IO[bytes]) -> Iterator[bytes]:
-    """What is there of a stream, up to a block: a pipe is not waited for."""
+def _read_chunks(stream: IO[bytes]) -> Iterator[bytes]:
+    """Yield what a stream has ready, up to a block at a time, so that a pipe delivers without waiting."""
     return iter(partial(cast(BufferedReader, stream).read1, BLOCK), b"")
 
 
 class ArrivingLines:
-    """The lines of standard input as they arrive; it knows whether another is there already."""
+    """Iterate over the lines of standard input as they arrive, and tell whether another one is ready."""
 
     def __init__(self, descriptor: int) -> None:
         """Read from an open file descriptor."""
@@ -110,7 +110,7 @@ class ArrivingLines:
         self._lines: deque[bytes] = deque()
 
     def __iter__(self) -> Iterator[bytes]:
-        """Yield each line with its end; of one that comes in pieces each piece."""
+        """Yield each line with its end; a line that arrives in pieces comes in pieces."""
         while data := os.read(self._descriptor, 1 << 16):
             *lines, rest = data.split(b"\n")
             self._lines.extend(line + b"\n" for line in lines)
@@ -119,66 +119,73 @@ class ArrivingLines:
             if rest:
                 yield rest
 
-    def idle(self) -> bool:
-        """Whether the next line would have to be waited for."""
+    def is_idle(self) -> bool:
+        """Tell whether the next line has not arrived yet."""
         return not self._lines and not select.select([self._descriptor], [], [], 0)[0]
 
 
-def decoded(stream: Iterable[bytes], name: str) -> Iterator[tuple[int, str]]:
-    """Number and decode the lines of a stream, without their ends and without a byte-order mark; see `line_blocks`."""
-    for number, text in line_blocks(stream, name):
+def decode_lines(stream: Iterable[bytes], name: str) -> Iterator[tuple[int, str]]:
+    """Decode a stream and number its lines, without their ends and the byte-order mark; see `decode_blocks`."""
+    for number, text in decode_blocks(stream, name):
         yield from enumerate(text.removesuffix("\n").split("\n"), number)
 
 
-def line_blocks(stream: Iterable[bytes], name: str) -> Iterator[tuple[int, str]]:
-    """Decode a stream and cut it behind line ends, which become line feeds.
+def decode_blocks(stream: Iterable[bytes], name: str) -> Iterator[tuple[int, str]]:
+    """Decode a stream, and cut it behind line ends, all of which become line feeds.
 
     Yields:
-        The 1-based number of a line, and the text from it on: whole lines.
+        The number of a line, counted from 1, and the text that starts there: whole lines.
 
     Raises:
-        DataError: as `text_pieces`; or a line that is too long to be held. The lines before it come first.
+        DataError: as `decode_pieces`, or for a line that is too long. The lines before it come first.
     """
-    number, held, size = 1, [""], 0  # the beginning of a line
-    for piece in text_pieces(stream, name):
+    number, held, size = 1, [""], 0  # of the line that is not complete yet
+    for piece in decode_pieces(stream, name):
         end = piece.rfind("\n") + 1
         if size + (piece.find("\n") if end else len(piece)) > LONGEST:
             raise DataError(f"{name}:{number}: {TOO_LONG.format('line')}")
+
         if end:
             block = "".join([*held, piece[:end]]).replace("\r\n", "\n")
             yield number, block
             number += block.count("\n")
             held, size = [], 0
+
         held.append(piece[end:])
         size += len(piece) - end
+
     if rest := "".join(held):
         yield number, rest.removesuffix("\r")
 
 
-def text_pieces(stream: Iterable[bytes], name: str) -> Iterator[str]:
-    """Decode a stream piece by piece, without a byte-order mark.
+def decode_pieces(stream: Iterable[bytes], name: str) -> Iterator[str]:
+    """Decode a stream piece by piece, without its byte-order mark.
 
     Raises:
-        DataError: bytes that are not UTF-8, a NUL, or a stream that breaks off, with the line. The text before comes
-            first.
+        DataError: the stream holds bytes that are not UTF-8, or a NUL, or breaks off; the message names the line. The
+        text before it comes first.
     """
     decoder = codecs.getincrementaldecoder("utf-8-sig")()
-    line, column = 1, 0  # that of the next byte
+    line, column = 1, 0  # the place of the next byte
     try:
         for number, data in enumerate(chain(stream, [b""])):
             if number == 0:
                 _refuse_other(data, name)
+
             fault = None
             try:
                 text = decoder.decode(data, final=not data)
             except UnicodeDecodeError as error:
                 text = error.object[: error.start].decode()
                 fault = f"byte 0x{error.object[error.start]:02x} at position {{}} is not UTF-8; {LATIN}"
+
             if "\0" in text:
                 text = text.partition("\0")[0]
                 fault = "a NUL byte; the file is damaged, not text, or UTF-16 without a mark"
+
             if text:
                 yield text
+
             line += text.count("\n")
             column = len(text.rpartition("\n")[2].encode()) + (0 if "\n" in text else column)
             if fault:
@@ -190,7 +197,7 @@ def text_pieces(stream: Iterable[bytes], name: str) -> Iterator[str]:
 
 
 def _refuse_other(start: bytes, name: str) -> None:
-    """Refuse a stream that begins as what is no text in UTF-8."""
+    """Refuse a stream whose first bytes mark another format than text in UTF-8."""
     for mark, kind, way in OTHERS:
         if start.startswith(mark):
             raise DataError(f"{name}:1: the file is {kind}; {way.format(name)}")

@@ -1,4 +1,4 @@
-"""TMX, the exchange format of translation memories, unit by unit."""
+"""Read TMX, the exchange format of translation memories, unit by unit."""
 
 import zlib
 from collections.abc import Iterator
@@ -7,38 +7,40 @@ from pathlib import Path
 from xml.parsers import expat
 
 from nlp_transfer.data.formats.by_language import ByLanguage
-from nlp_transfer.data.formats.records import Row, refuse_empty
+from nlp_transfer.data.formats.records import Record, refuse_empty
 from nlp_transfer.data.formats.text_lines import LONGEST, TOO_LONG, open_bytes
 from nlp_transfer.errors import DataError
 
-CHUNK = 1 << 20  # bytes that are read, and text that is put together, at once: a long one is not copied often
-NATIVE_CODE = {"bpt", "ept", "it", "ph", "ut"}  # elements of a segment that hold formatting codes, not words
-BREAKS = {"lb", "pb", "cb"}  # types of codes that end a line, page or column
+BUFFER = 1 << 20  # bytes to read, and characters to buffer, at once; a small buffer would copy long texts often
+NATIVE_CODE = {"bpt", "ept", "it", "ph", "ut"}  # elements inside a segment that hold formatting, not words
+BREAKS = {"lb", "pb", "cb"}  # types of codes for the end of a line, page or column
 
 
 class _Units:
-    """Collects the translation units of a TMX file: language code -> text of its segment.
+    """Collect the translation units of a TMX file: language code -> text of its segment.
 
-    What a code holds is left out, the text of its sub-flows (`<sub>`) too: it is no part of the sentence around it.
+    The content of a formatting code is left out, even a text inside it (`<sub>`), which is not part of the sentence.
     """
 
     def __init__(self, name: str) -> None:
-        self.done: list[Row] = []
+        self.done: list[Record] = []
         self._name = name
         self._cells: dict[str, str] = {}
         self._language = ""
         self._path: list[str] = []
-        self._runs: list[str] = []  # of the open segment, its text between codes
-        self._codes = 0  # open ones, which may stand within each other
-        self._held = 0  # characters of the unit
+        self._runs: list[str] = []  # the text of the open segment, split at its codes
+        self._codes = 0  # how many codes are open; they can be nested
+        self._held = 0  # characters of the open unit
         self._start = 0
-        # expat itself and not iterparse, which neither tells the line of a unit nor refuses an entity.
+
+        # expat itself, because iterparse neither tells the line of a unit nor refuses an entity.
         self.parser = expat.ParserCreate()
         self.parser.buffer_text = True
-        self.parser.buffer_size = CHUNK
+        self.parser.buffer_size = BUFFER
+
         self.parser.StartElementHandler = self._open
         self.parser.EndElementHandler = self._close
-        self.parser.CharacterDataHandler = self._characters
+        self.parser.CharacterDataHandler = self._add_text
         self.parser.EntityDeclHandler = self._refuse_declaration
         self.parser.SkippedEntityHandler = self._refuse_unknown
 
@@ -61,14 +63,14 @@ class _Units:
         self._path.pop()
         match tag:
             case "tu":
-                self.done.append(Row(self._start, ByLanguage(self._cells, f"{self._name}:{self._start}")))
+                self.done.append(Record(self._start, ByLanguage(self._cells, f"{self._name}:{self._start}")))
             case "seg":
                 self._cells.setdefault(self._language, _join(self._runs))
                 self._runs = []
             case _ if tag in NATIVE_CODE and self._runs:
                 self._codes -= 1
 
-    def _characters(self, text: str) -> None:
+    def _add_text(self, text: str) -> None:
         if self._runs and not self._codes:
             self._held += len(text)
             if self._held > LONGEST:
@@ -84,39 +86,42 @@ class _Units:
 
 
 def _join(runs: list[str]) -> str:
-    """The text of a segment without its codes: of the blanks on both sides of one, or at an end, none is doubled."""
+    """Join a segment without its codes. Of the spaces on both sides of a code one stays; at the ends none does."""
     text, *others = runs
     for run in others:
         text += run if text[-1:].strip() else run.lstrip()
     return text.strip() if others else text
 
 
-def tmx_rows(file: Path) -> Iterator[Row]:
-    """Stream the units of a TMX file; columns are the language codes, in any spelling (see `ByLanguage`).
+def read_tmx(file: Path) -> Iterator[Record]:
+    """Yield the units of a TMX file; columns are the language codes, in any spelling (see `ByLanguage`).
 
     Raises:
-        DataError: not well-formed, not TMX, or with entities, with the line; or a stream that breaks off.
+        DataError: the file is not well-formed, is not TMX, holds entities, or breaks off; the message names the line.
     """
     units = _Units(str(file))
     rows = 0
-    with open_bytes(file) as stream, _xml_faults(file, units.parser):
+    with open_bytes(file) as stream, _explain_xml_faults(file, units.parser):
         more = True
         while more:
-            chunk = stream.read(CHUNK)
+            chunk = stream.read(BUFFER)
             more = bool(chunk)
+
             try:
                 units.parser.Parse(chunk, not more)
             except Exception:
-                yield from units.done  # which stand before the fault
+                yield from units.done  # the units before the fault
                 raise
+
             rows += len(units.done)
             yield from units.done
             units.done.clear()
+
     refuse_empty(file, rows, found="no translation unit")
 
 
 @contextmanager
-def _xml_faults(file: Path, parser: expat.XMLParserType) -> Iterator[None]:
+def _explain_xml_faults(file: Path, parser: expat.XMLParserType) -> Iterator[None]:
     try:
         yield
     except expat.ExpatError as error:

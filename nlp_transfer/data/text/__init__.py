@@ -1,1 +1,1 @@
-"""What is known of scripts and languages: words, sentences, line breaks."""
+"""Know scripts and languages: find words, sentences and the meaning of line breaks."""

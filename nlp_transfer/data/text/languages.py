@@ -1,4 +1,4 @@
-"""What is known of single languages: which one texts are in, and where the rules of one end sentences."""
+"""Find the language of texts, and where the rules of a language end its sentences."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -7,11 +7,11 @@ from typing import Protocol
 
 import regex
 
-CHARACTERS = 1000  # of a text that are looked at to find its language
-AGREED = 0.8  # share of the texts that must be in one
-STRETCH = 1000  # characters judged at once: some rules look through all of them for each mark
-AHEAD = 60  # of these behind a mark: what follows tells whether it ends a sentence
-WEAK = ("hy",)  # rules that are worse than none: those of Armenian miss the dots of an ellipsis
+CHARACTERS = 1000  # at the start of a text, enough to find its language
+AGREED = 0.8  # the share of texts that must be in the language
+STRETCH = 1000  # characters judged at once; some rules look through all of them for each mark
+AHEAD = 60  # characters behind a mark that the rules need to judge it
+WEAK = ("hy",)  # languages whose rules are worse than none; those of Armenian miss the dots of an ellipsis
 LETTER = regex.compile(r"\p{L}")
 BLANK = regex.compile(r"\s")
 BEHIND = regex.compile(r"[\s\p{Emoji_Presentation}]*+")
@@ -19,8 +19,8 @@ OPENING = regex.compile(r"[.!?…][\s\p{P}]*+\K\p{Ll}")  # the letter that would
 
 
 def find_language(texts: Sequence[str]) -> str | None:
-    """Find the language of most texts, by its ISO 639-1 code; None where they are mixed or hold no words."""
-    import py3langid  # half a second
+    """Find the language of most texts, as an ISO 639-1 code; None if they are mixed or hold no words."""
+    import py3langid  # takes half a second
 
     starts = [text[:CHARACTERS] for text in texts]
     counts = Counter(py3langid.classify(start)[0] for start in starts if LETTER.search(start))
@@ -29,38 +29,38 @@ def find_language(texts: Sequence[str]) -> str | None:
 
 
 class Rules(Protocol):
-    """Where the rules of one language end sentences."""
+    """Find where sentences end in one language."""
 
     def detect(self, source: str) -> Iterable[int]:
-        """The places behind the ends of sentences."""
+        """List the positions behind the ends of sentences."""
 
 
 @cache
 def find_rules(language: str) -> Rules | None:
-    """Find the rules of a language by its BCP 47 tag, such as `de` or `pt-BR`; None where there are none."""
-    from yasbd import BoundaryDetector, get_supported_langs  # a tenth of a second
+    """Find the rules of a language by its BCP 47 tag, such as `de` or `pt-BR`; None if it has none."""
+    from yasbd import BoundaryDetector, get_supported_langs  # takes a tenth of a second
 
     code = regex.split("[-_]", language.lower())[0]
     known = set(get_supported_langs()) - {"auto", *WEAK}
     return BoundaryDetector(lang=code) if code in known else None
 
 
-class Verdicts:
-    """Say of each mark of a text, from first to last, whether the rules of its language end a sentence there.
+class SentenceEnds:
+    """Tell of each mark of a text, from first to last, whether the rules of its language end a sentence there.
 
-    The rules judge one stretch at a time, and none without a mark, so time grows linearly with the text. They expect a
-    capital behind an end: where the text has none at all, they are shown one behind every mark.
+    The rules judge a stretch at a time, and only where marks are, so the time grows linearly with the text. They expect
+    a capital at the start of a sentence. If the text has none at all, a capital is put behind every mark for them.
     """
 
     def __init__(self, text: str, rules: Rules, *, cased: bool) -> None:
-        """Judge nothing yet; `cased` says that the text has capitals."""
+        """Start before the first mark; `cased` says that the text has capitals."""
         self._text = text
         self._cased = cased
         self._rules = rules
         self._ends: set[int] = set()
-        self._judged = 0  # up to here
+        self._judged = 0  # up to this position
 
-    def ends(self, mark: regex.Match[str], start: int) -> bool:
+    def is_end(self, mark: regex.Match[str], start: int) -> bool:
         """Tell whether a mark ends the sentence that begins at `start`."""
         if mark.end() + AHEAD > self._judged < len(self._text):
             self._judge(max(start, mark.start() - STRETCH // 2))
@@ -70,13 +70,13 @@ class Verdicts:
 
     def _judge(self, start: int) -> None:
         self._judged = start + STRETCH
-        stretch = self._text[start : self._judged].replace("…", ".")  # which the rules do not take for a mark
+        stretch = self._text[start : self._judged].replace("…", ".")  # the rules do not count an ellipsis as a mark
         if not self._cased:
-            stretch = OPENING.sub(_raise, stretch)
+            stretch = OPENING.sub(_capitalise, stretch)
         self._ends = {start + place for place in self._rules.detect(BLANK.sub(" ", stretch))}
 
 
-def _raise(letter: regex.Match[str]) -> str:
-    """Write a letter as a capital, unless that would be two."""
+def _capitalise(letter: regex.Match[str]) -> str:
+    """Write a letter as a capital; keep one whose capital has two letters, so that positions stay."""
     capital = letter[0].upper()
     return capital if len(capital) == 1 else letter[0]
