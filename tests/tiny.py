@@ -25,7 +25,7 @@ from transformers import (
 import nlp_transfer
 from nlp_transfer.models.encoding.tokenizers import Tokenizers
 from nlp_transfer.sources import load_source
-from nlp_transfer.sources.heads import rows_per_label
+from nlp_transfer.sources.heads import find_label_rows
 from nlp_transfer.strategies import make_plan
 from nlp_transfer.training.loop import Settings, Trainer
 from nlp_transfer_tasks.sentiment import Sentiment, SentimentOptions
@@ -239,7 +239,7 @@ def run(output, source, strategy, data, *, head=None, **training):
 def save_swapped(model, tokenizer, folder):
     """Save a classifier of two labels so that it answers the same, its labels and their rows in the other order."""
     with torch.no_grad():
-        for parameter in rows_per_label(model, AutoModelForSequenceClassification.from_config, 2).values():
+        for parameter in find_label_rows(model, AutoModelForSequenceClassification.from_config, 2).values():
             parameter.copy_(parameter.flip(0))
     first, second = model.config.id2label.values()
     model.config.id2label, model.config.label2id = {0: second, 1: first}, {second: 0, first: 1}

@@ -33,7 +33,7 @@ from nlp_transfer.runs.origin import Origin
 from nlp_transfer.sources import BUNDLED, load_source
 from nlp_transfer.sources.demands import refuse_demands
 from nlp_transfer.sources.loading import find_damage, refuse_changed
-from nlp_transfer.sources.shapes import refuse_misshapen, weight_files
+from nlp_transfer.sources.shapes import find_weight_files, refuse_misshapen
 from nlp_transfer.strategies.lora import with_adapter
 from nlp_transfer.system.layout import ADAPTER, FINISHED, TARGET, explain_unfinished, find_lacking_file, is_published
 from nlp_transfer.system.network import find_run
@@ -280,7 +280,7 @@ def _open(folder: Path, auto: Any) -> tuple[PreTrainedModel, Tokenizers]:
     refuse_demands(PretrainedConfig.get_config_dict(folder, local_files_only=True)[0], str(folder))
     safe = {"trust_remote_code": False, "local_files_only": True}
     config = AutoConfig.from_pretrained(folder, **safe)
-    refuse_misshapen(weight_files(str(folder)), auto.from_config, config, str(folder), head=True)
+    refuse_misshapen(find_weight_files(str(folder)), auto.from_config, config, str(folder), head=True)
     model, report = auto.from_pretrained(folder, use_safetensors=True, output_loading_info=True, **safe)
     if report["missing_keys"]:
         raise ValueError(f"weights are missing: {sorted(report['missing_keys'])[:3]}")

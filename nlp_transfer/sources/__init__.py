@@ -1,6 +1,6 @@
-"""Where pretrained knowledge comes from: checkpoints and vectors behind one interface.
+"""Open pretrained knowledge: checkpoints and word vectors behind one interface.
 
-What a source offers: `nlp_transfer.models.source.Source`.
+`nlp_transfer.models.source.Source` defines that interface.
 """
 
 from collections.abc import Iterable
@@ -20,7 +20,7 @@ FORMATS = "GloVe text, word2vec text and binary (each also .gz), fastText .bin a
 
 @dataclass(frozen=True)
 class SourceInfo:
-    """One line of `nlp-transfer sources`."""
+    """Describe a source in one line of `nlp-transfer sources`."""
 
     name: str
     kind: str
@@ -30,7 +30,7 @@ class SourceInfo:
 
 
 def list_sources() -> list[SourceInfo]:
-    """The bundled sources, then the kinds of sources that a path or Hub id may name."""
+    """List the bundled sources, then the kinds of sources that a path or a Hub id can name."""
     bundled = [SourceInfo(b.name, b.kind, b.description, b.licence, b.available) for b in BUNDLED.values()]
     return [
         *bundled,
@@ -40,11 +40,11 @@ def list_sources() -> list[SourceInfo]:
 
 
 def load_source(kind: str, texts: Iterable[str] = (), **settings: Any) -> Source:
-    """Name a source; nothing is read before its tokenizer or model is asked for.
+    """Make a source; nothing is read before its tokenizer or model is asked for.
 
     Args:
         kind: `checkpoint` or `vectors`.
-        texts: the training texts, for a vocabulary made of the data's words.
+        texts: the training texts, for a vocabulary made from their words.
         settings: the other keys of the `source:` section.
     """
     if kind == "checkpoint":

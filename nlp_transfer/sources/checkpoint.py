@@ -1,4 +1,4 @@
-"""Pretrained transformers by bundled name, local folder or Hub id: safetensors only, no code of theirs is run."""
+"""Load pretrained transformers by bundled name, folder or Hub id: only safetensors, and never their own code."""
 
 import json
 import logging
@@ -28,9 +28,9 @@ from nlp_transfer.models.portable.headed import Headed, HeadedConfig
 from nlp_transfer.models.source import LoadedModel, quietly
 from nlp_transfer.sources.composing import unify_forms
 from nlp_transfer.sources.demands import refuse_demands
-from nlp_transfer.sources.heads import follow_names, rows_per_label, with_labels
-from nlp_transfer.sources.loading import MOST, find_damage, refuse_changed, refuse_misfits
-from nlp_transfer.sources.shapes import refuse_misshapen, weight_files
+from nlp_transfer.sources.heads import copy_with_labels, find_label_rows, follow_names
+from nlp_transfer.sources.loading import LONGEST_ERROR, find_damage, refuse_changed, refuse_misfits
+from nlp_transfer.sources.shapes import find_weight_files, refuse_misshapen
 from nlp_transfer.system.hub_calls import make_fetching_error
 from nlp_transfer.system.layout import TABLE, TARGET, explain_unfinished, is_run
 from nlp_transfer.system.network import is_hub_reachable
@@ -46,9 +46,10 @@ OWN_TYPES = tuple(
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A transformer checkpoint; `scratch` keeps its architecture and tokenizer and draws new weights.
+    """Name a transformer checkpoint; with `scratch` only its architecture and tokenizer are used, with new weights.
 
-    The rows of its own head follow the names of the labels, unless `by_name` is off: adapters were once trained so.
+    If the checkpoint brings a head, its rows follow the names of the labels. Turn `by_name` off to load an old adapter,
+    which was trained on rows in the checkpoint's own order.
     """
 
     name: str
@@ -58,24 +59,24 @@ class Checkpoint:
 
     @cached_property
     def has_layers(self) -> bool:
-        """Whether it is no table of vectors, as a run of ours on one is."""
+        """Whether it has layers; a run of ours on word vectors has none."""
         return not self._table
 
     @cached_property
     def contextualizer(self) -> str | None:
-        """What stands above the table, where there is one."""
+        """The contextualizer above the word vectors, if the checkpoint is a run of ours on vectors."""
         return self._table.get("contextualizer")
 
     @property
     def _table(self) -> Mapping[str, Any]:
-        """The configuration of the static vectors below its head; empty where there are none."""
+        """The configuration of the word vectors below the head; empty if there are none."""
         below = getattr(self.config, "encoder", None)
         found = isinstance(below, Mapping) and below.get("model_type") == static.StaticConfig.model_type
         return cast("Mapping[str, Any]", below) if found else {}
 
     @cached_property
     def location(self) -> str:
-        """What `from_pretrained` takes."""
+        """The folder or Hub id for `from_pretrained`."""
         if self.name in BUNDLED:
             if BUNDLED[self.name].kind != "checkpoint":
                 raise SourceError(f"'{self.name}' is a table of vectors: use source.kind=vectors")
@@ -84,14 +85,14 @@ class Checkpoint:
             raise SourceError(
                 f"{self.name}: a checkpoint is a folder or a Hub id, this is a file; see source.kind=vectors"
             )
-        return str(_model_of_run(Path(self.name))) if is_run(Path(self.name)) else self.name
+        return str(_find_model(Path(self.name))) if is_run(Path(self.name)) else self.name
 
     @cached_property
     def config(self) -> PretrainedConfig:
-        """The architecture.
+        """The configuration of the architecture.
 
         Raises:
-            SourceError: nothing there, unreachable, or it asks to run its own code or for more than an architecture.
+            SourceError: nothing is there, the Hub is out of reach, or it asks for code of its own or other extras.
         """
         folder = Path(self.location)
         if folder.is_dir():
@@ -99,7 +100,7 @@ class Checkpoint:
         self._attempt(self._refuse_demands, "configuration")
         config: PretrainedConfig = self._load(AutoConfig, "configuration")
         if getattr(config, "auto_map", None) and config.model_type not in OWN_TYPES:
-            raise self._code_error()
+            raise self._make_code_error()
         return config
 
     def _inspect(self, folder: Path) -> None:
@@ -114,13 +115,13 @@ class Checkpoint:
         if not isinstance(values, dict):
             raise SourceError(f"{path}: expected an object, found a {type(values).__name__}")
         if "auto_map" in values and values.get("model_type") not in OWN_TYPES:
-            raise self._code_error()
+            raise self._make_code_error()
 
     def _refuse_demands(self) -> None:
-        values, _ = PretrainedConfig.get_config_dict(self.location, **self._place())
+        values, _ = PretrainedConfig.get_config_dict(self.location, **self._locate())
         refuse_demands(values, f"Checkpoint '{self.name}'")
 
-    def _code_error(self) -> SourceError:
+    def _make_code_error(self) -> SourceError:
         return SourceError(
             f"Checkpoint '{self.name}' asks to run Python code of its own (auto_map), which this tool never does; "
             "use a checkpoint of an architecture that transformers holds"
@@ -128,20 +129,21 @@ class Checkpoint:
 
     @cached_property
     def tokenizer(self) -> PreTrainedTokenizerBase:
-        """The checkpoint's own tokenizer, to which composed and decomposed letters are one.
+        """The checkpoint's own tokenizer, taught to read composed and decomposed letters alike.
 
         Raises:
-            SourceError: it is missing, or knows more tokens than the embedding table has rows.
+            SourceError: it is missing, or its ids exceed the rows of the embedding table.
         """
         rows = getattr(self.config, "vocab_size", None)
         tokenizer: PreTrainedTokenizerBase = self._load(AutoTokenizer, "tokenizer")
         if "auto_map" in tokenizer.init_kwargs and self.config.model_type not in OWN_TYPES:
-            raise self._code_error()
+            raise self._make_code_error()
+
         vocabulary = tokenizer.get_vocab()
-        if set(vocabulary) <= set(
-            tokenizer.all_special_tokens
-        ):  # what transformers makes up where the files are missing
+        # transformers makes up a vocabulary of special tokens if the files are missing.
+        if set(vocabulary) <= set(tokenizer.all_special_tokens):
             raise SourceError(f"Checkpoint '{self.name}' has no tokenizer: its vocabulary holds special tokens only")
+
         largest = max(vocabulary.values())
         if rows is not None and largest >= rows:
             raise SourceError(
@@ -152,26 +154,26 @@ class Checkpoint:
 
     @cached_property
     def target_tokenizer(self) -> PreTrainedTokenizerBase | None:
-        """That of the output, where what this package saved has one of its own."""
+        """The tokenizer of the output, if a saved model of ours has one."""
         file = f"{TARGET}/tokenizer.json"
-        if not self._attempt(lambda: has_file(self.location, file, **self._place()), "target tokenizer"):
+        if not self._attempt(lambda: has_file(self.location, file, **self._locate()), "target tokenizer"):
             return None
         tokenizer: PreTrainedTokenizerBase = self._load(AutoTokenizer, "target tokenizer", subfolder=TARGET)
         return tokenizer
 
     def offers(self, auto: str) -> bool:
-        """Tell whether `transformers`, or this package, has a model of that auto class for the architecture."""
+        """Tell whether `transformers` or this package has a model of that auto class for the architecture."""
         return type(self.config) in getattr(transformers, auto)._model_mapping
 
     def beside(self, name: str) -> "Checkpoint":
-        """A checkpoint whose decoder stands beside this encoder."""
+        """Name a checkpoint whose decoder is put beside this encoder."""
         return Checkpoint(name, scratch=self.scratch)
 
     def encoder(self) -> LoadedModel:
-        """The encoder without any head; of a model that a run of ours left, what is below its head.
+        """Load the encoder without a head; of a saved model of ours, the part below its head.
 
         Raises:
-            SourceError: as `model`; or it has a decoder, without which it is no architecture of its own.
+            SourceError: as `model`; or the model has a decoder, and its encoder is no architecture by itself.
         """
         if self.config.is_encoder_decoder:
             raise SourceError(
@@ -187,12 +189,12 @@ class Checkpoint:
         """Load through a `transformers` auto class.
 
         Args:
-            auto: for example `AutoModelForSequenceClassification`.
-            settings: overrides of the configuration. The rows of a head that the checkpoint brings follow the names of
-                the labels in `id2label`.
+            auto: the class, for example `AutoModelForSequenceClassification`.
+            settings: values that replace those of the configuration. The rows of the checkpoint's head follow the
+                names of the labels in `id2label`.
 
         Raises:
-            SourceError: weights missing, malformed, mismatched, not finite, or not safetensors; or the architecture
+            SourceError: weights are missing, malformed, mismatched, not finite or not safetensors; or the architecture
                 has no such model.
         """
         if not self.offers(auto.__name__):
@@ -200,6 +202,7 @@ class Checkpoint:
                 f"Checkpoint '{self.name}' is a {self.config.model_type}, which transformers cannot open as "
                 f"{auto.__name__}; a classifier can stand on its encoder, with task.head.kind: pooled"
             )
+
         config = self.config.__class__.from_dict({**self.config.to_dict(), **settings})
         labels = list(settings.get("id2label", {}).values()) if self.by_name else []
         return self._read(auto, config, labels=labels)
@@ -207,31 +210,34 @@ class Checkpoint:
     def _read(
         self, auto: Any, config: PretrainedConfig, *, inside: str = "", labels: Sequence[str] = ()
     ) -> LoadedModel:
-        """Build what the configuration says and fill it.
+        """Build the model of a configuration, and fill it with the checkpoint's weights.
 
         Args:
             auto: the class to load through.
-            config: what to build.
-            inside: what the names of its weights begin with, where they are stored as a part of something else.
-            labels: whose names the rows of its head are to follow.
+            config: the configuration.
+            inside: the beginning of the stored names, if the model was saved as a part of a larger one.
+            labels: the names that the rows of the head shall follow.
         """
         for name in config.to_dict():
             if name.endswith("layerdrop"):
-                setattr(config, name, 0.0)  # a layer that is left out has no gradient
+                setattr(config, name, 0.0)  # a layer that is dropped in a step has no gradient
+
         if self.scratch:
             fresh = self._attempt(lambda: auto.from_config(config), "model")
             encoder = {id(parameter) for parameter in fresh.base_model.parameters()}
             head = {name for name, parameter in fresh.named_parameters() if id(parameter) not in encoder}
             return LoadedModel(fresh.float(), frozenset(head))
 
+        # The new weights are those that the files lack, or hold in another shape.
         model, missing, misfits = self._fill(auto, config, inside)
         new = (missing | misfits.keys()) & {name for name, _ in model.named_parameters()}
-        rows = rows_per_label(model, auto.from_config, len(labels)) if labels else {}
+        rows = find_label_rows(model, auto.from_config, len(labels)) if labels else {}
         if missing.issuperset(rows):
             return LoadedModel(model, frozenset(new))
 
+        # The head has rows for other labels, or in another order: put them into the order of ours.
         def reload(count: int) -> PreTrainedModel:
-            return self._fill(auto, with_labels(config, count), inside)[0]
+            return self._fill(auto, copy_with_labels(config, count), inside)[0]
 
         stored = {name: 0 if name in missing else misfits.get(name, loaded.shape)[0] for name, loaded in rows.items()}
         found = follow_names(labels, model, stored, self.config, reload)
@@ -241,10 +247,11 @@ class Checkpoint:
     def _fill(
         self, auto: Any, config: PretrainedConfig, inside: str
     ) -> tuple[PreTrainedModel, set[str], dict[str, Sequence[int]]]:
-        """Load the weights; also name those that are missing, and those that have another shape, with that."""
-        what, files = f"Checkpoint '{self.name}'", weight_files(self.location, **self._place())
+        """Load the weights; return the model, missing names, and the shapes of misfits."""
+        what, files = f"Checkpoint '{self.name}'", find_weight_files(self.location, **self._locate())
         self._attempt(lambda: refuse_misshapen(files, auto.from_config, config, what, inside=inside), "model")
-        # A head made for other labels has another shape and is drawn anew; `refuse_misfits` refuses all others.
+
+        # A head for other labels has another shape and is drawn anew; `refuse_misfits` refuses all other differences.
         wanted = {"dtype": torch.float32, "use_safetensors": True, "ignore_mismatched_sizes": True}
         renamed = {"key_mapping": {f"^{re.escape(inside)}": ""}} if inside else {}
         model, report = self._load(auto, "model", config=config, output_loading_info=True, **wanted, **renamed)
@@ -253,13 +260,13 @@ class Checkpoint:
         refuse_misfits(model, missing, misfits, what)
         return model, missing, misfits
 
-    def _place(self) -> dict[str, Any]:
-        """Name the revision, and say whether the cache of the Hub's client must do."""
+    def _locate(self) -> dict[str, Any]:
+        """Name the revision, and say whether only the cache of the Hub's client can be used."""
         cached = not Path(self.location).is_dir() and not is_hub_reachable()
         return {"revision": self.revision or "main", "local_files_only": cached}
 
     def _load(self, auto: Any, what: str, **settings: Any) -> Any:
-        place = {**self._place(), "trust_remote_code": False}
+        place = {**self._locate(), "trust_remote_code": False}
         return self._attempt(lambda: auto.from_pretrained(self.location, **place, **settings), what)
 
     def _attempt(self, load: Callable[[], T], what: str) -> T:
@@ -271,15 +278,16 @@ class Checkpoint:
             raise SourceError(
                 f"Checkpoint '{self.name}': the weights file is malformed or cut short: {error}"
             ) from None
-        except Exception as error:  # noqa: BLE001 - errors of several libraries, all meaning that it cannot be loaded
+        except Exception as error:  # noqa: BLE001 - several libraries raise, and each error means that loading failed
             if is_full(error):
                 raise make_fetching_error(error) from None
-            raise SourceError(self._reason(error, what)) from None
+            raise SourceError(self._explain(error, what)) from None
 
-    def _reason(self, error: Exception, what: str) -> str:
-        said = " ".join(str(error).split())[:MOST] or type(error).__name__
-        if isinstance(error, KeyError):  # which says no more than the key, as of an activation
+    def _explain(self, error: Exception, what: str) -> str:
+        said = " ".join(str(error).split())[:LONGEST_ERROR] or type(error).__name__
+        if isinstance(error, KeyError):  # its text is only the key, for instance the name of an activation
             said = f"nothing is called {said}"
+
         folder = Path(self.location)
         if folder.is_dir():
             if damage := find_damage(folder):
@@ -290,6 +298,7 @@ class Checkpoint:
                     "convert it to safetensors with model.save_pretrained on a machine where you trust it"
                 )
             return f"Checkpoint '{self.name}': its {what} cannot be loaded: {said}"
+
         if "safetensors" in said:
             return f"Checkpoint '{self.name}': {said} Only safetensors weights are loaded, never pickles."
         if is_hub_reachable():
@@ -299,8 +308,8 @@ class Checkpoint:
         return f"Checkpoint '{self.name}' is no folder here, not bundled, and {trouble} {suggest(self.name, BUNDLED)}"
 
 
-def _model_of_run(root: Path) -> Path:
-    """Find the model in the folder of a finished run, as it was left there."""
+def _find_model(root: Path) -> Path:
+    """Find the model in the folder of a finished run; refuse one that has changed since."""
     if fault := explain_unfinished(root):
         raise SourceError(f"{root}: {fault}")
     refuse_changed(root, root / "model")

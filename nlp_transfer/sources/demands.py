@@ -1,7 +1,7 @@
-"""What a config.json may not ask for: a file of a stranger says what a model is, never what else is to be loaded.
+"""Refuse what a config.json may not ask for: a stranger's file describes a model, and nothing else is loaded.
 
-Left alone, transformers would look for a package and advise to install it, fetch a kernel from the Hub and run it,
-change classes of its own for the rest of the process, or read weights from another place.
+Without this, transformers would advise to install a package, fetch a kernel from the Hub and run it, change classes of
+its own for the rest of the process, or read weights from another place.
 """
 
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from typing import Any
 
 from nlp_transfer.errors import SourceError
 
-PLAIN = (None, "eager", "sdpa")  # attention as PyTorch computes it
+PLAIN = (None, "eager", "sdpa")  # implementations of attention that are part of PyTorch
 CHOICES = ("attn_implementation", "experts_implementation")
 DEMANDS = {
     **dict.fromkeys(("quantization_config", "compression_config"), "use the weights that it was quantised from"),
@@ -18,14 +18,14 @@ DEMANDS = {
 
 
 def refuse_demands(values: Mapping[str, Any], what: str) -> None:
-    """Refuse what a configuration, or a part of it, asks for beyond an architecture.
+    """Refuse a configuration that asks for more than an architecture, in itself or in a part.
 
     Args:
-        values: of a config.json.
-        what: is loaded, for the message.
+        values: the content of config.json.
+        what: the name of what is loaded, for the message.
 
     Raises:
-        SourceError: naming the key and its value.
+        SourceError: the message names the key and its value.
     """
     for key, value in values.items():
         choice = key.strip("_").removesuffix("_internal")
@@ -34,5 +34,6 @@ def refuse_demands(values: Mapping[str, Any], what: str) -> None:
             way = "only eager and sdpa are computed here; take it out of config.json"
         if way is not None:
             raise SourceError(f"{what}: its config.json asks for {key}: {value!s:.60}, which is not followed; {way}")
+
         if isinstance(value, Mapping):
             refuse_demands(value, what)

@@ -1,7 +1,7 @@
-"""The head that a checkpoint brings: its rows follow the names of the labels.
+"""Match the head that a checkpoint brings with the labels of the data, by name.
 
-`transformers` puts new names on old rows: a classifier of positive, negative and neutral, loaded for the same labels in
-order of the alphabet, would call a positive text negative.
+`transformers` gives old rows new names. A classifier of positive, negative and neutral, loaded for the same labels in
+alphabetical order, would then call a positive text negative.
 """
 
 import copy
@@ -17,29 +17,29 @@ from transformers import PretrainedConfig, PreTrainedModel
 from nlp_transfer.data.labels import finder
 from nlp_transfer.errors import first_of
 
-PLACEHOLDER = re.compile(r"LABEL_\d+")  # what transformers calls a label without a name
+PLACEHOLDER = re.compile(r"LABEL_\d+")  # the name that transformers gives to a label without one
 ONE_OF_SEVERAL = (None, "single_label_classification")
 
 
 @dataclass(frozen=True)
-class Rows:
-    """For each label the row of the checkpoint's head that is its own, or None: it is new; and a line that says so."""
+class HeadRows:
+    """Say for each label which row of the checkpoint's head is its own (None: a new row), with a note for the user."""
 
     chosen: Sequence[int | None]
     note: str
 
 
-def rows_per_label(
+def find_label_rows(
     model: PreTrainedModel, build: Callable[[PretrainedConfig], PreTrainedModel], labels: int
 ) -> dict[str, torch.Tensor]:
-    """Find the parameters that have one row per label: those that would have one more for one more label."""
+    """Find the parameters that have one row for each label: with one label more they would have one row more."""
     with torch.device("meta"):
-        larger = dict(build(with_labels(model.config, labels + 1)).named_parameters())
+        larger = dict(build(copy_with_labels(model.config, labels + 1)).named_parameters())
     return {name: one for name, one in model.named_parameters() if one.shape[:1] != larger[name].shape[:1]}
 
 
-def with_labels(config: PretrainedConfig, count: int) -> PretrainedConfig:
-    """Copy a configuration with so many labels, whatever their names."""
+def copy_with_labels(config: PretrainedConfig, count: int) -> PretrainedConfig:
+    """Copy a configuration, with another number of labels and without regard to their names."""
     other = copy.deepcopy(config)
     other.num_labels = count
     return other
@@ -51,24 +51,26 @@ def follow_names(
     stored: Mapping[str, int],
     own: PretrainedConfig,
     reload: Callable[[int], PreTrainedModel],
-) -> Rows:
-    """Put the rows of a head in the order of the labels; those of labels that it does not know are drawn anew.
+) -> HeadRows:
+    """Put the rows of a head into the order of the labels; a label that the head does not know gets a new row.
 
     Args:
-        labels: in the order of their ids.
-        model: as loaded for so many labels: rows of the checkpoint where their number is the same, else new ones.
-        stored: how many rows the checkpoint has of each parameter with a row per label; 0 where it has none.
+        labels: the labels in the order of their ids.
+        model: the model loaded for so many labels; its rows are the checkpoint's if their number fits, else new.
+        stored: for each parameter with a row per label, its rows in the checkpoint; 0 if the checkpoint lacks it.
         own: the checkpoint's configuration.
-        reload: loads the checkpoint for a number of labels; if it has another, the architecture draws all rows.
+        reload: loads the checkpoint for a number of labels; if its own number differs, all rows are new.
     """
     count = len(labels)
     rows = choose_rows(labels, own, type(model).__name__, set(stored.values()))
     if list(rows.chosen) == list(range(count)) and {*stored.values()} == {count}:
         return rows
 
+    # Old rows come from a load with the checkpoint's number of labels, new rows from one with another number.
     kept = [row for row in rows.chosen if row is not None]
     theirs = reload(next(iter(stored.values()))) if kept and count not in stored.values() else model
     fresh = reload(max(count, *stored.values()) + 1) if len(kept) < count and count in stored.values() else model
+
     with torch.no_grad():
         for name in stored:
             old, drawn = theirs.get_parameter(name), fresh.get_parameter(name)
@@ -77,41 +79,43 @@ def follow_names(
     return rows
 
 
-def choose_rows(labels: Sequence[str], own: PretrainedConfig, architecture: str, counts: set[int]) -> Rows:
-    """Find the row of each label, by name; by id where the checkpoint's labels are as many and have no names.
+def choose_rows(labels: Sequence[str], own: PretrainedConfig, architecture: str, counts: set[int]) -> HeadRows:
+    """Find the row of each label by name; by id if the checkpoint has as many labels, and none has a name.
 
     Args:
-        labels: of the data.
+        labels: the labels of the data.
         own: the checkpoint's configuration.
-        architecture: what it is loaded as.
-        counts: the numbers of rows that parameters of the head have.
+        architecture: the class that it is loaded as.
+        counts: the numbers of rows that the parameters of its head have.
     """
-    if reason := _another_kind(own, architecture, counts):
-        return Rows([None] * len(labels), f"head: new, for the checkpoint's own {reason}")
+    if reason := _explain_misfit(own, architecture, counts):
+        return HeadRows([None] * len(labels), f"head: new, for the checkpoint's own {reason}")
 
-    names = label_names(own, max(counts))
+    names = list_label_names(own, max(counts))
     found = list(map(finder(names), labels))
     claims = Counter(found)
-    # Of two labels that are like one name it is the row of the one that is written so.
+
+    # If two labels are like one name, the row belongs to the label written exactly so.
     chosen = [
         row if row is not None and (claims[row] == 1 or names[row] == label) else None
         for label, row in zip(labels, found, strict=True)
     ]
+
     nameless = all(map(PLACEHOLDER.fullmatch, names))
     if nameless and len(names) == len(labels) and not any(row is not None for row in chosen):
-        return Rows(range(len(labels)), _by_id(labels, names))
-    return Rows(chosen, _by_name(labels, names, chosen))
+        return HeadRows(range(len(labels)), _describe_by_id(labels, names))
+    return HeadRows(chosen, _describe_by_name(labels, names, chosen))
 
 
-def label_names(config: PretrainedConfig, count: int) -> list[str]:
-    """List the names of the labels by id; as `transformers` calls them where there are none for so many."""
+def list_label_names(config: PretrainedConfig, count: int) -> list[str]:
+    """List the names of the labels by id; if there are not so many, the placeholders of `transformers`."""
     given: Any = config.id2label or {}
     return [str(given.get(i, f"LABEL_{i}")) if len(given) == count else f"LABEL_{i}" for i in range(count)]
 
 
-def _another_kind(own: PretrainedConfig, architecture: str, counts: set[int]) -> str | None:
-    """Say why the rows of a head do not mean one label of several each; None where they do."""
-    task = architecture.partition("For")[2]  # BertForSequenceClassification
+def _explain_misfit(own: PretrainedConfig, architecture: str, counts: set[int]) -> str | None:
+    """Say why the rows of a head do not each stand for one label of several; None if they do."""
+    task = architecture.partition("For")[2]  # SequenceClassification in BertForSequenceClassification
     if own.architectures and task not in [name.partition("For")[2] for name in own.architectures]:
         return f"is of another task ({own.architectures[0]!r})"
     if counts == {1}:
@@ -121,7 +125,7 @@ def _another_kind(own: PretrainedConfig, architecture: str, counts: set[int]) ->
     return "has parameters for different numbers of labels" if len(counts) > 1 else None
 
 
-def _by_id(labels: Sequence[str], names: Sequence[str]) -> str:
+def _describe_by_id(labels: Sequence[str], names: Sequence[str]) -> str:
     pairs = [f"{name} is {label!r}" for name, label in zip(names, labels, strict=True)]
     return (
         f"head: starts as the checkpoint's own, its rows by id, for its labels have no names: {first_of(pairs)}; if "
@@ -129,7 +133,7 @@ def _by_id(labels: Sequence[str], names: Sequence[str]) -> str:
     )
 
 
-def _by_name(labels: Sequence[str], names: Sequence[str], chosen: Sequence[int | None]) -> str:
+def _describe_by_name(labels: Sequence[str], names: Sequence[str], chosen: Sequence[int | None]) -> str:
     kept = [repr(label) for label, row in zip(labels, chosen, strict=True) if row is not None]
     new = first_of([repr(label) for label, row in zip(labels, chosen, strict=True) if row is None])
     left = first_of([repr(name) for row, name in enumerate(names) if row not in chosen])

@@ -1,4 +1,4 @@
-"""What every load of a saved model goes through: silence, damage named, weights looked at."""
+"""Check a saved model as it is loaded: name damaged files, and refuse weights that changed or do not fit."""
 
 import json
 import logging
@@ -14,48 +14,51 @@ from nlp_transfer.models.source import refuse_nonfinite
 from nlp_transfer.system.layout import FINISHED
 
 log = logging.getLogger(__name__)
-MOST = 300  # characters of another library's message
-NAMED = 3  # weights, by a message
-MAY_BE_NEW = ("pooler", "crossattention", "ln_cross_attn")  # inside an encoder; the others where it is made a decoder
+LONGEST_ERROR = 300  # characters kept of another library's message
+NAMED = 3  # weights that a message names
+MAY_BE_NEW = ("pooler", "crossattention", "ln_cross_attn")  # the last two are new if an encoder becomes a decoder
 
 
 def find_damage(folder: Path) -> str | None:
-    """Name the small file of a saved model that cannot be read, for a message; None where all can."""
+    """Find the small file of a saved model that cannot be read, and say so in a message; None if all can."""
     for path in sorted(folder.glob("*.json")):
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
             if path.name == "tokenizer.json":
                 Tokenizer.from_str(json.dumps(values))
         except Exception as error:  # noqa: BLE001 - tokenizers raises bare exceptions
-            return f"{path}: damaged ({' '.join(str(error).split())[:MOST]}); fetch or save the model again"
+            return f"{path}: damaged ({' '.join(str(error).split())[:LONGEST_ERROR]}); fetch or save the model again"
     return None
 
 
 def refuse_changed(root: Path, folder: Path) -> None:
-    """Refuse the weights of a run that can be read but are not those that were saved; say where nothing tells.
+    """Refuse the weights of a run if they are not those that it saved; warn if nothing tells.
 
     Args:
-        root: the folder of the run; an unfinished one has not noted its weights yet.
-        folder: of its model.
+        root: the folder of the run; an unfinished one has noted no weights yet.
+        folder: the folder of its model.
 
     Raises:
-        SourceError: they have changed, or the run's figures cannot be read.
+        SourceError: the weights have changed, or the run's figures cannot be read.
     """
     figures = root / FINISHED
     if not figures.is_file():
         return
+
     try:
         metrics = json.loads(figures.read_text(encoding="utf-8"))
     except ValueError as error:
         raise SourceError(find_damage(root) or f"{figures}: damaged ({error})") from None
     noted = metrics.get("weights") if isinstance(metrics, dict) else None
     noted, now = noted if isinstance(noted, dict) else {}, weights_digests(folder)
+
     if unknown := [name for name in now if name not in noted]:
         log.warning(
             "%s: loaded unchecked: %s holds no sha256 of it, by which damage or an exchange would be seen",
             folder / unknown[0],
             figures,
         )
+
     if changed := [name for name, digest in noted.items() if now.get(name) != digest]:
         raise SourceError(
             f"{folder / changed[0]}: damaged or exchanged: its sha256 is not the one in {figures}; bring the file "
@@ -64,13 +67,13 @@ def refuse_changed(root: Path, folder: Path) -> None:
 
 
 def refuse_misfits(model: PreTrainedModel, missing: Iterable[str], misfits: Iterable[str], what: str) -> None:
-    """Refuse an encoder whose weights are not whole; a head may lack some, or have them for other labels.
+    """Refuse an encoder that is not complete; a head may lack weights, or have them for other labels.
 
     Args:
-        model: as loaded.
-        missing: names that the weights lack.
-        misfits: names that have another shape there.
-        what: was loaded, for the message.
+        model: the model as loaded.
+        missing: names of the weights that the files lack.
+        misfits: names of the weights that have another shape in the files.
+        what: the name of what was loaded, for the message.
 
     Raises:
         SourceError: weights are missing, of another shape, or not finite.

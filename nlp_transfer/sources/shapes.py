@@ -1,4 +1,4 @@
-"""What a configuration promises, held against what the weights files say of themselves, before memory is asked for."""
+"""Compare the shapes that a configuration promises with those in the weight files, before memory is allocated."""
 
 import functools
 import json
@@ -14,7 +14,7 @@ from transformers.utils.hub import cached_file
 from nlp_transfer.errors import SourceError
 
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
-DEEP = 1000  # layers: with more even a model without memory takes long to build
+DEEP = 1000  # layers; more would take long to build even without memory for their weights
 
 
 def refuse_misshapen(
@@ -26,26 +26,29 @@ def refuse_misshapen(
     head: bool = False,
     inside: str = "",
 ) -> None:
-    """Refuse weights whose shape is not that of the model.
+    """Refuse weights whose shape differs from the model's.
 
     Args:
-        files: of weights.
+        files: the weight files.
         build: makes the model of a configuration.
-        config: what is promised.
-        what: is loaded, for the message.
-        head: whether its weights have to fit too; else only those of the encoder below it.
-        inside: what the stored names begin with, where the model is a part of what is stored.
+        config: the configuration.
+        what: the name of what is loaded, for the message.
+        head: check the head too; otherwise only the encoder below it.
+        inside: the beginning of the stored names, if the model was saved as a part of a larger one.
 
     Raises:
-        SourceError: naming the first such tensor and both shapes, or more layers than there are weights.
+        SourceError: the message names the first such tensor and both shapes; or there are more layers than weights.
     """
-    stored = {name: shape for file in files for name, shape in _shapes(file).items()}
-    layers = max(_layers(config.to_dict()), default=0)
+    stored = {name: shape for file in files for name, shape in _read_shapes(file).items()}
+    layers = max(_find_layers(config.to_dict()), default=0)
     if layers > max(DEEP, len(stored)):
         raise SourceError(f"{what}: config.json says {layers} layers, its weights are {len(stored)} tensors")
+
+    # On the device "meta" a model has shapes but no memory.
     with torch.device("meta"):
         model = build(config)
     prefix = f"{model.base_model_prefix}."
+
     for name, tensor in (model if head else model.base_model).named_parameters():
         found = stored.get(inside + name, stored.get(prefix + name))
         if found is not None and found != list(tensor.shape):
@@ -54,8 +57,8 @@ def refuse_misshapen(
             )
 
 
-def weight_files(place: str, *, revision: str | None = None, local_files_only: bool = True) -> list[str]:
-    """The weights of a folder or Hub id, fetched where need be; none where that fails, which loading will explain."""
+def find_weight_files(place: str, *, revision: str | None = None, local_files_only: bool = True) -> list[str]:
+    """Find the weight files of a folder or Hub id, fetched if needed; empty if that fails: loading will say why."""
     find = functools.partial(cached_file, place, revision=revision, local_files_only=local_files_only)
     try:
         return [str(find(WEIGHTS))]
@@ -68,15 +71,15 @@ def weight_files(place: str, *, revision: str | None = None, local_files_only: b
         return []
 
 
-def _layers(values: Mapping[str, Any]) -> Iterator[int]:
-    """Every number of layers of a configuration and its parts: `num_hidden_layers`, `encoder_layers`, `n_layer` ..."""
+def _find_layers(values: Mapping[str, Any]) -> Iterator[int]:
+    """Yield every number of layers in a configuration and its parts, such as `num_hidden_layers` or `n_layer`."""
     for key, value in values.items():
         if isinstance(value, Mapping):
-            yield from _layers(value)
+            yield from _find_layers(value)
         elif isinstance(value, int) and key.endswith(("layers", "layer")):
             yield value
 
 
-def _shapes(path: str) -> dict[str, list[int]]:
+def _read_shapes(path: str) -> dict[str, list[int]]:
     with safe_open(path, "pt") as file:  # reads the header only
-        return {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118 - no mapping
+        return {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118 - the file is no mapping

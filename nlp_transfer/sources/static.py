@@ -1,4 +1,4 @@
-"""Static vectors as a source: a table becomes a tokenizer and a `StaticModel`."""
+"""Make static vectors a source: a table becomes a tokenizer and a `StaticModel`."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,21 +15,21 @@ from nlp_transfer.errors import SourceError, suggest
 from nlp_transfer.models.portable.static import HEADS, StaticConfig, StaticModel, StaticTokenizer, variants
 from nlp_transfer.models.source import LoadedModel, refuse_nonfinite
 from nlp_transfer.sources.checkpoint import Checkpoint
-from nlp_transfer.sources.composing import FORMS, form_of
+from nlp_transfer.sources.composing import FORMS, find_form
 from nlp_transfer.sources.vectors.table import VectorTable, open_vectors, tokenize_words
 from nlp_transfer.system.layout import is_run
 from nlp_transfer.system.wheels import BUNDLED
 
 PAD, UNKNOWN = "[PAD]", "[UNK]"
 SPECIAL = (PAD, UNKNOWN)
-SAMPLE = 20_000  # rows looked at to tell a lower-cased table
+SAMPLE = 20_000  # rows that show whether a table is in lower case
 
 
 @dataclass(frozen=True)
 class StaticVectors:
-    """A table of word vectors and the contextualizer to put above it.
+    """Name a table of word vectors, and the contextualizer to put above it.
 
-    `texts` are the training texts; they matter only for `vocabulary="data"`.
+    `texts` are the training texts; only `vocabulary="data"` uses them.
     """
 
     name: str
@@ -44,20 +44,23 @@ class StaticVectors:
 
     @cached_property
     def table(self) -> VectorTable:
-        """The rows that the vocabulary policy keeps.
+        """The rows of the table that the setting `vocabulary` keeps.
 
         Raises:
-            SourceError: no such file or name, or a file that cannot be read.
+            SourceError: there is no such file or name, or the file cannot be read.
         """
         limit = self.vocabulary if isinstance(self.vocabulary, int) else None
         table = open_vectors(self._path(), limit=limit)
         if self.vocabulary != "data":
             return table
+
         words = sorted({word for text in self.texts for word in tokenize_words(text, lowercase=_is_lower(table))})
         rows = table.find(words)
+        # A word that is missing may be in the table with another spelling of its case or its accents.
         missing = [word for word, row in zip(words, rows, strict=True) if row < 0]
         others = {normalize(form, spelling) for word in missing for spelling in variants(word) for form in FORMS}
         rows = np.concatenate([rows, table.find(sorted(others))])
+
         if not (rows >= 0).any():
             raise SourceError(
                 f"Vectors '{self.name}' hold none of the {len(words)} words of the training texts; they are of another "
@@ -81,7 +84,7 @@ class StaticVectors:
 
     @cached_property
     def config(self) -> StaticConfig:
-        """The shape of the model."""
+        """The configuration of the model."""
         if self.contextualizer == "transformer" and self.width % HEADS:
             raise SourceError(f"source.width must be a multiple of {HEADS} for a transformer, received {self.width}")
         return StaticConfig(
@@ -95,18 +98,20 @@ class StaticVectors:
 
     @cached_property
     def tokenizer(self) -> StaticTokenizer:
-        """Whitespace and punctuation split words; ids follow the rows of the table after the special tokens.
+        """A tokenizer that splits at white space and punctuation; special tokens come first, then the table's rows.
 
-        Of words that differ in the spelling of their accents only, the first row is the one.
+        If two words differ only in how their accents are encoded, the first row wins.
         """
-        form = form_of(self.table.words)
+        form = find_form(self.table.words)
         vocabulary = {word: row for row, word in enumerate(SPECIAL)}
         for row, word in enumerate(self.table.words, start=len(SPECIAL)):
             vocabulary.setdefault(word if word.isascii() else normalize(form, word), row)
+
         backend = Tokenizer(WordLevel(vocabulary, unk_token=UNKNOWN))
         backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
         if _is_lower(self.table):
             backend.normalizer = normalizers.Lowercase()
+
         subwords = self.table.subwords
         return StaticTokenizer(
             tokenizer_object=backend,
@@ -119,13 +124,13 @@ class StaticVectors:
         )
 
     def beside(self, name: str) -> Checkpoint:
-        """A checkpoint whose decoder stands beside this table."""
+        """Name a checkpoint whose decoder is put beside this table."""
         return Checkpoint(name, scratch=self.scratch)
 
     def encoder(self) -> LoadedModel:
-        """A `StaticModel` holding the table; the contextualizer, if any, is new.
+        """Build a `StaticModel` that holds the table; the contextualizer, if there is one, is new.
 
-        The vector of unknown words starts at the mean of the table and moves wherever the table does.
+        The vector of unknown words starts as the mean of the table, and is trained whenever the table is.
         """
         model = StaticModel(self.config)
         if not self.scratch:
@@ -134,7 +139,7 @@ class StaticVectors:
         return LoadedModel(model, frozenset(new))
 
     def _fill(self, model: StaticModel) -> None:
-        weights = model.embeddings.weight.detach().numpy()  # the same memory; the table itself is read-only
+        weights = model.embeddings.weight.detach().numpy()  # shares the model's memory; the table itself is read-only
         weights[len(SPECIAL) :] = self.table.vectors
         weights[SPECIAL.index(PAD)] = 0.0
         weights[SPECIAL.index(UNKNOWN)] = weights[len(SPECIAL) :].mean(0, dtype=np.float64)
@@ -143,11 +148,11 @@ class StaticVectors:
         refuse_nonfinite(model, f"Vectors '{self.name}'")
 
     def offers(self, auto: str) -> bool:  # noqa: ARG002 - as of a checkpoint
-        """Tell whether there is such a model; never, for static vectors have no native heads."""
+        """Answer that there is no such model: static vectors bring no head."""
         return False
 
     def model(self, auto: Any, **settings: Any) -> LoadedModel:  # noqa: ARG002 - as of a checkpoint
-        """Static vectors have no native heads.
+        """Refuse, because static vectors bring no head.
 
         Raises:
             SourceError: always.
@@ -159,5 +164,5 @@ class StaticVectors:
 
 
 def _is_lower(table: VectorTable) -> bool:
-    """Tell whether the table was made from lower-cased text: no upper case among its first words."""
+    """Tell whether the table was made from text in lower case: its first words have no capitals."""
     return not any(word != word.lower() for word in table.words[:SAMPLE])

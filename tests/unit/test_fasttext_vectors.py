@@ -46,7 +46,7 @@ def test_known_words_get_the_vectors_of_gensim(model, table):
 @pytest.mark.parametrize("word", UNKNOWN)
 def test_unknown_words_get_the_vectors_of_gensim(model, table, word):
     keyed, _ = model
-    np.testing.assert_allclose(table.subwords.vector(word), keyed[word], atol=1e-6)
+    np.testing.assert_allclose(table.subwords.compute_vector(word), keyed[word], atol=1e-6)
 
 
 @given(
@@ -57,20 +57,20 @@ def test_ngrams_hash_as_in_gensim_and_in_its_order(word, lengths):
     from gensim.models.fasttext import ft_ngram_hashes
 
     subwords = Subwords(np.zeros((1000, 1), dtype=np.float32), *lengths)
-    ids = subwords.ids(word)
+    ids = subwords.find_ids(word)
     assert sorted(ids) == sorted(ft_ngram_hashes(word, *lengths, 1000))
     assert ids.dtype == np.int64
 
 
 def test_half_a_surrogate_pair_has_ids_too():
-    assert len(Subwords(np.zeros((10, 1), dtype=np.float32), 2, 3).ids("\ud800"))
+    assert len(Subwords(np.zeros((10, 1), dtype=np.float32), 2, 3).find_ids("\ud800"))
 
 
 def test_limit_keeps_all_subwords(model):
     keyed, path = model
     table = open_vectors(path, limit=2)
     assert len(table.words) == 2
-    np.testing.assert_allclose(table.subwords.vector("unheard"), keyed["unheard"], atol=1e-6)
+    np.testing.assert_allclose(table.subwords.compute_vector("unheard"), keyed["unheard"], atol=1e-6)
 
 
 def test_an_imported_model_memory_maps_its_ngrams(model, tmp_path):
@@ -136,7 +136,7 @@ def test_nan_in_an_ngram_is_refused(model, tmp_path):
     content = bytearray(model[1].read_bytes())
     words = len(model[0].index_to_key)
     # A bucket that no word of the dictionary uses, so that only the n-gram scan can see it.
-    used = {id_ for word in model[0].index_to_key for id_ in Subwords(np.zeros((50, 1)), 2, 4).ids(word)}
+    used = {id_ for word in model[0].index_to_key for id_ in Subwords(np.zeros((50, 1)), 2, 4).find_ids(word)}
     free = next(bucket for bucket in range(50) if bucket not in used)
     struct.pack_into("<f", content, matrix_start(content) + 4 * 6 * (words + free), float("nan"))
     path = tmp_path / "model.bin"

@@ -21,7 +21,7 @@ from nlp_transfer.models.classification import build_classifier
 from nlp_transfer.models.unread import find_unread
 from nlp_transfer.runs.predict import load, load_model
 from nlp_transfer.sources import load_source
-from nlp_transfer.sources.heads import rows_per_label
+from nlp_transfer.sources.heads import find_label_rows
 from nlp_transfer.strategies import make_plan
 
 OWN = ("positive", "negative", "neutral")
@@ -54,7 +54,7 @@ def save(folder, shape, auto=AutoModelForSequenceClassification, **settings):
     torch.manual_seed(1)
     model = auto.from_config(shape.__class__.from_dict({**shape.to_dict(), **settings})).eval()
     with torch.no_grad():
-        for parameter in rows_per_label(model, auto.from_config, model.config.num_labels).values():
+        for parameter in find_label_rows(model, auto.from_config, model.config.num_labels).values():
             parameter.normal_()
     model.save_pretrained(folder)
     tokenizer().save_pretrained(folder)

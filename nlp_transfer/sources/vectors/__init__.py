@@ -1,1 +1,1 @@
-"""Static word vectors: files of any format are read, checked, written once, and mapped into memory from then on."""
+"""Open static word vectors: a file of any format is read and checked once, then mapped into memory each time."""

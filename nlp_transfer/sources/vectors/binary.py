@@ -1,4 +1,4 @@
-"""Vectors as bytes: word2vec .bin, fastText .bin, and .npy arrays with their words beside them."""
+"""Read vectors from binary files: word2vec .bin, fastText .bin, and .npy arrays with a file of words beside them."""
 
 import mmap
 import struct
@@ -10,28 +10,30 @@ from typing import BinaryIO
 import numpy as np
 
 from nlp_transfer.errors import SourceError
-from nlp_transfer.sources.vectors.fasttext import Subwords, ngram_ids
-from nlp_transfer.sources.vectors.stream import BLOCK, ROWS, Batch, VectorStream, check_header
+from nlp_transfer.sources.vectors.fasttext import Subwords, hash_ngrams
+from nlp_transfer.sources.vectors.stream import BLOCK, ROWS, VectorBlock, VectorStream, check_header
 from nlp_transfer.system.arrays import map_array
 
-MAX_WORD = 1 << 16  # bytes
+MAX_WORD = 1 << 16  # bytes of a word
 FASTTEXT_MAGIC = struct.pack("<i", 793712314)
 FASTTEXT_HEADER = struct.Struct("<14id")
 FASTTEXT_DICTIONARY = struct.Struct("<3iqq")
 FASTTEXT_MATRIX = struct.Struct("<?qq")
-END_OF_SENTENCE = "</s>"  # the one entry that fastText gives no n-grams
+END_OF_SENTENCE = "</s>"  # the only word for which fastText makes no n-grams
 
 
-def word2vec_batches(file: BinaryIO, path: Path, *, count: int, dim: int, counts: Counter[str]) -> Iterator[Batch]:
-    """Read `count` rows of word, space, d little-endian float32, from behind the header.
+def read_word2vec(file: BinaryIO, path: Path, *, count: int, dim: int, counts: Counter[str]) -> Iterator[VectorBlock]:
+    """Read `count` rows from behind the header; a row is a word, a space and d little-endian float32.
 
     Raises:
-        SourceError: the file ends early, goes on after the last row, or holds something else.
+        SourceError: the file ends early, goes on behind the last row, or holds something else.
     """
-    width, buffer, at = 4 * dim, b"", 0
+    width, buffer, at = 4 * dim, b"", 0  # `at` is where the next row starts in the buffer
     words: list[str] = []
     rows: list[bytes] = []
+
     for row in range(1, count + 1):
+        # Read until the buffer holds a whole row.
         space = buffer.find(b" ", at)
         while space < 0 or len(buffer) <= space + width:
             chunk = file.read(BLOCK)
@@ -41,19 +43,22 @@ def word2vec_batches(file: BinaryIO, path: Path, *, count: int, dim: int, counts
             space = buffer.find(b" ")
             if space > MAX_WORD or (space < 0 and len(buffer) > MAX_WORD):
                 raise SourceError(f"{path}: row {row} holds no word; this is no word2vec binary")
+
         words.append(_decode(buffer[at:space].lstrip(b"\n"), counts))
         rows.append(buffer[space + 1 : space + 1 + width])
         at = space + 1 + width
+
         if len(rows) == ROWS or row == count:
             vectors = np.frombuffer(b"".join(rows), dtype="<f4").reshape(-1, dim)
-            yield Batch(words, vectors, range(row - len(rows) + 1, row + 1))
+            yield VectorBlock(words, vectors, range(row - len(rows) + 1, row + 1))
             words, rows = [], []
+
     if (buffer[at:] + file.read(BLOCK)).strip():
         raise SourceError(f"{path}: goes on after the {count} rows that its header promises")
 
 
 def _decode(word: bytes, counts: Counter[str]) -> str:
-    """Decode a word; published binaries hold a few words cut within a character, which are kept and counted."""
+    """Decode a word. Published binaries hold a few words cut inside a character; these are escaped and counted."""
     try:
         return word.decode()
     except UnicodeDecodeError:
@@ -61,11 +66,11 @@ def _decode(word: bytes, counts: Counter[str]) -> str:
         return word.decode(errors="backslashreplace")
 
 
-def fasttext_stream(path: Path) -> VectorStream:
-    """Read an unsupervised fastText model; a word's vector is the mean of its own row and its n-grams' rows.
+def open_fasttext(path: Path) -> VectorStream:
+    """Read an unsupervised fastText model; the vector of a word is the mean of its own row and the rows of its n-grams.
 
     Raises:
-        SourceError: truncated, quantized or supervised.
+        SourceError: the file is truncated, quantized or supervised.
     """
     counts: Counter[str] = Counter()
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
@@ -75,25 +80,29 @@ def fasttext_stream(path: Path) -> VectorStream:
                 raise SourceError(
                     f"{path}: a supervised fastText classifier, not word vectors; use a cbow or skipgram model"
                 )
-            words, at = _fasttext_words(data, path, counts)
+
+            words, at = _read_dictionary(data, path, counts)
             quantized, rows, width = FASTTEXT_MATRIX.unpack_from(data, at)
         except struct.error:
             raise SourceError(f"{path}: ends within the fastText header; it is truncated") from None
         held = len(data) - at - FASTTEXT_MATRIX.size
+
     if quantized:
         raise SourceError(f"{path}: a quantized fastText model (.ftz); use the .bin it was made from")
     check_header(path, rows, width, needed=4 * rows * width, held=held)
+
     if width != dim or rows != len(words) + buckets or min(buckets, min_n, max_n) < 0:
         raise SourceError(
             f"{path}: {rows} x {width} numbers do not fit {len(words)} words and {buckets} n-grams of {dim}"
         )
+
     matrix = np.memmap(path, "<f4", "r", offset=at + FASTTEXT_MATRIX.size, shape=(rows, dim))
     subwords = Subwords(matrix[len(words) :], min_n, max_n) if buckets and max_n else None
-    return _rows_stream(path, words, matrix, counts=counts, subwords=subwords)
+    return _stream_rows(path, words, matrix, counts=counts, subwords=subwords)
 
 
-def _fasttext_words(data: mmap.mmap, path: Path, counts: Counter[str]) -> tuple[list[str], int]:
-    """The dictionary: words, and where it ends."""
+def _read_dictionary(data: mmap.mmap, path: Path, counts: Counter[str]) -> tuple[list[str], int]:
+    """Read the dictionary; return its words, and the position behind it."""
     size, _, labels, _, pruned = FASTTEXT_DICTIONARY.unpack_from(data, FASTTEXT_HEADER.size)
     at = FASTTEXT_HEADER.size + FASTTEXT_DICTIONARY.size
     if labels or pruned > 0:
@@ -104,15 +113,15 @@ def _fasttext_words(data: mmap.mmap, path: Path, counts: Counter[str]) -> tuple[
         if end < 0:
             raise SourceError(f"{path}: the dictionary ends at word {row} of {size}; it is truncated")
         words.append(_decode(data[at:end], counts))
-        at = end + 10  # behind the word: its end, its count (int64), its kind (int8)
+        at = end + 10  # behind the NUL that ends the word, its count (int64) and its kind (int8)
     return words, at
 
 
-def array_stream(path: Path) -> VectorStream:
-    """Read a .npy of shape (n, d) whose words stand in a file beside it.
+def open_array(path: Path) -> VectorStream:
+    """Read a .npy of shape (n, d) whose words lie in a file beside it.
 
     Raises:
-        SourceError: not two-dimensional numbers, no words beside it, or another number of them.
+        SourceError: not a matrix of floats, no words beside it, or not one for each row.
     """
     try:
         array = map_array(path)
@@ -120,15 +129,16 @@ def array_stream(path: Path) -> VectorStream:
         raise SourceError(f"{path}: not a readable .npy: {error}") from None
     if array.ndim != 2 or array.dtype.kind != "f" or 0 in array.shape:
         raise SourceError(f"{path}: expected floats of shape (words, dimension), received {array.dtype} {array.shape}")
-    words = _words_beside(path, len(array))
-    stream = _rows_stream(path, words, array)
+
+    words = _read_words_beside(path, len(array))
+    stream = _stream_rows(path, words, array)
     if array.dtype == np.float32:
         stream.mapped = array
     return stream
 
 
-def _words_beside(path: Path, count: int) -> list[str]:
-    """The words of X.npy: X.txt, X.words, X.vocab (`word` or `word count`), or a parquet with a column `index`."""
+def _read_words_beside(path: Path, count: int) -> list[str]:
+    """Read the words of X.npy from X.txt, X.words, X.vocab (`word` or `word count`), or a parquet column `index`."""
     for suffix in (".txt", ".words", ".vocab"):
         beside = path.with_suffix(suffix)
         if not beside.is_file():
@@ -138,6 +148,7 @@ def _words_beside(path: Path, count: int) -> list[str]:
         except UnicodeDecodeError as error:
             line = beside.read_bytes()[: error.start].count(b"\n") + 1
             raise SourceError(f"{beside}:{line}: not UTF-8; convert it with iconv") from None
+
         words = [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")]
         if suffix == ".vocab" and all(word.rpartition(" ")[2].isdecimal() for word in words):
             words = [word.rpartition(" ")[0] or word for word in words]
@@ -146,17 +157,18 @@ def _words_beside(path: Path, count: int) -> list[str]:
                 f"{beside}: {len(words)} words for the {count} rows of {path.name}; one word a line is needed"
             )
         return words
-    # The name with the suffix replaced, or the only parquet of the folder.
+
+    # A parquet of the same name, or else the only one in the folder.
     tables = (
         [path.with_suffix(".parquet")] if path.with_suffix(".parquet").is_file() else [*path.parent.glob("*.parquet")]
     )
     if len(tables) != 1:
         raise SourceError(f"{path}: no words beside it; put them, one a line, in {path.with_suffix('.txt').name}")
-    return _parquet_words(tables[0], path, count)
+    return _read_parquet_words(tables[0], path, count)
 
 
-def _parquet_words(beside: Path, path: Path, count: int) -> list[str]:
-    import pyarrow as pa  # only parquet needs it
+def _read_parquet_words(beside: Path, path: Path, count: int) -> list[str]:
+    import pyarrow as pa  # slow to import, and only this format needs it
     import pyarrow.parquet as pq
 
     try:
@@ -166,13 +178,14 @@ def _parquet_words(beside: Path, path: Path, count: int) -> list[str]:
         column = parquet.read(["index"]).column("index")
     except pa.ArrowInvalid as error:
         raise SourceError(f"{beside}: not a readable parquet file: {error}") from None
+
     if column.null_count or column.type not in {pa.string(), pa.large_string()}:
         raise SourceError(f"{beside}: the column 'index' holds something else than words")
     words: list[str] = column.to_pylist()
     return words
 
 
-def _rows_stream(
+def _stream_rows(
     path: Path,
     words: list[str],
     matrix: np.ndarray,
@@ -180,11 +193,11 @@ def _rows_stream(
     counts: Counter[str] | None = None,
     subwords: Subwords | None = None,
 ) -> VectorStream:
-    """The first rows of a matrix, one a word, composed with their n-grams where there are some."""
+    """Stream the first rows of a matrix, one for each word; with `subwords` each is averaged with its n-grams' rows."""
     done = 0
 
-    def batches() -> Iterator[Batch]:
-        nonlocal done
+    def yield_blocks() -> Iterator[VectorBlock]:
+        nonlocal done  # read by the progress bar
         rows = ROWS // 4 if subwords else ROWS
         for start in range(0, len(words), rows):
             part = words[start : start + rows]
@@ -194,24 +207,28 @@ def _rows_stream(
             else:
                 with np.errstate(over="ignore"):
                     vectors = matrix[start:done].astype(np.float32)
-            yield Batch(part, vectors, range(start + 1, done + 1))
+            yield VectorBlock(part, vectors, range(start + 1, done + 1))
 
-    stream = VectorStream(path, matrix.shape[1], batches(), "row", len(words), lambda: done, subwords=subwords)
+    stream = VectorStream(path, matrix.shape[1], yield_blocks(), "row", len(words), lambda: done, subwords=subwords)
     stream.rows = len(words)
     stream.counts = counts or stream.counts
     return stream
 
 
 def _compose(matrix: np.ndarray, words: list[str], start: int, total: int, subwords: Subwords) -> np.ndarray:
-    """Mean of each word's own row, `start` on, and its n-gram rows, which follow all `total` words; (k, d) float32."""
+    """Average each word's own row, from `start` on, with the rows of its n-grams; (k, d) float32.
+
+    The matrix holds the rows of all `total` words first, then those of the n-grams.
+    """
     rows: list[int] = []
     firsts = []
     for row, word in enumerate(words, start):
         firsts.append(len(rows))
         rows.append(row)
         if word != END_OF_SENTENCE:
-            rows += [total + i for i in ngram_ids(word, len(subwords.ngrams), subwords.min_n, subwords.max_n)]
-    with np.errstate(over="ignore", invalid="ignore"):  # what overflows is refused with its row
+            rows += [total + i for i in hash_ngrams(word, len(subwords.ngrams), subwords.min_n, subwords.max_n)]
+
+    with np.errstate(over="ignore", invalid="ignore"):  # an overflow is refused later, with its row
         sums: np.ndarray = np.add.reduceat(matrix[rows], firsts, axis=0)
     sizes = np.diff([*firsts, len(rows)]).astype(np.float32)
     return np.asarray(sums / sizes[:, None])

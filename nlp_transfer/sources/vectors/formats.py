@@ -1,4 +1,4 @@
-"""Tell vector files apart by their content, never by running it, and open the reader of each format."""
+"""Recognise a vector file by its content, without running any of it, and open the reader of its format."""
 
 import gzip
 import re
@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from nlp_transfer.errors import SourceError
-from nlp_transfer.sources.vectors.binary import FASTTEXT_MAGIC, array_stream, fasttext_stream, word2vec_batches
-from nlp_transfer.sources.vectors.stream import Batch, VectorStream, check_header
-from nlp_transfer.sources.vectors.text import text_batches
+from nlp_transfer.sources.vectors.binary import FASTTEXT_MAGIC, open_array, open_fasttext, read_word2vec
+from nlp_transfer.sources.vectors.stream import VectorBlock, VectorStream, check_header
+from nlp_transfer.sources.vectors.text import read_text
 
-HEAD = 1 << 16
+HEAD = 1 << 16  # bytes at the start of a file that show its format
 PICKLES = {".kv", ".model", ".pkl", ".pickle", ".pt", ".pth", ".joblib"}
 GZIP, ZIP, NPY, BOM = b"\x1f\x8b", b"PK\x03\x04", b"\x93NUMPY", b"\xef\xbb\xbf"
-DEFLATE_RATIO = 1032  # zlib cannot compress better
+DEFLATE_RATIO = 1032  # the best compression that zlib can reach
 HEADER = re.compile(rb"[ \t]*(-?\d{1,18})[ \t]+(-?\d{1,18})[ \t]*\r?(?:\n|\Z)")
-# Buckets, dimension, shortest, longest, hashes, seed, and the marks that begin and end a word.
+# The header of floret: buckets, dimension, shortest, longest, hashes, seed, and the marks around a word.
 FLORET = re.compile(rb"(?:\d+ ){6}[^\d\s.+-]\S* [^\d\s.+-]\S*\r?\n")
 CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f\x7f]")
 
@@ -29,25 +29,26 @@ def open_stream(path: Path) -> Iterator[VectorStream]:
     """Open any vector file.
 
     Raises:
-        SourceError: missing, empty, of no known format, damaged, or a pickle; on entry or while the rows are read.
+        SourceError: the file is missing, empty, of unknown format, damaged, or a pickle; some faults show only
+            while the rows are read.
     """
     if path.suffix.lower() in PICKLES:
-        raise _pickle(path)
+        raise _make_pickle_error(path)
     with ExitStack() as stack:
-        with _reading(path):
+        with _explain_faults(path):
             stream = _open(path, stack)
-        stream.batches = _read(stream.batches, path)
+        stream.blocks = _read_blocks(stream.blocks, path)
         yield stream
 
 
-def _read(batches: Iterator[Batch], path: Path) -> Iterator[Batch]:
-    with _reading(path):
-        yield from batches
+def _read_blocks(blocks: Iterator[VectorBlock], path: Path) -> Iterator[VectorBlock]:
+    with _explain_faults(path):
+        yield from blocks
 
 
 @contextmanager
-def _reading(path: Path) -> Iterator[None]:
-    """Name the file that cannot be read. What is done with its rows stays outside: there may be no room for them."""
+def _explain_faults(path: Path) -> Iterator[None]:
+    """Explain errors of reading, with the name of the file; the body must not also write, whose errors differ."""
     try:
         yield
     except FileNotFoundError:
@@ -58,7 +59,7 @@ def _reading(path: Path) -> Iterator[None]:
         raise SourceError(f"{error.filename or path}: {error.strerror or error}") from None
 
 
-def _pickle(path: Path) -> SourceError:
+def _make_pickle_error(path: Path) -> SourceError:
     return SourceError(
         f"{path}: pickled files ({', '.join(sorted(PICKLES))}) run code when opened and are refused. If you "
         "trust it, convert it once in Python: from gensim.models import KeyedVectors; "
@@ -72,22 +73,27 @@ def _open(path: Path, stack: ExitStack) -> VectorStream:
     packed = raw.read(2) == GZIP
     raw.seek(0)
     file = cast(BinaryIO, stack.enter_context(gzip.GzipFile(fileobj=raw))) if packed else raw
+
     head = file.read(HEAD)
     if not head:
         raise SourceError(f"{path}: the file is empty")
+
     if head[:1] == b"\x80" and head[1:2] in b"\x02\x03\x04\x05":
-        raise _pickle(path)
+        raise _make_pickle_error(path)
+
     if head.startswith(ZIP):
         raise SourceError(f"{path}: an archive; unpack it and name the vector file in it")
+
     if FLORET.match(head):
         raise SourceError(
             f"{path}:1: a table of floret, whose rows are parts of words and not words; write out the vectors of the "
             "words you need, a word and its numbers a line, or train with `-mode fasttext`"
         )
+
     if head.startswith((NPY, FASTTEXT_MAGIC)):
         if packed:
             raise SourceError(f"{path}: this format is memory-mapped; unpack it first: gunzip {path.name}")
-        return array_stream(path) if head.startswith(NPY) else fasttext_stream(path)
+        return open_array(path) if head.startswith(NPY) else open_fasttext(path)
     return _open_rows(path, raw, file, head)
 
 
@@ -98,25 +104,28 @@ def _open_rows(path: Path, raw: BinaryIO, file: BinaryIO, head: bytes) -> Vector
     counts: Counter[str] = Counter()
     start = len(BOM) if head.startswith(BOM) else 0
     found = HEADER.match(head, start)
+
     if not found:
         file.seek(start)
-        dim, batches = text_batches(file, path, header=None, counts=counts)
-        return VectorStream(path, dim, batches, "line", size, raw.tell, counts)
+        dim, blocks = read_text(file, path, header=None, counts=counts)
+        return VectorStream(path, dim, blocks, "line", size, raw.tell, counts)
     count, dim = int(found[1]), int(found[2])
+
     text = _is_text(head[found.end() :])
-    # Loose for text, so that a short line is named rather than the header.
+    # The estimate for text is low on purpose: then a short line is reported, and not the header.
     needed = count * (dim if text else 4 * dim + 1)
     check_header(path, count, dim, needed=needed, held=held - found.end())
+
     file.seek(found.end())
     if text:
-        _, batches = text_batches(file, path, header=(count, dim), counts=counts)
+        _, blocks = read_text(file, path, header=(count, dim), counts=counts)
     else:
-        batches = word2vec_batches(file, path, count=count, dim=dim, counts=counts)
-    return VectorStream(path, dim, batches, "line" if text else "row", size, raw.tell, counts, rows=count)
+        blocks = read_word2vec(file, path, count=count, dim=dim, counts=counts)
+    return VectorStream(path, dim, blocks, "line" if text else "row", size, raw.tell, counts, rows=count)
 
 
 def _is_text(rest: bytes) -> bool:
-    """Tell whether rows are written out: the first one ends in a number, or at least nothing binary shows."""
+    """Tell whether the rows are text: the first ends in a number, or at least all bytes are printable ASCII."""
     first = rest.lstrip().partition(b"\n")[0]
     try:
         float(first.rsplit(None, 1)[-1])

@@ -1,4 +1,4 @@
-"""Check a stream of rows and write it: into one file, or as a folder that appears complete or not at all."""
+"""Check a stream of rows and write it to a file, or to a folder that is complete or absent."""
 
 import hashlib
 import json
@@ -13,53 +13,61 @@ import numpy as np
 
 from nlp_transfer.errors import SourceError
 from nlp_transfer.sources.vectors.fasttext import Subwords
-from nlp_transfer.sources.vectors.stream import Batch, VectorStream
+from nlp_transfer.sources.vectors.stream import VectorBlock, VectorStream
 from nlp_transfer.system.escaping import escape_line
 from nlp_transfer.system.layout import TABLE
 from nlp_transfer.system.room import guard_writing
 
 VECTORS, WORDS, NGRAMS = "vectors.npy", "words.txt", "ngrams.npy"
 FORMAT, VERSION = "nlp-transfer vectors", 1
-NGRAM_ROWS = 1 << 14  # n-gram rows checked and copied at a time
+NGRAM_ROWS = 1 << 14  # n-gram rows to check and copy at once
 
 
 def store_rows(stream: VectorStream, file: BinaryIO | None, *, limit: int | None, progress: bool = False) -> list[str]:
-    """Read the rows, check them, and write those kept to `file` as a .npy.
+    """Read the rows, check them, and write those that are kept to `file` as a .npy.
 
-    The first row of a word wins; a word that is empty or holds a line break cannot be written down and is left out.
-    Both are counted in `stream.counts`.
+    The first row of a word wins. A word that is empty or holds a line break is left out, since no list of words holds
+    it. Both are counted in `stream.counts`.
 
     Args:
         stream: the rows; used up afterwards.
-        file: a new file; None only to check.
-        limit: stop after this many words.
+        file: a new file; None to check only.
+        limit: the number of words after which to stop.
         progress: show a progress bar.
 
     Returns:
-        The words kept, in order.
+        The words that are kept, in order.
 
     Raises:
-        SourceError: numbers that are not finite, with the place of the first; or no words at all.
+        SourceError: a vector is not finite (the message names its place), or there are no words at all.
     """
     if file:
         _write_header(file, 0, stream.dim)
+
     kept: dict[str, None] = {}
     broken, first = 0, ""
-    for batch in _show(stream) if progress else stream.batches:
-        rows = _keep(batch, kept, stream.counts, limit)
-        bad = np.flatnonzero(~np.isfinite(batch.vectors).all(axis=1))
+    for block in _show_progress(stream) if progress else stream.blocks:
+        rows = _keep(block, kept, stream.counts, limit)
+
+        bad = np.flatnonzero(~np.isfinite(block.vectors).all(axis=1))
         if len(bad) and not broken:
-            first = f"{stream.at(batch.places[bad[0]])}: the vector of '{batch.words[bad[0]]}' holds NaN or infinity"
+            place, word = stream.name_place(block.places[bad[0]]), block.words[bad[0]]
+            first = f"{place}: the vector of '{word}' holds NaN or infinity"
         broken += len(bad)
+
         if file and rows:
-            vectors = batch.vectors if len(rows) == len(batch.words) else batch.vectors[rows]
+            vectors = block.vectors if len(rows) == len(block.words) else block.vectors[rows]
             file.write(np.ascontiguousarray(vectors, dtype="<f4").data)
+
         if len(kept) == limit:
             break
+
     if broken:
         raise SourceError(f"{first}; such vectors read: {broken}")
     if not kept:
         raise SourceError(f"{stream.path}: holds no words")
+
+    # The header was written for no rows; now their number is known.
     if file:
         file.seek(0)
         _write_header(file, len(kept), stream.dim)
@@ -67,10 +75,10 @@ def store_rows(stream: VectorStream, file: BinaryIO | None, *, limit: int | None
     return list(kept)
 
 
-def _keep(batch: Batch, kept: dict[str, None], counts: Counter[str], limit: int | None) -> list[int]:
-    """Add the new words of a batch to `kept`; returns their rows in the batch."""
+def _keep(block: VectorBlock, kept: dict[str, None], counts: Counter[str], limit: int | None) -> list[int]:
+    """Add the new words of a block to `kept`; return their rows in the block."""
     rows = []
-    for row, word in enumerate(batch.words):
+    for row, word in enumerate(block.words):
         if word in kept:
             counts["duplicates"] += 1
         elif not word or "\n" in word:
@@ -84,28 +92,28 @@ def _keep(batch: Batch, kept: dict[str, None], counts: Counter[str], limit: int 
 
 
 def _write_header(file: BinaryIO, rows: int, dim: int) -> None:
-    """Write the header of a .npy; numpy pads it so that the row count can grow in place."""
+    """Write the header of a .npy, which NumPy pads so that a larger number of rows still fits."""
     header = {"descr": "<f4", "fortran_order": False, "shape": (rows, dim)}
     np.lib.format.write_array_header_1_0(file, header)
 
 
-def _show(stream: VectorStream) -> Iterator[Batch]:
+def _show_progress(stream: VectorStream) -> Iterator[VectorBlock]:
     from rich.console import Console
     from rich.markup import escape
     from rich.progress import Progress  # costs a tenth of a second, and only progress bars need it
 
     with Progress(transient=True, console=Console(stderr=True)) as bar:
         task = bar.add_task(escape(f"Reading {escape_line(stream.path.name)}"), total=stream.size)
-        for batch in stream.batches:
+        for block in stream.blocks:
             bar.update(task, completed=stream.position())
-            yield batch
+            yield block
 
 
 def check_output(output: Path) -> None:
-    """Refuse a place that holds anything but an earlier import.
+    """Refuse to write over anything but an earlier import.
 
     Raises:
-        SourceError: a file, or a folder of other things.
+        SourceError: `output` is a file, or a folder with other content.
     """
     if not output.exists() or (output / TABLE).is_file():
         return
@@ -114,14 +122,14 @@ def check_output(output: Path) -> None:
 
 
 def write_folder(stream: VectorStream, output: Path, *, limit: int | None = None, progress: bool = False) -> None:
-    """Write a table into a folder beside `output`, then rename it.
+    """Write a table into a temporary folder beside `output`, then rename it.
 
     Raises:
-        SourceError: `output` is something else than an earlier import, or the stream is broken.
-        DiskError: there is no room, or the disk refuses.
+        SourceError: `output` is no earlier import, or the stream is broken.
+        DiskError: the disk has no room, or refuses.
     """
     check_output(output)
-    with guard_writing(output, stream.needed(limit), way="make room, or name another folder"):
+    with guard_writing(output, stream.estimate_size(limit), way="make room, or name another folder"):
         _write_folder(stream, output, limit=limit, progress=progress)
 
 
@@ -130,12 +138,15 @@ def _write_folder(stream: VectorStream, output: Path, *, limit: int | None, prog
     shutil.rmtree(temporary, ignore_errors=True)
     try:
         temporary.mkdir(parents=True)
+
         with (temporary / VECTORS).open("wb") as file:
             words = store_rows(stream, file, limit=limit, progress=progress)
         (temporary / WORDS).write_bytes("\n".join(words).encode())
         if stream.subwords:
             with (temporary / NGRAMS).open("wb") as file:
                 write_ngrams(stream.subwords, stream.path, file)
+
+        # The description comes last: with it the folder counts as an import.
         description = _describe(temporary, stream, len(words))
         (temporary / TABLE).write_text(json.dumps(description, indent=2) + "\n")
         _replace(temporary, output)
@@ -147,7 +158,7 @@ def write_ngrams(subwords: Subwords, path: Path, file: BinaryIO | None) -> None:
     """Check all n-gram vectors, and write them as a .npy unless `file` is None.
 
     Raises:
-        SourceError: a bucket whose vector is not finite.
+        SourceError: the vector of a bucket is not finite.
     """
     if file:
         _write_header(file, *subwords.ngrams.shape)
@@ -161,7 +172,7 @@ def write_ngrams(subwords: Subwords, path: Path, file: BinaryIO | None) -> None:
 
 
 def _describe(folder: Path, stream: VectorStream, count: int) -> dict[str, object]:
-    """Write what table.json says; flushes every file of the folder to the disk on the way."""
+    """Describe the table for table.json; every file of the folder is flushed to the disk on the way."""
     digests = {}
     for path in sorted(folder.iterdir()):
         with path.open("rb+") as file:
@@ -181,7 +192,7 @@ def _describe(folder: Path, stream: VectorStream, count: int) -> dict[str, objec
 
 
 def _replace(temporary: Path, output: Path) -> None:
-    """Rename `temporary` to `output`; an earlier import steps aside first and is removed last."""
+    """Rename `temporary` to `output`; an earlier import is moved aside first and removed last."""
     old = temporary.with_suffix(".old")
     if output.exists():
         output.rename(old)

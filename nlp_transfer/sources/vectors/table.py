@@ -1,4 +1,4 @@
-"""Tables of static word vectors: open any vector file, or import it once and memory-map it from then on.
+"""Open tables of static word vectors: any vector file, or a folder imported from one, which opens at once.
 
 nlp-transfer vectors import glove.840B.300d.txt glove-840b
 """
@@ -29,25 +29,25 @@ from nlp_transfer.sources.vectors.store import (
     write_folder,
     write_ngrams,
 )
-from nlp_transfer.sources.vectors.stream import ROWS, Batch, VectorStream
+from nlp_transfer.sources.vectors.stream import ROWS, VectorBlock, VectorStream
 from nlp_transfer.system.arrays import map_array
 from nlp_transfer.system.layout import TABLE
 from nlp_transfer.system.room import guard_temporary
 
 SPLITTER, LOWERCASE = pre_tokenizers.BertPreTokenizer(), normalizers.Lowercase()
-FEW = 1000  # words looked up at once, without a dictionary of the table beyond
+LOOKUPS = 1000  # words to look up at once; for more, one pass over the table is faster than its dictionary
 
 
 @dataclass(frozen=True, eq=False)
 class VectorTable:
-    """Words and their vectors.
+    """Hold words and their vectors.
 
     Attributes:
-        name: how the user named it: the name of the file or folder.
+        name: the name of the file or folder that the user gave.
         words: n different words, in file order.
-        vectors: (n, d) float32, memory-mapped and read-only where it came from a file.
-        subwords: n-gram vectors for unknown words; fastText models only.
-        counts: policies applied while reading, for example `{"duplicates": 3}`.
+        vectors: (n, d) float32, memory-mapped and read-only if they come from a file.
+        subwords: n-gram vectors for unknown words; only fastText models have them.
+        counts: how often a policy applied while reading, for example `{"duplicates": 3}`.
     """
 
     name: str
@@ -57,12 +57,12 @@ class VectorTable:
     counts: dict[str, int] = field(default_factory=dict)
 
     def __repr__(self) -> str:
-        """One line: the words of a table are a book."""
+        """Show one line, because the words of a table would fill a book."""
         return f"VectorTable({self.name}: {len(self.words):,} words x {self.dim})"
 
     @property
     def dim(self) -> int:
-        """Numbers in a vector."""
+        """The numbers in a vector."""
         return int(self.vectors.shape[1])
 
     @cached_property
@@ -70,8 +70,8 @@ class VectorTable:
         return dict(zip(self.words, range(len(self.words)), strict=True))
 
     def find(self, words: Sequence[str]) -> np.ndarray:
-        """The row of each word, exactly as written, or -1; (len(words),) int64."""
-        if len(words) > FEW and "_rows" not in vars(self):
+        """Find the row of each word, exactly as written, or -1; (len(words),) int64."""
+        if len(words) > LOOKUPS and "_rows" not in vars(self):
             # One pass over the table takes half the time of building its dictionary.
             wanted = set(words)
             rows = {word: row for row, word in enumerate(self.words) if word in wanted}
@@ -80,17 +80,17 @@ class VectorTable:
         return np.array([rows.get(word, -1) for word in words], dtype=np.int64)
 
     def head(self, n: int) -> "VectorTable":
-        """The first `n` rows, without copying them."""
+        """Take the first `n` rows, without copying them."""
         return replace(self, words=self.words[:n], vectors=self.vectors[:n])
 
     def select(self, rows: Sequence[int] | np.ndarray) -> "VectorTable":
-        """The given rows, in the given order, copied."""
+        """Copy the given rows, in the given order."""
         index = np.asarray(rows, dtype=np.int64)
         return replace(self, words=[self.words[row] for row in index], vectors=np.array(self.vectors[index]))
 
 
 def tokenize_words(text: str, *, lowercase: bool = True) -> list[str]:
-    """Split composed text at whitespace and around every punctuation mark: BERT's rule, and our static tokenizers'."""
+    """Split composed text at white space and around every punctuation mark, as BERT and our static tokenizers do."""
     text = compose(text)
     if lowercase:
         text = LOWERCASE.normalize_str(text)
@@ -100,34 +100,36 @@ def tokenize_words(text: str, *, lowercase: bool = True) -> list[str]:
 def open_vectors(path: Path, *, limit: int | None = None) -> VectorTable:
     """Open an imported folder, or any vector file by its content.
 
-    An imported folder and a float32 .npy are memory-mapped; every other format is read once into an unnamed temporary
-    file, so that memory stays bounded. Of a word that appears twice the first row wins.
+    An imported folder and a float32 .npy are memory-mapped. Every other format is read once into an unnamed temporary
+    file, so that memory stays bounded. If a word appears twice, its first row wins.
 
     Args:
         path: the folder or file.
-        limit: use only this many words, from the top.
+        limit: the number of words to use, from the top.
 
     Raises:
-        SourceError: missing, of no known format, broken, with numbers that are not finite, or a pickle.
-        DiskError: there is no room for the temporary file.
+        SourceError: the file is missing, of unknown format, broken, a pickle, or holds numbers that are not finite.
+        DiskError: the disk has no room for the temporary file.
     """
     path = Path(path)
     _check_limit(limit)
     if path.is_dir():
         table = _open_folder(path)
         return table if limit is None else table.head(limit)
+
     with open_stream(path) as stream:
         if stream.mapped is None:
             return _read(stream, limit)
         words = store_rows(stream, None, limit=limit)
         if not +stream.counts:
             return VectorTable(path.name, words, stream.mapped[: len(words)])
-    with open_stream(path) as stream:  # some rows are left out, so the others are copied
+
+    with open_stream(path) as stream:  # some rows must be left out, so the others are copied
         return _read(stream, limit)
 
 
 def _read(stream: VectorStream, limit: int | None) -> VectorTable:
-    with guard_temporary(f"a copy of {stream.path}", stream.needed(limit)), tempfile.TemporaryFile() as file:
+    with guard_temporary(f"a copy of {stream.path}", stream.estimate_size(limit)), tempfile.TemporaryFile() as file:
         words = store_rows(stream, file, limit=limit)
         vectors = np.memmap(file, "<f4", "r", offset=file.tell(), shape=(len(words), stream.dim))
     if stream.subwords:
@@ -138,17 +140,17 @@ def _read(stream: VectorStream, limit: int | None) -> VectorTable:
 def import_vectors(path: Path, output: Path, *, limit: int | None = None, progress: bool = False) -> VectorTable:
     """Convert a vector file once into a folder that opens at once.
 
-    The folder appears complete or not at all, and replaces an earlier import of the same name.
+    The folder is complete or absent, and replaces an earlier import of the same name.
 
     Args:
         path: anything that `open_vectors` takes.
-        output: folder for `vectors.npy`, `words.txt`, `table.json` and, for fastText, `ngrams.npy`.
-        limit: keep only this many words, from the top.
+        output: the folder for `vectors.npy`, `words.txt`, `table.json` and, for fastText, `ngrams.npy`.
+        limit: the number of words to keep, from the top.
         progress: show a progress bar.
 
     Raises:
         SourceError: as `open_vectors`, or `output` is something else than an earlier import.
-        DiskError: there is no room, or the disk refuses.
+        DiskError: the disk has no room, or refuses.
     """
     path, output = Path(path), Path(output)
     _check_limit(limit)
@@ -161,25 +163,25 @@ def import_vectors(path: Path, output: Path, *, limit: int | None = None, progre
 
 
 def write_table(table: VectorTable, output: Path, *, limit: int | None = None, progress: bool = False) -> VectorTable:
-    """Write a table as an imported folder and open that.
+    """Write a table as an imported folder, and open that folder.
 
     Raises:
         SourceError: `output` is something else than an earlier import, or a number is not finite.
-        DiskError: there is no room, or the disk refuses.
+        DiskError: the disk has no room, or refuses.
     """
     done = 0
 
-    def batches() -> Iterator[Batch]:
-        nonlocal done
+    def yield_blocks() -> Iterator[VectorBlock]:
+        nonlocal done  # read by the progress bar
         for start in range(0, len(table.words), ROWS):
             words = table.words[start : start + ROWS]
             done = start + len(words)
-            yield Batch(words, table.vectors[start:done], range(start + 1, done + 1))
+            yield VectorBlock(words, table.vectors[start:done], range(start + 1, done + 1))
 
     stream = VectorStream(
         path=Path(table.name),
         dim=table.dim,
-        batches=batches(),
+        blocks=yield_blocks(),
         unit="row",
         size=len(table.words),
         position=lambda: done,
@@ -197,33 +199,37 @@ def _check_limit(limit: int | None) -> None:
 
 
 def _open_folder(folder: Path) -> VectorTable:
-    """Memory-map an imported folder; sizes are checked, the numbers were when it was imported."""
+    """Map an imported folder into memory; only sizes are checked, because the import has checked the numbers."""
     if not (folder / TABLE).is_file():
         raise SourceError(
             f"{folder}: a folder without {TABLE}; name a vector file, or import one with "
             "`nlp-transfer vectors import FILE OUT`"
         )
+
     try:
         description = json.loads((folder / TABLE).read_text(encoding="utf-8"))
         if (description["format"], description["version"]) != (FORMAT, VERSION):
             raise SourceError(f"{folder / TABLE}: not '{FORMAT}' version {VERSION}; import the vectors again")
         counts = {str(key): int(count) for key, count in description["counts"].items()}
         shape = (int(description["count"]), int(description["dim"]))
+
         subwords = None
         if ngrams := description["subwords"]:
             rows = _map(folder / NGRAMS, (int(ngrams["buckets"]), shape[1]))
             subwords = Subwords(rows, int(ngrams["min_n"]), int(ngrams["max_n"]))
+
         vectors = _map(folder / VECTORS, shape)
         words = (folder / WORDS).read_bytes().decode().split("\n")
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError, OSError) as error:
         raise SourceError(f"{folder}: a damaged import ({error}); import the vectors again") from None
+
     if len(words) != shape[0]:
         raise SourceError(f"{folder / WORDS}: {len(words)} words for {shape[0]} rows; import the vectors again")
     return VectorTable(folder.name, words, vectors, subwords, counts)
 
 
 def _map(path: Path, shape: tuple[int, int]) -> np.ndarray:
-    """Memory-map a .npy; ValueError when it is not float32 of that shape."""
+    """Map a .npy into memory, or raise ValueError if it is not float32 of that shape."""
     array = map_array(path)
     if array.shape != shape or array.dtype != np.float32:
         raise ValueError(f"{path.name} holds {array.dtype} {array.shape}, expected float32 {shape}")

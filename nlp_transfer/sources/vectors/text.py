@@ -1,6 +1,6 @@
-"""Vectors as text, one word and its numbers a line: GloVe, word2vec text, fastText .vec.
+"""Read vectors from text, one word and its numbers a line: GloVe, word2vec text, fastText .vec.
 
-Words may hold spaces (GloVe 840B has `. . .`), no-break spaces or U+0085, so a line ends only at a line feed and is
+A word may hold spaces (GloVe 840B has `. . .`), no-break spaces or U+0085. So only a line feed ends a line, which is
 split from the right.
 """
 
@@ -12,53 +12,55 @@ from typing import BinaryIO
 import numpy as np
 
 from nlp_transfer.errors import SourceError
-from nlp_transfer.sources.vectors.stream import BLOCK, MAX_DIM, Batch
+from nlp_transfer.sources.vectors.stream import BLOCK, MAX_DIM, VectorBlock
 
-SAMPLE = 100  # lines that decide the dimension where no header tells it
-MAX_LINE = 4 * BLOCK
+SAMPLE = 100  # lines that decide the dimension if no header tells it
+MAX_LINE = 4 * BLOCK  # bytes
 
 
-def text_batches(
+def read_text(
     file: BinaryIO, path: Path, *, header: tuple[int, int] | None, counts: Counter[str]
-) -> tuple[int, Iterator[Batch]]:
+) -> tuple[int, Iterator[VectorBlock]]:
     """Read vectors from text.
 
     Args:
         file: positioned at the first vector.
         path: the file, for messages.
-        header: rows and dimension where the file opens with them.
+        header: rows and dimension, if the file begins with them.
         counts: receives `blank_lines`.
 
     Returns:
-        The dimension, and the rows in batches of about `BLOCK` bytes.
+        The dimension, and the rows in blocks of about `BLOCK` bytes.
 
     Raises:
-        SourceError: here, when no dimension shows; from the iterator, on a line that is not a word and d numbers.
+        SourceError: at once, if no dimension can be found; from the iterator, for a line that is not a word and d
+            numbers.
     """
-    blocks = _blocks(file, path)
+    blocks = _read_blocks(file, path)
     first = next(blocks, b"")
-    dim = header[1] if header else _dimension(first, path)
+    dim = header[1] if header else _find_dimension(first, path)
 
-    def batches() -> Iterator[Batch]:
+    def yield_blocks() -> Iterator[VectorBlock]:
         line, rows = 1 + bool(header), 0
         block = first
         while block:
-            batch, lines = _parse_block(block, line, dim, path)
+            parsed, lines = _parse_block(block, line, dim, path)
             line += lines
-            rows += len(batch.words)
-            counts["blank_lines"] += lines - len(batch.words)
-            yield batch
+            rows += len(parsed.words)
+            counts["blank_lines"] += lines - len(parsed.words)
+            yield parsed
             block = next(blocks, b"")
+
         if header and rows != header[0]:
             raise SourceError(
                 f"{path}: the header promises {header[0]} vectors, the file holds {rows}; is it truncated?"
             )
 
-    return dim, batches()
+    return dim, yield_blocks()
 
 
-def _blocks(file: BinaryIO, path: Path) -> Iterator[bytes]:
-    """Whole lines, about `BLOCK` bytes at a time."""
+def _read_blocks(file: BinaryIO, path: Path) -> Iterator[bytes]:
+    """Yield whole lines, about `BLOCK` bytes at a time."""
     rest = b""
     while chunk := file.read(BLOCK):
         block = rest + chunk
@@ -72,8 +74,8 @@ def _blocks(file: BinaryIO, path: Path) -> Iterator[bytes]:
         yield rest
 
 
-def _dimension(block: bytes, path: Path) -> int:
-    """The count of numbers that end most of the first lines; the first line's where two counts are as common."""
+def _find_dimension(block: bytes, path: Path) -> int:
+    """Find how many numbers end most of the first lines; if two counts are equally common, the first line decides."""
     lines = [line for line in block.split(b"\n", SAMPLE)[:SAMPLE] if line.strip()]
     if len(lines) < 2:
         raise SourceError(f"{path}: holds {len(lines)} lines of text; vectors need a word and its numbers on each line")
@@ -84,48 +86,53 @@ def _dimension(block: bytes, path: Path) -> int:
     return dim
 
 
-def _parse_block(block: bytes, line: int, dim: int, path: Path) -> tuple[Batch, int]:
-    """Parse lines, the first of them numbered `line`; returns their rows and how many lines there were."""
+def _parse_block(block: bytes, line: int, dim: int, path: Path) -> tuple[VectorBlock, int]:
+    """Parse lines, the first of which has the number `line`; return their rows and the number of lines."""
     lines = block.removesuffix(b"\n").split(b"\n")
     words, rows, places = [], [], []
     for place, text in enumerate(lines, line):
         if not text.strip():
             continue
+
         try:
             word, numbers = _parse_line(text, dim)
         except ValueError as error:
             raise SourceError(f"{path}:{place}: {error}") from None
+
         words.append(word)
         rows.append(numbers)
         places.append(place)
-    with np.errstate(over="ignore"):  # what overflows becomes infinite and is refused with its line
+
+    with np.errstate(over="ignore"):  # an overflow becomes infinite, and is refused later with its line
         vectors = np.array(rows, dtype=np.float32).reshape(len(rows), dim)
-    return Batch(words, vectors, places), len(lines)
+    return VectorBlock(words, vectors, places), len(lines)
 
 
 def _parse_line(line: bytes, dim: int) -> tuple[str, list[float]]:
-    """Split a line into its word and numbers; ValueError says what was received instead."""
+    """Split a line into its word and numbers, or raise ValueError that says what was received instead."""
     word, *fields = line.rsplit(None, dim)
-    if len(fields) < dim or _continues(word, fields[0]):
-        raise ValueError(f"expected a word and {dim} numbers, received {_numbers(_count_numbers(line))}")
+    if len(fields) < dim or _is_continued(word, fields[0]):
+        raise ValueError(f"expected a word and {dim} numbers, received {_format_count(_count_numbers(line))}")
+
     try:
         numbers = [*map(float, fields)]
     except ValueError:
         bad = next(field for field in reversed(fields) if not _is_number(field)).decode(errors="backslashreplace")
-        count = _numbers(_count_numbers(line))
+        count = _format_count(_count_numbers(line))
         raise ValueError(f"expected a word and {dim} numbers, received {count} after '{bad[:40]}'") from None
     if b"_" in line and not all(map(_is_number, fields)):
         raise ValueError("a number holds '_'")
+
     try:
         return word.decode().lstrip(" \t"), numbers
     except UnicodeDecodeError as error:
         raise ValueError(f"not UTF-8: byte 0x{word[error.start]:02x}; convert it with iconv") from None
 
 
-def _continues(word: bytes, number: bytes) -> bool:
-    """Tell whether a word ends in a number too many, `cat 0.1`, rather than in its own, `iphone 4`.
+def _is_continued(word: bytes, number: bytes) -> bool:
+    """Tell whether a word ends in one number too many (`cat 0.1`), and not in a number of its own (`iphone 4`).
 
-    A whole number before a decimal one is part of the word: a row is written in one style.
+    A whole number before a decimal one belongs to the word, because a row is written in one style.
     """
     fields = word.split()
     return len(fields) > 1 and _is_number(fields[-1]) and (_is_whole(number) or not _is_whole(fields[-1]))
@@ -144,7 +151,7 @@ def _is_number(field: bytes) -> bool:
 
 
 def _count_numbers(line: bytes) -> int:
-    """Count the numbers that end a line; its first field is the word, whatever it is."""
+    """Count the numbers at the end of a line; its first field is always the word."""
     count = 0
     for field in reversed(line.split()[1:]):
         if not _is_number(field):
@@ -153,5 +160,5 @@ def _count_numbers(line: bytes) -> int:
     return count
 
 
-def _numbers(count: int) -> str:
+def _format_count(count: int) -> str:
     return "1 number" if count == 1 else f"{count} numbers"

@@ -1,4 +1,4 @@
-"""Train Word2Vec vectors (Mikolov et al. 2013) on one's own texts, through gensim.
+"""Train Word2Vec vectors (Mikolov et al. 2013) on texts of one's own, with gensim.
 
 nlp-transfer vectors train reviews.csv my-vectors
 """
@@ -18,7 +18,7 @@ from nlp_transfer.sources.vectors.table import VectorTable, tokenize_words, writ
 from nlp_transfer.system.room import guard_temporary
 
 logger = logging.getLogger(__name__)
-MAX_TOKENS = 10_000  # gensim silently drops what a sentence holds beyond
+MAX_TOKENS = 10_000  # gensim silently drops the rest of a longer sentence
 
 
 def train_vectors(
@@ -36,7 +36,7 @@ def train_vectors(
     dialect: Dialect = PLAIN,
     progress: bool = False,
 ) -> VectorTable:
-    """Train vectors on a corpus, streamed, and write them as an imported folder.
+    """Train vectors on a corpus that is streamed, and write them as an imported folder.
 
     With one worker the same corpus and seed give the same vectors.
 
@@ -44,41 +44,44 @@ def train_vectors(
         corpus: one document a line, or a table of any format that runs read; .gz too.
         output: the folder to write; see `import_vectors`.
         dim: numbers in a vector.
-        window: words on either side that are predicted, or predict.
+        window: how many words on either side predict the word, or are predicted from it.
         min_count: leave out rarer words.
         epochs: passes over the corpus.
-        skip_gram: skip-gram, better for rare words; CBOW otherwise, faster.
+        skip_gram: use skip-gram, which is better for rare words; otherwise CBOW, which is faster.
         seed: of the initial vectors and the sampling.
-        workers: training threads; with more than one the result varies.
-        column: where a table keeps its texts, or lists of them.
+        workers: training threads; with more than one, two runs differ.
+        column: the column of a table that holds texts, or lists of texts.
         dialect: how a .csv or .tsv is written.
         progress: show a progress bar.
 
     Raises:
-        DataError: a corpus that cannot be read, names file and line; or no word is frequent enough.
+        DataError: the corpus cannot be read (the message names file and line), or no word is frequent enough.
         SourceError: `output` is something else than an imported folder.
-        DiskError: there is no room, there or for the temporary file of the words.
+        DiskError: there is no room for the output, or for the temporary file of the words.
     """
-    from gensim.models import Word2Vec  # takes over a second
+    from gensim.models import Word2Vec  # takes more than a second
 
     corpus, output = Path(corpus), Path(output)
     check_output(output)
+
     with guard_temporary(f"the words of {corpus}"), tempfile.TemporaryDirectory() as folder:
         sentences = _Sentences(Path(folder) / "tokens.txt")
         sentences.write(stream_texts(str(corpus), column, dialect, lists=True))
+
         model = Word2Vec(
             vector_size=dim, window=window, min_count=min_count, sg=int(skip_gram), seed=seed, workers=workers
         )
         model.build_vocab(sentences)
         if not model.wv.index_to_key:
             raise DataError(f"{corpus}: no word appears {min_count} times; lower min_count or take a larger corpus")
+
         with _Epochs(epochs, progress=progress) as shown:
             model.train(sentences, total_examples=model.corpus_count, epochs=epochs, callbacks=[shown])
     return write_table(VectorTable(corpus.name, model.wv.index_to_key, model.wv.vectors), output)
 
 
 class _Sentences:
-    """Tokenized documents kept in a file, since every epoch reads them again."""
+    """Keep tokenized documents in a file, because every epoch reads them again."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -97,7 +100,7 @@ class _Sentences:
 
 
 class _Epochs:
-    """What gensim calls back: shows a bar, or logs, as epochs end."""
+    """Take gensim's calls as epochs end, and show a bar or log."""
 
     def __init__(self, epochs: int, *, progress: bool) -> None:
         from rich.console import Console
@@ -124,7 +127,7 @@ class _Epochs:
         """Do nothing."""
 
     def on_epoch_end(self, model: Any) -> None:  # noqa: ARG002 - gensim passes it
-        """Advance."""
+        """Advance the bar and log."""
         self.done += 1
         self.bar.advance(self.task)
         logger.info("Word2Vec: epoch %d of %d", self.done, self.epochs)
