@@ -1,1 +1,1 @@
-"""The command line: every verb is a thin call of a public function."""
+"""Run the command line: every verb calls one public function."""

@@ -1,4 +1,4 @@
-"""The command line: every verb is a thin call of a public function.
+"""Define the command line: every verb calls one public function.
 
 nlp-transfer run sentiment/minilm_frozen training.seed=1
 """
@@ -19,10 +19,10 @@ from nlp_transfer.cli.streams import (
     check_output,
     drop_output,
     is_real,
-    named_columns,
     open_sink,
+    read_columns,
     refuse_table,
-    written_as,
+    update_dialect,
 )
 from nlp_transfer.config.dialect import PLAIN, Quoting
 from nlp_transfer.config.flags import Flags, configured
@@ -33,7 +33,7 @@ from nlp_transfer.system.escaping import dump_json, escape_terminal
 from nlp_transfer.system.room import is_full, make_full_error
 from nlp_transfer.system.signals import SIGNAL_WORDS, list_heeded
 
-# Imports of the library stand inside the commands: `--help` must not load torch.
+# Commands import the library inside, because `--help` must not load torch.
 app = typer.Typer(
     help="Transfer learning for NLP: any pretrained source, any strategy, one interface.",
     no_args_is_help=True,
@@ -81,12 +81,12 @@ Output = Annotated[Path | None, typer.Option(metavar="DIR", help="Folder to writ
 
 
 def say(text: str, *, err: bool = False) -> None:
-    """Print for people; a terminal shows what is in the texts of users and does not obey it."""
+    """Print a text for people; what a terminal would obey in it is shown instead."""
     typer.echo(escape_terminal(text), err=err)
 
 
 class _Visible(logging.Formatter):
-    """The same for the log."""
+    """Escape the lines of the log in the same way."""
 
     def format(self, record: logging.LogRecord) -> str:
         return escape_terminal(super().format(record))
@@ -110,8 +110,9 @@ def run(
     """Train one model and leave a run folder."""
     import nlp_transfer
 
-    chosen, keys = _chosen(config, overrides, Flags(task, source, strategy, train, validation, test))
+    chosen, keys = _choose(config, overrides, Flags(task, source, strategy, train, validation, test))
     result = nlp_transfer.run(chosen, keys, output=output, resume=resume)
+
     from nlp_transfer.system.processes import is_main_process
 
     if is_main_process():
@@ -133,7 +134,7 @@ def check(
     """Say what a run would do, before any training."""
     import nlp_transfer
 
-    chosen, keys = _chosen(config, overrides, Flags(task, source, strategy, train, validation, test))
+    chosen, keys = _choose(config, overrides, Flags(task, source, strategy, train, validation, test))
     say(nlp_transfer.check(chosen, keys).text)
 
 
@@ -160,13 +161,15 @@ def compare(
     import nlp_transfer
 
     for config in configs:
-        _chosen(config, override, Flags())
+        _choose(config, override, Flags())
     result = nlp_transfer.compare(configs, override or (), output=output, resume=resume)
+
     from nlp_transfer.system.layout import PLOT
     from nlp_transfer.system.processes import is_main_process
 
     if not is_main_process():
         return
+
     console = Console(width=None if sys.stdout.isatty() else 160)
     console.print(result.table)
     for sentence in result.verdicts:
@@ -176,8 +179,8 @@ def compare(
     say(f"run folders: {result.folder}")
 
 
-def _chosen(config: str | None, overrides: list[str] | None, flags: Flags) -> tuple[str | dict[str, Any], list[str]]:
-    """Read what a command line means; a mistake in it, or missing data, is answered before torch is loaded."""
+def _choose(config: str | None, overrides: list[str] | None, flags: Flags) -> tuple[str | dict[str, Any], list[str]]:
+    """Read what a command line means, and answer a mistake or missing data before torch is loaded."""
     import nlp_transfer
     from nlp_transfer.data.locations import refuse_missing
 
@@ -210,24 +213,28 @@ def predict(
     if file not in {None, "-"}:
         find_file(str(file))
     kind = find_task(task) if task else None
-    folder = find_run(run, revision)  # where there is none, that is said before torch is loaded
+    folder = find_run(run, revision)  # a missing run is reported before torch is loaded
+
     from nlp_transfer.data.splits import stream_texts
 
     predictor = nlp_transfer.load(folder, task=kind)
     role = predictor.task.input_role
-    columns = named_columns(column, default=role)
+    columns = read_columns(column, default=role)
     if strange := next((name for name in columns if name not in predictor.task.roles), None):
         raise ConfigError(f"--column {strange}: unknown role. {suggest(strange, predictor.task.roles)}")
     lists = predictor.task.roles[role] == "texts"
+
     arriving = ArrivingLines(sys.stdin.fileno()) if file in {None, "-"} and is_real(sys.stdin) else None
-    dialect = written_as(predictor.dialect, delimiter, quoting, header)
+    dialect = update_dialect(predictor.dialect, delimiter, quoting, header)
     name = columns.get(role, predictor.text_column)
     texts = stream_texts(file, name, dialect, lists=lists, standard_input=arriving)
     idle = arriving.is_idle if arriving else lambda: False
+
     with open_sink(output) as sink:
         for prediction in predictor.predict_stream(texts, idle=idle):
             sink.write(dump_json(prediction) + "\n")
             sink.flush()
+
     seen = predictor.seen
     for count, what in ((seen.empty, "are empty"), (seen.truncated, "are too long and were cut")):
         if count:
@@ -260,17 +267,18 @@ def evaluate(
     from nlp_transfer.data.locations import refuse_missing
     from nlp_transfer.system.network import find_run
 
-    columns = named_columns(column)
+    columns = read_columns(column)
     place: Any = parse_yaml(data) if data.startswith("{") else data  # {en: test.en, de: test.de}
     if isinstance(place, dict):
         if odd := [name for name in place if not isinstance(name, str)]:
             raise ConfigError(f"--data: the column {odd[0]!r} is no text in YAML; quote its name, as in {{'no': FILE}}")
         place = {name: str(file) for name, file in place.items()}
+
     kind = find_task(task) if task else None
     folder = find_run(run)
     refuse_missing(place)
     predictor = nlp_transfer.load(folder, task=kind)
-    dialect = written_as(predictor.dialect, delimiter, quoting, header)
+    dialect = update_dialect(predictor.dialect, delimiter, quoting, header)
     scores = predictor.evaluate(place, columns, on_unknown_label=on_unknown_label, dialect=dialect, limit=limit)
     say(dump_json(scores, indent=2))
 
@@ -300,7 +308,7 @@ def publish(
 
     kind = find_task(task) if task else None
     if not dry_run:
-        require_hub()  # said before torch is loaded
+        require_hub()  # reports a fault before torch is loaded
 
     done = nlp_transfer.publish(
         run,
@@ -325,27 +333,27 @@ def publish(
         say(f"{'published' if done.changed else 'unchanged'}: {done.url} at {done.commit[:12]}{verified}")
 
 
-@app.command()
-def sources() -> None:
+@app.command("sources")
+def list_all() -> None:
     """List sources, bundled data and shipped configurations."""
     import nlp_transfer
 
-    def state(available: bool) -> str:
+    def mark_missing(available: bool) -> str:
         return "" if available else "  (not installed)"
 
     for source in nlp_transfer.list_sources():
         said = f"{source.kind:<11} {source.description} [{source.licence}]"
-        say(f"{source.name:<18} {said}{state(source.available)}")
+        say(f"{source.name:<18} {said}{mark_missing(source.available)}")
     say("\ndata, as --train or data.train; yours may be a file, a folder, or an id on the Hub")
     for data in nlp_transfer.list_datasets():
-        say(f"{data.name:<24} {data.description}{state(data.available)}")
+        say(f"{data.name:<24} {data.description}{mark_missing(data.available)}")
     say("\nconfigurations, for run, check and compare")
     for config in nlp_transfer.list_configs():
         say(f"{config.name:<52} {config.description}")
 
 
-@app.command()
-def doctor() -> None:
+@app.command("doctor")
+def examine() -> None:
     """Describe this machine for a bug report.
 
     The exit code is 5 when something is known to fail.
@@ -358,8 +366,8 @@ def doctor() -> None:
         raise typer.Exit(5)
 
 
-@app.command()
-def schema() -> None:
+@app.command("schema")
+def print_schema() -> None:
     """Print the JSON schema of a configuration."""
     import nlp_transfer
 
@@ -416,54 +424,59 @@ def train(
         seed=seed,
         workers=workers,
         column=column,
-        dialect=written_as(PLAIN, delimiter, quoting, header),
+        dialect=update_dialect(PLAIN, delimiter, quoting, header),
         progress=True,
     )
     say(f"{out}: {len(table.words):,} words x {table.dim}")
 
 
 @app.callback(invoke_without_command=True)
-def options(
+def handle_options(
     version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,  # noqa: ARG001 - read by main
 ) -> None:
-    """Handle what stands before the verb."""
+    """Handle the options before the verb."""
     if version:
         say(__version__)
         raise typer.Exit
 
 
 def main() -> None:
-    """Run the command line; every failure ends in one line and its exit code, a traceback only with --debug."""
+    """Run the command line; every failure ends in one line and an exit code, with a traceback only after --debug."""
     arguments = sys.argv[1:]
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
-    _quiet(debug=debug)
+    _set_up_log(debug=debug)
+
     leave_out_relative()
     for number in list_heeded():
         signal.signal(number, _stop)
-    sys.unraisablehook = _unraisable
+    sys.unraisablehook = _exit_from_destructor
+
     try:
         refuse_token(" ".join(arguments), "command line")
         app(args=arguments, prog_name="nlp-transfer")
     except SystemExit as leaving:
         if isinstance(leaving.__context__, BrokenPipeError):
-            sys.exit(0)  # the reader has had enough; typer would call that a failure
+            sys.exit(0)  # the reader, such as `head`, has read enough; typer would call that a failure
         raise
+
+    # What a user can mend has one line that says how.
     except TransferError as error:
         _fail(str(error), error.exit_code, debug=debug)
     except MemoryError:
         _fail("out of memory; try a smaller training.batch_size or task.max_length", 5, debug=debug)
     except OSError as error:
         place = error.filename2 or error.filename
-        if is_full(error):  # all that writes files has said so itself, so what has no name is standard output
+        if is_full(error):  # files that are written have reported themselves, so without a name it is standard output
             said = str(make_full_error(error, Path(place) if place else None))
             drop_output()
         else:
             said = f"{error.strerror or error}: {place or ''}".rstrip(": ")
         _fail(said, DiskError.exit_code, debug=debug)
-    except Exception as error:  # noqa: BLE001 - the last resort: no user meets a traceback unasked
-        if _stopped:  # in an import that swallowed the exit and fell over what it left half done
+
+    except Exception as error:  # noqa: BLE001 - the last resort, so that no user sees a traceback unasked
+        if _stopped:  # an import swallowed the exit of a signal, and then failed because it was only half done
             sys.exit(128 + _stopped[0])
         first = str(error).strip().splitlines()
         _fail(
@@ -472,7 +485,7 @@ def main() -> None:
 
 
 def _fail(message: str, code: int, *, debug: bool) -> None:
-    with contextlib.suppress(OSError):  # of a terminal that is gone, or a full disk
+    with contextlib.suppress(OSError):  # the terminal is gone, or the disk full
         if debug:
             import traceback
 
@@ -486,20 +499,21 @@ _stopped: list[int] = []
 
 def _stop(number: int, _: object) -> None:
     _stopped.append(number)
-    with contextlib.suppress(OSError):  # of a terminal that is gone
-        os.write(2, f"error: {SIGNAL_WORDS[signal.Signals(number)]}\n".encode())  # print may be what was interrupted
+    with contextlib.suppress(OSError):  # the terminal is gone
+        # Not print, which the signal may have interrupted.
+        os.write(2, f"error: {SIGNAL_WORDS[signal.Signals(number)]}\n".encode())
     sys.exit(128 + number)
 
 
-def _unraisable(swallowed: Any) -> None:
-    """Leave at once where Python would drop the exit that a signal asked for: inside a destructor."""
+def _exit_from_destructor(swallowed: Any) -> None:
+    """Exit at once if a signal asked for it inside a destructor, where Python would ignore the exit."""
     if _stopped:
         os._exit(128 + _stopped[0])
     sys.__unraisablehook__(swallowed)
 
 
-def _quiet(*, debug: bool) -> None:
-    """Show our own log on stderr, and of others only errors."""
+def _set_up_log(*, debug: bool) -> None:
+    """Show our own log on stderr, and only the errors of others."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Visible("%(message)s"))
     logging.basicConfig(level=logging.ERROR, handlers=[handler])

@@ -1,4 +1,4 @@
-"""What a command reads and writes: texts that arrive, files that appear when they are complete, NAME=VALUEs."""
+"""Read and write for commands: texts as they arrive, files that are complete or absent, and ROLE=NAME options."""
 
 import contextlib
 import os
@@ -15,7 +15,7 @@ from nlp_transfer.system.room import guard_writing
 
 
 def is_real(stream: IO[str]) -> bool:
-    """Tell whether a stream has a file descriptor, which those of tests and notebooks lack."""
+    """Tell whether a stream has a file descriptor; the streams of tests and notebooks have none."""
     try:
         return stream.fileno() >= 0
     except OSError:
@@ -23,7 +23,7 @@ def is_real(stream: IO[str]) -> bool:
 
 
 def check_output(output: Path | None, file: str | None, *, force: bool) -> None:
-    """Refuse, before a model is loaded, what could not be written after it has answered."""
+    """Refuse an output that cannot be written, before a model is loaded."""
     if output is None:
         return
     if file is not None and output.resolve() == Path(file).resolve():
@@ -31,7 +31,7 @@ def check_output(output: Path | None, file: str | None, *, force: bool) -> None:
     if output.is_dir() or not os.access(output.parent, os.W_OK):
         why = "is a folder" if output.is_dir() else f"cannot be written: {output.parent} is no writable folder"
         raise ConfigError(f"--output {output} {why}")
-    if output.exists() and not output.is_file():  # a device would be replaced by a file of its name
+    if output.exists() and not output.is_file():  # writing would replace a device by a file of its name
         raise ConfigError(f"--output {output} is no file; leave it out to write to standard output")
     if output.exists() and not force:
         raise ConfigError(f"--output {output} exists already; choose another, or replace it with --force")
@@ -39,7 +39,7 @@ def check_output(output: Path | None, file: str | None, *, force: bool) -> None:
 
 @contextlib.contextmanager
 def open_sink(output: Path | None) -> Iterator[IO[str]]:
-    """Stdout, or a file that appears only when it is complete."""
+    """Open standard output, or a file that appears only when it is complete."""
     if output is None:
         yield sys.stdout
         return
@@ -49,13 +49,13 @@ def open_sink(output: Path | None) -> Iterator[IO[str]]:
 
 
 def drop_output() -> None:
-    """Let standard output lead nowhere: what it still holds would fail again when the process ends."""
+    """Redirect standard output to nowhere; what it still holds would fail again at the end of the process."""
     with contextlib.suppress(OSError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def named_columns(given: list[str] | None, *, default: str | None = None) -> dict[str, str]:
-    """Role -> column out of ROLE=NAMEs; a plain NAME is the column of the role `default`."""
+def read_columns(given: list[str] | None, *, default: str | None = None) -> dict[str, str]:
+    """Read ROLE=NAME options as role -> column; a plain NAME is the column of the role `default`."""
     found = {}
     for text in given or ():
         role, _, name = text.partition("=") if "=" in text else (default or "", "=", text)
@@ -65,8 +65,8 @@ def named_columns(given: list[str] | None, *, default: str | None = None) -> dic
     return found
 
 
-def written_as(known: Dialect, delimiter: str | None, quoting: Quoting | None, header: bool | None) -> Dialect:
-    """Say how a file is written: as is known, but for what options of the command say."""
+def update_dialect(known: Dialect, delimiter: str | None, quoting: Quoting | None, header: bool | None) -> Dialect:
+    """Replace the known dialect of a file where options of the command say otherwise."""
     try:
         mark = None if delimiter is None else one_delimiter(delimiter)
     except ValueError as error:
@@ -77,6 +77,6 @@ def written_as(known: Dialect, delimiter: str | None, quoting: Quoting | None, h
 
 
 def refuse_table(out: Path, *, force: bool) -> None:
-    """Refuse to write over a table unasked; over anything else the import refuses to write itself."""
+    """Refuse to replace a table without --force; the import itself refuses to replace anything else."""
     if (out / TABLE).is_file() and not force:
         raise ConfigError(f"{out} holds a table already; choose another folder, or replace it with --force")

@@ -1,1 +1,1 @@
-"""What others see of a run: its card, the tree that goes up, and the one commit that brings it there."""
+"""Publish a run: its card, the tree of files that goes up, and the one commit that brings it there."""

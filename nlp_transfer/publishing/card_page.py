@@ -1,6 +1,6 @@
-"""The text of a model card in Markdown: what a run has measured, and how its model is used.
+"""Write the text of a model card in Markdown: what a run has measured, and how its model is used.
 
-Every text that is not of this file passes `escape_markdown`, `format_code`, `_string` or `_entry` before it is shown.
+Every text that does not come from this file passes `escape_markdown`, `format_code`, `_quote` or `_strip_bibtex` first.
 """
 
 import re
@@ -21,19 +21,19 @@ NOT_MEASURED = "not measured"
 
 @dataclass(frozen=True)
 class Subject:
-    """What a card speaks of.
+    """Gather what a card is about.
 
     Attributes:
-        config: of the run, its local places reduced to names.
-        metrics: the contents of metrics.json.
-        environment: the contents of environment.json.
-        name: of the model.
-        repo: its id on the Hub; None: it is used from inside its run folder.
-        licence: of the weights.
-        adapter_only: only the adapter is there.
+        config: the configuration of the run, with local paths reduced to names.
+        metrics: the content of metrics.json.
+        environment: the content of environment.json.
+        name: the name of the model.
+        repo: its id on the Hub; None if it is used from inside its run folder.
+        licence: the licence of the weights.
+        adapter_only: the folder holds only the adapter.
         composed: the decoder has a tokenizer of its own.
-        own_code: modelling files of ours are there, which `transformers` must be allowed to run.
-        pictured: a plot stands beside it.
+        own_code: the folder holds our modelling files, which `transformers` must be allowed to run.
+        pictured: a plot lies beside the card.
     """
 
     config: RunConfig
@@ -53,26 +53,30 @@ class Subject:
         return self.config.task_class(self.config.task, tuple(self.metrics["data"]["splits"]["train"]["labels"]))
 
 
-def page(subject: Subject) -> str:
-    """The card without its metadata."""
+def build_page(subject: Subject) -> str:
+    """Write the card without its metadata."""
     sections = {
-        "How to use it": _usage(subject),
-        "Scores": _scores(subject),
-        "Data": _data(subject),
-        "Training": _training(subject),
-        "Limits": _limits(subject),
-        "Licence": _licence(subject),
-        "Citation": _citation(subject),
+        "How to use it": _write_usage(subject),
+        "Scores": _write_scores(subject),
+        "Data": _write_data(subject),
+        "Training": _write_training(subject),
+        "Limits": _write_limits(subject),
+        "Licence": _write_licence(subject),
+        "Citation": _write_citation(subject),
     }
-    parts = [f"# {escape_markdown(subject.name)}", _summary(subject)]
+    parts = [f"# {escape_markdown(subject.name)}", _write_summary(subject)]
     return "\n\n".join([*parts, *(f"## {title}\n\n{text}" for title, text in sections.items())]) + "\n"
 
 
-def _summary(subject: Subject) -> str:
+def _write_summary(subject: Subject) -> str:
     config, parameters, task = subject.config, subject.metrics["parameters"], subject.task
     kind = (task.pipeline_tag or config.task.name).replace("-", " ")
     labels = f" Labels: {', '.join(map(format_code, task.labels))}." if task.labels else ""
-    start = "started from random weights (a control)" if config.source.scratch else f"started from {_source(subject)}"
+    start = (
+        "started from random weights (a control)"
+        if config.source.scratch
+        else f"started from {_describe_source(subject)}"
+    )
     what = "An adapter" if subject.adapter_only else "A model"
     return (
         f"{what} for {kind}, made with nlp-transfer: {start}, strategy `{config.strategy.kind}`, "
@@ -81,7 +85,7 @@ def _summary(subject: Subject) -> str:
     )
 
 
-def _source(subject: Subject) -> str:
+def _describe_source(subject: Subject) -> str:
     source, bases = subject.config.source, subject.metrics["provenance"]["base_models"]
     links = ", ".join(f"[{base}](https://huggingface.co/{base})" for base in bases)
     known = f" ({BUNDLED[source.name].description})" if source.name in BUNDLED else ""
@@ -89,27 +93,27 @@ def _source(subject: Subject) -> str:
     return (links or f"{format_code(source.name)}{known}") + (f" under a new `{above}` layer" if above != "bag" else "")
 
 
-def _usage(subject: Subject) -> str:
+def _write_usage(subject: Subject) -> str:
     place = subject.repo or "."
-    own = (
-        f"import nlp_transfer\n\nprint(nlp_transfer.load({_string(place)}).predict([{_string(subject.task.example)}]))"
-    )
-    plain = None if subject.adapter_only else _plain_usage(subject)
+    own = f"import nlp_transfer\n\nprint(nlp_transfer.load({_quote(place)}).predict([{_quote(subject.task.example)}]))"
+    plain = None if subject.adapter_only else _write_plain_usage(subject)
     parts = [] if subject.repo else ["From inside this folder:"]
-    parts += [f"With `transformers` alone:\n\n{_code(plain)}"] if plain else []
-    return "\n\n".join([*parts, f"With nlp-transfer, which also knows how long texts are treated:\n\n{_code(own)}"])
+    parts += [f"With `transformers` alone:\n\n{_fence_code(plain)}"] if plain else []
+    return "\n\n".join(
+        [*parts, f"With nlp-transfer, which also knows how long texts are treated:\n\n{_fence_code(own)}"]
+    )
 
 
-def _plain_usage(subject: Subject) -> str | None:
-    """Show how transformers opens the model without this package; None where it cannot use it."""
-    place, example, options = _string(subject.repo or "./model"), subject.task.example, subject.config.task
+def _write_plain_usage(subject: Subject) -> str | None:
+    """Show how transformers opens the model without this package; None if it cannot."""
+    place, example, options = _quote(subject.repo or "./model"), subject.task.example, subject.config.task
     trust = ", trust_remote_code=True" if subject.own_code else ""
     match subject.task.auto_class:
         case "AutoModelForSequenceClassification":
             return (
                 "from transformers import pipeline\n\n"
                 f'classify = pipeline("text-classification", model={place}{trust})\n'
-                f"print(classify({_string(example)}, truncation=True))"
+                f"print(classify({_quote(example)}, truncation=True))"
             )
         case "AutoModelForSeq2SeqLM":
             prefix = getattr(options, "prefix", "")
@@ -120,40 +124,44 @@ def _plain_usage(subject: Subject) -> str | None:
                 f"target_tokenizer = {target if subject.composed else 'tokenizer'}\n"
                 f"model = AutoModelForSeq2SeqLM.from_pretrained({place}{trust})\n"
                 'options = {"truncation": True, "return_tensors": "pt", "return_token_type_ids": False}\n'
-                f"inputs = tokenizer({_string(prefix + example)}, **options)\n"
+                f"inputs = tokenizer({_quote(prefix + example)}, **options)\n"
                 "print(target_tokenizer.decode(model.generate(**inputs)[0], skip_special_tokens=True).strip())"
             )
     return None
 
 
-def _string(text: str) -> str:
-    """A literal that JSON and Python read alike."""
+def _quote(text: str) -> str:
+    """Write a text as a literal that JSON and Python read alike."""
     return dump_json(text)
 
 
-def _code(text: str) -> str:
+def _fence_code(text: str) -> str:
     return f"```python\n{text}\n```"
 
 
-def _scores(subject: Subject) -> str:
+def _write_scores(subject: Subject) -> str:
     metrics, task = subject.metrics, subject.task
-    methods = dict(_methods(metrics))
+    methods = dict(_list_methods(metrics))
     shown = task.measured(*(scores["test"] for scores in methods.values()))
     columns = [(split, name) for name in shown for split in SCORED]
-    rows = [[method, *(_digits(scores[split], name) for split, name in columns)] for method, scores in methods.items()]
+    rows = [
+        [method, *(_format_score(scores[split], name) for split, name in columns)] for method, scores in methods.items()
+    ]
+
     rest = f"The checkpoint was chosen by `{task.selection}` on validation; test was measured once."
     if ceilings := [name for name in task.ceilings if name in metrics["baselines"]]:
         rest += f" `{'`, `'.join(ceilings)}` knows the answers: a ceiling."
     if back := metrics.get("written_back"):
-        best = ", ".join(f"{name} {_digits(back['scores'], name)}" for name in back["scores"])
+        best = ", ".join(f"{name} {_format_score(back['scores'], name)}" for name in back["scores"])
         rest += f" References of validation that only went through the target tokenizer score {best}: a ceiling too."
+
     picture = [f"![test {task.selection}]({PLOT})"] if subject.pictured else []
-    table = _table(["method", *(f"{split} {name}" for split, name in columns)], rows)
-    return "\n\n".join([table, *picture, f"{rest}{_seeds(metrics)}"])
+    table = _format_table(["method", *(f"{split} {name}" for split, name in columns)], rows)
+    return "\n\n".join([table, *picture, f"{rest}{_describe_seeds(metrics)}"])
 
 
-def _methods(metrics: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """The name of each method as Markdown, and its scores; of what the seeds have moved their means too."""
+def _list_methods(metrics: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield each method's name in Markdown and its scores, followed by the mean of all seeds if they differ."""
     seeds = metrics.get("seeds", {})
     moved = {} if seeds.get("note") else seeds.get("baselines", {})
     yield "**this model**", metrics
@@ -165,8 +173,8 @@ def _methods(metrics: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             yield f"{escape_markdown(name)}, mean of all seeds", {s: from_figures(moved[name][s]) for s in SCORED}
 
 
-def _seeds(metrics: Mapping[str, Any]) -> str:
-    """Say of several seeds which one this is, and that it is one."""
+def _describe_seeds(metrics: Mapping[str, Any]) -> str:
+    """Say which of several seeds this model has, and how it was chosen."""
     if "seeds" not in metrics:
         return ""
     seeds = metrics["seeds"]
@@ -179,39 +187,42 @@ def _seeds(metrics: Mapping[str, Any]) -> str:
     )
 
 
-def _data(subject: Subject) -> str:
+def _write_data(subject: Subject) -> str:
     splits = subject.metrics["data"]["splits"]
     rows = [
         [
             name,
             escape_markdown(one["origin"]),
             f"{one['rows']:,}",
-            _counts(one["labels"]),
+            _format_counts(one["labels"]),
             f"`{one['fingerprint'][:16]}`",
         ]
         for name, one in splits.items()
     ]
+
     shared = [
         f"{count} of the {pair.split('/')[1]} rows have a text that is also in {pair.split('/')[0]}"
         for pair, count in subject.metrics["data"]["overlap"].items()
         if count
     ]
+
     said = f"**Leak**: {'; '.join(shared)}." if shared else "No text stands in two splits."
-    table = _table(["split", "from", "rows", "labels", "fingerprint"], rows)
+    table = _format_table(["split", "from", "rows", "labels", "fingerprint"], rows)
     drawn = "seeds" in subject.metrics and subject.config.data.follows_seed
     own = f" Each seed has rows of its own; these are those of seed {subject.metrics['seed']}." if drawn else ""
     return f"{table}\n\nA fingerprint is the start of the sha256 of texts and labels in order. {said}{own}"
 
 
-def _counts(labels: Mapping[str, int]) -> str:
+def _format_counts(labels: Mapping[str, int]) -> str:
     return ", ".join(f"{escape_markdown(label)}: {count:,}" for label, count in labels.items()) or "-"
 
 
-def _training(subject: Subject) -> str:
+def _write_training(subject: Subject) -> str:
     metrics, environment = subject.metrics, subject.environment
     packages = environment["packages"]
     devices = [(environment["cores"], "core"), (environment["threads"], "thread")]
     counted = [f"{count} {name}{'' if count == 1 else 's'}" for count, name in devices]
+
     facts = {
         "strategy": subject.config.strategy.kind,
         "seed": metrics["seed"],
@@ -221,11 +232,14 @@ def _training(subject: Subject) -> str:
         "number format": metrics["precision"],
         "versions": ", ".join(f"{name} {packages[name]}" for name in ("nlp-transfer", "torch", "transformers")),
     }
+
     rest = "`config.yaml` holds every setting, `metrics.json` every figure."
-    return f"{_table(['', ''], [[name, escape_markdown(str(value))] for name, value in facts.items()])}\n\n{rest}"
+    return (
+        f"{_format_table(['', ''], [[name, escape_markdown(str(value))] for name, value in facts.items()])}\n\n{rest}"
+    )
 
 
-def _limits(subject: Subject) -> str:
+def _write_limits(subject: Subject) -> str:
     metrics = subject.metrics
     splits = metrics["data"]["splits"]
     languages = metrics["provenance"]["languages"]
@@ -242,7 +256,7 @@ def _limits(subject: Subject) -> str:
     return "\n".join(f"- {line}" for line in lines)
 
 
-def _licence(subject: Subject) -> str:
+def _write_licence(subject: Subject) -> str:
     if subject.licence is None:
         return "Not known: it follows the pretrained weights, and theirs was not found."
     known = subject.licence == subject.metrics["provenance"]["licence"]
@@ -252,30 +266,30 @@ def _licence(subject: Subject) -> str:
     return f"`{subject.licence}`, {whose}. The data have licences of their own."
 
 
-def _citation(subject: Subject) -> str:
-    name, version = _entry(subject.name), subject.environment["packages"]["nlp-transfer"]
+def _write_citation(subject: Subject) -> str:
+    name, version = _strip_bibtex(subject.name), subject.environment["packages"]["nlp-transfer"]
     key = re.sub(r"[^\w.-]", "_", name)
     entry = (
         f"@misc{{{key},\n  title = {{{name}}},\n"
-        f"  note = {{Made with nlp-transfer {version} from {_entry(subject.config.source.name)}}}\n}}"
+        f"  note = {{Made with nlp-transfer {version} from {_strip_bibtex(subject.config.source.name)}}}\n}}"
     )
     return f"```bibtex\n{entry}\n```"
 
 
-def _entry(text: str) -> str:
-    """A text without what BibTeX would read in it."""
+def _strip_bibtex(text: str) -> str:
+    """Remove from a text the characters that BibTeX interprets."""
     return re.sub(r"[\\{}@%$#&~^\"<>`]", "", escape_line(text))
 
 
-def _digits(scores: Mapping[str, Any], name: str) -> str:
-    """A score, with its standard deviation where it is a mean."""
+def _format_score(scores: Mapping[str, Any], name: str) -> str:
+    """Format a score, with its standard deviation if it is a mean."""
     value, deviation = scores.get(name), scores.get(SPREAD, {}).get(name)
     if not isinstance(value, int | float):
         return NOT_MEASURED
     return f"{value:.4f}" if deviation is None else f"{value:.4f} ± {deviation:.4f}"
 
 
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table of cells that are Markdown already."""
+def _format_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Format a table whose cells are Markdown already."""
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

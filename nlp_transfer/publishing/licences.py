@@ -1,6 +1,6 @@
-"""The licence ids that a card on the Hub may carry, from https://huggingface.co/docs/hub/repositories-licenses.
+"""List the licence ids that a card on the Hub may carry: https://huggingface.co/docs/hub/repositories-licenses.
 
-`unknown` is one of them there; here a licence has to be known before anything is published.
+The Hub also accepts `unknown`; here a licence has to be known before anything is published.
 """
 
 # fmt: off

@@ -1,4 +1,4 @@
-"""What a model comes from, as a card on the Hub states it: base models, data sets, languages and licence."""
+"""Find what a model comes from, as its card states it: base models, data sets, languages and licence."""
 
 import re
 from collections.abc import Iterator
@@ -16,13 +16,13 @@ LANGUAGE = re.compile(r"[a-z]{2}")  # ISO 639-1
 
 @dataclass(frozen=True)
 class Provenance:
-    """Found at the end of a run, while local folders can still be told from names on the Hub.
+    """Hold what a run's model comes from; found while local folders can still be told from names on the Hub.
 
     Attributes:
-        base_models: Hub ids of the pretrained weights; none for weights from elsewhere and for scratch controls.
+        base_models: Hub ids of the pretrained weights; empty for scratch controls and for weights that are not there.
         datasets: Hub ids of the data.
-        languages: ISO 639-1 codes, where the data tell.
-        licence: of the pretrained weights; None where it is not known.
+        languages: ISO 639-1 codes, if the data tell.
+        licence: the licence of the pretrained weights; None if it is not known.
     """
 
     base_models: tuple[str, ...]
@@ -31,57 +31,57 @@ class Provenance:
     licence: str | None
 
 
-def provenance(config: RunConfig) -> Provenance:
-    """Say what a run's model comes from."""
-    weights = [config.source.name, *filter(None, [_decoder(config)])]
-    licences = {_licence(name) for name in weights}
-    bases = [] if config.source.scratch else [base for name in weights if (base := hub_id(name))]
+def find_provenance(config: RunConfig) -> Provenance:
+    """Find what the model of a run comes from."""
+    weights = [config.source.name, *filter(None, [_find_decoder(config)])]
+    licences = {_find_licence(name) for name in weights}
+    bases = [] if config.source.scratch else [base for name in weights if (base := find_hub_id(name))]
     return Provenance(
         base_models=tuple(dict.fromkeys(bases)),
-        datasets=tuple(dict.fromkeys(_datasets(config))),
-        languages=_languages(config),
+        datasets=tuple(dict.fromkeys(_list_datasets(config))),
+        languages=_find_languages(config),
         licence=licences.pop() if len(licences) == 1 else None,
     )
 
 
-def hub_id(name: str) -> str | None:
-    """Find where on the Hub the weights of a source are; None where that is not known."""
+def find_hub_id(name: str) -> str | None:
+    """Find the id on the Hub of a source's weights; None if it is not known."""
     if name in BUNDLED:
         return BUNDLED[name].hub
     return name if on_hub(name) else None
 
 
-def _decoder(config: RunConfig) -> str | None:
-    """The checkpoint that a decoder starts from."""
+def _find_decoder(config: RunConfig) -> str | None:
+    """Find the checkpoint that the decoder starts from, if there is one."""
     return getattr(getattr(config.task, "decoder", None), "source", None)
 
 
-def _licence(name: str) -> str | None:
-    """The licence of a source: as bundled, else as its own card says."""
+def _find_licence(name: str) -> str | None:
+    """Find the licence of a source: as listed for a bundled one, else from its own card."""
     if name in BUNDLED:
         return BUNDLED[name].licence
-    said = read_card(name).get("license") if Path(name).is_dir() or hub_id(name) else None
+    said = read_card(name).get("license") if Path(name).is_dir() or find_hub_id(name) else None
     return said if isinstance(said, str) else None
 
 
-def _places(config: RunConfig) -> Iterator[Place]:
+def _list_places(config: RunConfig) -> Iterator[Place]:
     yield from filter(None, (config.data.train, config.data.validation, config.data.test))
 
 
-def _datasets(config: RunConfig) -> Iterator[str]:
-    yield from filter(None, map(hub_dataset, _places(config)))
+def _list_datasets(config: RunConfig) -> Iterator[str]:
+    yield from filter(None, map(find_hub_dataset, _list_places(config)))
 
 
-def hub_dataset(place: Place) -> str | None:
-    """The id on the Hub of data that is there; None of files."""
+def find_hub_dataset(place: Place) -> str | None:
+    """Find the id on the Hub of a data set; None for files."""
     name = str(place)
     if name.startswith("bundled:"):
         return bundled.ON_HUB.get(name.removeprefix("bundled:"))
     return name if on_hub(place) else None
 
 
-def _languages(config: RunConfig) -> tuple[str, ...]:
-    """Those of a bundled set; else of columns or files that are named by a code, as `en` and `fr`."""
+def _find_languages(config: RunConfig) -> tuple[str, ...]:
+    """Find the languages: those of a bundled set, or columns that are named by codes such as `en` and `fr`."""
     kind, _, name = str(config.data.train).partition(":")
     if kind == "bundled" and name in bundled.LANGUAGES:
         return bundled.LANGUAGES[name]

@@ -1,4 +1,4 @@
-"""What goes up: the exact tree of a published run, from an allow-list, with places of this machine reduced to names."""
+"""Build the exact tree of a published run, from a list of allowed files, with local paths reduced to names."""
 
 import json
 import re
@@ -18,7 +18,7 @@ from nlp_transfer.evaluation.averaging import from_figures
 from nlp_transfer.evaluation.plotting import plot
 from nlp_transfer.evaluation.verdicts import row_of, simple
 from nlp_transfer.models.saving import write_json
-from nlp_transfer.publishing.card import card, check_card
+from nlp_transfer.publishing.card import build_card, check_card
 from nlp_transfer.publishing.card_page import Subject
 from nlp_transfer.sources import BUNDLED
 from nlp_transfer.system.disk import replace_whole, write_whole
@@ -39,7 +39,7 @@ from nlp_transfer.system.layout import (
 from nlp_transfer.system.room import guard_writing
 
 TEXTS = (".json", ".yaml", ".md", ".py", ".txt")
-PLACE = re.compile(  # in a text: a URL of a file, a share, a drive, a home, an absolute path
+PLACE = re.compile(  # a path in a text: a file URL, a share, a drive, a home folder, an absolute path
     r"""file:/\S+|\\\\[\w.-]+\\\S+|(?<!\w)[A-Za-z]:\\\S+|(?<![\w./<])(?:~[\w.-]*/[^\s/]+|(?:/[^\s/'",;:|`]+){2,})"""
 )
 
@@ -53,56 +53,64 @@ def write_publication(
     adapter_only: bool,
     task: type[TaskDeclaration] | None = None,
 ) -> None:
-    """Write the tree to an empty folder.
+    """Write the tree of a published run to an empty folder.
 
     Args:
-        run: folder of a finished run.
-        target: to write to.
-        repo: Hub id, for the card.
-        licence: instead of that of the pretrained weights.
+        run: the folder of a finished run.
+        target: the folder to write to.
+        repo: the Hub id, for the card.
+        licence: replaces the licence of the pretrained weights.
         adapter_only: leave out the merged model.
         task: see `load_saved`.
 
     Raises:
-        CheckpointError: the task is not shipped, and not given.
-        PublishError: the run is not finished, the card breaks a rule, or a file says what nobody else should read.
-        DiskError: there is no room for the tree.
+        CheckpointError: the run's task is not shipped, and was not given.
+        PublishError: the run is not finished, the card breaks a rule, or a file holds something private.
+        DiskError: the disk has no room for the tree.
     """
     metrics = _read_metrics(run)
     if not (run / "model" / "config.json").is_file():
         raise PublishError(f"{run}: not a finished run: it lacks model/config.json")
-    config, metrics = _public(run, metrics, task)
+    config, metrics = _reduce_places(run, metrics, task)
     if adapter_only:
         _refuse_adapter(run, config, metrics)
-    for folder, patterns, where in _parts(adapter_only=adapter_only):
+
+    for folder, patterns, where in _list_parts(adapter_only=adapter_only):
         _refuse_link(run / folder)
         _copy(run / folder, patterns, target / where)
     _require_whole(run, target, adapter_only=adapter_only)
+
+    # Local paths: the adapter's base, the configuration and the figures.
     for adapter in target.rglob(ADAPTER[0]):
         values = json.loads(adapter.read_text(encoding="utf-8"))
         base = next(iter(metrics["provenance"]["base_models"]), Path(values["base_model_name_or_path"]).name)
         write_json(adapter, {**values, "base_model_name_or_path": base})
+
     values = config.model_dump(mode="json")
     _refuse_places(values, "config.yaml")
     _refuse_places(metrics, FINISHED)
     write_json(target / FINISHED, metrics)
     write_whole(target / "config.yaml", dump_yaml(values))
-    shown = subject(run, config, metrics, repo=repo, licence=licence, adapter_only=adapter_only)
-    text = card(replace(shown, pictured=_draw(shown, target / PLOT)))
+
+    shown = gather_subject(run, config, metrics, repo=repo, licence=licence, adapter_only=adapter_only)
+    text = build_card(replace(shown, pictured=_draw(shown, target / PLOT)))
     check_card(text, metrics)
     write_whole(target / "README.md", text)
-    for path in files_of(target):
+
+    # Look at every file once more, as it will be published.
+    for path in list_files(target):
         _inspect(target / path, path)
 
 
 def _draw(shown: Subject, path: Path) -> bool:
-    """Draw the test score beside the mean of all seeds, simple methods and controls, as the card shows them."""
+    """Draw the test score beside those that the card shows: the mean of all seeds, simple methods, controls."""
     row = row_of(shown.name, shown.config, shown.metrics, ())
     beside = [
         simple(name, correct=(), scratch=kind == "controls", **scores)
         for kind in ("baselines", "controls")
         for name, scores in shown.metrics.get(kind, {}).items()
     ]
+
     seeds = shown.metrics.get("seeds")
     if seeds and not seeds.get("note"):
         validation, test = (from_figures(seeds[split]) for split in SCORED)
@@ -111,7 +119,7 @@ def _draw(shown: Subject, path: Path) -> bool:
 
 
 def _refuse_adapter(run: Path, config: RunConfig, metrics: dict[str, Any]) -> None:
-    """Refuse an adapter that nobody could put on its base again."""
+    """Refuse to publish an adapter alone if nobody could put it on its base again."""
     reason = None
     if not (run / "adapter").is_dir():
         reason = "there is none in this run; its strategy is not lora"
@@ -125,8 +133,8 @@ def _refuse_adapter(run: Path, config: RunConfig, metrics: dict[str, Any]) -> No
         raise PublishError(f"{run}: the adapter alone would be of no use: {reason}; leave out --adapter-only")
 
 
-def _parts(*, adapter_only: bool) -> Iterator[tuple[str, tuple[str, ...], str]]:
-    """Folders of the run, what may leave them, and where to."""
+def _list_parts(*, adapter_only: bool) -> Iterator[tuple[str, tuple[str, ...], str]]:
+    """Yield each folder of a run, the files that may leave it, and where they go."""
     yield "model", TOKENIZER if adapter_only else MODEL, ""
     yield f"model/{TARGET}", TOKENIZER, TARGET
     yield "adapter", ADAPTER, "" if adapter_only else "adapter"
@@ -146,38 +154,40 @@ def _copy(source: Path, patterns: tuple[str, ...], target: Path) -> None:
 
 
 def _refuse_link(path: Path) -> None:
-    if path.is_symlink():  # to what nobody has looked at, or to nothing
+    if path.is_symlink():  # its target was not checked, or does not exist
         raise PublishError(f"{path}: a symbolic link; put what it leads to there, or take the link away")
 
 
 def _require_whole(run: Path, tree: Path, *, adapter_only: bool) -> None:
-    """Refuse a tree without weights or one of their shards, without a tokenizer, or without code that it names."""
+    """Refuse a tree that lacks weights, a tokenizer, or code that a configuration names."""
 
-    def values(name: str) -> dict[str, Any]:
+    def read(name: str) -> dict[str, Any]:
         found = _read_json(run / "model" / name) if (tree / name).is_file() else {}
         return found if isinstance(found, dict) else {}
 
     if adapter_only:
         weights = {ADAPTER[1]}
     elif (tree / INDEX).is_file():
-        weights = set(values(INDEX).get("weight_map", {}).values()) or {"weight_map"}
+        weights = set(read(INDEX).get("weight_map", {}).values()) or {"weight_map"}
     else:
         weights = {"model.safetensors"}
-    named = [values(name).get("auto_map", {}).values() for name in ("config.json", "tokenizer_config.json")]
+
+    named = [read(name).get("auto_map", {}).values() for name in ("config.json", "tokenizer_config.json")]
     code = {f"{module}.py" for module in re.findall(r"(\w+)\.\w", str(named))}
     folders = [tree, *([tree / TARGET] if (tree / TARGET).is_dir() else [])]
+
     missing = sorted(name for name in weights | code if not (tree / name).is_file())
     missing += [name for one in folders if (name := find_lacking_file(one))]
     if missing:
         raise PublishError(f"{run}: not a finished run: it lacks {', '.join(missing)}; train it again")
 
 
-def files_of(folder: Path) -> tuple[str, ...]:
-    """Relative names of the files of a tree, in order."""
+def list_files(folder: Path) -> tuple[str, ...]:
+    """List the files of a tree by their relative names, in order."""
     return tuple(sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()))
 
 
-def subject(
+def gather_subject(
     run: Path,
     config: RunConfig,
     metrics: Any,
@@ -186,7 +196,7 @@ def subject(
     licence: str | None,
     adapter_only: bool = False,
 ) -> Subject:
-    """Gather what the card of a run speaks of; without a repository its use is shown from inside the run folder."""
+    """Gather what the card of a run is about; without `repo` the card shows its use from inside the run folder."""
     return Subject(
         config=config,
         metrics=metrics,
@@ -201,9 +211,9 @@ def subject(
 
 
 def write_card(run: Path, metrics: dict[str, Any], task: type[TaskDeclaration] | None = None) -> None:
-    """Write the card of a run that has just been measured; for the task see `load_saved`."""
-    config, metrics = _public(run, metrics, task)
-    text = card(subject(run.resolve(), config, metrics, licence=None))
+    """Write the card of a run that has just been measured; for `task` see `load_saved`."""
+    config, metrics = _reduce_places(run, metrics, task)
+    text = build_card(gather_subject(run.resolve(), config, metrics, licence=None))
     write_whole(run / "README.md", text)
 
 
@@ -224,39 +234,44 @@ def _read_json(path: Path, **settings: Any) -> Any:
         raise PublishError(f"{path}: damaged ({error}); bring the file back, or train again") from None
 
 
-def _public(run: Path, metrics: dict[str, Any], task: type[TaskDeclaration] | None) -> tuple[RunConfig, dict[str, Any]]:
-    """Configuration and metrics as others may read them: what is not bundled or on the Hub goes by its last name."""
+def _reduce_places(
+    run: Path, metrics: dict[str, Any], task: type[TaskDeclaration] | None
+) -> tuple[RunConfig, dict[str, Any]]:
+    """Reduce paths in the configuration and the metrics to their last names, unless bundled or on the Hub."""
     saved = load_saved(run, task)
     config = saved.model_dump(mode="json")
     known = {*BUNDLED, *metrics["provenance"]["base_models"], *metrics["provenance"]["datasets"]}
 
-    def named(place: Any) -> Any:
+    def reduce(place: Any) -> Any:
         if isinstance(place, dict):
-            return {column: named(file) for column, file in place.items()}
+            return {column: reduce(file) for column, file in place.items()}
         if place is None or place.startswith("bundled:") or place.partition(" (")[0] in known:
             return place
         name = re.split(r"[/\\]", place.rstrip("/\\"))[-1] or "."
-        return f"local-{name}" if name in BUNDLED else name  # it is another one
+        return f"local-{name}" if name in BUNDLED else name  # a local file is not the bundled one of that name
 
     data, names = config["data"], {}
     for split, report in metrics["data"]["splits"].items():
         given = data["train" if report["cut"] else split]
         names[report["place"]] = (
-            " + ".join(named(given).values()) if isinstance(given, dict) else named(report["place"])
+            " + ".join(reduce(given).values()) if isinstance(given, dict) else reduce(report["place"])
         )
-    config["data"] = {**data, **{split: named(data[split]) for split in metrics["data"]["splits"]}}
-    config["source"]["name"] = named(config["source"]["name"])
+
+    config["data"] = {**data, **{split: reduce(data[split]) for split in metrics["data"]["splits"]}}
+    config["source"]["name"] = reduce(config["source"]["name"])
     if decoder := config["task"].get("decoder"):
-        decoder["source"] = named(decoder.get("source"))
-    return check_values({**config, "output": None}, task=saved.task_class), _renamed(metrics, names)
+        decoder["source"] = reduce(decoder.get("source"))
+
+    return check_values({**config, "output": None}, task=saved.task_class), _rename(metrics, names)
 
 
-def _renamed(value: Any, names: Mapping[str, str]) -> Any:
-    """The same where a text is a place or starts with one, such as the origin of a split or a warning of it."""
+def _rename(value: Any, names: Mapping[str, str]) -> Any:
+    """Replace every text that is a path or starts with one, such as the origin of a split or a warning about it."""
     if isinstance(value, dict):
-        return {key: _renamed(one, names) for key, one in value.items()}
+        return {key: _rename(one, names) for key, one in value.items()}
     if isinstance(value, list | tuple):
-        return [_renamed(one, names) for one in value]
+        return [_rename(one, names) for one in value]
+
     for place, name in names.items():
         if value == place or (isinstance(value, str) and value.startswith((f"{place};", f"{place}:"))):
             return name + value[len(place) :]
@@ -264,7 +279,7 @@ def _renamed(value: Any, names: Mapping[str, str]) -> Any:
 
 
 def _refuse_places(value: Any, name: str) -> None:
-    """Refuse what still looks like a place of this machine."""
+    """Refuse a value that still looks like a path of this machine."""
     if isinstance(value, dict):
         for key, one in value.items():
             _refuse_places(one, f"{name}: {key}" if name in RUN else f"{name}.{key}")
@@ -276,15 +291,16 @@ def _refuse_places(value: Any, name: str) -> None:
 
 
 def _inspect(path: Path, name: str) -> None:
-    """Refuse a text that holds a token or a folder of this machine."""
+    """Refuse a file that is not allowed, or a text that holds a token or a folder of this machine."""
     if not any(fnmatch(name, pattern) for pattern in ALLOWED):
         raise PublishError(f"{name}: not on the list of what may be published")
     if path.suffix not in TEXTS:
         return
+
     private = {str(place) for place in (Path.home(), Path.cwd(), Path(tempfile.gettempdir())) if len(place.parts) > 1}
     folders = re.compile("|".join(rf"{re.escape(place)}(?=[/\\])" for place in private))
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         if TOKEN.search(line):
             raise PublishError(f"{name}:{number}: holds a Hugging Face token; take it out, and revoke it")
-        if path.name not in VOCABULARY and (found := folders.search(line)):  # those words are of the data
+        if path.name not in VOCABULARY and (found := folders.search(line)):  # a vocabulary may hold such words
             raise PublishError(f"{name}:{number}: shows a folder of this machine, {found[0]}; take it out")

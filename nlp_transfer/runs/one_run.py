@@ -14,7 +14,7 @@ from nlp_transfer.config.sections import RunConfig, render
 from nlp_transfer.config.tasks import Scores
 from nlp_transfer.evaluation.verdicts import Row, brief
 from nlp_transfer.models.saving import environment, save_model, weights_digests, write_json
-from nlp_transfer.publishing.provenance import provenance
+from nlp_transfer.publishing.provenance import find_provenance
 from nlp_transfer.runs.measure import measure_baselines, predict_split, verify, write_predictions
 from nlp_transfer.runs.prepare import Prepared, prepare
 from nlp_transfer.runs.result import RunResult, describe, finish
@@ -157,7 +157,7 @@ def _seen(prepared: Prepared) -> dict[str, Any]:
         "truncated": {name: encoded.truncated for name, encoded in prepared.encoded.items()},
         "unknown_tokens": {name: encoded.unknown for name, encoded in prepared.encoded.items()},
         "data": dataclasses.asdict(prepared.splits.report),
-        "provenance": dataclasses.asdict(provenance(prepared.config)),
+        "provenance": dataclasses.asdict(find_provenance(prepared.config)),
     }
 
 

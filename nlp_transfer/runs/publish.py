@@ -12,7 +12,7 @@ from pathlib import Path
 
 from nlp_transfer.config.tasks import TaskDeclaration
 from nlp_transfer.errors import CheckpointError, PublishError, TransferError
-from nlp_transfer.publishing.tree import files_of, write_publication
+from nlp_transfer.publishing.tree import list_files, write_publication
 from nlp_transfer.publishing.upload import Upload
 from nlp_transfer.runs.predict import load
 from nlp_transfer.runs.probes import alike, read_probes
@@ -95,7 +95,7 @@ def publish(
         except BaseException:
             shutil.rmtree(target, ignore_errors=True)  # half a tree
             raise
-        return Publication(files_of(target), folder=target)
+        return Publication(list_files(target), folder=target)
     if output is not None:
         raise PublishError("--output says where --dry-run writes; leave it out, or add --dry-run")
     with _workplace(run) as place:
@@ -104,7 +104,7 @@ def publish(
         upload = Upload(repo_id, place, revision or "main", message or f"Publish {run.resolve().name}")
         with hide_bars():
             landed = upload.send(private=private, create_pr=create_pr)
-        files = files_of(place)
+        files = list_files(place)
     if verify:
         _verify(run, repo_id, landed.commit, task)
     return Publication(files, url=landed.url, commit=landed.commit, changed=landed.changed)

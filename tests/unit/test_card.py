@@ -16,7 +16,7 @@ from tiny import LABELS, ROOT, save_checkpoint, save_csv
 import nlp_transfer
 from nlp_transfer.errors import PublishError
 from nlp_transfer.publishing.card import check_card
-from nlp_transfer.publishing.provenance import hub_dataset
+from nlp_transfer.publishing.provenance import find_hub_dataset
 from nlp_transfer.publishing.tree import write_card
 
 
@@ -88,7 +88,7 @@ def test_an_odd_prefix_stays_a_string_in_the_snippet():
         task=task, config=SimpleNamespace(task=options), name="x", repo="me/x", model={}, adapter_only=False,
         composed=False, own_code=False,
     )  # fmt: skip
-    blocks = re.findall(r"^```python\n(.*?)^```$", card_page._usage(subject), re.DOTALL | re.MULTILINE)
+    blocks = re.findall(r"^```python\n(.*?)^```$", card_page._write_usage(subject), re.DOTALL | re.MULTILINE)
     strings = {node.value for block in blocks for node in ast.walk(ast.parse(block)) if isinstance(node, ast.Constant)}
     assert len(blocks) == 2
     assert {PREFIX + 'a "b"', 'a "b"'} <= strings
@@ -156,9 +156,9 @@ def test_a_bundled_source_brings_its_licence_and_its_name_on_the_hub(run, tmp_pa
     from dataclasses import asdict
 
     from nlp_transfer.config.sections import load_config
-    from nlp_transfer.publishing.provenance import provenance
+    from nlp_transfer.publishing.provenance import find_provenance
 
-    found = provenance(load_config(copy / "config.yaml"))
+    found = find_provenance(load_config(copy / "config.yaml"))
     metrics = {**json.loads((copy / "metrics.json").read_text()), "provenance": asdict(found)}
     (copy / "metrics.json").write_text(json.dumps(metrics))
     done = nlp_transfer.publish(copy, "me/minilm", dry_run=True)
@@ -228,10 +228,10 @@ def test_scores_on_a_file_are_not_credited_to_the_hub_set_that_trained(run, metr
 
 def test_a_folder_with_the_name_of_a_bundled_set_is_not_taken_for_it(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert hub_dataset("rotten-tomatoes") == "rotten-tomatoes"
+    assert find_hub_dataset("rotten-tomatoes") == "rotten-tomatoes"
     (tmp_path / "rotten-tomatoes").mkdir()
-    assert hub_dataset("rotten-tomatoes") is None
-    assert hub_dataset("bundled:rotten-tomatoes") == "cornell-movie-review-data/rotten_tomatoes"
+    assert find_hub_dataset("rotten-tomatoes") is None
+    assert find_hub_dataset("bundled:rotten-tomatoes") == "cornell-movie-review-data/rotten_tomatoes"
 
 
 def test_a_control_is_not_said_to_have_started_from_weights(run, metrics, tmp_path):

@@ -78,6 +78,6 @@ def test_a_name_with_marks_of_its_own_is_no_code():
 
 def test_the_log_of_a_command_shows_control_characters(monkeypatch, capsys):
     monkeypatch.setattr(logging.root, "handlers", [])
-    cli._quiet(debug=False)
+    cli._set_up_log(debug=False)
     logging.getLogger("nlp_transfer").warning("%s: odd", "\x1b[31m.csv")
     assert capsys.readouterr().err == "\\x1b[31m.csv: odd\n"
