@@ -14,14 +14,14 @@ from datasets import Dataset
 
 import nlp_transfer
 from nlp_transfer.inference.predictions import WRITTEN, infer
-from nlp_transfer.models.encoding.units import TokenUnits
+from nlp_transfer.models.encoding.units import TokenInputs
 from nlp_transfer.runs.predict import Predictor
 
 
 def ours(predictor: Predictor, rows: Dataset) -> list[str]:
     """As `predict` does, but for reading ahead."""
     tokenizers = predictor.tokenizers
-    units = TokenUnits(predictor.task.encode(rows, tokenizers), tokenizers.source.pad_token_id)
+    units = TokenInputs(predictor.task.encode(rows, tokenizers), tokenizers.source.pad_token_id)
     said = predictor.task.decode(infer(predictor.model, predictor.task, units), rows, tokenizers)
     return [one["translation"] for one in said]
 

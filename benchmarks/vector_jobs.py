@@ -78,7 +78,7 @@ def bag_ours(shared: Path) -> Facts:
     """Texts to mean vectors the way a frozen run computes them."""
     from nlp_transfer import build_classifier, encode_documents
     from nlp_transfer.inference.activations import compute
-    from nlp_transfer.models.encoding.units import Boundary, TokenUnits
+    from nlp_transfer.models.encoding.units import Boundary, TokenInputs
     from nlp_transfer.sources import load_source
 
     records = json.loads((shared / "imdb.json").read_text())
@@ -88,7 +88,7 @@ def bag_ours(shared: Path) -> Facts:
     start = time.perf_counter()
     encoded = encode_documents(texts, tokenizer, max_length=1 << 14)
     tokenized = time.perf_counter()
-    units = TokenUnits(encoded, tokenizer.pad_token_id)
+    units = TokenInputs(encoded, tokenizer.pad_token_id)
     rows = compute(model, units, Boundary("pooled"), np.arange(len(texts)), progress=False)
     done = time.perf_counter()
     means = np.stack(rows)[:, 0, 1]  # of first, mean and maximum

@@ -6,7 +6,7 @@ from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from nlp_transfer.data.text.scripts import compose
-from nlp_transfer.models.encoding.pairs import target_ids
+from nlp_transfer.models.encoding.pairs import encode_targets
 from nlp_transfer.models.encoding.tokenizers import Tokenizers
 from nlp_transfer.models.generation import decode_texts
 from nlp_transfer.task import Task
@@ -44,7 +44,7 @@ def write_back(task: Task, rows: "Dataset", tokenizers: Tokenizers) -> WrittenBa
         return None
     answer = next(iter(perfect[0]))
     before = [str(one[answer]) for one in perfect]
-    after = decode_texts([[ids] for ids in target_ids(before, tokenizers)], tokenizers)
+    after = decode_texts([[ids] for ids in encode_targets(before, tokenizers)], tokenizers)
     scores = task.score([{**one, answer: text} for one, text in zip(perfect, after, strict=True)], rows)
     changed = [pair for pair in zip(map(_plain, before), map(_plain, after), strict=True) if pair[0] != pair[1]]
     example = _difference(*changed[0]) if changed else None

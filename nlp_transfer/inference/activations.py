@@ -22,13 +22,13 @@ from transformers import PreTrainedModel
 
 from nlp_transfer.inference.store import FORMAT, Store, Unfinished
 from nlp_transfer.models.anatomy import find_encoder, find_layers, outside_encoder
-from nlp_transfer.models.encoding.batches import Batch, sorted_batches
-from nlp_transfer.models.encoding.padding import padding_trouble
-from nlp_transfer.models.encoding.units import Boundary, ReplayUnits, TokenUnits, Units
+from nlp_transfer.models.encoding.batches import Batch, sort_batches
+from nlp_transfer.models.encoding.padding import read_padding_trouble
+from nlp_transfer.models.encoding.units import Boundary, CachedInputs, Inputs, TokenInputs
 from nlp_transfer.models.portable.pooled import PooledClassifier
 from nlp_transfer.models.portable.sentence_scorer import SentenceScorer
 from nlp_transfer.models.portable.static import StaticModel
-from nlp_transfer.models.surgery.entry import agrees, layers_of
+from nlp_transfer.models.surgery.entry import check_replay, require_layers
 from nlp_transfer.system.processes import count_processes, gather_all, is_true_anywhere, take_own_share
 from nlp_transfer.system.progress import make_bar
 
@@ -85,7 +85,7 @@ def _activations(model: PreTrainedModel, batch: Batch, boundary: Boundary) -> Te
     def stop_after(_: nn.Module, __: Any, output: Any) -> None:
         raise _Reached(output if isinstance(output, Tensor) else output[0])
 
-    layers = layers_of(model)
+    layers = require_layers(model)
     if boundary.layer < len(layers.modules):
         hook = layers.modules[boundary.layer].register_forward_pre_hook(stop, with_kwargs=True)
     else:
@@ -106,7 +106,7 @@ def token_budget(model: PreTrainedModel) -> int:
 
 def compute(
     model: PreTrainedModel,
-    units: Units,
+    units: Inputs,
     boundary: Boundary,
     chosen: np.ndarray,
     *,
@@ -128,8 +128,8 @@ def compute(
     found: dict[int, np.ndarray] = {}
     training = model.training
     model.eval()
-    alike = padding_trouble(model) is not None
-    batches = take_own_share(sorted_batches(lengths, token_budget(model), alike=alike))
+    alike = read_padding_trouble(model) is not None
+    batches = take_own_share(sort_batches(lengths, token_budget(model), alike=alike))
     total = sum(map(len, batches))
     with make_bar(total, "features", "text", shown=progress) as shown:
         for batch in batches:
@@ -176,13 +176,13 @@ def _bags(model: PreTrainedModel, inputs: Sequence[Any]) -> list[np.ndarray] | N
 
 def replay(
     model: PreTrainedModel,
-    units: TokenUnits,
+    units: TokenInputs,
     boundary: Boundary,
     store: Store | None,
     *,
     progress: bool = True,
     signals: Sequence[int] = (),
-) -> ReplayUnits | None:
+) -> CachedInputs | None:
     """The units as stored activations, computed where the store lacks them.
 
     Args:
@@ -209,13 +209,13 @@ def replay(
     inputs = units.encoded.inputs
     computed = functools.partial(compute, model, units, boundary, progress=progress, signals=signals)
     rows = store.fill(inputs, computed) if store else computed(np.arange(len(inputs)))
-    if boundary.kind == "layer" and is_true_anywhere(not agrees(model, units, rows, boundary)):
+    if boundary.kind == "layer" and is_true_anywhere(not check_replay(model, units, rows, boundary)):
         log.info("%s cannot be entered at %s; frozen activations are recomputed", model.config.model_type, boundary)
         return None
-    return ReplayUnits(units.encoded, rows, boundary)
+    return CachedInputs(units.encoded, rows, boundary)
 
 
-def _size(model: PreTrainedModel, units: TokenUnits, boundary: Boundary) -> int:
+def _size(model: PreTrainedModel, units: TokenInputs, boundary: Boundary) -> int:
     """Bytes of the activations of all units."""
     if isinstance(model, PooledModel) and boundary.kind == "pooled":
         return 4 * sum(model.feature_size(unit) for unit in units.encoded.inputs)
@@ -230,7 +230,7 @@ def _key(model: PreTrainedModel, boundary: Boundary) -> str:
     device = next(model.parameters()).device.type
     dtype = str(torch.get_autocast_dtype(device)) if torch.is_autocast_enabled(device) else "float32"
     facts = {"format": FORMAT, "boundary": [boundary.kind, boundary.layer], "layers": layers, "dtype": dtype}
-    if padding_trouble(model) is not None:  # those that were stored before this was looked for saw padding
+    if read_padding_trouble(model) is not None:  # those that were stored before this was looked for saw padding
         facts["padding"] = "none"
     settings = {k: v for k, v in encoder.config.to_dict().items() if not k.startswith(("_", "id2", "label2"))}
     digest.update(json.dumps([facts, settings], sort_keys=True, default=str).encode())

@@ -9,10 +9,10 @@ from transformers import PreTrainedModel
 
 from nlp_transfer.errors import ExhaustedError
 from nlp_transfer.inference.activations import BUDGET, token_budget
-from nlp_transfer.models.encoding.batches import sorted_batches
-from nlp_transfer.models.encoding.padding import padding_trouble
-from nlp_transfer.models.encoding.units import Units, are_pooled
-from nlp_transfer.models.surgery.first_token import first_token_only
+from nlp_transfer.models.encoding.batches import sort_batches
+from nlp_transfer.models.encoding.padding import read_padding_trouble
+from nlp_transfer.models.encoding.units import Inputs, are_pooled
+from nlp_transfer.models.surgery.first_token import use_first_token
 from nlp_transfer.system.memory import WAYS_OUT, is_out_of_memory, release
 from nlp_transfer.system.processes import gather_all, take_own_share
 from nlp_transfer.task import Task
@@ -23,7 +23,7 @@ REPLAYED = 512  # units a batch when they are stored activations: there is no pa
 
 @torch.inference_mode()
 def infer(
-    model: PreTrainedModel, task: Task, units: Units, *, quick: bool = False, together: bool = False
+    model: PreTrainedModel, task: Task, units: Inputs, *, quick: bool = False, together: bool = False
 ) -> list[list[Any]]:
     """Run a task's inference over all units, the `quick` way or the full one.
 
@@ -41,7 +41,7 @@ def infer(
     model.eval()
     batches = _batches(model, units)
     found: dict[int, Any] = {}
-    with first_token_only(model, logits_only=task.logits_only):
+    with use_first_token(model, logits_only=task.logits_only):
         for batch in take_own_share(batches) if together else batches:
             found |= zip(batch.tolist(), _attempt(model, task, units, batch, quick=quick), strict=True)
     model.train(training)
@@ -53,7 +53,7 @@ def infer(
     return grouped
 
 
-def _attempt(model: PreTrainedModel, task: Task, units: Units, batch: np.ndarray, *, quick: bool) -> list[Any]:
+def _attempt(model: PreTrainedModel, task: Task, units: Inputs, batch: np.ndarray, *, quick: bool) -> list[Any]:
     """Results of a batch, of its halves where memory runs out.
 
     Raises:
@@ -71,11 +71,11 @@ def _attempt(model: PreTrainedModel, task: Task, units: Units, batch: np.ndarray
     return [result for half in halves for result in _attempt(model, task, units, half, quick=quick)]
 
 
-def _batches(model: PreTrainedModel, units: Units) -> Sequence[np.ndarray]:
+def _batches(model: PreTrainedModel, units: Inputs) -> Sequence[np.ndarray]:
     count = len(units.encoded.inputs)
     if are_pooled(units):
         return np.array_split(np.arange(count), range(REPLAYED, count, REPLAYED))
-    alike = padding_trouble(model) is not None
+    alike = read_padding_trouble(model) is not None
     if model.config.is_encoder_decoder:
-        return list(sorted_batches(units.encoded.lengths, BUDGET, most=WRITTEN, alike=alike))
-    return list(sorted_batches(units.encoded.lengths, token_budget(model), alike=alike))
+        return list(sort_batches(units.encoded.lengths, BUDGET, most=WRITTEN, alike=alike))
+    return list(sort_batches(units.encoded.lengths, token_budget(model), alike=alike))

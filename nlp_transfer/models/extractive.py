@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase
 
 from nlp_transfer.models.encoding.batches import IGNORED, PADDING, Batch, Encoded, pad
-from nlp_transfer.models.encoding.documents import count_unknown, make_unit, special_ids, tokenize
+from nlp_transfer.models.encoding.documents import count_unknown, find_special_ids, make_unit, tokenize
 from nlp_transfer.models.layer_choice import Layers, reading
 from nlp_transfer.models.portable.sentence_scorer import SentenceScorer, SentenceScorerConfig
 from nlp_transfer.models.source import LoadedModel, Source
@@ -70,7 +70,7 @@ def encode_sentences(
         max_sentences: the rest of a document is left out.
         targets: per document (S,) numbers that share its label mass among its sentences.
     """
-    before, after = special_ids(tokenizer)
+    before, after = find_special_ids(tokenizer)
     room = min(max_length, tokenizer.model_max_length) - len(before) - len(after)
     inputs: list[dict[str, Any]] = []
     example: list[int] = []

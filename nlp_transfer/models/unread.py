@@ -8,7 +8,7 @@ import numpy as np
 from torch.autograd.graph import Node
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from nlp_transfer.models.encoding.trying import FAULTS, give, two_texts
+from nlp_transfer.models.encoding.trying import FAULTS, give, make_two_texts
 from nlp_transfer.models.source import quietly
 
 
@@ -27,7 +27,7 @@ def find_unread(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> f
     training = model.training
     model.eval()  # dropout would draw numbers that the training is to draw
     try:
-        output = quietly(lambda: give(model, two_texts(tokenizer).batch(np.arange(2))))
+        output = quietly(lambda: give(model, make_two_texts(tokenizer).batch(np.arange(2))))
     except FAULTS:
         return frozenset()
     finally:

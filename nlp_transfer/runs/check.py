@@ -13,7 +13,7 @@ from nlp_transfer.config.sections import RunConfig, load_config, render
 from nlp_transfer.data.report import SplitReport
 from nlp_transfer.errors import first_of
 from nlp_transfer.evaluation.verdicts import FEWEST, brief
-from nlp_transfer.models.encoding.units import TokenUnits
+from nlp_transfer.models.encoding.units import TokenInputs
 from nlp_transfer.runs.prepare import EXTREMES, Prepared, prepare
 from nlp_transfer.strategies import Plan
 from nlp_transfer.strategies.summary import parameter_counts, trainable_table
@@ -69,7 +69,7 @@ def _too_few(rows: int) -> Sequence[str]:
 def _memory(prepared: Prepared, plan: Plan) -> str:
     """What each phase needs beside what is free, and what would fit."""
     training = prepared.config.training
-    units = TokenUnits(prepared.encoded["train"], prepared.tokenizers.source.pad_token_id)
+    units = TokenInputs(prepared.encoded["train"], prepared.tokenizers.source.pad_token_id)
     micro_batch = math.ceil(training.batch_size / training.accumulation)
     needs = estimate(plan, prepared.task, units, micro_batch=micro_batch)
     worst = max(needs, key=lambda need: need.total)

@@ -10,7 +10,7 @@ from nlp_transfer.errors import ConfigError, TrainingError
 from nlp_transfer.evaluation.verdicts import Row, simple
 from nlp_transfer.inference.activations import WHOLE, find_boundary, open_store, replay
 from nlp_transfer.inference.predictions import infer
-from nlp_transfer.models.encoding.units import TokenUnits, Units
+from nlp_transfer.models.encoding.units import Inputs, TokenInputs
 from nlp_transfer.runs.predict import Predictor, open_run
 from nlp_transfer.runs.prepare import Prepared, rows_of
 from nlp_transfer.runs.probes import alike, write_probes
@@ -27,8 +27,8 @@ def predict_split(
     prepared: Prepared, model: PreTrainedModel, split: str, plan: Plan, *, progress: bool
 ) -> list[Prediction]:
     """Single-precision predictions for a split; frozen features that are kept on disk are looked up there."""
-    tokens = TokenUnits(prepared.encoded[split], prepared.tokenizers.source.pad_token_id)
-    units: Units = tokens
+    tokens = TokenInputs(prepared.encoded[split], prepared.tokenizers.source.pad_token_id)
+    units: Inputs = tokens
     boundary = find_boundary(model, plan.moving)
     if plan.cache == "disk" and boundary is not None and boundary.kind in WHOLE:
         store = open_store(model, boundary, find_cache_folder())

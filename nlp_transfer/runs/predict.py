@@ -24,10 +24,10 @@ from nlp_transfer.data.splits import dialect_of, label_rules, read_rows
 from nlp_transfer.data.store import whole
 from nlp_transfer.errors import CheckpointError, DataError, SourceError, TransferError
 from nlp_transfer.inference.predictions import infer
-from nlp_transfer.models.encoding.padding import padding_trouble, try_padding
+from nlp_transfer.models.encoding.padding import read_padding_trouble, try_padding
 from nlp_transfer.models.encoding.pairs import open_target
 from nlp_transfer.models.encoding.tokenizers import Tokenizers
-from nlp_transfer.models.encoding.units import TokenUnits
+from nlp_transfer.models.encoding.units import TokenInputs
 from nlp_transfer.models.source import quietly, refuse_nonfinite
 from nlp_transfer.runs.origin import Origin
 from nlp_transfer.sources import BUNDLED, load_source
@@ -185,7 +185,7 @@ class Predictor:
     def _predict(self, rows: Dataset) -> tuple[list[Prediction], int]:
         """Ask the model; count the rows of which something was cut off."""
         encoded = self.task.encode(rows, self.tokenizers)
-        units = TokenUnits(encoded, self.tokenizers.source.pad_token_id)
+        units = TokenInputs(encoded, self.tokenizers.source.pad_token_id)
         return self.task.decode(infer(self.model, self.task, units), rows, self.tokenizers), encoded.truncated
 
 
@@ -212,7 +212,7 @@ def load(folder: str | Path, *, revision: str | None = None, task: type[TaskDecl
     if fault := explain_unfinished(root):
         raise CheckpointError(f"{root}: {fault}")
     predictor = open_run(root, task)
-    if trouble := padding_trouble(predictor.model):
+    if trouble := read_padding_trouble(predictor.model):
         log.warning("%s: %s", root, trouble)
     return predictor
 

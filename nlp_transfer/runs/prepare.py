@@ -22,7 +22,7 @@ from nlp_transfer.evaluation.verdicts import brief, source_label
 from nlp_transfer.evaluation.writing_back import WrittenBack, write_back
 from nlp_transfer.models.anatomy import count_positions, find_encoder
 from nlp_transfer.models.encoding.batches import Encoded
-from nlp_transfer.models.encoding.padding import padding_trouble, try_padding
+from nlp_transfer.models.encoding.padding import read_padding_trouble, try_padding
 from nlp_transfer.models.encoding.tokenizers import Tokenizers
 from nlp_transfer.models.source import LoadedModel, Source
 from nlp_transfer.models.unread import find_unread
@@ -95,7 +95,7 @@ class Prepared:
         name, most = source_label(self.config.source), self.tokenizers.source.model_max_length
         if (wanted := getattr(self.config.task, "max_length", most)) > most:
             found.append(f"task.max_length: {wanted} tokens, but '{name}' has positions for {most}; no more are read")
-        if trouble := padding_trouble(self.loaded.model):
+        if trouble := read_padding_trouble(self.loaded.model):
             found.append(f"'{name}': {trouble}")
         for split, encoded in self.encoded.items():
             found += [f"{split}: {warning}" for warning in encoded.warnings]

@@ -23,14 +23,14 @@ from nlp_transfer.inference.activations import WHOLE, PooledModel, compute, find
 from nlp_transfer.inference.predictions import infer
 from nlp_transfer.inference.store import Unfinished
 from nlp_transfer.models.anatomy import unwrapped
-from nlp_transfer.models.encoding.batches import Encoded, plan
-from nlp_transfer.models.encoding.padding import padding_trouble
+from nlp_transfer.models.encoding.batches import Encoded, plan_batches
+from nlp_transfer.models.encoding.padding import read_padding_trouble
 from nlp_transfer.models.encoding.tokenizers import Tokenizers
-from nlp_transfer.models.encoding.units import Boundary, ReplayUnits, TokenUnits, Units
+from nlp_transfer.models.encoding.units import Boundary, CachedInputs, Inputs, TokenInputs
 from nlp_transfer.models.portable.pooled import PooledClassifier
-from nlp_transfer.models.surgery.embedding_rows import restricted
-from nlp_transfer.models.surgery.entry import replaying
-from nlp_transfer.models.surgery.first_token import first_token_only
+from nlp_transfer.models.surgery.embedding_rows import use_embedding_rows
+from nlp_transfer.models.surgery.entry import enter_at_layer
+from nlp_transfer.models.surgery.first_token import use_first_token
 from nlp_transfer.strategies import Phase, Plan
 from nlp_transfer.system.progress import make_bar
 from nlp_transfer.system.stopping import make_stopped_error
@@ -99,7 +99,7 @@ class _Course:
     """
 
     phase: Phase
-    train: Units
+    train: Inputs
     live: nn.Module
     wrapped: nn.Module
     optimizer: torch.optim.Optimizer
@@ -140,7 +140,7 @@ class Trainer:
             StoppedError: a signal ended the training; a checkpoint was written.
         """
         model = self.plan.model.to(self.accelerator.device)
-        settings, alike = self.settings, padding_trouble(model) is not None
+        settings, alike = self.settings, read_padding_trouble(model) is not None
         stepper = Stepper(self.accelerator, self.task, settings.accumulation, settings.label_smoothing, alike=alike)
         history = History()
         if start := self.checkpoints and self.checkpoints.start:
@@ -173,16 +173,16 @@ class Trainer:
             if phase.solver == "lbfgs":
                 self._solve(model, train, validation, phase, history)
                 return
-            if not isinstance(train, ReplayUnits):  # what is replayed needs no embeddings, and may be without them
+            if not isinstance(train, CachedInputs):  # what is replayed needs no embeddings, and may be without them
                 splits, pad = [self.train, self.validation], self.tokenizers.source.pad_token_id
-                stack.enter_context(restricted(model, phase.rates, splits, pad))
-            stack.enter_context(first_token_only(model, logits_only=self.task.logits_only))
+                stack.enter_context(use_embedding_rows(model, phase.rates, splits, pad))
+            stack.enter_context(use_first_token(model, logits_only=self.task.logits_only))
             self._epochs(model, phase, train, validation, history, stepper)
 
-    def _units(self, model: nn.Module, phase: Phase, stack: contextlib.ExitStack) -> tuple[Units, Units]:
+    def _units(self, model: nn.Module, phase: Phase, stack: contextlib.ExitStack) -> tuple[Inputs, Inputs]:
         """Both splits as tokens, or as stored activations where that is possible and pays."""
         pad = self.tokenizers.source.pad_token_id
-        tokens = TokenUnits(self.train, pad), TokenUnits(self.validation, pad)
+        tokens = TokenInputs(self.train, pad), TokenInputs(self.validation, pad)
         boundary = find_boundary(model, frozenset(phase.rates))
         pays = phase.epochs >= STORED_WORTH or (boundary is not None and boundary.kind in WHOLE)
         unwanted = self.plan.cache == "none" and phase.solver != "lbfgs"  # which needs them
@@ -199,25 +199,25 @@ class Trainer:
                 if found is None:
                     return tokens
                 stored.append(found)
-        stack.enter_context(replaying(model, boundary))
+        stack.enter_context(enter_at_layer(model, boundary))
         return stored[0], stored[1]
 
-    def _features(self, model: PooledModel, train: Units) -> Sequence[np.ndarray]:
+    def _features(self, model: PooledModel, train: Inputs) -> Sequence[np.ndarray]:
         """Pooled states that the head starts from: those stored, or of some of the units."""
-        if isinstance(train, ReplayUnits) and train.boundary.kind == "pooled":
+        if isinstance(train, CachedInputs) and train.boundary.kind == "pooled":
             return train.rows
         some = np.random.default_rng(self.settings.seed).permutation(len(train.encoded.inputs))[:STANDARDISED_ON]
         with self.accelerator.autocast():
             boundary, progress = Boundary("pooled"), self.settings.progress
             return compute(model, train, boundary, some, progress=progress, signals=self.signals)
 
-    def _solve(self, model: nn.Module, train: Units, validation: Units, phase: Phase, history: History) -> None:
-        if not isinstance(model, PooledClassifier) or not isinstance(train, ReplayUnits):
+    def _solve(self, model: nn.Module, train: Inputs, validation: Inputs, phase: Phase, history: History) -> None:
+        if not isinstance(model, PooledClassifier) or not isinstance(train, CachedInputs):
             raise TrainingError(
                 f"phase '{phase.name}': the features do not fit in memory, and a head is solved on all of them; use "
                 "fewer rows (data.limit), or for strategy.kind=frozen strategy.solver=gradient"
             )
-        assert isinstance(validation, ReplayUnits)  # noqa: S101 - both or neither
+        assert isinstance(validation, CachedInputs)  # noqa: S101 - both or neither
         started = time.perf_counter()
         assert self.task.solved_as is not None  # noqa: S101 - or there would be no such phase
         strength = solve(
@@ -233,7 +233,7 @@ class Trainer:
         self._judge(model, phase, validation, history, facts, started)
 
     def _epochs(
-        self, model: nn.Module, phase: Phase, train: Units, validation: Units, history: History, stepper: Stepper
+        self, model: nn.Module, phase: Phase, train: Inputs, validation: Inputs, history: History, stepper: Stepper
     ) -> None:
         live, wrapped = self._distributed(model)
         optimizer = make_optimizer(live, phase.rates, self.settings.weight_decay, head=phase.head)
@@ -269,7 +269,7 @@ class Trainer:
         per_epoch = math.ceil(len(course.train.encoded.inputs) / settings.batch_size)
         done, total = per_epoch * (history.epoch - 1), per_epoch * phase.epochs
         train_mode(course.live)
-        batches = plan(self.train.lengths, settings.batch_size, seed=settings.seed, epoch=len(history.epochs))
+        batches = plan_batches(self.train.lengths, settings.batch_size, seed=settings.seed, epoch=len(history.epochs))
         left = batches[len(history.losses) :]
         progress = self._progress(left, f"{phase.name} {history.epoch}/{phase.epochs}")
         for step, units in enumerate(progress, done + len(history.losses)):
@@ -364,7 +364,13 @@ class Trainer:
         return f"the last good checkpoint is {last}" if last else "there is no checkpoint yet, and nothing was saved"
 
     def _judge(
-        self, model: nn.Module, phase: Phase, validation: Units, history: History, facts: dict[str, Any], started: float
+        self,
+        model: nn.Module,
+        phase: Phase,
+        validation: Inputs,
+        history: History,
+        facts: dict[str, Any],
+        started: float,
     ) -> None:
         """Score on validation, remember the best state, write the record."""
         # Judged by the main process for all: a difference in the last digit must not part them.
@@ -380,7 +386,7 @@ class Trainer:
         history.epochs.append(record)
         self.record(record)
 
-    def validate(self, model: nn.Module, validation: Units) -> Scores:
+    def validate(self, model: nn.Module, validation: Inputs) -> Scores:
         """Scores on the validation split."""
         with self.accelerator.autocast():
             results = infer(model, self.task, validation, quick=True, together=True)  # type: ignore[arg-type]

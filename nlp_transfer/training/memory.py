@@ -10,9 +10,9 @@ from transformers import PreTrainedModel
 
 from nlp_transfer.errors import ConfigError
 from nlp_transfer.models.encoding.batches import Batch
-from nlp_transfer.models.encoding.units import TokenUnits
-from nlp_transfer.models.surgery.embedding_rows import restricted
-from nlp_transfer.models.surgery.first_token import first_token_only
+from nlp_transfer.models.encoding.units import TokenInputs
+from nlp_transfer.models.surgery.embedding_rows import use_embedding_rows
+from nlp_transfer.models.surgery.first_token import use_first_token
 from nlp_transfer.strategies import Plan
 from nlp_transfer.task import Task
 from nlp_transfer.training.parameters import freeze, moving, train_mode
@@ -56,7 +56,7 @@ class Need:
         return self.weights + self.training + self.each * self.units
 
 
-def estimate(plan: Plan, task: Task, units: TokenUnits, *, micro_batch: int) -> list[Need]:
+def estimate(plan: Plan, task: Task, units: TokenInputs, *, micro_batch: int) -> list[Need]:
     """Estimate what each phase of a run will ask for: states counted, activations measured on the longest unit.
 
     Of embeddings that train, the rows in use count. Phases whose frozen activations are stored need less than is said.
@@ -77,8 +77,8 @@ def estimate(plan: Plan, task: Task, units: TokenUnits, *, micro_batch: int) -> 
         best = 0 if elsewhere else sum(own.nbytes for _, own in moving(model, dict.fromkeys(plan.moving, 0.0)))
         solved = phase.solver == "lbfgs"
         with (
-            restricted(model, phase.rates, [units.encoded], units.pad_token_id),
-            first_token_only(model, logits_only=task.logits_only),
+            use_embedding_rows(model, phase.rates, [units.encoded], units.pad_token_id),
+            use_first_token(model, logits_only=task.logits_only),
         ):
             moved = sum(parameter.nbytes for _, parameter in moving(model, phase.rates))
             kept = 0 if solved else _kept(model, task, units.batch(longest))

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from nlp_transfer.errors import TrainingError
-from nlp_transfer.models.surgery.embedding_rows import full_state
+from nlp_transfer.models.surgery.embedding_rows import collect_state
 from nlp_transfer.models.surgery.entry import OUT
 
 
@@ -40,7 +40,7 @@ def trained_state(model: nn.Module, names: frozenset[str]) -> dict[str, Tensor]:
     """Copies on the CPU of the named parameters and of every buffer: all that training changes."""
     resting = {name for name, _ in model.named_parameters(remove_duplicate=False)} | model.__dict__.get(OUT, {}).keys()
     resting -= names
-    whole = full_state(model).items()
+    whole = collect_state(model).items()
     return {name: tensor.detach().to("cpu", copy=True) for name, tensor in whole if name not in resting}
 
 

@@ -10,7 +10,7 @@ import torch
 from nlp_transfer.config.tasks import SolvedAs
 from nlp_transfer.evaluation.metrics import label_score
 from nlp_transfer.inference.activations import PooledModel
-from nlp_transfer.models.encoding.units import ReplayUnits
+from nlp_transfer.models.encoding.units import CachedInputs
 from nlp_transfer.models.portable.pooled import PooledClassifier
 from nlp_transfer.training.regression import Rows, Solution, fit_binary, fit_multinomial, fit_ridge
 
@@ -30,8 +30,8 @@ def standardise(model: PooledModel, rows: Sequence[np.ndarray]) -> None:
 
 def solve(
     model: PooledClassifier,
-    train: ReplayUnits,
-    validation: ReplayUnits,
+    train: CachedInputs,
+    validation: CachedInputs,
     *,
     solved_as: SolvedAs = "softmax",
     smoothing: float = 0.0,
@@ -87,7 +87,7 @@ def _inputs(model: PooledModel, rows: Sequence[np.ndarray]) -> np.ndarray:
     return stacked
 
 
-def _standardised(model: PooledClassifier, units: ReplayUnits) -> Rows:
+def _standardised(model: PooledClassifier, units: CachedInputs) -> Rows:
     shift, scale = model.head.shift.numpy(), model.head.scale.numpy()
     x = (_inputs(model, units.rows) - shift) * scale
     return Rows(x, np.asarray(units.encoded.targets), np.asarray(units.encoded.weights))

@@ -13,8 +13,8 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from nlp_transfer.errors import ExhaustedError, TrainingError
-from nlp_transfer.models.encoding.batches import sorted_batches
-from nlp_transfer.models.encoding.units import Units, are_pooled
+from nlp_transfer.models.encoding.batches import sort_batches
+from nlp_transfer.models.encoding.units import Inputs, are_pooled
 from nlp_transfer.system.memory import WAYS_OUT, is_out_of_memory, release
 from nlp_transfer.system.signals import SIGNAL_WORDS
 from nlp_transfer.task import Task
@@ -43,7 +43,7 @@ class Stepper:
     smoothing: float
     alike: bool = False
 
-    def gradients(self, wrapped: nn.Module, train: Units, units: np.ndarray) -> Tensor:
+    def gradients(self, wrapped: nn.Module, train: Inputs, units: np.ndarray) -> Tensor:
         """Leave the gradient of the batch's mean loss in the parameters; returns the share of this process in the mean.
 
         Raises:
@@ -72,7 +72,7 @@ class Stepper:
             math.ceil(share / self.pieces),
         )
 
-    def _passes(self, train: Units, units: np.ndarray) -> list[np.ndarray]:
+    def _passes(self, train: Inputs, units: np.ndarray) -> list[np.ndarray]:
         """The units of each pass of this process; all make as many, for sharded ones meet in each."""
         count, index = self.accelerator.num_processes, self.accelerator.process_index
         if not self.alike or are_pooled(train):
@@ -82,7 +82,7 @@ class Stepper:
         cuts = [_of_one_length(share, train.encoded.lengths[share], most) for share in shares]
         return cuts[index] + [units[:0]] * (max(map(len, cuts)) - len(cuts[index]))
 
-    def _attempt(self, wrapped: nn.Module, train: Units, units: np.ndarray) -> Tensor:
+    def _attempt(self, wrapped: nn.Module, train: Inputs, units: np.ndarray) -> Tensor:
         accelerator = self.accelerator
         # Not the batch's own weight: that would cancel what the weights say where like units meet in one batch.
         weight = len(units) * train.encoded.mean_weight
@@ -114,7 +114,7 @@ class Stepper:
 
 def _of_one_length(units: np.ndarray, lengths: np.ndarray, most: int) -> list[np.ndarray]:
     """Groups of units of one length, at most so many in each."""
-    return [units[batch] for batch in sorted_batches(lengths, sys.maxsize, most=most, alike=True)]
+    return [units[batch] for batch in sort_batches(lengths, sys.maxsize, most=most, alike=True)]
 
 
 class Watch:

@@ -10,8 +10,8 @@ from transformers import PretrainedConfig, PreTrainedModel
 
 from nlp_transfer.inference.activations import CPU_BUDGET
 from nlp_transfer.inference.predictions import infer
-from nlp_transfer.models.encoding.batches import MEGABATCH, Encoded, collate, pad, plan, sorted_batches
-from nlp_transfer.models.encoding.units import TokenUnits
+from nlp_transfer.models.encoding.batches import MEGABATCH, Encoded, collate, pad, plan_batches, sort_batches
+from nlp_transfer.models.encoding.units import TokenInputs
 from nlp_transfer.training.optimizer import make_optimizer
 from nlp_transfer.training.parameters import freeze
 from nlp_transfer.training.step import Stepper
@@ -21,7 +21,7 @@ lengths_of = st.lists(st.integers(1, 300), min_size=1, max_size=400).map(np.arra
 
 @given(lengths=lengths_of, batch_size=st.integers(1, 50), seed=st.integers(0, 9), epoch=st.integers(0, 9))
 def test_every_unit_is_in_exactly_one_batch_and_only_one_batch_is_short(lengths, batch_size, seed, epoch):
-    batches = plan(lengths, batch_size, seed=seed, epoch=epoch)
+    batches = plan_batches(lengths, batch_size, seed=seed, epoch=epoch)
     assert sorted(np.concatenate(batches)) == list(range(len(lengths)))
     assert sum(len(batch) != batch_size for batch in batches) <= 1
     assert lengths[batches[0]].max() == lengths.max()
@@ -29,7 +29,7 @@ def test_every_unit_is_in_exactly_one_batch_and_only_one_batch_is_short(lengths,
 
 @given(lengths=lengths_of, budget=st.integers(1, 2000))
 def test_inference_sees_every_unit_once_longest_first_within_its_budget(lengths, budget):
-    batches = list(sorted_batches(lengths, budget))
+    batches = list(sort_batches(lengths, budget))
     assert sorted(np.concatenate(batches)) == list(range(len(lengths)))
     longest = [lengths[batch].max() for batch in batches]
     assert longest == sorted(longest, reverse=True)
@@ -40,17 +40,17 @@ def test_a_plan_depends_on_seed_and_epoch_and_on_nothing_else():
     lengths = np.random.default_rng(0).integers(1, 100, 500)
     np.random.seed(1)
     torch.manual_seed(1)
-    one = plan(lengths, 16, seed=3, epoch=1)
+    one = plan_batches(lengths, 16, seed=3, epoch=1)
     np.random.seed(2)
-    again = plan(lengths, 16, seed=3, epoch=1)
+    again = plan_batches(lengths, 16, seed=3, epoch=1)
     assert all(np.array_equal(a, b) for a, b in zip(one, again, strict=True))
-    for other in (plan(lengths, 16, seed=4, epoch=1), plan(lengths, 16, seed=3, epoch=2)):
+    for other in (plan_batches(lengths, 16, seed=4, epoch=1), plan_batches(lengths, 16, seed=3, epoch=2)):
         assert not all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
 
 
 def test_buckets_pad_little_but_are_not_sorted_through():
     lengths = np.random.default_rng(0).geometric(0.04, 6400) + 2
-    batches = plan(lengths, 32, seed=0, epoch=0)
+    batches = plan_batches(lengths, 32, seed=0, epoch=0)
     padded = sum(len(batch) * lengths[batch].max() for batch in batches)
     assert padded / lengths.sum() < 1.1
     unsorted = sum(len(b) * lengths[b].max() for b in np.array_split(np.arange(6400), 200))
@@ -103,7 +103,7 @@ def test_results_come_in_input_order_whatever_the_lengths():
     lengths = np.random.default_rng(0).integers(1, 4000, 60)
     units = [{"input_ids": [number, *[0] * (length - 1)]} for number, length in enumerate(lengths)]
     encoded = Encoded(units, np.arange(60) // 2, None, 30)
-    results = infer(Echo(), Task(), TokenUnits(encoded, 0))
+    results = infer(Echo(), Task(), TokenInputs(encoded, 0))
     assert results == [[2 * i, 2 * i + 1] for i in range(30)]
 
 
@@ -122,7 +122,7 @@ def gradient(source, accumulation, units):
     make_optimizer(model, rates, 0.0)
     trainer = training.trainer()
     stepper = Stepper(trainer.accelerator, trainer.task, accumulation, 0.0)
-    loss = float(stepper.gradients(model, TokenUnits(trainer.train, 1), units))
+    loss = float(stepper.gradients(model, TokenInputs(trainer.train, 1), units))
     return loss, torch.cat([parameter.grad.flatten() for parameter in model.parameters() if parameter.grad is not None])
 
 

@@ -12,7 +12,7 @@ from tiny import checkpoint, save_vectors, sentiment, tokenizer
 from nlp_transfer.models.classification import build_classifier, mean_probabilities
 from nlp_transfer.models.encoding.documents import encode_documents, make_unit
 from nlp_transfer.models.encoding.tokenizers import Tokenizers
-from nlp_transfer.models.encoding.units import TokenUnits
+from nlp_transfer.models.encoding.units import TokenInputs
 from nlp_transfer.sources import load_source
 
 START, END, UNKNOWN = 0, 2, 3
@@ -136,7 +136,7 @@ def test_the_logits_of_windows_are_averaged(tmp_path):
     source = checkpoint(tmp_path)
     model = build_classifier(source, ("a", "b"), head="native").model.eval()
     encoded = encode_documents([LONG], source.tokenizer, max_length=12, policy="window")
-    logits = model(**TokenUnits(encoded, 1).batch(np.arange(5)).inputs).logits.detach()
+    logits = model(**TokenInputs(encoded, 1).batch(np.arange(5)).inputs).logits.detach()
     found = mean_probabilities([list(logits.numpy()), [logits[0].numpy()]], ("a", "b"))
     for said, expected in zip(found, (logits.mean(0), logits[0]), strict=True):
         np.testing.assert_allclose(list(said.values()), expected.softmax(-1), rtol=1e-5)

@@ -15,7 +15,7 @@ from nlp_transfer.inference.activations import compute, find_boundary, replay
 from nlp_transfer.inference.store import Store
 from nlp_transfer.models.classification import build_classifier
 from nlp_transfer.models.encoding.tokenizers import Tokenizers
-from nlp_transfer.models.encoding.units import Boundary, ReplayUnits, TokenUnits
+from nlp_transfer.models.encoding.units import Boundary, CachedInputs, TokenInputs
 
 POOLED = Boundary("pooled")
 
@@ -31,7 +31,7 @@ def pooled(source, **settings):
 
 @pytest.fixture
 def units(source):
-    return TokenUnits(sentiment().encode(rows(24), Tokenizers(source.tokenizer)), 1)
+    return TokenInputs(sentiment().encode(rows(24), Tokenizers(source.tokenizer)), 1)
 
 
 def filled(folder, model, units, boundary):
@@ -89,7 +89,7 @@ def test_only_examples_that_the_cache_lacks_are_computed(source, tmp_path):
     for data, expected in ((rows(8), 8), (rows(20), 12), (rows(20).select(range(19, -1, -1)), 0)):
         model = pooled(source)
         seen = count_forwards(model)
-        filled(tmp_path / "k", model, TokenUnits(sentiment().encode(data, Tokenizers(source.tokenizer)), 1), POOLED)
+        filled(tmp_path / "k", model, TokenInputs(sentiment().encode(data, Tokenizers(source.tokenizer)), 1), POOLED)
         assert sum(seen) == expected
 
 
@@ -98,7 +98,7 @@ def test_rows_from_the_cache_follow_the_order_of_the_units(source, units, tmp_pa
     direct = compute(model, units, POOLED, np.arange(24), progress=False)
     filled(tmp_path, model, units, POOLED)
     shuffled = rows(24).select(np.random.default_rng(1).permutation(24))
-    again = filled(tmp_path, model, TokenUnits(sentiment().encode(shuffled, Tokenizers(source.tokenizer)), 1), POOLED)
+    again = filled(tmp_path, model, TokenInputs(sentiment().encode(shuffled, Tokenizers(source.tokenizer)), 1), POOLED)
     for row, position in zip(again, np.random.default_rng(1).permutation(24), strict=True):
         assert np.array_equal(row, direct[position])
 
@@ -225,7 +225,7 @@ def test_a_model_wrapped_by_adapters_has_no_boundary(source):
 def test_a_replay_that_answers_otherwise_is_not_used(source, units, monkeypatch):
     model = build_classifier(source, LABELS, head="native").model.eval()
     honest = replay(model, units, Boundary("layer", 1), None, progress=False)
-    assert isinstance(honest, ReplayUnits)
+    assert isinstance(honest, CachedInputs)
     monkeypatch.setattr(features, "compute", lambda *_, **__: [row + 0.1 for row in honest.rows])
     assert replay(model, units, Boundary("layer", 1), None, progress=False) is None
 
@@ -248,7 +248,7 @@ def test_the_weights_of_the_model_are_not_touched_by_a_replay(source, units):
 def test_bags_of_vectors_pool_to_what_the_model_itself_answers(tmp_path, pooling):
     source = vectors(tmp_path / "v.txt")
     model = pooled(source, pooling=[pooling])
-    units = TokenUnits(sentiment().encode(rows(24), Tokenizers(source.tokenizer)), 0)
+    units = TokenInputs(sentiment().encode(rows(24), Tokenizers(source.tokenizer)), 0)
     with torch.inference_mode():
         expected = model(**units.batch(np.arange(24)).inputs).logits
         stored = replay(model, units, POOLED, None, progress=False)

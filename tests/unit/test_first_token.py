@@ -9,8 +9,8 @@ from tiny import HIDDEN, Training, checkpoint
 from transformers import BertForSequenceClassification
 
 from nlp_transfer.models.anatomy import find_layers, unwrapped
-from nlp_transfer.models.encoding.units import TokenUnits
-from nlp_transfer.models.surgery.first_token import AFTER_ATTENTION, first_token_only
+from nlp_transfer.models.encoding.units import TokenInputs
+from nlp_transfer.models.surgery.first_token import AFTER_ATTENTION, use_first_token
 from nlp_transfer.training import loop
 
 LENGTH = 7
@@ -45,8 +45,8 @@ def test_logits_and_all_gradients_are_those_of_the_whole_layer(tmp_path, family)
     whole, expected, slopes = states_of_last_layer(model, inputs)
     assert whole == (3, LENGTH, HIDDEN)
     with (
-        first_token_only(model, logits_only=training.task.logits_only),
-        first_token_only(model, logits_only=training.task.logits_only),
+        use_first_token(model, logits_only=training.task.logits_only),
+        use_first_token(model, logits_only=training.task.logits_only),
     ):
         shape, logits, gradients = states_of_last_layer(model, inputs)
     assert (shape == (3, 1, HIDDEN)) == (family in AFTER_ATTENTION)
@@ -81,13 +81,13 @@ def test_who_may_read_all_tokens_gets_them(tmp_path, strategy, change):
     training = Training(checkpoint(tmp_path), {"kind": strategy})
     change(training)
     inputs = {"input_ids": torch.tensor([[0, 6, 9, 2]])}
-    with first_token_only(training.plan.model, logits_only=training.task.logits_only):
+    with use_first_token(training.plan.model, logits_only=training.task.logits_only):
         assert states_of_last_layer(training.plan.model, inputs)[0] == (1, 4, HIDDEN)
 
 
 def test_under_lora_too_the_last_layer_hands_on_one_token(tmp_path):
     training = Training(checkpoint(tmp_path), {"kind": "lora", "rank": 2})
-    with first_token_only(training.plan.model, logits_only=training.task.logits_only):
+    with use_first_token(training.plan.model, logits_only=training.task.logits_only):
         shape, *_ = states_of_last_layer(training.plan.model, {"input_ids": torch.tensor([[0, 6, 9, 2]])})
     assert shape == (1, 1, HIDDEN)
 
@@ -105,7 +105,7 @@ def test_a_run_trains_and_judges_with_one_token_in_the_last_layer(tmp_path):
     assert seen == {(True, 1), (False, 1)}
     seen.clear()
     trainer.validate(
-        training.plan.model, TokenUnits(trainer.validation, 1)
+        training.plan.model, TokenInputs(trainer.validation, 1)
     )  # as a prediction does, outside of training
     assert seen == {(False, 1)}
 
@@ -128,7 +128,7 @@ def test_training_gives_what_whole_layers_give(tmp_path, monkeypatch, family, st
         return training.plan.finish(training.plan.model)
 
     part = trained()
-    monkeypatch.setattr(loop, "first_token_only", lambda *_, **__: contextlib.nullcontext())
+    monkeypatch.setattr(loop, "use_first_token", lambda *_, **__: contextlib.nullcontext())
     whole = trained()
     for (name, one), (_, other) in zip(part.named_parameters(), whole.named_parameters(), strict=True):
         if name.endswith(("key.bias", "k_lin.bias")):

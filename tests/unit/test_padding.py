@@ -30,10 +30,10 @@ from nlp_transfer.config.generation import DecoderOptions, GenerationOptions
 from nlp_transfer.inference.activations import _key, compute, find_boundary, replay
 from nlp_transfer.models.classification import build_classifier, classification_loss
 from nlp_transfer.models.encoding import padding
-from nlp_transfer.models.encoding.batches import sorted_batches
-from nlp_transfer.models.encoding.padding import padding_trouble, try_padding
+from nlp_transfer.models.encoding.batches import sort_batches
+from nlp_transfer.models.encoding.padding import read_padding_trouble, try_padding
 from nlp_transfer.models.encoding.tokenizers import Tokenizers
-from nlp_transfer.models.encoding.units import Boundary, TokenUnits
+from nlp_transfer.models.encoding.units import Boundary, TokenInputs
 from nlp_transfer.models.extractive import build_extractive
 from nlp_transfer.models.seq2seq import build_seq2seq
 from nlp_transfer.training.step import Stepper
@@ -69,7 +69,7 @@ def near(one, other):
 @pytest.mark.parametrize("family", MIXING)
 def test_a_family_in_which_padding_reaches_the_text_is_found(tmp_path, family):
     _, model = classifier(tmp_path, family)
-    assert padding_trouble(model).startswith(
+    assert read_padding_trouble(model).startswith(
         f"the architecture {family} reads the padding beside a longer text, so a batch holds"
     )
 
@@ -85,7 +85,7 @@ def test_a_model_that_is_tried_is_left_in_its_mode(tmp_path, training):
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("head", ["native", "pooled"])
 def test_a_family_that_masks_its_padding_is_left_as_it_is(tmp_path, family, head):
-    assert padding_trouble(classifier(tmp_path, family, head)[1]) is None
+    assert read_padding_trouble(classifier(tmp_path, family, head)[1]) is None
 
 
 @pytest.mark.parametrize("family", NATIVE)
@@ -95,7 +95,7 @@ def test_a_checkpoint_that_writes_is_tried_with_its_decoder(tmp_path, family):
         source, [], decoder=DecoderOptions(), generation=GenerationOptions(), max_target_length=8
     ).model
     try_padding(model, source.tokenizer)
-    assert padding_trouble(model) is None
+    assert read_padding_trouble(model) is None
 
 
 @pytest.mark.parametrize("contextualizer", CONTEXTUALIZERS)
@@ -103,12 +103,12 @@ def test_word_vectors_mask_their_padding(tmp_path, contextualizer):
     source = vectors(tmp_path / "v.txt", contextualizer)
     model = build_classifier(source, LABELS, head="pooled").model
     try_padding(model, source.tokenizer)
-    assert padding_trouble(model) is None
+    assert read_padding_trouble(model) is None
 
 
 def test_a_head_that_reads_the_last_place_is_found_though_its_encoder_masks(tmp_path):
-    assert padding_trouble(classifier(tmp_path / "native", "xlnet", "native")[1])
-    assert not padding_trouble(classifier(tmp_path / "pooled", "xlnet", "pooled")[1])
+    assert read_padding_trouble(classifier(tmp_path / "native", "xlnet", "native")[1])
+    assert not read_padding_trouble(classifier(tmp_path / "pooled", "xlnet", "pooled")[1])
 
 
 def test_a_model_is_tried_once(tmp_path, monkeypatch):
@@ -122,8 +122,8 @@ def test_a_model_that_cannot_be_tried_is_batched_by_length_and_said(tmp_path, mo
     def fail(_):
         raise TypeError
 
-    monkeypatch.setattr(padding, "two_texts", fail)
-    assert padding_trouble(classifier(tmp_path, "bert")[1]).startswith(
+    monkeypatch.setattr(padding, "make_two_texts", fail)
+    assert read_padding_trouble(classifier(tmp_path, "bert")[1]).startswith(
         "it could not be found out whether the architecture bert reads the padding beside a longer text"
     )
 
@@ -176,7 +176,7 @@ def test_long_texts_are_read_in_one_way_whatever_came_before(tmp_path):
 
 def test_batches_of_one_length_hold_every_unit_once_and_keep_their_limits():
     lengths = np.array([3, 5, 3, 4, 5, 3, 3, 9])
-    batches = list(sorted_batches(lengths, 9, most=3, alike=True))
+    batches = list(sort_batches(lengths, 9, most=3, alike=True))
     assert [lengths[batch].tolist() for batch in batches] == [[9], [5], [5], [4], [3, 3, 3], [3]]
     assert sorted(np.concatenate(batches)) == list(range(8))
 
@@ -185,7 +185,7 @@ def test_a_batch_in_passes_of_one_length_has_the_gradient_of_its_texts_one_by_on
     source, model = classifier(tmp_path, "fnet")
     model.eval()  # dropout would draw other numbers
     task = sentiment()
-    units = TokenUnits(task.encode(rows(12), Tokenizers(source.tokenizer), training=True), 1)
+    units = TokenInputs(task.encode(rows(12), Tokenizers(source.tokenizer), training=True), 1)
     stepper = Stepper(Accelerator(cpu=True), task, 1, 0.0, alike=True)
     stepper.gradients(model, units, np.arange(12))
     found = {name: one.grad.clone() for name, one in model.named_parameters()}
@@ -199,7 +199,7 @@ def test_a_batch_in_passes_of_one_length_has_the_gradient_of_its_texts_one_by_on
 @pytest.mark.parametrize("pieces", [1, 2, 8])
 def test_all_processes_make_as_many_passes_of_one_length(pieces, monkeypatch):
     encoded = sentiment().encode(rows(48), Tokenizers(tokenizer()))
-    units, chosen = TokenUnits(encoded, 1), np.arange(5, 40)
+    units, chosen = TokenInputs(encoded, 1), np.arange(5, 40)
     made = []
     for index in range(3):
         stepper = Stepper(Processes(3, index), sentiment(), pieces, 0.0, alike=True)
@@ -221,7 +221,7 @@ class Processes:
 @pytest.mark.parametrize("family", ["fnet", "bert"])
 def test_features_are_those_of_each_text_alone_under_a_key_of_their_own(tmp_path, family):
     source, model = classifier(tmp_path, family, "pooled")
-    units = TokenUnits(sentiment().encode(rows(24), Tokenizers(source.tokenizer)), 1)
+    units = TokenInputs(sentiment().encode(rows(24), Tokenizers(source.tokenizer)), 1)
     boundary = find_boundary(model, frozenset())
     found = compute(model, units, boundary, np.arange(24), progress=False)
     for unit in range(24):
@@ -234,7 +234,7 @@ def test_features_are_those_of_each_text_alone_under_a_key_of_their_own(tmp_path
 
 def test_stored_activations_are_replayed_among_texts_of_one_length(tmp_path):
     source, model = classifier(tmp_path, "fnet")
-    units = TokenUnits(sentiment().encode(rows(24), Tokenizers(source.tokenizer)), 1)
+    units = TokenInputs(sentiment().encode(rows(24), Tokenizers(source.tokenizer)), 1)
     stored = replay(model, units, Boundary("layer", 1), None, progress=False)
     assert stored is not None, "a replay was found to answer otherwise than the model"
 

@@ -26,11 +26,11 @@ from nlp_transfer.errors import SourceError
 from nlp_transfer.inference.activations import compute, find_boundary, replay
 from nlp_transfer.models.classification import build_classifier
 from nlp_transfer.models.encoding.tokenizers import Tokenizers
-from nlp_transfer.models.encoding.units import Boundary, ReplayUnits, TokenUnits
+from nlp_transfer.models.encoding.units import Boundary, CachedInputs, TokenInputs
 from nlp_transfer.models.extractive import build_extractive
 from nlp_transfer.models.portable.pooled import PooledClassifier, pool
 from nlp_transfer.models.saving import save_model
-from nlp_transfer.models.surgery.entry import replaying
+from nlp_transfer.models.surgery.entry import enter_at_layer
 from nlp_transfer.runs.predict import Predictor, load_model
 from nlp_transfer.sources import list_sources, load_source
 from nlp_transfer.strategies.full import full
@@ -43,7 +43,7 @@ def source(request, tmp_path_factory):
 
 def logits(model, texts):
     encoded = sentiment().encode(rows().select(range(len(texts))), Tokenizers(tokenizer()))
-    batch = TokenUnits(encoded, 1).batch(np.arange(len(texts)))
+    batch = TokenInputs(encoded, 1).batch(np.arange(len(texts)))
     with torch.inference_mode():
         return model.eval()(**batch.inputs).logits
 
@@ -89,15 +89,15 @@ def layered(request, tmp_path):
 def test_replayed_activations_give_the_logits_of_the_whole_model(layered, head):
     loaded = build_classifier(layered, LABELS, head=head)
     model = loaded.model.eval()
-    units = TokenUnits(sentiment().encode(rows(), Tokenizers(layered.tokenizer)), 1)
+    units = TokenInputs(sentiment().encode(rows(), Tokenizers(layered.tokenizer)), 1)
     boundary = find_boundary(model, full(loaded, epochs=1, learning_rate=1.0, freeze_below=1).moving)
     assert boundary == Boundary("layer", 1)
     stored = replay(model, units, boundary, None, progress=False)
-    assert isinstance(stored, ReplayUnits), "fell back to recomputing"
+    assert isinstance(stored, CachedInputs), "fell back to recomputing"
     chosen = np.arange(12)
     with torch.inference_mode():
         expected = model(**units.batch(chosen).inputs).logits
-        with replaying(model, boundary):
+        with enter_at_layer(model, boundary):
             replayed = model(**stored.batch(chosen).inputs).logits
         after = model(**units.batch(chosen).inputs).logits
     torch.testing.assert_close(replayed, expected, atol=1e-5, rtol=1e-5)
@@ -164,7 +164,7 @@ def test_layers_may_be_mixed_or_chosen_and_a_layer_that_is_not_there_is_refused(
 def test_the_mean_of_the_last_four_layers_is_stored_as_one(tmp_path, layers):
     source = checkpoint(tmp_path, num_hidden_layers=layers)
     model = build_classifier(source, LABELS, head="pooled", layers="last_four").model.eval()
-    batch = TokenUnits(sentiment().encode(rows(), Tokenizers(source.tokenizer)), 1).batch(np.arange(3))
+    batch = TokenInputs(sentiment().encode(rows(), Tokenizers(source.tokenizer)), 1).batch(np.arange(3))
     with torch.inference_mode():
         states = model.encoder(**batch.inputs, output_hidden_states=True).hidden_states
         features = model.features(**batch.inputs)
@@ -192,7 +192,7 @@ def test_pooling_ignores_padding(tmp_path):
     source = checkpoint(tmp_path)
     model = build_classifier(source, LABELS, head="pooled", pooling=["cls", "mean", "max"]).model.eval()
     encoded = sentiment().encode(rows(), Tokenizers(source.tokenizer))
-    units = TokenUnits(encoded, 1)
+    units = TokenInputs(encoded, 1)
     shortest, longest = int(encoded.lengths.argmin()), int(encoded.lengths.argmax())
     with torch.inference_mode():
         alone = model(**units.batch(np.array([shortest])).inputs).logits[0]
@@ -210,7 +210,7 @@ def test_features_of_a_classifier_come_in_the_order_asked_for_whatever_the_lengt
     source = checkpoint(tmp_path)
     model = build_classifier(source, LABELS, head="pooled").model.eval()
     assert isinstance(model, PooledClassifier)
-    units = TokenUnits(sentiment().encode(rows(), Tokenizers(source.tokenizer)), 1)
+    units = TokenInputs(sentiment().encode(rows(), Tokenizers(source.tokenizer)), 1)
     order = np.array([7, 3, 40, 0])
     together = compute(model, units, Boundary("pooled"), order, progress=False)
     alone = [compute(model, units, Boundary("pooled"), np.array([i]), progress=False)[0] for i in order]

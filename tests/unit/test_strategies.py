@@ -187,10 +187,10 @@ def test_the_variants_of_lora_merge_into_the_model_they_trained(source, settings
     training.fit()
     batch = training.trainer().task.encode(training.validation, Tokenizers(source.tokenizer))
     from nlp_transfer.inference.predictions import infer
-    from nlp_transfer.models.encoding.units import TokenUnits
+    from nlp_transfer.models.encoding.units import TokenInputs
 
-    before = infer(training.plan.model, training.task, TokenUnits(batch, 1))
-    after = infer(training.plan.finish(training.plan.model), training.task, TokenUnits(batch, 1))
+    before = infer(training.plan.model, training.task, TokenInputs(batch, 1))
+    after = infer(training.plan.finish(training.plan.model), training.task, TokenInputs(batch, 1))
     np.testing.assert_allclose(before, after, atol=1e-5)
 
 

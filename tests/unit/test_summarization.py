@@ -19,7 +19,7 @@ from nlp_transfer.inference.activations import compute, find_boundary, replay
 from nlp_transfer.inference.predictions import infer
 from nlp_transfer.models import anatomy as blocks
 from nlp_transfer.models.encoding.batches import Batch
-from nlp_transfer.models.encoding.units import Boundary, TokenUnits
+from nlp_transfer.models.encoding.units import Boundary, TokenInputs
 from nlp_transfer.models.portable.sentence_scorer import pool_sentences
 from nlp_transfer.models.saving import save_model
 from nlp_transfer.runs.predict import Predictor, load_model
@@ -92,7 +92,7 @@ def test_every_source_and_strategy_trains_and_predicts_the_same_once_saved(kind,
     save_model(model, one.tokenizers, tmp_path / "model")
     loaded, tokenizers = load_model(tmp_path / "model", one.task.auto_class)
     assert Predictor(one.task, loaded, tokenizers, {}).predict(one.validation["text"][:]) == said
-    units = TokenUnits(one.task.encode(one.validation, tokenizers), tokenizers.source.pad_token_id)
+    units = TokenInputs(one.task.encode(one.validation, tokenizers), tokenizers.source.pad_token_id)
     for score, other in zip(infer(model, one.task, units), infer(loaded, one.task, units), strict=True):
         np.testing.assert_allclose(score[0], other[0], atol=1e-6)
 
@@ -112,7 +112,7 @@ def test_a_frozen_encoder_sees_every_document_once_whatever_the_epochs(kind, tmp
 def test_stored_sentence_features_give_the_scores_of_the_model_itself(kind, tmp_path):
     one = training(source_of(kind, tmp_path), {"kind": "frozen"})
     model = one.plan.model.eval()
-    units = TokenUnits(one.task.encode(one.train, one.tokenizers), one.source.tokenizer.pad_token_id)
+    units = TokenInputs(one.task.encode(one.train, one.tokenizers), one.source.tokenizer.pad_token_id)
     boundary = find_boundary(model, one.plan.moving)
     assert boundary == Boundary("pooled")
     stored = replay(model, units, boundary, None, progress=False)
@@ -127,7 +127,7 @@ def test_stored_sentence_features_give_the_scores_of_the_model_itself(kind, tmp_
 def test_the_head_starts_from_standardised_features(strategy, tmp_path):
     one = training(vectors(tmp_path / "v.txt"), strategy)
     model = one.plan.model
-    units = TokenUnits(one.task.encode(one.train, one.tokenizers), one.source.tokenizer.pad_token_id)
+    units = TokenInputs(one.task.encode(one.train, one.tokenizers), one.source.tokenizer.pad_token_id)
     rows = np.concatenate(compute(model, units, Boundary("pooled"), np.arange(24), progress=False))
     one.fit()
     np.testing.assert_allclose(model.head.shift, rows.mean(0), atol=1e-5)
@@ -189,7 +189,7 @@ def test_running_text_is_cut_into_sentences_before_they_are_scored(tmp_path):
 @pytest.mark.parametrize("kind", SOURCES)
 def test_scores_do_not_depend_on_the_documents_beside_one(kind, tmp_path):
     one = training(source_of(kind, tmp_path), {"kind": "full"})
-    units = TokenUnits(one.task.encode(one.train, one.tokenizers), one.source.tokenizer.pad_token_id)
+    units = TokenInputs(one.task.encode(one.train, one.tokenizers), one.source.tokenizer.pad_token_id)
     model = one.plan.model.eval()
     with torch.inference_mode():
         together = nt.sentence_scores(model, units.batch(np.arange(24)))
@@ -279,7 +279,7 @@ def test_windows_are_no_longer_than_the_encoder_has_positions_for(family, most, 
     encoded = one.encoded["test"]
     assert max(encoded.lengths) == min(most, 2 + 2 * len(one.splits.test["text"][0]))
     assert any("positions for" in warning for warning in one.warnings) == (most < 8192)
-    assert len(infer(one.loaded.model, one.task, TokenUnits(encoded, 1))[0]) == len(encoded.inputs)
+    assert len(infer(one.loaded.model, one.task, TokenInputs(encoded, 1))[0]) == len(encoded.inputs)
 
 
 def test_a_documents_label_mass_counts_once_however_many_windows_it_has():

@@ -12,9 +12,9 @@ from nlp_transfer.errors import ConfigError, TrainingError
 from nlp_transfer.inference.activations import compute
 from nlp_transfer.models.classification import classification_loss
 from nlp_transfer.models.encoding.tokenizers import Tokenizers
-from nlp_transfer.models.encoding.units import Boundary, TokenUnits
+from nlp_transfer.models.encoding.units import Boundary, TokenInputs
 from nlp_transfer.models.saving import save_model
-from nlp_transfer.models.surgery.embedding_rows import full_state
+from nlp_transfer.models.surgery.embedding_rows import collect_state
 from nlp_transfer.sources import load_source
 from nlp_transfer.strategies import save_adapter
 from nlp_transfer.system.precision import choose_precision, refuse_fp16
@@ -171,7 +171,7 @@ def scripted(monkeypatch, training, values):
     states, left = [], list(values)
 
     def validate(self, model, validation):
-        states.append({n: t.clone() for n, t in full_state(training.plan.finish(model)).items()})
+        states.append({n: t.clone() for n, t in collect_state(training.plan.finish(model)).items()})
         return {"accuracy": left.pop(0)}
 
     monkeypatch.setattr(Trainer, "validate", validate)
@@ -231,7 +231,7 @@ def test_the_best_state_of_a_restricted_table_is_put_back_whole(tmp_path, monkey
     tables = []
 
     def validate(self, model, validation):
-        tables.append(full_state(model)["encoder.embeddings.weight"].clone())
+        tables.append(collect_state(model)["encoder.embeddings.weight"].clone())
         return {"accuracy": scores[len(tables) - 1]}
 
     monkeypatch.setattr(Trainer, "validate", validate)
@@ -305,7 +305,7 @@ def solved(request, source):
     """A training whose head was solved, and the features of its training rows."""
     training = Training(source, {"kind": "frozen"}, label_smoothing=request.param)
     training.fit()
-    units = TokenUnits(training.trainer().train, 1)
+    units = TokenInputs(training.trainer().train, 1)
     found = compute(training.plan.model.eval(), units, Boundary("pooled"), np.arange(48), progress=False)
     return training, torch.from_numpy(np.stack(found))
 

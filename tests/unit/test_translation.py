@@ -29,10 +29,10 @@ from nlp_transfer.inference.activations import find_boundary, replay
 from nlp_transfer.inference.predictions import infer
 from nlp_transfer.models.encoding.pairs import train_tokenizer
 from nlp_transfer.models.encoding.tokenizers import Tokenizers
-from nlp_transfer.models.encoding.units import TokenUnits
+from nlp_transfer.models.encoding.units import TokenInputs
 from nlp_transfer.models.generation import decode_texts, generate
 from nlp_transfer.models.saving import save_model
-from nlp_transfer.models.surgery.embedding_rows import restricted
+from nlp_transfer.models.surgery.embedding_rows import use_embedding_rows
 from nlp_transfer.runs.predict import Predictor, load_model
 from nlp_transfer.sources import load_source
 from nlp_transfer.strategies import PRETRAINED_RATES, SCRATCH_RATE
@@ -147,7 +147,7 @@ def overfit(run, *, frozen=False, steps=200, rate=5e-3):
     model, data = run.plan.model.eval(), run.train  # eval: dropout would make it take longer
     freeze(model, run.plan.phases[-1].rates)
     encoded = run.task.encode(data, run.tokenizers, training=True)
-    units = TokenUnits(encoded, run.tokenizers.source.pad_token_id)
+    units = TokenInputs(encoded, run.tokenizers.source.pad_token_id)
     if frozen:
         units = replay(model, units, find_boundary(model, run.plan.moving), None, progress=False)
     batch = units.batch(np.arange(len(data)))
@@ -212,7 +212,7 @@ def test_a_frozen_encoder_runs_once_and_its_states_are_replayed(tmp_path):
 def test_replayed_states_give_the_loss_of_the_model_itself(tmp_path):
     run = training(make("checkpoint", tmp_path), STRATEGIES["frozen"])
     model = run.plan.model.eval()
-    units = TokenUnits(run.task.encode(run.train, run.tokenizers, training=True), 1)
+    units = TokenInputs(run.task.encode(run.train, run.tokenizers, training=True), 1)
     stored = replay(model, units, find_boundary(model, run.plan.moving), None, progress=False)
     few = np.arange(5)
     direct, again = (run.task.loss(model, one.batch(few), smoothing=0.0) for one in (units, stored))
@@ -230,7 +230,7 @@ def test_a_fresh_decoders_tokenizer_loses_no_text():
 def test_padding_a_batch_changes_no_loss(tmp_path):
     run = training(make("checkpoint", tmp_path), {"kind": "full"})
     model = run.plan.model.eval()
-    units = TokenUnits(run.task.encode(run.train, run.tokenizers, training=True), 1)
+    units = TokenInputs(run.task.encode(run.train, run.tokenizers, training=True), 1)
     whole = run.task.loss(model, units.batch(np.arange(6)), smoothing=0.0)
     alone = sum(run.task.loss(model, units.batch(np.array([unit])), smoothing=0.0) for unit in range(6))
     torch.testing.assert_close(whole, alone, rtol=1e-5, atol=1e-5)
@@ -259,7 +259,7 @@ def test_embeddings_that_a_decoder_shares_train_whole(tmp_path, family):
     encoded = run.task.encode(run.train, run.tokenizers, training=True)
     table = run.plan.model.get_input_embeddings()
     before = table.weight
-    with restricted(run.plan.model, run.plan.phases[0].rates, [encoded], 1):
+    with use_embedding_rows(run.plan.model, run.plan.phases[0].rates, [encoded], 1):
         assert table.weight is before
 
 
@@ -421,7 +421,7 @@ def test_rows_that_leave_when_finished_write_what_one_call_of_generate_writes(tm
     run = training(native(tmp_path, family), {"kind": "full"}, bare(**GREEDY), same_words(24))
     overfit(run, steps=60)
     model = run.plan.model.eval()
-    units = TokenUnits(run.task.encode(run.train, run.tokenizers), run.tokenizers.source.pad_token_id)
+    units = TokenInputs(run.task.encode(run.train, run.tokenizers), run.tokenizers.source.pad_token_id)
     batch = units.batch(np.arange(24))
     whole = model.generate(**batch.inputs).tolist()
     ends = {row.index(2, 1) if 2 in row[1:] else len(row) for row in whole}

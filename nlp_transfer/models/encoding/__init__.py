@@ -1,1 +1,1 @@
-"""Texts to batches: documents to windows of tokens, pairs, batches of like lengths; and tokens to text again."""
+"""Turn texts into batches: windows of tokens, pairs, batches of similar lengths; and tokens into text again."""

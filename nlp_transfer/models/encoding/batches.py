@@ -1,4 +1,4 @@
-"""From units of text to padded batches: length buckets, planned once for all processes."""
+"""Pad units of text to batches of similar lengths, planned in the same way by all processes."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,26 +9,26 @@ import numpy as np
 import torch
 from torch import Tensor
 
-MEGABATCH = 50  # batches shuffled together before they are sorted by length
-PADDING = {"ngram_ids": -1, "sentence_ids": -1}  # other inputs are filled with the pad token
-IGNORED = -100  # the label that cross-entropy skips
+MEGABATCH = 50  # how many batches are shuffled together, before they are sorted by length
+PADDING = {"ngram_ids": -1, "sentence_ids": -1}  # other inputs are padded with the pad token
+IGNORED = -100  # a label that cross-entropy skips
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """Model inputs of a split.
+    """Hold the model inputs of a split.
 
-    A unit is what goes through the model at once; an example is one unit, or several windows of a long document.
+    A unit is what goes through the model as one row. An example is one unit, or several windows of a long document.
 
     Attributes:
-        inputs: per unit, input name -> ids; the attention mask follows from the lengths.
-        example: (units,) the example each unit belongs to.
-        targets: per unit, a class id, a list of token ids, or a number per sentence; None without labels.
-        examples: how many examples there are; one without any unit cannot occur.
-        truncated: examples of which a part is not seen.
-        unknown: share of tokens that the vocabulary lacks.
-        importance: (examples,) how much each example counts in the loss; 1 if None.
-        warnings: what a user should know of the targets.
+        inputs: for each unit, name of an input -> ids; the attention mask follows from the lengths.
+        example: (units,) the number of the example that each unit belongs to.
+        targets: for each unit a class id, a list of token ids, or a number per sentence; None without labels.
+        examples: the number of examples; each has at least one unit.
+        truncated: the number of examples of which the model does not see a part.
+        unknown: share of the tokens that the vocabulary lacks.
+        importance: (examples,) the weight of each example in the loss; None means 1 for each.
+        warnings: what a user should know about the targets.
     """
 
     inputs: Sequence[Mapping[str, Any]]
@@ -42,12 +42,12 @@ class Encoded:
 
     @cached_property
     def lengths(self) -> np.ndarray:
-        """(units,) tokens per unit."""
+        """(units,) the number of tokens in each unit."""
         return np.array([len(unit["input_ids"]) for unit in self.inputs])
 
     @cached_property
     def weights(self) -> np.ndarray:
-        """(units,) the example's importance over the number of its units, so that a long document counts once."""
+        """(units,) the example's importance divided by the number of its units, so that a long document counts once."""
         whole = np.ones(self.examples) if self.importance is None else self.importance
         share: np.ndarray = (whole / np.bincount(self.example, minlength=self.examples))[self.example]
         return share.astype(np.float32)
@@ -60,13 +60,13 @@ class Encoded:
 
 @dataclass(frozen=True)
 class Batch:
-    """Padded tensors of some units.
+    """Hold the padded tensors of some units.
 
     Attributes:
-        inputs: (B, T) and the like, named as the model's arguments.
-        targets: (B,) class ids, or (B, T) token ids or (B, S) numbers padded with -100.
-        weights: (B,) how much each unit counts.
-        units: (B,) which units these are.
+        inputs: name of the model's argument -> (B, T) and the like.
+        targets: (B,) class ids; or (B, T) token ids or (B, S) numbers, padded with -100.
+        weights: (B,) the weight of each unit.
+        units: (B,) the numbers of the units.
     """
 
     inputs: dict[str, Tensor]
@@ -75,18 +75,19 @@ class Batch:
     units: np.ndarray
 
     def to(self, device: torch.device) -> "Batch":
-        """The same on another device."""
+        """Copy the batch to a device."""
         inputs = {name: tensor.to(device, non_blocking=True) for name, tensor in self.inputs.items()}
         targets = None if self.targets is None else self.targets.to(device, non_blocking=True)
         return Batch(inputs, targets, self.weights.to(device, non_blocking=True), self.units)
 
 
 def pad(rows: Sequence[Any], value: float) -> Tensor:
-    """Stack ragged rows (T,), or (T, K) for n-grams, to (B, T) or (B, T, K), filled up with `value`."""
+    """Stack ragged rows (T,), or (T, K) for n-grams, to (B, T) or (B, T, K), and pad them with `value`."""
     arrays = [np.asarray(row) for row in rows]
     shapes = {array.shape for array in arrays}
     if len(shapes) == 1 and arrays[0].dtype.kind == "f":
         return torch.from_numpy(np.stack(arrays))
+
     shape = np.max(list(shapes), axis=0)
     kind = np.int64 if arrays[0].dtype.kind in "iu" else arrays[0].dtype
     out = np.full((len(arrays), *shape), value, dtype=kind)
@@ -96,14 +97,14 @@ def pad(rows: Sequence[Any], value: float) -> Tensor:
 
 
 def collate(encoded: Encoded, units: np.ndarray, pad_token_id: int) -> Batch:
-    """Pad the given units to the longest of them."""
-    inputs = padded(encoded, units, pad_token_id)
-    inputs["attention_mask"] = mask(encoded.lengths[units])
-    return Batch(inputs, targets_of(encoded, units), torch.from_numpy(encoded.weights[units]), units)
+    """Pad some units to the longest of them, as a batch."""
+    inputs = pad_inputs(encoded, units, pad_token_id)
+    inputs["attention_mask"] = make_mask(encoded.lengths[units])
+    return Batch(inputs, collect_targets(encoded, units), torch.from_numpy(encoded.weights[units]), units)
 
 
-def padded(encoded: Encoded, units: np.ndarray, pad_token_id: int, *, but: Sequence[str] = ()) -> dict[str, Tensor]:
-    """Every input of the given units but those named, padded to the longest of them."""
+def pad_inputs(encoded: Encoded, units: np.ndarray, pad_token_id: int, *, but: Sequence[str] = ()) -> dict[str, Tensor]:
+    """Pad every input of some units but those named in `but`, to the longest unit."""
     chosen = [encoded.inputs[unit] for unit in units]
     inputs: dict[str, Tensor] = {}
     for name in {name: None for row in chosen for name in row if name not in but}:
@@ -113,13 +114,13 @@ def padded(encoded: Encoded, units: np.ndarray, pad_token_id: int, *, but: Seque
     return inputs
 
 
-def mask(lengths: np.ndarray) -> Tensor:
-    """(B,) lengths -> (B, T) ones where there is a token."""
+def make_mask(lengths: np.ndarray) -> Tensor:
+    """Make an attention mask: (B,) lengths -> (B, T), one where there is a token."""
     return torch.from_numpy((np.arange(lengths.max()) < lengths[:, None]).astype(np.int64))
 
 
-def targets_of(encoded: Encoded, units: np.ndarray) -> Tensor | None:
-    """Class ids (B,), or token ids (B, T) or numbers (B, S) padded with -100."""
+def collect_targets(encoded: Encoded, units: np.ndarray) -> Tensor | None:
+    """Collect the targets of some units: class ids (B,), or token ids (B, T) or numbers (B, S) padded with -100."""
     if encoded.targets is None:
         return None
     targets = [encoded.targets[unit] for unit in units]
@@ -128,38 +129,41 @@ def targets_of(encoded: Encoded, units: np.ndarray) -> Tensor | None:
     return pad(targets, IGNORED)
 
 
-def plan(lengths: np.ndarray, batch_size: int, *, seed: int, epoch: int) -> list[np.ndarray]:
-    """Bucket one epoch: batches of units of like length, in an order that depends on seed and epoch alone.
+def plan_batches(lengths: np.ndarray, batch_size: int, *, seed: int, epoch: int) -> list[np.ndarray]:
+    """Plan the batches of one epoch: units of similar length together, in an order that only seed and epoch decide.
 
-    Units are shuffled, cut in megabatches, sorted inside each, and the batches shuffled; the batch with the longest
-    unit comes first, so that too little memory shows at once.
+    Units are shuffled, cut into megabatches, and sorted by length inside each; then the batches are shuffled. The batch
+    with the longest unit comes first, so that a lack of memory shows at once.
     """
     generator = np.random.default_rng([seed, epoch])
     order = generator.permutation(len(lengths))
+
     batches: list[np.ndarray] = []
     for start in range(0, len(order), MEGABATCH * batch_size):
         mega = order[start : start + MEGABATCH * batch_size]
         mega = mega[np.argsort(-lengths[mega], kind="stable")]
         batches += [mega[i : i + batch_size] for i in range(0, len(mega), batch_size)]
+
     shuffled = [batches[i] for i in generator.permutation(len(batches))]
     longest = max(range(len(shuffled)), key=lambda i: int(lengths[shuffled[i]].max()))
     shuffled[0], shuffled[longest] = shuffled[longest], shuffled[0]
     return shuffled
 
 
-def sorted_batches(
+def sort_batches(
     lengths: np.ndarray, budget: int, *, most: int | None = None, alike: bool = False
 ) -> Iterator[np.ndarray]:
-    """Batches for inference, longest first.
+    """Yield batches for inference, the longest units first.
 
     Args:
-        lengths: (units,) tokens.
-        budget: padded tokens a batch at most, but at least one unit.
-        most: units a batch at most.
-        alike: a batch holds units of one length, so nothing is padded.
+        lengths: (units,) the number of tokens in each.
+        budget: the most padded tokens in a batch; a batch has at least one unit.
+        most: the most units in a batch.
+        alike: put only units of one length into a batch, so that nothing is padded.
     """
     order = np.argsort(-lengths, kind="stable")
     start = 0
+
     while start < len(order):
         length = int(lengths[order[start]])
         size = max(1, min(most or budget, budget // max(1, length)))

@@ -1,4 +1,4 @@
-"""Texts to units of at most `max_length` tokens: head, head and tail, or sliding windows."""
+"""Cut texts into units of at most `max_length` tokens: the head, head and tail, or overlapping windows."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal
@@ -9,9 +9,9 @@ from transformers import PreTrainedTokenizerBase
 from nlp_transfer.models.encoding.batches import Encoded
 
 LongPolicy = Literal["head", "head_tail", "window"]
-CHARACTERS = 16  # cut texts to this many characters a token first: a tokenizer reads megabytes slowly
-HEAD_SHARE = 0.25  # Sun et al. 2019, section 5.3.1: 128 of 510 tokens from the head
-CHUNK = 1000
+CHARACTERS = 16  # for each token; texts are cut to this length first, because a tokenizer reads megabytes slowly
+HEAD_SHARE = 0.25  # Sun et al. 2019, section 5.3.1: of 510 tokens 128 come from the head
+TOKENIZED = 1000  # texts to tokenize at once
 
 
 def encode_documents(
@@ -28,33 +28,36 @@ def encode_documents(
     """Tokenize texts into units.
 
     Args:
-        texts: one per example.
-        tokenizer: its special tokens stand around every unit.
-        max_length: tokens per unit, special ones included; fewer where the tokenizer says that the model reads fewer.
-        policy: of longer texts keep the `head`, or a quarter of head and the rest of tail (`head_tail`), or cut them in
-            `window`s that overlap by half.
-        max_windows: windows per text at most.
-        targets: one per example, repeated for each of its units.
-        importance: (examples,) weight of each in the loss.
-        prefix: stands before every text already, and comes before each later window.
+        texts: one for each example.
+        tokenizer: its special tokens are put around every unit.
+        max_length: tokens in a unit, with special ones; fewer if the tokenizer says that the model reads fewer.
+        policy: keep the `head` of a long text, or a quarter from its head and the rest from its tail (`head_tail`), or
+            cut it into `window`s that overlap by half.
+        max_windows: the most windows of a text.
+        targets: one for each example, repeated for each of its units.
+        importance: (examples,) the weight of each in the loss.
+        prefix: already stands before every text, and is put before each later window.
     """
-    before, after = special_ids(tokenizer)
+    before, after = find_special_ids(tokenizer)
     room = min(max_length, tokenizer.model_max_length) - len(before) - len(after)
     lead = tokenizer(prefix.strip(), add_special_tokens=False)["input_ids"] if prefix and policy == "window" else []
-    lead = lead[: room // 2]  # never without a text behind it
+    lead = lead[: room // 2]  # leave room for the text behind the prefix
     whole, room = room, room - len(lead)
+
     inputs: list[dict[str, Any]] = []
     example: list[int] = []
     truncated = unknown = total = 0
-    unknown_id = tokenizer.unk_token_id  # not a plain attribute, and slow
+    unknown_id = tokenizer.unk_token_id  # read once, because this attribute is slow
+
     for index, (ids, ngrams, cut) in enumerate(tokenize(texts, tokenizer, room, policy, max_windows)):
-        pieces, lost = _pieces(len(ids), whole if len(ids) <= whole else room, policy, max_windows)
+        pieces, lost = _place_pieces(len(ids), whole if len(ids) <= whole else room, policy, max_windows)
         truncated += cut or lost
         unknown += count_unknown(ids, ngrams, unknown_id)
         total += len(ids)
         for number, positions in enumerate(pieces):
             inputs.append(make_unit(ids, ngrams, positions, [*before, *lead] if number else before, after))
             example.append(index)
+
     return Encoded(
         inputs=inputs,
         example=np.array(example, dtype=np.int64),
@@ -66,8 +69,8 @@ def encode_documents(
     )
 
 
-def special_ids(tokenizer: PreTrainedTokenizerBase) -> tuple[list[int], list[int]]:
-    """The ids that the tokenizer puts before and after a text."""
+def find_special_ids(tokenizer: PreTrainedTokenizerBase) -> tuple[list[int], list[int]]:
+    """Find the ids that the tokenizer puts before and behind a text."""
     whole = tokenizer("a")["input_ids"]
     bare = tokenizer("a", add_special_tokens=False)["input_ids"]
     start = next(i for i in range(len(whole) + 1) if whole[i : i + len(bare)] == bare)
@@ -77,10 +80,11 @@ def special_ids(tokenizer: PreTrainedTokenizerBase) -> tuple[list[int], list[int
 def tokenize(
     texts: Sequence[str], tokenizer: PreTrainedTokenizerBase, room: int, policy: LongPolicy, max_windows: int
 ) -> Iterator[tuple[list[int], list[list[int]] | None, bool]]:
-    """Yield (token ids, n-gram ids or None, whether characters were cut) per text; at least one token each."""
+    """Yield (token ids, n-gram ids or None, whether characters were cut) for each text, with one token at least."""
     most = room * CHARACTERS * (max_windows if policy == "window" else 1)
-    for start in range(0, len(texts), CHUNK):
-        chunk = [text if len(text) <= most else text.strip() for text in texts[start : start + CHUNK]]
+    for start in range(0, len(texts), TOKENIZED):
+        chunk = [text if len(text) <= most else text.strip() for text in texts[start : start + TOKENIZED]]
+
         encoded = tokenizer(
             [_cut(text, most, policy) for text in chunk],
             add_special_tokens=False,
@@ -88,6 +92,7 @@ def tokenize(
             return_token_type_ids=False,
             verbose=False,
         )
+
         grams = encoded.get("ngram_ids") or [None] * len(chunk)
         for text, ids, rows in zip(chunk, encoded["input_ids"], grams, strict=True):
             if ids:
@@ -105,8 +110,8 @@ def _cut(text: str, most: int, policy: LongPolicy) -> str:
     return text[:most]
 
 
-def _pieces(length: int, room: int, policy: LongPolicy, max_windows: int) -> tuple[list[np.ndarray], bool]:
-    """Positions of the tokens of each unit, and whether some token is in none."""
+def _place_pieces(length: int, room: int, policy: LongPolicy, max_windows: int) -> tuple[list[np.ndarray], bool]:
+    """Find the positions of the tokens in each unit, and whether some token is in none."""
     if length <= room:
         return [np.arange(length)], False
     if policy == "head":
@@ -126,18 +131,18 @@ def make_unit(
     before: list[int],
     after: list[int],
 ) -> dict[str, Any]:
-    """The model inputs for the tokens at some positions, special ones around them."""
+    """Make the model inputs for the tokens at some positions, with special tokens around them."""
     unit: dict[str, Any] = {"input_ids": [*before, *(ids[position] for position in positions), *after]}
     grams = [] if ngrams is None else [ngrams[position] for position in positions]
     known = (next((at for at, gram in enumerate(row) if gram < 0), len(row)) for row in grams)
-    if width := max(known, default=0):  # not that of the texts around
+    if width := max(known, default=0):  # of this unit, not of the texts that were tokenized with it
         none = [-1] * width
         unit["ngram_ids"] = [*[none] * len(before), *(row[:width] for row in grams), *[none] * len(after)]
     return unit
 
 
 def count_unknown(ids: Sequence[int], grams: Sequence[list[int]] | None, unknown: int | None) -> int:
-    """Count the words (tokens) that neither the vocabulary nor its n-grams know; `unknown` is their id."""
+    """Count the tokens that neither the vocabulary nor its n-grams know; `unknown` is the id for those."""
     if grams is None:
         return sum(token == unknown for token in ids)
     return sum(token == unknown and row[0] < 0 for token, row in zip(ids, grams, strict=True))

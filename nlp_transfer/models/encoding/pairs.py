@@ -1,4 +1,4 @@
-"""Pairs of texts as token ids: the tokenizer of a fresh decoder, the targets, and what of them cannot be written."""
+"""Encode pairs of texts: make a target tokenizer, turn targets into ids, and say what cannot be learnt from them."""
 
 import copy
 import re
@@ -17,22 +17,23 @@ from nlp_transfer.models.encoding.documents import LongPolicy, encode_documents
 from nlp_transfer.models.encoding.tokenizers import Tokenizers
 from nlp_transfer.system.layout import TARGET
 
-BYTE = re.compile(r"<0x[0-9A-F]{2}>")  # how SentencePiece falls back
-OUTSIDE = 0.02  # share of target tokens that tells of another language
+BYTE = re.compile(r"<0x[0-9A-F]{2}>")  # how SentencePiece writes a byte that is in no token
+OUTSIDE = 0.02  # a larger share of strange target tokens means another language
 PAD, START, END = "<pad>", "<s>", "</s>"
 
 
 def train_tokenizer(texts: Iterable[str], size: int) -> PreTrainedTokenizerBase:
-    """Learn byte-level BPE (Sennrich et al. 2016; Radford et al. 2019, section 2.2): no text has unknown tokens.
+    """Learn byte-level BPE: no text has unknown tokens (Sennrich et al. 2016; Radford et al. 2019, section 2.2).
 
     Args:
-        texts: to learn from.
-        size: tokens at most, the 256 bytes and special ones included.
+        texts: the texts to learn from.
+        size: the most tokens, with the 256 bytes and the special tokens.
     """
     backend = Tokenizer(BPE())
     backend.normalizer = normalizers.NFC()
     backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
     backend.decoder = decoders.ByteLevel()
+
     trainer = trainers.BpeTrainer(
         vocab_size=size,
         min_frequency=2,
@@ -40,18 +41,19 @@ def train_tokenizer(texts: Iterable[str], size: int) -> PreTrainedTokenizerBase:
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
+
     backend.train_from_iterator(texts, trainer)
     names = {"pad_token": PAD, "bos_token": START, "eos_token": END}
     return make_ending(PreTrainedTokenizerFast(tokenizer_object=backend, **names, clean_up_tokenization_spaces=False))
 
 
 def make_ending(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
-    """The tokenizer, made to end texts and not to begin them: the start comes from shifting the targets."""
+    """Make a tokenizer that ends texts but does not begin them, because the targets are shifted to make a beginning."""
     tokenizer = copy.deepcopy(tokenizer)
     backend: Any = tokenizer.backend_tokenizer
     tokenizer.bos_token = tokenizer.bos_token or tokenizer.cls_token
     tokenizer.eos_token = tokenizer.eos_token or tokenizer.sep_token
-    tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token  # GPT-2 has none; the loss leaves padding out
+    tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token  # GPT-2 has none; the loss ignores padding
     end = tokenizer.eos_token
     backend.post_processor = processors.TemplateProcessing(
         single=f"$A {end}", special_tokens=[(end, tokenizer.eos_token_id)]
@@ -60,7 +62,7 @@ def make_ending(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
 
 
 def open_target(folder: Path) -> PreTrainedTokenizerBase | None:
-    """The tokenizer of the output in a saved model's folder, where it has one of its own."""
+    """Open the output's own tokenizer in the folder of a saved model; None if it has none."""
     place = folder / TARGET
     if not place.is_dir():
         return None
@@ -68,7 +70,7 @@ def open_target(folder: Path) -> PreTrainedTokenizerBase | None:
 
 
 def set_languages(tokenizers: Tokenizers, source: str | None, target: str | None) -> None:
-    """Tell a multilingual checkpoint's tokenizer the codes of both languages."""
+    """Give the tokenizer of a multilingual checkpoint the codes of both languages."""
     for name, code in (("src_lang", source), ("tgt_lang", target)):
         if code is not None and hasattr(tokenizers.source, name):
             setattr(tokenizers.source, name, code)
@@ -84,24 +86,25 @@ def encode_pairs(
     policy: LongPolicy = "head",
     prefix: str = "",
 ) -> Encoded:
-    """Tokenize inputs behind a prefix as documents, and targets to ids; every target token counts alike in the loss."""
+    """Tokenize inputs behind a prefix as documents, and targets to ids; in the loss every target token counts alike."""
     texts = [prefix + text for text in texts]
     encoded = encode_documents(texts, tokenizers.source, max_length=max_length, policy=policy, prefix=prefix)
     if targets is None:
         return encoded
-    whole = target_ids(targets, tokenizers)
+
+    whole = encode_targets(targets, tokenizers)
     ids = [row if len(row) <= max_target_length else [*row[: max_target_length - 1], row[-1]] for row in whole]
     lengths = np.array([len(row) for row in ids])
     return replace(
         encoded,
         targets=[ids[index] for index in encoded.example],
         importance=lengths / lengths.mean(),
-        warnings=_target_warnings(whole, max_target_length, tokenizers.target or tokenizers.source),
+        warnings=_find_target_faults(whole, max_target_length, tokenizers.target or tokenizers.source),
     )
 
 
-def target_ids(targets: Sequence[str], tokenizers: Tokenizers) -> list[list[int]]:
-    """Tokens of the texts to write, with the end of each."""
+def encode_targets(targets: Sequence[str], tokenizers: Tokenizers) -> list[list[int]]:
+    """Tokenize the texts to write, each with its end."""
     if tokenizers.target is not None:
         ids: list[list[int]] = tokenizers.target(list(targets), verbose=False)["input_ids"]
     else:
@@ -109,13 +112,16 @@ def target_ids(targets: Sequence[str], tokenizers: Tokenizers) -> list[list[int]
     return ids
 
 
-def _target_warnings(rows: Sequence[Sequence[int]], most: int, tokenizer: PreTrainedTokenizerBase) -> tuple[str, ...]:
-    """Say what of the target texts the model cannot learn; see `writing_back.py` for what it cannot write."""
+def _find_target_faults(
+    rows: Sequence[Sequence[int]], most: int, tokenizer: PreTrainedTokenizerBase
+) -> tuple[str, ...]:
+    """Say what the model cannot learn from the target texts; `writing_back.py` says what it cannot write."""
     found = []
     if len(rows) > 1 and all(row == rows[0] for row in rows):
         found.append(f"all {len(rows)} target texts are one and the same: there is nothing else to learn")
     if cut := sum(len(row) > most for row in rows):
         found.append(f"{cut} of {len(rows)} target texts are cut off; see task.max_target_length")
+
     total = sum(map(len, rows))
     strange = {tokenizer.unk_token_id} - {None}
     strange |= {row for token, row in tokenizer.get_vocab().items() if BYTE.fullmatch(token)}

@@ -1,4 +1,4 @@
-"""The tokenizers of a model: of what it reads, and of what it writes."""
+"""Hold the tokenizers of a model: that of its input, and that of its output."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from transformers import PreTrainedTokenizerBase
 
 @dataclass(frozen=True)
 class Tokenizers:
-    """The tokenizer of the input, and that of the output where a task writes text in another vocabulary."""
+    """Hold the tokenizer of the input, and that of the output if a task writes text with another vocabulary."""
 
     source: PreTrainedTokenizerBase
     target: PreTrainedTokenizerBase | None = None

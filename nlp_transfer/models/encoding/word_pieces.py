@@ -1,4 +1,4 @@
-"""What the pieces of a WordPiece vocabulary say, beside what stands in the text: material for `detokenizing.py`."""
+"""Read what the pieces of a WordPiece vocabulary say beside what the text says; `detokenizing.py` learns from that."""
 
 import re
 import unicodedata
@@ -11,15 +11,15 @@ from transformers import PreTrainedTokenizerBase
 from nlp_transfer.data.text.scripts import compose
 
 HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
-# Kinds of characters, in the regular expressions of decoders (Oniguruma); a mark is a kind of its own.
+# Kinds of characters as patterns of a decoder's regular expressions (Oniguruma). Each mark is a kind of its own.
 IDEOGRAPH, LETTER, DIGIT = f"[{HAN}]", rf"[\p{{L}}\p{{M}}&&[^{HAN}]]", r"\p{N}"
 WIDE = (IDEOGRAPH, LETTER, DIGIT)
 
-Rule = tuple[str, str]  # a pattern in decoded text, and what takes its place
+Rule = tuple[str, str]  # a pattern in decoded text, and its replacement
 
 
 class Word(NamedTuple):
-    """A word or mark as its pieces say it (nothing, if it is unknown), and where it stands in the text."""
+    """Hold a word or mark as its pieces say it (empty if it is unknown), and its place in the text."""
 
     said: str
     start: int
@@ -27,22 +27,25 @@ class Word(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """A text and its words."""
+    """Hold a text and its words."""
 
     text: str
     words: Sequence[Word]
 
 
 def read_words(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> list[Reading]:
-    """Cut texts, composed, into the words that a WordPiece tokenizer gives back."""
+    """Split composed texts into words, each as a WordPiece tokenizer would give it back."""
     texts = list(map(compose, texts))
     model: Any = tokenizer.backend_tokenizer.model
     prefix, unknown = model.continuing_subword_prefix, model.unk_token
     encodings = tokenizer(texts, add_special_tokens=False, verbose=False).encodings
-    return [Reading(text, list(_words(one, prefix, unknown))) for text, one in zip(texts, encodings or (), strict=True)]
+    return [
+        Reading(text, list(_join_pieces(one, prefix, unknown)))
+        for text, one in zip(texts, encodings or (), strict=True)
+    ]
 
 
-def _words(encoding: Encoding, prefix: str, unknown: str) -> Iterator[Word]:
+def _join_pieces(encoding: Encoding, prefix: str, unknown: str) -> Iterator[Word]:
     word: Word | None = None
     for token, (start, end) in zip(encoding.tokens, encoding.offsets, strict=True):
         if word is not None and token.startswith(prefix):
@@ -55,8 +58,8 @@ def _words(encoding: Encoding, prefix: str, unknown: str) -> Iterator[Word]:
         yield word
 
 
-def kind_of(character: str) -> str:
-    """The kind of a character, as a pattern that matches its like."""
+def classify(character: str) -> str:
+    """Classify a character: return the pattern that matches its kind."""
     if re.fullmatch(IDEOGRAPH, character):
         return IDEOGRAPH
     match unicodedata.category(character)[0]:

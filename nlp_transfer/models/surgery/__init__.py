@@ -1,1 +1,1 @@
-"""Models of which a part works, with the same result: rows of embeddings, a first token, the layers above one."""
+"""Let a part of a model work with the same result: some embedding rows, the first token, the layers above one."""

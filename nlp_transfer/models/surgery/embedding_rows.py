@@ -1,7 +1,7 @@
-"""Embeddings of which only the rows that a run uses are at work: word vectors, or a checkpoint's vocabulary.
+"""Train only those rows of the embeddings that a run uses, of word vectors or of a checkpoint's vocabulary.
 
-A row that no text uses gets no gradient and no decay, so the result is that of the whole table, while every optimizer
-step carries a few thousand rows: of the 250,002 of XLM-R no more than of BERT's 30,522.
+A row that no text uses gets no gradient and no decay, so the result is the same as with the whole table. But every step
+of the optimizer handles a few thousand rows, whether the table has XLM-R's 250,002 rows or BERT's 30,522.
 """
 
 import contextlib
@@ -15,7 +15,7 @@ from nlp_transfer.models.anatomy import find_encoder, find_words, unwrapped
 from nlp_transfer.models.encoding.batches import Encoded
 from nlp_transfer.models.surgery.entry import OUT
 
-ASIDE = "_whole"  # in a module's __dict__, outside the module tree: the optimizer must not see whole tables
+ASIDE = "_whole"  # key in a module's __dict__, where the optimizer does not find the whole tables
 
 
 class _Whole(NamedTuple):
@@ -25,25 +25,30 @@ class _Whole(NamedTuple):
 
 
 @contextlib.contextmanager
-def restricted(model: nn.Module, rates: Mapping[str, float], splits: Sequence[Encoded], pad: int) -> Iterator[None]:
-    """While the input embeddings train, work on the rows of the run's tokens only; any other id looks up one of them.
+def use_embedding_rows(
+    model: nn.Module, rates: Mapping[str, float], splits: Sequence[Encoded], pad: int
+) -> Iterator[None]:
+    """Reduce input embeddings that train to the rows of the run's tokens; any other id gets one of these rows.
 
-    LoRA's matrix A, which holds the vocabulary in its columns, is cut the same way. Embeddings that serve a decoder or
-    an output layer too stay whole.
+    LoRA's matrix A, which has a column for every token, is cut in the same way. Embeddings that also serve a decoder
+    or an output layer stay whole.
     """
-    table = _table(model, rates)
+    table = _find_table(model, rates)
     if table is None:
         yield
         return
+
     inner = next(one for one in table.modules() if isinstance(one, nn.Embedding))
     padding = inner.padding_idx
     used = {pad, *(token for split in splits for unit in split.inputs for token in unit["input_ids"])}
     ids = torch.tensor(sorted(used | {padding} - {None}), device=inner.weight.device)
     rows = torch.zeros(inner.num_embeddings, dtype=torch.long, device=ids.device)
     rows[ids] = torch.arange(len(ids), device=ids.device)
+
     table.__dict__[ASIDE] = whole = dict(_cut(table, inner.num_embeddings, ids))
     inner.padding_idx = None if padding is None else int(rows[padding])
     hook = table.register_forward_pre_hook(lambda _, inputs: (rows[inputs[0]], *inputs[1:]))
+
     try:
         yield
     finally:
@@ -55,8 +60,8 @@ def restricted(model: nn.Module, rates: Mapping[str, float], splits: Sequence[En
         hook.remove()
 
 
-def full_state(model: nn.Module) -> dict[str, Tensor]:
-    """The model's state by name; a restricted table appears whole, and so do layers that a replay took out."""
+def collect_state(model: nn.Module) -> dict[str, Tensor]:
+    """Collect the model's state by name, with whole tables in place of reduced ones, and layers that were taken out."""
     state: dict[str, Tensor] = model.__dict__.get(OUT, {}) | model.state_dict()
     for path, module in model.named_modules():
         if ASIDE in module.__dict__:
@@ -65,10 +70,10 @@ def full_state(model: nn.Module) -> dict[str, Tensor]:
     return state
 
 
-def _table(model: nn.Module, rates: Mapping[str, float]) -> nn.Module | None:
-    """The input embeddings, LoRA's included, if they train, nothing else uses them, and they are a plain table."""
+def _find_table(model: nn.Module, rates: Mapping[str, float]) -> nn.Module | None:
+    """Find the input embeddings, with LoRA's, if they train, serve nothing else, and are a plain table."""
     table = find_words(find_encoder(unwrapped(model)).module)
-    if table is None or not any(isinstance(one, nn.Embedding) for one in table.modules()):  # I-BERT's is quantised
+    if table is None or not any(isinstance(one, nn.Embedding) for one in table.modules()):  # I-BERT's are quantised
         return None
     path = next(name for name, module in model.named_modules() if module is table)
     held = {id(parameter) for parameter in table.parameters()}
@@ -79,7 +84,7 @@ def _table(model: nn.Module, rates: Mapping[str, float]) -> nn.Module | None:
 
 
 def _cut(table: nn.Module, size: int, ids: Tensor) -> Iterator[tuple[str, _Whole]]:
-    """Put the rows `ids` in place of each parameter that has one for every token."""
+    """Replace each parameter with a row for every token by one with the rows `ids`; yield the whole one."""
     for name, parameter in list(table.named_parameters()):
         dimension = 1 if "lora_embedding_A" in name else 0
         if parameter.shape[dimension] == size:
@@ -89,7 +94,7 @@ def _cut(table: nn.Module, size: int, ids: Tensor) -> Iterator[tuple[str, _Whole
 
 
 def _write_back(table: nn.Module) -> None:
-    """Bring the whole parameters up to date with the rows at work."""
+    """Copy the rows that were trained into the whole parameters."""
     with torch.no_grad():
         for name, (whole, dimension, ids) in table.__dict__[ASIDE].items():
             if whole.requires_grad:

@@ -1,4 +1,4 @@
-"""A model that is entered at a layer: what lies below is taken out, and stored activations take its place."""
+"""Enter a model at a layer: the part below is taken out, and stored activations replace its output."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -11,34 +11,34 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from nlp_transfer.models.anatomy import Layers, find_layers
-from nlp_transfer.models.encoding.padding import padding_trouble
-from nlp_transfer.models.encoding.units import Boundary, ReplayUnits, TokenUnits
+from nlp_transfer.models.encoding.padding import read_padding_trouble
+from nlp_transfer.models.encoding.units import Boundary, CachedInputs, TokenInputs
 
 log = logging.getLogger(__name__)
-OUT = "_taken_out"  # in a model's __dict__, while something is: the state of that
-TOLERANCE, MIXED_TOLERANCE = 1e-4, 5e-2  # largest difference of logits between a replay and the model itself
+OUT = "_taken_out"  # key in the model's __dict__, while parts are taken out: the state of these parts
+TOLERANCE, MIXED_TOLERANCE = 1e-4, 5e-2  # largest difference between logits of the model entered and the whole model
 
 
-def layers_of(model: PreTrainedModel) -> Layers:
-    """The layers of a model that has some."""
+def require_layers(model: PreTrainedModel) -> Layers:
+    """Find the layers of a model that is known to have some."""
     layers = find_layers(model.base_model)
-    assert layers is not None  # noqa: S101 - find_boundary saw to it
+    assert layers is not None  # noqa: S101 - find_boundary has checked it
     return layers
 
 
 class _Given(nn.Module):
-    """Stands in for the embeddings: hands on the states it is given, by name or, as in DistilBERT, by position."""
+    """Replace the embeddings: return the states that are given by name or, as in DistilBERT, by position."""
 
     def forward(self, *given: Any, inputs_embeds: Tensor | None = None, **_: Any) -> Tensor:
         return inputs_embeds if inputs_embeds is not None else next(one for one in given if one is not None)
 
 
 class _Passed(nn.Module):
-    """Stands in for a frozen layer: hands on its input; attributes are those of the layer."""
+    """Replace a frozen layer: return its input, and show the layer's attributes."""
 
     def __init__(self, layer: nn.Module, *, as_tuple: bool) -> None:
         super().__init__()
-        self.__dict__["_layer"] = layer  # not a submodule: its parameters are no part of the replayed model
+        self.__dict__["_layer"] = layer  # not as a submodule, because its parameters are taken out
         self._as_tuple = as_tuple
 
     def __getattr__(self, name: str) -> Any:
@@ -48,8 +48,8 @@ class _Passed(nn.Module):
         return (hidden_states, None) if self._as_tuple else hidden_states
 
 
-def _answers_in_tuples(model: PreTrainedModel, layer: nn.Module) -> bool:
-    """Tell whether a layer returns (states, attentions), as in MPNet and DeBERTa, or the states alone: it is asked."""
+def _is_tuple_answer(model: PreTrainedModel, layer: nn.Module) -> bool:
+    """Ask a layer whether it returns (states, attentions), as in MPNet and DeBERTa, or the states alone."""
     answers: list[Any] = []
     training = model.training
     model.eval()
@@ -60,21 +60,24 @@ def _answers_in_tuples(model: PreTrainedModel, layer: nn.Module) -> bool:
 
 
 @contextmanager
-def replaying(model: PreTrainedModel, boundary: Boundary) -> Iterator[None]:
-    """Take everything below the boundary out of the model, so that it accepts activations as `inputs_embeds`."""
+def enter_at_layer(model: PreTrainedModel, boundary: Boundary) -> Iterator[None]:
+    """Take everything below the boundary out of the model, which then accepts activations as `inputs_embeds`."""
     if boundary.kind != "layer":
         yield
         return
+
     encoder = model.base_model
-    layers = layers_of(model)
+    layers = require_layers(model)
     originals = list(layers.modules)
     whole = model.state_dict()
-    as_tuple = _answers_in_tuples(model, originals[0])
+    as_tuple = _is_tuple_answer(model, originals[0])
+
     swapped = {name: getattr(encoder, name) for name in ("embeddings", "embeddings_project") if hasattr(encoder, name)}
     for name in swapped:
         setattr(encoder, name, _Given() if name == "embeddings" else nn.Identity())
     for index in range(boundary.layer):
         layers.modules[index] = _Passed(originals[index], as_tuple=as_tuple)
+
     model.__dict__[OUT] = {name: whole[name] for name in whole.keys() - model.state_dict().keys()}
     try:
         yield
@@ -86,19 +89,21 @@ def replaying(model: PreTrainedModel, boundary: Boundary) -> Iterator[None]:
             layers.modules[index] = layer
 
 
-def agrees(model: PreTrainedModel, units: TokenUnits, rows: Sequence[np.ndarray], boundary: Boundary) -> bool:
-    """Try whether a replay of a few units gives the logits of the model itself; architectures differ."""
+def check_replay(model: PreTrainedModel, units: TokenInputs, rows: Sequence[np.ndarray], boundary: Boundary) -> bool:
+    """Compare the logits of a few units entered at the boundary with those of the whole model; architectures differ."""
     few = np.argsort(-units.encoded.lengths, kind="stable")[:: max(1, len(rows) // 4)][:4]
-    groups = [few] if padding_trouble(model) is None else few[:, None]
+    groups = [few] if read_padding_trouble(model) is None else few[:, None]
+
     training = model.training
     model.eval()
     device = next(model.parameters()).device
-    stored = ReplayUnits(units.encoded, rows, boundary)
+    stored = CachedInputs(units.encoded, rows, boundary)
     tolerance = MIXED_TOLERANCE if torch.is_autocast_enabled(device.type) else TOLERANCE
+
     try:
         with torch.inference_mode():
             whole = [model(**units.batch(group).to(device).inputs).logits for group in groups]
-            with replaying(model, boundary):
+            with enter_at_layer(model, boundary):
                 again = [model(**stored.batch(group).to(device).inputs).logits for group in groups]
         return all(
             torch.allclose(one.float(), other.float(), atol=tolerance) for one, other in zip(whole, again, strict=True)
