@@ -22,7 +22,7 @@ from benchmarks.studies import STUDIES, Study
 from nlp_transfer.config.sections import load_config
 from nlp_transfer.config.tasks import TaskDeclaration, find_task
 from nlp_transfer.evaluation.plotting import plot
-from nlp_transfer.evaluation.verdicts import Row
+from nlp_transfer.evaluation.verdicts import Comparand
 from nlp_transfer.runs.measure import measure_baselines
 from nlp_transfer.runs.prepare import prepare
 
@@ -64,7 +64,7 @@ def keep(path: Path, study: str, found: dict[str, Any]) -> dict[str, Any]:
 def measure_again(study: Study, data: Path) -> dict[str, Any]:
     """The simple methods of a study, on the rows of its runs."""
     prepared = prepare(load_config(study.config(study.runs[0], data)))
-    return {one.name: one.kept() for one in measure_baselines(prepared)}
+    return {one.name: one.dump_scores() for one in measure_baselines(prepared)}
 
 
 def table(runs: dict[str, Any], task: type[TaskDeclaration]) -> str:
@@ -97,8 +97,8 @@ def write_table(page: Path, study: str, text: str) -> None:
 def draw(runs: dict[str, Any], path: Path, task: type[TaskDeclaration]) -> None:
     """Test scores of all runs, beside the simple methods."""
 
-    def row(name: str, metrics: dict[str, Any], source: str = "", strategy: str = "") -> Row:
-        return Row(
+    def row(name: str, metrics: dict[str, Any], source: str = "", strategy: str = "") -> Comparand:
+        return Comparand(
             name=name,
             source=source,
             strategy=strategy.replace("scratch", "full"),

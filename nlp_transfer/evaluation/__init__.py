@@ -1,1 +1,1 @@
-"""How good it is: scores, simple methods beside them, verdicts with intervals, tables and pictures."""
+"""Judge how good a model is: scores, simple methods beside them, verdicts with intervals, tables and pictures."""

@@ -1,4 +1,4 @@
-"""Simple methods that every classifier has to beat: the most frequent class, and TF-IDF with logistic regression."""
+"""Fit the simple methods that a classifier should beat: the most frequent class, TF-IDF with logistic regression."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from nlp_transfer.config.tasks import SCORED
-from nlp_transfer.evaluation.metrics import label_score
-from nlp_transfer.evaluation.tfidf import beside_characters, word_features
+from nlp_transfer.evaluation.metrics import find_score
+from nlp_transfer.evaluation.tfidf import add_characters, weigh_words
 from nlp_transfer.task import Baseline
 
 if TYPE_CHECKING:
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
     from nlp_transfer.data.splits import Splits
 
-STRENGTHS = (1.0, 3.0, 10.0)  # inverse L2 penalties tried
-JUDGES = 1000  # rows that choose; where validation has fewer, parts of train are held out as well
-FOLDS = 5  # parts of train
-TOLERANCE = 3e-5  # of the gradient: with a looser one, where classes are many, the fit ends before it begins
-WEIGHTS = 10_000_000  # of a model at most: features times classes
-LARGE = 10_000_000  # characters times classes, beyond which words alone must do
+STRENGTHS = (1.0, 3.0, 10.0)  # inverse L2 penalties to try
+JUDGES = 1000  # rows that choose between them; if validation has fewer, parts of train are held out too
+FOLDS = 5  # parts of train to hold out in turn
+TOLERANCE = 3e-5  # of the gradient; with a looser one the fit stops too early if there are many classes
+WEIGHTS = 10_000_000  # most weights of a model: features times classes
+LARGE = 10_000_000  # characters times classes; larger data use words only
 ByMethod = dict[str, Baseline[int]]
 
 
@@ -28,45 +28,48 @@ def classification_baselines(splits: "Splits", *, balanced: bool = False, select
     """Fit both methods on train.
 
     Args:
-        splits: with `text` and `label`.
-        balanced: classes count alike in the loss, as `class_weights: balanced` has it for the model.
-        selection: the score that chooses, as it chooses the model's checkpoint; see `label_score`.
+        splits: rows with `text` and `label`.
+        balanced: all classes count alike in the loss, as in the model with `class_weights: balanced`.
+        selection: the score that chooses, as it chooses the model's checkpoint; see `find_score`.
 
     Returns:
-        Method (`majority`, `tfidf_logistic`) -> split (`validation`, `test`) -> predicted label ids.
+        Method (`predict_majority`, `fit_tfidf_logistic`) -> split (`validation`, `test`) -> predicted label ids.
     """
-    fitted = tfidf_logistic(splits, balanced=balanced, selection=selection)
-    return {"majority": Baseline(majority(splits)), "tfidf_logistic": fitted}
+    fitted = fit_tfidf_logistic(splits, balanced=balanced, selection=selection)
+    return {"majority": Baseline(predict_majority(splits)), "tfidf_logistic": fitted}
 
 
-def majority(splits: "Splits") -> dict[str, list[int]]:
-    """The most frequent label of train, for every text; the first of several."""
+def predict_majority(splits: "Splits") -> dict[str, list[int]]:
+    """Answer every text with the most frequent label of train; of several, with the first."""
     top = int(np.bincount(splits.train["label"]).argmax())
     return {name: [top] * len(getattr(splits, name)) for name in SCORED}
 
 
-def tfidf_logistic(splits: "Splits", *, balanced: bool = False, selection: str = "accuracy") -> Baseline[int]:
-    """TF-IDF under logistic regression: of words, or of words and their characters, whichever scores better.
+def fit_tfidf_logistic(splits: "Splits", *, balanced: bool = False, selection: str = "accuracy") -> Baseline[int]:
+    """Fit logistic regression on TF-IDF of words, or of words and their characters, whichever scores better.
 
-    Validation judges, and where it has fewer than `JUDGES` rows, so do rows of train, by models of the others.
+    Validation rows judge. If there are fewer than `JUDGES`, so do rows of train, with models fitted on the other rows.
     """
     from threadpoolctl import threadpool_limits
 
     texts = [text for name in ("train", *SCORED) for text in getattr(splits, name)["text"][:]]
     train, validation = (np.asarray(rows["label"][:]) for rows in (splits.train, splits.validation))
-    known = _Known(train, validation, balanced, label_score(selection))
+    known = _Known(train, validation, balanced, find_score(selection))
+
     outputs = len(np.unique(known.train))
     size, most = len(known.train), WEIGHTS // outputs
-    with threadpool_limits(1):  # each step is too small for several: they would only wait for each other
-        words = word_features(texts, size, most=most)
+    with threadpool_limits(1):  # the steps are so small that several threads would only wait for each other
+        words = weigh_words(texts, size, most=most)
         scores, answers = _judge(words, known, STRENGTHS)
         best = int(np.argmax(scores))
+
         chosen, said = "words", answers[best]
         if sum(map(len, texts)) * outputs <= LARGE:
-            both = beside_characters(words, texts, size, most=most)
+            both = add_characters(words, texts, size, most=most)
             also, answers = _judge(both, known, STRENGTHS[best : best + 1])
             if also[0] >= scores[best]:
                 chosen, said = "words and characters", answers[0]
+
     cut = len(known.validation)
     return Baseline(
         {"validation": said[:cut].tolist(), "test": said[cut:].tolist()}, chosen=f"{chosen}, C={STRENGTHS[best]:g}"
@@ -74,7 +77,7 @@ def tfidf_logistic(splits: "Splits", *, balanced: bool = False, selection: str =
 
 
 class _Known(NamedTuple):
-    """The label ids of train, and of validation, which stands behind it; how classes count, and what is scored."""
+    """Hold label ids of train and of the validation rows behind it, whether classes are balanced, and the score."""
 
     train: np.ndarray
     validation: np.ndarray
@@ -83,18 +86,18 @@ class _Known(NamedTuple):
 
 
 def _judge(features: "csr_matrix", known: _Known, strengths: Sequence[float]) -> tuple[list[float], np.ndarray]:
-    """Try penalties: (S,) the score of each on the judging rows, (S, others) its answers behind train."""
+    """Try penalties; return (S,) the score of each on the judging rows, and (S, others) its answers behind train."""
     train, others = features[: len(known.train)], features[len(known.train) :]
     said = _answer(train, known.train, others, strengths, balanced=known.balanced)
     true, judged = [known.validation], [said[:, : len(known.validation)]]
-    for out in _parts(known.train, JUDGES - len(known.validation)):
+    for out in _hold_out(known.train, JUDGES - len(known.validation)):
         true.append(known.train[out])
         judged.append(_answer(train[~out], known.train[~out], train[out], strengths, balanced=known.balanced))
     return [known.score(np.concatenate(true), tried) for tried in np.concatenate(judged, axis=1)], said
 
 
-def _parts(labels: np.ndarray, wanted: int) -> Iterator[np.ndarray]:
-    """Masks of stratified parts of train, no more than hold the rows wanted; the others have two classes at least."""
+def _hold_out(labels: np.ndarray, wanted: int) -> Iterator[np.ndarray]:
+    """Yield masks of stratified parts of train, until they hold the rows wanted; the rest has at least two classes."""
     part = np.empty(len(labels), dtype=np.int64)
     part[np.argsort(labels, kind="stable")] = np.arange(len(labels)) % FOLDS
     for number in range(FOLDS):
@@ -107,7 +110,7 @@ def _parts(labels: np.ndarray, wanted: int) -> Iterator[np.ndarray]:
 def _answer(
     train: "csr_matrix", labels: np.ndarray, others: "csr_matrix", strengths: Sequence[float], *, balanced: bool
 ) -> np.ndarray:
-    """(S, others) predicted label ids, a row for each strength; each fit starts from the one before."""
+    """Predict label ids, (S, others), a row for each strength; each fit starts from the one before."""
     from sklearn.linear_model import LogisticRegression
 
     weights = "balanced" if balanced else None

@@ -1,7 +1,7 @@
-"""Scores of classification as offline `evaluate` metrics, and the bootstrap interval of a difference.
+"""Score classification with offline `evaluate` metrics, and find the bootstrap interval of a difference.
 
-The arithmetic is scikit-learn's. `evaluate.load` is never called: it needs the Hub and runs files of the current
-folder.
+The arithmetic is scikit-learn's. `evaluate.load` is never called, because it needs the Hub and runs files of the
+current folder.
 """
 
 import logging
@@ -24,7 +24,7 @@ Ids = Sequence[int]
 
 @dataclass(frozen=True)
 class Interval:
-    """A difference of two scores and its 95 % interval."""
+    """Hold a difference of two scores and its 95 % interval."""
 
     difference: float
     low: float
@@ -32,33 +32,36 @@ class Interval:
 
 
 def classification_scores(predictions: Ids, references: Ids, labels: tuple[str, ...]) -> dict[str, Any]:
-    """Score predicted label ids; light enough for every epoch of a loop.
+    """Score predicted label ids; fast enough for every epoch of a loop.
 
     Args:
-        predictions: label ids, indices into `labels`, one per example.
+        predictions: label ids, indices into `labels`, one for each example.
         references: the true ids, in the same order.
-        labels: names of the classes.
+        labels: the names of the classes.
 
     Returns:
-        `{"accuracy", "macro_f1", "mcc", "per_class": {name: {"precision", "recall", "f1", "support"}}}`. A class that
-        the references lack has no recall and no F1 (`None`), and the macro average leaves it out with a warning.
+        `{"accuracy", "macro_f1", "mcc", "per_class": {name: {"precision", "recall", "f1", "support"}}}`. A class
+        without references has no recall and no F1 (`None`); the macro average leaves it out, with a warning.
 
     Raises:
-        DataError: nothing to score, lists of unequal lengths, or an id outside `labels`.
+        DataError: there is nothing to score, the lists have unequal lengths, or an id is outside `labels`.
     """
-    from sklearn.metrics import accuracy_score, matthews_corrcoef, precision_recall_fscore_support  # heavy
+    from sklearn.metrics import accuracy_score, matthews_corrcoef, precision_recall_fscore_support  # slow to import
 
     check_paired(predictions, references)
     _check_ids(predictions, references, len(labels))
+
     columns = precision_recall_fscore_support(references, predictions, labels=range(len(labels)), zero_division=0.0)
     per_class = {
-        name: _class_scores(precision, recall, f1, int(support))
+        name: _make_class_scores(precision, recall, f1, int(support))
         for name, precision, recall, f1, support in zip(labels, *columns, strict=True)
     }
+
     absent = [name for name, scores in per_class.items() if scores["f1"] is None]
     if absent:
         logger.warning("No example of %s to score: recall and F1 are null, macro-F1 leaves it out", ", ".join(absent))
-    one_class = set(predictions) == set(references) and len(set(references)) == 1  # undefined: scikit-learn warns
+
+    one_class = set(predictions) == set(references) and len(set(references)) == 1  # undefined; scikit-learn would warn
     present = [scores["f1"] for scores in per_class.values() if scores["f1"] is not None]
     return {
         "accuracy": float(accuracy_score(references, predictions)),
@@ -68,7 +71,7 @@ def classification_scores(predictions: Ids, references: Ids, labels: tuple[str, 
     }
 
 
-def _class_scores(precision: float, recall: float, f1: float, support: int) -> dict[str, float | int | None]:
+def _make_class_scores(precision: float, recall: float, f1: float, support: int) -> dict[str, float | int | None]:
     seen = support > 0
     return {
         "precision": float(precision),
@@ -78,10 +81,10 @@ def _class_scores(precision: float, recall: float, f1: float, support: int) -> d
     }
 
 
-def label_score(name: str) -> Callable[..., float]:
-    """The score of a name as a function of true ids, predicted ids and `sample_weight`.
+def find_score(name: str) -> Callable[..., float]:
+    """Find the function of a score: it takes true ids, predicted ids and `sample_weight`.
 
-    Accuracy for names that are not known here, which are those of other people's tasks.
+    A name that is not known here belongs to a task of somebody else, and gives accuracy.
     """
     from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 
@@ -101,10 +104,10 @@ def label_score(name: str) -> Callable[..., float]:
 
 
 def check_paired(predictions: Sequence[Any], references: Sequence[Any]) -> None:
-    """Make sure that each prediction has its reference.
+    """Check that each prediction has its reference.
 
     Raises:
-        DataError: nothing to score, or lists of unequal lengths.
+        DataError: there is nothing to score, or the lists have unequal lengths.
     """
     if len(predictions) != len(references):
         raise DataError(f"{len(predictions)} predictions cannot be scored against {len(references)} references")
@@ -119,16 +122,16 @@ def _check_ids(predictions: Ids, references: Ids, classes: int) -> None:
 
 
 def classification_metric(labels: tuple[str, ...]) -> "evaluate.Metric":
-    """The same scores as an `evaluate.Metric`, for `add_batch`, `combine` and whatever else takes one.
+    """Make the same scores an `evaluate.Metric`, for `add_batch`, `combine` and all that takes such a metric.
 
-    It works offline and keeps its rows in memory. The project's own loop calls `classification_scores`: importing
-    `evaluate` costs seconds.
+    It works offline and keeps its rows in memory. The project's own loop calls `classification_scores`, because
+    importing `evaluate` takes seconds.
     """
     import datasets
     import evaluate
 
     class Classification(evaluate.Metric):  # type: ignore[misc]  # evaluate ships no types
-        """Accuracy, macro-F1, Matthews correlation and the scores of each class."""
+        """Compute accuracy, macro-F1, Matthews correlation and the scores of each class."""
 
         def _info(self) -> "evaluate.MetricInfo":
             features = {"predictions": datasets.Value("int64"), "references": datasets.Value("int64")}
@@ -142,12 +145,12 @@ def classification_metric(labels: tuple[str, ...]) -> "evaluate.Metric":
         def _compute(self, predictions: Ids, references: Ids) -> dict[str, Any]:
             return classification_scores(predictions, references, labels)
 
-    # evaluate makes a folder even for what it keeps in memory
+    # evaluate makes a folder even for what it keeps in memory.
     with guard_temporary("a folder for evaluate"), tempfile.TemporaryDirectory() as unused:
         return Classification(keep_in_memory=True, cache_dir=unused)
 
 
-def paired_bootstrap(
+def bootstrap_difference(
     correct_a: Sequence[float],
     correct_b: Sequence[float],
     *,
@@ -158,24 +161,25 @@ def paired_bootstrap(
     """Resample the examples to find the 95 % interval of mean(a) - mean(b).
 
     Both systems are judged on the same resampled examples, as in Koehn 2004 (Statistical significance tests for machine
-    translation evaluation) and Berg-Kirkpatrick et al. 2012 (An empirical
-    investigation of statistical significance in NLP).
+    translation evaluation) and Berg-Kirkpatrick et al. 2012 (An empirical investigation of statistical significance in
+    NLP).
 
     Args:
-        correct_a: one outcome per example (right or wrong, or any score that is averaged).
+        correct_a: one outcome for each example: right or wrong, or any score that is averaged.
         correct_b: the other system's outcomes on the same examples, in the same order.
-        counts: over how many measurements each outcome is the mean, where that differs; they stay together when the
-            example is drawn, for they are not independent (Field & Welsh 2007, Bootstrapping clustered data).
+        counts: how many measurements each outcome averages, if that differs. They are drawn together with the example,
+            because they are not independent (Field & Welsh 2007, Bootstrapping clustered data).
         samples: how often the examples are resampled.
-        seed: of the resampling.
+        seed: the seed of the resampling.
 
     Raises:
-        DataError: no outcomes, or lists of unequal lengths.
+        DataError: there are no outcomes, or the lists have unequal lengths.
     """
     check_paired(correct_a, correct_b)
     differences = np.asarray(correct_a, dtype=np.float64) - np.asarray(correct_b, dtype=np.float64)
     size = len(differences)
     weights = np.asarray(counts, dtype=np.float64) if len(counts) else np.ones(size)
+
     generator = np.random.default_rng(seed)
     draws = (generator.integers(0, size, size) for _ in range(samples))
     means = [np.average(differences[drawn], weights=weights[drawn]) for drawn in draws]

@@ -1,4 +1,4 @@
-"""Which sentences of a document make its summary: what training aims at, and what is taken from scores."""
+"""Choose the sentences that summarize a document: as targets of training, and from a model's scores."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ import numpy as np
 from nlp_transfer.data.text.scripts import list_phrases
 from nlp_transfer.evaluation.text_metrics import KINDS, rouge_each
 
-TEMPERATURE = 5.0  # ROUGE points: a sentence this much worse than another gets 1/e of its share
+TEMPERATURE = 5.0  # ROUGE points; a sentence that is worse by this much gets 1/e of the share
 
 
 def best_sentences(
@@ -16,21 +16,23 @@ def best_sentences(
     """Add sentences while the sum of F1 scores against the best reference rises (Nallapati et al. 2017, section 3.3).
 
     Args:
-        sentences: of one document.
+        sentences: the sentences of one document.
         references: its summaries.
-        most: sentences to choose at most.
-        by: the kinds of ROUGE that are summed.
+        most: how many sentences to choose at most.
+        by: the kinds of ROUGE to sum.
 
     Returns:
-        Indices in the order of the document; none where no sentence shares a word with a reference.
+        Indices in the order of the document; none if no sentence shares a word with a reference.
     """
     columns = [KINDS.index(kind) for kind in by]
     chosen: list[int] = []
     reached = 0.0
+
     while len(chosen) < min(most, len(sentences)):
         left = [index for index in range(len(sentences)) if index not in chosen]
         tried = [" ".join(sentences[index] for index in sorted([*chosen, new])) for new in left]
         gains = rouge_each(tried, [references] * len(tried))[:, columns].sum(1)
+
         if gains.max() <= reached:
             break
         reached = float(gains.max())
@@ -39,16 +41,17 @@ def best_sentences(
 
 
 def sentence_targets(sentences: Sequence[str], references: Sequence[str], most: int) -> np.ndarray:
-    """(S,) how much of a document's label mass of 1 each sentence holds, or zeros where none deserves any.
+    """Share a document's label mass of 1 among its sentences, (S,); all zeros if none shares a word with a reference.
 
-    For one sentence: the softmax of its mean ROUGE-1, -2 and -L F1, since a near miss is worth nearly as much as the
-    best. For more: equal shares for the `best_sentences`.
+    For one sentence the shares are the softmax of the mean ROUGE-1, -2 and -L F1, because a near miss is worth nearly
+    as much as the best sentence. For more, the `best_sentences` have equal shares.
     """
     targets = np.zeros(len(sentences), dtype=np.float32)
     if most > 1:
         chosen = best_sentences(sentences, references, most)
         targets[chosen] = 1.0 / max(1, len(chosen))
         return targets
+
     worth = rouge_each(sentences, [references] * len(sentences)).mean(1)
     if worth.max() > 0.0:
         shares = np.exp((worth - worth.max()) / TEMPERATURE)
@@ -59,13 +62,13 @@ def sentence_targets(sentences: Sequence[str], references: Sequence[str], most: 
 def pick_sentences(
     scores: Sequence[float], sentences: Sequence[str], most: int, *, trigram_blocking: bool = False
 ) -> list[int]:
-    """The indices of the highest scores, in the order of the document; blank sentences are never chosen.
+    """Pick the sentences with the highest scores, as indices in the order of the document; never a blank one.
 
     Args:
-        scores: one per sentence; sentences behind the last score are never chosen.
-        sentences: of one document.
-        most: sentences to choose at most.
-        trigram_blocking: pass over a sentence that repeats a trigram of those chosen (Paulus et al. 2018, section 2.5).
+        scores: one for each sentence; sentences behind the last score are never picked.
+        sentences: the sentences of one document.
+        most: how many sentences to pick at most.
+        trigram_blocking: skip a sentence that repeats a trigram of those picked (Paulus et al. 2018, section 2.5).
     """
     chosen: list[int] = []
     said: set[tuple[str, ...]] = set()
@@ -73,6 +76,7 @@ def pick_sentences(
         trigrams = list_phrases(sentences[index]) if trigram_blocking else set()
         if not sentences[index].strip() or trigrams & said:
             continue
+
         said |= trigrams
         chosen.append(index)
         if len(chosen) == most:

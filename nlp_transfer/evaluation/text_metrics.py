@@ -1,8 +1,8 @@
-"""Scores of written text: BLEU, chrF and TER by sacreBLEU, ROUGE by rouge_score; all offline.
+"""Score written text: BLEU, chrF and TER by sacreBLEU, ROUGE by rouge_score; all offline.
 
-BLEU, chrF and TER are reported with sacreBLEU's signature (Post 2018, A call for clarity in reporting BLEU scores),
-which names how BLEU cuts words: `zh` for Chinese, `char` for other scripts without blanks between words and for Korean,
-`13a` for the rest. Composed and decomposed letters are one to every score.
+BLEU, chrF and TER come with sacreBLEU's signature (Post 2018, A call for clarity in reporting BLEU scores). It names
+how BLEU splits words: `zh` for Chinese, `char` for Korean and for other scripts without spaces, `13a` for the rest.
+Every score treats composed and decomposed letters alike.
 """
 
 from collections.abc import Sequence
@@ -19,29 +19,31 @@ from nlp_transfer.evaluation.metrics import check_paired
 KINDS = ("rouge1", "rouge2", "rougeL")
 HAN = regex.compile(r"\p{Han}")
 SYLLABLES = regex.compile(rf"[{UNSPACED}\p{{Hangul}}--\p{{Han}}]", regex.V1)
-MIXED = 0.1  # share that is enough: Japanese mixes its syllables with Han
+MIXED = 0.1  # a share that is enough, because Japanese mixes its syllables with Han characters
 
 
 def translation_scores(predictions: Sequence[str], references: Sequence[str], *, ter: bool = False) -> dict[str, Any]:
-    """Corpus BLEU and chrF (0 to 100), TER on request (0 is best), with their signatures.
+    """Compute corpus BLEU and chrF (0 to 100), and TER on request (0 is best), with their signatures.
 
     Raises:
-        DataError: nothing to score, or lists of unequal lengths.
+        DataError: there is nothing to score, or the lists have unequal lengths.
     """
-    from sacrebleu.metrics.bleu import BLEU  # half a second to import
+    from sacrebleu.metrics.bleu import BLEU  # takes half a second to import
     from sacrebleu.metrics.chrf import CHRF
     from sacrebleu.metrics.ter import TER
 
     check_paired(predictions, references)
     said, wanted = [compose(text) for text in predictions], [compose(text) for text in references]
-    cut = _tokenizer(wanted)
+    cut = _choose_tokenizer(wanted)
     bleu = BLEU(tokenize=cut)
+
     scores: dict[str, Any] = {}
     signatures = {}
     for name, metric in {"bleu": bleu, "chrf": CHRF(), **({"ter": TER()} if ter else {})}.items():
-        alone = name == "ter" and cut != "13a" and _share(ALONE, wanted) > MIXED
-        if alone:  # TER knows words by their blanks only, and gets those of BLEU
+        alone = name == "ter" and cut != "13a" and _compute_share(ALONE, wanted) > MIXED
+        if alone:  # TER splits at spaces only, so it gets the words of BLEU
             said, wanted = ([bleu.tokenizer(text) for text in texts] for texts in (said, wanted))
+
         scores[name] = float(metric.corpus_score(said, [wanted]).score)
         signatures[name] = str(metric.get_signature())
         if alone:
@@ -49,21 +51,21 @@ def translation_scores(predictions: Sequence[str], references: Sequence[str], *,
     return {**scores, "signatures": signatures}
 
 
-def _tokenizer(references: Sequence[str]) -> str:
-    """Say how BLEU cuts words in the script that most of the references are in."""
-    if _share(SYLLABLES, references) > MIXED:
+def _choose_tokenizer(references: Sequence[str]) -> str:
+    """Choose how BLEU splits words, by the script that most of the references are in."""
+    if _compute_share(SYLLABLES, references) > MIXED:
         return "char"
-    return "zh" if _share(HAN, references) > 0.3 else "13a"
+    return "zh" if _compute_share(HAN, references) > 0.3 else "13a"
 
 
-def _share(script: "regex.Pattern[str]", texts: Sequence[str]) -> float:
-    """Of the characters of some texts, blanks too, those of a script."""
+def _compute_share(script: "regex.Pattern[str]", texts: Sequence[str]) -> float:
+    """Compute the share of a script among all characters of some texts."""
     text = "".join(texts)
     return len(script.findall(text)) / max(1, len(text))
 
 
 def sentence_chrf(predictions: Sequence[str], references: Sequence[str]) -> list[float]:
-    """ChrF of each pair, 0 to 100."""
+    """Compute the chrF of each pair, 0 to 100."""
     from sacrebleu.metrics.chrf import CHRF
 
     check_paired(predictions, references)
@@ -75,19 +77,20 @@ def sentence_chrf(predictions: Sequence[str], references: Sequence[str]) -> list
 
 
 def rouge_scores(predictions: Sequence[str], references: Sequence[Sequence[str]]) -> dict[str, float]:
-    """Mean F1 of ROUGE-1, -2 and -L (Lin 2004), 0 to 100; of several references the best counts, kind by kind."""
+    """Average the F1 of ROUGE-1, -2 and -L (Lin 2004), 0 to 100; of several references the best counts, by kind."""
     return dict(zip(KINDS, rouge_each(predictions, references).mean(0).tolist(), strict=True))
 
 
 def rouge_each(predictions: Sequence[str], references: Sequence[Sequence[str]]) -> np.ndarray:
-    """(examples, 3) F1 of ROUGE-1, -2 and -L, 0 to 100, against the best reference of each.
+    """Compute the F1 of ROUGE-1, -2 and -L for each example against its best reference; (examples, 3), 0 to 100.
 
     Raises:
-        DataError: nothing to score, lists of unequal lengths, or an example without a reference.
+        DataError: there is nothing to score, the lists have unequal lengths, or an example has no reference.
     """
     check_paired(predictions, references)
-    scorer = _scorer()
+    scorer = _make_scorer()
     found = np.zeros((len(predictions), len(KINDS)))
+
     for row, (said, several) in enumerate(zip(predictions, references, strict=True)):
         if not several:
             raise DataError(f"example {row + 1} has no reference to score against")
@@ -98,14 +101,14 @@ def rouge_each(predictions: Sequence[str], references: Sequence[Sequence[str]]) 
 
 
 @cache
-def _scorer() -> Any:
+def _make_scorer() -> Any:
     from rouge_score.rouge_scorer import RougeScorer
 
     return RougeScorer(list(KINDS), tokenizer=_Words())
 
 
 class _Words:
-    """Words in any script, stemmed as rouge_score does: its own tokenizer keeps only a to z and digits."""
+    """Split words of any script and stem them as rouge_score does; its own tokenizer keeps only a to z and digits."""
 
     def __init__(self) -> None:
         from nltk.stem.porter import PorterStemmer

@@ -1,4 +1,4 @@
-"""Texts as TF-IDF of their words and pairs of words, and of the characters inside words, in any script."""
+"""Turn texts into TF-IDF features: words, pairs of words, and the characters inside words, in any script."""
 
 from collections.abc import Sequence
 
@@ -7,22 +7,22 @@ from scipy.sparse import csr_matrix, hstack
 
 from nlp_transfer.data.text.scripts import split_runs, split_tokens
 
-GRAMS = (2, 5)  # characters side by side, a blank before and behind each word included
-COMMON = 1000  # training rows from which what stands in a single one of them is left out
+GRAMS = (2, 5)  # fewest and most characters in a row, with a space before and behind each word
+COMMON = 1000  # with so many training rows, a feature must occur in two of them
 
 
-def word_features(texts: Sequence[str], train: int, *, most: int) -> csr_matrix:
-    """Weigh words, marks and pairs of them.
+def weigh_words(texts: Sequence[str], train: int, *, most: int) -> csr_matrix:
+    """Compute TF-IDF of words, marks and pairs of them.
 
     Args:
-        texts: those of train first.
-        train: how many those are; the others see only what these know.
-        most: features at most, the commonest.
+        texts: the texts, those of train first.
+        train: the number of train's texts; the others have only the features of these.
+        most: how many features to keep, the most common ones.
 
     Returns:
         (texts, features) float32 sublinear TF-IDF, rows of length 1.
     """
-    from sklearn.feature_extraction.text import CountVectorizer  # a second to import
+    from sklearn.feature_extraction.text import CountVectorizer  # takes a second to import
 
     pairs = CountVectorizer(
         tokenizer=split_tokens, token_pattern=None, lowercase=False, ngram_range=(1, 2), dtype=np.float32
@@ -30,10 +30,10 @@ def word_features(texts: Sequence[str], train: int, *, most: int) -> csr_matrix:
     return _weigh(pairs.fit_transform(texts), train, most)
 
 
-def beside_characters(words: csr_matrix, texts: Sequence[str], train: int, *, most: int) -> csr_matrix:
-    """Put beside the words their characters, `GRAMS` at a time, likewise weighed.
+def add_characters(words: csr_matrix, texts: Sequence[str], train: int, *, most: int) -> csr_matrix:
+    """Add to the features of words those of their characters, `GRAMS` in a row, weighted in the same way.
 
-    A text has those of its words, so each different word is looked at once.
+    The characters of a text are those of its words, so each different word is analysed once.
     """
     from sklearn.feature_extraction.text import CountVectorizer
 
@@ -47,7 +47,7 @@ def beside_characters(words: csr_matrix, texts: Sequence[str], train: int, *, mo
 def _weigh(counts: csr_matrix, train: int, most: int) -> csr_matrix:
     from sklearn.feature_extraction.text import TfidfTransformer
 
-    found = np.bincount(counts[:train].indices, minlength=counts.shape[1])  # rows that hold each
+    found = np.bincount(counts[:train].indices, minlength=counts.shape[1])  # number of rows that hold each feature
     least = 2 if train >= COMMON and found.max() > 1 else 1
     kept = np.flatnonzero(found >= least)
     kept = np.sort(kept[np.argsort(-found[kept], kind="stable")[:most]])

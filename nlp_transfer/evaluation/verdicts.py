@@ -1,4 +1,4 @@
-"""What runs have to say side by side: a table, and sentences that claim no more than was measured."""
+"""Compare runs: a table, and sentences that claim no more than was measured."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -8,37 +8,37 @@ from typing import TYPE_CHECKING, Any
 
 from nlp_transfer.config.sections import RunConfig
 from nlp_transfer.config.tasks import SCORED, Scores, TaskDeclaration
-from nlp_transfer.evaluation.metrics import Interval, paired_bootstrap
+from nlp_transfer.evaluation.metrics import Interval, bootstrap_difference
 from nlp_transfer.system.escaping import escape_line
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-FEWEST = 20  # test rows that a verdict needs
-SPREAD = "standard_deviation"  # of scores that are means: score -> deviation
-FEW = 0.2  # share of different texts among those written
+FEWEST_TESTED = 20  # test rows that a verdict needs
+SPREAD = "standard_deviation"  # key among scores that are means: score -> deviation
+FEW_ANSWERS = 0.2  # a smaller share of different texts among those written is worth a warning
 
 
 @dataclass(frozen=True)
-class Row:
-    """One method on one set of data; of several seeds see `averaging`.
+class Comparand:
+    """Hold the results of one method on one set of data; see `averaging` for several seeds.
 
     Attributes:
-        name: of the run or simple method.
+        name: the name of the run or the simple method.
         source: what it starts from; empty for a simple method.
         strategy: how it is trained.
         scratch: random weights instead of pretrained ones.
-        trainable: parameters that move.
-        total: all parameters.
-        seconds: wall-clock time of the training, None where it was not measured alone.
+        trainable: the number of parameters that are trained.
+        total: the number of all parameters.
+        seconds: wall-clock time of the training; None if it was not measured alone.
         validation: scores that chose the checkpoint.
-        test: scores, measured once.
-        correct: score of each test example alone, to compare two methods pair by pair.
-        answers: how many different ones the test examples got, by each seed; 0 where it was not counted.
-        model: what a scratch control has in common with its run: the whole name of the source, and the kind of model.
-        tested: number of the row of each test example in its file; empty where it is not known.
-        counts: how many seeds tested each; empty where all did.
-        seeds: those over which the scores are means, which then hold each `standard_deviation` too; empty for one seed.
+        test: scores on the test rows, measured once.
+        correct: the score of each test row alone, to compare two methods row by row.
+        answers: for each seed, how many different answers the test rows got; 0 if they were not counted.
+        model: what a scratch control shares with its run: the source's full name and the kind of model.
+        tested: the number of each test row in its file; empty if it is not known.
+        counts: how many seeds tested each row; empty if all did.
+        seeds: the seeds that were averaged; then the scores hold `standard_deviation` too. Empty for one seed.
         chosen: settings that a simple method chose, in words.
     """
 
@@ -59,29 +59,29 @@ class Row:
     seeds: Sequence[int] = ()
     chosen: str = ""
 
-    def way(self, *notes: str) -> str:
-        """The strategy, or none, with notes that tell it from others, and of how many seeds the scores are means."""
+    def name_strategy(self, *notes: str) -> str:
+        """Name the strategy, with notes that tell it from others, and the number of seeds."""
         notes = (*notes, f"{len(self.seeds)} seeds") if self.seeds else notes
         strategy = self.strategy or "-"
         return escape_line(f"{strategy} ({', '.join(notes)})" if notes else strategy)
 
-    def called(self, *notes: str) -> str:
-        """Source and strategy in a few words; a simple method by its name."""
+    def name_method(self, *notes: str) -> str:
+        """Name source and strategy in a few words; a simple method by its name."""
         if not self.source:
             return escape_line(self.name)
-        return escape_line(f"{self.source}{' from scratch' if self.scratch else ''}, {self.way(*notes)}")
+        return escape_line(f"{self.source}{' from scratch' if self.scratch else ''}, {self.name_strategy(*notes)}")
 
     @property
     def label(self) -> str:
-        """What it is called where nothing else is called so."""
-        return self.called()
+        """The name, as long as no other method has the same."""
+        return self.name_method()
 
-    def kept(self) -> dict[str, Any]:
-        """Give what metrics.json holds of a simple method: its scores, and what it chose, if it had a choice."""
+    def dump_scores(self) -> dict[str, Any]:
+        """Collect what metrics.json holds about a simple method: its scores, and what it chose if it had a choice."""
         return {**{split: getattr(self, split) for split in SCORED}, **({"chosen": self.chosen} if self.chosen else {})}
 
-    def shown(self, split: str, score: str, *, points: float = 100.0) -> str:
-        """A score and its spread: four digits of a share, two of what counts to a hundred."""
+    def format_score(self, split: str, score: str, *, points: float = 100.0) -> str:
+        """Format a score and its spread: with four digits if it is a share, with two if it goes up to a hundred."""
         scores: Scores = getattr(self, split)
         value, deviation = scores.get(score), scores.get(SPREAD, {}).get(score)
         digits = 4 if points == 100 else 2
@@ -89,20 +89,20 @@ class Row:
         return said if deviation is None else f"{said} ± {deviation:.{digits}f}"
 
 
-def source_label(section: Any) -> str:
-    """The source and its contextualizer, for people."""
+def name_source(section: Any) -> str:
+    """Name a source and its contextualizer for people."""
     context = getattr(section, "contextualizer", "bag")
     name = Path(section.name).name if Path(section.name).exists() else section.name
     return name if context == "bag" else f"{name} + {context}"
 
 
-def row_of(
+def make_comparand(
     name: str, config: RunConfig, metrics: Mapping[str, Any], correct: Sequence[float], tested: Sequence[int] = ()
-) -> Row:
-    """A run of one seed, out of its configuration and the contents of its metrics.json."""
-    return Row(
+) -> Comparand:
+    """Make the result of a run with one seed from its configuration and the content of its metrics.json."""
+    return Comparand(
         name=name,
-        source=source_label(config.source),
+        source=name_source(config.source),
         strategy=config.strategy.kind,
         scratch=config.source.scratch,
         **metrics["parameters"],
@@ -116,7 +116,7 @@ def row_of(
     )
 
 
-def simple(
+def make_baseline(
     name: str,
     *,
     validation: Scores,
@@ -125,9 +125,9 @@ def simple(
     tested: Sequence[int] = (),
     scratch: bool = False,
     chosen: str = "",
-) -> Row:
-    """A simple method, or a `scratch` control of which no more is known than its scores."""
-    return Row(
+) -> Comparand:
+    """Make the result of a simple method, or of a `scratch` control of which only scores are known."""
+    return Comparand(
         name=name,
         source="",
         strategy="",
@@ -143,24 +143,24 @@ def simple(
     )
 
 
-def brief(numbers: Mapping[str, float]) -> str:
-    """Scores in one line."""
+def format_scores(numbers: Mapping[str, float]) -> str:
+    """Format scores in one line."""
     return ", ".join(f"{name} {value:.4f}" for name, value in numbers.items())
 
 
-def labels_of(rows: Sequence[Row]) -> dict[str, str]:
-    """Name of a row -> what it is called, with the name behind it where two rows would read alike."""
+def list_labels(rows: Sequence[Comparand]) -> dict[str, str]:
+    """Map the name of each result to its label; results with the same label also show their names."""
     count = Counter(row.label for row in rows)
-    return {row.name: row.label if count[row.label] == 1 else row.called(row.name) for row in rows}
+    return {row.name: row.label if count[row.label] == 1 else row.name_method(row.name) for row in rows}
 
 
-def label_in(labels: Mapping[str, str], row: Row) -> str:
-    """Call a row as beside the runs of `labels_of`; a run may have the name of a simple method."""
+def find_label(labels: Mapping[str, str], row: Comparand) -> str:
+    """Label a result as beside the runs of `list_labels`; a run may have the name of a simple method."""
     return labels.get(row.name, row.label) if row.source else row.label
 
 
-def render_table(rows: Sequence[Row], baselines: Sequence[Row], *, task: type[TaskDeclaration]) -> "Table":
-    """Simple methods first, then the runs in order; cells are taken as they are, not as markup."""
+def render_table(rows: Sequence[Comparand], baselines: Sequence[Comparand], *, task: type[TaskDeclaration]) -> "Table":
+    """Make a table of the simple methods, then the runs in order; no cell is read as markup."""
     from rich.table import Table
     from rich.text import Text
 
@@ -168,54 +168,65 @@ def render_table(rows: Sequence[Row], baselines: Sequence[Row], *, task: type[Ta
     table = Table(caption="mean ± standard deviation over the seeds" if averaged else None)
     for title in ("source", "strategy", "trainable / total", "seconds"):
         table.add_column(title, justify="left" if title in ("source", "strategy") else "right", overflow="fold")
+
     shown = task.measured(*(row.test for row in (*baselines, *rows)))
     for split in SCORED:
         for score in shown:
             table.add_column(Text(f"{split}\n{escape_line(score)}"), justify="right")
-    labels = labels_of(rows)
+
+    labels = list_labels(rows)
     for row in (*baselines, *rows):
-        apart = label_in(labels, row) != row.label
+        apart = find_label(labels, row) != row.label
         cells = [
             row.source + (" (scratch)" if row.scratch else "") if row.source else row.name,
-            row.way(row.name) if apart else row.way(),
+            row.name_strategy(row.name) if apart else row.name_strategy(),
             f"{row.trainable:,} / {row.total:,}" if row.total else "-",
             "-" if row.seconds is None else f"{row.seconds:.1f}",
-            *(row.shown(split, score, points=task.points) for split in SCORED for score in shown),
+            *(row.format_score(split, score, points=task.points) for split in SCORED for score in shown),
         ]
+
         table.add_row(*(Text(escape_line(cell)) for cell in cells))
     return table
 
 
-def verdicts(
-    rows: Sequence[Row], baselines: Sequence[Row], *, task: type[TaskDeclaration], among: Sequence[Row] = ()
+def write_verdicts(
+    rows: Sequence[Comparand],
+    baselines: Sequence[Comparand],
+    *,
+    task: type[TaskDeclaration],
+    among: Sequence[Comparand] = (),
 ) -> list[str]:
-    """Say which run validation chooses, and what transfer bought against the simple methods and the scratch controls.
+    """Say which run validation chooses, and how much transfer gains over simple methods and scratch controls.
 
-    A difference counts only when its 95 % paired-bootstrap interval on the test rows leaves out zero; of several seeds
-    all count, see `averaging`. Rows are called so that they can be told from those that they stand `among`.
+    A difference counts only if its 95 % paired-bootstrap interval on the test rows excludes zero; see `averaging` for
+    several seeds. The labels tell the runs also from the others that they stand `among`.
     """
     said, metric = [], task.selection
-    labels = labels_of(among or rows)
+    labels = list_labels(among or rows)
+
     if len(rows) > 1:
         best = max(rows, key=lambda row: float(row.validation[metric]))
-        scored = best.shown("test", metric, points=task.points)
+        scored = best.format_score("test", metric, points=task.points)
         said.append(f"Best on validation: {labels[best.name]}, with {metric} {scored} on test.")
+
     beatable = [row for row in baselines if row.name not in task.ceilings]
     hardest = max(beatable, key=lambda row: float(row.validation[metric]), default=None)
     for row in rows:
-        if len(row.correct) >= FEWEST and (alike := _alike(row, task)):
+        if len(row.correct) >= FEWEST_TESTED and (alike := _describe_sameness(row, task)):
             said.append(f"{labels[row.name]} gives {alike}.")
+
         if hardest is not None:
             said.append(_compare(row, hardest, labels, task))
+
         controls = [other for other in rows if is_control(other, row)]
         said += [_compare(row, control, labels, task) for control in controls]
     return said
 
 
-def _alike(row: Row, task: type[TaskDeclaration]) -> str:
-    """Say it where a model hardly looks at its input: one label for all, or a handful of texts."""
+def _describe_sameness(row: Comparand, task: type[TaskDeclaration]) -> str:
+    """Say if a model hardly looks at its input, because it gives one label to all, or only a few different texts."""
     rows = sum(row.counts) // len(row.answers) if row.counts else len(row.correct)
-    most = 1.0 if "label" in task.roles.values() else max(1.0, FEW * rows)
+    most = 1.0 if "label" in task.roles.values() else max(1.0, FEW_ANSWERS * rows)
     poor = [count for count in row.answers if 0 < count <= most]
     if not poor:
         return ""
@@ -224,26 +235,28 @@ def _alike(row: Row, task: type[TaskDeclaration]) -> str:
     return f"{fewest} {rows} test rows{which}"
 
 
-def is_control(other: Row, row: Row) -> bool:
+def is_control(other: Comparand, row: Comparand) -> bool:
     """Tell whether one run is the scratch control of another."""
     return other.scratch and not row.scratch and (other.source, other.model) == (row.source, row.model)
 
 
-def _compare(row: Row, other: Row, labels: Mapping[str, str], task: type[TaskDeclaration]) -> str:
-    name = label_in(labels, other)
-    if len(row.correct) < FEWEST:
+def _compare(row: Comparand, other: Comparand, labels: Mapping[str, str], task: type[TaskDeclaration]) -> str:
+    name = find_label(labels, other)
+    if len(row.correct) < FEWEST_TESTED:
         return f"{labels[row.name]} cannot be told from {name}: {len(row.correct)} test rows are too few."
-    found = paired_bootstrap(row.correct, other.correct, counts=row.counts)
+
+    found = bootstrap_difference(row.correct, other.correct, counts=row.counts)
     if found.low > 0:
         judgement = f"beats {name}"
     elif found.high < 0:
-        # Transfer is judged by the same model from scratch; a simple method shows only what the task is worth.
+        # Only the same model from scratch can show negative transfer; a simple method shows how hard the task is.
         judgement = f"is worse than {name}" + (": negative transfer" if other.scratch and other.source else "")
     else:
         judgement = f"does not beat {name} (may be chance)"
-    return f"{labels[row.name]} {judgement}: {_interval(found, task.points)} test {task.compared or task.selection}."
+    interval = _format_interval(found, task.points)
+    return f"{labels[row.name]} {judgement}: {interval} test {task.compared or task.selection}."
 
 
-def _interval(found: Interval, points: float) -> str:
+def _format_interval(found: Interval, points: float) -> str:
     difference, low, high = (f"{points * value:+.1f}" for value in (found.difference, found.low, found.high))
     return f"{difference} points ({low} to {high}) of"

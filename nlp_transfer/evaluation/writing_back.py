@@ -1,4 +1,4 @@
-"""What of the references comes back from the target tokenizer: the ceiling of what a model can write."""
+"""Measure how many references survive the target tokenizer, which is the ceiling of what a model can write."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,19 +14,19 @@ from nlp_transfer.task import Task
 if TYPE_CHECKING:
     from datasets import Dataset
 
-TRIED = 200  # references
-SHOWN = 20  # characters of one that changed
+TRIED = 200  # references to try
+SHOWN = 20  # characters to show of a reference that changed
 
 
 @dataclass(frozen=True)
 class WrittenBack:
-    """References that were cut into tokens and put together again.
+    """Hold what became of references that were tokenized and decoded again.
 
     Attributes:
         references: how many were tried.
-        changed: how many came back otherwise, the number and kind of blanks aside.
-        example: how the first of them differs: what it was, and what it has become.
-        scores: of all of them.
+        changed: how many changed, apart from white space.
+        example: the first difference: what it was, and what it has become.
+        scores: the scores of all of them.
     """
 
     references: int
@@ -36,27 +36,28 @@ class WrittenBack:
 
 
 def write_back(task: Task, rows: "Dataset", tokenizers: Tokenizers) -> WrittenBack | None:
-    """Measure what a model that knew the answers could write; None where a task writes no text."""
-    step = -(-len(rows) // TRIED)
+    """Measure what a model that knew the answers could write; None if the task writes no text."""
+    step = -(-len(rows) // TRIED)  # rounded up
     rows = rows.select(range(0, len(rows), step))
     perfect = task.references(rows)
     if perfect is None:
         return None
+
     answer = next(iter(perfect[0]))
     before = [str(one[answer]) for one in perfect]
     after = decode_texts([[ids] for ids in encode_targets(before, tokenizers)], tokenizers)
     scores = task.score([{**one, answer: text} for one, text in zip(perfect, after, strict=True)], rows)
-    changed = [pair for pair in zip(map(_plain, before), map(_plain, after), strict=True) if pair[0] != pair[1]]
-    example = _difference(*changed[0]) if changed else None
+    changed = [pair for pair in zip(map(_normalise, before), map(_normalise, after), strict=True) if pair[0] != pair[1]]
+    example = _find_difference(*changed[0]) if changed else None
     return WrittenBack(len(rows), len(changed), example, {name: scores[name] for name in task.measured(scores)})
 
 
-def _plain(text: str) -> str:
+def _normalise(text: str) -> str:
     return " ".join(compose(text).split())
 
 
-def _difference(before: str, after: str) -> tuple[str, str]:
-    """A few characters of both, from the beginning of the first word that changed."""
+def _find_difference(before: str, after: str) -> tuple[str, str]:
+    """Show a few characters of both texts, from the beginning of the first word that differs."""
     alike = len(list(takewhile(lambda pair: pair[0] == pair[1], zip(before, after, strict=False))))
     start = before.rfind(" ", 0, alike) + 1
     return before[start : start + SHOWN], after[start : start + SHOWN]

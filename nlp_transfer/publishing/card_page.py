@@ -10,7 +10,7 @@ from typing import Any
 
 from nlp_transfer.config.sections import RunConfig
 from nlp_transfer.config.tasks import SCORED, TaskDeclaration
-from nlp_transfer.evaluation.averaging import from_figures
+from nlp_transfer.evaluation.averaging import read_figures
 from nlp_transfer.evaluation.verdicts import SPREAD
 from nlp_transfer.sources import BUNDLED
 from nlp_transfer.system.escaping import dump_json, escape_line, escape_markdown, format_code
@@ -166,11 +166,11 @@ def _list_methods(metrics: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     moved = {} if seeds.get("note") else seeds.get("baselines", {})
     yield "**this model**", metrics
     if seeds and not seeds.get("note"):
-        yield "**mean of all seeds**", {split: from_figures(seeds[split]) for split in SCORED}
+        yield "**mean of all seeds**", {split: read_figures(seeds[split]) for split in SCORED}
     for name, scores in {**metrics["baselines"], **metrics.get("controls", {})}.items():
         yield escape_markdown(name), scores
         if name in moved:
-            yield f"{escape_markdown(name)}, mean of all seeds", {s: from_figures(moved[name][s]) for s in SCORED}
+            yield f"{escape_markdown(name)}, mean of all seeds", {s: read_figures(moved[name][s]) for s in SCORED}
 
 
 def _describe_seeds(metrics: Mapping[str, Any]) -> str:

@@ -14,9 +14,9 @@ from nlp_transfer.config.sections import RunConfig, check_values, load_saved
 from nlp_transfer.config.tasks import SCORED, TaskDeclaration
 from nlp_transfer.config.yaml_file import dump_yaml
 from nlp_transfer.errors import TOKEN, PublishError
-from nlp_transfer.evaluation.averaging import from_figures
+from nlp_transfer.evaluation.averaging import read_figures
 from nlp_transfer.evaluation.plotting import plot
-from nlp_transfer.evaluation.verdicts import row_of, simple
+from nlp_transfer.evaluation.verdicts import make_baseline, make_comparand
 from nlp_transfer.models.saving import write_json
 from nlp_transfer.publishing.card import build_card, check_card
 from nlp_transfer.publishing.card_page import Subject
@@ -104,16 +104,16 @@ def write_publication(
 
 def _draw(shown: Subject, path: Path) -> bool:
     """Draw the test score beside those that the card shows: the mean of all seeds, simple methods, controls."""
-    row = row_of(shown.name, shown.config, shown.metrics, ())
+    row = make_comparand(shown.name, shown.config, shown.metrics, ())
     beside = [
-        simple(name, correct=(), scratch=kind == "controls", **scores)
+        make_baseline(name, correct=(), scratch=kind == "controls", **scores)
         for kind in ("baselines", "controls")
         for name, scores in shown.metrics.get(kind, {}).items()
     ]
 
     seeds = shown.metrics.get("seeds")
     if seeds and not seeds.get("note"):
-        validation, test = (from_figures(seeds[split]) for split in SCORED)
+        validation, test = (read_figures(seeds[split]) for split in SCORED)
         beside.append(replace(row, name="all seeds", seeds=seeds["values"], validation=validation, test=test))
     return plot([row], beside, path, task=type(shown.task))
 

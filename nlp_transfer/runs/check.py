@@ -12,7 +12,7 @@ from rich.filesize import decimal
 from nlp_transfer.config.sections import RunConfig, load_config, render
 from nlp_transfer.data.report import SplitReport
 from nlp_transfer.errors import first_of
-from nlp_transfer.evaluation.verdicts import FEWEST, brief
+from nlp_transfer.evaluation.verdicts import FEWEST_TESTED, format_scores
 from nlp_transfer.models.encoding.units import TokenInputs
 from nlp_transfer.runs.prepare import EXTREMES, Prepared, prepare
 from nlp_transfer.strategies import Plan
@@ -63,7 +63,9 @@ def _check(checked: RunConfig) -> CheckReport:
 
 
 def _too_few(rows: int) -> Sequence[str]:
-    return () if rows >= FEWEST else (f"test: {rows} rows are too few to compare methods; verdicts need {FEWEST}",)
+    if rows >= FEWEST_TESTED:
+        return ()
+    return (f"test: {rows} rows are too few to compare methods; verdicts need {FEWEST_TESTED}",)
 
 
 def _memory(prepared: Prepared, plan: Plan) -> str:
@@ -131,7 +133,7 @@ def _written_back(prepared: Prepared) -> Sequence[str]:
     same = back.references - back.changed
     return (
         f"validation: {same} of {back.references} references come back from the target tokenizer as they were; "
-        f"they score {brief(back.scores)}",
+        f"they score {format_scores(back.scores)}",
     )
 
 

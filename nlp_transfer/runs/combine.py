@@ -10,8 +10,8 @@ from accelerate import PartialState
 
 from nlp_transfer.config.sections import RunConfig, load_saved, render
 from nlp_transfer.errors import CheckpointError, DataError
-from nlp_transfer.evaluation.averaging import average, figures, unmoved
-from nlp_transfer.evaluation.verdicts import Row
+from nlp_transfer.evaluation.averaging import average, collect_figures, is_unmoved
+from nlp_transfer.evaluation.verdicts import Comparand
 from nlp_transfer.runs.result import RunResult, describe, finish, told
 from nlp_transfer.system.disk import write_whole
 from nlp_transfer.system.layout import FINISHED, HITS, PROBES
@@ -42,10 +42,10 @@ def describe_seeds(
     """The same of a run of several seeds, out of its `parts`; the metrics are those of the seed that it keeps."""
     seeds = config.training.seeds or ()
     same = all(part.metrics.get("weights") == parts[0].metrics.get("weights") for part in parts)
-    note = _unmoved_note(config, parts[0]) if same and unmoved([part.row for part in parts]) else None
+    note = _unmoved_note(config, parts[0]) if same and is_unmoved([part.row for part in parts]) else None
     row = parts[0].row if note else average([part.row for part in parts], seeds)
     methods = list(zip(*(part.baselines for part in parts), strict=True))
-    baselines = [rows[0] if unmoved(rows) else average(rows, seeds) for rows in methods]
+    baselines = [rows[0] if is_unmoved(rows) else average(rows, seeds) for rows in methods]
     moved = {one.name: _figures(one) for one in baselines if one.seeds}
     metrics = {**metrics, "seeds": {"values": list(seeds), **_figures(row), "baselines": moved, "note": note}}
     row = replace(row, name=folder.name)
@@ -53,8 +53,8 @@ def describe_seeds(
     return replace(result, parts=tuple(parts))
 
 
-def _figures(row: Row) -> dict[str, Any]:
-    return {"validation": figures(row.validation), "test": figures(row.test)}
+def _figures(row: Comparand) -> dict[str, Any]:
+    return {"validation": collect_figures(row.validation), "test": collect_figures(row.test)}
 
 
 def _unmoved_note(config: RunConfig, part: RunResult) -> str:

@@ -12,7 +12,7 @@ from nlp_transfer.config.sections import RunConfig, load_config
 from nlp_transfer.config.tasks import SCORED, TaskDeclaration
 from nlp_transfer.errors import ConfigError, TransferError
 from nlp_transfer.evaluation.plotting import plot
-from nlp_transfer.evaluation.verdicts import Row, is_control, labels_of, render_table, verdicts
+from nlp_transfer.evaluation.verdicts import Comparand, is_control, list_labels, render_table, write_verdicts
 from nlp_transfer.models.saving import write_json
 from nlp_transfer.publishing.tree import write_card
 from nlp_transfer.runs.combine import refuse_other_data
@@ -31,13 +31,13 @@ class Comparison:
     """Finished runs on one set of data."""
 
     folder: Path
-    rows: tuple[Row, ...]
+    rows: tuple[Comparand, ...]
     table: Any
     verdicts: tuple[str, ...]
 
     def __repr__(self) -> str:
         """One line: where it is, and what stands side by side."""
-        return f"Comparison({self.folder}: {'; '.join(labels_of(self.rows).values())})"
+        return f"Comparison({self.folder}: {'; '.join(list_labels(self.rows).values())})"
 
 
 def compare(
@@ -134,10 +134,10 @@ def _conclude(folder: Path, results: Sequence[RunResult], task: type[TaskDeclara
     refuse_other_data(results)
     rows = tuple(result.row for result in results)
     baselines = results[0].baselines
-    said = verdicts(rows, [], task=task)
+    said = write_verdicts(rows, [], task=task)
     for result in results:  # whose baselines may depend on its options
-        said += verdicts([result.row], result.baselines, task=task, among=rows)
-    labels = labels_of(rows)
+        said += write_verdicts([result.row], result.baselines, task=task, among=rows)
+    labels = list_labels(rows)
     said += [f"{labels[one.row.name]}: {one.note}." for one in results if one.note]
     said = list(dict.fromkeys(said))
     if PartialState().is_main_process:
@@ -164,9 +164,12 @@ def _note_controls(results: Sequence[RunResult], task: type[TaskDeclaration]) ->
         row = result.row
         controls = [one.row for one in results if is_control(one.row, row)]
         if controls:
-            labels = labels_of(controls)
+            labels = list_labels(controls)
             scores = {labels[one.name]: {"validation": one.validation, "test": one.test} for one in controls}
-            said = [*verdicts([row], result.baselines, task=task), *verdicts([row, *controls], [], task=task)[1:]]
+            said = [
+                *write_verdicts([row], result.baselines, task=task),
+                *write_verdicts([row, *controls], [], task=task)[1:],
+            ]
             metrics = {**result.metrics, "controls": scores, "verdict": list(dict.fromkeys(said))}
             write_card(result.folder, metrics, task)
             write_json(result.folder / FINISHED, metrics)

@@ -7,7 +7,7 @@ from datasets import Dataset
 from transformers import PreTrainedModel
 
 from nlp_transfer.errors import ConfigError, TrainingError
-from nlp_transfer.evaluation.verdicts import Row, simple
+from nlp_transfer.evaluation.verdicts import Comparand, make_baseline
 from nlp_transfer.inference.activations import WHOLE, find_boundary, open_store, replay
 from nlp_transfer.inference.predictions import infer
 from nlp_transfer.models.encoding.units import Inputs, TokenInputs
@@ -37,7 +37,7 @@ def predict_split(
     return prepared.task.decode(results, getattr(prepared.splits, split), prepared.tokenizers)
 
 
-def measure_baselines(prepared: Prepared) -> tuple[Row, ...]:
+def measure_baselines(prepared: Prepared) -> tuple[Comparand, ...]:
     """The task's simple methods, scored like the model.
 
     Raises:
@@ -46,7 +46,7 @@ def measure_baselines(prepared: Prepared) -> tuple[Row, ...]:
     rows, task = rows_of(prepared.splits), prepared.task
     tested = rows["test"]["row"][:]
     found = tuple(
-        simple(
+        make_baseline(
             name,
             validation=task.score(said["validation"], rows["validation"]),
             test=task.score(said["test"], rows["test"]),

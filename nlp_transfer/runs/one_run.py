@@ -12,7 +12,7 @@ from accelerate import Accelerator
 
 from nlp_transfer.config.sections import RunConfig, render
 from nlp_transfer.config.tasks import Scores
-from nlp_transfer.evaluation.verdicts import Row, brief
+from nlp_transfer.evaluation.verdicts import Comparand, format_scores
 from nlp_transfer.models.saving import environment, save_model, weights_digests, write_json
 from nlp_transfer.publishing.provenance import find_provenance
 from nlp_transfer.runs.measure import measure_baselines, predict_split, verify, write_predictions
@@ -37,7 +37,7 @@ class _Trained(NamedTuple):
     plan: Plan
     accelerator: Accelerator
     sizes: dict[str, int]
-    baselines: tuple[Row, ...]
+    baselines: tuple[Comparand, ...]
     history: History
 
 
@@ -93,7 +93,7 @@ def _train(
     for one in baselines if accelerator.is_main_process else ():
         role = "ceiling" if one.name in prepared.task.ceilings else "to beat"
         name = f"{one.name} ({one.chosen})" if one.chosen else one.name
-        series.log_once(logging.INFO, f"{role}: {name}, {brief(flat(one.validation))} on validation")
+        series.log_once(logging.INFO, f"{role}: {name}, {format_scores(flat(one.validation))} on validation")
     clock.lap("baselines")
 
     shown = progress and accelerator.is_main_process
@@ -118,7 +118,7 @@ def _metrics(
         "selection": {"metric": prepared.task.selection, "split": "validation", "best": history.best},
         "parameters": trained.sizes,
         "seconds": seconds,
-        "baselines": {one.name: one.kept() for one in trained.baselines},
+        "baselines": {one.name: one.dump_scores() for one in trained.baselines},
         "seed": prepared.config.training.seed,
         "precision": trained.accelerator.mixed_precision.replace("no", "fp32"),
         "steps": history.steps,

@@ -18,7 +18,7 @@ from nlp_transfer.data.formats.tables import DELIMITERS, find_format
 from nlp_transfer.data.locations import on_hub
 from nlp_transfer.data.splits import Splits, load_splits
 from nlp_transfer.errors import SourceError
-from nlp_transfer.evaluation.verdicts import brief, source_label
+from nlp_transfer.evaluation.verdicts import format_scores, name_source
 from nlp_transfer.evaluation.writing_back import WrittenBack, write_back
 from nlp_transfer.models.anatomy import count_positions, find_encoder
 from nlp_transfer.models.encoding.batches import Encoded
@@ -92,7 +92,7 @@ class Prepared:
     def warnings(self) -> list[str]:
         """What a user should know of the tokens and how they are batched."""
         found = []
-        name, most = source_label(self.config.source), self.tokenizers.source.model_max_length
+        name, most = name_source(self.config.source), self.tokenizers.source.model_max_length
         if (wanted := getattr(self.config.task, "max_length", most)) > most:
             found.append(f"task.max_length: {wanted} tokens, but '{name}' has positions for {most}; no more are read")
         if trouble := read_padding_trouble(self.loaded.model):
@@ -109,9 +109,10 @@ class Prepared:
         back = self.written_back
         if back and back.example and back.changed > LOSSY * back.references:
             before, after = back.example
+            best = format_scores(back.scores)
             found.append(
                 f"validation: {back.changed} of {back.references} references come back from the target tokenizer "
-                f"otherwise ({before!r} as {after!r}), so a model can hardly score more than {brief(back.scores)}; "
+                f"otherwise ({before!r} as {after!r}), so a model can hardly score more than {best}; "
                 "take a checkpoint with a vocabulary for the language, or a fresh decoder beside an encoder"
             )
         return found
@@ -165,7 +166,7 @@ def prepare(config: RunConfig, *, sampled: int | None = None) -> Prepared:
     source = load_source(texts=_each_text(splits.train[task.input_role]), **config.source.model_dump())
     if source.tokenizer.pad_token_id is None:
         raise SourceError(
-            f"{source_label(config.source)}: the tokenizer has no padding token, and batches of texts need one; choose "
+            f"{name_source(config.source)}: the tokenizer has no padding token, and batches of texts need one; choose "
             "an encoder or a sequence-to-sequence checkpoint, or save this one with a pad_token"
         )
     loaded = task.build(source, splits.train, frozen=config.strategy.kind == "frozen")

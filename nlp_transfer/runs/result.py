@@ -7,7 +7,7 @@ from typing import Any
 
 from nlp_transfer.config.sections import RunConfig
 from nlp_transfer.config.tasks import TaskDeclaration
-from nlp_transfer.evaluation.verdicts import Row, row_of, simple, verdicts
+from nlp_transfer.evaluation.verdicts import Comparand, make_baseline, make_comparand, write_verdicts
 from nlp_transfer.models.saving import write_json
 from nlp_transfer.publishing.tree import write_card
 from nlp_transfer.system.disk import flush
@@ -31,8 +31,8 @@ class RunResult:
     folder: Path
     metrics: dict[str, Any]
     summary: str
-    row: Row
-    baselines: tuple[Row, ...]
+    row: Comparand
+    baselines: tuple[Comparand, ...]
     parts: tuple["RunResult", ...] = ()
 
     @property
@@ -44,7 +44,7 @@ class RunResult:
     def __repr__(self) -> str:
         """One line: where it is, what it is, and its test score."""
         metric = self.metrics["selection"]["metric"]
-        return f"RunResult({self.folder}: {self.row.label}, test {metric} {self.row.shown('test', metric)})"
+        return f"RunResult({self.folder}: {self.row.label}, test {metric} {self.row.format_score('test', metric)})"
 
 
 def describe(config: RunConfig, folder: Path, metrics: Mapping[str, Any], hits: Mapping[str, Any]) -> RunResult:
@@ -58,24 +58,29 @@ def describe(config: RunConfig, folder: Path, metrics: Mapping[str, Any], hits: 
             the numbers of the `rows`.
     """
     tested = hits.get("rows", ())
-    row = row_of(folder.name, config, metrics, hits["run"], tested)
+    row = make_comparand(folder.name, config, metrics, hits["run"], tested)
     baselines = [
-        simple(name, correct=hits["baselines"][name], tested=tested, **scores)
+        make_baseline(name, correct=hits["baselines"][name], tested=tested, **scores)
         for name, scores in metrics["baselines"].items()
     ]
     return told(config, folder, metrics, row, baselines)
 
 
 def told(
-    config: RunConfig, folder: Path, metrics: Mapping[str, Any], row: Row, baselines: Sequence[Row], *more: str
+    config: RunConfig,
+    folder: Path,
+    metrics: Mapping[str, Any],
+    row: Comparand,
+    baselines: Sequence[Comparand],
+    *more: str,
 ) -> RunResult:
     """The result of a run with what is said of it; `more` stands between its scores and the verdict."""
     task = config.task_class
-    verdict = metrics["verdict"] if "verdict" in metrics else verdicts([row], baselines, task=task)
+    verdict = metrics["verdict"] if "verdict" in metrics else write_verdicts([row], baselines, task=task)
     shown = task.measured(row.test)
     lines = []
     for one in (*baselines, row):
-        scores = ", ".join(f"{name} {one.shown('test', name)}" for name in shown)
+        scores = ", ".join(f"{name} {one.format_score('test', name)}" for name in shown)
         lines.append(f"test: {one.label}: {scores}")
     summary = "\n".join([*lines, *more, *verdict])
     return RunResult(folder, {**metrics, "verdict": verdict}, summary, row, tuple(baselines))

@@ -15,7 +15,7 @@ from accelerate.utils import broadcast_object_list, disable_fsdp_ram_efficient_l
 
 from nlp_transfer.config.sections import RunConfig, TrainingConfig
 from nlp_transfer.errors import ConfigError
-from nlp_transfer.evaluation.verdicts import brief
+from nlp_transfer.evaluation.verdicts import format_scores
 from nlp_transfer.models.saving import environment
 from nlp_transfer.runs.prepare import Prepared
 from nlp_transfer.strategies import Plan
@@ -148,7 +148,7 @@ def _record(plan: Plan, accelerator: Accelerator, path: Path, facts: dict[str, A
     epochs = next(phase.epochs for phase in plan.phases if phase.name == facts["phase"])
     left = (epochs - facts["epoch"]) * facts["seconds"]
     outlook = f"; about {format_duration(left)} to go in this phase" if left else ""
-    log.info("%s epoch %s: %s%s", facts["phase"], facts["epoch"], brief(shown), outlook)
+    log.info("%s epoch %s: %s%s", facts["phase"], facts["epoch"], format_scores(shown), outlook)
     accelerator.log({f"validation/{k}": v for k, v in facts["validation"].items()}, step=facts["step"])
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from nlp_transfer.config.tasks import SolvedAs
-from nlp_transfer.evaluation.metrics import label_score
+from nlp_transfer.evaluation.metrics import find_score
 from nlp_transfer.inference.activations import PooledModel
 from nlp_transfer.models.encoding.units import CachedInputs
 from nlp_transfer.models.portable.pooled import PooledClassifier
@@ -48,7 +48,7 @@ def solve(
         validation: likewise; the stronger penalty wins a tie.
         solved_as: multinomial logistic regression, one logistic regression for each output, or ridge regression.
         smoothing: share of a target that is spread evenly over its classes.
-        selection: the score on validation that chooses among classes, see `label_score`.
+        selection: the score on validation that chooses among classes, see `find_score`.
 
     Returns:
         The chosen inverse penalty.
@@ -95,7 +95,7 @@ def _standardised(model: PooledClassifier, units: CachedInputs) -> Rows:
 
 def _class_score(judges: Rows, selection: str) -> Callable[[Solution], float]:
     """Make what scores a solution by the classes that it chooses."""
-    score = label_score(selection)
+    score = find_score(selection)
     return lambda solution: float(score(judges.y, solution.outputs(judges.x).argmax(1), sample_weight=judges.weights))
 
 

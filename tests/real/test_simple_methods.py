@@ -9,7 +9,7 @@ from sklearn.linear_model import LogisticRegression
 
 from nlp_transfer.config.sections import DataConfig
 from nlp_transfer.data.splits import load_splits
-from nlp_transfer.evaluation.baselines import tfidf_logistic
+from nlp_transfer.evaluation.baselines import fit_tfidf_logistic
 
 pytestmark = pytest.mark.real
 ROLES = {"text": "text", "label": "label"}
@@ -28,4 +28,4 @@ def test_tfidf_is_as_good_as_the_defaults_of_scikit_learn(name, limit):
     model = LogisticRegression().fit(words.fit_transform(splits.train["text"][:]), splits.train["label"][:])
     usual = model.predict(words.transform(splits.test["text"][:]))
     truth = np.array(splits.test["label"][:])
-    assert np.mean(tfidf_logistic(splits)["test"] == truth) >= np.mean(usual == truth)
+    assert np.mean(fit_tfidf_logistic(splits)["test"] == truth) >= np.mean(usual == truth)

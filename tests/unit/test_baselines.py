@@ -12,8 +12,8 @@ from tiny import save_csv, save_vectors, texts
 import nlp_transfer
 from nlp_transfer.errors import ConfigError
 from nlp_transfer.evaluation import baselines, tfidf
-from nlp_transfer.evaluation.baselines import classification_baselines, majority, tfidf_logistic
-from nlp_transfer.evaluation.tfidf import word_features
+from nlp_transfer.evaluation.baselines import classification_baselines, fit_tfidf_logistic, predict_majority
+from nlp_transfer.evaluation.tfidf import weigh_words
 from nlp_transfer_tasks.sentiment import Sentiment
 
 
@@ -49,15 +49,15 @@ def accuracy(rows, predicted):
 def test_majority_is_the_most_frequent_label_of_train(splits):
     splits.train["label"] = [0] * 20 + [1] * 40
     splits.validation["label"] = [0] * 20
-    assert majority(splits) == {"validation": [1] * 20, "test": [1] * 24}
+    assert predict_majority(splits) == {"validation": [1] * 20, "test": [1] * 24}
 
 
 def test_majority_takes_the_first_of_equals(splits):
-    assert set(majority(splits)["test"]) == {0}
+    assert set(predict_majority(splits)["test"]) == {0}
 
 
 def test_tfidf_learns_words_that_decide(splits):
-    found = tfidf_logistic(splits)
+    found = fit_tfidf_logistic(splits)
     assert accuracy(splits.test, found["test"]) > 0.9
 
 
@@ -68,13 +68,13 @@ def test_penalty_is_the_one_that_validation_likes_best(splits, monkeypatch):
     alone = {}
     for strength in (0.001, 0.3, 100.0):
         monkeypatch.setattr(baselines, "STRENGTHS", (strength,))
-        alone[strength] = tfidf_logistic(splits)
+        alone[strength] = fit_tfidf_logistic(splits)
     scores = {strength: accuracy(splits.validation, found["validation"]) for strength, found in alone.items()}
     best = max(scores, key=scores.get)
     assert min(scores.values()) < scores[best]  # else nothing is chosen
     for order in ((0.001, 0.3, 100.0), (100.0, 0.3, 0.001)):
         monkeypatch.setattr(baselines, "STRENGTHS", order)
-        chosen = tfidf_logistic(splits)
+        chosen = fit_tfidf_logistic(splits)
         assert accuracy(splits.validation, chosen["validation"]) == scores[best]
         assert chosen["test"] in [
             found["test"] for strength, found in alone.items() if scores[strength] == scores[best]
@@ -83,15 +83,15 @@ def test_penalty_is_the_one_that_validation_likes_best(splits, monkeypatch):
 
 def test_parts_of_train_judge_where_validation_is_small():
     labels = np.array([0, 1] * 50)
-    parts = list(baselines._parts(labels, 100))
+    parts = list(baselines._hold_out(labels, 100))
     assert np.sum(parts, axis=0).tolist() == [1] * 100  # each row once
     assert all(labels[part].mean() == 0.5 for part in parts)
-    assert [part.sum() for part in baselines._parts(labels, 25)] == [20, 20]  # no more than are wanted
-    assert list(baselines._parts(labels, 0)) == []
+    assert [part.sum() for part in baselines._hold_out(labels, 25)] == [20, 20]  # no more than are wanted
+    assert list(baselines._hold_out(labels, 0)) == []
 
 
 def test_no_part_takes_all_of_a_class_of_two():
-    parts = list(baselines._parts(np.array([0] * 9 + [1]), 10))
+    parts = list(baselines._hold_out(np.array([0] * 9 + [1]), 10))
     assert len(parts) == 4
 
 
@@ -99,7 +99,7 @@ def test_words_are_split_from_the_marks_beside_them(splits):
     for rows in (splits.train, splits.validation):
         rows["text"] = [text.replace(" ", ", ") for text in rows["text"]]
     splits.test["text"] = [f"({text.upper()})!" for text in splits.test["text"]]
-    assert accuracy(splits.test, tfidf_logistic(splits)["test"]) > 0.9
+    assert accuracy(splits.test, fit_tfidf_logistic(splits)["test"]) > 0.9
 
 
 UNSPACED = {
@@ -120,18 +120,18 @@ def test_reviews_in_a_script_without_blanks_are_read(moods):
         return part(["".join([*rng.choice(things, 2), rng.choice([bad, good][label])]) for label in labels], labels)
 
     found = SimpleNamespace(train=rows(40), validation=rows(10), test=rows(40))
-    assert accuracy(found.test, tfidf_logistic(found)["test"]) == 1.0
+    assert accuracy(found.test, fit_tfidf_logistic(found)["test"]) == 1.0
 
 
 def test_characters_know_a_word_by_its_stem_and_stay_away_from_what_is_large(splits, monkeypatch):
     splits.test = part(["unlikeableness", "loveliness"], [0, 1])
     for rows in (splits.train, splits.validation):
         rows["text"] = [["unlikeable thing", "lovely thing"][label] for label in rows["label"]]
-    found = tfidf_logistic(splits)
+    found = fit_tfidf_logistic(splits)
     assert found["test"] == [0, 1]
     assert found.chosen.startswith("words and characters, C=")
     monkeypatch.setattr(baselines, "LARGE", 0)
-    assert tfidf_logistic(splits).chosen.startswith("words, C=")
+    assert fit_tfidf_logistic(splits).chosen.startswith("words, C=")
 
 
 def test_classes_weigh_as_they_do_for_the_model(splits):
@@ -147,7 +147,7 @@ def test_a_decomposed_text_is_answered_as_the_composed_one(splits):
     for rows in (splits.train, splits.validation):
         rows["text"] = [["très déçu", "très charmé"][label] for label in rows["label"]]
     splits.test = part([unicodedata.normalize("NFD", text) for text in ("déçu", "charmé")], [0, 1])
-    assert tfidf_logistic(splits)["test"] == [0, 1]
+    assert fit_tfidf_logistic(splits)["test"] == [0, 1]
 
 
 def test_it_works_on_one_thread_and_gives_the_others_back(splits, monkeypatch):
@@ -160,23 +160,23 @@ def test_it_works_on_one_thread_and_gives_the_others_back(splits, monkeypatch):
     monkeypatch.setattr(baselines, "_answer", lambda *args, **kw: seen.append(threads()) or answer(*args, **kw))
     with threadpoolctl.threadpool_limits(2):
         before = threads()
-        tfidf_logistic(splits)
+        fit_tfidf_logistic(splits)
         assert threads() == before
     assert {count for counts in seen for count in counts} == {1}
 
 
 def test_the_same_splits_give_the_same_answers(splits):
-    assert tfidf_logistic(noisy(splits)) == tfidf_logistic(splits)
+    assert fit_tfidf_logistic(noisy(splits)) == fit_tfidf_logistic(splits)
 
 
 def test_words_of_a_single_row_are_left_out_of_many_rows_unless_all_are(monkeypatch):
     monkeypatch.setattr(tfidf, "COMMON", 3)
-    assert word_features(["a b", "a", "a"], 3, most=9).shape == (3, 1)
-    assert word_features(["a", "b", "c"], 3, most=9).shape == (3, 3)
+    assert weigh_words(["a b", "a", "a"], 3, most=9).shape == (3, 1)
+    assert weigh_words(["a", "b", "c"], 3, most=9).shape == (3, 3)
 
 
 def test_a_model_of_many_classes_keeps_to_the_commonest_features(splits):
-    features = word_features(["a b", "a c", "a b d"], 2, most=2)
+    features = weigh_words(["a b", "a c", "a b d"], 2, most=2)
     assert features.shape == (3, 2)
     assert features.toarray()[1, 0] > 0  # of "a"
 
@@ -188,9 +188,9 @@ def test_labels_of_test_do_not_matter(splits):
 
 
 def test_words_of_test_alone_do_not_matter(splits):
-    before = tfidf_logistic(splits)["validation"]
+    before = fit_tfidf_logistic(splits)["validation"]
     splits.test["text"] = ["unseen words only"] * 24
-    assert tfidf_logistic(splits)["validation"] == before
+    assert fit_tfidf_logistic(splits)["validation"] == before
 
 
 def test_predictions_are_plain_label_ids_in_order(splits):
@@ -204,7 +204,7 @@ def test_predictions_are_plain_label_ids_in_order(splits):
 def test_more_than_two_classes_and_a_language_without_spaces_are_no_obstacle():
     train = part(["好电影", "坏电影", "一般电影"] * 5, [0, 1, 2] * 5)
     splits = SimpleNamespace(train=train, validation=train, test=part(["坏电影", "?"], [1, 0]))
-    assert tfidf_logistic(splits)["test"][0] == 1
+    assert fit_tfidf_logistic(splits)["test"][0] == 1
 
 
 def test_a_task_whose_scores_lack_the_one_it_chooses_by_is_told_before_any_training(tmp_path, monkeypatch):
@@ -223,8 +223,8 @@ def test_a_task_whose_scores_lack_the_one_it_chooses_by_is_told_before_any_train
 def test_a_run_keeps_what_was_chosen_and_weighs_classes_as_the_model_does(tmp_path, monkeypatch):
     asked = []
     monkeypatch.setattr(
-        "nlp_transfer.evaluation.baselines.tfidf_logistic",
-        lambda splits, *, balanced, selection: asked.append(balanced) or tfidf_logistic(splits, balanced=balanced),
+        "nlp_transfer.evaluation.baselines.fit_tfidf_logistic",
+        lambda splits, *, balanced, selection: asked.append(balanced) or fit_tfidf_logistic(splits, balanced=balanced),
     )
     config = {
         "task": {"name": "sentiment", "class_weights": "balanced"},

@@ -74,7 +74,7 @@ EVERY = pytest.mark.parametrize("kind", NAMES)
 def test_a_picture_is_drawn_with_the_name_as_it_is_written(compared, kind):
     found, labels = compared
     shown = escape_line(f"{NAMES[kind]}.txt, frozen")
-    assert (shown if len(shown) <= plotting.LONGEST else f"{shown[:28]}...{shown[-28:]}") in labels
+    assert (shown if len(shown) <= plotting.LONGEST_LABEL else f"{shown[:28]}...{shown[-28:]}") in labels
     assert (found.folder / "plot.png").stat().st_size > 5000
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from nlp_transfer.errors import DataError
-from nlp_transfer.evaluation.metrics import classification_metric, classification_scores, paired_bootstrap
+from nlp_transfer.evaluation.metrics import bootstrap_difference, classification_metric, classification_scores
 
 LABELS = ("bad", "good")
 
@@ -86,12 +86,12 @@ def test_the_evaluate_metric_writes_nothing_to_the_cache(tmp_path):
 
 
 def test_equal_systems_differ_by_exactly_nothing():
-    interval = paired_bootstrap([True, False, True], [True, False, True])
+    interval = bootstrap_difference([True, False, True], [True, False, True])
     assert (interval.difference, interval.low, interval.high) == (0.0, 0.0, 0.0)
 
 
 def test_a_clear_difference_has_an_interval_above_zero():
-    interval = paired_bootstrap([True] * 90 + [False] * 10, [True] * 60 + [False] * 40)
+    interval = bootstrap_difference([True] * 90 + [False] * 10, [True] * 60 + [False] * 40)
     assert interval.difference == pytest.approx(0.3)
     assert 0.0 < interval.low < 0.3 < interval.high
 
@@ -99,16 +99,16 @@ def test_a_clear_difference_has_an_interval_above_zero():
 def test_the_interval_agrees_with_the_normal_approximation():
     generator = np.random.default_rng(1)
     first, second = generator.random(1000) < 0.8, generator.random(1000) < 0.75
-    interval = paired_bootstrap(list(first), list(second))
+    interval = bootstrap_difference(list(first), list(second))
     spread = 1.96 * (first.astype(float) - second.astype(float)).std() / np.sqrt(1000)
     assert interval.high - interval.low == pytest.approx(2 * spread, rel=0.1)
 
 
 def test_the_bootstrap_is_the_same_for_the_same_seed():
     first, second = [True, False] * 20, [False, True, True, True] * 10
-    assert paired_bootstrap(first, second, seed=3) == paired_bootstrap(first, second, seed=3)
+    assert bootstrap_difference(first, second, seed=3) == bootstrap_difference(first, second, seed=3)
 
 
 def test_the_bootstrap_refuses_outcomes_of_different_examples():
     with pytest.raises(DataError):
-        paired_bootstrap([True], [True, False])
+        bootstrap_difference([True], [True, False])

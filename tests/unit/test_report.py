@@ -12,7 +12,7 @@ from matplotlib.image import imread
 from rich.console import Console
 
 from nlp_transfer.evaluation.plotting import SCRATCH, SIMPLE, TRANSFER, plot
-from nlp_transfer.evaluation.verdicts import Row, render_table, verdicts
+from nlp_transfer.evaluation.verdicts import Comparand, render_table, write_verdicts
 from nlp_transfer_tasks.sentiment import Sentiment
 from nlp_transfer_tasks.translation import Translation
 
@@ -25,17 +25,17 @@ def row(name, share, *, source="minilm", strategy="frozen", scratch=False, valid
     correct = [float(i < share * SIZE) for i in range(SIZE)]
     test = {"accuracy": float(np.mean(correct)), "macro_f1": share}
     chosen = {"accuracy": share if validation is None else validation, "macro_f1": share}
-    return Row(name, source, strategy, scratch, 770, 22_566_146, seconds, chosen, test, correct)
+    return Comparand(name, source, strategy, scratch, 770, 22_566_146, seconds, chosen, test, correct)
 
 
 def simple(name, share):
-    return Row(
+    return Comparand(
         name, "", "", False, 0, 0, None, row(name, share).validation, row(name, share).test, row(name, share).correct
     )
 
 
 def said(rows, baselines):
-    return verdicts(rows, baselines, task=Sentiment)
+    return write_verdicts(rows, baselines, task=Sentiment)
 
 
 def test_clear_gain_is_said_to_beat_the_simple_method():
@@ -67,7 +67,7 @@ def test_loss_of_the_scratch_control_is_no_negative_transfer():
 
 def test_a_run_is_called_so_that_it_can_be_told_from_those_beside_it():
     rows = [row("r8", 0.5), row("r16", 0.7)]
-    (line,) = verdicts(rows[:1], [simple("tfidf", 0.6)], task=Sentiment, among=rows)
+    (line,) = write_verdicts(rows[:1], [simple("tfidf", 0.6)], task=Sentiment, among=rows)
     assert line.startswith("minilm, frozen (r8) ")
 
 
@@ -190,7 +190,7 @@ def test_a_model_that_does_not_look_at_its_input_is_said_to_answer_all_alike():
 def test_a_model_that_writes_a_handful_of_texts_is_said_to():
     written = [replace(row(str(count), 0.5), answers=(count,)) for count in (1, 40, 41)]
     chrf = [replace(one, validation={"chrf": 1.0}, test={"chrf": 1.0}) for one in written]
-    lines = [line for line in verdicts(chrf, [], task=Translation) if " gives " in line]
+    lines = [line for line in write_verdicts(chrf, [], task=Translation) if " gives " in line]
     assert [line.rpartition(" gives ")[2] for line in lines] == [
         "one and the same answer to all 200 test rows.", "only 40 different answers to 200 test rows."
     ]  # fmt: skip

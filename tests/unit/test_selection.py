@@ -10,7 +10,7 @@ from tiny import Training, checkpoint, run, save_checkpoint, save_csv, sentiment
 
 import nlp_transfer
 from nlp_transfer.errors import ConfigError
-from nlp_transfer.evaluation.metrics import classification_scores, label_score
+from nlp_transfer.evaluation.metrics import classification_scores, find_score
 from nlp_transfer.training.loop import Trainer
 from nlp_transfer_tasks.sentiment import Sentiment
 
@@ -80,7 +80,7 @@ def uneven():
 @pytest.mark.parametrize("name", ["accuracy", "macro_f1", "mcc"])
 def test_scores_of_ids_are_those_of_the_report(name):
     true, said = [0, 0, 1, 1, 1, 0], [0, 1, 1, 2, 1, 0]
-    assert label_score(name)(true, said) == pytest.approx(classification_scores(said, true, ("a", "b", "c"))[name])
+    assert find_score(name)(true, said) == pytest.approx(classification_scores(said, true, ("a", "b", "c"))[name])
 
 
 @pytest.mark.parametrize(

@@ -48,10 +48,12 @@ def try_padding(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, t
     """
     if NOTED in model.__dict__:
         return
+
     training = model.training
     model.eval()
     trouble = quietly(lambda: _try(model, tokenizer))
     model.train(training)
+
     if together:
         trouble = next(filter(None, gather_all({trouble: True})), None)
     model.__dict__[NOTED] = trouble

@@ -95,6 +95,7 @@ def encode_pairs(
     whole = encode_targets(targets, tokenizers)
     ids = [row if len(row) <= max_target_length else [*row[: max_target_length - 1], row[-1]] for row in whole]
     lengths = np.array([len(row) for row in ids])
+
     return replace(
         encoded,
         targets=[ids[index] for index in encoded.example],
@@ -126,6 +127,7 @@ def _find_target_faults(
     strange = {tokenizer.unk_token_id} - {None}
     strange |= {row for token, row in tokenizer.get_vocab().items() if BYTE.fullmatch(token)}
     share = sum(token in strange for row in rows for token in row) / max(1, total)
+
     if share > OUTSIDE:
         found.append(
             f"{share:.0%} of the target tokens are unknown or single bytes to the target tokenizer: it was not "

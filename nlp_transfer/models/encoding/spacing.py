@@ -36,6 +36,7 @@ def _count_blanks(read: Sequence[Reading]) -> tuple[Blanks, Counter[str]]:
     """Count the spaces between kinds of characters, and between a mark and any word or mark; count the marks too."""
     seen: Blanks = defaultdict(Counter)
     marks = Counter(map(classify, OPENING + CLOSING))
+
     # Every language sets brackets, dots and commas without a space on one side.
     for other in (WORD, MARK):
         for opening in map(classify, OPENING):
@@ -50,6 +51,7 @@ def _count_blanks(read: Sequence[Reading]) -> tuple[Blanks, Counter[str]]:
                 marks.update(kind for kind in (left, right) if kind not in WIDE)
                 mark = _find_paired(left, right)
                 inside = mark is not None and text.count(mark, second.start) % 2 == 1
+
                 # Count the exact pair, and for rare pairs also each side with any word or mark.
                 for one, other in ((left, right), (left, _broaden(right)), (_broaden(left), right)):
                     seen[one, other, inside][_reduce_gap(text[first.end : second.start])] += 1

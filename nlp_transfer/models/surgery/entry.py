@@ -105,6 +105,7 @@ def check_replay(model: PreTrainedModel, units: TokenInputs, rows: Sequence[np.n
             whole = [model(**units.batch(group).to(device).inputs).logits for group in groups]
             with enter_at_layer(model, boundary):
                 again = [model(**stored.batch(group).to(device).inputs).logits for group in groups]
+
         return all(
             torch.allclose(one.float(), other.float(), atol=tolerance) for one, other in zip(whole, again, strict=True)
         )
