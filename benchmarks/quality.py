@@ -64,7 +64,7 @@ def keep(path: Path, study: str, found: dict[str, Any]) -> dict[str, Any]:
 def measure_again(study: Study, data: Path) -> dict[str, Any]:
     """The simple methods of a study, on the rows of its runs."""
     prepared = prepare(load_config(study.config(study.runs[0], data)))
-    return {one.name: one.dump_scores() for one in measure_baselines(prepared)}
+    return {one.name: one.collect_scores().model_dump(exclude_unset=True) for one in measure_baselines(prepared)}
 
 
 def table(runs: dict[str, Any], task: type[TaskDeclaration]) -> str:
@@ -150,8 +150,8 @@ def main() -> None:
         return
     for path in write_configs(configs, study, names, data):
         folder = arguments.output / "runs" / path.stem
-        nlp_transfer.run(path, output=folder, resume="auto", progress=False)
-        write_up(arguments.study, {path.stem: json.loads((folder / "metrics.json").read_text(encoding="utf-8"))})
+        result = nlp_transfer.run(path, output=folder, resume="auto", progress=False)
+        write_up(arguments.study, {path.stem: result.metrics})
 
 
 if __name__ == "__main__":

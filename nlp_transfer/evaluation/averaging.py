@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from nlp_transfer.config.tasks import Scores
+from nlp_transfer.evaluation.metrics_file import Method, Seeds, Spread
 from nlp_transfer.evaluation.verdicts import SPREAD, Comparand
 
 
@@ -66,9 +67,14 @@ def collect_figures(scores: Scores) -> dict[str, dict[str, float | None]]:
     return {name: {"mean": value, SPREAD: deviations.get(name)} for name, value in numbers.items()}
 
 
-def read_figures(told: Mapping[str, Mapping[str, float]]) -> Scores:
+def read_figures(told: Mapping[str, Mapping[str, float | None]]) -> Scores:
     """Read scores back from what `collect_figures` has made of them."""
     return {name: one["mean"] for name, one in told.items()} | {SPREAD: {n: one[SPREAD] for n, one in told.items()}}
+
+
+def mean_scores(spread: Spread | Seeds) -> Method:
+    """Read the means, and with them the deviations, as the scores of a method."""
+    return Method(validation=read_figures(spread.validation), test=read_figures(spread.test))
 
 
 def _average_scores(several: Sequence[Scores]) -> Scores:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from nlp_transfer.config.sections import RunConfig
 from nlp_transfer.config.tasks import SCORED, Scores, TaskDeclaration
 from nlp_transfer.evaluation.metrics import Interval, bootstrap_difference
+from nlp_transfer.evaluation.metrics_file import Method, Metrics
 from nlp_transfer.system.escaping import escape_line
 
 if TYPE_CHECKING:
@@ -76,9 +77,11 @@ class Comparand:
         """The name, as long as no other method has the same."""
         return self.name_method()
 
-    def dump_scores(self) -> dict[str, Any]:
+    def collect_scores(self) -> Method:
         """Collect what metrics.json holds about a simple method: its scores, and what it chose if it had a choice."""
-        return {**{split: getattr(self, split) for split in SCORED}, **({"chosen": self.chosen} if self.chosen else {})}
+        if not self.chosen:
+            return Method(validation=self.validation, test=self.test)
+        return Method(validation=self.validation, test=self.test, chosen=self.chosen)
 
     def format_score(self, split: str, score: str, *, points: float = 100.0) -> str:
         """Format a score and its spread: with four digits if it is a share, with two if it goes up to a hundred."""
@@ -97,34 +100,28 @@ def name_source(section: Any) -> str:
 
 
 def make_comparand(
-    name: str, config: RunConfig, metrics: Mapping[str, Any], correct: Sequence[float], tested: Sequence[int] = ()
+    name: str, config: RunConfig, metrics: Metrics, correct: Sequence[float], tested: Sequence[int] = ()
 ) -> Comparand:
-    """Make the result of a run with one seed from its configuration and the content of its metrics.json."""
+    """Make the result of a run with one seed from its configuration and its figures."""
     return Comparand(
         name=name,
         source=name_source(config.source),
         strategy=config.strategy.kind,
         scratch=config.source.scratch,
-        **metrics["parameters"],
-        seconds=metrics["seconds"]["training"],
-        validation=metrics["validation"],
-        test=metrics["test"],
+        trainable=metrics.parameters.trainable,
+        total=metrics.parameters.total,
+        seconds=metrics.seconds.training,
+        validation=metrics.validation,
+        test=metrics.test,
         correct=correct,
-        answers=(metrics.get("answers", 0),),
+        answers=(metrics.answers,),
         model=f"{config.source.name}, {config.task_class(config.task).auto_class}",
         tested=tested,
     )
 
 
 def make_baseline(
-    name: str,
-    *,
-    validation: Scores,
-    test: Scores,
-    correct: Sequence[float],
-    tested: Sequence[int] = (),
-    scratch: bool = False,
-    chosen: str = "",
+    name: str, scores: Method, *, correct: Sequence[float], tested: Sequence[int] = (), scratch: bool = False
 ) -> Comparand:
     """Make the result of a simple method, or of a `scratch` control of which only scores are known."""
     return Comparand(
@@ -135,11 +132,11 @@ def make_baseline(
         trainable=0,
         total=0,
         seconds=None,
-        validation=validation,
-        test=test,
+        validation=scores.validation,
+        test=scores.test,
         correct=correct,
         tested=tested,
-        chosen=chosen,
+        chosen=scores.chosen or "",
     )
 
 

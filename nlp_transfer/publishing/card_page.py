@@ -10,7 +10,8 @@ from typing import Any
 
 from nlp_transfer.config.sections import RunConfig
 from nlp_transfer.config.tasks import SCORED, TaskDeclaration
-from nlp_transfer.evaluation.averaging import read_figures
+from nlp_transfer.evaluation.averaging import mean_scores
+from nlp_transfer.evaluation.metrics_file import Method, Metrics
 from nlp_transfer.evaluation.verdicts import SPREAD
 from nlp_transfer.sources import BUNDLED
 from nlp_transfer.system.escaping import dump_json, escape_line, escape_markdown, format_code
@@ -25,7 +26,7 @@ class Subject:
 
     Attributes:
         config: the configuration of the run, with local paths reduced to names.
-        metrics: the content of metrics.json.
+        metrics: what the run has measured.
         environment: the content of environment.json.
         name: the name of the model.
         repo: its id on the Hub; None if it is used from inside its run folder.
@@ -37,7 +38,7 @@ class Subject:
     """
 
     config: RunConfig
-    metrics: Mapping[str, Any]
+    metrics: Metrics
     environment: Mapping[str, Any]
     name: str
     repo: str | None
@@ -50,7 +51,7 @@ class Subject:
     @property
     def task(self) -> TaskDeclaration:
         """The task with its options."""
-        return self.config.task_class(self.config.task, tuple(self.metrics["data"]["splits"]["train"]["labels"]))
+        return self.config.task_class(self.config.task, tuple(self.metrics.data.splits["train"].labels))
 
 
 def build_page(subject: Subject) -> str:
@@ -69,7 +70,7 @@ def build_page(subject: Subject) -> str:
 
 
 def _write_summary(subject: Subject) -> str:
-    config, parameters, task = subject.config, subject.metrics["parameters"], subject.task
+    config, parameters, task = subject.config, subject.metrics.parameters, subject.task
     kind = (task.pipeline_tag or config.task.name).replace("-", " ")
     labels = f" Labels: {', '.join(map(format_code, task.labels))}." if task.labels else ""
     start = (
@@ -80,13 +81,13 @@ def _write_summary(subject: Subject) -> str:
     what = "An adapter" if subject.adapter_only else "A model"
     return (
         f"{what} for {kind}, made with nlp-transfer: {start}, strategy `{config.strategy.kind}`, "
-        f"{parameters['trainable']:,} of {parameters['total']:,} parameters trained "
-        f"({100 * parameters['trainable'] / parameters['total']:.3g} %).{labels}"
+        f"{parameters.trainable:,} of {parameters.total:,} parameters trained "
+        f"({100 * parameters.trainable / parameters.total:.3g} %).{labels}"
     )
 
 
 def _describe_source(subject: Subject) -> str:
-    source, bases = subject.config.source, subject.metrics["provenance"]["base_models"]
+    source, bases = subject.config.source, subject.metrics.provenance.base_models
     links = ", ".join(f"[{base}](https://huggingface.co/{base})" for base in bases)
     known = f" ({BUNDLED[source.name].description})" if source.name in BUNDLED else ""
     above = getattr(source, "contextualizer", "bag")
@@ -142,17 +143,18 @@ def _fence_code(text: str) -> str:
 def _write_scores(subject: Subject) -> str:
     metrics, task = subject.metrics, subject.task
     methods = dict(_list_methods(metrics))
-    shown = task.measured(*(scores["test"] for scores in methods.values()))
+    shown = task.measured(*(scores.test for scores in methods.values()))
     columns = [(split, name) for name in shown for split in SCORED]
     rows = [
-        [method, *(_format_score(scores[split], name) for split, name in columns)] for method, scores in methods.items()
+        [method, *(_format_score(getattr(scores, split), name) for split, name in columns)]
+        for method, scores in methods.items()
     ]
 
     rest = f"The checkpoint was chosen by `{task.selection}` on validation; test was measured once."
-    if ceilings := [name for name in task.ceilings if name in metrics["baselines"]]:
+    if ceilings := [name for name in task.ceilings if name in metrics.baselines]:
         rest += f" `{'`, `'.join(ceilings)}` knows the answers: a ceiling."
-    if back := metrics.get("written_back"):
-        best = ", ".join(f"{name} {_format_score(back['scores'], name)}" for name in back["scores"])
+    if back := metrics.written_back:
+        best = ", ".join(f"{name} {_format_score(back.scores, name)}" for name in back.scores)
         rest += f" References of validation that only went through the target tokenizer score {best}: a ceiling too."
 
     picture = [f"![test {task.selection}]({PLOT})"] if subject.pictured else []
@@ -160,56 +162,55 @@ def _write_scores(subject: Subject) -> str:
     return "\n\n".join([table, *picture, f"{rest}{_describe_seeds(metrics)}"])
 
 
-def _list_methods(metrics: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+def _list_methods(metrics: Metrics) -> Iterator[tuple[str, Method]]:
     """Yield each method's name in Markdown and its scores, followed by the mean of all seeds if they differ."""
-    seeds = metrics.get("seeds", {})
-    moved = {} if seeds.get("note") else seeds.get("baselines", {})
-    yield "**this model**", metrics
-    if seeds and not seeds.get("note"):
-        yield "**mean of all seeds**", {split: read_figures(seeds[split]) for split in SCORED}
-    for name, scores in {**metrics["baselines"], **metrics.get("controls", {})}.items():
+    seeds = None if metrics.seeds is None or metrics.seeds.note else metrics.seeds
+    yield "**this model**", Method(validation=metrics.validation, test=metrics.test)
+    if seeds:
+        yield "**mean of all seeds**", mean_scores(seeds)
+    for name, scores in {**metrics.baselines, **metrics.controls}.items():
         yield escape_markdown(name), scores
-        if name in moved:
-            yield f"{escape_markdown(name)}, mean of all seeds", {s: read_figures(moved[name][s]) for s in SCORED}
+        if seeds and name in seeds.baselines:
+            yield f"{escape_markdown(name)}, mean of all seeds", mean_scores(seeds.baselines[name])
 
 
-def _describe_seeds(metrics: Mapping[str, Any]) -> str:
+def _describe_seeds(metrics: Metrics) -> str:
     """Say which of several seeds this model has, and how it was chosen."""
-    if "seeds" not in metrics:
+    seeds = metrics.seeds
+    if seeds is None:
         return ""
-    seeds = metrics["seeds"]
-    if seeds.get("note"):
-        return f"\n\n{escape_markdown(seeds['note'])}."
-    values = ", ".join(map(str, seeds["values"]))
+    if seeds.note:
+        return f"\n\n{escape_markdown(seeds.note)}."
+    values = ", ".join(map(str, seeds.values))
     return (
-        f"\n\nThis is the model of seed {metrics['seed']}, of the seeds {values} the best on validation; its scores "
+        f"\n\nThis is the model of seed {metrics.seed}, of the seeds {values} the best on validation; its scores "
         "are its own. ± is the standard deviation over all."
     )
 
 
 def _write_data(subject: Subject) -> str:
-    splits = subject.metrics["data"]["splits"]
+    splits = subject.metrics.data.splits
     rows = [
         [
             name,
-            escape_markdown(one["origin"]),
-            f"{one['rows']:,}",
-            _format_counts(one["labels"]),
-            f"`{one['fingerprint'][:16]}`",
+            escape_markdown(one.origin),
+            f"{one.rows:,}",
+            _format_counts(one.labels),
+            f"`{one.fingerprint[:16]}`",
         ]
         for name, one in splits.items()
     ]
 
     shared = [
         f"{count} of the {pair.split('/')[1]} rows have a text that is also in {pair.split('/')[0]}"
-        for pair, count in subject.metrics["data"]["overlap"].items()
+        for pair, count in subject.metrics.data.overlap.items()
         if count
     ]
 
     said = f"**Leak**: {'; '.join(shared)}." if shared else "No text stands in two splits."
     table = _format_table(["split", "from", "rows", "labels", "fingerprint"], rows)
-    drawn = "seeds" in subject.metrics and subject.config.data.follows_seed
-    own = f" Each seed has rows of its own; these are those of seed {subject.metrics['seed']}." if drawn else ""
+    drawn = subject.metrics.seeds is not None and subject.config.data.follows_seed
+    own = f" Each seed has rows of its own; these are those of seed {subject.metrics.seed}." if drawn else ""
     return f"{table}\n\nA fingerprint is the start of the sha256 of texts and labels in order. {said}{own}"
 
 
@@ -225,11 +226,11 @@ def _write_training(subject: Subject) -> str:
 
     facts = {
         "strategy": subject.config.strategy.kind,
-        "seed": metrics["seed"],
-        "optimizer steps": metrics["steps"] or "none: the head was solved (L-BFGS)",
-        "seconds of training": f"{metrics['seconds']['training']:.1f}",
+        "seed": metrics.seed,
+        "optimizer steps": metrics.steps or "none: the head was solved (L-BFGS)",
+        "seconds of training": f"{metrics.seconds.training:.1f}",
         "hardware": ", ".join([environment["device"], *counted]),
-        "number format": metrics["precision"],
+        "number format": metrics.precision,
         "versions": ", ".join(f"{name} {packages[name]}" for name in ("nlp-transfer", "torch", "transformers")),
     }
 
@@ -241,17 +242,17 @@ def _write_training(subject: Subject) -> str:
 
 def _write_limits(subject: Subject) -> str:
     metrics = subject.metrics
-    splits = metrics["data"]["splits"]
-    languages = metrics["provenance"]["languages"]
+    splits = metrics.data.splits
+    languages = metrics.provenance.languages
     lines = [
         "It has learned from the texts named under Data; other domains were not measured.",
         f"Languages: {', '.join(languages)}; others were not measured." if languages else "Languages: as in the data.",
         "Truncated texts: "
-        + ", ".join(f"{name} {count / splits[name]['rows']:.1%}" for name, count in metrics["truncated"].items()),
+        + ", ".join(f"{name} {count / splits[name].rows:.1%}" for name, count in metrics.truncated.items()),
         "Tokens out of the vocabulary: "
-        + ", ".join(f"{name} {share:.2%}" for name, share in metrics["unknown_tokens"].items()),
-        *map(escape_markdown, metrics["verdict"]),
-        *(f"Warning: {escape_markdown(warning)}" for warning in (*metrics["warnings"], *metrics["data"]["warnings"])),
+        + ", ".join(f"{name} {share:.2%}" for name, share in metrics.unknown_tokens.items()),
+        *map(escape_markdown, metrics.verdict or ()),
+        *(f"Warning: {escape_markdown(warning)}" for warning in (*metrics.warnings, *metrics.data.warnings)),
     ]
     return "\n".join(f"- {line}" for line in lines)
 
@@ -259,7 +260,7 @@ def _write_limits(subject: Subject) -> str:
 def _write_licence(subject: Subject) -> str:
     if subject.licence is None:
         return "Not known: it follows the pretrained weights, and theirs was not found."
-    known = subject.licence == subject.metrics["provenance"]["licence"]
+    known = subject.licence == subject.metrics.provenance.licence
     scratch = subject.config.source.scratch
     weights = "the weights whose architecture it has" if scratch else "the weights that it started from"
     whose = f"as {weights}" if known else "as its publisher says"

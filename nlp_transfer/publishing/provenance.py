@@ -2,33 +2,16 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from nlp_transfer.config.sections import RunConfig
 from nlp_transfer.data import bundled
 from nlp_transfer.data.locations import Place, on_hub
+from nlp_transfer.evaluation.metrics_file import Provenance
 from nlp_transfer.sources import BUNDLED
 from nlp_transfer.system.network import read_card
 
 LANGUAGE = re.compile(r"[a-z]{2}")  # ISO 639-1
-
-
-@dataclass(frozen=True)
-class Provenance:
-    """Hold what a run's model comes from; found while local folders can still be told from names on the Hub.
-
-    Attributes:
-        base_models: Hub ids of the pretrained weights; empty for scratch controls and for weights that are not there.
-        datasets: Hub ids of the data.
-        languages: ISO 639-1 codes, if the data tell.
-        licence: the licence of the pretrained weights; None if it is not known.
-    """
-
-    base_models: tuple[str, ...]
-    datasets: tuple[str, ...]
-    languages: tuple[str, ...]
-    licence: str | None
 
 
 def find_provenance(config: RunConfig) -> Provenance:

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from nlp_transfer.config.sections import RunConfig, check_values, load_saved
-from nlp_transfer.config.tasks import SCORED, TaskDeclaration
+from nlp_transfer.config.tasks import TaskDeclaration
 from nlp_transfer.config.yaml_file import dump_yaml
 from nlp_transfer.errors import TOKEN, PublishError
-from nlp_transfer.evaluation.averaging import read_figures
+from nlp_transfer.evaluation.averaging import mean_scores
+from nlp_transfer.evaluation.metrics_file import Metrics, read_metrics, write_metrics
 from nlp_transfer.evaluation.plotting import plot
 from nlp_transfer.evaluation.verdicts import make_baseline, make_comparand
 from nlp_transfer.models.saving import write_json
@@ -68,7 +69,7 @@ def write_publication(
         PublishError: the run is not finished, the card breaks a rule, or a file holds something private.
         DiskError: the disk has no room for the tree.
     """
-    metrics = _read_metrics(run)
+    metrics = _read_figures(run)
     if not (run / "model" / "config.json").is_file():
         raise PublishError(f"{run}: not a finished run: it lacks model/config.json")
     config, metrics = _reduce_places(run, metrics, task)
@@ -83,18 +84,18 @@ def write_publication(
     # Local paths: the adapter's base, the configuration and the figures.
     for adapter in target.rglob(ADAPTER[0]):
         values = json.loads(adapter.read_text(encoding="utf-8"))
-        base = next(iter(metrics["provenance"]["base_models"]), Path(values["base_model_name_or_path"]).name)
+        base = next(iter(metrics.provenance.base_models), Path(values["base_model_name_or_path"]).name)
         write_json(adapter, {**values, "base_model_name_or_path": base})
 
     values = config.model_dump(mode="json")
     _refuse_places(values, "config.yaml")
-    _refuse_places(metrics, FINISHED)
-    write_json(target / FINISHED, metrics)
+    _refuse_places(metrics.values(), FINISHED)
+    write_metrics(target, metrics)
     write_whole(target / "config.yaml", dump_yaml(values))
 
     shown = gather_subject(run, config, metrics, repo=repo, licence=licence, adapter_only=adapter_only)
     text = build_card(replace(shown, pictured=_draw(shown, target / PLOT)))
-    check_card(text, metrics)
+    check_card(text, metrics.test)
     write_whole(target / "README.md", text)
 
     # Look at every file once more, as it will be published.
@@ -105,25 +106,22 @@ def write_publication(
 def _draw(shown: Subject, path: Path) -> bool:
     """Draw the test score beside those that the card shows: the mean of all seeds, simple methods, controls."""
     row = make_comparand(shown.name, shown.config, shown.metrics, ())
-    beside = [
-        make_baseline(name, correct=(), scratch=kind == "controls", **scores)
-        for kind in ("baselines", "controls")
-        for name, scores in shown.metrics.get(kind, {}).items()
-    ]
+    beside = [make_baseline(name, scores, correct=()) for name, scores in shown.metrics.baselines.items()]
+    beside += [make_baseline(name, scores, correct=(), scratch=True) for name, scores in shown.metrics.controls.items()]
 
-    seeds = shown.metrics.get("seeds")
-    if seeds and not seeds.get("note"):
-        validation, test = (read_figures(seeds[split]) for split in SCORED)
-        beside.append(replace(row, name="all seeds", seeds=seeds["values"], validation=validation, test=test))
+    seeds = shown.metrics.seeds
+    if seeds and not seeds.note:
+        means = mean_scores(seeds)
+        beside.append(replace(row, name="all seeds", seeds=seeds.values, validation=means.validation, test=means.test))
     return plot([row], beside, path, task=type(shown.task))
 
 
-def _refuse_adapter(run: Path, config: RunConfig, metrics: dict[str, Any]) -> None:
+def _refuse_adapter(run: Path, config: RunConfig, metrics: Metrics) -> None:
     """Refuse to publish an adapter alone if nobody could put it on its base again."""
     reason = None
     if not (run / "adapter").is_dir():
         reason = "there is none in this run; its strategy is not lora"
-    elif not metrics["provenance"]["base_models"]:
+    elif not metrics.provenance.base_models:
         reason = f"its base '{config.source.name}' is not on the Hub"
     elif getattr(config.strategy, "init", None) == "pissa":
         reason = "init: pissa has changed the weights that it stands beside"
@@ -190,7 +188,7 @@ def list_files(folder: Path) -> tuple[str, ...]:
 def gather_subject(
     run: Path,
     config: RunConfig,
-    metrics: Any,
+    metrics: Metrics,
     *,
     repo: str | None = None,
     licence: str | None,
@@ -203,44 +201,38 @@ def gather_subject(
         environment=_read_json(run / "environment.json"),
         name=(repo or run.name).rpartition("/")[2],
         repo=repo,
-        licence=licence or metrics["provenance"]["licence"],
+        licence=licence or metrics.provenance.licence,
         adapter_only=adapter_only,
         composed=(run / "model" / TARGET).is_dir(),
         own_code=any((run / "model" / file.name).exists() for file in MODELLING),
     )
 
 
-def write_card(run: Path, metrics: dict[str, Any], task: type[TaskDeclaration] | None = None) -> None:
+def write_card(run: Path, metrics: Metrics, task: type[TaskDeclaration] | None = None) -> None:
     """Write the card of a run that has just been measured; for `task` see `load_saved`."""
     config, metrics = _reduce_places(run, metrics, task)
     text = build_card(gather_subject(run.resolve(), config, metrics, licence=None))
     write_whole(run / "README.md", text)
 
 
-def _read_metrics(run: Path) -> dict[str, Any]:
-    def refuse(constant: str) -> None:
-        raise PublishError(f"{run / FINISHED}: {constant} is no score; train again, or find out what went wrong")
-
+def _read_figures(run: Path) -> Metrics:
     if missing := [name for name in ("config.yaml", "environment.json", FINISHED) if not (run / name).is_file()]:
         raise PublishError(f"{run}: not a finished run: it lacks {', '.join(missing)}; train it again")
-    metrics: dict[str, Any] = _read_json(run / FINISHED, parse_constant=refuse)
-    return metrics
+    return read_metrics(run, PublishError)
 
 
-def _read_json(path: Path, **settings: Any) -> Any:
+def _read_json(path: Path) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8"), **settings)
+        return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise PublishError(f"{path}: damaged ({error}); bring the file back, or train again") from None
 
 
-def _reduce_places(
-    run: Path, metrics: dict[str, Any], task: type[TaskDeclaration] | None
-) -> tuple[RunConfig, dict[str, Any]]:
+def _reduce_places(run: Path, metrics: Metrics, task: type[TaskDeclaration] | None) -> tuple[RunConfig, Metrics]:
     """Reduce paths in the configuration and the metrics to their last names, unless bundled or on the Hub."""
     saved = load_saved(run, task)
     config = saved.model_dump(mode="json")
-    known = {*BUNDLED, *metrics["provenance"]["base_models"], *metrics["provenance"]["datasets"]}
+    known = {*BUNDLED, *metrics.provenance.base_models, *metrics.provenance.datasets}
 
     def reduce(place: Any) -> Any:
         if isinstance(place, dict):
@@ -251,18 +243,17 @@ def _reduce_places(
         return f"local-{name}" if name in BUNDLED else name  # a local file is not the bundled one of that name
 
     data, names = config["data"], {}
-    for split, report in metrics["data"]["splits"].items():
-        given = data["train" if report["cut"] else split]
-        names[report["place"]] = (
-            " + ".join(reduce(given).values()) if isinstance(given, dict) else reduce(report["place"])
-        )
+    for split, report in metrics.data.splits.items():
+        given = data["train" if report.cut else split]
+        names[report.place] = " + ".join(reduce(given).values()) if isinstance(given, dict) else reduce(report.place)
 
-    config["data"] = {**data, **{split: reduce(data[split]) for split in metrics["data"]["splits"]}}
+    config["data"] = {**data, **{split: reduce(data[split]) for split in metrics.data.splits}}
     config["source"]["name"] = reduce(config["source"]["name"])
     if decoder := config["task"].get("decoder"):
         decoder["source"] = reduce(decoder.get("source"))
 
-    return check_values({**config, "output": None}, task=saved.task_class), _rename(metrics, names)
+    public = Metrics.model_validate(_rename(metrics.values(), names))
+    return check_values({**config, "output": None}, task=saved.task_class), public
 
 
 def _rename(value: Any, names: Mapping[str, str]) -> Any:

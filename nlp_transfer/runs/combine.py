@@ -4,13 +4,13 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from accelerate import PartialState
 
 from nlp_transfer.config.sections import RunConfig, load_saved, render
 from nlp_transfer.errors import CheckpointError, DataError
 from nlp_transfer.evaluation.averaging import average, collect_figures, is_unmoved
+from nlp_transfer.evaluation.metrics_file import Metrics, Seeds, Spread, read_metrics
 from nlp_transfer.evaluation.verdicts import Comparand
 from nlp_transfer.runs.result import RunResult, describe, finish, told
 from nlp_transfer.system.disk import write_whole
@@ -23,8 +23,8 @@ def combine(config: RunConfig, folder: Path, results: Sequence[RunResult]) -> Ru
     """Mean and standard deviation beside the seed that validation chooses, whose files become those of the folder."""
     _refuse_mixed(results)
     metric = config.task_class.selection
-    best = max(results, key=lambda result: result.metrics["validation"][metric])
-    metrics = {name: value for name, value in best.metrics.items() if name != "verdict"}  # which is of one seed
+    best = max(results, key=lambda result: result.figures.validation[metric])
+    metrics = best.figures.model_copy(update={"verdict": None})  # which is of one seed
     result = describe_seeds(config, folder, metrics, results)
     if PartialState().is_main_process:
         settled = load_saved(best.folder, config.task_class).task
@@ -36,40 +36,40 @@ def combine(config: RunConfig, folder: Path, results: Sequence[RunResult]) -> Ru
     return result
 
 
-def describe_seeds(
-    config: RunConfig, folder: Path, metrics: Mapping[str, Any], parts: Sequence[RunResult]
-) -> RunResult:
+def describe_seeds(config: RunConfig, folder: Path, metrics: Metrics, parts: Sequence[RunResult]) -> RunResult:
     """The same of a run of several seeds, out of its `parts`; the metrics are those of the seed that it keeps."""
     seeds = config.training.seeds or ()
-    same = all(part.metrics.get("weights") == parts[0].metrics.get("weights") for part in parts)
+    same = all(part.figures.weights == parts[0].figures.weights for part in parts)
     note = _unmoved_note(config, parts[0]) if same and is_unmoved([part.row for part in parts]) else None
     row = parts[0].row if note else average([part.row for part in parts], seeds)
     methods = list(zip(*(part.baselines for part in parts), strict=True))
     baselines = [rows[0] if is_unmoved(rows) else average(rows, seeds) for rows in methods]
-    moved = {one.name: _figures(one) for one in baselines if one.seeds}
-    metrics = {**metrics, "seeds": {"values": list(seeds), **_figures(row), "baselines": moved, "note": note}}
+    moved = {one.name: _spread(one) for one in baselines if one.seeds}
+    whole = _spread(row)
+    told_of = Seeds(values=list(seeds), validation=whole.validation, test=whole.test, baselines=moved, note=note)
+    metrics = metrics.model_copy(update={"seeds": told_of})
     row = replace(row, name=folder.name)
     result = told(config, folder, metrics, row, baselines, note or _kept(config, metrics))
     return replace(result, parts=tuple(parts))
 
 
-def _figures(row: Comparand) -> dict[str, Any]:
-    return {"validation": collect_figures(row.validation), "test": collect_figures(row.test)}
+def _spread(row: Comparand) -> Spread:
+    return Spread(validation=collect_figures(row.validation), test=collect_figures(row.test))
 
 
 def _unmoved_note(config: RunConfig, part: RunResult) -> str:
     """Say that the seeds made no difference, and what would."""
-    why = "nothing was drawn at random" if part.metrics["steps"] else "a solved head draws nothing at random"
-    cut = any(split["cut"] for split in part.metrics["data"]["splits"].values())
+    why = "nothing was drawn at random" if part.figures.steps else "a solved head draws nothing at random"
+    cut = any(split.cut for split in part.figures.data.splits.values())
     way = "; set data.split_seed: seed to draw the rows anew for each" if cut or config.data.limit else ""
     return f"{len(config.training.seeds or ())} seeds gave one and the same result: {why}{way}"
 
 
-def _kept(config: RunConfig, metrics: Mapping[str, Any]) -> str:
+def _kept(config: RunConfig, metrics: Metrics) -> str:
     """Say which of the models is kept, and what that one scored."""
-    shown = config.task_class.measured(metrics["test"])
-    scores = ", ".join(f"{name} {metrics['test'][name]:.4f}" for name in shown)
-    return f"kept: the model of seed {metrics['seed']}, the best on validation: {scores} on test"
+    shown = config.task_class.measured(metrics.test)
+    scores = ", ".join(f"{name} {metrics.test[name]:.4f}" for name in shown)
+    return f"kept: the model of seed {metrics.seed}, the best on validation: {scores} on test"
 
 
 def finished(config: RunConfig, folder: Path) -> RunResult:
@@ -82,10 +82,10 @@ def finished(config: RunConfig, folder: Path) -> RunResult:
         raise CheckpointError(
             f"{folder}: lacks {FINISHED}, with the scores of this seed; bring it back, or train again"
         )
-    metrics = json.loads((folder / FINISHED).read_text(encoding="utf-8"))
+    metrics = read_metrics(folder)
     if config.training.seeds:
-        if "note" not in metrics["seeds"]:
-            metrics.pop("verdict", None)  # an older one, on a single seed
+        if metrics.seeds is not None and metrics.seeds.older:
+            metrics = metrics.model_copy(update={"verdict": None})
         parts = [finished(one, folder / f"seed-{one.training.seed}") for one in config.each_seed()]
         return describe_seeds(config, folder, metrics, parts)
     return describe(config, folder, metrics, json.loads((folder / HITS).read_text(encoding="utf-8")))
@@ -107,14 +107,14 @@ def refuse_other_data(results: Sequence[RunResult]) -> None:
 
 def _refuse_mixed(parts: Sequence[RunResult]) -> None:
     """Refuse seeds that have read other data; splits cut by the seed may differ, but not what they are cut from."""
-    read = [part.metrics["data"].get("contents") for part in parts]  # which older runs have not noted
+    read = [part.figures.data.contents for part in parts]  # which older runs have not noted
     held = read if all(read) else [_fingerprints(part) for part in parts]
     for part, contents in zip(parts, held, strict=True):
         _refuse_unlike(parts[0], part, held[0], contents)
 
 
 def _fingerprints(run: RunResult) -> dict[str, str]:
-    return {split: report["fingerprint"] for split, report in run.metrics["data"]["splits"].items()}
+    return {split: report.fingerprint for split, report in run.figures.data.splits.items()}
 
 
 def _refuse_unlike(one: RunResult, two: RunResult, before: Mapping[str, str], now: Mapping[str, str]) -> None:

@@ -11,6 +11,7 @@ from accelerate import PartialState
 from nlp_transfer.config.sections import RunConfig, load_config
 from nlp_transfer.config.tasks import SCORED, TaskDeclaration
 from nlp_transfer.errors import ConfigError, TransferError
+from nlp_transfer.evaluation.metrics_file import Method, write_metrics
 from nlp_transfer.evaluation.plotting import plot
 from nlp_transfer.evaluation.verdicts import Comparand, is_control, list_labels, render_table, write_verdicts
 from nlp_transfer.models.saving import write_json
@@ -21,7 +22,7 @@ from nlp_transfer.runs.prepare import prepare
 from nlp_transfer.runs.result import RunResult
 from nlp_transfer.runs.run import LEFT, advice, agreed_folder, run_in
 from nlp_transfer.system.alone import claim_process
-from nlp_transfer.system.layout import COMPARISON, FINISHED, PLOT
+from nlp_transfer.system.layout import COMPARISON, PLOT
 from nlp_transfer.system.progress import Series
 from nlp_transfer.system.received import is_table, name_kind, refuse_no_path
 
@@ -149,13 +150,13 @@ def _conclude(folder: Path, results: Sequence[RunResult], task: type[TaskDeclara
 
 def _told(result: RunResult) -> dict[str, Any]:
     """The figures of a run; of several seeds their means, with the scores of the kept one under `kept`."""
-    metrics, row = result.metrics, result.row
+    figures, row = result.figures, result.row
     if not result.parts:
-        return metrics
-    kept = {name: metrics[name] for name in ("seed", *SCORED)}
+        return result.metrics
+    kept = {"seed": figures.seed, "validation": figures.validation, "test": figures.test}
     means = {split: getattr(row, split) for split in SCORED}
     beside = {one.name: {split: getattr(one, split) for split in SCORED} for one in result.baselines}
-    return {**metrics, **means, "baselines": beside, "kept": kept}
+    return {**result.metrics, **means, "baselines": beside, "kept": kept}
 
 
 def _note_controls(results: Sequence[RunResult], task: type[TaskDeclaration]) -> None:
@@ -165,11 +166,12 @@ def _note_controls(results: Sequence[RunResult], task: type[TaskDeclaration]) ->
         controls = [one.row for one in results if is_control(one.row, row)]
         if controls:
             labels = list_labels(controls)
-            scores = {labels[one.name]: {"validation": one.validation, "test": one.test} for one in controls}
+            scores = {labels[one.name]: Method(validation=one.validation, test=one.test) for one in controls}
             said = [
                 *write_verdicts([row], result.baselines, task=task),
                 *write_verdicts([row, *controls], [], task=task)[1:],
             ]
-            metrics = {**result.metrics, "controls": scores, "verdict": list(dict.fromkeys(said))}
+            changes = {"controls": scores, "verdict": list(dict.fromkeys(said))}
+            metrics = result.figures.model_copy(update=changes)
             write_card(result.folder, metrics, task)
-            write_json(result.folder / FINISHED, metrics)
+            write_metrics(result.folder, metrics)

@@ -7,6 +7,7 @@ from datasets import Dataset
 from transformers import PreTrainedModel
 
 from nlp_transfer.errors import ConfigError, TrainingError
+from nlp_transfer.evaluation.metrics_file import Method
 from nlp_transfer.evaluation.verdicts import Comparand, make_baseline
 from nlp_transfer.inference.activations import WHOLE, find_boundary, open_store, replay
 from nlp_transfer.inference.predictions import infer
@@ -48,11 +49,13 @@ def measure_baselines(prepared: Prepared) -> tuple[Comparand, ...]:
     found = tuple(
         make_baseline(
             name,
-            validation=task.score(said["validation"], rows["validation"]),
-            test=task.score(said["test"], rows["test"]),
+            Method(
+                validation=task.score(said["validation"], rows["validation"]),
+                test=task.score(said["test"], rows["test"]),
+                chosen=getattr(said, "chosen", None),
+            ),
             correct=task.hits(said["test"], rows["test"]),
             tested=tested,
-            chosen=getattr(said, "chosen", ""),
         )
         for name, said in task.baselines(prepared.splits).items()
     )

@@ -1,6 +1,5 @@
 """One run of one seed: load, adapt, train, choose on validation, measure test once, save."""
 
-import dataclasses
 import logging
 import shutil
 import time
@@ -12,6 +11,7 @@ from accelerate import Accelerator
 
 from nlp_transfer.config.sections import RunConfig, render
 from nlp_transfer.config.tasks import Scores
+from nlp_transfer.evaluation.metrics_file import Metrics, Parameters, Seconds, Selection
 from nlp_transfer.evaluation.verdicts import Comparand, format_scores
 from nlp_transfer.models.saving import environment, save_model, weights_digests, write_json
 from nlp_transfer.publishing.provenance import find_provenance
@@ -36,7 +36,7 @@ class _Trained(NamedTuple):
     prepared: Prepared
     plan: Plan
     accelerator: Accelerator
-    sizes: dict[str, int]
+    sizes: Parameters
     baselines: tuple[Comparand, ...]
     history: History
 
@@ -84,7 +84,7 @@ def _train(
     prepared = prepare(config)
     plan = prepared.plan()
     checkpoints = open_checkpoints(prepared, plan, accelerator, folder, start)
-    sizes = parameter_counts(plan)
+    sizes = Parameters(**parameter_counts(plan))
     if accelerator.is_main_process:
         _announce(prepared, plan, folder, series)
     clock.lap("preparation")
@@ -106,26 +106,33 @@ def _metrics(
     trained: _Trained,
     validation: Scores,
     said: Sequence[Prediction],
-    seconds: Mapping[str, float],
+    seconds: Seconds,
     weights: Mapping[str, str],
-) -> dict[str, Any]:
-    """The contents of metrics.json, but for the verdict; `said` are the predictions for test."""
+) -> Metrics:
+    """Gather what metrics.json holds, but for the verdict; `said` are the predictions for test."""
     prepared, history = trained.prepared, trained.history
-    return {
-        "validation": validation,
-        "test": prepared.task.score(said, prepared.splits.test),
-        "answers": len({str(next(iter(one.values()))) for one in said}),  # by what is answered first
-        "selection": {"metric": prepared.task.selection, "split": "validation", "best": history.best},
-        "parameters": trained.sizes,
-        "seconds": seconds,
-        "baselines": {one.name: one.dump_scores() for one in trained.baselines},
-        "seed": prepared.config.training.seed,
-        "precision": trained.accelerator.mixed_precision.replace("no", "fp32"),
-        "steps": history.steps,
-        "weights": weights,
-        "head": trained.plan.head,
-        **_seen(prepared),
-    }
+    encoded = prepared.encoded
+    return Metrics(
+        validation=validation,
+        test=prepared.task.score(said, prepared.splits.test),
+        answers=len({str(next(iter(one.values()))) for one in said}),  # by what is answered first
+        selection=Selection(metric=prepared.task.selection, split="validation", best=history.best),
+        parameters=trained.sizes,
+        seconds=seconds,
+        baselines={one.name: one.collect_scores() for one in trained.baselines},
+        seed=prepared.config.training.seed,
+        precision=trained.accelerator.mixed_precision.replace("no", "fp32"),
+        steps=history.steps,
+        weights=weights,
+        head=trained.plan.head,
+        # What of the data the model could see.
+        warnings=prepared.warnings,
+        written_back=prepared.written_back,
+        truncated={name: one.truncated for name, one in encoded.items()},
+        unknown_tokens={name: one.unknown for name, one in encoded.items()},
+        data=prepared.splits.report,
+        provenance=find_provenance(prepared.config),
+    )
 
 
 def _hits(trained: _Trained, said: Sequence[Prediction]) -> dict[str, Any]:
@@ -149,18 +156,6 @@ def _announce(prepared: Prepared, plan: Plan, folder: Path, series: Series) -> N
     write_json(folder / "environment.json", environment())
 
 
-def _seen(prepared: Prepared) -> dict[str, Any]:
-    """Tell what of the data the model could see."""
-    return {
-        "warnings": prepared.warnings,
-        **({"written_back": dataclasses.asdict(back)} if (back := prepared.written_back) else {}),
-        "truncated": {name: encoded.truncated for name, encoded in prepared.encoded.items()},
-        "unknown_tokens": {name: encoded.unknown for name, encoded in prepared.encoded.items()},
-        "data": dataclasses.asdict(prepared.splits.report),
-        "provenance": dataclasses.asdict(find_provenance(prepared.config)),
-    }
-
-
 class _Clock:
     """Wall-clock seconds of the stages of a run, of the training in all its attempts."""
 
@@ -173,5 +168,5 @@ class _Clock:
         self.seconds[name] = round(earlier + now - self._last, 3)
         self._last = now
 
-    def total(self) -> dict[str, float]:
-        return {**self.seconds, "total": round(sum(self.seconds.values()), 3)}
+    def total(self) -> Seconds:
+        return Seconds(**self.seconds, total=round(sum(self.seconds.values()), 3))

@@ -1,6 +1,5 @@
 """The rows that a run was trained on, read again: simple methods are fitted on them wherever the run is measured."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,8 +7,8 @@ from pathlib import Path
 from nlp_transfer.config.sections import RunConfig
 from nlp_transfer.data.locations import SPLIT_NAMES, refuse_gone
 from nlp_transfer.data.splits import Splits, load_splits
-from nlp_transfer.errors import DataError
-from nlp_transfer.system.layout import FINISHED
+from nlp_transfer.errors import CheckpointError, DataError
+from nlp_transfer.evaluation.metrics_file import read_metrics
 
 
 @dataclass(frozen=True)
@@ -30,14 +29,13 @@ class Origin:
 
     @classmethod
     def of(cls, root: Path, config: RunConfig) -> "Origin | None":
-        """That of a run folder; None where nothing tells it, as of an unfinished run."""
+        """Read that of a run folder; None where nothing tells it, as of an unfinished run."""
         try:
-            metrics = json.loads((root / FINISHED).read_text(encoding="utf-8"))
-            splits = metrics["data"]["splits"]
-            fingerprints = {name: splits[name]["fingerprint"] for name in SPLIT_NAMES}
-            return cls(config, int(metrics["seed"]), frozenset(metrics["baselines"]), fingerprints)
-        except (OSError, ValueError, LookupError, TypeError):
+            metrics = read_metrics(root)
+            fingerprints = {name: metrics.data.splits[name].fingerprint for name in SPLIT_NAMES}
+        except (CheckpointError, OSError, LookupError):
             return None
+        return cls(config, metrics.seed, frozenset(metrics.baselines), fingerprints)
 
     def splits(self) -> Splits:
         """Read its rows again.

@@ -1,6 +1,5 @@
 """A finished run as a predictor: texts in, predictions out, in input order."""
 
-import json
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -23,6 +22,7 @@ from nlp_transfer.data.labels import USUAL, LabelRules, OnUnknown
 from nlp_transfer.data.splits import dialect_of, label_rules, read_rows
 from nlp_transfer.data.store import whole
 from nlp_transfer.errors import CheckpointError, DataError, SourceError, TransferError
+from nlp_transfer.evaluation.metrics_file import read_metrics
 from nlp_transfer.inference.predictions import infer
 from nlp_transfer.models.encoding.padding import read_padding_trouble, try_padding
 from nlp_transfer.models.encoding.pairs import open_target
@@ -35,7 +35,7 @@ from nlp_transfer.sources.demands import refuse_demands
 from nlp_transfer.sources.loading import find_damage, refuse_changed
 from nlp_transfer.sources.shapes import find_weight_files, refuse_misshapen
 from nlp_transfer.strategies.lora import with_adapter
-from nlp_transfer.system.layout import ADAPTER, FINISHED, TARGET, explain_unfinished, find_lacking_file, is_published
+from nlp_transfer.system.layout import ADAPTER, TARGET, explain_unfinished, find_lacking_file, is_published
 from nlp_transfer.system.network import find_run
 from nlp_transfer.system.received import name_kind, take_texts
 from nlp_transfer.task import Prediction, Task, make_task
@@ -238,10 +238,10 @@ def _predictor(root: Path, config: RunConfig, task: Task, model: PreTrainedModel
 
 def _open_adapter(root: Path, config: RunConfig) -> Predictor:
     """Build the model anew from its source and put the adapter and its new modules in."""
-    metrics = json.loads((root / FINISHED).read_text(encoding="utf-8"))
-    task = make_task(config.task_class, config.task, tuple(metrics["data"]["splits"]["train"]["labels"]))
+    metrics = read_metrics(root)
+    task = make_task(config.task_class, config.task, tuple(metrics.data.splits["train"].labels))
     place = config.source.model_dump()
-    if place["kind"] == "checkpoint" and "head" not in metrics:  # of a time when rows did not follow names
+    if place["kind"] == "checkpoint" and metrics.head is None:  # of a time when rows did not follow names
         place["by_name"] = False
     bundled = BUNDLED.get(config.source.name)
     if bundled and bundled.hub and not bundled.available:

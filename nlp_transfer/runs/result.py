@@ -1,5 +1,6 @@
 """What a run returns and leaves: its numbers, the verdict and the words for both."""
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,11 +8,12 @@ from typing import Any
 
 from nlp_transfer.config.sections import RunConfig
 from nlp_transfer.config.tasks import TaskDeclaration
+from nlp_transfer.evaluation.metrics_file import Metrics, write_metrics
 from nlp_transfer.evaluation.verdicts import Comparand, make_baseline, make_comparand, write_verdicts
 from nlp_transfer.models.saving import write_json
 from nlp_transfer.publishing.tree import write_card
 from nlp_transfer.system.disk import flush
-from nlp_transfer.system.layout import FINISHED, HITS
+from nlp_transfer.system.layout import HITS
 
 
 @dataclass(frozen=True)
@@ -20,8 +22,8 @@ class RunResult:
 
     Attributes:
         folder: what it left.
-        metrics: the contents of metrics.json; of several seeds the scores of the one whose model it keeps, and those of
-            all under `seeds`.
+        figures: what it has measured; of several seeds the scores of the one whose model it keeps, and those of all
+            under `seeds`.
         summary: the test scores and the verdict in words.
         row: the same as a line of a comparison; of several seeds their mean and spread.
         baselines: the simple methods beside it.
@@ -29,61 +31,60 @@ class RunResult:
     """
 
     folder: Path
-    metrics: dict[str, Any]
+    figures: Metrics
     summary: str
     row: Comparand
     baselines: tuple[Comparand, ...]
     parts: tuple["RunResult", ...] = ()
 
+    @functools.cached_property
+    def metrics(self) -> dict[str, Any]:
+        """The figures as plain values: the contents of metrics.json."""
+        return self.figures.values()
+
     @property
     def note(self) -> str | None:
         """What there is to say of its seeds where they made no difference."""
-        note: str | None = self.metrics.get("seeds", {}).get("note")
-        return note
+        return self.figures.seeds.note if self.figures.seeds else None
 
     def __repr__(self) -> str:
         """One line: where it is, what it is, and its test score."""
-        metric = self.metrics["selection"]["metric"]
+        metric = self.figures.selection.metric
         return f"RunResult({self.folder}: {self.row.label}, test {metric} {self.row.format_score('test', metric)})"
 
 
-def describe(config: RunConfig, folder: Path, metrics: Mapping[str, Any], hits: Mapping[str, Any]) -> RunResult:
+def describe(config: RunConfig, folder: Path, metrics: Metrics, hits: Mapping[str, Any]) -> RunResult:
     """Row, verdict and summary out of the numbers that a run of one seed leaves.
 
     Args:
         config: of the run.
         folder: of the run.
-        metrics: the contents of metrics.json; the verdict is added where it is not there yet.
+        metrics: what it has measured; the verdict is added where it is not there yet.
         hits: the contents of hits.json: the score of each test row, under `run` and for each of the `baselines`, and
             the numbers of the `rows`.
     """
     tested = hits.get("rows", ())
     row = make_comparand(folder.name, config, metrics, hits["run"], tested)
     baselines = [
-        make_baseline(name, correct=hits["baselines"][name], tested=tested, **scores)
-        for name, scores in metrics["baselines"].items()
+        make_baseline(name, scores, correct=hits["baselines"][name], tested=tested)
+        for name, scores in metrics.baselines.items()
     ]
     return told(config, folder, metrics, row, baselines)
 
 
 def told(
-    config: RunConfig,
-    folder: Path,
-    metrics: Mapping[str, Any],
-    row: Comparand,
-    baselines: Sequence[Comparand],
-    *more: str,
+    config: RunConfig, folder: Path, metrics: Metrics, row: Comparand, baselines: Sequence[Comparand], *more: str
 ) -> RunResult:
     """The result of a run with what is said of it; `more` stands between its scores and the verdict."""
     task = config.task_class
-    verdict = metrics["verdict"] if "verdict" in metrics else write_verdicts([row], baselines, task=task)
+    verdict = write_verdicts([row], baselines, task=task) if metrics.verdict is None else metrics.verdict
     shown = task.measured(row.test)
     lines = []
     for one in (*baselines, row):
         scores = ", ".join(f"{name} {one.format_score('test', name)}" for name in shown)
         lines.append(f"test: {one.label}: {scores}")
     summary = "\n".join([*lines, *more, *verdict])
-    return RunResult(folder, {**metrics, "verdict": verdict}, summary, row, tuple(baselines))
+    return RunResult(folder, metrics.model_copy(update={"verdict": verdict}), summary, row, tuple(baselines))
 
 
 def hits_of(result: RunResult) -> dict[str, Any]:
@@ -96,8 +97,8 @@ def hits_of(result: RunResult) -> dict[str, Any]:
 
 def finish(result: RunResult, task: type[TaskDeclaration]) -> None:
     """Write card and numbers; all that the folder holds is on the disk before the metrics say so."""
-    write_card(result.folder, result.metrics, task)
+    write_card(result.folder, result.figures, task)
     write_json(result.folder / HITS, hits_of(result))
     for path in (*result.folder.rglob("*"), result.folder):
         flush(path)
-    write_json(result.folder / FINISHED, result.metrics)
+    write_metrics(result.folder, result.figures)

@@ -15,6 +15,7 @@ from tiny import LABELS, ROOT, save_checkpoint, save_csv
 
 import nlp_transfer
 from nlp_transfer.errors import PublishError
+from nlp_transfer.evaluation.metrics_file import Metrics
 from nlp_transfer.publishing.card import check_card
 from nlp_transfer.publishing.provenance import find_hub_dataset
 from nlp_transfer.publishing.tree import write_card
@@ -69,7 +70,7 @@ def test_a_test_set_of_its_own_is_told_from_one_that_was_cut(run, card, metrics,
     assert said["args"]["test"].startswith("cut from train: 7 of 68 rows (10.3 %)")
     copy = shutil.copytree(run, tmp_path / "run")
     metrics["data"]["splits"]["test"] |= {"cut": False, "place": "cut from train; really.csv"}
-    write_card(copy, metrics)
+    write_card(copy, Metrics.model_validate(metrics))
     said = ModelCard.load(copy / "README.md").data.eval_results[0]
     assert (said.dataset_name, said.dataset_split, said.dataset_args) == ("cut from train; really.csv", "test", None)
 
@@ -129,7 +130,7 @@ def test_texts_in_two_splits_are_called_a_leak(run, card, metrics, tmp_path):
     assert "No text stands in two splits." in card
     copy = shutil.copytree(run, tmp_path / "run")
     metrics["data"]["overlap"]["train/test"] = 3
-    write_card(copy, metrics)
+    write_card(copy, Metrics.model_validate(metrics))
     assert "**Leak**: 3 of the test rows have a text that is also in train." in (copy / "README.md").read_text()
 
 
@@ -181,7 +182,7 @@ model-index:
 ---
 # x
 """
-MEASURED = {"test": {"accuracy": 0.5}}
+MEASURED = {"accuracy": 0.5}
 
 
 def test_a_card_that_keeps_the_rules_passes_here_and_there():
@@ -222,7 +223,7 @@ def test_scores_on_a_file_are_not_credited_to_the_hub_set_that_trained(run, metr
     for cut, datasets, kind in ((False, [known], "custom"), (True, [known], known), (True, [], "custom")):
         metrics["data"]["splits"]["test"] |= {"cut": cut}
         metrics["provenance"] |= {"datasets": datasets}
-        write_card(copy, metrics)
+        write_card(copy, Metrics.model_validate(metrics))
         assert ModelCard.load(copy / "README.md").data.eval_results[0].dataset_type == kind
 
 
@@ -240,7 +241,7 @@ def test_a_control_is_not_said_to_have_started_from_weights(run, metrics, tmp_pa
     values["source"]["scratch"] = True
     (copy / "config.yaml").write_text(yaml.safe_dump(values))
     metrics["provenance"] |= {"licence": "apache-2.0"}
-    write_card(copy, metrics)
+    write_card(copy, Metrics.model_validate(metrics))
     said = (copy / "README.md").read_text()
     assert "`apache-2.0`, as the weights whose architecture it has." in said
     assert "weights that it started from" not in said

@@ -1,0 +1,202 @@
+"""What a finished run has measured, and its file: metrics.json is written and read here, and nowhere else.
+
+A key that an older version did not write is optional; one that this version does not know is kept as it stands.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Never
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from nlp_transfer.config.tasks import Scores
+from nlp_transfer.data.report import DataReport
+from nlp_transfer.errors import CheckpointError, TransferError
+from nlp_transfer.evaluation.writing_back import WrittenBack
+from nlp_transfer.models.saving import write_json
+from nlp_transfer.system.layout import FINISHED
+
+
+class Part(BaseModel):
+    """A frozen part of the file; only keys that were given are written again."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", protected_namespaces=())
+
+
+class Selection(Part):
+    """The score that chose the checkpoint, on which split, and its best value there."""
+
+    metric: str
+    split: str
+    best: float
+
+
+class Parameters(Part):
+    """How many numbers the model holds, and how many of them moved."""
+
+    total: int
+    trainable: int
+
+
+class Seconds(Part):
+    """Wall-clock seconds of each stage, the training in all its attempts."""
+
+    preparation: float
+    baselines: float
+    training: float
+    evaluation: float
+    saving: float
+    total: float
+
+
+class Method(Part):
+    """The scores of a simple method, or of a scratch control; `chosen` says what settings a simple method chose."""
+
+    validation: Scores
+    test: Scores
+    chosen: str | None = None
+
+
+Deviations = Mapping[str, Mapping[str, int | float | None]]  # score -> its mean and standard_deviation
+
+
+class Spread(Part):
+    """What a method scored over the seeds."""
+
+    validation: Deviations
+    test: Deviations
+
+
+class Seeds(Part):
+    """The seeds of a run that has several, and the spread of what they scored.
+
+    Attributes:
+        values: the seeds.
+        validation: see `Spread`; likewise `test`.
+        test: of the run.
+        baselines: the same of the simple methods that the seeds have moved.
+        note: says it where the seeds made no difference.
+    """
+
+    values: Sequence[int]
+    validation: Deviations
+    test: Deviations
+    baselines: Mapping[str, Spread] = {}
+    note: str | None = None
+
+    @property
+    def older(self) -> bool:
+        """Tell whether a version wrote it whose verdicts were about one seed."""
+        return "note" not in self.model_fields_set
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Hold what a run's model comes from; found while local folders can still be told from names on the Hub.
+
+    Attributes:
+        base_models: Hub ids of the pretrained weights; empty for scratch controls and for weights that are not there.
+        datasets: Hub ids of the data.
+        languages: ISO 639-1 codes, if the data tell.
+        licence: the licence of the pretrained weights; None if it is not known.
+    """
+
+    base_models: tuple[str, ...]
+    datasets: tuple[str, ...]
+    languages: tuple[str, ...]
+    licence: str | None
+
+
+class Metrics(Part):
+    """All that metrics.json holds, in this order; of several seeds the figures are those of the one that is kept.
+
+    Attributes:
+        validation: scores that chose the checkpoint.
+        test: scores, measured once.
+        answers: how many different ones the test examples got.
+        selection: what chose the checkpoint.
+        parameters: counted as they were trained.
+        seconds: by stage.
+        baselines: the simple methods by name.
+        seed: of the training.
+        precision: number format of the training.
+        steps: optimizer steps; 0 where the head was solved.
+        weights: sha256 of each weights file.
+        head: what became of the head that a checkpoint brought, in words; None: a version wrote it that did not match
+            rows of a head to labels by their names.
+        warnings: of the preparation; those of the data stand in `data`.
+        written_back: what of the references the target tokenizer can write, where text is written.
+        truncated: split -> examples that were cut.
+        unknown_tokens: split -> share of tokens out of the vocabulary.
+        data: the report on the splits.
+        provenance: base models, data sets, languages and licence.
+        seeds: of a run of several.
+        verdict: sentences on what transfer bought.
+        controls: the scratch controls that a comparison has set beside the run.
+    """
+
+    validation: Scores
+    test: Scores
+    answers: int = 0
+    selection: Selection
+    parameters: Parameters
+    seconds: Seconds
+    baselines: Mapping[str, Method]
+    seed: int
+    precision: str
+    steps: int
+    weights: Mapping[str, str] = {}
+    head: str | None = None
+    warnings: Sequence[str]
+    written_back: WrittenBack | None = None
+    truncated: Mapping[str, int]
+    unknown_tokens: Mapping[str, float]
+    data: DataReport
+    provenance: Provenance
+    seeds: Seeds | None = None
+    verdict: Sequence[str] | None = None
+    controls: Mapping[str, Method] = {}
+
+    def values(self) -> dict[str, Any]:
+        """Give the contents of the file: plain values, without what was never measured."""
+        given = self.model_dump(exclude_unset=True)
+        return {key: value for key, value in given.items() if value is not None}
+
+
+def write_metrics(run: Path, metrics: Metrics) -> None:
+    """Write the file into a run folder; see `write_json`."""
+    write_json(run / FINISHED, metrics.values())
+
+
+def read_metrics(run: Path, error: type[TransferError] = CheckpointError) -> Metrics:
+    """Read the file of a run folder.
+
+    Args:
+        run: the folder.
+        error: what to raise.
+
+    Raises:
+        TransferError: `error`, naming the file, and the line or the key at which it is damaged.
+        FileNotFoundError: there is no such file.
+    """
+    path = run / FINISHED
+
+    def refuse(constant: str) -> Never:
+        raise error(f"{path}: {constant} is no score; train again, or find out what went wrong")
+
+    try:
+        return Metrics.model_validate(json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse))
+    except ValidationError as fault:
+        reason = _first_fault(fault)
+    except ValueError as fault:
+        reason = str(fault)
+    raise error(f"{path}: damaged ({reason}); bring the file back, or train again")
+
+
+def _first_fault(fault: ValidationError) -> str:
+    """Name the first key that is wrong, as data.splits.train.rows, and say what is wrong there."""
+    first = fault.errors(include_url=False)[0]
+    key = ".".join(map(str, first["loc"])) or "the file"
+    return f"{key}: {'missing' if first['type'] == 'missing' else first['msg']}"
