@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from datasets import Dataset
+from pydantic import TypeAdapter
 from tokenizers import Tokenizer, normalizers, pre_tokenizers, processors
 from tokenizers.models import WordLevel
 from transformers import (
@@ -23,6 +24,7 @@ from transformers import (
 )
 
 import nlp_transfer
+from nlp_transfer.config.sections import Strategy, TrainingConfig
 from nlp_transfer.models.encoding.tokenizers import Tokenizers
 from nlp_transfer.sources import load_source
 from nlp_transfer.sources.heads import find_label_rows
@@ -152,6 +154,12 @@ def sentiment(**options):
     return Sentiment(SentimentOptions(name="sentiment", max_length=32, **options), LABELS)
 
 
+def plan_for(loaded, strategy, *, has_layers=True, scratch=False, **training):
+    """Adapt a model to a strategy, as its section of a configuration says it."""
+    section = TypeAdapter(Strategy).validate_python(strategy)
+    return make_plan(section, TrainingConfig(**training), loaded, has_layers=has_layers, scratch=scratch)
+
+
 @dataclass
 class Training:
     """A small training without a run folder: `fit()` gives the history, then `plan.model` is the trained model."""
@@ -175,9 +183,9 @@ class Training:
         kind = self.strategy["kind"]
         loaded = self.task.build(self.source, self.train, frozen=kind == "frozen")
         self.loaded = replace(loaded, solvable=self.task.solved_as is not None)
-        self.plan = make_plan(
-            **self.strategy,
-            loaded=self.loaded,
+        self.plan = plan_for(
+            self.loaded,
+            self.strategy,
             has_layers=self.source.has_layers,
             scratch=self.source.scratch,
             learning_rate=self.learning_rate,

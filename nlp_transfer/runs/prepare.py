@@ -62,26 +62,13 @@ class Prepared:
 
     def plan(self) -> Plan:
         """Adapt the model to the strategy; changes the model, so once."""
-        strategy, training = self.config.strategy, self.config.training
-        settings = strategy.model_dump(exclude={"kind"})
+        config, source = self.config, self.source
         plan = make_plan(
-            strategy.kind,
-            self.loaded,
-            has_layers=self.source.has_layers,
-            scratch=self.source.scratch,
-            learning_rate=training.learning_rate,
-            epochs=training.epochs,
-            **settings,
+            config.strategy, config.training, self.loaded, has_layers=source.has_layers, scratch=source.scratch
         )
-        if training.gradient_checkpointing:
+        if config.training.gradient_checkpointing:
             recompute_activations(plan.model)
-        phases = tuple(
-            dataclasses.replace(
-                phase, warmup=training.warmup, head_warmup=training.head_warmup, schedule=training.schedule
-            )
-            for phase in plan.phases
-        )
-        return dataclasses.replace(plan, phases=phases)
+        return plan
 
     @cached_property
     def written_back(self) -> WrittenBack | None:

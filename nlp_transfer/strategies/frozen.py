@@ -1,13 +1,14 @@
 """`frozen`: the pretrained part never moves; what is new is trained on its features."""
 
 import logging
-from typing import Literal
 
+from nlp_transfer.config.sections import FrozenStrategy
 from nlp_transfer.errors import ConfigError
 from nlp_transfer.models.anatomy import blocks, outside_encoder
 from nlp_transfer.models.portable.pooled import PooledClassifier
 from nlp_transfer.models.source import LoadedModel
-from nlp_transfer.strategies.plan import Phase, Plan, plain
+from nlp_transfer.strategies.plan import Adapted, Phase
+from nlp_transfer.strategies.rates import Rates
 
 log = logging.getLogger(__name__)
 
@@ -37,24 +38,10 @@ def _beside_encoder(loaded: LoadedModel) -> list[str]:
     return [name for names in blocks(loaded.model, loaded.unread) for name in names if name in wanted]
 
 
-def frozen(
-    loaded: LoadedModel,
-    *,
-    epochs: int,
-    learning_rate: float,
-    solver: Literal["auto", "lbfgs", "gradient"] = "auto",
-    cache: str = "disk",
-    head_learning_rate: float | None = None,
-) -> Plan:
+def frozen(strategy: FrozenStrategy, loaded: LoadedModel, rates: Rates, epochs: int) -> Adapted:
     """Train the new parameters only; of an encoder and decoder, or under a pooled head, all but the encoder.
 
-    Args:
-        loaded: the model and its new parameters.
-        epochs: of gradient steps; a solved head needs none.
-        learning_rate: of gradient steps on what is pretrained, such as the decoder of a native checkpoint.
-        solver: `auto` solves where the head is linear and the task says how.
-        cache: where the features are kept.
-        head_learning_rate: of newly initialised parameters; the same if unset.
+    A linear head on features that stay the same is solved, and needs no epochs.
 
     Raises:
         ConfigError: a solved head was asked for where it cannot be solved, or nothing is new.
@@ -66,16 +53,18 @@ def frozen(
             "strategy.kind: frozen leaves nothing to train, for the checkpoint brings its own head; "
             "use task.head.kind=pooled, or another strategy"
         )
-    solved = solver != "gradient" and is_solvable(loaded)
-    if solver == "lbfgs" and not solved:
+
+    solved = strategy.solver != "gradient" and is_solvable(loaded)
+    if strategy.solver == "lbfgs" and not solved:
         lacking = "a linear pooled head on frozen features"
         if linear_on_features(loaded):
             lacking = "a task that declares solved_as"
         raise ConfigError(f"strategy.solver: lbfgs needs {lacking}; use gradient or auto")
+
     phase = Phase(
         name="frozen",
         epochs=1 if solved else epochs,
-        rates={n: (head_learning_rate or learning_rate) if n in loaded.new else learning_rate for n in moving},
+        rates={name: rates.fresh if name in loaded.new else rates.body for name in moving},
         solver="lbfgs" if solved else "gradient",
     )
-    return Plan(loaded.model, (phase,), cache, plain)
+    return Adapted(loaded.model, (phase,), strategy.cache)

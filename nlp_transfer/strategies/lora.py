@@ -5,15 +5,17 @@ import shutil
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from torch import nn
 from transformers import PreTrainedModel
 
+from nlp_transfer.config.sections import LoraStrategy
 from nlp_transfer.errors import ConfigError, SourceError
 from nlp_transfer.models.anatomy import blocks, find_encoder, find_words
 from nlp_transfer.models.source import LoadedModel
-from nlp_transfer.strategies.plan import Phase, Plan
+from nlp_transfer.strategies.plan import Adapted, Phase
+from nlp_transfer.strategies.rates import Rates
 from nlp_transfer.system.disk import replace_whole
 from nlp_transfer.system.room import MARGIN, guard_writing
 
@@ -21,36 +23,10 @@ NOTHING = "this model has no pretrained linear layer"
 PISSA: Any = "pissa_niter_4"  # the randomised decomposition: seconds where the exact one takes half a minute
 
 
-def lora(
-    loaded: LoadedModel,
-    *,
-    epochs: int,
-    learning_rate: float,
-    rank: int = 16,
-    alpha: int = 32,
-    dropout: float = 0.05,
-    targets: Literal["all-linear"] | Sequence[str] = "all-linear",
-    embeddings: bool | None = None,
-    rslora: bool = False,
-    dora: bool = False,
-    init: Literal["default", "pissa"] = "default",
-    head_learning_rate: float | None = None,
-) -> Plan:
+def lora(strategy: LoraStrategy, loaded: LoadedModel, rates: Rates, epochs: int) -> Adapted:
     """Add adapters (Hu et al. 2021; rsLoRA: Kalajdzievski 2023; DoRA: Liu et al. 2024; PiSSA: Meng et al. 2024).
 
-    Args:
-        loaded: the model and its new parameters; modules that hold new parameters are trained and saved whole.
-        epochs: in the one phase.
-        learning_rate: of the adapters.
-        rank: of the updates.
-        alpha: their scale.
-        dropout: before the adapters of linear layers.
-        targets: every pretrained linear layer, or those whose names end so.
-        embeddings: adapt the word embeddings; by default only where there is nothing linear (static vectors).
-        rslora: scale by the root of the rank.
-        dora: learn magnitudes and directions apart.
-        init: start from zero updates, or from the principal singular vectors.
-        head_learning_rate: of newly initialised modules.
+    Modules that hold new parameters are trained and saved whole.
 
     Raises:
         ConfigError: no module matches the targets, or the start asked for does not fit them.
@@ -58,45 +34,59 @@ def lora(
     from peft import LoraConfig, get_peft_model
 
     model = loaded.model
-    linear, table = _modules(loaded)
-    wanted = [""] if targets == "all-linear" else targets
-    if unknown := [end for end in wanted if end and not any(name.endswith(end) for name in linear)]:
-        raise ConfigError(f"strategy.targets: no linear layer's name ends in '{unknown[0]}'. {_ends(linear)}")
-    chosen = [name for name in linear if name.endswith(tuple(wanted))]
-    if embeddings or (embeddings is None and not linear):
-        if table is None:
-            raise ConfigError("strategy.embeddings: the architecture has no table of word embeddings; leave it out")
-        if any(f"{table}.weight" in names for names in _tied(model)):
-            raise ConfigError(
-                "strategy.embeddings: the word embeddings serve a decoder or an output layer too, and an adapter on "
-                "one use would change them all when merged; leave it out"
-            )
-        chosen = [*chosen, table]
-    if not chosen:
-        raise ConfigError(f"strategy.embeddings: {NOTHING}, and without them nothing would be adapted")
-    if init == "pissa" and chosen == [table]:
-        raise ConfigError("strategy.init: pissa is for linear layers, and here only a table of vectors is adapted")
+    chosen, table_only = _choose_modules(strategy, loaded)
     owners, tied = _owners(model, loaded.new), _tied(model)
     config = LoraConfig(
-        r=rank,
-        lora_alpha=alpha,
-        lora_dropout=dropout if chosen != [table] else 0.0,
+        r=strategy.rank,
+        lora_alpha=strategy.alpha,
+        lora_dropout=0.0 if table_only else strategy.dropout,
         target_modules=chosen,
         modules_to_save=owners,
-        use_rslora=rslora,
-        use_dora=dora,
-        init_lora_weights=PISSA if init == "pissa" else True,
+        use_rslora=strategy.rslora,
+        use_dora=strategy.dora,
+        init_lora_weights=PISSA if strategy.init == "pissa" else True,
     )
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)  # of peft's making
         wrapped = get_peft_model(model, config)
     _tie_again(wrapped, tied, owners)
-    rates = {
-        name: (head_learning_rate or learning_rate) if "modules_to_save" in name else learning_rate
+
+    moving = {
+        name: rates.fresh if "modules_to_save" in name else rates.body
         for name, parameter in wrapped.named_parameters()
         if parameter.requires_grad
     }
-    return Plan(wrapped, (Phase("lora", epochs, rates),), "none", merge, adapter=True)
+    return Adapted(wrapped, (Phase("lora", epochs, moving),), "none", merge, adapter=True)
+
+
+def _choose_modules(strategy: LoraStrategy, loaded: LoadedModel) -> tuple[list[str], bool]:
+    """Name the modules to adapt, and tell whether the word embeddings are the only one."""
+    linear, table = _modules(loaded)
+    wanted = [""] if strategy.targets == "all-linear" else strategy.targets
+    if unknown := [end for end in wanted if end and not any(name.endswith(end) for name in linear)]:
+        raise ConfigError(f"strategy.targets: no linear layer's name ends in '{unknown[0]}'. {_ends(linear)}")
+    chosen = [name for name in linear if name.endswith(tuple(wanted))]
+
+    # Unless the configuration says otherwise, a table is adapted where nothing is linear: static vectors.
+    if strategy.embeddings or (strategy.embeddings is None and not linear):
+        chosen.append(_adaptable(table, loaded.model))
+    if not chosen:
+        raise ConfigError(f"strategy.embeddings: {NOTHING}, and without them nothing would be adapted")
+    if strategy.init == "pissa" and chosen == [table]:
+        raise ConfigError("strategy.init: pissa is for linear layers, and here only a table of vectors is adapted")
+    return chosen, chosen == [table]
+
+
+def _adaptable(table: str | None, model: nn.Module) -> str:
+    """Refuse word embeddings that are not there, or that serve another part too."""
+    if table is None:
+        raise ConfigError("strategy.embeddings: the architecture has no table of word embeddings; leave it out")
+    if any(f"{table}.weight" in names for names in _tied(model)):
+        raise ConfigError(
+            "strategy.embeddings: the word embeddings serve a decoder or an output layer too, and an adapter on "
+            "one use would change them all when merged; leave it out"
+        )
+    return table
 
 
 def _modules(loaded: LoadedModel) -> tuple[list[str], str | None]:

@@ -236,7 +236,7 @@ class Trainer:
         self, model: nn.Module, phase: Phase, train: Inputs, validation: Inputs, history: History, stepper: Stepper
     ) -> None:
         live, wrapped = self._distributed(model)
-        optimizer = make_optimizer(live, phase.rates, self.settings.weight_decay, head=phase.head)
+        optimizer = make_optimizer(live, phase.rates, self.settings.weight_decay, head=self.plan.fresh(phase))
         prepared = self.accelerator.prepare_optimizer(optimizer)
         before = fingerprints(live, phase.rates)  # only now: the distributed wrapper copies all parameters once
         trained = dict(moving(live, phase.rates))
@@ -273,7 +273,7 @@ class Trainer:
         left = batches[len(history.losses) :]
         progress = self._progress(left, f"{phase.name} {history.epoch}/{phase.epochs}")
         for step, units in enumerate(progress, done + len(history.losses)):
-            rate = set_rates(optimizer, step, total, phase)
+            rate = set_rates(optimizer, step, total, self.plan.schedule)
             loss = stepper.gradients(course.wrapped, course.train, units)
             norm = self.accelerator.clip_grad_norm_(list(course.trained.values()), settings.clip)
             loss, wish = stepper.agree(loss, self._wish(history.steps + 1))
@@ -289,7 +289,7 @@ class Trainer:
             if wish > 0:
                 raise make_stopped_error(wish, history.steps)
         history.losses += watch.look(self._last_good())
-        rate = set_rates(optimizer, done + per_epoch - 1, total, phase)
+        rate = set_rates(optimizer, done + per_epoch - 1, total, self.plan.schedule)
         facts = {"epoch": history.epoch, "loss": float(np.mean(history.losses)), "learning_rate": rate}
         history.losses = []
         return facts

@@ -6,20 +6,20 @@ from collections.abc import Collection, Mapping
 import torch
 from torch import nn
 
-from nlp_transfer.strategies import Phase
+from nlp_transfer.strategies import Schedule
 from nlp_transfer.training.parameters import moving
 
 
-def rate_factor(step: int, total: int, phase: Phase, *, head: bool = False) -> float:
-    """Share of the peak rate at a step (from 0): a linear rise, then linear, cosine or no decay.
+def rate_factor(step: int, total: int, schedule: Schedule, *, head: bool = False) -> float:
+    """Give the share of the peak rate at a step (from 0): a linear rise, then linear, cosine or no decay.
 
     With a tenth of warm-up and linear decay this is the slanted triangle of Howard & Ruder 2018, section 3.2.
     """
-    rise = (phase.head_warmup if head and phase.head_warmup is not None else phase.warmup) * total
+    rise = schedule.rise(head=head) * total
     if step < rise:
         return (step + 1) / (rise + 1)
     done = (step - rise) / max(1.0, total - rise)
-    match phase.schedule:
+    match schedule.shape:
         case "linear":
             return max(0.0, 1.0 - done)
         case "cosine":
@@ -52,8 +52,8 @@ def make_optimizer(
     return torch.optim.AdamW(listed, fused=True)
 
 
-def set_rates(optimizer: torch.optim.Optimizer, step: int, total: int, phase: Phase) -> float:
+def set_rates(optimizer: torch.optim.Optimizer, step: int, total: int, schedule: Schedule) -> float:
     """Give each group its share of its peak rate at a step; returns that of the last group."""
     for group in optimizer.param_groups:
-        group["lr"] = group["peak"] * rate_factor(step, total, phase, head=group["head"])
+        group["lr"] = group["peak"] * rate_factor(step, total, schedule, head=group["head"])
     return float(optimizer.param_groups[-1]["lr"])

@@ -8,7 +8,7 @@ from unicodedata import normalize
 import pytest
 import torch
 from accelerate.utils import set_seed
-from tiny import FAMILIES, SPREAD, checkpoint, config, run, save_csv, save_swapped, tokenizer
+from tiny import FAMILIES, SPREAD, checkpoint, config, plan_for, run, save_csv, save_swapped, tokenizer
 from transformers import (
     AutoConfig,
     AutoModelForSequenceClassification,
@@ -22,7 +22,6 @@ from nlp_transfer.models.unread import find_unread
 from nlp_transfer.runs.predict import load, load_model
 from nlp_transfer.sources import load_source
 from nlp_transfer.sources.heads import find_label_rows
-from nlp_transfer.strategies import make_plan
 
 OWN = ("positive", "negative", "neutral")
 LABELS = ("negative", "neutral", "positive")
@@ -198,7 +197,7 @@ def test_a_head_whose_weights_are_of_several_numbers_of_labels_is_not_kept(tmp_p
 def test_only_what_is_new_of_a_head_is_trained_whole_beside_adapters(own):
     _, folder = own
     for labels, saved in ((LABELS, False), (("mixed", *LABELS), True)):
-        plan = make_plan("lora", load_for(folder, labels), has_layers=True, scratch=False, learning_rate=0.01, epochs=1)
+        plan = plan_for(load_for(folder, labels), {"kind": "lora"}, learning_rate=0.01, epochs=1)
         assert any("classifier.modules_to_save" in name for name in plan.moving) == saved
 
 

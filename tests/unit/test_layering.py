@@ -23,7 +23,7 @@ MAY_IMPORT = {  # a package, lowest first -> those below that its files use
     "models": "errors system config data",
     "sources": "errors system config data models",
     "task": "errors config data models",
-    "strategies": "errors system models",
+    "strategies": "errors system config models",
     "inference": "errors system models task",
     "evaluation": "errors system config data models task",
     "training": "errors system config models task strategies inference evaluation",

@@ -12,6 +12,7 @@ from tiny import (
     Training,
     checkpoint,
     config,
+    plan_for,
     rows,
     save_checkpoint,
     save_csv,
@@ -33,7 +34,6 @@ from nlp_transfer.models.saving import save_model
 from nlp_transfer.models.surgery.entry import enter_at_layer
 from nlp_transfer.runs.predict import Predictor, load_model
 from nlp_transfer.sources import list_sources, load_source
-from nlp_transfer.strategies.full import full
 
 
 @pytest.fixture(scope="module", params=FAMILIES)
@@ -90,7 +90,7 @@ def test_replayed_activations_give_the_logits_of_the_whole_model(layered, head):
     loaded = build_classifier(layered, LABELS, head=head)
     model = loaded.model.eval()
     units = TokenInputs(sentiment().encode(rows(), Tokenizers(layered.tokenizer)), 1)
-    boundary = find_boundary(model, full(loaded, epochs=1, learning_rate=1.0, freeze_below=1).moving)
+    boundary = find_boundary(model, plan_for(loaded, {"kind": "full", "freeze_below": 1}).moving)
     assert boundary == Boundary("layer", 1)
     stored = replay(model, units, boundary, None, progress=False)
     assert isinstance(stored, CachedInputs), "fell back to recomputing"

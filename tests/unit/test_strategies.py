@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from tiny import LABELS, Training, checkpoint, sentiment, vectors
+from tiny import LABELS, Training, checkpoint, plan_for, sentiment, vectors
 from torch import nn
 from transformers import AutoModelForSequenceClassification
 
@@ -14,7 +14,7 @@ from nlp_transfer.errors import ConfigError, TrainingError
 from nlp_transfer.models.anatomy import blocks
 from nlp_transfer.models.classification import build_classifier
 from nlp_transfer.models.encoding.tokenizers import Tokenizers
-from nlp_transfer.strategies import make_plan
+from nlp_transfer.strategies import Schedule
 from nlp_transfer.training.optimizer import make_optimizer, rate_factor, set_rates
 from nlp_transfer.training.parameters import (
     check_reached,
@@ -44,8 +44,8 @@ def static(tmp_path):
 
 
 def plan(loaded, kind, has_layers=True, **settings):
-    settings = {"learning_rate": RATE, "epochs": 4, "scratch": False, **settings}
-    return make_plan(kind, loaded, has_layers=has_layers, **settings)
+    training = {"learning_rate": settings.pop("learning_rate", RATE), "epochs": 4}
+    return plan_for(loaded, {"kind": kind, **settings}, has_layers=has_layers, **training)
 
 
 def solvable(loaded):
@@ -270,7 +270,7 @@ def test_a_parameter_that_the_loss_does_not_reach_is_found():
 def test_a_training_with_a_parameter_that_the_loss_does_not_reach_is_refused(tmp_path):
     training = Training(checkpoint(tmp_path / "bert"), {"kind": "full"})
     training.plan.model.idle = nn.Parameter(torch.zeros(1))
-    training.plan = make_plan("full", training.loaded, has_layers=True, scratch=False, learning_rate=0.01, epochs=1)
+    training.plan = plan_for(training.loaded, {"kind": "full"}, learning_rate=0.01, epochs=1)
     with pytest.raises(TrainingError, match=r"1 parameters should train but do not move, among them .*idle"):
         training.fit()
 
@@ -299,34 +299,26 @@ def test_frozen_parts_answer_alike_twice_while_the_head_trains(source):
 
 
 def test_the_rate_rises_over_the_warm_up_and_falls_to_nothing():
-    (phase,) = plan_of(warmup=0.1, schedule="linear")
-    factors = [rate_factor(step, 100, phase) for step in range(100)]
+    linear = Schedule(0.1, None, "linear")
+    factors = [rate_factor(step, 100, linear) for step in range(100)]
     assert factors[:10] == sorted(factors[:10])
     assert max(factors) == pytest.approx(1.0)
     assert factors[10:] == sorted(factors[10:], reverse=True)
     assert 0 < factors[0] < 0.2
     assert factors[-1] < 0.02
-    (flat,) = plan_of(warmup=0.0, schedule="constant")
-    assert {rate_factor(step, 100, flat) for step in range(100)} == {1.0}
-    (cosine,) = plan_of(warmup=0.0, schedule="cosine")
-    assert rate_factor(50, 100, cosine) == pytest.approx(0.5)
-
-
-def plan_of(**settings):
-    from nlp_transfer.strategies import Phase
-
-    return (Phase("p", 1, {}, **settings),)
+    assert {rate_factor(step, 100, Schedule(0.0, None, "constant")) for step in range(100)} == {1.0}
+    assert rate_factor(50, 100, Schedule(0.0, None, "cosine")) == pytest.approx(0.5)
 
 
 def test_what_is_new_warms_up_on_a_schedule_of_its_own(source):
     for strategy in ({"kind": "full"}, {"kind": "lora"}):
         training = Training(source, strategy)
         (phase,) = training.plan.phases
-        assert phase.head
-        assert all("head." in name or "classifier" in name for name in phase.head)
-        phase = replace(phase, warmup=0.5, head_warmup=0.1, schedule="constant")
-        optimizer = make_optimizer(training.plan.model, phase.rates, 0.0, head=phase.head)
-        set_rates(optimizer, 20, 100, phase)
+        fresh = training.plan.fresh(phase)
+        assert fresh
+        assert all("head." in name or "classifier" in name for name in fresh)
+        optimizer = make_optimizer(training.plan.model, phase.rates, 0.0, head=fresh)
+        set_rates(optimizer, 20, 100, Schedule(0.5, 0.1, "constant"))
         arrived = {group["head"]: group["lr"] == group["peak"] for group in optimizer.param_groups}
         assert arrived == {True: True, False: False}
 

@@ -35,7 +35,7 @@ from nlp_transfer.models.saving import save_model
 from nlp_transfer.models.surgery.embedding_rows import use_embedding_rows
 from nlp_transfer.runs.predict import Predictor, load_model
 from nlp_transfer.sources import load_source
-from nlp_transfer.strategies import PRETRAINED_RATES, SCRATCH_RATE
+from nlp_transfer.strategies.rates import PRETRAINED_RATES, SCRATCH_RATE
 from nlp_transfer.training.parameters import freeze
 from nlp_transfer_tasks.translation import Translation, TranslationOptions
 
