@@ -57,9 +57,10 @@ from nlp_transfer.training.parameters import (
     trained_state,
     without_gradient,
 )
+from nlp_transfer.training.requests import Request, agree
 from nlp_transfer.training.sharded import collect, make_room, shard
 from nlp_transfer.training.solver import solve, standardise
-from nlp_transfer.training.step import SAVE, Stepper, Watch
+from nlp_transfer.training.step import Stepper, Watch
 
 log = logging.getLogger(__name__)
 SETTLED = 3  # optimizer steps after which everything that trains must have had a gradient
@@ -158,7 +159,7 @@ class Trainer:
             except Unfinished:
                 if self.checkpoints and self.checkpoints.start:  # still to be taken up: it stays what to go on from
                     save = _nothing
-            self._heed(save, history, stepper, done=history.phase == len(self.plan.phases))
+            self._heed(save, history, done=history.phase == len(self.plan.phases))
         load_state(model, history.state)
         return history
 
@@ -250,7 +251,7 @@ class Trainer:
         watch = Watch(self.accelerator, phase.name)
         course = _Course(phase, train, live, wrapped, stepping, trained, watch, save, silent=set(trained))
         while history.epoch <= phase.epochs:
-            self._heed(save, history, stepper)
+            self._heed(save, history)
             started = time.perf_counter()
             make_room(live, model)
             facts = self._epoch(course, history, stepper)
@@ -276,18 +277,16 @@ class Trainer:
             rate = set_rates(optimizer, step, total, self.plan.schedule)
             loss = stepper.gradients(course.wrapped, course.train, units)
             norm = self.accelerator.clip_grad_norm_(list(course.trained.values()), settings.clip)
-            loss, wish = stepper.agree(loss, self._wish(history.steps + 1))
+            loss, request = agree(self.accelerator, loss, self._asked(history.steps + 1))
             if watch.add(loss, norm, history.steps + 1, rate):
                 history.losses += watch.look(self._last_good())
             optimizer.step()
             course.look_for_silence(step + 1, total)
             optimizer.zero_grad()
             history.steps += 1
-            if wish:
+            if request.save:
                 history.losses += watch.look(self._last_good())
-                course.save()
-            if wish > 0:
-                raise make_stopped_error(wish, history.steps)
+            _obey(request, course.save, history)
         history.losses += watch.look(self._last_good())
         rate = set_rates(optimizer, done + per_epoch - 1, total, self.plan.schedule)
         facts = {"epoch": history.epoch, "loss": float(np.mean(history.losses)), "learning_rate": rate}
@@ -342,22 +341,20 @@ class Trainer:
             self.checkpoints.save(history.steps, values, tensors)
         self.accelerator.wait_for_everyone()
 
-    def _heed(self, save: Callable[[], None], history: History, stepper: Stepper, *, done: bool = False) -> None:
+    def _heed(self, save: Callable[[], None], history: History, *, done: bool = False) -> None:
         """Save and stop where a signal came since the last step; only save where a long training is done."""
         speaks, checkpoints = self.accelerator.is_main_process, self.checkpoints
-        keep = SAVE if done and speaks and checkpoints is not None and checkpoints.worth() else 0
-        _, wish = stepper.agree(torch.zeros(()), next(iter(self.signals), keep))
-        if wish:
-            save()
-        if wish > 0:
-            raise make_stopped_error(wish, history.steps)
+        keep = done and speaks and checkpoints is not None and checkpoints.worth()
+        own = Request.stop(self.signals[0]) if self.signals else Request(save=keep)
+        _, request = agree(self.accelerator, torch.zeros(()), own)
+        _obey(request, save, history)
 
-    def _wish(self, step: int) -> int:
-        """A signal that came, `SAVE` where a checkpoint is due, else 0."""
+    def _asked(self, step: int) -> Request:
+        """Tell what is asked of this process after a step: to stop where a signal came, to save where that is due."""
         if self.signals:
-            return self.signals[0]
+            return Request.stop(self.signals[0])
         due = self.checkpoints is not None and self.accelerator.is_main_process and self.checkpoints.due(step)
-        return SAVE if due else 0
+        return Request(save=due)
 
     def _last_good(self) -> str:
         last = self.checkpoints.last if self.checkpoints else None
@@ -398,6 +395,14 @@ class Trainer:
             for batch in batches:
                 yield batch
                 shown.update()
+
+
+def _obey(request: Request, save: Callable[[], None], history: History) -> None:
+    """Save, and stop, as it is asked for."""
+    if request.save:
+        save()
+    if request.signal is not None:
+        raise make_stopped_error(request.signal, history.steps)
 
 
 def _nothing() -> None:

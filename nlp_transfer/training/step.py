@@ -16,12 +16,10 @@ from nlp_transfer.errors import ExhaustedError, TrainingError
 from nlp_transfer.models.encoding.batches import sort_batches
 from nlp_transfer.models.encoding.units import Inputs, are_pooled
 from nlp_transfer.system.memory import WAYS_OUT, is_out_of_memory, release
-from nlp_transfer.system.signals import SIGNAL_WORDS
 from nlp_transfer.task import Task
 from nlp_transfer.training.sharded import gather
 
 log = logging.getLogger(__name__)
-SAVE = -1  # the wish for a checkpoint, beside the numbers of signals
 UNSEEN = 16  # steps whose losses stay on a GPU before they are looked at together: each look makes it wait
 
 
@@ -100,16 +98,6 @@ class Stepper:
                 accelerator.backward(loss * accelerator.num_processes)  # the exchange averages over processes
             total += loss.detach()
         return total
-
-    def agree(self, loss: Tensor, wish: int) -> tuple[Tensor, int]:
-        """The loss summed over processes, and the strongest wish: a signal's number, `SAVE` or 0 for none."""
-        if self.accelerator.num_processes == 1:
-            return loss, wish
-        wishes = (*sorted(SIGNAL_WORDS, reverse=True), SAVE)  # strongest first
-        said = torch.tensor([float(loss), *(float(wish == one) for one in wishes)], device=self.accelerator.device)
-        summed = self.accelerator.reduce(said, "sum")
-        asked = (one for one, count in zip(wishes, summed[1:].tolist(), strict=True) if count)
-        return summed[0], next(asked, 0)
 
 
 def _of_one_length(units: np.ndarray, lengths: np.ndarray, most: int) -> list[np.ndarray]:
