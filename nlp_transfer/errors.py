@@ -1,4 +1,4 @@
-"""The errors a user can cause, each with the exit code of its family, and how they name what there is."""
+"""Define the errors that a user can cause, with their exit codes, and word the names that messages list."""
 
 import difflib
 import re
@@ -87,23 +87,23 @@ class PublishError(TransferError):
     exit_code = 6
 
 
-LISTED = 30  # known names that an error spells out
-FEW = 5  # of things of a kind that a message names
+NAMES_LISTED = 30  # known names that a message spells out
+SHOWN_FIRST = 5  # things of one kind that a message names
 
 
-def first_of(items: Sequence[object], shown: int = FEW) -> str:
+def list_first(items: Sequence[object], shown: int = SHOWN_FIRST) -> str:
     """List the first few and count the rest."""
     more = f" and {len(items) - shown} more" if len(items) > shown else ""
     return ", ".join(map(str, items[:shown])) + more
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
-    """Say what is known and which of it is nearest to `name`.
+    """Say which names are known, and which of them is nearest to `name`.
 
     Returns:
-        `"Known: a, b. Did you mean 'a'?"`; the question only where something is near.
+        `"Known: a, b. Did you mean 'a'?"`; the question is left out if no name is near.
     """
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=1)
     question = f" Did you mean '{near[0]}'?" if near else ""
-    return f"Known: {first_of(names, LISTED)}.{question}"
+    return f"Known: {list_first(names, NAMES_LISTED)}.{question}"

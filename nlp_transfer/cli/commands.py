@@ -25,7 +25,7 @@ from nlp_transfer.cli.streams import (
     update_dialect,
 )
 from nlp_transfer.config.dialect import PLAIN, Quoting
-from nlp_transfer.config.flags import Flags, configured
+from nlp_transfer.config.flags import Flags, combine_flags
 from nlp_transfer.config.yaml_file import parse_yaml, refuse_token
 from nlp_transfer.errors import ConfigError, DiskError, TransferError, suggest
 from nlp_transfer.system.caches import leave_out_relative
@@ -184,7 +184,7 @@ def _choose(config: str | None, overrides: list[str] | None, flags: Flags) -> tu
     import nlp_transfer
     from nlp_transfer.data.locations import refuse_missing
 
-    chosen, keys = configured(config, overrides or (), flags)
+    chosen, keys = combine_flags(config, overrides or (), flags)
     data = nlp_transfer.load_config(chosen, keys).data
     refuse_missing(data.train, data.validation, data.test)
     return chosen, keys

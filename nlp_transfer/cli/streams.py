@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from nlp_transfer.config.dialect import Dialect, Quoting, one_delimiter
+from nlp_transfer.config.dialect import Dialect, Quoting, read_delimiter
 from nlp_transfer.errors import ConfigError
 from nlp_transfer.system.disk import replace_whole
 from nlp_transfer.system.layout import TABLE
@@ -68,7 +68,7 @@ def read_columns(given: list[str] | None, *, default: str | None = None) -> dict
 def update_dialect(known: Dialect, delimiter: str | None, quoting: Quoting | None, header: bool | None) -> Dialect:
     """Replace the known dialect of a file where options of the command say otherwise."""
     try:
-        mark = None if delimiter is None else one_delimiter(delimiter)
+        mark = None if delimiter is None else read_delimiter(delimiter)
     except ValueError as error:
         raise ConfigError(f"--delimiter: {error}") from None
     return Dialect(

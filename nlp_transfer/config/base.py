@@ -1,4 +1,4 @@
-"""The base of every part of the configuration."""
+"""Define the base of every part of the configuration."""
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -9,7 +9,7 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, protected_namespaces=())
 
     def changed(self, *keys: str) -> list[str]:
-        """Those of the keys that are not at their defaults."""
+        """List those of the keys that are not at their defaults."""
         fields = type(self).model_fields
         return [key for key in keys if getattr(self, key) != fields[key].get_default(call_default_factory=True)]
 

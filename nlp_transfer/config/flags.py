@@ -1,4 +1,4 @@
-"""A configuration out of a few flags, for those who have no file of it."""
+"""Make a configuration from a few flags, for users who have no file."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -11,13 +11,13 @@ from nlp_transfer.system.disk import expand_home
 from nlp_transfer.system.layout import TABLE
 from nlp_transfer.system.wheels import BUNDLED
 
-VECTORS = (".txt", ".vec", ".bin", ".npy", ".gz")  # endings of files; a checkpoint is a folder, or on the Hub
+VECTORS = (".txt", ".vec", ".bin", ".npy", ".gz")  # endings of vector files; a checkpoint is a folder or on the Hub
 WHAT = ("--task", "--source", "--strategy")
 
 
 @dataclass(frozen=True)
 class Flags:
-    """What to run, instead of a file, and on which data, also beside one."""
+    """Hold the flags that say what to run instead of a file, and those that name data, also beside a file."""
 
     task: str | None = None
     source: str | None = None
@@ -26,17 +26,18 @@ class Flags:
     validation: str | None = None
     test: str | None = None
 
-    def keys(self) -> dict[str, dict[str, str]]:
-        """Each flag that is given -> the keys of a configuration that it sets.
+    def list_keys(self) -> dict[str, dict[str, str]]:
+        """Map each flag that is given to the keys of the configuration that it sets.
 
         Raises:
-            ConfigError: one is given and empty, as by a variable of the shell that is not set.
+            ConfigError: a flag is given and empty, for instance by a variable of the shell that is not set.
         """
         if empty := next((name for name, value in vars(self).items() if value is not None and not value.strip()), None):
             raise ConfigError(f"--{empty} is empty; name something, or leave it out")
+
         found = {
             "--task": self.task and {"task.name": self.task},
-            "--source": self.source and {"source.kind": _kind_of(self.source), "source.name": self.source},
+            "--source": self.source and {"source.kind": _guess_kind(self.source), "source.name": self.source},
             "--strategy": self.strategy and {"strategy.kind": self.strategy},
             "--train": self.train and {"data.train": self.train},
             "--validation": self.validation and {"data.validation": self.validation},
@@ -45,18 +46,18 @@ class Flags:
         return {flag: keys for flag, keys in found.items() if keys}
 
 
-def configured(config: str | None, overrides: Sequence[str], flags: Flags) -> tuple[str | dict[str, Any], list[str]]:
-    """The configuration and the overrides that a command line means.
+def combine_flags(config: str | None, overrides: Sequence[str], flags: Flags) -> tuple[str | dict[str, Any], list[str]]:
+    """Find the configuration and the overrides that a command line means.
 
     Args:
         config: the first word: a file, a shipped name, or already an override.
         overrides: the other words.
-        flags: that stand beside them.
+        flags: the flags beside them.
 
     Raises:
-        ConfigError: nothing says what to run, or two things say it.
+        ConfigError: nothing says what to run, or two things do.
     """
-    given = flags.keys()
+    given = flags.list_keys()
     what = [flag for flag in WHAT if flag in given]
     if config is not None and "=" in config and not Path(config).exists():
         if not given:
@@ -64,22 +65,26 @@ def configured(config: str | None, overrides: Sequence[str], flags: Flags) -> tu
                 f"{config}: a YAML file comes first, then KEY=VALUE; `compare` takes --set before each of them"
             )
         overrides, config = [config, *overrides], None
+
     if config is not None and what:
         raise ConfigError(
             f"{config} and {', '.join(what)} both say what to run; leave one out, or override keys of the file, as in "
             "source.name=roberta-base; data are named by --train"
         )
-    said = list(_keys_of(overrides))
+
+    said = list(_list_keys(overrides))
     if config is None:
         _refuse_lacking(given, said)
+
     for flag, keys in given.items():
         if twice := next((one for one in said for key in keys if f"{key}.".startswith(f"{one}.")), None):
             raise ConfigError(f"{flag} and {twice}=... say the same twice; leave one out")
-    flagged = [f"{key}={_as_yaml(value)}" for keys in given.values() for key, value in keys.items()]
+
+    flagged = [f"{key}={_quote_yaml(value)}" for keys in given.values() for key, value in keys.items()]
     return {} if config is None else config, [*flagged, *overrides]
 
 
-def _keys_of(overrides: Sequence[str]) -> Iterator[str]:
+def _list_keys(overrides: Sequence[str]) -> Iterator[str]:
     for override in overrides:
         yield override.partition("=")[0].strip()
 
@@ -91,15 +96,15 @@ def _refuse_lacking(given: dict[str, dict[str, str]], said: list[str]) -> None:
             "sources` lists them), or --task and --train"
         )
     if "--task" not in given and not {"task", "task.name"} & set(said):
-        from nlp_transfer.config.tasks import task_names  # not for `--help`: pydantic takes as long as all the rest
+        from nlp_transfer.config.tasks import task_names  # not at the top: `--help` would wait for pydantic
 
         raise ConfigError(f"--task is missing; known: {', '.join(task_names())}")
     if "--train" not in given and not {"data", "data.train"} & set(said):
         raise ConfigError("--train is missing: a file, a folder, an id on the Hub, or bundled:NAME")
 
 
-def _kind_of(source: str) -> str:
-    """Tell whether a source is a checkpoint or a table of vectors, by what it is called and what is there."""
+def _guess_kind(source: str) -> str:
+    """Tell whether a source is a checkpoint or a table of vectors, by its name and by what is on the disk."""
     if source in BUNDLED:
         return BUNDLED[source].kind
     path = expand_home(source)
@@ -107,6 +112,6 @@ def _kind_of(source: str) -> str:
     return "vectors" if table else "checkpoint"
 
 
-def _as_yaml(value: str) -> str:
-    """A text as a YAML value; {COLUMN: FILE, ...} is one already."""
+def _quote_yaml(value: str) -> str:
+    """Write a text as a YAML value; {COLUMN: FILE, ...} is YAML already."""
     return value if value.startswith("{") else json.dumps(value, ensure_ascii=False)

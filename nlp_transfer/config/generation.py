@@ -1,4 +1,4 @@
-"""Options shared by the tasks that write text: the decoder, and how it is searched. Nothing here imports torch."""
+"""Define the options of tasks that write text: the decoder and its search. Nothing here imports torch."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""The typed description of a run: frozen pydantic sections, YAML in, YAML out.
+"""Define the typed description of a run: frozen pydantic sections, read from YAML and written to it.
 
 Nothing here imports torch, so a wrong configuration is answered at once.
 """
@@ -23,7 +23,7 @@ from pydantic import (
 )
 
 from nlp_transfer.config.base import Section, TaskOptions
-from nlp_transfer.config.dialect import Quoting, one_delimiter
+from nlp_transfer.config.dialect import Quoting, read_delimiter
 from nlp_transfer.config.messages import explain
 from nlp_transfer.config.shipped import find_config
 from nlp_transfer.config.tasks import TaskDeclaration, find_task, is_shipped, task_names, whole_task
@@ -35,7 +35,7 @@ from nlp_transfer.system.received import find_place_fault, is_table, name_kind
 Positive = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0.0, lt=1.0)]
 Rate = Annotated[float, Field(gt=0.0, le=1.0)]
-Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what NumPy takes
+Seed = Annotated[int, Field(ge=0, lt=2**32)]  # the range that NumPy accepts
 SourceName = Annotated[str, AfterValidator(lambda name: str(expand_home(name)) if name.startswith("~") else name)]
 Column = Annotated[
     str,
@@ -44,9 +44,9 @@ Column = Annotated[
 ]
 
 
-def _place(value: Any) -> Any:
-    """Refuse objects that hold data, and take paths by their names."""
-    if isinstance(value, str | int | float | date | None):  # what YAML can say is left to the type
+def _check_place(value: Any) -> Any:
+    """Refuse objects that hold data, and turn paths into texts."""
+    if isinstance(value, str | int | float | date | None):  # values that YAML can hold are checked by the type
         return value
     if fault := find_place_fault(value):
         raise ValueError(fault)
@@ -54,7 +54,7 @@ def _place(value: Any) -> Any:
 
 
 Files = Annotated[dict[str, str], Field(min_length=2)]  # column -> text file
-Place = Annotated[str | Files, BeforeValidator(_place)]  # a name, or files
+Place = Annotated[str | Files, BeforeValidator(_check_place)]  # one name, or several files
 
 
 class CheckpointSource(Section):
@@ -158,7 +158,7 @@ class DataConfig(Section):
         default_factory=dict, description="Role in the task -> column in the file; its number from 0 without a header."
     )
     header: bool = Field(True, description="Of .csv and .tsv: the first row names the columns.")
-    delimiter: Annotated[str, AfterValidator(one_delimiter)] | None = Field(
+    delimiter: Annotated[str, AfterValidator(read_delimiter)] | None = Field(
         None, description="Between cells; unset: a comma in .csv, a tab in .tsv."
     )
     quoting: Quoting = Field(
@@ -198,7 +198,7 @@ class DataConfig(Section):
         return "seed" in (self.split_seed, self.limit_seed)
 
 
-def _distinct(seeds: list[int]) -> list[int]:
+def _refuse_repeated(seeds: list[int]) -> list[int]:
     if len(set(seeds)) < len(seeds):
         raise ValueError(f"a seed stands twice in {seeds}; it would only run the same again")
     return seeds
@@ -241,7 +241,7 @@ class TrainingConfig(Section):
         "auto", description="`auto`: bf16 where a short trial shows the device to be faster with it."
     )
     seed: Seed = Field(0, description="Of new weights, dropout and the order of the rows.")
-    seeds: Annotated[list[Seed], AfterValidator(_distinct)] | None = Field(
+    seeds: Annotated[list[Seed], AfterValidator(_refuse_repeated)] | None = Field(
         None, min_length=2, description="Run once per seed; report mean and standard deviation."
     )
     gradient_checkpointing: bool = Field(False, description="Less memory for a third more time: layers run twice.")
@@ -252,21 +252,21 @@ class TrainingConfig(Section):
     threads: int | None = Field(None, ge=1, le=1024, description="CPU threads; by default the usable cores.")
 
 
-def _task_options(value: Any, handler: Any, info: ValidationInfo) -> TaskOptions:
-    """Validate the task section by the class that its task declares."""
+def _validate_task(value: Any, handler: Any, info: ValidationInfo) -> TaskOptions:
+    """Validate the task section with the class that its task declares."""
     if isinstance(value, TaskOptions):
         return value
     if not isinstance(value, Mapping) or not isinstance(value.get("name"), str):
         return handler(value)  # type: ignore[no-any-return]
     try:
-        options = _task_class(value["name"], info).Options
+        options = _find_task_class(value["name"], info).Options
     except ConfigError as error:
         raise ValueError(str(error)) from None
     return options.model_validate(dict(value), strict=True)
 
 
-def _task_class(name: str, info: ValidationInfo) -> type[TaskDeclaration]:
-    """The task that the caller gives, else the one of that name."""
+def _find_task_class(name: str, info: ValidationInfo) -> type[TaskDeclaration]:
+    """Return the task that the caller gave, or else find the one of that name."""
     given: type[TaskDeclaration] | None = info.context
     return given or find_task(name)
 
@@ -274,7 +274,7 @@ def _task_class(name: str, info: ValidationInfo) -> type[TaskDeclaration]:
 class RunConfig(Section):
     """One source x strategy x task on data: everything a run folder can be made again from."""
 
-    task: Annotated[SerializeAsAny[TaskOptions], WrapValidator(_task_options)]
+    task: Annotated[SerializeAsAny[TaskOptions], WrapValidator(_validate_task)]
     source: Source = CheckpointSource(kind="checkpoint")
     strategy: Strategy = FullStrategy(kind="full")
     data: DataConfig
@@ -286,39 +286,44 @@ class RunConfig(Section):
     def task_class(self) -> type[TaskDeclaration]:
         """The class of the task, which knows what chooses the checkpoint.
 
-        It is found once: of a saved configuration the name must not be looked up.
+        It is looked up once, because in a saved configuration the name must not decide what is imported.
         """
         return self._task_class
 
     @model_validator(mode="after")
     def _agree(self, info: ValidationInfo) -> "RunConfig":
-        """Find the task; refuse what no run can honour."""
-        self._task_class = _task_class(self.task.name, info)
+        """Find the task, and refuse combinations that no run can honour."""
+        self._task_class = _find_task_class(self.task.name, info)
         problems = []
+
         if self.training.selection != "auto":
             try:
                 self._task_class = self._task_class.selecting_by(self.training.selection)
             except ConfigError as error:
                 problems.append(f"training.selection: {error}")
+
         if isinstance(self.strategy, FullStrategy) and self.strategy.freeze_below and self.source.scratch:
             problems.append("strategy.freeze_below with source.scratch: true would freeze random layers")
         if self.training.accumulation > self.training.batch_size:
             problems.append("training.accumulation cannot cut training.batch_size in more parts than it has examples")
+
         cut = {name: getattr(self.data, f"{name}_share") for name in ("validation", "test")}
         if sum(share for name, share in cut.items() if getattr(self.data, name) is None) >= 1:
             problems.append("data.validation_share and data.test_share together leave nothing of train")
+
         roles = self.task_class.roles
         for role in self.data.columns:
             if role not in roles:
                 problems.append(f"data.columns.{role}: unknown role. {suggest(role, roles)}")
         if isinstance(self.source, VectorsSource) and self.source.width % 2 and self.source.contextualizer == "bilstm":
             problems.append("source.width must be even for a bilstm: half of it runs in each direction")
+
         if problems:
             raise ValueError("\n  ".join(problems))
         return self
 
     def each_seed(self) -> "list[RunConfig]":
-        """The runs of one seed that this one stands for: itself, or one for each of `training.seeds`."""
+        """Split a run of several `training.seeds` into runs of one seed; without them, return the run itself."""
         return [
             self.model_copy(update={"training": self.training.model_copy(update={"seed": seed, "seeds": None})})
             for seed in self.training.seeds or ()
@@ -326,13 +331,14 @@ class RunConfig(Section):
 
 
 def apply_overrides(values: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
-    """Set dotted KEY=VALUE pairs, values read as YAML; returns a new mapping.
+    """Set dotted KEY=VALUE pairs, with values read as YAML, in a copy of a mapping.
 
     Raises:
-        ConfigError: an override that is not KEY=VALUE or holds a token, or a key below something that is no section.
+        ConfigError: an override is not KEY=VALUE, holds a token, or names a key below a value that is no section.
     """
     if isinstance(overrides, str):
         raise ConfigError(f"overrides: expected a list of KEY=VALUE, received one text; write [{overrides!r:.80}]")
+
     result = dict(values)
     for override in overrides:
         if not isinstance(override, str):
@@ -342,6 +348,7 @@ def apply_overrides(values: Mapping[str, Any], overrides: Sequence[str]) -> dict
         *parents, last = key.strip().split(".")
         if not sign or not all((*parents, last)):
             raise ConfigError(f"'{override}' is not KEY=VALUE; for example training.epochs=5")
+
         section = result
         for depth, parent in enumerate(parents, 1):
             child = section.get(parent, {})
@@ -351,6 +358,7 @@ def apply_overrides(values: Mapping[str, Any], overrides: Sequence[str]) -> dict
                     f"'{override}': {path} is a value ({child!r:.40}), not a section with keys; set it by {path}=VALUE"
                 )
             section[parent] = section = dict(child)
+
         try:
             section[last] = parse_yaml(value) if value else None
         except ConfigError as error:
@@ -360,15 +368,16 @@ def apply_overrides(values: Mapping[str, Any], overrides: Sequence[str]) -> dict
 
 
 def load_config(config: "RunConfig | Mapping[str, Any] | str | Path", overrides: Sequence[str] = ()) -> RunConfig:
-    """Turn a file, a shipped name, a mapping or a finished config, plus overrides, into a checked `RunConfig`.
+    """Check a file, a shipped name, a mapping or a finished config, with overrides, and return a `RunConfig`.
 
     Raises:
-        ConfigError: every problem found, one line each, with dotted path and nearest known name.
+        ConfigError: every problem that was found, in one line each, with its dotted path and the nearest known name.
     """
     if isinstance(config, RunConfig):
         if not overrides:
             return config
         config = config.model_dump(mode="json")
+
     if is_table(config) or not isinstance(config, Mapping | str | PathLike):
         raise ConfigError(
             f"expected a configuration (a YAML file, a mapping or a RunConfig), received {name_kind(config)}; data are "
@@ -381,7 +390,7 @@ def load_config(config: "RunConfig | Mapping[str, Any] | str | Path", overrides:
 
 
 def check_values(values: Mapping[str, Any], where: str = "", task: type[TaskDeclaration] | None = None) -> RunConfig:
-    """Turn values into a checked configuration; a task is given where the name of one must not be looked up.
+    """Check values and return a `RunConfig`; give the task if its name in the values must not be looked up.
 
     Raises:
         ConfigError: as `load_config`.
@@ -396,19 +405,19 @@ def check_values(values: Mapping[str, Any], where: str = "", task: type[TaskDecl
 
 
 def load_saved(folder: Path, task: type[TaskDeclaration] | None = None) -> RunConfig:
-    """Read the configuration of a run folder; anybody may have made it, so no name in it decides what is imported.
+    """Read the configuration of a run folder. Anybody may have made the folder, so no name in it is imported.
 
     Args:
-        folder: of the run.
-        task: used instead of the one that is named there.
+        folder: the folder of the run.
+        task: the task to use instead of the one that is named there.
 
     Raises:
-        CheckpointError: a task that is not shipped is named, and none is given.
+        CheckpointError: the named task is not shipped, and none is given.
         ConfigError: as `load_config`.
     """
     path = folder / "config.yaml"
     values = read_yaml(path)
-    name = saved_task(values)
+    name = read_task_name(values)
     if task is None and name is not None and not is_shipped(name):
         raise CheckpointError(
             f"{path}: the task '{name}' is none of ours ({', '.join(task_names())}), and what a run folder names is "
@@ -417,23 +426,24 @@ def load_saved(folder: Path, task: type[TaskDeclaration] | None = None) -> RunCo
     return check_values(values, f"{path}: ", whole_task(task) if task is not None else None)
 
 
-def saved_task(values: Mapping[str, Any]) -> str | None:
-    """The name of the task in values as they are read; None where there is none, which checking them will say."""
+def read_task_name(values: Mapping[str, Any]) -> str | None:
+    """Find the name of the task in unchecked values; None if there is none, which the check will report."""
     section = values.get("task")
     name = section.get("name") if isinstance(section, Mapping) else None
     return name if isinstance(name, str) else None
 
 
 def render(config: RunConfig) -> str:
-    """Write the configuration as YAML with every default filled in; `load_config` reads it back to an equal one."""
+    """Write the configuration as YAML with every default; `load_config` reads it back to an equal one."""
     return dump_yaml(config.model_dump(mode="json"))
 
 
 def config_schema() -> dict[str, Any]:
-    """The JSON schema of a configuration file, with the options of the shipped tasks."""
+    """Build the JSON schema of a configuration file, with the options of the shipped tasks."""
     schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **RunConfig.model_json_schema()}
     own = {"type": "object", "required": ["name"], "properties": {"name": {"type": "string", "pattern": r"\."}}}
     tasks: list[dict[str, Any]] = [{**own, "description": "A task of your own, by its dotted module."}]
+
     for name in task_names():
         options = find_task(name).Options.model_json_schema(ref_template="#/$defs/{model}")
         options["properties"]["name"]["const"] = name

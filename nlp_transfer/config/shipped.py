@@ -1,4 +1,4 @@
-"""The shipped configurations by name: `sentiment/minilm_frozen` is `configs/sentiment/minilm_frozen.yaml`."""
+"""Find the shipped configurations: `sentiment/minilm_frozen` is `configs/sentiment/minilm_frozen.yaml`."""
 
 import difflib
 from dataclasses import dataclass
@@ -8,45 +8,47 @@ from nlp_transfer.config.tasks import config_folder
 from nlp_transfer.errors import ConfigError
 from nlp_transfer.system.disk import expand_home
 
-LAUNCHES = "accelerate"  # a folder of settings of another program
+LAUNCHES = "accelerate"  # this folder holds settings of another program
 
 
 @dataclass(frozen=True)
 class ShippedConfig:
-    """A configuration that comes with this package."""
+    """Name a configuration that comes with this package."""
 
     name: str
     path: Path
 
     @property
     def description(self) -> str:
-        """The comment that opens it."""
+        """The comment in its first line."""
         with self.path.open(encoding="utf-8") as file:
             return file.readline().removeprefix("#").strip()
 
 
 def list_configs() -> list[ShippedConfig]:
-    """The shipped configurations, by name."""
+    """List the shipped configurations by name."""
     files = sorted(path for path in config_folder().glob("*/*.yaml") if path.parent.name != LAUNCHES)
     return [ShippedConfig(f"{path.parent.name}/{path.stem}", path) for path in files]
 
 
 def find_config(config: str | Path) -> Path:
-    """The file that a user named, or else the shipped configuration of that name.
+    """Find the file that a user named, or else the shipped configuration of that name.
 
     Raises:
-        ConfigError: there is neither; a folder is no file.
+        ConfigError: there is neither, or only a folder.
     """
     path = expand_home(config)
     try:
         there, folder = path.exists(), path.is_dir()
     except OSError:
-        there, folder = True, False  # reading it will say why not
+        there, folder = True, False  # reading the file will report the error
+
     if there and not folder:
         return path
     known = {one.name: one.path for one in list_configs()}
     if found := known.get(str(config)):
         return found
+
     of_run = path / "config.yaml"
     nearest = difflib.get_close_matches("/".join(path.with_suffix("").parts[-2:]), known, n=1)
     near = [str(of_run)] if folder and of_run.is_file() else nearest

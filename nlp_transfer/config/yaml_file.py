@@ -1,4 +1,4 @@
-"""YAML as people mean it, and no more than a configuration needs: no aliases, no Python objects, no key twice.
+"""Read YAML as people mean it, and only what a configuration needs: no aliases, no Python objects, no key twice.
 
 Every complaint names the line.
 """
@@ -14,30 +14,32 @@ from nlp_transfer.system.escaping import CONTROL
 
 
 class _Loader(yaml.SafeLoader):
-    """SafeLoader that refuses duplicate keys and aliases and reads 3e-4 as a number."""
+    """Read YAML safely, refuse duplicate keys and aliases, and read 3e-4 as a number."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """Build a mapping; raise on a key that appears twice or is no plain word."""
+        """Build a mapping; refuse a key that appears twice or is no plain word."""
         seen: set[str] = set()
         for key, _ in node.value:
             if not isinstance(key, yaml.ScalarNode):
-                raise ConfigError(f"{_line(key)}: a key must be a plain word")
+                raise ConfigError(f"{_name_line(key)}: a key must be a plain word")
             if key.value in seen:
-                raise ConfigError(f"{_line(key)}: key '{key.value}' appears twice")
+                raise ConfigError(f"{_name_line(key)}: key '{key.value}' appears twice")
             seen.add(key.value)
         return super().construct_mapping(node, deep)
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
-        """Build a value; say where it stands when it cannot be built, such as 2020-99-99."""
+        """Build a value; if that is impossible, as with the date 2020-99-99, name the line."""
         try:
             return super().construct_object(node, deep)
         except ValueError as error:
-            raise ConfigError(f"{_line(node)}: {error}") from None
-        except (LookupError, AttributeError, TypeError, OverflowError):  # such as an empty `!!int`
-            raise ConfigError(f"{_line(node)}: '{node.value}' is no {_tag(node)}; write a plain value") from None
+            raise ConfigError(f"{_name_line(node)}: {error}") from None
+        except (LookupError, AttributeError, TypeError, OverflowError):  # for example an empty `!!int`
+            raise ConfigError(
+                f"{_name_line(node)}: '{node.value}' is no {_name_tag(node)}; write a plain value"
+            ) from None
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        """Refuse aliases: a few lines of them can expand to gigabytes."""
+        """Refuse aliases, because a few lines of them can expand to gigabytes."""
         if self.check_event(yaml.AliasEvent):
             line = self.peek_event().start_mark.line + 1  # type: ignore[no-untyped-call]
             raise ConfigError(f"line {line}: YAML aliases (*name) are not supported; write the value out")
@@ -45,19 +47,19 @@ class _Loader(yaml.SafeLoader):
 
 
 def _refuse_tag(_: _Loader, node: yaml.Node) -> Any:
-    raise ConfigError(f"{_line(node)}: the tag {_tag(node)} is not supported; write a plain value")
+    raise ConfigError(f"{_name_line(node)}: the tag {_name_tag(node)} is not supported; write a plain value")
 
 
-def _tag(node: yaml.Node) -> str:
+def _name_tag(node: yaml.Node) -> str:
     return str(node.tag).replace("tag:yaml.org,2002:", "!!")
 
 
-def _line(node: yaml.Node) -> str:
+def _name_line(node: yaml.Node) -> str:
     return f"line {node.start_mark.line + 1}"
 
 
 class _Dumper(yaml.SafeDumper):
-    """SafeDumper that quotes a text which the loader would read as a number, or would fold at a break of its own."""
+    """Write YAML with quotes around a text that would be read as a number, or folded at a line break of Unicode."""
 
 
 def _write_text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
@@ -65,15 +67,15 @@ def _write_text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
 
 
 _Dumper.add_representer(str, _write_text)
-_Loader.add_constructor(None, _refuse_tag)  # None: every tag that SafeLoader does not know
-# YAML 1.1 wants a dot and a signed exponent in floats; people write 3e-4.
+_Loader.add_constructor(None, _refuse_tag)  # None stands for every tag that SafeLoader does not know
+# YAML 1.1 demands a dot and a signed exponent in floats, but people write 3e-4.
 FLOAT = re.compile(r"^[-+]?\d+(\.\d*)?[eE][-+]?\d+$")
 for _kind in (_Loader, _Dumper):
     _kind.add_implicit_resolver("tag:yaml.org,2002:float", FLOAT, list("-+0123456789"))
 
 
 def dump_yaml(values: Any) -> str:
-    """Write what `parse_yaml` reads back to the same values."""
+    """Write values so that `parse_yaml` reads the same back."""
     return yaml.dump(values, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
 
 
@@ -81,10 +83,10 @@ def parse_yaml(text: str) -> Any:
     """Read one YAML value.
 
     Raises:
-        ConfigError: not YAML, or more than a configuration may use; starts with the line.
+        ConfigError: the text is not YAML, or uses more than a configuration may; the message begins with the line.
     """
     try:
-        return yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
+        return yaml.load(text, Loader=_Loader)  # noqa: S506 - _Loader is a SafeLoader
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise ConfigError(f"line {line}: {error.problem}") from None
@@ -99,8 +101,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """Read a file of `key: value` sections.
 
     Raises:
-        ConfigError: missing, not UTF-8, not YAML, empty, not a mapping at its root, or with a token in it; names file
-            and line.
+        ConfigError: the file is missing, not UTF-8, not YAML, empty, not a mapping at its root, or holds a token; the
+            message names file and line.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -112,11 +114,13 @@ def read_yaml(path: Path) -> dict[str, Any]:
         ) from None
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+
     refuse_token(text, str(path))
     try:
         value = parse_yaml(text)
     except ConfigError as error:
         raise ConfigError(f"{path}, {error}") from None
+
     if value is None:
         raise ConfigError(f"{path}: the file is empty; it needs at least `task:` and `data:`")
     if not isinstance(value, dict):
@@ -130,10 +134,10 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def refuse_token(text: str, where: str) -> None:
-    """Refuse text with a Hub token in it, without repeating the token.
+    """Refuse a text that holds a Hub token, without repeating the token.
 
     Raises:
-        ConfigError: names the line and the way out.
+        ConfigError: the message names the line and the way out.
     """
     if found := TOKEN.search(text):
         line = f", line {text.count(chr(10), 0, found.start()) + 1}" if "\n" in text else ""

@@ -7,7 +7,7 @@ from itertools import combinations
 import numpy as np
 
 from nlp_transfer.data.store import Examples
-from nlp_transfer.errors import FEW
+from nlp_transfer.errors import SHOWN_FIRST
 
 MANY_COPIES = 0.1  # share of pairs; names and OK buttons are copies by right
 
@@ -92,7 +92,7 @@ class Part:
 
 def dropped_rows(reasons: Mapping[str, list[int]]) -> tuple[Dropped, ...]:
     """Condense row numbers by reason."""
-    return tuple(Dropped(reason, len(rows), tuple(rows[:FEW])) for reason, rows in reasons.items())
+    return tuple(Dropped(reason, len(rows), tuple(rows[:SHOWN_FIRST])) for reason, rows in reasons.items())
 
 
 def inspect(parts: Mapping[str, Part], labels: Sequence[str], contents: Mapping[str, str]) -> DataReport:

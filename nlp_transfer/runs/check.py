@@ -11,7 +11,7 @@ from rich.filesize import decimal
 
 from nlp_transfer.config.sections import RunConfig, load_config, render
 from nlp_transfer.data.report import SplitReport
-from nlp_transfer.errors import first_of
+from nlp_transfer.errors import list_first
 from nlp_transfer.evaluation.verdicts import FEWEST_TESTED, format_scores
 from nlp_transfer.models.encoding.units import TokenInputs
 from nlp_transfer.runs.prepare import EXTREMES, Prepared, prepare
@@ -95,7 +95,7 @@ def _rows(name: str, split: SplitReport) -> str:
     """One line on a split."""
     labels = [f"{label} {count}" for label, count in split.labels.items()]
     facts = [
-        f"{split.rows} rows" + (f" ({first_of(labels, MOST_LABELS)})" if labels else ""),
+        f"{split.rows} rows" + (f" ({list_first(labels, MOST_LABELS)})" if labels else ""),
         *(
             f"{role}: {one.median:.0f} characters in the middle, {one.longest} at most"
             for role, one in split.lengths.items()

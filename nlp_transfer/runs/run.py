@@ -11,7 +11,7 @@ import torch
 from accelerate.state import PartialState
 from accelerate.utils import broadcast_object_list
 
-from nlp_transfer.config.sections import RunConfig, load_config, load_saved, render, saved_task
+from nlp_transfer.config.sections import RunConfig, load_config, load_saved, read_task_name, render
 from nlp_transfer.config.yaml_file import read_yaml
 from nlp_transfer.errors import ConfigError, DiskError, ExhaustedError, LostError, StoppedError, TrainingError
 from nlp_transfer.runs.combine import combine, finished
@@ -107,7 +107,7 @@ def _agreed(folder: Path, config: RunConfig) -> RunConfig:
     path = folder / "config.yaml"
     if not path.exists():
         return config
-    name = saved_task(read_yaml(path))
+    name = read_task_name(read_yaml(path))
     if name != config.task.name:  # that one is not read any further: its task need not be here
         refuse_changes({"task.name": name}, {"task.name": config.task.name}, folder)
     started = load_saved(folder, config.task_class)

@@ -15,7 +15,7 @@ import torch
 from transformers import PretrainedConfig, PreTrainedModel
 
 from nlp_transfer.data.labels import finder
-from nlp_transfer.errors import first_of
+from nlp_transfer.errors import list_first
 
 PLACEHOLDER = re.compile(r"LABEL_\d+")  # the name that transformers gives to a label without one
 ONE_OF_SEVERAL = (None, "single_label_classification")
@@ -128,18 +128,18 @@ def _explain_misfit(own: PretrainedConfig, architecture: str, counts: set[int]) 
 def _describe_by_id(labels: Sequence[str], names: Sequence[str]) -> str:
     pairs = [f"{name} is {label!r}" for name, label in zip(names, labels, strict=True)]
     return (
-        f"head: starts as the checkpoint's own, its rows by id, for its labels have no names: {first_of(pairs)}; if "
+        f"head: starts as the checkpoint's own, its rows by id, for its labels have no names: {list_first(pairs)}; if "
         "that is wrong, name them in id2label of its config.json"
     )
 
 
 def _describe_by_name(labels: Sequence[str], names: Sequence[str], chosen: Sequence[int | None]) -> str:
     kept = [repr(label) for label, row in zip(labels, chosen, strict=True) if row is not None]
-    new = first_of([repr(label) for label, row in zip(labels, chosen, strict=True) if row is None])
-    left = first_of([repr(name) for row, name in enumerate(names) if row not in chosen])
+    new = list_first([repr(label) for label, row in zip(labels, chosen, strict=True) if row is None])
+    left = list_first([repr(name) for row, name in enumerate(names) if row not in chosen])
     if not kept:
         return f"head: new, for none of the checkpoint's labels ({left}) is one of the data's ({new})"
-    parts = [f"head: starts as the checkpoint's own, with its rows of {first_of(kept)}"]
+    parts = [f"head: starts as the checkpoint's own, with its rows of {list_first(kept)}"]
     parts += [f"new is {new}"] if new else []
     parts += [f"left out is its {left}"] if left else []
     return "; ".join(parts)

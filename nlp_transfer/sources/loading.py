@@ -8,7 +8,7 @@ from pathlib import Path
 from tokenizers import Tokenizer
 from transformers import PreTrainedModel
 
-from nlp_transfer.errors import SourceError, first_of
+from nlp_transfer.errors import SourceError, list_first
 from nlp_transfer.models.saving import weights_digests
 from nlp_transfer.models.source import refuse_nonfinite
 from nlp_transfer.system.layout import FINISHED
@@ -80,7 +80,7 @@ def refuse_misfits(model: PreTrainedModel, missing: Iterable[str], misfits: Iter
     """
     within = "" if model.base_model is model else f"{model.base_model_prefix}."
     if misshapen := sorted(name for name in misfits if name.startswith(within)):
-        raise SourceError(f"{what}: weights of another shape than config.json says: {first_of(misshapen, NAMED)}")
+        raise SourceError(f"{what}: weights of another shape than config.json says: {list_first(misshapen, NAMED)}")
     if lost := sorted(n for n in missing if n.startswith(within) and not any(part in n for part in MAY_BE_NEW)):
-        raise SourceError(f"{what} lacks {len(lost)} encoder weights: {first_of(lost, NAMED)}")
+        raise SourceError(f"{what} lacks {len(lost)} encoder weights: {list_first(lost, NAMED)}")
     refuse_nonfinite(model, what)

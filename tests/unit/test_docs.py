@@ -12,7 +12,7 @@ import yaml
 from typer.main import get_command
 
 from nlp_transfer.cli.commands import app
-from nlp_transfer.config.flags import Flags, configured
+from nlp_transfer.config.flags import Flags, combine_flags
 from nlp_transfer.config.sections import load_config, render
 from nlp_transfer.config.yaml_file import read_yaml
 from nlp_transfer.data.bundled import list_datasets
@@ -101,7 +101,7 @@ def test_every_command_of_the_readme_is_one(line):
     given = command.make_context(verb, arguments).params if verb != "vectors" else {}
     flags = Flags(**{name: given.get(name) for name in vars(Flags())})
     for config in given.get("configs") or [given["config"]] if {"config", "configs"} & given.keys() else []:
-        chosen, keys = configured(config, given.get("overrides") or given.get("override") or [], flags)
+        chosen, keys = combine_flags(config, given.get("overrides") or given.get("override") or [], flags)
         assert load_config(chosen, keys)
 
 

@@ -7,7 +7,7 @@ import pytest
 from tiny import run_python, save_csv, save_vectors
 
 import nlp_transfer
-from nlp_transfer.config.flags import Flags, configured
+from nlp_transfer.config.flags import Flags, combine_flags
 from nlp_transfer.config.sections import load_config
 from nlp_transfer.config.shipped import find_config, list_configs
 from nlp_transfer.errors import ConfigError
@@ -23,7 +23,7 @@ def here(tmp_path, monkeypatch):
 
 
 def read(config=None, *overrides, **flags):
-    return load_config(*configured(config, overrides, Flags(**flags)))
+    return load_config(*combine_flags(config, overrides, Flags(**flags)))
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*/*.yaml")), ids=lambda path: path.stem)

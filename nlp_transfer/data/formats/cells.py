@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import regex
 
-from nlp_transfer.config.dialect import PLAIN, Dialect, looks_like_data, other_delimiter
+from nlp_transfer.config.dialect import PLAIN, Dialect, find_delimiter, is_data_row
 from nlp_transfer.data.formats.blocks import ABSENT
 from nlp_transfer.data.formats.records import RowStream
 from nlp_transfer.data.formats.tables import DELIMITERS, find_format, has_columns, open_rows
@@ -112,9 +112,9 @@ def make_missing_column_error(
     names, dialect = list(available), stream.dialect
     way = GROUP if role is None else f"Map it with {dialect.set_column(role)}."
 
-    if mark := other_delimiter(names):
+    if mark := find_delimiter(names):
         way += f" The file seems to use another delimiter: {dialect.set_delimiter(mark)}."
-    elif find_format(stream.name) in DELIMITERS and (looks_like_data(names) or not dialect.header):
+    elif find_format(stream.name) in DELIMITERS and (is_data_row(names) or not dialect.header):
         first, columns, name = ("is data", "number", "0") if dialect.header else ("names the columns", "name", "NAME")
         mapped = f" and columns by {columns}, as {dialect.set_column(role, name)}" if role is not None else ""
         way += f" If the first row {first}: {dialect.set_header(named=not dialect.header)}{mapped}."

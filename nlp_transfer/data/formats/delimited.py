@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from operator import itemgetter
 from pathlib import Path
 
-from nlp_transfer.config.dialect import Dialect, looks_like_data, other_delimiter
+from nlp_transfer.config.dialect import Dialect, find_delimiter, is_data_row
 from nlp_transfer.data.formats.blocks import Columns
 from nlp_transfer.data.formats.csv_records import Cells, CsvRecords
 from nlp_transfer.data.formats.quoting import decide_quoting
 from nlp_transfer.data.formats.records import Findings, Read, Wanted, refuse_empty
-from nlp_transfer.errors import DataError, first_of
+from nlp_transfer.errors import DataError, list_first
 
 NAMED = 8  # columns that a message about a row names
 
@@ -71,10 +71,10 @@ class _Table:
         # Notes come at the end, when it is known how many rows are odd.
         if self.behind:
             what = f"{len(self.behind)} rows have text behind the last column that has a name"
-            self.findings.notes.append(f"{self.file}: {what}; it is not read (first: {first_of(self.behind)})")
+            self.findings.notes.append(f"{self.file}: {what}; it is not read (first: {list_first(self.behind)})")
         if self.divisible and self.divisible == self.spanning and self.dialect.quoting == "auto":
             what = f"{len(self.divisible)} rows go over several lines, of which each would be a row by itself"
-            way = f"if quotes are characters: {self.dialect.set_quoting('none')} (first: {first_of(self.divisible)})"
+            way = f"if quotes are characters: {self.dialect.set_quoting('none')} (first: {list_first(self.divisible)})"
             self.findings.notes.append(f"{self.file}: {what}; {way}")
 
         if not self.findings.faults:
@@ -96,7 +96,7 @@ class _Table:
         wanted = [name for name in header if name] if self.wanted is None else self.wanted
         repeated = next((name for name, count in Counter(header).items() if count > 1 and name in wanted), None)
         if repeated is not None:
-            way = f", or {self.dialect.set_header(named=False)} if this is data" if looks_like_data(header) else ""
+            way = f", or {self.dialect.set_header(named=False)} if this is data" if is_data_row(header) else ""
             raise DataError(f"{self.file}:{line}: column '{repeated}' appears twice in the header; rename one{way}")
         places = {name: header.index(name) for name in wanted if name in header}
         named = max((at for at, name in enumerate(header, 1) if name), default=0)
@@ -151,7 +151,7 @@ class _Table:
         """Note a fault of a row; raise it if all rows would repeat it, because the header is broken or not divided."""
         if self.shape is None:
             raise DataError(f"{self.file}:{number}: {message}")
-        if mark := other_delimiter(self.shape.header):
+        if mark := find_delimiter(self.shape.header):
             way = f"The file seems to use another delimiter: {self.dialect.set_delimiter(mark)}"
             raise DataError(f"{self.file}:{number}: {message}. {way}")
         self.findings.note_fault(number, message)

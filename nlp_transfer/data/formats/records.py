@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from nlp_transfer.config.dialect import PLAIN, Dialect
 from nlp_transfer.data.formats.blocks import Block, Records
 from nlp_transfer.data.formats.text_lines import BLOCK
-from nlp_transfer.errors import FEW, DataError, first_of
+from nlp_transfer.errors import SHOWN_FIRST, DataError, list_first
 
 LISTED_FAULTS = 10  # different faults, or rows of one fault, that a message lists
 BLOCK_ROWS = 1000  # rows in a block
@@ -141,16 +141,16 @@ class RowStream:
             return f"{self.name_rows(numbers, LISTED_FAULTS)}: {message}"
         count = sum(map(len, faults.values()))
         lines = "".join(
-            f"\n  {self.unit}{'s' if rows[1:] else ''} {first_of(rows, LISTED_FAULTS)}: {message}"
+            f"\n  {self.unit}{'s' if rows[1:] else ''} {list_first(rows, LISTED_FAULTS)}: {message}"
             for message, rows in faults.items()
         )
         return f"{self.name}: {count} bad {self.unit}s{lines}"
 
-    def name_rows(self, numbers: list[int], shown: int = FEW) -> str:
+    def name_rows(self, numbers: list[int], shown: int = SHOWN_FIRST) -> str:
         """Name rows: `a.csv:3`, `a.parquet, row 3` or `a.csv, lines 3, 4 and 9 more`."""
         if len(numbers) == 1:
             return f"{self.name}:{numbers[0]}" if self.unit == "line" else f"{self.name}, row {numbers[0]}"
-        return f"{self.name}, {self.unit}s {first_of(numbers, shown)}"
+        return f"{self.name}, {self.unit}s {list_first(numbers, shown)}"
 
 
 def refuse_empty(file: Path, rows: int, *, found: str = "no rows") -> None:
