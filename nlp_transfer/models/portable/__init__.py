@@ -1,1 +1,1 @@
-"""Self-contained `transformers` models; they import nothing of this package, so they travel with what is published."""
+"""Define self-contained `transformers` models: they import nothing of this package, so they can be published."""

@@ -1,4 +1,4 @@
-"""A model that is any encoder under a head of our own; travels with published models."""
+"""Put any encoder under a head of our own; a copy of this file travels with published models."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from .static import StaticConfig
 
 
 class HeadedConfig(PretrainedConfig):
-    """Keeps the encoder's configuration as plain values, and which of its layers the head reads."""
+    """Hold the encoder's configuration as plain values, and which of its layers the head reads."""
 
     def __init__(
         self,
@@ -19,10 +19,10 @@ class HeadedConfig(PretrainedConfig):
         combine: str = "concatenate",
         **settings: Any,
     ) -> None:
-        """Without an encoder, as `transformers` makes one to compare with, it is one of static vectors.
+        """Keep plain values; without an encoder, as when `transformers` makes a default, take static vectors.
 
-        `reads` are indices into `hidden_states`, -1 the last; `combine` says what becomes of several: concatenate,
-        mean, or mix, a mean whose weights are learned.
+        `reads` are indices into `hidden_states`; -1 is the last. `combine` says what happens to several of them:
+        concatenate, mean, or mix, which is a mean with learned weights.
         """
         self.encoder = encoder or StaticConfig().to_dict()
         self.reads = reads or [-1]
@@ -31,35 +31,35 @@ class HeadedConfig(PretrainedConfig):
 
     @property
     def depth(self) -> int:
-        """How many layers' states reach the head."""
+        """The number of states that reach the head."""
         return 1 if self.combine == "mean" else len(self.reads)
 
     def encoder_config(self) -> PretrainedConfig:
-        """The encoder's own configuration object."""
+        """Make the encoder's own configuration object."""
         values = {key: value for key, value in self.encoder.items() if key != "model_type"}
         config: PretrainedConfig = AutoConfig.for_model(self.encoder["model_type"], **values)
         return config
 
 
 class Headed(PreTrainedModel):
-    """An encoder whose states a head reads."""
+    """Join an encoder and a head that reads its states."""
 
     config: HeadedConfig
     base_model_prefix = "encoder"
 
     def __init__(self, config: HeadedConfig, encoder: PreTrainedModel | None = None) -> None:
-        """Build the encoder from the configuration unless a loaded one is given."""
+        """Build the encoder from the configuration, unless a loaded one is given."""
         super().__init__(config)
         self.encoder = encoder if encoder is not None else AutoModel.from_config(config.encoder_config())
         if hasattr(self.encoder, "pooler"):
-            self.encoder.pooler = None  # never used here, and an unused parameter stops distributed training
+            self.encoder.pooler = None  # never used here, and distributed training refuses unused parameters
 
     def get_input_embeddings(self) -> nn.Module:
-        """The encoder's."""
+        """Return the encoder's embeddings."""
         return self.encoder.get_input_embeddings()
 
     def states(self, attention_mask: Tensor, **inputs: Tensor | None) -> list[Tensor]:
-        """States (B, T, H) that the head reads, one for each of `depth` layers."""
+        """Run the encoder, and return the states (B, T, H) that the head reads, one for each of `depth` layers."""
         given = {name: value for name, value in inputs.items() if value is not None}
         deep = self.config.reads != [-1]
         output = self.encoder(attention_mask=attention_mask, output_hidden_states=deep, **given)

@@ -1,4 +1,4 @@
-"""A classifier on pooled encoder states: any encoder, static vectors included, under one small head.
+"""Classify pooled encoder states: any encoder, static vectors included, under one small head.
 
 Self-contained on purpose: a copy of this file travels with published models.
 """
@@ -17,7 +17,7 @@ POOLINGS = ("cls", "mean", "max")
 
 
 class PooledConfig(HeadedConfig):
-    """An encoder's configuration plus which states are pooled, how, and what stands on them."""
+    """Hold an encoder's configuration, which of its states are pooled and how, and the layers above them."""
 
     model_type = "pooled_classifier"
 
@@ -37,18 +37,18 @@ class PooledConfig(HeadedConfig):
 
     @property
     def shape(self) -> tuple[Any, ...]:
-        """What tells one head from another on the same encoder, but for the labels."""
+        """What tells one head from another on the same encoder, apart from the labels."""
         return self.reads, self.combine, self.pooling, self.hidden
 
 
 class Head(nn.Module):
-    """Features -> logits: standardisation, an optional mix of layers, optional hidden layers, a linear layer."""
+    """Turn features into logits: standardise, mix layers if asked, apply hidden layers if any, then a linear layer."""
 
     shift: Tensor
     scale: Tensor
 
     def __init__(self, config: PooledConfig, width: int) -> None:
-        """Build for encoder states of `width` units."""
+        """Build the head for encoder states of `width` units."""
         super().__init__()
         self.poolings = [POOLINGS.index(name) for name in config.pooling]
         self.mix = nn.Parameter(torch.zeros(config.depth)) if config.combine == "mix" else None
@@ -63,14 +63,14 @@ class Head(nn.Module):
         self.output = nn.Linear(size, config.num_labels or 2)
 
     def select(self, features: Tensor) -> Tensor:
-        """(B, L, 3, H) pooled states -> (B, F) inputs of the linear layers, not yet standardised."""
+        """Select the inputs of the linear layers, not yet standardised: (B, L, 3, H) pooled states -> (B, F)."""
         chosen = features[:, :, self.poolings]
         if self.mix is not None:  # Peters et al. 2018, equation 1
             return torch.einsum("l,blph->bph", self.mix.softmax(0), chosen).flatten(1)
         return chosen.flatten(1)
 
     def forward(self, features: Tensor) -> Tensor:
-        """(B, L, 3, H) -> (B, classes)."""
+        """Score classes: (B, L, 3, H) -> (B, classes)."""
         states = (self.select(features) - self.shift) * self.scale
         for layer in self.hidden:
             states = layer(self.dropout(states)).relu()
@@ -78,7 +78,7 @@ class Head(nn.Module):
 
 
 def pool(states: Tensor, mask: Tensor) -> Tensor:
-    """(B, T, H), (B, T) -> (B, 3, H): first state, mean and maximum over the tokens; an empty text pools to zero."""
+    """Pool first state, mean and maximum over tokens: (B, T, H), (B, T) -> (B, 3, H); an empty text gives zeros."""
     words = mask[..., None].to(states.dtype)
     mean = (states * words).sum(1) / words.sum(1).clamp(min=1)
     highest = states.masked_fill(words == 0, torch.finfo(states.dtype).min).amax(1)
@@ -86,13 +86,13 @@ def pool(states: Tensor, mask: Tensor) -> Tensor:
 
 
 class PooledClassifier(Headed):
-    """An encoder under a `Head`."""
+    """Put an encoder under a `Head`."""
 
     config: PooledConfig
     config_class = PooledConfig
 
     def __init__(self, config: PooledConfig, encoder: PreTrainedModel | None = None) -> None:
-        """Build the encoder from the configuration unless a loaded one is given."""
+        """Build the encoder from the configuration, unless a loaded one is given."""
         super().__init__(config, encoder)
         self.head = Head(config, self.encoder.config.hidden_size)
         self.post_init()
@@ -107,15 +107,15 @@ class PooledClassifier(Headed):
             module.reset_parameters()
 
     def feature_size(self, unit: Mapping[str, Any]) -> int:  # noqa: ARG002 - texts of any length pool to one size
-        """Count the numbers of the features of a unit."""
+        """Count the numbers in the features of a unit."""
         return self.config.depth * len(POOLINGS) * int(self.encoder.config.hidden_size)
 
     def stacked(self, rows: Sequence[Tensor]) -> Tensor:
-        """Features (L, 3, H) of several units -> (B, F) inputs of the head."""
+        """Stack the features (L, 3, H) of several units to the inputs (B, F) of the head."""
         return self.head.select(torch.stack(list(rows)))
 
     def features(self, attention_mask: Tensor, **inputs: Tensor | None) -> Tensor:
-        """Pooled states (B, L, 3, H) of the layers that are read, every pooling in one pass."""
+        """Pool the states of the layers that are read, in every way at once: (B, L, 3, H)."""
         return torch.stack([pool(states, attention_mask) for states in self.states(attention_mask, **inputs)], dim=1)
 
     def forward(
@@ -129,7 +129,7 @@ class PooledClassifier(Headed):
         labels: Tensor | None = None,
         return_dict: bool | None = None,  # noqa: ARG002 - part of the interface of classifiers
     ) -> SequenceClassifierOutput:
-        """Classify texts, or `features` (B, L, 3, H) computed before."""
+        """Classify texts, or `features` (B, L, 3, H) that were computed before."""
         if features is None:
             if attention_mask is None:
                 some = input_ids if input_ids is not None else inputs_embeds[..., 0]  # type: ignore[index]
@@ -141,11 +141,12 @@ class PooledClassifier(Headed):
                 ngram_ids=ngram_ids,
                 inputs_embeds=inputs_embeds,
             )
+
         logits = self.head(features)
         loss = nn.functional.cross_entropy(logits, labels) if labels is not None else None
         return SequenceClassifierOutput(loss=loss, logits=logits)
 
 
-# The registration that `transformers` documents for models outside its own tree.
+# transformers documents this registration for models outside its own code.
 AutoConfig.register(PooledConfig.model_type, PooledConfig, exist_ok=True)
 AutoModelForSequenceClassification.register(PooledConfig, PooledClassifier, exist_ok=True)

@@ -1,4 +1,4 @@
-"""A table of static word vectors as an ordinary `transformers` model and tokenizer.
+"""Make a table of static word vectors an ordinary `transformers` model and tokenizer.
 
 Self-contained on purpose: a copy of this file travels with published models.
 """
@@ -25,7 +25,7 @@ HEADS = 4
 
 
 class StaticConfig(PretrainedConfig):
-    """Shape of a `StaticModel`: the table and the contextualizer above it."""
+    """Hold the shape of a `StaticModel`: the table and the contextualizer above it."""
 
     model_type = "static_vectors"
 
@@ -40,7 +40,7 @@ class StaticConfig(PretrainedConfig):
         ngram_buckets: int = 0,
         **settings: Any,
     ) -> None:
-        """Derive `hidden_size`, the width of the output, from the contextualizer."""
+        """Keep plain values, and derive `hidden_size`, the width of the output, from the contextualizer."""
         self.vocab_size = vocab_size
         self.vector_size = vector_size
         self.contextualizer = contextualizer
@@ -54,24 +54,24 @@ class StaticConfig(PretrainedConfig):
 
 
 class Convolution(nn.Module):
-    """Filters of three sizes over the word vectors (Kim 2014), one output per position."""
+    """Apply filters of three sizes to the word vectors (Kim 2014), with one output for each position."""
 
     def __init__(self, config: StaticConfig) -> None:
-        """Create one convolution per kernel size."""
+        """Make one convolution for each kernel size."""
         super().__init__()
         self.filters = nn.ModuleList(
             nn.Conv1d(config.vector_size, config.width, size, padding=size // 2) for size in KERNELS
         )
 
     def forward(self, vectors: Tensor, mask: Tensor) -> Tensor:
-        """(B, T, D), (B, T) -> (B, T, 3 * width)."""
+        """Put vectors in context: (B, T, D), (B, T) -> (B, T, 3 * width)."""
         signal = (vectors * mask[..., None]).transpose(1, 2)
-        length = signal.shape[2]  # an even kernel gives one position too many
+        length = signal.shape[2]  # an even kernel yields one position more
         return torch.cat([layer(signal)[..., :length] for layer in self.filters], dim=1).relu().transpose(1, 2)
 
 
 class Recurrence(nn.Module):
-    """A bidirectional LSTM (Hochreiter & Schmidhuber 1997)."""
+    """Apply a bidirectional LSTM (Hochreiter & Schmidhuber 1997)."""
 
     def __init__(self, config: StaticConfig) -> None:
         """Give each direction half of the width."""
@@ -81,7 +81,7 @@ class Recurrence(nn.Module):
         )
 
     def forward(self, vectors: Tensor, mask: Tensor) -> Tensor:
-        """(B, T, D), (B, T) -> (B, T, width); padding is never read, so it cannot leak into the backward direction."""
+        """Put vectors in context: (B, T, D), (B, T) -> (B, T, width); both directions skip the padding."""
         lengths = mask.sum(1).clamp(min=1).long().cpu()
         packed = nn.utils.rnn.pack_padded_sequence(vectors, lengths, batch_first=True, enforce_sorted=False)
         states, _ = nn.utils.rnn.pad_packed_sequence(
@@ -91,7 +91,7 @@ class Recurrence(nn.Module):
 
 
 class Attention(nn.Module):
-    """A small pre-norm Transformer encoder with sinusoidal positions (Vaswani et al. 2017)."""
+    """Apply a small pre-norm Transformer encoder with sinusoidal positions (Vaswani et al. 2017)."""
 
     def __init__(self, config: StaticConfig) -> None:
         """Project the vectors to the width of the layers."""
@@ -103,7 +103,7 @@ class Attention(nn.Module):
         self.layers = nn.TransformerEncoder(layer, config.num_hidden_layers, enable_nested_tensor=False)
 
     def forward(self, vectors: Tensor, mask: Tensor) -> Tensor:
-        """(B, T, D), (B, T) -> (B, T, width)."""
+        """Put vectors in context: (B, T, D), (B, T) -> (B, T, width)."""
         states = self.projection(vectors)
         states = states + _sinusoids(states)
         blocked = torch.zeros_like(mask, dtype=states.dtype).masked_fill(mask == 0, torch.finfo(states.dtype).min)
@@ -111,7 +111,7 @@ class Attention(nn.Module):
 
 
 def _sinusoids(states: Tensor) -> Tensor:
-    """Positions (T, width), computed each time: a buffer would be lost when weights are loaded lazily."""
+    """Compute positions (T, width) each time, because a buffer would be lost when weights are loaded lazily."""
     length, width = states.shape[1:]
     position = torch.arange(length, device=states.device, dtype=torch.float32)[:, None]
     rate = torch.exp(torch.arange(0, width, 2, device=states.device) * (-9.210340371976184 / width))
@@ -123,7 +123,7 @@ CONTEXTUALIZERS: dict[str, type[nn.Module]] = {"cnn": Convolution, "bilstm": Rec
 
 
 class StaticModel(PreTrainedModel):
-    """Word vectors looked up in a table, optionally put in context; used like any encoder."""
+    """Look word vectors up in a table, and put them in context if asked; used like any encoder."""
 
     config: StaticConfig
     config_class = StaticConfig
@@ -132,7 +132,7 @@ class StaticModel(PreTrainedModel):
     embeddings: nn.Embedding
 
     def __init__(self, config: StaticConfig) -> None:
-        """Build the table, the n-gram table of fastText sources, and the contextualizer."""
+        """Build the table, the table of n-grams for fastText, and the contextualizer."""
         super().__init__(config)
         self.embeddings = nn.Embedding(config.vocab_size, config.vector_size, padding_idx=config.pad_token_id)
         self.ngrams = nn.Embedding(config.ngram_buckets, config.vector_size) if config.ngram_buckets else None
@@ -141,14 +141,14 @@ class StaticModel(PreTrainedModel):
         self.post_init()
 
     def _init_weights(self, module: nn.Module) -> None:
-        """Leave each module the initialisation PyTorch gave it, but for the table."""
+        """Keep the initialisation of PyTorch for each module but the tables."""
         if isinstance(module, nn.Embedding):
             nn.init.normal_(module.weight, std=0.1)
         elif hasattr(module, "reset_parameters"):
             module.reset_parameters()  # type: ignore[operator]
 
     def get_input_embeddings(self) -> nn.Module:
-        """The table."""
+        """Return the table."""
         return self.embeddings
 
     def set_input_embeddings(self, value: nn.Module) -> None:
@@ -165,16 +165,16 @@ class StaticModel(PreTrainedModel):
         output_attentions: bool | None = None,  # noqa: ARG002 - part of the interface of encoders
         return_dict: bool | None = None,
     ) -> BaseModelOutput | tuple[Tensor, ...]:
-        """Look up and contextualize.
+        """Look up word vectors and put them in context.
 
         Args:
             input_ids: (B, T) word ids.
             attention_mask: (B, T), 1 for words.
             ngram_ids: (B, T, K) n-gram ids of unknown words, -1 elsewhere; their mean replaces the unknown vector.
-            inputs_embeds: (B, T, D) instead of `input_ids`.
+            inputs_embeds: (B, T, D) vectors in place of `input_ids`.
             output_hidden_states: return the word vectors and the output as `hidden_states`.
-            output_attentions: ignored; there are none.
-            return_dict: `False` for a tuple.
+            output_attentions: ignored, because there are none.
+            return_dict: `False` returns a tuple.
         """
         if inputs_embeds is None:
             if input_ids is None:
@@ -182,18 +182,20 @@ class StaticModel(PreTrainedModel):
             inputs_embeds = self.embeddings(input_ids)
             if ngram_ids is not None and self.ngrams is not None:
                 inputs_embeds = self._compose(inputs_embeds, ngram_ids)
+
         if attention_mask is None:
             attention_mask = inputs_embeds.new_ones(inputs_embeds.shape[:2])
         states = inputs_embeds
         if self.contextualizer is not None:
             states = self.contextualizer(inputs_embeds, attention_mask)
+
         hidden = (inputs_embeds, states) if output_hidden_states else None
         if return_dict is False:
             return (states,) if hidden is None else (states, hidden)  # type: ignore[return-value]
         return BaseModelOutput(last_hidden_state=states, hidden_states=hidden)
 
     def _compose(self, vectors: Tensor, ngram_ids: Tensor) -> Tensor:
-        """Unknown words get the mean of their n-gram vectors (Bojanowski et al. 2017, section 3.2)."""
+        """Give unknown words the mean of their n-gram vectors (Bojanowski et al. 2017, section 3.2)."""
         assert self.ngrams is not None  # noqa: S101 - checked by the caller
         present = (ngram_ids >= 0).to(vectors.dtype)
         total = present.sum(-1, keepdim=True)
@@ -202,26 +204,27 @@ class StaticModel(PreTrainedModel):
 
 
 class StaticTokenizer(PreTrainedTokenizerFast):
-    """A word-level tokenizer that tries harder before it says unknown.
+    """Tokenize into words, and try variants of a word before calling it unknown.
 
-    The chain for a word that the vocabulary lacks: its letters with their accents in one character each, or in two, as
-    the vocabulary has them; lower case; then each digit as `#` (the convention of word2vec's
-    news vectors) or as `0`. With `ngram_buckets` (fastText) a word still unknown gets the ids of its n-grams.
+    A word that the vocabulary lacks is tried with its accents composed or decomposed, as the vocabulary has them; then
+    in lower case; then with each digit as `#` (the convention of word2vec's news vectors) or as `0`. With
+    `ngram_buckets` (fastText) a word that is still unknown gets the ids of its n-grams.
     """
 
     model_input_names = ["input_ids", "attention_mask"]  # noqa: RUF012 - the interface of transformers
 
-    # No __init__: a subclass with one is rebuilt from its vocabulary alone when loaded. Settings are in init_kwargs.
+    # No __init__: transformers rebuilds a subclass that has one from its vocabulary alone. Settings are in init_kwargs.
 
     @property
     def ngram_buckets(self) -> int:
-        """Rows of the n-gram table; 0 without one."""
+        """The rows of the n-gram table; 0 without one."""
         return int(self.init_kwargs.get("ngram_buckets", 0))
 
     def _encode_plus(self, text: Any, *args: Any, return_tensors: Any = None, **settings: Any) -> BatchEncoding:
         encoded = super()._encode_plus(text, *args, **settings)
         batched = isinstance(text, list | tuple)
         texts = text if batched else [text]
+
         if encoded.encodings and all(isinstance(one, str) for one in texts) and len(encoded.encodings) == len(texts):
             rows = encoded["input_ids"] if batched else [encoded["input_ids"]]
             grams = [list(self._rescue(one, ids, enc.offsets)) for one, ids, enc in zip(texts, rows, encoded.encodings)]  # noqa: B905
@@ -231,13 +234,14 @@ class StaticTokenizer(PreTrainedTokenizerFast):
         return encoded.convert_to_tensors(return_tensors, prepend_batch_axis=not batched) if return_tensors else encoded
 
     def _rescue(self, text: str, ids: list[int], offsets: Sequence[tuple[int, int]]) -> Iterator[tuple[int, list[int]]]:
-        """Put known variants in place of unknown ids; yield (position, n-gram ids) of what stays unknown."""
+        """Replace unknown ids by those of known variants; yield (position, n-gram ids) for what stays unknown."""
         form = self.init_kwargs.get("form", "NFC")
         for position, token in enumerate(ids):
             if token != self.unk_token_id:
                 continue
             start, end = offsets[position]
             word = normalize(form, text[start:end])
+
             for variant in variants(word):
                 found = self.backend_tokenizer.token_to_id(variant)
                 if found is not None:
@@ -251,7 +255,7 @@ class StaticTokenizer(PreTrainedTokenizerFast):
 
 
 def variants(word: str) -> Iterator[str]:
-    """The spellings under which a word is looked for: its own, in lower case, and with marks for digits."""
+    """Yield the spellings to try for a word: its own, lower case, and with marks in place of digits."""
     lower = word.lower()
     yield from (word, lower)
     if any(character.isdigit() for character in lower):
@@ -260,7 +264,7 @@ def variants(word: str) -> Iterator[str]:
 
 
 def ngram_ids(word: str, min_n: int, max_n: int, buckets: int) -> list[int]:
-    """Bucket ids of the character n-grams of `<word>`, by fastText's 32-bit FNV-1a hash over signed bytes."""
+    """Hash the character n-grams of `<word>` to bucket ids, with fastText's 32-bit FNV-1a over signed bytes."""
     marked = f"<{word}>"
     ids = []
     for start in range(len(marked)):
@@ -277,7 +281,7 @@ def ngram_ids(word: str, min_n: int, max_n: int, buckets: int) -> list[int]:
 
 
 def _pad_ngrams(grams: list[list[tuple[int, list[int]]]], lengths: list[int]) -> list[list[list[int]]]:
-    most = max(1, *(len(ids) for row in grams for _, ids in row))  # a word may be too short for any
+    most = max(1, *(len(ids) for row in grams for _, ids in row))  # at least 1, as a word may be too short for n-grams
     padded = [[[-1] * most for _ in range(length)] for length in lengths]
     for row, found in zip(padded, grams, strict=True):
         for position, ids in found:
@@ -285,7 +289,7 @@ def _pad_ngrams(grams: list[list[tuple[int, list[int]]]], lengths: list[int]) ->
     return padded
 
 
-# The registration that `transformers` documents for models outside its own tree.
+# transformers documents this registration for models outside its own code.
 AutoConfig.register(StaticConfig.model_type, StaticConfig, exist_ok=True)
 AutoModel.register(StaticConfig, StaticModel, exist_ok=True)
 AutoTokenizer.register(StaticConfig, fast_tokenizer_class=StaticTokenizer, exist_ok=True)
