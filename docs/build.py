@@ -31,12 +31,12 @@ EMPTY = {"array": "`[]`", "object": "`{}`"}
 
 
 def schema_text() -> str:
-    """The JSON schema as it is committed."""
+    """Write the JSON schema as it is committed."""
     return json.dumps(config_schema(), indent=2, ensure_ascii=False) + "\n"
 
 
 def reference() -> str:
-    """The whole of configuration.md."""
+    """Write the whole of configuration.md."""
     schema = config_schema()
     plain = {key: value for key, value in schema["properties"].items() if not list(_sections(key, value, schema))}
     parts = [HEAD]
@@ -74,7 +74,7 @@ def _table(section: Schema) -> str:
 
 
 def _type(value: Schema) -> str:  # noqa: PLR0911 - one per kind
-    """What may be written, as a reader says it."""
+    """Say what may be written, in words for a reader."""
     if "anyOf" in value:
         return " or ".join(_type(one) for one in value["anyOf"] if one.get("type") != "null")
     if "$ref" in value:
@@ -99,7 +99,7 @@ def _type(value: Schema) -> str:  # noqa: PLR0911 - one per kind
 
 
 def _bounds(value: Schema) -> list[str]:
-    """The limits of a number; the strict one where both are given."""
+    """Say the limits of a number; the strict one if both are given."""
     both = {"minimum", "exclusiveMinimum"} <= value.keys()
     return [key for key in BOUNDS if key in value and not (both and key == "minimum")]
 

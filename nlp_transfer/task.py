@@ -71,18 +71,18 @@ class Task(TaskDeclaration):
 
     @abstractmethod
     def loss(self, model: "torch.nn.Module", batch: "Batch", *, smoothing: float) -> "torch.Tensor":
-        """The weighted **sum** of the losses of a batch's units; the loop divides by what a batch of so many weighs."""
+        """Compute the weighted **sum** of the losses of a batch's units; the loop divides by the batch's weight."""
 
     @abstractmethod
     def infer(self, model: "PreTrainedModel", batch: "Batch", *, quick: bool = False) -> list[Any]:
-        """One raw result per unit, on the CPU; runs without gradients and in eval mode.
+        """Compute one raw result per unit, on the CPU; called without gradients and in eval mode.
 
         `quick` asks for the cheap way, to judge an epoch.
         """
 
     @abstractmethod
     def decode(self, results: Sequence[Sequence[Any]], rows: "Dataset", tokenizers: "Tokenizers") -> list[Prediction]:
-        """One prediction per example from its row and the raw results of its units."""
+        """Make one prediction per example from its row and the raw results of its units."""
 
     @abstractmethod
     def score(self, predictions: Sequence[Prediction], rows: "Dataset") -> Scores:
@@ -90,18 +90,18 @@ class Task(TaskDeclaration):
 
     @abstractmethod
     def hits(self, predictions: Sequence[Prediction], rows: "Dataset") -> list[float]:
-        """The `selection` score of each example alone (for accuracy 1 or 0), to compare two models pair by pair."""
+        """Score each example alone by `selection` (for accuracy 1 or 0), to compare two models pair by pair."""
 
     def simple(self, rows: "Dataset") -> "dict[str, list[Prediction]]":  # noqa: ARG002 - for those who have some
-        """Predictions of simple methods that need no training, for rows that have the answers: name -> predictions."""
+        """Predict with simple methods that need no training, for rows that have the answers: name -> predictions."""
         return {}
 
     def references(self, rows: "Dataset") -> "list[Prediction] | None":  # noqa: ARG002 - for those who write
-        """The references as predictions, where a task writes text: its tokenizer may not be able to write them."""
+        """Return the references as predictions, if the task writes text that its tokenizer may be unable to write."""
         return None
 
     def baselines(self, splits: "Splits") -> "Mapping[str, Mapping[str, list[Prediction]]]":
-        """Predictions of simple methods for the validation and test rows: name -> split -> predictions.
+        """Predict validation and test rows with simple methods: name -> split -> predictions.
 
         By default those of `simple`; a task whose methods are fitted on train has its own. A `Baseline` in place of the
         inner dict tells what a method chose, where it had a choice.

@@ -72,13 +72,13 @@ class TaskDeclaration(ABC):
 
     @classmethod
     def measured(cls, *scores: Scores) -> list[str]:
-        """The `shown` scores that at least one of these results has."""
+        """Select the `shown` scores that at least one of these results has."""
         return [name for name in cls.shown if any(name in one for one in scores)]
 
     @classmethod
     @functools.cache  # so that configurations that choose alike are equal
     def selecting_by(cls, score: str) -> "type[Self]":
-        """This task, with another of its scores to choose the checkpoint; what `hits` measures stays.
+        """Derive a task that chooses its checkpoint by another score; what `hits` measures stays.
 
         Raises:
             ConfigError: it has no such score to choose by.
@@ -103,7 +103,7 @@ class TaskDeclaration(ABC):
 
 
 def task_names() -> list[str]:
-    """The shipped tasks, by existing as a module of `nlp_transfer_tasks`."""
+    """List the shipped tasks, which are the modules of `nlp_transfer_tasks`."""
     return sorted(module.name for module in pkgutil.iter_modules(_shipped().__path__))
 
 
@@ -113,7 +113,7 @@ def is_shipped(name: str) -> bool:
 
 
 def _shipped() -> ModuleType:
-    """The package of the shipped tasks: the one beside this library, not one in the working directory."""
+    """Find the package of the shipped tasks: the one beside this library, not one in the working directory."""
     if PACKAGE not in sys.modules:
         spec = PathFinder.find_spec(PACKAGE, [str(home) for home in HOMES])
         if spec is None or spec.loader is None:
@@ -160,7 +160,7 @@ def find_task(name: str) -> type[TaskDeclaration]:
 
 
 def whole_task(given: Any) -> type[TaskDeclaration]:
-    """The class that a caller gives as a task.
+    """Check the class that a caller gives as a task.
 
     Raises:
         ConfigError: it is no `Task`, or one that lacks a method.

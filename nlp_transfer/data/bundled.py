@@ -27,7 +27,7 @@ class DatasetInfo:
 
 
 def list_datasets() -> list[DatasetInfo]:
-    """The bundled data sets, and whether the packages that hold them are installed."""
+    """List the bundled data sets, and whether the packages that hold them are installed."""
     return [
         DatasetInfo(f"bundled:{name}", DESCRIPTIONS[name], all(importlib.util.find_spec(one) for one in packages))
         for name, (packages, _, _) in BUNDLED.items()
@@ -62,7 +62,7 @@ def _reviews(folders: list[Path], *, source: str) -> Iterator[Record]:
 
 
 def _interface_strings(folders: list[Path]) -> Iterator[Record]:
-    """Pairs with columns `en` and `fr`: each English string once, without what is alike in both and has no letter."""
+    """Read pairs `en` and `fr`: each English string once, without what is alike in both and has no letter."""
     pairs: dict[str, str] = {}
     for file in sorted((folders[0] / "locale" / "fr_FR" / "LC_MESSAGES").glob("*.json")):
         for key, forms in json.loads(file.read_text(encoding="utf-8")).items():
@@ -74,7 +74,7 @@ def _interface_strings(folders: list[Path]) -> Iterator[Record]:
 
 
 def _docstrings(folders: list[Path]) -> Iterator[Record]:
-    """Pairs with columns `text`, `summary` and `module`."""
+    """Read pairs with columns `text`, `summary` and `module`."""
     seen: set[str] = set()
     pairs = (pair for folder in folders for pair in package_pairs(folder, PACKAGES[folder.name], seen))
     for number, pair in enumerate(pairs, 1):

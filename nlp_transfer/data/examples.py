@@ -15,7 +15,7 @@ OnMissing = Literal["drop", "error"]
 
 
 def columns_of(columns: Mapping[str, str], roles: Roles) -> dict[str, str]:
-    """Role -> column for every role; one that is not named has a column of its own name.
+    """Map every role to its column; one that is not named has a column of its own name.
 
     Raises:
         ConfigError: columns that name no role, or two roles on one column.
@@ -33,7 +33,7 @@ def columns_of(columns: Mapping[str, str], roles: Roles) -> dict[str, str]:
 
 
 def label_role(roles: Roles) -> str | None:
-    """The role that holds the label, for tasks that have one."""
+    """Find the role that holds the label, for tasks that have one."""
     return next((role for role, kind in roles.items() if kind == "label"), None)
 
 

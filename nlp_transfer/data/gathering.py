@@ -60,7 +60,7 @@ class Gathered:
             self._keep(kept, arrays, texts)
 
     def _read(self, role: str, cells: Sequence[Any], numbers: Sequence[int]) -> tuple[Sequence[Any], list[str]]:
-        """The texts of a role as they are stored, and each as one text."""
+        """Read the texts of a role as they are stored, and each as one text."""
         if self.roles[role] == "texts":
             lists = read_lists(cells, numbers, self.stream)
             return lists, list(map(whole, lists))
@@ -68,7 +68,7 @@ class Gathered:
         return texts, texts
 
     def _marks(self, inputs: Sequence[Sequence[str]]) -> dict[str, np.ndarray]:
-        """What tells duplicates, and copies of the first role in another."""
+        """Compute the marks by which duplicates, and copies of the first role in another, are found."""
         first, *others = inputs
         copied = np.zeros(len(first), dtype=bool)
         for other in others:
@@ -84,7 +84,7 @@ class Gathered:
         self.rows += int(kept.sum())
 
     def _index_labels(self, spellings: Sequence[str]) -> np.ndarray:
-        """Number the spellings of labels; -1 where there is nothing to see."""
+        """Assign numbers to the spellings of labels; -1 where there is nothing to see."""
         for spelling in dict.fromkeys(spellings):
             if spelling not in self._spellings:
                 seen = bool(clean(spelling))
@@ -93,14 +93,14 @@ class Gathered:
         return np.fromiter(map(self._spellings.__getitem__, spellings), np.int32, len(spellings))
 
     def _index_groups(self, cells: Sequence[str]) -> np.ndarray:
-        """Number the groups; 0 where a row belongs to none."""
+        """Assign numbers to the groups; 0 where a row belongs to none."""
         names = list(map(str.strip, cells))
         for name in dict.fromkeys(names):
             self._groups.setdefault(name, len(self._groups))
         return np.fromiter(map(self._groups.__getitem__, names), np.int32, len(names))
 
     def examples(self) -> Examples:
-        """All rows that were taken; at least one was."""
+        """Collect all rows that were taken; at least one was."""
         arrays = {name: np.concatenate(parts) for name, parts in self._arrays.items()}
         return Examples(
             self._store,

@@ -125,7 +125,7 @@ def map_labels(
 
 
 def _alike(written: Mapping[str, str], counts: Mapping[str, int]) -> dict[str, list[str]]:
-    """What labels have in common -> their names, the commonest first."""
+    """Map what labels have in common to their names, the commonest first."""
     totals = Counter[str]()
     for spelling, name in written.items():
         totals[name] += counts[spelling]

@@ -101,7 +101,7 @@ def open_place(
 
 
 def on_hub(place: Place) -> bool:
-    """Whether a place can only be a data set of the Hub."""
+    """Tell whether a place can only be a data set of the Hub."""
     named = isinstance(place, str) and locate(place) is None and find_format(place) not in SUFFIXES
     return named and HUB_ID.fullmatch(str(place)) is not None
 

@@ -114,7 +114,7 @@ def inspect(parts: Mapping[str, Part], labels: Sequence[str], contents: Mapping[
 
 
 def _shared(first: np.ndarray, second: np.ndarray) -> int:
-    """How many of the second keys are among the first."""
+    """Count how many of the second keys are among the first."""
     known = np.sort(first)
     nearest = known[np.minimum(np.searchsorted(known, second), len(known) - 1)]
     return int((nearest == second).sum())

@@ -93,7 +93,7 @@ def load_splits(data: DataConfig, roles: Roles, *, seed: int = 0) -> Splits:
 
 
 def dialect_of(data: DataConfig) -> Dialect:
-    """How the tables of a configuration are written."""
+    """Describe how the tables of a configuration are written."""
     return Dialect(data.delimiter, data.quoting, data.header)
 
 
@@ -170,7 +170,7 @@ def _with_known_labels(part: Part, labels: tuple[str, ...], stream: RowStream, r
 
 
 def _spelled(rows: Examples) -> list[str]:
-    """The labels of rows as they are spelt."""
+    """Read the labels of rows as they are spelt."""
     return [] if rows.labels is None else [rows.names[index] for index in rows.labels.tolist()]
 
 
@@ -242,7 +242,7 @@ def _limit(part: Part, limit: int, seed: int) -> Part:
 
 
 def _strata(rows: Examples) -> np.ndarray:
-    """(rows,) the place of each label among the names by alphabet, in which classes are dealt with."""
+    """Place each label among the names in alphabetical order, in which classes are cut; (rows,)."""
     if rows.labels is None:
         return np.zeros(len(rows), dtype=np.int32)
     strata: np.ndarray = np.argsort(np.argsort(np.array(rows.names)))[rows.labels]

@@ -41,7 +41,7 @@ def cut(keys: ArrayLike, strata: ArrayLike, shares: Mapping[str, float], *, seed
 
 
 def _by_appearance(keys: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    """Number the different keys as they appear: (rows,) the number of each row's key, (keys,) the first row of each."""
+    """Assign numbers to the keys as they appear: (rows,) that of each row's key, (keys,) the first row of each."""
     _, first, number = np.unique(np.asarray(keys), return_index=True, return_inverse=True)
     order = np.argsort(first)
     appeared = np.empty_like(order)

@@ -26,7 +26,7 @@ MOST = 1 << 26  # characters in a batch: Arrow counts the bytes of one in 31 bit
 
 
 def whole(text: str | list[str]) -> str:
-    """One text out of a text or its parts."""
+    """Join a text, or its parts, to one text."""
     return text if isinstance(text, str) else PART_END.join(text)
 
 
@@ -106,7 +106,7 @@ class Examples:
         return len(self.places)
 
     def take(self, chosen: np.ndarray) -> "Examples":
-        """Some of the rows, by increasing index."""
+        """Take some of the rows, by increasing index."""
         return replace(
             self,
             places=self.places[chosen],
@@ -154,7 +154,7 @@ class Examples:
 
 
 def _framed(column: pa.Array) -> tuple[pa.Array, pa.Array]:
-    """The number of bytes of each text, which keeps ("ab", "c") apart from ("a", "bc"), and the bytes."""
+    """Write the number of bytes of each text, which keeps ("ab", "c") apart from ("a", "bc"), and the bytes."""
     texts = pc.binary_join(column, PART_END) if pa.types.is_list(column.type) else column
     content = texts.cast(pa.binary())
     return pc.binary_length(content).cast(pa.int64()).view(pa.binary(8)).cast(pa.binary()), content

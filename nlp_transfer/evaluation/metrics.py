@@ -88,7 +88,7 @@ def find_score(name: str) -> Callable[..., float]:
     """
     from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 
-    def macro_f1(true: Any, said: Any, *, sample_weight: Any = None) -> float:
+    def compute_macro_f1(true: Any, said: Any, *, sample_weight: Any = None) -> float:
         """Leave out classes that no row has, as `classification_scores` does."""
         labels = np.unique(true)
         return float(
@@ -97,7 +97,7 @@ def find_score(name: str) -> Callable[..., float]:
 
     known: dict[str, Callable[..., float]] = {
         "accuracy": accuracy_score,
-        "macro_f1": macro_f1,
+        "macro_f1": compute_macro_f1,
         "mcc": matthews_corrcoef,
     }
     return known.get(name, known["accuracy"])

@@ -43,7 +43,7 @@ PooledModel = PooledClassifier | SentenceScorer
 
 
 def find_boundary(model: nn.Module, moving: frozenset[str]) -> Boundary | None:
-    """The highest point below which nothing in `moving` lies; None where there is none worth caching."""
+    """Find the highest point below which nothing in `moving` lies; None where there is none worth caching."""
     if not isinstance(model, PreTrainedModel):
         return None
     encoder = find_encoder(model)
@@ -71,7 +71,7 @@ class _Reached(Exception):  # noqa: N818 - a signal, not an error
 
 @torch.inference_mode()
 def _activations(model: PreTrainedModel, batch: Batch, boundary: Boundary) -> Tensor | tuple[Tensor, ...]:
-    """Per unit (L, 3, H) or (S, F) for `pooled`, else (T, H) with padding."""
+    """Compute activations of each unit: (L, 3, H) or (S, F) for `pooled`, else (T, H) with padding."""
     if boundary.kind == "pooled":
         assert isinstance(model, PooledModel)  # noqa: S101 - find_boundary saw to it
         return model.features(**batch.inputs)
@@ -100,7 +100,7 @@ def _activations(model: PreTrainedModel, batch: Batch, boundary: Boundary) -> Te
 
 
 def token_budget(model: PreTrainedModel) -> int:
-    """Padded tokens a batch for inference: no more than keep a CPU busy, so that less is padding."""
+    """Choose the padded tokens of a batch for inference: no more than keep a CPU busy, so that less is padding."""
     return CPU_BUDGET if next(model.parameters()).device.type == "cpu" else BUDGET
 
 
@@ -133,7 +133,7 @@ def compute(
     total = sum(map(len, batches))
     with make_bar(total, "features", "text", shown=progress) as shown:
         for batch in batches:
-            states = _activations(model, units.batch(chosen[batch]).to(device), boundary)
+            states = _activations(model, units.make_batch(chosen[batch]).to(device), boundary)
             for position, state in zip(batch, states, strict=True):
                 row = state if boundary.kind == "pooled" else state[: lengths[position]]
                 found[int(position)] = np.ascontiguousarray(row.float().cpu().numpy())
@@ -149,7 +149,7 @@ def compute(
 
 @torch.inference_mode()
 def _bags(model: PreTrainedModel, inputs: Sequence[Any]) -> list[np.ndarray] | None:
-    """(L, 3, H) of each bag of vectors: words without order are summed from one flat list, with nothing padded.
+    """Pool each bag of vectors, (L, 3, H): words without order are summed from one flat list, without padding.
 
     Returns:
         None where states depend on order or on n-grams.
@@ -183,7 +183,7 @@ def replay(
     progress: bool = True,
     signals: Sequence[int] = (),
 ) -> CachedInputs | None:
-    """The units as stored activations, computed where the store lacks them.
+    """Give units as stored activations, computed where the store lacks them.
 
     Args:
         model: its part below the boundary must be frozen.
@@ -216,14 +216,14 @@ def replay(
 
 
 def _size(model: PreTrainedModel, units: TokenInputs, boundary: Boundary) -> int:
-    """Bytes of the activations of all units."""
+    """Count the bytes of the activations of all units."""
     if isinstance(model, PooledModel) and boundary.kind == "pooled":
         return 4 * sum(model.feature_size(unit) for unit in units.encoded.inputs)
     return 4 * int(units.encoded.lengths.sum()) * int(find_encoder(model).module.config.hidden_size)
 
 
 def _key(model: PreTrainedModel, boundary: Boundary) -> str:
-    """Digest of all that the activations depend on but the tokens: weights, architecture, boundary, layers, format."""
+    """Hash all that the activations depend on but the tokens: weights, architecture, boundary, layers, format."""
     encoder = find_encoder(model).module
     layers = [model.config.reads, model.config.combine] if isinstance(model, PooledModel) else None
     digest = hashlib.sha256()
@@ -241,5 +241,5 @@ def _key(model: PreTrainedModel, boundary: Boundary) -> str:
 
 
 def open_store(model: PreTrainedModel, boundary: Boundary, cache: Path) -> Store:
-    """The store of a model's activations at a boundary, in a cache folder; made when first written to."""
+    """Open the store of a model's activations at a boundary, in a cache folder; made when first written to."""
     return Store(cache / "features" / _key(model, boundary))

@@ -54,13 +54,13 @@ def infer(
 
 
 def _attempt(model: PreTrainedModel, task: Task, units: Inputs, batch: np.ndarray, *, quick: bool) -> list[Any]:
-    """Results of a batch, of its halves where memory runs out.
+    """Infer a batch, or its halves if memory runs out.
 
     Raises:
         ExhaustedError: there is no memory for one unit.
     """
     try:
-        return task.infer(model, units.batch(batch).to(next(model.parameters()).device), quick=quick)
+        return task.infer(model, units.make_batch(batch).to(next(model.parameters()).device), quick=quick)
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise

@@ -46,7 +46,7 @@ class Store:
     def fill(
         self, inputs: Sequence[Mapping[str, Any]], compute: Callable[[np.ndarray], list[np.ndarray]]
     ) -> list[np.ndarray]:
-        """The rows of all units, computing and adding those that no shard holds.
+        """Collect the rows of all units, computing and adding those that no shard holds.
 
         Args:
             inputs: of each unit, as the model reads them.
@@ -120,7 +120,7 @@ class Store:
 
     @contextlib.contextmanager
     def _workplace(self) -> Iterator[str]:
-        """A temporary folder on the same disk; clears what a process that was killed has left."""
+        """Make a temporary folder on the same disk; clear what a process that was killed has left."""
         self.folder.mkdir(parents=True, exist_ok=True)
         for left in self.folder.glob(f"{TEMPORARY}*"):
             with contextlib.suppress(FileNotFoundError):
@@ -131,5 +131,5 @@ class Store:
 
 
 def _digest(unit: Any) -> bytes:
-    """16 bytes that stand for a unit's token ids (and n-grams)."""
+    """Hash a unit's token ids (and n-grams) to 16 bytes."""
     return hashlib.sha256(json.dumps(dict(unit), sort_keys=True).encode()).digest()[:16]

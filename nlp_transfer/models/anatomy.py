@@ -18,7 +18,7 @@ class Layers:
 
 
 def find_layers(encoder: nn.Module) -> Layers | None:
-    """The module list with one entry per hidden layer; None where layers are shared (ALBERT) or absent."""
+    """Find the module list with one entry per hidden layer; None where layers are shared (ALBERT) or absent."""
     count = getattr(encoder.config, "num_hidden_layers", None)
     for path, module in encoder.named_modules():
         if isinstance(module, nn.ModuleList) and len(module) == count and "contextualizer" not in path:
@@ -27,7 +27,7 @@ def find_layers(encoder: nn.Module) -> Layers | None:
 
 
 def unwrapped(model: nn.Module) -> PreTrainedModel:
-    """The transformers model inside the wrappers of peft; itself where there is none."""
+    """Find the transformers model inside the wrappers of peft; without wrappers, the model itself."""
     return next(one for one in model.modules() if isinstance(one, PreTrainedModel))
 
 
@@ -40,7 +40,7 @@ class Encoder:
 
 
 def find_encoder(model: PreTrainedModel) -> Encoder:
-    """The encoder under a head or beside a decoder; the model itself if it is one."""
+    """Find the encoder under a head or beside a decoder; the model itself if it is one."""
     module = model.get_encoder() if model.config.is_encoder_decoder else model.base_model
     assert isinstance(module, PreTrainedModel)  # noqa: S101 - of every transformers model
     prefix = "" if module is model else next(f"{name}." for name, one in model.named_modules() if one is module)
@@ -48,7 +48,7 @@ def find_encoder(model: PreTrainedModel) -> Encoder:
 
 
 def find_words(encoder: PreTrainedModel) -> nn.Module | None:
-    """The table in which an encoder looks its tokens up; None where it has none, as CANINE, which hashes characters."""
+    """Find the table in which an encoder looks up its tokens; None if it has none, as CANINE, which hashes them."""
     try:
         words: nn.Module = encoder.get_input_embeddings()
     except NotImplementedError:
@@ -57,13 +57,13 @@ def find_words(encoder: PreTrainedModel) -> nn.Module | None:
 
 
 def outside_encoder(model: PreTrainedModel) -> list[str]:
-    """Names of the parameters that the encoder does not hold; embeddings that it shares with a decoder are its own."""
+    """Name the parameters that the encoder does not hold; embeddings that it shares with a decoder are its own."""
     held = {id(parameter) for parameter in find_encoder(model).module.parameters()}
     return [name for name, parameter in model.named_parameters() if id(parameter) not in held]
 
 
 def blocks(model: PreTrainedModel, unread: Collection[str] = ()) -> list[list[str]]:
-    """Parameter names from the bottom up: [embeddings, layer 1, ..., layer n, head or decoder].
+    """List parameter names from the bottom up: [embeddings, layer 1, ..., layer n, head or decoder].
 
     What every layer uses (relative positions), or the decoder too, counts with the embeddings, so it freezes first and
     thaws last. In no block are: the n-gram table of fastText, which has millions of rows, and words that training never
@@ -95,7 +95,7 @@ def _depth(inner: str, layers: Layers | None) -> int:
 
 
 def count_positions(model: nn.Module) -> int:
-    """Tokens that an encoder or a decoder has learned positions for; RoBERTa and BART count from behind some."""
+    """Count the tokens that an encoder or decoder has learned positions for; RoBERTa and BART skip some."""
     tables = [
         module.num_embeddings
         - (0 if module.padding_idx is None else module.padding_idx + 1)

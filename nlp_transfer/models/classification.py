@@ -60,7 +60,7 @@ def build_classifier(
 
 
 def classification_loss(model: nn.Module, batch: Batch, *, smoothing: float = 0.0) -> Tensor:
-    """Weighted sum of cross-entropies (), logits in single precision."""
+    """Sum weighted cross-entropies (), with logits in single precision."""
     logits = model(**batch.inputs).logits.float()
     if batch.targets is None:
         raise ValueError("a batch without labels has no loss")
@@ -69,12 +69,12 @@ def classification_loss(model: nn.Module, batch: Batch, *, smoothing: float = 0.
 
 
 def classification_logits(model: nn.Module, batch: Batch) -> list[Any]:
-    """One row of logits (classes,) per unit, on the CPU."""
+    """Collect one row of logits (classes,) per unit, on the CPU."""
     return list(model(**batch.inputs).logits.float().cpu().numpy())
 
 
 def mean_probabilities(results: Sequence[Sequence[Any]], labels: Sequence[str]) -> list[dict[str, float]]:
-    """Softmax of the mean logits of each example's units, by label name."""
+    """Compute the softmax of the mean logits of each example's units, by label name."""
     counts = np.array([len(units) for units in results])
     sums = np.add.reduceat(np.stack([unit for units in results for unit in units]), np.cumsum(counts) - counts)
     rows = torch.from_numpy(sums / counts[:, None]).softmax(-1).tolist()
@@ -82,7 +82,7 @@ def mean_probabilities(results: Sequence[Sequence[Any]], labels: Sequence[str]) 
 
 
 def balanced_importance(labels: Sequence[int]) -> np.ndarray:
-    """(examples,) weights that let each class count alike: n / (classes x examples of the class)."""
+    """Weigh examples so that each class counts alike, (examples,): n / (classes x examples of the class)."""
     counts = np.bincount(labels)
     present = np.count_nonzero(counts)
     weights: np.ndarray = len(labels) / (present * counts[np.asarray(labels)])

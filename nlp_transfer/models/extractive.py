@@ -135,7 +135,7 @@ def _target_warnings(targets: Sequence[np.ndarray]) -> Iterator[str]:
 
 
 def _ngrams(window: Window) -> list[list[int]] | None:
-    """(T, K) n-gram ids, as wide as the longest word of the window wants; None where no sentence has any."""
+    """Stack n-gram ids (T, K), as wide as the longest word of the window needs; None if no sentence has any."""
     if not any(rows for _, rows in window):
         return None
     found: list[list[int]] = pad(
@@ -158,7 +158,7 @@ def _windows(rows: Sequence[tuple[list[int], list[list[int]] | None, bool]], roo
 
 
 def sentence_loss(model: nn.Module, batch: Batch, *, smoothing: float = 0.0) -> Tensor:
-    """Weighted sum of listwise cross-entropies over the sentences of each unit (), in single precision.
+    """Sum weighted listwise cross-entropies over the sentences of each unit (), in single precision.
 
     ListNet's top-one loss (Cao et al. 2007, Learning to rank, section 5). A unit counts by its label mass: one without
     any gives no loss. Smoothing spreads a part of that mass evenly.
@@ -176,6 +176,6 @@ def sentence_loss(model: nn.Module, batch: Batch, *, smoothing: float = 0.0) -> 
 
 
 def sentence_scores(model: nn.Module, batch: Batch) -> list[Any]:
-    """Per unit the scores (S,) of its sentences, on the CPU."""
+    """Collect for each unit the scores (S,) of its sentences, on the CPU."""
     logits = model(**batch.inputs).logits.float().cpu()
     return [row[row != -torch.inf].numpy() for row in logits]

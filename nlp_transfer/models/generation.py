@@ -28,7 +28,7 @@ def seq2seq_loss(model: nn.Module, batch: Batch, *, smoothing: float = 0.0) -> T
 
 
 def _shifted(model: Any, targets: Tensor) -> Tensor:
-    """(B, T) what the decoder is given to predict the targets: they follow the start token."""
+    """Shift the targets behind the start token, (B, T): what the decoder is given to predict them."""
     if hasattr(model, "prepare_decoder_input_ids_from_labels"):  # mBART turns its language code to the front
         own: Tensor = model.prepare_decoder_input_ids_from_labels(labels=targets)
         return own
@@ -37,7 +37,7 @@ def _shifted(model: Any, targets: Tensor) -> Tensor:
 
 
 def _inputs(batch: Batch) -> dict[str, Any]:
-    """The encoder's inputs, or its states where they were computed before."""
+    """Select the encoder's inputs, or its states if they were computed before."""
     inputs: dict[str, Any] = dict(batch.inputs)
     if "encoder_states" in inputs:
         inputs["encoder_outputs"] = BaseModelOutput(last_hidden_state=inputs.pop("encoder_states"))
@@ -45,7 +45,7 @@ def _inputs(batch: Batch) -> dict[str, Any]:
 
 
 def generate(model: PreTrainedModel, batch: Batch, *, quick: bool) -> list[list[int]]:
-    """Token ids per unit, by the model's generation configuration, or greedily."""
+    """Generate token ids for each unit, by the model's generation configuration, or greedily."""
     core: Any = model
     if not quick and core.generation_config.num_beams > 1:
         written: list[list[int]] = core.generate(**_inputs(batch)).tolist()
@@ -54,7 +54,7 @@ def generate(model: PreTrainedModel, batch: Batch, *, quick: bool) -> list[list[
 
 
 def _generate_greedily(model: Any, batch: Batch) -> list[list[int]]:
-    """Greedy search in which finished rows leave: whenever half of them are, the others go on without them.
+    """Search greedily; whenever half of the rows have finished, the others go on without them.
 
     The tokens are those of one call of `generate`, which carries finished rows along until the last one ends.
     """
@@ -85,7 +85,7 @@ def _generate_greedily(model: Any, batch: Batch) -> list[list[int]]:
 
 
 def _finished(ids: Tensor, ends: Tensor) -> Tensor:
-    """(B,) whether a row has ended; the first token may be an end that starts, as in BART."""
+    """Tell which rows have ended, (B,); the first token may be an end that starts, as in BART."""
     return torch.isin(ids[:, 1:], ends).any(1)
 
 
@@ -103,7 +103,7 @@ class HalfFinished(StoppingCriteria):
 
 
 def decode_texts(results: Sequence[Sequence[Any]], tokenizers: Tokenizers) -> list[str]:
-    """The texts of generated ids; those of several units are joined as sentences are, the same one once."""
+    """Decode generated ids to texts; those of several units are joined as sentences are, the same one once."""
     tokenizer = tokenizers.target or tokenizers.source
     written = (tokenizer.batch_decode(list(units), skip_special_tokens=True) for units in results)
     return [join_sentences(list(dict.fromkeys(text.strip() for text in texts))) for texts in written]

@@ -12,7 +12,7 @@ Layers = Literal["auto", "last", "last_four", "mix"] | Sequence[int]
 
 
 def reading(source: Source, encoder: PreTrainedModel, layers: Layers, *, frozen: bool, key: str) -> dict[str, Any]:
-    """The settings of a `HeadedConfig` that say so.
+    """Make the settings of a `HeadedConfig` that say so.
 
     Args:
         source: any.

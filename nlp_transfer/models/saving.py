@@ -80,7 +80,7 @@ def _write_model(model: PreTrainedModel, tokenizers: Tokenizers, folder: Path) -
 
 
 def weights_digests(folder: Path) -> dict[str, str]:
-    """The sha256 of each weights file of a saved model, by name."""
+    """Compute the sha256 of each weights file of a saved model, by name."""
     return {path.name: hash_file(path) for path in sorted(folder.glob("*.safetensors"))}
 
 
@@ -124,7 +124,7 @@ def _nonfinite(values: Any, path: str = "") -> str:
 
 
 def environment() -> dict[str, Any]:
-    """Versions and hardware that the figures were made with."""
+    """Describe the versions and hardware that the figures were made with."""
     device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
     return {
         "python": platform.python_version(),

@@ -89,7 +89,7 @@ def build_seq2seq(
 
 
 def _search(model: Any, options: GenerationOptions, max_length: int) -> GenerationConfig:
-    """Our search with a checkpoint's tokens: nothing sampled, nothing stopped early, no limit of its own.
+    """Configure our search with a checkpoint's tokens: nothing sampled or stopped early, no limit of its own.
 
     Args:
         model: whose tokens they are; an older checkpoint says only in its configuration what ends a text.
@@ -113,7 +113,7 @@ def _search(model: Any, options: GenerationOptions, max_length: int) -> Generati
 
 
 def _language_codes(tokenizer: Any) -> dict[str | None, int]:
-    """The codes that a multilingual checkpoint knows, and the token that each has it write first; of others none."""
+    """List the codes that a multilingual checkpoint knows, with the token that each makes it write first."""
     if not hasattr(tokenizer, "tgt_lang"):
         return {}
     own = {token for token in tokenizer.special_tokens_map.values() if isinstance(token, str)}  # not of a language
@@ -133,7 +133,7 @@ def _unknown_code(code: str | None, name: str, codes: Collection[str | None]) ->
 def _decoder(
     encoder: Source, targets: Iterable[str], options: DecoderOptions, max_length: int
 ) -> tuple[LoadedModel, Any]:
-    """A decoder with its parameters that are new, and its tokenizer."""
+    """Build a decoder; return it with its parameters that are new, and its tokenizer."""
     if options.source is not None:
         source = encoder.beside(options.source)
         kind: Any = MODEL_FOR_CAUSAL_LM_MAPPING.get(type(source.config), None)

@@ -38,12 +38,12 @@ class LoadedModel:
     solvable: bool = False
 
     def values(self) -> dict[str, Any]:
-        """The configuration of this encoder, as one that has it inside keeps it."""
+        """Write the configuration of this encoder as the one around it keeps it."""
         config = self.model.config
         return {**config.to_diff_dict(), "model_type": config.model_type}
 
     def under(self, model: PreTrainedModel, *, deep: bool = False) -> "LoadedModel":
-        """A model that has this encoder inside: all of its head is new."""
+        """Put this encoder inside a model; all of its head is new."""
         held = {name for name, _ in model.named_parameters()}  # an encoder's own pooler is dropped, new or not
         head = {name for name in held if name.startswith("head.")}
         below = held & {f"encoder.{name}" for name in self.new}
@@ -81,16 +81,16 @@ class Source(Protocol):
         """Of what it writes, where it brings one of its own."""
 
     def encoder(self) -> LoadedModel:
-        """Its encoder without a head."""
+        """Load its encoder without a head."""
 
     def offers(self, auto: str) -> bool:
-        """Whether it has a model of this `transformers` Auto class, as `AutoModelForSequenceClassification`."""
+        """Tell whether it has a model of a `transformers` Auto class, as `AutoModelForSequenceClassification`."""
 
     def model(self, auto: Any, **settings: Any) -> LoadedModel:
-        """Its model of an Auto class, the rows of the head under the names of the labels in `settings`."""
+        """Load its model of an Auto class, the rows of the head under the names of the labels in `settings`."""
 
     def beside(self, name: str) -> "Source":
-        """A checkpoint whose decoder stands beside this encoder, drawn anew where this one is."""
+        """Name a checkpoint whose decoder stands beside this encoder, drawn anew where this one is."""
 
 
 def quietly(load: Callable[[], T]) -> T:

@@ -27,7 +27,7 @@ def find_unread(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> f
     training = model.training
     model.eval()  # dropout would draw numbers that the training is to draw
     try:
-        output = quietly(lambda: give(model, make_two_texts(tokenizer).batch(np.arange(2))))
+        output = quietly(lambda: give(model, make_two_texts(tokenizer).make_batch(np.arange(2))))
     except FAULTS:
         return frozenset()
     finally:
@@ -40,7 +40,7 @@ def find_unread(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> f
 
 
 def _starts(end: Node) -> set[int]:
-    """The ids of the tensors that a computation starts from."""
+    """Find the ids of the tensors that a computation starts from."""
     seen, left, found = {end}, [end], set[int]()
     while left:
         node = left.pop()

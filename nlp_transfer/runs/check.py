@@ -69,7 +69,7 @@ def _too_few(rows: int) -> Sequence[str]:
 
 
 def _memory(prepared: Prepared, plan: Plan) -> str:
-    """What each phase needs beside what is free, and what would fit."""
+    """Say what memory each phase needs beside what is free, and what would fit."""
     training = prepared.config.training
     units = TokenInputs(prepared.encoded["train"], prepared.tokenizers.source.pad_token_id)
     micro_batch = math.ceil(training.batch_size / training.accumulation)
@@ -92,7 +92,7 @@ def _memory(prepared: Prepared, plan: Plan) -> str:
 
 
 def _rows(name: str, split: SplitReport) -> str:
-    """One line on a split."""
+    """Write one line on a split."""
     labels = [f"{label} {count}" for label, count in split.labels.items()]
     facts = [
         f"{split.rows} rows" + (f" ({list_first(labels, MOST_LABELS)})" if labels else ""),
@@ -107,7 +107,7 @@ def _rows(name: str, split: SplitReport) -> str:
 
 
 def _tokens(split: str, prepared: Prepared) -> str:
-    """One line on the units of a split, and on the texts to write where there are some."""
+    """Write one line on the units of a split, and on the texts to write if there are some."""
     encoded = prepared.encoded[split]
     texts = prepared.rows[split][prepared.task.input_role][:]
     of = len(getattr(prepared.splits, split))
@@ -126,7 +126,7 @@ def _tokens(split: str, prepared: Prepared) -> str:
 
 
 def _written_back(prepared: Prepared) -> Sequence[str]:
-    """One line on what of the references can be written, where text is."""
+    """Write one line on what of the references can be written, if the task writes text."""
     back = prepared.written_back
     if back is None:
         return ()

@@ -20,7 +20,7 @@ KEPT = ("environment.json", "model", "adapter", PROBES, "predictions.jsonl", "hi
 
 
 def combine(config: RunConfig, folder: Path, results: Sequence[RunResult]) -> RunResult:
-    """Mean and standard deviation beside the seed that validation chooses, whose files become those of the folder."""
+    """Combine the seeds: mean and deviation, beside the seed that validation chooses, whose files the folder gets."""
     _refuse_mixed(results)
     metric = config.task_class.selection
     best = max(results, key=lambda result: result.figures.validation[metric])
@@ -37,7 +37,7 @@ def combine(config: RunConfig, folder: Path, results: Sequence[RunResult]) -> Ru
 
 
 def describe_seeds(config: RunConfig, folder: Path, metrics: Metrics, parts: Sequence[RunResult]) -> RunResult:
-    """The same of a run of several seeds, out of its `parts`; the metrics are those of the seed that it keeps."""
+    """Describe a run of several seeds from its `parts`; the metrics are those of the seed that it keeps."""
     seeds = config.training.seeds or ()
     same = all(part.figures.weights == parts[0].figures.weights for part in parts)
     note = _unmoved_note(config, parts[0]) if same and is_unmoved([part.row for part in parts]) else None
@@ -73,7 +73,7 @@ def _kept(config: RunConfig, metrics: Metrics) -> str:
 
 
 def finished(config: RunConfig, folder: Path) -> RunResult:
-    """The result of a run that was finished before, from its folder.
+    """Read the result of a run that was finished before, from its folder.
 
     Raises:
         CheckpointError: the folder of one of its seeds is gone.

@@ -88,7 +88,7 @@ def compare(
 
 
 def _checked(configs: Sequence[str | Path], overrides: Sequence[str]) -> dict[str, RunConfig]:
-    """The configurations by the last parts of their names, as far as they can stand side by side."""
+    """Check the configurations, and name them by the last parts of their names, if they can stand side by side."""
     if isinstance(configs, str | bytes | Mapping) or is_table(configs) or not isinstance(configs, Iterable):
         raise ConfigError(f"compare: expected a list of YAML files, received {name_kind(configs)}")
     if not (configs := list(configs)):
@@ -149,7 +149,7 @@ def _conclude(folder: Path, results: Sequence[RunResult], task: type[TaskDeclara
 
 
 def _told(result: RunResult) -> dict[str, Any]:
-    """The figures of a run; of several seeds their means, with the scores of the kept one under `kept`."""
+    """Collect the figures of a run; of several seeds their means, with the scores of the kept one under `kept`."""
     figures, row = result.figures, result.row
     if not result.parts:
         return result.metrics

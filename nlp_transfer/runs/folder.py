@@ -18,7 +18,7 @@ LOCK = ".lock"
 
 
 def resumable(resume: str | Path, output: str | Path | None) -> tuple[Path, Path | None]:
-    """The run folder to go on in and the checkpoint that was named; None: the newest one.
+    """Find the run folder to go on in and the checkpoint that was named; None: the newest one.
 
     Args:
         resume: `auto`, a run folder, the one of its checkpoints, or one of these.
@@ -86,7 +86,7 @@ def _remove_empty(folder: Path) -> None:
 
 
 def _first_free(name: str) -> Path:
-    """A new folder; of two runs that start together each makes its own."""
+    """Make a new folder; of two runs that start together each makes its own."""
     Path("runs").mkdir(exist_ok=True)
     for count in itertools.count(1):
         folder = Path("runs", name if count == 1 else f"{name}-{count}")

@@ -27,7 +27,7 @@ PROBES = 8  # test examples predicted again by the reloaded model
 def predict_split(
     prepared: Prepared, model: PreTrainedModel, split: str, plan: Plan, *, progress: bool
 ) -> list[Prediction]:
-    """Single-precision predictions for a split; frozen features that are kept on disk are looked up there."""
+    """Predict a split in single precision; frozen features that are kept on disk are looked up there."""
     tokens = TokenInputs(prepared.encoded[split], prepared.tokenizers.source.pad_token_id)
     units: Inputs = tokens
     boundary = find_boundary(model, plan.moving)
@@ -39,7 +39,7 @@ def predict_split(
 
 
 def measure_baselines(prepared: Prepared) -> tuple[Comparand, ...]:
-    """The task's simple methods, scored like the model.
+    """Score the task's simple methods like the model.
 
     Raises:
         ConfigError: the task's scores lack the one that is to choose the checkpoint.
@@ -86,7 +86,7 @@ def verify(folder: Path, prepared: Prepared, model: PreTrainedModel) -> None:
 
 
 def write_predictions(path: Path, predictions: Sequence[Prediction], task: Task, rows: Dataset) -> None:
-    """One line per test row: its place in the file, what the model read, what was right, and what the model said."""
+    """Write one line per test row: its place in the file, what the model read, what was right, what the model said."""
     lines = []
     for row, said in zip(rows, predictions, strict=True):
         cells = {role: task.labels[row[role]] if kind == "label" else row[role] for role, kind in task.roles.items()}

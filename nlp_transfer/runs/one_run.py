@@ -136,7 +136,7 @@ def _metrics(
 
 
 def _hits(trained: _Trained, said: Sequence[Prediction]) -> dict[str, Any]:
-    """The score of each test row, of the run and of the simple methods."""
+    """Collect the score of each test row, of the run and of the simple methods."""
     test = trained.prepared.splits.test
     return {
         "rows": test["row"][:],

@@ -86,7 +86,7 @@ class Predictor:
         return self.columns.get(self.task.input_role, self.task.input_role)
 
     def predict(self, texts: Iterable[Text | None]) -> list[Prediction]:
-        """One prediction per text; where the task reads several texts at once, also per list of texts.
+        """Predict each text; where the task reads several texts at once, also each list of texts.
 
         A text that is empty or missing has no answer: all keys are None but `reason`, which only such answers have.
 
@@ -101,7 +101,7 @@ class Predictor:
     def predict_stream(
         self, texts: Iterable[Text | None], *, idle: Callable[[], bool] = lambda: False
     ) -> Iterator[Prediction]:
-        """As `predict`, while texts arrive; reads ahead a bounded number, as long as they need not be waited for."""
+        """Predict as `predict` does while texts arrive; read ahead a bounded number that need not be waited for."""
         lists = self.task.roles[self.task.input_role] == "texts"
         return self._stream(take_texts(texts, self.text_column, lists=lists), idle)
 
@@ -117,7 +117,7 @@ class Predictor:
         yield from self._answer(chunk)
 
     def _answer(self, texts: Sequence[Text | None]) -> Iterator[Prediction]:
-        """Answers in order; the model does not see what is empty, for it would answer that like any text."""
+        """Answer in order; the model does not see what is empty, for it would answer that like any text."""
         reasons = [_reason(text) for text in texts]
         full = [text for text, reason in zip(texts, reasons, strict=True) if text is not None and reason is None]
         said, truncated = self._read(full) if full else ([], 0)

@@ -105,7 +105,7 @@ class Prepared:
         return found
 
     def idle(self, plan: Plan) -> list[str]:
-        """What was set and has no effect on this run."""
+        """List what was set and has no effect on this run."""
         source, data = self.config.source, self.config.data
         shape = getattr(source, "contextualizer", "")
         solved = all(phase.solver == "lbfgs" for phase in plan.phases)
@@ -171,7 +171,7 @@ def prepare(config: RunConfig, *, sampled: int | None = None) -> Prepared:
 
 
 def sample(rows: Dataset, role: str, most: int | None) -> Dataset:
-    """Rows spread over all of them, and the `EXTREMES`; all where there are no more than `most`."""
+    """Sample rows spread over all of them, and the `EXTREMES`; take all if there are no more than `most`."""
     if most is None or len(rows) <= most:
         return rows
     texts = rows.data.column(role)
@@ -199,11 +199,11 @@ def keep_settled(config: RunConfig, before: RunConfig) -> RunConfig:
 
 
 def _each_text(cells: Iterable[str | Sequence[str]]) -> Iterator[str]:
-    """The texts of a column, those of lists one by one."""
+    """Yield the texts of a column, those of lists one by one."""
     for cell in cells:
         yield from [cell] if isinstance(cell, str) else cell
 
 
 def rows_of(splits: Splits) -> dict[str, Dataset]:
-    """The rows by the name of their split."""
+    """Collect the rows by the name of their split."""
     return {"train": splits.train, "validation": splits.validation, "test": splits.test}

@@ -14,13 +14,13 @@ TOLERANCE = 1e-4
 
 
 def write_probes(folder: Path, inputs: Sequence[Any], said: Sequence[Prediction]) -> None:
-    """One line per input."""
+    """Write one line per input."""
     lines = (dump_json({"input": text, "said": answer}) for text, answer in zip(inputs, said, strict=True))
     write_whole(folder / PROBES, "\n".join(lines) + "\n")
 
 
 def read_probes(folder: Path) -> tuple[list[Any], list[Prediction]]:
-    """Inputs and answers; none where the run kept none."""
+    """Read inputs and answers; none if the run kept none."""
     path = folder / PROBES
     lines = path.read_text(encoding="utf-8").split("\n") if path.is_file() else []
     found = [json.loads(line) for line in lines if line]

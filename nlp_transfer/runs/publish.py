@@ -112,7 +112,7 @@ def publish(
 
 @contextlib.contextmanager
 def _workplace(run: Path) -> Iterator[Path]:
-    """An empty folder for a while, in the run unless that is read-only: the system's temporary one is often small."""
+    """Make an empty folder for a while, in the run unless that is read-only: the system's own is often small."""
     for left in run.glob(".publish-*"):  # of a publication that was killed
         shutil.rmtree(left, ignore_errors=True)
     try:

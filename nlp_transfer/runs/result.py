@@ -54,7 +54,7 @@ class RunResult:
 
 
 def describe(config: RunConfig, folder: Path, metrics: Metrics, hits: Mapping[str, Any]) -> RunResult:
-    """Row, verdict and summary out of the numbers that a run of one seed leaves.
+    """Make row, verdict and summary from the numbers that a run of one seed leaves.
 
     Args:
         config: of the run.
@@ -75,7 +75,7 @@ def describe(config: RunConfig, folder: Path, metrics: Metrics, hits: Mapping[st
 def told(
     config: RunConfig, folder: Path, metrics: Metrics, row: Comparand, baselines: Sequence[Comparand], *more: str
 ) -> RunResult:
-    """The result of a run with what is said of it; `more` stands between its scores and the verdict."""
+    """Make the result of a run with what is said of it; `more` stands between its scores and the verdict."""
     task = config.task_class
     verdict = write_verdicts([row], baselines, task=task) if metrics.verdict is None else metrics.verdict
     shown = task.measured(row.test)
@@ -88,7 +88,7 @@ def told(
 
 
 def hits_of(result: RunResult) -> dict[str, Any]:
-    """The score of each test row, of the run and of the simple methods; of several seeds their mean."""
+    """Read the score of each test row, of the run and of the simple methods; of several seeds their mean."""
     row = result.row
     counts = {"counts": list(row.counts)} if row.counts else {}
     baselines = {one.name: list(one.correct) for one in result.baselines}

@@ -99,7 +99,7 @@ def run_in(folder: Path, config: RunConfig, series: Series, named: Path | None =
 
 
 def _agreed(folder: Path, config: RunConfig) -> RunConfig:
-    """The configuration, with what an earlier attempt in the folder has left to the data and found out.
+    """Complete the configuration with what an earlier attempt in the folder has left to the data and found out.
 
     Raises:
         ConfigError: the folder was begun with another, listing the keys that differ.
@@ -145,7 +145,7 @@ def advice(folder: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def agreed_folder(wanted: str | Path | None, name: str, *, left: Collection[str] = ()) -> Iterator[Path]:
-    """The run folder, made and held by the main process and told to the others; see `make_folder`."""
+    """Make the run folder, which the main process holds and tells to the others; see `make_folder`."""
     check_launch()
     # On the CPU by choice, or CPU processes would not find each other; what a process waits for the others is bounded.
     state = PartialState(cpu=not torch.accelerator.is_available(), timeout=PATIENCE)
@@ -158,7 +158,7 @@ def agreed_folder(wanted: str | Path | None, name: str, *, left: Collection[str]
 
 
 def _run_seeds(config: RunConfig, folder: Path, series: Series, *, progress: bool) -> list[RunResult]:
-    """One run per seed, in a subfolder each; those that an earlier attempt finished are taken as they are."""
+    """Run each seed in a subfolder; those that an earlier attempt finished are taken as they are."""
     if PartialState().is_main_process:
         write_whole(folder / "config.yaml", render(config))
     results = []

@@ -37,7 +37,7 @@ HISTORY = "history.jsonl"
 
 
 def make_accelerator(config: RunConfig, folder: Path, start: Checkpoint | None) -> Accelerator:
-    """One number format for all processes, that of the start where it was left to the run, and the trackers asked for.
+    """Make an Accelerator with one number format for all processes, that of the start, and the trackers asked for.
 
     Raises:
         ConfigError: the tracker is not installed.

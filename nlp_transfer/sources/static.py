@@ -50,7 +50,7 @@ class StaticVectors:
             SourceError: there is no such file or name, or the file cannot be read.
         """
         limit = self.vocabulary if isinstance(self.vocabulary, int) else None
-        table = open_vectors(self._path(), limit=limit)
+        table = open_vectors(self._find_path(), limit=limit)
         if self.vocabulary != "data":
             return table
 
@@ -68,7 +68,7 @@ class StaticVectors:
             )
         return table.select(np.unique(rows[rows >= 0]))
 
-    def _path(self) -> Path:
+    def _find_path(self) -> Path:
         if self.name in BUNDLED:
             if BUNDLED[self.name].kind != "vectors":
                 raise SourceError(f"'{self.name}' is a checkpoint: use source.kind=checkpoint")

@@ -90,7 +90,7 @@ def _adaptable(table: str | None, model: nn.Module) -> str:
 
 
 def _modules(loaded: LoadedModel) -> tuple[list[str], str | None]:
-    """Exact paths of the pretrained linear layers and of the word embeddings; the output layer over words is neither.
+    """Find the exact paths of pretrained linear layers and of word embeddings; the output layer over words is neither.
 
     That layer is often tied to the embeddings, and adapting one of the two would part them.
     """
@@ -108,12 +108,12 @@ def _modules(loaded: LoadedModel) -> tuple[list[str], str | None]:
 
 
 def _ends(linear: Sequence[str]) -> str:
-    """The last parts of the names of linear layers, for a message."""
+    """List the last parts of the names of linear layers, for a message."""
     return f"There are {', '.join(sorted({name.rpartition('.')[2] for name in linear}))}" if linear else NOTHING
 
 
 def _owners(model: nn.Module, new: frozenset[str]) -> list[str]:
-    """The largest modules all of whose parameters are new, as peft can name them: it looks at how paths end."""
+    """Find the largest modules all of whose parameters are new, as peft can name them: it looks at how paths end."""
     owners: list[str] = []
     fresh = {id(parameter) for name, parameter in model.named_parameters() if name in new}
     paths = [path for path, _ in model.named_modules()]
@@ -127,7 +127,7 @@ def _owners(model: nn.Module, new: frozenset[str]) -> list[str]:
 
 
 def _tied(model: nn.Module) -> list[list[str]]:
-    """The names of each parameter that has several."""
+    """List the names of each parameter that has several."""
     names: dict[int, list[str]] = {}
     for name, parameter in model.named_parameters(remove_duplicate=False):
         names.setdefault(id(parameter), []).append(name)

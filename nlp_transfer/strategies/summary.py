@@ -32,7 +32,7 @@ def trainable_table(plan: Plan) -> str:
 
 
 def _module(name: str) -> str:
-    """The part of the model a parameter is counted under: up to the number of its layer, or its parent's parent."""
+    """Name the part of the model a parameter is counted under: up to its layer's number, or its parent's parent."""
     parts = name.split(".")
     for index, part in enumerate(parts):
         if part.isdigit():

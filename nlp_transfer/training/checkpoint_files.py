@@ -83,7 +83,7 @@ def _write(folder: Path, values: Mapping[str, Any], tensors: Mapping[str, Tensor
 
 
 def _all(folder: Path) -> list[Path]:
-    """Checkpoints, newest first, whole or not."""
+    """List the checkpoints, newest first, whole or not."""
     return sorted(folder.glob("step-*"), reverse=True)
 
 
@@ -114,7 +114,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
 
 
 def newest_checkpoint(folder: Path) -> Checkpoint | None:
-    """The newest whole checkpoint; says in one warning which were skipped and why."""
+    """Find the newest whole checkpoint; say in one warning which were skipped and why."""
     skipped = []
     found = None
     for path in _all(folder):

@@ -82,12 +82,12 @@ def group(name: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def ungroup(name: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors under a prefix, without it."""
+    """Select the tensors under a prefix, and drop it."""
     return {key.removeprefix(f"{name}/"): tensor for key, tensor in tensors.items() if key.startswith(f"{name}/")}
 
 
 def optimizer_state(optimizer: torch.optim.Optimizer, trained: Mapping[str, nn.Parameter]) -> dict[str, Tensor]:
-    """AdamW's moments and step counts, by parameter name and kind."""
+    """Collect AdamW's moments and step counts, by parameter name and kind."""
     return {
         f"{name}/{kind}": gather(tensor.detach()).cpu()
         for name, parameter in trained.items()
@@ -133,7 +133,7 @@ def load_random_state(state: Mapping[str, Tensor]) -> None:
 
 
 def find_start(folder: Path, named: Path | None) -> Checkpoint | None:
-    """The checkpoint that was named, or the newest whole one; the same for all processes.
+    """Find the checkpoint that was named, or the newest whole one; the same for all processes.
 
     Raises:
         CheckpointError: the one that was named is damaged.
@@ -147,7 +147,7 @@ def find_start(folder: Path, named: Path | None) -> Checkpoint | None:
 
 
 def digest(tensors: Mapping[str, Tensor]) -> str:
-    """sha256 of tensors and their names."""
+    """Compute the sha256 of tensors and their names."""
     found = hashlib.sha256()
     for name, tensor in tensors.items():
         found.update(name.encode())
@@ -179,7 +179,7 @@ def _brief(value: Any) -> str:
 
 
 def flatten(values: Any, path: str = "") -> dict[str, Any]:
-    """Nested sections -> dotted key: value; lists are values."""
+    """Flatten nested sections to dotted key: value; lists are values."""
     if not isinstance(values, Mapping) or not values:
         return {path: list(values) if isinstance(values, Sequence) and not isinstance(values, str) else values}
     return {

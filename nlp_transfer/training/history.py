@@ -32,12 +32,12 @@ class History:
     _started: float = field(default_factory=time.perf_counter)
 
     def values(self) -> dict[str, Any]:
-        """Everything but the tensors, ready for JSON."""
+        """Collect everything but the tensors, ready for JSON."""
         kept = {name: value for name, value in vars(self).items() if name not in ("state", "_started")}
         kept["seconds"] += time.perf_counter() - self._started
         return {**kept, "best": None if self.best == -math.inf else self.best}
 
     @classmethod
     def restored(cls, values: Mapping[str, Any], state: dict[str, Tensor]) -> "History":
-        """The inverse of `values`."""
+        """Restore a history from `values`."""
         return cls(**{**values, "best": -math.inf if values["best"] is None else values["best"], "state": state})

@@ -181,7 +181,7 @@ class Trainer:
             self._epochs(model, phase, train, validation, history, stepper)
 
     def _units(self, model: nn.Module, phase: Phase, stack: contextlib.ExitStack) -> tuple[Inputs, Inputs]:
-        """Both splits as tokens, or as stored activations where that is possible and pays."""
+        """Give both splits as tokens, or as stored activations where that is possible and pays."""
         pad = self.tokenizers.source.pad_token_id
         tokens = TokenInputs(self.train, pad), TokenInputs(self.validation, pad)
         boundary = find_boundary(model, frozenset(phase.rates))
@@ -204,7 +204,7 @@ class Trainer:
         return stored[0], stored[1]
 
     def _features(self, model: PooledModel, train: Inputs) -> Sequence[np.ndarray]:
-        """Pooled states that the head starts from: those stored, or of some of the units."""
+        """Collect the pooled states that the head starts from: those stored, or of some of the units."""
         if isinstance(train, CachedInputs) and train.boundary.kind == "pooled":
             return train.rows
         some = np.random.default_rng(self.settings.seed).permutation(len(train.encoded.inputs))[:STANDARDISED_ON]
@@ -303,7 +303,7 @@ class Trainer:
     def _continue(
         self, optimizer: torch.optim.Optimizer, trained: Mapping[str, nn.Parameter], stepper: Stepper
     ) -> None:
-        """Once after a resume: give optimizer and generators back what they held."""
+        """Give optimizer and generators back what they held, once after a resume."""
         if self.checkpoints is None or self.checkpoints.start is None:
             return
         start, self.checkpoints.start = self.checkpoints.start, None
@@ -384,7 +384,7 @@ class Trainer:
         self.record(record)
 
     def validate(self, model: nn.Module, validation: Inputs) -> Scores:
-        """Scores on the validation split."""
+        """Score the validation split."""
         with self.accelerator.autocast():
             results = infer(model, self.task, validation, quick=True, together=True)  # type: ignore[arg-type]
         said = self.task.decode(results, self.validation_rows, self.tokenizers)
@@ -410,5 +410,5 @@ def _nothing() -> None:
 
 
 def flat(scores: Scores) -> dict[str, float]:
-    """The single numbers among scores."""
+    """Select the single numbers among scores."""
     return {name: value for name, value in scores.items() if isinstance(value, int | float)}

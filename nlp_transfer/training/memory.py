@@ -81,13 +81,13 @@ def estimate(plan: Plan, task: Task, units: TokenInputs, *, micro_batch: int) ->
             use_first_token(model, logits_only=task.logits_only),
         ):
             moved = sum(parameter.nbytes for _, parameter in moving(model, phase.rates))
-            kept = 0 if solved else _kept(model, task, units.batch(longest))
+            kept = 0 if solved else _kept(model, task, units.make_batch(longest))
         needs.append(Need(phase.name, weights, best + (0 if solved else 3 * moved), kept, micro_batch))
     return needs[::-1]
 
 
 def _kept(model: nn.Module, task: Task, batch: Batch) -> int:
-    """Bytes that autograd keeps of a forward pass beside parameters and inputs."""
+    """Count the bytes that autograd keeps of a forward pass beside parameters and inputs."""
     own = {tensor.untyped_storage().data_ptr() for tensor in (*model.parameters(), *model.buffers())}
     seen: dict[int, int] = {}
 
@@ -106,7 +106,7 @@ def _kept(model: nn.Module, task: Task, batch: Batch) -> int:
 
 
 def free_memory(loaded: int) -> tuple[int, str]:
-    """Bytes to be had on the device that trains, and its name; `loaded` is what of them the CPU holds already."""
+    """Count the bytes to be had on the device that trains, and name it; `loaded` is what the CPU holds already."""
     if torch.cuda.is_available():
         return torch.cuda.mem_get_info()[0], torch.cuda.get_device_name()
     return psutil.virtual_memory().available + loaded, "this machine"

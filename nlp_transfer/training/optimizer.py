@@ -31,7 +31,7 @@ def rate_factor(step: int, total: int, schedule: Schedule, *, head: bool = False
 def make_optimizer(
     model: nn.Module, rates: Mapping[str, float], weight_decay: float, *, head: Collection[str] = ()
 ) -> torch.optim.AdamW:
-    """Fused AdamW (Loshchilov & Hutter 2019), a group per rate and decay; biases, norms and embeddings do not decay.
+    """Make fused AdamW (Loshchilov & Hutter 2019), grouped by rate and decay; biases, norms and embeddings have none.
 
     Args:
         model: to train.

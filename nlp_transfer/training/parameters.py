@@ -32,12 +32,12 @@ def _rest(module: nn.Module) -> None:
 
 
 def moving(model: nn.Module, rates: Mapping[str, float]) -> Iterator[tuple[str, nn.Parameter]]:
-    """The named parameters that train, as they are in the model now."""
+    """Select the named parameters that train, as they are in the model now."""
     return ((name, parameter) for name, parameter in model.named_parameters() if name in rates)
 
 
 def trained_state(model: nn.Module, names: frozenset[str]) -> dict[str, Tensor]:
-    """Copies on the CPU of the named parameters and of every buffer: all that training changes."""
+    """Copy the named parameters and every buffer to the CPU: all that training changes."""
     resting = {name for name, _ in model.named_parameters(remove_duplicate=False)} | model.__dict__.get(OUT, {}).keys()
     resting -= names
     whole = collect_state(model).items()
@@ -53,7 +53,7 @@ def load_state(model: nn.Module, state: Mapping[str, Tensor]) -> None:
 
 
 def fingerprints(model: nn.Module, rates: Mapping[str, float]) -> dict[str, int]:
-    """The write counter of every frozen parameter; any change in place raises it."""
+    """Read the write counter of every frozen parameter; any change in place raises it."""
     return {name: parameter._version for name, parameter in model.named_parameters() if name not in rates}
 
 
@@ -69,7 +69,7 @@ def check_rested(model: nn.Module, before: Mapping[str, int]) -> None:
 
 
 def without_gradient(trained: Mapping[str, nn.Parameter], names: Iterable[str]) -> set[str]:
-    """Those of the names whose parameter the last backward pass did not reach."""
+    """Select the names whose parameter the last backward pass did not reach."""
     return {name for name in names if trained[name].grad is None}
 
 

@@ -24,7 +24,7 @@ class Solution(NamedTuple):
     bias: np.ndarray
 
     def outputs(self, x: np.ndarray) -> np.ndarray:
-        """(N, F) -> (N, outputs)."""
+        """Compute outputs: (N, F) -> (N, outputs)."""
         result: np.ndarray = x @ self.weights.T + self.bias
         return result
 
@@ -79,7 +79,7 @@ def fit_ridge(known: Rows, strengths: Sequence[float]) -> Iterator[Solution]:
 
 
 def _smoothed(rows: Rows, smoothing: float) -> Rows:
-    """Each row once for each class, weighted by the share of its target: scikit-learn takes no soft targets."""
+    """Repeat each row for each class, weighted by the share of its target: scikit-learn takes no soft targets."""
     classes = np.unique(rows.y)
     shares = (1 - smoothing) * (rows.y[:, None] == classes) + smoothing / len(classes)
     weights = (rows.weights[:, None] * shares).ravel()

@@ -39,7 +39,7 @@ def check_launch() -> None:
 
 
 def shard(model: nn.Module, *, reshard_after_forward: bool) -> nn.Module:
-    """A twin of the model, of whose every parameter each process holds a share.
+    """Make a twin of the model, of whose every parameter each process holds a share.
 
     Accelerate (1.15) finds units by the names of classes and of embeddings, and stops at layers that a replay has taken
     out and at a decoder with layers of another class than its encoder's. All uses of a parameter lie in one unit here.
@@ -58,7 +58,7 @@ def shard(model: nn.Module, *, reshard_after_forward: bool) -> nn.Module:
 
 
 def _layers(module: nn.Module) -> Iterator[nn.Module]:
-    """Members of the outermost module lists, those with parameters."""
+    """List the members of the outermost module lists, those with parameters."""
     for child in module.children():
         if isinstance(child, nn.ModuleList):
             yield from (layer for layer in child if any(True for _ in layer.parameters()))
@@ -73,7 +73,7 @@ def make_room(twin: nn.Module, model: nn.Module) -> None:
 
 
 def collect(twin: nn.Module, model: nn.Module, moving: Collection[str]) -> nn.Module:
-    """The whole model, with all that training has changed in the twin: the named parameters, and every buffer.
+    """Collect the whole model, with all that training has changed in the twin: the named parameters, every buffer.
 
     Every process must ask.
     """
@@ -88,12 +88,12 @@ def collect(twin: nn.Module, model: nn.Module, moving: Collection[str]) -> nn.Mo
 
 
 def gather(tensor: Tensor) -> Tensor:
-    """All of a tensor; where it is shared out, every process must ask."""
+    """Gather all of a tensor; where it is shared out, every process must ask."""
     return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
 
 
 def place_like(tensor: Tensor, other: Tensor) -> Tensor:
-    """A tensor that every process has whole, placed as another one is, and if their shapes agree shared out like it."""
+    """Place a tensor that every process has whole as another one is, shared out like it if their shapes agree."""
     tensor = tensor.to(other.device)
     if isinstance(other, DTensor) and tensor.shape == other.shape:
         return distribute_tensor(tensor, other.device_mesh, other.placements, src_data_rank=None)

@@ -71,7 +71,7 @@ class Stepper:
         )
 
     def _passes(self, train: Inputs, units: np.ndarray) -> list[np.ndarray]:
-        """The units of each pass of this process; all make as many, for sharded ones meet in each."""
+        """Cut units into the passes of this process; all make as many, for sharded ones meet in each."""
         count, index = self.accelerator.num_processes, self.accelerator.process_index
         if not self.alike or are_pooled(train):
             return np.array_split(units[index::count], min(self.pieces, math.ceil(len(units) / count)))
@@ -89,7 +89,7 @@ class Stepper:
         for index, piece in enumerate(pieces):
             last = index == len(pieces) - 1
             # A process without a share still takes part in the exchange of gradients, with a weightless loss.
-            batch = train.batch(piece if len(piece) else units[:1]).to(accelerator.device)
+            batch = train.make_batch(piece if len(piece) else units[:1]).to(accelerator.device)
             with contextlib.nullcontext() if last else accelerator.no_sync(wrapped):
                 with accelerator.autocast():
                     loss = self.task.loss(wrapped, batch, smoothing=self.smoothing) / weight
@@ -101,7 +101,7 @@ class Stepper:
 
 
 def _of_one_length(units: np.ndarray, lengths: np.ndarray, most: int) -> list[np.ndarray]:
-    """Groups of units of one length, at most so many in each."""
+    """Group units of one length, at most so many in each."""
     return [units[batch] for batch in sort_batches(lengths, sys.maxsize, most=most, alike=True)]
 
 
@@ -123,7 +123,7 @@ class Watch:
         return len(self._seen) >= self._most
 
     def look(self, last_good: str) -> list[float]:
-        """The losses since the last look.
+        """Take the losses since the last look.
 
         Raises:
             TrainingError: one of them, or a gradient, is not finite.

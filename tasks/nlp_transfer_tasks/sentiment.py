@@ -92,7 +92,7 @@ class Sentiment(nt.Task):
     options: SentimentOptions
 
     def build(self, source: "Source", rows: "Dataset", *, frozen: bool) -> "LoadedModel":
-        """A classifier with the label names in its configuration."""
+        """Build a classifier with the label names in its configuration."""
         head = self.options.head
         alone = not source.offers(self.auto_class)  # no head of its own, such as word vectors
         pooled = frozen or alone or head.described if head.kind == "auto" else head.kind == "pooled"
@@ -156,12 +156,12 @@ class Sentiment(nt.Task):
         ]
 
     def simple(self, rows: "Dataset") -> "dict[str, list[Prediction]]":
-        """The most frequent class of the rows themselves."""
+        """Predict the most frequent class of the rows themselves."""
         (label, _), *_ = Counter(rows["label"][:]).most_common(1)
         return {"majority": [{"label": self.labels[label]}] * len(rows)}
 
     def baselines(self, splits: "Splits") -> "dict[str, Baseline[Prediction]]":
-        """The most frequent class, and TF-IDF with logistic regression under the same class weights."""
+        """Predict the most frequent class, and by TF-IDF with logistic regression under the same class weights."""
         balanced = self.options.class_weights == "balanced"
         found = nt.classification_baselines(splits, balanced=balanced, selection=self.selection)
         return {

@@ -125,7 +125,7 @@ class Summarization(nt.Task):
         return options.model_copy(update=found)
 
     def _sentences(self, rows: "Dataset") -> list[list[str]]:
-        """The sentences of each document that are read, and one more; those of validation are asked for every epoch."""
+        """Split each document into the sentences that are read, and one more; validation asks for them every epoch."""
         if rows is not self._last[0]:
             most = self.options.max_sentences + 1
             texts = rows["text"][:]
@@ -144,7 +144,7 @@ class Summarization(nt.Task):
         return nt.join_lines(joined) if self.options.line_breaks == "space" else joined
 
     def build(self, source: "Source", rows: "Dataset", *, frozen: bool) -> "LoadedModel":
-        """A sentence scorer, or an encoder with a decoder."""
+        """Build a sentence scorer, or an encoder with a decoder."""
         options = self.options
         if self._extractive:
             return nt.build_extractive(source, frozen=frozen, **options.scorer.model_dump())
@@ -193,13 +193,13 @@ class Summarization(nt.Task):
         return (nt.sentence_loss if self._extractive else nt.seq2seq_loss)(model, batch, smoothing=smoothing)
 
     def infer(self, model: "PreTrainedModel", batch: "Batch", *, quick: bool = False) -> list[Any]:
-        """A score per sentence; or generated token ids, greedily to judge an epoch."""
+        """Compute a score per sentence; or generate token ids, greedily to judge an epoch."""
         return nt.sentence_scores(model, batch) if self._extractive else nt.generate(model, batch, quick=quick)
 
     def decode(
         self, results: "Sequence[Sequence[Any]]", rows: "Dataset", tokenizers: "Tokenizers"
     ) -> list["Prediction"]:
-        """The best sentences in the order of the document, or the text that the ids stand for."""
+        """Pick the best sentences in the order of the document, or decode the text that the ids stand for."""
         if not self._extractive:
             return [{"summary": said, "sentences": []} for said in nt.decode_texts(results, tokenizers)]
         most, blocking = self.options.sentences, self.options.trigram_blocking
@@ -219,13 +219,13 @@ class Summarization(nt.Task):
         return found
 
     def references(self, rows: "Dataset") -> list["Prediction"] | None:
-        """The first reference of each row; nothing is written where sentences are picked."""
+        """Return the first reference of each row; nothing is written where sentences are picked."""
         if self._extractive:
             return None
         return [{"summary": several[0], "sentences": []} for several in rows["summary"][:]]
 
     def simple(self, rows: "Dataset") -> "dict[str, list[Prediction]]":
-        """The first sentences; and, as the ceiling of extracts, those that are nearest to a reference by ROUGE-1."""
+        """Pick the first sentences; and, as the ceiling of extracts, those nearest to a reference by ROUGE-1."""
         texts, most = self._sentences(rows), self.options.sentences
         return {
             "lead": [_extract(text, range(min(most, len(text)))) for text in texts],

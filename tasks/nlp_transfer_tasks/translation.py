@@ -42,7 +42,7 @@ class Translation(nt.Task):
     options: TranslationOptions
 
     def build(self, source: "Source", rows: "Dataset", *, frozen: bool) -> "LoadedModel":
-        """An encoder with a decoder."""
+        """Build an encoder with a decoder."""
         return nt.build_seq2seq(
             source,
             rows["target"][:],
@@ -70,7 +70,7 @@ class Translation(nt.Task):
         return nt.seq2seq_loss(model, batch, smoothing=smoothing)
 
     def infer(self, model: "PreTrainedModel", batch: "Batch", *, quick: bool = False) -> list[Any]:
-        """Generated token ids; greedily to judge an epoch."""
+        """Generate token ids; greedily to judge an epoch."""
         return nt.generate(model, batch, quick=quick)
 
     def decode(
@@ -88,11 +88,11 @@ class Translation(nt.Task):
         return nt.sentence_chrf(_texts(predictions), rows["target"][:])
 
     def references(self, rows: "Dataset") -> list["Prediction"]:
-        """The target texts."""
+        """Return the target texts."""
         return [{"translation": text} for text in rows["target"][:]]
 
     def simple(self, rows: "Dataset") -> "dict[str, list[Prediction]]":
-        """The source text as its own translation."""
+        """Copy the source text as its own translation."""
         return {"copy_source": [{"translation": text} for text in rows["source"][:]]}
 
 

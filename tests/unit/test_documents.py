@@ -136,7 +136,7 @@ def test_the_logits_of_windows_are_averaged(tmp_path):
     source = checkpoint(tmp_path)
     model = build_classifier(source, ("a", "b"), head="native").model.eval()
     encoded = encode_documents([LONG], source.tokenizer, max_length=12, policy="window")
-    logits = model(**TokenInputs(encoded, 1).batch(np.arange(5)).inputs).logits.detach()
+    logits = model(**TokenInputs(encoded, 1).make_batch(np.arange(5)).inputs).logits.detach()
     found = mean_probabilities([list(logits.numpy()), [logits[0].numpy()]], ("a", "b"))
     for said, expected in zip(found, (logits.mean(0), logits[0]), strict=True):
         np.testing.assert_allclose(list(said.values()), expected.softmax(-1), rtol=1e-5)

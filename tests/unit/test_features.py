@@ -250,9 +250,9 @@ def test_bags_of_vectors_pool_to_what_the_model_itself_answers(tmp_path, pooling
     model = pooled(source, pooling=[pooling])
     units = TokenInputs(sentiment().encode(rows(24), Tokenizers(source.tokenizer)), 0)
     with torch.inference_mode():
-        expected = model(**units.batch(np.arange(24)).inputs).logits
+        expected = model(**units.make_batch(np.arange(24)).inputs).logits
         stored = replay(model, units, POOLED, None, progress=False)
-        replayed = model(**stored.batch(np.arange(24)).inputs).logits
+        replayed = model(**stored.make_batch(np.arange(24)).inputs).logits
     torch.testing.assert_close(replayed, expected, atol=1e-6, rtol=1e-5)
 
 

@@ -191,7 +191,7 @@ def test_a_batch_in_passes_of_one_length_has_the_gradient_of_its_texts_one_by_on
     found = {name: one.grad.clone() for name, one in model.named_parameters()}
     model.zero_grad()
     for unit in range(12):
-        (classification_loss(model, units.batch(np.array([unit]))) / 12).backward()
+        (classification_loss(model, units.make_batch(np.array([unit]))) / 12).backward()
     for name, parameter in model.named_parameters():
         torch.testing.assert_close(found[name], parameter.grad, msg=name)
 

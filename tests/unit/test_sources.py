@@ -43,7 +43,7 @@ def source(request, tmp_path_factory):
 
 def logits(model, texts):
     encoded = sentiment().encode(rows().select(range(len(texts))), Tokenizers(tokenizer()))
-    batch = TokenInputs(encoded, 1).batch(np.arange(len(texts)))
+    batch = TokenInputs(encoded, 1).make_batch(np.arange(len(texts)))
     with torch.inference_mode():
         return model.eval()(**batch.inputs).logits
 
@@ -96,10 +96,10 @@ def test_replayed_activations_give_the_logits_of_the_whole_model(layered, head):
     assert isinstance(stored, CachedInputs), "fell back to recomputing"
     chosen = np.arange(12)
     with torch.inference_mode():
-        expected = model(**units.batch(chosen).inputs).logits
+        expected = model(**units.make_batch(chosen).inputs).logits
         with enter_at_layer(model, boundary):
-            replayed = model(**stored.batch(chosen).inputs).logits
-        after = model(**units.batch(chosen).inputs).logits
+            replayed = model(**stored.make_batch(chosen).inputs).logits
+        after = model(**units.make_batch(chosen).inputs).logits
     torch.testing.assert_close(replayed, expected, atol=1e-5, rtol=1e-5)
     assert torch.equal(after, expected)
     assert expected.std(0).max() > 1e-3
@@ -164,7 +164,7 @@ def test_layers_may_be_mixed_or_chosen_and_a_layer_that_is_not_there_is_refused(
 def test_the_mean_of_the_last_four_layers_is_stored_as_one(tmp_path, layers):
     source = checkpoint(tmp_path, num_hidden_layers=layers)
     model = build_classifier(source, LABELS, head="pooled", layers="last_four").model.eval()
-    batch = TokenInputs(sentiment().encode(rows(), Tokenizers(source.tokenizer)), 1).batch(np.arange(3))
+    batch = TokenInputs(sentiment().encode(rows(), Tokenizers(source.tokenizer)), 1).make_batch(np.arange(3))
     with torch.inference_mode():
         states = model.encoder(**batch.inputs, output_hidden_states=True).hidden_states
         features = model.features(**batch.inputs)
@@ -195,8 +195,8 @@ def test_pooling_ignores_padding(tmp_path):
     units = TokenInputs(encoded, 1)
     shortest, longest = int(encoded.lengths.argmin()), int(encoded.lengths.argmax())
     with torch.inference_mode():
-        alone = model(**units.batch(np.array([shortest])).inputs).logits[0]
-        beside = model(**units.batch(np.array([shortest, longest])).inputs).logits[0]
+        alone = model(**units.make_batch(np.array([shortest])).inputs).logits[0]
+        beside = model(**units.make_batch(np.array([shortest, longest])).inputs).logits[0]
     torch.testing.assert_close(alone, beside, atol=1e-6, rtol=1e-5)
 
 

@@ -118,8 +118,8 @@ def test_stored_sentence_features_give_the_scores_of_the_model_itself(kind, tmp_
     stored = replay(model, units, boundary, None, progress=False)
     few = np.array([3, 1, 2, 17])
     with torch.inference_mode():
-        expected = model(**units.batch(few).inputs).logits
-        torch.testing.assert_close(model(**stored.batch(few).inputs).logits, expected, atol=1e-5, rtol=1e-5)
+        expected = model(**units.make_batch(few).inputs).logits
+        torch.testing.assert_close(model(**stored.make_batch(few).inputs).logits, expected, atol=1e-5, rtol=1e-5)
     assert [len(row) for row in stored.rows] == [len(text) for text in one.train["text"]]
 
 
@@ -192,8 +192,8 @@ def test_scores_do_not_depend_on_the_documents_beside_one(kind, tmp_path):
     units = TokenInputs(one.task.encode(one.train, one.tokenizers), one.source.tokenizer.pad_token_id)
     model = one.plan.model.eval()
     with torch.inference_mode():
-        together = nt.sentence_scores(model, units.batch(np.arange(24)))
-        alone = [nt.sentence_scores(model, units.batch(np.array([index])))[0] for index in range(24)]
+        together = nt.sentence_scores(model, units.make_batch(np.arange(24)))
+        alone = [nt.sentence_scores(model, units.make_batch(np.array([index])))[0] for index in range(24)]
     for one_score, other in zip(together, alone, strict=True):
         np.testing.assert_allclose(one_score, other, atol=1e-5)
 

@@ -150,7 +150,7 @@ def overfit(run, *, frozen=False, steps=200, rate=5e-3):
     units = TokenInputs(encoded, run.tokenizers.source.pad_token_id)
     if frozen:
         units = replay(model, units, find_boundary(model, run.plan.moving), None, progress=False)
-    batch = units.batch(np.arange(len(data)))
+    batch = units.make_batch(np.arange(len(data)))
     optimizer = torch.optim.AdamW([one for one in model.parameters() if one.requires_grad], lr=rate)
     for _ in range(steps):
         optimizer.zero_grad()
@@ -215,7 +215,7 @@ def test_replayed_states_give_the_loss_of_the_model_itself(tmp_path):
     units = TokenInputs(run.task.encode(run.train, run.tokenizers, training=True), 1)
     stored = replay(model, units, find_boundary(model, run.plan.moving), None, progress=False)
     few = np.arange(5)
-    direct, again = (run.task.loss(model, one.batch(few), smoothing=0.0) for one in (units, stored))
+    direct, again = (run.task.loss(model, one.make_batch(few), smoothing=0.0) for one in (units, stored))
     torch.testing.assert_close(direct, again)
 
 
@@ -231,8 +231,8 @@ def test_padding_a_batch_changes_no_loss(tmp_path):
     run = training(make("checkpoint", tmp_path), {"kind": "full"})
     model = run.plan.model.eval()
     units = TokenInputs(run.task.encode(run.train, run.tokenizers, training=True), 1)
-    whole = run.task.loss(model, units.batch(np.arange(6)), smoothing=0.0)
-    alone = sum(run.task.loss(model, units.batch(np.array([unit])), smoothing=0.0) for unit in range(6))
+    whole = run.task.loss(model, units.make_batch(np.arange(6)), smoothing=0.0)
+    alone = sum(run.task.loss(model, units.make_batch(np.array([unit])), smoothing=0.0) for unit in range(6))
     torch.testing.assert_close(whole, alone, rtol=1e-5, atol=1e-5)
 
 
@@ -422,7 +422,7 @@ def test_rows_that_leave_when_finished_write_what_one_call_of_generate_writes(tm
     overfit(run, steps=60)
     model = run.plan.model.eval()
     units = TokenInputs(run.task.encode(run.train, run.tokenizers), run.tokenizers.source.pad_token_id)
-    batch = units.batch(np.arange(24))
+    batch = units.make_batch(np.arange(24))
     whole = model.generate(**batch.inputs).tolist()
     ends = {row.index(2, 1) if 2 in row[1:] else len(row) for row in whole}
     assert len(ends) > 1

@@ -530,7 +530,7 @@ def test_select_finds_words_by_their_new_rows():
 
 
 def test_head_keeps_the_first_rows():
-    table = VectorTable("t", WORDS, VECTORS).head(2)
+    table = VectorTable("t", WORDS, VECTORS).take_head(2)
     check(table, WORDS[:2], VECTORS[:2])
     assert table.vectors.base is not None
 

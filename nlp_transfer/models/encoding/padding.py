@@ -63,7 +63,7 @@ def _try(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> str | No
     said = f"the architecture {find_encoder(model).module.config.model_type} reads the padding beside a longer text"
     try:
         units = make_two_texts(tokenizer)
-        alone, beside = (_collect_outputs(model, units.batch(np.arange(count))) for count in (1, 2))
+        alone, beside = (_collect_outputs(model, units.make_batch(np.arange(count))) for count in (1, 2))
     except FAULTS as error:
         log.debug("padding could not be tried: %s", error)
         return f"it could not be found out whether {said}, {CURE}"

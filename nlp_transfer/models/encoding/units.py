@@ -32,7 +32,7 @@ class TokenInputs:
         self.encoded = encoded
         self.pad_token_id = pad_token_id
 
-    def batch(self, units: np.ndarray) -> Batch:
+    def make_batch(self, units: np.ndarray) -> Batch:
         """Pad some units to one batch."""
         return collate(self.encoded, units, self.pad_token_id)
 
@@ -46,7 +46,7 @@ class CachedInputs:
         self.rows = rows
         self.boundary = boundary
 
-    def batch(self, units: np.ndarray) -> Batch:
+    def make_batch(self, units: np.ndarray) -> Batch:
         """Pad stored activations to one batch, with their mask.
 
         They are `features` (B, L, 3, H) or (B, S, F), `encoder_states` (B, T, H), or `inputs_embeds` (B, T, H).

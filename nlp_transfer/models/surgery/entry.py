@@ -102,9 +102,9 @@ def check_replay(model: PreTrainedModel, units: TokenInputs, rows: Sequence[np.n
 
     try:
         with torch.inference_mode():
-            whole = [model(**units.batch(group).to(device).inputs).logits for group in groups]
+            whole = [model(**units.make_batch(group).to(device).inputs).logits for group in groups]
             with enter_at_layer(model, boundary):
-                again = [model(**stored.batch(group).to(device).inputs).logits for group in groups]
+                again = [model(**stored.make_batch(group).to(device).inputs).logits for group in groups]
 
         return all(
             torch.allclose(one.float(), other.float(), atol=tolerance) for one, other in zip(whole, again, strict=True)

@@ -79,7 +79,7 @@ class VectorTable:
             rows = self._rows
         return np.array([rows.get(word, -1) for word in words], dtype=np.int64)
 
-    def head(self, n: int) -> "VectorTable":
+    def take_head(self, n: int) -> "VectorTable":
         """Take the first `n` rows, without copying them."""
         return replace(self, words=self.words[:n], vectors=self.vectors[:n])
 
@@ -115,7 +115,7 @@ def open_vectors(path: Path, *, limit: int | None = None) -> VectorTable:
     _check_limit(limit)
     if path.is_dir():
         table = _open_folder(path)
-        return table if limit is None else table.head(limit)
+        return table if limit is None else table.take_head(limit)
 
     with open_stream(path) as stream:
         if stream.mapped is None:
