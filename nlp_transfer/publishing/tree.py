@@ -81,7 +81,7 @@ def write_publication(
         _copy(run / folder, patterns, target / where)
     _require_whole(run, target, adapter_only=adapter_only)
 
-    # Local paths: the adapter's base, the configuration and the figures.
+    # No path of this machine may stay in the adapter's base, the configuration or the figures.
     for adapter in target.rglob(ADAPTER[0]):
         values = json.loads(adapter.read_text(encoding="utf-8"))
         base = next(iter(metrics.provenance.base_models), Path(values["base_model_name_or_path"]).name)

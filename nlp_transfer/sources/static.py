@@ -147,11 +147,11 @@ class StaticVectors:
             model.ngrams.weight.detach().numpy()[:] = self.table.subwords.ngrams
         refuse_nonfinite(model, f"Vectors '{self.name}'")
 
-    def offers(self, auto: str) -> bool:  # noqa: ARG002 - as of a checkpoint
+    def offers(self, auto: str) -> bool:  # noqa: ARG002 - the interface of sources
         """Answer that there is no such model: static vectors bring no head."""
         return False
 
-    def model(self, auto: Any, **settings: Any) -> LoadedModel:  # noqa: ARG002 - as of a checkpoint
+    def model(self, auto: Any, **settings: Any) -> LoadedModel:  # noqa: ARG002 - the interface of sources
         """Refuse, because static vectors bring no head.
 
         Raises:

@@ -18,7 +18,7 @@ RUN = r"[\p{L}\p{N}][\p{L}\p{M}\p{N}]*"
 RUNS, TOKENS = regex.compile(RUN), regex.compile(rf"{RUN}|[^\s\p{{L}}\p{{N}}]")
 PIECES = regex.compile(rf"{UNSPACED}[\p{{M}}--{UNSPACED}]*|[^{UNSPACED}]+", regex.V1)
 ALONE = regex.compile(UNSPACED, regex.V1)
-PHRASE = 3  # words
+PHRASE = 3  # words of a phrase
 LETTERS = 3  # characters of a word in scripts without spaces, on average: two in Chinese, four in Thai
 
 

@@ -14,7 +14,7 @@ MARK = regex.compile(
     (?<doubtful>(?:[.!?…]|(?<=\p{Greek})[;\u037e]|(?<=\p{Armenian}):)++)
     (?<closed>[^\S\n]?[»›](?=\s|\Z)|["'\p{Pe}\p{Pf}\p{Quotation_Mark}]*+)(?=\s|\Z)
     |
-    (?:[\p{Sentence_Terminal}--[.!?．․﹒၊]]|፡፡)++  # not dots, nor the Burmese comma: these do nothing else
+    (?:[\p{Sentence_Terminal}--[.!?．․﹒၊]]|፡፡)++  # marks that only end sentences; neither dots nor the Burmese comma
     (?<closed>["'\p{Pe}\p{Pf}]*+)
     """,
     regex.VERBOSE | regex.VERSION1,

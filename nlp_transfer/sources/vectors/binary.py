@@ -73,6 +73,7 @@ def open_fasttext(path: Path) -> VectorStream:
         SourceError: the file is truncated, quantized or supervised.
     """
     counts: Counter[str] = Counter()
+
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         try:
             _, _, dim, *_, model, buckets, min_n, max_n, _, _ = FASTTEXT_HEADER.unpack_from(data)
@@ -143,6 +144,7 @@ def _read_words_beside(path: Path, count: int) -> list[str]:
         beside = path.with_suffix(suffix)
         if not beside.is_file():
             continue
+
         try:
             text = beside.read_bytes().decode("utf-8-sig")
         except UnicodeDecodeError as error:
@@ -152,6 +154,7 @@ def _read_words_beside(path: Path, count: int) -> list[str]:
         words = [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")]
         if suffix == ".vocab" and all(word.rpartition(" ")[2].isdecimal() for word in words):
             words = [word.rpartition(" ")[0] or word for word in words]
+
         if len(words) != count:
             raise SourceError(
                 f"{beside}: {len(words)} words for the {count} rows of {path.name}; one word a line is needed"
@@ -202,11 +205,13 @@ def _stream_rows(
         for start in range(0, len(words), rows):
             part = words[start : start + rows]
             done = start + len(part)
+
             if subwords:
                 vectors = _compose(matrix, part, start, len(words), subwords)
             else:
                 with np.errstate(over="ignore"):
                     vectors = matrix[start:done].astype(np.float32)
+
             yield VectorBlock(part, vectors, range(start + 1, done + 1))
 
     stream = VectorStream(path, matrix.shape[1], yield_blocks(), "row", len(words), lambda: done, subwords=subwords)

@@ -53,6 +53,7 @@ def hash_ngrams(word: str, buckets: int, min_n: int, max_n: int) -> list[int]:
         for length, character in enumerate(characters[start : start + max_n], 1):
             for byte in character:
                 value = ((value ^ SIGN_EXTENDED[byte]) * FNV_PRIME) & MASK
+
             # A lone `<` or `>` is no n-gram.
             if length >= min_n and not (length == 1 and start in {0, last}):
                 ids.append(value % buckets)
