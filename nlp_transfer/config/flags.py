@@ -59,6 +59,7 @@ def combine_flags(config: str | None, overrides: Sequence[str], flags: Flags) ->
     """
     given = flags.list_keys()
     what = [flag for flag in WHAT if flag in given]
+
     if config is not None and "=" in config and not Path(config).exists():
         if not given:
             raise ConfigError(

@@ -42,6 +42,7 @@ def _find_keys(detail: ErrorDetails, values: Any) -> Keys:
     keys: list[str | int] = []
     here = values
     *_, last = detail["loc"] or ("",)
+
     for part in detail["loc"]:
         try:
             here = here[part]

@@ -418,6 +418,7 @@ def load_saved(folder: Path, task: type[TaskDeclaration] | None = None) -> RunCo
     path = folder / "config.yaml"
     values = read_yaml(path)
     name = read_task_name(values)
+
     if task is None and name is not None and not is_shipped(name):
         raise CheckpointError(
             f"{path}: the task '{name}' is none of ours ({', '.join(task_names())}), and what a run folder names is "

@@ -90,6 +90,7 @@ def parse_yaml(text: str) -> Any:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise ConfigError(f"line {line}: {error.problem}") from None
+
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise ConfigError(f"line {line}: {str(error).splitlines()[0]}") from None

@@ -35,13 +35,13 @@ def note_signals() -> Iterator[list[int]]:
         for number, handler in before.items():
             signal.signal(number, handler or signal.SIG_DFL)  # None means a handler from outside Python
 
-    # `note` may be called as soon as the first handler is set.
     try:
         yield caught
     except BaseException as error:
         if not is_lost_process(error):
             restore()
         raise
+
     restore()
     if caught:  # too late for the body to see
         signal.raise_signal(caught[0])

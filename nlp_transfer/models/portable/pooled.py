@@ -134,6 +134,7 @@ class PooledClassifier(Headed):
             if attention_mask is None:
                 some = input_ids if input_ids is not None else inputs_embeds[..., 0]  # type: ignore[index]
                 attention_mask = torch.ones_like(some, dtype=torch.long)
+
             features = self.features(
                 attention_mask,
                 input_ids=input_ids,

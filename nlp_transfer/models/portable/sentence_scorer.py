@@ -51,15 +51,18 @@ class SentenceHead(nn.Module):
         super().__init__()
         self.register_buffer("shift", torch.zeros(size))
         self.register_buffer("scale", torch.ones(size))
+
         self.dropout = nn.Dropout(config.dropout)
         self.projection = nn.Linear(size, config.width)
         self.positions = nn.Embedding(config.positions, config.width)
+
         self.layers = nn.ModuleList(
             nn.TransformerEncoderLayer(
                 config.width, HEADS, 4 * config.width, config.dropout, "gelu", batch_first=True, norm_first=True
             )
             for _ in range(config.layers)
         )
+
         self.norm = nn.LayerNorm(config.width)
         self.output = nn.Linear(config.width, 1)
 

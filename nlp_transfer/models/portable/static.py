@@ -185,6 +185,7 @@ class StaticModel(PreTrainedModel):
 
         if attention_mask is None:
             attention_mask = inputs_embeds.new_ones(inputs_embeds.shape[:2])
+
         states = inputs_embeds
         if self.contextualizer is not None:
             states = self.contextualizer(inputs_embeds, attention_mask)
@@ -239,6 +240,7 @@ class StaticTokenizer(PreTrainedTokenizerFast):
         for position, token in enumerate(ids):
             if token != self.unk_token_id:
                 continue
+
             start, end = offsets[position]
             word = normalize(form, text[start:end])
 
