@@ -13,7 +13,8 @@ from nlp_transfer.config.sections import RunConfig, render
 from nlp_transfer.config.tasks import Scores
 from nlp_transfer.evaluation.metrics_file import Metrics, Parameters, Seconds, Selection
 from nlp_transfer.evaluation.verdicts import Comparand, format_scores
-from nlp_transfer.models.saving import environment, save_model, weights_digests, write_json
+from nlp_transfer.models.digests import weights_digests
+from nlp_transfer.models.saving import environment, save_model, write_json
 from nlp_transfer.publishing.provenance import find_provenance
 from nlp_transfer.runs.measure import measure_baselines, predict_split, verify, write_predictions
 from nlp_transfer.runs.prepare import Prepared, prepare

@@ -16,6 +16,7 @@ from accelerate.utils import broadcast_object_list, disable_fsdp_ram_efficient_l
 from nlp_transfer.config.sections import RunConfig, TrainingConfig
 from nlp_transfer.errors import ConfigError
 from nlp_transfer.evaluation.verdicts import format_scores
+from nlp_transfer.models.digests import digest_tensors
 from nlp_transfer.models.saving import environment
 from nlp_transfer.runs.prepare import Prepared
 from nlp_transfer.strategies import Plan
@@ -27,7 +28,7 @@ from nlp_transfer.system.progress import format_duration
 from nlp_transfer.system.room import guard_writing
 from nlp_transfer.system.stopping import note_signals
 from nlp_transfer.training.checkpoint_files import Checkpoint
-from nlp_transfer.training.checkpoints import Checkpoints, digest, refuse_changes
+from nlp_transfer.training.checkpoints import Checkpoints, refuse_changes
 from nlp_transfer.training.history import History
 from nlp_transfer.training.loop import Settings, Trainer
 
@@ -73,7 +74,7 @@ def open_checkpoints(
         return {
             "contents": {
                 **{f"data.{name} (contents)": split.fingerprint for name, split in splits.items()},
-                "source.name (weights)": digest(resting),
+                "source.name (weights)": digest_tensors(resting),
                 CHOSEN: accelerator.mixed_precision,
             },
             "about": {"processes": accelerator.num_processes, **environment()["packages"]},

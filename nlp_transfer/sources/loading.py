@@ -9,7 +9,7 @@ from tokenizers import Tokenizer
 from transformers import PreTrainedModel
 
 from nlp_transfer.errors import SourceError, list_first
-from nlp_transfer.models.saving import weights_digests
+from nlp_transfer.models.digests import weights_digests
 from nlp_transfer.models.source import refuse_nonfinite
 from nlp_transfer.system.layout import FINISHED
 

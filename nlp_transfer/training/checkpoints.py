@@ -1,6 +1,5 @@
 """What a checkpoint of a training holds: weights, moments, random numbers, position; and what must not have changed."""
 
-import hashlib
 import logging
 import random
 import time
@@ -144,15 +143,6 @@ def find_start(folder: Path, named: Path | None) -> Checkpoint | None:
         found = load_checkpoint(named) if named else newest_checkpoint(folder / CHECKPOINTS)
     path: Path | None = broadcast_object_list([found.path if found else None])[0]
     return load_checkpoint(path) if path and not state.is_main_process else found
-
-
-def digest(tensors: Mapping[str, Tensor]) -> str:
-    """Compute the sha256 of tensors and their names."""
-    found = hashlib.sha256()
-    for name, tensor in tensors.items():
-        found.update(name.encode())
-        found.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
-    return found.hexdigest()
 
 
 def refuse_changes(before: Mapping[str, Any], now: Mapping[str, Any], where: Path) -> None:
