@@ -19,6 +19,7 @@ from nlp_transfer.publishing.provenance import find_provenance
 from nlp_transfer.runs.measure import measure_baselines, predict_split, verify, write_predictions
 from nlp_transfer.runs.prepare import Prepared, prepare
 from nlp_transfer.runs.result import RunResult, describe, finish
+from nlp_transfer.runs.resume import find_start
 from nlp_transfer.runs.train import make_accelerator, open_checkpoints, train
 from nlp_transfer.strategies import Plan, save_adapter
 from nlp_transfer.strategies.summary import parameter_counts, trainable_table
@@ -26,9 +27,8 @@ from nlp_transfer.system.disk import write_whole
 from nlp_transfer.system.layout import CHECKPOINTS
 from nlp_transfer.system.progress import Series
 from nlp_transfer.task import Prediction
-from nlp_transfer.training.checkpoints import find_start
 from nlp_transfer.training.history import History
-from nlp_transfer.training.loop import flat
+from nlp_transfer.training.loop import select_numbers
 
 
 class _Trained(NamedTuple):
@@ -94,7 +94,7 @@ def _train(
     for one in baselines if accelerator.is_main_process else ():
         role = "ceiling" if one.name in prepared.task.ceilings else "to beat"
         name = f"{one.name} ({one.chosen})" if one.chosen else one.name
-        series.log_once(logging.INFO, f"{role}: {name}, {format_scores(flat(one.validation))} on validation")
+        series.log_once(logging.INFO, f"{role}: {name}, {format_scores(select_numbers(one.validation))} on validation")
     clock.lap("baselines")
 
     shown = progress and accelerator.is_main_process

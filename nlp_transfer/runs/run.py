@@ -19,6 +19,7 @@ from nlp_transfer.runs.folder import begun, make_folder, resumable
 from nlp_transfer.runs.one_run import run_one
 from nlp_transfer.runs.prepare import keep_settled
 from nlp_transfer.runs.result import RunResult
+from nlp_transfer.runs.resume import flatten, refuse_changes
 from nlp_transfer.system.alone import claim_process
 from nlp_transfer.system.disk import write_whole
 from nlp_transfer.system.layout import FINISHED
@@ -27,7 +28,6 @@ from nlp_transfer.system.processes import is_lost_process, take_leave_at_exit
 from nlp_transfer.system.progress import Series
 from nlp_transfer.system.received import refuse_no_path
 from nlp_transfer.system.room import guard_writing
-from nlp_transfer.training.checkpoints import flatten, refuse_changes
 from nlp_transfer.training.sharded import check_launch
 
 PATIENCE = timedelta(minutes=10)  # with a process that does not answer

@@ -37,7 +37,7 @@ def moving(model: nn.Module, rates: Mapping[str, float]) -> Iterator[tuple[str, 
 
 
 def trained_state(model: nn.Module, names: frozenset[str]) -> dict[str, Tensor]:
-    """Copies on the CPU of the named parameters and of every buffer: all that training changes."""
+    """Copy the named parameters and every buffer to the CPU: all that training changes."""
     resting = {name for name, _ in model.named_parameters(remove_duplicate=False)}
     resting = (resting | model.__dict__.get(TAKEN_OUT, {}).keys()) - names
     whole = collect_state(model).items()

@@ -40,8 +40,8 @@ HOMES = {  # heavy packages and the only files that may import them
     ),
     "evaluate": "evaluation.metrics",
     "accelerate": (
-        "system.processes training.requests training.step training.loop training.checkpoints "
-        "runs.compare runs.run runs.prepare runs.combine runs.one_run runs.train"
+        "system.processes training.requests training.step training.loop training.phase_inputs training.checkpoints "
+        "runs.compare runs.resume runs.run runs.prepare runs.combine runs.one_run runs.train"
     ),
     "sklearn": "evaluation.tfidf evaluation.baselines evaluation.metrics training.regression",
     "matplotlib": "evaluation.plotting",
