@@ -394,7 +394,7 @@ def test_command_line_answers_a_wrong_configuration_in_a_moment_and_without_heav
     code = f"""
         import sys, time
         started = time.process_time()
-        from nlp_transfer.cli.commands import main
+        from nlp_transfer.cli.process import main
         sys.argv = ["nlp-transfer", "run", {str(path)!r}]
         try:
             main()

@@ -50,7 +50,7 @@ HOMES = {  # heavy packages and the only files that may import them
     "py3langid": "data.text.languages",
 }
 # What `--help` and the answer to a wrong configuration load.
-LIGHT = {"__init__", "__main__", "errors", "cli", "cli.commands", "cli.streams", "config", "system"}
+LIGHT = {"__init__", "__main__", "errors", "cli", "cli.commands", "cli.process", "cli.streams", "config", "system"}
 LIGHT |= {"config.base", "config.tasks", "config.sections", "config.messages", "config.yaml_file", "config.generation"}
 LIGHT |= {"config.shipped", "config.flags", "config.dialect", "system.escaping", "system.room", "system.disk"}
 LIGHT |= {"system.signals", "system.caches", "system.received", "system.wheels", "system.layout"}
