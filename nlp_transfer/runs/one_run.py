@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from accelerate import Accelerator
+from transformers import PreTrainedModel
 
 from nlp_transfer.config.sections import RunConfig, render
 from nlp_transfer.config.tasks import Scores
@@ -41,39 +42,57 @@ class _Trained(NamedTuple):
     baselines: tuple[Comparand, ...]
     history: History
 
+    @property
+    def speaks(self) -> bool:
+        """Whether this process is the one that writes and logs for all."""
+        return bool(self.accelerator.is_main_process)
+
 
 def run_one(config: RunConfig, folder: Path, series: Series, named: Path | None = None, *, progress: bool) -> RunResult:
     """Run in a folder that is held, from the checkpoint that is `named`, or the newest one there."""
     clock = _Clock()
     trained = _train(config, folder, series, named, clock, progress=progress)
-    prepared, plan, accelerator = trained.prepared, trained.plan, trained.accelerator
-    speaks, shown = accelerator.is_main_process, progress and accelerator.is_main_process
-    if plan.adapter and speaks:
-        save_adapter(plan.model, folder / "adapter", prepared.source.name)
+    plan = trained.plan
+    if plan.adapter and trained.speaks:
+        save_adapter(plan.model, folder / "adapter", trained.prepared.source.name)
 
     model = plan.finish(plan.model)
-    said = predict_split(prepared, model, "test", plan, progress=shown)
-    scores = trained.history.scores
-    # What is reported is what `predict` will do: in single precision, on all rows, the full way.
-    if accelerator.mixed_precision != "no" or prepared.task.sample:
-        again = predict_split(prepared, model, "validation", plan, progress=shown)
-        scores = prepared.task.score(again, prepared.splits.validation)
+    said, scores = _evaluate(trained, model, progress=progress and trained.speaks)
     clock.lap("evaluation")
 
-    accelerator.wait_for_everyone()
-    if speaks:
-        save_model(model, prepared.tokenizers, folder / "model")
-        write_predictions(folder / "predictions.jsonl", said, prepared.task, prepared.splits.test)
-        verify(folder, prepared, model)
-    accelerator.wait_for_everyone()  # all read what one has saved
+    _save(trained, model, said, folder)
     clock.lap("saving")
 
-    metrics = _metrics(trained, scores, said, clock.total(), weights_digests(folder / "model"))
-    result = describe(prepared.config, folder, metrics, _hits(trained, said))
-    if speaks:
+    metrics = _collect_metrics(trained, scores, said, clock.total(), weights_digests(folder / "model"))
+    result = describe(trained.prepared.config, folder, metrics, _collect_hits(trained, said))
+    if trained.speaks:
         finish(result, config.task_class)
         shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
     return result
+
+
+def _evaluate(trained: _Trained, model: PreTrainedModel, *, progress: bool) -> tuple[list[Prediction], Scores]:
+    """Predict test, once, and give with it the scores on validation.
+
+    What is reported is what `predict` will do: in single precision, on all rows, the full way.
+    """
+    prepared, plan = trained.prepared, trained.plan
+    said = predict_split(prepared, model, "test", plan, progress=progress)
+    if trained.accelerator.mixed_precision == "no" and not prepared.task.sample:
+        return said, trained.history.scores
+    again = predict_split(prepared, model, "validation", plan, progress=progress)
+    return said, prepared.task.score(again, prepared.splits.validation)
+
+
+def _save(trained: _Trained, model: PreTrainedModel, said: Sequence[Prediction], folder: Path) -> None:
+    """Save the model and what it said of test; then see that the saved model says the same."""
+    prepared = trained.prepared
+    trained.accelerator.wait_for_everyone()
+    if trained.speaks:
+        save_model(model, prepared.tokenizers, folder / "model")
+        write_predictions(folder / "predictions.jsonl", said, prepared.task, prepared.splits.test)
+        verify(folder, prepared, model)
+    trained.accelerator.wait_for_everyone()  # all read what one has saved
 
 
 def _train(
@@ -91,10 +110,8 @@ def _train(
     clock.lap("preparation")
 
     baselines = measure_baselines(prepared)
-    for one in baselines if accelerator.is_main_process else ():
-        role = "ceiling" if one.name in prepared.task.ceilings else "to beat"
-        name = f"{one.name} ({one.chosen})" if one.chosen else one.name
-        series.log_once(logging.INFO, f"{role}: {name}, {format_scores(select_numbers(one.validation))} on validation")
+    if accelerator.is_main_process:
+        _announce_baselines(prepared, baselines, series)
     clock.lap("baselines")
 
     shown = progress and accelerator.is_main_process
@@ -103,7 +120,15 @@ def _train(
     return _Trained(prepared, plan, accelerator, sizes, baselines, history)
 
 
-def _metrics(
+def _announce_baselines(prepared: Prepared, baselines: Sequence[Comparand], series: Series) -> None:
+    """Say what there is to beat."""
+    for one in baselines:
+        role = "ceiling" if one.name in prepared.task.ceilings else "to beat"
+        name = f"{one.name} ({one.chosen})" if one.chosen else one.name
+        series.log_once(logging.INFO, f"{role}: {name}, {format_scores(select_numbers(one.validation))} on validation")
+
+
+def _collect_metrics(
     trained: _Trained,
     validation: Scores,
     said: Sequence[Prediction],
@@ -136,7 +161,7 @@ def _metrics(
     )
 
 
-def _hits(trained: _Trained, said: Sequence[Prediction]) -> dict[str, Any]:
+def _collect_hits(trained: _Trained, said: Sequence[Prediction]) -> dict[str, Any]:
     """Collect the score of each test row, of the run and of the simple methods."""
     test = trained.prepared.splits.test
     return {
