@@ -27,7 +27,7 @@ from nlp_transfer.models.portable import pooled, sentence_scorer, static
 from nlp_transfer.models.portable.headed import Headed, HeadedConfig
 from nlp_transfer.models.source import LoadedModel, quietly
 from nlp_transfer.sources.composing import unify_forms
-from nlp_transfer.sources.demands import refuse_demands
+from nlp_transfer.sources.demands import refuse_demands, refuse_unknown_type
 from nlp_transfer.sources.heads import copy_with_labels, find_label_rows, follow_names
 from nlp_transfer.sources.loading import LONGEST_ERROR, find_damage, find_unused_layers, refuse_changed, refuse_misfits
 from nlp_transfer.sources.shapes import find_weight_files, refuse_misshapen
@@ -129,6 +129,7 @@ class Checkpoint:
     def _refuse_demands(self) -> None:
         values, _ = PretrainedConfig.get_config_dict(self.location, **self._locate())
         refuse_demands(values, f"Checkpoint '{self.name}'")
+        refuse_unknown_type(values, f"Checkpoint '{self.name}'")
 
     def _make_code_error(self) -> SourceError:
         return SourceError(
