@@ -175,7 +175,7 @@ def _choose(config: str | None, overrides: list[str] | None, flags: Flags) -> tu
 def predict(
     run: Published,
     file: Annotated[str | None, typer.Argument(metavar="[FILE|-]", help="Texts, CSV, JSONL or lines on stdin.")] = None,
-    output: Annotated[Path | None, typer.Option(metavar="FILE", help="JSONL to write instead of stdout.")] = None,
+    output: Annotated[Path | None, typer.Option(metavar="FILE", help="JSONL to write; - or none: stdout.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the output file if there is one.")] = False,
     column: Columns = None,
     delimiter: Delimiter = None,
@@ -190,6 +190,7 @@ def predict(
     from nlp_transfer.data.formats.text_lines import ArrivingLines, find_file
     from nlp_transfer.system.network import find_run
 
+    output = None if output == Path("-") else output
     check_output(output, file, force=force)
     if file not in {None, "-"}:
         find_file(str(file))

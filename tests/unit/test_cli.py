@@ -277,6 +277,13 @@ def test_predict_writes_its_output_whole(command, finished, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["said.jsonl"]
 
 
+def test_a_dash_as_output_of_predict_is_standard_output(command, finished, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, out, _ = command("predict", finished, "-", "--output", "-", stdin=f"{GOOD[0]}\n")
+    assert (code, answers(out)) == (0, nlp_transfer.load(finished).predict([GOOD[0]]))
+    assert not (tmp_path / "-").exists()
+
+
 def test_predict_that_fails_midway_leaves_the_old_output(command, finished, tmp_path):
     texts = tmp_path / "texts.jsonl"
     texts.write_text('{"text": "good film"}\n' * 600 + "{broken\n")

@@ -158,6 +158,7 @@ def test_unknown_task_is_answered_with_the_known_ones(tmp_path, name, nearest):
     message = refusal(tmp_path, f"task: {{name: {name}}}\ndata: {{train: x}}")
     assert f"task: Unknown task '{name.strip(chr(39))}'. Known: " in message
     assert nearest in message
+    assert message.endswith("A task of your own goes by its dotted module, such as mine.task.")
 
 
 def test_dotted_task_that_defines_no_task_is_refused(tmp_path):
