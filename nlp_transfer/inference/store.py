@@ -55,7 +55,7 @@ class Store:
         Raises:
             Unfinished: by `compute`; what it carries is added first.
         """
-        keys = [_digest(unit) for unit in inputs]
+        keys = [_digest_unit(unit) for unit in inputs]
         known = self._read()
         lacking = gather_all(
             {i: True for i, key in enumerate(keys) if key not in known}
@@ -130,6 +130,6 @@ class Store:
             yield name
 
 
-def _digest(unit: Any) -> bytes:
+def _digest_unit(unit: Any) -> bytes:
     """Hash a unit's token ids (and n-grams) to 16 bytes."""
     return hashlib.sha256(json.dumps(dict(unit), sort_keys=True).encode()).digest()[:16]

@@ -108,17 +108,17 @@ def write_json(path: Path, values: Any) -> None:
     try:
         text = dump_json(values, indent=2, allow_nan=False)
     except ValueError:
-        raise TrainingError(f"{path.name}: a score is not a finite number: {_nonfinite(values)}") from None
+        raise TrainingError(f"{path.name}: a score is not a finite number: {_find_nonfinite(values)}") from None
     write_whole(path, text + "\n")
 
 
-def _nonfinite(values: Any, path: str = "") -> str:
+def _find_nonfinite(values: Any, path: str = "") -> str:
     if isinstance(values, Mapping):
-        return next((found for key, value in values.items() if (found := _nonfinite(value, f"{path}.{key}"))), "")
+        return next((found for key, value in values.items() if (found := _find_nonfinite(value, f"{path}.{key}"))), "")
     return path.strip(".") if isinstance(values, float) and not math.isfinite(values) else ""
 
 
-def environment() -> dict[str, Any]:
+def describe_environment() -> dict[str, Any]:
     """Describe the versions and hardware that the figures were made with."""
     device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
     return {

@@ -35,11 +35,11 @@ def find_unread(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> f
     logits = getattr(output, "logits", None)
     if logits is None or logits.grad_fn is None:
         return frozenset()
-    read = _starts(logits.grad_fn)
+    read = _list_starts(logits.grad_fn)
     return frozenset(name for name, one in model.named_parameters() if one.requires_grad and id(one) not in read)
 
 
-def _starts(end: Node) -> set[int]:
+def _list_starts(end: Node) -> set[int]:
     """Find the ids of the tensors that a computation starts from."""
     seen, left, found = {end}, [end], set[int]()
     while left:

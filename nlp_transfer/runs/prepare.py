@@ -165,7 +165,7 @@ def prepare(config: RunConfig, *, sampled: int | None = None) -> Prepared:
     unread = find_unread(loaded.model, source.tokenizer)
     solvable = task.solved_as is not None
     loaded = dataclasses.replace(loaded, new=loaded.new - unread, unread=unread, solvable=solvable)
-    rows = {name: sample(part, task.input_role, sampled) for name, part in rows_of(splits).items()}
+    rows = {name: sample(part, task.input_role, sampled) for name, part in list_rows(splits).items()}
     encoded = {name: task.encode(part, tokenizers, training=name == "train") for name, part in rows.items()}
     return Prepared(config, task, splits, source, loaded, tokenizers, encoded, rows)
 
@@ -204,6 +204,6 @@ def _each_text(cells: Iterable[str | Sequence[str]]) -> Iterator[str]:
         yield from [cell] if isinstance(cell, str) else cell
 
 
-def rows_of(splits: Splits) -> dict[str, Dataset]:
+def list_rows(splits: Splits) -> dict[str, Dataset]:
     """Collect the rows by the name of their split."""
     return {"train": splits.train, "validation": splits.validation, "test": splits.test}

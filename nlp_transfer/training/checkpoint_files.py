@@ -48,7 +48,7 @@ def save_checkpoint(
         DiskError: no room, or the disk refuses; what was there before is as it was.
     """
     needed = sum(tensor.nbytes for tensor in tensors.values()) + MARGIN
-    before = next((f"{path.name} is as it was; " for path in _all(folder)), "")
+    before = next((f"{path.name} is as it was; " for path in _list_checkpoints(folder)), "")
     way = f"{before}{WAY}, or set training.checkpoint.keep_last=1"
     with guard_writing(folder, needed, what=f"a checkpoint in {folder}", way=way):
         folder.mkdir(exist_ok=True)
@@ -65,7 +65,7 @@ def save_checkpoint(
                 final.rename(Path(name, "replaced"))
             fresh.rename(final)
             flush(folder)
-    found = _all(folder)
+    found = _list_checkpoints(folder)
     kept = found[found.index(final) :][:keep_last]
     for other in found:
         if other not in kept:
@@ -82,7 +82,7 @@ def _write(folder: Path, values: Mapping[str, Any], tensors: Mapping[str, Tensor
         flush(path)
 
 
-def _all(folder: Path) -> list[Path]:
+def _list_checkpoints(folder: Path) -> list[Path]:
     """List the checkpoints, newest first, whole or not."""
     return sorted(folder.glob("step-*"), reverse=True)
 
@@ -113,11 +113,11 @@ def load_checkpoint(path: Path) -> TrainingState:
     return TrainingState(path, json.loads((path / VALUES).read_bytes()), load_file(path / TENSORS))
 
 
-def newest_checkpoint(folder: Path) -> TrainingState | None:
+def find_newest(folder: Path) -> TrainingState | None:
     """Find the newest whole checkpoint; say in one warning which were skipped and why."""
     skipped = []
     found = None
-    for path in _all(folder):
+    for path in _list_checkpoints(folder):
         try:
             found = load_checkpoint(path)
             break
