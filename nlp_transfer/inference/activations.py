@@ -52,6 +52,7 @@ def find_boundary(model: nn.Module, moving: frozenset[str]) -> Boundary | None:
         return Boundary("encoder") if not low and model.can_generate() else None
     if isinstance(model, PooledModel) and not low:
         return Boundary("pooled")
+
     layers = find_layers(encoder.module)
     if layers is None or not hasattr(encoder.module, "embeddings"):
         return None
@@ -90,6 +91,7 @@ def _yield_activations(model: PreTrainedModel, batch: Batch, boundary: Boundary)
         hook = layers.modules[boundary.layer].register_forward_pre_hook(stop, with_kwargs=True)
     else:
         hook = layers.modules[-1].register_forward_hook(stop_after)
+
     try:
         model(**batch.inputs)
     except _Reached as reached:
@@ -125,11 +127,13 @@ def compute(
         bags := _pool_bags(model, [units.encoded.inputs[unit] for unit in chosen])
     ):
         return bags
+
     device = next(model.parameters()).device
     lengths = units.encoded.lengths[chosen]
     found: dict[int, np.ndarray] = {}
     training = model.training
     model.eval()
+
     alike = read_padding_trouble(model) is not None
     batches = take_own_share(sort_batches(lengths, choose_token_budget(model), alike=alike))
     total = sum(map(len, batches))
@@ -142,6 +146,7 @@ def compute(
             shown.update(len(batch))
             if signals:
                 break
+
     model.train(training)
     found = gather_all(found)
     if len(found) < len(chosen):
@@ -161,10 +166,12 @@ def _pool_bags(model: PreTrainedModel, inputs: Sequence[Any]) -> list[np.ndarray
         return None
     if any("ngram_ids" in unit for unit in inputs):
         return None
+
     table = encoder.embeddings.weight.float().cpu().numpy()
     lengths = np.array([len(unit["input_ids"]) for unit in inputs])
     cuts = np.cumsum([0, *lengths])
     ids = np.fromiter(chain.from_iterable(unit["input_ids"] for unit in inputs), np.int64, count=cuts[-1])
+
     pooled = np.empty((len(inputs), 3, table.shape[1]), dtype=np.float32)
     pooled[:, 0] = table[ids[cuts[:-1]]]
     starts = torch.from_numpy(cuts[:-1])
@@ -208,6 +215,7 @@ def replay(
     if store is not None and size > LARGEST_STORED:
         log.info("frozen activations of %s are kept in memory, not on disk", decimal(size))
         store = None
+
     inputs = units.encoded.inputs
     computed = functools.partial(compute, model, units, boundary, progress=progress, signals=signals)
     rows = store.fill(inputs, computed) if store else computed(np.arange(len(inputs)))

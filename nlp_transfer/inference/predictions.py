@@ -44,6 +44,7 @@ def infer(
     with use_first_token(model, logits_only=task.logits_only):
         for batch in take_own_share(batches) if together else batches:
             found |= zip(batch.tolist(), _attempt(model, task, units, batch, quick=quick), strict=True)
+
     model.train(training)
     if together:
         found = gather_all(found)
@@ -64,6 +65,7 @@ def _attempt(model: PreTrainedModel, task: Task, units: Inputs, batch: np.ndarra
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
+
     if len(batch) == 1:
         raise ExhaustedError(f"out of memory with one text at a time; try {WAYS_OUT}")
     release()

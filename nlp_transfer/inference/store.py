@@ -60,6 +60,7 @@ class Store:
         lacking = gather_all(
             {i: True for i, key in enumerate(keys) if key not in known}
         )  # processes may differ in disks
+
         missing = np.array(sorted(lacking), dtype=np.int64)
         if len(missing):
             try:
@@ -69,6 +70,7 @@ class Store:
                 raise
             known |= dict(zip([keys[i] for i in missing], fresh, strict=True))
             self._write([keys[i] for i in missing], fresh)
+
         if len(missing) < len(keys):
             log.info("features: %d of %d from the cache", len(keys) - len(missing), len(keys))
         return [known[key] for key in keys]
@@ -103,6 +105,7 @@ class Store:
         values = np.stack(rows) if pooled else np.concatenate(rows)
         offsets = np.arange(len(rows) + 1) if pooled else np.cumsum([0, *(len(row) for row in rows)])
         shard = self.folder / f"shard-{hashlib.sha256(b''.join(keys)).hexdigest()[:16]}"
+
         way = "make room, or set NLP_TRANSFER_CACHE to a folder on a larger disk"
         try:
             with guard_writing(self.folder, values.nbytes, way=way), self._workplace() as name:

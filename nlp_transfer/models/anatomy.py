@@ -75,6 +75,7 @@ def blocks(model: PreTrainedModel, unread: Collection[str] = ()) -> list[list[st
     count = len(layers.modules) if layers else 1
     outside = set(list_outside_encoder(model))
     found: list[list[str]] = [[] for _ in range(count + 2)]
+
     fixed = {f"{path}.weight" for path, module in model.named_modules() if "Sinusoidal" in type(module).__name__}
     for name, _ in model.named_parameters():
         inner = name.removeprefix(encoder.prefix)

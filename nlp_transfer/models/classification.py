@@ -44,6 +44,7 @@ def build_classifier(
     names = {"id2label": dict(enumerate(labels)), "label2id": {label: i for i, label in enumerate(labels)}}
     if head == "native":
         return source.model(AutoModelForSequenceClassification, **names, problem_type="single_label_classification")
+
     encoder = source.encoder()
     config = PooledConfig(
         encoder=encoder.values(),
@@ -54,6 +55,7 @@ def build_classifier(
         **reading(source, encoder.model, layers, frozen=frozen, key="task.head.layers"),
         **names,
     )
+
     if isinstance(source.config, PooledConfig) and source.config.shape == config.shape:
         return source.model(AutoModelForSequenceClassification, **names, dropout=dropout)
     return encoder.under(PooledClassifier(config, encoder.model))

@@ -75,23 +75,28 @@ def encode_sentences(
     inputs: list[dict[str, Any]] = []
     example: list[int] = []
     shares: list[np.ndarray] = []
+
     truncated = unknown = total = 0
     for index, sentences in enumerate(documents):
         done = 0
         rows = list(tokenize(sentences[:max_sentences], tokenizer, room, "head", 1))
+
         truncated += len(sentences) > max_sentences or any(cut or len(ids) > room for ids, _, cut in rows)
         for window in _cut_windows(rows, room):
             ids = [token for tokens, _ in window for token in tokens]
             owners = np.repeat(np.arange(len(window)), [len(tokens) for tokens, _ in window]).tolist()
             grams = _collect_ngrams(window)
+
             unit = make_unit(ids, grams, range(len(ids)), before, after)
             inputs.append({**unit, "sentence_ids": [*[-1] * len(before), *owners, *[-1] * len(after)]})
             example.append(index)
             if targets is not None:
                 shares.append(targets[index][done : done + len(window)])
+
             done += len(window)
             unknown += count_unknown(ids, grams, tokenizer.unk_token_id)
             total += len(ids)
+
     owner = np.array(example, dtype=np.int64)
     return Encoded(
         inputs=inputs,
@@ -166,6 +171,7 @@ def sentence_loss(model: nn.Module, batch: Batch, *, smoothing: float = 0.0) -> 
     logits = model(**batch.inputs).logits.float()
     if batch.targets is None:
         raise ValueError("a batch without targets has no loss")
+
     there = batch.targets != IGNORED
     shares = batch.targets.float().clamp(min=0)
     even = shares.sum(1, keepdim=True) / there.sum(1, keepdim=True)

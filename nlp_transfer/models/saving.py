@@ -66,6 +66,7 @@ def _write_model(model: PreTrainedModel, tokenizers: Tokenizers, folder: Path) -
     quietly(lambda: model.save_pretrained(folder))
     for weights in folder.glob("*.safetensors"):
         shutil.copymode(folder / "config.json", weights)  # safetensors leaves it readable by nobody else
+
     tokenizers.source.save_pretrained(folder)
     if tokenizers.target is not None:
         tokenizers.target.save_pretrained(folder / TARGET)
@@ -73,6 +74,7 @@ def _write_model(model: PreTrainedModel, tokenizers: Tokenizers, folder: Path) -
         _update_json(
             folder / "tokenizer_config.json", {"auto_map": {"AutoTokenizer": [None, "static.StaticTokenizer"]}}
         )
+
     _forget_places(folder / "config.json")
     if type(config) in AUTO_MAPS or isinstance(config, StaticConfig) or isinstance(tokenizers.source, StaticTokenizer):
         for file in MODELLING:

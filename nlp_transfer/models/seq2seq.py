@@ -73,11 +73,13 @@ def build_seq2seq(
     else:
         loaded = _join(source.encoder(), *_open_decoder(source, targets, decoder, max_target_length))
         codes = {}
+
     positions = count_positions(loaded.model.get_decoder())
     if max_target_length > positions:
         raise ConfigError(
             f"task.max_target_length: {max_target_length} tokens, but the decoder has {positions} positions; lower it"
         )
+
     model: Any = loaded.model
     model.generation_config = _search(model, generation, max_target_length)
     for role, code in zip(("source", "target"), languages, strict=True):
@@ -144,6 +146,7 @@ def _open_decoder(
             )
         loaded = source.model(AutoModelForCausalLM, is_decoder=True, add_cross_attention=True)
         return loaded, learn_detokenizer(make_ending(source.tokenizer), targets)
+
     tokenizer = train_tokenizer(targets, options.vocabulary)
     config = BertConfig(
         vocab_size=len(tokenizer),

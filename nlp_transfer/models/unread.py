@@ -25,6 +25,7 @@ def find_unread(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> f
     if any("expert" in key for key in model.config.to_dict()):
         return frozenset()
     training = model.training
+
     model.eval()  # dropout would draw numbers that the training is to draw
     try:
         output = quietly(lambda: give(model, make_two_texts(tokenizer).make_batch(np.arange(2))))
@@ -32,6 +33,7 @@ def find_unread(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> f
         return frozenset()
     finally:
         model.train(training)
+
     logits = getattr(output, "logits", None)
     if logits is None or logits.grad_fn is None:
         return frozenset()

@@ -50,6 +50,7 @@ def _check(checked: RunConfig) -> CheckReport:
     plan = prepared.plan()
     report = prepared.splits.report
     warnings = (*report.warnings, *prepared.warnings, *prepared.idle(plan), *_warn_of_few(len(prepared.splits.test)))
+
     sections = {
         "configuration": render(prepared.config),
         "data": "\n".join(_describe_rows(name, split) for name, split in report.splits.items()),
@@ -78,6 +79,7 @@ def _describe_memory(prepared: Prepared, plan: Plan) -> str:
     needs = estimate(plan, prepared.task, units, micro_batch=micro_batch)
     worst = max(needs, key=lambda need: need.total)
     free, where = free_memory(worst.weights)
+
     lines = [
         f"{need.phase}: {decimal(need.total)} = weights {decimal(need.weights)} + gradients, moments and best state "
         f"{decimal(need.training)} + activations of {need.units} of the longest units {decimal(need.units * need.each)}"
@@ -85,6 +87,7 @@ def _describe_memory(prepared: Prepared, plan: Plan) -> str:
     ]
     if len(prepared.rows["train"]) < len(prepared.splits.train):
         lines.append(f"as {len(prepared.rows['train'])} of {len(prepared.splits.train)} rows tell")
+
     lines.append(f"{decimal(free)} free on {where}")
     if worst.total > free:
         fits = (free - worst.weights - worst.training) // max(1, worst.each)
@@ -118,6 +121,7 @@ def _describe_tokens(split: str, prepared: Prepared) -> str:
     cost = f"{encoded.lengths.sum() / max(1, words):.2f} tokens a word; " if whole else ""
     sampled = "" if encoded.examples == of else f" of {of} sampled, the {EXTREMES} longest among them,"
     spread = _format_spread(encoded.lengths)
+
     said = (
         f"{split}: {encoded.examples} examples{sampled} in {len(encoded.lengths)} units of {spread}; "
         f"{encoded.truncated / encoded.examples:.1%} truncated; "

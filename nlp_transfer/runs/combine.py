@@ -82,6 +82,7 @@ def read_finished(config: RunConfig, folder: Path) -> RunResult:
         raise CheckpointError(
             f"{folder}: lacks {FINISHED}, with the scores of this seed; bring it back, or train again"
         )
+
     metrics = read_metrics(folder)
     if config.training.seeds:
         if metrics.seeds is not None and metrics.seeds.older:

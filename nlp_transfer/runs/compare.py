@@ -75,6 +75,7 @@ def compare(
         output, named = find_resumable(resume, output)
         if named:
             raise ConfigError(f"--resume {named}: a comparison goes on as a whole; name its folder")
+
     left = checked if resume is not None else ()
     with claim_process(), hold_folder(output, "comparison", left=left) as folder, advise(folder):
         for name, config in others:  # the first is about to find out by itself
@@ -95,11 +96,13 @@ def _check_all(configs: Sequence[str | Path], overrides: Sequence[str]) -> dict[
         raise ConfigError("compare: expected a list of YAML files, received an empty one")
     for file in configs:
         refuse_no_path(file, "compare: a configuration")
+
     checked = {Path(config).stem: load_config(config, overrides) for config in configs}
     if len(checked) != len(configs):
         raise ConfigError(
             f"compare: two configurations have one file name ({', '.join(map(str, configs))}); rename one"
         )
+
     (known, first), *others = checked.items()
     for name, other in others:
         if (other.task.name, other.data) != (first.task.name, first.data):
@@ -109,6 +112,7 @@ def _check_all(configs: Sequence[str | Path], overrides: Sequence[str]) -> dict[
                 f"compare: {name} chooses by {other.task_class.selection}, {known} by {first.task_class.selection}; "
                 "set training.selection alike"
             )
+
         if first.data.follows_seed and _list_seeds(other) != _list_seeds(first):
             raise ConfigError(
                 f"compare: {name} has other seeds than {known}, and so other rows, for these follow the seed "
@@ -138,9 +142,11 @@ def _conclude(folder: Path, results: Sequence[RunResult], task: type[TaskDeclara
     said = write_verdicts(rows, [], task=task)
     for result in results:  # whose baselines may depend on its options
         said += write_verdicts([result.row], result.baselines, task=task, among=rows)
+
     labels = list_labels(rows)
     said += [f"{labels[one.row.name]}: {one.note}." for one in results if one.note]
     said = list(dict.fromkeys(said))
+
     if PartialState().is_main_process:
         write_json(
             folder / COMPARISON, {"runs": {one.row.name: _collect_figures(one) for one in results}, "verdict": said}
@@ -166,6 +172,7 @@ def _note_controls(results: Sequence[RunResult], task: type[TaskDeclaration]) ->
     for result in results:
         row = result.row
         controls = [one.row for one in results if is_control(one.row, row)]
+
         if controls:
             labels = list_labels(controls)
             scores = {labels[one.name]: Method(validation=one.validation, test=one.test) for one in controls}

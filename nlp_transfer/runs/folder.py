@@ -31,11 +31,13 @@ def find_resumable(resume: str | Path, output: str | Path | None) -> tuple[Path,
         if output is None:
             raise ConfigError("--resume auto: which run? name its folder with --output, or write --resume FOLDER")
         return expand_home(output), None
+
     path = expand_home(resume)
     if not path.is_dir():
         raise ConfigError(f"--resume {path}: no such run folder or checkpoint")
     if path.absolute().name == CHECKPOINTS:
         path = path.parent
+
     named = path.absolute().parent.name == CHECKPOINTS
     folder = path.parent.parent if named else path
     if output is not None and expand_home(output).resolve() != folder.resolve():
@@ -61,6 +63,7 @@ def make_folder(wanted: str | Path | None, name: str, *, left: Collection[str] =
             folder = _make_first_free(name) if wanted is None else expand_home(wanted)
             if wanted is None or not folder.exists():
                 stack.callback(_remove_empty, folder)
+
             folder.mkdir(parents=True, exist_ok=True)
             stack.enter_context(hold_lock(folder))
         except OSError as error:
@@ -100,6 +103,7 @@ def _refuse_contents(folder: Path, left: Collection[str]) -> None:
     held = {path.name for path in folder.iterdir()} - {LOCK}
     if not held or not held.isdisjoint(left):
         return
+
     what, way_out = "files already", "choose another with --output or remove it"
     if FINISHED in held:
         what = "a finished run"
@@ -132,6 +136,7 @@ def hold_lock(folder: Path) -> Iterator[None]:
                 f"output folder {folder} is in use by {_name_holder(file.read())}; wait for it, or choose another with "
                 "--output"
             ) from None
+
         if not path.exists() or path.stat().st_ino != os.fstat(file.fileno()).st_ino:
             raise ConfigError(f"output folder {folder} was in use until now; try again")  # what is locked is a leftover
         file.truncate(0)

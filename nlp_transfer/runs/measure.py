@@ -59,6 +59,7 @@ def measure_baselines(prepared: Prepared) -> tuple[Comparand, ...]:
         )
         for name, said in task.baselines(prepared.splits).items()
     )
+
     for row in found:
         if task.selection not in row.validation:
             raise ConfigError(

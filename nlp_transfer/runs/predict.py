@@ -74,6 +74,7 @@ class Predictor:
         self.task = task
         self.model = model.to(device).eval()  # type: ignore[arg-type]
         self.tokenizers = tokenizers
+
         self.columns = dict(columns)
         self.rules = rules
         self.dialect = dialect
@@ -248,6 +249,7 @@ def _open_adapter(root: Path, config: RunConfig) -> Predictor:
     bundled = BUNDLED.get(config.source.name)
     if bundled and bundled.hub and not bundled.available:
         place["name"] = bundled.hub
+
     source = load_source(**place)
     rows = Dataset.from_dict({role: [] for role in task.roles})
     model = put_adapter(task.build(source, rows, frozen=False).model, root)
@@ -286,6 +288,7 @@ def _open(folder: Path, auto: Any) -> tuple[PreTrainedModel, Tokenizers]:
     model, report = auto.from_pretrained(folder, use_safetensors=True, output_loading_info=True, **safe)
     if report["missing_keys"]:
         raise ValueError(f"weights are missing: {sorted(report['missing_keys'])[:3]}")
+
     refuse_nonfinite(model, str(folder))
     if model.can_generate():  # without these it would write, but not what it learned
         _refuse_missing(folder, "generation_config.json")

@@ -84,6 +84,7 @@ class Prepared:
             found.append(f"task.max_length: {wanted} tokens, but '{name}' has positions for {most}; no more are read")
         if trouble := read_padding_trouble(self.loaded.model):
             found.append(f"'{name}': {trouble}")
+
         for split, encoded in self.encoded.items():
             found += [f"{split}: {warning}" for warning in encoded.warnings]
             if encoded.truncated > MANY * encoded.examples:
@@ -93,6 +94,7 @@ class Prepared:
                 )
             if encoded.unknown > MANY:
                 found.append(f"{split}: {encoded.unknown:.0%} of the tokens are unknown to '{name}'")
+
         back = self.written_back
         if back and back.example and back.changed > LOSSY * back.references:
             before, after = back.example
@@ -115,6 +117,7 @@ class Prepared:
         named = [place for place in (data.train, data.validation, data.test) if isinstance(place, str)]
         tables = any(find_format(place) in DELIMITERS or Path(place).is_dir() for place in named)
         given = [name for name, split in self.splits.report.splits.items() if name != "train" and not split.cut]
+
         unused = (
             ("source", IDLE.get(shape, ()), f"not used by a {shape}"),
             ("source", ("revision",) if here else (), "not used, the checkpoint is here"),
@@ -129,6 +132,7 @@ class Prepared:
             ("data", () if self.splits.labels else LABELLED, "not used, the task has no labels"),
             ("data", () if tables else ("header", "delimiter", "quoting"), "not used, no data are .csv or .tsv"),
         )
+
         return [
             f"{section}.{key}: {why}"
             for section, keys, why in unused
@@ -150,18 +154,21 @@ def prepare(config: RunConfig, *, sampled: int | None = None) -> Prepared:
     splits = load_splits(config.data, kind.roles, seed=config.training.seed)
     config = _settle(config, make_task(kind, config.task, splits.labels), splits.train)
     task = make_task(kind, config.task, splits.labels)
+
     source = load_source(texts=_each_text(splits.train[task.input_role]), **config.source.model_dump())
     if source.tokenizer.pad_token_id is None:
         raise SourceError(
             f"{name_source(config.source)}: the tokenizer has no padding token, and batches of texts need one; choose "
             "an encoder or a sequence-to-sequence checkpoint, or save this one with a pad_token"
         )
+
     loaded = task.build(source, splits.train, frozen=config.strategy.kind == "frozen")
     tokenizers = Tokenizers(source.tokenizer, loaded.target_tokenizer)
     positions = count_positions(find_encoder(loaded.model).module)
     most = getattr(config.task, "max_length", source.tokenizer.model_max_length)
     source.tokenizer.model_max_length = min(positions, most)  # and is saved so
     try_padding(loaded.model, source.tokenizer, together=True)
+
     unread = find_unread(loaded.model, source.tokenizer)
     solvable = task.solved_as is not None
     loaded = dataclasses.replace(loaded, new=loaded.new - unread, unread=unread, solvable=solvable)

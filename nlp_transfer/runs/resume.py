@@ -47,6 +47,7 @@ def refuse_changes(before: Mapping[str, Any], now: Mapping[str, Any], where: Pat
         for key in sorted(before.keys() | now.keys())
         if before.get(key) != now.get(key) and not key.startswith(HARMLESS)
     ]
+
     if changed:
         listed = "\n  ".join(changed)
         raise ConfigError(

@@ -111,6 +111,7 @@ def _complete(folder: Path, config: RunConfig) -> RunConfig:
     name = read_task_name(read_yaml(path))
     if name != config.task.name:  # that one is not read any further: its task need not be here
         refuse_changes({"task.name": name}, {"task.name": config.task.name}, folder)
+
     started = load_saved(folder, config.task_class)
     config = keep_settled(config, started)
     refuse_changes(_flatten_config(started), _flatten_config(config), folder)
@@ -163,6 +164,7 @@ def _run_seeds(config: RunConfig, folder: Path, series: Series, *, progress: boo
     if PartialState().is_main_process:
         write_whole(folder / "config.yaml", render(config))
     results = []
+
     for planned in config.each_seed():
         part = folder / f"seed-{planned.training.seed}"
         part.mkdir(exist_ok=True)

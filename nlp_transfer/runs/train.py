@@ -51,6 +51,7 @@ def make_accelerator(config: RunConfig, folder: Path, start: TrainingState | Non
     mixed = "no" if precision == "fp32" else precision
     if AcceleratorState._shared_state and AcceleratorState().mixed_precision != mixed:
         AcceleratorState._shared_state["_mixed_precision"] = mixed  # an earlier run of this process chose another
+
     disable_fsdp_ram_efficient_loading()  # every process works on whole models between the phases
     tracker = config.training.tracker
     if tracker != "none" and importlib.util.find_spec(tracker) is None:
@@ -108,6 +109,7 @@ def train(
     if prepared.task.sample and len(rows) > prepared.task.sample:
         rows = rows.shuffle(seed=0).select(range(prepared.task.sample))
         validation = prepared.task.encode(rows, prepared.tokenizers)
+
     with open_trackers(accelerator), note_signals() as signals:
         trainer = Trainer(
             plan=plan,

@@ -36,6 +36,7 @@ def lora(strategy: LoraStrategy, loaded: LoadedModel, rates: Rates, epochs: int)
     model = loaded.model
     chosen, table_only = _choose_modules(strategy, loaded)
     owners, tied = _find_owners(model, loaded.new), _find_tied(model)
+
     config = LoraConfig(
         r=strategy.rank,
         lora_alpha=strategy.alpha,
@@ -46,6 +47,7 @@ def lora(strategy: LoraStrategy, loaded: LoadedModel, rates: Rates, epochs: int)
         use_dora=strategy.dora,
         init_lora_weights=PISSA if strategy.init == "pissa" else True,
     )
+
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)  # of peft's making
         wrapped = get_peft_model(model, config)

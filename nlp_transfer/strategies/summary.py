@@ -19,6 +19,7 @@ def render_trainable(plan: Plan) -> str:
         groups: dict[str, list[str]] = {}
         for name in sizes:
             groups.setdefault(_name_module(name), []).append(name)
+
         for module, names in groups.items():
             moving = [name for name in names if name in phase.rates]
             rates = sorted({phase.rates[name] for name in moving})
@@ -27,6 +28,7 @@ def render_trainable(plan: Plan) -> str:
                 if phase.solver == "lbfgs" and rates
                 else " - ".join(f"{r:.2g}" for r in _take_ends(rates))
             )
+
             trainable = sum(sizes[name] for name in moving)
             frozen = sum(sizes[name] for name in names) - trainable
             lines.append(f"{phase.name:<14} {module:<44} {trainable:>12,} {frozen:>12,}  {shown or '-'}")

@@ -56,6 +56,7 @@ def save_checkpoint(
             shutil.rmtree(left, ignore_errors=True)
         if shutil.disk_usage(folder).free < needed:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
         with tempfile.TemporaryDirectory(dir=folder, prefix=TEMPORARY, ignore_cleanup_errors=True) as name:
             fresh = Path(name, "fresh")
             fresh.mkdir()
@@ -65,6 +66,7 @@ def save_checkpoint(
                 final.rename(Path(name, "replaced"))
             fresh.rename(final)
             flush(folder)
+
     found = _list_checkpoints(folder)
     kept = found[found.index(final) :][:keep_last]
     for other in found:
@@ -102,6 +104,7 @@ def load_checkpoint(path: Path) -> TrainingState:
         raise CheckpointError(f"{manifest}: missing") from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise CheckpointError(f"{manifest}: damaged") from None
+
     if not known:
         raise CheckpointError(f"{manifest}: damaged, or of another version of this package")
     for name, digest in files.items():

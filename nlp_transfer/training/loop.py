@@ -195,9 +195,11 @@ class Trainer:
                 f"phase '{phase.name}': the features do not fit in memory, and a head is solved on all of them; use "
                 "fewer rows (data.limit), or for strategy.kind=frozen strategy.solver=gradient"
             )
+
         assert isinstance(validation, CachedInputs)  # noqa: S101 - both or neither
         started = time.perf_counter()
         assert self.task.solved_as is not None  # noqa: S101 - or there would be no such phase
+
         strength = solve(
             model.cpu(),
             train,
@@ -206,6 +208,7 @@ class Trainer:
             smoothing=self.settings.label_smoothing,
             selection=self.task.selection,
         )
+
         model.to(self.accelerator.device)
         facts = {"epoch": 1, "solver": {"inverse_penalty": strength}}
         self._judge(model, phase, validation, history, facts, started)
@@ -340,6 +343,7 @@ class Trainer:
             history.state = copy_trained(model, self.plan.moving)
         else:
             history.waited += 1
+
         record = {"phase": phase.name, **facts, "step": history.steps, "validation": select_numbers(scores)}
         record["seconds"] = round(time.perf_counter() - started, 3)
         history.epochs.append(record)

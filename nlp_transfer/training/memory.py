@@ -75,6 +75,7 @@ def estimate(plan: Plan, task: Task, units: TokenInputs, *, micro_batch: int) ->
         freeze(model, phase.rates)
         elsewhere = torch.cuda.is_available()
         best = 0 if elsewhere else sum(own.nbytes for _, own in list_moving(model, dict.fromkeys(plan.moving, 0.0)))
+
         solved = phase.solver == "lbfgs"
         with (
             use_embedding_rows(model, phase.rates, [units.encoded], units.pad_token_id),

@@ -18,6 +18,7 @@ def compute_rate_factor(step: int, total: int, schedule: Schedule, *, head: bool
     rise = schedule.rise(head=head) * total
     if step < rise:
         return (step + 1) / (rise + 1)
+
     done = (step - rise) / max(1.0, total - rise)
     match schedule.shape:
         case "linear":
@@ -45,6 +46,7 @@ def make_optimizer(
         parameter.requires_grad_(True)
         decay = weight_decay if parameter.ndim > 1 and name not in tables and "lora_embedding" not in name else 0.0
         groups.setdefault((rates[name], decay, name in head), []).append(parameter)
+
     listed = [
         {"params": group, "lr": rate, "peak": rate, "weight_decay": decay, "head": own}
         for (rate, decay, own), group in groups.items()

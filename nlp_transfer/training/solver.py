@@ -73,6 +73,7 @@ def solve(
         for one, solution in zip(STRENGTHS, tried, strict=True):
             if (found := score(solution)) > best:
                 best, strength, chosen = found, one, solution
+
     assert chosen is not None  # noqa: S101 - finite features have finite scores
     _write(model, chosen)
     how = "in closed form" if solved_as == "identity" else "by L-BFGS"

@@ -88,6 +88,7 @@ class Stepper:
         total = torch.zeros((), device=accelerator.device)
         for index, piece in enumerate(pieces):
             last = index == len(pieces) - 1
+
             # A process without a share still takes part in the exchange of gradients, with a weightless loss.
             batch = train.make_batch(piece if len(piece) else units[:1]).to(accelerator.device)
             with contextlib.nullcontext() if last else accelerator.no_sync(wrapped):
@@ -131,6 +132,7 @@ class LossMonitor:
         seen, self._seen = self._seen, []
         if not seen:
             return []
+
         values = torch.stack([pair for pair, _, _ in seen]).tolist()
         for (loss, norm), (_, step, rate) in zip(values, seen, strict=True):
             if not math.isfinite(loss) or not (self._scaled or math.isfinite(norm)):
