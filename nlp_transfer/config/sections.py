@@ -292,8 +292,8 @@ class RunConfig(Section):
 
     @model_validator(mode="after")
     def _agree(self, info: ValidationInfo) -> "RunConfig":
-        """Find the task, and refuse combinations that no run can honour."""
-        self._task_class = _find_task_class(self.task.name, info)
+        """Find the task; refuse what no run can honour."""
+        self._task_class = _find_task_class(self.task.name, info).for_options(self.task)
         problems = []
 
         if self.training.selection != "auto":
