@@ -150,7 +150,7 @@ def _inspect_split(part: Part, labels: Sequence[str]) -> SplitReport:
         copies=int(rows.copied.sum()),
         lengths={role: _lengths(lengths) for role, lengths in rows.lengths.items()},
         fingerprint=rows.fingerprint,
-        numbers={role: _spread(values) for role, values in rows.numbers_by_role().items()},
+        numbers={role: _spread(values) for role, values in rows.read_numbers_by_role().items()},
     )
 
 

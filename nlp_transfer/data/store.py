@@ -138,7 +138,7 @@ class Examples:
                 store.add_batch(batch)
         return store.table()
 
-    def numbers_by_role(self) -> dict[str, np.ndarray]:
+    def read_numbers_by_role(self) -> dict[str, np.ndarray]:
         """Read the (rows,) numbers of each role that holds some."""
         roles = [field.name for field in self.store.schema if pa.types.is_floating(field.type)]
         blocks = [batch.select(roles) for batch in self.batches()] if roles else []

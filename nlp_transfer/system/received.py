@@ -44,11 +44,11 @@ def take_inputs(given: Any, columns: Mapping[str, str], *, lists: Collection[str
     _refuse_no_series(given, columns)
     return (
         tuple(_check_text(text, number, lists=role in lists) for role, text in zip(columns, texts, strict=True))
-        for number, texts in enumerate((_parts(item, number, columns) for number, item in enumerate(given, 1)), 1)
+        for number, texts in enumerate((_split_input(item, number, columns) for number, item in enumerate(given, 1)), 1)
     )
 
 
-def _parts(item: Any, number: int, roles: Collection[str]) -> Sequence[Any]:
+def _split_input(item: Any, number: int, roles: Collection[str]) -> Sequence[Any]:
     """Take an input apart: what it holds of each role."""
     if len(roles) == 1:
         return [item]
@@ -61,10 +61,10 @@ def _parts(item: Any, number: int, roles: Collection[str]) -> Sequence[Any]:
     if isinstance(item, list | tuple) and len(item) == len(roles):
         return item
     received = f"{len(item)} of them" if isinstance(item, list | tuple) else name_kind(item)
-    raise DataError(f"input {number}: expected {_example(roles)} or ({', '.join(roles)}), received {received}")
+    raise DataError(f"input {number}: expected {_write_example(roles)} or ({', '.join(roles)}), received {received}")
 
 
-def _example(roles: Iterable[str]) -> str:
+def _write_example(roles: Iterable[str]) -> str:
     """Write an input of several roles as Python does."""
     return "{" + ", ".join(f'"{role}": ...' for role in roles) + "}"
 
@@ -99,7 +99,7 @@ def _check_text(item: Any, number: int, *, lists: bool) -> Text:
 def _refuse_no_series(given: Any, columns: Mapping[str, str]) -> None:
     """Refuse what iterates over something else than inputs: a table gives its columns, a text its characters."""
     several = len(columns) > 1
-    one = f"predict([{_example(columns)}])" if several else "predict([text])"
+    one = f"predict([{_write_example(columns)}])" if several else "predict([text])"
     received = "one text" if isinstance(given, str) else name_kind(given)
     if isinstance(given, bytes):
         way = "predict([data.decode()])"

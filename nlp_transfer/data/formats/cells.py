@@ -11,8 +11,8 @@ import regex
 
 from nlp_transfer.config.dialect import PLAIN, Dialect, find_delimiter, is_data_row
 from nlp_transfer.data.formats.blocks import ABSENT
-from nlp_transfer.data.formats.json_values import arriving_rows
-from nlp_transfer.data.formats.records import RowStream, one_by_one
+from nlp_transfer.data.formats.json_values import read_arriving_rows
+from nlp_transfer.data.formats.records import RowStream, make_arriving_reader
 from nlp_transfer.data.formats.tables import DELIMITERS, find_format, has_columns, open_rows
 from nlp_transfer.data.formats.text_files import read_arriving, read_text_file
 from nlp_transfer.data.formats.text_lines import LONGEST, TOO_LONG, decode_lines, find_file
@@ -61,7 +61,7 @@ def stream_texts(
 
     if not has_columns(path):
         return (text.text for text in read_text_file(find_file(path)))
-    rows = _columns(open_rows(path, dialect, bare=column), {"": column}, {""} if lists else ())
+    rows = _stream_columns(open_rows(path, dialect, bare=column), {"": column}, {""} if lists else ())
     return (text for (text,) in rows)
 
 
@@ -90,14 +90,16 @@ def stream_inputs(
         return stream_texts(path, column, dialect, lists=role in lists, standard_input=standard_input)
     if path is None or path == "-":
         lines = decode_lines(standard_input or sys.stdin.buffer, STDIN)
-        return _columns(RowStream(STDIN, one_by_one(arriving_rows(lines), STDIN)), columns, lists, patience=1)
+        return _stream_columns(
+            RowStream(STDIN, make_arriving_reader(read_arriving_rows(lines), STDIN)), columns, lists, patience=1
+        )
     if not has_columns(path):
         roles = " and ".join(map(repr, columns))
         raise DataError(f"{path}: has no columns, and {roles} are read of each record; give them as .csv or .jsonl")
-    return _columns(open_rows(path, dialect), columns, lists)
+    return _stream_columns(open_rows(path, dialect), columns, lists)
 
 
-def _columns(
+def _stream_columns(
     stream: RowStream, columns: Mapping[str, str], lists: Collection[str], *, patience: int = PATIENCE
 ) -> Iterator[tuple[Any, ...]]:
     """Yield the cells of every record, None if it lacks one; refuse a column that none of the first has.

@@ -92,7 +92,7 @@ def read_json_rows(file: Path, layout: Layout, bare: str | None) -> Iterator[Rec
     refuse_empty(file, number, found="no rows" if layout in ("list", "wrapped") else "nothing")
 
 
-def arriving_rows(lines: Iterable[tuple[int, str]]) -> Iterator[Record | Fault]:
+def read_arriving_rows(lines: Iterable[tuple[int, str]]) -> Iterator[Record | Fault]:
     """Read numbered lines that hold an object each, as they come."""
     return (_make_record(number, value, None) for number, value in _read_lines(lines))
 

@@ -54,7 +54,7 @@ def make_reader(rows: Iterable[Record | Fault]) -> Read:
     return lambda _, findings: _gather_blocks(rows, findings)
 
 
-def one_by_one(rows: Iterable[Record | Fault], name: str) -> Read:
+def make_arriving_reader(rows: Iterable[Record | Fault], name: str) -> Read:
     """Make a reader of rows that arrive at a place of that name, and must not be waited for: a fault ends it."""
 
     def read(_: Wanted, __: Findings) -> Iterator[Records]:
