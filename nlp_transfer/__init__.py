@@ -39,8 +39,11 @@ if TYPE_CHECKING:
     from nlp_transfer.errors import TrainingError as TrainingError
     from nlp_transfer.errors import TransferError as TransferError
     from nlp_transfer.evaluation.baselines import classification_baselines as classification_baselines
+    from nlp_transfer.evaluation.correlations import correlation_each as correlation_each
+    from nlp_transfer.evaluation.correlations import number_scores as number_scores
     from nlp_transfer.evaluation.metrics import classification_metric as classification_metric
     from nlp_transfer.evaluation.metrics import classification_scores as classification_scores
+    from nlp_transfer.evaluation.number_baselines import number_baselines as number_baselines
     from nlp_transfer.evaluation.oracle import best_sentences as best_sentences
     from nlp_transfer.evaluation.oracle import pick_sentences as pick_sentences
     from nlp_transfer.evaluation.oracle import sentence_targets as sentence_targets
@@ -53,11 +56,13 @@ if TYPE_CHECKING:
     from nlp_transfer.models.classification import classification_logits as classification_logits
     from nlp_transfer.models.classification import classification_loss as classification_loss
     from nlp_transfer.models.classification import mean_probabilities as mean_probabilities
+    from nlp_transfer.models.classification import number_loss as number_loss
     from nlp_transfer.models.encoding.batches import Batch as Batch
     from nlp_transfer.models.encoding.batches import Encoded as Encoded
     from nlp_transfer.models.encoding.documents import encode_documents as encode_documents
     from nlp_transfer.models.encoding.pairs import encode_pairs as encode_pairs
     from nlp_transfer.models.encoding.pairs import set_languages as set_languages
+    from nlp_transfer.models.encoding.text_pairs import encode_text_pairs as encode_text_pairs
     from nlp_transfer.models.encoding.tokenizers import Tokenizers as Tokenizers
     from nlp_transfer.models.extractive import build_extractive as build_extractive
     from nlp_transfer.models.extractive import encode_sentences as encode_sentences
@@ -93,6 +98,9 @@ if TYPE_CHECKING:
 __version__ = "0.2.0"
 _HOME = {
     "classification_baselines": "evaluation.baselines",
+    "correlation_each": "evaluation.correlations",
+    "number_scores": "evaluation.correlations",
+    "number_baselines": "evaluation.number_baselines",
     "Batch": "models.encoding.batches",
     "Encoded": "models.encoding.batches",
     "DatasetInfo": "data.bundled",
@@ -133,6 +141,7 @@ _HOME = {
     "classification_logits": "models.classification",
     "classification_loss": "models.classification",
     "mean_probabilities": "models.classification",
+    "number_loss": "models.classification",
     "build_extractive": "models.extractive",
     "encode_sentences": "models.extractive",
     "sentence_loss": "models.extractive",
@@ -140,6 +149,7 @@ _HOME = {
     "build_seq2seq": "models.seq2seq",
     "decode_texts": "models.generation",
     "encode_pairs": "models.encoding.pairs",
+    "encode_text_pairs": "models.encoding.text_pairs",
     "generate": "models.generation",
     "seq2seq_loss": "models.generation",
     "set_languages": "models.encoding.pairs",

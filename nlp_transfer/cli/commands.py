@@ -195,25 +195,21 @@ def predict(
     if file not in {None, "-"}:
         find_file(str(file))
     kind = find_task(task) if task else None
-    folder = find_run(run, revision)  # a missing run is reported before torch is loaded
-
-    from nlp_transfer.data.splits import stream_texts
+    folder = find_run(run, revision)  # where there is none, that is said before torch is loaded
+    from nlp_transfer.data.splits import stream_inputs
 
     predictor = nlp_transfer.load(folder, task=kind)
-    role = predictor.task.input_role
-    columns = read_columns(column, default=role)
+    wanted = predictor.input_columns
+    columns = read_columns(column, default=next(iter(wanted)) if len(wanted) == 1 else None)
     if strange := next((name for name in columns if name not in predictor.task.roles), None):
         raise ConfigError(f"--column {strange}: unknown role. {suggest(strange, predictor.task.roles)}")
-    lists = predictor.task.roles[role] == "texts"
-
     arriving = ArrivingLines(sys.stdin.fileno()) if file in {None, "-"} and is_real(sys.stdin) else None
     dialect = update_dialect(predictor.dialect, delimiter, quoting, header)
-    name = columns.get(role, predictor.text_column)
-    texts = stream_texts(file, name, dialect, lists=lists, standard_input=arriving)
+    wanted = {role: columns.get(role, name) for role, name in wanted.items()}
+    inputs = stream_inputs(file, wanted, dialect, lists=predictor.list_roles, standard_input=arriving)
     idle = arriving.is_idle if arriving else lambda: False
-
     with open_sink(output) as sink:
-        for prediction in predictor.predict_stream(texts, idle=idle):
+        for prediction in predictor.predict_stream(inputs, idle=idle):
             sink.write(dump_json(prediction) + "\n")
             sink.flush()
 

@@ -233,7 +233,7 @@ class TrainingConfig(Section):
     selection: str = Field(
         "auto",
         description="Score on validation that chooses the checkpoint: `accuracy`, `macro_f1` or `mcc`; `chrf` or "
-        "`bleu`; `rouge1`, `rouge2` or `rougeL`. `auto`: the first.",
+        "`bleu`; `rouge1`, `rouge2` or `rougeL`; `spearman` or `pearson`. `auto`: the first.",
     )
     patience: Positive | None = Field(None, description="Stop after this many epochs without a better validation.")
     label_smoothing: Share = Field(0.0, description="Share of the target spread over the other labels.")
@@ -292,8 +292,8 @@ class RunConfig(Section):
 
     @model_validator(mode="after")
     def _agree(self, info: ValidationInfo) -> "RunConfig":
-        """Find the task, and refuse combinations that no run can honour."""
-        self._task_class = _find_task_class(self.task.name, info)
+        """Find the task; refuse what no run can honour."""
+        self._task_class = _find_task_class(self.task.name, info).for_options(self.task)
         problems = []
 
         if self.training.selection != "auto":

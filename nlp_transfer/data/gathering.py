@@ -1,4 +1,4 @@
-"""The rows of a place, block by block: those that have a text or label for every role, and what the others lack."""
+"""The rows of a place, block by block: those that have something for every role, and what the others lack."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -10,21 +10,25 @@ import numpy as np
 import pyarrow as pa
 
 from nlp_transfer.config.tasks import RoleKind
-from nlp_transfer.data.formats.cells import read_labels, read_lists, read_texts, strip_unseen
+from nlp_transfer.data.formats.cells import read_labels, read_lists, read_numbers, read_texts, strip_unseen
 from nlp_transfer.data.formats.records import RowStream
 from nlp_transfer.data.labels import clean
 from nlp_transfer.data.store import Examples, TextStore, whole
 
 Roles = Mapping[str, RoleKind]
-KINDS = {"text": pa.string(), "texts": pa.list_(pa.string())}
+KINDS = {"text": pa.string(), "texts": pa.list_(pa.string()), "number": pa.float64()}
+LENGTH = "length of "  # begins the name of an array, before the role
 
 
 class Gathered:
     """Rows that are gathered; `missing`: what rows lack -> their numbers."""
 
-    def __init__(self, stream: RowStream, columns: Mapping[str, str], roles: Roles, group: str | None) -> None:
-        """Start without rows; `columns`: role -> column, `group`: the column of groups."""
+    def __init__(
+        self, stream: RowStream, columns: Mapping[str, str], roles: Roles, inputs: Sequence[str], group: str | None
+    ) -> None:
+        """Start without rows; `columns`: role -> column, `inputs`: roles, `group`: the column of groups."""
         self.stream, self.columns, self.roles, self.group = stream, columns, roles, group
+        self.inputs = inputs
         self.rows = 0
         self.missing: defaultdict[str, list[int]] = defaultdict(list)
         self._store = TextStore(pa.schema([(role, KINDS[kind]) for role, kind in roles.items() if kind in KINDS]))
@@ -37,27 +41,32 @@ class Gathered:
         """Take the rows of a block that have all; behind a fault only look for others."""
         arrays = {"numbers": np.asarray(numbers, np.uint32)}
         kept = np.ones(len(numbers), dtype=bool)
-        texts: dict[str, Sequence[Any]] = {}
-        inputs: list[list[str]] = []  # what is seen of each text role
+        stored: dict[str, Sequence[Any]] = {}
+        seen: dict[str, list[str]] = {}  # of each text role
 
         for role, column in self.columns.items():
             if self.roles[role] == "label":
                 arrays["labels"] = self._index_labels(read_labels(cells[column], numbers, self.stream))
                 there, reason = arrays["labels"] >= 0, f"missing label in column '{column}'"
+            elif self.roles[role] == "number":
+                stored[role] = read_numbers(cells[column], numbers, self.stream)
+                there = np.array([number is not None for number in stored[role]], bool)
+                reason = f"missing number in column '{column}'"
             else:
-                texts[role], each = self._read(role, cells[column], numbers)
-                arrays[f"length of {role}"] = np.fromiter(map(len, each), np.int32, len(each))
-                inputs.append(list(map(strip_unseen, each)))
-                there, reason = np.fromiter(map(bool, inputs[-1]), bool, len(each)), f"empty text in column '{column}'"
+                stored[role], each = self._read(role, cells[column], numbers)
+                arrays[f"{LENGTH}{role}"] = np.fromiter(map(len, each), np.int32, len(each))
+                seen[role] = list(map(strip_unseen, each))
+                there = np.fromiter(map(bool, seen[role]), bool, len(each))
+                reason = f"empty text in column '{column}'"
             if not there.all():
                 self.missing[reason] += arrays["numbers"][kept & ~there].tolist()
                 kept &= there
 
         if not self.stream.findings.faults:
-            arrays |= self._marks(inputs)
+            arrays |= self._marks(seen)
             if self.group is not None:
                 arrays["groups"] = self._index_groups(read_texts(cells[self.group], numbers, self.stream))
-            self._keep(kept, arrays, texts)
+            self._keep(kept, arrays, stored)
 
     def _read(self, role: str, cells: Sequence[Any], numbers: Sequence[int]) -> tuple[Sequence[Any], list[str]]:
         """Read the texts of a role as they are stored, and each as one text."""
@@ -67,17 +76,21 @@ class Gathered:
         texts = read_texts(cells, numbers, self.stream)
         return texts, texts
 
-    def _marks(self, inputs: Sequence[Sequence[str]]) -> dict[str, np.ndarray]:
-        """Compute the marks by which duplicates, and copies of the first role in another, are found."""
-        first, *others = inputs
-        copied = np.zeros(len(first), dtype=bool)
-        for other in others:
-            copied |= np.fromiter(map(eq, first, other), bool, len(first))
-        return {"keys": np.fromiter(map(hash, first), np.int64, len(first)), "copied": copied}
+    def _marks(self, seen: Mapping[str, Sequence[str]]) -> dict[str, np.ndarray]:
+        """Compute the marks by which duplicates, all of whose inputs are alike, and copied inputs are found."""
+        inputs = [seen[role] for role in self.inputs]
+        rows = len(inputs[0])
+        copied = np.zeros(rows, dtype=bool)
+        for role in seen.keys() - set(self.inputs):
+            for texts in inputs:
+                copied |= np.fromiter(map(eq, texts, seen[role]), bool, rows)
+        whole = inputs[0] if len(inputs) == 1 else zip(*inputs, strict=True)
+        return {"keys": np.fromiter(map(hash, whole), np.int64, rows), "copied": copied}
 
-    def _keep(self, kept: np.ndarray, arrays: Mapping[str, np.ndarray], texts: Mapping[str, Sequence[Any]]) -> None:
-        sizes = np.stack([arrays[f"length of {role}"] for role in texts]).sum(axis=0, dtype=np.int64)
-        columns = list(texts.values()) if kept.all() else [list(compress(column, kept)) for column in texts.values()]
+    def _keep(self, kept: np.ndarray, arrays: Mapping[str, np.ndarray], stored: Mapping[str, Sequence[Any]]) -> None:
+        lengths = [values for name, values in arrays.items() if name.startswith(LENGTH)]
+        sizes = np.stack(lengths).sum(axis=0, dtype=np.int64)
+        columns = list(stored.values()) if kept.all() else [list(compress(column, kept)) for column in stored.values()]
         self._store.add(columns, sizes[kept])
         for name, values in arrays.items():
             self._arrays[name].append(values[kept])
@@ -107,7 +120,7 @@ class Gathered:
             places=np.arange(self.rows, dtype=np.uint32),
             numbers=arrays["numbers"],
             keys=arrays["keys"],
-            lengths={role: arrays[f"length of {role}"] for role in self._store.schema.names},
+            lengths={name.removeprefix(LENGTH): array for name, array in arrays.items() if name.startswith(LENGTH)},
             copied=arrays["copied"],
             labels=arrays.get("labels"),
             names=tuple(self._names),

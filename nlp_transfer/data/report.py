@@ -36,13 +36,23 @@ class Lengths:
 
 
 @dataclass(frozen=True)
+class Spread:
+    """The numbers of a role, in their own units."""
+
+    mean: float
+    deviation: float
+    lowest: float
+    highest: float
+
+
+@dataclass(frozen=True)
 class SplitReport:
     """One split: where it came from and what it holds.
 
     `origin` says it in words; `place` is that of the rows, for a split that was `cut` from train that of train.
-    `duplicates` counts the rows whose text appeared before in the split, `conflicts` those of them with another label,
-    `copies` the rows with the same text in both of two roles;
-    `fingerprint` is the sha256 of texts and labels in order.
+    `duplicates` counts the rows whose text appeared before in the split (all texts, where there are several inputs),
+    `conflicts` those of them with another label, `copies` the rows with the same text as input and as answer;
+    `numbers` says of each role of numbers what they are; `fingerprint` is the sha256 of texts and labels in order.
     """
 
     origin: str
@@ -56,6 +66,7 @@ class SplitReport:
     copies: int
     lengths: Mapping[str, Lengths]
     fingerprint: str
+    numbers: Mapping[str, Spread] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -139,6 +150,7 @@ def _inspect_split(part: Part, labels: Sequence[str]) -> SplitReport:
         copies=int(rows.copied.sum()),
         lengths={role: _lengths(lengths) for role, lengths in rows.lengths.items()},
         fingerprint=rows.fingerprint,
+        numbers={role: _spread(values) for role, values in rows.read_numbers_by_role().items()},
     )
 
 
@@ -149,6 +161,10 @@ def _lengths(lengths: np.ndarray) -> Lengths:
         p95=float(np.percentile(lengths, 95, method="higher")),
         longest=int(lengths.max()),
     )
+
+
+def _spread(numbers: np.ndarray) -> Spread:
+    return Spread(float(numbers.mean()), float(numbers.std()), float(numbers.min()), float(numbers.max()))
 
 
 def _warn_split(name: str, report: SplitReport) -> list[str]:

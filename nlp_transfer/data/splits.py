@@ -1,12 +1,12 @@
 """From places to splits: labels become integers, missing splits are cut from train.
 
 Read a configuration's data with `load_splits`, one more file with known labels with `read_rows`, texts alone with
-`stream_texts`.
+`stream_texts`, or `stream_inputs` where several are read together.
 """
 
 import logging
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ import pyarrow as pa
 from nlp_transfer.config.dialect import PLAIN, Dialect
 from nlp_transfer.config.sections import DataConfig
 from nlp_transfer.data.examples import OnMissing, columns_of, label_role, read_part
-from nlp_transfer.data.formats.cells import stream_texts
+from nlp_transfer.data.formats.cells import stream_inputs, stream_texts
 from nlp_transfer.data.formats.records import RowStream
 from nlp_transfer.data.gathering import Roles
 from nlp_transfer.data.labels import USUAL, LabelRules, find_labels, map_labels
@@ -31,14 +31,16 @@ from nlp_transfer.system.received import find_place_fault
 if TYPE_CHECKING:
     from datasets import Dataset
 
-__all__ = ["DataReport", "Splits", "load_splits", "read_rows", "stream_texts"]
+__all__ = ["DataReport", "Splits", "load_splits", "read_rows", "stream_inputs", "stream_texts"]
 logger = logging.getLogger(__name__)
 ODD = 0.2  # share of the rows asked for that a cut may be off without a word
 
 
 @dataclass(frozen=True)
 class Splits:
-    """The data of a run: one column per role (texts, lists of texts; the label as int64 into `labels`), and `row`.
+    """The data of a run: one column per role, and `row`.
+
+    A role holds texts, lists of texts, labels as int64 into `labels`, or numbers as float64.
 
     `row` is the 1-based number of the line (or row, where a format has no lines) that a record starts on.
     """
@@ -50,7 +52,7 @@ class Splits:
     report: DataReport
 
 
-def load_splits(data: DataConfig, roles: Roles, *, seed: int = 0) -> Splits:
+def load_splits(data: DataConfig, roles: Roles, *, inputs: Sequence[str] = (), seed: int = 0) -> Splits:
     """Read train, validation and test; cut from train what is missing.
 
     A test or validation split that came with train and has no labels (or targets), as in a competition, is missing.
@@ -58,6 +60,7 @@ def load_splits(data: DataConfig, roles: Roles, *, seed: int = 0) -> Splits:
     Args:
         data: places, columns, and what is cut and limited.
         roles: role -> kind.
+        inputs: the roles that are read to predict; by default the first.
         seed: of the training, for what is cut or limited by that.
 
     Raises:
@@ -72,7 +75,7 @@ def load_splits(data: DataConfig, roles: Roles, *, seed: int = 0) -> Splits:
     for split, stream in streams.items():
         group = data.group if split == "train" else None  # only train is cut
         try:
-            parts[split] = read_part(stream, columns, roles, data.on_missing, group=group)
+            parts[split] = read_part(stream, columns, roles, data.on_missing, inputs=inputs, group=group)
         except UnusableError as error:
             if split == "train" or getattr(data, split) is not None:
                 raise
@@ -88,6 +91,12 @@ def load_splits(data: DataConfig, roles: Roles, *, seed: int = 0) -> Splits:
     if data.limit is not None:
         parts["train"] = _limit(parts["train"], data.limit, limit_seed)
     report = inspect(parts, labels, contents)
+    for role, numbers in report.splits["train"].numbers.items():
+        if numbers.lowest == numbers.highest:
+            raise DataError(
+                f"{parts['train'].place}: each of {len(parts['train'].examples)} rows of train has the number "
+                f"{numbers.mean:g} in column '{columns[role]}'; there is nothing to learn"
+            )
     train, validation, test = (_dataset(parts[split], roles) for split in ("train", "validation", "test"))
     return Splits(train, validation, test, labels, report)
 
@@ -102,6 +111,7 @@ def read_rows(
     columns: Mapping[str, str],
     roles: Roles,
     *,
+    inputs: Sequence[str] = (),
     dialect: Dialect = PLAIN,
     labels: tuple[str, ...] = (),
     on_missing: OnMissing = "drop",
@@ -114,9 +124,10 @@ def read_rows(
         place: File, column -> parallel text file, bundled set, or folder or Hub id with a test split.
         columns: Role -> column; a role that is not named has a column of its own name.
         roles: Role -> kind.
+        inputs: The roles that are read to predict; by default the first.
         dialect: How a .csv or .tsv is written.
         labels: The known labels, for tasks that have some.
-        on_missing: Drop rows with an empty text or missing label, with a warning, or refuse them.
+        on_missing: Drop rows with an empty text or a missing label or number, with a warning, or refuse them.
         rules: How spellings become labels, and what is done about labels that are not known.
         limit: Keep no more than so many rows, drawn with seed 0 and in the shares of the labels.
 
@@ -127,7 +138,7 @@ def read_rows(
     if fault := find_place_fault(place):
         raise DataError(f"data: {fault}")
     stream = open_place(str(place) if isinstance(place, PathLike) else place, "test", dialect)
-    part = read_part(stream, columns_of(columns, roles), roles, on_missing)
+    part = read_part(stream, columns_of(columns, roles), roles, on_missing, inputs=inputs)
     if label_role(roles):
         part = _with_known_labels(part, labels, stream, rules)
     if limit is not None:
@@ -252,9 +263,14 @@ def _strata(rows: Examples) -> np.ndarray:
 def _dataset(part: Part, roles: Roles) -> "Dataset":
     from datasets import Dataset, DatasetInfo, Features, List, Value  # a second to import: not for `--help`
 
-    rows, texts = part.examples, part.examples.table()
-    content = {role: rows.labels if kind == "label" else texts.column(role) for role, kind in roles.items()}
-    types = {"text": Value("string"), "texts": List(Value("string")), "label": Value("int64")}
+    rows, stored = part.examples, part.examples.table()
+    content = {role: rows.labels if kind == "label" else stored.column(role) for role, kind in roles.items()}
+    types = {
+        "text": Value("string"),
+        "texts": List(Value("string")),
+        "label": Value("int64"),
+        "number": Value("float64"),
+    }
     features = Features({**{role: types[kind] for role, kind in roles.items()}, "row": Value("int64")})
     table = pa.table({**content, "row": rows.numbers}, schema=features.arrow_schema)
     # Without a name for what it holds `datasets` would read it all to make one.

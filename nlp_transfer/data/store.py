@@ -1,4 +1,4 @@
-"""The usable rows of a place as columns: numbers in memory, texts on the disk.
+"""The usable rows of a place as columns: what is short in memory, texts (and numbers to learn) on the disk.
 
 The file of the texts is temporary and gone when nobody reads it. They are added, and read, a block at a time, or as a
 table that is mapped into memory.
@@ -31,7 +31,7 @@ def whole(text: str | list[str]) -> str:
 
 
 class TextStore:
-    """Rows with a text, or a list of texts, for each role; a `DiskError` says where there is no room for them."""
+    """Rows with a text, a list of texts or a number for each role; a `DiskError` says where there is no room."""
 
     def __init__(self, schema: pa.Schema) -> None:
         """Start without rows."""
@@ -83,10 +83,10 @@ class Examples:
         store: their texts, and those of other rows.
         places: where they are in the store, increasing.
         numbers: the line or row in the place that each stood on.
-        keys: what makes two rows duplicates: a hash of the input, which is the first role, but for blanks around it and
-            the form of accents.
+        keys: what makes two rows duplicates: a hash of the inputs, all together, but for blanks around them and the
+            form of accents.
         lengths: text role -> characters.
-        copied: whether another role holds the same text as the first.
+        copied: whether a role that is no input holds the same text as an input.
         labels: index into `names`; None for tasks without labels.
         names: of the labels; until they are named, their spellings.
         groups: equal for rows that stay together when splits are cut; 0 for one of no group; None without groups.
@@ -138,9 +138,15 @@ class Examples:
                 store.add_batch(batch)
         return store.table()
 
+    def read_numbers_by_role(self) -> dict[str, np.ndarray]:
+        """Read the (rows,) numbers of each role that holds some."""
+        roles = [field.name for field in self.store.schema if pa.types.is_floating(field.type)]
+        blocks = [batch.select(roles) for batch in self.batches()] if roles else []
+        return {role: np.concatenate([block.column(role).to_numpy() for block in blocks]) for role in roles}
+
     @cached_property
     def fingerprint(self) -> str:
-        """The sha256 of texts and labels in order, each behind the number of its bytes."""
+        """The sha256 of texts, numbers and labels in order, each behind the number of its bytes."""
         digest = hashlib.sha256()
         names = pa.array(self.names or [""])
         labels = np.zeros(len(self), np.int32) if self.labels is None else self.labels
@@ -155,6 +161,6 @@ class Examples:
 
 def _framed(column: pa.Array) -> tuple[pa.Array, pa.Array]:
     """Write the number of bytes of each text, which keeps ("ab", "c") apart from ("a", "bc"), and the bytes."""
-    texts = pc.binary_join(column, PART_END) if pa.types.is_list(column.type) else column
+    texts = pc.binary_join(column, PART_END) if pa.types.is_list(column.type) else column.cast(pa.string())
     content = texts.cast(pa.binary())
     return pc.binary_length(content).cast(pa.int64()).view(pa.binary(8)).cast(pa.binary()), content

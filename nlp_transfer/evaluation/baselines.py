@@ -7,7 +7,7 @@ import numpy as np
 
 from nlp_transfer.config.tasks import SCORED
 from nlp_transfer.evaluation.metrics import find_score
-from nlp_transfer.evaluation.tfidf import add_characters, weigh_words
+from nlp_transfer.evaluation.tfidf import add_characters, flatten_columns, join_columns, weigh_words
 from nlp_transfer.task import Baseline
 
 if TYPE_CHECKING:
@@ -24,18 +24,21 @@ LARGE = 10_000_000  # characters times classes; larger data use words only
 ByMethod = dict[str, Baseline[int]]
 
 
-def classification_baselines(splits: "Splits", *, balanced: bool = False, selection: str = "accuracy") -> ByMethod:
+def classification_baselines(
+    splits: "Splits", *, balanced: bool = False, selection: str = "accuracy", texts: Sequence[str] = ("text",)
+) -> ByMethod:
     """Fit both methods on train.
 
     Args:
-        splits: rows with `text` and `label`.
+        splits: rows with texts and `label`.
         balanced: all classes count alike in the loss, as in the model with `class_weights: balanced`.
         selection: the score that chooses, as it chooses the model's checkpoint; see `find_score`.
+        texts: the roles of the texts.
 
     Returns:
         Method (`predict_majority`, `fit_tfidf_logistic`) -> split (`validation`, `test`) -> predicted label ids.
     """
-    fitted = fit_tfidf_logistic(splits, balanced=balanced, selection=selection)
+    fitted = fit_tfidf_logistic(splits, balanced=balanced, selection=selection, texts=texts)
     return {"majority": Baseline(predict_majority(splits)), "tfidf_logistic": fitted}
 
 
@@ -45,28 +48,31 @@ def predict_majority(splits: "Splits") -> dict[str, list[int]]:
     return {name: [top] * len(getattr(splits, name)) for name in SCORED}
 
 
-def fit_tfidf_logistic(splits: "Splits", *, balanced: bool = False, selection: str = "accuracy") -> Baseline[int]:
+def fit_tfidf_logistic(
+    splits: "Splits", *, balanced: bool = False, selection: str = "accuracy", texts: Sequence[str] = ("text",)
+) -> Baseline[int]:
     """Fit logistic regression on TF-IDF of words, or of words and their characters, whichever scores better.
 
     Validation rows judge. If there are fewer than `JUDGES`, so do rows of train, with models fitted on the other rows.
     """
     from threadpoolctl import threadpool_limits
 
-    texts = [text for name in ("train", *SCORED) for text in getattr(splits, name)["text"][:]]
+    count, roles = len(splits.train), len(texts)
+    listed = list_texts(splits, texts)
     train, validation = (np.asarray(rows["label"][:]) for rows in (splits.train, splits.validation))
     known = _Known(train, validation, balanced, find_score(selection))
 
     outputs = len(np.unique(known.train))
-    size, most = len(known.train), WEIGHTS // outputs
+    size, most = roles * count, WEIGHTS // outputs // roles**2
     with threadpool_limits(1):  # the steps are so small that several threads would only wait for each other
-        words = weigh_words(texts, size, most=most)
-        scores, answers = _judge(words, known, STRENGTHS)
+        words = weigh_words(listed, size, most=most)
+        scores, answers = _judge(join_columns(words, roles, count), known, STRENGTHS)
         best = int(np.argmax(scores))
 
         chosen, said = "words", answers[best]
-        if sum(map(len, texts)) * outputs <= LARGE:
-            both = add_characters(words, texts, size, most=most)
-            also, answers = _judge(both, known, STRENGTHS[best : best + 1])
+        if sum(map(len, listed)) * outputs <= LARGE:
+            both = add_characters(words, listed, size, most=most)
+            also, answers = _judge(join_columns(both, roles, count), known, STRENGTHS[best : best + 1])
             if also[0] >= scores[best]:
                 chosen, said = "words and characters", answers[0]
 
@@ -74,6 +80,13 @@ def fit_tfidf_logistic(splits: "Splits", *, balanced: bool = False, selection: s
     return Baseline(
         {"validation": said[:cut].tolist(), "test": said[cut:].tolist()}, chosen=f"{chosen}, C={STRENGTHS[best]:g}"
     )
+
+
+def list_texts(splits: "Splits", roles: Sequence[str]) -> list[str]:
+    """List the texts of all splits as `flatten_columns` does, train first, then validation and test."""
+    names = ("train", *SCORED)
+    columns = [[text for name in names for text in getattr(splits, name)[role][:]] for role in roles]
+    return flatten_columns(columns, len(splits.train))
 
 
 class _Known(NamedTuple):

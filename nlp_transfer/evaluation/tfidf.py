@@ -1,14 +1,45 @@
 """Turn texts into TF-IDF features: words, pairs of words, and the characters inside words, in any script."""
 
 from collections.abc import Sequence
+from itertools import combinations
 
 import numpy as np
-from scipy.sparse import csr_matrix, hstack
+from scipy.sparse import csr_matrix, hstack, vstack
 
 from nlp_transfer.data.text.scripts import split_runs, split_tokens
 
 GRAMS = (2, 5)  # fewest and most characters in a row, with a space before and behind each word
 COMMON = 1000  # with so many training rows, a feature must occur in two of them
+
+
+def flatten_columns(columns: Sequence[Sequence[str]], train: int) -> list[str]:
+    """List the texts of several columns, those of train first, column by column; see `join_columns`."""
+    return [text for part in (slice(train), slice(train, None)) for column in columns for text in column[part]]
+
+
+def join_columns(features: csr_matrix, columns: int, train: int) -> csr_matrix:
+    """Put the features of the texts of a row beside each other again: (texts, features) -> (rows, more features).
+
+    Of two texts there are those of both, their distance and product, and their cosine, which a penalty on each word
+    alone would hide.
+
+    Args:
+        features: of the texts as `flatten_columns` lists them.
+        columns: how many there were.
+        train: rows of train.
+    """
+    if columns == 1:
+        return features
+    cut, others = columns * train, features.shape[0] // columns - train
+    sides = [
+        vstack([features[at * train : (at + 1) * train], features[cut + at * others : cut + (at + 1) * others]])
+        for at in range(columns)
+    ]
+    blocks = list(sides)
+    for one, other in combinations(sides, 2):
+        product = one.multiply(other)
+        blocks += [abs(one - other), product, csr_matrix(product.sum(axis=1))]
+    return hstack(blocks, format="csr")
 
 
 def weigh_words(texts: Sequence[str], train: int, *, most: int) -> csr_matrix:

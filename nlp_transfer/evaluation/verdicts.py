@@ -223,7 +223,7 @@ def write_verdicts(
 def _describe_sameness(row: Comparand, task: type[TaskDeclaration]) -> str:
     """Say if a model hardly looks at its input, because it gives one label to all, or only a few different texts."""
     rows = sum(row.counts) // len(row.answers) if row.counts else len(row.correct)
-    most = 1.0 if "label" in task.roles.values() else max(1.0, FEW_ANSWERS * rows)
+    most = max(1.0, FEW_ANSWERS * rows) if {"label", "number"}.isdisjoint(task.roles.values()) else 1.0
     poor = [count for count in row.answers if 0 < count <= most]
     if not poor:
         return ""

@@ -53,7 +53,8 @@ def find_boundary(model: nn.Module, moving: frozenset[str]) -> Boundary | None:
     if isinstance(model, PooledModel) and not low:
         return Boundary("pooled")
 
-    layers = find_layers(encoder.module)
+    # Where a unit is two texts that the layers see one by one, it has no activations of its own there.
+    layers = None if getattr(model.config, "pairs", False) else find_layers(encoder.module)
     if layers is None or not hasattr(encoder.module, "embeddings"):
         return None
     start = f"{layers.path}."
@@ -159,10 +160,10 @@ def _pool_bags(model: PreTrainedModel, inputs: Sequence[Any]) -> list[np.ndarray
     """Pool each bag of vectors, (L, 3, H): words without order are summed from one flat list, without padding.
 
     Returns:
-        None where states depend on order or on n-grams.
+        None where states depend on order or on n-grams, or a bag is of two texts.
     """
     encoder = model.base_model
-    if not isinstance(encoder, StaticModel) or encoder.contextualizer is not None:
+    if not isinstance(encoder, StaticModel) or encoder.contextualizer is not None or model.config.pairs:
         return None
     if any("ngram_ids" in unit for unit in inputs):
         return None
@@ -239,6 +240,8 @@ def _digest_model(model: PreTrainedModel, boundary: Boundary) -> str:
     device = next(model.parameters()).device.type
     dtype = str(torch.get_autocast_dtype(device)) if torch.is_autocast_enabled(device) else "float32"
     facts = {"format": FORMAT, "boundary": [boundary.kind, boundary.layer], "layers": layers, "dtype": dtype}
+    if isinstance(model, PooledClassifier) and model.config.pairs:
+        facts["pairs"] = True
     if read_padding_trouble(model) is not None:  # those that were stored before this was looked for saw padding
         facts["padding"] = "none"
     settings = {k: v for k, v in encoder.config.to_dict().items() if not k.startswith(("_", "id2", "label2"))}

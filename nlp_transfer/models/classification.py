@@ -1,6 +1,7 @@
-"""Classifiers: the checkpoint's own head, or pooled states of any encoder under a small head."""
+"""Classifiers and regressors: the checkpoint's own head, or pooled states of any encoder under a small head."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -8,10 +9,14 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoModelForSequenceClassification
 
+from nlp_transfer.models.data_units import find_deviation, standardise_target
 from nlp_transfer.models.encoding.batches import Batch
+from nlp_transfer.models.encoding.text_pairs import settle_frame
 from nlp_transfer.models.layer_choice import Layers, reading
 from nlp_transfer.models.portable.pooled import PooledClassifier, PooledConfig
 from nlp_transfer.models.source import LoadedModel, Source
+
+NUMBER = "LABEL_0"  # as transformers calls the one output of a regression
 
 
 def build_classifier(
@@ -24,6 +29,8 @@ def build_classifier(
     frozen: bool = False,
     hidden: Sequence[int] = (),
     dropout: float = 0.1,
+    pair: Literal["together", "apart"] | None = None,
+    numbers: Sequence[float] | None = None,
 ) -> LoadedModel:
     """Put a classification head on a source, or take the one that it brings.
 
@@ -37,28 +44,59 @@ def build_classifier(
         frozen: whether the encoder stays as it is, for `layers: auto`.
         hidden: units of hidden layers with ReLU.
         dropout: before each linear layer of a pooled head.
+        pair: two texts are read: `together` in one unit, or `apart`, which needs a pooled head.
+        numbers: of train, where the model is to answer with a number in place of a label.
 
     Raises:
-        ConfigError: a layer the encoder lacks.
+        ConfigError: a layer the encoder lacks; or the head, which is to give a number, ends in no linear layer.
     """
     names = {"id2label": dict(enumerate(labels)), "label2id": {label: i for i, label in enumerate(labels)}}
+    kind: dict[str, Any] = {}  # a pooled head of one label of several is known as such without a word
+    if numbers is not None:
+        names, kind = {"id2label": {0: NUMBER}, "label2id": {NUMBER: 0}}, {"problem_type": "regression"}
+    elif head == "native":
+        kind = {"problem_type": "single_label_classification"}
     if head == "native":
-        return source.model(AutoModelForSequenceClassification, **names, problem_type="single_label_classification")
+        built = source.model(AutoModelForSequenceClassification, **names, **kind)
+    else:
+        encoder = source.encoder()
+        config = PooledConfig(
+            encoder=encoder.values(),
+            pooling=list(pooling),
+            hidden=list(hidden),
+            dropout=dropout,
+            pairs=pair == "apart",
+            pad_token_id=source.tokenizer.pad_token_id,
+            **reading(source, encoder.model, layers, frozen=frozen, key="task.head.layers"),
+            **names,
+            **kind,
+        )
 
-    encoder = source.encoder()
-    config = PooledConfig(
-        encoder=encoder.values(),
-        pooling=list(pooling),
-        hidden=list(hidden),
-        dropout=dropout,
-        pad_token_id=source.tokenizer.pad_token_id,
-        **reading(source, encoder.model, layers, frozen=frozen, key="task.head.layers"),
-        **names,
-    )
+        if isinstance(source.config, PooledConfig) and source.config.shape == config.shape:
+            built = source.model(
+                AutoModelForSequenceClassification, **names, **{"problem_type": None, **kind}, dropout=dropout
+            )
+        else:
+            built = encoder.under(PooledClassifier(config, encoder.model))
 
-    if isinstance(source.config, PooledConfig) and source.config.shape == config.shape:
-        return source.model(AutoModelForSequenceClassification, **names, dropout=dropout)
-    return encoder.under(PooledClassifier(config, encoder.model))
+    if pair is not None:
+        settle_frame(source.tokenizer, built.model, apart=pair == "apart")
+    return built if numbers is None else _give_number(built, numbers)
+
+
+def _give_number(built: LoadedModel, numbers: Sequence[float]) -> LoadedModel:
+    """Let a model with one output learn in units of the deviation of numbers, and answer in theirs.
+
+    The output layer counts as new even where the checkpoint brings it, for that learned in other units.
+    """
+    path, layer = standardise_target(built.model, numbers)
+    output = {f"{path}.weight", f"{path}.bias"}
+    if not output.isdisjoint(built.new):
+        return replace(built, new=built.new | output)
+
+    if len(numbers):
+        layer.take_data_units()
+    return replace(built, new=built.new | output, note="head: starts as the checkpoint's own, which gives one number")
 
 
 def classification_loss(model: nn.Module, batch: Batch, *, smoothing: float = 0.0) -> Tensor:
@@ -68,6 +106,16 @@ def classification_loss(model: nn.Module, batch: Batch, *, smoothing: float = 0.
         raise ValueError("a batch without labels has no loss")
     losses = nn.functional.cross_entropy(logits, batch.targets, reduction="none", label_smoothing=smoothing)
     return (losses * batch.weights).sum()
+
+
+def number_loss(model: nn.Module, batch: Batch) -> Tensor:
+    """Weighted sum of squared errors (), in units of the deviation of the numbers that the model was built for."""
+    if batch.targets is None:
+        raise ValueError("a batch without numbers has no loss")
+    said = model(**batch.inputs).logits.float().flatten()
+    errors = (said - batch.targets.to(said).flatten()) / find_deviation(model)
+    loss: Tensor = (errors.square() * batch.weights).sum()
+    return loss
 
 
 def classification_logits(model: nn.Module, batch: Batch) -> list[Any]:

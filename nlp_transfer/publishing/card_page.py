@@ -18,6 +18,7 @@ from nlp_transfer.system.escaping import dump_json, escape_line, escape_markdown
 from nlp_transfer.system.layout import PLOT
 
 NOT_MEASURED = "not measured"
+PAIR = ("text", "text_pair")  # as pipelines call two texts that are read together
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,17 @@ def _write_summary(subject: Subject) -> str:
     return (
         f"{what} for {kind}, made with nlp-transfer: {start}, strategy `{config.strategy.kind}`, "
         f"{parameters.trainable:,} of {parameters.total:,} parameters trained "
-        f"({100 * parameters.trainable / parameters.total:.3g} %).{labels}"
+        f"({100 * parameters.trainable / parameters.total:.3g} %).{labels}{_describe_units(subject)}"
+    )
+
+
+def _describe_units(subject: Subject) -> str:
+    """Say what the numbers mean that a model answers with; nothing of a model that answers otherwise."""
+    numbers = subject.metrics.data.splits["train"].numbers
+    return "".join(
+        f" It answers with a number in the units of the data ({format_code(role)}: {one.lowest:.4g} to "
+        f"{one.highest:.4g} in train, {one.mean:.4g} in the mean), which was standardised for the training only."
+        for role, one in numbers.items()
     )
 
 
@@ -96,7 +107,8 @@ def _describe_source(subject: Subject) -> str:
 
 def _write_usage(subject: Subject) -> str:
     place = subject.repo or "."
-    own = f"import nlp_transfer\n\nprint(nlp_transfer.load({_quote(place)}).predict([{_quote(subject.task.example)}]))"
+    example = dump_json(subject.task.example)
+    own = f"import nlp_transfer\n\nprint(nlp_transfer.load({_quote(place)}).predict([{example}]))"
     plain = None if subject.adapter_only else _write_plain_usage(subject)
     parts = [] if subject.repo else ["From inside this folder:"]
     parts += [f"With `transformers` alone:\n\n{_fence_code(plain)}"] if plain else []
@@ -106,15 +118,18 @@ def _write_usage(subject: Subject) -> str:
 
 
 def _write_plain_usage(subject: Subject) -> str | None:
-    """Show how transformers opens the model without this package; None if it cannot."""
-    place, example, options = _quote(subject.repo or "./model"), subject.task.example, subject.config.task
+    """Show how transformers opens the model without this package; None where it cannot use it."""
+    place, options = _quote(subject.repo or "./model"), subject.config.task
+    example = _write_plain_input(subject)
+    if example is None:
+        return None
     trust = ", trust_remote_code=True" if subject.own_code else ""
     match subject.task.auto_class:
         case "AutoModelForSequenceClassification":
             return (
                 "from transformers import pipeline\n\n"
                 f'classify = pipeline("text-classification", model={place}{trust})\n'
-                f"print(classify({_quote(example)}, truncation=True))"
+                f"print(classify({dump_json(example)}, truncation=True))"
             )
         case "AutoModelForSeq2SeqLM":
             prefix = getattr(options, "prefix", "")
@@ -125,10 +140,21 @@ def _write_plain_usage(subject: Subject) -> str | None:
                 f"target_tokenizer = {target if subject.composed else 'tokenizer'}\n"
                 f"model = AutoModelForSeq2SeqLM.from_pretrained({place}{trust})\n"
                 'options = {"truncation": True, "return_tensors": "pt", "return_token_type_ids": False}\n'
-                f"inputs = tokenizer({_quote(prefix + example)}, **options)\n"
+                f"inputs = tokenizer({_quote(f'{prefix}{example}')}, **options)\n"
                 "print(target_tokenizer.decode(model.generate(**inputs)[0], skip_special_tokens=True).strip())"
             )
     return None
+
+
+def _write_plain_input(subject: Subject) -> str | Mapping[str, str] | None:
+    """Write the example as a pipeline takes it; None where that could not tell several texts apart."""
+    example = subject.task.example
+    if not isinstance(example, Mapping):
+        return example
+    texts = [example[role] for role in subject.task.input_roles()]
+    if len(texts) > len(PAIR) or subject.own_code:  # a head of ours may want each text in a frame of its own
+        return None
+    return dict(zip(PAIR, texts, strict=False))
 
 
 def _quote(text: str) -> str:

@@ -105,6 +105,10 @@ def _describe_rows(name: str, split: SplitReport) -> str:
             f"{role}: {one.median:.0f} characters in the middle, {one.longest} at most"
             for role, one in split.lengths.items()
         ),
+        *(
+            f"{role}: mean {one.mean:.4g}, deviation {one.deviation:.4g}, {one.lowest:.4g} to {one.highest:.4g}"
+            for role, one in split.numbers.items()
+        ),
         *(f"{drop.count} dropped: {drop.reason}" for drop in split.dropped),
         f"{split.duplicates} repeated",
     ]
@@ -114,9 +118,12 @@ def _describe_rows(name: str, split: SplitReport) -> str:
 def _describe_tokens(split: str, prepared: Prepared) -> str:
     """Write one line on the units of a split, and on the texts to write if there are some."""
     encoded = prepared.encoded[split]
-    texts = prepared.rows[split][prepared.task.input_role][:]
     of = len(getattr(prepared.splits, split))
-    words = sum(len((text if isinstance(text, str) else " ".join(text)).split()) for text in texts)
+    words = sum(
+        len((text if isinstance(text, str) else " ".join(text)).split())
+        for role in prepared.task.input_roles()
+        for text in prepared.rows[split][role][:]
+    )
     whole = encoded.truncated == 0 and len(encoded.lengths) == encoded.examples
     cost = f"{encoded.lengths.sum() / max(1, words):.2f} tokens a word; " if whole else ""
     sampled = "" if encoded.examples == of else f" of {of} sampled, the {EXTREMES} longest among them,"

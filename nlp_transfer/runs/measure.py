@@ -75,15 +75,16 @@ def verify(folder: Path, prepared: Prepared, model: PreTrainedModel) -> None:
     Raises:
         TrainingError: the reloaded model predicts otherwise.
     """
-    texts = list(prepared.splits.test[prepared.task.input_role][:PROBED])
-    trained = Predictor(prepared.task, model, prepared.tokenizers, {}).predict(texts)
-    again = open_run(folder, type(prepared.task)).predict(texts)
-    for text, before, after in zip(texts, trained, again, strict=True):
+    test = prepared.splits.test
+    inputs = [prepared.task.read_input(row) for row in test.select(range(min(PROBED, len(test))))]
+    trained = Predictor(prepared.task, model, prepared.tokenizers, {}).predict(inputs)
+    again = open_run(folder, type(prepared.task)).predict(inputs)
+    for one, before, after in zip(inputs, trained, again, strict=True):
         if not are_alike(before, after):
             raise TrainingError(
-                f"{folder / 'model'}: the saved model answers {after} to {str(text)[:60]!r}, the trained one {before}"
+                f"{folder / 'model'}: the saved model answers {after} to {str(one)[:60]!r}, the trained one {before}"
             )
-    write_probes(folder, texts, trained)
+    write_probes(folder, inputs, trained)
 
 
 def write_predictions(path: Path, predictions: Sequence[Prediction], task: Task, rows: Dataset) -> None:
@@ -91,6 +92,6 @@ def write_predictions(path: Path, predictions: Sequence[Prediction], task: Task,
     lines = []
     for row, said in zip(rows, predictions, strict=True):
         cells = {role: task.labels[row[role]] if kind == "label" else row[role] for role, kind in task.roles.items()}
-        read = {task.input_role: cells.pop(task.input_role)}
+        read = {role: cells.pop(role) for role in task.input_roles()}
         lines.append(dump_json({"row": row["row"], "input": read, "reference": cells, **said}) + "\n")
     write_whole(path, "".join(lines))

@@ -14,6 +14,7 @@ from nlp_transfer.config.sections import RunConfig, render
 from nlp_transfer.config.tasks import Scores
 from nlp_transfer.evaluation.metrics_file import Metrics, Parameters, Seconds, Selection
 from nlp_transfer.evaluation.verdicts import Comparand, format_scores
+from nlp_transfer.models.data_units import write_in_data_units
 from nlp_transfer.models.digests import digest_weights
 from nlp_transfer.models.saving import describe_environment, save_model, write_json
 from nlp_transfer.publishing.provenance import find_provenance
@@ -56,7 +57,7 @@ def run_one(config: RunConfig, folder: Path, series: Series, named: Path | None 
     if plan.adapter and trained.speaks:
         save_adapter(plan.model, folder / "adapter", trained.prepared.source.name)
 
-    model = plan.finish(plan.model)
+    model = write_in_data_units(plan.finish(plan.model))
     said, scores = _evaluate(trained, model, progress=progress and trained.speaks)
     clock.lap("evaluation")
 

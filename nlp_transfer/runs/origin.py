@@ -43,9 +43,9 @@ class Origin:
         Raises:
             DataError: they are not there, or not what they were.
         """
-        data = self.config.data
+        data, task = self.config.data, self.config.task_class
         refuse_gone(data.train, data.validation, data.test)
-        splits = load_splits(data, self.config.task_class.roles, seed=self.seed)
+        splits = load_splits(data, task.roles, inputs=task.input_roles(), seed=self.seed)
         for name, before in self.fingerprints.items():
             now = splits.report.splits[name]
             if now.fingerprint != before:

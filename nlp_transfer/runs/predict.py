@@ -37,18 +37,18 @@ from nlp_transfer.sources.shapes import find_weight_files, refuse_misshapen
 from nlp_transfer.strategies.lora import put_adapter
 from nlp_transfer.system.layout import ADAPTER, TARGET, explain_unfinished, find_lacking_file, is_published
 from nlp_transfer.system.network import find_run
-from nlp_transfer.system.received import name_kind, take_texts
+from nlp_transfer.system.received import Text, name_kind, take_inputs
 from nlp_transfer.task import Prediction, Task, make_task
 
 T = TypeVar("T")
-Text = str | list[str]  # a list where the task reads several texts at once
+Input = tuple[Text, ...]  # of each role that is read
 log = logging.getLogger(__name__)
 CHUNK = 256  # texts read ahead, if they are not too long: enough to sort by length, few enough to stream
 
 
 @dataclass
 class Seen:
-    """How many texts were given, how many of them are empty or missing, and of how many something was cut off."""
+    """How many inputs were given, how many of them lack a text or have an empty one, and how many were cut."""
 
     texts: int = 0
     empty: int = 0
@@ -82,48 +82,57 @@ class Predictor:
         self.seen = Seen()
 
     @property
-    def text_column(self) -> str:
-        """The column that held the input when the model was trained."""
-        return self.columns.get(self.task.input_role, self.task.input_role)
+    def input_columns(self) -> dict[str, str]:
+        """Map each role that is read to the column that held it when the model was trained."""
+        return {role: self.columns.get(role, role) for role in self.task.input_roles()}
 
-    def predict(self, texts: Iterable[Text | None]) -> list[Prediction]:
+    @property
+    def text_column(self) -> str:
+        """The column that held the (first) input when the model was trained."""
+        return next(iter(self.input_columns.values()))
+
+    @property
+    def list_roles(self) -> frozenset[str]:
+        """The roles of which several texts are read at once."""
+        return frozenset(role for role in self.task.input_roles() if self.task.roles[role] == "texts")
+
+    def predict(self, texts: Iterable[Any]) -> list[Prediction]:
         """Predict each text; where the task reads several texts at once, also each list of texts.
 
         A text that is empty or missing has no answer: all keys are None but `reason`, which only such answers have.
 
         Args:
-            texts: a list, an iterator, an array, or a column of a frame or data set, such as `df["text"]`.
+            texts: a list, an iterator, an array, or a column of a frame or data set, such as `df["text"]`. Where the
+                task has several inputs, of mappings role -> text or of tuples of texts in the order of its `inputs`.
 
         Raises:
             DataError: what is given is no series of texts, such as a whole frame.
         """
         return list(self.predict_stream(texts))
 
-    def predict_stream(
-        self, texts: Iterable[Text | None], *, idle: Callable[[], bool] = lambda: False
-    ) -> Iterator[Prediction]:
+    def predict_stream(self, texts: Iterable[Any], *, idle: Callable[[], bool] = lambda: False) -> Iterator[Prediction]:
         """Predict as `predict` does while texts arrive; read ahead a bounded number that need not be waited for."""
-        lists = self.task.roles[self.task.input_role] == "texts"
-        return self._stream(take_texts(texts, self.text_column, lists=lists), idle)
+        return self._stream(take_inputs(texts, self.input_columns, lists=self.list_roles), idle)
 
-    def _stream(self, texts: Iterator[Text | None], idle: Callable[[], bool]) -> Iterator[Prediction]:
-        chunk: list[Text | None] = []
+    def _stream(self, inputs: Iterator[Input], idle: Callable[[], bool]) -> Iterator[Prediction]:
+        chunk: list[Input] = []
         held = 0
-        for text in texts:
-            chunk.append(text)
-            held += len(whole(text or ""))
+        for one in inputs:
+            chunk.append(one)
+            held += sum(len(whole(text or "")) for text in one)
             if len(chunk) == CHUNK or held > LONGEST or idle():
                 yield from self._answer(chunk)
                 chunk, held = [], 0
         yield from self._answer(chunk)
 
-    def _answer(self, texts: Sequence[Text | None]) -> Iterator[Prediction]:
+    def _answer(self, inputs: Sequence[Input]) -> Iterator[Prediction]:
         """Answer in order; the model does not see what is empty, for it would answer that like any text."""
-        reasons = [_explain(text) for text in texts]
-        full = [text for text, reason in zip(texts, reasons, strict=True) if text is not None and reason is None]
+        roles = self.task.input_roles()
+        reasons = [_explain(one, roles) for one in inputs]
+        full = [one for one, reason in zip(inputs, reasons, strict=True) if reason is None]
         said, truncated = self._read(full) if full else ([], 0)
-        self.seen.texts += len(texts)
-        self.seen.empty += len(texts) - len(full)
+        self.seen.texts += len(inputs)
+        self.seen.empty += len(inputs) - len(full)
         self.seen.truncated += truncated
         left = iter(said)
         for reason in reasons:
@@ -132,8 +141,9 @@ class Predictor:
     @cached_property
     def _nothing(self) -> Prediction:
         """The keys of an answer without values: each task has its own, so its example is answered once."""
-        lists = self.task.roles[self.task.input_role] == "texts"
-        example = [self.task.example] if lists else self.task.example
+        given, roles = self.task.example, self.task.input_roles()
+        texts = dict(given) if isinstance(given, Mapping) else {roles[0]: given}
+        example = tuple([texts[role]] if role in self.list_roles else texts[role] for role in roles)
         return dict.fromkeys(self._read([example])[0][0])
 
     def evaluate(
@@ -162,7 +172,14 @@ class Predictor:
         rules = self.rules if on_unknown_label is None else replace(self.rules, on_unknown=on_unknown_label)
         columns, dialect = {**self.columns, **(columns or {})}, dialect or self.dialect
         rows = read_rows(
-            data, columns, self.task.roles, dialect=dialect, labels=self.task.labels, rules=rules, limit=limit
+            data,
+            columns,
+            self.task.roles,
+            inputs=self.task.input_roles(),
+            dialect=dialect,
+            labels=self.task.labels,
+            rules=rules,
+            limit=limit,
         )
         beside = {name: self.task.score(said, rows) for name, said in self._score_simple(rows).items()}
         return {"rows": len(rows), **self.task.score(self._predict(rows)[0], rows), "simple": beside}
@@ -180,8 +197,9 @@ class Predictor:
         fitted = self.task.baselines(replace(splits, test=rows))
         return {name: said["test"] for name, said in fitted.items()}
 
-    def _read(self, texts: Sequence[Text]) -> tuple[list[Prediction], int]:
-        return self._predict(Dataset.from_dict({self.task.input_role: texts}))
+    def _read(self, inputs: Sequence[Input]) -> tuple[list[Prediction], int]:
+        columns = zip(*inputs, strict=True)
+        return self._predict(Dataset.from_dict(dict(zip(self.task.input_roles(), map(list, columns), strict=True))))
 
     def _predict(self, rows: Dataset) -> tuple[list[Prediction], int]:
         """Ask the model; count the rows of which something was cut off."""
@@ -190,11 +208,15 @@ class Predictor:
         return self.task.decode(infer(self.model, self.task, units), rows, self.tokenizers), encoded.truncated
 
 
-def _explain(text: Text | None) -> str | None:
-    """Say why a text has no answer; None for one that has."""
-    if text is None:
-        return "there is no text"
-    return "the text is empty" if is_blank("".join(text)) else None
+def _explain(texts: Input, roles: Sequence[str]) -> str | None:
+    """Say why an input has no answer; None for one that has."""
+    for role, text in zip(roles, texts, strict=True):
+        which = f" '{role}'" if len(roles) > 1 else ""
+        if text is None:
+            return f"there is no text{which}"
+        if is_blank("".join(text)):
+            return f"the text{which} is empty"
+    return None
 
 
 def load(folder: str | Path, *, revision: str | None = None, task: type[TaskDeclaration] | None = None) -> Predictor:

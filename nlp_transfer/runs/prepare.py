@@ -5,6 +5,7 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -116,6 +117,7 @@ class Prepared:
         fetched = any(on_hub(place) for place in (data.train, data.validation, data.test) if place is not None)
         named = [place for place in (data.train, data.validation, data.test) if isinstance(place, str)]
         tables = any(find_format(place) in DELIMITERS or Path(place).is_dir() for place in named)
+        numbers = "number" in self.task.roles.values()
         given = [name for name, split in self.splits.report.splits.items() if name != "train" and not split.cut]
 
         unused = (
@@ -130,6 +132,7 @@ class Prepared:
             ("data", ("limit_seed",) if data.limit is None else (), "not used without data.limit"),
             ("data", () if fetched else ("subset", "revision"), "not used, no data come from the Hub"),
             ("data", () if self.splits.labels else LABELLED, "not used, the task has no labels"),
+            ("training", ("label_smoothing",) if numbers else (), "not used, the task has no labels"),
             ("data", () if tables else ("header", "delimiter", "quoting"), "not used, no data are .csv or .tsv"),
         )
 
@@ -151,11 +154,12 @@ def prepare(config: RunConfig, *, sampled: int | None = None) -> Prepared:
     keep_freed_memory()
     set_seed(config.training.seed)
     kind = config.task_class
-    splits = load_splits(config.data, kind.roles, seed=config.training.seed)
+    splits = load_splits(config.data, kind.roles, inputs=kind.input_roles(), seed=config.training.seed)
     config = _settle(config, make_task(kind, config.task, splits.labels), splits.train)
     task = make_task(kind, config.task, splits.labels)
 
-    source = load_source(texts=_each_text(splits.train[task.input_role]), **config.source.model_dump())
+    texts = chain.from_iterable(_each_text(splits.train[role]) for role in task.input_roles())
+    source = load_source(texts=texts, **config.source.model_dump())
     if source.tokenizer.pad_token_id is None:
         raise SourceError(
             f"{name_source(config.source)}: the tokenizer has no padding token, and batches of texts need one; choose "
@@ -172,19 +176,24 @@ def prepare(config: RunConfig, *, sampled: int | None = None) -> Prepared:
     unread = find_unread(loaded.model, source.tokenizer)
     solvable = task.solved_as is not None
     loaded = dataclasses.replace(loaded, new=loaded.new - unread, unread=unread, solvable=solvable)
-    rows = {name: sample(part, task.input_role, sampled) for name, part in list_rows(splits).items()}
+    rows = {name: sample(part, task.input_roles(), sampled) for name, part in list_rows(splits).items()}
     encoded = {name: task.encode(part, tokenizers, training=name == "train") for name, part in rows.items()}
     return Prepared(config, task, splits, source, loaded, tokenizers, encoded, rows)
 
 
-def sample(rows: Dataset, role: str, most: int | None) -> Dataset:
-    """Sample rows spread over all of them, and the `EXTREMES`; take all if there are no more than `most`."""
+def sample(rows: Dataset, roles: Sequence[str], most: int | None) -> Dataset:
+    """Rows spread over all of them, and the `EXTREMES`; all where there are no more than `most`."""
     if most is None or len(rows) <= most:
         return rows
-    texts = rows.data.column(role)
-    sizes = pc.binary_length(texts) if pa.types.is_string(texts.type) else pc.list_value_length(texts)
-    longest = np.argsort(sizes.to_numpy(), kind="stable")[-EXTREMES:]
+    longest = np.argsort(sum(_sizes(rows.data.column(role)) for role in roles), kind="stable")[-EXTREMES:]
     return rows.select(np.unique([*np.linspace(0, len(rows) - 1, most - EXTREMES, dtype=int), *longest]))
+
+
+def _sizes(texts: pa.ChunkedArray) -> np.ndarray:
+    """(rows,) the bytes of each text, or the number of its parts."""
+    sizes = pc.binary_length(texts) if pa.types.is_string(texts.type) else pc.list_value_length(texts)
+    result: np.ndarray = sizes.to_numpy()
+    return result
 
 
 def _settle(config: RunConfig, task: Task, rows: Dataset) -> RunConfig:

@@ -10,7 +10,7 @@ from nlp_transfer.system.escaping import dump_json
 from nlp_transfer.system.layout import PROBES
 from nlp_transfer.task import Prediction
 
-TOLERANCE = 1e-4
+TOLERANCE = 1e-4  # of numbers up to 1, and as a share of greater ones
 
 
 def write_probes(folder: Path, inputs: Sequence[Any], said: Sequence[Prediction]) -> None:
@@ -30,7 +30,7 @@ def read_probes(folder: Path) -> tuple[list[Any], list[Prediction]]:
 def are_alike(one: Any, other: Any) -> bool:
     """Tell whether two predictions are equal, numbers within rounding."""
     if isinstance(one, float) and isinstance(other, float):
-        return abs(one - other) < TOLERANCE
+        return abs(one - other) < TOLERANCE * max(1.0, abs(one), abs(other))
     if isinstance(one, Mapping) and isinstance(other, Mapping):
         return one.keys() == other.keys() and all(are_alike(one[key], other[key]) for key in one)
     if isinstance(one, list) and isinstance(other, list):

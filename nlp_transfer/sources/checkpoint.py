@@ -214,7 +214,8 @@ class Checkpoint:
             )
 
         config = self.config.__class__.from_dict({**self.config.to_dict(), **settings})
-        labels = list(settings.get("id2label", {}).values()) if self.by_name else []
+        named = self.by_name and settings.get("problem_type") != "regression"  # of which the one row has no name
+        labels = list(settings.get("id2label", {}).values()) if named else []
         return self._read(auto, config, labels=labels)
 
     def _read(

@@ -2,12 +2,13 @@
 
 import math
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from os import PathLike
 from typing import Any
 
-from nlp_transfer.errors import ConfigError, DataError, TransferError
+from nlp_transfer.errors import ConfigError, DataError, TransferError, suggest
 
+Text = str | list[str] | None  # a list where a role holds several texts at once; None where there is none
 SAVED = 'save it as a file first, as data.to_parquet("data.parquet") does, and name that'
 
 
@@ -24,27 +25,59 @@ def is_table(value: Any) -> bool:
     return hasattr(value, "columns") or hasattr(value, "column_names")
 
 
-def take_texts(texts: Any, column: str, *, lists: bool) -> Iterator[str | list[str] | None]:
-    """Iterate over texts in any container: a list, an iterator, an array, a column of a frame or of a data set.
+def take_inputs(given: Any, columns: Mapping[str, str], *, lists: Collection[str] = ()) -> Iterator[tuple[Text, ...]]:
+    """Iterate over inputs in any container: a list, an iterator, an array, a column of a frame or of a data set.
 
     Args:
-        texts: None, NaN and pandas' NA stand for a missing text.
-        column: name of the column that holds texts, for the message.
-        lists: an item may be a list of texts; then every item comes as a list.
+        given: where there is one role, its texts; where there are several, mappings role -> text (other keys are passed
+            over), or tuples of texts in the order of the roles. None, NaN and pandas' NA stand for what is missing.
+        columns: role -> column that holds its texts, for messages.
+        lists: the roles of which an item may be a list of texts; each comes as a list.
+
+    Returns:
+        Of each input the text of every role.
 
     Raises:
-        DataError: at once for a single text, bytes, a mapping, a table or anything that is not iterable; later, when it
-            is reached, for an item that is not a text, by its number.
+        DataError: at once for a single input, bytes, a table or anything that is not iterable; later, when it is
+            reached, for an item that is not a text, by its number.
     """
-    _refuse_no_series(texts, column)
-    return (_check_text(item, number, lists=lists) for number, item in enumerate(texts, 1))
+    _refuse_no_series(given, columns)
+    return (
+        tuple(_check_text(text, number, lists=role in lists) for role, text in zip(columns, texts, strict=True))
+        for number, texts in enumerate((_split_input(item, number, columns) for number, item in enumerate(given, 1)), 1)
+    )
 
 
-def _check_text(item: Any, number: int, *, lists: bool) -> str | list[str] | None:
+def _split_input(item: Any, number: int, roles: Collection[str]) -> Sequence[Any]:
+    """Take an input apart: what it holds of each role."""
+    if len(roles) == 1:
+        return [item]
+    if _is_missing(item):
+        return [None] * len(roles)
+    if isinstance(item, Mapping):
+        if lacking := [role for role in roles if role not in item]:
+            raise DataError(f"input {number}: has no '{lacking[0]}'. {suggest(lacking[0], map(str, item))}")
+        return [item[role] for role in roles]
+    if isinstance(item, list | tuple) and len(item) == len(roles):
+        return item
+    received = f"{len(item)} of them" if isinstance(item, list | tuple) else name_kind(item)
+    raise DataError(f"input {number}: expected {_write_example(roles)} or ({', '.join(roles)}), received {received}")
+
+
+def _write_example(roles: Iterable[str]) -> str:
+    """Write an input of several roles as Python does."""
+    return "{" + ", ".join(f'"{role}": ...' for role in roles) + "}"
+
+
+def _is_missing(item: Any) -> bool:
+    """Tell whether an item stands for none."""
     # A caller who passes pandas' NA has imported pandas; without pandas this compares with None.
-    if item is None or item is getattr(sys.modules.get("pandas"), "NA", None):
-        return None
-    if isinstance(item, float) and math.isnan(item):
+    missing = item is None or item is getattr(sys.modules.get("pandas"), "NA", None)
+    return missing or (isinstance(item, float) and math.isnan(item))
+
+
+def _check_text(item: Any, number: int, *, lists: bool) -> Text:
+    if _is_missing(item):
         return None
 
     parts = list(item) if lists and isinstance(item, list | tuple) else [item]
@@ -63,22 +96,26 @@ def _check_text(item: Any, number: int, *, lists: bool) -> str | list[str] | Non
     return parts if lists else str(item)
 
 
-def _refuse_no_series(texts: Any, column: str) -> None:
-    """Refuse what iterates over something else than texts: a table gives its columns, a text its characters."""
-    received = "one text" if isinstance(texts, str) else name_kind(texts)
-
-    if isinstance(texts, bytes):
+def _refuse_no_series(given: Any, columns: Mapping[str, str]) -> None:
+    """Refuse what iterates over something else than inputs: a table gives its columns, a text its characters."""
+    several = len(columns) > 1
+    one = f"predict([{_write_example(columns)}])" if several else "predict([text])"
+    received = "one text" if isinstance(given, str) else name_kind(given)
+    if isinstance(given, bytes):
         way = "predict([data.decode()])"
-    elif is_table(texts) or isinstance(texts, Mapping):
-        splits = isinstance(texts, Mapping) and any(map(is_table, texts.values()))
-        way = f'predict(list(data{"[split]" if splits else ""}["{column}"]))'
-    elif isinstance(texts, PathLike):
+    elif several and isinstance(given, Mapping) and all(isinstance(text, str | None) for text in given.values()):
+        way = one
+    elif is_table(given) or isinstance(given, Mapping):
+        splits = isinstance(given, Mapping) and any(map(is_table, given.values()))
+        each = ", ".join(f'data{"[split]" if splits else ""}["{column}"]' for column in columns.values())
+        way = f"predict(list({f'zip({each})' if several else each}))"
+    elif isinstance(given, PathLike):
         way = "predict(open(path)), or `nlp-transfer predict RUN FILE`"
-    elif isinstance(texts, Iterable) and not isinstance(texts, str) and getattr(texts, "ndim", 1) != 0:
+    elif isinstance(given, Iterable) and not isinstance(given, str) and getattr(given, "ndim", 1) != 0:
         return
     else:
-        way = "predict([text])"
-    raise DataError(f"predict takes a list of texts and received {received}; write {way}")
+        way = one
+    raise DataError(f"predict takes a list of {'inputs' if several else 'texts'} and received {received}; write {way}")
 
 
 def find_place_fault(value: Any) -> str | None:

@@ -10,6 +10,7 @@ import torch
 from nlp_transfer.config.tasks import SolvedAs
 from nlp_transfer.evaluation.metrics import find_score
 from nlp_transfer.inference.activations import PooledModel
+from nlp_transfer.models.data_units import Rescaled
 from nlp_transfer.models.encoding.units import CachedInputs
 from nlp_transfer.models.portable.pooled import PooledClassifier
 from nlp_transfer.training.regression import Rows, Solution, fit_binary, fit_multinomial, fit_ridge
@@ -121,3 +122,5 @@ def _write(model: PooledClassifier, solution: Solution) -> None:
     output = model.head.output
     output.weight.copy_(torch.from_numpy(solution.weights))
     output.bias.copy_(torch.from_numpy(solution.bias))
+    if isinstance(output, Rescaled):  # targets are in the units of the data
+        output.take_data_units()

@@ -32,7 +32,8 @@ class Mood(Sentiment):
     example = "a film of my own"
 """
 REFUSAL = (
-    "config.yaml: the task 'moods.task' is none of ours (classification, sentiment, summarization, translation), ",
+    "config.yaml: the task 'moods.task' is none of ours "
+    "(classification, pairs, sentiment, summarization, translation), ",
     "what a run folder names is not imported; ",
     "--task MODULE, or load(folder, task=CLASS)",
 )

@@ -224,7 +224,9 @@ def test_a_run_keeps_what_was_chosen_and_weighs_classes_as_the_model_does(tmp_pa
     asked = []
     monkeypatch.setattr(
         "nlp_transfer.evaluation.baselines.fit_tfidf_logistic",
-        lambda splits, *, balanced, selection: asked.append(balanced) or fit_tfidf_logistic(splits, balanced=balanced),
+        lambda splits, *, balanced, selection, texts: (
+            asked.append(balanced) or fit_tfidf_logistic(splits, balanced=balanced)
+        ),
     )
     config = {
         "task": {"name": "sentiment", "class_weights": "balanced"},

@@ -1,15 +1,18 @@
 """Read cells as text, a column at a time; for prediction, stream the texts of a file one by one."""
 
 import logging
+import math
+import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import regex
 
 from nlp_transfer.config.dialect import PLAIN, Dialect, find_delimiter, is_data_row
 from nlp_transfer.data.formats.blocks import ABSENT
-from nlp_transfer.data.formats.records import RowStream
+from nlp_transfer.data.formats.json_values import read_arriving_rows
+from nlp_transfer.data.formats.records import RowStream, make_arriving_reader
 from nlp_transfer.data.formats.tables import DELIMITERS, find_format, has_columns, open_rows
 from nlp_transfer.data.formats.text_files import read_arriving, read_text_file
 from nlp_transfer.data.formats.text_lines import LONGEST, TOO_LONG, decode_lines, find_file
@@ -22,6 +25,8 @@ STDIN = "standard input"
 PATIENCE = 1000  # after so many records without the column, its name is taken to be wrong
 # What nobody sees: controls, marks without width, white space, fillers, variation selectors, the empty Braille cell.
 UNSEEN = regex.compile(r"[\p{Cc}\p{Cf}\p{Z}\p{Default_Ignorable_Code_Point}\u2800]*+")
+NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+COMMA = re.compile(r"[+-]?[0-9]+,[0-9]+")
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
@@ -56,34 +61,83 @@ def stream_texts(
 
     if not has_columns(path):
         return (text.text for text in read_text_file(find_file(path)))
-    return _stream_column(open_rows(path, dialect, bare=column), column, _read_items if lists else read_cell)
+    rows = _stream_columns(open_rows(path, dialect, bare=column), {"": column}, {""} if lists else ())
+    return (text for (text,) in rows)
 
 
-def _stream_column(stream: RowStream, column: str, read: Callable[[Any], T | None]) -> Iterator[T | None]:
-    """Yield an item for every record, None if it lacks the column; refuse a column that none of the first 1000 has."""
-    lacking: list[int] = []
+def stream_inputs(
+    path: str | None,
+    columns: Mapping[str, str],
+    dialect: Dialect = PLAIN,
+    *,
+    lists: Collection[str] = (),
+    standard_input: Iterable[bytes] | None = None,
+) -> Iterator[Any]:
+    """Stream what is read to predict, in input order: texts, or tuples of the texts of several roles.
+
+    Args:
+        path: as of `stream_texts`; of several roles a file is a table, and standard input an object of JSON a line.
+        columns: Role -> column.
+        dialect: How a .csv or .tsv is written.
+        lists: The roles of which a cell may be a list of texts.
+        standard_input: Its lines, where they are not to be read from `sys.stdin`.
+
+    Raises:
+        DataError: as `stream_texts`; or a file without columns.
+    """
+    if len(columns) == 1:
+        ((role, column),) = columns.items()
+        return stream_texts(path, column, dialect, lists=role in lists, standard_input=standard_input)
+    if path is None or path == "-":
+        lines = decode_lines(standard_input or sys.stdin.buffer, STDIN)
+        return _stream_columns(
+            RowStream(STDIN, make_arriving_reader(read_arriving_rows(lines), STDIN)), columns, lists, patience=1
+        )
+    if not has_columns(path):
+        roles = " and ".join(map(repr, columns))
+        raise DataError(f"{path}: has no columns, and {roles} are read of each record; give them as .csv or .jsonl")
+    return _stream_columns(open_rows(path, dialect), columns, lists)
+
+
+def _stream_columns(
+    stream: RowStream, columns: Mapping[str, str], lists: Collection[str], *, patience: int = PATIENCE
+) -> Iterator[tuple[Any, ...]]:
+    """Yield the cells of every record, None if it lacks one; refuse a column that none of the first has.
+
+    Args:
+        stream: the records.
+        columns: role -> column; the role is empty if there is only one.
+        lists: the roles of which a cell may be a list of texts.
+        patience: so many records are the first.
+    """
+    lacking = set(columns.values())
+    held: list[tuple[Any, ...]] = []
     names: dict[str, None] = {}  # the columns seen so far; a dictionary, because it keeps their order
-    found = False
+    first = 0
 
-    for block in stream.read_blocks([column]):
-        cells = block.collect_cells(column)
-        # Hold back the records before the first one that has the column.
-        if not found and all(cell is ABSENT for cell in cells):
-            lacking += block.numbers
+    for block in stream.read_blocks(list(columns.values())):
+        cells = {role: block.collect_cells(column) for role, column in columns.items()}
+        readers = {role: _read_items if role in lists else read_cell for role in columns}
+        texts = [_read_cells(cells[role], block.numbers, stream, read) for role, read in readers.items()]
+        rows = (row for row in zip(*texts, strict=True) if not stream.findings.faults)
+
+        # Hold back the records before each column was seen.
+        lacking -= {column for role, column in columns.items() if any(cell is not ABSENT for cell in cells[role])}
+        if lacking:
+            first = first or next(iter(block.numbers), 0)
             names.update(dict.fromkeys(block.list_names()))
-            if len(lacking) >= PATIENCE:
+            held += rows
+            if len(held) >= patience:
                 break
             continue
 
-        if not found:
-            found = True
-            yield from (None for _ in lacking)
-        for text in _read_cells(cells, block.numbers, stream, read):
-            if not stream.findings.faults:
-                yield text
+        yield from held
+        held = []
+        yield from rows
 
-    if lacking and not found:
-        raise make_missing_column_error(stream, column, names, role="", number=lacking[0])
+    if held:
+        role, column = next((role, column) for role, column in columns.items() if column in lacking)
+        raise make_missing_column_error(stream, column, names, role=role, number=first)
     for note in stream.findings.notes:
         logger.warning(note)
     for drop in dropped_rows(stream.findings.left_out):
@@ -166,6 +220,11 @@ def read_labels(cells: Sequence[Any], numbers: Sequence[int], stream: RowStream)
     return [label or "" for label in _read_cells(cells, numbers, stream, _read_label)]
 
 
+def read_numbers(cells: Sequence[Any], numbers: Sequence[int], stream: RowStream) -> list[float | None]:
+    """Read the number of every cell, None if there is none; anything but a finite number is a fault."""
+    return list(_read_cells(cells, numbers, stream, _read_number))
+
+
 def _read_cells(
     cells: Sequence[Any], numbers: Sequence[int], stream: RowStream, read: Callable[[Any], T | None]
 ) -> Iterator[T | None]:
@@ -223,6 +282,25 @@ def _read_label(value: Any) -> str | None:
     if len(value) > 1:
         raise CellError("several labels, where a row has one; keep one, or join them to one more class, as 'a+b'")
     return read_cell(value[0]) if value else None
+
+
+def _read_number(value: Any) -> float | None:
+    """Read the number in a cell; None if it holds nothing, or only blanks.
+
+    Raises:
+        CellError: it is no finite number in digits with a decimal point, such as -1.5 or 2e3.
+    """
+    if value is None or value is ABSENT or (isinstance(value, str) and is_blank(value)):
+        return None
+    number = math.nan
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        number = float(value) if abs(value) < sys.float_info.max else math.inf
+    elif isinstance(value, str) and NUMBER.fullmatch(value.strip()):
+        number = float(value)
+    if not math.isfinite(number):
+        way = "; write the decimal comma as a point" if COMMA.fullmatch(str(value).strip()) else ""
+        raise CellError(f"expected a number such as -1.5, received {value!r:.60}{way}")
+    return number
 
 
 def _find_half_character(text: str) -> str | None:

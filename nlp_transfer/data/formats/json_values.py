@@ -6,7 +6,7 @@ value and one block of text.
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -86,10 +86,15 @@ def read_json_rows(file: Path, layout: Layout, bare: str | None) -> Iterator[Rec
         DataError: the JSON is broken so that reading cannot go on; the message names the line.
     """
     number = 0
-    rows = _read_lines(file) if layout == "lines" else _read_values(_Reader(file), layout)
+    rows = _read_lines(read_lines(file)) if layout == "lines" else _read_values(_Reader(file), layout)
     for number, value in rows:
         yield _make_record(number, value, bare)
     refuse_empty(file, number, found="no rows" if layout in ("list", "wrapped") else "nothing")
+
+
+def read_arriving_rows(lines: Iterable[tuple[int, str]]) -> Iterator[Record | Fault]:
+    """Read numbered lines that hold an object each, as they come."""
+    return (_make_record(number, value, None) for number, value in _read_lines(lines))
 
 
 def _make_record(number: int, value: Any, bare: str | None) -> Record | Fault:
@@ -104,8 +109,8 @@ def _make_record(number: int, value: Any, bare: str | None) -> Record | Fault:
             return Fault(number, f'expected an object such as {{"text": ...}}, received a {type(value).__name__}')
 
 
-def _read_lines(file: Path) -> Iterator[tuple[int, Any]]:
-    for number, line in read_lines(file):
+def _read_lines(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, Any]]:
+    for number, line in lines:
         if line.strip():
             try:
                 yield number, json.loads(line)

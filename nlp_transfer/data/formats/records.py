@@ -54,8 +54,20 @@ def make_reader(rows: Iterable[Record | Fault]) -> Read:
     return lambda _, findings: _gather_blocks(rows, findings)
 
 
+def make_arriving_reader(rows: Iterable[Record | Fault], name: str) -> Read:
+    """Make a reader of rows that arrive at a place of that name, and must not be waited for: a fault ends it."""
+
+    def read(_: Wanted, __: Findings) -> Iterator[Records]:
+        for row in rows:
+            if isinstance(row, Fault):
+                raise DataError(f"{name}:{row.number}: {row.message}")
+            yield Records([row])
+
+    return read
+
+
 def _gather_blocks(rows: Iterable[Record | Fault], findings: Findings) -> Iterator[Records]:
-    """Gather rows into blocks of a thousand rows or a megabyte; the rows before a fault come before it."""
+    """Gather rows, a thousand or about a megabyte at a time; those before a fault come before it."""
     some: list[Record] = []
     held, end = 0, None
     try:

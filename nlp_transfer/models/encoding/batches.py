@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 MEGABATCH = 50  # how many batches are shuffled together, before they are sorted by length
-PADDING = {"ngram_ids": -1, "sentence_ids": -1}  # other inputs are padded with the pad token
+PADDING = {"ngram_ids": -1, "sentence_ids": -1, "token_type_ids": 0}  # other inputs are padded with the pad token
 IGNORED = -100  # a label that cross-entropy skips
 
 

@@ -3,7 +3,7 @@
 Self-contained on purpose: a copy of this file travels with published models.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -27,9 +27,11 @@ class PooledConfig(HeadedConfig):
         pooling: list[str] | None = None,
         hidden: list[int] | None = None,
         dropout: float = 0.1,
+        pairs: bool = False,
         **settings: Any,
     ) -> None:
-        """Keep plain values."""
+        """Keep plain values; with `pairs` two texts are read, each by itself, told apart by their token types."""
+        self.pairs = pairs
         self.pooling = pooling or ["mean"]
         self.hidden = hidden or []
         self.dropout = dropout
@@ -38,11 +40,15 @@ class PooledConfig(HeadedConfig):
     @property
     def shape(self) -> tuple[Any, ...]:
         """What tells one head from another on the same encoder, apart from the labels."""
-        return self.reads, self.combine, self.pooling, self.hidden
+        return self.reads, self.combine, self.pooling, self.hidden, self.pairs
 
 
 class Head(nn.Module):
-    """Turn features into logits: standardise, mix layers if asked, apply hidden layers if any, then a linear layer."""
+    """Turn features into logits: standardise, mix layers if asked, apply hidden layers if any, then a linear layer.
+
+    Of pairs it reads both texts, their distance and their product: u, v, |u - v| and u * v (Conneau et al. 2017,
+    Supervised learning of universal sentence representations, section 3.1).
+    """
 
     shift: Tensor
     scale: Tensor
@@ -52,7 +58,8 @@ class Head(nn.Module):
         super().__init__()
         self.poolings = [POOLINGS.index(name) for name in config.pooling]
         self.mix = nn.Parameter(torch.zeros(config.depth)) if config.combine == "mix" else None
-        size = width * len(self.poolings) * (1 if config.combine == "mix" else config.depth)
+        self.pairs = config.pairs
+        size = width * len(self.poolings) * (1 if config.combine == "mix" else config.depth) * (4 if self.pairs else 1)
         self.register_buffer("shift", torch.zeros(size))
         self.register_buffer("scale", torch.ones(size))
         self.dropout = nn.Dropout(config.dropout)
@@ -63,14 +70,21 @@ class Head(nn.Module):
         self.output = nn.Linear(size, config.num_labels or 2)
 
     def select(self, features: Tensor) -> Tensor:
-        """Select the inputs of the linear layers, not yet standardised: (B, L, 3, H) pooled states -> (B, F)."""
+        """Select the inputs of the linear layers, not yet standardised: (B, L, 3 or 6, H) pooled states -> (B, F)."""
+        if self.pairs:
+            first, second = (self._choose(half) for half in features.split(len(POOLINGS), dim=2))
+            return torch.cat([first, second, (first - second).abs(), first * second], dim=1)
+        return self._choose(features)
+
+    def _choose(self, features: Tensor) -> Tensor:
+        """Put the poolings and layers that are read side by side: (B, L, 3, H) -> (B, F)."""
         chosen = features[:, :, self.poolings]
         if self.mix is not None:  # Peters et al. 2018, equation 1
             return torch.einsum("l,blph->bph", self.mix.softmax(0), chosen).flatten(1)
         return chosen.flatten(1)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Score classes: (B, L, 3, H) -> (B, classes)."""
+        """Score classes: (B, L, 3 or 6, H) -> (B, classes)."""
         states = (self.select(features) - self.shift) * self.scale
         for layer in self.hidden:
             states = layer(self.dropout(states)).relu()
@@ -83,6 +97,34 @@ def pool(states: Tensor, mask: Tensor) -> Tensor:
     mean = (states * words).sum(1) / words.sum(1).clamp(min=1)
     highest = states.masked_fill(words == 0, torch.finfo(states.dtype).min).amax(1)
     return torch.stack([states[:, 0] * words[:, 0], mean, highest * (words.sum(1) > 0)], dim=1)
+
+
+def split_pairs(
+    mask: Tensor, types: Tensor, inputs: Mapping[str, Tensor | None], pad: int
+) -> Iterator[tuple[Tensor, dict[str, Tensor | None]]]:
+    """Yield the first texts, then the second: their mask (B, T') and inputs (B, T', ...).
+
+    Tokens of type 0 come first, those of type 1 behind them. Where there are none of type 1, a text is beside itself.
+
+    Args:
+        mask: (B, T) ones where there is a token.
+        types: (B, T) zeros and ones.
+        inputs: (B, T, ...) each.
+        pad: the token to fill up with.
+    """
+    first = (mask * (types == 0)).sum(1)
+    second = (mask * (types == 1)).sum(1)
+    alone = second == 0
+    rows = torch.arange(len(mask), device=mask.device)[:, None]
+    halves = (torch.zeros_like(first), first), (first.masked_fill(alone, 0), torch.where(alone, first, second))
+    for start, size in halves:
+        offsets = torch.arange(int(size.max()), device=mask.device)[None]
+        there = offsets < size[:, None]
+        places = (start[:, None] + offsets).clamp(max=mask.shape[1] - 1)
+        taken = {name: None if one is None else one[rows, places] for name, one in inputs.items()}
+        if (ids := taken.get("input_ids")) is not None:
+            taken["input_ids"] = ids.masked_fill(~there, pad)
+        yield there.to(mask.dtype), taken
 
 
 class PooledClassifier(Headed):
@@ -108,15 +150,23 @@ class PooledClassifier(Headed):
 
     def feature_size(self, unit: Mapping[str, Any]) -> int:  # noqa: ARG002 - texts of any length pool to one size
         """Count the numbers in the features of a unit."""
-        return self.config.depth * len(POOLINGS) * int(self.encoder.config.hidden_size)
+        texts = 2 if self.config.pairs else 1
+        return texts * self.config.depth * len(POOLINGS) * int(self.encoder.config.hidden_size)
 
     def stacked(self, rows: Sequence[Tensor]) -> Tensor:
-        """Stack the features (L, 3, H) of several units to the inputs (B, F) of the head."""
+        """Stack the features (L, 3 or 6, H) of several units to the inputs (B, F) of the head."""
         return self.head.select(torch.stack(list(rows)))
 
-    def features(self, attention_mask: Tensor, **inputs: Tensor | None) -> Tensor:
-        """Pool the states of the layers that are read, in every way at once: (B, L, 3, H)."""
-        return torch.stack([pool(states, attention_mask) for states in self.states(attention_mask, **inputs)], dim=1)
+    def features(self, attention_mask: Tensor, token_type_ids: Tensor | None = None, **inputs: Tensor | None) -> Tensor:
+        """Pool the states of the layers that are read, in every way at once: (B, L, 3, H), of pairs (B, L, 6, H)."""
+        if self.config.pairs:
+            types = torch.zeros_like(attention_mask) if token_type_ids is None else token_type_ids
+            parts = split_pairs(attention_mask, types, inputs, self.config.pad_token_id or 0)
+            return torch.cat([self._pool_text(mask, given) for mask, given in parts], dim=2)
+        return self._pool_text(attention_mask, {**inputs, "token_type_ids": token_type_ids})
+
+    def _pool_text(self, mask: Tensor, inputs: Mapping[str, Tensor | None]) -> Tensor:
+        return torch.stack([pool(states, mask) for states in self.states(mask, **inputs)], dim=1)
 
     def forward(
         self,
@@ -129,7 +179,7 @@ class PooledClassifier(Headed):
         labels: Tensor | None = None,
         return_dict: bool | None = None,  # noqa: ARG002 - part of the interface of classifiers
     ) -> SequenceClassifierOutput:
-        """Classify texts, or `features` (B, L, 3, H) that were computed before."""
+        """Classify texts, or `features` that were computed before."""
         if features is None:
             if attention_mask is None:
                 some = input_ids if input_ids is not None else inputs_embeds[..., 0]  # type: ignore[index]
@@ -144,7 +194,11 @@ class PooledClassifier(Headed):
             )
 
         logits = self.head(features)
-        loss = nn.functional.cross_entropy(logits, labels) if labels is not None else None
+        loss = None
+        if labels is not None and self.config.problem_type == "regression":
+            loss = nn.functional.mse_loss(logits.flatten(), labels.flatten().to(logits))
+        elif labels is not None:
+            loss = nn.functional.cross_entropy(logits, labels)
         return SequenceClassifierOutput(loss=loss, logits=logits)
 
 

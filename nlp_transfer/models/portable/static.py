@@ -3,7 +3,7 @@
 Self-contained on purpose: a copy of this file travels with published models.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 from unicodedata import normalize
@@ -225,28 +225,39 @@ class StaticTokenizer(PreTrainedTokenizerFast):
         """The rows of the n-gram table; 0 without one."""
         return int(self.init_kwargs.get("ngram_buckets", 0))
 
-    def _encode_plus(self, text: Any, *args: Any, return_tensors: Any = None, **settings: Any) -> BatchEncoding:
-        encoded = super()._encode_plus(text, *args, **settings)
+    def _encode_plus(
+        self, text: Any, text_pair: Any = None, *args: Any, return_tensors: Any = None, **settings: Any
+    ) -> BatchEncoding:
+        encoded = super()._encode_plus(text, text_pair, *args, **settings)
         batched = isinstance(text, list | tuple)
         texts = text if batched else [text]
+        others = [""] * len(texts) if text_pair is None else text_pair if batched else [text_pair]
 
         if encoded.encodings and all(isinstance(one, str) for one in texts) and len(encoded.encodings) == len(texts):
             rows = encoded["input_ids"] if batched else [encoded["input_ids"]]
-            grams = [list(self._rescue(one, ids, enc.offsets)) for one, ids, enc in zip(texts, rows, encoded.encodings)]  # noqa: B905
+            pairs = zip(texts, others)  # noqa: B905
+            grams = [list(self._rescue(pair, ids, enc)) for pair, ids, enc in zip(pairs, rows, encoded.encodings)]  # noqa: B905
             if self.ngram_buckets and any(grams):
                 padded = _pad_ngrams(grams, [len(ids) for ids in rows])
                 encoded["ngram_ids"] = padded if batched else padded[0]
         return encoded.convert_to_tensors(return_tensors, prepend_batch_axis=not batched) if return_tensors else encoded
 
-    def _rescue(self, text: str, ids: list[int], offsets: Sequence[tuple[int, int]]) -> Iterator[tuple[int, list[int]]]:
-        """Replace unknown ids by those of known variants; yield (position, n-gram ids) for what stays unknown."""
+    def _rescue(self, texts: tuple[str, str], ids: list[int], encoding: Any) -> Iterator[tuple[int, list[int]]]:
+        """Replace unknown ids by those of known variants; yield (position, n-gram ids) for what stays unknown.
+
+        Args:
+            texts: one, and the one that is read with it; empty where there is none.
+            ids: of the tokens of both.
+            encoding: where in which text each stands.
+        """
         form = self.init_kwargs.get("form", "NFC")
+        offsets, of = encoding.offsets, encoding.sequence_ids if texts[1] else [0] * len(ids)
         for position, token in enumerate(ids):
             if token != self.unk_token_id:
                 continue
 
             start, end = offsets[position]
-            word = normalize(form, text[start:end])
+            word = normalize(form, texts[of[position] or 0][start:end])
 
             for variant in variants(word):
                 found = self.backend_tokenizer.token_to_id(variant)

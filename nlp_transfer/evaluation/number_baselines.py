@@ -1,0 +1,73 @@
+"""Simple methods that every answer with a number has to beat: the mean, and TF-IDF with ridge regression."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nlp_transfer.config.tasks import SCORED
+from nlp_transfer.evaluation.baselines import LARGE, WEIGHTS, list_texts
+from nlp_transfer.evaluation.correlations import number_scores
+from nlp_transfer.evaluation.tfidf import add_characters, join_columns, weigh_words
+from nlp_transfer.task import Baseline
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+
+    from nlp_transfer.data.splits import Splits
+
+PENALTIES = (30.0, 10.0, 3.0, 1.0, 0.3, 0.1)  # of the squared weights, the strongest first
+
+
+def number_baselines(
+    splits: "Splits", *, target: str = "number", selection: str = "spearman", texts: Sequence[str] = ("text",)
+) -> dict[str, Baseline[float]]:
+    """Fit both methods on train.
+
+    Args:
+        splits: with texts and numbers.
+        target: the role of the numbers.
+        selection: the score of `number_scores` by which validation chooses the penalty.
+        texts: the roles of the texts.
+
+    Returns:
+        Method (`mean`, `tfidf_ridge`) -> split (`validation`, `test`) -> predicted numbers.
+    """
+    mean = float(np.mean(splits.train[target][:]))
+    constant = {name: [mean] * len(getattr(splits, name)) for name in SCORED}
+    return {"mean": Baseline(constant), "tfidf_ridge": _tfidf_ridge(splits, target, selection, texts)}
+
+
+def _tfidf_ridge(splits: "Splits", target: str, selection: str, texts: Sequence[str]) -> Baseline[float]:
+    """TF-IDF under ridge regression: of words, or of words and their characters, whichever validation likes better."""
+    from threadpoolctl import threadpool_limits
+
+    train, judges = np.asarray(splits.train[target][:]), list(splits.validation[target][:])
+    listed, count, roles = list_texts(splits, texts), len(train), len(texts)
+    most = WEIGHTS // roles**2
+
+    def judge(features: "csr_matrix", penalty: float) -> tuple[float, np.ndarray]:
+        said = _fit(join_columns(features, roles, count), train, penalty)
+        return number_scores(said[: len(judges)].tolist(), judges)[selection], said
+
+    with threadpool_limits(1):
+        words = weigh_words(listed, roles * count, most=most)
+        tried = [judge(words, penalty) for penalty in PENALTIES]
+        best = int(np.argmax([score for score, _ in tried]))
+        (score, said), chosen = tried[best], "words"
+        if sum(map(len, listed)) <= LARGE:
+            also, answers = judge(add_characters(words, listed, roles * count, most=most), PENALTIES[best])
+            if also >= score:
+                said, chosen = answers, "words and characters"
+    cut = len(judges)
+    by_split = {"validation": said[:cut].tolist(), "test": said[cut:].tolist()}
+    return Baseline(by_split, chosen=f"{chosen}, penalty {PENALTIES[best]:g}")
+
+
+def _fit(features: "csr_matrix", train: np.ndarray, penalty: float) -> np.ndarray:
+    """(others,) what is predicted for the rows behind those of train."""
+    from sklearn.linear_model import Ridge
+
+    fitted = Ridge(alpha=penalty).fit(features[: len(train)], train)
+    said: np.ndarray = fitted.predict(features[len(train) :])
+    return said

@@ -1,0 +1,89 @@
+"""A head that learns a number in standardised units and answers in those of the data."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from nlp_transfer.errors import ConfigError
+from nlp_transfer.models.anatomy import list_outside_encoder
+
+
+class Rescaled(nn.Linear):
+    """A linear layer whose parameters are those of a standardised target: it answers in the units of the data.
+
+    So one learning rate serves prices as well as shares. `write_in_data_units` makes a plain layer of it.
+    """
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, layer: nn.Linear, mean: float, deviation: float) -> None:
+        """Take the parameters of a layer as they are."""
+        super().__init__(layer.in_features, layer.out_features)
+        self.weight, self.bias = layer.weight, layer.bias
+        self.register_buffer("mean", torch.tensor(mean))
+        self.register_buffer("deviation", torch.tensor(deviation))
+
+    def forward(self, states: Tensor) -> Tensor:
+        """(..., F) -> (..., outputs), in single precision."""
+        return super().forward(states).float() * self.deviation + self.mean
+
+    @torch.no_grad()
+    def take_data_units(self) -> None:
+        """Turn parameters that are of the units of the data into standardised ones: its answers will be theirs."""
+        self.weight.div_(self.deviation)
+        self.bias.sub_(self.mean).div_(self.deviation)
+
+
+def standardise_target(model: PreTrainedModel, numbers: Sequence[float]) -> tuple[str, Rescaled]:
+    """Let the output layer of a head learn in units of the deviation of numbers; returns its path and itself.
+
+    Args:
+        model: with one output.
+        numbers: to learn from; none where a trained head will be loaded, which knows its units.
+
+    Raises:
+        ConfigError: the head ends in no linear layer.
+    """
+    outside = set(list_outside_encoder(model))
+    layers = {
+        path: module
+        for path, module in model.named_modules()
+        if isinstance(module, nn.Linear) and module.out_features == 1 and {f"{path}.weight", f"{path}.bias"} <= outside
+    }
+    if not layers:
+        raise ConfigError(
+            f"task.head.kind: the head of {type(model).__name__} ends in no linear layer that could be given the units "
+            "of the data; use pooled"
+        )
+    path, layer = list(layers.items())[-1]
+    values = np.asarray(numbers if len(numbers) else [-1.0, 1.0], dtype=np.float64)
+    rescaled = Rescaled(layer, float(values.mean()), float(values.std()))
+    _put(model, path, rescaled)
+    return path, rescaled
+
+
+def find_deviation(model: nn.Module) -> Tensor:
+    """Find the deviation () of the targets that a model learns."""
+    return next(module for module in model.modules() if isinstance(module, Rescaled)).deviation
+
+
+@torch.no_grad()
+def write_in_data_units(model: PreTrainedModel) -> PreTrainedModel:
+    """Make plain layers of those that learned in other units; the model answers the same, and is given back."""
+    for path, module in list(model.named_modules()):
+        if isinstance(module, Rescaled):
+            layer = nn.Linear(module.in_features, module.out_features, device=module.weight.device)
+            layer.weight.copy_(module.weight * module.deviation)
+            layer.bias.copy_(module.bias * module.deviation + module.mean)
+            layer.requires_grad_(module.weight.requires_grad)
+            _put(model, path, layer.train(module.training))
+    return model
+
+
+def _put(model: nn.Module, path: str, module: nn.Module) -> None:
+    parent, _, name = path.rpartition(".")
+    setattr(model.get_submodule(parent), name, module)
