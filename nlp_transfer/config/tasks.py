@@ -45,6 +45,7 @@ class TaskDeclaration(ABC):
     each output (one logistic regression each), or the squared error of the outputs themselves (`identity`: ridge
     regression). Targets are class ids for the first, (outputs,) numbers a unit for the others. None: by steps, as also
     where a task overrides the `loss` of another and does not declare it again.
+    `length_option` names the option that says how many tokens of an input are read.
     `settled` names the options that may be `auto`, and are then decided by `settle`.
     For the model card: the Hub's `pipeline_tag` of the task, its name for a score where that is another than ours
     (`hub_metrics`), and an input to show the use with, the `example`.
@@ -60,6 +61,7 @@ class TaskDeclaration(ABC):
     ceilings: ClassVar[Sequence[str]] = ()
     logits_only: ClassVar[bool] = False
     solved_as: ClassVar[SolvedAs | None] = None
+    length_option: ClassVar[str | None] = None
     settled: ClassVar[Sequence[str]] = ()
     pipeline_tag: ClassVar[str | None] = None
     hub_metrics: ClassVar[Mapping[str, str]] = {}
@@ -95,6 +97,11 @@ class TaskDeclaration(ABC):
     def input_role(self) -> str:
         """The role that is read to predict."""
         return next(iter(self.roles))
+
+    @property
+    def longest(self) -> int | None:
+        """How many tokens of an input are read, special ones included, by the option that the task declares for it."""
+        return getattr(self.options, self.length_option) if self.length_option else None
 
     @property
     @abstractmethod
@@ -163,10 +170,17 @@ def whole_task(given: Any) -> type[TaskDeclaration]:
     """Check the class that a caller gives as a task.
 
     Raises:
-        ConfigError: it is no `Task`, or one that lacks a method.
+        ConfigError: it is no `Task`, or one that lacks a method or an option that it declares.
     """
     if not (inspect.isclass(given) and issubclass(given, TaskDeclaration)):
         raise ConfigError(f"task: expected a class of nlp_transfer.Task, received {given!r:.80}; import the class")
     if lacking := given.__abstractmethods__:
         raise ConfigError(f"Task {given.__name__} of '{given.__module__}' lacks {', '.join(sorted(lacking))}")
+    options = given.Options.model_fields
+    for name in (*given.settled, *([given.length_option] if given.length_option else [])):
+        if name not in options:
+            raise ConfigError(
+                f"Task {given.__name__} of '{given.__module__}' declares the option '{name}', which its Options lack. "
+                f"{suggest(name, options)}"
+            )
     return given

@@ -61,7 +61,7 @@ def run_one(config: RunConfig, folder: Path, series: Series, named: Path | None 
 
     accelerator.wait_for_everyone()
     if speaks:
-        save_model(model, prepared.tokenizers, folder / "model")
+        save_model(model, prepared.tokenizers, folder / "model", max_length=prepared.task.longest)
         write_predictions(folder / "predictions.jsonl", said, prepared.task, prepared.splits.test)
         verify(folder, prepared, model)
     accelerator.wait_for_everyone()  # all read what one has saved

@@ -23,7 +23,7 @@ from nlp_transfer.evaluation.writing_back import WrittenBack, write_back
 from nlp_transfer.models.anatomy import count_positions, find_encoder
 from nlp_transfer.models.encoding.batches import Encoded
 from nlp_transfer.models.encoding.padding import read_padding_trouble, try_padding
-from nlp_transfer.models.encoding.tokenizers import Tokenizers
+from nlp_transfer.models.encoding.tokenizers import Tokenizers, limited
 from nlp_transfer.models.source import LoadedModel, Source
 from nlp_transfer.models.unread import find_unread
 from nlp_transfer.sources import BUNDLED, load_source
@@ -80,17 +80,17 @@ class Prepared:
         """What a user should know of the tokens and how they are batched."""
         found = []
         name, most = name_source(self.config.source), self.tokenizers.source.model_max_length
-        if (wanted := getattr(self.config.task, "max_length", most)) > most:
-            found.append(f"task.max_length: {wanted} tokens, but '{name}' has positions for {most}; no more are read")
+        option, wanted = self.task.length_option, self.task.longest
+        if wanted is not None and wanted > most:
+            found.append(f"task.{option}: {wanted} tokens, but '{name}' has positions for {most}; no more are read")
         if trouble := read_padding_trouble(self.loaded.model):
             found.append(f"'{name}': {trouble}")
         for split, encoded in self.encoded.items():
             found += [f"{split}: {warning}" for warning in encoded.warnings]
             if encoded.truncated > MANY * encoded.examples:
                 which = "texts" if encoded.examples == len(getattr(self.splits, split)) else "sampled texts"
-                found.append(
-                    f"{split}: {encoded.truncated} of {encoded.examples} {which} are truncated; see task.max_length"
-                )
+                way = f"; see task.{option}" if option else ""
+                found.append(f"{split}: {encoded.truncated} of {encoded.examples} {which} are truncated{way}")
             if encoded.unknown > MANY:
                 found.append(f"{split}: {encoded.unknown:.0%} of the tokens are unknown to '{name}'")
         back = self.written_back
@@ -157,12 +157,11 @@ def prepare(config: RunConfig, *, sampled: int | None = None) -> Prepared:
             "an encoder or a sequence-to-sequence checkpoint, or save this one with a pad_token"
         )
     loaded = task.build(source, splits.train, frozen=config.strategy.kind == "frozen")
-    tokenizers = Tokenizers(source.tokenizer, loaded.target_tokenizer)
+    # How many tokens the model reads is its own affair: what tokenizers say of it is often wrong, or nothing.
     positions = count_positions(find_encoder(loaded.model).module)
-    most = getattr(config.task, "max_length", source.tokenizer.model_max_length)
-    source.tokenizer.model_max_length = min(positions, most)  # and is saved so
-    try_padding(loaded.model, source.tokenizer, together=True)
-    unread = find_unread(loaded.model, source.tokenizer)
+    tokenizers = Tokenizers(limited(source.tokenizer, positions), loaded.target_tokenizer)
+    try_padding(loaded.model, tokenizers.source, together=True)
+    unread = find_unread(loaded.model, tokenizers.source)
     solvable = task.solved_as is not None
     loaded = dataclasses.replace(loaded, new=loaded.new - unread, unread=unread, solvable=solvable)
     rows = {name: sample(part, task.input_role, sampled) for name, part in rows_of(splits).items()}

@@ -84,6 +84,7 @@ class Sentiment(nt.Task):
     selectable = ("accuracy", "macro_f1", "mcc")
     shown = ("accuracy", "macro_f1")
     logits_only = True
+    length_option = "max_length"
     solved_as = "softmax"
     auto_class = "AutoModelForSequenceClassification"
     pipeline_tag = "text-classification"
