@@ -26,14 +26,13 @@ from nlp_transfer.models.encoding.padding import read_padding_trouble, try_paddi
 from nlp_transfer.models.encoding.tokenizers import Tokenizers, limited
 from nlp_transfer.models.source import LoadedModel, Source
 from nlp_transfer.models.unread import find_unread
-from nlp_transfer.sources import BUNDLED, load_source
+from nlp_transfer.sources import load_source
 from nlp_transfer.strategies import Plan, make_plan
 from nlp_transfer.system.allocator import keep_freed_memory
 from nlp_transfer.system.precision import refuse_fp16
 from nlp_transfer.task import Task, make_task
 from nlp_transfer.training.memory import recompute_activations
 
-IDLE = {"bag": ("width", "layers"), "cnn": ("layers",)}
 LABELLED = ("labels", "max_labels", "on_unknown_label")
 ULMFIT = ("blocks_per_phase", "rate_decay")
 SOLVED = "not used, the head is solved; see strategy.solver"
@@ -106,18 +105,15 @@ class Prepared:
 
     def idle(self, plan: Plan) -> list[str]:
         """List what was set and has no effect on this run."""
-        source, data = self.config.source, self.config.data
-        shape = getattr(source, "contextualizer", "")
+        data = self.config.data
         solved = all(phase.solver == "lbfgs" for phase in plan.phases)
         probing = getattr(self.config.strategy, "schedule", "") == "lp_ft"
-        here = source.kind == "checkpoint" and (source.name in BUNDLED or not on_hub(source.name))
         fetched = any(on_hub(place) for place in (data.train, data.validation, data.test) if place is not None)
         named = [place for place in (data.train, data.validation, data.test) if isinstance(place, str)]
         tables = any(find_format(place) in DELIMITERS or Path(place).is_dir() for place in named)
         given = [name for name, split in self.splits.report.splits.items() if name != "train" and not split.cut]
         unused = (
-            ("source", IDLE.get(shape, ()), f"not used by a {shape}"),
-            ("source", ("revision",) if here else (), "not used, the checkpoint is here"),
+            *(("source", (key,), why) for key, why in self.source.unused.items()),
             ("strategy", ULMFIT if probing else (), "not used by lp_ft"),
             ("strategy", ("head_learning_rate",) if solved else (), SOLVED),
             ("training", GRADIENT_ONLY if solved else (), SOLVED),

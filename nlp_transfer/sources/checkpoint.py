@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, Literal, TypeVar, cast
 
 import torch
 import transformers
@@ -62,10 +62,15 @@ class Checkpoint:
         """Whether it has layers; a run of ours on word vectors has none."""
         return not self._table
 
-    @cached_property
-    def contextualizer(self) -> str | None:
-        """The contextualizer above the word vectors, if the checkpoint is a run of ours on vectors."""
-        return self._table.get("contextualizer")
+    @property
+    def pooling(self) -> Literal["mean", "max"]:
+        """That of what stands above the table, where there is one."""
+        return static.POOLING.get(str(self._table.get("contextualizer")), "mean")
+
+    @property
+    def unused(self) -> Mapping[str, str]:
+        """The revision, of what is not on the Hub."""
+        return {"revision": "not used, the checkpoint is here"} if Path(self.location).is_dir() else {}
 
     @property
     def _table(self) -> Mapping[str, Any]:
@@ -78,9 +83,7 @@ class Checkpoint:
     def location(self) -> str:
         """The folder or Hub id for `from_pretrained`."""
         if self.name in BUNDLED:
-            if BUNDLED[self.name].kind != "checkpoint":
-                raise SourceError(f"'{self.name}' is a table of vectors: use source.kind=vectors")
-            return str(BUNDLED[self.name].locate())
+            return str(BUNDLED[self.name].of_kind("checkpoint").locate())
         if Path(self.name).is_file():
             raise SourceError(
                 f"{self.name}: a checkpoint is a folder or a Hub id, this is a file; see source.kind=vectors"

@@ -97,9 +97,7 @@ class Sentiment(nt.Task):
         head = self.options.head
         alone = not source.offers(self.auto_class)  # no head of its own, such as word vectors
         pooled = frozen or alone or head.described if head.kind == "auto" else head.kind == "pooled"
-        pooling = head.pooling
-        if pooling == "auto":  # Kim 2014: max over time
-            pooling = "max" if getattr(source, "contextualizer", None) == "cnn" else "mean"
+        pooling = source.pooling if head.pooling == "auto" else head.pooling
         return nt.build_classifier(
             source,
             self.labels,
