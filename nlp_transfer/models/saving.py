@@ -15,7 +15,7 @@ from transformers import PretrainedConfig, PreTrainedModel
 
 from nlp_transfer import __version__
 from nlp_transfer.errors import TrainingError
-from nlp_transfer.models.encoding.tokenizers import Tokenizers, limited
+from nlp_transfer.models.encoding.tokenizers import Tokenizers, limit_tokens
 from nlp_transfer.models.portable.pooled import PooledConfig
 from nlp_transfer.models.portable.sentence_scorer import SentenceScorerConfig
 from nlp_transfer.models.portable.static import StaticConfig, StaticTokenizer
@@ -73,7 +73,7 @@ def _write_model(model: PreTrainedModel, tokenizers: Tokenizers, folder: Path, m
     for weights in folder.glob("*.safetensors"):
         shutil.copymode(folder / "config.json", weights)  # safetensors leaves it readable by nobody else
     most = tokenizers.source.model_max_length
-    limited(tokenizers.source, min(most, max_length or most)).save_pretrained(folder)
+    limit_tokens(tokenizers.source, min(most, max_length or most)).save_pretrained(folder)
     if tokenizers.target is not None:
         tokenizers.target.save_pretrained(folder / TARGET)
     if isinstance(tokenizers.source, StaticTokenizer):

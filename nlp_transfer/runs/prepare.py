@@ -23,7 +23,7 @@ from nlp_transfer.evaluation.writing_back import WrittenBack, write_back
 from nlp_transfer.models.anatomy import count_positions, find_encoder
 from nlp_transfer.models.encoding.batches import Encoded
 from nlp_transfer.models.encoding.padding import read_padding_trouble, try_padding
-from nlp_transfer.models.encoding.tokenizers import Tokenizers, limited
+from nlp_transfer.models.encoding.tokenizers import Tokenizers, limit_tokens
 from nlp_transfer.models.source import LoadedModel, Source
 from nlp_transfer.models.unread import find_unread
 from nlp_transfer.sources import load_source
@@ -155,7 +155,7 @@ def prepare(config: RunConfig, *, sampled: int | None = None) -> Prepared:
     loaded = task.build(source, splits.train, frozen=config.strategy.kind == "frozen")
     # How many tokens the model reads is its own affair: what tokenizers say of it is often wrong, or nothing.
     positions = count_positions(find_encoder(loaded.model).module)
-    tokenizers = Tokenizers(limited(source.tokenizer, positions), loaded.target_tokenizer)
+    tokenizers = Tokenizers(limit_tokens(source.tokenizer, positions), loaded.target_tokenizer)
     try_padding(loaded.model, tokenizers.source, together=True)
     unread = find_unread(loaded.model, tokenizers.source)
     solvable = task.solved_as is not None

@@ -64,12 +64,12 @@ class Checkpoint:
 
     @property
     def pooling(self) -> Literal["mean", "max"]:
-        """That of what stands above the table, where there is one."""
+        """Choose by what stands above the table, where there is one."""
         return static.POOLING.get(str(self._table.get("contextualizer")), "mean")
 
     @property
     def unused(self) -> Mapping[str, str]:
-        """The revision, of what is not on the Hub."""
+        """Name the revision, of what is not on the Hub."""
         return {"revision": "not used, the checkpoint is here"} if Path(self.location).is_dir() else {}
 
     @property

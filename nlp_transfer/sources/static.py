@@ -45,12 +45,12 @@ class StaticVectors:
 
     @property
     def pooling(self) -> Literal["mean", "max"]:
-        """That of what stands above the table."""
+        """Choose by what stands above the table."""
         return POOLING.get(self.contextualizer, "mean")
 
     @property
     def unused(self) -> Mapping[str, str]:
-        """The shape of a contextualizer that has none."""
+        """Name the shape of a contextualizer that has none."""
         return dict.fromkeys(SHAPELESS.get(self.contextualizer, ()), f"not used by a {self.contextualizer}")
 
     @cached_property

@@ -15,7 +15,7 @@ import nlp_transfer as nt
 from nlp_transfer.config.sections import check_values
 from nlp_transfer.config.tasks import whole_task
 from nlp_transfer.errors import ConfigError, SourceError
-from nlp_transfer.models.encoding.tokenizers import limited
+from nlp_transfer.models.encoding.tokenizers import limit_tokens
 from nlp_transfer.models.portable.static import StaticConfig, StaticModel
 from nlp_transfer.models.source import LoadedModel
 from nlp_transfer.runs.prepare import prepare
@@ -91,7 +91,7 @@ def test_the_tokenizer_of_a_source_stays_as_it_is(tmp_path, wordy):
     assert prepared.source.tokenizer.model_max_length > 10**6
     assert prepared.tokenizers.source.model_max_length == 80
     other = checkpoint(tmp_path / "other").tokenizer
-    assert limited(other, 7)("a warm film")["input_ids"] == other("a warm film")["input_ids"]
+    assert limit_tokens(other, 7)("a warm film")["input_ids"] == other("a warm film")["input_ids"]
 
 
 @dataclass(frozen=True)

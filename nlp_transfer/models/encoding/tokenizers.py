@@ -14,7 +14,7 @@ class Tokenizers:
     target: PreTrainedTokenizerBase | None = None
 
 
-def limited(tokenizer: PreTrainedTokenizerBase, most: int) -> PreTrainedTokenizerBase:
+def limit_tokens(tokenizer: PreTrainedTokenizerBase, most: int) -> PreTrainedTokenizerBase:
     """Copy a tokenizer, which shares its vocabulary with the first, to say that no more tokens are read than `most`."""
     copied = copy.copy(tokenizer)
     copied.model_max_length = most
