@@ -39,6 +39,11 @@ if TYPE_CHECKING:
     from nlp_transfer.errors import TrainingError as TrainingError
     from nlp_transfer.errors import TransferError as TransferError
     from nlp_transfer.evaluation.baselines import classification_baselines as classification_baselines
+    from nlp_transfer.evaluation.label_sets import choose_thresholds as choose_thresholds
+    from nlp_transfer.evaluation.label_sets import label_set_baselines as label_set_baselines
+    from nlp_transfer.evaluation.label_sets import label_set_f1 as label_set_f1
+    from nlp_transfer.evaluation.label_sets import label_set_scores as label_set_scores
+    from nlp_transfer.evaluation.label_sets import multi_hot as multi_hot
     from nlp_transfer.evaluation.metrics import classification_metric as classification_metric
     from nlp_transfer.evaluation.metrics import classification_scores as classification_scores
     from nlp_transfer.evaluation.oracle import best_sentences as best_sentences
@@ -52,6 +57,7 @@ if TYPE_CHECKING:
     from nlp_transfer.models.classification import build_classifier as build_classifier
     from nlp_transfer.models.classification import classification_logits as classification_logits
     from nlp_transfer.models.classification import classification_loss as classification_loss
+    from nlp_transfer.models.classification import label_set_loss as label_set_loss
     from nlp_transfer.models.classification import mean_probabilities as mean_probabilities
     from nlp_transfer.models.encoding.batches import Batch as Batch
     from nlp_transfer.models.encoding.batches import Encoded as Encoded
@@ -117,6 +123,11 @@ _HOME = {
     "SourceError": "errors",
     "TrainingError": "errors",
     "TransferError": "errors",
+    "choose_thresholds": "evaluation.label_sets",
+    "label_set_baselines": "evaluation.label_sets",
+    "label_set_f1": "evaluation.label_sets",
+    "label_set_scores": "evaluation.label_sets",
+    "multi_hot": "evaluation.label_sets",
     "best_sentences": "evaluation.oracle",
     "pick_sentences": "evaluation.oracle",
     "sentence_targets": "evaluation.oracle",
@@ -132,6 +143,7 @@ _HOME = {
     "build_classifier": "models.classification",
     "classification_logits": "models.classification",
     "classification_loss": "models.classification",
+    "label_set_loss": "models.classification",
     "mean_probabilities": "models.classification",
     "build_extractive": "models.extractive",
     "encode_sentences": "models.extractive",

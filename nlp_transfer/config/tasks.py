@@ -20,7 +20,8 @@ from nlp_transfer.config.base import TaskOptions
 from nlp_transfer.errors import ConfigError, suggest
 
 Scores = dict[str, Any]
-RoleKind = Literal["text", "texts", "label"]
+RoleKind = Literal["text", "texts", "label", "labels"]
+LABELLED: frozenset[RoleKind] = frozenset({"label", "labels"})
 SolvedAs = Literal["softmax", "sigmoid", "identity"]
 SCORED = ("validation", "test")  # splits
 PACKAGE = "nlp_transfer_tasks"
@@ -32,8 +33,9 @@ class TaskDeclaration(ABC):
     """What a task says of itself: its data, its options, its scores and its card.
 
     `roles` names what a row must hold and of which kind: a `text`, `texts` (one or a list, such as sentences or
-    references; always arriving as a list) or a `label`. Data arrives with the roles as column names, labels already
-    as integers into `labels`; the first role is the input.
+    references; always arriving as a list), a `label`, or `labels`, of which a row has any number, none included. Data
+    arrives with the roles as column names, labels already as integers into `labels`, those of a row of several as a
+    sorted list; the first role is the input.
     `selection` names the validation score (higher is better) that chooses the checkpoint, `selectable` those that a
     user may name instead (by default what is shown); `shown` the scores of a table, where they were measured, `points`
     the factor from score to points (100 for shares), `compared` what `hits` measures where that is another score than
@@ -47,6 +49,7 @@ class TaskDeclaration(ABC):
     where a task overrides the `loss` of another and does not declare it again.
     `length_option` names the option that says how many tokens of an input are read.
     `settled` names the options that may be `auto`, and are then decided by `settle`.
+    `calibrated` names the options that may be `auto`, and are then decided by `calibrate` on validation.
     For the model card: the Hub's `pipeline_tag` of the task, its name for a score where that is another than ours
     (`hub_metrics`), and an input to show the use with, the `example`.
     """
@@ -63,6 +66,7 @@ class TaskDeclaration(ABC):
     solved_as: ClassVar[SolvedAs | None] = None
     length_option: ClassVar[str | None] = None
     settled: ClassVar[Sequence[str]] = ()
+    calibrated: ClassVar[Sequence[str]] = ()
     pipeline_tag: ClassVar[str | None] = None
     hub_metrics: ClassVar[Mapping[str, str]] = {}
     example: ClassVar[str] = "A short text."
@@ -102,6 +106,11 @@ class TaskDeclaration(ABC):
     def longest(self) -> int | None:
         """How many tokens of an input are read, special ones included, by the option that the task declares for it."""
         return getattr(self.options, self.length_option) if self.length_option else None
+
+    @property
+    def undecided(self) -> list[str]:
+        """The `calibrated` options that are still to be decided on validation."""
+        return [name for name in self.calibrated if getattr(self.options, name) == "auto"]
 
     @property
     @abstractmethod
@@ -177,7 +186,7 @@ def whole_task(given: Any) -> type[TaskDeclaration]:
     if lacking := given.__abstractmethods__:
         raise ConfigError(f"Task {given.__name__} of '{given.__module__}' lacks {', '.join(sorted(lacking))}")
     options = given.Options.model_fields
-    for name in (*given.settled, *([given.length_option] if given.length_option else [])):
+    for name in (*given.settled, *given.calibrated, *([given.length_option] if given.length_option else [])):
         if name not in options:
             raise ConfigError(
                 f"Task {given.__name__} of '{given.__module__}' declares the option '{name}', which its Options lack. "

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nlp_transfer.config.sections import RunConfig
-from nlp_transfer.config.tasks import SCORED, Scores, TaskDeclaration
+from nlp_transfer.config.tasks import LABELLED, SCORED, Scores, TaskDeclaration
 from nlp_transfer.evaluation.metrics import Interval, bootstrap_difference
 from nlp_transfer.evaluation.metrics_file import Method, Metrics
 from nlp_transfer.system.escaping import escape_line
@@ -223,7 +223,7 @@ def write_verdicts(
 def _describe_sameness(row: Comparand, task: type[TaskDeclaration]) -> str:
     """Say if a model hardly looks at its input, because it gives one label to all, or only a few different texts."""
     rows = sum(row.counts) // len(row.answers) if row.counts else len(row.correct)
-    most = 1.0 if "label" in task.roles.values() else max(1.0, FEW_ANSWERS * rows)
+    most = 1.0 if LABELLED & set(task.roles.values()) else max(1.0, FEW_ANSWERS * rows)
     poor = [count for count in row.answers if 0 < count <= most]
     if not poor:
         return ""

@@ -24,6 +24,7 @@ def build_classifier(
     frozen: bool = False,
     hidden: Sequence[int] = (),
     dropout: float = 0.1,
+    several: bool = False,
 ) -> LoadedModel:
     """Put a classification head on a source, or take the one that it brings.
 
@@ -37,13 +38,16 @@ def build_classifier(
         frozen: whether the encoder stays as it is, for `layers: auto`.
         hidden: units of hidden layers with ReLU.
         dropout: before each linear layer of a pooled head.
+        several: a text may have any number of the labels, each with a probability of its own.
 
     Raises:
         ConfigError: a layer the encoder lacks.
     """
     names = {"id2label": dict(enumerate(labels)), "label2id": {label: i for i, label in enumerate(labels)}}
+    kind = {"problem_type": "multi_label_classification"} if several else {}
     if head == "native":
-        return source.model(AutoModelForSequenceClassification, **names, problem_type="single_label_classification")
+        kind = kind or {"problem_type": "single_label_classification"}
+        return source.model(AutoModelForSequenceClassification, **names, **kind)
     encoder = source.encoder()
     config = PooledConfig(
         encoder=encoder.values(),
@@ -53,9 +57,10 @@ def build_classifier(
         pad_token_id=source.tokenizer.pad_token_id,
         **reading(source, encoder.model, layers, frozen=frozen, key="task.head.layers"),
         **names,
+        **kind,
     )
     if isinstance(source.config, PooledConfig) and source.config.shape == config.shape:
-        return source.model(AutoModelForSequenceClassification, **names, dropout=dropout)
+        return source.model(AutoModelForSequenceClassification, **names, **kind, dropout=dropout)
     return encoder.under(PooledClassifier(config, encoder.model))
 
 
@@ -68,16 +73,29 @@ def classification_loss(model: nn.Module, batch: Batch, *, smoothing: float = 0.
     return (losses * batch.weights).sum()
 
 
+def label_set_loss(model: nn.Module, batch: Batch, *, smoothing: float = 0.0) -> Tensor:
+    """Sum the weighted mean binary cross-entropies (), of logits in single precision and targets (B, labels)."""
+    logits = model(**batch.inputs).logits.float()
+    if batch.targets is None:
+        raise ValueError("a batch without labels has no loss")
+    targets = batch.targets * (1 - smoothing) + smoothing / 2
+    losses = nn.functional.binary_cross_entropy_with_logits(logits, targets, reduction="none").mean(1)
+    return (losses * batch.weights).sum()
+
+
 def classification_logits(model: nn.Module, batch: Batch) -> list[Any]:
     """Collect one row of logits (classes,) per unit, on the CPU."""
     return list(model(**batch.inputs).logits.float().cpu().numpy())
 
 
-def mean_probabilities(results: Sequence[Sequence[Any]], labels: Sequence[str]) -> list[dict[str, float]]:
-    """Compute the softmax of the mean logits of each example's units, by label name."""
+def mean_probabilities(
+    results: Sequence[Sequence[Any]], labels: Sequence[str], *, several: bool = False
+) -> list[dict[str, float]]:
+    """Compute the softmax of the mean logits of each example's units, by label name; a sigmoid of each if `several`."""
     counts = np.array([len(units) for units in results])
     sums = np.add.reduceat(np.stack([unit for units in results for unit in units]), np.cumsum(counts) - counts)
-    rows = torch.from_numpy(sums / counts[:, None]).softmax(-1).tolist()
+    logits = torch.from_numpy(sums / counts[:, None])
+    rows = (logits.sigmoid() if several else logits.softmax(-1)).tolist()
     return [dict(zip(labels, row, strict=True)) for row in rows]
 
 

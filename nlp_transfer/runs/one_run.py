@@ -15,7 +15,7 @@ from nlp_transfer.evaluation.metrics_file import Metrics, Parameters, Seconds, S
 from nlp_transfer.evaluation.verdicts import Comparand, format_scores
 from nlp_transfer.models.saving import environment, save_model, weights_digests, write_json
 from nlp_transfer.publishing.provenance import find_provenance
-from nlp_transfer.runs.measure import measure_baselines, predict_split, verify, write_predictions
+from nlp_transfer.runs.measure import infer_split, measure_baselines, verify, write_predictions
 from nlp_transfer.runs.prepare import Prepared, prepare
 from nlp_transfer.runs.result import RunResult, describe, finish
 from nlp_transfer.runs.train import make_accelerator, open_checkpoints, train
@@ -51,16 +51,21 @@ def run_one(config: RunConfig, folder: Path, series: Series, named: Path | None 
         save_adapter(plan.model, folder / "adapter", prepared.source.name)
 
     model = plan.finish(plan.model)
-    said = predict_split(prepared, model, "test", plan, progress=shown)
     scores = trained.history.scores
     # What is reported is what `predict` will do: in single precision, on all rows, the full way.
-    if accelerator.mixed_precision != "no" or prepared.task.sample:
-        again = predict_split(prepared, model, "validation", plan, progress=shown)
-        scores = prepared.task.score(again, prepared.splits.validation)
+    if accelerator.mixed_precision != "no" or prepared.task.sample or prepared.task.undecided:
+        results = infer_split(prepared, model, "validation", plan, progress=shown)
+        prepared = prepared.calibrate(results)
+        scores = prepared.task.score(prepared.decode(results, "validation"), prepared.splits.validation)
+    said = prepared.decode(infer_split(prepared, model, "test", plan, progress=shown), "test")
+    trained = trained._replace(prepared=prepared)
     clock.lap("evaluation")
 
     accelerator.wait_for_everyone()
     if speaks:
+        for name in prepared.task.calibrated:  # for those who open the model without this package
+            setattr(model.config, name, getattr(prepared.task.options, name))
+        write_whole(folder / "config.yaml", render(prepared.config))
         save_model(model, prepared.tokenizers, folder / "model", max_length=prepared.task.longest)
         write_predictions(folder / "predictions.jsonl", said, prepared.task, prepared.splits.test)
         verify(folder, prepared, model)

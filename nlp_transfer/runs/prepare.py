@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -30,7 +31,7 @@ from nlp_transfer.sources import load_source
 from nlp_transfer.strategies import Plan, make_plan
 from nlp_transfer.system.allocator import keep_freed_memory
 from nlp_transfer.system.precision import refuse_fp16
-from nlp_transfer.task import Task, make_task
+from nlp_transfer.task import Prediction, Task, calibrate, make_task
 from nlp_transfer.training.memory import recompute_activations
 
 LABELLED = ("labels", "max_labels", "on_unknown_label")
@@ -68,6 +69,17 @@ class Prepared:
         if config.training.gradient_checkpointing:
             recompute_activations(plan.model)
         return plan
+
+    def calibrate(self, results: Sequence[Sequence[Any]]) -> "Prepared":
+        """Decide what the task leaves to validation, by the raw results of the trained model for its rows."""
+        if not self.task.undecided:
+            return self
+        task = calibrate(self.task, results, self.splits.validation)
+        return dataclasses.replace(self, task=task, config=self.config.model_copy(update={"task": task.options}))
+
+    def decode(self, results: Sequence[Sequence[Any]], split: str) -> list[Prediction]:
+        """Turn the raw results for a split into predictions."""
+        return self.task.decode(results, getattr(self.splits, split), self.tokenizers)
 
     @cached_property
     def written_back(self) -> WrittenBack | None:
@@ -111,6 +123,7 @@ class Prepared:
         fetched = any(on_hub(place) for place in (data.train, data.validation, data.test) if place is not None)
         named = [place for place in (data.train, data.validation, data.test) if isinstance(place, str)]
         tables = any(find_format(place) in DELIMITERS or Path(place).is_dir() for place in named)
+        several = "labels" in self.task.roles.values()
         given = [name for name, split in self.splits.report.splits.items() if name != "train" and not split.cut]
         unused = (
             *(("source", (key,), why) for key, why in self.source.unused.items()),
@@ -123,6 +136,7 @@ class Prepared:
             ("data", ("limit_seed",) if data.limit is None else (), "not used without data.limit"),
             ("data", () if fetched else ("subset", "revision"), "not used, no data come from the Hub"),
             ("data", () if self.splits.labels else LABELLED, "not used, the task has no labels"),
+            ("data", () if several else ("label_separator",), "not used, a row has no more than one label"),
             ("data", () if tables else ("header", "delimiter", "quoting"), "not used, no data are .csv or .tsv"),
         )
         return [
@@ -188,7 +202,8 @@ def keep_settled(config: RunConfig, before: RunConfig) -> RunConfig:
     """Take over what an earlier attempt at a run has decided where the configuration leaves it to the data."""
     if config.task.name != before.task.name:
         return config
-    left = [key for key in config.task_class.settled if getattr(config.task, key) == "auto"]
+    keys = (*config.task_class.settled, *config.task_class.calibrated)
+    left = [key for key in keys if getattr(config.task, key) == "auto"]
     known = {key: getattr(before.task, key) for key in left}
     return config.model_copy(update={"task": config.task.model_copy(update=known)})
 

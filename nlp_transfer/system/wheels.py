@@ -31,7 +31,7 @@ class Bundled:
         return importlib.util.find_spec(self.package) is not None
 
     def of_kind(self, kind: str) -> "Bundled":
-        """The same, for a source of that kind.
+        """Make sure that it is of a kind of source, and give it back.
 
         Raises:
             SourceError: it is of another.

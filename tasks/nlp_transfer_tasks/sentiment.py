@@ -54,6 +54,23 @@ class HeadOptions(nt.Section):
         """Whether something is asked for that only a pooled head has."""
         return bool(self.changed("pooling", "hidden", "dropout")) or self.layers not in ("auto", "last")
 
+    def build(self, source: "Source", labels: Sequence[str], *, frozen: bool, several: bool = False) -> "LoadedModel":
+        """Build the classifier described on a source; for `several` see `nlp_transfer.build_classifier`."""
+        alone = not source.offers("AutoModelForSequenceClassification")  # no head of its own, such as word vectors
+        pooled = frozen or alone or self.described if self.kind == "auto" else self.kind == "pooled"
+        pooling = source.pooling if self.pooling == "auto" else self.pooling
+        return nt.build_classifier(
+            source,
+            labels,
+            head="pooled" if pooled else "native",
+            pooling=[pooling] if isinstance(pooling, str) else pooling,
+            layers=self.layers,
+            frozen=frozen,
+            hidden=self.hidden,
+            dropout=self.dropout,
+            several=several,
+        )
+
     @model_validator(mode="after")
     def _agree(self) -> "HeadOptions":
         if self.kind == "native" and self.described:
@@ -94,20 +111,7 @@ class Sentiment(nt.Task):
 
     def build(self, source: "Source", rows: "Dataset", *, frozen: bool) -> "LoadedModel":
         """Build a classifier with the label names in its configuration."""
-        head = self.options.head
-        alone = not source.offers(self.auto_class)  # no head of its own, such as word vectors
-        pooled = frozen or alone or head.described if head.kind == "auto" else head.kind == "pooled"
-        pooling = source.pooling if head.pooling == "auto" else head.pooling
-        return nt.build_classifier(
-            source,
-            self.labels,
-            head="pooled" if pooled else "native",
-            pooling=[pooling] if isinstance(pooling, str) else pooling,
-            layers=head.layers,
-            frozen=frozen,
-            hidden=head.hidden,
-            dropout=head.dropout,
-        )
+        return self.options.head.build(source, self.labels, frozen=frozen)
 
     def encode(self, rows: "Dataset", tokenizers: "Tokenizers", *, training: bool = False) -> "Encoded":
         """Tokenize by the policy for long documents."""

@@ -43,7 +43,7 @@ HOMES = {  # heavy packages and the only files that may import them
         "system.processes training.requests training.step training.loop training.checkpoints "
         "runs.compare runs.run runs.prepare runs.combine runs.one_run runs.train"
     ),
-    "sklearn": "evaluation.tfidf evaluation.baselines evaluation.metrics training.regression",
+    "sklearn": ("evaluation.tfidf evaluation.baselines evaluation.metrics evaluation.label_sets training.regression"),
     "matplotlib": "evaluation.plotting",
     "huggingface_hub": "system.network publishing.card publishing.upload system.hub_calls",
     "yasbd": "data.text.languages",

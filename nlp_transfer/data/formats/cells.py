@@ -166,6 +166,12 @@ def read_labels(cells: Sequence[Any], numbers: Sequence[int], stream: RowStream)
     return [label or "" for label in _read_cells(cells, numbers, stream, _read_label)]
 
 
+def read_label_sets(cells: Sequence[Any], numbers: Sequence[int], stream: RowStream) -> list[list[str] | None]:
+    """Read the labels of every cell, in a list or side by side in a text; None where there is neither."""
+    separator = stream.dialect.label_separator
+    return list(_read_cells(cells, numbers, stream, lambda cell: _read_label_set(cell, separator)))
+
+
 def _read_cells(
     cells: Sequence[Any], numbers: Sequence[int], stream: RowStream, read: Callable[[Any], T | None]
 ) -> Iterator[T | None]:
@@ -223,6 +229,13 @@ def _read_label(value: Any) -> str | None:
     if len(value) > 1:
         raise CellError("several labels, where a row has one; keep one, or join them to one more class, as 'a+b'")
     return read_cell(value[0]) if value else None
+
+
+def _read_label_set(value: Any, separator: str) -> list[str] | None:
+    if isinstance(value, list):
+        return [read_cell(item) or "" for item in value]
+    text = read_cell(value)
+    return None if text is None else [part.strip() for part in text.split(separator)]
 
 
 def _find_half_character(text: str) -> str | None:
