@@ -131,7 +131,7 @@ class Multilabel(nt.Task):
         return dict.fromkeys(self.labels, UNDECIDED if given == "auto" else given)
 
     def score(self, predictions: "Sequence[Prediction]", rows: "Dataset") -> "Scores":
-        """Compute micro- and macro-F1, the mean F1 of the sets, how many sets are right as a whole, and F1 per label."""
+        """Compute micro- and macro-F1, the mean F1 of the sets, the share of sets that are right, and F1 per label."""
         return nt.label_set_scores(self._ids(predictions), rows["labels"][:], self.labels)
 
     def hits(self, predictions: "Sequence[Prediction]", rows: "Dataset") -> list[float]:
