@@ -159,7 +159,7 @@ def _tfidf(splits: "Splits", selection: str) -> Baseline[list[int]]:
 
 
 def _fit(train: Any, targets: np.ndarray, others: Any) -> Iterator[np.ndarray]:
-    """Estimate probabilities (others, labels) for each inverse penalty; of a label that all or no rows have, its share."""
+    """Estimate (others, labels) probabilities for each inverse penalty; its share for a label of all or no rows."""
     from sklearn.linear_model import LogisticRegression
 
     shares = targets.mean(axis=0)

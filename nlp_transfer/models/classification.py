@@ -44,10 +44,9 @@ def build_classifier(
         ConfigError: a layer the encoder lacks.
     """
     names = {"id2label": dict(enumerate(labels)), "label2id": {label: i for i, label in enumerate(labels)}}
-    kind = {"problem_type": "multi_label_classification"} if several else {}
+    kind = "multi_label_classification" if several else "single_label_classification" if head == "native" else None
     if head == "native":
-        kind = kind or {"problem_type": "single_label_classification"}
-        return source.model(AutoModelForSequenceClassification, **names, **kind)
+        return source.model(AutoModelForSequenceClassification, **names, problem_type=kind)
     encoder = source.encoder()
     config = PooledConfig(
         encoder=encoder.values(),
@@ -57,10 +56,10 @@ def build_classifier(
         pad_token_id=source.tokenizer.pad_token_id,
         **reading(source, encoder.model, layers, frozen=frozen, key="task.head.layers"),
         **names,
-        **kind,
+        problem_type=kind,
     )
     if isinstance(source.config, PooledConfig) and source.config.shape == config.shape:
-        return source.model(AutoModelForSequenceClassification, **names, **kind, dropout=dropout)
+        return source.model(AutoModelForSequenceClassification, **names, problem_type=kind, dropout=dropout)
     return encoder.under(PooledClassifier(config, encoder.model))
 
 

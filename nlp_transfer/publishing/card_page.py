@@ -109,9 +109,9 @@ def _write_plain_usage(subject: Subject) -> str | None:
     """Show how transformers opens the model without this package; None if it cannot."""
     place, example, options = _quote(subject.repo or "./model"), subject.task.example, subject.config.task
     trust = ", trust_remote_code=True" if subject.own_code else ""
-    every = ", top_k=None" if "labels" in subject.task.roles.values() else ""  # the probability of each label
     match subject.task.auto_class:
         case "AutoModelForSequenceClassification":
+            every = ", top_k=None" if "labels" in subject.task.roles.values() else ""  # the probability of each label
             return (
                 "from transformers import pipeline\n\n"
                 f'classify = pipeline("text-classification", model={place}{trust})\n'

@@ -28,7 +28,7 @@ from nlp_transfer.models.portable.headed import Headed, HeadedConfig
 from nlp_transfer.models.source import LoadedModel, quietly
 from nlp_transfer.sources.composing import unify_forms
 from nlp_transfer.sources.demands import refuse_demands
-from nlp_transfer.sources.heads import copy_with_labels, find_label_rows, follow_names
+from nlp_transfer.sources.heads import SEVERAL, copy_with_labels, find_label_rows, follow_names
 from nlp_transfer.sources.loading import LONGEST_ERROR, find_damage, refuse_changed, refuse_misfits
 from nlp_transfer.sources.shapes import find_weight_files, refuse_misshapen
 from nlp_transfer.system.hub_calls import make_fetching_error
@@ -208,10 +208,17 @@ class Checkpoint:
 
         config = self.config.__class__.from_dict({**self.config.to_dict(), **settings})
         labels = list(settings.get("id2label", {}).values()) if self.by_name else []
-        return self._read(auto, config, labels=labels)
+        several = settings.get("problem_type") == SEVERAL
+        return self._read(auto, config, labels=labels, several=several)
 
     def _read(
-        self, auto: Any, config: PretrainedConfig, *, inside: str = "", labels: Sequence[str] = ()
+        self,
+        auto: Any,
+        config: PretrainedConfig,
+        *,
+        inside: str = "",
+        labels: Sequence[str] = (),
+        several: bool = False,
     ) -> LoadedModel:
         """Build the model of a configuration, and fill it with the checkpoint's weights.
 
@@ -220,6 +227,7 @@ class Checkpoint:
             config: the configuration.
             inside: the beginning of the stored names, if the model was saved as a part of a larger one.
             labels: the names that the rows of the head shall follow.
+            several: a text may have several of them.
         """
         for name in config.to_dict():
             if name.endswith("layerdrop"):
@@ -243,7 +251,7 @@ class Checkpoint:
             return self._fill(auto, copy_with_labels(config, count), inside)[0]
 
         stored = {name: 0 if name in missing else misfits.get(name, loaded.shape)[0] for name, loaded in rows.items()}
-        found = follow_names(labels, model, stored, self.config, reload)
+        found = follow_names(labels, model, stored, self.config, reload, several=several)
         drawn = rows.keys() if None in found.chosen else frozenset()
         return LoadedModel(model, frozenset((new - rows.keys()) | drawn), note=found.note)
 

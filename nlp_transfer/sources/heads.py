@@ -52,6 +52,8 @@ def follow_names(
     stored: Mapping[str, int],
     own: PretrainedConfig,
     reload: Callable[[int], PreTrainedModel],
+    *,
+    several: bool = False,
 ) -> HeadRows:
     """Put the rows of a head into the order of the labels; a label that the head does not know gets a new row.
 
@@ -61,9 +63,9 @@ def follow_names(
         stored: for each parameter with a row per label, its rows in the checkpoint; 0 if the checkpoint lacks it.
         own: the checkpoint's configuration.
         reload: loads the checkpoint for a number of labels; if its own number differs, all rows are new.
+        several: a text may have several of the labels.
     """
     count = len(labels)
-    several = model.config.problem_type == SEVERAL
     rows = choose_rows(labels, own, type(model).__name__, set(stored.values()), several=several)
     if list(rows.chosen) == list(range(count)) and {*stored.values()} == {count}:
         return rows

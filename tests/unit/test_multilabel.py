@@ -187,6 +187,16 @@ def test_rows_of_a_head_for_several_labels_follow_the_names(place, tmp_path):
     assert "does not choose one of several labels" in single.note
 
 
+def test_a_pooled_model_for_several_labels_is_no_start_for_the_head_of_one_label(finished):
+    source = load_source("checkpoint", name=str(finished.folder))
+    single = build_classifier(source, LABELS, head="pooled")
+    assert single.model.config.problem_type is None
+    assert "does not choose one of several labels" in single.note
+    several = build_classifier(source, LABELS, head="pooled", several=True)
+    assert several.model.config.problem_type == "multi_label_classification"
+    assert not several.new
+
+
 def test_a_head_for_one_label_of_several_is_not_taken_for_sets(tmp_path):
     names = {"id2label": dict(enumerate(LABELS)), "label2id": {name: i for i, name in enumerate(LABELS)}}
     save_checkpoint(tmp_path / "model", auto=AutoModelForSequenceClassification, num_labels=3, **names)
