@@ -178,15 +178,19 @@ def _warn_of_separators(labels: Sequence[str], place: str, dialect: Dialect) -> 
 def _with_known_labels(part: Part, labels: tuple[str, ...], stream: RowStream, rules: LabelRules) -> Part:
     rows = part.examples
     spelled = _spelled(rows)
-    numbers = [number for one, number in zip(rows.label_sets(), rows.numbers.tolist(), strict=True) for _ in one]
+    numbers = np.repeat(rows.numbers, [len(one) for one in rows.label_sets()]).tolist()
     found, left_out = map_labels(spelled, numbers, labels, stream, rules)
+
     index = {label: at for at, label in enumerate(labels)}
     named = {spelling: index[name] for spelling, name in zip(spelled, found, strict=True) if name is not None}
-    known = [all(rows.names[label] in named for label in one) for one in rows.label_sets()]
-    if not any(known):
+    places = [named.get(spelling, -1) for spelling in rows.names]
+    known = np.array([all(places[label] >= 0 for label in one) for one in rows.answers], bool)
+    kept = np.flatnonzero(known[rows.labels])
+    if not len(kept):
         raise DataError(f"{part.place}: no row is left, for each has a label that is not known")
-    examples = rows.rename([named.get(spelling, -1) for spelling in rows.names], labels).take(np.flatnonzero(known))
-    return replace(part, examples=examples, dropped=(*part.dropped, *dropped_rows(left_out)))
+    return replace(
+        part, examples=rows.rename(places, labels).take(kept), dropped=(*part.dropped, *dropped_rows(left_out))
+    )
 
 
 def _spelled(rows: Examples) -> list[str]:

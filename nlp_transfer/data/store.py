@@ -131,10 +131,15 @@ class Examples:
         labels = np.array([numbers[one] for one in moved], np.int32)[self.labels]
         return replace(self, labels=labels, names=names, sets=tuple(numbers))
 
+    @property
+    def answers(self) -> Sequence[tuple[int, ...]]:
+        """What `labels` index: sets of indices into `names`, each of one where a row has one label."""
+        return [(label,) for label in range(len(self.names))] if self.sets is None else self.sets
+
     def label_sets(self) -> Sequence[tuple[int, ...]]:
         """List the labels of each row, one or several, as indices into `names`."""
-        labels = [] if self.labels is None else self.labels.tolist()
-        return [(label,) for label in labels] if self.sets is None else [self.sets[label] for label in labels]
+        answers = self.answers
+        return [] if self.labels is None else [answers[label] for label in self.labels.tolist()]
 
     def count_labels(self) -> np.ndarray:
         """(names,) how many rows have each label."""

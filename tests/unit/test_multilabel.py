@@ -71,8 +71,8 @@ def finished(place, tmp_path_factory):
 
 
 CELLS = [("vectors", "pooled", strategy) for strategy in STRATEGIES]
-CELLS += [("checkpoint", head, strategy) for head, strategy in [*((h, s) for h in HEADS for s in STRATEGIES)]]
-CELLS.remove(("checkpoint", "native", "frozen"))  # a solved head is a pooled one
+CELLS += [("checkpoint", "native", strategy) for strategy in STRATEGIES if strategy != "frozen"]  # as solved: pooled
+CELLS += [("checkpoint", "pooled", strategy) for strategy in ("frozen", "lp_ft")]
 
 
 @pytest.mark.parametrize(("source", "head", "strategy"), CELLS)
