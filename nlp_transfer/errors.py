@@ -104,6 +104,10 @@ def suggest(name: str, known: Iterable[str]) -> str:
         `"Known: a, b. Did you mean 'a'?"`; the question is left out if no name is near.
     """
     names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=1)
-    question = f" Did you mean '{near[0]}'?" if near else ""
-    return f"Known: {list_first(names, NAMES_LISTED)}.{question}"
+    return f"Known: {list_first(names, NAMES_LISTED)}.{suggest_nearest(name, names)}"
+
+
+def suggest_nearest(name: str, known: Iterable[str]) -> str:
+    """Ask for the known name that is nearest, as `" Did you mean 'a'?"`; empty if no name is near."""
+    near = difflib.get_close_matches(name, sorted(known), n=1)
+    return f" Did you mean '{near[0]}'?" if near else ""

@@ -60,7 +60,7 @@ def _no_precision_left_over():
 @pytest.fixture
 def command(monkeypatch, capsys):
     """Run a command line in this process; returns exit code, stdout and stderr."""
-    from nlp_transfer.cli import commands as cli
+    from nlp_transfer.cli import process as cli
 
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
 

@@ -12,7 +12,7 @@ import time
 import pytest
 
 import nlp_transfer
-from nlp_transfer.cli import commands as cli
+from nlp_transfer.cli import process as cli
 
 STRATEGIES = {
     "full": {"kind": "full"},

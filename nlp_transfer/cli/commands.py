@@ -3,11 +3,7 @@
 nlp-transfer run sentiment/minilm_frozen training.seed=1
 """
 
-import contextlib
 import json
-import logging
-import os
-import signal
 import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -17,21 +13,18 @@ import typer
 from nlp_transfer import __version__
 from nlp_transfer.cli.streams import (
     check_output,
-    drop_output,
     is_real,
     open_sink,
     read_columns,
     refuse_table,
+    say,
     update_dialect,
 )
 from nlp_transfer.config.dialect import PLAIN, Quoting
 from nlp_transfer.config.flags import Flags, combine_flags
-from nlp_transfer.config.yaml_file import parse_yaml, refuse_token
-from nlp_transfer.errors import ConfigError, DiskError, TransferError, suggest
-from nlp_transfer.system.caches import leave_out_relative
-from nlp_transfer.system.escaping import dump_json, escape_terminal
-from nlp_transfer.system.room import is_full, make_full_error
-from nlp_transfer.system.signals import SIGNAL_WORDS, list_heeded
+from nlp_transfer.config.yaml_file import parse_yaml
+from nlp_transfer.errors import ConfigError, suggest
+from nlp_transfer.system.escaping import dump_json
 
 # Commands import the library inside, because `--help` must not load torch.
 app = typer.Typer(
@@ -78,18 +71,6 @@ Header = Annotated[
 ]
 Replace = Annotated[bool, typer.Option("--force", help="Replace the table that is there.")]
 Output = Annotated[Path | None, typer.Option(metavar="DIR", help="Folder to write; must be new or empty.")]
-
-
-def say(text: str, *, err: bool = False) -> None:
-    """Print a text for people; what a terminal would obey in it is shown instead."""
-    typer.echo(escape_terminal(text), err=err)
-
-
-class _Visible(logging.Formatter):
-    """Escape the lines of the log in the same way."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        return escape_terminal(super().format(record))
 
 
 @app.command()
@@ -194,7 +175,7 @@ def _choose(config: str | None, overrides: list[str] | None, flags: Flags) -> tu
 def predict(
     run: Published,
     file: Annotated[str | None, typer.Argument(metavar="[FILE|-]", help="Texts, CSV, JSONL or lines on stdin.")] = None,
-    output: Annotated[Path | None, typer.Option(metavar="FILE", help="JSONL to write instead of stdout.")] = None,
+    output: Annotated[Path | None, typer.Option(metavar="FILE", help="JSONL to write; - or none: stdout.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the output file if there is one.")] = False,
     column: Columns = None,
     delimiter: Delimiter = None,
@@ -209,6 +190,7 @@ def predict(
     from nlp_transfer.data.formats.text_lines import ArrivingLines, find_file
     from nlp_transfer.system.network import find_run
 
+    output = None if output == Path("-") else output
     check_output(output, file, force=force)
     if file not in {None, "-"}:
         find_file(str(file))
@@ -439,83 +421,3 @@ def handle_options(
     if version:
         say(__version__)
         raise typer.Exit
-
-
-def main() -> None:
-    """Run the command line; every failure ends in one line and an exit code, with a traceback only after --debug."""
-    arguments = sys.argv[1:]
-    debug = "--debug" in arguments
-    arguments = [argument for argument in arguments if argument != "--debug"]
-    _set_up_log(debug=debug)
-
-    leave_out_relative()
-    for number in list_heeded():
-        signal.signal(number, _stop)
-    sys.unraisablehook = _exit_from_destructor
-
-    try:
-        refuse_token(" ".join(arguments), "command line")
-        app(args=arguments, prog_name="nlp-transfer")
-    except SystemExit as leaving:
-        if isinstance(leaving.__context__, BrokenPipeError):
-            sys.exit(0)  # the reader, such as `head`, has read enough; typer would call that a failure
-        raise
-
-    # What a user can mend has one line that says how.
-    except TransferError as error:
-        _fail(str(error), error.exit_code, debug=debug)
-    except MemoryError:
-        _fail("out of memory; try a smaller training.batch_size or task.max_length", 5, debug=debug)
-    except OSError as error:
-        place = error.filename2 or error.filename
-        if is_full(error):  # files that are written have reported themselves, so without a name it is standard output
-            said = str(make_full_error(error, Path(place) if place else None))
-            drop_output()
-        else:
-            said = f"{error.strerror or error}: {place or ''}".rstrip(": ")
-        _fail(said, DiskError.exit_code, debug=debug)
-
-    except Exception as error:  # noqa: BLE001 - the last resort, so that no user sees a traceback unasked
-        if _stopped:  # an import swallowed the exit of a signal, and then failed because it was only half done
-            sys.exit(128 + _stopped[0])
-        first = str(error).strip().splitlines()
-        _fail(
-            f"{type(error).__name__}: {first[0] if first else ''} (run again with --debug for details)", 5, debug=debug
-        )
-
-
-def _fail(message: str, code: int, *, debug: bool) -> None:
-    with contextlib.suppress(OSError):  # the terminal is gone, or the disk full
-        if debug:
-            import traceback
-
-            say(traceback.format_exc(), err=True)
-        say(f"error: {message}", err=True)
-    sys.exit(code)
-
-
-_stopped: list[int] = []
-
-
-def _stop(number: int, _: object) -> None:
-    _stopped.append(number)
-    with contextlib.suppress(OSError):  # the terminal is gone
-        # Not print, which the signal may have interrupted.
-        os.write(2, f"error: {SIGNAL_WORDS[signal.Signals(number)]}\n".encode())
-    sys.exit(128 + number)
-
-
-def _exit_from_destructor(swallowed: Any) -> None:
-    """Exit at once if a signal asked for it inside a destructor, where Python would ignore the exit."""
-    if _stopped:
-        os._exit(128 + _stopped[0])
-    sys.__unraisablehook__(swallowed)
-
-
-def _set_up_log(*, debug: bool) -> None:
-    """Show our own log on stderr, and only the errors of others."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Visible("%(message)s"))
-    logging.basicConfig(level=logging.ERROR, handlers=[handler])
-    logging.getLogger("nlp_transfer").setLevel(logging.DEBUG if debug else logging.INFO)
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")

@@ -8,11 +8,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
+import typer
+
 from nlp_transfer.config.dialect import Dialect, Quoting, read_delimiter
 from nlp_transfer.errors import ConfigError
 from nlp_transfer.system.disk import replace_whole
+from nlp_transfer.system.escaping import escape_terminal
 from nlp_transfer.system.layout import TABLE
 from nlp_transfer.system.room import guard_writing
+
+
+def say(text: str, *, err: bool = False) -> None:
+    """Print a text for people; what a terminal would obey in it is shown instead."""
+    typer.echo(escape_terminal(text), err=err)
 
 
 def is_real(stream: IO[str]) -> bool:

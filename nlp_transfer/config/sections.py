@@ -427,7 +427,10 @@ def load_saved(folder: Path, task: type[TaskDeclaration] | None = None) -> RunCo
             f"{path}: the task '{name}' is none of ours ({', '.join(task_names())}), and what a run folder names is "
             "not imported; if you trust it, name its module: --task MODULE, or load(folder, task=CLASS)"
         )
-    return check_values(values, f"{path}: ", whole_task(task) if task is not None else None)
+    if task is None:
+        return check_values(values, f"{path}: ")
+    whole = whole_task(task)
+    return check_values(values, f"{path}, a run of task '{name}' read as one of {whole.__name__}: ", whole)
 
 
 def read_task_name(values: Mapping[str, Any]) -> str | None:

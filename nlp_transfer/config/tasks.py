@@ -25,6 +25,7 @@ LABELLED: frozenset[RoleKind] = frozenset({"label", "labels"})
 SolvedAs = Literal["softmax", "sigmoid", "identity"]
 SCORED = ("validation", "test")  # splits
 PACKAGE = "nlp_transfer_tasks"
+OWN = "A task of your own goes by its dotted module, such as mine.task."
 HOME = Path(__file__).parents[2]
 HOMES = (HOME, HOME / "tasks")  # where that package stands: installed, and in the repository
 
@@ -153,7 +154,7 @@ def find_task(name: str) -> type[TaskDeclaration]:
         ConfigError: no such task, or a module without exactly one `Task` of its own.
     """
     if not all(part.isidentifier() for part in name.split(".")):
-        raise ConfigError(f"Unknown task '{name}'. {suggest(name, task_names())}")
+        raise ConfigError(f"Unknown task '{name}'. {suggest(name, task_names())} {OWN}")
     module_name = name if "." in name else f"{PACKAGE}.{name}"
     _shipped()  # before an import could find another package of its name
     try:
@@ -161,7 +162,7 @@ def find_task(name: str) -> type[TaskDeclaration]:
     except ModuleNotFoundError as error:
         if error.name is None or not module_name.startswith(error.name):
             raise ConfigError(f"task '{name}' cannot be imported: {error}") from error
-        way = "Is its folder on PYTHONPATH?" if "." in name else suggest(name, task_names())
+        way = "Is its folder on PYTHONPATH?" if "." in name else f"{suggest(name, task_names())} {OWN}"
         raise ConfigError(f"Unknown task '{name}'. {way}") from None
     except Exception as error:  # whatever a module of other people's does
         raise ConfigError(f"task '{name}' cannot be imported: {type(error).__name__}: {error}") from error

@@ -112,7 +112,8 @@ def map_labels(
     if not unknown:
         return found, {}
     name, where = next(iter(unknown.items()))
-    others = f" (and {len(unknown) - 1} other unknown labels)" if len(unknown) > 1 else ""
+    more = len(unknown) - 1
+    others = f" (and {more} other{'s' if more > 1 else ''})" if more else ""
     if rules.on_unknown == "error" or not any(found):
         way = "leaves such rows out" if any(found) else "would leave no row"
         raise DataError(

@@ -160,9 +160,16 @@ class Metrics(Part):
     controls: Mapping[str, Method] = {}
 
     def values(self) -> dict[str, Any]:
-        """Give the contents of the file: plain values, without what was never measured."""
-        given = self.model_dump(exclude_unset=True)
-        return {key: value for key, value in given.items() if value is not None}
+        """Give the contents of the file as JSON reads them, without what was never measured."""
+        given = self.model_dump(exclude_unset=True)  # not mode="json", which would turn NaN to null unseen
+        return {key: _use_lists(value) for key, value in given.items() if value is not None}
+
+
+def _use_lists(value: Any) -> Any:
+    """Turn tuples at any depth into lists."""
+    if isinstance(value, dict):
+        return {key: _use_lists(one) for key, one in value.items()}
+    return [_use_lists(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def write_metrics(run: Path, metrics: Metrics) -> None:

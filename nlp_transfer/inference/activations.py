@@ -5,7 +5,6 @@ text alone. They are computed in one length-sorted pass, kept in memory or in a 
 """
 
 import functools
-import hashlib
 import json
 import logging
 from collections.abc import Sequence
@@ -22,6 +21,7 @@ from transformers import PreTrainedModel
 
 from nlp_transfer.inference.store import FORMAT, Store, Unfinished
 from nlp_transfer.models.anatomy import find_encoder, find_layers, outside_encoder
+from nlp_transfer.models.digests import digest_tensors
 from nlp_transfer.models.encoding.batches import Batch, sort_batches
 from nlp_transfer.models.encoding.padding import read_padding_trouble
 from nlp_transfer.models.encoding.units import Boundary, CachedInputs, Inputs, TokenInputs
@@ -226,18 +226,14 @@ def _key(model: PreTrainedModel, boundary: Boundary) -> str:
     """Hash all that the activations depend on but the tokens: weights, architecture, boundary, layers, format."""
     encoder = find_encoder(model).module
     layers = [model.config.reads, model.config.combine] if isinstance(model, PooledModel) else None
-    digest = hashlib.sha256()
     device = next(model.parameters()).device.type
     dtype = str(torch.get_autocast_dtype(device)) if torch.is_autocast_enabled(device) else "float32"
     facts = {"format": FORMAT, "boundary": [boundary.kind, boundary.layer], "layers": layers, "dtype": dtype}
     if read_padding_trouble(model) is not None:  # those that were stored before this was looked for saw padding
         facts["padding"] = "none"
     settings = {k: v for k, v in encoder.config.to_dict().items() if not k.startswith(("_", "id2", "label2"))}
-    digest.update(json.dumps([facts, settings], sort_keys=True, default=str).encode())
-    for name, tensor in sorted(encoder.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
-    return digest.hexdigest()[:32]
+    described = json.dumps([facts, settings], sort_keys=True, default=str)
+    return digest_tensors(dict(sorted(encoder.state_dict().items())), described)[:32]
 
 
 def open_store(model: PreTrainedModel, boundary: Boundary, cache: Path) -> Store:

@@ -20,7 +20,7 @@ from nlp_transfer.models.portable.pooled import PooledConfig
 from nlp_transfer.models.portable.sentence_scorer import SentenceScorerConfig
 from nlp_transfer.models.portable.static import StaticConfig, StaticTokenizer
 from nlp_transfer.models.source import quietly
-from nlp_transfer.system.disk import hash_file, replace_whole, write_whole
+from nlp_transfer.system.disk import replace_whole, write_whole
 from nlp_transfer.system.escaping import dump_json
 from nlp_transfer.system.layout import MODELLING, TARGET
 from nlp_transfer.system.room import MARGIN, guard_writing
@@ -84,11 +84,6 @@ def _write_model(model: PreTrainedModel, tokenizers: Tokenizers, folder: Path, m
     if type(config) in AUTO_MAPS or isinstance(config, StaticConfig) or isinstance(tokenizers.source, StaticTokenizer):
         for file in MODELLING:
             shutil.copy(file, folder / file.name)
-
-
-def weights_digests(folder: Path) -> dict[str, str]:
-    """Compute the sha256 of each weights file of a saved model, by name."""
-    return {path.name: hash_file(path) for path in sorted(folder.glob("*.safetensors"))}
 
 
 def _forget_places(path: Path) -> None:

@@ -4,7 +4,6 @@ The Hub's client itself repeats the upload of large files, but neither the commi
 """
 
 import functools
-import hashlib
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
@@ -16,6 +15,7 @@ from huggingface_hub.utils.sha import git_hash
 
 from nlp_transfer.errors import PublishError
 from nlp_transfer.publishing.tree import list_files
+from nlp_transfer.system.disk import hash_file
 from nlp_transfer.system.hub_calls import CONFLICT, call_patiently
 from nlp_transfer.system.layout import ALLOWED
 
@@ -132,5 +132,4 @@ def _is_same(path: Path, there: RepoSibling) -> bool:
 
 @functools.lru_cache
 def _hash_file(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return hash_file(path)

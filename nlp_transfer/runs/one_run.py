@@ -8,16 +8,19 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from accelerate import Accelerator
+from transformers import PreTrainedModel
 
 from nlp_transfer.config.sections import RunConfig, render
 from nlp_transfer.config.tasks import Scores
 from nlp_transfer.evaluation.metrics_file import Metrics, Parameters, Seconds, Selection
 from nlp_transfer.evaluation.verdicts import Comparand, format_scores
-from nlp_transfer.models.saving import environment, save_model, weights_digests, write_json
+from nlp_transfer.models.digests import weights_digests
+from nlp_transfer.models.saving import environment, save_model, write_json
 from nlp_transfer.publishing.provenance import find_provenance
 from nlp_transfer.runs.measure import infer_split, measure_baselines, verify, write_predictions
 from nlp_transfer.runs.prepare import Prepared, prepare
 from nlp_transfer.runs.result import RunResult, describe, finish
+from nlp_transfer.runs.resume import find_start
 from nlp_transfer.runs.train import make_accelerator, open_checkpoints, train
 from nlp_transfer.strategies import Plan, save_adapter
 from nlp_transfer.strategies.summary import parameter_counts, trainable_table
@@ -25,9 +28,8 @@ from nlp_transfer.system.disk import write_whole
 from nlp_transfer.system.layout import CHECKPOINTS
 from nlp_transfer.system.progress import Series
 from nlp_transfer.task import Prediction
-from nlp_transfer.training.checkpoints import find_start
 from nlp_transfer.training.history import History
-from nlp_transfer.training.loop import flat
+from nlp_transfer.training.loop import select_numbers
 
 
 class _Trained(NamedTuple):
@@ -40,44 +42,64 @@ class _Trained(NamedTuple):
     baselines: tuple[Comparand, ...]
     history: History
 
+    @property
+    def speaks(self) -> bool:
+        """Whether this process is the one that writes and logs for all."""
+        return bool(self.accelerator.is_main_process)
+
 
 def run_one(config: RunConfig, folder: Path, series: Series, named: Path | None = None, *, progress: bool) -> RunResult:
     """Run in a folder that is held, from the checkpoint that is `named`, or the newest one there."""
     clock = _Clock()
     trained = _train(config, folder, series, named, clock, progress=progress)
-    prepared, plan, accelerator = trained.prepared, trained.plan, trained.accelerator
-    speaks, shown = accelerator.is_main_process, progress and accelerator.is_main_process
-    if plan.adapter and speaks:
-        save_adapter(plan.model, folder / "adapter", prepared.source.name)
+    plan = trained.plan
+    if plan.adapter and trained.speaks:
+        save_adapter(plan.model, folder / "adapter", trained.prepared.source.name)
 
     model = plan.finish(plan.model)
-    scores = trained.history.scores
-    # What is reported is what `predict` will do: in single precision, on all rows, the full way.
-    if accelerator.mixed_precision != "no" or prepared.task.sample or prepared.task.undecided:
-        results = infer_split(prepared, model, "validation", plan, progress=shown)
-        prepared = prepared.calibrate(results)
-        scores = prepared.task.score(prepared.decode(results, "validation"), prepared.splits.validation)
-    said = prepared.decode(infer_split(prepared, model, "test", plan, progress=shown), "test")
-    trained = trained._replace(prepared=prepared)
+    trained, said, scores = _evaluate(trained, model, progress=progress and trained.speaks)
     clock.lap("evaluation")
 
-    accelerator.wait_for_everyone()
-    if speaks:
+    _save(trained, model, said, folder)
+    clock.lap("saving")
+
+    metrics = _collect_metrics(trained, scores, said, clock.total(), weights_digests(folder / "model"))
+    result = describe(trained.prepared.config, folder, metrics, _collect_hits(trained, said))
+    if trained.speaks:
+        finish(result, config.task_class)
+        shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
+    return result
+
+
+def _evaluate(
+    trained: _Trained, model: PreTrainedModel, *, progress: bool
+) -> tuple[_Trained, list[Prediction], Scores]:
+    """Predict test, once, and give with it the scores on validation, and what these have decided.
+
+    What is reported is what `predict` will do: in single precision, on all rows, the full way.
+    """
+    prepared, plan, scores = trained.prepared, trained.plan, trained.history.scores
+    if trained.accelerator.mixed_precision != "no" or prepared.task.sample or prepared.task.undecided:
+        results = infer_split(prepared, model, "validation", plan, progress=progress)
+        prepared = prepared.calibrate(results)
+        scores = prepared.task.score(prepared.decode(results, "validation"), prepared.splits.validation)
+
+    said = prepared.decode(infer_split(prepared, model, "test", plan, progress=progress), "test")
+    return trained._replace(prepared=prepared), said, scores
+
+
+def _save(trained: _Trained, model: PreTrainedModel, said: Sequence[Prediction], folder: Path) -> None:
+    """Save the model and what it said of test; then see that the saved model says the same."""
+    prepared = trained.prepared
+    trained.accelerator.wait_for_everyone()
+    if trained.speaks:
         for name in prepared.task.calibrated:  # for those who open the model without this package
             setattr(model.config, name, getattr(prepared.task.options, name))
         write_whole(folder / "config.yaml", render(prepared.config))
         save_model(model, prepared.tokenizers, folder / "model", max_length=prepared.task.longest)
         write_predictions(folder / "predictions.jsonl", said, prepared.task, prepared.splits.test)
         verify(folder, prepared, model)
-    accelerator.wait_for_everyone()  # all read what one has saved
-    clock.lap("saving")
-
-    metrics = _metrics(trained, scores, said, clock.total(), weights_digests(folder / "model"))
-    result = describe(prepared.config, folder, metrics, _hits(trained, said))
-    if speaks:
-        finish(result, config.task_class)
-        shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
-    return result
+    trained.accelerator.wait_for_everyone()  # all read what one has saved
 
 
 def _train(
@@ -95,10 +117,8 @@ def _train(
     clock.lap("preparation")
 
     baselines = measure_baselines(prepared)
-    for one in baselines if accelerator.is_main_process else ():
-        role = "ceiling" if one.name in prepared.task.ceilings else "to beat"
-        name = f"{one.name} ({one.chosen})" if one.chosen else one.name
-        series.log_once(logging.INFO, f"{role}: {name}, {format_scores(flat(one.validation))} on validation")
+    if accelerator.is_main_process:
+        _announce_baselines(prepared, baselines, series)
     clock.lap("baselines")
 
     shown = progress and accelerator.is_main_process
@@ -107,7 +127,15 @@ def _train(
     return _Trained(prepared, plan, accelerator, sizes, baselines, history)
 
 
-def _metrics(
+def _announce_baselines(prepared: Prepared, baselines: Sequence[Comparand], series: Series) -> None:
+    """Say what there is to beat."""
+    for one in baselines:
+        role = "ceiling" if one.name in prepared.task.ceilings else "to beat"
+        name = f"{one.name} ({one.chosen})" if one.chosen else one.name
+        series.log_once(logging.INFO, f"{role}: {name}, {format_scores(select_numbers(one.validation))} on validation")
+
+
+def _collect_metrics(
     trained: _Trained,
     validation: Scores,
     said: Sequence[Prediction],
@@ -140,7 +168,7 @@ def _metrics(
     )
 
 
-def _hits(trained: _Trained, said: Sequence[Prediction]) -> dict[str, Any]:
+def _collect_hits(trained: _Trained, said: Sequence[Prediction]) -> dict[str, Any]:
     """Collect the score of each test row, of the run and of the simple methods."""
     test = trained.prepared.splits.test
     return {

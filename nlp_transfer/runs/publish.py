@@ -16,6 +16,7 @@ from nlp_transfer.publishing.tree import list_files, write_publication
 from nlp_transfer.publishing.upload import Upload
 from nlp_transfer.runs.predict import load
 from nlp_transfer.runs.probes import alike, read_probes
+from nlp_transfer.system.layout import explain_unfinished
 from nlp_transfer.system.network import REPOSITORY, download, hide_bars, require_hub
 from nlp_transfer.system.received import refuse_no_path
 from nlp_transfer.system.room import guard_temporary
@@ -80,6 +81,8 @@ def publish(
     run = Path(folder)
     if not run.is_dir():
         raise CheckpointError(f"{run}: no such run folder")
+    if fault := explain_unfinished(run):
+        raise PublishError(f"{run}: {fault}")
     if not REPOSITORY.fullmatch(str(repo_id)):
         raise PublishError(f"'{repo_id}' is no id on the Hub: USER/NAME of letters, digits, '-', '_' and '.'")
     if create_pr and revision is not None:

@@ -19,6 +19,7 @@ from nlp_transfer.runs.folder import begun, make_folder, resumable
 from nlp_transfer.runs.one_run import run_one
 from nlp_transfer.runs.prepare import keep_settled
 from nlp_transfer.runs.result import RunResult
+from nlp_transfer.runs.resume import flatten, refuse_changes
 from nlp_transfer.system.alone import claim_process
 from nlp_transfer.system.disk import write_whole
 from nlp_transfer.system.layout import FINISHED
@@ -27,7 +28,6 @@ from nlp_transfer.system.processes import is_lost_process, take_leave_at_exit
 from nlp_transfer.system.progress import Series
 from nlp_transfer.system.received import refuse_no_path
 from nlp_transfer.system.room import guard_writing
-from nlp_transfer.training.checkpoints import flatten, refuse_changes
 from nlp_transfer.training.sharded import check_launch
 
 PATIENCE = timedelta(minutes=10)  # with a process that does not answer
@@ -61,18 +61,17 @@ def run(
     refuse_no_path(output, "output", optional=True)
     refuse_no_path(resume, "resume", optional=True)
     checked = load_config(config, overrides)
-    name = Path(config).stem if isinstance(config, str | Path) else f"{checked.task.name}-{checked.strategy.kind}"
     series = Series(len(checked.each_seed()), progress=progress)
+
     wanted, named = output or checked.output, None
     if resume is not None:
         wanted, named = resumable(resume, wanted)
     if named and checked.training.seeds:
         raise ConfigError(f"--resume {named}: a run of several seeds goes on as a whole; name its folder")
-    with (
-        claim_process(),
-        agreed_folder(wanted, name, left=LEFT if resume is not None else ()) as folder,
-        advice(folder),
-    ):
+
+    name = Path(config).stem if isinstance(config, str | Path) else f"{checked.task.name}-{checked.strategy.kind}"
+    left = LEFT if resume is not None else ()
+    with claim_process(), agreed_folder(wanted, name, left=left) as folder, advice(folder):
         return run_in(folder, checked, series, named, progress=progress)
 
 
@@ -84,12 +83,14 @@ def run_in(folder: Path, config: RunConfig, series: Series, named: Path | None =
         series.skip(len(config.each_seed()))
         said = f"{folder} holds a finished run; there is nothing to resume\n{before.summary}"
         return dataclasses.replace(before, summary=said)
+
     try:
         with _threads(config.training.threads):
             if config.training.seeds:
                 return combine(config, folder, _run_seeds(config, folder, series, progress=progress))
             with series.run(folder.name):
                 return run_one(config, folder, series, named, progress=progress)
+
     except (RuntimeError, MemoryError) as error:
         if is_out_of_memory(error):
             raise ExhaustedError(f"out of memory; try {WAYS_OUT}") from error

@@ -16,8 +16,10 @@ from accelerate.utils import broadcast_object_list, disable_fsdp_ram_efficient_l
 from nlp_transfer.config.sections import RunConfig, TrainingConfig
 from nlp_transfer.errors import ConfigError
 from nlp_transfer.evaluation.verdicts import format_scores
+from nlp_transfer.models.digests import digest_tensors
 from nlp_transfer.models.saving import environment
 from nlp_transfer.runs.prepare import Prepared
+from nlp_transfer.runs.resume import refuse_changes
 from nlp_transfer.strategies import Plan
 from nlp_transfer.system.caches import find_cache_folder
 from nlp_transfer.system.disk import write_whole
@@ -26,8 +28,8 @@ from nlp_transfer.system.precision import choose_precision
 from nlp_transfer.system.progress import format_duration
 from nlp_transfer.system.room import guard_writing
 from nlp_transfer.system.stopping import note_signals
-from nlp_transfer.training.checkpoint_files import Checkpoint
-from nlp_transfer.training.checkpoints import Checkpoints, digest, refuse_changes
+from nlp_transfer.training.checkpoint_files import TrainingState
+from nlp_transfer.training.checkpoints import Checkpoints
 from nlp_transfer.training.history import History
 from nlp_transfer.training.loop import Settings, Trainer
 
@@ -36,7 +38,7 @@ CHOSEN = "training.precision (chosen)"
 HISTORY = "history.jsonl"
 
 
-def make_accelerator(config: RunConfig, folder: Path, start: Checkpoint | None) -> Accelerator:
+def make_accelerator(config: RunConfig, folder: Path, start: TrainingState | None) -> Accelerator:
     """Make an Accelerator with one number format for all processes, that of the start, and the trackers asked for.
 
     Raises:
@@ -57,7 +59,7 @@ def make_accelerator(config: RunConfig, folder: Path, start: Checkpoint | None) 
 
 
 def open_checkpoints(
-    prepared: Prepared, plan: Plan, accelerator: Accelerator, folder: Path, start: Checkpoint | None
+    prepared: Prepared, plan: Plan, accelerator: Accelerator, folder: Path, start: TrainingState | None
 ) -> Checkpoints:
     """Say where the run is saved, and what it goes on from, if that is still the same run.
 
@@ -73,7 +75,7 @@ def open_checkpoints(
         return {
             "contents": {
                 **{f"data.{name} (contents)": split.fingerprint for name, split in splits.items()},
-                "source.name (weights)": digest(resting),
+                "source.name (weights)": digest_tensors(resting),
                 CHOSEN: accelerator.mixed_precision,
             },
             "about": {"processes": accelerator.num_processes, **environment()["packages"]},

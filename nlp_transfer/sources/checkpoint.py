@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, TypeVar, cast
+from typing import Any, Literal, NamedTuple, TypeVar, cast
 
 import torch
 import transformers
@@ -27,9 +27,9 @@ from nlp_transfer.models.portable import pooled, sentence_scorer, static
 from nlp_transfer.models.portable.headed import Headed, HeadedConfig
 from nlp_transfer.models.source import LoadedModel, quietly
 from nlp_transfer.sources.composing import unify_forms
-from nlp_transfer.sources.demands import refuse_demands
+from nlp_transfer.sources.demands import refuse_demands, refuse_unknown_type
 from nlp_transfer.sources.heads import SEVERAL, copy_with_labels, find_label_rows, follow_names
-from nlp_transfer.sources.loading import LONGEST_ERROR, find_damage, refuse_changed, refuse_misfits
+from nlp_transfer.sources.loading import LONGEST_ERROR, find_damage, find_unused_layers, refuse_changed, refuse_misfits
 from nlp_transfer.sources.shapes import find_weight_files, refuse_misshapen
 from nlp_transfer.system.hub_calls import make_fetching_error
 from nlp_transfer.system.layout import TABLE, TARGET, explain_unfinished, is_run
@@ -42,6 +42,15 @@ log = logging.getLogger(__name__)
 OWN_TYPES = tuple(
     kind.model_type for kind in (static.StaticConfig, pooled.PooledConfig, sentence_scorer.SentenceScorerConfig)
 )
+
+
+class Filled(NamedTuple):
+    """Hold a model with its weights, and how these fit it."""
+
+    model: PreTrainedModel
+    missing: set[str]  # names that the weights lack
+    misfits: dict[str, Sequence[int]]  # names that have another shape there, with that shape
+    unused: list[int]  # layers that the weights hold and the configuration leaves out
 
 
 @dataclass(frozen=True)
@@ -123,6 +132,7 @@ class Checkpoint:
     def _refuse_demands(self) -> None:
         values, _ = PretrainedConfig.get_config_dict(self.location, **self._locate())
         refuse_demands(values, f"Checkpoint '{self.name}'")
+        refuse_unknown_type(values, f"Checkpoint '{self.name}'")
 
     def _make_code_error(self) -> SourceError:
         return SourceError(
@@ -239,8 +249,15 @@ class Checkpoint:
             head = {name for name, parameter in fresh.named_parameters() if id(parameter) not in encoder}
             return LoadedModel(fresh.float(), frozenset(head))
 
+        model, missing, misfits, unused = self._fill(auto, config, inside)
+        if unused:
+            log.warning(
+                "Checkpoint '%s': its weights hold %d layers that its config.json leaves out (layers %d to %d); "
+                "they are not used",
+                *(self.name, len(unused), unused[0], unused[-1]),
+            )
+
         # The new weights are those that the files lack, or hold in another shape.
-        model, missing, misfits = self._fill(auto, config, inside)
         new = (missing | misfits.keys()) & {name for name, _ in model.named_parameters()}
         rows = find_label_rows(model, auto.from_config, len(labels)) if labels else {}
         if missing.issuperset(rows):
@@ -248,17 +265,15 @@ class Checkpoint:
 
         # The head has rows for other labels, or in another order: put them into the order of ours.
         def reload(count: int) -> PreTrainedModel:
-            return self._fill(auto, copy_with_labels(config, count), inside)[0]
+            return self._fill(auto, copy_with_labels(config, count), inside).model
 
         stored = {name: 0 if name in missing else misfits.get(name, loaded.shape)[0] for name, loaded in rows.items()}
         found = follow_names(labels, model, stored, self.config, reload, several=several)
         drawn = rows.keys() if None in found.chosen else frozenset()
         return LoadedModel(model, frozenset((new - rows.keys()) | drawn), note=found.note)
 
-    def _fill(
-        self, auto: Any, config: PretrainedConfig, inside: str
-    ) -> tuple[PreTrainedModel, set[str], dict[str, Sequence[int]]]:
-        """Load the weights; return the model, missing names, and the shapes of misfits."""
+    def _fill(self, auto: Any, config: PretrainedConfig, inside: str) -> Filled:
+        """Load the weights, and see how they fit."""
         what, files = f"Checkpoint '{self.name}'", find_weight_files(self.location, **self._locate())
         self._attempt(lambda: refuse_misshapen(files, auto.from_config, config, what, inside=inside), "model")
 
@@ -269,7 +284,7 @@ class Checkpoint:
         misfits = {name: stored for name, stored, _ in report["mismatched_keys"]}
         missing = set(report["missing_keys"]) - misfits.keys()
         refuse_misfits(model, missing, misfits, what)
-        return model, missing, misfits
+        return Filled(model, missing, misfits, find_unused_layers(model, report["unexpected_keys"]))
 
     def _locate(self) -> dict[str, Any]:
         """Name the revision, and say whether only the cache of the Hub's client can be used."""

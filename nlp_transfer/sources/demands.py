@@ -7,7 +7,10 @@ its own for the rest of the process, or read weights from another place.
 from collections.abc import Mapping
 from typing import Any
 
-from nlp_transfer.errors import SourceError
+import transformers
+from transformers import CONFIG_MAPPING
+
+from nlp_transfer.errors import SourceError, suggest_nearest
 
 PLAIN = (None, "eager", "sdpa")  # implementations of attention that are part of PyTorch
 CHOICES = ("attn_implementation", "experts_implementation")
@@ -37,3 +40,21 @@ def refuse_demands(values: Mapping[str, Any], what: str) -> None:
 
         if isinstance(value, Mapping):
             refuse_demands(value, what)
+
+
+def refuse_unknown_type(values: Mapping[str, Any], what: str) -> None:
+    """Refuse an architecture that transformers lacks, before it advises to install another version of itself.
+
+    Args:
+        values: of a config.json; one that brings code of its own is refused elsewhere.
+        what: is loaded, for the message.
+
+    Raises:
+        SourceError: naming the architecture.
+    """
+    kind = values.get("model_type")
+    if isinstance(kind, str) and kind not in CONFIG_MAPPING and "auto_map" not in values:
+        raise SourceError(
+            f"{what}: its config.json names the architecture '{kind}', which transformers {transformers.__version__} "
+            f"does not have; take a checkpoint of another.{suggest_nearest(kind, CONFIG_MAPPING)}"
+        )

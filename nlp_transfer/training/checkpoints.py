@@ -1,36 +1,33 @@
-"""What a checkpoint of a training holds: weights, moments, random numbers, position; and what must not have changed."""
+"""When a training is saved and where, and how its whole state gets there and back."""
 
-import hashlib
 import logging
-import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from accelerate import PartialState
-from accelerate.utils import broadcast_object_list
+from accelerate import Accelerator
+from accelerate.utils import gather_object
 from torch import Tensor, nn
 
-from nlp_transfer.errors import ConfigError, TrainingError
-from nlp_transfer.system.layout import CHECKPOINTS
-from nlp_transfer.training.checkpoint_files import Checkpoint, load_checkpoint, newest_checkpoint, save_checkpoint
-from nlp_transfer.training.sharded import gather, place_like
+from nlp_transfer.errors import TrainingError
+from nlp_transfer.training.checkpoint_files import TrainingState, save_checkpoint
+from nlp_transfer.training.history import History
+from nlp_transfer.training.parameters import load_state, trained_state
+from nlp_transfer.training.state import (
+    collect_moments,
+    group,
+    load_moments,
+    read_generators,
+    set_generators,
+    ungroup,
+)
+from nlp_transfer.training.step import Stepper
 
 log = logging.getLogger(__name__)
 WORTH = 60.0  # seconds of training
-# How a batch is cut, where results go and how often they are saved do not change what is learned.
-HARMLESS = (
-    "output",
-    "training.accumulation",
-    "training.checkpoint",
-    "training.gradient_checkpointing",
-    "training.threads",
-    "training.tracker",
-)
 
 
 @dataclass
@@ -52,16 +49,16 @@ class Checkpoints:
     steps: int | None = None
     minutes: float | None = None
     keep_last: int = 2
-    start: Checkpoint | None = None
+    start: TrainingState | None = None
     last: Path | None = None
     _saved: float = field(default_factory=time.monotonic)
 
-    def due(self, step: int) -> bool:
+    def is_due(self, step: int) -> bool:
         """Tell whether to save after this optimizer step of the run."""
         late = self.minutes is not None and time.monotonic() - self._saved >= 60 * self.minutes
         return late or (self.steps is not None and step % self.steps == 0)
 
-    def worth(self) -> bool:
+    def is_worth(self) -> bool:
         """Tell whether more has been trained since the last one than should be lost to what follows a training."""
         return (self.minutes or self.steps) is not None and time.monotonic() - self._saved >= WORTH
 
@@ -76,114 +73,90 @@ class Checkpoints:
         log.info("checkpoint: %s", self.last)
 
 
-def group(name: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Put tensors under a common prefix."""
-    return {f"{name}/{key}": tensor for key, tensor in tensors.items()}
+@dataclass(frozen=True)
+class Saver:
+    """Bring the state of a training to its checkpoints, and back.
 
-
-def ungroup(name: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Select the tensors under a prefix, and drop it."""
-    return {key.removeprefix(f"{name}/"): tensor for key, tensor in tensors.items() if key.startswith(f"{name}/")}
-
-
-def optimizer_state(optimizer: torch.optim.Optimizer, trained: Mapping[str, nn.Parameter]) -> dict[str, Tensor]:
-    """Collect AdamW's moments and step counts, by parameter name and kind."""
-    return {
-        f"{name}/{kind}": gather(tensor.detach()).cpu()
-        for name, parameter in trained.items()
-        for kind, tensor in optimizer.state[parameter].items()
-    }
-
-
-def load_optimizer_state(
-    optimizer: torch.optim.Optimizer, trained: Mapping[str, nn.Parameter], state: Mapping[str, Tensor]
-) -> None:
-    """Give the optimizer its moments back."""
-    for key, tensor in state.items():
-        name, _, kind = key.rpartition("/")
-        optimizer.state[trained[name]][kind] = place_like(tensor, trained[name].detach())
-
-
-def random_state() -> dict[str, Tensor]:
-    """Tell where every generator of this process stands."""
-    version, numbers, gauss = random.getstate()
-    _, keys, position, has_gauss, cached = np.random.get_state(legacy=True)
-    state = {
-        "torch": torch.get_rng_state(),
-        "numpy": torch.from_numpy(np.array([*keys, position, has_gauss], dtype=np.int64)),
-        "numpy_gauss": torch.tensor(cached, dtype=torch.float64),
-        "python": torch.tensor([version, *numbers]),
-        "python_gauss": torch.tensor([] if gauss is None else [gauss], dtype=torch.float64),
-    }
-    if torch.cuda.is_available():
-        state["cuda"] = torch.cuda.get_rng_state()
-    return state
-
-
-def load_random_state(state: Mapping[str, Tensor]) -> None:
-    """Put every generator of this process back where it stood."""
-    torch.set_rng_state(state["torch"])
-    *keys, position, has_gauss = state["numpy"].tolist()
-    cached = float(state["numpy_gauss"])
-    np.random.set_state(("MT19937", np.array(keys, dtype=np.uint32), position, has_gauss, cached))
-    version, *numbers = state["python"].tolist()
-    random.setstate((version, tuple(numbers), next(iter(state["python_gauss"].tolist()), None)))
-    if "cuda" in state and torch.cuda.is_available():
-        torch.cuda.set_rng_state(state["cuda"])
-
-
-def find_start(folder: Path, named: Path | None) -> Checkpoint | None:
-    """Find the checkpoint that was named, or the newest whole one; the same for all processes.
-
-    Raises:
-        CheckpointError: the one that was named is damaged.
+    Attributes:
+        checkpoints: when and where; None: the training is not saved.
+        accelerator: of the run.
+        moving: names of the parameters that the training changes.
+        accumulation: passes that a batch is cut in as configured; a lack of memory may have asked for more.
     """
-    state = PartialState()
-    found = None
-    if state.is_main_process:
-        found = load_checkpoint(named) if named else newest_checkpoint(folder / CHECKPOINTS)
-    path: Path | None = broadcast_object_list([found.path if found else None])[0]
-    return load_checkpoint(path) if path and not state.is_main_process else found
 
+    checkpoints: Checkpoints | None
+    accelerator: Accelerator
+    moving: frozenset[str]
+    accumulation: int
 
-def digest(tensors: Mapping[str, Tensor]) -> str:
-    """Compute the sha256 of tensors and their names."""
-    found = hashlib.sha256()
-    for name, tensor in tensors.items():
-        found.update(name.encode())
-        found.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
-    return found.hexdigest()
+    @property
+    def start(self) -> TrainingState | None:
+        """What the training goes on from, until `resume` has taken it up."""
+        return self.checkpoints.start if self.checkpoints else None
 
+    def restore(self, model: nn.Module) -> History:
+        """Give the model the weights of the start, and say where the training stands; without a start at its begin."""
+        if self.start is None:
+            return History()
+        load_state(model, ungroup("model", self.start.tensors))
+        history = History.restored(self.start.values["history"], ungroup("best", self.start.tensors))
+        log.info("resumed at step %d from %s", history.steps, self.start.path)
+        return history
 
-def refuse_changes(before: Mapping[str, Any], now: Mapping[str, Any], where: Path) -> None:
-    """Refuse to go on with another configuration or other data.
+    def resume(self, optimizer: torch.optim.Optimizer, trained: Mapping[str, nn.Parameter], stepper: Stepper) -> None:
+        """Give optimizer, generators and stepper back what they held; once, for later phases begin anew."""
+        start = self.start
+        if self.checkpoints is None or start is None:
+            return
+        self.checkpoints.start = None
 
-    Raises:
-        ConfigError: listing the keys that differ.
-    """
-    changed = [
-        f"{key}: {_brief(before.get(key))} before, {_brief(now.get(key))} now"
-        for key in sorted(before.keys() | now.keys())
-        if before.get(key) != now.get(key) and not key.startswith(HARMLESS)
-    ]
-    if changed:
-        listed = "\n  ".join(changed)
-        raise ConfigError(
-            f"{where} was trained otherwise; resume with what it was, or choose another --output\n  {listed}"
-        )
+        load_moments(optimizer, trained, ungroup("optimizer", start.tensors))
+        stepper.pieces *= start.values.get("halved", 1)
+        if self.accelerator.scaler is not None:
+            self.accelerator.scaler.load_state_dict(start.values["scaler"])
+        if state := ungroup(f"random/{self.accelerator.process_index}", start.tensors):
+            set_generators(state)
 
+    def save(
+        self,
+        model: nn.Module,
+        history: History,
+        stepper: Stepper,
+        optimizer: torch.optim.Optimizer | None = None,
+        trained: Mapping[str, nn.Parameter] | None = None,
+    ) -> None:
+        """Write a checkpoint of the state between two steps, or between two phases, where nothing has moments.
 
-def _brief(value: Any) -> str:
-    text = "unset" if value is None else str(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+        Every process must ask.
+        """
+        if self.checkpoints is None:
+            return
+        generators = gather_object([read_generators()])
+        moments = collect_moments(optimizer, trained) if optimizer and trained else {}
 
+        if self.accelerator.is_main_process:
+            tensors = {
+                **group("model", trained_state(model, self.moving)),
+                **group("optimizer", moments),
+                **group("best", history.state),
+            }
+            for index, state in enumerate(generators):
+                tensors |= group(f"random/{index}", state)
+            scaler = self.accelerator.scaler
+            values = {"history": history.values(), "halved": stepper.pieces // self.accumulation}
+            values["scaler"] = scaler.state_dict() if scaler is not None else None
+            self.checkpoints.save(history.steps, values, tensors)
+        self.accelerator.wait_for_everyone()
 
-def flatten(values: Any, path: str = "") -> dict[str, Any]:
-    """Flatten nested sections to dotted key: value; lists are values."""
-    if not isinstance(values, Mapping) or not values:
-        return {path: list(values) if isinstance(values, Sequence) and not isinstance(values, str) else values}
-    return {
-        key: value
-        for name, child in values.items()
-        for key, value in flatten(child, f"{path}.{name}" if path else str(name)).items()
-    }
+    def is_due(self, step: int) -> bool:
+        """Tell whether this process is to ask for a checkpoint after this optimizer step."""
+        return self.checkpoints is not None and self.accelerator.is_main_process and self.checkpoints.is_due(step)
+
+    def is_worth(self) -> bool:
+        """Tell whether this process is to ask for one before what follows the training."""
+        return self.checkpoints is not None and self.accelerator.is_main_process and self.checkpoints.is_worth()
+
+    def name_last(self) -> str:
+        """Say which checkpoint is the last good one."""
+        last = self.checkpoints.last if self.checkpoints else None
+        return f"the last good checkpoint is {last}" if last else "there is no checkpoint yet, and nothing was saved"

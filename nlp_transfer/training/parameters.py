@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from nlp_transfer.errors import TrainingError
+from nlp_transfer.models.surgery.aside import TAKEN_OUT
 from nlp_transfer.models.surgery.embedding_rows import collect_state
-from nlp_transfer.models.surgery.entry import OUT
 
 
 def freeze(model: nn.Module, rates: Mapping[str, float]) -> None:
@@ -38,8 +38,8 @@ def moving(model: nn.Module, rates: Mapping[str, float]) -> Iterator[tuple[str, 
 
 def trained_state(model: nn.Module, names: frozenset[str]) -> dict[str, Tensor]:
     """Copy the named parameters and every buffer to the CPU: all that training changes."""
-    resting = {name for name, _ in model.named_parameters(remove_duplicate=False)} | model.__dict__.get(OUT, {}).keys()
-    resting -= names
+    resting = {name for name, _ in model.named_parameters(remove_duplicate=False)}
+    resting = (resting | model.__dict__.get(TAKEN_OUT, {}).keys()) - names
     whole = collect_state(model).items()
     return {name: tensor.detach().to("cpu", copy=True) for name, tensor in whole if name not in resting}
 

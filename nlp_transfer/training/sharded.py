@@ -13,8 +13,8 @@ from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 
 from nlp_transfer.errors import ConfigError
+from nlp_transfer.models.surgery.aside import list_aside
 
-ASIDE = ("_whole", "_layer", "_taken_out")  # tables of which rows are at work; a layer that a replay took out, and all
 REFUSED = {  # what `accelerate launch` tells its processes -> the way out
     "ACCELERATE_USE_DEEPSPEED": "DeepSpeed is not supported; use distributed_type: FSDP with fsdp_version: 2",
     "ACCELERATE_USE_MEGATRON_LM": "Megatron-LM is not supported; use distributed_type: FSDP with fsdp_version: 2",
@@ -49,8 +49,7 @@ def shard(model: nn.Module, *, reshard_after_forward: bool) -> nn.Module:
         reshard_after_forward: gather a layer again for the backward pass instead of keeping it.
     """
     known: dict[int, object] = {id(one): nn.Parameter(one.detach(), one.requires_grad) for one in model.parameters()}
-    aside = (module.__dict__[name] for module in model.modules() for name in ASIDE if name in module.__dict__)
-    twin = copy.deepcopy(model, known | {id(one): one for one in aside})
+    twin = copy.deepcopy(model, known | {id(one): one for one in list_aside(model)})
     for layer in list(_layers(twin)):
         fully_shard(layer, reshard_after_forward=reshard_after_forward)
     fully_shard(twin)

@@ -105,7 +105,7 @@ def _of_one_length(units: np.ndarray, lengths: np.ndarray, most: int) -> list[np
     return [units[batch] for batch in sort_batches(lengths, sys.maxsize, most=most, alike=True)]
 
 
-class Watch:
+class LossMonitor:
     """Losses and gradient norms of the last steps, refused when they are not finite."""
 
     def __init__(self, accelerator: Accelerator, phase: str) -> None:

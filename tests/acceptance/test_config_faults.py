@@ -125,7 +125,7 @@ EARLY = {  # what is answered before torch is loaded: verb and arguments, exit c
 }
 PROBE = """
 import sys
-from nlp_transfer.cli.commands import main
+from nlp_transfer.cli.process import main
 try:
     main()
 finally:

@@ -133,6 +133,13 @@ def test_the_caller_names_the_task_by_its_module(command, runs, here, own):
     assert yaml.safe_load((here / "run/publish/config.yaml").read_text())["task"]["name"] == "moods.task"
 
 
+def test_options_that_the_named_task_lacks_are_said_with_both_tasks(command, runs, here):
+    shutil.copytree(runs["sentiment"], here / "run")
+    code, _, err = command("predict", "run", "--task", "translation")
+    start = "error: run/config.yaml, a run of task 'sentiment' read as one of Translation: "
+    assert (code, err[: len(start)]) == (2, start)
+
+
 def test_a_task_that_the_caller_names_wrongly_is_said(command, own):
     code, _, err = command("predict", "run", "--task", "mood.task")
     assert (code, err) == (2, "error: Unknown task 'mood.task'. Is its folder on PYTHONPATH?\n")

@@ -19,7 +19,7 @@ def hook(event, arguments):
     if event in ("socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto"):
         attempts.append(f"{event} {arguments[1:] if event == 'socket.connect' else arguments}")
 sys.addaudithook(hook)
-from nlp_transfer.cli import commands as cli
+from nlp_transfer.cli import process as cli
 codes = []
 for arguments in json.loads(sys.argv[1]):
     sys.argv = ["nlp-transfer", *arguments]

@@ -414,6 +414,14 @@ def lose_a_shard(run):
 PLACES = ("/mnt/my docs/a", "~/a", "~jane/a", "file:///a", r"\\srv\share", r"look in C:\a", "x /b/c d")
 
 
+def test_the_publication_of_a_run_that_was_stopped_names_the_command_that_finishes_it(hub, small, tmp_path):
+    run = shutil.copytree(small, tmp_path / "reviews")
+    (run / "metrics.json").unlink()
+    (run / "checkpoints").mkdir()
+    with pytest.raises(PublishError, match=r"lacks metrics\.json; go on with it by `run CONFIG --resume .*reviews`"):
+        publish(run, licence="mit", dry_run=True)
+
+
 @pytest.mark.parametrize(
     ("damage", "licence", "reason"),
     [

@@ -21,6 +21,7 @@ from nlp_transfer.runs import one_run
 from nlp_transfer.runs import train as fitting
 from nlp_transfer.training import checkpoints as resuming
 from nlp_transfer.training.loop import Trainer
+from nlp_transfer.training.phase_inputs import PhaseInputs
 from nlp_transfer.training.step import Stepper
 
 # Promise 1
@@ -59,29 +60,29 @@ def test_a_run_that_is_stopped_and_resumed_equals_one_that_is_not(place, tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("strategy", "method", "call"),
+    ("strategy", "part", "method", "call"),
     [
-        ("full", "validate", 1),
-        ("full", "validate", 2),  # after the last step of all
-        ("solved", "validate", 1),  # the only step
-        ("lp_ft", "validate", 1),  # solved, then trained
-        ("ulmfit", "_units", 2),  # activations for the second phase
-        ("frozen", "_units", 1),
+        ("full", Trainer, "validate", 1),
+        ("full", Trainer, "validate", 2),  # after the last step of all
+        ("solved", Trainer, "validate", 1),  # the only step
+        ("lp_ft", Trainer, "validate", 1),  # solved, then trained
+        ("ulmfit", PhaseInputs, "open", 2),  # activations for the second phase
+        ("frozen", PhaseInputs, "open", 1),
     ],
 )
 def test_a_run_that_is_stopped_between_two_steps_goes_on_from_there(
-    place, tmp_path, monkeypatch, caplog, strategy, method, call
+    place, tmp_path, monkeypatch, caplog, strategy, part, method, call
 ):
     wanted = config(place, strategy)
     run(wanted, tmp_path / "whole")
-    original, count = getattr(Trainer, method), iter(range(1, 100))
+    original, count = getattr(part, method), iter(range(1, 100))
 
     def struck(self, *arguments):
         if next(count) == call:
             os.kill(os.getpid(), signal.SIGTERM)
         return original(self, *arguments)
 
-    monkeypatch.setattr(Trainer, method, struck)
+    monkeypatch.setattr(part, method, struck)
     with pytest.raises(StoppedError, match=r"terminated after step \d+; go on with"):
         run(wanted, tmp_path / "parts")
     caplog.set_level(logging.INFO)

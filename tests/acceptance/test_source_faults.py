@@ -204,7 +204,7 @@ FAULTS = {  # what is done to a checkpoint: what the line must hold
     no_config: ["bert: no checkpoint, for it has no config.json"],
     broken_config: ["bert/config.json: not valid JSON"],
     config_is_a_list: ["bert/config.json: expected an object, found a list"],
-    unknown_type: ["starlight"],
+    unknown_type: ["names the architecture 'starlight', which transformers", "does not have; take a checkpoint of"],
     no_type: ["model type"],
     absurd_config: ["hidden_size"],
     empty_folder: ["config.json"],

@@ -13,7 +13,7 @@ from nlp_transfer.system.caches import LIBRARIES, OURS, USERS, find_cache_folder
 
 CODE = """
 import json, sys
-from nlp_transfer.cli import commands as cli
+from nlp_transfer.cli import process as cli
 sys.argv = ["nlp-transfer", "--version"]
 try:
     cli.main()

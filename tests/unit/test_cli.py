@@ -15,6 +15,7 @@ from tiny import BAD, GOOD, save_checkpoint, save_csv, save_vectors
 
 import nlp_transfer
 from nlp_transfer.cli import commands as cli
+from nlp_transfer.cli import process
 from nlp_transfer.sources.vectors.table import open_vectors
 
 ROOT = Path(__file__).parents[2]
@@ -59,7 +60,7 @@ def answers(text):
 def test_help_and_version_answer_without_heavy_imports(arguments):
     heavy = (*HEAVY, "nlp_transfer.config.base")  # what makes classes of pydantic
     code = (
-        "import sys; from nlp_transfer.cli.commands import main\n"
+        "import sys; from nlp_transfer.cli.process import main\n"
         f"sys.argv = ['nlp-transfer', *{arguments}]\n"
         "try: main()\n"
         f"except SystemExit as leaving: print(leaving.code, [name for name in {heavy} if name in sys.modules])"
@@ -276,6 +277,13 @@ def test_predict_writes_its_output_whole(command, finished, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["said.jsonl"]
 
 
+def test_a_dash_as_output_of_predict_is_standard_output(command, finished, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, out, _ = command("predict", finished, "-", "--output", "-", stdin=f"{GOOD[0]}\n")
+    assert (code, answers(out)) == (0, nlp_transfer.load(finished).predict([GOOD[0]]))
+    assert not (tmp_path / "-").exists()
+
+
 def test_predict_that_fails_midway_leaves_the_old_output(command, finished, tmp_path):
     texts = tmp_path / "texts.jsonl"
     texts.write_text('{"text": "good film"}\n' * 600 + "{broken\n")
@@ -474,7 +482,7 @@ def test_a_signal_whose_exit_an_import_swallows_still_ends_the_command_with_its_
         raise ImportError("cannot load module more than once per process")
 
     monkeypatch.setattr(cli, "app", half_done)
-    monkeypatch.setattr(cli, "_stopped", [])
+    monkeypatch.setattr(process, "_stopped", [])
     assert command() == (130, "", "")  # the one line goes straight to the descriptor
 
 
@@ -483,6 +491,7 @@ def test_a_signal_that_comes_in_a_destructor_ends_the_command_all_the_same():
     code = """
 import signal, sys
 from nlp_transfer.cli import commands as cli
+from nlp_transfer.cli.process import main
 
 class Doomed:
     def __del__(self):
@@ -494,7 +503,7 @@ def app(**_):
 
 cli.app = app
 sys.argv = ["nlp-transfer"]
-cli.main()
+main()
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "error: interrupted\n")

@@ -158,6 +158,7 @@ def test_unknown_task_is_answered_with_the_known_ones(tmp_path, name, nearest):
     message = refusal(tmp_path, f"task: {{name: {name}}}\ndata: {{train: x}}")
     assert f"task: Unknown task '{name.strip(chr(39))}'. Known: " in message
     assert nearest in message
+    assert message.endswith("A task of your own goes by its dotted module, such as mine.task.")
 
 
 def test_dotted_task_that_defines_no_task_is_refused(tmp_path):
@@ -394,7 +395,7 @@ def test_command_line_answers_a_wrong_configuration_in_a_moment_and_without_heav
     code = f"""
         import sys, time
         started = time.process_time()
-        from nlp_transfer.cli.commands import main
+        from nlp_transfer.cli.process import main
         sys.argv = ["nlp-transfer", "run", {str(path)!r}]
         try:
             main()

@@ -3,7 +3,7 @@
 import pytest
 
 from nlp_transfer.errors import SourceError
-from nlp_transfer.sources.demands import refuse_demands
+from nlp_transfer.sources.demands import refuse_demands, refuse_unknown_type
 
 
 @pytest.mark.parametrize(
@@ -33,3 +33,12 @@ def test_a_configuration_that_asks_for_more_than_an_architecture_is_refused(key,
 def test_ordinary_settings_are_let_pass():
     plain = {"attn_implementation": "eager", "_attn_implementation_autoset": True, "quantization_config": None}
     refuse_demands({**plain, "hidden_size": 8, "encoder": {"_attn_implementation": "sdpa"}}, "Checkpoint 'a'")
+
+
+@pytest.mark.parametrize(("kind", "near"), [("berd", r" Did you mean 'bert'\?"), ("starlight-of-mine", "")])
+def test_an_architecture_that_transformers_lacks_is_named_with_the_nearest_and_nothing_to_install(kind, near):
+    end = rf"architecture '{kind}', which transformers [\d.]+ does not have; take a checkpoint of another\.{near}$"
+    with pytest.raises(SourceError, match=end):
+        refuse_unknown_type({"model_type": kind}, "Checkpoint 'a'")
+    for values in ({"model_type": "bert"}, {"model_type": kind, "auto_map": {}}, {}, {"model_type": None}):
+        refuse_unknown_type(values, "Checkpoint 'a'")

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from nlp_transfer.cli import commands as cli
+from nlp_transfer.cli import process as cli
 from nlp_transfer.config.yaml_file import dump_yaml, parse_yaml
 from nlp_transfer.system.escaping import CONTROL, dump_json, escape_line, escape_markdown, escape_terminal, format_code
 

@@ -259,8 +259,22 @@ def test_what_of_a_po_file_is_left_out_is_counted_by_reason_in_the_report(tmp_pa
     assert "train: 2 rows dropped: not translated (first: 8, 11)" in report.warnings
 
 
-def test_what_is_left_out_of_texts_to_predict_on_is_said(tmp_path, caplog):
+@pytest.mark.parametrize("rows", [1, 1000])
+def test_texts_to_predict_on_need_no_translation_of_their_own(tmp_path, caplog, rows):
+    (tmp_path / "a.po").write_text(UNFINISHED * rows, encoding="utf-8")
+    with caplog.at_level(logging.WARNING):
+        texts = list(stream_texts(str(tmp_path / "a.po"), "msgid"))
+    assert texts == ["Open", "Close", "Untranslated", "%d day", "%d days"] * rows
+    assert f"a.po: {rows} rows dropped: obsolete (first: 16" in caplog.text
+
+
+def test_texts_to_predict_on_come_from_a_mo_file_whatever_its_plurals_are(tmp_path):
+    (tmp_path / "a.mo").write_bytes(mo([("One file\0%d files", "a\0b\0c"), ("menu\x04Open", "")]))
+    assert list(stream_texts(str(tmp_path / "a.mo"), "msgid")) == ["One file", "%d files", "Open"]
+
+
+def test_of_translations_to_predict_on_those_that_are_not_finished_are_left_out(tmp_path, caplog):
     (tmp_path / "a.po").write_text(UNFINISHED, encoding="utf-8")
     with caplog.at_level(logging.WARNING):
-        assert list(stream_texts(str(tmp_path / "a.po"), "msgid")) == ["Open"]
+        assert list(stream_texts(str(tmp_path / "a.po"), "msgstr")) == ["Ouvrir"]
     assert "a.po: 1 rows dropped: fuzzy (first: 4)" in caplog.text

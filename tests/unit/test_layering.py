@@ -40,8 +40,8 @@ HOMES = {  # heavy packages and the only files that may import them
     ),
     "evaluate": "evaluation.metrics",
     "accelerate": (
-        "system.processes training.requests training.step training.loop training.checkpoints "
-        "runs.compare runs.run runs.prepare runs.combine runs.one_run runs.train"
+        "system.processes training.requests training.step training.loop training.phase_inputs training.checkpoints "
+        "runs.compare runs.resume runs.run runs.prepare runs.combine runs.one_run runs.train"
     ),
     "sklearn": ("evaluation.tfidf evaluation.baselines evaluation.metrics evaluation.label_sets training.regression"),
     "matplotlib": "evaluation.plotting",
@@ -50,7 +50,7 @@ HOMES = {  # heavy packages and the only files that may import them
     "py3langid": "data.text.languages",
 }
 # What `--help` and the answer to a wrong configuration load.
-LIGHT = {"__init__", "__main__", "errors", "cli", "cli.commands", "cli.streams", "config", "system"}
+LIGHT = {"__init__", "__main__", "errors", "cli", "cli.commands", "cli.process", "cli.streams", "config", "system"}
 LIGHT |= {"config.base", "config.tasks", "config.sections", "config.messages", "config.yaml_file", "config.generation"}
 LIGHT |= {"config.shipped", "config.flags", "config.dialect", "system.escaping", "system.room", "system.disk"}
 LIGHT |= {"system.signals", "system.caches", "system.received", "system.wheels", "system.layout"}

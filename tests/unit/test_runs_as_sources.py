@@ -10,9 +10,10 @@ from tiny import Training, checkpoint, run, save_csv, save_swapped, save_vectors
 from nlp_transfer.config.generation import DecoderOptions, GenerationOptions
 from nlp_transfer.errors import SourceError
 from nlp_transfer.models.classification import build_classifier
+from nlp_transfer.models.digests import weights_digests
 from nlp_transfer.models.encoding.tokenizers import Tokenizers
 from nlp_transfer.models.extractive import build_extractive
-from nlp_transfer.models.saving import save_model, weights_digests
+from nlp_transfer.models.saving import save_model
 from nlp_transfer.models.seq2seq import build_seq2seq
 from nlp_transfer.runs.predict import load_model
 from nlp_transfer.sources import load_source

@@ -179,6 +179,18 @@ def test_the_mean_of_the_last_four_layers_is_stored_as_one(tmp_path, layers):
     torch.testing.assert_close(torch.cat(sentences), expected)
 
 
+@pytest.mark.parametrize("auto", [AutoModel, AutoModelForMaskedLM, AutoModelForSequenceClassification])
+@pytest.mark.parametrize(("built", "said"), [(3, ""), (1, "2 layers that its config.json leaves out (layers 1 to 2)")])
+def test_layers_of_the_weights_that_the_configuration_leaves_out_are_said(tmp_path, caplog, auto, built, said):
+    folder = save_checkpoint(tmp_path, auto=auto, num_hidden_layers=3, num_labels=5)
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"num_hidden_layers": built}))
+    with caplog.at_level("WARNING"):
+        for head in ("pooled", "native"):
+            build_classifier(load_source("checkpoint", name=folder), LABELS, head=head)
+    assert caplog.text.count(said or "config.json") == (2 if said else 0)
+
+
 @pytest.mark.parametrize(("frozen", "layers"), [(True, [-2, -1]), (False, [-1])])
 def test_a_frozen_checkpoint_is_read_by_its_last_four_layers_unless_others_are_named(tmp_path, frozen, layers):
     source = checkpoint(tmp_path)  # of two layers

@@ -37,7 +37,7 @@ def test_a_tree_that_is_not_installed_is_diagnosed_like_one_that_is(tmp_path):
     for path in Path(sysconfig.get_path("purelib")).iterdir():
         if "nlp_transfer" not in path.name:
             (tmp_path / "site" / path.name).symlink_to(path)
-    code = "import sys; sys.path += ['tree', 'site']; from nlp_transfer.cli.commands import main; main()"
+    code = "import sys; sys.path += ['tree', 'site']; from nlp_transfer.cli.process import main; main()"
     done = subprocess.run(
         [sys.executable, "-I", "-S", "-c", code, "doctor"], capture_output=True, text=True, cwd=tmp_path, check=False
     )

@@ -126,7 +126,7 @@ def test_wheel_names_its_version_its_needs_its_licence_and_its_command(wheel):
 def test_installed_wheel_answers_outside_the_source_tree(wheel, tmp_path):
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path / "site")
-    code = "import nlp_transfer.cli.commands as cli; print(cli.__file__); cli.main()"
+    code = "import nlp_transfer.cli.process as cli; print(cli.__file__); cli.main()"
     done = subprocess.run(
         [sys.executable, "-c", code, "schema"], capture_output=True, text=True, cwd=tmp_path, check=True,
         env={**os.environ, "PYTHONPATH": str(tmp_path / "site")},

@@ -1,17 +1,21 @@
-"""Read gettext's .po and .mo, pair by pair as `msgid` and `msgstr`; a plural gives the forms for one and for two."""
+"""Read gettext's .po and .mo, pair by pair as `msgid` and `msgstr`; a plural gives the forms for one and for two.
+
+Where only `msgid` is asked for, as by someone who wants it translated, an entry needs no translation to be a row.
+"""
 
 import gc
 import re
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import SupportsIndex
 
 import polib
 
+from nlp_transfer.data.formats.blocks import Block
 from nlp_transfer.data.formats.plurals import Paired, PluralRule, pair_forms, read_rule
-from nlp_transfer.data.formats.records import LeftOut, Record, refuse_empty
+from nlp_transfer.data.formats.records import Findings, LeftOut, Read, Record, Wanted, make_reader, refuse_empty
 from nlp_transfer.data.formats.text_lines import BLOCK, LONGEST, TOO_LONG, open_bytes, read_lines
 from nlp_transfer.errors import DataError
 
@@ -31,8 +35,20 @@ class _FileText(str):
         return self.split("\n")
 
 
-def read_po(file: Path, left_out: LeftOut) -> Iterator[Record]:
-    """Yield the finished translations of a .po file; fuzzy, obsolete and untranslated entries are left out.
+def make_gettext_reader(rows: Callable[[Path, LeftOut, bool], Iterator[Record]], file: Path) -> Read:
+    """Make a reader of pairs, or of the texts alone where no translation is asked for; see the head of this file."""
+
+    def read(wanted: Wanted, findings: Findings) -> Iterator[Block]:
+        paired = wanted is None or "msgstr" in wanted
+        return make_reader(rows(file, findings.left_out, paired))(wanted, findings)
+
+    return read
+
+
+def read_po(file: Path, left_out: LeftOut, paired: bool) -> Iterator[Record]:
+    """Yield the finished translations of a .po file or, unless `paired`, every text that is not obsolete.
+
+    Fuzzy, obsolete and untranslated entries are no finished translations. What is left out is listed by reason.
 
     Raises:
         DataError: the file is not UTF-8 or not gettext; the message names the line.
@@ -44,13 +60,13 @@ def read_po(file: Path, left_out: LeftOut) -> Iterator[Record]:
 
         for entry in part:
             number = before + max(1, entry.linenum)
-            pairs, lacking = _pair_po_entry(entry, rule)
+            pairs, lacking = _pair_po_entry(entry, rule, paired)
             if lacking:
                 left_out[lacking].append(number)
             for source, translation in pairs:
                 rows += 1
                 yield Record(number, {"msgid": source, "msgstr": translation})
-    refuse_empty(file, rows, found="no translated entry")
+    refuse_empty(file, rows, found="no translated entry" if paired else "no entry")
 
 
 def _parse_po_parts(file: Path) -> Iterator[tuple[int, polib.POFile]]:
@@ -85,20 +101,30 @@ def _parse_po_part(file: Path, lines: list[str], before: int) -> polib.POFile:
         gc.collect(0)  # polib's parser refers to itself and to the lines
 
 
-def _pair_po_entry(entry: polib.POEntry, rule: PluralRule | None) -> Paired:
+def _pair_po_entry(entry: polib.POEntry, rule: PluralRule | None, paired: bool) -> Paired:
     if not entry.msgid:
         return Paired(())
-    if entry.obsolete or entry.fuzzy:
-        return Paired((), "obsolete" if entry.obsolete else "fuzzy")
+    if entry.obsolete:
+        return Paired((), "obsolete")
+    if not paired:
+        return _keep_alone([entry.msgid, entry.msgid_plural])
+
+    if entry.fuzzy:
+        return Paired((), "fuzzy")
     if not entry.msgid_plural:
         return pair_forms([entry.msgid], [entry.msgstr], rule)
     forms = [entry.msgstr_plural[index] for index in sorted(entry.msgstr_plural)]
     return pair_forms([entry.msgid, entry.msgid_plural], forms, rule)
 
 
-def read_mo(file: Path, left_out: LeftOut) -> Iterator[Record]:
+def _keep_alone(sources: Sequence[str]) -> Paired:
+    return Paired([(source, "") for source in sources if source])
+
+
+def read_mo(file: Path, left_out: LeftOut, paired: bool) -> Iterator[Record]:
     """Yield the pairs of a compiled .mo file, without their contexts; the number of a row is that of its entry.
 
+    Unless `paired` the texts are yielded without their translations.
     polib is not used here: it would return the strings of a file that was cut short as if they were whole.
 
     Raises:
@@ -110,13 +136,14 @@ def read_mo(file: Path, left_out: LeftOut) -> Iterator[Record]:
             rule = read_rule(translation)  # the header: its msgid is empty, so it stands first
             continue
 
-        pairs, lacking = pair_forms(source.rpartition("\x04")[2].split("\0"), translation.split("\0"), rule)
+        sources = source.rpartition("\x04")[2].split("\0")
+        pairs, lacking = pair_forms(sources, translation.split("\0"), rule) if paired else _keep_alone(sources)
         if lacking:
             left_out[lacking].append(number)
         for one, other in pairs:
             rows += 1
             yield Record(number, {"msgid": one, "msgstr": other})
-    refuse_empty(file, rows, found="no translated entry")
+    refuse_empty(file, rows, found="no translated entry" if paired else "no entry")
 
 
 def _read_mo_entries(file: Path) -> Iterator[tuple[str, str]]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from nlp_transfer.config.dialect import PLAIN, Dialect
 from nlp_transfer.data.formats.delimited import make_table_reader
-from nlp_transfer.data.formats.gettext_files import read_mo, read_po
+from nlp_transfer.data.formats.gettext_files import make_gettext_reader, read_mo, read_po
 from nlp_transfer.data.formats.json_values import find_layout, read_json_rows
 from nlp_transfer.data.formats.records import Findings, Record, RowStream, make_reader
 from nlp_transfer.data.formats.text_files import refuse_foreign
@@ -70,9 +70,9 @@ def open_rows(path: str, dialect: Dialect = PLAIN, *, bare: str | None = None) -
         case ".tmx":
             read = make_reader(read_tmx(file))
         case ".po":
-            read = make_reader(read_po(file, findings.left_out))
+            read = make_gettext_reader(read_po, file)
         case ".mo":
-            read, unit = make_reader(read_mo(file, findings.left_out)), "row"
+            read, unit = make_gettext_reader(read_mo, file), "row"
 
         case suffix if _is_fasttext(file):
             read = make_reader(_read_fasttext(file))

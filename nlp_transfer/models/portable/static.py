@@ -4,6 +4,7 @@ Self-contained on purpose: a copy of this file travels with published models.
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Any, Literal
 from unicodedata import normalize
 
@@ -22,6 +23,9 @@ from transformers.tokenization_utils_base import BatchEncoding
 
 KERNELS = (3, 4, 5)  # Kim 2014, section 3.1
 HEADS = 4
+FNV_OFFSET, FNV_PRIME, MASK = 2166136261, 16777619, 0xFFFFFFFF
+# fastText's C++ hashes signed characters, so bytes from 0x80 on are sign-extended before the xor.
+SIGN_EXTENDED = tuple(byte if byte < 0x80 else byte | 0xFFFFFF00 for byte in range(256))
 
 
 class StaticConfig(PretrainedConfig):
@@ -267,19 +271,27 @@ def variants(word: str) -> Iterator[str]:
 
 
 def ngram_ids(word: str, min_n: int, max_n: int, buckets: int) -> list[int]:
-    """Hash the character n-grams of `<word>` to bucket ids, with fastText's 32-bit FNV-1a over signed bytes."""
-    marked = f"<{word}>"
+    """Hash the character n-grams of `<word>` to buckets, by fastText's 32-bit FNV-1a over signed bytes.
+
+    A longer n-gram continues the hash of the shorter one, byte by byte.
+    """
+    if not buckets:
+        return []
+
+    text = f"<{word}>".encode("utf-8", errors="replace")
+    starts = [at for at, byte in enumerate(text) if byte & 0xC0 != 0x80]
+    characters = [text[start:end] for start, end in pairwise([*starts, len(text)])]
+    last = len(characters) - 1
+
     ids = []
-    for start in range(len(marked)):
-        for size in range(min_n, max_n + 1):
-            gram = marked[start : start + size]
-            if len(gram) < size or (size == 1 and (start == 0 or start == len(marked) - 1)):
-                continue
-            value = 2166136261
-            for byte in gram.encode("utf-8"):
-                value ^= byte if byte < 128 else byte | 0xFFFFFF00
-                value = value * 16777619 & 0xFFFFFFFF
-            ids.append(value % buckets)
+    for start in range(len(characters)):
+        value = FNV_OFFSET
+        for length, character in enumerate(characters[start : start + max_n], 1):
+            for byte in character:
+                value = ((value ^ SIGN_EXTENDED[byte]) * FNV_PRIME) & MASK
+            # A lone `<` or `>` is no n-gram.
+            if length >= min_n and not (length == 1 and start in {0, last}):
+                ids.append(value % buckets)
     return ids
 
 

@@ -13,9 +13,7 @@ from torch import Tensor, nn
 
 from nlp_transfer.models.anatomy import find_encoder, find_words, unwrapped
 from nlp_transfer.models.encoding.batches import Encoded
-from nlp_transfer.models.surgery.entry import OUT
-
-ASIDE = "_whole"  # key in a module's __dict__, where the optimizer does not find the whole tables
+from nlp_transfer.models.surgery.aside import TAKEN_OUT, WHOLE_TABLES
 
 
 class _Whole(NamedTuple):
@@ -45,7 +43,7 @@ def use_embedding_rows(
     rows = torch.zeros(inner.num_embeddings, dtype=torch.long, device=ids.device)
     rows[ids] = torch.arange(len(ids), device=ids.device)
 
-    table.__dict__[ASIDE] = whole = dict(_cut(table, inner.num_embeddings, ids))
+    table.__dict__[WHOLE_TABLES] = whole = dict(_cut(table, inner.num_embeddings, ids))
     inner.padding_idx = None if padding is None else int(rows[padding])
     hook = table.register_forward_pre_hook(lambda _, inputs: (rows[inputs[0]], *inputs[1:]))
 
@@ -53,7 +51,7 @@ def use_embedding_rows(
         yield
     finally:
         _write_back(table)
-        del table.__dict__[ASIDE]
+        del table.__dict__[WHOLE_TABLES]
         for name, one in whole.items():
             _put(table, name, one.parameter)
         inner.padding_idx = padding
@@ -62,11 +60,11 @@ def use_embedding_rows(
 
 def collect_state(model: nn.Module) -> dict[str, Tensor]:
     """Collect the model's state by name, with whole tables in place of reduced ones, and layers that were taken out."""
-    state: dict[str, Tensor] = model.__dict__.get(OUT, {}) | model.state_dict()
+    state: dict[str, Tensor] = model.__dict__.get(TAKEN_OUT, {}) | model.state_dict()
     for path, module in model.named_modules():
-        if ASIDE in module.__dict__:
+        if WHOLE_TABLES in module.__dict__:
             _write_back(module)
-            state |= {f"{path}.{name}": one.parameter.detach() for name, one in module.__dict__[ASIDE].items()}
+            state |= {f"{path}.{name}": one.parameter.detach() for name, one in module.__dict__[WHOLE_TABLES].items()}
     return state
 
 
@@ -96,7 +94,7 @@ def _cut(table: nn.Module, size: int, ids: Tensor) -> Iterator[tuple[str, _Whole
 def _write_back(table: nn.Module) -> None:
     """Copy the rows that were trained into the whole parameters."""
     with torch.no_grad():
-        for name, (whole, dimension, ids) in table.__dict__[ASIDE].items():
+        for name, (whole, dimension, ids) in table.__dict__[WHOLE_TABLES].items():
             if whole.requires_grad:
                 whole.index_copy_(dimension, ids, table.get_parameter(name).to(whole.device))
 

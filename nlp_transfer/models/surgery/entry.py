@@ -13,9 +13,9 @@ from transformers import PreTrainedModel
 from nlp_transfer.models.anatomy import Layers, find_layers
 from nlp_transfer.models.encoding.padding import read_padding_trouble
 from nlp_transfer.models.encoding.units import Boundary, CachedInputs, TokenInputs
+from nlp_transfer.models.surgery.aside import LAYER, TAKEN_OUT
 
 log = logging.getLogger(__name__)
-OUT = "_taken_out"  # key in the model's __dict__, while parts are taken out: the state of these parts
 TOLERANCE, MIXED_TOLERANCE = 1e-4, 5e-2  # largest difference between logits of the model entered and the whole model
 
 
@@ -38,11 +38,11 @@ class _Passed(nn.Module):
 
     def __init__(self, layer: nn.Module, *, as_tuple: bool) -> None:
         super().__init__()
-        self.__dict__["_layer"] = layer  # not as a submodule, because its parameters are taken out
+        self.__dict__[LAYER] = layer  # not as a submodule, because its parameters are taken out
         self._as_tuple = as_tuple
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self.__dict__["_layer"], name)
+        return getattr(self.__dict__[LAYER], name)
 
     def forward(self, hidden_states: Tensor, *_: Any, **__: Any) -> Any:
         return (hidden_states, None) if self._as_tuple else hidden_states
@@ -78,11 +78,11 @@ def enter_at_layer(model: PreTrainedModel, boundary: Boundary) -> Iterator[None]
     for index in range(boundary.layer):
         layers.modules[index] = _Passed(originals[index], as_tuple=as_tuple)
 
-    model.__dict__[OUT] = {name: whole[name] for name in whole.keys() - model.state_dict().keys()}
+    model.__dict__[TAKEN_OUT] = {name: whole[name] for name in whole.keys() - model.state_dict().keys()}
     try:
         yield
     finally:
-        del model.__dict__[OUT]
+        del model.__dict__[TAKEN_OUT]
         for name, module in swapped.items():
             setattr(encoder, name, module)
         for index, layer in enumerate(originals):

@@ -10,7 +10,7 @@ from typing import BinaryIO
 import numpy as np
 
 from nlp_transfer.errors import SourceError
-from nlp_transfer.sources.vectors.fasttext import Subwords, hash_ngrams
+from nlp_transfer.sources.vectors.fasttext import Subwords
 from nlp_transfer.sources.vectors.stream import BLOCK, ROWS, VectorBlock, VectorStream, check_header
 from nlp_transfer.system.arrays import map_array
 
@@ -231,7 +231,7 @@ def _compose(matrix: np.ndarray, words: list[str], start: int, total: int, subwo
         firsts.append(len(rows))
         rows.append(row)
         if word != END_OF_SENTENCE:
-            rows += [total + i for i in hash_ngrams(word, len(subwords.ngrams), subwords.min_n, subwords.max_n)]
+            rows += [total + i for i in subwords.list_ids(word)]
 
     with np.errstate(over="ignore", invalid="ignore"):  # an overflow is refused later, with its row
         sums: np.ndarray = np.add.reduceat(matrix[rows], firsts, axis=0)

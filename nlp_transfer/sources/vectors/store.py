@@ -1,6 +1,5 @@
 """Check a stream of rows and write it to a file, or to a folder that is complete or absent."""
 
-import hashlib
 import json
 import os
 import shutil
@@ -14,6 +13,7 @@ import numpy as np
 from nlp_transfer.errors import SourceError
 from nlp_transfer.sources.vectors.fasttext import Subwords
 from nlp_transfer.sources.vectors.stream import VectorBlock, VectorStream
+from nlp_transfer.system.disk import flush, hash_file
 from nlp_transfer.system.escaping import escape_line
 from nlp_transfer.system.layout import TABLE
 from nlp_transfer.system.room import guard_writing
@@ -175,9 +175,8 @@ def _describe(folder: Path, stream: VectorStream, count: int) -> dict[str, objec
     """Describe the table for table.json; every file of the folder is flushed to the disk on the way."""
     digests = {}
     for path in sorted(folder.iterdir()):
-        with path.open("rb+") as file:
-            os.fsync(file.fileno())
-            digests[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
+        flush(path)
+        digests[path.name] = hash_file(path)
     subwords = stream.subwords
     return {
         "format": FORMAT,
