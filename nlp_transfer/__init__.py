@@ -191,8 +191,8 @@ __all__ = sorted(_HOME)  # noqa: PLE0605 - the names above, in one place
 
 
 def __dir__() -> list[str]:
-    """List the public names too, for completion: they are not there before their first use."""
-    return sorted({*globals(), *__all__})
+    """List the public names for completion: they are not there before their first use, and what makes them is."""
+    return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})
 
 
 def __getattr__(name: str) -> Any:

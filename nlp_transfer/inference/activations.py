@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from nlp_transfer.inference.store import FORMAT, Store, Unfinished
-from nlp_transfer.models.anatomy import find_encoder, find_layers, outside_encoder
+from nlp_transfer.models.anatomy import find_encoder, find_layers, list_outside_encoder
 from nlp_transfer.models.digests import digest_tensors
 from nlp_transfer.models.encoding.batches import Batch, sort_batches
 from nlp_transfer.models.encoding.padding import read_padding_trouble
@@ -35,7 +35,7 @@ from nlp_transfer.system.progress import make_bar
 log = logging.getLogger(__name__)
 BUDGET, CPU_BUDGET = 8192, 1024  # padded tokens a batch of inference; the second was measured on two cores
 WHOLE = ("pooled", "encoder")  # boundaries with all of the encoder below them
-FEW = 10  # bags of vectors pooled at a time: their words stay in the processor's cache
+BAGS_AT_ONCE = 10  # bags of vectors pooled at a time: their words stay in the processor's cache
 LARGEST_STORED = 1 << 30  # bytes of one split that are worth a place in the cache folder
 MEMORY_SHARE = 0.4  # of the free memory that activations may take
 # A head on pooled states: `features()` gives them, `features=` takes them.
@@ -47,11 +47,12 @@ def find_boundary(model: nn.Module, moving: frozenset[str]) -> Boundary | None:
     if not isinstance(model, PreTrainedModel):
         return None
     encoder = find_encoder(model)
-    low = [name.removeprefix(encoder.prefix) for name in moving - set(outside_encoder(model))]
+    low = [name.removeprefix(encoder.prefix) for name in moving - set(list_outside_encoder(model))]
     if model.config.is_encoder_decoder:  # a classifier looks at the tokens as well
         return Boundary("encoder") if not low and model.can_generate() else None
     if isinstance(model, PooledModel) and not low:
         return Boundary("pooled")
+
     layers = find_layers(encoder.module)
     if layers is None or not hasattr(encoder.module, "embeddings"):
         return None
@@ -70,7 +71,7 @@ class _Reached(Exception):  # noqa: N818 - a signal, not an error
 
 
 @torch.inference_mode()
-def _activations(model: PreTrainedModel, batch: Batch, boundary: Boundary) -> Tensor | tuple[Tensor, ...]:
+def _yield_activations(model: PreTrainedModel, batch: Batch, boundary: Boundary) -> Tensor | tuple[Tensor, ...]:
     """Compute activations of each unit: (L, 3, H) or (S, F) for `pooled`, else (T, H) with padding."""
     if boundary.kind == "pooled":
         assert isinstance(model, PooledModel)  # noqa: S101 - find_boundary saw to it
@@ -90,6 +91,7 @@ def _activations(model: PreTrainedModel, batch: Batch, boundary: Boundary) -> Te
         hook = layers.modules[boundary.layer].register_forward_pre_hook(stop, with_kwargs=True)
     else:
         hook = layers.modules[-1].register_forward_hook(stop_after)
+
     try:
         model(**batch.inputs)
     except _Reached as reached:
@@ -99,7 +101,7 @@ def _activations(model: PreTrainedModel, batch: Batch, boundary: Boundary) -> Te
     raise RuntimeError("the layer at the boundary was never run")
 
 
-def token_budget(model: PreTrainedModel) -> int:
+def choose_token_budget(model: PreTrainedModel) -> int:
     """Choose the padded tokens of a batch for inference: no more than keep a CPU busy, so that less is padding."""
     return CPU_BUDGET if next(model.parameters()).device.type == "cpu" else BUDGET
 
@@ -121,25 +123,30 @@ def compute(
     Raises:
         Unfinished: there is something in `signals` after a batch.
     """
-    if isinstance(model, PooledClassifier) and (bags := _bags(model, [units.encoded.inputs[unit] for unit in chosen])):
+    if isinstance(model, PooledClassifier) and (
+        bags := _pool_bags(model, [units.encoded.inputs[unit] for unit in chosen])
+    ):
         return bags
+
     device = next(model.parameters()).device
     lengths = units.encoded.lengths[chosen]
     found: dict[int, np.ndarray] = {}
     training = model.training
     model.eval()
+
     alike = read_padding_trouble(model) is not None
-    batches = take_own_share(sort_batches(lengths, token_budget(model), alike=alike))
+    batches = take_own_share(sort_batches(lengths, choose_token_budget(model), alike=alike))
     total = sum(map(len, batches))
     with make_bar(total, "features", "text", shown=progress) as shown:
         for batch in batches:
-            states = _activations(model, units.make_batch(chosen[batch]).to(device), boundary)
+            states = _yield_activations(model, units.make_batch(chosen[batch]).to(device), boundary)
             for position, state in zip(batch, states, strict=True):
                 row = state if boundary.kind == "pooled" else state[: lengths[position]]
                 found[int(position)] = np.ascontiguousarray(row.float().cpu().numpy())
             shown.update(len(batch))
             if signals:
                 break
+
     model.train(training)
     found = gather_all(found)
     if len(found) < len(chosen):
@@ -148,7 +155,7 @@ def compute(
 
 
 @torch.inference_mode()
-def _bags(model: PreTrainedModel, inputs: Sequence[Any]) -> list[np.ndarray] | None:
+def _pool_bags(model: PreTrainedModel, inputs: Sequence[Any]) -> list[np.ndarray] | None:
     """Pool each bag of vectors, (L, 3, H): words without order are summed from one flat list, without padding.
 
     Returns:
@@ -159,16 +166,18 @@ def _bags(model: PreTrainedModel, inputs: Sequence[Any]) -> list[np.ndarray] | N
         return None
     if any("ngram_ids" in unit for unit in inputs):
         return None
+
     table = encoder.embeddings.weight.float().cpu().numpy()
     lengths = np.array([len(unit["input_ids"]) for unit in inputs])
     cuts = np.cumsum([0, *lengths])
     ids = np.fromiter(chain.from_iterable(unit["input_ids"] for unit in inputs), np.int64, count=cuts[-1])
+
     pooled = np.empty((len(inputs), 3, table.shape[1]), dtype=np.float32)
     pooled[:, 0] = table[ids[cuts[:-1]]]
     starts = torch.from_numpy(cuts[:-1])
     pooled[:, 1] = nn.functional.embedding_bag(torch.from_numpy(ids), torch.from_numpy(table), starts, mode="mean")
-    for start in range(0, len(inputs), FEW):  # its own mode "max" is slower than this
-        end = min(start + FEW, len(inputs))
+    for start in range(0, len(inputs), BAGS_AT_ONCE):  # its own mode "max" is slower than this
+        end = min(start + BAGS_AT_ONCE, len(inputs))
         words = np.take(table, ids[cuts[start] : cuts[end]], axis=0)
         np.maximum.reduceat(words, cuts[start:end] - cuts[start], out=pooled[start:end, 2])
     return list(np.repeat(pooled[:, None], model.config.depth, axis=1))
@@ -199,13 +208,14 @@ def replay(
     Raises:
         Unfinished: a signal came; what was computed is in the store.
     """
-    size = _size(model, units, boundary)
+    size = _count_bytes(model, units, boundary)
     if is_true_anywhere(size * count_processes() > MEMORY_SHARE * psutil.virtual_memory().available):
         log.info("frozen activations would take too much memory; they are recomputed each epoch")
         return None
     if store is not None and size > LARGEST_STORED:
         log.info("frozen activations of %s are kept in memory, not on disk", decimal(size))
         store = None
+
     inputs = units.encoded.inputs
     computed = functools.partial(compute, model, units, boundary, progress=progress, signals=signals)
     rows = store.fill(inputs, computed) if store else computed(np.arange(len(inputs)))
@@ -215,14 +225,14 @@ def replay(
     return CachedInputs(units.encoded, rows, boundary)
 
 
-def _size(model: PreTrainedModel, units: TokenInputs, boundary: Boundary) -> int:
+def _count_bytes(model: PreTrainedModel, units: TokenInputs, boundary: Boundary) -> int:
     """Count the bytes of the activations of all units."""
     if isinstance(model, PooledModel) and boundary.kind == "pooled":
         return 4 * sum(model.feature_size(unit) for unit in units.encoded.inputs)
     return 4 * int(units.encoded.lengths.sum()) * int(find_encoder(model).module.config.hidden_size)
 
 
-def _key(model: PreTrainedModel, boundary: Boundary) -> str:
+def _digest_model(model: PreTrainedModel, boundary: Boundary) -> str:
     """Hash all that the activations depend on but the tokens: weights, architecture, boundary, layers, format."""
     encoder = find_encoder(model).module
     layers = [model.config.reads, model.config.combine] if isinstance(model, PooledModel) else None
@@ -238,4 +248,4 @@ def _key(model: PreTrainedModel, boundary: Boundary) -> str:
 
 def open_store(model: PreTrainedModel, boundary: Boundary, cache: Path) -> Store:
     """Open the store of a model's activations at a boundary, in a cache folder; made when first written to."""
-    return Store(cache / "features" / _key(model, boundary))
+    return Store(cache / "features" / _digest_model(model, boundary))

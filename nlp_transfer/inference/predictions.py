@@ -8,7 +8,7 @@ import torch
 from transformers import PreTrainedModel
 
 from nlp_transfer.errors import ExhaustedError
-from nlp_transfer.inference.activations import BUDGET, token_budget
+from nlp_transfer.inference.activations import BUDGET, choose_token_budget
 from nlp_transfer.models.encoding.batches import sort_batches
 from nlp_transfer.models.encoding.padding import read_padding_trouble
 from nlp_transfer.models.encoding.units import Inputs, are_pooled
@@ -39,11 +39,12 @@ def infer(
     """
     training = model.training
     model.eval()
-    batches = _batches(model, units)
+    batches = _plan_batches(model, units)
     found: dict[int, Any] = {}
     with use_first_token(model, logits_only=task.logits_only):
         for batch in take_own_share(batches) if together else batches:
             found |= zip(batch.tolist(), _attempt(model, task, units, batch, quick=quick), strict=True)
+
     model.train(training)
     if together:
         found = gather_all(found)
@@ -64,6 +65,7 @@ def _attempt(model: PreTrainedModel, task: Task, units: Inputs, batch: np.ndarra
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
+
     if len(batch) == 1:
         raise ExhaustedError(f"out of memory with one text at a time; try {WAYS_OUT}")
     release()
@@ -71,11 +73,11 @@ def _attempt(model: PreTrainedModel, task: Task, units: Inputs, batch: np.ndarra
     return [result for half in halves for result in _attempt(model, task, units, half, quick=quick)]
 
 
-def _batches(model: PreTrainedModel, units: Inputs) -> Sequence[np.ndarray]:
+def _plan_batches(model: PreTrainedModel, units: Inputs) -> Sequence[np.ndarray]:
     count = len(units.encoded.inputs)
     if are_pooled(units):
         return np.array_split(np.arange(count), range(REPLAYED, count, REPLAYED))
     alike = read_padding_trouble(model) is not None
     if model.config.is_encoder_decoder:
         return list(sort_batches(units.encoded.lengths, BUDGET, most=WRITTEN, alike=alike))
-    return list(sort_batches(units.encoded.lengths, token_budget(model), alike=alike))
+    return list(sort_batches(units.encoded.lengths, choose_token_budget(model), alike=alike))

@@ -55,11 +55,12 @@ class Store:
         Raises:
             Unfinished: by `compute`; what it carries is added first.
         """
-        keys = [_digest(unit) for unit in inputs]
+        keys = [_digest_unit(unit) for unit in inputs]
         known = self._read()
         lacking = gather_all(
             {i: True for i, key in enumerate(keys) if key not in known}
         )  # processes may differ in disks
+
         missing = np.array(sorted(lacking), dtype=np.int64)
         if len(missing):
             try:
@@ -69,6 +70,7 @@ class Store:
                 raise
             known |= dict(zip([keys[i] for i in missing], fresh, strict=True))
             self._write([keys[i] for i in missing], fresh)
+
         if len(missing) < len(keys):
             log.info("features: %d of %d from the cache", len(keys) - len(missing), len(keys))
         return [known[key] for key in keys]
@@ -103,6 +105,7 @@ class Store:
         values = np.stack(rows) if pooled else np.concatenate(rows)
         offsets = np.arange(len(rows) + 1) if pooled else np.cumsum([0, *(len(row) for row in rows)])
         shard = self.folder / f"shard-{hashlib.sha256(b''.join(keys)).hexdigest()[:16]}"
+
         way = "make room, or set NLP_TRANSFER_CACHE to a folder on a larger disk"
         try:
             with guard_writing(self.folder, values.nbytes, way=way), self._workplace() as name:
@@ -130,6 +133,6 @@ class Store:
             yield name
 
 
-def _digest(unit: Any) -> bytes:
+def _digest_unit(unit: Any) -> bytes:
     """Hash a unit's token ids (and n-grams) to 16 bytes."""
     return hashlib.sha256(json.dumps(dict(unit), sort_keys=True).encode()).digest()[:16]

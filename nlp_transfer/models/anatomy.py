@@ -26,7 +26,7 @@ def find_layers(encoder: nn.Module) -> Layers | None:
     return None
 
 
-def unwrapped(model: nn.Module) -> PreTrainedModel:
+def unwrap(model: nn.Module) -> PreTrainedModel:
     """Find the transformers model inside the wrappers of peft; without wrappers, the model itself."""
     return next(one for one in model.modules() if isinstance(one, PreTrainedModel))
 
@@ -56,7 +56,7 @@ def find_words(encoder: PreTrainedModel) -> nn.Module | None:
     return words
 
 
-def outside_encoder(model: PreTrainedModel) -> list[str]:
+def list_outside_encoder(model: PreTrainedModel) -> list[str]:
     """Name the parameters that the encoder does not hold; embeddings that it shares with a decoder are its own."""
     held = {id(parameter) for parameter in find_encoder(model).module.parameters()}
     return [name for name, parameter in model.named_parameters() if id(parameter) not in held]
@@ -73,8 +73,9 @@ def blocks(model: PreTrainedModel, unread: Collection[str] = ()) -> list[list[st
     encoder = find_encoder(model)
     layers = find_layers(encoder.module)
     count = len(layers.modules) if layers else 1
-    outside = set(outside_encoder(model))
+    outside = set(list_outside_encoder(model))
     found: list[list[str]] = [[] for _ in range(count + 2)]
+
     fixed = {f"{path}.weight" for path, module in model.named_modules() if "Sinusoidal" in type(module).__name__}
     for name, _ in model.named_parameters():
         inner = name.removeprefix(encoder.prefix)
@@ -82,11 +83,11 @@ def blocks(model: PreTrainedModel, unread: Collection[str] = ()) -> list[list[st
         if ".ngrams." in f".{name}" or pooler or name in fixed or name in unread:
             continue
         on_top = name in outside or any(part in inner for part in ON_TOP)
-        found[count + 1 if on_top else _depth(inner, layers)].append(name)
+        found[count + 1 if on_top else _measure_depth(inner, layers)].append(name)
     return [names for names in found if names]
 
 
-def _depth(inner: str, layers: Layers | None) -> int:
+def _measure_depth(inner: str, layers: Layers | None) -> int:
     if layers is None:
         return 0 if "embedding" in inner.partition(".")[0] else 1
     if inner.startswith(f"{layers.path}."):

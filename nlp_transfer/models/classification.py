@@ -47,6 +47,7 @@ def build_classifier(
     kind = "multi_label_classification" if several else "single_label_classification" if head == "native" else None
     if head == "native":
         return source.model(AutoModelForSequenceClassification, **names, problem_type=kind)
+
     encoder = source.encoder()
     config = PooledConfig(
         encoder=encoder.values(),
@@ -58,6 +59,7 @@ def build_classifier(
         **names,
         problem_type=kind,
     )
+
     if isinstance(source.config, PooledConfig) and source.config.shape == config.shape:
         return source.model(AutoModelForSequenceClassification, **names, problem_type=kind, dropout=dropout)
     return encoder.under(PooledClassifier(config, encoder.model))

@@ -19,6 +19,6 @@ def digest_tensors(tensors: Mapping[str, Tensor], facts: str = "") -> str:
     return digest.hexdigest()
 
 
-def weights_digests(folder: Path) -> dict[str, str]:
+def digest_weights(folder: Path) -> dict[str, str]:
     """Compute the sha256 of each weights file of a saved model, by name."""
     return {path.name: hash_file(path) for path in sorted(folder.glob("*.safetensors"))}

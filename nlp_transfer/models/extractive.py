@@ -75,23 +75,28 @@ def encode_sentences(
     inputs: list[dict[str, Any]] = []
     example: list[int] = []
     shares: list[np.ndarray] = []
+
     truncated = unknown = total = 0
     for index, sentences in enumerate(documents):
         done = 0
         rows = list(tokenize(sentences[:max_sentences], tokenizer, room, "head", 1))
+
         truncated += len(sentences) > max_sentences or any(cut or len(ids) > room for ids, _, cut in rows)
-        for window in _windows(rows, room):
+        for window in _cut_windows(rows, room):
             ids = [token for tokens, _ in window for token in tokens]
             owners = np.repeat(np.arange(len(window)), [len(tokens) for tokens, _ in window]).tolist()
-            grams = _ngrams(window)
+            grams = _collect_ngrams(window)
+
             unit = make_unit(ids, grams, range(len(ids)), before, after)
             inputs.append({**unit, "sentence_ids": [*[-1] * len(before), *owners, *[-1] * len(after)]})
             example.append(index)
             if targets is not None:
                 shares.append(targets[index][done : done + len(window)])
+
             done += len(window)
             unknown += count_unknown(ids, grams, tokenizer.unk_token_id)
             total += len(ids)
+
     owner = np.array(example, dtype=np.int64)
     return Encoded(
         inputs=inputs,
@@ -102,11 +107,11 @@ def encode_sentences(
         unknown=unknown / max(1, total),
         # The windows share the document's mass already: their weights, divided by their number, must not do so again.
         importance=np.bincount(owner, minlength=len(documents)).astype(float),
-        warnings=(*_warnings(documents), *_target_warnings(targets or ())),
+        warnings=(*_warn(documents), *_warn_of_targets(targets or ())),
     )
 
 
-def _warnings(documents: Sequence[Sequence[str]]) -> tuple[str, ...]:
+def _warn(documents: Sequence[Sequence[str]]) -> tuple[str, ...]:
     alone = sum(len(sentences) == 1 for sentences in documents)
     if 2 * alone <= len(documents):
         return ()
@@ -116,7 +121,7 @@ def _warnings(documents: Sequence[Sequence[str]]) -> tuple[str, ...]:
     )
 
 
-def _target_warnings(targets: Sequence[np.ndarray]) -> Iterator[str]:
+def _warn_of_targets(targets: Sequence[np.ndarray]) -> Iterator[str]:
     """Say what the shares of the sentences cannot teach."""
     blank = sum(not shares.any() for shares in targets)
     uneven = [shares == shares.max() for shares in targets if np.ptp(shares) > 0]
@@ -134,7 +139,7 @@ def _target_warnings(targets: Sequence[np.ndarray]) -> Iterator[str]:
         )
 
 
-def _ngrams(window: Window) -> list[list[int]] | None:
+def _collect_ngrams(window: Window) -> list[list[int]] | None:
     """Stack n-gram ids (T, K), as wide as the longest word of the window needs; None if no sentence has any."""
     if not any(rows for _, rows in window):
         return None
@@ -144,7 +149,7 @@ def _ngrams(window: Window) -> list[list[int]] | None:
     return found
 
 
-def _windows(rows: Sequence[tuple[list[int], list[list[int]] | None, bool]], room: int) -> Iterator[Window]:
+def _cut_windows(rows: Sequence[tuple[list[int], list[list[int]] | None, bool]], room: int) -> Iterator[Window]:
     window: Window = []
     held = 0
     for ids, grams, _ in rows:
@@ -166,6 +171,7 @@ def sentence_loss(model: nn.Module, batch: Batch, *, smoothing: float = 0.0) -> 
     logits = model(**batch.inputs).logits.float()
     if batch.targets is None:
         raise ValueError("a batch without targets has no loss")
+
     there = batch.targets != IGNORED
     shares = batch.targets.float().clamp(min=0)
     even = shares.sum(1, keepdim=True) / there.sum(1, keepdim=True)

@@ -62,11 +62,13 @@ def _generate_greedily(model: Any, batch: Batch) -> list[list[int]]:
     if "encoder_outputs" not in inputs:
         mask = inputs["attention_mask"]
         inputs = {"encoder_outputs": model.get_encoder()(**inputs), "attention_mask": mask}
+
     settings = model.generation_config
     ends = torch.tensor(settings.eos_token_id, device=model.device).reshape(-1)
     states, mask = inputs["encoder_outputs"][0], inputs["attention_mask"]
     written: list[list[int]] = [[] for _ in range(len(states))]
     left = torch.arange(len(states), device=model.device)
+
     begun: dict[str, Tensor] = {}
     while len(left):
         ids = model.generate(

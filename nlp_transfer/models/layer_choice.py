@@ -35,6 +35,7 @@ def reading(source: Source, encoder: PreTrainedModel, layers: Layers, *, frozen:
     depth = getattr(encoder.config, "num_hidden_layers", 1)
     if layers == "last_four":
         return {"reads": list(range(-min(4, depth), 0)), "combine": "mean"}
+
     if layers == "mix":
         return {"reads": list(range(depth + 1)), "combine": "mix"}
     if wrong := [layer for layer in layers if not -depth - 1 <= int(layer) <= depth]:

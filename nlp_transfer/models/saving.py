@@ -72,6 +72,7 @@ def _write_model(model: PreTrainedModel, tokenizers: Tokenizers, folder: Path, m
     quietly(lambda: model.save_pretrained(folder))
     for weights in folder.glob("*.safetensors"):
         shutil.copymode(folder / "config.json", weights)  # safetensors leaves it readable by nobody else
+
     most = tokenizers.source.model_max_length
     limit_tokens(tokenizers.source, min(most, max_length or most)).save_pretrained(folder)
     if tokenizers.target is not None:
@@ -80,6 +81,7 @@ def _write_model(model: PreTrainedModel, tokenizers: Tokenizers, folder: Path, m
         _update_json(
             folder / "tokenizer_config.json", {"auto_map": {"AutoTokenizer": [None, "static.StaticTokenizer"]}}
         )
+
     _forget_places(folder / "config.json")
     if type(config) in AUTO_MAPS or isinstance(config, StaticConfig) or isinstance(tokenizers.source, StaticTokenizer):
         for file in MODELLING:
@@ -115,17 +117,17 @@ def write_json(path: Path, values: Any) -> None:
     try:
         text = dump_json(values, indent=2, allow_nan=False)
     except ValueError:
-        raise TrainingError(f"{path.name}: a score is not a finite number: {_nonfinite(values)}") from None
+        raise TrainingError(f"{path.name}: a score is not a finite number: {_find_nonfinite(values)}") from None
     write_whole(path, text + "\n")
 
 
-def _nonfinite(values: Any, path: str = "") -> str:
+def _find_nonfinite(values: Any, path: str = "") -> str:
     if isinstance(values, Mapping):
-        return next((found for key, value in values.items() if (found := _nonfinite(value, f"{path}.{key}"))), "")
+        return next((found for key, value in values.items() if (found := _find_nonfinite(value, f"{path}.{key}"))), "")
     return path.strip(".") if isinstance(values, float) and not math.isfinite(values) else ""
 
 
-def environment() -> dict[str, Any]:
+def describe_environment() -> dict[str, Any]:
     """Describe the versions and hardware that the figures were made with."""
     device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
     return {

@@ -69,20 +69,22 @@ def build_seq2seq(
         if target is None and source.config.model_type == "encoder-decoder":
             target = learn_detokenizer(make_ending(source.tokenizer), targets)
         loaded = replace(source.model(AutoModelForSeq2SeqLM), target_tokenizer=target)
-        codes = _language_codes(source.tokenizer)
+        codes = _find_language_codes(source.tokenizer)
     else:
-        loaded = _join(source.encoder(), *_decoder(source, targets, decoder, max_target_length))
+        loaded = _join(source.encoder(), *_open_decoder(source, targets, decoder, max_target_length))
         codes = {}
+
     positions = count_positions(loaded.model.get_decoder())
     if max_target_length > positions:
         raise ConfigError(
             f"task.max_target_length: {max_target_length} tokens, but the decoder has {positions} positions; lower it"
         )
+
     model: Any = loaded.model
     model.generation_config = _search(model, generation, max_target_length)
     for role, code in zip(("source", "target"), languages, strict=True):
         if code not in codes and (code is not None or codes):
-            raise ConfigError(f"task.{role}_language: {_unknown_code(code, source.name, codes)}")
+            raise ConfigError(f"task.{role}_language: {_refuse_code(code, source.name, codes)}")
     if codes:
         model.generation_config.forced_bos_token_id = codes[languages[1]]
     return replace(loaded, deep=True)
@@ -112,7 +114,7 @@ def _search(model: Any, options: GenerationOptions, max_length: int) -> Generati
     return settings
 
 
-def _language_codes(tokenizer: Any) -> dict[str | None, int]:
+def _find_language_codes(tokenizer: Any) -> dict[str | None, int]:
     """List the codes that a multilingual checkpoint knows, with the token that each makes it write first."""
     if not hasattr(tokenizer, "tgt_lang"):
         return {}
@@ -123,14 +125,14 @@ def _language_codes(tokenizer: Any) -> dict[str | None, int]:
     return {code: int(tokenizer.convert_tokens_to_ids(token)) for code, token in sorted(tokens.items())}
 
 
-def _unknown_code(code: str | None, name: str, codes: Collection[str | None]) -> str:
+def _refuse_code(code: str | None, name: str, codes: Collection[str | None]) -> str:
     if not codes:
         return f"{name} knows no language codes; leave it out"
     given = "is missing" if code is None else f"'{code}' is not known"
     return f"{given} to {name}. {suggest(code or '', [str(one) for one in codes])}"
 
 
-def _decoder(
+def _open_decoder(
     encoder: Source, targets: Iterable[str], options: DecoderOptions, max_length: int
 ) -> tuple[LoadedModel, Any]:
     """Build a decoder; return it with its parameters that are new, and its tokenizer."""
@@ -144,6 +146,7 @@ def _decoder(
             )
         loaded = source.model(AutoModelForCausalLM, is_decoder=True, add_cross_attention=True)
         return loaded, learn_detokenizer(make_ending(source.tokenizer), targets)
+
     tokenizer = train_tokenizer(targets, options.vocabulary)
     config = BertConfig(
         vocab_size=len(tokenizer),
@@ -156,19 +159,19 @@ def _decoder(
         max_position_embeddings=max_length,
         is_decoder=True,
         add_cross_attention=True,
-        **_ids(tokenizer),
+        **_find_ids(tokenizer),
     )
     model = BertLMHeadModel(config)
     return LoadedModel(model, frozenset(name for name, _ in model.named_parameters())), tokenizer
 
 
-def _ids(tokenizer: PreTrainedTokenizerBase) -> dict[str, Any]:
+def _find_ids(tokenizer: PreTrainedTokenizerBase) -> dict[str, Any]:
     return {f"{name}_token_id": getattr(tokenizer, f"{name}_token_id") for name in ("pad", "bos", "eos")}
 
 
 def _join(encoder: LoadedModel, decoder: LoadedModel, tokenizer: PreTrainedTokenizerBase) -> LoadedModel:
     model = EncoderDecoderModel(encoder=encoder.model, decoder=decoder.model)
-    ids = {**_ids(tokenizer), "decoder_start_token_id": tokenizer.bos_token_id}
+    ids = {**_find_ids(tokenizer), "decoder_start_token_id": tokenizer.bos_token_id}
     model.generation_config.update(**ids)  # generate reads these, the loss those of the configuration
     for name, value in ids.items():
         setattr(model.config, name, value)

@@ -25,6 +25,7 @@ def find_unread(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> f
     if any("expert" in key for key in model.config.to_dict()):
         return frozenset()
     training = model.training
+
     model.eval()  # dropout would draw numbers that the training is to draw
     try:
         output = quietly(lambda: give(model, make_two_texts(tokenizer).make_batch(np.arange(2))))
@@ -32,14 +33,15 @@ def find_unread(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> f
         return frozenset()
     finally:
         model.train(training)
+
     logits = getattr(output, "logits", None)
     if logits is None or logits.grad_fn is None:
         return frozenset()
-    read = _starts(logits.grad_fn)
+    read = _list_starts(logits.grad_fn)
     return frozenset(name for name, one in model.named_parameters() if one.requires_grad and id(one) not in read)
 
 
-def _starts(end: Node) -> set[int]:
+def _list_starts(end: Node) -> set[int]:
     """Find the ids of the tensors that a computation starts from."""
     seen, left, found = {end}, [end], set[int]()
     while left:

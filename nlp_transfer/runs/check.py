@@ -16,7 +16,7 @@ from nlp_transfer.evaluation.verdicts import FEWEST_TESTED, format_scores
 from nlp_transfer.models.encoding.units import TokenInputs
 from nlp_transfer.runs.prepare import EXTREMES, Prepared, prepare
 from nlp_transfer.strategies import Plan
-from nlp_transfer.strategies.summary import parameter_counts, trainable_table
+from nlp_transfer.strategies.summary import count_parameters, render_trainable
 from nlp_transfer.system.alone import claim_process
 from nlp_transfer.system.memory import WAYS_OUT
 from nlp_transfer.training.memory import estimate, free_memory
@@ -49,26 +49,29 @@ def _check(checked: RunConfig) -> CheckReport:
     prepared = prepare(checked.each_seed()[0], sampled=SAMPLED)
     plan = prepared.plan()
     report = prepared.splits.report
-    warnings = (*report.warnings, *prepared.warnings, *prepared.idle(plan), *_too_few(len(prepared.splits.test)))
+    warnings = (*report.warnings, *prepared.warnings, *prepared.idle(plan), *_warn_of_few(len(prepared.splits.test)))
+
     sections = {
         "configuration": render(prepared.config),
-        "data": "\n".join(_rows(name, split) for name, split in report.splits.items()),
-        "tokens": "\n".join([*(_tokens(name, prepared) for name in prepared.encoded), *_written_back(prepared)]),
-        "what trains": f"{trainable_table(plan)}\n{plan.head}",
-        "memory": _memory(prepared, plan),
+        "data": "\n".join(_describe_rows(name, split) for name, split in report.splits.items()),
+        "tokens": "\n".join(
+            [*(_describe_tokens(name, prepared) for name in prepared.encoded), *_describe_written_back(prepared)]
+        ),
+        "what trains": f"{render_trainable(plan)}\n{plan.head}",
+        "memory": _describe_memory(prepared, plan),
         "warnings": "\n".join(warnings) or "none",
     }
     text = "\n\n".join(f"== {title}\n{body.rstrip()}" for title, body in sections.items())
-    return CheckReport(text, warnings, parameter_counts(plan))
+    return CheckReport(text, warnings, count_parameters(plan))
 
 
-def _too_few(rows: int) -> Sequence[str]:
+def _warn_of_few(rows: int) -> Sequence[str]:
     if rows >= FEWEST_TESTED:
         return ()
     return (f"test: {rows} rows are too few to compare methods; verdicts need {FEWEST_TESTED}",)
 
 
-def _memory(prepared: Prepared, plan: Plan) -> str:
+def _describe_memory(prepared: Prepared, plan: Plan) -> str:
     """Say what memory each phase needs beside what is free, and what would fit."""
     training = prepared.config.training
     units = TokenInputs(prepared.encoded["train"], prepared.tokenizers.source.pad_token_id)
@@ -76,6 +79,7 @@ def _memory(prepared: Prepared, plan: Plan) -> str:
     needs = estimate(plan, prepared.task, units, micro_batch=micro_batch)
     worst = max(needs, key=lambda need: need.total)
     free, where = free_memory(worst.weights)
+
     lines = [
         f"{need.phase}: {decimal(need.total)} = weights {decimal(need.weights)} + gradients, moments and best state "
         f"{decimal(need.training)} + activations of {need.units} of the longest units {decimal(need.units * need.each)}"
@@ -83,6 +87,7 @@ def _memory(prepared: Prepared, plan: Plan) -> str:
     ]
     if len(prepared.rows["train"]) < len(prepared.splits.train):
         lines.append(f"as {len(prepared.rows['train'])} of {len(prepared.splits.train)} rows tell")
+
     lines.append(f"{decimal(free)} free on {where}")
     if worst.total > free:
         fits = (free - worst.weights - worst.training) // max(1, worst.each)
@@ -91,7 +96,7 @@ def _memory(prepared: Prepared, plan: Plan) -> str:
     return "\n".join(lines)
 
 
-def _rows(name: str, split: SplitReport) -> str:
+def _describe_rows(name: str, split: SplitReport) -> str:
     """Write one line on a split."""
     labels = [f"{label} {count}" for label, count in split.labels.items()]
     facts = [
@@ -106,7 +111,7 @@ def _rows(name: str, split: SplitReport) -> str:
     return f"{name}: {'; '.join(facts)}; {split.origin}"
 
 
-def _tokens(split: str, prepared: Prepared) -> str:
+def _describe_tokens(split: str, prepared: Prepared) -> str:
     """Write one line on the units of a split, and on the texts to write if there are some."""
     encoded = prepared.encoded[split]
     texts = prepared.rows[split][prepared.task.input_role][:]
@@ -115,17 +120,19 @@ def _tokens(split: str, prepared: Prepared) -> str:
     whole = encoded.truncated == 0 and len(encoded.lengths) == encoded.examples
     cost = f"{encoded.lengths.sum() / max(1, words):.2f} tokens a word; " if whole else ""
     sampled = "" if encoded.examples == of else f" of {of} sampled, the {EXTREMES} longest among them,"
+    spread = _format_spread(encoded.lengths)
+
     said = (
-        f"{split}: {encoded.examples} examples{sampled} in {len(encoded.lengths)} units of {_spread(encoded.lengths)}; "
+        f"{split}: {encoded.examples} examples{sampled} in {len(encoded.lengths)} units of {spread}; "
         f"{encoded.truncated / encoded.examples:.1%} truncated; "
         f"{cost}{encoded.unknown:.2%} unknown"
     )
     if encoded.targets and isinstance(encoded.targets[0], list):
-        said += f"\n{split}: targets of {_spread([len(ids) for ids in encoded.targets])}"
+        said += f"\n{split}: targets of {_format_spread([len(ids) for ids in encoded.targets])}"
     return said
 
 
-def _written_back(prepared: Prepared) -> Sequence[str]:
+def _describe_written_back(prepared: Prepared) -> Sequence[str]:
     """Write one line on what of the references can be written, if the task writes text."""
     back = prepared.written_back
     if back is None:
@@ -137,6 +144,6 @@ def _written_back(prepared: Prepared) -> Sequence[str]:
     )
 
 
-def _spread(lengths: Sequence[int] | np.ndarray) -> str:
+def _format_spread(lengths: Sequence[int] | np.ndarray) -> str:
     low, middle, high = np.percentile(lengths, [5, 50, 95])
     return f"{low:.0f} / {middle:.0f} / {high:.0f} tokens (5th, 50th, 95th percentile), longest {max(lengths)}"

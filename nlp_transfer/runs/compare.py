@@ -17,10 +17,10 @@ from nlp_transfer.evaluation.verdicts import Comparand, is_control, list_labels,
 from nlp_transfer.models.saving import write_json
 from nlp_transfer.publishing.tree import write_card
 from nlp_transfer.runs.combine import refuse_other_data
-from nlp_transfer.runs.folder import resumable
+from nlp_transfer.runs.folder import find_resumable
 from nlp_transfer.runs.prepare import prepare
 from nlp_transfer.runs.result import RunResult
-from nlp_transfer.runs.run import LEFT, advice, agreed_folder, run_in
+from nlp_transfer.runs.run import LEFT, advise, hold_folder, run_in
 from nlp_transfer.system.alone import claim_process
 from nlp_transfer.system.layout import COMPARISON, PLOT
 from nlp_transfer.system.progress import Series
@@ -68,26 +68,27 @@ def compare(
     """
     refuse_no_path(output, "output", optional=True)
     refuse_no_path(resume, "resume", optional=True)
-    checked = _checked(configs, overrides)
+    checked = _check_all(configs, overrides)
     (_, first), *others = checked.items()
     series = Series(sum(len(config.each_seed()) for config in checked.values()), progress=progress)
     if resume is not None:
-        output, named = resumable(resume, output)
+        output, named = find_resumable(resume, output)
         if named:
             raise ConfigError(f"--resume {named}: a comparison goes on as a whole; name its folder")
+
     left = checked if resume is not None else ()
-    with claim_process(), agreed_folder(output, "comparison", left=left) as folder, advice(folder):
+    with claim_process(), hold_folder(output, "comparison", left=left) as folder, advise(folder):
         for name, config in others:  # the first is about to find out by itself
-            with _naming(name):
+            with _name_fault(name):
                 prepare(config.each_seed()[0]).plan()
         results = []
         for name, config in checked.items():
-            with _naming(name), agreed_folder(folder / name, name, left=LEFT if resume is not None else ()) as part:
+            with _name_fault(name), hold_folder(folder / name, name, left=LEFT if resume is not None else ()) as part:
                 results.append(run_in(part, config, series, progress=progress))
         return _conclude(folder, results, first.task_class)
 
 
-def _checked(configs: Sequence[str | Path], overrides: Sequence[str]) -> dict[str, RunConfig]:
+def _check_all(configs: Sequence[str | Path], overrides: Sequence[str]) -> dict[str, RunConfig]:
     """Check the configurations, and name them by the last parts of their names, if they can stand side by side."""
     if isinstance(configs, str | bytes | Mapping) or is_table(configs) or not isinstance(configs, Iterable):
         raise ConfigError(f"compare: expected a list of YAML files, received {name_kind(configs)}")
@@ -95,11 +96,13 @@ def _checked(configs: Sequence[str | Path], overrides: Sequence[str]) -> dict[st
         raise ConfigError("compare: expected a list of YAML files, received an empty one")
     for file in configs:
         refuse_no_path(file, "compare: a configuration")
+
     checked = {Path(config).stem: load_config(config, overrides) for config in configs}
     if len(checked) != len(configs):
         raise ConfigError(
             f"compare: two configurations have one file name ({', '.join(map(str, configs))}); rename one"
         )
+
     (known, first), *others = checked.items()
     for name, other in others:
         if (other.task.name, other.data) != (first.task.name, first.data):
@@ -109,7 +112,8 @@ def _checked(configs: Sequence[str | Path], overrides: Sequence[str]) -> dict[st
                 f"compare: {name} chooses by {other.task_class.selection}, {known} by {first.task_class.selection}; "
                 "set training.selection alike"
             )
-        if first.data.follows_seed and _seeds(other) != _seeds(first):
+
+        if first.data.follows_seed and _list_seeds(other) != _list_seeds(first):
             raise ConfigError(
                 f"compare: {name} has other seeds than {known}, and so other rows, for these follow the seed "
                 "(data.split_seed, data.limit_seed); set training.seed or training.seeds alike"
@@ -117,12 +121,12 @@ def _checked(configs: Sequence[str | Path], overrides: Sequence[str]) -> dict[st
     return checked
 
 
-def _seeds(config: RunConfig) -> list[int]:
+def _list_seeds(config: RunConfig) -> list[int]:
     return [one.training.seed for one in config.each_seed()]
 
 
 @contextlib.contextmanager
-def _naming(name: str) -> Iterator[None]:
+def _name_fault(name: str) -> Iterator[None]:
     """Say which of the runs an error is about."""
     try:
         yield
@@ -138,17 +142,21 @@ def _conclude(folder: Path, results: Sequence[RunResult], task: type[TaskDeclara
     said = write_verdicts(rows, [], task=task)
     for result in results:  # whose baselines may depend on its options
         said += write_verdicts([result.row], result.baselines, task=task, among=rows)
+
     labels = list_labels(rows)
     said += [f"{labels[one.row.name]}: {one.note}." for one in results if one.note]
     said = list(dict.fromkeys(said))
+
     if PartialState().is_main_process:
-        write_json(folder / COMPARISON, {"runs": {one.row.name: _told(one) for one in results}, "verdict": said})
+        write_json(
+            folder / COMPARISON, {"runs": {one.row.name: _collect_figures(one) for one in results}, "verdict": said}
+        )
         _note_controls(results, task)
         plot(rows, baselines, folder / PLOT, task=task)  # last, for what it shows is safe
     return Comparison(folder, rows, render_table(rows, baselines, task=task), tuple(said))
 
 
-def _told(result: RunResult) -> dict[str, Any]:
+def _collect_figures(result: RunResult) -> dict[str, Any]:
     """Collect the figures of a run; of several seeds their means, with the scores of the kept one under `kept`."""
     figures, row = result.figures, result.row
     if not result.parts:
@@ -164,6 +172,7 @@ def _note_controls(results: Sequence[RunResult], task: type[TaskDeclaration]) ->
     for result in results:
         row = result.row
         controls = [one.row for one in results if is_control(one.row, row)]
+
         if controls:
             labels = list_labels(controls)
             scores = {labels[one.name]: Method(validation=one.validation, test=one.test) for one in controls}

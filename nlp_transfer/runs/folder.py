@@ -17,7 +17,7 @@ from nlp_transfer.system.room import is_full, make_full_error
 LOCK = ".lock"
 
 
-def resumable(resume: str | Path, output: str | Path | None) -> tuple[Path, Path | None]:
+def find_resumable(resume: str | Path, output: str | Path | None) -> tuple[Path, Path | None]:
     """Find the run folder to go on in and the checkpoint that was named; None: the newest one.
 
     Args:
@@ -31,11 +31,13 @@ def resumable(resume: str | Path, output: str | Path | None) -> tuple[Path, Path
         if output is None:
             raise ConfigError("--resume auto: which run? name its folder with --output, or write --resume FOLDER")
         return expand_home(output), None
+
     path = expand_home(resume)
     if not path.is_dir():
         raise ConfigError(f"--resume {path}: no such run folder or checkpoint")
     if path.absolute().name == CHECKPOINTS:
         path = path.parent
+
     named = path.absolute().parent.name == CHECKPOINTS
     folder = path.parent.parent if named else path
     if output is not None and expand_home(output).resolve() != folder.resolve():
@@ -58,11 +60,12 @@ def make_folder(wanted: str | Path | None, name: str, *, left: Collection[str] =
     """
     with contextlib.ExitStack() as stack:
         try:
-            folder = _first_free(name) if wanted is None else expand_home(wanted)
+            folder = _make_first_free(name) if wanted is None else expand_home(wanted)
             if wanted is None or not folder.exists():
                 stack.callback(_remove_empty, folder)
+
             folder.mkdir(parents=True, exist_ok=True)
-            stack.enter_context(locked(folder))
+            stack.enter_context(hold_lock(folder))
         except OSError as error:
             place = expand_home(wanted or "runs")
             if is_full(error):
@@ -74,7 +77,7 @@ def make_folder(wanted: str | Path | None, name: str, *, left: Collection[str] =
         yield folder
 
 
-def begun(folder: Path) -> bool:
+def has_begun(folder: Path) -> bool:
     """Tell whether a run or a comparison has left something in its folder."""
     return any(path.name != LOCK for path in folder.glob("*"))
 
@@ -85,7 +88,7 @@ def _remove_empty(folder: Path) -> None:
         folder.rmdir()
 
 
-def _first_free(name: str) -> Path:
+def _make_first_free(name: str) -> Path:
     """Make a new folder; of two runs that start together each makes its own."""
     Path("runs").mkdir(exist_ok=True)
     for count in itertools.count(1):
@@ -100,6 +103,7 @@ def _refuse_contents(folder: Path, left: Collection[str]) -> None:
     held = {path.name for path in folder.iterdir()} - {LOCK}
     if not held or not held.isdisjoint(left):
         return
+
     what, way_out = "files already", "choose another with --output or remove it"
     if FINISHED in held:
         what = "a finished run"
@@ -116,7 +120,7 @@ def _refuse_contents(folder: Path, left: Collection[str]) -> None:
 
 
 @contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def hold_lock(folder: Path) -> Iterator[None]:
     """Keep other runs out of a folder; the system frees the lock of a process that dies.
 
     Raises:
@@ -129,9 +133,10 @@ def locked(folder: Path) -> Iterator[None]:
         except BlockingIOError:
             file.seek(0)
             raise ConfigError(
-                f"output folder {folder} is in use by {_holder(file.read())}; wait for it, or choose another with "
+                f"output folder {folder} is in use by {_name_holder(file.read())}; wait for it, or choose another with "
                 "--output"
             ) from None
+
         if not path.exists() or path.stat().st_ino != os.fstat(file.fileno()).st_ino:
             raise ConfigError(f"output folder {folder} was in use until now; try again")  # what is locked is a leftover
         file.truncate(0)
@@ -142,7 +147,7 @@ def locked(folder: Path) -> Iterator[None]:
             path.unlink(missing_ok=True)
 
 
-def _holder(text: bytes) -> str:
+def _name_holder(text: bytes) -> str:
     try:
         holder = json.loads(text)
         return f"process {holder['pid']} on {holder['host']}"

@@ -15,15 +15,15 @@ from nlp_transfer.inference.activations import WHOLE, find_boundary, open_store,
 from nlp_transfer.inference.predictions import infer
 from nlp_transfer.models.encoding.units import Inputs, TokenInputs
 from nlp_transfer.runs.predict import Predictor, open_run
-from nlp_transfer.runs.prepare import Prepared, rows_of
-from nlp_transfer.runs.probes import alike, write_probes
+from nlp_transfer.runs.prepare import Prepared, list_rows
+from nlp_transfer.runs.probes import are_alike, write_probes
 from nlp_transfer.strategies import Plan
 from nlp_transfer.system.caches import find_cache_folder
 from nlp_transfer.system.disk import write_whole
 from nlp_transfer.system.escaping import dump_json
 from nlp_transfer.task import Prediction, Task
 
-PROBES = 8  # test examples predicted again by the reloaded model
+PROBED = 8  # test examples predicted again by the reloaded model
 
 
 def infer_split(
@@ -45,7 +45,7 @@ def measure_baselines(prepared: Prepared) -> tuple[Comparand, ...]:
     Raises:
         ConfigError: the task's scores lack the one that is to choose the checkpoint.
     """
-    rows, task = rows_of(prepared.splits), prepared.task
+    rows, task = list_rows(prepared.splits), prepared.task
     tested = rows["test"]["row"][:]
     found = tuple(
         make_baseline(
@@ -60,6 +60,7 @@ def measure_baselines(prepared: Prepared) -> tuple[Comparand, ...]:
         )
         for name, said in task.baselines(prepared.splits).items()
     )
+
     for row in found:
         if task.selection not in row.validation:
             raise ConfigError(
@@ -75,11 +76,11 @@ def verify(folder: Path, prepared: Prepared, model: PreTrainedModel) -> None:
     Raises:
         TrainingError: the reloaded model predicts otherwise.
     """
-    texts = list(prepared.splits.test[prepared.task.input_role][:PROBES])
+    texts = list(prepared.splits.test[prepared.task.input_role][:PROBED])
     trained = Predictor(prepared.task, model, prepared.tokenizers, {}).predict(texts)
     again = open_run(folder, type(prepared.task)).predict(texts)
     for text, before, after in zip(texts, trained, again, strict=True):
-        if not alike(before, after):
+        if not are_alike(before, after):
             raise TrainingError(
                 f"{folder / 'model'}: the saved model answers {after} to {str(text)[:60]!r}, the trained one {before}"
             )

@@ -14,8 +14,8 @@ from nlp_transfer.config.sections import RunConfig, render
 from nlp_transfer.config.tasks import Scores
 from nlp_transfer.evaluation.metrics_file import Metrics, Parameters, Seconds, Selection
 from nlp_transfer.evaluation.verdicts import Comparand, format_scores
-from nlp_transfer.models.digests import weights_digests
-from nlp_transfer.models.saving import environment, save_model, write_json
+from nlp_transfer.models.digests import digest_weights
+from nlp_transfer.models.saving import describe_environment, save_model, write_json
 from nlp_transfer.publishing.provenance import find_provenance
 from nlp_transfer.runs.measure import infer_split, measure_baselines, verify, write_predictions
 from nlp_transfer.runs.prepare import Prepared, prepare
@@ -23,7 +23,7 @@ from nlp_transfer.runs.result import RunResult, describe, finish
 from nlp_transfer.runs.resume import find_start
 from nlp_transfer.runs.train import make_accelerator, open_checkpoints, train
 from nlp_transfer.strategies import Plan, save_adapter
-from nlp_transfer.strategies.summary import parameter_counts, trainable_table
+from nlp_transfer.strategies.summary import count_parameters, render_trainable
 from nlp_transfer.system.disk import write_whole
 from nlp_transfer.system.layout import CHECKPOINTS
 from nlp_transfer.system.progress import Series
@@ -63,7 +63,7 @@ def run_one(config: RunConfig, folder: Path, series: Series, named: Path | None 
     _save(trained, model, said, folder)
     clock.lap("saving")
 
-    metrics = _collect_metrics(trained, scores, said, clock.total(), weights_digests(folder / "model"))
+    metrics = _collect_metrics(trained, scores, said, clock.total(), digest_weights(folder / "model"))
     result = describe(trained.prepared.config, folder, metrics, _collect_hits(trained, said))
     if trained.speaks:
         finish(result, config.task_class)
@@ -111,7 +111,7 @@ def _train(
     prepared = prepare(config)
     plan = prepared.plan()
     checkpoints = open_checkpoints(prepared, plan, accelerator, folder, start)
-    sizes = Parameters(**parameter_counts(plan))
+    sizes = Parameters(**count_parameters(plan))
     if accelerator.is_main_process:
         _announce(prepared, plan, folder, series)
     clock.lap("preparation")
@@ -184,9 +184,9 @@ def _announce(prepared: Prepared, plan: Plan, folder: Path, series: Series) -> N
         series.log_once(logging.WARNING, warning)
     if plan.head:
         series.log_once(logging.INFO, plan.head)
-    series.log_once(logging.INFO, trainable_table(plan))
+    series.log_once(logging.INFO, render_trainable(plan))
     write_whole(folder / "config.yaml", render(prepared.config))
-    write_json(folder / "environment.json", environment())
+    write_json(folder / "environment.json", describe_environment())
 
 
 class _Clock:

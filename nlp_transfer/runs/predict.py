@@ -34,7 +34,7 @@ from nlp_transfer.sources import BUNDLED, Checkpoint, load_source
 from nlp_transfer.sources.demands import refuse_demands
 from nlp_transfer.sources.loading import find_damage, refuse_changed
 from nlp_transfer.sources.shapes import find_weight_files, refuse_misshapen
-from nlp_transfer.strategies.lora import with_adapter
+from nlp_transfer.strategies.lora import put_adapter
 from nlp_transfer.system.layout import ADAPTER, TARGET, explain_unfinished, find_lacking_file, is_published
 from nlp_transfer.system.network import find_run
 from nlp_transfer.system.received import name_kind, take_texts
@@ -74,6 +74,7 @@ class Predictor:
         self.task = task
         self.model = model.to(device).eval()  # type: ignore[arg-type]
         self.tokenizers = tokenizers
+
         self.columns = dict(columns)
         self.rules = rules
         self.dialect = dialect
@@ -118,7 +119,7 @@ class Predictor:
 
     def _answer(self, texts: Sequence[Text | None]) -> Iterator[Prediction]:
         """Answer in order; the model does not see what is empty, for it would answer that like any text."""
-        reasons = [_reason(text) for text in texts]
+        reasons = [_explain(text) for text in texts]
         full = [text for text, reason in zip(texts, reasons, strict=True) if text is not None and reason is None]
         said, truncated = self._read(full) if full else ([], 0)
         self.seen.texts += len(texts)
@@ -163,10 +164,10 @@ class Predictor:
         rows = read_rows(
             data, columns, self.task.roles, dialect=dialect, labels=self.task.labels, rules=rules, limit=limit
         )
-        beside = {name: self.task.score(said, rows) for name, said in self._simple(rows).items()}
+        beside = {name: self.task.score(said, rows) for name, said in self._score_simple(rows).items()}
         return {"rows": len(rows), **self.task.score(self._predict(rows)[0], rows), "simple": beside}
 
-    def _simple(self, rows: Dataset) -> Mapping[str, list[Prediction]]:
+    def _score_simple(self, rows: Dataset) -> Mapping[str, list[Prediction]]:
         """Ask the simple methods: those of the run, fitted again on its rows, or those that need none."""
         found = self.task.simple(rows)
         if self.origin is None or not (lacking := self.origin.baselines - found.keys()):
@@ -189,7 +190,7 @@ class Predictor:
         return self.task.decode(infer(self.model, self.task, units), rows, self.tokenizers), encoded.truncated
 
 
-def _reason(text: Text | None) -> str | None:
+def _explain(text: Text | None) -> str | None:
     """Say why a text has no answer; None for one that has."""
     if text is None:
         return "there is no text"
@@ -222,16 +223,18 @@ def open_run(root: Path, task: type[TaskDeclaration] | None = None) -> Predictor
     config = load_saved(root, task)
     kind = config.task_class
     if (root / ADAPTER[0]).is_file():
-        return _loaded(root, lambda: _open_adapter(root, config))
+        return _load_or_explain(root, lambda: _open_adapter(root, config))
     folder = root if is_published(root) else root / "model"
     model, tokenizers = load_model(folder, kind(config.task).auto_class)
-    _loaded(root, lambda: refuse_changed(root, folder))
+    _load_or_explain(root, lambda: refuse_changed(root, folder))
     names = {int(index): name for index, name in (model.config.id2label or {}).items()}
     labels = tuple(names[index] for index in sorted(names))
-    return _predictor(root, config, make_task(kind, config.task, labels), model, tokenizers)
+    return _make_predictor(root, config, make_task(kind, config.task, labels), model, tokenizers)
 
 
-def _predictor(root: Path, config: RunConfig, task: Task, model: PreTrainedModel, tokenizers: Tokenizers) -> Predictor:
+def _make_predictor(
+    root: Path, config: RunConfig, task: Task, model: PreTrainedModel, tokenizers: Tokenizers
+) -> Predictor:
     rules, dialect, origin = label_rules(config.data), dialect_of(config.data), Origin.of(root, config)
     return Predictor(task, model, tokenizers, config.data.columns, rules, dialect, origin)
 
@@ -244,14 +247,15 @@ def _open_adapter(root: Path, config: RunConfig) -> Predictor:
     bundled = BUNDLED.get(config.source.name)
     if bundled and bundled.hub and not bundled.available:
         place["name"] = bundled.hub
+
     source = load_source(**place)
     if isinstance(source, Checkpoint) and metrics.head is None:  # of a time when rows did not follow names
         source = replace(source, by_name=False)
     rows = Dataset.from_dict({role: [] for role in task.roles})
-    model = with_adapter(task.build(source, rows, frozen=False).model, root)
+    model = put_adapter(task.build(source, rows, frozen=False).model, root)
     refuse_nonfinite(model, str(root))
     tokenizer = AutoTokenizer.from_pretrained(root, trust_remote_code=False, local_files_only=True)
-    return _predictor(root, config, task, model, Tokenizers(tokenizer))
+    return _make_predictor(root, config, task, model, Tokenizers(tokenizer))
 
 
 def load_model(folder: Path, auto_class: str) -> tuple[PreTrainedModel, Tokenizers]:
@@ -260,10 +264,10 @@ def load_model(folder: Path, auto_class: str) -> tuple[PreTrainedModel, Tokenize
     Raises:
         CheckpointError: files are missing, damaged or do not belong together.
     """
-    return _loaded(folder, lambda: _open(folder, getattr(transformers, auto_class)))
+    return _load_or_explain(folder, lambda: _open(folder, getattr(transformers, auto_class)))
 
 
-def _loaded(folder: Path, load: Callable[[], T]) -> T:
+def _load_or_explain(folder: Path, load: Callable[[], T]) -> T:
     try:
         return quietly(load)
     except SafetensorError as error:
@@ -284,6 +288,7 @@ def _open(folder: Path, auto: Any) -> tuple[PreTrainedModel, Tokenizers]:
     model, report = auto.from_pretrained(folder, use_safetensors=True, output_loading_info=True, **safe)
     if report["missing_keys"]:
         raise ValueError(f"weights are missing: {sorted(report['missing_keys'])[:3]}")
+
     refuse_nonfinite(model, str(folder))
     if model.can_generate():  # without these it would write, but not what it learned
         _refuse_missing(folder, "generation_config.json")

@@ -96,6 +96,7 @@ class Prepared:
             found.append(f"task.{option}: {wanted} tokens, but '{name}' has positions for {most}; no more are read")
         if trouble := read_padding_trouble(self.loaded.model):
             found.append(f"'{name}': {trouble}")
+
         for split, encoded in self.encoded.items():
             found += [f"{split}: {warning}" for warning in encoded.warnings]
             if encoded.truncated > MANY * encoded.examples:
@@ -104,6 +105,7 @@ class Prepared:
                 found.append(f"{split}: {encoded.truncated} of {encoded.examples} {which} are truncated{way}")
             if encoded.unknown > MANY:
                 found.append(f"{split}: {encoded.unknown:.0%} of the tokens are unknown to '{name}'")
+
         back = self.written_back
         if back and back.example and back.changed > LOSSY * back.references:
             before, after = back.example
@@ -125,6 +127,7 @@ class Prepared:
         tables = any(find_format(place) in DELIMITERS or Path(place).is_dir() for place in named)
         several = "labels" in self.task.roles.values()
         given = [name for name, split in self.splits.report.splits.items() if name != "train" and not split.cut]
+
         unused = (
             *(("source", (key,), why) for key, why in self.source.unused.items()),
             ("strategy", ULMFIT if probing else (), "not used by lp_ft"),
@@ -139,6 +142,7 @@ class Prepared:
             ("data", () if several else ("label_separator",), "not used, a row has no more than one label"),
             ("data", () if tables else ("header", "delimiter", "quoting"), "not used, no data are .csv or .tsv"),
         )
+
         return [
             f"{section}.{key}: {why}"
             for section, keys, why in unused
@@ -160,21 +164,24 @@ def prepare(config: RunConfig, *, sampled: int | None = None) -> Prepared:
     splits = load_splits(config.data, kind.roles, seed=config.training.seed)
     config = _settle(config, make_task(kind, config.task, splits.labels), splits.train)
     task = make_task(kind, config.task, splits.labels)
+
     source = load_source(texts=_each_text(splits.train[task.input_role]), **config.source.model_dump())
     if source.tokenizer.pad_token_id is None:
         raise SourceError(
             f"{name_source(config.source)}: the tokenizer has no padding token, and batches of texts need one; choose "
             "an encoder or a sequence-to-sequence checkpoint, or save this one with a pad_token"
         )
+
     loaded = task.build(source, splits.train, frozen=config.strategy.kind == "frozen")
     # How many tokens the model reads is its own affair: what tokenizers say of it is often wrong, or nothing.
     positions = count_positions(find_encoder(loaded.model).module)
+
     tokenizers = Tokenizers(limit_tokens(source.tokenizer, positions), loaded.target_tokenizer)
     try_padding(loaded.model, tokenizers.source, together=True)
     unread = find_unread(loaded.model, tokenizers.source)
     solvable = task.solved_as is not None
     loaded = dataclasses.replace(loaded, new=loaded.new - unread, unread=unread, solvable=solvable)
-    rows = {name: sample(part, task.input_role, sampled) for name, part in rows_of(splits).items()}
+    rows = {name: sample(part, task.input_role, sampled) for name, part in list_rows(splits).items()}
     encoded = {name: task.encode(part, tokenizers, training=name == "train") for name, part in rows.items()}
     return Prepared(config, task, splits, source, loaded, tokenizers, encoded, rows)
 
@@ -214,6 +221,6 @@ def _each_text(cells: Iterable[str | Sequence[str]]) -> Iterator[str]:
         yield from [cell] if isinstance(cell, str) else cell
 
 
-def rows_of(splits: Splits) -> dict[str, Dataset]:
+def list_rows(splits: Splits) -> dict[str, Dataset]:
     """Collect the rows by the name of their split."""
     return {"train": splits.train, "validation": splits.validation, "test": splits.test}

@@ -27,12 +27,12 @@ def read_probes(folder: Path) -> tuple[list[Any], list[Prediction]]:
     return [one["input"] for one in found], [one["said"] for one in found]
 
 
-def alike(one: Any, other: Any) -> bool:
+def are_alike(one: Any, other: Any) -> bool:
     """Tell whether two predictions are equal, numbers within rounding."""
     if isinstance(one, float) and isinstance(other, float):
         return abs(one - other) < TOLERANCE
     if isinstance(one, Mapping) and isinstance(other, Mapping):
-        return one.keys() == other.keys() and all(alike(one[key], other[key]) for key in one)
+        return one.keys() == other.keys() and all(are_alike(one[key], other[key]) for key in one)
     if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(alike, one, other))
+        return len(one) == len(other) and all(map(are_alike, one, other))
     return bool(one == other)

@@ -15,7 +15,7 @@ from nlp_transfer.errors import CheckpointError, PublishError, TransferError
 from nlp_transfer.publishing.tree import list_files, write_publication
 from nlp_transfer.publishing.upload import Upload
 from nlp_transfer.runs.predict import load
-from nlp_transfer.runs.probes import alike, read_probes
+from nlp_transfer.runs.probes import are_alike, read_probes
 from nlp_transfer.system.layout import explain_unfinished
 from nlp_transfer.system.network import REPOSITORY, download, hide_bars, require_hub
 from nlp_transfer.system.received import refuse_no_path
@@ -87,6 +87,7 @@ def publish(
         raise PublishError(f"'{repo_id}' is no id on the Hub: USER/NAME of letters, digits, '-', '_' and '.'")
     if create_pr and revision is not None:
         raise PublishError("--create-pr opens a pull request to main; leave out --revision")
+
     if dry_run:
         target = Path(output or run / "publish")
         if output is None:
@@ -99,6 +100,7 @@ def publish(
             shutil.rmtree(target, ignore_errors=True)  # half a tree
             raise
         return Publication(list_files(target), folder=target)
+
     if output is not None:
         raise PublishError("--output says where --dry-run writes; leave it out, or add --dry-run")
     with _workplace(run) as place:
@@ -108,6 +110,7 @@ def publish(
         with hide_bars():
             landed = upload.send(private=private, create_pr=create_pr)
         files = list_files(place)
+
     if verify:
         _verify(run, repo_id, landed.commit, task)
     return Publication(files, url=landed.url, commit=landed.commit, changed=landed.changed)
@@ -143,8 +146,9 @@ def _verify(run: Path, repo: str, commit: str, task: type[TaskDeclaration] | Non
             again = load(download(repo, commit, cache), task=task).predict(texts)
         except TransferError as error:
             raise PublishError(f"{repo} is published as {commit}, but it could not be read back: {error}") from None
+
     for text, before, after in zip(texts, said, again, strict=True):
-        if not alike(before, after):
+        if not are_alike(before, after):
             raise PublishError(
                 f"{repo} at {commit} answers {after} to {str(text)[:60]!r}, the run {before}: do not use that commit; "
                 "revert it on the Hub, and publish again from the machine and versions that environment.json names"

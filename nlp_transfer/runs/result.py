@@ -69,10 +69,10 @@ def describe(config: RunConfig, folder: Path, metrics: Metrics, hits: Mapping[st
         make_baseline(name, scores, correct=hits["baselines"][name], tested=tested)
         for name, scores in metrics.baselines.items()
     ]
-    return told(config, folder, metrics, row, baselines)
+    return tell(config, folder, metrics, row, baselines)
 
 
-def told(
+def tell(
     config: RunConfig, folder: Path, metrics: Metrics, row: Comparand, baselines: Sequence[Comparand], *more: str
 ) -> RunResult:
     """Make the result of a run with what is said of it; `more` stands between its scores and the verdict."""
@@ -87,7 +87,7 @@ def told(
     return RunResult(folder, metrics.model_copy(update={"verdict": verdict}), summary, row, tuple(baselines))
 
 
-def hits_of(result: RunResult) -> dict[str, Any]:
+def collect_hits(result: RunResult) -> dict[str, Any]:
     """Read the score of each test row, of the run and of the simple methods; of several seeds their mean."""
     row = result.row
     counts = {"counts": list(row.counts)} if row.counts else {}
@@ -98,7 +98,7 @@ def hits_of(result: RunResult) -> dict[str, Any]:
 def finish(result: RunResult, task: type[TaskDeclaration]) -> None:
     """Write card and numbers; all that the folder holds is on the disk before the metrics say so."""
     write_card(result.folder, result.figures, task)
-    write_json(result.folder / HITS, hits_of(result))
+    write_json(result.folder / HITS, collect_hits(result))
     for path in (*result.folder.rglob("*"), result.folder):
         flush(path)
     write_metrics(result.folder, result.figures)

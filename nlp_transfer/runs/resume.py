@@ -9,7 +9,7 @@ from accelerate.utils import broadcast_object_list
 
 from nlp_transfer.errors import ConfigError
 from nlp_transfer.system.layout import CHECKPOINTS
-from nlp_transfer.training.checkpoint_files import TrainingState, load_checkpoint, newest_checkpoint
+from nlp_transfer.training.checkpoint_files import TrainingState, find_newest, load_checkpoint
 
 # How a batch is cut, where results go and how often they are saved do not change what is learned.
 HARMLESS = (
@@ -31,7 +31,7 @@ def find_start(folder: Path, named: Path | None) -> TrainingState | None:
     state = PartialState()
     found = None
     if state.is_main_process:
-        found = load_checkpoint(named) if named else newest_checkpoint(folder / CHECKPOINTS)
+        found = load_checkpoint(named) if named else find_newest(folder / CHECKPOINTS)
     path: Path | None = broadcast_object_list([found.path if found else None])[0]
     return load_checkpoint(path) if path and not state.is_main_process else found
 
@@ -47,6 +47,7 @@ def refuse_changes(before: Mapping[str, Any], now: Mapping[str, Any], where: Pat
         for key in sorted(before.keys() | now.keys())
         if before.get(key) != now.get(key) and not key.startswith(HARMLESS)
     ]
+
     if changed:
         listed = "\n  ".join(changed)
         raise ConfigError(

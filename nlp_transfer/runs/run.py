@@ -14,8 +14,8 @@ from accelerate.utils import broadcast_object_list
 from nlp_transfer.config.sections import RunConfig, load_config, load_saved, read_task_name, render
 from nlp_transfer.config.yaml_file import read_yaml
 from nlp_transfer.errors import ConfigError, DiskError, ExhaustedError, LostError, StoppedError, TrainingError
-from nlp_transfer.runs.combine import combine, finished
-from nlp_transfer.runs.folder import begun, make_folder, resumable
+from nlp_transfer.runs.combine import combine, read_finished
+from nlp_transfer.runs.folder import find_resumable, has_begun, make_folder
 from nlp_transfer.runs.one_run import run_one
 from nlp_transfer.runs.prepare import keep_settled
 from nlp_transfer.runs.result import RunResult
@@ -65,27 +65,27 @@ def run(
 
     wanted, named = output or checked.output, None
     if resume is not None:
-        wanted, named = resumable(resume, wanted)
+        wanted, named = find_resumable(resume, wanted)
     if named and checked.training.seeds:
         raise ConfigError(f"--resume {named}: a run of several seeds goes on as a whole; name its folder")
 
     name = Path(config).stem if isinstance(config, str | Path) else f"{checked.task.name}-{checked.strategy.kind}"
     left = LEFT if resume is not None else ()
-    with claim_process(), agreed_folder(wanted, name, left=left) as folder, advice(folder):
+    with claim_process(), hold_folder(wanted, name, left=left) as folder, advise(folder):
         return run_in(folder, checked, series, named, progress=progress)
 
 
 def run_in(folder: Path, config: RunConfig, series: Series, named: Path | None = None, *, progress: bool) -> RunResult:
     """Run in a folder that is held, as one of a series; what an earlier attempt has done there is taken as it is."""
-    config = _agreed(folder, config)
+    config = _complete(folder, config)
     if (folder / FINISHED).exists():
-        before = finished(config, folder)
+        before = read_finished(config, folder)
         series.skip(len(config.each_seed()))
         said = f"{folder} holds a finished run; there is nothing to resume\n{before.summary}"
         return dataclasses.replace(before, summary=said)
 
     try:
-        with _threads(config.training.threads):
+        with _use_threads(config.training.threads):
             if config.training.seeds:
                 return combine(config, folder, _run_seeds(config, folder, series, progress=progress))
             with series.run(folder.name):
@@ -99,7 +99,7 @@ def run_in(folder: Path, config: RunConfig, series: Series, named: Path | None =
         raise
 
 
-def _agreed(folder: Path, config: RunConfig) -> RunConfig:
+def _complete(folder: Path, config: RunConfig) -> RunConfig:
     """Complete the configuration with what an earlier attempt in the folder has left to the data and found out.
 
     Raises:
@@ -111,14 +111,15 @@ def _agreed(folder: Path, config: RunConfig) -> RunConfig:
     name = read_task_name(read_yaml(path))
     if name != config.task.name:  # that one is not read any further: its task need not be here
         refuse_changes({"task.name": name}, {"task.name": config.task.name}, folder)
+
     started = load_saved(folder, config.task_class)
     config = keep_settled(config, started)
-    refuse_changes(_values(started), _values(config), folder)
+    refuse_changes(_flatten_config(started), _flatten_config(config), folder)
     return config
 
 
 @contextlib.contextmanager
-def _threads(count: int | None) -> Iterator[None]:
+def _use_threads(count: int | None) -> Iterator[None]:
     """Let torch use so many on the CPU for a while."""
     before = torch.get_num_threads()
     torch.set_num_threads(count or before)
@@ -128,24 +129,24 @@ def _threads(count: int | None) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _values(config: RunConfig) -> dict[str, Any]:
+def _flatten_config(config: RunConfig) -> dict[str, Any]:
     return flatten(config.model_dump(mode="json"))
 
 
 @contextlib.contextmanager
-def advice(folder: Path) -> Iterator[None]:
+def advise(folder: Path) -> Iterator[None]:
     """Say how to go on with a command that was stopped, or that found no room after it had begun."""
     try:
         with guard_writing(folder, full=True):  # what libraries of others write by themselves
             yield
     except (StoppedError, LostError, DiskError) as ended:
-        if not isinstance(ended, DiskError) or begun(folder):
+        if not isinstance(ended, DiskError) or has_begun(folder):
             ended.args = (f"{ended}; go on with the same command and --resume {folder}",)
         raise
 
 
 @contextlib.contextmanager
-def agreed_folder(wanted: str | Path | None, name: str, *, left: Collection[str] = ()) -> Iterator[Path]:
+def hold_folder(wanted: str | Path | None, name: str, *, left: Collection[str] = ()) -> Iterator[Path]:
     """Make the run folder, which the main process holds and tells to the others; see `make_folder`."""
     check_launch()
     # On the CPU by choice, or CPU processes would not find each other; what a process waits for the others is bounded.
@@ -163,13 +164,14 @@ def _run_seeds(config: RunConfig, folder: Path, series: Series, *, progress: boo
     if PartialState().is_main_process:
         write_whole(folder / "config.yaml", render(config))
     results = []
+
     for planned in config.each_seed():
         part = folder / f"seed-{planned.training.seed}"
         part.mkdir(exist_ok=True)
-        one = _agreed(part, planned)
+        one = _complete(part, planned)
         if (part / FINISHED).exists():
             series.skip(1)
-            results.append(finished(one, part))
+            results.append(read_finished(one, part))
         else:
             with series.run(f"{folder.name}, seed {one.training.seed}"):
                 results.append(run_one(one, part, series, progress=progress))

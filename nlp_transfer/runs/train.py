@@ -17,7 +17,7 @@ from nlp_transfer.config.sections import RunConfig, TrainingConfig
 from nlp_transfer.errors import ConfigError
 from nlp_transfer.evaluation.verdicts import format_scores
 from nlp_transfer.models.digests import digest_tensors
-from nlp_transfer.models.saving import environment
+from nlp_transfer.models.saving import describe_environment
 from nlp_transfer.runs.prepare import Prepared
 from nlp_transfer.runs.resume import refuse_changes
 from nlp_transfer.strategies import Plan
@@ -51,6 +51,7 @@ def make_accelerator(config: RunConfig, folder: Path, start: TrainingState | Non
     mixed = "no" if precision == "fp32" else precision
     if AcceleratorState._shared_state and AcceleratorState().mixed_precision != mixed:
         AcceleratorState._shared_state["_mixed_precision"] = mixed  # an earlier run of this process chose another
+
     disable_fsdp_ram_efficient_loading()  # every process works on whole models between the phases
     tracker = config.training.tracker
     if tracker != "none" and importlib.util.find_spec(tracker) is None:
@@ -78,7 +79,7 @@ def open_checkpoints(
                 "source.name (weights)": digest_tensors(resting),
                 CHOSEN: accelerator.mixed_precision,
             },
-            "about": {"processes": accelerator.num_processes, **environment()["packages"]},
+            "about": {"processes": accelerator.num_processes, **describe_environment()["packages"]},
         }
 
     if start is not None:
@@ -108,7 +109,8 @@ def train(
     if prepared.task.sample and len(rows) > prepared.task.sample:
         rows = rows.shuffle(seed=0).select(range(prepared.task.sample))
         validation = prepared.task.encode(rows, prepared.tokenizers)
-    with tracking(accelerator), note_signals() as signals:
+
+    with open_trackers(accelerator), note_signals() as signals:
         trainer = Trainer(
             plan=plan,
             task=prepared.task,
@@ -117,7 +119,7 @@ def train(
             validation_rows=rows,
             tokenizers=prepared.tokenizers,
             accelerator=accelerator,
-            settings=_settings(prepared.config.training, progress=progress),
+            settings=_make_settings(prepared.config.training, progress=progress),
             record=functools.partial(_record, plan, accelerator, folder / HISTORY),
             checkpoints=checkpoints,
             signals=signals,
@@ -125,7 +127,7 @@ def train(
         return trainer.fit()
 
 
-def _settings(training: TrainingConfig, *, progress: bool) -> Settings:
+def _make_settings(training: TrainingConfig, *, progress: bool) -> Settings:
     return Settings(
         batch_size=training.batch_size,
         accumulation=training.accumulation,
@@ -155,7 +157,7 @@ def _record(plan: Plan, accelerator: Accelerator, path: Path, facts: dict[str, A
 
 
 @contextlib.contextmanager
-def tracking(accelerator: Accelerator) -> Iterator[None]:
+def open_trackers(accelerator: Accelerator) -> Iterator[None]:
     """Keep the trackers asked for open, and close them also when the training fails or is stopped."""
     if accelerator.log_with:
         accelerator.init_trackers("nlp-transfer")

@@ -37,6 +37,7 @@ def make_plan(
     rates = choose_rates(strategy, training, loaded, has_layers=has_layers, scratch=scratch)
     adapted = _adapt(strategy, loaded, rates, training.epochs)
     solved = adapted.phases[0].solver == "lbfgs"
+
     return Plan(
         model=adapted.model,
         phases=tuple(hold_back(phase, rates, loaded) for phase in adapted.phases),

@@ -4,7 +4,7 @@ import logging
 
 from nlp_transfer.config.sections import FrozenStrategy
 from nlp_transfer.errors import ConfigError
-from nlp_transfer.models.anatomy import blocks, outside_encoder
+from nlp_transfer.models.anatomy import blocks, list_outside_encoder
 from nlp_transfer.models.portable.pooled import PooledClassifier
 from nlp_transfer.models.source import LoadedModel
 from nlp_transfer.strategies.plan import Adapted, Phase
@@ -13,7 +13,7 @@ from nlp_transfer.strategies.rates import Rates
 log = logging.getLogger(__name__)
 
 
-def linear_on_features(loaded: LoadedModel) -> bool:
+def is_linear_on_features(loaded: LoadedModel) -> bool:
     """Tell whether all that is new is one linear layer on fixed features."""
     model = loaded.model
     return (
@@ -26,15 +26,15 @@ def linear_on_features(loaded: LoadedModel) -> bool:
 
 def is_solvable(loaded: LoadedModel) -> bool:
     """Tell whether the head can be solved: it is linear, on fixed features, and the task's loss is a usual one."""
-    linear = linear_on_features(loaded)
+    linear = is_linear_on_features(loaded)
     if linear and not loaded.solvable:
         log.info("the linear head is trained by steps, for the task does not declare how it is solved (solved_as)")
     return linear and loaded.solvable
 
 
-def _beside_encoder(loaded: LoadedModel) -> list[str]:
+def _list_beside_encoder(loaded: LoadedModel) -> list[str]:
     """Name what is outside the encoder, new or not, and what is new inside it."""
-    wanted = {*outside_encoder(loaded.model), *loaded.new}
+    wanted = {*list_outside_encoder(loaded.model), *loaded.new}
     return [name for names in blocks(loaded.model, loaded.unread) for name in names if name in wanted]
 
 
@@ -47,7 +47,7 @@ def frozen(strategy: FrozenStrategy, loaded: LoadedModel, rates: Rates, epochs: 
         ConfigError: a solved head was asked for where it cannot be solved, or nothing is new.
     """
     whole = loaded.model.config.is_encoder_decoder or isinstance(loaded.model, PooledClassifier)
-    moving = _beside_encoder(loaded) if whole else sorted(loaded.new)
+    moving = _list_beside_encoder(loaded) if whole else sorted(loaded.new)
     if not moving:
         raise ConfigError(
             "strategy.kind: frozen leaves nothing to train, for the checkpoint brings its own head; "
@@ -57,7 +57,7 @@ def frozen(strategy: FrozenStrategy, loaded: LoadedModel, rates: Rates, epochs: 
     solved = strategy.solver != "gradient" and is_solvable(loaded)
     if strategy.solver == "lbfgs" and not solved:
         lacking = "a linear pooled head on frozen features"
-        if linear_on_features(loaded):
+        if is_linear_on_features(loaded):
             lacking = "a task that declares solved_as"
         raise ConfigError(f"strategy.solver: lbfgs needs {lacking}; use gradient or auto")
 

@@ -35,7 +35,8 @@ def lora(strategy: LoraStrategy, loaded: LoadedModel, rates: Rates, epochs: int)
 
     model = loaded.model
     chosen, table_only = _choose_modules(strategy, loaded)
-    owners, tied = _owners(model, loaded.new), _tied(model)
+    owners, tied = _find_owners(model, loaded.new), _find_tied(model)
+
     config = LoraConfig(
         r=strategy.rank,
         lora_alpha=strategy.alpha,
@@ -46,6 +47,7 @@ def lora(strategy: LoraStrategy, loaded: LoadedModel, rates: Rates, epochs: int)
         use_dora=strategy.dora,
         init_lora_weights=PISSA if strategy.init == "pissa" else True,
     )
+
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)  # of peft's making
         wrapped = get_peft_model(model, config)
@@ -61,15 +63,15 @@ def lora(strategy: LoraStrategy, loaded: LoadedModel, rates: Rates, epochs: int)
 
 def _choose_modules(strategy: LoraStrategy, loaded: LoadedModel) -> tuple[list[str], bool]:
     """Name the modules to adapt, and tell whether the word embeddings are the only one."""
-    linear, table = _modules(loaded)
+    linear, table = _find_modules(loaded)
     wanted = [""] if strategy.targets == "all-linear" else strategy.targets
     if unknown := [end for end in wanted if end and not any(name.endswith(end) for name in linear)]:
-        raise ConfigError(f"strategy.targets: no linear layer's name ends in '{unknown[0]}'. {_ends(linear)}")
+        raise ConfigError(f"strategy.targets: no linear layer's name ends in '{unknown[0]}'. {_list_ends(linear)}")
     chosen = [name for name in linear if name.endswith(tuple(wanted))]
 
     # Unless the configuration says otherwise, a table is adapted where nothing is linear: static vectors.
     if strategy.embeddings or (strategy.embeddings is None and not linear):
-        chosen.append(_adaptable(table, loaded.model))
+        chosen.append(_require_adaptable(table, loaded.model))
     if not chosen:
         raise ConfigError(f"strategy.embeddings: {NOTHING}, and without them nothing would be adapted")
     if strategy.init == "pissa" and chosen == [table]:
@@ -77,11 +79,11 @@ def _choose_modules(strategy: LoraStrategy, loaded: LoadedModel) -> tuple[list[s
     return chosen, chosen == [table]
 
 
-def _adaptable(table: str | None, model: nn.Module) -> str:
+def _require_adaptable(table: str | None, model: nn.Module) -> str:
     """Refuse word embeddings that are not there, or that serve another part too."""
     if table is None:
         raise ConfigError("strategy.embeddings: the architecture has no table of word embeddings; leave it out")
-    if any(f"{table}.weight" in names for names in _tied(model)):
+    if any(f"{table}.weight" in names for names in _find_tied(model)):
         raise ConfigError(
             "strategy.embeddings: the word embeddings serve a decoder or an output layer too, and an adapter on "
             "one use would change them all when merged; leave it out"
@@ -89,7 +91,7 @@ def _adaptable(table: str | None, model: nn.Module) -> str:
     return table
 
 
-def _modules(loaded: LoadedModel) -> tuple[list[str], str | None]:
+def _find_modules(loaded: LoadedModel) -> tuple[list[str], str | None]:
     """Find the exact paths of pretrained linear layers and of word embeddings; the output layer over words is neither.
 
     That layer is often tied to the embeddings, and adapting one of the two would part them.
@@ -107,12 +109,12 @@ def _modules(loaded: LoadedModel) -> tuple[list[str], str | None]:
     return linear, next((name for name, module in model.named_modules() if module is words), None)
 
 
-def _ends(linear: Sequence[str]) -> str:
+def _list_ends(linear: Sequence[str]) -> str:
     """List the last parts of the names of linear layers, for a message."""
     return f"There are {', '.join(sorted({name.rpartition('.')[2] for name in linear}))}" if linear else NOTHING
 
 
-def _owners(model: nn.Module, new: frozenset[str]) -> list[str]:
+def _find_owners(model: nn.Module, new: frozenset[str]) -> list[str]:
     """Find the largest modules all of whose parameters are new, as peft can name them: it looks at how paths end."""
     owners: list[str] = []
     fresh = {id(parameter) for name, parameter in model.named_parameters() if name in new}
@@ -126,7 +128,7 @@ def _owners(model: nn.Module, new: frozenset[str]) -> list[str]:
     return owners
 
 
-def _tied(model: nn.Module) -> list[list[str]]:
+def _find_tied(model: nn.Module) -> list[list[str]]:
     """List the names of each parameter that has several."""
     names: dict[int, list[str]] = {}
     for name, parameter in model.named_parameters(remove_duplicate=False):
@@ -137,14 +139,14 @@ def _tied(model: nn.Module) -> list[list[str]]:
 def _tie_again(wrapped: nn.Module, tied: list[list[str]], owners: list[str]) -> None:
     """Tie the copies that peft trains of new modules, as the originals were."""
     for names in tied:
-        places = [_copy_of(name, owners) for name in names]
+        places = [_find_copy(name, owners) for name in names]
         shared, *others = [place for place in places if place] or [""]
         for place in others:
             module, _, name = place.rpartition(".")
             setattr(wrapped.get_submodule(module), name, wrapped.get_parameter(shared))
 
 
-def _copy_of(name: str, owners: list[str]) -> str | None:
+def _find_copy(name: str, owners: list[str]) -> str | None:
     """Find where peft keeps the copy of a parameter that is trained whole."""
     owner = next((one for one in owners if name.startswith(f"{one}.")), None)
     return None if owner is None else f"base_model.model.{owner}.modules_to_save.default{name[len(owner) :]}"
@@ -156,7 +158,7 @@ def merge(model: nn.Module) -> PreTrainedModel:
     return merged
 
 
-def with_adapter(model: PreTrainedModel, folder: Path) -> PreTrainedModel:
+def put_adapter(model: PreTrainedModel, folder: Path) -> PreTrainedModel:
     """Put a saved adapter and its new modules into the model that they were trained beside.
 
     Raises:

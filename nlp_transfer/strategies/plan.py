@@ -47,7 +47,7 @@ class Schedule:
         return self.head_warmup if head and self.head_warmup is not None else self.warmup
 
 
-def plain(model: nn.Module) -> PreTrainedModel:
+def return_plain(model: nn.Module) -> PreTrainedModel:
     """Return the model itself, for strategies that did not wrap it."""
     assert isinstance(model, PreTrainedModel)  # noqa: S101 - holds by construction
     return model
@@ -68,7 +68,7 @@ class Adapted:
     model: nn.Module
     phases: tuple[Phase, ...]
     cache: Cache
-    finish: Callable[[nn.Module], PreTrainedModel] = plain
+    finish: Callable[[nn.Module], PreTrainedModel] = return_plain
     adapter: bool = False
 
 

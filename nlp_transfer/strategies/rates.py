@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from nlp_transfer.config.sections import Strategy, TrainingConfig
-from nlp_transfer.models.anatomy import outside_encoder
+from nlp_transfer.models.anatomy import list_outside_encoder
 from nlp_transfer.models.source import LoadedModel
 from nlp_transfer.strategies.plan import Phase
 
@@ -60,9 +60,9 @@ def hold_back(phase: Phase, rates: Rates, loaded: LoadedModel) -> Phase:
     """Let a pretrained decoder learn no faster than is gentle, where a table of vectors beside it learns fast."""
     if rates.gentle is None:
         return phase
-    warm = {*outside_encoder(loaded.model)} - loaded.new
-    return replace(phase, rates=_at_most(rates.gentle, phase, warm))
+    warm = {*list_outside_encoder(loaded.model)} - loaded.new
+    return replace(phase, rates=_limit(rates.gentle, phase, warm))
 
 
-def _at_most(most: float, phase: Phase, names: Collection[str]) -> dict[str, float]:
+def _limit(most: float, phase: Phase, names: Collection[str]) -> dict[str, float]:
     return {name: min(rate, most) if name in names else rate for name, rate in phase.rates.items()}

@@ -4,6 +4,7 @@ import contextlib
 import errno
 import os
 import re
+import stat
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -104,7 +105,10 @@ def _measure_free(path: Path | None) -> int | None:
         return None
 
 
-def _count_available(place: Path | int) -> int:
+def _count_available(place: Path | int) -> int | None:
+    # The room of a device such as /dev/full is not that of the disk it is on.
+    if stat.S_ISCHR(os.stat(place).st_mode):  # noqa: PTH116 - it may be a descriptor
+        return None
     found = os.statvfs(place)
     # A file system without a free inode takes no new file, however many bytes are free.
     return found.f_bavail * found.f_frsize if found.f_favail or not found.f_files else 0

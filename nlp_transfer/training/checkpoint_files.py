@@ -48,7 +48,7 @@ def save_checkpoint(
         DiskError: no room, or the disk refuses; what was there before is as it was.
     """
     needed = sum(tensor.nbytes for tensor in tensors.values()) + MARGIN
-    before = next((f"{path.name} is as it was; " for path in _all(folder)), "")
+    before = next((f"{path.name} is as it was; " for path in _list_checkpoints(folder)), "")
     way = f"{before}{WAY}, or set training.checkpoint.keep_last=1"
     with guard_writing(folder, needed, what=f"a checkpoint in {folder}", way=way):
         folder.mkdir(exist_ok=True)
@@ -56,6 +56,7 @@ def save_checkpoint(
             shutil.rmtree(left, ignore_errors=True)
         if shutil.disk_usage(folder).free < needed:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
         with tempfile.TemporaryDirectory(dir=folder, prefix=TEMPORARY, ignore_cleanup_errors=True) as name:
             fresh = Path(name, "fresh")
             fresh.mkdir()
@@ -65,7 +66,8 @@ def save_checkpoint(
                 final.rename(Path(name, "replaced"))
             fresh.rename(final)
             flush(folder)
-    found = _all(folder)
+
+    found = _list_checkpoints(folder)
     kept = found[found.index(final) :][:keep_last]
     for other in found:
         if other not in kept:
@@ -82,7 +84,7 @@ def _write(folder: Path, values: Mapping[str, Any], tensors: Mapping[str, Tensor
         flush(path)
 
 
-def _all(folder: Path) -> list[Path]:
+def _list_checkpoints(folder: Path) -> list[Path]:
     """List the checkpoints, newest first, whole or not."""
     return sorted(folder.glob("step-*"), reverse=True)
 
@@ -102,6 +104,7 @@ def load_checkpoint(path: Path) -> TrainingState:
         raise CheckpointError(f"{manifest}: missing") from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise CheckpointError(f"{manifest}: damaged") from None
+
     if not known:
         raise CheckpointError(f"{manifest}: damaged, or of another version of this package")
     for name, digest in files.items():
@@ -113,11 +116,11 @@ def load_checkpoint(path: Path) -> TrainingState:
     return TrainingState(path, json.loads((path / VALUES).read_bytes()), load_file(path / TENSORS))
 
 
-def newest_checkpoint(folder: Path) -> TrainingState | None:
+def find_newest(folder: Path) -> TrainingState | None:
     """Find the newest whole checkpoint; say in one warning which were skipped and why."""
     skipped = []
     found = None
-    for path in _all(folder):
+    for path in _list_checkpoints(folder):
         try:
             found = load_checkpoint(path)
             break

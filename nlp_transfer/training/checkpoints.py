@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from nlp_transfer.errors import TrainingError
 from nlp_transfer.training.checkpoint_files import TrainingState, save_checkpoint
 from nlp_transfer.training.history import History
-from nlp_transfer.training.parameters import load_state, trained_state
+from nlp_transfer.training.parameters import copy_trained, load_state
 from nlp_transfer.training.state import (
     collect_moments,
     group,
@@ -27,7 +27,7 @@ from nlp_transfer.training.state import (
 from nlp_transfer.training.step import Stepper
 
 log = logging.getLogger(__name__)
-WORTH = 60.0  # seconds of training
+WORTH_SAVING = 60.0  # seconds of training
 
 
 @dataclass
@@ -60,7 +60,7 @@ class Checkpoints:
 
     def is_worth(self) -> bool:
         """Tell whether more has been trained since the last one than should be lost to what follows a training."""
-        return (self.minutes or self.steps) is not None and time.monotonic() - self._saved >= WORTH
+        return (self.minutes or self.steps) is not None and time.monotonic() - self._saved >= WORTH_SAVING
 
     def save(self, step: int, values: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
         """Write one; see `save_checkpoint`."""
@@ -136,7 +136,7 @@ class Saver:
 
         if self.accelerator.is_main_process:
             tensors = {
-                **group("model", trained_state(model, self.moving)),
+                **group("model", copy_trained(model, self.moving)),
                 **group("optimizer", moments),
                 **group("best", history.state),
             }

@@ -36,13 +36,13 @@ from nlp_transfer.training.optimizer import make_optimizer, set_rates
 from nlp_transfer.training.parameters import (
     check_reached,
     check_rested,
-    fingerprints,
+    copy_trained,
+    count_writes,
+    find_unreached,
     freeze,
+    list_moving,
     load_state,
-    moving,
     train_mode,
-    trained_state,
-    without_gradient,
 )
 from nlp_transfer.training.phase_inputs import PhaseInputs
 from nlp_transfer.training.requests import Request, agree
@@ -107,7 +107,7 @@ class PhaseState:
     def check_gradients(self, step: int) -> None:
         """See in the first steps that the loss reaches all that should move."""
         if step <= SETTLED:
-            self.silent = without_gradient(self.trained, self.silent)
+            self.silent = find_unreached(self.trained, self.silent)
         if step == min(SETTLED, self.total):
             check_reached(self.silent)
 
@@ -195,9 +195,11 @@ class Trainer:
                 f"phase '{phase.name}': the features do not fit in memory, and a head is solved on all of them; use "
                 "fewer rows (data.limit), or for strategy.kind=frozen strategy.solver=gradient"
             )
+
         assert isinstance(validation, CachedInputs)  # noqa: S101 - both or neither
         started = time.perf_counter()
         assert self.task.solved_as is not None  # noqa: S101 - or there would be no such phase
+
         strength = solve(
             model.cpu(),
             train,
@@ -206,6 +208,7 @@ class Trainer:
             smoothing=self.settings.label_smoothing,
             selection=self.task.selection,
         )
+
         model.to(self.accelerator.device)
         facts = {"epoch": 1, "solver": {"inverse_penalty": strength}}
         self._judge(model, phase, validation, history, facts, started)
@@ -236,8 +239,8 @@ class Trainer:
         live, wrapped = self._distribute(model)
         optimizer = make_optimizer(live, phase.rates, self.settings.weight_decay, head=self.plan.fresh(phase))
         prepared = self.accelerator.prepare_optimizer(optimizer)
-        trained = dict(moving(live, phase.rates))
-        before = fingerprints(live, phase.rates)  # only now: the distributed wrapper copies all parameters once
+        trained = dict(list_moving(live, phase.rates))
+        before = count_writes(live, phase.rates)  # only now: the distributed wrapper copies all parameters once
         self._saver.resume(optimizer, trained, stepper)
 
         def save() -> None:
@@ -337,9 +340,10 @@ class Trainer:
         value = float(scores[self.task.selection])
         if value > history.best:
             history.best, history.scores, history.waited = value, scores, 0
-            history.state = trained_state(model, self.plan.moving)
+            history.state = copy_trained(model, self.plan.moving)
         else:
             history.waited += 1
+
         record = {"phase": phase.name, **facts, "step": history.steps, "validation": select_numbers(scores)}
         record["seconds"] = round(time.perf_counter() - started, 3)
         history.epochs.append(record)

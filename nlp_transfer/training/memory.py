@@ -15,7 +15,7 @@ from nlp_transfer.models.surgery.embedding_rows import use_embedding_rows
 from nlp_transfer.models.surgery.first_token import use_first_token
 from nlp_transfer.strategies import Plan
 from nlp_transfer.task import Task
-from nlp_transfer.training.parameters import freeze, moving, train_mode
+from nlp_transfer.training.parameters import freeze, list_moving, train_mode
 
 
 def recompute_activations(model: nn.Module) -> None:
@@ -74,19 +74,20 @@ def estimate(plan: Plan, task: Task, units: TokenInputs, *, micro_batch: int) ->
     for phase in reversed(plan.phases):
         freeze(model, phase.rates)
         elsewhere = torch.cuda.is_available()
-        best = 0 if elsewhere else sum(own.nbytes for _, own in moving(model, dict.fromkeys(plan.moving, 0.0)))
+        best = 0 if elsewhere else sum(own.nbytes for _, own in list_moving(model, dict.fromkeys(plan.moving, 0.0)))
+
         solved = phase.solver == "lbfgs"
         with (
             use_embedding_rows(model, phase.rates, [units.encoded], units.pad_token_id),
             use_first_token(model, logits_only=task.logits_only),
         ):
-            moved = sum(parameter.nbytes for _, parameter in moving(model, phase.rates))
-            kept = 0 if solved else _kept(model, task, units.make_batch(longest))
+            moved = sum(parameter.nbytes for _, parameter in list_moving(model, phase.rates))
+            kept = 0 if solved else _measure_kept(model, task, units.make_batch(longest))
         needs.append(Need(phase.name, weights, best + (0 if solved else 3 * moved), kept, micro_batch))
     return needs[::-1]
 
 
-def _kept(model: nn.Module, task: Task, batch: Batch) -> int:
+def _measure_kept(model: nn.Module, task: Task, batch: Batch) -> int:
     """Count the bytes that autograd keeps of a forward pass beside parameters and inputs."""
     own = {tensor.untyped_storage().data_ptr() for tensor in (*model.parameters(), *model.buffers())}
     seen: dict[int, int] = {}

@@ -7,10 +7,10 @@ import torch
 from torch import nn
 
 from nlp_transfer.strategies import Schedule
-from nlp_transfer.training.parameters import moving
+from nlp_transfer.training.parameters import list_moving
 
 
-def rate_factor(step: int, total: int, schedule: Schedule, *, head: bool = False) -> float:
+def compute_rate_factor(step: int, total: int, schedule: Schedule, *, head: bool = False) -> float:
     """Give the share of the peak rate at a step (from 0): a linear rise, then linear, cosine or no decay.
 
     With a tenth of warm-up and linear decay this is the slanted triangle of Howard & Ruder 2018, section 3.2.
@@ -18,6 +18,7 @@ def rate_factor(step: int, total: int, schedule: Schedule, *, head: bool = False
     rise = schedule.rise(head=head) * total
     if step < rise:
         return (step + 1) / (rise + 1)
+
     done = (step - rise) / max(1.0, total - rise)
     match schedule.shape:
         case "linear":
@@ -41,10 +42,11 @@ def make_optimizer(
     """
     tables = {f"{name}.weight" for name, module in model.named_modules() if isinstance(module, nn.Embedding)}
     groups: dict[tuple[float, float, bool], list[nn.Parameter]] = {}
-    for name, parameter in moving(model, rates):
+    for name, parameter in list_moving(model, rates):
         parameter.requires_grad_(True)
         decay = weight_decay if parameter.ndim > 1 and name not in tables and "lora_embedding" not in name else 0.0
         groups.setdefault((rates[name], decay, name in head), []).append(parameter)
+
     listed = [
         {"params": group, "lr": rate, "peak": rate, "weight_decay": decay, "head": own}
         for (rate, decay, own), group in groups.items()
@@ -55,5 +57,5 @@ def make_optimizer(
 def set_rates(optimizer: torch.optim.Optimizer, step: int, total: int, schedule: Schedule) -> float:
     """Give each group its share of its peak rate at a step; returns that of the last group."""
     for group in optimizer.param_groups:
-        group["lr"] = group["peak"] * rate_factor(step, total, schedule, head=group["head"])
+        group["lr"] = group["peak"] * compute_rate_factor(step, total, schedule, head=group["head"])
     return float(optimizer.param_groups[-1]["lr"])

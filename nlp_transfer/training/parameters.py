@@ -31,12 +31,12 @@ def _rest(module: nn.Module) -> None:
         _rest(child)
 
 
-def moving(model: nn.Module, rates: Mapping[str, float]) -> Iterator[tuple[str, nn.Parameter]]:
+def list_moving(model: nn.Module, rates: Mapping[str, float]) -> Iterator[tuple[str, nn.Parameter]]:
     """Select the named parameters that train, as they are in the model now."""
     return ((name, parameter) for name, parameter in model.named_parameters() if name in rates)
 
 
-def trained_state(model: nn.Module, names: frozenset[str]) -> dict[str, Tensor]:
+def copy_trained(model: nn.Module, names: frozenset[str]) -> dict[str, Tensor]:
     """Copy the named parameters and every buffer to the CPU: all that training changes."""
     resting = {name for name, _ in model.named_parameters(remove_duplicate=False)}
     resting = (resting | model.__dict__.get(TAKEN_OUT, {}).keys()) - names
@@ -52,7 +52,7 @@ def load_state(model: nn.Module, state: Mapping[str, Tensor]) -> None:
             own[name].copy_(value)
 
 
-def fingerprints(model: nn.Module, rates: Mapping[str, float]) -> dict[str, int]:
+def count_writes(model: nn.Module, rates: Mapping[str, float]) -> dict[str, int]:
     """Read the write counter of every frozen parameter; any change in place raises it."""
     return {name: parameter._version for name, parameter in model.named_parameters() if name not in rates}
 
@@ -68,7 +68,7 @@ def check_rested(model: nn.Module, before: Mapping[str, int]) -> None:
             raise TrainingError(f"frozen parameter {name} was changed by training; this is a bug, please report it")
 
 
-def without_gradient(trained: Mapping[str, nn.Parameter], names: Iterable[str]) -> set[str]:
+def find_unreached(trained: Mapping[str, nn.Parameter], names: Iterable[str]) -> set[str]:
     """Select the names whose parameter the last backward pass did not reach."""
     return {name for name in names if trained[name].grad is None}
 

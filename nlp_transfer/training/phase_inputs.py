@@ -11,7 +11,7 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from nlp_transfer.inference.activations import WHOLE, PooledModel, compute, find_boundary, open_store, replay
-from nlp_transfer.models.anatomy import unwrapped
+from nlp_transfer.models.anatomy import unwrap
 from nlp_transfer.models.encoding.batches import Encoded
 from nlp_transfer.models.encoding.units import Boundary, CachedInputs, Inputs, TokenInputs
 from nlp_transfer.models.surgery.embedding_rows import use_embedding_rows
@@ -93,7 +93,7 @@ class PhaseInputs:
 
         A head of the source's has a scale of its own; the states of a part that is new will move too far for one.
         """
-        base = unwrapped(model)
+        base = unwrap(model)
         if isinstance(base, PooledModel) and (self.plan.settled or phase.solver == "lbfgs"):
             standardise(base, self._sample_features(base, train))
 

@@ -35,7 +35,7 @@ def fit_multinomial(
     """Fit multinomial logistic regression over `count` classes for each inverse penalty."""
     from sklearn.linear_model import LogisticRegression
 
-    rows = _smoothed(known, smoothing) if smoothing else known
+    rows = _smooth(known, smoothing) if smoothing else known
     fitted = LogisticRegression(max_iter=1000, tol=1e-3)
     for strength in strengths:
         fitted.set_params(C=strength).fit(rows.x, rows.y, sample_weight=rows.weights)
@@ -50,11 +50,11 @@ def fit_multinomial(
 def fit_binary(known: Rows, strengths: Sequence[float], *, smoothing: float = 0.0) -> Iterator[Solution]:
     """Fit one logistic regression for each output, for each inverse penalty."""
     for strength in strengths:
-        found = [_one_label(Rows(known.x, y, known.weights), smoothing, strength) for y in known.y.T.astype(int)]
+        found = [_repeat_label(Rows(known.x, y, known.weights), smoothing, strength) for y in known.y.T.astype(int)]
         yield Solution(np.stack([weights for weights, _ in found]), np.array([bias for _, bias in found]))
 
 
-def _one_label(rows: Rows, smoothing: float, strength: float) -> tuple[np.ndarray, float]:
+def _repeat_label(rows: Rows, smoothing: float, strength: float) -> tuple[np.ndarray, float]:
     """Fit one logistic regression: weights (F,) and bias; a label that all or no rows have keeps its frequency."""
     from sklearn.linear_model import LogisticRegression
 
@@ -62,7 +62,7 @@ def _one_label(rows: Rows, smoothing: float, strength: float) -> tuple[np.ndarra
     if ones in (0, len(rows.y)):
         return np.zeros(rows.x.shape[1]), math.log((ones + 0.5) / (len(rows.y) - ones + 0.5))
     if smoothing:
-        rows = _smoothed(rows, smoothing)
+        rows = _smooth(rows, smoothing)
     fitted = LogisticRegression(C=strength, max_iter=1000, tol=1e-3)
     fitted.fit(rows.x, rows.y, sample_weight=rows.weights)
     return fitted.coef_[0], float(fitted.intercept_[0])
@@ -78,7 +78,7 @@ def fit_ridge(known: Rows, strengths: Sequence[float]) -> Iterator[Solution]:
         yield Solution(np.atleast_2d(fitted.coef_), np.atleast_1d(fitted.intercept_))
 
 
-def _smoothed(rows: Rows, smoothing: float) -> Rows:
+def _smooth(rows: Rows, smoothing: float) -> Rows:
     """Repeat each row for each class, weighted by the share of its target: scikit-learn takes no soft targets."""
     classes = np.unique(rows.y)
     shares = (1 - smoothing) * (rows.y[:, None] == classes) + smoothing / len(classes)

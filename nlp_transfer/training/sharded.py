@@ -50,19 +50,19 @@ def shard(model: nn.Module, *, reshard_after_forward: bool) -> nn.Module:
     """
     known: dict[int, object] = {id(one): nn.Parameter(one.detach(), one.requires_grad) for one in model.parameters()}
     twin = copy.deepcopy(model, known | {id(one): one for one in list_aside(model)})
-    for layer in list(_layers(twin)):
+    for layer in list(_list_layers(twin)):
         fully_shard(layer, reshard_after_forward=reshard_after_forward)
     fully_shard(twin)
     return twin
 
 
-def _layers(module: nn.Module) -> Iterator[nn.Module]:
+def _list_layers(module: nn.Module) -> Iterator[nn.Module]:
     """List the members of the outermost module lists, those with parameters."""
     for child in module.children():
         if isinstance(child, nn.ModuleList):
             yield from (layer for layer in child if any(True for _ in layer.parameters()))
         else:
-            yield from _layers(child)
+            yield from _list_layers(child)
 
 
 def make_room(twin: nn.Module, model: nn.Module) -> None:

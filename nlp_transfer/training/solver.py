@@ -22,7 +22,7 @@ def standardise(model: PooledModel, rows: Sequence[np.ndarray]) -> None:
     """Set the head's shift and scale to the mean and inverse deviation of training features, one array a unit."""
     if getattr(model.head, "mix", None) is not None:  # the mix moves, and with it what would be standardised
         return
-    inputs = _inputs(model, rows)
+    inputs = _stack_inputs(model, rows)
     deviation = inputs.std(0)
     model.head.shift.copy_(torch.from_numpy(inputs.mean(0)))
     model.head.scale.copy_(torch.from_numpy(1.0 / np.where(deviation > 1e-6, deviation, 1.0)))
@@ -55,7 +55,7 @@ def solve(
     """
     from threadpoolctl import threadpool_limits
 
-    known, judges = _standardised(model, train), _standardised(model, validation)
+    known, judges = _apply_standard(model, train), _apply_standard(model, validation)
     match solved_as:
         case "softmax":
             count = model.head.output.out_features
@@ -73,6 +73,7 @@ def solve(
         for one, solution in zip(STRENGTHS, tried, strict=True):
             if (found := score(solution)) > best:
                 best, strength, chosen = found, one, solution
+
     assert chosen is not None  # noqa: S101 - finite features have finite scores
     _write(model, chosen)
     how = "in closed form" if solved_as == "identity" else "by L-BFGS"
@@ -81,15 +82,15 @@ def solve(
 
 
 @torch.no_grad()
-def _inputs(model: PooledModel, rows: Sequence[np.ndarray]) -> np.ndarray:
+def _stack_inputs(model: PooledModel, rows: Sequence[np.ndarray]) -> np.ndarray:
     copies = [torch.tensor(row) for row in rows]  # what is stored is read-only
     stacked: np.ndarray = model.stacked(copies).numpy()
     return stacked
 
 
-def _standardised(model: PooledClassifier, units: CachedInputs) -> Rows:
+def _apply_standard(model: PooledClassifier, units: CachedInputs) -> Rows:
     shift, scale = model.head.shift.numpy(), model.head.scale.numpy()
-    x = (_inputs(model, units.rows) - shift) * scale
+    x = (_stack_inputs(model, units.rows) - shift) * scale
     return Rows(x, np.asarray(units.encoded.targets), np.asarray(units.encoded.weights))
 
 

@@ -70,24 +70,25 @@ class Stepper:
             math.ceil(share / self.pieces),
         )
 
-    def _passes(self, train: Inputs, units: np.ndarray) -> list[np.ndarray]:
+    def _cut_passes(self, train: Inputs, units: np.ndarray) -> list[np.ndarray]:
         """Cut units into the passes of this process; all make as many, for sharded ones meet in each."""
         count, index = self.accelerator.num_processes, self.accelerator.process_index
         if not self.alike or are_pooled(train):
             return np.array_split(units[index::count], min(self.pieces, math.ceil(len(units) / count)))
         shares = [units[process::count] for process in range(count)]
         most = math.ceil(len(shares[0]) / self.pieces)
-        cuts = [_of_one_length(share, train.encoded.lengths[share], most) for share in shares]
+        cuts = [_group_by_length(share, train.encoded.lengths[share], most) for share in shares]
         return cuts[index] + [units[:0]] * (max(map(len, cuts)) - len(cuts[index]))
 
     def _attempt(self, wrapped: nn.Module, train: Inputs, units: np.ndarray) -> Tensor:
         accelerator = self.accelerator
         # Not the batch's own weight: that would cancel what the weights say where like units meet in one batch.
         weight = len(units) * train.encoded.mean_weight
-        pieces = self._passes(train, units)
+        pieces = self._cut_passes(train, units)
         total = torch.zeros((), device=accelerator.device)
         for index, piece in enumerate(pieces):
             last = index == len(pieces) - 1
+
             # A process without a share still takes part in the exchange of gradients, with a weightless loss.
             batch = train.make_batch(piece if len(piece) else units[:1]).to(accelerator.device)
             with contextlib.nullcontext() if last else accelerator.no_sync(wrapped):
@@ -100,7 +101,7 @@ class Stepper:
         return total
 
 
-def _of_one_length(units: np.ndarray, lengths: np.ndarray, most: int) -> list[np.ndarray]:
+def _group_by_length(units: np.ndarray, lengths: np.ndarray, most: int) -> list[np.ndarray]:
     """Group units of one length, at most so many in each."""
     return [units[batch] for batch in sort_batches(lengths, sys.maxsize, most=most, alike=True)]
 
@@ -131,6 +132,7 @@ class LossMonitor:
         seen, self._seen = self._seen, []
         if not seen:
             return []
+
         values = torch.stack([pair for pair, _, _ in seen]).tolist()
         for (loss, norm), (_, step, rate) in zip(values, seen, strict=True):
             if not math.isfinite(loss) or not (self._scaled or math.isfinite(norm)):

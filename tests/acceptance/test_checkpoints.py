@@ -15,7 +15,7 @@ from survival import config, forked, largest_file, outcome, run, send, wait_for
 
 import nlp_transfer
 from nlp_transfer.errors import CheckpointError, ConfigError, DiskError, StoppedError
-from nlp_transfer.training.checkpoint_files import load_checkpoint, newest_checkpoint
+from nlp_transfer.training.checkpoint_files import find_newest, load_checkpoint
 from nlp_transfer.training.checkpoint_files import save_checkpoint as save
 
 TENSORS = {"a": torch.arange(50_000.0), "b": torch.ones(3, dtype=torch.int64)}
@@ -43,7 +43,7 @@ def test_a_save_that_is_killed_at_any_moment_leaves_the_newest_whole_checkpoint(
         os.close(reading)
         done = int.from_bytes(said[-4:], "little") or step
         midway += bool(list(tmp_path.glob(".tmp-*")))
-        found = newest_checkpoint(tmp_path)
+        found = find_newest(tmp_path)
         if found is None:
             assert not done
             continue
@@ -130,7 +130,7 @@ def two(tmp_path):
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_checkpoint_is_passed_over_with_one_warning(two, caplog, damage, name):
     damage(two / "step-00000002" / name)
-    assert newest_checkpoint(two).values["step"] == 1
+    assert find_newest(two).values["step"] == 1
     assert len(caplog.records) == 1
     assert str(two / "step-00000002" / name) in caplog.text
     assert "resuming from step-00000001" in caplog.text
@@ -181,7 +181,7 @@ def test_a_run_resumes_from_the_checkpoint_that_is_named(place, tmp_path, during
 def test_saves_after_a_named_resume_stay_and_what_was_given_up_goes(tmp_path, keep_last):
     for step in (200, 300, 400, 350, 380):  # resumed from 300
         save(tmp_path, step, {"step": step}, TENSORS, keep_last=3 if step in (200, 300, 400) else keep_last)
-        assert newest_checkpoint(tmp_path).values["step"] == step
+        assert find_newest(tmp_path).values["step"] == step
     assert [path.name for path in sorted(tmp_path.iterdir())] == ["step-00000350", "step-00000380"][-keep_last:]
 
 
@@ -199,11 +199,11 @@ def test_a_disk_that_fills_up_during_a_save_leaves_the_checkpoint_before(two):
     with largest_file(20_000), pytest.raises(DiskError, match=message):
         save(two, 3, {}, TENSORS, keep_last=1)
     assert sorted(path.name for path in two.iterdir()) == ["step-00000001", "step-00000002"]
-    assert newest_checkpoint(two).values["step"] == 2
+    assert find_newest(two).values["step"] == 2
 
 
 def test_a_checkpoint_larger_than_the_free_space_is_not_begun(two):
     huge = torch.zeros(1).expand(10**15)
     with pytest.raises(DiskError, match=r": 4,000,000,001,048,576 bytes needed, [\d,]+ free; step-00000002 is as it "):
         save(two, 3, {}, {"huge": huge}, keep_last=1)
-    assert newest_checkpoint(two).values["step"] == 2
+    assert find_newest(two).values["step"] == 2

@@ -15,7 +15,7 @@ from tiny import run_python, save_csv
 import nlp_transfer
 from nlp_transfer.config.tasks import task_names
 from nlp_transfer.errors import CheckpointError, ConfigError
-from nlp_transfer.strategies.lora import with_adapter
+from nlp_transfer.strategies.lora import put_adapter
 
 OWN = """
 import pathlib
@@ -234,7 +234,7 @@ def test_an_adapter_whose_description_names_a_module_is_refused(tmp_path, monkey
     description = {"peft_type": "LORA", "megatron_config": {"a": 1}, "megatron_core": "megatron.core"}
     (tmp_path / "adapter_config.json").write_text(json.dumps(description))
     with pytest.raises(nlp_transfer.SourceError, match=r"adapter_config\.json: megatron_config names a module"):
-        with_adapter(None, tmp_path)
+        put_adapter(None, tmp_path)
     assert not (tmp_path / "mark").exists()
 
 

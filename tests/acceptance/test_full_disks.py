@@ -156,7 +156,7 @@ def test_standard_output_without_room_is_one_line_and_exit_code_5(tmp_path, verb
     with open("/dev/full", "w") as full:  # noqa: PTH123
         done = process(verb, stdout=full, stderr=subprocess.PIPE)
     assert done.returncode == 5
-    assert re.fullmatch(r"error: no room for standard output: .*; make room\n", done.stderr)
+    assert re.fullmatch(r"error: no room for standard output: more needed than there is; make room\n", done.stderr)
 
 
 def test_an_exit_code_is_kept_where_the_message_finds_no_room():

@@ -15,7 +15,7 @@ import pytest
 from survival import command, config, forked, outcome, run, send, wait_for
 
 from nlp_transfer.errors import ConfigError
-from nlp_transfer.runs.folder import locked, make_folder
+from nlp_transfer.runs.folder import hold_lock, make_folder
 
 # Promise 7
 
@@ -24,7 +24,7 @@ def test_a_second_run_on_a_folder_in_use_is_refused_by_process_and_host(place, t
     ours, theirs = socket.socketpair()
 
     def hold():
-        with locked(tmp_path):
+        with hold_lock(tmp_path):
             theirs.send(b"!")
             time.sleep(60)
 

@@ -11,7 +11,7 @@ from hub_server import HubServer
 from tiny import LABELS, config, save_checkpoint, save_csv, save_vectors, save_word_pieces, tokenizer
 
 import nlp_transfer
-from nlp_transfer.runs.probes import alike
+from nlp_transfer.runs.probes import are_alike
 from nlp_transfer.sources import load_source
 
 
@@ -116,7 +116,9 @@ def test_every_kind_is_loaded_by_its_id_and_answers_as_it_did(shelf, tmp_path):
     asked = {name: [one["input"] for one in probes(root, name)] for name in KINDS_OF_MODEL}
     said = stranger(OURS, json.dumps(asked), server=server, home=tmp_path, PYTHONPATH=PATHS)
     for name in KINDS_OF_MODEL:
-        assert all(alike(one["said"], again) for one, again in zip(probes(root, name), said[name], strict=True)), name
+        assert all(are_alike(one["said"], again) for one, again in zip(probes(root, name), said[name], strict=True)), (
+            name
+        )
     assert tuple(said["adapter"][0]["probabilities"]) == LABELS
 
 
@@ -167,7 +169,7 @@ def test_transformers_alone_gives_the_same_answers_with_label_names(shelf, tmp_p
     said = stranger(PLAIN, json.dumps(asked), server=server, home=tmp_path)
     for name, (use, _, _) in asked.items():
         for one, again in zip(probes(root, name), said[name], strict=True):
-            assert alike(one["said"][use], again), (name, one, again)
+            assert are_alike(one["said"][use], again), (name, one, again)
 
 
 SNIPPETS = """

@@ -94,7 +94,7 @@ def test_a_run_that_is_stopped_between_two_steps_goes_on_from_there(
 @pytest.fixture
 def in_features(monkeypatch):
     """Send a signal in the second batch of the passes that compute activations; returns the batches of the last."""
-    original = features._activations
+    original = features._yield_activations
     monkeypatch.setattr(features, "CPU_BUDGET", 128)
 
     def arrange(number):
@@ -106,7 +106,7 @@ def in_features(monkeypatch):
                 os.kill(os.getpid(), number)
             return original(*arguments)
 
-        monkeypatch.setattr(features, "_activations", activations)
+        monkeypatch.setattr(features, "_yield_activations", activations)
         return count
 
     return arrange
@@ -305,7 +305,7 @@ def test_a_comparison_of_runs_on_other_rows_is_refused(place, tmp_path, during, 
 
 @pytest.mark.parametrize("worth", [0.0, 60.0])
 def test_a_long_training_is_saved_before_what_follows_it(place, tmp_path, monkeypatch, worth):
-    monkeypatch.setattr(resuming, "WORTH", worth)
+    monkeypatch.setattr(resuming, "WORTH_SAVING", worth)
     predict = one_run.predict_split
 
     def full(*_, **__):

@@ -14,7 +14,7 @@ from two_processes import torchrun
 
 import nlp_transfer
 from nlp_transfer.errors import ConfigError
-from nlp_transfer.training.checkpoint_files import newest_checkpoint
+from nlp_transfer.training.checkpoint_files import find_newest
 
 CODE = """
 import atexit, hashlib, json, os, sys, torch
@@ -199,7 +199,7 @@ def test_when_one_of_two_processes_is_killed_the_other_ends_and_the_run_can_go_o
     assert f"another process has ended, or cannot be reached; go on with the same command and --resume {tmp_path}" in (
         done.stderr
     )
-    assert newest_checkpoint(tmp_path / "parts" / "checkpoints").values["history"]["steps"] == 4
+    assert find_newest(tmp_path / "parts" / "checkpoints").values["history"]["steps"] == 4
     done = job(tmp_path, KILLED, tmp_path / "config.json", tmp_path, "second", sharded=sharded)
     assert done.stdout.count("stopped terminated after step 7") == 2
     weights = [(tmp_path / name / "model" / "model.safetensors").read_bytes() for name in ("whole", "parts")]

@@ -8,7 +8,7 @@ from test_restricting import still
 from tiny import HIDDEN, Training, checkpoint
 from transformers import BertForSequenceClassification
 
-from nlp_transfer.models.anatomy import find_layers, unwrapped
+from nlp_transfer.models.anatomy import find_layers, unwrap
 from nlp_transfer.models.encoding.units import TokenInputs
 from nlp_transfer.models.surgery.first_token import AFTER_ATTENTION, use_first_token
 from nlp_transfer.training import loop
@@ -20,7 +20,7 @@ def states_of_last_layer(model, inputs):
     """Shape (B, T, H) of what the last layer hands on, the logits and all gradients of their squares."""
     shapes = []
     hook = (
-        find_layers(unwrapped(model).base_model)
+        find_layers(unwrap(model).base_model)
         .modules[-1]
         .register_forward_hook(
             lambda _, __, output: shapes.append((output[0] if isinstance(output, tuple) else output).shape)

@@ -27,7 +27,7 @@ from transformers import AutoModelForSequenceClassification
 import nlp_transfer
 from nlp_transfer import Predictor
 from nlp_transfer.config.generation import DecoderOptions, GenerationOptions
-from nlp_transfer.inference.activations import _key, compute, find_boundary, replay
+from nlp_transfer.inference.activations import _digest_model, compute, find_boundary, replay
 from nlp_transfer.models.classification import build_classifier, classification_loss
 from nlp_transfer.models.encoding import padding
 from nlp_transfer.models.encoding.batches import sort_batches
@@ -203,7 +203,7 @@ def test_all_processes_make_as_many_passes_of_one_length(pieces, monkeypatch):
     made = []
     for index in range(3):
         stepper = Stepper(Processes(3, index), sentiment(), pieces, 0.0, alike=True)
-        made.append(stepper._passes(units, chosen))
+        made.append(stepper._cut_passes(units, chosen))
     assert len({len(passes) for passes in made}) == 1
     assert sorted(np.concatenate([one for passes in made for one in passes])) == chosen.tolist()
     for one in (one for passes in made for one in passes if len(one)):
@@ -227,9 +227,9 @@ def test_features_are_those_of_each_text_alone_under_a_key_of_their_own(tmp_path
     for unit in range(24):
         (alone,) = compute(model, units, boundary, np.array([unit]), progress=False)
         np.testing.assert_allclose(found[unit], alone, atol=1e-5)
-    key = _key(model, boundary)
+    key = _digest_model(model, boundary)
     model.__dict__.pop(padding.NOTED)  # as before it was looked for
-    assert (key == _key(model, boundary)) == (family == "bert")
+    assert (key == _digest_model(model, boundary)) == (family == "bert")
 
 
 def test_stored_activations_are_replayed_among_texts_of_one_length(tmp_path):

@@ -16,10 +16,10 @@ from nlp_transfer.errors import CheckpointError, ConfigError, LostError, Stopped
 from nlp_transfer.models.classification import build_classifier
 from nlp_transfer.models.encoding.tokenizers import Tokenizers
 from nlp_transfer.models.saving import save_model, write_json
-from nlp_transfer.runs.folder import make_folder, resumable
+from nlp_transfer.runs.folder import find_resumable, make_folder
 from nlp_transfer.runs.predict import load_model
-from nlp_transfer.runs.probes import alike
-from nlp_transfer.runs.run import advice
+from nlp_transfer.runs.probes import are_alike
+from nlp_transfer.runs.run import advise
 from nlp_transfer.sources import load_source
 from nlp_transfer.system.layout import BYTEWISE, TOKENIZER, VOCABULARY
 
@@ -267,24 +267,24 @@ def test_a_home_that_is_named_by_a_tilde_is_found(finished, tmp_path, monkeypatc
         assert folder == tmp_path / "runs" / "x"
     (tmp_path / "run").symlink_to(finished)
     assert nlp_transfer.load("~/run").predict(["good film"])
-    assert resumable("~/run", None) == (tmp_path / "run", None)
+    assert find_resumable("~/run", None) == (tmp_path / "run", None)
     name = load_config({"task": {"name": "sentiment"}, "data": {"train": "a.csv"}, "source": SOURCE}).source.name
     assert name == str(tmp_path / "bert")
     with pytest.raises(ConfigError, match="no such run folder"):
-        resumable("~nobody-of-this-name/x", None)
+        find_resumable("~nobody-of-this-name/x", None)
     assert not (tmp_path / "~").exists()
 
 
 def test_the_folder_of_the_checkpoints_means_its_run(tmp_path):
     (tmp_path / "run" / "checkpoints").mkdir(parents=True)
-    assert resumable(tmp_path / "run" / "checkpoints", None) == (tmp_path / "run", None)
+    assert find_resumable(tmp_path / "run" / "checkpoints", None) == (tmp_path / "run", None)
 
 
 @pytest.mark.parametrize("error", [StoppedError("terminated after step 3", 15), LostError("another process has ended")])
 def test_what_ends_a_training_is_told_with_the_folder_to_go_on_in(tmp_path, error):
     code, said = error.exit_code, str(error)
     way_out = f"{said}; go on with the same command and --resume {tmp_path}$"
-    with pytest.raises(type(error), match=way_out) as told, advice(tmp_path):
+    with pytest.raises(type(error), match=way_out) as told, advise(tmp_path):
         raise error
     assert told.value.exit_code == code
 
@@ -304,6 +304,6 @@ def test_an_output_that_cannot_be_written_is_refused_before_anything_is_loaded(t
 
 def test_answers_are_alike_within_rounding_however_deep_the_numbers_stand():
     said = {"scores": [0.5, {"a": [0.25]}], "words": ["a"]}
-    assert alike(said, {"scores": [0.50001, {"a": [0.25001]}], "words": ["a"]})
-    assert not alike(said, {"scores": [0.5, {"a": [0.26]}], "words": ["a"]})
-    assert not alike([0.5], [0.5, 0.5])
+    assert are_alike(said, {"scores": [0.50001, {"a": [0.25001]}], "words": ["a"]})
+    assert not are_alike(said, {"scores": [0.5, {"a": [0.26]}], "words": ["a"]})
+    assert not are_alike([0.5], [0.5, 0.5])

@@ -15,14 +15,14 @@ from nlp_transfer.models.anatomy import blocks
 from nlp_transfer.models.classification import build_classifier
 from nlp_transfer.models.encoding.tokenizers import Tokenizers
 from nlp_transfer.strategies import Schedule
-from nlp_transfer.training.optimizer import make_optimizer, rate_factor, set_rates
+from nlp_transfer.training.optimizer import compute_rate_factor, make_optimizer, set_rates
 from nlp_transfer.training.parameters import (
     check_reached,
     check_rested,
-    fingerprints,
+    count_writes,
+    find_unreached,
     freeze,
     train_mode,
-    without_gradient,
 )
 
 RATE = 0.01
@@ -245,7 +245,7 @@ def test_blocks_hold_every_parameter_once_from_the_bottom_up(native):
 
 
 def test_a_frozen_parameter_that_was_written_to_is_found(native):
-    before = fingerprints(native.model, {"classifier.weight": RATE})
+    before = count_writes(native.model, {"classifier.weight": RATE})
     check_rested(native.model, before)
     with torch.no_grad():
         native.model.classifier.weight.add_(1)
@@ -260,11 +260,11 @@ def test_a_parameter_that_the_loss_does_not_reach_is_found():
     model = nn.ModuleDict({"used": nn.Linear(2, 1), "idle": nn.Linear(2, 1)})
     trained = dict(model.named_parameters())
     model["used"](torch.ones(1, 2)).sum().backward()
-    silent = without_gradient(trained, trained)
+    silent = find_unreached(trained, trained)
     with pytest.raises(TrainingError, match=r"2 parameters should train but do not move, among them idle\."):
         check_reached(silent)
     model["idle"](torch.ones(1, 2)).sum().backward()
-    check_reached(without_gradient(trained, silent))  # reached by now
+    check_reached(find_unreached(trained, silent))  # reached by now
 
 
 def test_a_training_with_a_parameter_that_the_loss_does_not_reach_is_refused(tmp_path):
@@ -300,14 +300,14 @@ def test_frozen_parts_answer_alike_twice_while_the_head_trains(source):
 
 def test_the_rate_rises_over_the_warm_up_and_falls_to_nothing():
     linear = Schedule(0.1, None, "linear")
-    factors = [rate_factor(step, 100, linear) for step in range(100)]
+    factors = [compute_rate_factor(step, 100, linear) for step in range(100)]
     assert factors[:10] == sorted(factors[:10])
     assert max(factors) == pytest.approx(1.0)
     assert factors[10:] == sorted(factors[10:], reverse=True)
     assert 0 < factors[0] < 0.2
     assert factors[-1] < 0.02
-    assert {rate_factor(step, 100, Schedule(0.0, None, "constant")) for step in range(100)} == {1.0}
-    assert rate_factor(50, 100, Schedule(0.0, None, "cosine")) == pytest.approx(0.5)
+    assert {compute_rate_factor(step, 100, Schedule(0.0, None, "constant")) for step in range(100)} == {1.0}
+    assert compute_rate_factor(50, 100, Schedule(0.0, None, "cosine")) == pytest.approx(0.5)
 
 
 def test_what_is_new_warms_up_on_a_schedule_of_its_own(source):

@@ -25,7 +25,7 @@ from nlp_transfer.models.saving import save_model
 from nlp_transfer.runs.predict import Predictor, load_model
 from nlp_transfer.runs.prepare import _each_text, prepare
 from nlp_transfer.sources import load_source
-from nlp_transfer.strategies.frozen import linear_on_features
+from nlp_transfer.strategies.frozen import is_linear_on_features
 from nlp_transfer_tasks.summarization import Summarization, SummarizationOptions
 
 STRATEGIES = [
@@ -149,7 +149,7 @@ def test_the_head_stands_above_the_layers_and_is_never_solved_as_if_it_were_line
     stack = blocks.blocks(loaded.model)
     assert set(stack[-1]) == loaded.new
     assert all(name.startswith("head.") for name in stack[-1])
-    assert not linear_on_features(loaded)
+    assert not is_linear_on_features(loaded)
 
 
 def test_a_scorer_keeps_the_pretrained_weights_it_is_built_on(tmp_path):

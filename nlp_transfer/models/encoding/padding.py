@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from nlp_transfer.models.anatomy import find_encoder, unwrapped
+from nlp_transfer.models.anatomy import find_encoder, unwrap
 from nlp_transfer.models.encoding.batches import Batch
 from nlp_transfer.models.encoding.trying import FAULTS, give, make_two_texts
 from nlp_transfer.models.source import quietly
@@ -31,7 +31,7 @@ def read_padding_trouble(model: nn.Module) -> str | None:
     Returns:
         Words for a warning, if padding changes the answers or could not be tried; None if all is well, or untried.
     """
-    found: str | None = unwrapped(model).__dict__.get(NOTED)
+    found: str | None = unwrap(model).__dict__.get(NOTED)
     return found
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from nlp_transfer.models.anatomy import find_encoder, find_words, unwrapped
+from nlp_transfer.models.anatomy import find_encoder, find_words, unwrap
 from nlp_transfer.models.encoding.batches import Encoded
 from nlp_transfer.models.surgery.aside import TAKEN_OUT, WHOLE_TABLES
 
@@ -70,7 +70,7 @@ def collect_state(model: nn.Module) -> dict[str, Tensor]:
 
 def _find_table(model: nn.Module, rates: Mapping[str, float]) -> nn.Module | None:
     """Find the input embeddings, with LoRA's, if they train, serve nothing else, and are a plain table."""
-    table = find_words(find_encoder(unwrapped(model)).module)
+    table = find_words(find_encoder(unwrap(model)).module)
     if table is None or not any(isinstance(one, nn.Embedding) for one in table.modules()):  # I-BERT's are quantised
         return None
     path = next(name for name, module in model.named_modules() if module is table)

@@ -12,7 +12,7 @@ from typing import Any
 from torch import Tensor, nn
 from transformers import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING
 
-from nlp_transfer.models.anatomy import find_layers, unwrapped
+from nlp_transfer.models.anatomy import find_layers, unwrap
 
 AFTER_ATTENTION = {  # model type -> the first module of a layer behind the attention that mixes tokens
     **dict.fromkeys(("bert", "deberta-v2", "electra", "roberta", "xlm-roberta"), "attention.output"),
@@ -31,7 +31,7 @@ def use_first_token(model: nn.Module, *, logits_only: bool) -> Iterator[None]:
         model: any model.
         logits_only: the task reads only the logits; if it reads more, nothing is left out.
     """
-    base = unwrapped(model)
+    base = unwrap(model)
     path = AFTER_ATTENTION.get(base.config.model_type)
     own: Any = MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING.get(type(base.config), None)
     layers = find_layers(base.base_model)
