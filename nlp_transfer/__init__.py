@@ -41,6 +41,11 @@ if TYPE_CHECKING:
     from nlp_transfer.evaluation.baselines import classification_baselines as classification_baselines
     from nlp_transfer.evaluation.correlations import correlation_each as correlation_each
     from nlp_transfer.evaluation.correlations import number_scores as number_scores
+    from nlp_transfer.evaluation.label_sets import choose_thresholds as choose_thresholds
+    from nlp_transfer.evaluation.label_sets import label_set_baselines as label_set_baselines
+    from nlp_transfer.evaluation.label_sets import label_set_f1 as label_set_f1
+    from nlp_transfer.evaluation.label_sets import label_set_scores as label_set_scores
+    from nlp_transfer.evaluation.label_sets import multi_hot as multi_hot
     from nlp_transfer.evaluation.metrics import classification_metric as classification_metric
     from nlp_transfer.evaluation.metrics import classification_scores as classification_scores
     from nlp_transfer.evaluation.number_baselines import number_baselines as number_baselines
@@ -55,6 +60,7 @@ if TYPE_CHECKING:
     from nlp_transfer.models.classification import build_classifier as build_classifier
     from nlp_transfer.models.classification import classification_logits as classification_logits
     from nlp_transfer.models.classification import classification_loss as classification_loss
+    from nlp_transfer.models.classification import label_set_loss as label_set_loss
     from nlp_transfer.models.classification import mean_probabilities as mean_probabilities
     from nlp_transfer.models.classification import number_loss as number_loss
     from nlp_transfer.models.encoding.batches import Batch as Batch
@@ -125,6 +131,11 @@ _HOME = {
     "SourceError": "errors",
     "TrainingError": "errors",
     "TransferError": "errors",
+    "choose_thresholds": "evaluation.label_sets",
+    "label_set_baselines": "evaluation.label_sets",
+    "label_set_f1": "evaluation.label_sets",
+    "label_set_scores": "evaluation.label_sets",
+    "multi_hot": "evaluation.label_sets",
     "best_sentences": "evaluation.oracle",
     "pick_sentences": "evaluation.oracle",
     "sentence_targets": "evaluation.oracle",
@@ -140,6 +151,7 @@ _HOME = {
     "build_classifier": "models.classification",
     "classification_logits": "models.classification",
     "classification_loss": "models.classification",
+    "label_set_loss": "models.classification",
     "mean_probabilities": "models.classification",
     "number_loss": "models.classification",
     "build_extractive": "models.extractive",

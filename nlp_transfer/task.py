@@ -55,6 +55,13 @@ class Task(TaskDeclaration):
         """
         return self.options
 
+    def calibrate(self, results: Sequence[Sequence[Any]], rows: "Dataset") -> Any:  # noqa: ARG002 - see `settle`
+        """Decide by the raw results for rows of validation what the `calibrated` options leave to them; give them back.
+
+        They are decided anew whenever an epoch is judged, and saved with the run as the best state has them.
+        """
+        return self.options
+
     @abstractmethod
     def build(self, source: "Source", rows: "Dataset", *, frozen: bool) -> "LoadedModel":
         """Build the model, with a target tokenizer where the task writes text.
@@ -111,6 +118,11 @@ class Task(TaskDeclaration):
             for name, said in self.simple(getattr(splits, split)).items():
                 found.setdefault(name, {})[split] = said
         return found
+
+
+def calibrate(task: Task, results: Sequence[Sequence[Any]], rows: "Dataset") -> Task:
+    """Make the same task with its `calibrated` options decided by the raw results for rows of validation."""
+    return type(task)(task.calibrate(results, rows), task.labels) if task.undecided else task
 
 
 def make_task(kind: type[TaskDeclaration], options: TaskOptions, labels: tuple[str, ...] = ()) -> Task:

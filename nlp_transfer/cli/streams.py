@@ -4,6 +4,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
@@ -79,8 +80,12 @@ def update_dialect(known: Dialect, delimiter: str | None, quoting: Quoting | Non
         mark = None if delimiter is None else read_delimiter(delimiter)
     except ValueError as error:
         raise ConfigError(f"--delimiter: {error}") from None
-    return Dialect(
-        mark or known.delimiter, quoting or known.quoting, known.header if header is None else header, options=True
+    return replace(
+        known,
+        delimiter=mark or known.delimiter,
+        quoting=quoting or known.quoting,
+        header=known.header if header is None else header,
+        options=True,
     )
 
 

@@ -20,12 +20,14 @@ class Dialect:
         quoting: with `minimal` a cell may stand in quotes, with `none` a quote is a character. `auto` is `minimal`, but
             between tabs only if the whole file is written so.
         header: the first row names the columns; otherwise their names are numbers from 0.
+        label_separator: the mark between the labels of a cell that may hold several.
         options: the caller sets these with options of a command, not with keys of a configuration.
     """
 
     delimiter: str | None = None
     quoting: Quoting = "auto"
     header: bool = True
+    label_separator: str = ","
     options: bool = False
 
     def set_column(self, role: str, name: str = "NAME") -> str:

@@ -183,6 +183,9 @@ class DataConfig(Section):
         description="`merged`: spellings that differ by case, blanks, invisible characters or how an accent or a "
         "whole number is written are one label; `exact`: each is one.",
     )
+    label_separator: Annotated[str, Field(min_length=1)] = Field(
+        ",", description="Between the labels of a cell, for a task whose rows have several; not in lists."
+    )
     max_labels: Annotated[int, Field(ge=2)] | None = Field(
         None, description="More are taken for a column of text. Unset: 1,000, and half as many as rows from 21 on."
     )

@@ -20,7 +20,8 @@ from nlp_transfer.config.base import TaskOptions
 from nlp_transfer.errors import ConfigError, suggest
 
 Scores = dict[str, Any]
-RoleKind = Literal["text", "texts", "label", "number"]
+RoleKind = Literal["text", "texts", "label", "labels", "number"]
+LABELLED: frozenset[RoleKind] = frozenset({"label", "labels"})
 SolvedAs = Literal["softmax", "sigmoid", "identity"]
 SCORED = ("validation", "test")  # splits
 PACKAGE = "nlp_transfer_tasks"
@@ -33,9 +34,10 @@ class TaskDeclaration(ABC):
     """What a task says of itself: its data, its options, its scores and its card.
 
     `roles` names what a row must hold and of which kind: a `text`, `texts` (one or a list, such as sentences or
-    references; always arriving as a list), a `label` or a `number`. Data arrives with the roles as column names, labels
-    already as integers into `labels`. `inputs` names the roles that are read to predict, all of them of texts: by
-    default the first role.
+    references; always arriving as a list), a `label`, `labels`, of which a row has any number, none included, or a
+    `number`. Data arrives with the roles as column names, labels already as integers into `labels`, those of a row of
+    several as a sorted list. `inputs` names the roles that are read to predict, all of them of texts: by default the
+    first role.
     `selection` names the validation score (higher is better) that chooses the checkpoint, `selectable` those that a
     user may name instead (by default what is shown); `shown` the scores of a table, where they were measured, `points`
     the factor from score to points (100 for shares), `compared` what `hits` measures where that is another score than
@@ -47,7 +49,9 @@ class TaskDeclaration(ABC):
     each output (one logistic regression each), or the squared error of the outputs themselves (`identity`: ridge
     regression). Targets are class ids for the first, (outputs,) numbers a unit for the others. None: by steps, as also
     where a task overrides the `loss` of another and does not declare it again.
+    `length_option` names the option that says how many tokens of an input are read.
     `settled` names the options that may be `auto`, and are then decided by `settle`.
+    `calibrated` names the options that may be `auto`, and are then decided by `calibrate` on validation.
     For the model card: the Hub's `pipeline_tag` of the task, its name for a score where that is another than ours
     (`hub_metrics`), and an input to show the use with, the `example`: a text; role -> text where there are several
     inputs.
@@ -64,7 +68,9 @@ class TaskDeclaration(ABC):
     ceilings: ClassVar[Sequence[str]] = ()
     logits_only: ClassVar[bool] = False
     solved_as: ClassVar[SolvedAs | None] = None
+    length_option: ClassVar[str | None] = None
     settled: ClassVar[Sequence[str]] = ()
+    calibrated: ClassVar[Sequence[str]] = ()
     pipeline_tag: ClassVar[str | None] = None
     hub_metrics: ClassVar[Mapping[str, str]] = {}
     example: ClassVar[str | Mapping[str, str]] = "A short text."
@@ -113,6 +119,16 @@ class TaskDeclaration(ABC):
         """Take out of a row what is read to predict: the text; role -> text where there are several inputs."""
         texts = {role: row[role] for role in cls.input_roles()}
         return texts if len(texts) > 1 else next(iter(texts.values()))
+
+    @property
+    def longest(self) -> int | None:
+        """How many tokens of an input are read, special ones included, by the option that the task declares for it."""
+        return getattr(self.options, self.length_option) if self.length_option else None
+
+    @property
+    def undecided(self) -> list[str]:
+        """The `calibrated` options that are still to be decided on validation."""
+        return [name for name in self.calibrated if getattr(self.options, name) == "auto"]
 
     @property
     @abstractmethod
@@ -183,10 +199,17 @@ def whole_task(given: Any) -> type[TaskDeclaration]:
     """Check the class that a caller gives as a task.
 
     Raises:
-        ConfigError: it is no `Task`, or one that lacks a method.
+        ConfigError: it is no `Task`, or one that lacks a method or an option that it declares.
     """
     if not (inspect.isclass(given) and issubclass(given, TaskDeclaration)):
         raise ConfigError(f"task: expected a class of nlp_transfer.Task, received {given!r:.80}; import the class")
     if lacking := given.__abstractmethods__:
         raise ConfigError(f"Task {given.__name__} of '{given.__module__}' lacks {', '.join(sorted(lacking))}")
+    options = given.Options.model_fields
+    for name in (*given.settled, *given.calibrated, *([given.length_option] if given.length_option else [])):
+        if name not in options:
+            raise ConfigError(
+                f"Task {given.__name__} of '{given.__module__}' declares the option '{name}', which its Options lack. "
+                f"{suggest(name, options)}"
+            )
     return given

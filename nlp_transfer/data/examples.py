@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
+from nlp_transfer.config.tasks import LABELLED
 from nlp_transfer.data.formats.blocks import ABSENT
 from nlp_transfer.data.formats.cells import make_missing_column_error
 from nlp_transfer.data.formats.records import RowStream
@@ -34,7 +35,7 @@ def columns_of(columns: Mapping[str, str], roles: Roles) -> dict[str, str]:
 
 def label_role(roles: Roles) -> str | None:
     """Find the role that holds the label, for tasks that have one."""
-    return next((role for role, kind in roles.items() if kind == "label"), None)
+    return next((role for role, kind in roles.items() if kind in LABELLED), None)
 
 
 def read_part(

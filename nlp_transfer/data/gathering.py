@@ -10,7 +10,14 @@ import numpy as np
 import pyarrow as pa
 
 from nlp_transfer.config.tasks import RoleKind
-from nlp_transfer.data.formats.cells import read_labels, read_lists, read_numbers, read_texts, strip_unseen
+from nlp_transfer.data.formats.cells import (
+    read_label_sets,
+    read_labels,
+    read_lists,
+    read_numbers,
+    read_texts,
+    strip_unseen,
+)
 from nlp_transfer.data.formats.records import RowStream
 from nlp_transfer.data.labels import clean
 from nlp_transfer.data.store import Examples, TextStore, whole
@@ -35,6 +42,7 @@ class Gathered:
         self._arrays: defaultdict[str, list[np.ndarray]] = defaultdict(list)
         self._spellings: dict[str, int] = {}  # of labels -> index in names, -1 of a blank one
         self._names: list[str] = []
+        self._sets: dict[tuple[int, ...], int] | None = {} if "labels" in roles.values() else None
         self._groups: dict[str, int] = {"": 0}
 
     def add(self, numbers: Sequence[int], cells: Mapping[str, Sequence[Any]]) -> None:
@@ -48,6 +56,9 @@ class Gathered:
             if self.roles[role] == "label":
                 arrays["labels"] = self._index_labels(read_labels(cells[column], numbers, self.stream))
                 there, reason = arrays["labels"] >= 0, f"missing label in column '{column}'"
+            elif self.roles[role] == "labels":
+                arrays["labels"] = self._index_sets(read_label_sets(cells[column], numbers, self.stream))
+                there, reason = arrays["labels"] >= 0, f"missing labels in column '{column}'"
             elif self.roles[role] == "number":
                 stored[role] = read_numbers(cells[column], numbers, self.stream)
                 there = np.array([number is not None for number in stored[role]], bool)
@@ -105,6 +116,16 @@ class Gathered:
                 self._names += [spelling] if seen else []
         return np.fromiter(map(self._spellings.__getitem__, spellings), np.int32, len(spellings))
 
+    def _index_sets(self, rows: Sequence[Sequence[str] | None]) -> np.ndarray:
+        """Give each set of spellings a number; -1 if a row has no set, which is not the same as an empty one."""
+        assert self._sets is not None  # noqa: S101 - there is a role of sets
+        found = np.full(len(rows), -1, np.int32)
+        for row, spellings in enumerate(rows):
+            if spellings is not None:
+                places = {place for place in self._index_labels(spellings).tolist() if place >= 0}
+                found[row] = self._sets.setdefault(tuple(sorted(places)), len(self._sets))
+        return found
+
     def _index_groups(self, cells: Sequence[str]) -> np.ndarray:
         """Assign numbers to the groups; 0 where a row belongs to none."""
         names = list(map(str.strip, cells))
@@ -124,5 +145,6 @@ class Gathered:
             copied=arrays["copied"],
             labels=arrays.get("labels"),
             names=tuple(self._names),
+            sets=None if self._sets is None else tuple(self._sets),
             groups=arrays.get("groups"),
         )

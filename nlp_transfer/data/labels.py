@@ -121,7 +121,7 @@ def map_labels(
             f"data.on_unknown_label: drop (--on-unknown-label drop of `evaluate`) {way}."
         )
     return found, {
-        f"unknown label {_short(name)}{others}": sorted(number for rows in unknown.values() for number in rows)
+        f"unknown label {_short(name)}{others}": sorted({number for rows in unknown.values() for number in rows})
     }
 
 

@@ -137,7 +137,7 @@ def _inspect_split(part: Part, labels: Sequence[str]) -> SplitReport:
     conflicts, counts = 0, np.zeros(0, dtype=int)
     if rows.labels is not None:
         conflicts = int((rows.labels != rows.labels[first][same]).sum())
-        counts = np.bincount(rows.labels, minlength=len(labels))
+        counts = rows.count_labels()
     return SplitReport(
         origin=part.origin,
         place=part.place,

@@ -9,13 +9,14 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
 from nlp_transfer.config.dialect import PLAIN, Dialect
 from nlp_transfer.config.sections import DataConfig
+from nlp_transfer.config.tasks import LABELLED
 from nlp_transfer.data.examples import OnMissing, columns_of, label_role, read_part
 from nlp_transfer.data.formats.cells import stream_inputs, stream_texts
 from nlp_transfer.data.formats.records import RowStream
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DataReport", "Splits", "load_splits", "read_rows", "stream_inputs", "stream_texts"]
 logger = logging.getLogger(__name__)
+SEPARATORS = "|;,"  # what stands between labels elsewhere
 ODD = 0.2  # share of the rows asked for that a cut may be off without a word
 
 
@@ -40,9 +42,8 @@ ODD = 0.2  # share of the rows asked for that a cut may be off without a word
 class Splits:
     """The data of a run: one column per role, and `row`.
 
-    A role holds texts, lists of texts, labels as int64 into `labels`, or numbers as float64.
-
-    `row` is the 1-based number of the line (or row, where a format has no lines) that a record starts on.
+    Roles hold texts, lists of texts, the label as int64 into `labels` or a list of such, or a float64 number. `row` is
+    the 1-based number of the line (or row, where a format has no lines) that a record starts on.
     """
 
     train: "Dataset"
@@ -103,7 +104,7 @@ def load_splits(data: DataConfig, roles: Roles, *, inputs: Sequence[str] = (), s
 
 def dialect_of(data: DataConfig) -> Dialect:
     """Describe how the tables of a configuration are written."""
-    return Dialect(data.delimiter, data.quoting, data.header)
+    return Dialect(data.delimiter, data.quoting, data.header, data.label_separator)
 
 
 def read_rows(
@@ -163,26 +164,47 @@ def _name_labels(parts: dict[str, Part], streams: Mapping[str, RowStream], rules
     mapping, labels, warnings = find_labels(_spelled(train.examples), train.place, rules)
     index = {label: at for at, label in enumerate(labels)}
     # A spelling that is not mapped stood in rows without a text, and in no other.
-    places = [index.get(mapping.get(spelling, ""), -1) for spelling in train.examples.names]
-    examples = replace(train.examples, labels=np.array(places, np.int32)[train.examples.labels], names=labels)
+    examples = train.examples.rename([index.get(mapping.get(one, ""), -1) for one in train.examples.names], labels)
+    if examples.sets is not None:
+        warnings += _warn_of_separators(labels, train.place, streams["train"].dialect)
     parts["train"] = replace(train, examples=examples, warnings=[*train.warnings, *warnings])
     for split in parts.keys() - {"train"}:
         parts[split] = _with_known_labels(parts[split], labels, streams[split], rules)
     return labels
 
 
+def _warn_of_separators(labels: Sequence[str], place: str, dialect: Dialect) -> list[str]:
+    """Warn of labels that look like several."""
+    for mark in SEPARATORS:
+        if mark != dialect.label_separator and (odd := [label for label in labels if mark in label]):
+            return [
+                f"{place}: {len(odd)} labels, such as {odd[0]!r}, hold '{mark}'; if it stands between labels, set "
+                f"data.label_separator=\"'{mark}'\""
+            ]
+    return []
+
+
 def _with_known_labels(part: Part, labels: tuple[str, ...], stream: RowStream, rules: LabelRules) -> Part:
     rows = part.examples
-    names, left_out = map_labels(_spelled(rows), rows.numbers.tolist(), labels, stream, rules)
+    spelled = _spelled(rows)
+    numbers = np.repeat(rows.numbers, [len(one) for one in rows.label_sets()]).tolist()
+    found, left_out = map_labels(spelled, numbers, labels, stream, rules)
+
     index = {label: at for at, label in enumerate(labels)}
-    found = np.array([-1 if name is None else index[name] for name in names], np.int32)
-    known = replace(rows, labels=found, names=labels).take(np.flatnonzero(found >= 0))
-    return replace(part, examples=known, dropped=(*part.dropped, *dropped_rows(left_out)))
+    named = {spelling: index[name] for spelling, name in zip(spelled, found, strict=True) if name is not None}
+    places = [named.get(spelling, -1) for spelling in rows.names]
+    known = np.array([all(places[label] >= 0 for label in one) for one in rows.answers], bool)
+    kept = np.flatnonzero(known[rows.labels])
+    if not len(kept):
+        raise DataError(f"{part.place}: no row is left, for each has a label that is not known")
+    return replace(
+        part, examples=rows.rename(places, labels).take(kept), dropped=(*part.dropped, *dropped_rows(left_out))
+    )
 
 
 def _spelled(rows: Examples) -> list[str]:
     """Read the labels of rows as they are spelt."""
-    return [] if rows.labels is None else [rows.names[index] for index in rows.labels.tolist()]
+    return [rows.names[label] for one in rows.label_sets() for label in one]
 
 
 def _cut_missing(parts: Mapping[str, Part], data: DataConfig, seed: int) -> dict[str, Part]:
@@ -207,12 +229,13 @@ def _cut_missing(parts: Mapping[str, Part], data: DataConfig, seed: int) -> dict
     if rows.labels is not None:
         kept = np.unique(rows.labels[dealt["train"]])
         if len(kept) == 1 < len(np.unique(rows.labels)):
+            only = ", ".join(rows.names[label] for label in rows.take(dealt["train"]).label_sets()[0]) or "none"
             raise DataError(
-                f"{train.place}: what the cut leaves for train is all {rows.names[kept[0]]!r}, since other labels "
+                f"{train.place}: what the cut leaves for train is all {only!r}, since other labels "
                 f"stand in groups that went to {' and '.join(shares)}; add groups, try another data.split_seed, or "
                 "give the splits"
             )
-    how = f"grouped by '{data.group}', " if data.group else "stratified, " if rows.labels is not None else ""
+    how = f"grouped by '{data.group}', " if data.group else _how_stratified(rows)
     result = {"train": replace(train, examples=rows.take(dealt["train"]))}
     for split in ("validation", "test"):
         if split in parts:
@@ -247,16 +270,33 @@ def _limit(part: Part, limit: int, seed: int) -> Part:
         raise DataError(f"{part.place}: a limit of {limit} rows cannot hold its {classes} labels; raise it")
     if limit >= len(rows):
         return part
-    how = "stratified, " if rows.labels is not None else ""
+    how = _how_stratified(rows)
     taken = f"limited to {limit} of {len(rows)} rows, {how}seed {seed}"
     return replace(part, how=taken, examples=rows.take(subsample(strata, limit, seed=seed)))
 
 
+def _how_stratified(rows: Examples) -> str:
+    if rows.labels is None:
+        return ""
+    return "stratified, " if rows.sets is None else "stratified by the rarest label of each row, "
+
+
 def _strata(rows: Examples) -> np.ndarray:
-    """Place each label among the names in alphabetical order, in which classes are cut; (rows,)."""
+    """Place each label among the names in alphabetical order, in which classes are cut; (rows,).
+
+    Of several labels the rarest counts, as in the first step of iterative stratification (Sechidis et al. 2011, On the
+    stratification of multi-label data): it is the one that a split would lack. Rows without a label are a class too.
+    """
     if rows.labels is None:
         return np.zeros(len(rows), dtype=np.int32)
-    strata: np.ndarray = np.argsort(np.argsort(np.array(rows.names)))[rows.labels]
+    order: np.ndarray = np.argsort(np.argsort(np.array(rows.names)))
+    strata: np.ndarray
+    if rows.sets is None:
+        strata = order[rows.labels]
+        return strata
+    counts = rows.count_labels()
+    rarest = [min(one, key=lambda label: (counts[label], order[label]), default=len(order)) for one in rows.sets]
+    strata = np.array(rarest)[rows.labels]
     return strata
 
 
@@ -264,14 +304,22 @@ def _dataset(part: Part, roles: Roles) -> "Dataset":
     from datasets import Dataset, DatasetInfo, Features, List, Value  # a second to import: not for `--help`
 
     rows, stored = part.examples, part.examples.table()
-    content = {role: rows.labels if kind == "label" else stored.column(role) for role, kind in roles.items()}
+    content = {role: _labels(rows) if kind in LABELLED else stored.column(role) for role, kind in roles.items()}
     types = {
         "text": Value("string"),
         "texts": List(Value("string")),
         "label": Value("int64"),
+        "labels": List(Value("int64")),
         "number": Value("float64"),
     }
     features = Features({**{role: types[kind] for role, kind in roles.items()}, "row": Value("int64")})
     table = pa.table({**content, "row": rows.numbers}, schema=features.arrow_schema)
     # Without a name for what it holds `datasets` would read it all to make one.
     return Dataset(table, info=DatasetInfo(features=features), fingerprint=uuid.uuid4().hex)
+
+
+def _labels(rows: Examples) -> Any:
+    """Make the column of the labels: a number a row, or a list of numbers."""
+    if rows.sets is None:
+        return rows.labels
+    return pa.array(rows.sets, pa.list_(pa.int64())).take(pa.array(rows.labels))

@@ -89,6 +89,7 @@ class Examples:
         copied: whether a role that is no input holds the same text as an input.
         labels: index into `names`; None for tasks without labels.
         names: of the labels; until they are named, their spellings.
+        sets: different sets of indices into `names`, where a row has any number of labels; `labels` then index these.
         groups: equal for rows that stay together when splits are cut; 0 for one of no group; None without groups.
     """
 
@@ -100,6 +101,7 @@ class Examples:
     copied: np.ndarray
     labels: np.ndarray | None = None
     names: tuple[str, ...] = ()
+    sets: tuple[tuple[int, ...], ...] | None = None
     groups: np.ndarray | None = None
 
     def __len__(self) -> int:
@@ -117,6 +119,34 @@ class Examples:
             labels=None if self.labels is None else self.labels[chosen],
             groups=None if self.groups is None else self.groups[chosen],
         )
+
+    def rename(self, places: Sequence[int], names: tuple[str, ...]) -> "Examples":
+        """Name the labels anew: the old index gives the place of each among the new names, -1 if it has none."""
+        if self.labels is None:
+            return self
+        if self.sets is None:
+            return replace(self, labels=np.array(places, np.int32)[self.labels], names=names)
+        moved = [tuple(sorted({places[index] for index in one} - {-1})) for one in self.sets]
+        numbers = {one: number for number, one in enumerate(dict.fromkeys(moved))}
+        labels = np.array([numbers[one] for one in moved], np.int32)[self.labels]
+        return replace(self, labels=labels, names=names, sets=tuple(numbers))
+
+    @property
+    def answers(self) -> Sequence[tuple[int, ...]]:
+        """What `labels` index: sets of indices into `names`, each of one where a row has one label."""
+        return [(label,) for label in range(len(self.names))] if self.sets is None else self.sets
+
+    def label_sets(self) -> Sequence[tuple[int, ...]]:
+        """List the labels of each row, one or several, as indices into `names`."""
+        answers = self.answers
+        return [] if self.labels is None else [answers[label] for label in self.labels.tolist()]
+
+    def count_labels(self) -> np.ndarray:
+        """(names,) how many rows have each label."""
+        found = self.labels
+        if found is None or self.sets is not None:
+            found = np.array(list(chain.from_iterable(self.label_sets())), np.int64)
+        return np.bincount(found, minlength=len(self.names))
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Read the texts of these rows, in order."""
@@ -148,7 +178,8 @@ class Examples:
     def fingerprint(self) -> str:
         """The sha256 of texts, numbers and labels in order, each behind the number of its bytes."""
         digest = hashlib.sha256()
-        names = pa.array(self.names or [""])
+        named = self.names if self.sets is None else [PART_END.join(map(self.names.__getitem__, s)) for s in self.sets]
+        names = pa.array(named or [""])
         labels = np.zeros(len(self), np.int32) if self.labels is None else self.labels
         start = 0
         for batch in self.batches():

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nlp_transfer.config.sections import RunConfig
-from nlp_transfer.config.tasks import SCORED, Scores, TaskDeclaration
+from nlp_transfer.config.tasks import LABELLED, SCORED, Scores, TaskDeclaration
 from nlp_transfer.evaluation.metrics import Interval, bootstrap_difference
 from nlp_transfer.evaluation.metrics_file import Method, Metrics
 from nlp_transfer.system.escaping import escape_line
@@ -223,7 +223,7 @@ def write_verdicts(
 def _describe_sameness(row: Comparand, task: type[TaskDeclaration]) -> str:
     """Say if a model hardly looks at its input, because it gives one label to all, or only a few different texts."""
     rows = sum(row.counts) // len(row.answers) if row.counts else len(row.correct)
-    most = max(1.0, FEW_ANSWERS * rows) if {"label", "number"}.isdisjoint(task.roles.values()) else 1.0
+    most = max(1.0, FEW_ANSWERS * rows) if {*LABELLED, "number"}.isdisjoint(task.roles.values()) else 1.0
     poor = [count for count in row.answers if 0 < count <= most]
     if not poor:
         return ""

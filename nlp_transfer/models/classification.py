@@ -29,6 +29,7 @@ def build_classifier(
     frozen: bool = False,
     hidden: Sequence[int] = (),
     dropout: float = 0.1,
+    several: bool = False,
     pair: Literal["together", "apart"] | None = None,
     numbers: Sequence[float] | None = None,
 ) -> LoadedModel:
@@ -44,6 +45,7 @@ def build_classifier(
         frozen: whether the encoder stays as it is, for `layers: auto`.
         hidden: units of hidden layers with ReLU.
         dropout: before each linear layer of a pooled head.
+        several: a text may have any number of the labels, each with a probability of its own.
         pair: two texts are read: `together` in one unit, or `apart`, which needs a pooled head.
         numbers: of train, where the model is to answer with a number in place of a label.
 
@@ -52,7 +54,9 @@ def build_classifier(
     """
     names = {"id2label": dict(enumerate(labels)), "label2id": {label: i for i, label in enumerate(labels)}}
     kind: dict[str, Any] = {}  # a pooled head of one label of several is known as such without a word
-    if numbers is not None:
+    if several:
+        kind = {"problem_type": "multi_label_classification"}
+    elif numbers is not None:
         names, kind = {"id2label": {0: NUMBER}, "label2id": {NUMBER: 0}}, {"problem_type": "regression"}
     elif head == "native":
         kind = {"problem_type": "single_label_classification"}
@@ -118,16 +122,29 @@ def number_loss(model: nn.Module, batch: Batch) -> Tensor:
     return loss
 
 
+def label_set_loss(model: nn.Module, batch: Batch, *, smoothing: float = 0.0) -> Tensor:
+    """Sum the weighted mean binary cross-entropies (), of logits in single precision and targets (B, labels)."""
+    logits = model(**batch.inputs).logits.float()
+    if batch.targets is None:
+        raise ValueError("a batch without labels has no loss")
+    targets = batch.targets * (1 - smoothing) + smoothing / 2
+    losses = nn.functional.binary_cross_entropy_with_logits(logits, targets, reduction="none").mean(1)
+    return (losses * batch.weights).sum()
+
+
 def classification_logits(model: nn.Module, batch: Batch) -> list[Any]:
     """Collect one row of logits (classes,) per unit, on the CPU."""
     return list(model(**batch.inputs).logits.float().cpu().numpy())
 
 
-def mean_probabilities(results: Sequence[Sequence[Any]], labels: Sequence[str]) -> list[dict[str, float]]:
-    """Compute the softmax of the mean logits of each example's units, by label name."""
+def mean_probabilities(
+    results: Sequence[Sequence[Any]], labels: Sequence[str], *, several: bool = False
+) -> list[dict[str, float]]:
+    """Compute the softmax of the mean logits of each example's units, by label name; a sigmoid of each if `several`."""
     counts = np.array([len(units) for units in results])
     sums = np.add.reduceat(np.stack([unit for units in results for unit in units]), np.cumsum(counts) - counts)
-    rows = torch.from_numpy(sums / counts[:, None]).softmax(-1).tolist()
+    logits = torch.from_numpy(sums / counts[:, None])
+    rows = (logits.sigmoid() if several else logits.softmax(-1)).tolist()
     return [dict(zip(labels, row, strict=True)) for row in rows]
 
 

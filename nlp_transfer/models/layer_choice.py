@@ -31,7 +31,7 @@ def reading(source: Source, encoder: PreTrainedModel, layers: Layers, *, frozen:
     if layers == "last":
         return {"reads": [-1]}
     if not source.has_layers:
-        raise ConfigError(f"{key}: word vectors have no layers to choose from; leave it out")
+        raise ConfigError(f"{key}: this source has no layers to choose from; leave it out")
     depth = getattr(encoder.config, "num_hidden_layers", 1)
     if layers == "last_four":
         return {"reads": list(range(-min(4, depth), 0)), "combine": "mean"}

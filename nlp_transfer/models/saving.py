@@ -15,7 +15,7 @@ from transformers import PretrainedConfig, PreTrainedModel
 
 from nlp_transfer import __version__
 from nlp_transfer.errors import TrainingError
-from nlp_transfer.models.encoding.tokenizers import Tokenizers
+from nlp_transfer.models.encoding.tokenizers import Tokenizers, limit_tokens
 from nlp_transfer.models.portable.pooled import PooledConfig
 from nlp_transfer.models.portable.sentence_scorer import SentenceScorerConfig
 from nlp_transfer.models.portable.static import StaticConfig, StaticTokenizer
@@ -48,18 +48,24 @@ AUTO_MAPS: dict[type[PretrainedConfig], dict[str, str]] = {  # architectures of 
 }
 
 
-def save_model(model: PreTrainedModel, tokenizers: Tokenizers, folder: Path) -> None:
+def save_model(model: PreTrainedModel, tokenizers: Tokenizers, folder: Path, *, max_length: int | None = None) -> None:
     """Write weights (safetensors), configuration and tokenizers; our architectures take their modelling files along.
+
+    Args:
+        model: without wrappers.
+        tokenizers: of what it reads and writes.
+        folder: that is made, or replaced.
+        max_length: tokens that it was trained to read, for the saved tokenizer; None: as many as it can.
 
     Raises:
         DiskError: no room, or the disk refuses; nothing is left of it.
     """
     needed = sum(parameter.nbytes for parameter in model.parameters()) + MARGIN
     with guard_writing(folder, needed), replace_whole(folder) as fresh:
-        _write_model(model, tokenizers, fresh)
+        _write_model(model, tokenizers, fresh, max_length)
 
 
-def _write_model(model: PreTrainedModel, tokenizers: Tokenizers, folder: Path) -> None:
+def _write_model(model: PreTrainedModel, tokenizers: Tokenizers, folder: Path, max_length: int | None) -> None:
     config = model.config
     if type(config) in AUTO_MAPS:
         config.auto_map = AUTO_MAPS[type(config)]
@@ -67,7 +73,8 @@ def _write_model(model: PreTrainedModel, tokenizers: Tokenizers, folder: Path) -
     for weights in folder.glob("*.safetensors"):
         shutil.copymode(folder / "config.json", weights)  # safetensors leaves it readable by nobody else
 
-    tokenizers.source.save_pretrained(folder)
+    most = tokenizers.source.model_max_length
+    limit_tokens(tokenizers.source, min(most, max_length or most)).save_pretrained(folder)
     if tokenizers.target is not None:
         tokenizers.target.save_pretrained(folder / TARGET)
     if isinstance(tokenizers.source, StaticTokenizer):

@@ -1,8 +1,8 @@
 """What a model is built from: the interface of all sources, and the model that one gives."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 import torch
 from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
@@ -67,6 +67,14 @@ class Source(Protocol):
     @property
     def has_layers(self) -> bool:
         """Whether the encoder is a stack of layers, not a table: a head may choose among them, and rates are lower."""
+
+    @property
+    def pooling(self) -> Literal["mean", "max"]:
+        """How the states of a text become one where nobody says otherwise."""
+
+    @property
+    def unused(self) -> Mapping[str, str]:
+        """Keys of its section of the configuration that change nothing here -> why, as `not used by a bag`."""
 
     @property
     def config(self) -> PretrainedConfig:

@@ -126,10 +126,11 @@ def _write_plain_usage(subject: Subject) -> str | None:
     trust = ", trust_remote_code=True" if subject.own_code else ""
     match subject.task.auto_class:
         case "AutoModelForSequenceClassification":
+            every = ", top_k=None" if "labels" in subject.task.roles.values() else ""  # the probability of each label
             return (
                 "from transformers import pipeline\n\n"
                 f'classify = pipeline("text-classification", model={place}{trust})\n'
-                f"print(classify({dump_json(example)}, truncation=True))"
+                f"print(classify({dump_json(example)}, truncation=True{every}))"
             )
         case "AutoModelForSeq2SeqLM":
             prefix = getattr(options, "prefix", "")

@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from datasets import Dataset
 from transformers import PreTrainedModel
 
+from nlp_transfer.config.tasks import LABELLED
 from nlp_transfer.errors import ConfigError, TrainingError
 from nlp_transfer.evaluation.metrics_file import Method
 from nlp_transfer.evaluation.verdicts import Comparand, make_baseline
@@ -24,18 +26,17 @@ from nlp_transfer.task import Prediction, Task
 PROBED = 8  # test examples predicted again by the reloaded model
 
 
-def predict_split(
+def infer_split(
     prepared: Prepared, model: PreTrainedModel, split: str, plan: Plan, *, progress: bool
-) -> list[Prediction]:
-    """Predict a split in single precision; frozen features that are kept on disk are looked up there."""
+) -> list[list[Any]]:
+    """Infer a split in single precision, for `decode`; frozen features that are kept on disk are looked up there."""
     tokens = TokenInputs(prepared.encoded[split], prepared.tokenizers.source.pad_token_id)
     units: Inputs = tokens
     boundary = find_boundary(model, plan.moving)
     if plan.cache == "disk" and boundary is not None and boundary.kind in WHOLE:
         store = open_store(model, boundary, find_cache_folder())
         units = replay(model, tokens, boundary, store, progress=progress) or tokens
-    results = infer(model, prepared.task, units, together=True)
-    return prepared.task.decode(results, getattr(prepared.splits, split), prepared.tokenizers)
+    return infer(model, prepared.task, units, together=True)
 
 
 def measure_baselines(prepared: Prepared) -> tuple[Comparand, ...]:
@@ -89,9 +90,14 @@ def verify(folder: Path, prepared: Prepared, model: PreTrainedModel) -> None:
 
 def write_predictions(path: Path, predictions: Sequence[Prediction], task: Task, rows: Dataset) -> None:
     """Write one line per test row: its place in the file, what the model read, what was right, what the model said."""
-    lines = []
+    lines, roles = [], task.roles
     for row, said in zip(rows, predictions, strict=True):
-        cells = {role: task.labels[row[role]] if kind == "label" else row[role] for role, kind in task.roles.items()}
+        cells = {role: _name_labels(row[role], task) if kind in LABELLED else row[role] for role, kind in roles.items()}
         read = {role: cells.pop(role) for role in task.input_roles()}
         lines.append(dump_json({"row": row["row"], "input": read, "reference": cells, **said}) + "\n")
     write_whole(path, "".join(lines))
+
+
+def _name_labels(cell: int | list[int], task: Task) -> str | list[str]:
+    """Name a label, or each of several."""
+    return task.labels[cell] if isinstance(cell, int) else [task.labels[label] for label in cell]

@@ -18,7 +18,7 @@ from nlp_transfer.models.data_units import write_in_data_units
 from nlp_transfer.models.digests import digest_weights
 from nlp_transfer.models.saving import describe_environment, save_model, write_json
 from nlp_transfer.publishing.provenance import find_provenance
-from nlp_transfer.runs.measure import measure_baselines, predict_split, verify, write_predictions
+from nlp_transfer.runs.measure import infer_split, measure_baselines, verify, write_predictions
 from nlp_transfer.runs.prepare import Prepared, prepare
 from nlp_transfer.runs.result import RunResult, describe, finish
 from nlp_transfer.runs.resume import find_start
@@ -58,7 +58,7 @@ def run_one(config: RunConfig, folder: Path, series: Series, named: Path | None 
         save_adapter(plan.model, folder / "adapter", trained.prepared.source.name)
 
     model = write_in_data_units(plan.finish(plan.model))
-    said, scores = _evaluate(trained, model, progress=progress and trained.speaks)
+    trained, said, scores = _evaluate(trained, model, progress=progress and trained.speaks)
     clock.lap("evaluation")
 
     _save(trained, model, said, folder)
@@ -72,17 +72,21 @@ def run_one(config: RunConfig, folder: Path, series: Series, named: Path | None 
     return result
 
 
-def _evaluate(trained: _Trained, model: PreTrainedModel, *, progress: bool) -> tuple[list[Prediction], Scores]:
-    """Predict test, once, and give with it the scores on validation.
+def _evaluate(
+    trained: _Trained, model: PreTrainedModel, *, progress: bool
+) -> tuple[_Trained, list[Prediction], Scores]:
+    """Predict test, once, and give with it the scores on validation, and what these have decided.
 
     What is reported is what `predict` will do: in single precision, on all rows, the full way.
     """
-    prepared, plan = trained.prepared, trained.plan
-    said = predict_split(prepared, model, "test", plan, progress=progress)
-    if trained.accelerator.mixed_precision == "no" and not prepared.task.sample:
-        return said, trained.history.scores
-    again = predict_split(prepared, model, "validation", plan, progress=progress)
-    return said, prepared.task.score(again, prepared.splits.validation)
+    prepared, plan, scores = trained.prepared, trained.plan, trained.history.scores
+    if trained.accelerator.mixed_precision != "no" or prepared.task.sample or prepared.task.undecided:
+        results = infer_split(prepared, model, "validation", plan, progress=progress)
+        prepared = prepared.calibrate(results)
+        scores = prepared.task.score(prepared.decode(results, "validation"), prepared.splits.validation)
+
+    said = prepared.decode(infer_split(prepared, model, "test", plan, progress=progress), "test")
+    return trained._replace(prepared=prepared), said, scores
 
 
 def _save(trained: _Trained, model: PreTrainedModel, said: Sequence[Prediction], folder: Path) -> None:
@@ -90,7 +94,10 @@ def _save(trained: _Trained, model: PreTrainedModel, said: Sequence[Prediction],
     prepared = trained.prepared
     trained.accelerator.wait_for_everyone()
     if trained.speaks:
-        save_model(model, prepared.tokenizers, folder / "model")
+        for name in prepared.task.calibrated:  # for those who open the model without this package
+            setattr(model.config, name, getattr(prepared.task.options, name))
+        write_whole(folder / "config.yaml", render(prepared.config))
+        save_model(model, prepared.tokenizers, folder / "model", max_length=prepared.task.longest)
         write_predictions(folder / "predictions.jsonl", said, prepared.task, prepared.splits.test)
         verify(folder, prepared, model)
     trained.accelerator.wait_for_everyone()  # all read what one has saved

@@ -30,7 +30,7 @@ from nlp_transfer.models.encoding.tokenizers import Tokenizers
 from nlp_transfer.models.encoding.units import TokenInputs
 from nlp_transfer.models.source import quietly, refuse_nonfinite
 from nlp_transfer.runs.origin import Origin
-from nlp_transfer.sources import BUNDLED, load_source
+from nlp_transfer.sources import BUNDLED, Checkpoint, load_source
 from nlp_transfer.sources.demands import refuse_demands
 from nlp_transfer.sources.loading import find_damage, refuse_changed
 from nlp_transfer.sources.shapes import find_weight_files, refuse_misshapen
@@ -266,13 +266,13 @@ def _open_adapter(root: Path, config: RunConfig) -> Predictor:
     metrics = read_metrics(root)
     task = make_task(config.task_class, config.task, tuple(metrics.data.splits["train"].labels))
     place = config.source.model_dump()
-    if place["kind"] == "checkpoint" and metrics.head is None:  # of a time when rows did not follow names
-        place["by_name"] = False
     bundled = BUNDLED.get(config.source.name)
     if bundled and bundled.hub and not bundled.available:
         place["name"] = bundled.hub
 
     source = load_source(**place)
+    if isinstance(source, Checkpoint) and metrics.head is None:  # of a time when rows did not follow names
+        source = replace(source, by_name=False)
     rows = Dataset.from_dict({role: [] for role in task.roles})
     model = put_adapter(task.build(source, rows, frozen=False).model, root)
     refuse_nonfinite(model, str(root))

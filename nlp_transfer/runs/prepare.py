@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -24,18 +25,17 @@ from nlp_transfer.evaluation.writing_back import WrittenBack, write_back
 from nlp_transfer.models.anatomy import count_positions, find_encoder
 from nlp_transfer.models.encoding.batches import Encoded
 from nlp_transfer.models.encoding.padding import read_padding_trouble, try_padding
-from nlp_transfer.models.encoding.tokenizers import Tokenizers
+from nlp_transfer.models.encoding.tokenizers import Tokenizers, limit_tokens
 from nlp_transfer.models.source import LoadedModel, Source
 from nlp_transfer.models.unread import find_unread
-from nlp_transfer.sources import BUNDLED, load_source
+from nlp_transfer.sources import load_source
 from nlp_transfer.strategies import Plan, make_plan
 from nlp_transfer.system.allocator import keep_freed_memory
 from nlp_transfer.system.precision import refuse_fp16
-from nlp_transfer.task import Task, make_task
+from nlp_transfer.task import Prediction, Task, calibrate, make_task
 from nlp_transfer.training.memory import recompute_activations
 
-IDLE = {"bag": ("width", "layers"), "cnn": ("layers",)}
-LABELLED = ("labels", "max_labels", "on_unknown_label")
+LABEL_KEYS = ("labels", "max_labels", "on_unknown_label")
 ULMFIT = ("blocks_per_phase", "rate_decay")
 SOLVED = "not used, the head is solved; see strategy.solver"
 GRADIENT_ONLY = (
@@ -71,6 +71,17 @@ class Prepared:
             recompute_activations(plan.model)
         return plan
 
+    def calibrate(self, results: Sequence[Sequence[Any]]) -> "Prepared":
+        """Decide what the task leaves to validation, by the raw results of the trained model for its rows."""
+        if not self.task.undecided:
+            return self
+        task = calibrate(self.task, results, self.splits.validation)
+        return dataclasses.replace(self, task=task, config=self.config.model_copy(update={"task": task.options}))
+
+    def decode(self, results: Sequence[Sequence[Any]], split: str) -> list[Prediction]:
+        """Turn the raw results for a split into predictions."""
+        return self.task.decode(results, getattr(self.splits, split), self.tokenizers)
+
     @cached_property
     def written_back(self) -> WrittenBack | None:
         """What of the references of validation the target tokenizer can write."""
@@ -81,8 +92,9 @@ class Prepared:
         """What a user should know of the tokens and how they are batched."""
         found = []
         name, most = name_source(self.config.source), self.tokenizers.source.model_max_length
-        if (wanted := getattr(self.config.task, "max_length", most)) > most:
-            found.append(f"task.max_length: {wanted} tokens, but '{name}' has positions for {most}; no more are read")
+        option, wanted = self.task.length_option, self.task.longest
+        if wanted is not None and wanted > most:
+            found.append(f"task.{option}: {wanted} tokens, but '{name}' has positions for {most}; no more are read")
         if trouble := read_padding_trouble(self.loaded.model):
             found.append(f"'{name}': {trouble}")
 
@@ -90,9 +102,8 @@ class Prepared:
             found += [f"{split}: {warning}" for warning in encoded.warnings]
             if encoded.truncated > MANY * encoded.examples:
                 which = "texts" if encoded.examples == len(getattr(self.splits, split)) else "sampled texts"
-                found.append(
-                    f"{split}: {encoded.truncated} of {encoded.examples} {which} are truncated; see task.max_length"
-                )
+                way = f"; see task.{option}" if option else ""
+                found.append(f"{split}: {encoded.truncated} of {encoded.examples} {which} are truncated{way}")
             if encoded.unknown > MANY:
                 found.append(f"{split}: {encoded.unknown:.0%} of the tokens are unknown to '{name}'")
 
@@ -109,20 +120,18 @@ class Prepared:
 
     def idle(self, plan: Plan) -> list[str]:
         """List what was set and has no effect on this run."""
-        source, data = self.config.source, self.config.data
-        shape = getattr(source, "contextualizer", "")
+        data = self.config.data
         solved = all(phase.solver == "lbfgs" for phase in plan.phases)
         probing = getattr(self.config.strategy, "schedule", "") == "lp_ft"
-        here = source.kind == "checkpoint" and (source.name in BUNDLED or not on_hub(source.name))
         fetched = any(on_hub(place) for place in (data.train, data.validation, data.test) if place is not None)
         named = [place for place in (data.train, data.validation, data.test) if isinstance(place, str)]
         tables = any(find_format(place) in DELIMITERS or Path(place).is_dir() for place in named)
         numbers = "number" in self.task.roles.values()
+        several = "labels" in self.task.roles.values()
         given = [name for name, split in self.splits.report.splits.items() if name != "train" and not split.cut]
 
         unused = (
-            ("source", IDLE.get(shape, ()), f"not used by a {shape}"),
-            ("source", ("revision",) if here else (), "not used, the checkpoint is here"),
+            *(("source", (key,), why) for key, why in self.source.unused.items()),
             ("strategy", ULMFIT if probing else (), "not used by lp_ft"),
             ("strategy", ("head_learning_rate",) if solved else (), SOLVED),
             ("training", GRADIENT_ONLY if solved else (), SOLVED),
@@ -131,8 +140,9 @@ class Prepared:
             ("data", ("split_seed",) if len(given) == 2 and data.limit is None else (), "not used, nothing is drawn"),
             ("data", ("limit_seed",) if data.limit is None else (), "not used without data.limit"),
             ("data", () if fetched else ("subset", "revision"), "not used, no data come from the Hub"),
-            ("data", () if self.splits.labels else LABELLED, "not used, the task has no labels"),
+            ("data", () if self.splits.labels else LABEL_KEYS, "not used, the task has no labels"),
             ("training", ("label_smoothing",) if numbers else (), "not used, the task has no labels"),
+            ("data", () if several else ("label_separator",), "not used, a row has no more than one label"),
             ("data", () if tables else ("header", "delimiter", "quoting"), "not used, no data are .csv or .tsv"),
         )
 
@@ -167,13 +177,12 @@ def prepare(config: RunConfig, *, sampled: int | None = None) -> Prepared:
         )
 
     loaded = task.build(source, splits.train, frozen=config.strategy.kind == "frozen")
-    tokenizers = Tokenizers(source.tokenizer, loaded.target_tokenizer)
+    # How many tokens the model reads is its own affair: what tokenizers say of it is often wrong, or nothing.
     positions = count_positions(find_encoder(loaded.model).module)
-    most = getattr(config.task, "max_length", source.tokenizer.model_max_length)
-    source.tokenizer.model_max_length = min(positions, most)  # and is saved so
-    try_padding(loaded.model, source.tokenizer, together=True)
 
-    unread = find_unread(loaded.model, source.tokenizer)
+    tokenizers = Tokenizers(limit_tokens(source.tokenizer, positions), loaded.target_tokenizer)
+    try_padding(loaded.model, tokenizers.source, together=True)
+    unread = find_unread(loaded.model, tokenizers.source)
     solvable = task.solved_as is not None
     loaded = dataclasses.replace(loaded, new=loaded.new - unread, unread=unread, solvable=solvable)
     rows = {name: sample(part, task.input_roles(), sampled) for name, part in list_rows(splits).items()}
@@ -209,7 +218,8 @@ def keep_settled(config: RunConfig, before: RunConfig) -> RunConfig:
     """Take over what an earlier attempt at a run has decided where the configuration leaves it to the data."""
     if config.task.name != before.task.name:
         return config
-    left = [key for key in config.task_class.settled if getattr(config.task, key) == "auto"]
+    keys = (*config.task_class.settled, *config.task_class.calibrated)
+    left = [key for key in keys if getattr(config.task, key) == "auto"]
     known = {key: getattr(before.task, key) for key in left}
     return config.model_copy(update={"task": config.task.model_copy(update=known)})
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from nlp_transfer.errors import SourceError, suggest
 from nlp_transfer.models.source import LoadedModel, Source
 from nlp_transfer.sources.checkpoint import Checkpoint
 from nlp_transfer.sources.static import StaticVectors
@@ -46,10 +47,16 @@ def load_source(kind: str, texts: Iterable[str] = (), **settings: Any) -> Source
         kind: `checkpoint` or `vectors`.
         texts: the training texts, for a vocabulary made from their words.
         settings: the other keys of the `source:` section.
+
+    Raises:
+        SourceError: no such kind.
     """
-    if kind == "checkpoint":
-        return Checkpoint(**settings)
-    return StaticVectors(texts=texts, **settings)
+    match kind:
+        case "checkpoint":
+            return Checkpoint(**settings)
+        case "vectors":
+            return StaticVectors(texts=texts, **settings)
+    raise SourceError(f"Unknown kind of source '{kind}'. {suggest(kind, ('checkpoint', 'vectors'))}")
 
 
 __all__ = [

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, Literal, NamedTuple, TypeVar, cast
 
 import torch
 import transformers
@@ -28,7 +28,7 @@ from nlp_transfer.models.portable.headed import Headed, HeadedConfig
 from nlp_transfer.models.source import LoadedModel, quietly
 from nlp_transfer.sources.composing import unify_forms
 from nlp_transfer.sources.demands import refuse_demands, refuse_unknown_type
-from nlp_transfer.sources.heads import copy_with_labels, find_label_rows, follow_names
+from nlp_transfer.sources.heads import SEVERAL, copy_with_labels, find_label_rows, follow_names
 from nlp_transfer.sources.loading import LONGEST_ERROR, find_damage, find_unused_layers, refuse_changed, refuse_misfits
 from nlp_transfer.sources.shapes import find_weight_files, refuse_misshapen
 from nlp_transfer.system.hub_calls import make_fetching_error
@@ -71,10 +71,15 @@ class Checkpoint:
         """Whether it has layers; a run of ours on word vectors has none."""
         return not self._table
 
-    @cached_property
-    def contextualizer(self) -> str | None:
-        """The contextualizer above the word vectors, if the checkpoint is a run of ours on vectors."""
-        return self._table.get("contextualizer")
+    @property
+    def pooling(self) -> Literal["mean", "max"]:
+        """Choose by what stands above the table, where there is one."""
+        return static.POOLING.get(str(self._table.get("contextualizer")), "mean")
+
+    @property
+    def unused(self) -> Mapping[str, str]:
+        """Name the revision, of what is not on the Hub."""
+        return {"revision": "not used, the checkpoint is here"} if Path(self.location).is_dir() else {}
 
     @property
     def _table(self) -> Mapping[str, Any]:
@@ -87,9 +92,7 @@ class Checkpoint:
     def location(self) -> str:
         """The folder or Hub id for `from_pretrained`."""
         if self.name in BUNDLED:
-            if BUNDLED[self.name].kind != "checkpoint":
-                raise SourceError(f"'{self.name}' is a table of vectors: use source.kind=vectors")
-            return str(BUNDLED[self.name].locate())
+            return str(BUNDLED[self.name].of_kind("checkpoint").locate())
         if Path(self.name).is_file():
             raise SourceError(
                 f"{self.name}: a checkpoint is a folder or a Hub id, this is a file; see source.kind=vectors"
@@ -216,10 +219,17 @@ class Checkpoint:
         config = self.config.__class__.from_dict({**self.config.to_dict(), **settings})
         named = self.by_name and settings.get("problem_type") != "regression"  # of which the one row has no name
         labels = list(settings.get("id2label", {}).values()) if named else []
-        return self._read(auto, config, labels=labels)
+        several = settings.get("problem_type") == SEVERAL
+        return self._read(auto, config, labels=labels, several=several)
 
     def _read(
-        self, auto: Any, config: PretrainedConfig, *, inside: str = "", labels: Sequence[str] = ()
+        self,
+        auto: Any,
+        config: PretrainedConfig,
+        *,
+        inside: str = "",
+        labels: Sequence[str] = (),
+        several: bool = False,
     ) -> LoadedModel:
         """Build the model of a configuration, and fill it with the checkpoint's weights.
 
@@ -228,6 +238,7 @@ class Checkpoint:
             config: the configuration.
             inside: the beginning of the stored names, if the model was saved as a part of a larger one.
             labels: the names that the rows of the head shall follow.
+            several: a text may have several of them.
         """
         for name in config.to_dict():
             if name.endswith("layerdrop"):
@@ -258,7 +269,7 @@ class Checkpoint:
             return self._fill(auto, copy_with_labels(config, count), inside).model
 
         stored = {name: 0 if name in missing else misfits.get(name, loaded.shape)[0] for name, loaded in rows.items()}
-        found = follow_names(labels, model, stored, self.config, reload)
+        found = follow_names(labels, model, stored, self.config, reload, several=several)
         drawn = rows.keys() if None in found.chosen else frozenset()
         return LoadedModel(model, frozenset((new - rows.keys()) | drawn), note=found.note)
 

@@ -19,6 +19,7 @@ from nlp_transfer.errors import list_first
 
 PLACEHOLDER = re.compile(r"LABEL_\d+")  # the name that transformers gives to a label without one
 ONE_OF_SEVERAL = (None, "single_label_classification")
+SEVERAL = "multi_label_classification"
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,8 @@ def follow_names(
     stored: Mapping[str, int],
     own: PretrainedConfig,
     reload: Callable[[int], PreTrainedModel],
+    *,
+    several: bool = False,
 ) -> HeadRows:
     """Put the rows of a head into the order of the labels; a label that the head does not know gets a new row.
 
@@ -60,9 +63,10 @@ def follow_names(
         stored: for each parameter with a row per label, its rows in the checkpoint; 0 if the checkpoint lacks it.
         own: the checkpoint's configuration.
         reload: loads the checkpoint for a number of labels; if its own number differs, all rows are new.
+        several: a text may have several of the labels.
     """
     count = len(labels)
-    rows = choose_rows(labels, own, type(model).__name__, set(stored.values()))
+    rows = choose_rows(labels, own, type(model).__name__, set(stored.values()), several=several)
     if list(rows.chosen) == list(range(count)) and {*stored.values()} == {count}:
         return rows
 
@@ -79,7 +83,9 @@ def follow_names(
     return rows
 
 
-def choose_rows(labels: Sequence[str], own: PretrainedConfig, architecture: str, counts: set[int]) -> HeadRows:
+def choose_rows(
+    labels: Sequence[str], own: PretrainedConfig, architecture: str, counts: set[int], *, several: bool = False
+) -> HeadRows:
     """Find the row of each label by name; by id if the checkpoint has as many labels, and none has a name.
 
     Args:
@@ -87,8 +93,9 @@ def choose_rows(labels: Sequence[str], own: PretrainedConfig, architecture: str,
         own: the checkpoint's configuration.
         architecture: the class that it is loaded as.
         counts: the numbers of rows that the parameters of its head have.
+        several: a text may have several of the labels.
     """
-    if reason := _explain_misfit(own, architecture, counts):
+    if reason := _explain_misfit(own, architecture, counts, several):
         return HeadRows([None] * len(labels), f"head: new, for the checkpoint's own {reason}")
 
     names = list_label_names(own, max(counts))
@@ -113,14 +120,16 @@ def list_label_names(config: PretrainedConfig, count: int) -> list[str]:
     return [str(given.get(i, f"LABEL_{i}")) if len(given) == count else f"LABEL_{i}" for i in range(count)]
 
 
-def _explain_misfit(own: PretrainedConfig, architecture: str, counts: set[int]) -> str | None:
+def _explain_misfit(own: PretrainedConfig, architecture: str, counts: set[int], several: bool) -> str | None:
     """Say why the rows of a head do not each stand for one label of several; None if they do."""
     task = architecture.partition("For")[2]  # SequenceClassification in BertForSequenceClassification
     if own.architectures and task not in [name.partition("For")[2] for name in own.architectures]:
         return f"is of another task ({own.architectures[0]!r})"
     if counts == {1}:
         return "gives one number (a regression), not one of several labels"
-    if own.problem_type not in ONE_OF_SEVERAL:
+    if several and own.problem_type != SEVERAL:
+        return f"chooses one of several labels (problem_type: {own.problem_type!r}), where a text may have any number"
+    if not several and own.problem_type not in ONE_OF_SEVERAL:
         return f"does not choose one of several labels (problem_type: {own.problem_type!r})"
     return "has parameters for different numbers of labels" if len(counts) > 1 else None
 

@@ -1,10 +1,10 @@
 """Make static vectors a source: a table becomes a tokenizer and a `StaticModel`."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from unicodedata import normalize
 
 import numpy as np
@@ -12,7 +12,7 @@ from tokenizers import Tokenizer, normalizers, pre_tokenizers
 from tokenizers.models import WordLevel
 
 from nlp_transfer.errors import SourceError, suggest
-from nlp_transfer.models.portable.static import HEADS, StaticConfig, StaticModel, StaticTokenizer, variants
+from nlp_transfer.models.portable.static import HEADS, POOLING, StaticConfig, StaticModel, StaticTokenizer, variants
 from nlp_transfer.models.source import LoadedModel, refuse_nonfinite
 from nlp_transfer.sources.checkpoint import Checkpoint
 from nlp_transfer.sources.composing import FORMS, find_form
@@ -22,6 +22,7 @@ from nlp_transfer.system.wheels import BUNDLED
 
 PAD, UNKNOWN = "[PAD]", "[UNK]"
 SPECIAL = (PAD, UNKNOWN)
+SHAPELESS = {"bag": ("width", "layers"), "cnn": ("layers",)}  # contextualizer -> keys that it does not read
 SAMPLE = 20_000  # rows that show whether a table is in lower case
 
 
@@ -41,6 +42,16 @@ class StaticVectors:
     texts: Iterable[str] = ()
     has_layers = False
     target_tokenizer = None
+
+    @property
+    def pooling(self) -> Literal["mean", "max"]:
+        """Choose by what stands above the table."""
+        return POOLING.get(self.contextualizer, "mean")
+
+    @property
+    def unused(self) -> Mapping[str, str]:
+        """Name the shape of a contextualizer that has none."""
+        return dict.fromkeys(SHAPELESS.get(self.contextualizer, ()), f"not used by a {self.contextualizer}")
 
     @cached_property
     def table(self) -> VectorTable:
@@ -70,9 +81,7 @@ class StaticVectors:
 
     def _find_path(self) -> Path:
         if self.name in BUNDLED:
-            if BUNDLED[self.name].kind != "vectors":
-                raise SourceError(f"'{self.name}' is a checkpoint: use source.kind=checkpoint")
-            return BUNDLED[self.name].locate()
+            return BUNDLED[self.name].of_kind("vectors").locate()
         if not Path(self.name).exists():
             bundled = [name for name, one in BUNDLED.items() if one.kind == "vectors"]
             raise SourceError(

@@ -7,6 +7,8 @@ from pathlib import Path
 from nlp_transfer.errors import SourceError
 from nlp_transfer.system.disk import hash_file
 
+NOUNS = {"checkpoint": "a checkpoint", "vectors": "a table of vectors"}  # kind -> for people
+
 
 @dataclass(frozen=True)
 class Bundled:
@@ -27,6 +29,16 @@ class Bundled:
     def available(self) -> bool:
         """Whether the wheel is installed."""
         return importlib.util.find_spec(self.package) is not None
+
+    def of_kind(self, kind: str) -> "Bundled":
+        """Make sure that it is of a kind of source, and give it back.
+
+        Raises:
+            SourceError: it is of another.
+        """
+        if self.kind != kind:
+            raise SourceError(f"'{self.name}' is {NOUNS[self.kind]}: use source.kind={self.kind}")
+        return self
 
     def locate(self) -> Path:
         """Find the folder or file in the installed wheel, and verify its digest.

@@ -29,7 +29,7 @@ from nlp_transfer.models.surgery.first_token import use_first_token
 from nlp_transfer.strategies import Phase, Plan
 from nlp_transfer.system.progress import make_bar
 from nlp_transfer.system.stopping import make_stopped_error
-from nlp_transfer.task import Task
+from nlp_transfer.task import Task, calibrate
 from nlp_transfer.training.checkpoints import Checkpoints, Saver
 from nlp_transfer.training.history import History
 from nlp_transfer.training.optimizer import make_optimizer, set_rates
@@ -353,8 +353,8 @@ class Trainer:
         """Score the validation split."""
         with self.accelerator.autocast():
             results = infer(model, self.task, validation, quick=True, together=True)  # type: ignore[arg-type]
-        said = self.task.decode(results, self.validation_rows, self.tokenizers)
-        return self.task.score(said, self.validation_rows)
+        task = calibrate(self.task, results, self.validation_rows)
+        return task.score(task.decode(results, self.validation_rows, self.tokenizers), self.validation_rows)
 
 
 def _obey(request: Request, save: Callable[[], None], history: History) -> None:

@@ -60,6 +60,7 @@ class Pairs(nt.Task):
     Options = PairsOptions
     roles: ClassVar[dict[str, "RoleKind"]] = {"first": "text", "second": "text", "label": "label"}
     inputs = ("first", "second")
+    length_option = "max_length"
     selection = "accuracy"
     selectable: ClassVar[tuple[str, ...]] = ("accuracy", "macro_f1", "mcc")
     shown: ClassVar[tuple[str, ...]] = ("accuracy", "macro_f1")

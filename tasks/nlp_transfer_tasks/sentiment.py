@@ -60,15 +60,14 @@ class HeadOptions(nt.Section):
         labels: Sequence[str],
         *,
         frozen: bool,
+        several: bool = False,
         pair: Literal["together", "apart"] | None = None,
         numbers: Sequence[float] | None = None,
     ) -> "LoadedModel":
         """Put the head that is described on a source; see `nlp_transfer.build_classifier`."""
         alone = not source.offers("AutoModelForSequenceClassification")  # no head of its own, such as word vectors
         pooled = frozen or alone or self.described or pair == "apart" if self.kind == "auto" else self.kind == "pooled"
-        pooling = self.pooling
-        if pooling == "auto":  # Kim 2014: max over time
-            pooling = "max" if getattr(source, "contextualizer", None) == "cnn" else "mean"
+        pooling = source.pooling if self.pooling == "auto" else self.pooling
         return nt.build_classifier(
             source,
             labels,
@@ -78,6 +77,7 @@ class HeadOptions(nt.Section):
             frozen=frozen,
             hidden=self.hidden,
             dropout=self.dropout,
+            several=several,
             pair=pair,
             numbers=numbers,
         )
@@ -112,6 +112,7 @@ class Sentiment(nt.Task):
     selectable = ("accuracy", "macro_f1", "mcc")
     shown = ("accuracy", "macro_f1")
     logits_only = True
+    length_option = "max_length"
     solved_as = "softmax"
     auto_class = "AutoModelForSequenceClassification"
     pipeline_tag = "text-classification"

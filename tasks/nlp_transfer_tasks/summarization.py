@@ -93,6 +93,7 @@ class Summarization(nt.Task):
     points = 1.0
     ceilings = ("oracle",)
     settled = ("language", "line_breaks")
+    length_option = "max_length"
     pipeline_tag = "summarization"
     hub_metrics: ClassVar[dict[str, str]] = {"rouge1": "rouge", "rouge2": "rouge", "rougeL": "rouge"}
     example = "The function opens a file. It returns its lines. An empty file gives an empty list."

@@ -31,6 +31,7 @@ class Translation(nt.Task):
     Options = TranslationOptions
     roles: ClassVar[dict[str, "RoleKind"]] = {"source": "text", "target": "text"}
     selection = "chrf"
+    length_option = "max_length"
     selectable = ("chrf", "bleu")
     shown = ("bleu", "chrf", "ter")
     points = 1.0

@@ -13,6 +13,7 @@ from hub_server import HubServer
 from tiny import run_python, save_csv
 
 import nlp_transfer
+from nlp_transfer.config.tasks import task_names
 from nlp_transfer.errors import CheckpointError, ConfigError
 from nlp_transfer.strategies.lora import put_adapter
 
@@ -32,8 +33,7 @@ class Mood(Sentiment):
     example = "a film of my own"
 """
 REFUSAL = (
-    "config.yaml: the task 'moods.task' is none of ours "
-    "(classification, pairs, sentiment, summarization, translation), ",
+    f"config.yaml: the task 'moods.task' is none of ours ({', '.join(task_names())}), ",
     "what a run folder names is not imported; ",
     "--task MODULE, or load(folder, task=CLASS)",
 )

@@ -35,6 +35,7 @@ REVIEWS = {"task": {"name": "sentiment", "max_length": 32}}
 WRITING = {"max_length": 32, "max_target_length": 16, "decoder": {"layers": 1, "width": 64, "vocabulary": 320}}
 PAIRS = {"task": {"name": "translation", **WRITING, "generation": {"beams": 2}}}
 EXTRACTS = {"task": {"name": "summarization", "max_length": 64, "scorer": {"width": 8}}}
+SETS = {"task": {"name": "multilabel", "max_length": 32}}
 KINDS_OF_MODEL = {  # name -> task, source, strategy
     "full": (REVIEWS, "bert", {"kind": "full"}),
     "lora": (REVIEWS, "bert", {"kind": "lora", "rank": 2}),
@@ -44,6 +45,9 @@ KINDS_OF_MODEL = {  # name -> task, source, strategy
     "static": (REVIEWS, "bag", {"kind": "full"}),
     "static-cnn": (REVIEWS, "cnn", {"kind": "frozen"}),
     "static-lora": (REVIEWS, "bag", {"kind": "lora", "rank": 2}),
+    "multilabel": (SETS, "bert", {"kind": "full"}),
+    "multilabel-lora": (SETS, "bert", {"kind": "lora", "rank": 2}),
+    "multilabel-static": (SETS, "bag", {"kind": "frozen"}),
     "translation": (PAIRS, "bert", {"kind": "full"}),
     "translation-lora": (PAIRS, "bert", {"kind": "lora", "rank": 2}),
     "translation-pieces": ({"task": {**PAIRS["task"], "decoder": {"source": "me/pieces"}}}, "bert", {"kind": "full"}),
@@ -76,6 +80,7 @@ def shelf(tmp_path_factory):
     sources |= {name: {"kind": "checkpoint", "name": place} for name, place in names.items()}
     data = {
         "sentiment": {"train": save_csv(root / "reviews.csv")},
+        "multilabel": {"train": save_csv(root / "reviews.csv"), "columns": {"labels": "label"}},
         "translation": {"train": save_pairs(root / "p.jsonl"), "columns": {"source": "en", "target": "fr"}},
         "summarization": {"train": save_documents(root / "d.jsonl")},
     }
@@ -155,7 +160,8 @@ def test_transformers_alone_gives_the_same_answers_with_label_names(shelf, tmp_p
     server, root = shelf
     asked = {}
     for name, (task, _, _) in KINDS_OF_MODEL.items():
-        use = {"sentiment": "probabilities", "translation": "translation"}.get(task["task"]["name"], "summary")
+        answers = {"sentiment": "probabilities", "multilabel": "probabilities", "translation": "translation"}
+        use = answers.get(task["task"]["name"], "summary")
         texts = [task["task"].get("prefix", "") + str(one["input"]) for one in probes(root, name)]
         trust = "static" in name or name == "frozen"
         if name not in {"adapter", "extractive", "extractive-static", "abstractive"}:

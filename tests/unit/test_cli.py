@@ -358,7 +358,7 @@ def test_compare_finds_what_a_later_run_lacks_before_the_first_is_trained(comman
     output = tmp_path / "both"
     code, _, err = command("compare", place / "run.yaml", place / "layered.yaml", "--output", output)
     assert (code, err.splitlines()[-1]) == (
-        2, "error: layered: task.head.layers: word vectors have no layers to choose from; leave it out"
+        2, "error: layered: task.head.layers: this source has no layers to choose from; leave it out"
     )  # fmt: skip
     assert not list(output.rglob("metrics.json"))
 

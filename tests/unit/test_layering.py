@@ -44,7 +44,8 @@ HOMES = {  # heavy packages and the only files that may import them
         "runs.compare runs.resume runs.run runs.prepare runs.combine runs.one_run runs.train"
     ),
     "sklearn": (
-        "evaluation.tfidf evaluation.baselines evaluation.number_baselines evaluation.metrics training.regression"
+        "evaluation.tfidf evaluation.baselines evaluation.number_baselines evaluation.metrics evaluation.label_sets "
+        "training.regression"
     ),
     "matplotlib": "evaluation.plotting",
     "huggingface_hub": "system.network publishing.card publishing.upload system.hub_calls",

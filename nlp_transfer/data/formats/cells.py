@@ -220,6 +220,12 @@ def read_labels(cells: Sequence[Any], numbers: Sequence[int], stream: RowStream)
     return [label or "" for label in _read_cells(cells, numbers, stream, _read_label)]
 
 
+def read_label_sets(cells: Sequence[Any], numbers: Sequence[int], stream: RowStream) -> list[list[str] | None]:
+    """Read the labels of every cell, in a list or side by side in a text; None where there is neither."""
+    separator = stream.dialect.label_separator
+    return list(_read_cells(cells, numbers, stream, lambda cell: _read_label_set(cell, separator)))
+
+
 def read_numbers(cells: Sequence[Any], numbers: Sequence[int], stream: RowStream) -> list[float | None]:
     """Read the number of every cell, None if there is none; anything but a finite number is a fault."""
     return list(_read_cells(cells, numbers, stream, _read_number))
@@ -282,6 +288,13 @@ def _read_label(value: Any) -> str | None:
     if len(value) > 1:
         raise CellError("several labels, where a row has one; keep one, or join them to one more class, as 'a+b'")
     return read_cell(value[0]) if value else None
+
+
+def _read_label_set(value: Any, separator: str) -> list[str] | None:
+    if isinstance(value, list):
+        return [read_cell(item) or "" for item in value]
+    text = read_cell(value)
+    return None if text is None else [part.strip() for part in text.split(separator)]
 
 
 def _read_number(value: Any) -> float | None:

@@ -6,6 +6,7 @@ of a fault.
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 from nlp_transfer.config.dialect import PLAIN, Dialect
@@ -24,6 +25,7 @@ WAYS_OUT = (
     "or name a file of texts for each column: {en: a.en, fr: a.fr}"
 )
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
+FIRST = 20  # lines that show whether a file is of fastText
 FASTTEXT = re.compile(r"(?:\s*__label__\S+(?:\s+|$))+")  # the labels at the start of a line
 
 
@@ -82,10 +84,11 @@ def open_rows(path: str, dialect: Dialect = PLAIN, *, bare: str | None = None) -
 
 
 def _is_fasttext(file: Path) -> bool:
-    """Tell whether a file begins with a label of fastText."""
+    """Tell whether one of the first lines of a file begins with a label of fastText; others may have none."""
     if is_read_once(file):
         return False
-    return FASTTEXT.match(next((line for _, line in read_lines(file) if line.strip()), "")) is not None
+    first = islice((line for _, line in read_lines(file) if line.strip()), FIRST)
+    return any(map(FASTTEXT.match, first))
 
 
 def _read_fasttext(file: Path) -> Iterator[Record]:
@@ -94,4 +97,5 @@ def _read_fasttext(file: Path) -> Iterator[Record]:
         if line.strip():
             labels = FASTTEXT.match(line)
             end = labels.end() if labels else 0
-            yield Record(number, {"label": line[:end].replace("__label__", "").split(), "text": line[end:]})
+            names = line[:end].replace("__label__", "").split()
+            yield Record(number, {"label": names, "labels": names, "text": line[end:]})

@@ -197,6 +197,8 @@ class PooledClassifier(Headed):
         loss = None
         if labels is not None and self.config.problem_type == "regression":
             loss = nn.functional.mse_loss(logits.flatten(), labels.flatten().to(logits))
+        elif labels is not None and self.config.problem_type == "multi_label_classification":
+            loss = nn.functional.binary_cross_entropy_with_logits(logits, labels.to(logits.dtype))
         elif labels is not None:
             loss = nn.functional.cross_entropy(logits, labels)
         return SequenceClassifierOutput(loss=loss, logits=logits)

@@ -5,7 +5,7 @@ Self-contained on purpose: a copy of this file travels with published models.
 
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 from unicodedata import normalize
 
 import torch
@@ -123,6 +123,7 @@ def _sinusoids(states: Tensor) -> Tensor:
     return table.flatten(1)[:, :width].to(states.dtype)
 
 
+POOLING: dict[str, Literal["mean", "max"]] = {"cnn": "max"}  # over time, Kim 2014; the mean of all others
 CONTEXTUALIZERS: dict[str, type[nn.Module]] = {"cnn": Convolution, "bilstm": Recurrence, "transformer": Attention}
 
 
