@@ -36,7 +36,7 @@ def classification_baselines(
         texts: the roles of the texts.
 
     Returns:
-        Method (`predict_majority`, `fit_tfidf_logistic`) -> split (`validation`, `test`) -> predicted label ids.
+        Method (`majority`, `tfidf_logistic`) -> split (`validation`, `test`) -> predicted label ids.
     """
     fitted = fit_tfidf_logistic(splits, balanced=balanced, selection=selection, texts=texts)
     return {"majority": Baseline(predict_majority(splits)), "tfidf_logistic": fitted}

@@ -162,6 +162,12 @@ class Metrics(Part):
     def values(self) -> dict[str, Any]:
         """Give the contents of the file as JSON reads them, without what was never measured."""
         given = self.model_dump(exclude_unset=True)  # not mode="json", which would turn NaN to null unseen
+
+        # A dataclass cannot tell what it was given from its defaults: what older versions did not note is empty.
+        report = given["data"]
+        for part, key in ((report, "contents"), *((split, "numbers") for split in report["splits"].values())):
+            if not part[key]:
+                del part[key]
         return {key: _use_lists(value) for key, value in given.items() if value is not None}
 
 

@@ -26,7 +26,6 @@ def written(folder, values):
 
 
 def test_a_file_is_written_again_with_the_same_keys_in_the_same_order(values, tmp_path):
-    values["data"]["contents"] = {"train": "0a"}  # which the older version has not noted
     values["baselines"]["tfidf_logistic"]["chosen"] = "words and pairs"
     values["seeds"] = {"values": [3, 5], "validation": {}, "test": {"f1": {"mean": 1, "standard_deviation": None}}}
     values["seeds"] |= {"baselines": {}, "note": None}
