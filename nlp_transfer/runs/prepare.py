@@ -214,11 +214,8 @@ def _settle(config: RunConfig, task: Task, rows: Dataset) -> RunConfig:
     return config.model_copy(update={"task": options})
 
 
-def keep_settled(config: RunConfig, before: RunConfig) -> RunConfig:
-    """Take over what an earlier attempt at a run has decided where the configuration leaves it to the data."""
-    if config.task.name != before.task.name:
-        return config
-    keys = (*config.task_class.settled, *config.task_class.calibrated)
+def keep_decided(config: RunConfig, before: RunConfig, keys: Sequence[str]) -> RunConfig:
+    """Take over what an earlier attempt has decided of these options, where the configuration leaves them open."""
     left = [key for key in keys if getattr(config.task, key) == "auto"]
     known = {key: getattr(before.task, key) for key in left}
     return config.model_copy(update={"task": config.task.model_copy(update=known)})

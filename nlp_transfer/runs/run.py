@@ -17,7 +17,7 @@ from nlp_transfer.errors import ConfigError, DiskError, ExhaustedError, LostErro
 from nlp_transfer.runs.combine import combine, read_finished
 from nlp_transfer.runs.folder import find_resumable, has_begun, make_folder
 from nlp_transfer.runs.one_run import run_one
-from nlp_transfer.runs.prepare import keep_settled
+from nlp_transfer.runs.prepare import keep_decided
 from nlp_transfer.runs.result import RunResult
 from nlp_transfer.runs.resume import flatten, refuse_changes
 from nlp_transfer.system.alone import claim_process
@@ -112,10 +112,12 @@ def _complete(folder: Path, config: RunConfig) -> RunConfig:
     if name != config.task.name:  # that one is not read any further: its task need not be here
         refuse_changes({"task.name": name}, {"task.name": config.task.name}, folder)
 
-    started = load_saved(folder, config.task_class)
-    config = keep_settled(config, started)
-    refuse_changes(_flatten_config(started), _flatten_config(config), folder)
-    return config
+    task = config.task_class
+    started = load_saved(folder, task)
+    decided = keep_decided(config, started, (*task.settled, *task.calibrated))
+    refuse_changes(_flatten_config(started), _flatten_config(decided), folder)
+    # Unless the run is finished, validation decides again: epochs must be judged as they were before.
+    return decided if (folder / FINISHED).exists() else keep_decided(config, started, task.settled)
 
 
 @contextlib.contextmanager
