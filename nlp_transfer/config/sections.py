@@ -236,7 +236,8 @@ class TrainingConfig(Section):
     selection: str = Field(
         "auto",
         description="Score on validation that chooses the checkpoint: `accuracy`, `macro_f1` or `mcc`; `chrf` or "
-        "`bleu`; `rouge1`, `rouge2` or `rougeL`; `spearman` or `pearson`. `auto`: the first.",
+        "`bleu`; `rouge1`, `rouge2` or `rougeL`; `spearman` or `pearson`; `micro_f1`, `macro_f1`, `example_f1` or "
+        "`subset_accuracy`. `auto`: the first.",
     )
     patience: Positive | None = Field(None, description="Stop after this many epochs without a better validation.")
     label_smoothing: Share = Field(0.0, description="Share of the target spread over the other labels.")

@@ -20,29 +20,28 @@ PENALTIES = (30.0, 10.0, 3.0, 1.0, 0.3, 0.1)  # of the squared weights, the stro
 
 
 def number_baselines(
-    splits: "Splits", *, target: str = "number", selection: str = "spearman", texts: Sequence[str] = ("text",)
+    splits: "Splits", *, selection: str = "spearman", texts: Sequence[str] = ("text",)
 ) -> dict[str, Baseline[float]]:
     """Fit both methods on train.
 
     Args:
-        splits: with texts and numbers.
-        target: the role of the numbers.
+        splits: with texts and `number`.
         selection: the score of `number_scores` by which validation chooses the penalty.
         texts: the roles of the texts.
 
     Returns:
         Method (`mean`, `tfidf_ridge`) -> split (`validation`, `test`) -> predicted numbers.
     """
-    mean = float(np.mean(splits.train[target][:]))
+    mean = float(np.mean(splits.train["number"][:]))
     constant = {name: [mean] * len(getattr(splits, name)) for name in SCORED}
-    return {"mean": Baseline(constant), "tfidf_ridge": _tfidf_ridge(splits, target, selection, texts)}
+    return {"mean": Baseline(constant), "tfidf_ridge": _fit_tfidf_ridge(splits, selection, texts)}
 
 
-def _tfidf_ridge(splits: "Splits", target: str, selection: str, texts: Sequence[str]) -> Baseline[float]:
-    """TF-IDF under ridge regression: of words, or of words and their characters, whichever validation likes better."""
+def _fit_tfidf_ridge(splits: "Splits", selection: str, texts: Sequence[str]) -> Baseline[float]:
+    """Fit ridge regression on TF-IDF of words, or of words and their characters, whichever validation likes better."""
     from threadpoolctl import threadpool_limits
 
-    train, judges = np.asarray(splits.train[target][:]), list(splits.validation[target][:])
+    train, judges = np.asarray(splits.train["number"][:]), list(splits.validation["number"][:])
     listed, count, roles = list_texts(splits, texts), len(train), len(texts)
     most = WEIGHTS // roles**2
 
@@ -65,7 +64,7 @@ def _tfidf_ridge(splits: "Splits", target: str, selection: str, texts: Sequence[
 
 
 def _fit(features: "csr_matrix", train: np.ndarray, penalty: float) -> np.ndarray:
-    """(others,) what is predicted for the rows behind those of train."""
+    """Predict (others,) numbers for the rows behind those of train."""
     from sklearn.linear_model import Ridge
 
     fitted = Ridge(alpha=penalty).fit(features[: len(train)], train)

@@ -113,7 +113,7 @@ def classification_loss(model: nn.Module, batch: Batch, *, smoothing: float = 0.
 
 
 def number_loss(model: nn.Module, batch: Batch) -> Tensor:
-    """Weighted sum of squared errors (), in units of the deviation of the numbers that the model was built for."""
+    """Sum the weighted squared errors (), in units of the deviation of the numbers that the model was built for."""
     if batch.targets is None:
         raise ValueError("a batch without numbers has no loss")
     said = model(**batch.inputs).logits.float().flatten()

@@ -43,8 +43,11 @@ def take_inputs(given: Any, columns: Mapping[str, str], *, lists: Collection[str
     """
     _refuse_no_series(given, columns)
     return (
-        tuple(_check_text(text, number, lists=role in lists) for role, text in zip(columns, texts, strict=True))
-        for number, texts in enumerate((_split_input(item, number, columns) for number, item in enumerate(given, 1)), 1)
+        tuple(
+            _check_text(text, number, lists=role in lists)
+            for role, text in zip(columns, _split_input(item, number, columns), strict=True)
+        )
+        for number, item in enumerate(given, 1)
     )
 
 

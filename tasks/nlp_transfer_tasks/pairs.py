@@ -74,7 +74,7 @@ class Pairs(nt.Task):
 
     @classmethod
     def for_options(cls, options: PairsOptions) -> "type[Pairs]":
-        """Numbers have roles, scores and a loss of their own."""
+        """Choose the task of numbers, which has roles, scores and a loss of its own, where `target` asks for it."""
         return NumberPairs if options.target == "number" else cls
 
     def build(self, source: "Source", rows: "Dataset", *, frozen: bool) -> "LoadedModel":
@@ -103,29 +103,29 @@ class Pairs(nt.Task):
         )
 
     def loss(self, model: "torch.nn.Module", batch: "Batch", *, smoothing: float) -> "torch.Tensor":
-        """Weighted sum of cross-entropies."""
+        """Sum the weighted cross-entropies."""
         return nt.classification_loss(model, batch, smoothing=smoothing)
 
     def infer(self, model: "PreTrainedModel", batch: "Batch", *, quick: bool = False) -> list[Any]:
-        """One row of logits per pair; there is no quicker way."""
+        """Collect one row of logits per pair; there is no quicker way."""
         return nt.classification_logits(model, batch)
 
     def decode(
         self, results: "Sequence[Sequence[Any]]", rows: "Dataset", tokenizers: "Tokenizers"
     ) -> list["Prediction"]:
-        """Softmax of the logits."""
+        """Compute the softmax of the logits, and name the likeliest label."""
         return [
             {"label": max(probabilities, key=lambda name: probabilities[name]), "probabilities": probabilities}
             for probabilities in nt.mean_probabilities(results, self.labels)
         ]
 
     def score(self, predictions: "Sequence[Prediction]", rows: "Dataset") -> "Scores":
-        """Accuracy, macro-F1, Matthews correlation, and precision, recall and F1 per class."""
+        """Compute accuracy, macro-F1, Matthews correlation, and precision, recall and F1 per class."""
         index = {label: i for i, label in enumerate(self.labels)}
         return nt.classification_scores([index[one["label"]] for one in predictions], rows["label"][:], self.labels)
 
     def hits(self, predictions: "Sequence[Prediction]", rows: "Dataset") -> list[float]:
-        """1 where the label is right."""
+        """Give 1 where the label is right, else 0."""
         return [
             float(one["label"] == self.labels[label]) for one, label in zip(predictions, rows["label"][:], strict=True)
         ]
@@ -176,7 +176,7 @@ class NumberPairs(Pairs):
         )
 
     def loss(self, model: "torch.nn.Module", batch: "Batch", *, smoothing: float) -> "torch.Tensor":
-        """Weighted sum of squared errors of the standardised numbers."""
+        """Sum the weighted squared errors of the standardised numbers."""
         return nt.number_loss(model, batch)
 
     def decode(
@@ -186,7 +186,7 @@ class NumberPairs(Pairs):
         return [{"number": float(output)} for ((output,),) in results]
 
     def score(self, predictions: "Sequence[Prediction]", rows: "Dataset") -> "Scores":
-        """Spearman and Pearson correlation, and the mean absolute error."""
+        """Compute the correlations of Spearman and Pearson, and the mean absolute error."""
         return nt.number_scores(_numbers(predictions), rows["number"][:])
 
     def hits(self, predictions: "Sequence[Prediction]", rows: "Dataset") -> list[float]:

@@ -139,11 +139,11 @@ class Sentiment(nt.Task):
         )
 
     def loss(self, model: "torch.nn.Module", batch: "Batch", *, smoothing: float) -> "torch.Tensor":
-        """Weighted sum of cross-entropies."""
+        """Sum the weighted cross-entropies."""
         return nt.classification_loss(model, batch, smoothing=smoothing)
 
     def infer(self, model: "PreTrainedModel", batch: "Batch", *, quick: bool = False) -> list[Any]:
-        """One row of logits per unit; there is no quicker way."""
+        """Collect one row of logits per unit; there is no quicker way."""
         return nt.classification_logits(model, batch)
 
     def decode(
@@ -152,19 +152,19 @@ class Sentiment(nt.Task):
         rows: "Dataset",
         tokenizers: "Tokenizers",
     ) -> list["Prediction"]:
-        """Softmax of the mean logits of a document's units."""
+        """Compute the softmax of the mean logits of a document's units, and name the likeliest label."""
         return [
             {"label": max(probabilities, key=lambda name: probabilities[name]), "probabilities": probabilities}
             for probabilities in nt.mean_probabilities(results, self.labels)
         ]
 
     def score(self, predictions: "Sequence[Prediction]", rows: "Dataset") -> "Scores":
-        """Accuracy, macro-F1, Matthews correlation, and precision, recall and F1 per class."""
+        """Compute accuracy, macro-F1, Matthews correlation, and precision, recall and F1 per class."""
         index = {label: i for i, label in enumerate(self.labels)}
         return nt.classification_scores([index[one["label"]] for one in predictions], rows["label"][:], self.labels)
 
     def hits(self, predictions: "Sequence[Prediction]", rows: "Dataset") -> list[float]:
-        """1 where the label is right."""
+        """Give 1 where the label is right, else 0."""
         return [
             float(one["label"] == self.labels[label]) for one, label in zip(predictions, rows["label"][:], strict=True)
         ]

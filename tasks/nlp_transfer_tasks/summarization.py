@@ -102,12 +102,12 @@ class Summarization(nt.Task):
 
     @property
     def auto_class(self) -> str:
-        """The scorer is an architecture of its own."""
+        """Name the class of our scorer, or that of a writer."""
         return "AutoModel" if self._extractive else "AutoModelForSeq2SeqLM"
 
     @property
     def sample(self) -> int | None:
-        """All where nothing is written: that is fast."""
+        """Take all examples where sentences are picked, which is fast."""
         return None if self._extractive else 200
 
     @property
@@ -190,7 +190,7 @@ class Summarization(nt.Task):
         )
 
     def loss(self, model: "torch.nn.Module", batch: "Batch", *, smoothing: float) -> "torch.Tensor":
-        """Cross-entropy over the sentences of a document, or of the tokens of its summary."""
+        """Sum the cross-entropies over the sentences of a document, or of the tokens of its summary."""
         return (nt.sentence_loss if self._extractive else nt.seq2seq_loss)(model, batch, smoothing=smoothing)
 
     def infer(self, model: "PreTrainedModel", batch: "Batch", *, quick: bool = False) -> list[Any]:
@@ -211,11 +211,11 @@ class Summarization(nt.Task):
         return said
 
     def score(self, predictions: "Sequence[Prediction]", rows: "Dataset") -> "Scores":
-        """ROUGE-1, -2 and -L against the best reference."""
+        """Compute ROUGE-1, -2 and -L against the best reference."""
         return nt.rouge_scores(_summaries(predictions), rows["summary"][:])
 
     def hits(self, predictions: "Sequence[Prediction]", rows: "Dataset") -> list[float]:
-        """ROUGE-1."""
+        """Compute the ROUGE-1 of each summary."""
         found: list[float] = nt.rouge_each(_summaries(predictions), rows["summary"][:])[:, 0].tolist()
         return found
 

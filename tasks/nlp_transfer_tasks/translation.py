@@ -67,7 +67,7 @@ class Translation(nt.Task):
         )
 
     def loss(self, model: "torch.nn.Module", batch: "Batch", *, smoothing: float) -> "torch.Tensor":
-        """Cross-entropy of the target tokens."""
+        """Sum the cross-entropies of the target tokens."""
         return nt.seq2seq_loss(model, batch, smoothing=smoothing)
 
     def infer(self, model: "PreTrainedModel", batch: "Batch", *, quick: bool = False) -> list[Any]:
