@@ -125,7 +125,9 @@ class FrozenStrategy(Section):
 
     kind: Literal["frozen"]
     solver: Literal["auto", "lbfgs", "gradient"] = Field(
-        "auto", description="L-BFGS solves a linear head exactly; anything else takes gradient steps."
+        "auto",
+        description="`lbfgs`: a linear head is solved exactly (for numbers in closed form); `gradient`: by steps. "
+        "auto: solved where it can be.",
     )
     head_learning_rate: Rate | None = Field(None, description=FRESH)
     cache: Literal["disk", "memory"] = Field("disk", description="`disk` keeps the features for the next run.")

@@ -254,7 +254,7 @@ def _write_training(subject: Subject) -> str:
     facts = {
         "strategy": subject.config.strategy.kind,
         "seed": metrics.seed,
-        "optimizer steps": metrics.steps or "none: the head was solved (L-BFGS)",
+        "optimizer steps": metrics.steps or "none: the head was solved",
         "seconds of training": f"{metrics.seconds.training:.1f}",
         "hardware": ", ".join([environment["device"], *counted]),
         "number format": metrics.precision,

@@ -23,11 +23,7 @@ def render_trainable(plan: Plan) -> str:
         for module, names in groups.items():
             moving = [name for name in names if name in phase.rates]
             rates = sorted({phase.rates[name] for name in moving})
-            shown = (
-                "solved (L-BFGS)"
-                if phase.solver == "lbfgs" and rates
-                else " - ".join(f"{r:.2g}" for r in _take_ends(rates))
-            )
+            shown = "solved" if phase.solver == "lbfgs" and rates else " - ".join(f"{r:.2g}" for r in _take_ends(rates))
 
             trainable = sum(sizes[name] for name in moving)
             frozen = sum(sizes[name] for name in names) - trainable
