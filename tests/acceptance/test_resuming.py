@@ -306,17 +306,17 @@ def test_a_comparison_of_runs_on_other_rows_is_refused(place, tmp_path, during, 
 @pytest.mark.parametrize("worth", [0.0, 60.0])
 def test_a_long_training_is_saved_before_what_follows_it(place, tmp_path, monkeypatch, worth):
     monkeypatch.setattr(resuming, "WORTH_SAVING", worth)
-    predict = one_run.predict_split
+    predict = one_run.infer_split
 
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
     wanted = config(place)
     run(wanted, tmp_path / "whole")
-    monkeypatch.setattr(one_run, "predict_split", full)
+    monkeypatch.setattr(one_run, "infer_split", full)
     with pytest.raises(DiskError, match=f"; make room; go on with the same command and --resume {tmp_path / 'parts'}$"):
         run(wanted, tmp_path / "parts")
-    monkeypatch.setattr(one_run, "predict_split", predict)
+    monkeypatch.setattr(one_run, "infer_split", predict)
     assert (tmp_path / "parts" / "checkpoints").is_dir() == (worth == 0)
     steps = []
     gradients = Stepper.gradients

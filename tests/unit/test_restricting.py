@@ -7,7 +7,9 @@ import torch
 from tiny import BAD, GOOD, PLAIN, WORDS, Training, checkpoint, vectors
 
 from nlp_transfer.models.anatomy import find_encoder
-from nlp_transfer.training import loop
+from nlp_transfer.models.surgery.embedding_rows import use_embedding_rows
+from nlp_transfer.training import phase_inputs
+from nlp_transfer.training.optimizer import make_optimizer
 
 SIZE = 90  # rows of a checkpoint's table, of which the tokenizer knows fewer
 SOURCES = {
@@ -51,7 +53,7 @@ def trained(folder, kind, strategy):
 @pytest.mark.parametrize(("kind", "strategy"), CELLS)
 def test_training_on_the_rows_of_the_run_gives_the_result_of_the_whole_table(tmp_path, monkeypatch, kind, strategy):
     part = trained(tmp_path, kind, strategy)
-    monkeypatch.setattr(loop, "use_embedding_rows", lambda *_: contextlib.nullcontext())
+    monkeypatch.setattr(phase_inputs, "use_embedding_rows", lambda *_: contextlib.nullcontext())
     whole = trained(tmp_path, kind, strategy)
     for (name, one), (_, other) in zip(part.named_parameters(), whole.named_parameters(), strict=True):
         torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-3, msg=name)
@@ -83,8 +85,8 @@ def test_the_optimizer_holds_the_rows_of_the_run_only(tmp_path, kind):
     model, pad = training.plan.model, training.tokenizers.source.pad_token_id
     size = len(table_of(model).weight)
     tokens = {token for unit in encoded.inputs for token in unit["input_ids"]}
-    with loop.use_embedding_rows(model, rates, [encoded], pad):
-        optimizer = loop.make_optimizer(model, rates, 0.01)
+    with use_embedding_rows(model, rates, [encoded], pad):
+        optimizer = make_optimizer(model, rates, 0.01)
         held = max(
             len(one) for group in optimizer.param_groups for one in group["params"] if one is table_of(model).weight
         )

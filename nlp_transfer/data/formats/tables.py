@@ -6,7 +6,6 @@ of a fault.
 
 import re
 from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 
 from nlp_transfer.config.dialect import PLAIN, Dialect
@@ -14,7 +13,7 @@ from nlp_transfer.data.formats.delimited import make_table_reader
 from nlp_transfer.data.formats.gettext_files import make_gettext_reader, read_mo, read_po
 from nlp_transfer.data.formats.json_values import find_layout, read_json_rows
 from nlp_transfer.data.formats.records import Findings, Record, RowStream, make_reader
-from nlp_transfer.data.formats.text_files import refuse_foreign
+from nlp_transfer.data.formats.text_files import read_head, refuse_foreign
 from nlp_transfer.data.formats.text_lines import find_file, is_read_once, read_lines
 from nlp_transfer.data.formats.tmx import read_tmx
 from nlp_transfer.errors import DataError
@@ -87,7 +86,10 @@ def _is_fasttext(file: Path) -> bool:
     """Tell whether one of the first lines of a file begins with a label of fastText; others may have none."""
     if is_read_once(file):
         return False
-    first = islice((line for _, line in read_lines(file) if line.strip()), FIRST)
+    head, rest = read_head(file)
+    if not head:
+        next(rest, None)  # raises what is wrong with the first line
+    first = [line for _, line in head if line.strip()][:FIRST]
     return any(map(FASTTEXT.match, first))
 
 

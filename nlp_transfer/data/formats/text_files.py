@@ -57,8 +57,11 @@ def refuse_foreign(file: Path) -> None:
         raise _make_refusal(str(file), kind)
 
 
-def _begin(file: Path) -> tuple[Foreign | None, Iterator[tuple[int, str]]]:
-    """Recognise the format from the first lines; return it with all lines, since a pipe cannot be read again."""
+def read_head(file: Path) -> tuple[list[tuple[int, str]], Iterator[tuple[int, str]]]:
+    """Read the first numbered lines of a file, which show its format; return them, and the lines behind them.
+
+    A fault in the first lines is raised when the lines behind them are asked for.
+    """
     head: list[tuple[int, str]] = []
     rest = read_lines(file)
     held = 0
@@ -68,6 +71,12 @@ def _begin(file: Path) -> tuple[Foreign | None, Iterator[tuple[int, str]]]:
             held += len(numbered[1]) + 1
     except DataError as fault:
         rest = _raise(fault)
+    return head, rest
+
+
+def _begin(file: Path) -> tuple[Foreign | None, Iterator[tuple[int, str]]]:
+    """Recognise the format from the first lines; return it with all lines, since a pipe cannot be read again."""
+    head, rest = read_head(file)
     return recognise([line for _, line in head]), chain(head, rest)
 
 
