@@ -80,9 +80,12 @@ def use(name):
     getattr(nlp_transfer, name)
     print(name + " ", end="")
 
-for name in {NAMES}:
-    threading.Thread(target=use, args=(name,)).start()
+threads = [threading.Thread(target=use, args=(name,)) for name in {NAMES}]
+for thread in threads:
+    thread.start()
     time.sleep(0.2)
+for thread in threads:  # libraries refuse to be imported once the interpreter has begun to end
+    thread.join()
 """
 
 
