@@ -1,7 +1,10 @@
 """What the tables of hostile input share, and a place and a moment for runs that are interrupted."""
 
+import json
+
 import pytest
 from faults import Runs, write_configs
+from survival import run
 from tiny import save_checkpoint, save_csv, save_vectors
 
 from nlp_transfer.training.step import Stepper
@@ -34,6 +37,20 @@ def place(tmp_path_factory):
     save_vectors(root / "v.txt")
     save_csv(root / "data.csv", 57)
     return root
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory):
+    """A function that gives the folder of a run that nothing stops; each configuration is trained once."""
+    done = {}
+
+    def train(wanted):
+        key = json.dumps(wanted)
+        if key not in done:
+            done[key] = run(wanted, tmp_path_factory.mktemp("undisturbed") / "run").folder
+        return done[key]
+
+    return train
 
 
 @pytest.fixture

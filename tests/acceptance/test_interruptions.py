@@ -76,7 +76,7 @@ def test_a_run_holds_its_folder_from_the_moment_it_is_made(tmp_path):
     ("number", "word"), [(signal.SIGTERM, "terminated"), (signal.SIGINT, "interrupted"), (signal.SIGHUP, "hung up")]
 )
 def test_a_signal_during_a_step_ends_the_run_after_it_and_says_how_to_go_on(
-    place, tmp_path, during, number, word, capfd
+    place, undisturbed, tmp_path, during, number, word, capfd
 ):
     (tmp_path / "run.yaml").write_text(json.dumps(config(place)))
     during(4, send(number))
@@ -86,8 +86,8 @@ def test_a_signal_during_a_step_ends_the_run_after_it_and_says_how_to_go_on(
     assert error == f"error: {word} after step 4; go on with the same command and --resume {tmp_path / 'run'}"
     during(-1, None)
     assert wait_for(forked(lambda: command("run", tmp_path / "run.yaml", "--resume", tmp_path / "run"))) == 0
-    run(config(place), tmp_path / "whole")
-    assert outcome(tmp_path / "run") == outcome(tmp_path / "whole")
+    whole = undisturbed(config(place))
+    assert outcome(tmp_path / "run") == outcome(whole)
 
 
 def test_a_hang_up_that_is_ignored_from_the_start_stays_so(place, tmp_path, during):

@@ -27,10 +27,9 @@ from nlp_transfer.training.step import Stepper
 # Promise 1
 
 
-def test_the_same_configuration_twice_leaves_the_same_bytes(place, tmp_path):
-    for name in ("one", "two"):
-        run(config(place), tmp_path / name)
-    assert outcome(tmp_path / "one") == outcome(tmp_path / "two")
+def test_the_same_configuration_twice_leaves_the_same_bytes(place, undisturbed, tmp_path):
+    run(config(place), tmp_path / "again")
+    assert outcome(tmp_path / "again") == outcome(undisturbed(config(place)))
 
 
 # Promise 2
@@ -45,9 +44,11 @@ def test_the_same_configuration_twice_leaves_the_same_bytes(place, tmp_path):
         ("full", "bag"),
     ],
 )
-def test_a_run_that_is_stopped_and_resumed_equals_one_that_is_not(place, tmp_path, during, strategy, source):
+def test_a_run_that_is_stopped_and_resumed_equals_one_that_is_not(
+    place, undisturbed, tmp_path, during, strategy, source
+):
     wanted = config(place, strategy, source)
-    run(wanted, tmp_path / "whole")
+    whole = undisturbed(wanted)
     for count, step in enumerate(
         [1, 6, 1, 3]
     ):  # the first step, the last of an epoch, the first of the next, mid-epoch
@@ -56,7 +57,7 @@ def test_a_run_that_is_stopped_and_resumed_equals_one_that_is_not(place, tmp_pat
             run(wanted, tmp_path / "parts", **({"resume": "auto"} if count else {}))
     during(-1, None)
     run(wanted, tmp_path / "parts", resume="auto")
-    assert outcome(tmp_path / "parts") == outcome(tmp_path / "whole")
+    assert outcome(tmp_path / "parts") == outcome(whole)
 
 
 @pytest.mark.parametrize(
@@ -71,10 +72,10 @@ def test_a_run_that_is_stopped_and_resumed_equals_one_that_is_not(place, tmp_pat
     ],
 )
 def test_a_run_that_is_stopped_between_two_steps_goes_on_from_there(
-    place, tmp_path, monkeypatch, caplog, strategy, part, method, call
+    place, undisturbed, tmp_path, monkeypatch, caplog, strategy, part, method, call
 ):
     wanted = config(place, strategy)
-    run(wanted, tmp_path / "whole")
+    whole = undisturbed(wanted)
     original, count = getattr(part, method), iter(range(1, 100))
 
     def struck(self, *arguments):
@@ -88,7 +89,7 @@ def test_a_run_that_is_stopped_between_two_steps_goes_on_from_there(
     caplog.set_level(logging.INFO)
     run(wanted, tmp_path / "parts", resume="auto")
     assert "resumed at step" in caplog.text
-    assert outcome(tmp_path / "parts") == outcome(tmp_path / "whole")
+    assert outcome(tmp_path / "parts") == outcome(whole)
 
 
 @pytest.fixture
@@ -180,9 +181,9 @@ def test_trackers_are_closed_when_a_training_is_stopped(place, tmp_path, during,
     assert len(closed) == 1
 
 
-def test_a_run_may_be_stopped_after_every_single_step(place, tmp_path, during):
+def test_a_run_may_be_stopped_after_every_single_step(place, undisturbed, tmp_path, during):
     wanted = config(place, epochs=2, patience=1)
-    run(wanted, tmp_path / "whole")
+    whole = undisturbed(wanted)
     during(1, send(signal.SIGINT))
     count = 0
     while count < 60:
@@ -192,13 +193,13 @@ def test_a_run_may_be_stopped_after_every_single_step(place, tmp_path, during):
         except StoppedError:
             count += 1
             during(1, send(signal.SIGINT))
-    assert count == json.loads((tmp_path / "whole" / "metrics.json").read_text())["steps"]
-    assert outcome(tmp_path / "parts") == outcome(tmp_path / "whole")
+    assert count == json.loads((whole / "metrics.json").read_text())["steps"]
+    assert outcome(tmp_path / "parts") == outcome(whole)
 
 
-def test_runs_of_several_seeds_go_on_with_the_seed_that_was_stopped(place, tmp_path, during, caplog):
+def test_runs_of_several_seeds_go_on_with_the_seed_that_was_stopped(place, undisturbed, tmp_path, during, caplog):
     wanted = config(place, epochs=1, seeds=[0, 1])
-    run(wanted, tmp_path / "whole")
+    whole = undisturbed(wanted)
     during(9, send(signal.SIGTERM))  # the second seed
     with pytest.raises(StoppedError, match=re.escape(f"--resume {tmp_path / 'parts'}")):
         run(wanted, tmp_path / "parts")
@@ -206,8 +207,8 @@ def test_runs_of_several_seeds_go_on_with_the_seed_that_was_stopped(place, tmp_p
     caplog.set_level(logging.INFO)
     run(wanted, tmp_path / "parts", resume="auto")
     assert "resumed at step 2" in caplog.text
-    assert outcome(tmp_path / "parts") == outcome(tmp_path / "whole")
-    seeds = [json.loads((tmp_path / name / "metrics.json").read_text())["seeds"] for name in ("whole", "parts")]
+    assert outcome(tmp_path / "parts") == outcome(whole)
+    seeds = [json.loads((run / "metrics.json").read_text())["seeds"] for run in (whole, tmp_path / "parts")]
     assert seeds[0] == seeds[1]
 
 
@@ -304,7 +305,7 @@ def test_a_comparison_of_runs_on_other_rows_is_refused(place, tmp_path, during, 
 
 
 @pytest.mark.parametrize("worth", [0.0, 60.0])
-def test_a_long_training_is_saved_before_what_follows_it(place, tmp_path, monkeypatch, worth):
+def test_a_long_training_is_saved_before_what_follows_it(place, undisturbed, tmp_path, monkeypatch, worth):
     monkeypatch.setattr(resuming, "WORTH_SAVING", worth)
     predict = one_run.infer_split
 
@@ -312,7 +313,7 @@ def test_a_long_training_is_saved_before_what_follows_it(place, tmp_path, monkey
         raise OSError(28, "No space left on device")
 
     wanted = config(place)
-    run(wanted, tmp_path / "whole")
+    whole = undisturbed(wanted)
     monkeypatch.setattr(one_run, "infer_split", full)
     with pytest.raises(DiskError, match=f"; make room; go on with the same command and --resume {tmp_path / 'parts'}$"):
         run(wanted, tmp_path / "parts")
@@ -323,7 +324,7 @@ def test_a_long_training_is_saved_before_what_follows_it(place, tmp_path, monkey
     monkeypatch.setattr(Stepper, "gradients", lambda *given: steps.append(1) or gradients(*given))
     run(wanted, tmp_path / "parts", resume="auto")
     assert bool(steps) == (worth > 0)
-    assert outcome(tmp_path / "parts") == outcome(tmp_path / "whole")
+    assert outcome(tmp_path / "parts") == outcome(whole)
 
 
 def test_a_run_goes_on_in_the_number_format_that_it_chose(place, tmp_path, during, monkeypatch):
