@@ -190,8 +190,9 @@ def find_task(name: str) -> type[TaskDeclaration]:
     ]
     # Those that an option chooses derive from the one that is found; see `for_options`.
     roots = [one for one in found if not set(one.__mro__[1:]) & set(found)]
-    if len(roots) != 1:
-        raise ConfigError(f"Module '{module_name}' must define exactly one Task; it defines {len(roots)}")
+    chosen = roots and "for_options" in vars(roots[0])
+    if len(roots) != 1 or (len(found) > 1 and not chosen):
+        raise ConfigError(f"Module '{module_name}' must define exactly one Task; it defines {len(found)}")
     return whole_task(roots[0])
 
 

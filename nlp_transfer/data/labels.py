@@ -49,9 +49,9 @@ def fold(label: str) -> str:
 
 
 def find_labels(
-    raw: Sequence[str], place: str, rules: LabelRules = USUAL
+    raw: Sequence[str], place: str, rules: LabelRules = USUAL, *, rows: int | None = None
 ) -> tuple[dict[str, str], tuple[str, ...], list[str]]:
-    """Find the classes of the training rows.
+    """Find the classes of the training rows; `rows` is how many these are, where a row may have several labels or none.
 
     Spellings that differ by case, blanks, invisible or decomposed characters are one class, named by the commonest of
     them, unless that would leave a single class, or the rules want each as it is written.
@@ -68,7 +68,7 @@ def find_labels(
     apart = rules.exact or len(alike) == 1
     mapping = {spelling: name if apart else alike[fold(name)][0] for spelling, name in written.items()}
     labels = _ordered(set(mapping.values()))
-    _refuse_odd(labels, counts, place, rules.most)
+    _refuse_odd(labels, counts, place, rules.most, len(raw) if rows is None else rows)
     return mapping, labels, [*_merged(mapping, counts, place), *(_kept_apart(alike, place) if apart else ())]
 
 
@@ -141,12 +141,14 @@ def _ordered(names: set[str]) -> tuple[str, ...]:
     return tuple(sorted(names, key=lambda name: (int(name) if integers else 0, name)))
 
 
-def _refuse_odd(labels: Sequence[str], counts: Mapping[str, int], place: str, most: int | None) -> None:
-    rows, count = sum(counts.values()), len(labels)
+def _refuse_odd(labels: Sequence[str], counts: Mapping[str, int], place: str, most: int | None, rows: int) -> None:
+    count = len(labels)
     if count < 2:
         only = f"only the label {_short(labels[0])}" if labels else "no label at all"
         merged = f", out of {len(counts)} spellings (data.labels: exact keeps them apart)" if len(counts) > 1 else ""
-        raise DataError(f"{place}: {only} in {rows} rows{merged}; a classifier needs at least two classes")
+        has = sum(counts.values())
+        way = f" ({has} rows have it: name what the others are, as a label of their own)" if 0 < has < rows else ""
+        raise DataError(f"{place}: {only} in {rows} rows{merged}; a classifier needs at least two classes{way}")
     if most is None:
         most = max(FEW, min(MOST, rows // 2))
     if count > most:

@@ -161,7 +161,7 @@ def label_rules(data: DataConfig) -> LabelRules:
 def _name_labels(parts: dict[str, Part], streams: Mapping[str, RowStream], rules: LabelRules) -> tuple[str, ...]:
     """Replace raw labels by label names, found in train and mapped elsewhere; change `parts`, return the names."""
     train = parts["train"]
-    mapping, labels, warnings = find_labels(_spelled(train.examples), train.place, rules)
+    mapping, labels, warnings = find_labels(_spelled(train.examples), train.place, rules, rows=len(train.examples))
     index = {label: at for at, label in enumerate(labels)}
     # A spelling that is not mapped stood in rows without a text, and in no other.
     examples = train.examples.rename([index.get(mapping.get(one, ""), -1) for one in train.examples.names], labels)

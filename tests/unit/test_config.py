@@ -172,10 +172,14 @@ def test_dotted_task_that_defines_no_task_is_refused(tmp_path):
     [
         ("import no_such_thing", "task 'own{}.mine' cannot be imported: No module named 'no_such_thing'"),
         ("def", "task 'own{}.mine' cannot be imported: SyntaxError: invalid syntax"),
+        (
+            "from nlp_transfer_tasks.sentiment import Sentiment\nclass A(Sentiment): ...\nclass B(A): ...",
+            "Module 'own{}.mine' must define exactly one Task; it defines 2",
+        ),
         ("from nlp_transfer import Task\nclass Mine(Task):\n    pass", "Task Mine of 'own{}.mine' lacks auto_class, "),
         (None, "Unknown task 'own{}.mine'. Is its folder on PYTHONPATH?"),
     ],
-    ids=["import", "syntax", "methods", "nowhere"],
+    ids=["import", "syntax", "several", "methods", "nowhere"],
 )
 def test_a_task_of_ones_own_that_cannot_be_used_is_named_with_the_reason(tmp_path, monkeypatch, request, content, said):
     package = f"own{request.node.callspec.id}"  # a module is imported once

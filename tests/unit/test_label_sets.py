@@ -69,6 +69,15 @@ def test_a_null_is_no_answer(tmp_path):
         read_rows(path, {}, ROLES, labels=LABELS, on_missing="error")
 
 
+def test_a_single_label_that_some_rows_have_is_refused_with_the_way_out(tmp_path):
+    path = write_jsonl(tmp_path / "a.jsonl", [["spam"], []] * 30)
+    said = (
+        r"only the label 'spam' in 60 rows; .* \(30 rows have it: name what the others are, as a label of their own\)"
+    )
+    with pytest.raises(DataError, match=said):
+        load_splits(DataConfig(train=path), ROLES)
+
+
 def test_spellings_of_one_label_are_one_in_sets_too(tmp_path):
     path = write_jsonl(tmp_path / "a.jsonl", [["Music", "music"], ["sport"], ["music", " SPORT "], ["sport"], []] * 6)
     splits = load_splits(DataConfig(train=path), ROLES)

@@ -12,7 +12,9 @@ from hub_client import connect
 from hub_server import HubServer
 from scipy.stats import pearsonr, spearmanr
 from tiny import BAD, GOOD, PLAIN, checkpoint, save_checkpoint, save_vectors, save_word_pieces, tokenizer, vectors
-from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipeline
+from tokenizers import Tokenizer, processors
+from tokenizers.models import WordLevel
+from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedTokenizerFast, pipeline
 
 import nlp_transfer
 from nlp_transfer.data.splits import Splits
@@ -96,6 +98,17 @@ def test_a_tokenizer_without_a_way_to_join_texts_puts_its_marks_around_each():
     (unit,) = encode_text_pairs(["good film"], ["bad"], tokenizer(), max_length=32).inputs
     assert tokenizer().decode(unit["input_ids"]) == "<s> good film </s> bad </s>"
     assert "token_type_ids" not in unit
+
+
+def test_a_tokenizer_that_turns_a_pair_round_is_one_without_a_way_to_join_texts():
+    words = {word: at for at, word in enumerate(["<s>", "<pad>", "</s>", "<unk>", "a", "b"])}
+    core = Tokenizer(WordLevel(words, unk_token="<unk>"))
+    core.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>", pair="<s> $B </s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
+    )
+    odd = PreTrainedTokenizerFast(tokenizer_object=core, sep_token="</s>", pad_token="<pad>", unk_token="<unk>")
+    (unit,) = encode_text_pairs(["a"], ["b"], odd, max_length=32).inputs
+    assert odd.decode(unit["input_ids"]) == "<s> a </s> b </s>"
 
 
 @pytest.mark.parametrize(("family", "typed"), [("bert", True), ("distilbert", False)])

@@ -98,9 +98,9 @@ def find_frame(tokenizer: PreTrainedTokenizerBase) -> Frame:
     whole = tokenizer("a", "b", return_token_type_ids=True)
     ids, first, second = whole["input_ids"], *(tokenizer(text, add_special_tokens=False)["input_ids"] for text in "ab")
     start = _find_part(first, ids, 0)
-    end = start + len(first)
-    other = _find_part(second, ids, end)
-    if other == end:  # no template of its own for two texts
+    end = None if start is None else start + len(first)
+    other = None if end is None else _find_part(second, ids, end)
+    if start is None or end is None or other is None or other == end:  # no template of its own for two texts
         before, after = find_special_ids(tokenizer)
         mark = tokenizer.sep_token_id if tokenizer.sep_token_id is not None else tokenizer.eos_token_id
         return Frame(before, after or [mark] * (mark is not None), after, None)
@@ -135,8 +135,9 @@ def _make_frame_apart(tokenizer: PreTrainedTokenizerBase) -> Frame:
     return Frame(before, [*after, *before], after, ([0] * len(before), 0, ends, 1, [1] * len(after)))
 
 
-def _find_part(part: Sequence[int], ids: Sequence[int], start: int) -> int:
-    return next(at for at in range(start, len(ids) + 1) if list(ids[at : at + len(part)]) == list(part))
+def _find_part(part: Sequence[int], ids: Sequence[int], start: int) -> int | None:
+    """Find where a text stands in a pair from `start` on; None if the tokenizer spells it otherwise there."""
+    return next((at for at in range(start, len(ids) + 1) if list(ids[at : at + len(part)]) == list(part)), None)
 
 
 def _spell_types(types: tuple[list[int], int, list[int], int, list[int]], size: int, other_size: int) -> list[int]:
