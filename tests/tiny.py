@@ -29,7 +29,8 @@ from nlp_transfer.models.encoding.tokenizers import Tokenizers
 from nlp_transfer.sources import load_source
 from nlp_transfer.sources.heads import find_label_rows
 from nlp_transfer.strategies import make_plan
-from nlp_transfer.training.loop import Settings, Trainer
+from nlp_transfer.training.attempt import Settings
+from nlp_transfer.training.loop import Trainer
 from nlp_transfer_tasks.sentiment import Sentiment, SentimentOptions
 
 ROOT = Path(__file__).parent.parent

@@ -1,1 +1,1 @@
-"""Work without gradients: predictions in input order, and frozen activations that are computed once and stored."""
+"""Compute predictions in input order, and frozen activations that are stored and used again in every epoch."""

@@ -1,7 +1,7 @@
-"""A frozen activation is computed once: found, stored, and replayed instead of run again.
+"""Compute the activations of frozen layers once, store them, and use them again in every epoch.
 
-Where nothing that trains lies below a boundary in the model, the activations at that boundary are a function of the
-text alone. They are computed in one length-sorted pass, kept in memory or in a cache folder, and fed back each epoch.
+If nothing below a boundary in the model trains, the activations there depend on the text alone. They are computed in
+one pass, kept in memory or in a cache folder, and fed into the model above the boundary.
 """
 
 import functools
@@ -19,7 +19,7 @@ from rich.filesize import decimal
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from nlp_transfer.inference.store import FORMAT, Store, Unfinished
+from nlp_transfer.inference.store import ACTIVATIONS_FORMAT, Store, Unfinished
 from nlp_transfer.models.anatomy import find_encoder, find_layers, list_outside_encoder
 from nlp_transfer.models.digests import digest_tensors
 from nlp_transfer.models.encoding.batches import Batch, sort_batches
@@ -33,30 +33,33 @@ from nlp_transfer.system.processes import count_processes, gather_all, is_true_a
 from nlp_transfer.system.progress import make_bar
 
 log = logging.getLogger(__name__)
-BUDGET, CPU_BUDGET = 8192, 1024  # padded tokens a batch of inference; the second was measured on two cores
-WHOLE = ("pooled", "encoder")  # boundaries with all of the encoder below them
-BAGS_AT_ONCE = 10  # bags of vectors pooled at a time: their words stay in the processor's cache
+BUDGET, CPU_BUDGET = 8192, 1024  # padded tokens in a batch of inference; the second was measured on two cores
+WHOLE_ENCODER = ("pooled", "encoder")  # the boundaries above the whole encoder
+BAGS_AT_ONCE = 10  # bags of vectors to pool together; few enough to stay in the processor's cache
 LARGEST_STORED = 1 << 30  # bytes of one split that are worth a place in the cache folder
-MEMORY_SHARE = 0.4  # of the free memory that activations may take
-# A head on pooled states: `features()` gives them, `features=` takes them.
+MEMORY_SHARE = 0.4  # share of the free memory that activations may take
+# Models with a head on pooled states: `features()` computes these, and `forward(features=...)` takes them.
 PooledModel = PooledClassifier | SentenceScorer
 
 
 def find_boundary(model: nn.Module, moving: frozenset[str]) -> Boundary | None:
-    """Find the highest point below which nothing in `moving` lies; None where there is none worth caching."""
+    """Find the highest boundary below which no parameter moves; None if there is none worth caching."""
     if not isinstance(model, PreTrainedModel):
         return None
     encoder = find_encoder(model)
+
+    # The names of moving parameters inside the encoder, relative to it.
     low = [name.removeprefix(encoder.prefix) for name in moving - set(list_outside_encoder(model))]
-    if model.config.is_encoder_decoder:  # a classifier looks at the tokens as well
+    if model.config.is_encoder_decoder:  # only if it writes: a classifier of this kind reads the tokens too
         return Boundary("encoder") if not low and model.can_generate() else None
     if isinstance(model, PooledModel) and not low:
         return Boundary("pooled")
 
-    # Where a unit is two texts that the layers see one by one, it has no activations of its own there.
+    # A model that reads pairs passes the two texts through its layers one by one: a pair has no activations there.
     layers = None if getattr(model.config, "pairs", False) else find_layers(encoder.module)
     if layers is None or not hasattr(encoder.module, "embeddings"):
         return None
+
     start = f"{layers.path}."
     depths = [int(name.removeprefix(start).split(".")[0]) for name in low if name.startswith(start)]
     if any(not name.startswith((start, "pooler", "final_norm")) for name in low):
@@ -65,7 +68,7 @@ def find_boundary(model: nn.Module, moving: frozenset[str]) -> Boundary | None:
 
 
 class _Reached(Exception):  # noqa: N818 - a signal, not an error
-    """Carries the activations out of a forward pass that need go no further."""
+    """Carries activations out of a forward pass, the rest of which is not needed."""
 
     def __init__(self, states: Tensor) -> None:
         self.states = states
@@ -103,7 +106,7 @@ def _yield_activations(model: PreTrainedModel, batch: Batch, boundary: Boundary)
 
 
 def choose_token_budget(model: PreTrainedModel) -> int:
-    """Choose the padded tokens of a batch for inference: no more than keep a CPU busy, so that less is padding."""
+    """Choose the padded tokens of a batch for inference: on a CPU few, because smaller batches need less padding."""
     return CPU_BUDGET if next(model.parameters()).device.type == "cpu" else BUDGET
 
 
@@ -116,13 +119,21 @@ def compute(
     progress: bool = True,
     signals: Sequence[int] = (),
 ) -> list[np.ndarray]:
-    """Run the frozen part once over the chosen units, longest first, in eval mode; all processes share the work.
+    """Compute the activations of some units at a boundary, in eval mode; all processes share the work.
+
+    Args:
+        model: frozen below the boundary.
+        units: the inputs of a split.
+        boundary: where to stop, see `find_boundary`.
+        chosen: the numbers of the units.
+        progress: show a bar.
+        signals: the signals that have come so far.
 
     Returns:
-        One array per chosen unit, in the order of `chosen`: (L, 3, H), (S, F) or (T, H).
+        An array for each unit, in the order of `chosen`: (L, 3, H), (S, F) or (T, H).
 
     Raises:
-        Unfinished: there is something in `signals` after a batch.
+        Unfinished: a signal has come.
     """
     if isinstance(model, PooledClassifier) and (
         bags := _pool_bags(model, [units.encoded.inputs[unit] for unit in chosen])
@@ -157,10 +168,10 @@ def compute(
 
 @torch.inference_mode()
 def _pool_bags(model: PreTrainedModel, inputs: Sequence[Any]) -> list[np.ndarray] | None:
-    """Pool each bag of vectors, (L, 3, H): words without order are summed from one flat list, without padding.
+    """Pool the word vectors of each text, (L, 3, H): first, mean and maximum. This needs no batches and no padding.
 
     Returns:
-        None where states depend on order or on n-grams, or a bag is of two texts.
+        None if the states depend on the order of words or on n-grams, or if a unit is two texts.
     """
     encoder = model.base_model
     if not isinstance(encoder, StaticModel) or encoder.contextualizer is not None or model.config.pairs:
@@ -177,7 +188,7 @@ def _pool_bags(model: PreTrainedModel, inputs: Sequence[Any]) -> list[np.ndarray
     pooled[:, 0] = table[ids[cuts[:-1]]]
     starts = torch.from_numpy(cuts[:-1])
     pooled[:, 1] = nn.functional.embedding_bag(torch.from_numpy(ids), torch.from_numpy(table), starts, mode="mean")
-    for start in range(0, len(inputs), BAGS_AT_ONCE):  # its own mode "max" is slower than this
+    for start in range(0, len(inputs), BAGS_AT_ONCE):  # mode "max" of embedding_bag is slower
         end = min(start + BAGS_AT_ONCE, len(inputs))
         words = np.take(table, ids[cuts[start] : cuts[end]], axis=0)
         np.maximum.reduceat(words, cuts[start:end] - cuts[start], out=pooled[start:end, 2])
@@ -193,22 +204,23 @@ def replay(
     progress: bool = True,
     signals: Sequence[int] = (),
 ) -> CachedInputs | None:
-    """Give units as stored activations, computed where the store lacks them.
+    """Turn the inputs of a split into stored activations; compute those that the store lacks.
 
     Args:
-        model: its part below the boundary must be frozen.
-        units: a split.
-        boundary: from `find_boundary`.
-        store: to look in and add to, of this model and boundary; None keeps them in memory.
+        model: frozen below the boundary.
+        units: the inputs of a split, as tokens.
+        boundary: see `find_boundary`.
+        store: holds activations of this model and boundary; None keeps them in memory only.
         progress: show a bar.
-        signals: that came so far.
+        signals: the signals that have come so far.
 
     Returns:
-        None where the activations would not fit, or this architecture cannot be entered at the boundary.
+        None if the activations do not fit in memory, or if the model cannot continue from them.
 
     Raises:
-        Unfinished: a signal came; what was computed is in the store.
+        Unfinished: a signal has come; what was computed is in the store.
     """
+    # Large activations are not stored: on disk they cost too much room, in memory they may not fit at all.
     size = _count_bytes(model, units, boundary)
     if is_true_anywhere(size * count_processes() > MEMORY_SHARE * psutil.virtual_memory().available):
         log.info("frozen activations would take too much memory; they are recomputed each epoch")
@@ -220,6 +232,7 @@ def replay(
     inputs = units.encoded.inputs
     computed = functools.partial(compute, model, units, boundary, progress=progress, signals=signals)
     rows = store.fill(inputs, computed) if store else computed(np.arange(len(inputs)))
+
     if boundary.kind == "layer" and is_true_anywhere(not check_replay(model, units, rows, boundary)):
         log.info("%s cannot be entered at %s; frozen activations are recomputed", model.config.model_type, boundary)
         return None
@@ -233,16 +246,23 @@ def _count_bytes(model: PreTrainedModel, units: TokenInputs, boundary: Boundary)
     return 4 * int(units.encoded.lengths.sum()) * int(find_encoder(model).module.config.hidden_size)
 
 
-def _digest_model(model: PreTrainedModel, boundary: Boundary) -> str:
-    """Hash all that the activations depend on but the tokens: weights, architecture, boundary, layers, format."""
+def _hash_model(model: PreTrainedModel, boundary: Boundary) -> str:
+    """Hash all that activations depend on beside the tokens: weights, architecture, boundary, layers and format."""
     encoder = find_encoder(model).module
     layers = [model.config.reads, model.config.combine] if isinstance(model, PooledModel) else None
     device = next(model.parameters()).device.type
     dtype = str(torch.get_autocast_dtype(device)) if torch.is_autocast_enabled(device) else "float32"
-    facts = {"format": FORMAT, "boundary": [boundary.kind, boundary.layer], "layers": layers, "dtype": dtype}
+    facts = {
+        "format": ACTIVATIONS_FORMAT,
+        "boundary": [boundary.kind, boundary.layer],
+        "layers": layers,
+        "dtype": dtype,
+    }
     if isinstance(model, PooledClassifier) and model.config.pairs:
         facts["pairs"] = True
-    if read_padding_trouble(model) is not None:  # those that were stored before this was looked for saw padding
+    if (
+        read_padding_trouble(model) is not None
+    ):  # older stores of such models hold activations that padding has disturbed
         facts["padding"] = "none"
     settings = {k: v for k, v in encoder.config.to_dict().items() if not k.startswith(("_", "id2", "label2"))}
     described = json.dumps([facts, settings], sort_keys=True, default=str)
@@ -251,4 +271,4 @@ def _digest_model(model: PreTrainedModel, boundary: Boundary) -> str:
 
 def open_store(model: PreTrainedModel, boundary: Boundary, cache: Path) -> Store:
     """Open the store of a model's activations at a boundary, in a cache folder; made when first written to."""
-    return Store(cache / "features" / _digest_model(model, boundary))
+    return Store(cache / "features" / _hash_model(model, boundary))

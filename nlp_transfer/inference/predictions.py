@@ -1,4 +1,4 @@
-"""Inference over a split: length-sorted batches, results in input order."""
+"""Infer a split in batches of similar lengths, with the results in input order."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -17,28 +17,32 @@ from nlp_transfer.system.memory import WAYS_OUT, is_out_of_memory, release
 from nlp_transfer.system.processes import gather_all, take_own_share
 from nlp_transfer.task import Task
 
-WRITTEN = 128  # units a batch when a decoder writes: each beam of each holds a score per word
-REPLAYED = 512  # units a batch when they are stored activations: there is no padding to save
+WRITTEN = 128  # units in a batch when a decoder writes; each beam of each unit holds a score for every word
+REPLAYED = 512  # units in a batch of stored activations, which need no padding
 
 
 @torch.inference_mode()
 def infer(
     model: PreTrainedModel, task: Task, units: Inputs, *, quick: bool = False, together: bool = False
 ) -> list[list[Any]]:
-    """Run a task's inference over all units, the `quick` way or the full one.
+    """Run a task's inference over all units of a split.
 
     Args:
-        model: in whatever mode; it is left in that.
-        task: says what to do with a batch.
-        units: of a split.
-        quick: as an epoch is judged.
-        together: all processes call this and share the work.
+        model: its mode (train or eval) is the same afterwards.
+        task: infers a batch, see `Task.infer`.
+        units: the inputs of the split.
+        quick: infer in the cheap way that judges an epoch.
+        together: share the work among all processes, all of which call this.
 
     Returns:
-        Per example, in input order, the raw results of its units in their order.
+        For each example in input order, the raw results of its units.
+
+    Raises:
+        ExhaustedError: there is no memory for one unit.
     """
     training = model.training
     model.eval()
+
     batches = _plan_batches(model, units)
     found: dict[int, Any] = {}
     with use_first_token(model, logits_only=task.logits_only):
@@ -48,6 +52,7 @@ def infer(
     model.train(training)
     if together:
         found = gather_all(found)
+
     grouped: list[list[Any]] = [[] for _ in range(units.encoded.examples)]
     for unit, owner in enumerate(units.encoded.example):
         grouped[owner].append(found[unit])

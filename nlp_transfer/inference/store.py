@@ -1,4 +1,4 @@
-"""Activations on disk, found again by what they were computed from."""
+"""Keep activations on disk, and find them again by a hash of the tokens they were computed from."""
 
 import contextlib
 import hashlib
@@ -20,47 +20,46 @@ from nlp_transfer.system.processes import gather_all
 from nlp_transfer.system.room import guard_writing
 
 log = logging.getLogger(__name__)
-FORMAT = 1  # of the files; part of what names a folder
+ACTIVATIONS_FORMAT = 1  # of the files; it is part of the folder's name
 TEMPORARY = ".tmp-"
 DAY = 24 * 60 * 60  # seconds
 
 
 class Unfinished(Exception):  # noqa: N818 - a signal, not an error
-    """Carries what was computed until a signal came: position -> row."""
+    """A signal came before all was computed; carries what there is: position -> row."""
 
     def __init__(self, found: Mapping[int, np.ndarray]) -> None:
-        """Keep the rows by their positions among those asked for."""
+        """Keep the rows that were computed, by their position among those asked for."""
         self.found = found
 
 
 class Store:
-    """Activations on disk: shards of rows, each with the digests of the units they belong to.
+    """A folder of activations: shards of rows, each with the digests of the units that they belong to.
 
-    A shard is written to a temporary folder and renamed, so a reader sees all of it or nothing. Shards are only added.
+    A shard is written to a temporary folder and then renamed, so that a reader sees all of it or nothing. Shards are
+    never changed, only added.
     """
 
     def __init__(self, folder: Path) -> None:
-        """Name a folder; it is made when the first shard is written."""
+        """Keep the name of the folder, which is made when the first shard is written."""
         self.folder = folder
 
     def fill(
         self, inputs: Sequence[Mapping[str, Any]], compute: Callable[[np.ndarray], list[np.ndarray]]
     ) -> list[np.ndarray]:
-        """Collect the rows of all units, computing and adding those that no shard holds.
+        """Read the rows of all units; compute and add those that no shard holds.
 
         Args:
-            inputs: of each unit, as the model reads them.
-            compute: rows of the units at the given positions.
+            inputs: the inputs of each unit, as the model reads them.
+            compute: computes the rows of the units at some positions.
 
         Raises:
-            Unfinished: by `compute`; what it carries is added first.
+            Unfinished: `compute` was cut short by a signal; the rows it carries are added first.
         """
-        keys = [_digest_unit(unit) for unit in inputs]
+        keys = [_hash_unit(unit) for unit in inputs]
         known = self._read()
-        lacking = gather_all(
-            {i: True for i, key in enumerate(keys) if key not in known}
-        )  # processes may differ in disks
-
+        # Processes may have different disks: what any of them lacks, all compute together.
+        lacking = gather_all({i: True for i, key in enumerate(keys) if key not in known})
         missing = np.array(sorted(lacking), dtype=np.int64)
         if len(missing):
             try:
@@ -82,18 +81,19 @@ class Store:
                 known |= self._read_shard(shard)
             except (FileNotFoundError, ValueError) as error:
                 log.warning("%s is damaged and left out: %s", shard, error)
-                shutil.rmtree(shard, ignore_errors=True)  # a shard is named after its units: the next needs its place
+                shutil.rmtree(shard, ignore_errors=True)  # the next shard of the same units has the same name
             except OSError as error:
                 log.warning("%s cannot be read and is left out: %s", shard, error)
         return known
 
     @staticmethod
     def _read_shard(shard: Path) -> dict[bytes, np.ndarray]:
-        # Still mapped; but each row of a `memmap` would cost 20 us.
+        # The views are still mapped from the disk. But a row of a `memmap` costs 20 us, one of an `ndarray` far less.
         parts = (map_array(shard / f"{name}.npy").view(np.ndarray) for name in ("digests", "offsets", "values"))
         digests, offsets, values = parts
         if len(digests) != len(offsets) - 1 or offsets[-1] != len(values):
             raise ValueError("its files do not belong together")
+
         pooled = values.ndim > 2
         return {
             digest.tobytes(): values[index] if pooled else values[offsets[index] : offsets[index + 1]]
@@ -101,6 +101,7 @@ class Store:
         }
 
     def _write(self, keys: list[bytes], rows: list[np.ndarray]) -> None:
+        """Write rows as a new shard; where there is no room for it, only warn."""
         pooled = rows[0].ndim > 2
         values = np.stack(rows) if pooled else np.concatenate(rows)
         offsets = np.arange(len(rows) + 1) if pooled else np.cumsum([0, *(len(row) for row in rows)])
@@ -108,7 +109,7 @@ class Store:
 
         way = "make room, or set NLP_TRANSFER_CACHE to a folder on a larger disk"
         try:
-            with guard_writing(self.folder, values.nbytes, way=way), self._workplace() as name:
+            with guard_writing(self.folder, values.nbytes, way=way), self._make_workplace() as name:
                 fresh = Path(name) / "shard"
                 fresh.mkdir()
                 np.save(fresh / "digests.npy", np.frombuffer(b"".join(keys), dtype=np.uint8).reshape(len(keys), -1))
@@ -118,12 +119,12 @@ class Store:
                     flush(path)  # else a crash may leave files of zeros
                 fresh.rename(shard)
         except DiskError as error:  # a full or read-only cache costs time, not the run
-            if not shard.is_dir():  # else another process was first
+            if not shard.is_dir():  # if it is there, another process was first
                 log.warning("features are not kept: %s", error)
 
     @contextlib.contextmanager
-    def _workplace(self) -> Iterator[str]:
-        """Make a temporary folder on the same disk; clear what a process that was killed has left."""
+    def _make_workplace(self) -> Iterator[str]:
+        """Make a temporary folder on the same disk, and remove those of processes that were killed."""
         self.folder.mkdir(parents=True, exist_ok=True)
         for left in self.folder.glob(f"{TEMPORARY}*"):
             with contextlib.suppress(FileNotFoundError):
@@ -133,6 +134,6 @@ class Store:
             yield name
 
 
-def _digest_unit(unit: Any) -> bytes:
-    """Hash a unit's token ids (and n-grams) to 16 bytes."""
+def _hash_unit(unit: Any) -> bytes:
+    """Hash the inputs of a unit, such as its token ids, to 16 bytes."""
     return hashlib.sha256(json.dumps(dict(unit), sort_keys=True).encode()).digest()[:16]

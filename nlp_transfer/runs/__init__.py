@@ -1,1 +1,1 @@
-"""The verbs, a file each: run, compare, check, predict, publish, doctor; and what a run folder goes through."""
+"""Run, compare, check, predict, publish and doctor, a file each; and the files that make and read a run folder."""

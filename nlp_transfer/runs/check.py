@@ -1,4 +1,4 @@
-"""What a run would do, found out before any training."""
+"""Find out what a run would do, before any training."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -14,20 +14,20 @@ from nlp_transfer.data.report import SplitReport
 from nlp_transfer.errors import list_first
 from nlp_transfer.evaluation.verdicts import FEWEST_TESTED, format_scores
 from nlp_transfer.models.encoding.units import TokenInputs
-from nlp_transfer.runs.prepare import EXTREMES, Prepared, prepare
+from nlp_transfer.runs.prepare import LONGEST_SAMPLED, Prepared, prepare
 from nlp_transfer.strategies import Plan
 from nlp_transfer.strategies.summary import count_parameters, render_trainable
 from nlp_transfer.system.alone import claim_process
 from nlp_transfer.system.memory import WAYS_OUT
 from nlp_transfer.training.memory import estimate, free_memory
 
-MOST_LABELS = 8  # shown by name and count
+SHOWN_LABELS = 8  # shown by name and count
 SAMPLED = 5_000  # rows of a split that are turned into tokens
 
 
 @dataclass(frozen=True)
 class CheckReport:
-    """The findings, as text for a person and as values."""
+    """The findings of `check`: the text to read, the warnings, and the numbers of parameters."""
 
     text: str = field(repr=False)
     warnings: tuple[str, ...] = field(repr=False)
@@ -41,15 +41,21 @@ def check(config: RunConfig | Mapping[str, Any] | str | Path, overrides: Sequenc
         TransferError: whatever would stop the run.
     """
     checked = load_config(config, overrides)
-    with claim_process():  # what it draws would be missing to a training
+    with claim_process():  # it draws random numbers, which would change those of a training in this process
         return _check(checked)
 
 
 def _check(checked: RunConfig) -> CheckReport:
     prepared = prepare(checked.each_seed()[0], sampled=SAMPLED)
-    plan = prepared.plan()
+    plan = prepared.adapt()
+
     report = prepared.splits.report
-    warnings = (*report.warnings, *prepared.warnings, *prepared.idle(plan), *_warn_of_few(len(prepared.splits.test)))
+    warnings = (
+        *report.warnings,
+        *prepared.warnings,
+        *prepared.list_unused(plan),
+        *_warn_of_few(len(prepared.splits.test)),
+    )
 
     sections = {
         "configuration": render(prepared.config),
@@ -72,7 +78,7 @@ def _warn_of_few(rows: int) -> Sequence[str]:
 
 
 def _describe_memory(prepared: Prepared, plan: Plan) -> str:
-    """Say what memory each phase needs beside what is free, and what would fit."""
+    """Describe the memory that each phase needs and the memory that is free; if it does not fit, suggest what does."""
     training = prepared.config.training
     units = TokenInputs(prepared.encoded["train"], prepared.tokenizers.source.pad_token_id)
     micro_batch = math.ceil(training.batch_size / training.accumulation)
@@ -97,10 +103,10 @@ def _describe_memory(prepared: Prepared, plan: Plan) -> str:
 
 
 def _describe_rows(name: str, split: SplitReport) -> str:
-    """Write one line on a split."""
+    """Write one line on the rows of a split, such as `train: 64 rows (negative 32, positive 32); ...`."""
     labels = [f"{label} {count}" for label, count in split.labels.items()]
     facts = [
-        f"{split.rows} rows" + (f" ({list_first(labels, MOST_LABELS)})" if labels else ""),
+        f"{split.rows} rows" + (f" ({list_first(labels, SHOWN_LABELS)})" if labels else ""),
         *(
             f"{role}: {one.median:.0f} characters in the middle, {one.longest} at most"
             for role, one in split.lengths.items()
@@ -116,17 +122,18 @@ def _describe_rows(name: str, split: SplitReport) -> str:
 
 
 def _describe_tokens(split: str, prepared: Prepared) -> str:
-    """Write one line on the units of a split, and on the texts to write if there are some."""
+    """Write one line on the units of a split, and one on its target texts if the task writes text."""
     encoded = prepared.encoded[split]
-    of = len(getattr(prepared.splits, split))
+    total = len(getattr(prepared.splits, split))
     words = sum(
         len((text if isinstance(text, str) else " ".join(text)).split())
         for role in prepared.task.input_roles()
         for text in prepared.rows[split][role][:]
     )
+
     whole = encoded.truncated == 0 and len(encoded.lengths) == encoded.examples
     cost = f"{encoded.lengths.sum() / max(1, words):.2f} tokens a word; " if whole else ""
-    sampled = "" if encoded.examples == of else f" of {of} sampled, the {EXTREMES} longest among them,"
+    sampled = "" if encoded.examples == total else f" of {total} sampled, the {LONGEST_SAMPLED} longest among them,"
     spread = _format_spread(encoded.lengths)
 
     said = (
@@ -140,7 +147,7 @@ def _describe_tokens(split: str, prepared: Prepared) -> str:
 
 
 def _describe_written_back(prepared: Prepared) -> Sequence[str]:
-    """Write one line on what of the references can be written, if the task writes text."""
+    """Write one line on how many references the target tokenizer can write, if the task writes text."""
     back = prepared.written_back
     if back is None:
         return ()

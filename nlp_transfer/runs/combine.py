@@ -1,4 +1,4 @@
-"""Several seeds as one run: all of them are shown, the one that validation chooses is kept."""
+"""Combine several seeds into one run: report the scores of all, and keep the model of the best on validation."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -16,20 +16,21 @@ from nlp_transfer.runs.result import RunResult, describe, finish, tell
 from nlp_transfer.system.disk import write_whole
 from nlp_transfer.system.layout import FINISHED, HITS, PROBES
 
-KEPT = ("environment.json", "model", "adapter", PROBES, "predictions.jsonl", "history.jsonl")
+KEPT_FILES = ("environment.json", "model", "adapter", PROBES, "predictions.jsonl", "history.jsonl")
 
 
 def combine(config: RunConfig, folder: Path, results: Sequence[RunResult]) -> RunResult:
-    """Combine the seeds: mean and deviation, beside the seed that validation chooses, whose files the folder gets."""
+    """Combine the results of the seeds, and move the files of the best seed on validation to the run folder."""
     _refuse_mixed(results)
     metric = config.task_class.selection
     best = max(results, key=lambda result: result.figures.validation[metric])
-    metrics = best.figures.model_copy(update={"verdict": None})  # which is of one seed
+    metrics = best.figures.model_copy(update={"verdict": None})  # that one is about a single seed
     result = describe_seeds(config, folder, metrics, results)
+
     if PartialState().is_main_process:
         settled = load_saved(best.folder, config.task_class).task
         write_whole(folder / "config.yaml", render(config.model_copy(update={"task": settled})))
-        for name in KEPT:
+        for name in KEPT_FILES:
             if (best.folder / name).exists():
                 (best.folder / name).rename(folder / name)
         finish(result, config.task_class)
@@ -37,14 +38,17 @@ def combine(config: RunConfig, folder: Path, results: Sequence[RunResult]) -> Ru
 
 
 def describe_seeds(config: RunConfig, folder: Path, metrics: Metrics, parts: Sequence[RunResult]) -> RunResult:
-    """Describe a run of several seeds from its `parts`; the metrics are those of the seed that it keeps."""
+    """Describe a run of several seeds by mean and deviation; `metrics` are those of the seed that is kept."""
     seeds = config.training.seeds or ()
     same = all(part.figures.weights == parts[0].figures.weights for part in parts)
     note = _explain_unmoved(config, parts[0]) if same and is_unmoved([part.row for part in parts]) else None
     row = parts[0].row if note else average([part.row for part in parts], seeds)
+
+    # A simple method that does not depend on the seed is shown once.
     methods = list(zip(*(part.baselines for part in parts), strict=True))
     baselines = [rows[0] if is_unmoved(rows) else average(rows, seeds) for rows in methods]
     moved = {one.name: _collect_spread(one) for one in baselines if one.seeds}
+
     whole = _collect_spread(row)
     told_of = Seeds(values=list(seeds), validation=whole.validation, test=whole.test, baselines=moved, note=note)
     metrics = metrics.model_copy(update={"seeds": told_of})
@@ -58,7 +62,7 @@ def _collect_spread(row: Comparand) -> Spread:
 
 
 def _explain_unmoved(config: RunConfig, part: RunResult) -> str:
-    """Say that the seeds made no difference, and what would."""
+    """Say that the seeds made no difference, why, and which setting would make one."""
     why = "nothing was drawn at random" if part.figures.steps else "a solved head draws nothing at random"
     cut = any(split.cut for split in part.figures.data.splits.values())
     way = "; set data.split_seed: seed to draw the rows anew for each" if cut or config.data.limit else ""
@@ -66,14 +70,14 @@ def _explain_unmoved(config: RunConfig, part: RunResult) -> str:
 
 
 def _describe_kept(config: RunConfig, metrics: Metrics) -> str:
-    """Say which of the models is kept, and what that one scored."""
+    """Say which model is kept, and its scores on test."""
     shown = config.task_class.measured(metrics.test)
     scores = ", ".join(f"{name} {metrics.test[name]:.4f}" for name in shown)
     return f"kept: the model of seed {metrics.seed}, the best on validation: {scores} on test"
 
 
 def read_finished(config: RunConfig, folder: Path) -> RunResult:
-    """Read the result of a run that was finished before, from its folder.
+    """Read the result of a finished run from its folder.
 
     Raises:
         CheckpointError: the folder of one of its seeds is gone.
@@ -93,9 +97,9 @@ def read_finished(config: RunConfig, folder: Path) -> RunResult:
 
 
 def refuse_other_data(results: Sequence[RunResult]) -> None:
-    """Refuse to compare runs row by row whose rows are not the same: the data may change while a run is stopped.
+    """Refuse to compare runs on different rows, as when the data changed while one of them was stopped.
 
-    Seed is held against seed, for each may have rows of its own.
+    Seeds are compared one by one, because each may have rows of its own.
 
     Raises:
         DataError: naming both runs and the split.
@@ -107,8 +111,8 @@ def refuse_other_data(results: Sequence[RunResult]) -> None:
 
 
 def _refuse_mixed(parts: Sequence[RunResult]) -> None:
-    """Refuse seeds that have read other data; splits cut by the seed may differ, but not what they are cut from."""
-    read = [part.figures.data.contents for part in parts]  # which older runs have not noted
+    """Refuse seeds that have read different data. Splits cut by the seed may differ, their places may not."""
+    read = [part.figures.data.contents for part in parts]  # empty in older runs
     held = read if all(read) else [_collect_fingerprints(part) for part in parts]
     for part, contents in zip(parts, held, strict=True):
         _refuse_unlike(parts[0], part, held[0], contents)

@@ -1,4 +1,4 @@
-"""Several runs on the same data side by side: a table, a plot, and what transfer bought in words."""
+"""Compare several runs on the same data: a table, a plot, and verdicts on what transfer brought."""
 
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -20,7 +20,7 @@ from nlp_transfer.runs.combine import refuse_other_data
 from nlp_transfer.runs.folder import find_resumable
 from nlp_transfer.runs.prepare import prepare
 from nlp_transfer.runs.result import RunResult
-from nlp_transfer.runs.run import LEFT, advise, hold_folder, run_in
+from nlp_transfer.runs.run import BEGUN_WITH, advise, hold_folder, run_in
 from nlp_transfer.system.alone import claim_process
 from nlp_transfer.system.layout import COMPARISON, PLOT
 from nlp_transfer.system.progress import Series
@@ -49,10 +49,10 @@ def compare(
     resume: str | Path | None = None,
     progress: bool = True,
 ) -> Comparison:
-    """Run each configuration in a subfolder of `output`; write the table's values and plot.png beside them.
+    """Run each configuration in a subfolder of `output`; write comparison.json and plot.png beside them.
 
-    What a later one cannot be run for is found before the first is trained. Of several seeds the table shows mean and
-    standard deviation, and verdicts rest on all of them.
+    All configurations are prepared before the first one trains, so that a fault in a later one shows at once. Of
+    several seeds the table shows mean and standard deviation, and verdicts use all of them.
 
     Args:
         configs: files, or names of shipped configurations; their last parts tell the runs apart.
@@ -71,25 +71,31 @@ def compare(
     checked = _check_all(configs, overrides)
     (_, first), *others = checked.items()
     series = Series(sum(len(config.each_seed()) for config in checked.values()), progress=progress)
+
     if resume is not None:
         output, named = find_resumable(resume, output)
         if named:
             raise ConfigError(f"--resume {named}: a comparison goes on as a whole; name its folder")
 
-    left = checked if resume is not None else ()
+    left, left_by_run = (checked, BEGUN_WITH) if resume is not None else ((), ())
     with claim_process(), hold_folder(output, "comparison", left=left) as folder, advise(folder):
-        for name, config in others:  # the first is about to find out by itself
+        for name, config in others:  # the first is prepared when it runs, which is next
             with _name_fault(name):
-                prepare(config.each_seed()[0]).plan()
+                prepare(config.each_seed()[0]).adapt()
+
         results = []
         for name, config in checked.items():
-            with _name_fault(name), hold_folder(folder / name, name, left=LEFT if resume is not None else ()) as part:
+            with _name_fault(name), hold_folder(folder / name, name, left=left_by_run) as part:
                 results.append(run_in(part, config, series, progress=progress))
         return _conclude(folder, results, first.task_class)
 
 
 def _check_all(configs: Sequence[str | Path], overrides: Sequence[str]) -> dict[str, RunConfig]:
-    """Check the configurations, and name them by the last parts of their names, if they can stand side by side."""
+    """Load the configurations by file name, and check that they can be compared.
+
+    Raises:
+        ConfigError: they differ in task, data or selection, or two have one name.
+    """
     if isinstance(configs, str | bytes | Mapping) or is_table(configs) or not isinstance(configs, Iterable):
         raise ConfigError(f"compare: expected a list of YAML files, received {name_kind(configs)}")
     if not (configs := list(configs)):
@@ -127,7 +133,7 @@ def _list_seeds(config: RunConfig) -> list[int]:
 
 @contextlib.contextmanager
 def _name_fault(name: str) -> Iterator[None]:
-    """Say which of the runs an error is about."""
+    """Put the name of the run in front of an error."""
     try:
         yield
     except TransferError as error:
@@ -140,7 +146,7 @@ def _conclude(folder: Path, results: Sequence[RunResult], task: type[TaskDeclara
     rows = tuple(result.row for result in results)
     baselines = results[0].baselines
     said = write_verdicts(rows, [], task=task)
-    for result in results:  # whose baselines may depend on its options
+    for result in results:  # one by one: simple methods may depend on the options of a run
         said += write_verdicts([result.row], result.baselines, task=task, among=rows)
 
     labels = list_labels(rows)
@@ -152,12 +158,12 @@ def _conclude(folder: Path, results: Sequence[RunResult], task: type[TaskDeclara
             folder / COMPARISON, {"runs": {one.row.name: _collect_figures(one) for one in results}, "verdict": said}
         )
         _note_controls(results, task)
-        plot(rows, baselines, folder / PLOT, task=task)  # last, for what it shows is safe
+        plot(rows, baselines, folder / PLOT, task=task)  # last: if it fails, the figures are safe
     return Comparison(folder, rows, render_table(rows, baselines, task=task), tuple(said))
 
 
 def _collect_figures(result: RunResult) -> dict[str, Any]:
-    """Collect the figures of a run; of several seeds their means, with the scores of the kept one under `kept`."""
+    """Collect the figures of a run; of several seeds the means, and under `kept` the scores of the kept model."""
     figures, row = result.figures, result.row
     if not result.parts:
         return result.metrics
@@ -168,7 +174,7 @@ def _collect_figures(result: RunResult) -> dict[str, Any]:
 
 
 def _note_controls(results: Sequence[RunResult], task: type[TaskDeclaration]) -> None:
-    """Tell each run of its scratch controls: they stand in its metrics, and on its card."""
+    """Write the scores of the scratch controls of each run into its metrics and its card."""
     for result in results:
         row = result.row
         controls = [one.row for one in results if is_control(one.row, row)]
@@ -181,6 +187,7 @@ def _note_controls(results: Sequence[RunResult], task: type[TaskDeclaration]) ->
                 *write_verdicts([row, *controls], [], task=task)[1:],
             ]
             changes = {"controls": scores, "verdict": list(dict.fromkeys(said))}
+
             metrics = result.figures.model_copy(update=changes)
             write_card(result.folder, metrics, task)
             write_metrics(result.folder, metrics)

@@ -1,4 +1,4 @@
-"""What a bug report needs to say of the machine, in one screen, and which installed versions are known to fail.
+"""Describe the machine in one screen, for a bug report, and name installed versions that are known to fail.
 
 nlp-transfer doctor
 """
@@ -18,14 +18,14 @@ from rich.filesize import decimal
 from nlp_transfer import __version__
 from nlp_transfer.system.network import describe_hub, find_hub_cache
 
-# What needs torch or numpy is imported where it is looked at: a broken one is to be reported, not to be met.
-SHOWN = ("torch", "transformers", "datasets", "evaluate", "accelerate", "peft", "huggingface_hub", "tokenizers",
-         "safetensors", "gensim", "scikit-learn", "numpy", "pandas", "pyarrow")  # fmt: skip
+# Modules that need torch or numpy are imported where they are used, so that a broken one is reported like any problem.
+SHOWN_PACKAGES = ("torch", "transformers", "datasets", "evaluate", "accelerate", "peft", "huggingface_hub",
+                  "tokenizers", "safetensors", "gensim", "scikit-learn", "numpy", "pandas", "pyarrow")  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What was found: facts by name, and what is known to fail or could not be found out."""
+    """The facts by name, and the problems: versions that are known to fail, and facts that could not be found."""
 
     facts: Mapping[str, str] = field(repr=False)
     problems: tuple[str, ...]
@@ -41,8 +41,8 @@ class Diagnosis:
 
 
 def doctor() -> Diagnosis:
-    """Look at versions, devices, caches, disk and the Hub; a look that fails is a problem and stops nothing."""
-    facts, problems = {}, _bad_versions()
+    """Look at versions, devices, caches, disk and the Hub. A look that fails is listed as a problem."""
+    facts, problems = {}, _find_bad_versions()
     for name, look in LOOKS.items():
         try:
             facts[name] = look()
@@ -53,25 +53,25 @@ def doctor() -> Diagnosis:
     return Diagnosis(facts, tuple(problems))
 
 
-def _bad_versions() -> list[str]:
+def _find_bad_versions() -> list[str]:
     lines = files("nlp_transfer").joinpath("requirements.txt").read_text(encoding="utf-8").splitlines()
-    needed = [one for one in map(Requirement, lines) if not _holds(one)]
-    return [f"{one.name} {_installed(one.name)}, but nlp-transfer needs {one}" for one in needed]
+    needed = [one for one in map(Requirement, lines) if not _is_met(one)]
+    return [f"{one.name} {_read_version(one.name)}, but nlp-transfer needs {one}" for one in needed]
 
 
-def _holds(wanted: Requirement) -> bool:
-    found = _installed(wanted.name)
+def _is_met(wanted: Requirement) -> bool:
+    found = _read_version(wanted.name)
     return found != "none" and wanted.specifier.contains(found.partition("+")[0], prereleases=True)
 
 
-def _installed(name: str) -> str:
+def _read_version(name: str) -> str:
     try:
         return version(name)
     except PackageNotFoundError:
         return "none"
 
 
-def _devices() -> str:
+def _describe_devices() -> str:
     import torch
 
     if torch.cuda.is_available():
@@ -80,7 +80,7 @@ def _devices() -> str:
     return str(torch.accelerator.current_accelerator() or "cpu") if torch.accelerator.is_available() else "cpu"
 
 
-def _processors() -> str:
+def _describe_processors() -> str:
     import psutil
     import torch
 
@@ -88,45 +88,47 @@ def _processors() -> str:
     return f"{cores} usable cores, {torch.get_num_threads()} threads, {decimal(psutil.virtual_memory().total)} memory"
 
 
-def _precision() -> str:
+def _describe_precision() -> str:
     from nlp_transfer.system.precision import choose_precision
 
     return f"{choose_precision('auto')} (what training.precision: auto takes)"
 
 
-def _bundled() -> str:
+def _list_bundled() -> str:
     from nlp_transfer.system.wheels import BUNDLED
 
     return ", ".join(one.name for one in BUNDLED.values() if one.available) or "none"
 
 
-def _cache() -> Path:
+def _find_cache() -> Path:
     from nlp_transfer.system.caches import find_cache_folder
 
     return find_cache_folder()
 
 
-def _folder(folder: Path) -> str:
+def _measure_folder(folder: Path) -> str:
     if not folder.is_dir():
         return f"{folder} (not there yet)"
     held = sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
     return f"{folder} ({decimal(held)})"
 
 
-def _free() -> str:
-    cache = next(path for path in (_cache(), *_cache().absolute().parents) if path.is_dir())
+def _measure_free() -> str:
+    cache = next(path for path in (_find_cache(), *_find_cache().absolute().parents) if path.is_dir())
     return f"{decimal(shutil.disk_usage('.').free)} here, {decimal(shutil.disk_usage(cache).free)} at the cache"
 
 
 LOOKS: Mapping[str, Callable[[], str]] = {
     "python": lambda: f"{platform.python_version()} on {platform.platform()}",
-    "packages": lambda: ", ".join([f"nlp-transfer {__version__}", *(f"{name} {_installed(name)}" for name in SHOWN)]),
-    "devices": _devices,
-    "processors": _processors,
-    "precision": _precision,
-    "bundled": _bundled,
-    "cache": lambda: _folder(_cache()),
-    "hub cache": lambda: _folder(find_hub_cache()),
+    "packages": lambda: ", ".join(
+        [f"nlp-transfer {__version__}", *(f"{name} {_read_version(name)}" for name in SHOWN_PACKAGES)]
+    ),
+    "devices": _describe_devices,
+    "processors": _describe_processors,
+    "precision": _describe_precision,
+    "bundled": _list_bundled,
+    "cache": lambda: _measure_folder(_find_cache()),
+    "hub cache": lambda: _measure_folder(find_hub_cache()),
     "hub": describe_hub,
-    "free disk": _free,
+    "free disk": _measure_free,
 }

@@ -1,4 +1,4 @@
-"""The run folder before the run: chosen, writable, and used by one run at a time."""
+"""Choose and make the run folder, and let only one run at a time use it."""
 
 import contextlib
 import fcntl
@@ -18,14 +18,14 @@ LOCK = ".lock"
 
 
 def find_resumable(resume: str | Path, output: str | Path | None) -> tuple[Path, Path | None]:
-    """Find the run folder to go on in and the checkpoint that was named; None: the newest one.
+    """Find the run folder to resume in, and the checkpoint; None stands for the newest one.
 
     Args:
         resume: `auto`, a run folder, the one of its checkpoints, or one of these.
-        output: the run folder as `--output` or the configuration say it.
+        output: the run folder that `--output` or the configuration names.
 
     Raises:
-        ConfigError: no folder is named, or another one.
+        ConfigError: no folder is named, or `output` is another one.
     """
     if resume == "auto":
         if output is None:
@@ -47,12 +47,12 @@ def find_resumable(resume: str | Path, output: str | Path | None) -> tuple[Path,
 
 @contextlib.contextmanager
 def make_folder(wanted: str | Path | None, name: str, *, left: Collection[str] = ()) -> Iterator[Path]:
-    """Create the run folder before anything expensive happens, and keep other runs out of it.
+    """Make the run folder before anything expensive happens, and keep other runs out of it.
 
     Args:
         wanted: the user's choice; None takes the first free runs/NAME, runs/NAME-2, ...
         name: of the configuration.
-        left: where an earlier attempt may be gone on with, names of which it left one.
+        left: file names; a folder that holds one of them may be resumed. Empty where nothing is to be resumed.
 
     Raises:
         ConfigError: the place is a file, cannot be written, is in use, or holds something already.
@@ -73,6 +73,7 @@ def make_folder(wanted: str | Path | None, name: str, *, left: Collection[str] =
             raise ConfigError(
                 f"output folder {place} cannot be written: {error.strerror}; choose another with --output"
             ) from None
+
         _refuse_contents(folder, left)
         yield folder
 
@@ -83,13 +84,13 @@ def has_begun(folder: Path) -> bool:
 
 
 def _remove_empty(folder: Path) -> None:
-    """Leave no folder of a run that was refused before it wrote anything."""
+    """Remove the folder of a run that was refused before it wrote anything."""
     with contextlib.suppress(OSError):
         folder.rmdir()
 
 
 def _make_first_free(name: str) -> Path:
-    """Make a new folder; of two runs that start together each makes its own."""
+    """Make the first runs/NAME, runs/NAME-2, ... that is free; two runs that start together get different ones."""
     Path("runs").mkdir(exist_ok=True)
     for count in itertools.count(1):
         folder = Path("runs", name if count == 1 else f"{name}-{count}")
@@ -121,10 +122,10 @@ def _refuse_contents(folder: Path, left: Collection[str]) -> None:
 
 @contextlib.contextmanager
 def hold_lock(folder: Path) -> Iterator[None]:
-    """Keep other runs out of a folder; the system frees the lock of a process that dies.
+    """Keep other runs out of a folder. If this process dies, the system frees the lock.
 
     Raises:
-        ConfigError: another run is at work in it, by process id and host.
+        ConfigError: another run is at work in the folder; the message names its process and host.
     """
     path = folder / LOCK
     with path.open("ab+", buffering=0) as file:
@@ -138,7 +139,10 @@ def hold_lock(folder: Path) -> Iterator[None]:
             ) from None
 
         if not path.exists() or path.stat().st_ino != os.fstat(file.fileno()).st_ino:
-            raise ConfigError(f"output folder {folder} was in use until now; try again")  # what is locked is a leftover
+            raise ConfigError(
+                f"output folder {folder} was in use until now; try again"
+            )  # the lock is on a file that was removed
+
         file.truncate(0)
         try:
             file.write(json.dumps({"pid": os.getpid(), "host": platform.node()}).encode())

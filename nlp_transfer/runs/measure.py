@@ -1,4 +1,4 @@
-"""What is measured of a trained model and of the simple methods, and the proof that what was saved answers the same."""
+"""Measure a trained model and the simple methods, and check that the saved model answers the same."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +11,7 @@ from nlp_transfer.config.tasks import LABELLED
 from nlp_transfer.errors import ConfigError, TrainingError
 from nlp_transfer.evaluation.metrics_file import Method
 from nlp_transfer.evaluation.verdicts import Comparand, make_baseline
-from nlp_transfer.inference.activations import WHOLE, find_boundary, open_store, replay
+from nlp_transfer.inference.activations import WHOLE_ENCODER, find_boundary, open_store, replay
 from nlp_transfer.inference.predictions import infer
 from nlp_transfer.models.encoding.units import Inputs, TokenInputs
 from nlp_transfer.runs.predict import Predictor, open_run
@@ -23,27 +23,27 @@ from nlp_transfer.system.disk import write_whole
 from nlp_transfer.system.escaping import dump_json
 from nlp_transfer.task import Prediction, Task
 
-PROBED = 8  # test examples predicted again by the reloaded model
+PROBE_COUNT = 8  # test examples that the reloaded model predicts again
 
 
 def infer_split(
     prepared: Prepared, model: PreTrainedModel, split: str, plan: Plan, *, progress: bool
 ) -> list[list[Any]]:
-    """Infer a split in single precision, for `decode`; frozen features that are kept on disk are looked up there."""
+    """Infer a split in single precision, for `Task.decode`. Frozen features on disk are used if there are some."""
     tokens = TokenInputs(prepared.encoded[split], prepared.tokenizers.source.pad_token_id)
     units: Inputs = tokens
     boundary = find_boundary(model, plan.moving)
-    if plan.cache == "disk" and boundary is not None and boundary.kind in WHOLE:
+    if plan.cache == "disk" and boundary is not None and boundary.kind in WHOLE_ENCODER:
         store = open_store(model, boundary, find_cache_folder())
         units = replay(model, tokens, boundary, store, progress=progress) or tokens
     return infer(model, prepared.task, units, together=True)
 
 
 def measure_baselines(prepared: Prepared) -> tuple[Comparand, ...]:
-    """Score the task's simple methods like the model.
+    """Score the task's simple methods as the model will be scored.
 
     Raises:
-        ConfigError: the task's scores lack the one that is to choose the checkpoint.
+        ConfigError: the scores of the task lack the one that chooses the best state.
     """
     rows, task = list_rows(prepared.splits), prepared.task
     tested = rows["test"]["row"][:]
@@ -71,15 +71,18 @@ def measure_baselines(prepared: Prepared) -> tuple[Comparand, ...]:
 
 
 def verify(folder: Path, prepared: Prepared, model: PreTrainedModel) -> None:
-    """Reload what was saved and let both predict the same texts; keep these, for they serve a publication too.
+    """Reload the saved model, and check that it predicts a few test texts as the trained one does.
+
+    The texts and answers are kept in the run folder, so that a publication can be checked too.
 
     Raises:
-        TrainingError: the reloaded model predicts otherwise.
+        TrainingError: the reloaded model gives another answer.
     """
     test = prepared.splits.test
-    inputs = [prepared.task.read_input(row) for row in test.select(range(min(PROBED, len(test))))]
+    inputs = [prepared.task.read_input(row) for row in test.select(range(min(PROBE_COUNT, len(test))))]
     trained = Predictor(prepared.task, model, prepared.tokenizers, {}).predict(inputs)
     again = open_run(folder, type(prepared.task)).predict(inputs)
+
     for one, before, after in zip(inputs, trained, again, strict=True):
         if not are_alike(before, after):
             raise TrainingError(
@@ -89,7 +92,7 @@ def verify(folder: Path, prepared: Prepared, model: PreTrainedModel) -> None:
 
 
 def write_predictions(path: Path, predictions: Sequence[Prediction], task: Task, rows: Dataset) -> None:
-    """Write one line per test row: its place in the file, what the model read, what was right, what the model said."""
+    """Write a line for each test row: its number, the texts, the right answer, and the prediction."""
     lines, roles = [], task.roles
     for row, said in zip(rows, predictions, strict=True):
         cells = {role: _name_labels(row[role], task) if kind in LABELLED else row[role] for role, kind in roles.items()}
@@ -99,5 +102,5 @@ def write_predictions(path: Path, predictions: Sequence[Prediction], task: Task,
 
 
 def _name_labels(cell: int | list[int], task: Task) -> str | list[str]:
-    """Name a label, or each of several."""
+    """Return the name of a label, or the names of several."""
     return task.labels[cell] if isinstance(cell, int) else [task.labels[label] for label in cell]

@@ -1,4 +1,4 @@
-"""One run of one seed: load, adapt, train, choose on validation, measure test once, save."""
+"""Run one seed: load, adapt, train, choose the best state on validation, measure test once, save."""
 
 import logging
 import shutil
@@ -30,11 +30,20 @@ from nlp_transfer.system.layout import CHECKPOINTS
 from nlp_transfer.system.progress import Series
 from nlp_transfer.task import Prediction
 from nlp_transfer.training.history import History
-from nlp_transfer.training.loop import select_numbers
+from nlp_transfer.training.judge import select_numbers
 
 
 class _Trained(NamedTuple):
-    """A run whose training is over; `sizes` counts the parameters as they were trained."""
+    """A run after its training.
+
+    Attributes:
+        prepared: data, model and tokens.
+        plan: the phases, with the trained model.
+        accelerator: of the run.
+        sizes: number of parameters, counted before LoRA was merged.
+        baselines: the simple methods to compare with.
+        history: the epochs and scores of the training.
+    """
 
     prepared: Prepared
     plan: Plan
@@ -45,13 +54,14 @@ class _Trained(NamedTuple):
 
     @property
     def speaks(self) -> bool:
-        """Whether this process is the one that writes and logs for all."""
+        """Whether this is the main process, which writes and logs for all."""
         return bool(self.accelerator.is_main_process)
 
 
 def run_one(config: RunConfig, folder: Path, series: Series, named: Path | None = None, *, progress: bool) -> RunResult:
-    """Run in a folder that is held, from the checkpoint that is `named`, or the newest one there."""
+    """Train, measure and save one run. It begins at the checkpoint `named`, or the newest in the folder, or anew."""
     clock = _Clock()
+
     trained = _train(config, folder, series, named, clock, progress=progress)
     plan = trained.plan
     if plan.adapter and trained.speaks:
@@ -59,12 +69,12 @@ def run_one(config: RunConfig, folder: Path, series: Series, named: Path | None 
 
     model = write_in_data_units(plan.finish(plan.model))
     trained, said, scores = _evaluate(trained, model, progress=progress and trained.speaks)
-    clock.lap("evaluation")
+    clock.note("evaluation")
 
     _save(trained, model, said, folder)
-    clock.lap("saving")
+    clock.note("saving")
 
-    metrics = _collect_metrics(trained, scores, said, clock.total(), digest_weights(folder / "model"))
+    metrics = _collect_metrics(trained, scores, said, clock.sum_up(), digest_weights(folder / "model"))
     result = describe(trained.prepared.config, folder, metrics, _collect_hits(trained, said))
     if trained.speaks:
         finish(result, config.task_class)
@@ -75,9 +85,11 @@ def run_one(config: RunConfig, folder: Path, series: Series, named: Path | None 
 def _evaluate(
     trained: _Trained, model: PreTrainedModel, *, progress: bool
 ) -> tuple[_Trained, list[Prediction], Scores]:
-    """Predict test, once, and give with it the scores on validation, and what these have decided.
+    """Predict test, once, and return the scores on validation too.
 
-    What is reported is what `predict` will do: in single precision, on all rows, the full way.
+    Scores in the report are those that `predict` will reach: in single precision, on all rows, and with the full way of
+    decoding. Where an epoch was judged otherwise, validation is inferred again, and calibrated options, such as the
+    thresholds of labels, are chosen anew.
     """
     prepared, plan, scores = trained.prepared, trained.plan, trained.history.scores
     if trained.accelerator.mixed_precision != "no" or prepared.task.sample or prepared.task.undecided:
@@ -90,46 +102,49 @@ def _evaluate(
 
 
 def _save(trained: _Trained, model: PreTrainedModel, said: Sequence[Prediction], folder: Path) -> None:
-    """Save the model and what it said of test; then see that the saved model says the same."""
+    """Save the model and its predictions for test; then check that the saved model predicts the same."""
     prepared = trained.prepared
     trained.accelerator.wait_for_everyone()
     if trained.speaks:
-        for name in prepared.task.calibrated:  # for those who open the model without this package
+        for name in prepared.task.calibrated:  # so that others can read them without this package
             setattr(model.config, name, getattr(prepared.task.options, name))
         write_whole(folder / "config.yaml", render(prepared.config))
         save_model(model, prepared.tokenizers, folder / "model", max_length=prepared.task.longest)
         write_predictions(folder / "predictions.jsonl", said, prepared.task, prepared.splits.test)
         verify(folder, prepared, model)
-    trained.accelerator.wait_for_everyone()  # all read what one has saved
+    trained.accelerator.wait_for_everyone()  # only then do the others read what this process has saved
 
 
 def _train(
     config: RunConfig, folder: Path, series: Series, named: Path | None, clock: "_Clock", *, progress: bool
 ) -> _Trained:
-    """Prepare, measure the simple methods and train, in this order: nobody waits for a training to learn of a fault."""
+    """Prepare, measure the simple methods, then train.
+
+    The training comes last so that a fault of the rest shows before it.
+    """
     start = find_start(folder, named)
     accelerator = make_accelerator(config, folder, start)
     prepared = prepare(config)
-    plan = prepared.plan()
+    plan = prepared.adapt()
     checkpoints = open_checkpoints(prepared, plan, accelerator, folder, start)
     sizes = Parameters(**count_parameters(plan))
     if accelerator.is_main_process:
         _announce(prepared, plan, folder, series)
-    clock.lap("preparation")
+    clock.note("preparation")
 
     baselines = measure_baselines(prepared)
     if accelerator.is_main_process:
         _announce_baselines(prepared, baselines, series)
-    clock.lap("baselines")
+    clock.note("baselines")
 
     shown = progress and accelerator.is_main_process
     history = train(prepared, plan, accelerator, folder, checkpoints, progress=shown)
-    clock.lap("training", earlier=history.seconds)
+    clock.note("training", earlier=history.seconds)
     return _Trained(prepared, plan, accelerator, sizes, baselines, history)
 
 
 def _announce_baselines(prepared: Prepared, baselines: Sequence[Comparand], series: Series) -> None:
-    """Say what there is to beat."""
+    """Log the scores of the simple methods, which the model should beat."""
     for one in baselines:
         role = "ceiling" if one.name in prepared.task.ceilings else "to beat"
         name = f"{one.name} ({one.chosen})" if one.chosen else one.name
@@ -143,13 +158,13 @@ def _collect_metrics(
     seconds: Seconds,
     weights: Mapping[str, str],
 ) -> Metrics:
-    """Gather what metrics.json holds, but for the verdict; `said` are the predictions for test."""
+    """Collect the contents of metrics.json, but for the verdict; `said` are the predictions for test."""
     prepared, history = trained.prepared, trained.history
     encoded = prepared.encoded
     return Metrics(
         validation=validation,
         test=prepared.task.score(said, prepared.splits.test),
-        answers=len({str(next(iter(one.values()))) for one in said}),  # by what is answered first
+        answers=len({str(next(iter(one.values()))) for one in said}),  # the first key of a prediction is its answer
         selection=Selection(metric=prepared.task.selection, split="validation", best=history.best),
         parameters=trained.sizes,
         seconds=seconds,
@@ -159,7 +174,7 @@ def _collect_metrics(
         steps=history.steps,
         weights=weights,
         head=trained.plan.head,
-        # What of the data the model could see.
+        # How much of the data the model could see.
         warnings=prepared.warnings,
         written_back=prepared.written_back,
         truncated={name: one.truncated for name, one in encoded.items()},
@@ -170,7 +185,7 @@ def _collect_metrics(
 
 
 def _collect_hits(trained: _Trained, said: Sequence[Prediction]) -> dict[str, Any]:
-    """Collect the score of each test row, of the run and of the simple methods."""
+    """Collect the contents of hits.json: a score for each test row, of the run and of each simple method."""
     test = trained.prepared.splits.test
     return {
         "rows": test["row"][:],
@@ -180,8 +195,11 @@ def _collect_hits(trained: _Trained, said: Sequence[Prediction]) -> dict[str, An
 
 
 def _announce(prepared: Prepared, plan: Plan, folder: Path, series: Series) -> None:
-    """Say what is odd and what will train, once for all runs of which it is true; keep what the run is made of."""
-    for warning in (*prepared.splits.report.warnings, *prepared.warnings, *prepared.idle(plan)):
+    """Log the warnings and what will train, and write config.yaml and environment.json.
+
+    A message that is true of several runs of a series is logged once.
+    """
+    for warning in (*prepared.splits.report.warnings, *prepared.warnings, *prepared.list_unused(plan)):
         series.log_once(logging.WARNING, warning)
     if plan.head:
         series.log_once(logging.INFO, plan.head)
@@ -191,16 +209,17 @@ def _announce(prepared: Prepared, plan: Plan, folder: Path, series: Series) -> N
 
 
 class _Clock:
-    """Wall-clock seconds of the stages of a run, of the training in all its attempts."""
+    """Measure the wall-clock seconds of the stages of a run; the training counts with its earlier attempts."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
         self._last = time.perf_counter()
 
-    def lap(self, name: str, *, earlier: float = 0.0) -> None:
+    def note(self, name: str, *, earlier: float = 0.0) -> None:
+        """Note the seconds since the last note as those of a stage."""
         now = time.perf_counter()
         self.seconds[name] = round(earlier + now - self._last, 3)
         self._last = now
 
-    def total(self) -> Seconds:
+    def sum_up(self) -> Seconds:
         return Seconds(**self.seconds, total=round(sum(self.seconds.values()), 3))

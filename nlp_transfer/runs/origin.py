@@ -1,4 +1,4 @@
-"""The rows that a run was trained on, read again: simple methods are fitted on them wherever the run is measured."""
+"""Read the rows again that a run was trained on: simple methods are fitted on them when it is evaluated on a file."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,13 +13,13 @@ from nlp_transfer.evaluation.metrics_file import read_metrics
 
 @dataclass(frozen=True)
 class Origin:
-    """What a finished run was made from.
+    """The configuration and data that a finished run was made from.
 
     Attributes:
-        config: its configuration.
-        seed: of its training.
+        config: the configuration of the run.
+        seed: the seed of its training.
         baselines: the names of its simple methods.
-        fingerprints: of its rows, by split.
+        fingerprints: split -> the sha256 of its rows.
     """
 
     config: RunConfig
@@ -28,8 +28,8 @@ class Origin:
     fingerprints: Mapping[str, str]
 
     @classmethod
-    def of(cls, root: Path, config: RunConfig) -> "Origin | None":
-        """Read that of a run folder; None where nothing tells it, as of an unfinished run."""
+    def read(cls, root: Path, config: RunConfig) -> "Origin | None":
+        """Read the origin of a run from its folder; None if the run is unfinished or its metrics.json damaged."""
         try:
             metrics = read_metrics(root)
             fingerprints = {name: metrics.data.splits[name].fingerprint for name in SPLIT_NAMES}
@@ -37,11 +37,11 @@ class Origin:
             return None
         return cls(config, metrics.seed, frozenset(metrics.baselines), fingerprints)
 
-    def splits(self) -> Splits:
-        """Read its rows again.
+    def read_splits(self) -> Splits:
+        """Read the rows again.
 
         Raises:
-            DataError: they are not there, or not what they were.
+            DataError: they are gone, or have changed since the training.
         """
         data, task = self.config.data, self.config.task_class
         refuse_gone(data.train, data.validation, data.test)

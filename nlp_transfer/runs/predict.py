@@ -1,4 +1,4 @@
-"""A finished run as a predictor: texts in, predictions out, in input order."""
+"""Load a finished run, and predict texts or score labelled files with it."""
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -41,14 +41,14 @@ from nlp_transfer.system.received import Text, name_kind, take_inputs
 from nlp_transfer.task import Prediction, Task, make_task
 
 T = TypeVar("T")
-Input = tuple[Text, ...]  # of each role that is read
+Input = tuple[Text, ...]  # a text for each input role
 log = logging.getLogger(__name__)
-CHUNK = 256  # texts read ahead, if they are not too long: enough to sort by length, few enough to stream
+READ_AHEAD = 256  # texts; enough to sort them by length, few enough to answer while more arrive
 
 
 @dataclass
 class Seen:
-    """How many inputs were given, how many of them lack a text or have an empty one, and how many were cut."""
+    """Count the inputs so far, those without a text or with an empty one, and those that were cut."""
 
     texts: int = 0
     empty: int = 0
@@ -68,7 +68,7 @@ class Predictor:
         dialect: Dialect = PLAIN,
         origin: Origin | None = None,
     ) -> None:
-        """Put the model on the first accelerator, if there is one, in eval mode; see what padding does to it."""
+        """Put the model into eval mode, on an accelerator if there is one, and try whether padding disturbs it."""
         try_padding(model, tokenizers.source)
         device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else torch.device("cpu")
         self.task = task
@@ -83,17 +83,17 @@ class Predictor:
 
     @property
     def input_columns(self) -> dict[str, str]:
-        """Map each role that is read to the column that held it when the model was trained."""
+        """The input roles, each with the column that held it in training."""
         return {role: self.columns.get(role, role) for role in self.task.input_roles()}
 
     @property
     def text_column(self) -> str:
-        """The column that held the (first) input when the model was trained."""
+        """The column that held the first input in training."""
         return next(iter(self.input_columns.values()))
 
     @property
     def list_roles(self) -> frozenset[str]:
-        """The roles of which several texts are read at once."""
+        """The input roles that hold a list of texts."""
         return frozenset(role for role in self.task.input_roles() if self.task.roles[role] == "texts")
 
     def predict(self, texts: Iterable[Any]) -> list[Prediction]:
@@ -111,22 +111,22 @@ class Predictor:
         return list(self.predict_stream(texts))
 
     def predict_stream(self, texts: Iterable[Any], *, idle: Callable[[], bool] = lambda: False) -> Iterator[Prediction]:
-        """Predict as `predict` does while texts arrive; read ahead a bounded number that need not be waited for."""
-        return self._stream(take_inputs(texts, self.input_columns, lists=self.list_roles), idle)
+        """Predict while texts arrive. Up to `READ_AHEAD` are read at once, fewer when `idle` says that none waits."""
+        return self._stream_answers(take_inputs(texts, self.input_columns, lists=self.list_roles), idle)
 
-    def _stream(self, inputs: Iterator[Input], idle: Callable[[], bool]) -> Iterator[Prediction]:
+    def _stream_answers(self, inputs: Iterator[Input], idle: Callable[[], bool]) -> Iterator[Prediction]:
         chunk: list[Input] = []
         held = 0
         for one in inputs:
             chunk.append(one)
             held += sum(len(whole(text or "")) for text in one)
-            if len(chunk) == CHUNK or held > LONGEST or idle():
+            if len(chunk) == READ_AHEAD or held > LONGEST or idle():
                 yield from self._answer(chunk)
                 chunk, held = [], 0
         yield from self._answer(chunk)
 
     def _answer(self, inputs: Sequence[Input]) -> Iterator[Prediction]:
-        """Answer in order; the model does not see what is empty, for it would answer that like any text."""
+        """Answer inputs in order. Empty ones do not reach the model, which would answer them like any text."""
         roles = self.task.input_roles()
         reasons = [_explain(one, roles) for one in inputs]
         full = [one for one, reason in zip(inputs, reasons, strict=True) if reason is None]
@@ -134,13 +134,14 @@ class Predictor:
         self.seen.texts += len(inputs)
         self.seen.empty += len(inputs) - len(full)
         self.seen.truncated += truncated
+
         left = iter(said)
         for reason in reasons:
             yield next(left) if reason is None else {**self._nothing, "reason": reason}
 
     @cached_property
     def _nothing(self) -> Prediction:
-        """The keys of an answer without values: each task has its own, so its example is answered once."""
+        """An answer whose values are None. The keys depend on the task, so the task's example is answered once."""
         given, roles = self.task.example, self.task.input_roles()
         texts = dict(given) if isinstance(given, Mapping) else {roles[0]: given}
         example = tuple([texts[role]] if role in self.list_roles else texts[role] for role in roles)
@@ -155,7 +156,7 @@ class Predictor:
         dialect: Dialect | None = None,
         limit: int | None = None,
     ) -> Scores:
-        """Score on a labelled file: `rows`, the scores of the task, and `simple` methods scored on the same rows.
+        """Score on a labelled file. The result has the number of `rows`, the scores, and those of `simple` methods.
 
         Args:
             data: file as in `data.test`.
@@ -171,6 +172,7 @@ class Predictor:
             raise DataError(f"columns: expected role: column, received {name_kind(columns)}")
         rules = self.rules if on_unknown_label is None else replace(self.rules, on_unknown=on_unknown_label)
         columns, dialect = {**self.columns, **(columns or {})}, dialect or self.dialect
+
         rows = read_rows(
             data,
             columns,
@@ -181,16 +183,20 @@ class Predictor:
             rules=rules,
             limit=limit,
         )
+
         beside = {name: self.task.score(said, rows) for name, said in self._score_simple(rows).items()}
         return {"rows": len(rows), **self.task.score(self._predict(rows)[0], rows), "simple": beside}
 
     def _score_simple(self, rows: Dataset) -> Mapping[str, list[Prediction]]:
-        """Ask the simple methods: those of the run, fitted again on its rows, or those that need none."""
+        """Predict rows by the simple methods of the run, fitted again on its training rows.
+
+        If those rows are gone, only methods that need no fitting answer.
+        """
         found = self.task.simple(rows)
         if self.origin is None or not (lacking := self.origin.baselines - found.keys()):
             return found
         try:
-            splits = self.origin.splits()
+            splits = self.origin.read_splits()
         except TransferError as error:
             log.warning("no %s beside the model, for it has nothing to be fitted on: %s", ", ".join(lacking), error)
             return found
@@ -202,14 +208,14 @@ class Predictor:
         return self._predict(Dataset.from_dict(dict(zip(self.task.input_roles(), map(list, columns), strict=True))))
 
     def _predict(self, rows: Dataset) -> tuple[list[Prediction], int]:
-        """Ask the model; count the rows of which something was cut off."""
+        """Predict rows by the model; return also how many were cut."""
         encoded = self.task.encode(rows, self.tokenizers)
         units = TokenInputs(encoded, self.tokenizers.source.pad_token_id)
         return self.task.decode(infer(self.model, self.task, units), rows, self.tokenizers), encoded.truncated
 
 
 def _explain(texts: Input, roles: Sequence[str]) -> str | None:
-    """Say why an input has no answer; None for one that has."""
+    """Say why an input cannot be answered; None if it can."""
     for role, text in zip(roles, texts, strict=True):
         which = f" '{role}'" if len(roles) > 1 else ""
         if text is None:
@@ -241,11 +247,12 @@ def load(folder: str | Path, *, revision: str | None = None, task: type[TaskDecl
 
 
 def open_run(root: Path, task: type[TaskDeclaration] | None = None) -> Predictor:
-    """Load what a run has saved, finished or not; see `load`."""
+    """Load the model of a run folder, even if the run is not finished; see `load`."""
     config = load_saved(root, task)
     kind = config.task_class
     if (root / ADAPTER[0]).is_file():
         return _load_or_explain(root, lambda: _open_adapter(root, config))
+
     folder = root if is_published(root) else root / "model"
     model, tokenizers = load_model(folder, kind(config.task).auto_class)
     _load_or_explain(root, lambda: refuse_changed(root, folder))
@@ -257,12 +264,12 @@ def open_run(root: Path, task: type[TaskDeclaration] | None = None) -> Predictor
 def _make_predictor(
     root: Path, config: RunConfig, task: Task, model: PreTrainedModel, tokenizers: Tokenizers
 ) -> Predictor:
-    rules, dialect, origin = label_rules(config.data), dialect_of(config.data), Origin.of(root, config)
+    rules, dialect, origin = label_rules(config.data), dialect_of(config.data), Origin.read(root, config)
     return Predictor(task, model, tokenizers, config.data.columns, rules, dialect, origin)
 
 
 def _open_adapter(root: Path, config: RunConfig) -> Predictor:
-    """Build the model anew from its source and put the adapter and its new modules in."""
+    """Build the model from its source again, and load the adapter and the new modules into it."""
     metrics = read_metrics(root)
     task = make_task(config.task_class, config.task, tuple(metrics.data.splits["train"].labels))
     place = config.source.model_dump()
@@ -271,7 +278,7 @@ def _open_adapter(root: Path, config: RunConfig) -> Predictor:
         place["name"] = bundled.hub
 
     source = load_source(**place)
-    if isinstance(source, Checkpoint) and metrics.head is None:  # of a time when rows did not follow names
+    if isinstance(source, Checkpoint) and metrics.head is None:  # such an older run matched rows of the head by number
         source = replace(source, by_name=False)
     rows = Dataset.from_dict({role: [] for role in task.roles})
     model = put_adapter(task.build(source, rows, frozen=False).model, root)
@@ -281,10 +288,10 @@ def _open_adapter(root: Path, config: RunConfig) -> Predictor:
 
 
 def load_model(folder: Path, auto_class: str) -> tuple[PreTrainedModel, Tokenizers]:
-    """Open a saved model and its tokenizers.
+    """Load a saved model and its tokenizers.
 
     Raises:
-        CheckpointError: files are missing, damaged or do not belong together.
+        CheckpointError: files are missing, damaged or do not fit together.
     """
     return _load_or_explain(folder, lambda: _open(folder, getattr(transformers, auto_class)))
 
@@ -302,7 +309,7 @@ def _load_or_explain(folder: Path, load: Callable[[], T]) -> T:
 
 
 def _open(folder: Path, auto: Any) -> tuple[PreTrainedModel, Tokenizers]:
-    _refuse_missing(folder, "config.json", find_lacking_file(folder))  # before transformers makes some of them up
+    _refuse_missing(folder, "config.json", find_lacking_file(folder))  # transformers would make some of them up
     refuse_demands(PretrainedConfig.get_config_dict(folder, local_files_only=True)[0], str(folder))
     safe = {"trust_remote_code": False, "local_files_only": True}
     config = AutoConfig.from_pretrained(folder, **safe)
@@ -312,7 +319,7 @@ def _open(folder: Path, auto: Any) -> tuple[PreTrainedModel, Tokenizers]:
         raise ValueError(f"weights are missing: {sorted(report['missing_keys'])[:3]}")
 
     refuse_nonfinite(model, str(folder))
-    if model.can_generate():  # without these it would write, but not what it learned
+    if model.can_generate():  # without these files it would write, but not as it was trained to
         _refuse_missing(folder, "generation_config.json")
         if model.config.model_type == "encoder-decoder":
             lost = find_lacking_file(folder / TARGET)

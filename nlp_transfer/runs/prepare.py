@@ -1,4 +1,4 @@
-"""All that a run needs before anything trains: data, source, model and tokens."""
+"""Prepare a run: read the data and the source, build the model, and turn texts into tokens."""
 
 import dataclasses
 import logging
@@ -37,20 +37,31 @@ from nlp_transfer.training.memory import recompute_activations
 
 LABEL_KEYS = ("labels", "max_labels", "on_unknown_label")
 ULMFIT = ("blocks_per_phase", "rate_decay")
-SOLVED = "not used, the head is solved; see strategy.solver"
+HEAD_SOLVED = "not used, the head is solved; see strategy.solver"
 GRADIENT_ONLY = (
     *("learning_rate", "weight_decay", "accumulation", "clip", "warmup", "head_warmup", "schedule"),
     *("patience", "gradient_checkpointing"),
 )
-LOSSY = 0.02  # share of references that change which is worth a warning
-EXTREMES = 20  # the longest rows of a sample
-MANY = 0.1  # share of truncated texts or unknown tokens that is worth a warning
+MANY_CHANGED = 0.02  # share of references that the tokenizer changes; more is worth a warning
+LONGEST_SAMPLED = 20  # a sample holds so many of the longest rows
+MANY_LOST = 0.1  # share of truncated texts or unknown tokens; more is worth a warning
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """All that a run needs before anything trains; `rows` are those that are `encoded`."""
+    """Data, model and tokens of a run before it trains.
+
+    Attributes:
+        config: with all values that are left to the data filled in.
+        task: encodes, decodes and scores.
+        splits: the data.
+        source: the pretrained part.
+        loaded: the model.
+        tokenizers: of the model.
+        encoded: split -> model inputs.
+        rows: split -> the rows that are encoded: all, or a sample.
+    """
 
     config: RunConfig
     task: Task
@@ -61,8 +72,8 @@ class Prepared:
     encoded: Mapping[str, Encoded]
     rows: Mapping[str, Dataset]
 
-    def plan(self) -> Plan:
-        """Adapt the model to the strategy; changes the model, so once."""
+    def adapt(self) -> Plan:
+        """Adapt the model to the strategy, and plan the phases. This changes the model, so call it once."""
         config, source = self.config, self.source
         plan = make_plan(
             config.strategy, config.training, self.loaded, has_layers=source.has_layers, scratch=source.scratch
@@ -72,7 +83,7 @@ class Prepared:
         return plan
 
     def calibrate(self, results: Sequence[Sequence[Any]]) -> "Prepared":
-        """Decide what the task leaves to validation, by the raw results of the trained model for its rows."""
+        """Choose the options that the task leaves to validation, such as thresholds, by the raw results for it."""
         if not self.task.undecided:
             return self
         task = calibrate(self.task, results, self.splits.validation)
@@ -84,12 +95,12 @@ class Prepared:
 
     @cached_property
     def written_back(self) -> WrittenBack | None:
-        """What of the references of validation the target tokenizer can write."""
+        """How many references of validation the target tokenizer can write; None if the task writes no text."""
         return write_back(self.task, self.splits.validation, self.tokenizers)
 
     @cached_property
     def warnings(self) -> list[str]:
-        """What a user should know of the tokens and how they are batched."""
+        """Warnings about the tokens: cut texts, unknown tokens, and references that cannot be written."""
         found = []
         name, most = name_source(self.config.source), self.tokenizers.source.model_max_length
         option, wanted = self.task.length_option, self.task.longest
@@ -100,15 +111,15 @@ class Prepared:
 
         for split, encoded in self.encoded.items():
             found += [f"{split}: {warning}" for warning in encoded.warnings]
-            if encoded.truncated > MANY * encoded.examples:
+            if encoded.truncated > MANY_LOST * encoded.examples:
                 which = "texts" if encoded.examples == len(getattr(self.splits, split)) else "sampled texts"
                 way = f"; see task.{option}" if option else ""
                 found.append(f"{split}: {encoded.truncated} of {encoded.examples} {which} are truncated{way}")
-            if encoded.unknown > MANY:
+            if encoded.unknown > MANY_LOST:
                 found.append(f"{split}: {encoded.unknown:.0%} of the tokens are unknown to '{name}'")
 
         back = self.written_back
-        if back and back.example and back.changed > LOSSY * back.references:
+        if back and back.example and back.changed > MANY_CHANGED * back.references:
             before, after = back.example
             best = format_scores(back.scores)
             found.append(
@@ -118,14 +129,17 @@ class Prepared:
             )
         return found
 
-    def idle(self, plan: Plan) -> list[str]:
-        """List what was set and has no effect on this run."""
+    def list_unused(self, plan: Plan) -> list[str]:
+        """List the settings that have no effect on this run, and why."""
+        # What there is in this run for the settings to act on.
         data = self.config.data
         solved = all(phase.solver == "lbfgs" for phase in plan.phases)
         probing = getattr(self.config.strategy, "schedule", "") == "lp_ft"
         fetched = any(on_hub(place) for place in (data.train, data.validation, data.test) if place is not None)
+
         named = [place for place in (data.train, data.validation, data.test) if isinstance(place, str)]
         tables = any(find_format(place) in DELIMITERS or Path(place).is_dir() for place in named)
+
         numbers = "number" in self.task.roles.values()
         several = "labels" in self.task.roles.values()
         given = [name for name, split in self.splits.report.splits.items() if name != "train" and not split.cut]
@@ -133,8 +147,8 @@ class Prepared:
         unused = (
             *(("source", (key,), why) for key, why in self.source.unused.items()),
             ("strategy", ULMFIT if probing else (), "not used by lp_ft"),
-            ("strategy", ("head_learning_rate",) if solved else (), SOLVED),
-            ("training", GRADIENT_ONLY if solved else (), SOLVED),
+            ("strategy", ("head_learning_rate",) if solved else (), HEAD_SOLVED),
+            ("training", GRADIENT_ONLY if solved else (), HEAD_SOLVED),
             ("data", [f"{name}_share" for name in given], "not used, the split is given"),
             ("data", ("group",) if len(given) == 2 else (), "not used, no split is cut"),
             ("data", ("split_seed",) if len(given) == 2 and data.limit is None else (), "not used, nothing is drawn"),
@@ -154,21 +168,25 @@ class Prepared:
 
 
 def prepare(config: RunConfig, *, sampled: int | None = None) -> Prepared:
-    """Read the data, the source and build the model; the seed decides what is drawn.
+    """Read data and source, build the model and encode the texts. The seed of the configuration is set before.
 
     Args:
         config: of the run.
-        sampled: encode no more rows of a split than so many, to learn about the tokens; see `sample`.
+        sampled: encode at most so many rows of each split, for a report on the tokens; see `sample`; None for all.
+
+    Raises:
+        TransferError: a subclass says what is wrong with data, source or settings.
     """
     refuse_fp16(config.training.precision)
     keep_freed_memory()
     set_seed(config.training.seed)
+
     kind = config.task_class
     splits = load_splits(config.data, kind.roles, inputs=kind.input_roles(), seed=config.training.seed)
     config = _settle(config, make_task(kind, config.task, splits.labels), splits.train)
     task = make_task(kind, config.task, splits.labels)
 
-    texts = chain.from_iterable(_each_text(splits.train[role]) for role in task.input_roles())
+    texts = chain.from_iterable(_stream_texts(splits.train[role]) for role in task.input_roles())
     source = load_source(texts=texts, **config.source.model_dump())
     if source.tokenizer.pad_token_id is None:
         raise SourceError(
@@ -177,36 +195,38 @@ def prepare(config: RunConfig, *, sampled: int | None = None) -> Prepared:
         )
 
     loaded = task.build(source, splits.train, frozen=config.strategy.kind == "frozen")
-    # How many tokens the model reads is its own affair: what tokenizers say of it is often wrong, or nothing.
+    # The model says how many tokens it can read. What tokenizers say about that is often wrong or missing.
     positions = count_positions(find_encoder(loaded.model).module)
-
     tokenizers = Tokenizers(limit_tokens(source.tokenizer, positions), loaded.target_tokenizer)
     try_padding(loaded.model, tokenizers.source, together=True)
     unread = find_unread(loaded.model, tokenizers.source)
     solvable = task.solved_as is not None
     loaded = dataclasses.replace(loaded, new=loaded.new - unread, unread=unread, solvable=solvable)
+
     rows = {name: sample(part, task.input_roles(), sampled) for name, part in list_rows(splits).items()}
     encoded = {name: task.encode(part, tokenizers, training=name == "train") for name, part in rows.items()}
     return Prepared(config, task, splits, source, loaded, tokenizers, encoded, rows)
 
 
 def sample(rows: Dataset, roles: Sequence[str], most: int | None) -> Dataset:
-    """Rows spread over all of them, and the `EXTREMES`; all where there are no more than `most`."""
+    """Sample `most` rows at even distances, the longest rows among them; return all rows if there are no more."""
     if most is None or len(rows) <= most:
         return rows
-    longest = np.argsort(sum(_sizes(rows.data.column(role)) for role in roles), kind="stable")[-EXTREMES:]
-    return rows.select(np.unique([*np.linspace(0, len(rows) - 1, most - EXTREMES, dtype=int), *longest]))
+    longest = np.argsort(sum(_measure_sizes(rows.data.column(role)) for role in roles), kind="stable")[
+        -LONGEST_SAMPLED:
+    ]
+    return rows.select(np.unique([*np.linspace(0, len(rows) - 1, most - LONGEST_SAMPLED, dtype=int), *longest]))
 
 
-def _sizes(texts: pa.ChunkedArray) -> np.ndarray:
-    """(rows,) the bytes of each text, or the number of its parts."""
+def _measure_sizes(texts: pa.ChunkedArray) -> np.ndarray:
+    """Measure each row: the bytes of its text, or the number of its texts; (rows,)."""
     sizes = pc.binary_length(texts) if pa.types.is_string(texts.type) else pc.list_value_length(texts)
     result: np.ndarray = sizes.to_numpy()
     return result
 
 
 def _settle(config: RunConfig, task: Task, rows: Dataset) -> RunConfig:
-    """Decide what the task's options leave to the data, and say so."""
+    """Choose the options that the task leaves to the data, and log the choice."""
     options = task.settle(rows)
     for key in task.settled:
         if getattr(config.task, key) == "auto":
@@ -215,18 +235,18 @@ def _settle(config: RunConfig, task: Task, rows: Dataset) -> RunConfig:
 
 
 def keep_decided(config: RunConfig, before: RunConfig, keys: Sequence[str]) -> RunConfig:
-    """Take over what an earlier attempt has decided of these options, where the configuration leaves them open."""
+    """Take the values of some options from an earlier attempt, if the configuration leaves them open (`auto`)."""
     left = [key for key in keys if getattr(config.task, key) == "auto"]
     known = {key: getattr(before.task, key) for key in left}
     return config.model_copy(update={"task": config.task.model_copy(update=known)})
 
 
-def _each_text(cells: Iterable[str | Sequence[str]]) -> Iterator[str]:
-    """Yield the texts of a column, those of lists one by one."""
+def _stream_texts(cells: Iterable[str | Sequence[str]]) -> Iterator[str]:
+    """Yield the texts of a column one by one, also those of lists."""
     for cell in cells:
         yield from [cell] if isinstance(cell, str) else cell
 
 
 def list_rows(splits: Splits) -> dict[str, Dataset]:
-    """Collect the rows by the name of their split."""
+    """List the rows by the name of their split."""
     return {"train": splits.train, "validation": splits.validation, "test": splits.test}

@@ -1,4 +1,4 @@
-"""A few test inputs with the trained model's answers: what a reloaded or published model has to say again."""
+"""Keep a few test inputs with the answers of the trained model, which a reloaded or published model must repeat."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -10,17 +10,17 @@ from nlp_transfer.system.escaping import dump_json
 from nlp_transfer.system.layout import PROBES
 from nlp_transfer.task import Prediction
 
-TOLERANCE = 1e-4  # of numbers up to 1, and as a share of greater ones
+PROBE_TOLERANCE = 1e-4  # absolute for numbers up to 1, relative for greater ones
 
 
 def write_probes(folder: Path, inputs: Sequence[Any], said: Sequence[Prediction]) -> None:
-    """Write one line per input."""
+    """Write a line with text and answer for each input."""
     lines = (dump_json({"input": text, "said": answer}) for text, answer in zip(inputs, said, strict=True))
     write_whole(folder / PROBES, "\n".join(lines) + "\n")
 
 
 def read_probes(folder: Path) -> tuple[list[Any], list[Prediction]]:
-    """Read inputs and answers; none if the run kept none."""
+    """Read inputs and answers; both lists are empty if the run kept none."""
     path = folder / PROBES
     lines = path.read_text(encoding="utf-8").split("\n") if path.is_file() else []
     found = [json.loads(line) for line in lines if line]
@@ -28,9 +28,9 @@ def read_probes(folder: Path) -> tuple[list[Any], list[Prediction]]:
 
 
 def are_alike(one: Any, other: Any) -> bool:
-    """Tell whether two predictions are equal, numbers within rounding."""
+    """Tell whether two predictions are equal; floats may differ by rounding."""
     if isinstance(one, float) and isinstance(other, float):
-        return abs(one - other) < TOLERANCE * max(1.0, abs(one), abs(other))
+        return abs(one - other) < PROBE_TOLERANCE * max(1.0, abs(one), abs(other))
     if isinstance(one, Mapping) and isinstance(other, Mapping):
         return one.keys() == other.keys() and all(are_alike(one[key], other[key]) for key in one)
     if isinstance(one, list) and isinstance(other, list):

@@ -1,4 +1,4 @@
-"""Publishing one run folder to the Hugging Face Hub: one commit, all or nothing, checked by reading it back.
+"""Publish a run folder to the Hugging Face Hub in one commit, and check it by reading it back.
 
 nlp-transfer publish runs/reviews user/reviews
 """
@@ -24,14 +24,14 @@ from nlp_transfer.system.room import guard_temporary
 
 @dataclass(frozen=True)
 class Publication:
-    """What was published.
+    """The result of a publication.
 
     Attributes:
-        files: the tree, by name.
-        folder: where a dry run wrote it; None of others.
+        files: the names of the published files.
+        folder: where a dry run wrote them; else None.
         url: of the repository or the pull request.
-        commit: that holds the tree.
-        changed: whether a commit was made; not where all was there already.
+        commit: the id of the commit that holds them.
+        changed: whether a commit was made; False if the repository held the same files already.
     """
 
     files: tuple[str, ...]
@@ -103,7 +103,7 @@ def publish(
 
     if output is not None:
         raise PublishError("--output says where --dry-run writes; leave it out, or add --dry-run")
-    with _workplace(run) as place:
+    with _make_workplace(run) as place:
         write_publication(run, place, repo_id, licence=licence, adapter_only=adapter_only, task=task)
         require_hub()
         upload = Upload(repo_id, place, revision or "main", message or f"Publish {run.resolve().name}")
@@ -117,8 +117,11 @@ def publish(
 
 
 @contextlib.contextmanager
-def _workplace(run: Path) -> Iterator[Path]:
-    """Make an empty folder for a while, in the run unless that is read-only: the system's own is often small."""
+def _make_workplace(run: Path) -> Iterator[Path]:
+    """Make a temporary folder in the run folder, because the disk of the system's own is often small.
+
+    If the run folder is read-only, the system's own is used.
+    """
     for left in run.glob(".publish-*"):  # of a publication that was killed
         shutil.rmtree(left, ignore_errors=True)
     try:
@@ -133,15 +136,16 @@ def _workplace(run: Path) -> Iterator[Path]:
 
 
 def _verify(run: Path, repo: str, commit: str, task: type[TaskDeclaration] | None) -> None:
-    """Fetch a commit to a cache of its own, load it, and let it answer what the run has answered.
+    """Download a commit to an empty cache, load it, and check that it answers as the run does.
 
     Raises:
-        PublishError: it cannot be had or loaded, or it answers otherwise.
+        PublishError: it cannot be downloaded or loaded, or an answer differs.
     """
     texts, said = read_probes(run)
     if not texts:
         raise PublishError(f"{repo} is published, but {run} keeps no probes to compare it with; --no-verify skips this")
-    with _workplace(run) as cache:
+
+    with _make_workplace(run) as cache:
         try:
             again = load(download(repo, commit, cache), task=task).predict(texts)
         except TransferError as error:

@@ -1,4 +1,4 @@
-"""What a run returns and leaves: its numbers, the verdict and the words for both."""
+"""Make the result of a run from its numbers: verdict and summary; and write what the run folder keeps."""
 
 import functools
 from collections.abc import Mapping, Sequence
@@ -21,13 +21,13 @@ class RunResult:
     """A finished run.
 
     Attributes:
-        folder: what it left.
-        figures: what it has measured; of several seeds the scores of the one whose model it keeps, and those of all
-            under `seeds`.
+        folder: the run folder.
+        figures: the contents of metrics.json. Of several seeds they are those of the seed whose model is kept, and
+            under `seeds` those of all.
         summary: the test scores and the verdict in words.
-        row: the same as a line of a comparison; of several seeds their mean and spread.
-        baselines: the simple methods beside it.
-        parts: the runs of its seeds, where there are several.
+        row: the run as a row of a comparison; of several seeds mean and deviation.
+        baselines: the simple methods, as rows too.
+        parts: the results of the seeds, if there are several.
     """
 
     folder: Path
@@ -39,12 +39,12 @@ class RunResult:
 
     @functools.cached_property
     def metrics(self) -> dict[str, Any]:
-        """The figures as plain values: the contents of metrics.json."""
+        """The figures as plain values, as metrics.json holds them."""
         return self.figures.values()
 
     @property
     def note(self) -> str | None:
-        """What there is to say of its seeds where they made no difference."""
+        """Why the seeds made no difference, if they made none."""
         return self.figures.seeds.note if self.figures.seeds else None
 
     def __repr__(self) -> str:
@@ -54,14 +54,14 @@ class RunResult:
 
 
 def describe(config: RunConfig, folder: Path, metrics: Metrics, hits: Mapping[str, Any]) -> RunResult:
-    """Make row, verdict and summary from the numbers that a run of one seed leaves.
+    """Make the result of a run of one seed from its numbers.
 
     Args:
         config: of the run.
         folder: of the run.
-        metrics: what it has measured; the verdict is added where it is not there yet.
-        hits: the contents of hits.json: the score of each test row, under `run` and for each of the `baselines`, and
-            the numbers of the `rows`.
+        metrics: the measurements; a verdict is added if they have none.
+        hits: the contents of hits.json: a score for each test row under `run` and for each of the `baselines`, and
+            under `rows` the numbers of the rows.
     """
     tested = hits.get("rows", ())
     row = make_comparand(folder.name, config, metrics, hits["run"], tested)
@@ -75,20 +75,22 @@ def describe(config: RunConfig, folder: Path, metrics: Metrics, hits: Mapping[st
 def tell(
     config: RunConfig, folder: Path, metrics: Metrics, row: Comparand, baselines: Sequence[Comparand], *more: str
 ) -> RunResult:
-    """Make the result of a run with what is said of it; `more` stands between its scores and the verdict."""
+    """Make a result with verdict and summary; the lines `more` stand between the scores and the verdict."""
     task = config.task_class
     verdict = write_verdicts([row], baselines, task=task) if metrics.verdict is None else metrics.verdict
+
     shown = task.measured(row.test)
     lines = []
     for one in (*baselines, row):
         scores = ", ".join(f"{name} {one.format_score('test', name)}" for name in shown)
         lines.append(f"test: {one.label}: {scores}")
+
     summary = "\n".join([*lines, *more, *verdict])
     return RunResult(folder, metrics.model_copy(update={"verdict": verdict}), summary, row, tuple(baselines))
 
 
 def collect_hits(result: RunResult) -> dict[str, Any]:
-    """Read the score of each test row, of the run and of the simple methods; of several seeds their mean."""
+    """Collect the contents of hits.json: the score of each test row; of several seeds the mean."""
     row = result.row
     counts = {"counts": list(row.counts)} if row.counts else {}
     baselines = {one.name: list(one.correct) for one in result.baselines}
@@ -96,7 +98,10 @@ def collect_hits(result: RunResult) -> dict[str, Any]:
 
 
 def finish(result: RunResult, task: type[TaskDeclaration]) -> None:
-    """Write card and numbers; all that the folder holds is on the disk before the metrics say so."""
+    """Write the card, hits.json and, last, metrics.json, which marks the run as finished.
+
+    All other files are flushed to the disk before.
+    """
     write_card(result.folder, result.figures, task)
     write_json(result.folder / HITS, collect_hits(result))
     for path in (*result.folder.rglob("*"), result.folder):

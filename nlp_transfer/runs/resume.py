@@ -1,4 +1,4 @@
-"""What a run goes on from, and what must not have changed meanwhile."""
+"""Find the checkpoint to resume from, and refuse to resume after changes."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,7 +11,7 @@ from nlp_transfer.errors import ConfigError
 from nlp_transfer.system.layout import CHECKPOINTS
 from nlp_transfer.training.checkpoint_files import TrainingState, find_newest, load_checkpoint
 
-# How a batch is cut, where results go and how often they are saved do not change what is learned.
+# These keys may change: they do not affect what is learned, only where it is written, how often it is saved, and so on.
 HARMLESS = (
     "output",
     "training.accumulation",
@@ -23,10 +23,10 @@ HARMLESS = (
 
 
 def find_start(folder: Path, named: Path | None) -> TrainingState | None:
-    """Load the checkpoint that was named, or the newest whole one; all processes load the same.
+    """Load the checkpoint that was named, or the newest whole one. All processes load the same one.
 
     Raises:
-        CheckpointError: the one that was named is damaged.
+        CheckpointError: the checkpoint that was named is damaged.
     """
     state = PartialState()
     found = None
@@ -37,10 +37,10 @@ def find_start(folder: Path, named: Path | None) -> TrainingState | None:
 
 
 def refuse_changes(before: Mapping[str, Any], now: Mapping[str, Any], where: Path) -> None:
-    """Refuse to go on with another configuration or other data.
+    """Refuse to resume with another configuration or other data.
 
     Raises:
-        ConfigError: listing the keys that differ.
+        ConfigError: the message lists the keys that differ.
     """
     changed = [
         f"{key}: {_shorten(before.get(key))} before, {_shorten(now.get(key))} now"
@@ -61,7 +61,7 @@ def _shorten(value: Any) -> str:
 
 
 def flatten(values: Any, path: str = "") -> dict[str, Any]:
-    """Turn nested sections into dotted keys, as training.epochs -> 3; lists are values."""
+    """Turn nested sections into dotted keys, such as `training.epochs` -> 3. Lists are values."""
     if not isinstance(values, Mapping) or not values:
         return {path: list(values) if isinstance(values, Sequence) and not isinstance(values, str) else values}
     return {

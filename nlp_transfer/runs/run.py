@@ -1,4 +1,4 @@
-"""A run in its folder: one training as configured, or one for each seed; begun, gone on with, or found finished."""
+"""Run in a folder: train one model as configured, or one for each seed. Begin anew, resume, or find all done."""
 
 import contextlib
 import dataclasses
@@ -30,8 +30,8 @@ from nlp_transfer.system.received import refuse_no_path
 from nlp_transfer.system.room import guard_writing
 from nlp_transfer.training.sharded import check_launch
 
-PATIENCE = timedelta(minutes=10)  # with a process that does not answer
-LEFT = ("config.yaml",)  # by an attempt that got as far as to train
+PEER_PATIENCE = timedelta(minutes=10)  # how long a process waits for another that does not answer
+BEGUN_WITH = ("config.yaml",)  # the files that show that an earlier attempt has begun to train
 
 
 def run(
@@ -55,14 +55,15 @@ def run(
     Raises:
         StoppedError: a signal ended the training; a checkpoint was written.
         ConfigError: another training is at work in this process.
-        TransferError: a subclass says what is wrong, where, and the way out; a folder without metrics.json is not
-            finished.
+        TransferError: a subclass says what is wrong, where, and the way out. A folder without metrics.json is that of
+            an unfinished run.
     """
     refuse_no_path(output, "output", optional=True)
     refuse_no_path(resume, "resume", optional=True)
     checked = load_config(config, overrides)
     series = Series(len(checked.each_seed()), progress=progress)
 
+    # The folder of the run, and the checkpoint to resume from if one was named.
     wanted, named = output or checked.output, None
     if resume is not None:
         wanted, named = find_resumable(resume, wanted)
@@ -70,13 +71,28 @@ def run(
         raise ConfigError(f"--resume {named}: a run of several seeds goes on as a whole; name its folder")
 
     name = Path(config).stem if isinstance(config, str | Path) else f"{checked.task.name}-{checked.strategy.kind}"
-    left = LEFT if resume is not None else ()
+    left = BEGUN_WITH if resume is not None else ()
     with claim_process(), hold_folder(wanted, name, left=left) as folder, advise(folder):
         return run_in(folder, checked, series, named, progress=progress)
 
 
 def run_in(folder: Path, config: RunConfig, series: Series, named: Path | None = None, *, progress: bool) -> RunResult:
-    """Run in a folder that is held, as one of a series; what an earlier attempt has done there is taken as it is."""
+    """Run in a folder that this process holds, as one run of a series.
+
+    A finished run in the folder is not repeated: its result is read and returned.
+
+    Args:
+        folder: of the run, see `hold_folder`.
+        config: what to run.
+        series: counts the runs of a command and shows how many are left.
+        named: the checkpoint to resume from; None for the newest one, if there is one.
+        progress: show bars.
+
+    Raises:
+        ExhaustedError: there is not enough memory.
+        LostError: another process has ended.
+        TransferError: as `run`.
+    """
     config = _complete(folder, config)
     if (folder / FINISHED).exists():
         before = read_finished(config, folder)
@@ -100,16 +116,20 @@ def run_in(folder: Path, config: RunConfig, series: Series, named: Path | None =
 
 
 def _complete(folder: Path, config: RunConfig) -> RunConfig:
-    """Complete the configuration with what an earlier attempt in the folder has left to the data and found out.
+    """Complete a configuration with the values that an earlier attempt in the folder has found out from the data.
+
+    For example, `task.head: auto` becomes the head that the earlier attempt has chosen.
 
     Raises:
-        ConfigError: the folder was begun with another, listing the keys that differ.
+        ConfigError: the folder was begun with another configuration; the message lists the keys that differ.
     """
     path = folder / "config.yaml"
     if not path.exists():
         return config
+
+    # The task's name is compared first: the class of another task may not be importable here.
     name = read_task_name(read_yaml(path))
-    if name != config.task.name:  # that one is not read any further: its task need not be here
+    if name != config.task.name:
         refuse_changes({"task.name": name}, {"task.name": config.task.name}, folder)
 
     task = config.task_class
@@ -122,7 +142,7 @@ def _complete(folder: Path, config: RunConfig) -> RunConfig:
 
 @contextlib.contextmanager
 def _use_threads(count: int | None) -> Iterator[None]:
-    """Let torch use so many on the CPU for a while."""
+    """Let torch use `count` threads on the CPU for a while; None leaves the number as it is."""
     before = torch.get_num_threads()
     torch.set_num_threads(count or before)
     try:
@@ -137,9 +157,9 @@ def _flatten_config(config: RunConfig) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def advise(folder: Path) -> Iterator[None]:
-    """Say how to go on with a command that was stopped, or that found no room after it had begun."""
+    """Add to the error of a stopped run, or of one that filled the disk after it began, how to resume it."""
     try:
-        with guard_writing(folder, full=True):  # what libraries of others write by themselves
+        with guard_writing(folder, full=True):  # other libraries write into the folder too
             yield
     except (StoppedError, LostError, DiskError) as ended:
         if not isinstance(ended, DiskError) or has_begun(folder):
@@ -149,11 +169,16 @@ def advise(folder: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def hold_folder(wanted: str | Path | None, name: str, *, left: Collection[str] = ()) -> Iterator[Path]:
-    """Make the run folder, which the main process holds and tells to the others; see `make_folder`."""
+    """Make the run folder. The main process holds its lock, and tells the others where it is; see `make_folder`.
+
+    Raises:
+        TrainingError: the main process could not make it; its own error says why.
+    """
     check_launch()
-    # On the CPU by choice, or CPU processes would not find each other; what a process waits for the others is bounded.
-    state = PartialState(cpu=not torch.accelerator.is_available(), timeout=PATIENCE)
+    # Processes on the CPU find each other only if the CPU is asked for.
+    state = PartialState(cpu=not torch.accelerator.is_available(), timeout=PEER_PATIENCE)
     take_leave_at_exit()
+
     with make_folder(wanted, name, left=left) if state.is_main_process else contextlib.nullcontext() as made:
         folder: Path | None = broadcast_object_list([made])[0]
         if folder is None:
@@ -162,15 +187,16 @@ def hold_folder(wanted: str | Path | None, name: str, *, left: Collection[str] =
 
 
 def _run_seeds(config: RunConfig, folder: Path, series: Series, *, progress: bool) -> list[RunResult]:
-    """Run each seed in a subfolder; those that an earlier attempt finished are taken as they are."""
+    """Run each seed in a subfolder; read the results of seeds that an earlier attempt has finished."""
     if PartialState().is_main_process:
         write_whole(folder / "config.yaml", render(config))
-    results = []
 
+    results = []
     for planned in config.each_seed():
         part = folder / f"seed-{planned.training.seed}"
         part.mkdir(exist_ok=True)
         one = _complete(part, planned)
+
         if (part / FINISHED).exists():
             series.skip(1)
             results.append(read_finished(one, part))

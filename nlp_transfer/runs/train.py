@@ -28,29 +28,32 @@ from nlp_transfer.system.precision import choose_precision
 from nlp_transfer.system.progress import format_duration
 from nlp_transfer.system.room import guard_writing
 from nlp_transfer.system.stopping import note_signals
+from nlp_transfer.training.attempt import Settings
 from nlp_transfer.training.checkpoint_files import TrainingState
 from nlp_transfer.training.checkpoints import Checkpoints
 from nlp_transfer.training.history import History
-from nlp_transfer.training.loop import Settings, Trainer
+from nlp_transfer.training.loop import Trainer
 
 log = logging.getLogger(__name__)
-CHOSEN = "training.precision (chosen)"
+PRECISION_KEY = "training.precision (chosen)"
 HISTORY = "history.jsonl"
 
 
 def make_accelerator(config: RunConfig, folder: Path, start: TrainingState | None) -> Accelerator:
-    """Make an Accelerator with one number format for all processes, that of the start, and the trackers asked for.
+    """Make the Accelerator of a run. All processes use one number format; a resumed run keeps that of its start.
 
     Raises:
         ConfigError: the tracker is not installed.
     """
     wanted = config.training.precision
-    if wanted == "auto" and start is not None:  # another machine would perhaps choose another
-        wanted = start.values["identity"]["contents"][CHOSEN].replace("no", "fp32")
+    if wanted == "auto" and start is not None:  # another machine might choose another format
+        wanted = start.values["identity"]["contents"][PRECISION_KEY].replace("no", "fp32")
     precision = broadcast_object_list([choose_precision(wanted)])[0]  # one for all processes
     mixed = "no" if precision == "fp32" else precision
     if AcceleratorState._shared_state and AcceleratorState().mixed_precision != mixed:
-        AcceleratorState._shared_state["_mixed_precision"] = mixed  # an earlier run of this process chose another
+        AcceleratorState._shared_state["_mixed_precision"] = (
+            mixed  # accelerate keeps that of an earlier run of this process
+        )
 
     disable_fsdp_ram_efficient_loading()  # every process works on whole models between the phases
     tracker = config.training.tracker
@@ -62,34 +65,36 @@ def make_accelerator(config: RunConfig, folder: Path, start: TrainingState | Non
 def open_checkpoints(
     prepared: Prepared, plan: Plan, accelerator: Accelerator, folder: Path, start: TrainingState | None
 ) -> Checkpoints:
-    """Say where the run is saved, and what it goes on from, if that is still the same run.
+    """Set up the checkpoints of a run, and check that the one to resume from belongs to the same run.
 
     Raises:
-        ConfigError: the data, the weights or the number format are others.
+        ConfigError: the data, the source's weights or the number format differ from those of the start.
     """
-    # Checkpoints leave out what never moves, so it must come again. Now, because a replay takes parts out of the model.
+    # Checkpoints leave out parameters that never move: those of the source must be the same when the run is resumed.
+    # They are listed now, because stored activations will take layers out of the model.
     resting = {name: parameter for name, parameter in plan.model.named_parameters() if name not in plan.moving}
 
     @functools.cache
-    def identity() -> dict[str, dict[str, Any]]:
+    def describe_identity() -> dict[str, dict[str, Any]]:
         splits = prepared.splits.report.splits
         return {
             "contents": {
                 **{f"data.{name} (contents)": split.fingerprint for name, split in splits.items()},
                 "source.name (weights)": digest_tensors(resting),
-                CHOSEN: accelerator.mixed_precision,
+                PRECISION_KEY: accelerator.mixed_precision,
             },
             "about": {"processes": accelerator.num_processes, **describe_environment()["packages"]},
         }
 
     if start is not None:
         before = start.values["identity"]
-        refuse_changes(before["contents"], identity()["contents"], folder)
-        if before["about"] != identity()["about"] and accelerator.is_main_process:
+        refuse_changes(before["contents"], describe_identity()["contents"], folder)
+        if before["about"] != describe_identity()["about"] and accelerator.is_main_process:
             log.warning("resumed with other versions or processes: the result may differ in its last digits")
+
     settings = prepared.config.training.checkpoint
     last = start.path if start else None
-    return Checkpoints(folder / CHECKPOINTS, identity, **dict(settings), start=start, last=last)
+    return Checkpoints(folder / CHECKPOINTS, describe_identity, **dict(settings), start=start, last=last)
 
 
 def train(
@@ -101,10 +106,12 @@ def train(
     *,
     progress: bool,
 ) -> History:
-    """Run the phases; every epoch is written to history.jsonl, logged and tracked."""
+    """Run the phases of a plan; write each epoch to history.jsonl, log it and send it to the tracker."""
     if accelerator.is_main_process:  # an earlier attempt may have got further than its last checkpoint
         known = checkpoints.start.values["history"]["epochs"] if checkpoints.start else []
         write_whole(folder / HISTORY, "".join(json.dumps(one) + "\n" for one in known))
+
+    # A task that is slow to judge, such as one that writes text, is judged on a sample of validation.
     rows, validation = prepared.splits.validation, prepared.encoded["validation"]
     if prepared.task.sample and len(rows) > prepared.task.sample:
         rows = rows.shuffle(seed=0).select(range(prepared.task.sample))
@@ -120,7 +127,7 @@ def train(
             tokenizers=prepared.tokenizers,
             accelerator=accelerator,
             settings=_make_settings(prepared.config.training, progress=progress),
-            record=functools.partial(_record, plan, accelerator, folder / HISTORY),
+            record=functools.partial(_record_epoch, plan, accelerator, folder / HISTORY),
             checkpoints=checkpoints,
             signals=signals,
         )
@@ -141,13 +148,14 @@ def _make_settings(training: TrainingConfig, *, progress: bool) -> Settings:
     )
 
 
-def _record(plan: Plan, accelerator: Accelerator, path: Path, facts: dict[str, Any]) -> None:
-    """Write, log and track what an epoch has brought, and say how long the rest of its phase may take."""
+def _record_epoch(plan: Plan, accelerator: Accelerator, path: Path, facts: dict[str, Any]) -> None:
+    """Write, log and track the facts of an epoch, and estimate how long the rest of its phase will take."""
     if not accelerator.is_main_process:
         return
     line = json.dumps(facts) + "\n"
     with guard_writing(path, len(line)), path.open("a", encoding="utf-8") as file:
         file.write(line)
+
     shown = {**{k: facts[k] for k in ("loss",) if k in facts}, **facts["validation"]}
     epochs = next(phase.epochs for phase in plan.phases if phase.name == facts["phase"])
     left = (epochs - facts["epoch"]) * facts["seconds"]
@@ -158,11 +166,11 @@ def _record(plan: Plan, accelerator: Accelerator, path: Path, facts: dict[str, A
 
 @contextlib.contextmanager
 def open_trackers(accelerator: Accelerator) -> Iterator[None]:
-    """Keep the trackers asked for open, and close them also when the training fails or is stopped."""
+    """Open the trackers of the configuration, and close them even if the training fails or is stopped."""
     if accelerator.log_with:
         accelerator.init_trackers("nlp-transfer")
     try:
         yield
     finally:
-        for tracker in accelerator.trackers:  # end_training would also part the processes, who have more to do
+        for tracker in accelerator.trackers:  # not end_training, which would also end the group of processes
             tracker.finish()

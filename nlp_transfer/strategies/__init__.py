@@ -1,4 +1,4 @@
-"""Which parameters move, when, and at which learning rate."""
+"""Decide which parameters move, when, and at which learning rate."""
 
 from nlp_transfer.config.sections import (
     FrozenStrategy,
@@ -9,10 +9,10 @@ from nlp_transfer.config.sections import (
     TrainingConfig,
 )
 from nlp_transfer.models.source import LoadedModel
-from nlp_transfer.strategies.frozen import frozen
-from nlp_transfer.strategies.full import full
-from nlp_transfer.strategies.gradual import gradual
-from nlp_transfer.strategies.lora import lora, save_adapter
+from nlp_transfer.strategies.frozen import apply_frozen
+from nlp_transfer.strategies.full import apply_full
+from nlp_transfer.strategies.gradual import apply_gradual
+from nlp_transfer.strategies.lora import apply_lora, save_adapter
 from nlp_transfer.strategies.plan import Adapted, Phase, Plan, Schedule
 from nlp_transfer.strategies.rates import Rates, choose_rates, hold_back
 
@@ -22,17 +22,17 @@ SOLVED = "head: solved anew, without the one that the checkpoint brings"
 def make_plan(
     strategy: Strategy, training: TrainingConfig, loaded: LoadedModel, *, has_layers: bool, scratch: bool
 ) -> Plan:
-    """Adapt a model to a strategy; changes the model, so once.
+    """Adapt a model to a strategy, and plan the phases. This changes the model, so call it once.
 
     Args:
-        strategy: which parameters move, and when.
-        training: gives rates, their schedule, and the epochs of the (last) phase.
-        loaded: the model and its new parameters.
-        has_layers: the encoder is no table of vectors; decides what `learning_rate: auto` means.
+        strategy: the section of the configuration.
+        training: gives the rates, their schedule, and the epochs of the last phase.
+        loaded: the model and the names of its new parameters.
+        has_layers: False for a table of vectors, which `learning_rate: auto` trains faster than layers.
         scratch: the weights are random.
 
     Raises:
-        ConfigError: the strategy does not fit the model, by the key to change.
+        ConfigError: the strategy does not fit the model; the message names the key to change.
     """
     rates = choose_rates(strategy, training, loaded, has_layers=has_layers, scratch=scratch)
     adapted = _adapt(strategy, loaded, rates, training.epochs)
@@ -54,13 +54,13 @@ def make_plan(
 def _adapt(strategy: Strategy, loaded: LoadedModel, rates: Rates, epochs: int) -> Adapted:
     match strategy:
         case FullStrategy():
-            return full(strategy, loaded, rates, epochs)
+            return apply_full(strategy, loaded, rates, epochs)
         case LoraStrategy():
-            return lora(strategy, loaded, rates, epochs)
+            return apply_lora(strategy, loaded, rates, epochs)
         case FrozenStrategy():
-            return frozen(strategy, loaded, rates, epochs)
+            return apply_frozen(strategy, loaded, rates, epochs)
         case GradualStrategy():
-            return gradual(strategy, loaded, rates, epochs)
+            return apply_gradual(strategy, loaded, rates, epochs)
 
 
 __all__ = ["Phase", "Plan", "Schedule", "make_plan", "save_adapter"]

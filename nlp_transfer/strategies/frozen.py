@@ -1,4 +1,4 @@
-"""`frozen`: the pretrained part never moves; what is new is trained on its features."""
+"""`frozen`: keep the pretrained part as it is, and train new parameters on its features."""
 
 import logging
 
@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 
 def is_linear_on_features(loaded: LoadedModel) -> bool:
-    """Tell whether all that is new is one linear layer on fixed features."""
+    """Tell whether one linear layer on fixed features is all that is new."""
     model = loaded.model
     return (
         isinstance(model, PooledClassifier)
@@ -25,7 +25,7 @@ def is_linear_on_features(loaded: LoadedModel) -> bool:
 
 
 def is_solvable(loaded: LoadedModel) -> bool:
-    """Tell whether the head can be solved: it is linear, on fixed features, and the task's loss is a usual one."""
+    """Tell whether the head can be solved: it is linear, on fixed features, and the task says how, by `solved_as`."""
     linear = is_linear_on_features(loaded)
     if linear and not loaded.solvable:
         log.info("the linear head is trained by steps, for the task does not declare how it is solved (solved_as)")
@@ -33,18 +33,18 @@ def is_solvable(loaded: LoadedModel) -> bool:
 
 
 def _list_beside_encoder(loaded: LoadedModel) -> list[str]:
-    """Name what is outside the encoder, new or not, and what is new inside it."""
+    """List the parameters outside the encoder, and the new ones inside it."""
     wanted = {*list_outside_encoder(loaded.model), *loaded.new}
     return [name for names in blocks(loaded.model, loaded.unread) for name in names if name in wanted]
 
 
-def frozen(strategy: FrozenStrategy, loaded: LoadedModel, rates: Rates, epochs: int) -> Adapted:
-    """Train the new parameters only; of an encoder and decoder, or under a pooled head, all but the encoder.
+def apply_frozen(strategy: FrozenStrategy, loaded: LoadedModel, rates: Rates, epochs: int) -> Adapted:
+    """Train only the new parameters; of an encoder with a decoder or a pooled head, all that is outside the encoder.
 
-    A linear head on features that stay the same is solved, and needs no epochs.
+    A linear head on fixed features is solved, and needs no epochs.
 
     Raises:
-        ConfigError: a solved head was asked for where it cannot be solved, or nothing is new.
+        ConfigError: `solver: lbfgs` asks for a solution where there is none, or nothing is new.
     """
     whole = loaded.model.config.is_encoder_decoder or isinstance(loaded.model, PooledClassifier)
     moving = _list_beside_encoder(loaded) if whole else sorted(loaded.new)
@@ -54,6 +54,7 @@ def frozen(strategy: FrozenStrategy, loaded: LoadedModel, rates: Rates, epochs: 
             "use task.head.kind=pooled, or another strategy"
         )
 
+    # Whether it is solved.
     solved = strategy.solver != "gradient" and is_solvable(loaded)
     if strategy.solver == "lbfgs" and not solved:
         lacking = "a linear pooled head on frozen features"

@@ -1,4 +1,4 @@
-"""`full`: every parameter moves, but for the lowest layers frozen on request."""
+"""`full`: train every parameter, but for the lowest layers if they are to stay frozen."""
 
 from nlp_transfer.config.sections import FullStrategy
 from nlp_transfer.errors import ConfigError
@@ -8,11 +8,11 @@ from nlp_transfer.strategies.plan import Adapted, Phase
 from nlp_transfer.strategies.rates import Rates
 
 
-def full(strategy: FullStrategy, loaded: LoadedModel, rates: Rates, epochs: int) -> Adapted:
+def apply_full(strategy: FullStrategy, loaded: LoadedModel, rates: Rates, epochs: int) -> Adapted:
     """Fine-tune (Devlin et al. 2019), optionally with layer-wise rates (Sun et al. 2019, section 5.3.4).
 
     Raises:
-        ConfigError: nothing of the encoder would be left to train.
+        ConfigError: `freeze_below` would freeze the whole encoder.
     """
     stack = blocks(loaded.model, loaded.unread)
     layers = len(stack) - 2  # without the embeddings below and the head above them

@@ -1,4 +1,4 @@
-"""`gradual`: train the head first, then let deeper blocks follow."""
+"""`gradual`: train the head first, then deeper blocks too."""
 
 from nlp_transfer.config.sections import GradualStrategy
 from nlp_transfer.models.anatomy import blocks
@@ -8,20 +8,20 @@ from nlp_transfer.strategies.plan import Adapted, Phase
 from nlp_transfer.strategies.rates import Rates
 
 
-def gradual(strategy: GradualStrategy, loaded: LoadedModel, rates: Rates, epochs: int) -> Adapted:
+def apply_gradual(strategy: GradualStrategy, loaded: LoadedModel, rates: Rates, epochs: int) -> Adapted:
     """Unfreeze top-down with discriminative rates (Howard & Ruder 2018, section 3.3), or LP-FT (Kumar et al. 2022).
 
-    The epochs are those of the last phase, in which everything moves.
+    `epochs` are those of the last phase, in which everything moves.
     """
     make = _probe_then_tune if strategy.schedule == "lp_ft" else _unfreeze
     return Adapted(loaded.model, tuple(make(strategy, loaded, rates, epochs)), strategy.cache)
 
 
 def _unfreeze(strategy: GradualStrategy, loaded: LoadedModel, rates: Rates, epochs: int) -> list[Phase]:
-    """Plan ULMFiT's phases: what is new, then some more blocks in each, the deeper the slower."""
+    """Plan ULMFiT's phases: first the new parameters, then some more blocks in each phase, with smaller rates below."""
     stack = blocks(loaded.model, loaded.unread)
     moving = {name: rates.fresh for names in stack for name in names if name in loaded.new}
-    # Where nothing is new there is no phase of the head: the top blocks start.
+    # If nothing is new, there is no phase of the head: the top blocks are trained first.
     phases = [Phase("head", strategy.phase_epochs, dict(moving))] if moving else []
 
     below = [names for names in stack if not set(names) <= set(moving)][::-1]
@@ -30,6 +30,7 @@ def _unfreeze(strategy: GradualStrategy, loaded: LoadedModel, rates: Rates, epoc
         for depth, names in enumerate(below[start : start + step], start):
             rate = rates.body / strategy.rate_decay**depth
             moving |= {name: rate for name in names if name not in moving}
+
         last = start + step >= len(below)
         name = "all" if last else f"top {start + step}"
         phases.append(Phase(name, epochs if last else strategy.phase_epochs, dict(moving)))
@@ -37,10 +38,11 @@ def _unfreeze(strategy: GradualStrategy, loaded: LoadedModel, rates: Rates, epoc
 
 
 def _probe_then_tune(strategy: GradualStrategy, loaded: LoadedModel, rates: Rates, epochs: int) -> list[Phase]:
-    """Plan LP-FT's phases: the head on frozen features, then everything."""
+    """Plan LP-FT's phases: first the head on frozen features, then everything."""
     stack = blocks(loaded.model, loaded.unread)
     solved = is_solvable(loaded)
-    # A checkpoint that brings its own head has nothing new: its top block is probed.
+
+    # A checkpoint with a head of its own has nothing new: its top block takes the place of the head.
     probed = sorted(loaded.new or stack[-1])
     probe = Phase(
         name="linear probe",

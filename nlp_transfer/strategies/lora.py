@@ -1,4 +1,4 @@
-"""`lora`: low-rank updates beside frozen weights, through peft; newly initialised modules are trained in full."""
+"""`lora`: train low-rank updates beside frozen weights, by peft; new modules are trained in full."""
 
 import json
 import shutil
@@ -23,7 +23,7 @@ NOTHING = "this model has no pretrained linear layer"
 PISSA: Any = "pissa_niter_4"  # the randomised decomposition: seconds where the exact one takes half a minute
 
 
-def lora(strategy: LoraStrategy, loaded: LoadedModel, rates: Rates, epochs: int) -> Adapted:
+def apply_lora(strategy: LoraStrategy, loaded: LoadedModel, rates: Rates, epochs: int) -> Adapted:
     """Add adapters (Hu et al. 2021; rsLoRA: Kalajdzievski 2023; DoRA: Liu et al. 2024; PiSSA: Meng et al. 2024).
 
     Modules that hold new parameters are trained and saved whole.
@@ -80,7 +80,11 @@ def _choose_modules(strategy: LoraStrategy, loaded: LoadedModel) -> tuple[list[s
 
 
 def _require_adaptable(table: str | None, model: nn.Module) -> str:
-    """Refuse word embeddings that are not there, or that serve another part too."""
+    """Return the path of the word embeddings, if they can be adapted.
+
+    Raises:
+        ConfigError: the model has none, or another layer shares them.
+    """
     if table is None:
         raise ConfigError("strategy.embeddings: the architecture has no table of word embeddings; leave it out")
     if any(f"{table}.weight" in names for names in _find_tied(model)):
@@ -92,9 +96,10 @@ def _require_adaptable(table: str | None, model: nn.Module) -> str:
 
 
 def _find_modules(loaded: LoadedModel) -> tuple[list[str], str | None]:
-    """Find the exact paths of pretrained linear layers and of word embeddings; the output layer over words is neither.
+    """Find the paths of pretrained linear layers, and that of the word embeddings.
 
-    That layer is often tied to the embeddings, and adapting one of the two would part them.
+    The output layer over words is left out: it is often tied to the embeddings, and an adapter on one of the two would
+    separate them.
     """
     model = loaded.model
     pretrained = {name for names in blocks(model, loaded.unread) for name in names} - loaded.new
@@ -137,7 +142,7 @@ def _find_tied(model: nn.Module) -> list[list[str]]:
 
 
 def _tie_again(wrapped: nn.Module, tied: list[list[str]], owners: list[str]) -> None:
-    """Tie the copies that peft trains of new modules, as the originals were."""
+    """Tie the copies of new modules that peft trains, as the originals were tied."""
     for names in tied:
         places = [_find_copy(name, owners) for name in names]
         shared, *others = [place for place in places if place] or [""]
@@ -147,22 +152,22 @@ def _tie_again(wrapped: nn.Module, tied: list[list[str]], owners: list[str]) -> 
 
 
 def _find_copy(name: str, owners: list[str]) -> str | None:
-    """Find where peft keeps the copy of a parameter that is trained whole."""
+    """Find the path of the copy that peft trains of a parameter in a new module; None if there is no copy."""
     owner = next((one for one in owners if name.startswith(f"{one}.")), None)
     return None if owner is None else f"base_model.model.{owner}.modules_to_save.default{name[len(owner) :]}"
 
 
 def merge(model: nn.Module) -> PreTrainedModel:
-    """Add the updates to the weights they stand beside and drop the wrapper."""
+    """Add the updates to the frozen weights, and remove the wrapper."""
     merged: PreTrainedModel = model.merge_and_unload()  # type: ignore[operator]
     return merged
 
 
 def put_adapter(model: PreTrainedModel, folder: Path) -> PreTrainedModel:
-    """Put a saved adapter and its new modules into the model that they were trained beside.
+    """Load a saved adapter and its new modules into their base model, and merge them.
 
     Raises:
-        SourceError: its description names a module, which peft would import.
+        SourceError: adapter_config.json names a module that peft would import.
     """
     from peft import PeftModel
 
@@ -176,10 +181,10 @@ def put_adapter(model: PreTrainedModel, folder: Path) -> PreTrainedModel:
 
 
 def save_adapter(model: Any, folder: Path, base: str) -> None:
-    """Write the adapter and the new modules as safetensors; `base` is named, without its place on this machine.
+    """Write the adapter and the new modules as safetensors. Of `base`, a local path, only the last part is written.
 
     Raises:
-        DiskError: no room, or the disk refuses; nothing is left of it.
+        DiskError: the disk is full or fails; no part of the adapter is left.
     """
     needed = sum(parameter.nbytes for parameter in model.parameters() if parameter.requires_grad) + MARGIN
     with guard_writing(folder, needed), replace_whole(folder) as fresh:
@@ -187,12 +192,12 @@ def save_adapter(model: Any, folder: Path, base: str) -> None:
 
 
 def _write_adapter(model: Any, folder: Path, base: str) -> None:
-    # What is new is saved as such; `auto` would ask the Hub whether the vocabulary has grown.
+    # New modules are saved anyway. The default of `save_embedding_layers` would ask the Hub for the vocabulary's size.
     model.save_pretrained(str(folder), safe_serialization=True, save_embedding_layers=False)
     path = folder / "adapter_config.json"
     values = json.loads(path.read_text(encoding="utf-8"))
     values["target_modules"] = sorted(values["target_modules"])  # peft holds a set
     values["base_model_name_or_path"] = Path(base).name if Path(base).exists() else base
     path.write_text(json.dumps(values, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    shutil.copymode(path, folder / "adapter_model.safetensors")  # safetensors leaves it readable by nobody else
+    shutil.copymode(path, folder / "adapter_model.safetensors")  # safetensors makes it readable by this user only
     (folder / "README.md").unlink(missing_ok=True)  # a template card that shows local paths

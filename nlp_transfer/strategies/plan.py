@@ -1,4 +1,4 @@
-"""What a strategy decides, and the finished plan of a training: phases, each a constant set of moving parameters."""
+"""Describe what a strategy decides, and the whole plan of a training: its phases and what moves in each."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,13 +13,13 @@ Cache = Literal["disk", "memory", "none"]
 
 @dataclass(frozen=True)
 class Phase:
-    """A stretch of epochs in which the set of moving parameters is constant.
+    """Some epochs in which the same parameters move.
 
     Attributes:
-        name: shown and logged.
-        epochs: passes over the training data; 1 for a solver that needs no passes.
+        name: for logs and tables.
+        epochs: passes over the training data; 1 if the head is solved.
         rates: name of each moving parameter -> its peak learning rate; all others are frozen.
-        solver: gradient steps, or an exact solution of a linear head on frozen features.
+        solver: `gradient` for optimizer steps, `lbfgs` for an exact solution of a linear head on frozen features.
     """
 
     name: str
@@ -30,39 +30,39 @@ class Phase:
 
 @dataclass(frozen=True)
 class Schedule:
-    """How rates go over the steps of each phase.
+    """The learning rate over the steps of a phase.
 
     Attributes:
-        warmup: share of the phase's steps with a rising rate.
-        head_warmup: the same for newly initialised parameters; as `warmup` if None.
-        shape: of the rate after the warm-up.
+        warmup: share of the steps in which the rate rises.
+        head_warmup: the same for newly initialised parameters; None: as `warmup`.
+        shape: of the decay after the warm-up.
     """
 
     warmup: float
     head_warmup: float | None
     shape: Literal["linear", "cosine", "constant"]
 
-    def rise(self, *, head: bool) -> float:
-        """Give the share of the steps in which a rate rises."""
+    def choose_warmup(self, *, head: bool) -> float:
+        """Choose the share of the steps in which the rate rises, for new parameters (`head`) or others."""
         return self.head_warmup if head and self.head_warmup is not None else self.warmup
 
 
 def return_plain(model: nn.Module) -> PreTrainedModel:
-    """Return the model itself, for strategies that did not wrap it."""
+    """Return the model itself, for strategies that do not wrap it."""
     assert isinstance(model, PreTrainedModel)  # noqa: S101 - holds by construction
     return model
 
 
 @dataclass(frozen=True)
 class Adapted:
-    """What a strategy decides.
+    """The decisions of a strategy.
 
     Attributes:
-        model: what is trained.
+        model: the model to train; LoRA wraps it.
         phases: in order.
-        cache: where activations of frozen parts are kept: disk, memory or none.
-        finish: trained model -> plain `transformers` model (LoRA merges here).
-        adapter: the model holds a LoRA adapter to be saved beside the merged model.
+        cache: where activations of frozen layers are kept.
+        finish: turns the trained model into a plain `transformers` model; LoRA merges its updates.
+        adapter: whether the model holds a LoRA adapter, which is saved beside the merged model.
     """
 
     model: nn.Module
@@ -74,13 +74,13 @@ class Adapted:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan(Adapted):
-    """What a strategy decides, and what the model and the configuration add to it: all that a training needs.
+    """The decisions of a strategy, and the facts on the model that a training needs.
 
     Attributes:
         schedule: of the rates in every phase.
-        new: names of the parameters that no pretrained weights were found for, before LoRA wraps the model.
-        settled: all of them are a head on states that are not new.
-        head: what becomes of the head that a checkpoint brought, in words; empty where it brought none.
+        new: names of the parameters without pretrained weights, as they were before LoRA wrapped the model.
+        settled: whether all new parameters are a head on pretrained states.
+        head: a note on the head that the checkpoint brought, for the user; empty if it brought none.
     """
 
     schedule: Schedule
@@ -93,6 +93,6 @@ class Plan(Adapted):
         """Names of the parameters that move in any phase."""
         return frozenset(name for phase in self.phases for name in phase.rates)
 
-    def fresh(self, phase: Phase) -> frozenset[str]:
-        """Name the newly initialised parameters of a phase; LoRA trains copies of them, its adapters are no head."""
+    def select_fresh(self, phase: Phase) -> frozenset[str]:
+        """Select the new parameters that move in a phase: also LoRA's copies of a head, but not its adapters."""
         return frozenset(name for name in phase.rates if name in self.new or "modules_to_save" in name)

@@ -1,4 +1,4 @@
-"""What moves and what does not, counted and shown before anything trains."""
+"""Count and show what moves and what does not, before anything trains."""
 
 from collections.abc import Sequence
 
@@ -6,14 +6,15 @@ from nlp_transfer.strategies import Plan
 
 
 def count_parameters(plan: Plan) -> dict[str, int]:
-    """Count the numbers that the model holds, and those of them that move in some phase."""
+    """Count the weights of the model, and those that move in some phase."""
     sizes = {name: parameter.numel() for name, parameter in plan.model.named_parameters()}
     return {"total": sum(sizes.values()), "trainable": sum(sizes[name] for name in plan.moving)}
 
 
 def render_trainable(plan: Plan) -> str:
-    """Show what moves and what does not, phase by phase, module by module."""
+    """Render a table of what moves and what does not: a line for each phase and module."""
     sizes = {name: parameter.numel() for name, parameter in plan.model.named_parameters()}
+
     lines = [f"{'phase':<14} {'module':<44} {'trainable':>12} {'frozen':>12}  learning rate"]
     for phase in plan.phases:
         groups: dict[str, list[str]] = {}
@@ -32,7 +33,10 @@ def render_trainable(plan: Plan) -> str:
 
 
 def _name_module(name: str) -> str:
-    """Name the part of the model a parameter is counted under: up to its layer's number, or its parent's parent."""
+    """Name the module that a parameter is counted under.
+
+    It ends at the number of a layer: `encoder.layer.0.output.dense.weight` is counted under `encoder.layer.0`.
+    """
     parts = name.split(".")
     for index, part in enumerate(parts):
         if part.isdigit():

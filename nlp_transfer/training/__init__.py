@@ -1,1 +1,1 @@
-"""The loop: phases in order, steps that fit in memory, checkpoints that are whole, proof that the rest rested."""
+"""Train: phases in order, steps that fit in memory, whole checkpoints, and a check that frozen parts did not move."""

@@ -1,7 +1,7 @@
-"""Checkpoints on disk: complete and whole, or not there at all.
+"""Write and read checkpoints so that each is whole, or not there at all, even if the machine stops in between.
 
-A checkpoint is written to a `.tmp-` folder: tensors (safetensors), plain values (JSON), last a manifest with the
-sha256 of both. All of it is flushed to the disk before the folder gets its name; only then older ones are removed.
+A checkpoint is written to a `.tmp-` folder: first tensors (safetensors) and plain values (JSON), last a manifest with
+the sha256 of both. All is flushed to the disk before the folder gets its final name. Only then older ones are removed.
 """
 
 import errno
@@ -23,7 +23,7 @@ from nlp_transfer.system.disk import flush, hash_file
 from nlp_transfer.system.room import MARGIN, WAY, guard_writing
 
 log = logging.getLogger(__name__)
-FORMAT = 1
+CHECKPOINT_FORMAT = 1
 VALUES, TENSORS, MANIFEST = "values.json", "tensors.safetensors", "manifest.json"
 TEMPORARY = ".tmp-"
 
@@ -40,16 +40,17 @@ class TrainingState:
 def save_checkpoint(
     folder: Path, step: int, values: Mapping[str, Any], tensors: Mapping[str, Tensor], *, keep_last: int
 ) -> Path:
-    """Write `folder/step-N`, then remove all but the last `keep_last` of those up to N.
+    """Write `folder/step-N`, then keep the newest `keep_last` checkpoints up to N and remove all others.
 
-    Those beyond N are of an attempt that was given up for an earlier checkpoint; they go too.
+    Checkpoints beyond N are removed too: they come from an attempt that was given up for an earlier checkpoint.
 
     Raises:
-        DiskError: no room, or the disk refuses; what was there before is as it was.
+        DiskError: the disk is full or fails; the checkpoints that were there stay as they were.
     """
     needed = sum(tensor.nbytes for tensor in tensors.values()) + MARGIN
     before = next((f"{path.name} is as it was; " for path in _list_checkpoints(folder)), "")
     way = f"{before}{WAY}, or set training.checkpoint.keep_last=1"
+
     with guard_writing(folder, needed, what=f"a checkpoint in {folder}", way=way):
         folder.mkdir(exist_ok=True)
         for left in folder.glob(f"{TEMPORARY}*"):  # of a save that was killed
@@ -61,8 +62,9 @@ def save_checkpoint(
             fresh = Path(name, "fresh")
             fresh.mkdir()
             _write(fresh, values, tensors)
+
             final = folder / f"step-{step:08d}"
-            if final.exists():  # damaged, given up, or of before this step's validation
+            if final.exists():  # damaged, given up, or written before this step was validated
                 final.rename(Path(name, "replaced"))
             fresh.rename(final)
             flush(folder)
@@ -79,7 +81,7 @@ def _write(folder: Path, values: Mapping[str, Any], tensors: Mapping[str, Tensor
     (folder / VALUES).write_text(json.dumps(values, allow_nan=False), encoding="utf-8")
     save_file(dict(tensors), folder / TENSORS)
     files = {name: hash_file(folder / name) for name in (VALUES, TENSORS)}
-    (folder / MANIFEST).write_text(json.dumps({"format": FORMAT, "sha256": files}), encoding="utf-8")
+    (folder / MANIFEST).write_text(json.dumps({"format": CHECKPOINT_FORMAT, "sha256": files}), encoding="utf-8")
     for path in (*folder.iterdir(), folder):
         flush(path)
 
@@ -96,10 +98,11 @@ def load_checkpoint(path: Path) -> TrainingState:
         CheckpointError: naming the file that is missing, cut short or changed.
     """
     manifest = path / MANIFEST
+
     try:
         listed = json.loads(manifest.read_bytes())
         files = dict(listed["sha256"])
-        known = listed["format"] == FORMAT and files.keys() == {VALUES, TENSORS}
+        known = listed["format"] == CHECKPOINT_FORMAT and files.keys() == {VALUES, TENSORS}
     except FileNotFoundError:
         raise CheckpointError(f"{manifest}: missing") from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
@@ -107,6 +110,7 @@ def load_checkpoint(path: Path) -> TrainingState:
 
     if not known:
         raise CheckpointError(f"{manifest}: damaged, or of another version of this package")
+
     for name, digest in files.items():
         file = path / name
         if not file.is_file():

@@ -1,4 +1,4 @@
-"""When a training is saved and where, and how its whole state gets there and back."""
+"""Decide when and where a training is saved, and bring its whole state there and back."""
 
 import logging
 import time
@@ -32,20 +32,20 @@ WORTH_SAVING = 60.0  # seconds of training
 
 @dataclass
 class Checkpoints:
-    """When and where a training is saved, and what it starts from.
+    """When and where a training is saved, and the checkpoint that it starts from.
 
     Attributes:
-        folder: of all checkpoints of the run.
-        identity: gives data, weights and versions, as plain values; asked when first needed.
-        steps: optimizer steps between two checkpoints; None: not counted.
-        minutes: the same in time.
-        keep_last: how many stay.
-        start: what to resume from.
-        last: the newest one of this training.
+        folder: holds all checkpoints of the run.
+        describe: gives the identity of the run (data, weights, versions) as plain values; called at the first save.
+        steps: save after so many optimizer steps; None: not by steps.
+        minutes: save after so many minutes; None: not by time.
+        keep_last: how many checkpoints stay.
+        start: the checkpoint to resume from.
+        last: the newest checkpoint of this training.
     """
 
     folder: Path
-    identity: Callable[[], Mapping[str, Any]]
+    describe: Callable[[], Mapping[str, Any]]
     steps: int | None = None
     minutes: float | None = None
     keep_last: int = 2
@@ -59,15 +59,23 @@ class Checkpoints:
         return late or (self.steps is not None and step % self.steps == 0)
 
     def is_worth(self) -> bool:
-        """Tell whether more has been trained since the last one than should be lost to what follows a training."""
+        """Tell whether the training since the last checkpoint is worth saving.
+
+        What follows a training may fail, and should not cost more than a minute of it.
+        """
         return (self.minutes or self.steps) is not None and time.monotonic() - self._saved >= WORTH_SAVING
 
     def save(self, step: int, values: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
-        """Write one; see `save_checkpoint`."""
+        """Write a checkpoint; see `save_checkpoint`.
+
+        Raises:
+            TrainingError: a tensor is not finite.
+            DiskError: the disk is full or fails.
+        """
         bad = [name for name, tensor in tensors.items() if tensor.is_floating_point() and not tensor.isfinite().all()]
         if bad:
             raise TrainingError(f"{bad[0]} is not finite at step {step}; no checkpoint was written")
-        values = {**values, "identity": self.identity()}
+        values = {**values, "identity": self.describe()}
         self.last = save_checkpoint(self.folder, step, values, tensors, keep_last=self.keep_last)
         self._saved = time.monotonic()
         log.info("checkpoint: %s", self.last)
@@ -78,10 +86,10 @@ class Saver:
     """Bring the state of a training to its checkpoints, and back.
 
     Attributes:
-        checkpoints: when and where; None: the training is not saved.
+        checkpoints: when and where to save; None: never.
         accelerator: of the run.
         moving: names of the parameters that the training changes.
-        accumulation: passes that a batch is cut in as configured; a lack of memory may have asked for more.
+        accumulation: the configured number of passes of a batch; where memory ran out, `Stepper.pieces` is larger.
     """
 
     checkpoints: Checkpoints | None
@@ -91,20 +99,20 @@ class Saver:
 
     @property
     def start(self) -> TrainingState | None:
-        """What the training goes on from, until `resume` has taken it up."""
+        """The checkpoint to resume from; None after `resume` has used it."""
         return self.checkpoints.start if self.checkpoints else None
 
     def restore(self, model: nn.Module) -> History:
-        """Give the model the weights of the start, and say where the training stands; without a start at its begin."""
+        """Load the weights of the start into the model, and return its history; without a start, an empty one."""
         if self.start is None:
             return History()
         load_state(model, ungroup("model", self.start.tensors))
-        history = History.restored(self.start.values["history"], ungroup("best", self.start.tensors))
+        history = History.restore(self.start.values["history"], ungroup("best", self.start.tensors))
         log.info("resumed at step %d from %s", history.steps, self.start.path)
         return history
 
     def resume(self, optimizer: torch.optim.Optimizer, trained: Mapping[str, nn.Parameter], stepper: Stepper) -> None:
-        """Give optimizer, generators and stepper back what they held; once, for later phases begin anew."""
+        """Restore optimizer, random numbers and stepper from the start, once: later phases begin anew."""
         start = self.start
         if self.checkpoints is None or start is None:
             return
@@ -125,15 +133,16 @@ class Saver:
         optimizer: torch.optim.Optimizer | None = None,
         trained: Mapping[str, nn.Parameter] | None = None,
     ) -> None:
-        """Write a checkpoint of the state between two steps, or between two phases, where nothing has moments.
+        """Write a checkpoint between two steps, or between two phases, when there is no optimizer.
 
-        Every process must ask.
+        Every process must call this, because moments may be spread over the processes.
         """
         if self.checkpoints is None:
             return
         generators = gather_object([read_generators()])
         moments = collect_moments(optimizer, trained) if optimizer and trained else {}
 
+        # One process writes for all; the random numbers of each process are kept by its number.
         if self.accelerator.is_main_process:
             tensors = {
                 **group("model", copy_trained(model, self.moving)),
@@ -142,21 +151,22 @@ class Saver:
             }
             for index, state in enumerate(generators):
                 tensors |= group(f"random/{index}", state)
+
             scaler = self.accelerator.scaler
-            values = {"history": history.values(), "halved": stepper.pieces // self.accumulation}
+            values = {"history": history.collect_values(), "halved": stepper.pieces // self.accumulation}
             values["scaler"] = scaler.state_dict() if scaler is not None else None
             self.checkpoints.save(history.steps, values, tensors)
         self.accelerator.wait_for_everyone()
 
     def is_due(self, step: int) -> bool:
-        """Tell whether this process is to ask for a checkpoint after this optimizer step."""
+        """Tell whether this process asks for a checkpoint after an optimizer step; only the main process does."""
         return self.checkpoints is not None and self.accelerator.is_main_process and self.checkpoints.is_due(step)
 
     def is_worth(self) -> bool:
-        """Tell whether this process is to ask for one before what follows the training."""
+        """Tell whether this process asks for a checkpoint at the end of the training; only the main process does."""
         return self.checkpoints is not None and self.accelerator.is_main_process and self.checkpoints.is_worth()
 
     def name_last(self) -> str:
-        """Say which checkpoint is the last good one."""
+        """Name the last good checkpoint, for an error message."""
         last = self.checkpoints.last if self.checkpoints else None
         return f"the last good checkpoint is {last}" if last else "there is no checkpoint yet, and nothing was saved"

@@ -1,4 +1,4 @@
-"""What a training has done so far and where it stands."""
+"""Record what a training has done so far, and where it stands."""
 
 import math
 import time
@@ -13,10 +13,19 @@ from nlp_transfer.config.tasks import Scores
 
 @dataclass
 class History:
-    """What happened, epoch by epoch, the best state seen on validation, and where the training stands.
+    """The epochs so far, the best state on validation, and the place where the training stands.
 
-    `waited` counts the epochs without a better validation; `phase` (counted from 0) and `epoch` (within it, from 1) are
-    those in progress; `losses` are those of the batches of this epoch so far; `seconds` are those of earlier attempts.
+    Attributes:
+        epochs: the facts of each finished epoch.
+        best: the best value of the selection score so far.
+        scores: all scores of that state.
+        state: its tensors by name.
+        steps: optimizer steps so far, over all phases.
+        waited: epochs since the best one.
+        phase: number of the phase in progress, from 0.
+        epoch: number of the epoch in progress, from 1 in each phase.
+        losses: of the batches of this epoch so far.
+        seconds: how long earlier attempts trained.
     """
 
     epochs: list[dict[str, Any]] = field(default_factory=list)
@@ -31,13 +40,13 @@ class History:
     seconds: float = 0.0
     _started: float = field(default_factory=time.perf_counter)
 
-    def values(self) -> dict[str, Any]:
-        """Collect everything but the tensors, ready for JSON."""
+    def collect_values(self) -> dict[str, Any]:
+        """Collect all values but the tensors, ready for JSON."""
         kept = {name: value for name, value in vars(self).items() if name not in ("state", "_started")}
         kept["seconds"] += time.perf_counter() - self._started
         return {**kept, "best": None if self.best == -math.inf else self.best}
 
     @classmethod
-    def restored(cls, values: Mapping[str, Any], state: dict[str, Tensor]) -> "History":
-        """Restore a history from `values`."""
+    def restore(cls, values: Mapping[str, Any], state: dict[str, Tensor]) -> "History":
+        """Restore a history from `collect_values`."""
         return cls(**{**values, "best": -math.inf if values["best"] is None else values["best"], "state": state})

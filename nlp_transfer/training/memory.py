@@ -1,4 +1,4 @@
-"""Memory: what a run will need, and giving up activations to save it."""
+"""Estimate the memory that a run needs, and save memory by computing activations twice."""
 
 from dataclasses import dataclass
 
@@ -15,14 +15,14 @@ from nlp_transfer.models.surgery.embedding_rows import use_embedding_rows
 from nlp_transfer.models.surgery.first_token import use_first_token
 from nlp_transfer.strategies import Plan
 from nlp_transfer.task import Task
-from nlp_transfer.training.parameters import freeze, list_moving, train_mode
+from nlp_transfer.training.parameters import freeze, list_moving, set_train_mode
 
 
 def recompute_activations(model: nn.Module) -> None:
-    """Keep only each layer's input for the backward pass and run the layer again there (Chen et al. 2016).
+    """Keep only the input of each layer, and run the layer again in the backward pass (Chen et al. 2016).
 
     Raises:
-        ConfigError: nothing in the model can.
+        ConfigError: no layer of the model supports it.
     """
     able = [one for one in model.modules() if isinstance(one, PreTrainedModel) and one.supports_gradient_checkpointing]
     for one in able:
@@ -33,15 +33,15 @@ def recompute_activations(model: nn.Module) -> None:
 
 @dataclass(frozen=True)
 class Need:
-    """Bytes that a phase asks for.
+    """The memory that a phase needs, in bytes.
 
     Attributes:
-        phase: its name.
-        weights: all parameters and buffers.
-        training: gradients and AdamW's two moments of what moves; on the CPU also the copy of the best state, which
-            is always there.
-        each: activations kept for the backward pass, of one unit of the greatest length.
-        units: passed through the model at once.
+        phase: the name of the phase.
+        weights: bytes of all parameters and buffers.
+        training: bytes of gradients and of AdamW's two moments; on the CPU also of the copy of the best state, which is
+            always kept there.
+        each: bytes of the activations that the backward pass needs, for one unit of the greatest length.
+        units: number of units that pass through the model at once.
     """
 
     phase: str
@@ -52,25 +52,26 @@ class Need:
 
     @property
     def total(self) -> int:
-        """All of it at once, as at the end of a forward pass."""
+        """Bytes at the end of a forward pass, where all of this is held at once."""
         return self.weights + self.training + self.each * self.units
 
 
 def estimate(plan: Plan, task: Task, units: TokenInputs, *, micro_batch: int) -> list[Need]:
-    """Estimate what each phase of a run will ask for: states counted, activations measured on the longest unit.
+    """Estimate the memory of each phase: count the tensors, and measure the activations of the longest unit.
 
-    Of embeddings that train, the rows in use count. Phases whose frozen activations are stored need less than is said.
+    Only the embedding rows in use are counted. A phase that reads stored activations needs less than the estimate.
 
     Args:
-        plan: its model is left with the first phase's parameters requiring gradients.
-        task: gives the loss.
-        units: of train, as tokens.
-        micro_batch: units passed through the model at once.
+        plan: the phases; afterwards its model has `requires_grad` set as in the first phase.
+        task: computes the loss.
+        units: the inputs of train, as tokens.
+        micro_batch: number of units that pass through the model at once.
     """
     model = plan.model
     longest = np.array([units.encoded.lengths.argmax()])
     weights = sum(tensor.nbytes for tensor in (*model.parameters(), *model.buffers()))
     needs = []
+
     for phase in reversed(plan.phases):
         freeze(model, phase.rates)
         elsewhere = torch.cuda.is_available()
@@ -88,7 +89,7 @@ def estimate(plan: Plan, task: Task, units: TokenInputs, *, micro_batch: int) ->
 
 
 def _measure_kept(model: nn.Module, task: Task, batch: Batch) -> int:
-    """Count the bytes that autograd keeps of a forward pass beside parameters and inputs."""
+    """Measure the bytes that autograd keeps during a forward pass, without those of parameters and buffers."""
     own = {tensor.untyped_storage().data_ptr() for tensor in (*model.parameters(), *model.buffers())}
     seen: dict[int, int] = {}
 
@@ -98,7 +99,7 @@ def _measure_kept(model: nn.Module, task: Task, batch: Batch) -> int:
             seen[storage.data_ptr()] = storage.nbytes()
         return tensor
 
-    train_mode(model)
+    set_train_mode(model)
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         loss = task.loss(model, batch.to(next(model.parameters()).device), smoothing=0.0)
     del loss
@@ -107,7 +108,7 @@ def _measure_kept(model: nn.Module, task: Task, batch: Batch) -> int:
 
 
 def free_memory(loaded: int) -> tuple[int, str]:
-    """Count the bytes to be had on the device that trains, and name it; `loaded` is what the CPU holds already."""
+    """Return the free bytes of the device that trains, and its name; on the CPU, add those `loaded` already."""
     if torch.cuda.is_available():
         return torch.cuda.mem_get_info()[0], torch.cuda.get_device_name()
     return psutil.virtual_memory().available + loaded, "this machine"

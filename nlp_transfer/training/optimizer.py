@@ -1,4 +1,4 @@
-"""The optimizer: a group per rate and decay, and how the rate goes over the steps of a phase."""
+"""Make the optimizer, with a group for each rate and decay, and set the rates at every step of a phase."""
 
 import math
 from collections.abc import Collection, Mapping
@@ -11,11 +11,11 @@ from nlp_transfer.training.parameters import list_moving
 
 
 def compute_rate_factor(step: int, total: int, schedule: Schedule, *, head: bool = False) -> float:
-    """Give the share of the peak rate at a step (from 0): a linear rise, then linear, cosine or no decay.
+    """Compute the share of the peak rate at a step (from 0): a linear rise, then linear, cosine or no decay.
 
     With a tenth of warm-up and linear decay this is the slanted triangle of Howard & Ruder 2018, section 3.2.
     """
-    rise = schedule.rise(head=head) * total
+    rise = schedule.choose_warmup(head=head) * total
     if step < rise:
         return (step + 1) / (rise + 1)
 
@@ -32,13 +32,15 @@ def compute_rate_factor(step: int, total: int, schedule: Schedule, *, head: bool
 def make_optimizer(
     model: nn.Module, rates: Mapping[str, float], weight_decay: float, *, head: Collection[str] = ()
 ) -> torch.optim.AdamW:
-    """Make fused AdamW (Loshchilov & Hutter 2019), grouped by rate and decay; biases, norms and embeddings have none.
+    """Make a fused AdamW (Loshchilov & Hutter 2019) with a group for each rate and decay.
+
+    Biases, norms and embeddings are not decayed.
 
     Args:
-        model: to train.
+        model: the model to train.
         rates: name of each moving parameter -> its peak rate.
-        weight_decay: of matrices.
-        head: names of those with a warm-up of their own.
+        weight_decay: the decay of matrices.
+        head: names of the parameters with a warm-up of their own, see `Schedule.head_warmup`.
     """
     tables = {f"{name}.weight" for name, module in model.named_modules() if isinstance(module, nn.Embedding)}
     groups: dict[tuple[float, float, bool], list[nn.Parameter]] = {}
@@ -55,7 +57,7 @@ def make_optimizer(
 
 
 def set_rates(optimizer: torch.optim.Optimizer, step: int, total: int, schedule: Schedule) -> float:
-    """Give each group its share of its peak rate at a step; returns that of the last group."""
+    """Set the rate of each group to its share of the peak rate at a step; return the rate of the last group."""
     for group in optimizer.param_groups:
         group["lr"] = group["peak"] * compute_rate_factor(step, total, schedule, head=group["head"])
     return float(optimizer.param_groups[-1]["lr"])

@@ -1,4 +1,4 @@
-"""Which parameters move in a phase, their state by name, and the proof that the others rested."""
+"""Freeze and unfreeze parameters, copy their state, and check that frozen ones were not changed."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
@@ -11,28 +11,28 @@ from nlp_transfer.models.surgery.embedding_rows import collect_state
 
 
 def freeze(model: nn.Module, rates: Mapping[str, float]) -> None:
-    """Let exactly the named parameters require gradients."""
+    """Let exactly the parameters named in `rates` require gradients."""
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(name in rates)
 
 
-def train_mode(module: nn.Module) -> None:
-    """Put into train mode what trains; a subtree that is wholly frozen goes to eval mode, so its dropout rests."""
+def set_train_mode(module: nn.Module) -> None:
+    """Put a module into train mode, but its wholly frozen parts into eval mode: their dropout should do nothing."""
     module.train()
-    _rest(module)
+    _rest_frozen(module)
 
 
-def _rest(module: nn.Module) -> None:
+def _rest_frozen(module: nn.Module) -> None:
     parameters = list(module.parameters())
     if parameters and not any(parameter.requires_grad for parameter in parameters):
         module.eval()
         return
     for child in module.children():
-        _rest(child)
+        _rest_frozen(child)
 
 
 def list_moving(model: nn.Module, rates: Mapping[str, float]) -> Iterator[tuple[str, nn.Parameter]]:
-    """Select the named parameters that train, as they are in the model now."""
+    """Yield name and parameter of all that train, as they are in the model now."""
     return ((name, parameter) for name, parameter in model.named_parameters() if name in rates)
 
 
@@ -53,12 +53,12 @@ def load_state(model: nn.Module, state: Mapping[str, Tensor]) -> None:
 
 
 def count_writes(model: nn.Module, rates: Mapping[str, float]) -> dict[str, int]:
-    """Read the write counter of every frozen parameter; any change in place raises it."""
+    """Read the write counter of every frozen parameter; PyTorch raises it with every change in place."""
     return {name: parameter._version for name, parameter in model.named_parameters() if name not in rates}
 
 
 def check_rested(model: nn.Module, before: Mapping[str, int]) -> None:
-    """Make sure that no frozen parameter was written to.
+    """Check that no frozen parameter was written to since `count_writes`.
 
     Raises:
         TrainingError: naming one that was.
@@ -74,10 +74,10 @@ def find_unreached(trained: Mapping[str, nn.Parameter], names: Iterable[str]) ->
 
 
 def check_reached(silent: Collection[str]) -> None:
-    """Make sure that what should train does, after a few steps.
+    """Check that gradients have reached every parameter that should train.
 
     Raises:
-        TrainingError: naming parameters that the loss did not reach in any of them.
+        TrainingError: naming one that no gradient has reached in the first steps.
     """
     if silent:
         raise TrainingError(f"{len(silent)} parameters should train but do not move, among them {min(silent)}")

@@ -1,4 +1,4 @@
-"""What a phase reads: both splits as tokens, or as stored activations of what rests in it."""
+"""Give a phase its inputs: both splits as tokens, or as stored activations of the frozen part of the model."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -10,7 +10,7 @@ from accelerate import Accelerator
 from torch import nn
 from transformers import PreTrainedModel
 
-from nlp_transfer.inference.activations import WHOLE, PooledModel, compute, find_boundary, open_store, replay
+from nlp_transfer.inference.activations import WHOLE_ENCODER, PooledModel, compute, find_boundary, open_store, replay
 from nlp_transfer.models.anatomy import unwrap
 from nlp_transfer.models.encoding.batches import Encoded
 from nlp_transfer.models.encoding.units import Boundary, CachedInputs, Inputs, TokenInputs
@@ -20,7 +20,7 @@ from nlp_transfer.strategies import Phase, Plan
 from nlp_transfer.training.solver import standardise
 
 STANDARDISED_ON = 1000  # units that give a head's inputs their mean and deviation, where not all are stored
-STORED_WORTH = 2  # epochs from which stored activations pay
+STORED_WORTH = 2  # epochs; in a single one, stored activations would be read only once
 
 
 @dataclass(frozen=True)
@@ -28,15 +28,15 @@ class PhaseInputs:
     """Give each phase of a plan its inputs.
 
     Attributes:
-        plan: of the training.
+        plan: the phases.
         train: what is learned from.
-        validation: what chooses the best state.
+        validation: what the best state is chosen on.
         pad: id of the padding token.
         accelerator: of the run.
-        cache: folder for activations that outlive the run.
-        seed: of the units that a head is standardised on.
+        cache: folder for activations that later runs may use; None: keep none.
+        seed: draws the units whose features standardise a head.
         progress: show bars.
-        signals: those that came so far.
+        signals: the signals that have come so far; activations stop being computed when one comes.
     """
 
     plan: Plan
@@ -51,7 +51,7 @@ class PhaseInputs:
 
     @contextlib.contextmanager
     def open(self, model: nn.Module, phase: Phase) -> Iterator[tuple[Inputs, Inputs]]:
-        """Give train and validation; while stored activations are read, the model lacks what they stand for."""
+        """Yield the inputs of train and validation. Meanwhile the model lacks layers whose activations are stored."""
         tokens = TokenInputs(self.train, self.pad), TokenInputs(self.validation, self.pad)
         boundary = self._choose_boundary(model, phase)
         if boundary is None:
@@ -63,20 +63,24 @@ class PhaseInputs:
         if stored is None:
             yield tokens
             return
+
         with enter_at_layer(model, boundary):
             yield stored
 
     def _choose_boundary(self, model: nn.Module, phase: Phase) -> Boundary | None:
-        """Find up to where the model rests, if it pays to store what comes out there; a solver needs it stored."""
+        """Find the end of the frozen part, if storing its activations pays; None if it does not.
+
+        A solver needs them stored in any case.
+        """
         boundary = find_boundary(model, frozenset(phase.rates))
         if boundary is None or (self.plan.cache == "none" and phase.solver != "lbfgs"):
             return None
-        return boundary if phase.epochs >= STORED_WORTH or boundary.kind in WHOLE else None
+        return boundary if phase.epochs >= STORED_WORTH or boundary.kind in WHOLE_ENCODER else None
 
     def _replay(
         self, model: PreTrainedModel, tokens: Sequence[TokenInputs], boundary: Boundary
     ) -> tuple[Inputs, Inputs] | None:
-        """Compute or look up the activations of both splits; None where one of them cannot be replayed."""
+        """Look up or compute the activations of both splits; None if one of them cannot be stored."""
         stored = []
         with self.accelerator.autocast():
             cache = self.cache if self.plan.cache == "disk" else None
@@ -89,16 +93,17 @@ class PhaseInputs:
         return stored[0], stored[1]
 
     def scale_head(self, model: nn.Module, phase: Phase, train: Inputs) -> None:
-        """Standardise what a new head reads.
+        """Standardise the inputs of a new head: mean 0 and deviation 1 over units of train.
 
-        A head of the source's has a scale of its own; the states of a part that is new will move too far for one.
+        Not for a head that came with the source, which fits its own scale; nor where an encoder is new as well, because
+        its states will move far from what is measured now.
         """
         base = unwrap(model)
         if isinstance(base, PooledModel) and (self.plan.settled or phase.solver == "lbfgs"):
             standardise(base, self._sample_features(base, train))
 
     def _sample_features(self, model: PooledModel, train: Inputs) -> Sequence[np.ndarray]:
-        """Take the pooled states that are stored, or compute those of some of the units."""
+        """Return the stored features of all units, or compute those of some units."""
         if isinstance(train, CachedInputs) and train.boundary.kind == "pooled":
             return train.rows
         some = np.random.default_rng(self.seed).permutation(len(train.encoded.inputs))[:STANDARDISED_ON]
@@ -108,7 +113,7 @@ class PhaseInputs:
 
     @contextlib.contextmanager
     def use_rows(self, model: nn.Module, phase: Phase, train: Inputs) -> Iterator[None]:
-        """Train the embedding rows in use only; what is replayed needs no embeddings, and may be without them."""
+        """Train only the embedding rows in use. Stored activations need no embeddings: they may be taken out."""
         if isinstance(train, CachedInputs):
             yield
             return

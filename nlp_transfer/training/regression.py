@@ -1,4 +1,4 @@
-"""Regressions with an L2 penalty, by scikit-learn: their solutions are the rows of a linear output layer."""
+"""Fit regressions with an L2 penalty by scikit-learn; a solution is the weights and biases of an output layer."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-NEVER = -1e4  # the logit of a class that train lacks
+NEVER_LOGIT = -1e4  # the logit of a class that train lacks, so that it is never predicted
 
 
 class Rows(NamedTuple):
-    """Standardised features (N, F), targets (N,) or (N, outputs), and what each row weighs (N,)."""
+    """Standardised features (N, F), targets (N,) or (N, outputs), and the weight of each row (N,)."""
 
     x: np.ndarray
     y: np.ndarray
@@ -23,8 +23,8 @@ class Solution(NamedTuple):
     weights: np.ndarray
     bias: np.ndarray
 
-    def outputs(self, x: np.ndarray) -> np.ndarray:
-        """Compute outputs: (N, F) -> (N, outputs)."""
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        """Predict the outputs of rows: (N, F) -> (N, outputs)."""
         result: np.ndarray = x @ self.weights.T + self.bias
         return result
 
@@ -37,12 +37,14 @@ def fit_multinomial(
 
     rows = _smooth(known, smoothing) if smoothing else known
     fitted = LogisticRegression(max_iter=1000, tol=1e-3)
+
     for strength in strengths:
         fitted.set_params(C=strength).fit(rows.x, rows.y, sample_weight=rows.weights)
         weights, bias = fitted.coef_, fitted.intercept_
         if len(fitted.classes_) == 2:  # scikit-learn keeps one row, the log-odds of the second class
             weights, bias = np.concatenate([-weights / 2, weights / 2]), np.concatenate([-bias / 2, bias / 2])
-        whole = Solution(np.zeros((count, weights.shape[1])), np.full(count, NEVER))
+
+        whole = Solution(np.zeros((count, weights.shape[1])), np.full(count, NEVER_LOGIT))
         whole.weights[fitted.classes_], whole.bias[fitted.classes_] = weights, bias
         yield whole
 
@@ -50,17 +52,21 @@ def fit_multinomial(
 def fit_binary(known: Rows, strengths: Sequence[float], *, smoothing: float = 0.0) -> Iterator[Solution]:
     """Fit one logistic regression for each output, for each inverse penalty."""
     for strength in strengths:
-        found = [_repeat_label(Rows(known.x, y, known.weights), smoothing, strength) for y in known.y.T.astype(int)]
+        found = [_fit_label(Rows(known.x, y, known.weights), smoothing, strength) for y in known.y.T.astype(int)]
         yield Solution(np.stack([weights for weights, _ in found]), np.array([bias for _, bias in found]))
 
 
-def _repeat_label(rows: Rows, smoothing: float, strength: float) -> tuple[np.ndarray, float]:
-    """Fit one logistic regression: weights (F,) and bias; a label that all or no rows have keeps its frequency."""
+def _fit_label(rows: Rows, smoothing: float, strength: float) -> tuple[np.ndarray, float]:
+    """Fit one logistic regression, and return weights (F,) and bias.
+
+    A label that all rows or none have cannot be fitted: its bias is its log-odds, with half a row added on both sides.
+    """
     from sklearn.linear_model import LogisticRegression
 
     ones = int(rows.y.sum())
     if ones in (0, len(rows.y)):
         return np.zeros(rows.x.shape[1]), math.log((ones + 0.5) / (len(rows.y) - ones + 0.5))
+
     if smoothing:
         rows = _smooth(rows, smoothing)
     fitted = LogisticRegression(C=strength, max_iter=1000, tol=1e-3)
@@ -79,7 +85,7 @@ def fit_ridge(known: Rows, strengths: Sequence[float]) -> Iterator[Solution]:
 
 
 def _smooth(rows: Rows, smoothing: float) -> Rows:
-    """Repeat each row for each class, weighted by the share of its target: scikit-learn takes no soft targets."""
+    """Repeat each row for each class, weighted by the smoothed target, because scikit-learn takes no soft targets."""
     classes = np.unique(rows.y)
     shares = (1 - smoothing) * (rows.y[:, None] == classes) + smoothing / len(classes)
     weights = (rows.weights[:, None] * shares).ravel()

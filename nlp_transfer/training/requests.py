@@ -1,4 +1,4 @@
-"""What is asked of a training between two steps, and how several processes come to ask the same."""
+"""Say what a training is asked to do between two steps, and let all processes agree on it."""
 
 from dataclasses import dataclass
 
@@ -11,11 +11,11 @@ from nlp_transfer.system.signals import SIGNAL_WORDS
 
 @dataclass(frozen=True)
 class Request:
-    """Ask for a checkpoint, or for nothing.
+    """What a training is asked to do between two steps; by default nothing.
 
     Attributes:
         save: write a checkpoint.
-        signal: stop after that, because this signal came; None: go on.
+        signal: the signal that came and asks to stop after the checkpoint; None: go on.
     """
 
     save: bool = False
@@ -23,15 +23,15 @@ class Request:
 
     @classmethod
     def stop(cls, signal: int) -> "Request":
-        """Ask to save and to stop."""
+        """Make the request to save and stop, because a signal came."""
         return cls(save=True, signal=signal)
 
 
 def agree(accelerator: Accelerator, loss: Tensor, request: Request) -> tuple[Tensor, Request]:
-    """Sum the loss over the processes, and do in all of them what any of them is asked for.
+    """Sum the loss over all processes, and return the request that all of them follow.
 
-    A signal seldom reaches all processes in the same step. One exchange serves both, for every exchange makes all wait.
-    If different signals came, the one with the highest number is told.
+    A signal rarely reaches all processes in the same step, so each does what any one is asked to do. Loss and request
+    go in one exchange, because every exchange makes the processes wait. Of different signals the highest number counts.
     """
     if accelerator.num_processes == 1:
         return loss, request

@@ -1,6 +1,6 @@
-"""A model split over the processes (FSDP2): a sharded twin takes the steps of a phase, the whole model stays beside it.
+"""Split a model over the processes (FSDP2). A sharded twin makes the steps of a phase; the whole model stays beside it.
 
-Sharding cannot be undone in place, and what saves, measures or generates wants an ordinary model.
+Sharding cannot be undone in place, and saving, measuring and generating need an ordinary model.
 """
 
 import copy
@@ -25,7 +25,7 @@ REFUSED = {  # what `accelerate launch` tells its processes -> the way out
 
 
 def check_launch() -> None:
-    """Refuse ways of distributing that the training does not know, before any process waits for another.
+    """Refuse ways of distributing that are not supported, before any process waits for another.
 
     Raises:
         ConfigError: saying what to use instead.
@@ -39,14 +39,14 @@ def check_launch() -> None:
 
 
 def shard(model: nn.Module, *, reshard_after_forward: bool) -> nn.Module:
-    """Make a twin of the model, of whose every parameter each process holds a share.
+    """Make a twin of the model in which each process holds a share of every parameter.
 
-    Accelerate (1.15) finds units by the names of classes and of embeddings, and stops at layers that a replay has taken
-    out and at a decoder with layers of another class than its encoder's. All uses of a parameter lie in one unit here.
+    Accelerate (1.15) could do it, but finds the units by the names of classes and of embeddings. It fails where layers
+    were taken out for a replay, and where decoder and encoder have layers of different classes.
 
     Args:
-        model: whole; nothing of it is changed or copied but buffers.
-        reshard_after_forward: gather a layer again for the backward pass instead of keeping it.
+        model: stays whole and as it is; only its buffers are copied.
+        reshard_after_forward: gather a layer again for the backward pass, to save memory, instead of keeping it.
     """
     known: dict[int, object] = {id(one): nn.Parameter(one.detach(), one.requires_grad) for one in model.parameters()}
     twin = copy.deepcopy(model, known | {id(one): one for one in list_aside(model)})
@@ -57,7 +57,7 @@ def shard(model: nn.Module, *, reshard_after_forward: bool) -> nn.Module:
 
 
 def _list_layers(module: nn.Module) -> Iterator[nn.Module]:
-    """List the members of the outermost module lists, those with parameters."""
+    """Yield the members with parameters of the outermost module lists."""
     for child in module.children():
         if isinstance(child, nn.ModuleList):
             yield from (layer for layer in child if any(True for _ in layer.parameters()))
@@ -66,15 +66,15 @@ def _list_layers(module: nn.Module) -> Iterator[nn.Module]:
 
 
 def make_room(twin: nn.Module, model: nn.Module) -> None:
-    """Leave the device to the twin, if there is one."""
+    """Move the whole model off the device if there is a twin, which needs the memory."""
     if twin is not model:
         model.cpu()
 
 
 def collect(twin: nn.Module, model: nn.Module, moving: Collection[str]) -> nn.Module:
-    """Collect the whole model, with all that training has changed in the twin: the named parameters, every buffer.
+    """Copy what training has changed in the twin into the whole model: the moving parameters and all buffers.
 
-    Every process must ask.
+    Every process must call this. Without a twin there is nothing to copy.
     """
     if twin is not model:
         own = model.state_dict()
@@ -87,12 +87,12 @@ def collect(twin: nn.Module, model: nn.Module, moving: Collection[str]) -> nn.Mo
 
 
 def gather(tensor: Tensor) -> Tensor:
-    """Gather all of a tensor; where it is shared out, every process must ask."""
+    """Gather a whole tensor. If it is spread over the processes, every process must call this."""
     return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
 
 
-def place_like(tensor: Tensor, other: Tensor) -> Tensor:
-    """Place a tensor that every process has whole as another one is, shared out like it if their shapes agree."""
+def redistribute(tensor: Tensor, other: Tensor) -> Tensor:
+    """Put a whole tensor where another one is; if that is spread over the processes and of one shape, spread it too."""
     tensor = tensor.to(other.device)
     if isinstance(other, DTensor) and tensor.shape == other.shape:
         return distribute_tensor(tensor, other.device_mesh, other.placements, src_data_rank=None)

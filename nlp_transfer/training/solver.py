@@ -20,8 +20,8 @@ STRENGTHS = (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)  # inverse L2 pena
 
 
 def standardise(model: PooledModel, rows: Sequence[np.ndarray]) -> None:
-    """Set the head's shift and scale to the mean and inverse deviation of training features, one array a unit."""
-    if getattr(model.head, "mix", None) is not None:  # the mix moves, and with it what would be standardised
+    """Set shift and scale of the head by the mean and deviation of training features, an array for each unit."""
+    if getattr(model.head, "mix", None) is not None:  # a trained mix of layers changes the features while it trains
         return
     inputs = _stack_inputs(model, rows)
     deviation = inputs.std(0)
@@ -38,39 +38,41 @@ def solve(
     smoothing: float = 0.0,
     selection: str = "accuracy",
 ) -> float:
-    """Fit the output layer by the regression that the task's loss is of; the L2 penalty is chosen on validation.
+    """Solve the output layer by the regression that has the task's loss; validation chooses the L2 penalty.
 
-    Classes are judged by the score that was named; several labels and numbers by their loss, for which no threshold
-    need be known.
+    Penalties of classes are judged by the selection score. Those of label sets and numbers are judged by the loss,
+    which needs no thresholds.
 
     Args:
-        model: its head must be linear, and standardised.
+        model: its head must be linear and standardised.
         train: stored features with targets, as `TaskDeclaration.solved_as` says.
-        validation: likewise; the stronger penalty wins a tie.
-        solved_as: multinomial logistic regression, one logistic regression for each output, or ridge regression.
-        smoothing: share of a target that is spread evenly over its classes.
-        selection: the score on validation that chooses among classes, see `find_score`.
+        validation: the same for validation; of two equal results the stronger penalty is chosen.
+        solved_as: `softmax` for multinomial logistic regression, `sigmoid` for one logistic regression for each output,
+            `identity` for ridge regression.
+        smoothing: share of a target that is spread evenly over the classes.
+        selection: the score that chooses among penalties of classes, see `find_score`.
 
     Returns:
         The chosen inverse penalty.
     """
     from threadpoolctl import threadpool_limits
 
+    # Fit one solution for each strength, lazily, and choose how to score it.
     known, judges = _apply_standard(model, train), _apply_standard(model, validation)
     match solved_as:
         case "softmax":
             count = model.head.output.out_features
             tried = fit_multinomial(known, STRENGTHS, count, smoothing=smoothing)
-            score = _class_score(judges, selection)
+            score = _score_classes(judges, selection)
         case "sigmoid":
             tried = fit_binary(known, STRENGTHS, smoothing=smoothing)
-            score = _negated_loss(judges, _binary_cross_entropy)
+            score = _negate_loss(judges, _compute_cross_entropy)
         case "identity":
             tried = fit_ridge(known, STRENGTHS)
-            score = _negated_loss(judges, _squared_error)
+            score = _negate_loss(judges, _square_error)
 
     best, strength, chosen = -math.inf, 0.0, None
-    with threadpool_limits(1):  # each step is too small for several: they would only wait for each other
+    with threadpool_limits(1):  # the steps are too small for several threads, which would wait for each other
         for one, solution in zip(STRENGTHS, tried, strict=True):
             if (found := score(solution)) > best:
                 best, strength, chosen = found, one, solution
@@ -95,24 +97,24 @@ def _apply_standard(model: PooledClassifier, units: CachedInputs) -> Rows:
     return Rows(x, np.asarray(units.encoded.targets), np.asarray(units.encoded.weights))
 
 
-def _class_score(judges: Rows, selection: str) -> Callable[[Solution], float]:
-    """Make what scores a solution by the classes that it chooses."""
+def _score_classes(judges: Rows, selection: str) -> Callable[[Solution], float]:
+    """Make a function that scores a solution by the classes that it predicts."""
     score = find_score(selection)
-    return lambda solution: float(score(judges.y, solution.outputs(judges.x).argmax(1), sample_weight=judges.weights))
+    return lambda solution: float(score(judges.y, solution.predict(judges.x).argmax(1), sample_weight=judges.weights))
 
 
-def _negated_loss(judges: Rows, loss: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Callable[[Solution], float]:
-    """Make what scores a solution by its loss, taken of outputs and targets (N, outputs) one by one."""
+def _negate_loss(judges: Rows, loss: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Callable[[Solution], float]:
+    """Make a function that scores a solution by its negative loss; `loss` takes outputs and targets (N, outputs)."""
     true = judges.y.reshape(len(judges.y), -1)
-    return lambda solution: -float(np.average(loss(solution.outputs(judges.x), true).mean(1), weights=judges.weights))
+    return lambda solution: -float(np.average(loss(solution.predict(judges.x), true).mean(1), weights=judges.weights))
 
 
-def _binary_cross_entropy(said: np.ndarray, true: np.ndarray) -> np.ndarray:
+def _compute_cross_entropy(said: np.ndarray, true: np.ndarray) -> np.ndarray:
     result: np.ndarray = np.logaddexp(0, said) - said * true
     return result
 
 
-def _squared_error(said: np.ndarray, true: np.ndarray) -> np.ndarray:
+def _square_error(said: np.ndarray, true: np.ndarray) -> np.ndarray:
     result: np.ndarray = (said - true) ** 2
     return result
 

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from nlp_transfer.training.sharded import gather, place_like
+from nlp_transfer.training.sharded import gather, redistribute
 
 
 def group(name: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -21,9 +21,9 @@ def ungroup(name: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def collect_moments(optimizer: torch.optim.Optimizer, trained: Mapping[str, nn.Parameter]) -> dict[str, Tensor]:
-    """Collect AdamW's moments and step counts, by parameter name and kind, as `encoder.weight/exp_avg`.
+    """Collect AdamW's moments and step counts by parameter and kind, such as `encoder.weight/exp_avg`.
 
-    They may be shared out over the processes, so every process must ask.
+    They may be spread over the processes, so every process must call this.
     """
     return {
         f"{name}/{kind}": gather(tensor.detach()).cpu()
@@ -35,16 +35,17 @@ def collect_moments(optimizer: torch.optim.Optimizer, trained: Mapping[str, nn.P
 def load_moments(
     optimizer: torch.optim.Optimizer, trained: Mapping[str, nn.Parameter], state: Mapping[str, Tensor]
 ) -> None:
-    """Give the optimizer its moments back."""
+    """Load moments and step counts into the optimizer."""
     for key, tensor in state.items():
         name, _, kind = key.rpartition("/")
-        optimizer.state[trained[name]][kind] = place_like(tensor, trained[name].detach())
+        optimizer.state[trained[name]][kind] = redistribute(tensor, trained[name].detach())
 
 
 def read_generators() -> dict[str, Tensor]:
-    """Tell where every generator of this process stands."""
+    """Read the state of every random number generator of this process."""
     version, numbers, gauss = random.getstate()
     _, keys, position, has_gauss, cached = np.random.get_state(legacy=True)
+
     state = {
         "torch": torch.get_rng_state(),
         "numpy": torch.from_numpy(np.array([*keys, position, has_gauss], dtype=np.int64)),
@@ -58,11 +59,13 @@ def read_generators() -> dict[str, Tensor]:
 
 
 def set_generators(state: Mapping[str, Tensor]) -> None:
-    """Put every generator of this process back where it stood."""
+    """Set every random number generator of this process to a state that was read before."""
     torch.set_rng_state(state["torch"])
+
     *keys, position, has_gauss = state["numpy"].tolist()
     cached = float(state["numpy_gauss"])
     np.random.set_state(("MT19937", np.array(keys, dtype=np.uint32), position, has_gauss, cached))
+
     version, *numbers = state["python"].tolist()
     random.setstate((version, tuple(numbers), next(iter(state["python_gauss"].tolist()), None)))
     if "cuda" in state and torch.cuda.is_available():

@@ -1,4 +1,4 @@
-"""One optimizer step's loss and gradient: of the whole batch, in pieces that fit in memory, finite or refused."""
+"""Compute loss and gradients of one optimizer step, in pieces that fit in memory; refuse losses that are not finite."""
 
 import contextlib
 import logging
@@ -20,19 +20,19 @@ from nlp_transfer.task import Task
 from nlp_transfer.training.sharded import gather
 
 log = logging.getLogger(__name__)
-UNSEEN = 16  # steps whose losses stay on a GPU before they are looked at together: each look makes it wait
+LOOK_EVERY = 16  # steps whose losses stay on a GPU before they are looked at together: each look makes it wait
 
 
 @dataclass
 class Stepper:
-    """Forward and backward over batches.
+    """Run forward and backward passes over batches.
 
     Attributes:
         accelerator: of the run.
-        task: gives the loss.
-        pieces: passes that a batch is cut in, more when memory runs out.
-        smoothing: of the loss.
-        alike: each pass has units of one length; the batch, and with it what is learned, stays what was planned.
+        task: computes the loss.
+        pieces: the number of passes that a batch is cut into; it doubles when memory runs out.
+        smoothing: share of a target that is spread evenly over the classes.
+        alike: put only units of one length into a pass, for models that padding disturbs; the batch stays as planned.
     """
 
     accelerator: Accelerator
@@ -41,13 +41,14 @@ class Stepper:
     smoothing: float
     alike: bool = False
 
-    def gradients(self, wrapped: nn.Module, train: Inputs, units: np.ndarray) -> Tensor:
-        """Leave the gradient of the batch's mean loss in the parameters; returns the share of this process in the mean.
+    def compute_gradients(self, wrapped: nn.Module, train: Inputs, units: np.ndarray) -> Tensor:
+        """Leave the gradients of a batch's mean loss in the parameters; return the share of this process in it.
 
         Raises:
             ExhaustedError: there is no memory for one example at a time, or one of several processes has too little.
         """
         share = units[self.accelerator.process_index :: self.accelerator.num_processes]
+
         while True:
             try:
                 return self._attempt(wrapped, train, units)
@@ -71,7 +72,7 @@ class Stepper:
         )
 
     def _cut_passes(self, train: Inputs, units: np.ndarray) -> list[np.ndarray]:
-        """Cut units into the passes of this process; all make as many, for sharded ones meet in each."""
+        """Cut units into the passes of this process; all make as many, because sharded models meet in each pass."""
         count, index = self.accelerator.num_processes, self.accelerator.process_index
         if not self.alike or are_pooled(train):
             return np.array_split(units[index::count], min(self.pieces, math.ceil(len(units) / count)))
@@ -82,14 +83,15 @@ class Stepper:
 
     def _attempt(self, wrapped: nn.Module, train: Inputs, units: np.ndarray) -> Tensor:
         accelerator = self.accelerator
-        # Not the batch's own weight: that would cancel what the weights say where like units meet in one batch.
+        # Not the sum of the batch's own weights: it would cancel weights that are equal in the whole batch. A batch
+        # of units that weigh 0.1 each must move the model less than a batch of units that weigh 1.
         weight = len(units) * train.encoded.mean_weight
         pieces = self._cut_passes(train, units)
         total = torch.zeros((), device=accelerator.device)
         for index, piece in enumerate(pieces):
             last = index == len(pieces) - 1
 
-            # A process without a share still takes part in the exchange of gradients, with a weightless loss.
+            # A process without units still takes part in the exchange of gradients, with a loss of zero.
             batch = train.make_batch(piece if len(piece) else units[:1]).to(accelerator.device)
             with contextlib.nullcontext() if last else accelerator.no_sync(wrapped):
                 with accelerator.autocast():
@@ -102,29 +104,29 @@ class Stepper:
 
 
 def _group_by_length(units: np.ndarray, lengths: np.ndarray, most: int) -> list[np.ndarray]:
-    """Group units of one length, at most so many in each."""
+    """Group units of one length, at most `most` in a group."""
     return [units[batch] for batch in sort_batches(lengths, sys.maxsize, most=most, alike=True)]
 
 
 class LossMonitor:
-    """Losses and gradient norms of the last steps, refused when they are not finite."""
+    """Keep the losses and gradient norms of the last steps, and refuse them if they are not finite."""
 
     def __init__(self, accelerator: Accelerator, phase: str) -> None:
-        """Look at every step where looking is free, else at several together."""
+        """Look at every step on the CPU, and at several steps together on a GPU, which waits for each look."""
         alone = accelerator.device.type != "cpu" and accelerator.num_processes == 1
-        self._most = UNSEEN if alone else 1
+        self._most = LOOK_EVERY if alone else 1
         self._scaled = accelerator.scaler is not None  # fp16 skips steps that overflow, by design
         self._phase = phase
         self._seen: list[tuple[Tensor, int, float]] = []
 
     def add(self, loss: Tensor, norm: Any, step: int, rate: float) -> bool:
-        """Note a step; returns whether it is time to look."""
+        """Add the loss and gradient norm of a step; return whether it is time to look."""
         there = torch.as_tensor(0.0 if norm is None else gather(norm), device=loss.device, dtype=loss.dtype)
         self._seen.append((torch.stack([loss, there]), step, rate))
         return len(self._seen) >= self._most
 
     def look(self, last_good: str) -> list[float]:
-        """Take the losses since the last look.
+        """Return the losses since the last look; `last_good` tells an error which checkpoint is the last good one.
 
         Raises:
             TrainingError: one of them, or a gradient, is not finite.

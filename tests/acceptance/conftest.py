@@ -56,7 +56,7 @@ def undisturbed(tmp_path_factory):
 @pytest.fixture
 def during(monkeypatch):
     """Let something happen in the middle of a step, counted from 1 and anew at each call."""
-    original = Stepper.gradients
+    original = Stepper.compute_gradients
 
     def arrange(step, act):
         seen = {"steps": 0}
@@ -67,6 +67,6 @@ def during(monkeypatch):
                 act(wrapped)
             return original(self, wrapped, *arguments)
 
-        monkeypatch.setattr(Stepper, "gradients", gradients)
+        monkeypatch.setattr(Stepper, "compute_gradients", gradients)
 
     return arrange

@@ -20,7 +20,7 @@ from nlp_transfer.inference import activations as features
 from nlp_transfer.runs import one_run
 from nlp_transfer.runs import train as fitting
 from nlp_transfer.training import checkpoints as resuming
-from nlp_transfer.training.loop import Trainer
+from nlp_transfer.training.judge import Judge
 from nlp_transfer.training.phase_inputs import PhaseInputs
 from nlp_transfer.training.step import Stepper
 
@@ -63,10 +63,10 @@ def test_a_run_that_is_stopped_and_resumed_equals_one_that_is_not(
 @pytest.mark.parametrize(
     ("strategy", "part", "method", "call"),
     [
-        ("full", Trainer, "validate", 1),
-        ("full", Trainer, "validate", 2),  # after the last step of all
-        ("solved", Trainer, "validate", 1),  # the only step
-        ("lp_ft", Trainer, "validate", 1),  # solved, then trained
+        ("full", Judge, "validate", 1),
+        ("full", Judge, "validate", 2),  # after the last step of all
+        ("solved", Judge, "validate", 1),  # the only step
+        ("lp_ft", Judge, "validate", 1),  # solved, then trained
         ("ulmfit", PhaseInputs, "open", 2),  # activations for the second phase
         ("frozen", PhaseInputs, "open", 1),
     ],
@@ -320,8 +320,8 @@ def test_a_long_training_is_saved_before_what_follows_it(place, undisturbed, tmp
     monkeypatch.setattr(one_run, "infer_split", predict)
     assert (tmp_path / "parts" / "checkpoints").is_dir() == (worth == 0)
     steps = []
-    gradients = Stepper.gradients
-    monkeypatch.setattr(Stepper, "gradients", lambda *given: steps.append(1) or gradients(*given))
+    gradients = Stepper.compute_gradients
+    monkeypatch.setattr(Stepper, "compute_gradients", lambda *given: steps.append(1) or gradients(*given))
     run(wanted, tmp_path / "parts", resume="auto")
     assert bool(steps) == (worth > 0)
     assert outcome(tmp_path / "parts") == outcome(whole)
@@ -339,7 +339,7 @@ def test_a_run_goes_on_in_the_number_format_that_it_chose(place, tmp_path, durin
 
 @pytest.mark.parametrize(("passes", "halvings"), [(1, 0), (1, 1), (4, 1)])
 def test_a_resume_cuts_batches_as_it_is_told_and_as_memory_has_asked(place, tmp_path, monkeypatch, passes, halvings):
-    original, seen = Stepper.gradients, []
+    original, seen = Stepper.compute_gradients, []
 
     def gradients(self, *arguments):
         if not seen:
@@ -348,7 +348,7 @@ def test_a_resume_cuts_batches_as_it_is_told_and_as_memory_has_asked(place, tmp_
         seen.append(self.pieces)
         return original(self, *arguments)
 
-    monkeypatch.setattr(Stepper, "gradients", gradients)
+    monkeypatch.setattr(Stepper, "compute_gradients", gradients)
     with pytest.raises(StoppedError):
         run(config(place, accumulation=2), tmp_path)
     run(config(place, accumulation=passes), tmp_path, resume="auto")

@@ -122,7 +122,7 @@ def gradient(source, accumulation, units):
     make_optimizer(model, rates, 0.0)
     trainer = training.trainer()
     stepper = Stepper(trainer.accelerator, trainer.task, accumulation, 0.0)
-    loss = float(stepper.gradients(model, TokenInputs(trainer.train, 1), units))
+    loss = float(stepper.compute_gradients(model, TokenInputs(trainer.train, 1), units))
     return loss, torch.cat([parameter.grad.flatten() for parameter in model.parameters() if parameter.grad is not None])
 
 

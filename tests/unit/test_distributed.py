@@ -25,7 +25,7 @@ from nlp_transfer.training.step import Stepper
 from nlp_transfer.training.loop import Trainer
 torch.set_num_threads(1)
 atexit.register(lambda: os.write(1, b"connections closed: %d\\n" % (not torch.distributed.is_initialized())))
-phase = Trainer._phase
+phase = Trainer._run_phase
 
 def compared(self, model, *others):
     phase(self, model, *others)
@@ -34,14 +34,14 @@ def compared(self, model, *others):
         found.update(tensor.numpy().tobytes())
     assert len(set(gather_object([found.hexdigest()]))) == 1, "the processes hold different weights after a phase"
 
-Trainer._phase = compared
-gradients, shared = Stepper.gradients, set()
+Trainer._run_phase = compared
+gradients, shared = Stepper.compute_gradients, set()
 
 def looked_at(self, wrapped, *others):
     shared.update(isinstance(parameter, DTensor) for parameter in wrapped.parameters())
     return gradients(self, wrapped, *others)
 
-Stepper.gradients = looked_at
+Stepper.compute_gradients = looked_at
 dealt, offered, deal = 0, 0, nlp_transfer.inference.predictions.take_own_share
 
 def counted(parts):
@@ -138,7 +138,7 @@ def late(error):
     return lost(error)
 
 running.is_lost_process = late
-gradients, steps = Stepper.gradients, 0
+gradients, steps = Stepper.compute_gradients, 0
 
 def struck(self, *arguments):
     global steps
@@ -151,7 +151,7 @@ def struck(self, *arguments):
 
 if attempt == "first":
     nlp_transfer.run(config, output=folder + "/whole", progress=False)
-Stepper.gradients = struck
+Stepper.compute_gradients = struck
 try:
     nlp_transfer.run(config, output=folder + "/parts", resume="auto", progress=False)
 except StoppedError as stopped:

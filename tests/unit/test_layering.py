@@ -40,8 +40,9 @@ HOMES = {  # heavy packages and the only files that may import them
     ),
     "evaluate": "evaluation.metrics",
     "accelerate": (
-        "system.processes training.requests training.step training.loop training.phase_inputs training.checkpoints "
-        "runs.compare runs.resume runs.run runs.prepare runs.combine runs.one_run runs.train"
+        "system.processes training.requests training.step training.attempt training.loop training.judge "
+        "training.phase_inputs training.phase_steps training.checkpoints runs.compare runs.resume runs.run "
+        "runs.prepare runs.combine runs.one_run runs.train"
     ),
     "sklearn": (
         "evaluation.tfidf evaluation.baselines evaluation.number_baselines evaluation.metrics evaluation.label_sets "

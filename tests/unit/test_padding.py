@@ -187,7 +187,7 @@ def test_a_batch_in_passes_of_one_length_has_the_gradient_of_its_texts_one_by_on
     task = sentiment()
     units = TokenInputs(task.encode(rows(12), Tokenizers(source.tokenizer), training=True), 1)
     stepper = Stepper(Accelerator(cpu=True), task, 1, 0.0, alike=True)
-    stepper.gradients(model, units, np.arange(12))
+    stepper.compute_gradients(model, units, np.arange(12))
     found = {name: one.grad.clone() for name, one in model.named_parameters()}
     model.zero_grad()
     for unit in range(12):

@@ -59,7 +59,7 @@ def test_a_prediction_is_the_likeliest_label_with_probabilities_that_sum_to_one(
 
 
 def test_a_stream_is_answered_before_it_ends(predictor, monkeypatch):
-    monkeypatch.setattr(module, "CHUNK", 4)
+    monkeypatch.setattr(module, "READ_AHEAD", 4)
     read = []
 
     def endless():
@@ -78,7 +78,7 @@ def test_a_stream_is_answered_before_it_ends(predictor, monkeypatch):
 def test_a_stream_in_pieces_is_answered_as_in_one(predictor, monkeypatch):
     found = texts(30, seed=4)[0]
     whole = predictor.predict(found)
-    monkeypatch.setattr(module, "CHUNK", 7)
+    monkeypatch.setattr(module, "READ_AHEAD", 7)
     assert all(map(close, predictor.predict(found), whole))
     assert len(predictor.predict(found)) == 30
 

@@ -11,7 +11,7 @@ from tiny import Training, checkpoint, run, save_checkpoint, save_csv, sentiment
 import nlp_transfer
 from nlp_transfer.errors import ConfigError
 from nlp_transfer.evaluation.metrics import classification_scores, find_score
-from nlp_transfer.training.loop import Trainer
+from nlp_transfer.training.judge import Judge
 from nlp_transfer_tasks.sentiment import Sentiment
 
 FROZEN = {"kind": "frozen"}
@@ -28,7 +28,7 @@ def test_the_checkpoint_that_is_kept_is_the_best_by_the_score_that_was_named(tmp
     training = Training(checkpoint(tmp_path), {"kind": "full"}, task=task, epochs=2)
     scores = [{"accuracy": 0.9, "macro_f1": 0.4}, {"accuracy": 0.7, "macro_f1": 0.8}]
     kept = list(scores)
-    monkeypatch.setattr(Trainer, "validate", lambda *_: kept.pop(0))
+    monkeypatch.setattr(Judge, "validate", lambda *_: kept.pop(0))
     history = training.fit()
     assert (history.best, history.scores[selection]) == (best, best)
 

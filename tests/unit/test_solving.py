@@ -128,17 +128,17 @@ def test_each_regression_is_that_of_scikit_learn():
     classes = np.digitize(truth, [-0.5, 0.5])
     (found,) = fit_multinomial(Rows(X, classes, WEIGHTS), [0.1], 3)
     model = LogisticRegression(C=0.1, max_iter=1000).fit(X, classes, sample_weight=WEIGHTS)
-    assert np.allclose(found.outputs(X), model.decision_function(X), atol=0.02)
+    assert np.allclose(found.predict(X), model.decision_function(X), atol=0.02)
 
     both = np.stack([truth > 0, X[:, 1] > 0.3], 1).astype(float)
     (found,) = fit_binary(Rows(X, both, WEIGHTS), [0.1])
     for label in (0, 1):
         model = LogisticRegression(C=0.1, max_iter=1000).fit(X, both[:, label], sample_weight=WEIGHTS)
-        assert np.allclose(found.outputs(X)[:, label], model.decision_function(X), atol=0.02)
+        assert np.allclose(found.predict(X)[:, label], model.decision_function(X), atol=0.02)
 
     (found,) = fit_ridge(Rows(X, truth, WEIGHTS), [0.1])
     model = Ridge(alpha=10).fit(X, truth, sample_weight=WEIGHTS)
-    assert np.allclose(found.outputs(X)[:, 0], model.predict(X))
+    assert np.allclose(found.predict(X)[:, 0], model.predict(X))
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
@@ -146,6 +146,6 @@ def test_a_label_that_all_or_no_rows_have_keeps_its_frequency(smoothing):
     y = np.zeros((60, 2))
     y[:, 1] = 1
     (found,) = fit_binary(Rows(X, y, WEIGHTS), [0.1], smoothing=smoothing)
-    said = 1 / (1 + np.exp(-found.outputs(X)))
+    said = 1 / (1 + np.exp(-found.predict(X)))
     assert np.all(said[:, 0] < 0.05)
     assert np.all(said[:, 1] > 0.95)

@@ -22,7 +22,7 @@ from nlp_transfer.training.parameters import (
     count_writes,
     find_unreached,
     freeze,
-    train_mode,
+    set_train_mode,
 )
 
 RATE = 0.01
@@ -278,7 +278,7 @@ def test_a_training_with_a_parameter_that_the_loss_does_not_reach_is_refused(tmp
 def test_the_dropout_of_frozen_parts_rests_after_every_train_call(native):
     freeze(native.model, plan(native, "full", freeze_below=1).phases[0].rates)
     for _ in range(2):
-        train_mode(native.model)
+        set_train_mode(native.model)
         bert = native.model.bert
         resting = [bert.embeddings, *bert.embeddings.modules(), *bert.encoder.layer[0].modules()]
         assert not any(module.training for module in resting)
@@ -292,7 +292,7 @@ def test_frozen_parts_answer_alike_twice_while_the_head_trains(source):
     training = Training(source, {"kind": "frozen"}, task=sentiment(head={"kind": "native"}))
     model = training.plan.model
     freeze(model, training.plan.phases[0].rates)
-    train_mode(model)
+    set_train_mode(model)
     inputs = source.tokenizer(["good film"], return_tensors="pt")
     assert torch.equal(*(model.bert(**inputs).pooler_output for _ in range(2)))
     assert not torch.equal(*(model(**inputs).logits for _ in range(2)))
@@ -314,7 +314,7 @@ def test_what_is_new_warms_up_on_a_schedule_of_its_own(source):
     for strategy in ({"kind": "full"}, {"kind": "lora"}):
         training = Training(source, strategy)
         (phase,) = training.plan.phases
-        fresh = training.plan.fresh(phase)
+        fresh = training.plan.select_fresh(phase)
         assert fresh
         assert all("head." in name or "classifier" in name for name in fresh)
         optimizer = make_optimizer(training.plan.model, phase.rates, 0.0, head=fresh)

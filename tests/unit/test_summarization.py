@@ -23,7 +23,7 @@ from nlp_transfer.models.encoding.units import Boundary, TokenInputs
 from nlp_transfer.models.portable.sentence_scorer import pool_sentences
 from nlp_transfer.models.saving import save_model
 from nlp_transfer.runs.predict import Predictor, load_model
-from nlp_transfer.runs.prepare import _each_text, prepare
+from nlp_transfer.runs.prepare import _stream_texts, prepare
 from nlp_transfer.sources import load_source
 from nlp_transfer.strategies.frozen import is_linear_on_features
 from nlp_transfer_tasks.summarization import Summarization, SummarizationOptions
@@ -412,7 +412,7 @@ def test_a_trained_scorer_lends_its_encoder_to_the_next_run(tmp_path):
 
 
 def test_a_vocabulary_of_the_datas_words_is_taken_from_all_sentences_of_a_document():
-    assert list(_each_text([["good film", "bad plot"], "dull"])) == ["good film", "bad plot", "dull"]
+    assert list(_stream_texts([["good film", "bad plot"], "dull"])) == ["good film", "bad plot", "dull"]
 
 
 @pytest.mark.parametrize("kind", ["bert", "fasttext"])

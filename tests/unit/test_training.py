@@ -18,7 +18,7 @@ from nlp_transfer.models.surgery.embedding_rows import collect_state
 from nlp_transfer.sources import load_source
 from nlp_transfer.strategies import save_adapter
 from nlp_transfer.system.precision import choose_precision, refuse_fp16
-from nlp_transfer.training.loop import Trainer
+from nlp_transfer.training.judge import Judge
 from nlp_transfer.training.optimizer import make_optimizer
 from nlp_transfer_tasks.sentiment import Sentiment
 
@@ -174,7 +174,7 @@ def scripted(monkeypatch, training, values):
         states.append({n: t.clone() for n, t in collect_state(training.plan.finish(model)).items()})
         return {"accuracy": left.pop(0)}
 
-    monkeypatch.setattr(Trainer, "validate", validate)
+    monkeypatch.setattr(Judge, "validate", validate)
     return states
 
 
@@ -234,7 +234,7 @@ def test_the_best_state_of_a_restricted_table_is_put_back_whole(tmp_path, monkey
         tables.append(collect_state(model)["encoder.embeddings.weight"].clone())
         return {"accuracy": scores[len(tables) - 1]}
 
-    monkeypatch.setattr(Trainer, "validate", validate)
+    monkeypatch.setattr(Judge, "validate", validate)
     training.fit()
     assert torch.equal(training.plan.model.encoder.embeddings.weight, tables[0])
     assert not torch.equal(tables[0], tables[2])

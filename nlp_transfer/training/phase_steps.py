@@ -1,0 +1,186 @@
+"""The optimizer steps of one phase. `PhaseSteps.make_step` shows one from the gradients to what follows it."""
+
+import math
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from torch import nn
+
+from nlp_transfer.models.encoding.batches import plan_batches
+from nlp_transfer.models.encoding.units import Inputs
+from nlp_transfer.strategies import Phase
+from nlp_transfer.system.progress import make_bar
+from nlp_transfer.training.attempt import Attempt
+from nlp_transfer.training.optimizer import make_optimizer, set_rates
+from nlp_transfer.training.parameters import (
+    check_reached,
+    check_rested,
+    count_writes,
+    find_unreached,
+    list_moving,
+    set_train_mode,
+)
+from nlp_transfer.training.sharded import collect, shard
+from nlp_transfer.training.step import LossMonitor
+
+SETTLED = 3  # optimizer steps after which everything that trains must have had a gradient
+
+
+@dataclass
+class PhaseSteps:
+    """What the steps of one phase work with.
+
+    Attributes:
+        attempt: the training that the phase is a part of.
+        phase: what moves, how fast and for how many epochs.
+        train: the inputs and targets to learn from.
+        live: the module that holds the parameters: the model, or its sharded twin.
+        wrapped: the same, wrapped for several processes; runs the forward passes.
+        optimizer: of the parameters that move.
+        trained: name -> parameter that moves.
+        before: name -> write counter of each parameter that must rest.
+        save: writes a checkpoint.
+        monitor: refuses losses that are not finite.
+        silent: names of the moving parameters that no gradient has reached so far.
+    """
+
+    attempt: Attempt
+    phase: Phase
+    train: Inputs
+    live: nn.Module
+    wrapped: nn.Module
+    optimizer: torch.optim.Optimizer
+    trained: Mapping[str, nn.Parameter]
+    before: Mapping[str, int]
+    save: Callable[[], None]
+    monitor: LossMonitor
+    silent: Collection[str]
+
+    @property
+    def per_epoch(self) -> int:
+        """Optimizer steps of an epoch."""
+        return math.ceil(len(self.train.encoded.inputs) / self.attempt.settings.batch_size)
+
+    @property
+    def total(self) -> int:
+        """Optimizer steps of the phase."""
+        return self.per_epoch * self.phase.epochs
+
+    def train_epoch(self) -> dict[str, Any]:
+        """Make the steps of this epoch that are left; return its number, mean loss and last learning rate."""
+        history = self.attempt.history
+        done = self.per_epoch * (history.epoch - 1)
+        set_train_mode(self.live)
+
+        for step, units in enumerate(self._stream_batches(), done + len(history.losses)):
+            self.make_step(units, step)
+        self._collect_losses()
+
+        rate = set_rates(self.optimizer, done + self.per_epoch - 1, self.total, self.attempt.plan.schedule)
+        facts = {"epoch": history.epoch, "loss": float(np.mean(history.losses)), "learning_rate": rate}
+        history.losses = []
+        return facts
+
+    def make_step(self, units: np.ndarray, step: int) -> None:
+        """Make one optimizer step, then do what is asked for: save, or save and stop.
+
+        Args:
+            units: the numbers of the units in its batch.
+            step: its number in the phase, from 0.
+        """
+        attempt = self.attempt
+        number = attempt.history.steps + 1  # counted over all phases
+        rate = set_rates(self.optimizer, step, self.total, attempt.plan.schedule)
+        loss = attempt.stepper.compute_gradients(self.wrapped, self.train, units)
+        norm = attempt.accelerator.clip_grad_norm_(list(self.trained.values()), attempt.settings.clip)
+
+        # Losses are looked at before the optimizer moves anything; on a GPU those of several steps together.
+        loss, request = attempt.agree(loss, save=attempt.saver.is_due(number))
+        if self.monitor.add(loss, norm, number, rate):
+            self._collect_losses()
+
+        self.optimizer.step()
+        self._check_gradients(step + 1)
+        self.optimizer.zero_grad()
+        attempt.history.steps = number
+
+        if request.save:
+            self._collect_losses()
+        attempt.obey(request, self.save)
+
+    def end(self) -> None:
+        """Make sure that what should rest did, and take the wrapper off the model.
+
+        Raises:
+            TrainingError: a frozen parameter was written to.
+        """
+        check_rested(self.live, self.before)
+        self.attempt.accelerator.unwrap_model(self.wrapped, keep_fp32_wrapper=False)
+
+    def _stream_batches(self) -> Iterator[np.ndarray]:
+        """Yield the batches of this epoch that no earlier attempt has trained on, and show a bar."""
+        settings, history = self.attempt.settings, self.attempt.history
+        lengths, epoch = self.train.encoded.lengths, len(history.epochs)
+        batches = plan_batches(lengths, settings.batch_size, seed=settings.seed, epoch=epoch)
+        left = batches[len(history.losses) :]
+
+        label = f"{self.phase.name} {history.epoch}/{self.phase.epochs}"
+        with make_bar(len(left), label, "batch", shown=settings.progress, leave=False) as shown:
+            for batch in left:
+                yield batch
+                shown.update()
+
+    def _collect_losses(self) -> None:
+        """Move the losses since the last look into the history; all must be finite."""
+        self.attempt.history.losses += self.monitor.look(self.attempt.saver.name_last())
+
+    def _check_gradients(self, done: int) -> None:
+        """Check in the first steps that the loss reaches all that should move; `done` counts the steps."""
+        if done <= SETTLED:
+            self.silent = find_unreached(self.trained, self.silent)
+        if done == min(SETTLED, self.total):
+            check_reached(self.silent)
+
+
+def begin_steps(attempt: Attempt, model: nn.Module, phase: Phase, train: Inputs) -> PhaseSteps:
+    """Make what the steps of a phase work with. After a resume, optimizer and random numbers go on where they stood."""
+    accelerator, history = attempt.accelerator, attempt.history
+    live, wrapped = _distribute(accelerator, model)
+    optimizer = make_optimizer(live, phase.rates, attempt.settings.weight_decay, head=attempt.plan.select_fresh(phase))
+    prepared = accelerator.prepare_optimizer(optimizer)
+    trained = dict(list_moving(live, phase.rates))
+    before = count_writes(live, phase.rates)  # only now: the distributed wrapper copies all parameters once
+    attempt.saver.resume(optimizer, trained, attempt.stepper)
+
+    def save() -> None:
+        attempt.saver.save(collect(live, model, phase.rates), history, attempt.stepper, optimizer, trained)
+
+    return PhaseSteps(
+        attempt=attempt,
+        phase=phase,
+        train=train,
+        live=live,
+        wrapped=wrapped,
+        # Without a scaler the wrapper adds nothing but a search for another package, at every step.
+        optimizer=prepared if accelerator.scaler else optimizer,
+        trained=trained,
+        before=before,
+        save=save,
+        monitor=LossMonitor(accelerator, phase.name),
+        silent=set(trained),
+    )
+
+
+def _distribute(accelerator: Accelerator, model: nn.Module) -> tuple[nn.Module, nn.Module]:
+    """Return the module that holds the moving parameters, and the one that runs their forward passes.
+
+    Sharding makes a twin that does both. Otherwise the model holds them, and a wrapper for several processes runs it.
+    """
+    if not accelerator.is_fsdp2:
+        return model, accelerator.prepare_model(model)
+    twin = shard(model, reshard_after_forward=accelerator.state.fsdp_plugin.reshard_after_forward)
+    return twin, twin
