@@ -1,6 +1,6 @@
-"""What a task does: the one interface between the library and the files of `nlp_transfer_tasks`.
+"""Define what a task does: the one interface between the library and the files of `nlp_transfer_tasks`.
 
-Nothing here imports torch.
+This module does not import torch.
 """
 
 from abc import abstractmethod
@@ -26,92 +26,99 @@ Prediction = dict[str, Any]
 
 
 class Baseline(dict[str, list[T]]):
-    """What a simple method predicts, by split; and what it `chosen` of its settings in words, where it had a choice."""
+    """The predictions of a simple method: split -> predictions. `chosen` says which settings it chose, if any."""
 
     def __init__(self, by_split: Mapping[str, list[T]], *, chosen: str = "") -> None:
-        """Keep both."""
+        """Keep predictions by split, and the choice in words."""
         super().__init__(by_split)
         self.chosen = chosen
 
 
 class Task(TaskDeclaration):
-    """Examples, model, loss, decoding and score of one kind of work."""
+    """One kind of work: it builds the model, encodes, computes the loss, decodes and scores."""
 
     def __init_subclass__(cls, **settings: Any) -> None:
-        """Forget how the head of another task is solved where the loss is not that task's."""
+        """Reset `solved_as` in a class with a loss of its own: the way that its parent's head is solved may not fit."""
         super().__init_subclass__(**settings)
         if "loss" in vars(cls) and "solved_as" not in vars(cls):
             cls.solved_as = None
 
     @property
     def sample(self) -> int | None:
-        """How many validation examples are enough to judge an epoch; None for all."""
+        """The number of validation examples that judge an epoch; None for all."""
         return None
 
-    def settle(self, rows: "Dataset") -> Any:  # noqa: ARG002 - for those who have something to decide
-        """Decide by the rows of train what the `settled` options leave to them; give back the options.
+    def settle(self, rows: "Dataset") -> Any:  # noqa: ARG002 - for tasks with something to choose
+        """Choose the values of the `settled` options from the rows of train, and return all options.
 
-        They are saved with the run, so that prediction does as training did.
+        For example, `language: auto` becomes `language: de`. The options are saved with the run, so that prediction
+        does the same as training.
         """
         return self.options
 
     def calibrate(self, results: Sequence[Sequence[Any]], rows: "Dataset") -> Any:  # noqa: ARG002 - see `settle`
-        """Decide by the raw results for rows of validation what the `calibrated` options leave to them; give them back.
+        """Choose the values of the `calibrated` options, such as thresholds, from the raw results for validation.
 
-        They are decided anew whenever an epoch is judged, and saved with the run as the best state has them.
+        They are chosen again whenever an epoch is judged. Those of the best state are saved with the run.
+
+        Returns:
+            All options.
         """
         return self.options
 
     @abstractmethod
     def build(self, source: "Source", rows: "Dataset", *, frozen: bool) -> "LoadedModel":
-        """Build the model, with a target tokenizer where the task writes text.
+        """Build the model; for a task that writes text, also a target tokenizer.
 
         Args:
-            source: where the pretrained part comes from.
-            rows: of train, for what is fitted before training, such as a target vocabulary.
-            frozen: the pretrained part will not move.
+            source: the pretrained part.
+            rows: of train; for example, a target vocabulary is learned from them.
+            frozen: whether the pretrained part will not be trained.
         """
 
     @abstractmethod
     def encode(self, rows: "Dataset", tokenizers: "Tokenizers", *, training: bool = False) -> "Encoded":
-        """Turn rows into model inputs, with targets where the rows have them; an example may become several units."""
+        """Turn rows into model inputs, and answers into targets if there are any. An example may have several units."""
 
     @abstractmethod
     def loss(self, model: "torch.nn.Module", batch: "Batch", *, smoothing: float) -> "torch.Tensor":
-        """Compute the weighted **sum** of the losses of a batch's units; the loop divides by the batch's weight."""
+        """Compute the weighted **sum** of the losses of a batch's units, (). The training divides it by a weight."""
 
     @abstractmethod
     def infer(self, model: "PreTrainedModel", batch: "Batch", *, quick: bool = False) -> list[Any]:
-        """Compute one raw result per unit, on the CPU; called without gradients and in eval mode.
+        """Compute a raw result for each unit, on the CPU. It is called without gradients and in eval mode.
 
-        `quick` asks for the cheap way, to judge an epoch.
+        `quick` asks for a cheap way, such as greedy search, to judge an epoch.
         """
 
     @abstractmethod
     def decode(self, results: Sequence[Sequence[Any]], rows: "Dataset", tokenizers: "Tokenizers") -> list[Prediction]:
-        """Make one prediction per example from its row and the raw results of its units."""
+        """Make a prediction for each example from its row and the raw results of its units."""
 
     @abstractmethod
     def score(self, predictions: Sequence[Prediction], rows: "Dataset") -> Scores:
-        """Score predictions against rows; at least the `selection` key."""
+        """Score predictions against rows. The scores must have the key `selection`."""
 
     @abstractmethod
     def hits(self, predictions: Sequence[Prediction], rows: "Dataset") -> list[float]:
-        """Score each example alone by `selection` (for accuracy 1 or 0), to compare two models pair by pair."""
+        """Score each example alone, for accuracy by 1 or 0, so that two models can be compared example by example."""
 
-    def simple(self, rows: "Dataset") -> "dict[str, list[Prediction]]":  # noqa: ARG002 - for those who have some
-        """Predict with simple methods that need no training, for rows that have the answers: name -> predictions."""
+    def simple(self, rows: "Dataset") -> "dict[str, list[Prediction]]":  # noqa: ARG002 - for tasks that have some
+        """Predict by simple methods that need no training, from rows with answers: name -> predictions."""
         return {}
 
-    def references(self, rows: "Dataset") -> "list[Prediction] | None":  # noqa: ARG002 - for those who write
-        """Return the references as predictions, if the task writes text that its tokenizer may be unable to write."""
+    def references(self, rows: "Dataset") -> "list[Prediction] | None":  # noqa: ARG002 - for tasks that write
+        """Return the references as predictions, for a task that writes text; None for others.
+
+        They show how much of the references the tokenizer can write.
+        """
         return None
 
     def baselines(self, splits: "Splits") -> "Mapping[str, Mapping[str, list[Prediction]]]":
-        """Predict validation and test rows with simple methods: name -> split -> predictions.
+        """Predict validation and test by simple methods: name -> split -> predictions.
 
-        By default those of `simple`; a task whose methods are fitted on train has its own. A `Baseline` in place of the
-        inner dict tells what a method chose, where it had a choice.
+        By default these are the methods of `simple`. A task whose methods are fitted on train overrides this. It may
+        return a `Baseline` instead of the inner dict, to say which settings a method chose.
         """
         found: dict[str, dict[str, list[Prediction]]] = {}
         for split in SCORED:
@@ -120,8 +127,8 @@ class Task(TaskDeclaration):
         return found
 
 
-def calibrate(task: Task, results: Sequence[Sequence[Any]], rows: "Dataset") -> Task:
-    """Make the same task with its `calibrated` options decided by the raw results for rows of validation."""
+def apply_calibration(task: Task, results: Sequence[Sequence[Any]], rows: "Dataset") -> Task:
+    """Return the task with its `calibrated` options chosen from the raw results for validation."""
     return type(task)(task.calibrate(results, rows), task.labels) if task.undecided else task
 
 
@@ -129,7 +136,7 @@ def make_task(kind: type[TaskDeclaration], options: TaskOptions, labels: tuple[s
     """Make a task of a class that was found by its name.
 
     Raises:
-        ConfigError: the class declares a task, and is none.
+        ConfigError: the class is a `TaskDeclaration`, but no `Task`.
     """
     task = kind(options, labels)
     if not isinstance(task, Task):

@@ -140,7 +140,7 @@ def read_pairs(path: Path) -> None:
     languages = {".tmx": ("en", "fr"), ".po": ("msgid", "msgstr"), ".mo": ("msgid", "msgstr")}
     source, target = languages.get(path.suffix, ("source", "target"))
     part = read_part(open_place(str(path), "test"), {"source": source, "target": target}, PAIR, "drop")
-    assert all(text.strip() for column in part.examples.table().columns for text in column.to_pylist())
+    assert all(text.strip() for column in part.examples.map_table().columns for text in column.to_pylist())
 
 
 def read_all(path: Path) -> None:

@@ -1,1 +1,1 @@
-"""From places to splits: files and data sets are read, labels named, missing splits cut, and all of it reported."""
+"""Read files and data sets into splits: name the labels, cut missing splits from train, and report on all of it."""

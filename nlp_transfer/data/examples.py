@@ -1,4 +1,4 @@
-"""From rows to examples: columns become roles, and rows that lack something in one are dropped or refused."""
+"""Turn rows into examples: map columns to roles, and drop or refuse rows with an empty text or no label."""
 
 from collections.abc import Mapping, Sequence
 from typing import Literal
@@ -8,22 +8,23 @@ from nlp_transfer.data.formats.blocks import ABSENT
 from nlp_transfer.data.formats.cells import make_missing_column_error
 from nlp_transfer.data.formats.records import RowStream
 from nlp_transfer.data.gathering import Gathered, Roles
-from nlp_transfer.data.report import Part, dropped_rows
+from nlp_transfer.data.report import Part, condense_dropped
 from nlp_transfer.errors import ConfigError, DataError, UnusableError, suggest
 from nlp_transfer.system.garbage import pause_collector
 
 OnMissing = Literal["drop", "error"]
 
 
-def columns_of(columns: Mapping[str, str], roles: Roles) -> dict[str, str]:
-    """Map every role to its column; one that is not named has a column of its own name.
+def map_columns(columns: Mapping[str, str], roles: Roles) -> dict[str, str]:
+    """Map every role to its column. A role that is not named has a column of its own name.
 
     Raises:
-        ConfigError: columns that name no role, or two roles on one column.
+        ConfigError: a name is no role, or two roles are on one column.
     """
     for role in columns:
         if role not in roles:
             raise ConfigError(f"data.columns: unknown role '{role}'. {suggest(role, roles)}")
+
     mapping = {role: columns.get(role, role) for role in roles}
     by_column: dict[str, str] = {}
     for role, column in mapping.items():
@@ -33,8 +34,8 @@ def columns_of(columns: Mapping[str, str], roles: Roles) -> dict[str, str]:
     return mapping
 
 
-def label_role(roles: Roles) -> str | None:
-    """Find the role that holds the label, for tasks that have one."""
+def find_label_role(roles: Roles) -> str | None:
+    """Find the role that holds the label or labels; None if the task has none."""
     return next((role for role, kind in roles.items() if kind in LABELLED), None)
 
 
@@ -47,7 +48,7 @@ def read_part(
     inputs: Sequence[str] = (),
     group: str | None = None,
 ) -> Part:
-    """Read a place to its end.
+    """Read all rows of a place.
 
     Args:
         stream: The rows.
@@ -55,16 +56,17 @@ def read_part(
         roles: Role -> kind.
         on_missing: Drop rows with an empty text or a missing label or number, or refuse them.
         inputs: The roles that are read to predict; by default the first.
-        group: Column to keep as the group of each example.
+        group: The column that holds the group of each example; None: there are no groups.
 
     Raises:
         UnusableError: no row has a label (or target).
-        DataError: faults in the place, a column that no row has, or rows that lack something, where they are refused
-            or nothing else is there.
+        DataError: the place has faults; no row has a column; or rows lack something and are refused, or all do.
     """
     inputs = inputs or tuple(roles)[:1]
     gathered = Gathered(stream, columns, roles, inputs, group)
     wanted = [*columns.values(), *([group] if group is not None else [])]
+
+    # Gather the rows block by block, and note which columns there are.
     seen: dict[str, None] = {}  # an ordered set
     found: set[str] = set()
     with pause_collector():
@@ -74,6 +76,7 @@ def read_part(
             if not found.issuperset(wanted):
                 seen.update(dict.fromkeys(block.list_names()))
             gathered.add(block.numbers, cells)
+
     answers = [columns[role] for role in roles if role not in inputs]
     for column in wanted:
         if column not in found:
@@ -81,17 +84,18 @@ def read_part(
             kind = UnusableError if column in answers else DataError
             raise make_missing_column_error(stream, column, seen, role=role, kind=kind)
     _refuse_missing(gathered, on_missing, answers)
-    examples = gathered.examples()
-    return Part(
-        examples,
-        stream.name,
-        dropped_rows({**stream.findings.left_out, **gathered.missing}),
-        list(stream.findings.notes),
-    )
+
+    dropped = condense_dropped({**stream.findings.left_out, **gathered.missing})
+    return Part(gathered.collect(), stream.name, dropped, list(stream.findings.notes))
 
 
 def _refuse_missing(gathered: Gathered, on_missing: OnMissing, answers: Sequence[str]) -> None:
-    """Refuse rows that lack something where they must not be dropped, or where no row has all."""
+    """Refuse rows that lack something, if such rows must not be dropped or if no other rows are left.
+
+    Raises:
+        UnusableError: no row has a label (or target).
+        DataError: in all other cases.
+    """
     kept, lacking = gathered.rows, sum(map(len, gathered.missing.values()))
     for reason, numbers in gathered.missing.items():
         if on_missing == "error" or not kept:

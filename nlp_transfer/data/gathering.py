@@ -1,4 +1,4 @@
-"""The rows of a place, block by block: those that have something for every role, and what the others lack."""
+"""Gather the rows of a place block by block: keep those with something in every role, and note what others lack."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -20,85 +20,98 @@ from nlp_transfer.data.formats.cells import (
 )
 from nlp_transfer.data.formats.records import RowStream
 from nlp_transfer.data.labels import clean
-from nlp_transfer.data.store import Examples, TextStore, whole
+from nlp_transfer.data.store import Examples, TextStore, join_parts
 
 Roles = Mapping[str, RoleKind]
-KINDS = {"text": pa.string(), "texts": pa.list_(pa.string()), "number": pa.float64()}
-LENGTH = "length of "  # begins the name of an array, before the role
+STORED_TYPES = {"text": pa.string(), "texts": pa.list_(pa.string()), "number": pa.float64()}
+LENGTH = "length of "  # the names of arrays of lengths begin with this, then comes the role
 
 
 class Gathered:
-    """Rows that are gathered; `missing`: what rows lack -> their numbers."""
+    """The rows so far; `missing` maps what rows lack to their numbers: `empty text in column 'text'` -> [3, 8]."""
 
     def __init__(
         self, stream: RowStream, columns: Mapping[str, str], roles: Roles, inputs: Sequence[str], group: str | None
     ) -> None:
-        """Start without rows; `columns`: role -> column, `inputs`: roles, `group`: the column of groups."""
+        """Start without rows. `columns` maps roles to columns; `inputs` are roles; `group` is the column of groups."""
         self.stream, self.columns, self.roles, self.group = stream, columns, roles, group
         self.inputs = inputs
         self.rows = 0
         self.missing: defaultdict[str, list[int]] = defaultdict(list)
-        self._store = TextStore(pa.schema([(role, KINDS[kind]) for role, kind in roles.items() if kind in KINDS]))
+        self._store = TextStore(
+            pa.schema([(role, STORED_TYPES[kind]) for role, kind in roles.items() if kind in STORED_TYPES])
+        )
         self._arrays: defaultdict[str, list[np.ndarray]] = defaultdict(list)
-        self._spellings: dict[str, int] = {}  # of labels -> index in names, -1 of a blank one
+        self._spellings: dict[str, int] = {}  # spelling of a label -> its index in names; -1 for a blank one
         self._names: list[str] = []
         self._sets: dict[tuple[int, ...], int] | None = {} if "labels" in roles.values() else None
         self._groups: dict[str, int] = {"": 0}
 
     def add(self, numbers: Sequence[int], cells: Mapping[str, Sequence[Any]]) -> None:
-        """Take the rows of a block that have all; behind a fault only look for others."""
+        """Add the rows of a block that lack nothing. After a fault rows are no longer kept, only read for more faults.
+
+        Args:
+            numbers: the line or row numbers of the rows.
+            cells: column -> a cell for each row.
+        """
         arrays = {"numbers": np.asarray(numbers, np.uint32)}
         kept = np.ones(len(numbers), dtype=bool)
         stored: dict[str, Sequence[Any]] = {}
-        seen: dict[str, list[str]] = {}  # of each text role
+        seen: dict[str, list[str]] = {}  # text role -> the visible part of each text
 
         for role, column in self.columns.items():
             if self.roles[role] == "label":
                 arrays["labels"] = self._index_labels(read_labels(cells[column], numbers, self.stream))
                 there, reason = arrays["labels"] >= 0, f"missing label in column '{column}'"
+
             elif self.roles[role] == "labels":
                 arrays["labels"] = self._index_sets(read_label_sets(cells[column], numbers, self.stream))
                 there, reason = arrays["labels"] >= 0, f"missing labels in column '{column}'"
+
             elif self.roles[role] == "number":
                 stored[role] = read_numbers(cells[column], numbers, self.stream)
                 there = np.array([number is not None for number in stored[role]], bool)
                 reason = f"missing number in column '{column}'"
+
             else:
                 stored[role], each = self._read(role, cells[column], numbers)
                 arrays[f"{LENGTH}{role}"] = np.fromiter(map(len, each), np.int32, len(each))
                 seen[role] = list(map(strip_unseen, each))
                 there = np.fromiter(map(bool, seen[role]), bool, len(each))
                 reason = f"empty text in column '{column}'"
+
             if not there.all():
                 self.missing[reason] += arrays["numbers"][kept & ~there].tolist()
                 kept &= there
 
         if not self.stream.findings.faults:
-            arrays |= self._marks(seen)
+            arrays |= self._mark_rows(seen)
             if self.group is not None:
                 arrays["groups"] = self._index_groups(read_texts(cells[self.group], numbers, self.stream))
             self._keep(kept, arrays, stored)
 
     def _read(self, role: str, cells: Sequence[Any], numbers: Sequence[int]) -> tuple[Sequence[Any], list[str]]:
-        """Read the texts of a role as they are stored, and each as one text."""
+        """Read the texts of a role; return them as they are stored, and each as one text."""
         if self.roles[role] == "texts":
             lists = read_lists(cells, numbers, self.stream)
-            return lists, list(map(whole, lists))
+            return lists, list(map(join_parts, lists))
         texts = read_texts(cells, numbers, self.stream)
         return texts, texts
 
-    def _marks(self, seen: Mapping[str, Sequence[str]]) -> dict[str, np.ndarray]:
-        """Compute the marks by which duplicates, all of whose inputs are alike, and copied inputs are found."""
+    def _mark_rows(self, seen: Mapping[str, Sequence[str]]) -> dict[str, np.ndarray]:
+        """Compute `keys`, equal for rows with equal inputs, and `copied`, true if an input is also an answer."""
         inputs = [seen[role] for role in self.inputs]
         rows = len(inputs[0])
         copied = np.zeros(rows, dtype=bool)
         for role in seen.keys() - set(self.inputs):
             for texts in inputs:
                 copied |= np.fromiter(map(eq, texts, seen[role]), bool, rows)
+
         whole = inputs[0] if len(inputs) == 1 else zip(*inputs, strict=True)
         return {"keys": np.fromiter(map(hash, whole), np.int64, rows), "copied": copied}
 
     def _keep(self, kept: np.ndarray, arrays: Mapping[str, np.ndarray], stored: Mapping[str, Sequence[Any]]) -> None:
+        """Store the texts and arrays of the rows to keep."""
         lengths = [values for name, values in arrays.items() if name.startswith(LENGTH)]
         sizes = np.stack(lengths).sum(axis=0, dtype=np.int64)
         columns = list(stored.values()) if kept.all() else [list(compress(column, kept)) for column in stored.values()]
@@ -108,7 +121,7 @@ class Gathered:
         self.rows += int(kept.sum())
 
     def _index_labels(self, spellings: Sequence[str]) -> np.ndarray:
-        """Assign numbers to the spellings of labels; -1 where there is nothing to see."""
+        """Give each spelling of a label a number; -1 if nothing of it is visible."""
         for spelling in dict.fromkeys(spellings):
             if spelling not in self._spellings:
                 seen = bool(clean(spelling))
@@ -117,7 +130,7 @@ class Gathered:
         return np.fromiter(map(self._spellings.__getitem__, spellings), np.int32, len(spellings))
 
     def _index_sets(self, rows: Sequence[Sequence[str] | None]) -> np.ndarray:
-        """Give each set of spellings a number; -1 if a row has no set, which is not the same as an empty one."""
+        """Give each set of spellings a number; -1 if a row has no set at all, which is not the same as an empty one."""
         assert self._sets is not None  # noqa: S101 - there is a role of sets
         found = np.full(len(rows), -1, np.int32)
         for row, spellings in enumerate(rows):
@@ -127,14 +140,14 @@ class Gathered:
         return found
 
     def _index_groups(self, cells: Sequence[str]) -> np.ndarray:
-        """Assign numbers to the groups; 0 where a row belongs to none."""
+        """Give each group a number; 0 if a row belongs to none."""
         names = list(map(str.strip, cells))
         for name in dict.fromkeys(names):
             self._groups.setdefault(name, len(self._groups))
         return np.fromiter(map(self._groups.__getitem__, names), np.int32, len(names))
 
-    def examples(self) -> Examples:
-        """Collect all rows that were taken; at least one was."""
+    def collect(self) -> Examples:
+        """Collect all rows that were kept; there is at least one."""
         arrays = {name: np.concatenate(parts) for name, parts in self._arrays.items()}
         return Examples(
             self._store,

@@ -1,4 +1,4 @@
-"""Where a split's rows are: a file, parallel files, a folder of files, a data set of the Hub, or a bundled one."""
+"""Open the rows of a split: a file, parallel files, a folder of files, a data set of the Hub, or a bundled one."""
 
 import difflib
 import re
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nlp_transfer.config.dialect import PLAIN, Dialect
-from nlp_transfer.data.bundled import BUNDLED, bundled_rows
+from nlp_transfer.data.bundled import DATASETS, open_bundled
 from nlp_transfer.data.formats.bitext import read_parallel_rows
 from nlp_transfer.data.formats.blocks import Columns
 from nlp_transfer.data.formats.records import Findings, Read, RowStream, Wanted, make_reader
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
 SPLIT_NAMES = {"train": ("train",), "validation": ("validation", "dev", "val", "valid"), "test": ("test",)}
 Place = str | Mapping[str, str]  # a name, or column -> text file
-SAVED = (  # what it is, what opens it, how to take one split of it, a file that tells it
+SAVED_BY_DATASETS = (  # what it is, the function that opens it, how to select a split, a file that it has
     ("a DatasetDict as `datasets` saves it", "load_from_disk", "['train']", "dataset_dict.json"),
     ("a Dataset as `datasets` saves it", "load_from_disk", "", "state.json"),
     ("shards of Parquet as the Hub has them", "load_dataset", "['train']", "**/*-00000-of-?????.parquet"),
 )
-ALIKE = 0.8  # names of which one is meant by the other
-MOST = 600  # characters of what the Hub answers
-FEW = 64  # rows read at once, which may have any length
+SIMILARITY = 0.8  # of a name that may be a misspelt name of a bundled set
+ANSWER_LENGTH = 600  # characters to show of an answer of the Hub
+ROWS_AT_ONCE = 64  # few, because a row may have any length
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 
 
@@ -43,14 +43,20 @@ def open_places(
     subset: str | None = None,
     revision: str | None = None,
 ) -> dict[str, RowStream]:
-    """Open every split that exists; `train` always does, and one that is a folder or on the Hub may bring the others.
+    """Open every split that exists. If `train` is a folder or on the Hub, it may bring the other splits.
 
-    Dialect is of what is a .csv or .tsv; subset and revision of what is on the Hub.
+    Args:
+        train: where the training rows are.
+        validation: the same for validation; None: from train, if that brings it.
+        test: the same for test.
+        dialect: how .csv and .tsv files are written.
+        subset: of a data set on the Hub.
+        revision: of a data set on the Hub.
 
     Raises:
-        DataError: a place that is not there or holds no such split.
+        DataError: a place is not there, or does not hold the split.
     """
-    opened = _splits_of(train, dialect, subset, revision)
+    opened = _open_splits(train, dialect, subset, revision)
     if "train" not in opened:
         raise DataError(f"{train}: holds no train split, only: {', '.join(opened) or 'nothing that can be read'}")
     for split, place in (("validation", validation), ("test", test)):
@@ -60,22 +66,22 @@ def open_places(
 
 
 def refuse_missing(*places: Place | None) -> None:
-    """Refuse, before anything else is done, files that are not there; what may be on the Hub is not asked for.
+    """Refuse missing files, before anything else is done. A name that may be on the Hub is not looked up.
 
     Raises:
-        DataError: naming the first of them.
+        DataError: naming the first missing file.
     """
     for place in places:
         for file in [place] if isinstance(place, str) else (place or {}).values():
-            if isinstance(place, Mapping) or not (locate(file) or file.startswith("bundled:") or on_hub(file)):
+            if isinstance(place, Mapping) or not (locate(file) or file.startswith("bundled:") or is_on_hub(file)):
                 find_file(file)
 
 
 def refuse_gone(*places: Place | None) -> None:
-    """Refuse pipes: what was read of one is gone, and it would be waited for.
+    """Refuse pipes that were read before: their rows are gone, and reading again would wait for ever.
 
     Raises:
-        DataError: naming the first of them.
+        DataError: naming the first pipe.
     """
     for place in places:
         for file in [place] if isinstance(place, str) else (place or {}).values():
@@ -87,12 +93,12 @@ def refuse_gone(*places: Place | None) -> None:
 def open_place(
     place: Place, split: str, dialect: Dialect = PLAIN, *, subset: str | None = None, revision: str | None = None
 ) -> RowStream:
-    """Open one split of a place; a single file, parallel files or a bundled set stand for any split.
+    """Open one split of a place. A single file, parallel files and a bundled set can be any split.
 
     Raises:
-        DataError: the place is not there or holds no such split.
+        DataError: the place is not there, or does not hold the split.
     """
-    found = _splits_of(place, dialect, subset, revision)
+    found = _open_splits(place, dialect, subset, revision)
     if _is_single(place):
         return found["train"]
     if split not in found:
@@ -100,8 +106,8 @@ def open_place(
     return found[split]
 
 
-def on_hub(place: Place) -> bool:
-    """Tell whether a place can only be a data set of the Hub."""
+def is_on_hub(place: Place) -> bool:
+    """Tell whether a place can only be a data set of the Hub: it is no file here, and looks like an id."""
     named = isinstance(place, str) and locate(place) is None and find_format(place) not in SUFFIXES
     return named and HUB_ID.fullmatch(str(place)) is not None
 
@@ -113,39 +119,42 @@ def _is_single(place: Place) -> bool:
     return place.startswith("bundled:") or (path is not None and not path.is_dir())
 
 
-def _splits_of(place: Place, dialect: Dialect, subset: str | None, revision: str | None) -> dict[str, RowStream]:
+def _open_splits(place: Place, dialect: Dialect, subset: str | None, revision: str | None) -> dict[str, RowStream]:
+    """Open all splits of a place; a single file is `train`."""
     path = locate(place) if isinstance(place, str) else None
     if not isinstance(place, str):
-        found = {"train": _parallel(place)}
+        found = {"train": _open_parallel(place)}
     elif place.startswith("bundled:"):
-        found = {"train": bundled_rows(place)}
+        found = {"train": open_bundled(place)}
     elif path is not None and path.is_dir():
-        found = _folder(path, dialect)
-    elif on_hub(place):
-        found = _hub(place, subset, revision)
+        found = _open_folder(path, dialect)
+    elif is_on_hub(place):
+        found = _open_hub(place, subset, revision)
     else:
         found = {"train": open_rows(place, dialect)}
     return {split: replace(stream, dialect=dialect) for split, stream in found.items()}
 
 
-def _parallel(files: Mapping[str, str]) -> RowStream:
+def _open_parallel(files: Mapping[str, str]) -> RowStream:
     for file in files.values():
         if find_format(file) in SUFFIXES:
             raise DataError(f"{file}: is a table, not lines of text; name it alone, and its columns in data.columns")
     return RowStream(" + ".join(files.values()), make_reader(read_parallel_rows(files)))
 
 
-def _folder(folder: Path, dialect: Dialect) -> dict[str, RowStream]:
+def _open_folder(folder: Path, dialect: Dialect) -> dict[str, RowStream]:
     found: dict[str, list[Path]] = {split: [] for split in SPLIT_NAMES}
     for file in sorted(folder.iterdir()):
         stem = file.name.lower().removesuffix(".gz")
         for split, names in SPLIT_NAMES.items():
             if stem in {f"{name}{suffix}" for name in names for suffix in SUFFIXES}:
                 found[split].append(file)
+
     for split, files in found.items():
         if len(files) > 1:
             several = ", ".join(file.name for file in files)
             raise DataError(f"{folder}: several files for {split}: {several}; keep one, or name the file")
+
     if not any(found.values()):
         _refuse_saved(folder)
         held = ", ".join(sorted(file.name for file in folder.iterdir())[:8]) or "nothing"
@@ -154,14 +163,14 @@ def _folder(folder: Path, dialect: Dialect) -> dict[str, RowStream]:
 
 
 def _refuse_saved(folder: Path) -> None:
-    """Refuse what `datasets` and the Hub write, with the way to make files of it."""
-    for kind, opened, split, sign in SAVED:
+    """Refuse a folder that `datasets` or the Hub wrote; the message tells how to make files of it."""
+    for kind, opened, split, sign in SAVED_BY_DATASETS:
         if next(folder.glob(sign), None):
             code = f"import datasets; datasets.{opened}('{folder}'){split}.to_parquet('train.parquet')"
             raise DataError(f'{folder}: holds {kind}; make a file of each split: python -c "{code}"')
 
 
-def _hub(name: str, subset: str | None, revision: str | None) -> dict[str, RowStream]:
+def _open_hub(name: str, subset: str | None, revision: str | None) -> dict[str, RowStream]:
     import datasets  # a second to import, and only this place needs it
 
     try:
@@ -172,9 +181,10 @@ def _hub(name: str, subset: str | None, revision: str | None) -> dict[str, RowSt
             from nlp_transfer.system.hub_calls import make_fetching_error
 
             raise make_fetching_error(error) from None
-        raise DataError(_hub_fault(name, error, offline=not is_hub_reachable())) from None
+        raise DataError(_explain_hub_error(name, error, offline=not is_hub_reachable())) from None
+
     found = {
-        split: RowStream(f"{name} ({alias})", _hub_blocks(loaded[alias], name), "row")
+        split: RowStream(f"{name} ({alias})", _make_hub_reader(loaded[alias], name), "row")
         for split, aliases in SPLIT_NAMES.items()
         for alias in reversed(aliases)
         if alias in loaded
@@ -184,22 +194,26 @@ def _hub(name: str, subset: str | None, revision: str | None) -> dict[str, RowSt
     return found
 
 
-def _hub_fault(name: str, error: Exception, *, offline: bool) -> str:
-    reason = " ".join(str(error).split())[:MOST] or type(error).__name__
+def _explain_hub_error(name: str, error: Exception, *, offline: bool) -> str:
+    """Explain in one line why a data set cannot be loaded, and suggest a bundled one with a similar name."""
+    reason = " ".join(str(error).split())[:ANSWER_LENGTH] or type(error).__name__
     if "scripts are no longer supported" in reason:
         return f"{name}: this data set is a loading script, which is never run; export it to Parquet, CSV or JSONL"
     if "pick one among" in reason or "Available: [" in reason:
         return f"{name}: {reason}; a run takes one as data.subset, `evaluate` a file of it"
+
     if offline:
         reason = "the Hub is switched off or out of reach and has no copy here"
     else:
         reason = f"the Hub answered: {reason}"
-    near = difflib.get_close_matches(name.rpartition("/")[2].replace("_", "-"), BUNDLED, n=1, cutoff=ALIKE)
+
+    near = difflib.get_close_matches(name.rpartition("/")[2].replace("_", "-"), DATASETS, n=1, cutoff=SIMILARITY)
     question = f". Did you mean 'bundled:{near[0]}'?" if near else ""
     return f"{name}: no such file or folder, and {reason}{question}"
 
 
-def _hub_blocks(rows: "Dataset", name: str) -> Read:
+def _make_hub_reader(rows: "Dataset", name: str) -> Read:
+    """Make a function that reads the wanted columns of a data set of the Hub."""
     from nlp_transfer.data.formats.arrow_tables import choose_columns, read_batches  # pyarrow is slow to import
 
     schema = rows.features.arrow_schema
@@ -207,6 +221,6 @@ def _hub_blocks(rows: "Dataset", name: str) -> Read:
     def read(wanted: Wanted, _: Findings) -> Iterator[Columns]:
         columns = choose_columns(schema, wanted, name)
         table = rows.select_columns(columns).with_format("arrow")[:]
-        return read_batches(table.to_batches(max_chunksize=FEW), schema, columns)
+        return read_batches(table.to_batches(max_chunksize=ROWS_AT_ONCE), schema, columns)
 
     return read

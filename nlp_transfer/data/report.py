@@ -1,4 +1,4 @@
-"""The report on the data of a run: counts, drops, duplicates, leaks, lengths and fingerprints."""
+"""Report on the data of a run: counts, dropped rows, duplicates, leaks, lengths and fingerprints."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,19 +9,19 @@ import numpy as np
 from nlp_transfer.data.store import Examples
 from nlp_transfer.errors import SHOWN_FIRST
 
-MANY_COPIES = 0.1  # share of pairs; names and OK buttons are copies by right
+MANY_COPIES = 0.1  # share of pairs; a few, such as names and OK buttons, are equal in both languages
 
 
 @dataclass(frozen=True)
 class Dropped:
-    """Rows that were left out, why, and the line or row numbers of the first few."""
+    """Rows that were dropped: the reason, how many, and the line or row numbers of the first few."""
 
     reason: str
     count: int
     rows: tuple[int, ...]
 
     def __str__(self) -> str:
-        """Say it in words, the first rows by number."""
+        """Describe the dropped rows in one line."""
         return f"{self.count} rows dropped: {self.reason} (first: {', '.join(map(str, self.rows))})"
 
 
@@ -37,7 +37,7 @@ class Lengths:
 
 @dataclass(frozen=True)
 class Spread:
-    """The numbers of a role, in their own units."""
+    """Mean, deviation and range of the numbers of a role, in their own units."""
 
     mean: float
     deviation: float
@@ -47,12 +47,21 @@ class Spread:
 
 @dataclass(frozen=True)
 class SplitReport:
-    """One split: where it came from and what it holds.
+    """Where the rows of a split come from, and what they are.
 
-    `origin` says it in words; `place` is that of the rows, for a split that was `cut` from train that of train.
-    `duplicates` counts the rows whose text appeared before in the split (all texts, where there are several inputs),
-    `conflicts` those of them with another label, `copies` the rows with the same text as input and as answer;
-    `numbers` says of each role of numbers what they are; `fingerprint` is the sha256 of texts and labels in order.
+    Attributes:
+        origin: where the rows come from, in words.
+        place: the file or data set of the rows; for a split that was cut from train, that of train.
+        cut: whether the split was cut from train.
+        rows: the number of rows.
+        dropped: the rows that were left out.
+        labels: label -> number of rows.
+        duplicates: number of rows whose inputs appeared before in the split.
+        conflicts: number of duplicates that have another label than before.
+        copies: number of rows with the same text as input and as answer.
+        lengths: text role -> the lengths of its texts.
+        fingerprint: the sha256 of texts and labels in order.
+        numbers: role of numbers -> what they are.
     """
 
     origin: str
@@ -71,9 +80,13 @@ class SplitReport:
 
 @dataclass(frozen=True)
 class DataReport:
-    """The three splits, the rows they share (`train/test`: rows of test whose text is in train), and the warnings.
+    """The report on all splits.
 
-    `contents` holds the fingerprints of what was read, before anything was cut or limited.
+    Attributes:
+        splits: split -> its report.
+        overlap: two splits -> the rows of the second whose text is also in the first, such as `train/test` -> 3.
+        warnings: what would mislead a reader of the scores.
+        contents: split -> fingerprint of its rows as they were read, before anything was cut or limited.
     """
 
     splits: Mapping[str, SplitReport]
@@ -84,7 +97,7 @@ class DataReport:
 
 @dataclass(frozen=True)
 class Part:
-    """A split on its way to the report; `how` it was `cut` from train, or limited."""
+    """A split before the report. `how` says how it was cut from train (if `cut`) or limited, in words."""
 
     examples: Examples
     place: str
@@ -95,24 +108,25 @@ class Part:
 
     @property
     def origin(self) -> str:
-        """The place and what was taken of it, in words."""
+        """Where the rows come from, in words."""
         if self.cut:
             return f"cut from train: {self.how}"
         return f"{self.place}; {self.how}" if self.how else self.place
 
 
-def dropped_rows(reasons: Mapping[str, list[int]]) -> tuple[Dropped, ...]:
-    """Condense row numbers by reason."""
+def condense_dropped(reasons: Mapping[str, list[int]]) -> tuple[Dropped, ...]:
+    """Turn reason -> row numbers into counts with the first few numbers."""
     return tuple(Dropped(reason, len(rows), tuple(rows[:SHOWN_FIRST])) for reason, rows in reasons.items())
 
 
 def inspect(parts: Mapping[str, Part], labels: Sequence[str], contents: Mapping[str, str]) -> DataReport:
-    """Report on the splits (train, validation, test, in this order) and warn of what would mislead a reader."""
+    """Make the report on the splits, which come in the order train, validation, test."""
     splits = {name: _inspect_split(part, labels) for name, part in parts.items()}
     overlap = {
-        f"{first}/{second}": _shared(parts[first].examples.keys, parts[second].examples.keys)
+        f"{first}/{second}": _count_shared(parts[first].examples.keys, parts[second].examples.keys)
         for first, second in combinations(parts, 2)
     }
+
     warnings = [warning for part in parts.values() for warning in part.warnings]
     for name, report in splits.items():
         warnings += _warn_split(name, report)
@@ -124,7 +138,7 @@ def inspect(parts: Mapping[str, Part], labels: Sequence[str], contents: Mapping[
     return DataReport(splits, overlap, tuple(warnings), contents)
 
 
-def _shared(first: np.ndarray, second: np.ndarray) -> int:
+def _count_shared(first: np.ndarray, second: np.ndarray) -> int:
     """Count how many of the second keys are among the first."""
     known = np.sort(first)
     nearest = known[np.minimum(np.searchsorted(known, second), len(known) - 1)]
@@ -132,12 +146,14 @@ def _shared(first: np.ndarray, second: np.ndarray) -> int:
 
 
 def _inspect_split(part: Part, labels: Sequence[str]) -> SplitReport:
+    """Count the duplicates, conflicts and labels of a split."""
     rows = part.examples
     _, first, same = np.unique(rows.keys, return_index=True, return_inverse=True)
     conflicts, counts = 0, np.zeros(0, dtype=int)
     if rows.labels is not None:
         conflicts = int((rows.labels != rows.labels[first][same]).sum())
         counts = rows.count_labels()
+
     return SplitReport(
         origin=part.origin,
         place=part.place,
@@ -148,13 +164,13 @@ def _inspect_split(part: Part, labels: Sequence[str]) -> SplitReport:
         duplicates=len(rows) - len(first),
         conflicts=conflicts,
         copies=int(rows.copied.sum()),
-        lengths={role: _lengths(lengths) for role, lengths in rows.lengths.items()},
+        lengths={role: _measure_lengths(lengths) for role, lengths in rows.lengths.items()},
         fingerprint=rows.fingerprint,
-        numbers={role: _spread(values) for role, values in rows.read_numbers_by_role().items()},
+        numbers={role: _measure_spread(values) for role, values in rows.read_numbers_by_role().items()},
     )
 
 
-def _lengths(lengths: np.ndarray) -> Lengths:
+def _measure_lengths(lengths: np.ndarray) -> Lengths:
     return Lengths(
         mean=round(float(np.mean(lengths)), 1),
         median=float(np.median(lengths)),
@@ -163,15 +179,17 @@ def _lengths(lengths: np.ndarray) -> Lengths:
     )
 
 
-def _spread(numbers: np.ndarray) -> Spread:
+def _measure_spread(numbers: np.ndarray) -> Spread:
     return Spread(float(numbers.mean()), float(numbers.std()), float(numbers.min()), float(numbers.max()))
 
 
 def _warn_split(name: str, report: SplitReport) -> list[str]:
+    """Warn of dropped rows, labels without rows, copies and conflicts."""
     warnings = [f"{name}: {drop}" for drop in report.dropped]
     missing = [label for label, count in report.labels.items() if not count]
     if missing:
         warnings.append(f"{name}: no row of {', '.join(map(repr, missing))}; their scores cannot be measured")
+
     if report.copies > MANY_COPIES * report.rows:
         roles = " and ".join(f"'{role}'" for role in report.lengths)
         warnings.append(f"{name}: {report.copies} of {report.rows} rows are copies: {roles} hold the same text")

@@ -1,4 +1,4 @@
-"""Scores of numbers that are predicted: how far they go with the true ones."""
+"""Score predicted numbers by their correlation with the true ones."""
 
 from collections.abc import Sequence
 
@@ -12,15 +12,15 @@ def number_scores(predictions: Sequence[float], references: Sequence[float]) -> 
     """Score predicted numbers.
 
     Args:
-        predictions: one per example.
-        references: the true ones, in the same order.
+        predictions: a number for each example.
+        references: the true numbers, in the same order.
 
     Returns:
-        `{"spearman", "pearson", "mean_absolute_error"}`; a correlation is 0 where one side is the same throughout. The
+        `{"spearman", "pearson", "mean_absolute_error"}`. A correlation is 0 if all numbers of one side are equal. The
         error is in the units of the data.
 
     Raises:
-        DataError: nothing to score, or lists of unequal lengths.
+        DataError: there is nothing to score, or the lists have unequal lengths.
     """
     check_paired(predictions, references)
     return {
@@ -31,15 +31,15 @@ def number_scores(predictions: Sequence[float], references: Sequence[float]) -> 
 
 
 def correlation_each(predictions: Sequence[float], references: Sequence[float], *, ranked: bool = False) -> list[float]:
-    """Compute what each example adds to Pearson's correlation, or if `ranked` to Spearman's, which is their mean.
+    """Compute the share of each example in Pearson's correlation, or in Spearman's if `ranked`. Their mean is that.
 
-    These are its influence values (Devlin, Gnanadesikan & Kettenring 1975, Robust estimation and outlier detection with
-    correlation coefficients), so resampling them tells how much the correlation depends on the examples.
+    The shares are the influence values (Devlin, Gnanadesikan & Kettenring 1975, Robust estimation and outlier detection
+    with correlation coefficients), so resampling them shows how much the correlation depends on the examples.
     """
     from scipy.stats import rankdata, zscore  # half a second to import
 
     sides = [np.asarray(one, dtype=np.float64) for one in (predictions, references)]
-    if any(np.ptp(side) == 0 for side in sides):  # which would be divided by
+    if any(np.ptp(side) == 0 for side in sides):  # its deviation would be divided by
         return [0.0] * len(sides[0])
     said, true = (zscore(rankdata(side) if ranked else side) for side in sides)
     products = said * true

@@ -1,4 +1,4 @@
-"""Sets of labels: how well they are found, from which probability on a label is given, and simple methods beside."""
+"""Score sets of labels, choose the threshold of each label, and fit simple methods to compare with."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -16,13 +16,13 @@ from nlp_transfer.task import Baseline
 if TYPE_CHECKING:
     from nlp_transfer.data.splits import Splits
 
-HALF = 0.5  # the threshold of a label of which nothing is known
+DEFAULT_THRESHOLD = 0.5  # of a label that no example has
 Ids = Sequence[int]
 ByMethod = dict[str, Baseline[list[int]]]
 
 
 def multi_hot(sets: Sequence[Ids], count: int) -> np.ndarray:
-    """Write (N, count) float32: 1 for the labels that each of N examples has."""
+    """Write sets of ids as an array (N, count) of float32: 1 for the labels that an example has, else 0."""
     found = np.zeros((len(sets), count), np.float32)
     for row, labels in zip(found, sets, strict=True):
         row[list(labels)] = 1.0
@@ -30,7 +30,7 @@ def multi_hot(sets: Sequence[Ids], count: int) -> np.ndarray:
 
 
 def label_set_f1(predictions: Sequence[Ids], references: Sequence[Ids]) -> list[float]:
-    """Compute the F1 of the set of each example; 1 where both are empty."""
+    """Compute the F1 of each set against its reference; 1 if both are empty."""
     pairs = [(set(said), set(true)) for said, true in zip(predictions, references, strict=True)]
     return [2 * len(said & true) / (len(said) + len(true)) if said or true else 1.0 for said, true in pairs]
 
@@ -39,29 +39,31 @@ def label_set_scores(predictions: Sequence[Ids], references: Sequence[Ids], labe
     """Score sets of label ids.
 
     Args:
-        predictions: one set per example, of indices into `labels`.
-        references: the true ones, in the same order.
-        labels: names.
+        predictions: a set of indices into `labels` for each example.
+        references: the true sets, in the same order.
+        labels: the names of the labels.
 
     Returns:
         `{"micro_f1", "macro_f1", "example_f1", "subset_accuracy", "per_label": {name: {"precision", "recall", "f1",
-        "support"}}}`. A label that no reference has has neither recall nor F1 (`None`), and macro-F1 leaves it out.
+        "support"}}}`. A label that is in no reference has no recall and no F1 (`None`), and macro-F1 leaves it out.
 
     Raises:
-        DataError: nothing to score, or lists of unequal lengths.
+        DataError: there is nothing to score, or the lists have unequal lengths.
     """
     from sklearn.metrics import f1_score, precision_recall_fscore_support
 
     check_paired(predictions, references)
     said, true = multi_hot(predictions, len(labels)), multi_hot(references, len(labels))
     columns = precision_recall_fscore_support(true, said, average=None, zero_division=0.0)
+
     per_label = {}
     for name, precision, recall, f1, support in zip(labels, *columns, strict=True):
         seen = support > 0
         known = {"recall": float(recall) if seen else None, "f1": float(f1) if seen else None}
         per_label[name] = {"precision": float(precision), **known, "support": int(support)}
+
     present = [one["f1"] for one in per_label.values() if one["f1"] is not None]
-    alone = not said.any() and not true.any()  # all are right to be empty
+    alone = not said.any() and not true.any()  # all sets are empty, and rightly so
     return {
         "micro_f1": 1.0 if alone else float(f1_score(true, said, average="micro", zero_division=0.0)),
         "macro_f1": float(np.mean(present)) if present else float(alone),
@@ -72,10 +74,10 @@ def label_set_scores(predictions: Sequence[Ids], references: Sequence[Ids], labe
 
 
 def choose_thresholds(probabilities: ArrayLike, references: Sequence[Ids]) -> list[float]:
-    """Choose the probability from which on each label is given: the best F1 on these examples.
+    """Choose the threshold of each label with the best F1 on some examples.
 
-    It lies half way between two probabilities that occurred; of equally good ones the nearest to a half is taken. A
-    label that no example has keeps a half.
+    A label is predicted if its probability reaches the threshold. The threshold lies half way between two probabilities
+    that occurred. Of equally good ones the nearest to 0.5 is chosen, and 0.5 for a label that no example has.
 
     Args:
         probabilities: (N, labels).
@@ -83,23 +85,26 @@ def choose_thresholds(probabilities: ArrayLike, references: Sequence[Ids]) -> li
     """
     likely = np.asarray(probabilities)
     true = multi_hot(references, likely.shape[1]) > 0
-    return [_choose(column, has) for column, has in zip(likely.T, true.T, strict=True)]
+    return [_choose_threshold(column, has) for column, has in zip(likely.T, true.T, strict=True)]
 
 
-def _choose(probabilities: np.ndarray, true: np.ndarray) -> float:
+def _choose_threshold(probabilities: np.ndarray, true: np.ndarray) -> float:
     if not true.any():
-        return HALF
+        return DEFAULT_THRESHOLD
+
+    # The F1 of predicting the label for the likeliest example, the two likeliest, and so on.
     order = np.argsort(-probabilities, kind="stable")
-    sizes = np.arange(1, len(order) + 1)  # of what is given, the likeliest first
+    sizes = np.arange(1, len(order) + 1)
     f1 = 2 * np.cumsum(true[order]) / (sizes + true.sum())
 
     ranked = probabilities[order].astype(np.float64)
     middles = (ranked + np.append(ranked[1:], 0.0)) / 2
-    apart = np.append(ranked[1:] < ranked[:-1], ranked[-1] > 0)  # equal ones cannot be parted
+    apart = np.append(ranked[1:] < ranked[:-1], ranked[-1] > 0)  # no threshold lies between equal ones
     if not apart.any():
-        return HALF
+        return DEFAULT_THRESHOLD
+
     best = apart & np.isclose(f1, f1[apart].max())
-    chosen: float = min(middles[best], key=lambda one: abs(one - HALF)).item()
+    chosen: float = min(middles[best], key=lambda one: abs(one - DEFAULT_THRESHOLD)).item()
     return chosen
 
 
@@ -107,45 +112,52 @@ def label_set_baselines(splits: "Splits", *, selection: str = "micro_f1") -> ByM
     """Fit simple methods on train.
 
     Args:
-        splits: with `text` and `labels`.
+        splits: rows with `text` and `labels`.
         selection: the score of `label_set_scores` that chooses the penalty on validation.
 
     Returns:
         Method -> split (`validation`, `test`) -> predicted label ids. `most_frequent_set` and `most_frequent_labels`
-        answer all texts alike: with the commonest set of train, and with as many of the commonest labels as score best
-        there. `tfidf_logistic` is one logistic regression for each label, with thresholds chosen as for the model.
+        give all texts the same answer: the commonest set of train, and as many of the commonest labels as score best
+        on train. `tfidf_logistic` is one logistic regression for each label, with thresholds chosen as for the model.
     """
     train = splits.train["labels"][:]
-    constant = {"most_frequent_set": _commonest_set(train), "most_frequent_labels": _commonest_labels(train)}
+    constant = {
+        "most_frequent_set": _find_commonest_set(train),
+        "most_frequent_labels": _choose_commonest_labels(train),
+    }
     found: ByMethod = {
         name: Baseline({split: [said] * len(getattr(splits, split)) for split in SCORED})
         for name, said in constant.items()
     }
-    found["tfidf_logistic"] = _tfidf(splits, selection)
+    found["tfidf_logistic"] = _fit_tfidf_logistic(splits, selection)
     return found
 
 
-def _commonest_set(train: Sequence[Ids]) -> list[int]:
+def _find_commonest_set(train: Sequence[Ids]) -> list[int]:
+    """Find the set that most rows of train have."""
     (labels, _), *_ = Counter(map(tuple, train)).most_common(1)
     return list(labels)
 
 
-def _commonest_labels(train: Sequence[Ids]) -> list[int]:
-    """Take the commonest labels, so many that the mean F1 of the sets is best."""
+def _choose_commonest_labels(train: Sequence[Ids]) -> list[int]:
+    """Choose the commonest labels, as many as give the best mean F1 on train."""
     ranked = [label for label, _ in Counter(label for labels in train for label in labels).most_common()]
     answers = [sorted(ranked[:size]) for size in range(len(ranked) + 1)]
     return max(answers, key=lambda one: np.mean(label_set_f1([one] * len(train), train)))
 
 
-def _tfidf(splits: "Splits", selection: str) -> Baseline[list[int]]:
+def _fit_tfidf_logistic(splits: "Splits", selection: str) -> Baseline[list[int]]:
+    """Fit a logistic regression for each label; thresholds and penalty are chosen on validation."""
     from threadpoolctl import threadpool_limits
 
     texts = [text for name in ("train", *SCORED) for text in getattr(splits, name)["text"][:]]
     train, validation = splits.train["labels"][:], splits.validation["labels"][:]
     names = splits.labels
-    with threadpool_limits(1):  # each step is too small for several: they would only wait for each other
+    with threadpool_limits(1):  # the steps are too small for several threads, which would wait for each other
         features = weigh_words(texts, len(train), most=WEIGHTS // len(names))
-        tried = list(_fit(features[: len(train)], multi_hot(train, len(names)), features[len(train) :]))
+        tried = list(
+            _stream_probabilities(features[: len(train)], multi_hot(train, len(names)), features[len(train) :])
+        )
 
     best, chosen, answers = -1.0, 0.0, [list[int]()]
     for strength, probabilities in zip(STRENGTHS, tried, strict=True):
@@ -154,12 +166,16 @@ def _tfidf(splits: "Splits", selection: str) -> Baseline[list[int]]:
         score = label_set_scores(said[: len(validation)], validation, names).get(selection, 0.0)
         if score > best:
             best, chosen, answers = score, strength, said
+
     cut = len(validation)
     return Baseline({"validation": answers[:cut], "test": answers[cut:]}, chosen=f"words, C={chosen:g}")
 
 
-def _fit(train: Any, targets: np.ndarray, others: Any) -> Iterator[np.ndarray]:
-    """Estimate (others, labels) probabilities for each inverse penalty; its share for a label of all or no rows."""
+def _stream_probabilities(train: Any, targets: np.ndarray, others: Any) -> Iterator[np.ndarray]:
+    """Yield the probabilities (others, labels) for each inverse penalty.
+
+    A label that all rows of train have, or none, cannot be fitted: its probability is its share, 1 or 0.
+    """
     from sklearn.linear_model import LogisticRegression
 
     shares = targets.mean(axis=0)
@@ -167,6 +183,7 @@ def _fit(train: Any, targets: np.ndarray, others: Any) -> Iterator[np.ndarray]:
         LogisticRegression(solver="newton-cg", max_iter=1000, tol=TOLERANCE, warm_start=True) if 0 < share < 1 else None
         for share in shares
     ]
+
     for strength in STRENGTHS:
         found = np.tile(shares, (others.shape[0], 1))
         for label, model in enumerate(models):

@@ -202,13 +202,13 @@ def read_metrics(run: Path, error: type[TransferError] = CheckpointError) -> Met
     try:
         return Metrics.model_validate(json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse))
     except ValidationError as fault:
-        reason = _first_fault(fault)
+        reason = _find_first_fault(fault)
     except ValueError as fault:
         reason = str(fault)
     raise error(f"{path}: damaged ({reason}); bring the file back, or train again")
 
 
-def _first_fault(fault: ValidationError) -> str:
+def _find_first_fault(fault: ValidationError) -> str:
     """Name the first key that is wrong, as data.splits.train.rows, and say what is wrong there."""
     first = fault.errors(include_url=False)[0]
     key = ".".join(map(str, first["loc"])) or "the file"

@@ -1,4 +1,4 @@
-"""Simple methods that every answer with a number has to beat: the mean, and TF-IDF with ridge regression."""
+"""Fit simple methods that predict a number, for a model to beat: the mean, and ridge regression on TF-IDF."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from nlp_transfer.data.splits import Splits
 
-PENALTIES = (30.0, 10.0, 3.0, 1.0, 0.3, 0.1)  # of the squared weights, the strongest first
+PENALTIES = (30.0, 10.0, 3.0, 1.0, 0.3, 0.1)  # L2 penalties to try, the strongest first
 
 
 def number_baselines(
@@ -25,8 +25,8 @@ def number_baselines(
     """Fit both methods on train.
 
     Args:
-        splits: with texts and `number`.
-        selection: the score of `number_scores` by which validation chooses the penalty.
+        splits: rows with texts and `number`.
+        selection: the score of `number_scores` that chooses the penalty on validation.
         texts: the roles of the texts.
 
     Returns:
@@ -38,7 +38,7 @@ def number_baselines(
 
 
 def _fit_tfidf_ridge(splits: "Splits", selection: str, texts: Sequence[str]) -> Baseline[float]:
-    """Fit ridge regression on TF-IDF of words, or of words and their characters, whichever validation likes better."""
+    """Fit ridge regression on TF-IDF of words, or of words and characters, whichever scores better on validation."""
     from threadpoolctl import threadpool_limits
 
     train, judges = np.asarray(splits.train["number"][:]), list(splits.validation["number"][:])
@@ -46,25 +46,28 @@ def _fit_tfidf_ridge(splits: "Splits", selection: str, texts: Sequence[str]) -> 
     most = WEIGHTS // roles**2
 
     def judge(features: "csr_matrix", penalty: float) -> tuple[float, np.ndarray]:
-        said = _fit(join_columns(features, roles, count), train, penalty)
+        """Return the score on validation, and the numbers predicted for validation and test."""
+        said = _predict_others(join_columns(features, roles, count), train, penalty)
         return number_scores(said[: len(judges)].tolist(), judges)[selection], said
 
     with threadpool_limits(1):
         words = weigh_words(listed, roles * count, most=most)
         tried = [judge(words, penalty) for penalty in PENALTIES]
         best = int(np.argmax([score for score, _ in tried]))
+
         (score, said), chosen = tried[best], "words"
         if sum(map(len, listed)) <= LARGE:
             also, answers = judge(add_characters(words, listed, roles * count, most=most), PENALTIES[best])
             if also >= score:
                 said, chosen = answers, "words and characters"
+
     cut = len(judges)
     by_split = {"validation": said[:cut].tolist(), "test": said[cut:].tolist()}
     return Baseline(by_split, chosen=f"{chosen}, penalty {PENALTIES[best]:g}")
 
 
-def _fit(features: "csr_matrix", train: np.ndarray, penalty: float) -> np.ndarray:
-    """Predict (others,) numbers for the rows behind those of train."""
+def _predict_others(features: "csr_matrix", train: np.ndarray, penalty: float) -> np.ndarray:
+    """Fit on the rows of train, which come first, and predict the others, (others,)."""
     from sklearn.linear_model import Ridge
 
     fitted = Ridge(alpha=penalty).fit(features[: len(train)], train)

@@ -21,7 +21,7 @@ from transformers import PreTrainedModel
 
 from nlp_transfer.inference.store import ACTIVATIONS_FORMAT, Store, Unfinished
 from nlp_transfer.models.anatomy import find_encoder, find_layers, list_outside_encoder
-from nlp_transfer.models.digests import digest_tensors
+from nlp_transfer.models.digests import hash_tensors
 from nlp_transfer.models.encoding.batches import Batch, sort_batches
 from nlp_transfer.models.encoding.padding import read_padding_trouble
 from nlp_transfer.models.encoding.units import Boundary, CachedInputs, Inputs, TokenInputs
@@ -266,7 +266,7 @@ def _hash_model(model: PreTrainedModel, boundary: Boundary) -> str:
         facts["padding"] = "none"
     settings = {k: v for k, v in encoder.config.to_dict().items() if not k.startswith(("_", "id2", "label2"))}
     described = json.dumps([facts, settings], sort_keys=True, default=str)
-    return digest_tensors(dict(sorted(encoder.state_dict().items())), described)[:32]
+    return hash_tensors(dict(sorted(encoder.state_dict().items())), described)[:32]
 
 
 def open_store(model: PreTrainedModel, boundary: Boundary, cache: Path) -> Store:

@@ -1,4 +1,4 @@
-"""Models assembled from sources: encoders under the heads that tasks need, decoders beside them.
+"""Build models from sources: encoders with the heads that tasks need, and decoders beside them.
 
-What a source has to offer stands in `source`; the sources themselves know nothing of what is built from them.
+`source` holds the interface of all sources. A source does not know what is built from it.
 """

@@ -1,4 +1,4 @@
-"""The depth order of an encoder's parameters: embeddings, then each layer, then what stands on top."""
+"""Find the parts of a model: its encoder, the layers of that, and their parameters in order of depth."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -6,19 +6,19 @@ from dataclasses import dataclass
 from torch import nn
 from transformers import PreTrainedModel
 
-ON_TOP = ("pooler", "final_norm")
+ON_TOP = ("pooler", "final_norm")  # parts of an encoder that come after its layers
 
 
 @dataclass(frozen=True)
 class Layers:
-    """The stack of layers inside an encoder: where it is and how many."""
+    """The stack of layers inside an encoder: its path and the layers."""
 
     path: str
     modules: nn.ModuleList
 
 
 def find_layers(encoder: nn.Module) -> Layers | None:
-    """Find the module list with one entry per hidden layer; None where layers are shared (ALBERT) or absent."""
+    """Find the module list of the hidden layers; None if layers are shared (ALBERT) or there are none."""
     count = getattr(encoder.config, "num_hidden_layers", None)
     for path, module in encoder.named_modules():
         if isinstance(module, nn.ModuleList) and len(module) == count and "contextualizer" not in path:
@@ -33,14 +33,14 @@ def unwrap(model: nn.Module) -> PreTrainedModel:
 
 @dataclass(frozen=True)
 class Encoder:
-    """The encoder inside a model: the module, and what its parameters' names begin with."""
+    """The encoder inside a model: the module, and the prefix of its parameters' names."""
 
     module: PreTrainedModel
     prefix: str
 
 
 def find_encoder(model: PreTrainedModel) -> Encoder:
-    """Find the encoder under a head or beside a decoder; the model itself if it is one."""
+    """Find the encoder under a head or beside a decoder; return the model itself if it has neither."""
     module = model.get_encoder() if model.config.is_encoder_decoder else model.base_model
     assert isinstance(module, PreTrainedModel)  # noqa: S101 - of every transformers model
     prefix = "" if module is model else next(f"{name}." for name, one in model.named_modules() if one is module)
@@ -48,7 +48,7 @@ def find_encoder(model: PreTrainedModel) -> Encoder:
 
 
 def find_words(encoder: PreTrainedModel) -> nn.Module | None:
-    """Find the table in which an encoder looks up its tokens; None if it has none, as CANINE, which hashes them."""
+    """Find the table of token embeddings of an encoder; None if it has none, such as CANINE."""
     try:
         words: nn.Module = encoder.get_input_embeddings()
     except NotImplementedError:
@@ -57,18 +57,22 @@ def find_words(encoder: PreTrainedModel) -> nn.Module | None:
 
 
 def list_outside_encoder(model: PreTrainedModel) -> list[str]:
-    """Name the parameters that the encoder does not hold; embeddings that it shares with a decoder are its own."""
+    """List the parameters outside the encoder. Embeddings that it shares with a decoder count as inside."""
     held = {id(parameter) for parameter in find_encoder(model).module.parameters()}
     return [name for name, parameter in model.named_parameters() if id(parameter) not in held]
 
 
-def blocks(model: PreTrainedModel, unread: Collection[str] = ()) -> list[list[str]]:
+def list_blocks(model: PreTrainedModel, unread: Collection[str] = ()) -> list[list[str]]:
     """List parameter names from the bottom up: [embeddings, layer 1, ..., layer n, head or decoder].
 
-    What every layer uses (relative positions), or the decoder too, counts with the embeddings, so it freezes first and
-    thaws last. In no block are: the n-gram table of fastText, which has millions of rows, and words that training never
-    meets need them as they were learnt together; the pooler beside a decoder, which nothing reads; sinusoidal
-    positions, which Marian and Pegasus keep as parameters that no gradient reaches; and what is `unread`.
+    Parameters that every layer or also a decoder uses, such as relative positions, count with the embeddings: they are
+    frozen first and unfrozen last.
+
+    Some parameters are in no block, because they should never move:
+    - the n-gram table of fastText: words that training never meets need its millions of rows as they are;
+    - the pooler of an encoder beside a decoder, which nothing reads;
+    - sinusoidal positions, which Marian and Pegasus keep as parameters that no gradient reaches;
+    - all parameters in `unread`, see `find_unread`.
     """
     encoder = find_encoder(model)
     layers = find_layers(encoder.module)
@@ -82,12 +86,14 @@ def blocks(model: PreTrainedModel, unread: Collection[str] = ()) -> list[list[st
         pooler = model.config.is_encoder_decoder and inner.startswith("pooler.") and name not in outside
         if ".ngrams." in f".{name}" or pooler or name in fixed or name in unread:
             continue
+
         on_top = name in outside or any(part in inner for part in ON_TOP)
         found[count + 1 if on_top else _measure_depth(inner, layers)].append(name)
     return [names for names in found if names]
 
 
 def _measure_depth(inner: str, layers: Layers | None) -> int:
+    """Return the number of the block of a parameter inside the encoder: 0 for embeddings, from 1 for layers."""
     if layers is None:
         return 0 if "embedding" in inner.partition(".")[0] else 1
     if inner.startswith(f"{layers.path}."):
@@ -96,7 +102,7 @@ def _measure_depth(inner: str, layers: Layers | None) -> int:
 
 
 def count_positions(model: nn.Module) -> int:
-    """Count the tokens that an encoder or decoder has learned positions for; RoBERTa and BART skip some."""
+    """Count the tokens that a model has learned positions for. RoBERTa and BART skip some rows of their table."""
     tables = [
         module.num_embeddings
         - (0 if module.padding_idx is None else module.padding_idx + 1)

@@ -1,4 +1,4 @@
-"""Classifiers and regressors: the checkpoint's own head, or pooled states of any encoder under a small head."""
+"""Build classifiers and regressors, with the checkpoint's own head or a small head on pooled states of any encoder."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,11 +12,11 @@ from transformers import AutoModelForSequenceClassification
 from nlp_transfer.models.data_units import find_deviation, standardise_target
 from nlp_transfer.models.encoding.batches import Batch
 from nlp_transfer.models.encoding.text_pairs import settle_frame
-from nlp_transfer.models.layer_choice import Layers, reading
+from nlp_transfer.models.layer_choice import Layers, choose_layers
 from nlp_transfer.models.portable.pooled import PooledClassifier, PooledConfig
 from nlp_transfer.models.source import LoadedModel, Source
 
-NUMBER = "LABEL_0"  # as transformers calls the one output of a regression
+REGRESSION_LABEL = "LABEL_0"  # the name that transformers gives to the output of a regression
 
 
 def build_classifier(
@@ -33,33 +33,38 @@ def build_classifier(
     pair: Literal["together", "apart"] | None = None,
     numbers: Sequence[float] | None = None,
 ) -> LoadedModel:
-    """Put a classification head on a source, or take the one that it brings.
+    """Put a classification head on a source, or use the one that it brings.
 
     Args:
-        source: any.
+        source: the pretrained part.
         labels: class names, in the order of their ids.
-        head: `native` is the one its architecture has in `transformers`; `pooled` fits every source, and a run of ours
-            may bring one that is the same.
+        head: `native` for the head that the architecture has in `transformers`; `pooled` for one that fits every
+            source. A finished run as a source may bring a pooled head of the same shape, which is used.
         pooling: any of cls, mean, max; several are concatenated.
-        layers: which the head reads; see `nlp_transfer.models.layer_choice`.
+        layers: the layers that the head reads; see `nlp_transfer.models.layer_choice`.
         frozen: whether the encoder stays as it is, for `layers: auto`.
-        hidden: units of hidden layers with ReLU.
+        hidden: the widths of hidden layers with ReLU.
         dropout: before each linear layer of a pooled head.
-        several: a text may have any number of the labels, each with a probability of its own.
-        pair: two texts are read: `together` in one unit, or `apart`, which needs a pooled head.
-        numbers: of train, where the model is to answer with a number in place of a label.
+        several: whether a text may have any number of labels, each with a probability of its own.
+        pair: how two texts are read: `together` in one unit, or `apart`, which needs a pooled head; None: one text.
+        numbers: the numbers of train, for a model that answers with a number instead of a label.
 
     Raises:
-        ConfigError: a layer the encoder lacks; or the head, which is to give a number, ends in no linear layer.
+        ConfigError: the encoder lacks a layer; or a head that should answer with a number ends in no linear layer.
     """
+    # What the configuration says about the outputs. For a pooled head, one label for each text is the default.
     names = {"id2label": dict(enumerate(labels)), "label2id": {label: i for i, label in enumerate(labels)}}
-    kind: dict[str, Any] = {}  # a pooled head of one label of several is known as such without a word
+    kind: dict[str, Any] = {}
     if several:
         kind = {"problem_type": "multi_label_classification"}
     elif numbers is not None:
-        names, kind = {"id2label": {0: NUMBER}, "label2id": {NUMBER: 0}}, {"problem_type": "regression"}
+        names, kind = (
+            {"id2label": {0: REGRESSION_LABEL}, "label2id": {REGRESSION_LABEL: 0}},
+            {"problem_type": "regression"},
+        )
     elif head == "native":
         kind = {"problem_type": "single_label_classification"}
+
     if head == "native":
         built = source.model(AutoModelForSequenceClassification, **names, **kind)
     else:
@@ -71,7 +76,7 @@ def build_classifier(
             dropout=dropout,
             pairs=pair == "apart",
             pad_token_id=source.tokenizer.pad_token_id,
-            **reading(source, encoder.model, layers, frozen=frozen, key="task.head.layers"),
+            **choose_layers(source, encoder.model, layers, frozen=frozen, key="task.head.layers"),
             **names,
             **kind,
         )
@@ -89,9 +94,9 @@ def build_classifier(
 
 
 def _give_number(built: LoadedModel, numbers: Sequence[float]) -> LoadedModel:
-    """Let a model with one output learn in units of the deviation of numbers, and answer in theirs.
+    """Let a model with one output learn standardised numbers, and answer in the units of the data.
 
-    The output layer counts as new even where the checkpoint brings it, for that learned in other units.
+    The output layer counts as new even if the checkpoint brings it, because that one has learned other units.
     """
     path, layer = standardise_target(built.model, numbers)
     output = {f"{path}.weight", f"{path}.bias"}
@@ -104,7 +109,7 @@ def _give_number(built: LoadedModel, numbers: Sequence[float]) -> LoadedModel:
 
 
 def classification_loss(model: nn.Module, batch: Batch, *, smoothing: float = 0.0) -> Tensor:
-    """Sum weighted cross-entropies (), with logits in single precision."""
+    """Sum the weighted cross-entropies of a batch to one number (), with logits in single precision."""
     logits = model(**batch.inputs).logits.float()
     if batch.targets is None:
         raise ValueError("a batch without labels has no loss")
@@ -113,7 +118,7 @@ def classification_loss(model: nn.Module, batch: Batch, *, smoothing: float = 0.
 
 
 def number_loss(model: nn.Module, batch: Batch) -> Tensor:
-    """Sum the weighted squared errors (), in units of the deviation of the numbers that the model was built for."""
+    """Sum the weighted squared errors of a batch to one number (), in units of the training numbers' deviation."""
     if batch.targets is None:
         raise ValueError("a batch without numbers has no loss")
     said = model(**batch.inputs).logits.float().flatten()
@@ -123,7 +128,7 @@ def number_loss(model: nn.Module, batch: Batch) -> Tensor:
 
 
 def label_set_loss(model: nn.Module, batch: Batch, *, smoothing: float = 0.0) -> Tensor:
-    """Sum the weighted mean binary cross-entropies (), of logits in single precision and targets (B, labels)."""
+    """Sum the weighted binary cross-entropies of a batch to one number (), each the mean over all labels."""
     logits = model(**batch.inputs).logits.float()
     if batch.targets is None:
         raise ValueError("a batch without labels has no loss")
@@ -133,14 +138,14 @@ def label_set_loss(model: nn.Module, batch: Batch, *, smoothing: float = 0.0) ->
 
 
 def classification_logits(model: nn.Module, batch: Batch) -> list[Any]:
-    """Collect one row of logits (classes,) per unit, on the CPU."""
+    """Compute a row of logits (classes,) for each unit, and move them to the CPU."""
     return list(model(**batch.inputs).logits.float().cpu().numpy())
 
 
 def mean_probabilities(
     results: Sequence[Sequence[Any]], labels: Sequence[str], *, several: bool = False
 ) -> list[dict[str, float]]:
-    """Compute the softmax of the mean logits of each example's units, by label name; a sigmoid of each if `several`."""
+    """Compute probabilities by label from the mean logits of each example's units: softmax, or sigmoid if `several`."""
     counts = np.array([len(units) for units in results])
     sums = np.add.reduceat(np.stack([unit for units in results for unit in units]), np.cumsum(counts) - counts)
     logits = torch.from_numpy(sums / counts[:, None])
@@ -149,7 +154,7 @@ def mean_probabilities(
 
 
 def balanced_importance(labels: Sequence[int]) -> np.ndarray:
-    """Weigh examples so that each class counts alike, (examples,): n / (classes x examples of the class)."""
+    """Weigh examples so that all classes count the same, (examples,): n / (classes x examples of the class)."""
     counts = np.bincount(labels)
     present = np.count_nonzero(counts)
     weights: np.ndarray = len(labels) / (present * counts[np.asarray(labels)])

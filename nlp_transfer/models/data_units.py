@@ -1,4 +1,4 @@
-"""A head that learns a number in standardised units and answers in those of the data."""
+"""Let a head learn a number in standardised units, and answer in the units of the data."""
 
 from collections.abc import Sequence
 
@@ -12,38 +12,39 @@ from nlp_transfer.models.anatomy import list_outside_encoder
 
 
 class Rescaled(nn.Linear):
-    """A linear layer whose parameters are those of a standardised target: it answers in the units of the data.
+    """A linear layer that learns a standardised target, and answers in the units of the data.
 
-    So one learning rate serves prices as well as shares. `write_in_data_units` makes a plain layer of it.
+    Standardised targets let one learning rate serve prices in thousands as well as shares below 1. After training,
+    `write_in_data_units` makes a plain layer of it.
     """
 
     mean: Tensor
     deviation: Tensor
 
     def __init__(self, layer: nn.Linear, mean: float, deviation: float) -> None:
-        """Take the parameters of a layer as they are."""
+        """Take over the parameters of a layer as they are."""
         super().__init__(layer.in_features, layer.out_features)
         self.weight, self.bias = layer.weight, layer.bias
         self.register_buffer("mean", torch.tensor(mean))
         self.register_buffer("deviation", torch.tensor(deviation))
 
     def forward(self, states: Tensor) -> Tensor:
-        """(..., F) -> (..., outputs), in single precision."""
+        """Compute outputs in the units of the data and in single precision: (..., F) -> (..., outputs)."""
         return super().forward(states).float() * self.deviation + self.mean
 
     @torch.no_grad()
     def take_data_units(self) -> None:
-        """Turn parameters that are of the units of the data into standardised ones: its answers will be theirs."""
+        """Standardise parameters that were learned in the units of the data, so that the layer answers as before."""
         self.weight.div_(self.deviation)
         self.bias.sub_(self.mean).div_(self.deviation)
 
 
 def standardise_target(model: PreTrainedModel, numbers: Sequence[float]) -> tuple[str, Rescaled]:
-    """Let the output layer of a head learn in units of the deviation of numbers; returns its path and itself.
+    """Replace the output layer of a head by one that learns standardised numbers; return its path and the layer.
 
     Args:
-        model: with one output.
-        numbers: to learn from; none where a trained head will be loaded, which knows its units.
+        model: a model with one output.
+        numbers: the numbers to learn; empty if a trained head will be loaded, which knows its units.
 
     Raises:
         ConfigError: the head ends in no linear layer.
@@ -59,6 +60,7 @@ def standardise_target(model: PreTrainedModel, numbers: Sequence[float]) -> tupl
             f"task.head.kind: the head of {type(model).__name__} ends in no linear layer that could be given the units "
             "of the data; use pooled"
         )
+
     path, layer = list(layers.items())[-1]
     values = np.asarray(numbers if len(numbers) else [-1.0, 1.0], dtype=np.float64)
     rescaled = Rescaled(layer, float(values.mean()), float(values.std()))
@@ -67,13 +69,13 @@ def standardise_target(model: PreTrainedModel, numbers: Sequence[float]) -> tupl
 
 
 def find_deviation(model: nn.Module) -> Tensor:
-    """Find the deviation () of the targets that a model learns."""
+    """Find the deviation () of the numbers that a model learns."""
     return next(module for module in model.modules() if isinstance(module, Rescaled)).deviation
 
 
 @torch.no_grad()
 def write_in_data_units(model: PreTrainedModel) -> PreTrainedModel:
-    """Make plain layers of those that learned in other units; the model answers the same, and is given back."""
+    """Replace each `Rescaled` layer by a plain linear layer with the same answers, and return the model."""
     for path, module in list(model.named_modules()):
         if isinstance(module, Rescaled):
             layer = nn.Linear(module.in_features, module.out_features, device=module.weight.device)

@@ -1,4 +1,4 @@
-"""Compute digests that stand for the weights of a model, on disk or in memory."""
+"""Hash the weights of a model, on disk or in memory."""
 
 import hashlib
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from torch import Tensor
 from nlp_transfer.system.disk import hash_file
 
 
-def digest_tensors(tensors: Mapping[str, Tensor], facts: str = "") -> str:
+def hash_tensors(tensors: Mapping[str, Tensor], facts: str = "") -> str:
     """Compute the sha256 of some facts, then of each tensor's name and bytes, in this order."""
     digest = hashlib.sha256(facts.encode())
     for name, tensor in tensors.items():
@@ -19,6 +19,6 @@ def digest_tensors(tensors: Mapping[str, Tensor], facts: str = "") -> str:
     return digest.hexdigest()
 
 
-def digest_weights(folder: Path) -> dict[str, str]:
+def hash_weights(folder: Path) -> dict[str, str]:
     """Compute the sha256 of each weights file of a saved model, by name."""
     return {path.name: hash_file(path) for path in sorted(folder.glob("*.safetensors"))}

@@ -1,4 +1,4 @@
-"""Summaries made of a document's own sentences: the model, its inputs, its loss and its scores."""
+"""Build models that summarize a document by its own sentences: the inputs, the loss and the scores."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -10,12 +10,12 @@ from transformers import PreTrainedTokenizerBase
 
 from nlp_transfer.models.encoding.batches import IGNORED, PADDING, Batch, Encoded, pad
 from nlp_transfer.models.encoding.documents import count_unknown, find_special_ids, make_unit, tokenize
-from nlp_transfer.models.layer_choice import Layers, reading
+from nlp_transfer.models.layer_choice import Layers, choose_layers
 from nlp_transfer.models.portable.sentence_scorer import SentenceScorer, SentenceScorerConfig
 from nlp_transfer.models.source import LoadedModel, Source
 
 NONE = PADDING["ngram_ids"]
-Window = list[tuple[list[int], list[list[int]] | None]]  # per sentence the token ids, and n-gram ids or None
+Window = list[tuple[list[int], list[list[int]] | None]]  # for each sentence its token ids, and n-gram ids or None
 
 
 def build_extractive(
@@ -30,15 +30,15 @@ def build_extractive(
     """Put a head that scores sentences on a source.
 
     Args:
-        source: any.
+        source: the pretrained part.
         width: of the head.
-        layers: in which sentences attend to each other; 0 scores each alone.
+        layers: number of layers in which sentences attend to each other; 0 scores each sentence alone.
         dropout: in the head.
-        encoder_layers: which the head reads; see `nlp_transfer.models.layer_choice`. It cannot mix them.
+        encoder_layers: the layers that the head reads; see `nlp_transfer.models.layer_choice`. It cannot mix them.
         frozen: whether the encoder stays as it is, for `encoder_layers: auto`.
 
     Raises:
-        ConfigError: a layer that the encoder lacks.
+        ConfigError: the encoder lacks a layer.
     """
     encoder = source.encoder()
     config = SentenceScorerConfig(
@@ -47,7 +47,7 @@ def build_extractive(
         layers=layers,
         dropout=dropout,
         pad_token_id=source.tokenizer.pad_token_id,
-        **reading(source, encoder.model, encoder_layers, frozen=frozen, key="task.scorer.encoder_layers"),
+        **choose_layers(source, encoder.model, encoder_layers, frozen=frozen, key="task.scorer.encoder_layers"),
     )
     return encoder.under(SentenceScorer(config, encoder.model), deep=True)
 
@@ -60,15 +60,15 @@ def encode_sentences(
     max_sentences: int,
     targets: Sequence[np.ndarray] | None = None,
 ) -> Encoded:
-    """Tokenize documents into windows cut between sentences; each sentence is in exactly one.
+    """Tokenize documents into windows that are cut between sentences; each sentence is in one window.
 
     Args:
-        documents: the sentences of each, at least one.
-        tokenizer: its special tokens stand around every window, not around every sentence.
-        max_length: tokens per window at most, special ones included; fewer where the encoder has no more positions.
-            A sentence longer than that is cut off.
-        max_sentences: the rest of a document is left out.
-        targets: per document (S,) numbers that share its label mass among its sentences.
+        documents: the sentences of each document, at least one.
+        tokenizer: puts special tokens around every window, not around every sentence.
+        max_length: the most tokens in a window, with special ones; fewer if the encoder has fewer positions. A longer
+            sentence is cut off.
+        max_sentences: the most sentences of a document; the others are left out.
+        targets: for each document (S,) numbers that say how much each sentence is worth.
     """
     before, after = find_special_ids(tokenizer)
     room = min(max_length, tokenizer.model_max_length) - len(before) - len(after)
@@ -105,7 +105,8 @@ def encode_sentences(
         examples=len(documents),
         truncated=truncated,
         unknown=unknown / max(1, total),
-        # The windows share the document's mass already: their weights, divided by their number, must not do so again.
+        # The targets of a document are shared by its windows, and so is its weight: each window would count too little.
+        # An importance that is the number of windows makes up for that.
         importance=np.bincount(owner, minlength=len(documents)).astype(float),
         warnings=(*_warn(documents), *_warn_of_targets(targets or ())),
     )
@@ -122,7 +123,7 @@ def _warn(documents: Sequence[Sequence[str]]) -> tuple[str, ...]:
 
 
 def _warn_of_targets(targets: Sequence[np.ndarray]) -> Iterator[str]:
-    """Say what the shares of the sentences cannot teach."""
+    """Warn if the targets of the sentences cannot teach anything, or no more than `lead` does."""
     blank = sum(not shares.any() for shares in targets)
     uneven = [shares == shares.max() for shares in targets if np.ptp(shares) > 0]
     if 2 * blank > len(targets):
@@ -140,7 +141,7 @@ def _warn_of_targets(targets: Sequence[np.ndarray]) -> Iterator[str]:
 
 
 def _collect_ngrams(window: Window) -> list[list[int]] | None:
-    """Stack n-gram ids (T, K), as wide as the longest word of the window needs; None if no sentence has any."""
+    """Stack the n-gram ids of a window to (T, K), K being those of its longest word; None if there are none."""
     if not any(rows for _, rows in window):
         return None
     found: list[list[int]] = pad(
@@ -150,6 +151,7 @@ def _collect_ngrams(window: Window) -> list[list[int]] | None:
 
 
 def _cut_windows(rows: Sequence[tuple[list[int], list[list[int]] | None, bool]], room: int) -> Iterator[Window]:
+    """Fill windows with whole sentences, at most `room` tokens in each."""
     window: Window = []
     held = 0
     for ids, grams, _ in rows:
@@ -163,10 +165,10 @@ def _cut_windows(rows: Sequence[tuple[list[int], list[list[int]] | None, bool]],
 
 
 def sentence_loss(model: nn.Module, batch: Batch, *, smoothing: float = 0.0) -> Tensor:
-    """Sum weighted listwise cross-entropies over the sentences of each unit (), in single precision.
+    """Sum the weighted listwise cross-entropies of a batch to one number (), in single precision.
 
-    ListNet's top-one loss (Cao et al. 2007, Learning to rank, section 5). A unit counts by its label mass: one without
-    any gives no loss. Smoothing spreads a part of that mass evenly.
+    It is ListNet's top-one loss (Cao et al. 2007, Learning to rank, section 5). A unit counts by the sum of its
+    targets: one whose targets are all 0 has no loss. Smoothing spreads a share of that sum evenly over the sentences.
     """
     logits = model(**batch.inputs).logits.float()
     if batch.targets is None:
@@ -182,6 +184,6 @@ def sentence_loss(model: nn.Module, batch: Batch, *, smoothing: float = 0.0) -> 
 
 
 def sentence_scores(model: nn.Module, batch: Batch) -> list[Any]:
-    """Collect for each unit the scores (S,) of its sentences, on the CPU."""
+    """Compute the scores (S,) of the sentences of each unit, and move them to the CPU."""
     logits = model(**batch.inputs).logits.float().cpu()
     return [row[row != -torch.inf].numpy() for row in logits]

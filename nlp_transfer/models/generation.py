@@ -1,4 +1,4 @@
-"""The loss of models that write, and how they write: `model.generate`, greedily without the rows that have ended."""
+"""Compute the loss of models that write, and let them write by `model.generate`, without the rows that have ended."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,30 +14,32 @@ from nlp_transfer.models.encoding.tokenizers import Tokenizers
 
 
 def seq2seq_loss(model: nn.Module, batch: Batch, *, smoothing: float = 0.0) -> Tensor:
-    """Sum over units of weight x mean cross-entropy of the target tokens (), logits in single precision."""
+    """Sum the weighted cross-entropies of a batch to one number (), each the mean over the target tokens of a unit."""
     if batch.targets is None:
         raise ValueError("a batch without targets has no loss")
+
     own = getattr(model, "module", model)  # the distributed wrapper hides the model's methods
-    given = _shifted(own, batch.targets)
-    logits = model(**_inputs(batch), decoder_input_ids=given, use_cache=False).logits.float()
+    given = _shift_right(own, batch.targets)
+    logits = model(**_select_inputs(batch), decoder_input_ids=given, use_cache=False).logits.float()
     losses = nn.functional.cross_entropy(
         logits.flatten(0, 1), batch.targets.flatten(), ignore_index=IGNORED, reduction="none", label_smoothing=smoothing
     )
+
     counts = (batch.targets != IGNORED).sum(1)
     return (losses.view_as(batch.targets).sum(1) / counts * batch.weights).sum()
 
 
-def _shifted(model: Any, targets: Tensor) -> Tensor:
-    """Shift the targets behind the start token, (B, T): what the decoder is given to predict them."""
-    if hasattr(model, "prepare_decoder_input_ids_from_labels"):  # mBART turns its language code to the front
+def _shift_right(model: Any, targets: Tensor) -> Tensor:
+    """Shift the targets (B, T) to the right, behind the start token: the decoder reads them to predict the targets."""
+    if hasattr(model, "prepare_decoder_input_ids_from_labels"):  # mBART, for example, puts the language code first
         own: Tensor = model.prepare_decoder_input_ids_from_labels(labels=targets)
         return own
     start = targets.new_full((len(targets), 1), model.config.decoder_start_token_id)
     return torch.cat([start, targets[:, :-1].masked_fill(targets[:, :-1] == IGNORED, model.config.pad_token_id)], 1)
 
 
-def _inputs(batch: Batch) -> dict[str, Any]:
-    """Select the encoder's inputs, or its states if they were computed before."""
+def _select_inputs(batch: Batch) -> dict[str, Any]:
+    """Select the inputs of the encoder, or its states if these are stored."""
     inputs: dict[str, Any] = dict(batch.inputs)
     if "encoder_states" in inputs:
         inputs["encoder_outputs"] = BaseModelOutput(last_hidden_state=inputs.pop("encoder_states"))
@@ -45,20 +47,20 @@ def _inputs(batch: Batch) -> dict[str, Any]:
 
 
 def generate(model: PreTrainedModel, batch: Batch, *, quick: bool) -> list[list[int]]:
-    """Generate token ids for each unit, by the model's generation configuration, or greedily."""
+    """Generate the token ids of each unit by the model's generation configuration, or greedily if `quick`."""
     core: Any = model
     if not quick and core.generation_config.num_beams > 1:
-        written: list[list[int]] = core.generate(**_inputs(batch)).tolist()
+        written: list[list[int]] = core.generate(**_select_inputs(batch)).tolist()
         return written
     return _generate_greedily(core, batch)
 
 
 def _generate_greedily(model: Any, batch: Batch) -> list[list[int]]:
-    """Search greedily; whenever half of the rows have finished, the others go on without them.
+    """Search greedily, and drop finished rows whenever half of the rows have finished.
 
-    The tokens are those of one call of `generate`, which carries finished rows along until the last one ends.
+    The tokens are the same as those of one call of `generate`, which would carry finished rows along to the end.
     """
-    inputs = _inputs(batch)
+    inputs = _select_inputs(batch)
     if "encoder_outputs" not in inputs:
         mask = inputs["attention_mask"]
         inputs = {"encoder_outputs": model.get_encoder()(**inputs), "attention_mask": mask}
@@ -79,33 +81,34 @@ def _generate_greedily(model: Any, batch: Batch) -> list[list[int]]:
             length_penalty=None,
             **begun,
         )
-        done = _finished(ids, ends) | (ids.shape[1] >= settings.max_length)
+
+        done = _are_finished(ids, ends) | (ids.shape[1] >= settings.max_length)
         for row, tokens in zip(left[done].tolist(), ids[done].tolist(), strict=True):
             written[row] = tokens
         left, begun = left[~done], {"decoder_input_ids": ids[~done]}
     return written
 
 
-def _finished(ids: Tensor, ends: Tensor) -> Tensor:
-    """Tell which rows have ended, (B,); the first token may be an end that starts, as in BART."""
+def _are_finished(ids: Tensor, ends: Tensor) -> Tensor:
+    """Tell which rows have ended, (B,). The first token does not count: BART begins a text with its end token."""
     return torch.isin(ids[:, 1:], ends).any(1)
 
 
 class HalfFinished(StoppingCriteria):
-    """Stops a batch as soon as half of its rows have ended."""
+    """Stop a batch when half of its rows have ended."""
 
     def __init__(self, ends: Tensor) -> None:
         """Keep the ids (n,) that end a row."""
         self._ends = ends
 
     def __call__(self, input_ids: Tensor, scores: Any, **_: Any) -> Any:  # noqa: ARG002
-        """(B,) the same answer for all rows."""
-        done = _finished(input_ids, self._ends)
+        """Return the same answer for all rows, (B,): whether half of them have ended."""
+        done = _are_finished(input_ids, self._ends)
         return torch.full_like(done, bool(2 * done.sum() >= len(done)))
 
 
 def decode_texts(results: Sequence[Sequence[Any]], tokenizers: Tokenizers) -> list[str]:
-    """Decode generated ids to texts; those of several units are joined as sentences are, the same one once."""
+    """Decode generated ids to texts. The texts of several units are joined like sentences, equal ones only once."""
     tokenizer = tokenizers.target or tokenizers.source
     written = (tokenizer.batch_decode(list(units), skip_special_tokens=True) for units in results)
     return [join_sentences(list(dict.fromkeys(text.strip() for text in texts))) for texts in written]

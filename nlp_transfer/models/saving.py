@@ -1,4 +1,4 @@
-"""The run folder: what a run leaves behind, complete or not at all."""
+"""Save a model so that its folder is complete, or not there at all; and describe the environment of a run."""
 
 import json
 import math
@@ -19,13 +19,13 @@ from nlp_transfer.models.encoding.tokenizers import Tokenizers, limit_tokens
 from nlp_transfer.models.portable.pooled import PooledConfig
 from nlp_transfer.models.portable.sentence_scorer import SentenceScorerConfig
 from nlp_transfer.models.portable.static import StaticConfig, StaticTokenizer
-from nlp_transfer.models.source import quietly
+from nlp_transfer.models.source import run_quietly
 from nlp_transfer.system.disk import replace_whole, write_whole
 from nlp_transfer.system.escaping import dump_json
 from nlp_transfer.system.layout import MODELLING, TARGET
 from nlp_transfer.system.room import MARGIN, guard_writing
 
-PACKAGES = (
+REPORTED_PACKAGES = (
     "torch",
     "transformers",
     "datasets",
@@ -36,7 +36,7 @@ PACKAGES = (
     "scikit-learn",
     "numpy",
 )
-AUTO_MAPS: dict[type[PretrainedConfig], dict[str, str]] = {  # architectures of our own: auto class -> file.class
+AUTO_MAPS: dict[type[PretrainedConfig], dict[str, str]] = {  # our own architectures -> auto class -> file.class
     PooledConfig: {
         "AutoConfig": "pooled.PooledConfig",
         "AutoModelForSequenceClassification": "pooled.PooledClassifier",
@@ -49,16 +49,16 @@ AUTO_MAPS: dict[type[PretrainedConfig], dict[str, str]] = {  # architectures of 
 
 
 def save_model(model: PreTrainedModel, tokenizers: Tokenizers, folder: Path, *, max_length: int | None = None) -> None:
-    """Write weights (safetensors), configuration and tokenizers; our architectures take their modelling files along.
+    """Write weights (safetensors), configuration and tokenizers; for our own architectures also the modelling files.
 
     Args:
         model: without wrappers.
-        tokenizers: of what it reads and writes.
-        folder: that is made, or replaced.
-        max_length: tokens that it was trained to read, for the saved tokenizer; None: as many as it can.
+        tokenizers: of the texts that it reads and writes.
+        folder: is made, or replaced.
+        max_length: the most tokens it was trained to read, for the saved tokenizer; None: as many as it can read.
 
     Raises:
-        DiskError: no room, or the disk refuses; nothing is left of it.
+        DiskError: the disk is full or fails; no part of the folder is left.
     """
     needed = sum(parameter.nbytes for parameter in model.parameters()) + MARGIN
     with guard_writing(folder, needed), replace_whole(folder) as fresh:
@@ -69,9 +69,9 @@ def _write_model(model: PreTrainedModel, tokenizers: Tokenizers, folder: Path, m
     config = model.config
     if type(config) in AUTO_MAPS:
         config.auto_map = AUTO_MAPS[type(config)]
-    quietly(lambda: model.save_pretrained(folder))
+    run_quietly(lambda: model.save_pretrained(folder))
     for weights in folder.glob("*.safetensors"):
-        shutil.copymode(folder / "config.json", weights)  # safetensors leaves it readable by nobody else
+        shutil.copymode(folder / "config.json", weights)  # safetensors makes it readable by this user only
 
     most = tokenizers.source.model_max_length
     limit_tokens(tokenizers.source, min(most, max_length or most)).save_pretrained(folder)
@@ -89,17 +89,17 @@ def _write_model(model: PreTrainedModel, tokenizers: Tokenizers, folder: Path, m
 
 
 def _forget_places(path: Path) -> None:
-    """Drop where a model and its parts were loaded from."""
+    """Remove the places that a model and its parts were loaded from, which may be private paths."""
 
-    def without(part: Mapping[str, Any]) -> dict[str, Any]:
+    def drop_place(part: Mapping[str, Any]) -> dict[str, Any]:
         kept = {key: value for key, value in part.items() if key != "_name_or_path"}
-        return {key: without(value) if isinstance(value, Mapping) else value for key, value in kept.items()}
+        return {key: drop_place(value) if isinstance(value, Mapping) else value for key, value in kept.items()}
 
-    _write_values(path, without(json.loads(path.read_text(encoding="utf-8"))))
+    _write_values(path, drop_place(json.loads(path.read_text(encoding="utf-8"))))
 
 
 def _update_json(path: Path, changes: Mapping[str, Any]) -> None:
-    """Set keys."""
+    """Set some keys of a JSON file."""
     _write_values(path, {**json.loads(path.read_text(encoding="utf-8")), **changes})
 
 
@@ -108,11 +108,11 @@ def _write_values(path: Path, values: Mapping[str, Any]) -> None:
 
 
 def write_json(path: Path, values: Any) -> None:
-    """Write as `write_whole` does.
+    """Write values as JSON, as `write_whole` does.
 
     Raises:
         TrainingError: a number is not finite.
-        DiskError: it cannot be written.
+        DiskError: the file cannot be written.
     """
     try:
         text = dump_json(values, indent=2, allow_nan=False)
@@ -128,12 +128,12 @@ def _find_nonfinite(values: Any, path: str = "") -> str:
 
 
 def describe_environment() -> dict[str, Any]:
-    """Describe the versions and hardware that the figures were made with."""
+    """Describe the versions and the hardware of this run."""
     device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "packages": {"nlp-transfer": __version__, **{name: version(name) for name in PACKAGES}},
+        "packages": {"nlp-transfer": __version__, **{name: version(name) for name in REPORTED_PACKAGES}},
         "device": torch.cuda.get_device_name() if device and device.type == "cuda" else str(device or "cpu"),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "threads": torch.get_num_threads(),

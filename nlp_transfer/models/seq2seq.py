@@ -1,4 +1,4 @@
-"""Text to text: a checkpoint that reads and writes, or any encoder beside a fresh or warm-started decoder."""
+"""Build models that read and write texts: a whole checkpoint, or any encoder beside a new or pretrained decoder."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import replace
@@ -18,13 +18,13 @@ from transformers import (
 
 from nlp_transfer.config.generation import DecoderOptions, GenerationOptions
 from nlp_transfer.errors import ConfigError, suggest
-from nlp_transfer.models.anatomy import blocks, count_positions
+from nlp_transfer.models.anatomy import count_positions, list_blocks
 from nlp_transfer.models.encoding.detokenizing import learn_detokenizer
 from nlp_transfer.models.encoding.pairs import make_ending, train_tokenizer
 from nlp_transfer.models.source import LoadedModel, Source
 
-HEAD_SIZE = 64
-TOKENS = (  # what a checkpoint's generation settings say of its vocabulary
+HEAD_SIZE = 64  # width of an attention head in a new decoder
+TOKENS = (  # generation settings of a checkpoint that depend on its vocabulary
     "pad_token_id",
     "bos_token_id",
     "decoder_start_token_id",
@@ -45,27 +45,29 @@ def build_seq2seq(
     max_target_length: int,
     languages: tuple[str | None, str | None] = (None, None),
 ) -> LoadedModel:
-    """Make a model that writes text from any source.
+    """Build a model that writes text from any source.
 
-    A sequence-to-sequence checkpoint (T5, BART, Marian, NLLB, ...) is taken as it is. Any encoder gets a decoder that
+    A sequence-to-sequence checkpoint (T5, BART, Marian, NLLB, ...) is used as it is. Any encoder gets a decoder that
     attends to its states (Rothe et al. 2020, Leveraging pre-trained checkpoints for sequence generation tasks).
 
     Args:
-        source: any.
-        targets: texts that a fresh decoder's tokenizer learns from, and another's how to put word pieces together.
-        decoder: for an encoder-only source.
-        generation: kept in the model's generation configuration.
-        max_target_length: tokens, special ones included.
-        languages: codes of source and target, for a multilingual checkpoint, which writes the second first.
+        source: the pretrained part.
+        targets: the texts to write. The tokenizer of a new decoder learns its vocabulary from them, that of a
+            pretrained one how to join word pieces.
+        decoder: of a source that has none.
+        generation: options of the search, which are saved with the model.
+        max_target_length: the most tokens of a text to write, with special ones.
+        languages: codes of source and target for a multilingual checkpoint, which writes the target's code first.
 
     Raises:
-        ConfigError: a decoder for a checkpoint that has one, more tokens than the decoder has positions, or languages
-            that the checkpoint does not know.
+        ConfigError: `decoder` is set for a checkpoint that has one; the decoder has too few positions; or the
+            checkpoint does not know the languages.
     """
     if source.config.is_encoder_decoder:
         if decoder != DecoderOptions():
             raise ConfigError(f"task.decoder: {source.name} has a decoder of its own; leave the section out")
-        target = source.target_tokenizer  # an earlier run's may have one
+
+        target = source.target_tokenizer  # a finished run as a source may have one
         if target is None and source.config.model_type == "encoder-decoder":
             target = learn_detokenizer(make_ending(source.tokenizer), targets)
         loaded = replace(source.model(AutoModelForSeq2SeqLM), target_tokenizer=target)
@@ -81,7 +83,8 @@ def build_seq2seq(
         )
 
     model: Any = loaded.model
-    model.generation_config = _search(model, generation, max_target_length)
+    model.generation_config = _configure_search(model, generation, max_target_length)
+
     for role, code in zip(("source", "target"), languages, strict=True):
         if code not in codes and (code is not None or codes):
             raise ConfigError(f"task.{role}_language: {_refuse_code(code, source.name, codes)}")
@@ -90,13 +93,15 @@ def build_seq2seq(
     return replace(loaded, deep=True)
 
 
-def _search(model: Any, options: GenerationOptions, max_length: int) -> GenerationConfig:
-    """Configure our search with a checkpoint's tokens: nothing sampled or stopped early, no limit of its own.
+def _configure_search(model: Any, options: GenerationOptions, max_length: int) -> GenerationConfig:
+    """Configure the search by our options and the checkpoint's special tokens; its other settings are dropped.
+
+    For example, a checkpoint may ask to sample, or have a limit of its own on the length.
 
     Args:
-        model: whose tokens they are; an older checkpoint says only in its configuration what ends a text.
-        options: ours.
-        max_length: tokens of an output; `generate` counts the one it starts from too.
+        model: has the tokens in its generation settings. Older checkpoints have the end token in `config` only.
+        options: of the configuration.
+        max_length: the most tokens of an output; `generate` also counts the start token.
     """
     beams, given = options.beams > 1, model.generation_config
     settings = GenerationConfig(
@@ -115,10 +120,10 @@ def _search(model: Any, options: GenerationOptions, max_length: int) -> Generati
 
 
 def _find_language_codes(tokenizer: Any) -> dict[str | None, int]:
-    """List the codes that a multilingual checkpoint knows, with the token that each makes it write first."""
+    """Find the language codes of a multilingual checkpoint, each with the token that a text in it begins with."""
     if not hasattr(tokenizer, "tgt_lang"):
         return {}
-    own = {token for token in tokenizer.special_tokens_map.values() if isinstance(token, str)}  # not of a language
+    own = {token for token in tokenizer.special_tokens_map.values() if isinstance(token, str)}  # those of no language
     tokens = getattr(tokenizer, "lang_code_to_token", None) or {
         code: code for code in {*tokenizer.all_special_tokens} - own
     }
@@ -135,7 +140,7 @@ def _refuse_code(code: str | None, name: str, codes: Collection[str | None]) -> 
 def _open_decoder(
     encoder: Source, targets: Iterable[str], options: DecoderOptions, max_length: int
 ) -> tuple[LoadedModel, Any]:
-    """Build a decoder; return it with its parameters that are new, and its tokenizer."""
+    """Load a pretrained decoder, or build a new one; return it with its tokenizer."""
     if options.source is not None:
         source = encoder.beside(options.source)
         kind: Any = MODEL_FOR_CAUSAL_LM_MAPPING.get(type(source.config), None)
@@ -144,6 +149,7 @@ def _open_decoder(
                 f"task.decoder.source: {source.name} is a {source.config.model_type}, which has no decoder in "
                 "transformers; bert, roberta, electra and gpt2 have one; or leave it out for a fresh decoder"
             )
+
         loaded = source.model(AutoModelForCausalLM, is_decoder=True, add_cross_attention=True)
         return loaded, learn_detokenizer(make_ending(source.tokenizer), targets)
 
@@ -161,6 +167,7 @@ def _open_decoder(
         add_cross_attention=True,
         **_find_ids(tokenizer),
     )
+
     model = BertLMHeadModel(config)
     return LoadedModel(model, frozenset(name for name, _ in model.named_parameters())), tokenizer
 
@@ -170,12 +177,14 @@ def _find_ids(tokenizer: PreTrainedTokenizerBase) -> dict[str, Any]:
 
 
 def _join(encoder: LoadedModel, decoder: LoadedModel, tokenizer: PreTrainedTokenizerBase) -> LoadedModel:
+    """Join encoder and decoder to one model, with the special tokens of the decoder's tokenizer."""
     model = EncoderDecoderModel(encoder=encoder.model, decoder=decoder.model)
     ids = {**_find_ids(tokenizer), "decoder_start_token_id": tokenizer.bos_token_id}
-    model.generation_config.update(**ids)  # generate reads these, the loss those of the configuration
+    model.generation_config.update(**ids)  # `generate` reads these; the loss reads those of `model.config`
     for name, value in ids.items():
         setattr(model.config, name, value)
+
     new = {f"encoder.{name}" for name in encoder.new} | {f"decoder.{name}" for name in decoder.new}
     new |= {name for name, _ in model.named_parameters() if name.startswith("enc_to_dec_proj.")}
-    read = {name for names in blocks(model) for name in names}  # not an encoder's pooler, new or not
+    read = {name for names in list_blocks(model) for name in names}  # without the encoder's pooler
     return LoadedModel(model, frozenset(new & read), target_tokenizer=tokenizer)

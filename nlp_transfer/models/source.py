@@ -1,4 +1,4 @@
-"""What a model is built from: the interface of all sources, and the model that one gives."""
+"""Define the interface of all sources, and the model that a source gives."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,17 +15,17 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A model made from a source.
+    """A model that was built from a source.
 
     Attributes:
-        model: to train.
-        new: the names of its parameters that no pretrained weights were found for.
-        target_tokenizer: of what it writes, where that has a vocabulary of its own.
-        deep: on the encoder stands a network, not a layer or two.
-        settled: all that is new is a head on states that are not, so their scale can be told before it trains.
-        note: what became of the head that the checkpoint brought, for the user; empty where it brought none.
-        unread: the names of parameters that its answers do not depend on, which stay as they are.
-        solvable: the task's loss is one that a linear head can be solved for; see `TaskDeclaration.solved_as`.
+        model: the model to train.
+        new: names of the parameters without pretrained weights.
+        target_tokenizer: of the texts that it writes, if they have a vocabulary of their own.
+        deep: whether a whole network stands on the encoder, such as a decoder, and not one or two layers.
+        settled: whether all new parameters are a head on pretrained states, whose scale can be measured in advance.
+        note: a note on the head that the checkpoint brought, for the user; empty if it brought none.
+        unread: names of parameters that do not affect the answers; they are not trained.
+        solvable: whether the task declares how a linear head is solved; see `TaskDeclaration.solved_as`.
     """
 
     model: PreTrainedModel
@@ -38,43 +38,43 @@ class LoadedModel:
     solvable: bool = False
 
     def values(self) -> dict[str, Any]:
-        """Write the configuration of this encoder as the one around it keeps it."""
+        """Collect the configuration of this encoder as plain values, for the configuration of the model around it."""
         config = self.model.config
         return {**config.to_diff_dict(), "model_type": config.model_type}
 
     def under(self, model: PreTrainedModel, *, deep: bool = False) -> "LoadedModel":
-        """Put this encoder inside a model; all of its head is new."""
-        held = {name for name, _ in model.named_parameters()}  # an encoder's own pooler is dropped, new or not
+        """Describe a model with this encoder inside and a new head; `deep` as in the attributes."""
+        held = {name for name, _ in model.named_parameters()}  # the encoder's own pooler is not among them
         head = {name for name in held if name.startswith("head.")}
         below = held & {f"encoder.{name}" for name in self.new}
         return LoadedModel(model, frozenset(head | below), deep=deep, settled=not below)
 
 
 class Source(Protocol):
-    """Pretrained knowledge: a tokenizer, and a model made on request. Nothing is read before one of them is asked for.
+    """A pretrained part: a tokenizer and a model. Nothing is read before one of them is asked for.
 
-    Every member may raise a `SourceError` that says what is wrong with the place.
+    Every member may raise a `SourceError` that says what is wrong with the files.
     """
 
     @property
     def name(self) -> str:
-        """As the user named it: bundled, a path, or an id on the Hub."""
+        """The name that the user gave: of a bundled source, a path, or an id on the Hub."""
 
     @property
     def scratch(self) -> bool:
-        """Whether the architecture is kept and the weights are drawn anew."""
+        """Whether only the architecture is used, with random weights."""
 
     @property
     def has_layers(self) -> bool:
-        """Whether the encoder is a stack of layers, not a table: a head may choose among them, and rates are lower."""
+        """Whether the encoder is a stack of layers, among which a head may choose, and not a table of vectors."""
 
     @property
     def pooling(self) -> Literal["mean", "max"]:
-        """How the states of a text become one where nobody says otherwise."""
+        """How the states of a text are pooled by default."""
 
     @property
     def unused(self) -> Mapping[str, str]:
-        """Keys of its section of the configuration that change nothing here -> why, as `not used by a bag`."""
+        """Keys of the section `source` that have no effect here -> why, such as `not used by a bag`."""
 
     @property
     def config(self) -> PretrainedConfig:
@@ -82,27 +82,27 @@ class Source(Protocol):
 
     @property
     def tokenizer(self) -> PreTrainedTokenizerBase:
-        """Of the input."""
+        """The tokenizer of the input."""
 
     @property
     def target_tokenizer(self) -> PreTrainedTokenizerBase | None:
-        """Of what it writes, where it brings one of its own."""
+        """The tokenizer of the texts to write, if the source has one for them."""
 
     def encoder(self) -> LoadedModel:
-        """Load its encoder without a head."""
+        """Load the encoder without a head."""
 
     def offers(self, auto: str) -> bool:
-        """Tell whether it has a model of a `transformers` Auto class, as `AutoModelForSequenceClassification`."""
+        """Tell whether it has a model of a `transformers` Auto class, such as `AutoModelForSequenceClassification`."""
 
     def model(self, auto: Any, **settings: Any) -> LoadedModel:
-        """Load its model of an Auto class, the rows of the head under the names of the labels in `settings`."""
+        """Load the model of an Auto class. Rows of its head are matched to the labels in `settings` by name."""
 
     def beside(self, name: str) -> "Source":
-        """Name a checkpoint whose decoder stands beside this encoder, drawn anew where this one is."""
+        """Open the checkpoint `name`, whose decoder will stand beside this encoder; both or none are `scratch`."""
 
 
-def quietly(load: Callable[[], T]) -> T:
-    """Run without the loading report and bars of transformers; ours says what is new and what would train."""
+def run_quietly(load: Callable[[], T]) -> T:
+    """Run a function without the report and bars of transformers; our own report says what is new and trains."""
     level = transformers_logging.get_verbosity()
     bars = transformers_logging.is_progress_bar_enabled()
     transformers_logging.set_verbosity_error()
@@ -116,10 +116,10 @@ def quietly(load: Callable[[], T]) -> T:
 
 
 def refuse_nonfinite(model: torch.nn.Module, what: str) -> None:
-    """Refuse NaN and infinity in weights: on some paths they still give finite outputs.
+    """Refuse NaN and infinity in weights, because on some paths they still give finite outputs.
 
     Raises:
-        SourceError: naming the tensor and the count.
+        SourceError: naming the tensor and the number of such values.
     """
     for name, tensor in model.named_parameters():
         bad = int((~torch.isfinite(tensor)).sum())

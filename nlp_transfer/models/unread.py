@@ -1,7 +1,7 @@
-"""Parameters that a model holds and its answers do not depend on: they could not learn, so they stay as they are.
+"""Find the parameters that do not affect a model's answers: no gradient reaches them, so they are not trained.
 
-Such are a pooler under a head that does without (BigBird), layers for entities, contacts or single characters (LUKE,
-ESM, CANINE), and what tells segments apart where there is one (XLNet).
+Examples are a pooler under a head that does not use it (BigBird), layers for entities, contacts or single characters
+(LUKE, ESM, CANINE), and embeddings of segments if there is only one segment (XLNet).
 """
 
 import numpy as np
@@ -9,26 +9,27 @@ from torch.autograd.graph import Node
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from nlp_transfer.models.encoding.trying import FAULTS, give, make_two_texts
-from nlp_transfer.models.source import quietly
+from nlp_transfer.models.source import run_quietly
 
 
 def find_unread(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> frozenset[str]:
-    """Name the parameters that the logits of two short texts do not depend on.
+    """Find the parameters that do not affect the logits of two short texts.
 
-    No gradient is computed: how the logits came about tells it. Nothing is named where a model gives none or cannot be
-    tried, nor where it sends each token to a few of many experts, of which two texts would miss some.
+    No gradient is computed: the graph that autograd keeps of the logits shows what they depend on. The result is empty
+    if the model has no logits or fails on the texts. It is also empty for models that send each token to a few of many
+    experts, because two texts would not reach them all.
 
     Args:
-        model: without wrappers, all of it free to move.
+        model: without wrappers, with `requires_grad` set for all parameters.
         tokenizer: of its input.
     """
     if any("expert" in key for key in model.config.to_dict()):
         return frozenset()
-    training = model.training
 
-    model.eval()  # dropout would draw numbers that the training is to draw
+    training = model.training
+    model.eval()  # dropout would use random numbers, and so change those of the training
     try:
-        output = quietly(lambda: give(model, make_two_texts(tokenizer).make_batch(np.arange(2))))
+        output = run_quietly(lambda: give(model, make_two_texts(tokenizer).make_batch(np.arange(2))))
     except FAULTS:
         return frozenset()
     finally:
@@ -42,7 +43,7 @@ def find_unread(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> f
 
 
 def _list_starts(end: Node) -> set[int]:
-    """Find the ids of the tensors that a computation starts from."""
+    """List the ids of the tensors that a computation starts from."""
     seen, left, found = {end}, [end], set[int]()
     while left:
         node = left.pop()

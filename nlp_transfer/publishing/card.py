@@ -42,14 +42,14 @@ def _list_results(subject: Subject) -> list[EvalResult]:
     cut = split.cut  # by this tool, so it is no split of the data set
     found = find_hub_dataset(data.train if cut else data.test or data.train)
     # Only an id that the run found on the Hub counts: the name of a file may look like one.
-    on_hub = found if found in subject.metrics.provenance.datasets else None
+    is_on_hub = found if found in subject.metrics.provenance.datasets else None
 
     return [
         EvalResult(
             task_type=task.pipeline_tag or subject.config.task.name,
-            dataset_type=on_hub or "custom",
+            dataset_type=is_on_hub or "custom",
             dataset_name=_escape_name(split.place),
-            dataset_config=data.subset if on_hub else None,
+            dataset_config=data.subset if is_on_hub else None,
             dataset_split=None if cut else "test",
             dataset_args={"test": _escape_name(split.origin)} if cut else None,
             metric_type=task.hub_metrics.get(key, key),

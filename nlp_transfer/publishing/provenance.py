@@ -6,7 +6,7 @@ from pathlib import Path
 
 from nlp_transfer.config.sections import RunConfig
 from nlp_transfer.data import bundled
-from nlp_transfer.data.locations import Place, on_hub
+from nlp_transfer.data.locations import Place, is_on_hub
 from nlp_transfer.evaluation.metrics_file import Provenance
 from nlp_transfer.sources import BUNDLED
 from nlp_transfer.system.network import read_card
@@ -31,7 +31,7 @@ def find_hub_id(name: str) -> str | None:
     """Find the id on the Hub of a source's weights; None if it is not known."""
     if name in BUNDLED:
         return BUNDLED[name].hub
-    return name if on_hub(name) else None
+    return name if is_on_hub(name) else None
 
 
 def _find_decoder(config: RunConfig) -> str | None:
@@ -60,7 +60,7 @@ def find_hub_dataset(place: Place) -> str | None:
     name = str(place)
     if name.startswith("bundled:"):
         return bundled.ON_HUB.get(name.removeprefix("bundled:"))
-    return name if on_hub(place) else None
+    return name if is_on_hub(place) else None
 
 
 def _find_languages(config: RunConfig) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from nlp_transfer.config.tasks import Scores
 from nlp_transfer.evaluation.metrics_file import Metrics, Parameters, Seconds, Selection
 from nlp_transfer.evaluation.verdicts import Comparand, format_scores
 from nlp_transfer.models.data_units import write_in_data_units
-from nlp_transfer.models.digests import digest_weights
+from nlp_transfer.models.digests import hash_weights
 from nlp_transfer.models.saving import describe_environment, save_model, write_json
 from nlp_transfer.publishing.provenance import find_provenance
 from nlp_transfer.runs.measure import infer_split, measure_baselines, verify, write_predictions
@@ -74,7 +74,7 @@ def run_one(config: RunConfig, folder: Path, series: Series, named: Path | None 
     _save(trained, model, said, folder)
     clock.note("saving")
 
-    metrics = _collect_metrics(trained, scores, said, clock.sum_up(), digest_weights(folder / "model"))
+    metrics = _collect_metrics(trained, scores, said, clock.sum_up(), hash_weights(folder / "model"))
     result = describe(trained.prepared.config, folder, metrics, _collect_hits(trained, said))
     if trained.speaks:
         finish(result, config.task_class)

@@ -18,9 +18,9 @@ from nlp_transfer.config.sections import RunConfig, load_saved
 from nlp_transfer.config.tasks import Scores, TaskDeclaration
 from nlp_transfer.data.formats.cells import is_blank
 from nlp_transfer.data.formats.text_lines import LONGEST
-from nlp_transfer.data.labels import USUAL, LabelRules, OnUnknown
-from nlp_transfer.data.splits import dialect_of, label_rules, read_rows
-from nlp_transfer.data.store import whole
+from nlp_transfer.data.labels import USUAL_RULES, LabelRules, OnUnknown
+from nlp_transfer.data.splits import make_dialect, make_label_rules, read_rows
+from nlp_transfer.data.store import join_parts
 from nlp_transfer.errors import CheckpointError, DataError, SourceError, TransferError
 from nlp_transfer.evaluation.metrics_file import read_metrics
 from nlp_transfer.inference.predictions import infer
@@ -28,7 +28,7 @@ from nlp_transfer.models.encoding.padding import read_padding_trouble, try_paddi
 from nlp_transfer.models.encoding.pairs import open_target
 from nlp_transfer.models.encoding.tokenizers import Tokenizers
 from nlp_transfer.models.encoding.units import TokenInputs
-from nlp_transfer.models.source import quietly, refuse_nonfinite
+from nlp_transfer.models.source import refuse_nonfinite, run_quietly
 from nlp_transfer.runs.origin import Origin
 from nlp_transfer.sources import BUNDLED, Checkpoint, load_source
 from nlp_transfer.sources.demands import refuse_demands
@@ -64,7 +64,7 @@ class Predictor:
         model: PreTrainedModel,
         tokenizers: Tokenizers,
         columns: Mapping[str, str],
-        rules: LabelRules = USUAL,
+        rules: LabelRules = USUAL_RULES,
         dialect: Dialect = PLAIN,
         origin: Origin | None = None,
     ) -> None:
@@ -119,7 +119,7 @@ class Predictor:
         held = 0
         for one in inputs:
             chunk.append(one)
-            held += sum(len(whole(text or "")) for text in one)
+            held += sum(len(join_parts(text or "")) for text in one)
             if len(chunk) == READ_AHEAD or held > LONGEST or idle():
                 yield from self._answer(chunk)
                 chunk, held = [], 0
@@ -264,7 +264,7 @@ def open_run(root: Path, task: type[TaskDeclaration] | None = None) -> Predictor
 def _make_predictor(
     root: Path, config: RunConfig, task: Task, model: PreTrainedModel, tokenizers: Tokenizers
 ) -> Predictor:
-    rules, dialect, origin = label_rules(config.data), dialect_of(config.data), Origin.read(root, config)
+    rules, dialect, origin = make_label_rules(config.data), make_dialect(config.data), Origin.read(root, config)
     return Predictor(task, model, tokenizers, config.data.columns, rules, dialect, origin)
 
 
@@ -298,7 +298,7 @@ def load_model(folder: Path, auto_class: str) -> tuple[PreTrainedModel, Tokenize
 
 def _load_or_explain(folder: Path, load: Callable[[], T]) -> T:
     try:
-        return quietly(load)
+        return run_quietly(load)
     except SafetensorError as error:
         raise CheckpointError(f"{folder}: the weights file is malformed or cut short: {error}") from None
     except SourceError as error:

@@ -17,7 +17,7 @@ from datasets import Dataset
 
 from nlp_transfer.config.sections import RunConfig
 from nlp_transfer.data.formats.tables import DELIMITERS, find_format
-from nlp_transfer.data.locations import on_hub
+from nlp_transfer.data.locations import is_on_hub
 from nlp_transfer.data.splits import Splits, load_splits
 from nlp_transfer.errors import SourceError
 from nlp_transfer.evaluation.verdicts import format_scores, name_source
@@ -32,7 +32,7 @@ from nlp_transfer.sources import load_source
 from nlp_transfer.strategies import Plan, make_plan
 from nlp_transfer.system.allocator import keep_freed_memory
 from nlp_transfer.system.precision import refuse_fp16
-from nlp_transfer.task import Prediction, Task, calibrate, make_task
+from nlp_transfer.task import Prediction, Task, apply_calibration, make_task
 from nlp_transfer.training.memory import recompute_activations
 
 LABEL_KEYS = ("labels", "max_labels", "on_unknown_label")
@@ -86,7 +86,7 @@ class Prepared:
         """Choose the options that the task leaves to validation, such as thresholds, by the raw results for it."""
         if not self.task.undecided:
             return self
-        task = calibrate(self.task, results, self.splits.validation)
+        task = apply_calibration(self.task, results, self.splits.validation)
         return dataclasses.replace(self, task=task, config=self.config.model_copy(update={"task": task.options}))
 
     def decode(self, results: Sequence[Sequence[Any]], split: str) -> list[Prediction]:
@@ -135,7 +135,7 @@ class Prepared:
         data = self.config.data
         solved = all(phase.solver == "lbfgs" for phase in plan.phases)
         probing = getattr(self.config.strategy, "schedule", "") == "lp_ft"
-        fetched = any(on_hub(place) for place in (data.train, data.validation, data.test) if place is not None)
+        fetched = any(is_on_hub(place) for place in (data.train, data.validation, data.test) if place is not None)
 
         named = [place for place in (data.train, data.validation, data.test) if isinstance(place, str)]
         tables = any(find_format(place) in DELIMITERS or Path(place).is_dir() for place in named)

@@ -16,7 +16,7 @@ from accelerate.utils import broadcast_object_list, disable_fsdp_ram_efficient_l
 from nlp_transfer.config.sections import RunConfig, TrainingConfig
 from nlp_transfer.errors import ConfigError
 from nlp_transfer.evaluation.verdicts import format_scores
-from nlp_transfer.models.digests import digest_tensors
+from nlp_transfer.models.digests import hash_tensors
 from nlp_transfer.models.saving import describe_environment
 from nlp_transfer.runs.prepare import Prepared
 from nlp_transfer.runs.resume import refuse_changes
@@ -80,7 +80,7 @@ def open_checkpoints(
         return {
             "contents": {
                 **{f"data.{name} (contents)": split.fingerprint for name, split in splits.items()},
-                "source.name (weights)": digest_tensors(resting),
+                "source.name (weights)": hash_tensors(resting),
                 PRECISION_KEY: accelerator.mixed_precision,
             },
             "about": {"processes": accelerator.num_processes, **describe_environment()["packages"]},

@@ -25,7 +25,7 @@ from transformers.utils.hub import has_file
 from nlp_transfer.errors import SourceError, suggest
 from nlp_transfer.models.portable import pooled, sentence_scorer, static
 from nlp_transfer.models.portable.headed import Headed, HeadedConfig
-from nlp_transfer.models.source import LoadedModel, quietly
+from nlp_transfer.models.source import LoadedModel, run_quietly
 from nlp_transfer.sources.composing import unify_forms
 from nlp_transfer.sources.demands import refuse_demands, refuse_unknown_type
 from nlp_transfer.sources.heads import SEVERAL, copy_with_labels, find_label_rows, follow_names
@@ -298,7 +298,7 @@ class Checkpoint:
 
     def _attempt(self, load: Callable[[], T], what: str) -> T:
         try:
-            return quietly(load)
+            return run_quietly(load)
         except SourceError:
             raise
         except SafetensorError as error:

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from transformers import PretrainedConfig, PreTrainedModel
 
-from nlp_transfer.data.labels import finder
+from nlp_transfer.data.labels import make_finder
 from nlp_transfer.errors import list_first
 
 PLACEHOLDER = re.compile(r"LABEL_\d+")  # the name that transformers gives to a label without one
@@ -99,7 +99,7 @@ def choose_rows(
         return HeadRows([None] * len(labels), f"head: new, for the checkpoint's own {reason}")
 
     names = list_label_names(own, max(counts))
-    found = list(map(finder(names), labels))
+    found = list(map(make_finder(names), labels))
     claims = Counter(found)
 
     # If two labels are like one name, the row belongs to the label written exactly so.

@@ -11,7 +11,7 @@ from torch.nn import ModuleList
 from transformers import PreTrainedModel
 
 from nlp_transfer.errors import SourceError, list_first
-from nlp_transfer.models.digests import digest_weights
+from nlp_transfer.models.digests import hash_weights
 from nlp_transfer.models.source import refuse_nonfinite
 from nlp_transfer.system.layout import FINISHED
 
@@ -53,7 +53,7 @@ def refuse_changed(root: Path, folder: Path) -> None:
     except ValueError as error:
         raise SourceError(find_damage(root) or f"{figures}: damaged ({error})") from None
     noted = metrics.get("weights") if isinstance(metrics, dict) else None
-    noted, now = noted if isinstance(noted, dict) else {}, digest_weights(folder)
+    noted, now = noted if isinstance(noted, dict) else {}, hash_weights(folder)
 
     if unknown := [name for name in now if name not in noted]:
         log.warning(

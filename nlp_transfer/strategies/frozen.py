@@ -4,7 +4,7 @@ import logging
 
 from nlp_transfer.config.sections import FrozenStrategy
 from nlp_transfer.errors import ConfigError
-from nlp_transfer.models.anatomy import blocks, list_outside_encoder
+from nlp_transfer.models.anatomy import list_blocks, list_outside_encoder
 from nlp_transfer.models.portable.pooled import PooledClassifier
 from nlp_transfer.models.source import LoadedModel
 from nlp_transfer.strategies.plan import Adapted, Phase
@@ -35,7 +35,7 @@ def is_solvable(loaded: LoadedModel) -> bool:
 def _list_beside_encoder(loaded: LoadedModel) -> list[str]:
     """List the parameters outside the encoder, and the new ones inside it."""
     wanted = {*list_outside_encoder(loaded.model), *loaded.new}
-    return [name for names in blocks(loaded.model, loaded.unread) for name in names if name in wanted]
+    return [name for names in list_blocks(loaded.model, loaded.unread) for name in names if name in wanted]
 
 
 def apply_frozen(strategy: FrozenStrategy, loaded: LoadedModel, rates: Rates, epochs: int) -> Adapted:

@@ -2,7 +2,7 @@
 
 from nlp_transfer.config.sections import FullStrategy
 from nlp_transfer.errors import ConfigError
-from nlp_transfer.models.anatomy import blocks
+from nlp_transfer.models.anatomy import list_blocks
 from nlp_transfer.models.source import LoadedModel
 from nlp_transfer.strategies.plan import Adapted, Phase
 from nlp_transfer.strategies.rates import Rates
@@ -14,7 +14,7 @@ def apply_full(strategy: FullStrategy, loaded: LoadedModel, rates: Rates, epochs
     Raises:
         ConfigError: `freeze_below` would freeze the whole encoder.
     """
-    stack = blocks(loaded.model, loaded.unread)
+    stack = list_blocks(loaded.model, loaded.unread)
     layers = len(stack) - 2  # without the embeddings below and the head above them
     if strategy.freeze_below and strategy.freeze_below >= layers:
         raise ConfigError(

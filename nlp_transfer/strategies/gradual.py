@@ -1,7 +1,7 @@
 """`gradual`: train the head first, then deeper blocks too."""
 
 from nlp_transfer.config.sections import GradualStrategy
-from nlp_transfer.models.anatomy import blocks
+from nlp_transfer.models.anatomy import list_blocks
 from nlp_transfer.models.source import LoadedModel
 from nlp_transfer.strategies.frozen import is_solvable
 from nlp_transfer.strategies.plan import Adapted, Phase
@@ -19,7 +19,7 @@ def apply_gradual(strategy: GradualStrategy, loaded: LoadedModel, rates: Rates, 
 
 def _unfreeze(strategy: GradualStrategy, loaded: LoadedModel, rates: Rates, epochs: int) -> list[Phase]:
     """Plan ULMFiT's phases: first the new parameters, then some more blocks in each phase, with smaller rates below."""
-    stack = blocks(loaded.model, loaded.unread)
+    stack = list_blocks(loaded.model, loaded.unread)
     moving = {name: rates.fresh for names in stack for name in names if name in loaded.new}
     # If nothing is new, there is no phase of the head: the top blocks are trained first.
     phases = [Phase("head", strategy.phase_epochs, dict(moving))] if moving else []
@@ -39,7 +39,7 @@ def _unfreeze(strategy: GradualStrategy, loaded: LoadedModel, rates: Rates, epoc
 
 def _probe_then_tune(strategy: GradualStrategy, loaded: LoadedModel, rates: Rates, epochs: int) -> list[Phase]:
     """Plan LP-FT's phases: first the head on frozen features, then everything."""
-    stack = blocks(loaded.model, loaded.unread)
+    stack = list_blocks(loaded.model, loaded.unread)
     solved = is_solvable(loaded)
 
     # A checkpoint with a head of its own has nothing new: its top block takes the place of the head.

@@ -12,7 +12,7 @@ from transformers import PreTrainedModel
 
 from nlp_transfer.config.sections import LoraStrategy
 from nlp_transfer.errors import ConfigError, SourceError
-from nlp_transfer.models.anatomy import blocks, find_encoder, find_words
+from nlp_transfer.models.anatomy import find_encoder, find_words, list_blocks
 from nlp_transfer.models.source import LoadedModel
 from nlp_transfer.strategies.plan import Adapted, Phase
 from nlp_transfer.strategies.rates import Rates
@@ -102,7 +102,7 @@ def _find_modules(loaded: LoadedModel) -> tuple[list[str], str | None]:
     separate them.
     """
     model = loaded.model
-    pretrained = {name for names in blocks(model, loaded.unread) for name in names} - loaded.new
+    pretrained = {name for names in list_blocks(model, loaded.unread) for name in names} - loaded.new
     linear = [
         name
         for name, module in model.named_modules()

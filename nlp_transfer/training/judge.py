@@ -13,7 +13,7 @@ from nlp_transfer.config.tasks import Scores
 from nlp_transfer.inference.predictions import infer
 from nlp_transfer.models.encoding.tokenizers import Tokenizers
 from nlp_transfer.models.encoding.units import Inputs
-from nlp_transfer.task import Task, calibrate
+from nlp_transfer.task import Task, apply_calibration
 from nlp_transfer.training.history import History
 from nlp_transfer.training.parameters import copy_trained
 
@@ -42,7 +42,7 @@ class Judge:
         """Score a model on validation."""
         with self.accelerator.autocast():
             results = infer(model, self.task, validation, quick=True, together=True)  # type: ignore[arg-type]
-        task = calibrate(self.task, results, self.rows)
+        task = apply_calibration(self.task, results, self.rows)
         return task.score(task.decode(results, self.rows, self.tokenizers), self.rows)
 
     def judge(

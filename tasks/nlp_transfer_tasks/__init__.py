@@ -1,1 +1,1 @@
-"""The tasks that ship with nlp-transfer: one file each, found by name."""
+"""Define the tasks that ship with nlp-transfer: a file for each, found by its name."""

@@ -1,4 +1,4 @@
-"""Any single-label text classification, of topics, tickets or intents: `sentiment` under its general name."""
+"""Classify texts by topic, intent or anything else: `sentiment` under its general name."""
 
 from nlp_transfer_tasks.sentiment import Sentiment, SentimentOptions
 
@@ -8,8 +8,8 @@ class ClassificationOptions(SentimentOptions):
 
 
 class Classification(Sentiment):
-    """Texts to labels of any meaning."""
+    """Map a text to a label of any meaning."""
 
     Options = ClassificationOptions
-    example = "Write a text of your own here."  # of no subject, as the labels may be of any
+    example = "Write a text of your own here."  # fits labels of any subject
     options: ClassificationOptions

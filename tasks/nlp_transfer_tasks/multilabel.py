@@ -1,4 +1,4 @@
-"""Several labels a text, or none: topics, tags, emotions; each label has a probability and a threshold of its own."""
+"""Give texts any number of labels, such as topics, tags or emotions. Each label has its own threshold."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     )
 
 Threshold = Annotated[float, Field(ge=0.0, le=1.0)]
-UNDECIDED = 0.5  # until validation has chosen
+DEFAULT_THRESHOLD = 0.5  # until one is chosen on validation
 
 
 class MultilabelOptions(nt.TaskOptions):
@@ -49,14 +49,14 @@ class MultilabelOptions(nt.TaskOptions):
 
 
 class Multilabel(nt.Task):
-    """Texts to sets of labels, which may be empty."""
+    """Map a text to a set of labels, which may be empty."""
 
     Options = MultilabelOptions
     roles: ClassVar[dict[str, "RoleKind"]] = {"text": "text", "labels": "labels"}
     selection = "micro_f1"
     selectable = ("micro_f1", "macro_f1", "example_f1", "subset_accuracy")
     shown = ("micro_f1", "macro_f1", "subset_accuracy")
-    compared = "example_f1"  # the F1 of a set is that of one example alone; micro-F1 has none
+    compared = "example_f1"  # to compare models example by example, which micro-F1 does not allow
     logits_only = True
     solved_as = "sigmoid"
     length_option = "max_length"
@@ -68,7 +68,7 @@ class Multilabel(nt.Task):
     options: MultilabelOptions
 
     def settle(self, rows: "Dataset") -> MultilabelOptions:
-        """Refuse thresholds of labels that train does not have; nothing is left for it to decide."""
+        """Refuse thresholds of labels that train does not have."""
         given = self.options.thresholds
         if isinstance(given, dict) and (unknown := [label for label in given if label not in self.labels]):
             raise nt.ConfigError(
@@ -77,7 +77,7 @@ class Multilabel(nt.Task):
         return self.options
 
     def build(self, source: "Source", rows: "Dataset", *, frozen: bool) -> "LoadedModel":
-        """Build a classifier whose configuration says that labels do not exclude each other."""
+        """Build a classifier whose labels do not exclude each other."""
         return self.options.head.build(source, self.labels, frozen=frozen, several=True)
 
     def encode(self, rows: "Dataset", tokenizers: "Tokenizers", *, training: bool = False) -> "Encoded":
@@ -93,15 +93,15 @@ class Multilabel(nt.Task):
         )
 
     def loss(self, model: "torch.nn.Module", batch: "Batch", *, smoothing: float) -> "torch.Tensor":
-        """Compute the weighted sum of binary cross-entropies, the mean over the labels."""
+        """Sum the weighted binary cross-entropies of a batch, each the mean over the labels."""
         return nt.label_set_loss(model, batch, smoothing=smoothing)
 
     def infer(self, model: "PreTrainedModel", batch: "Batch", *, quick: bool = False) -> list[Any]:
-        """Collect one row of logits per unit; there is no quicker way."""
+        """Compute a row of logits for each unit; there is no quicker way."""
         return nt.classification_logits(model, batch)
 
     def calibrate(self, results: "Sequence[Sequence[Any]]", rows: "Dataset") -> MultilabelOptions:
-        """Choose the threshold of each label by its F1 on these rows."""
+        """Choose the threshold of each label with the best F1 on these rows."""
         probabilities = [list(one.values()) for one in nt.mean_probabilities(results, self.labels, several=True)]
         chosen = nt.choose_thresholds(probabilities, rows["labels"][:])
         return self.options.model_copy(update={"thresholds": dict(zip(self.labels, chosen, strict=True))})
@@ -112,8 +112,8 @@ class Multilabel(nt.Task):
         rows: "Dataset",
         tokenizers: "Tokenizers",
     ) -> list["Prediction"]:
-        """Give the labels that reach their threshold, by the sigmoid of the mean logits of a document's units."""
-        thresholds = self._thresholds()
+        """Predict the labels that reach their threshold, by the sigmoid of the mean logits of a document's units."""
+        thresholds = self._list_thresholds()
         return [
             {
                 "labels": [name for name, value in probabilities.items() if value >= thresholds[name]],
@@ -123,22 +123,23 @@ class Multilabel(nt.Task):
             for probabilities in nt.mean_probabilities(results, self.labels, several=True)
         ]
 
-    def _thresholds(self) -> dict[str, float]:
-        """Label -> probability from which on it is given."""
+    def _list_thresholds(self) -> dict[str, float]:
+        """List the threshold of each label."""
         given = self.options.thresholds
         if isinstance(given, dict):
-            return {label: given.get(label, UNDECIDED) for label in self.labels}
-        return dict.fromkeys(self.labels, UNDECIDED if given == "auto" else given)
+            return {label: given.get(label, DEFAULT_THRESHOLD) for label in self.labels}
+        return dict.fromkeys(self.labels, DEFAULT_THRESHOLD if given == "auto" else given)
 
     def score(self, predictions: "Sequence[Prediction]", rows: "Dataset") -> "Scores":
-        """Compute micro- and macro-F1, the mean F1 of the sets, the share of sets that are right, and F1 per label."""
-        return nt.label_set_scores(self._ids(predictions), rows["labels"][:], self.labels)
+        """Compute micro- and macro-F1, the mean F1 of the sets, the share of right sets, and F1 of each label."""
+        return nt.label_set_scores(self._find_ids(predictions), rows["labels"][:], self.labels)
 
     def hits(self, predictions: "Sequence[Prediction]", rows: "Dataset") -> list[float]:
-        """Compute the F1 of the set of each example, 1 where it is rightly empty."""
-        return nt.label_set_f1(self._ids(predictions), rows["labels"][:])
+        """Compute the F1 of each set; 1 if it is rightly empty."""
+        return nt.label_set_f1(self._find_ids(predictions), rows["labels"][:])
 
-    def _ids(self, predictions: "Sequence[Prediction]") -> list[list[int]]:
+    def _find_ids(self, predictions: "Sequence[Prediction]") -> list[list[int]]:
+        """Find the ids of the predicted labels."""
         index = {label: i for i, label in enumerate(self.labels)}
         return [[index[label] for label in one["labels"]] for one in predictions]
 

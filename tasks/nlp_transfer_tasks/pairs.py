@@ -1,4 +1,4 @@
-"""Two texts to a label, as whether one follows from the other, or to a number, as how alike they are."""
+"""Map two texts to a label, such as whether one follows from the other, or to a number, such as their similarity."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -55,7 +55,7 @@ class PairsOptions(nt.TaskOptions):
 
 
 class Pairs(nt.Task):
-    """Two texts to a label."""
+    """Map two texts to a label."""
 
     Options = PairsOptions
     roles: ClassVar[dict[str, "RoleKind"]] = {"first": "text", "second": "text", "label": "label"}
@@ -74,7 +74,7 @@ class Pairs(nt.Task):
 
     @classmethod
     def for_options(cls, options: PairsOptions) -> "type[Pairs]":
-        """Choose the task of numbers, which has roles, scores and a loss of its own, where `target` asks for it."""
+        """Choose the class: numbers have other roles, scores and loss than labels."""
         return NumberPairs if options.target == "number" else cls
 
     def build(self, source: "Source", rows: "Dataset", *, frozen: bool) -> "LoadedModel":
@@ -84,6 +84,7 @@ class Pairs(nt.Task):
         )
 
     def _choose_reading(self, source: "Source", *, frozen: bool) -> Literal["together", "apart"]:
+        """Choose how the texts are read: apart if the encoder cannot learn to compare them."""
         if self.options.texts != "auto":
             return self.options.texts
         alone = frozen or not source.has_layers
@@ -103,29 +104,29 @@ class Pairs(nt.Task):
         )
 
     def loss(self, model: "torch.nn.Module", batch: "Batch", *, smoothing: float) -> "torch.Tensor":
-        """Sum the weighted cross-entropies."""
+        """Sum the weighted cross-entropies of a batch."""
         return nt.classification_loss(model, batch, smoothing=smoothing)
 
     def infer(self, model: "PreTrainedModel", batch: "Batch", *, quick: bool = False) -> list[Any]:
-        """Collect one row of logits per pair; there is no quicker way."""
+        """Compute a row of logits for each pair; there is no quicker way."""
         return nt.classification_logits(model, batch)
 
     def decode(
         self, results: "Sequence[Sequence[Any]]", rows: "Dataset", tokenizers: "Tokenizers"
     ) -> list["Prediction"]:
-        """Compute the softmax of the logits, and name the likeliest label."""
+        """Choose the likeliest label, by the softmax of the logits."""
         return [
             {"label": max(probabilities, key=lambda name: probabilities[name]), "probabilities": probabilities}
             for probabilities in nt.mean_probabilities(results, self.labels)
         ]
 
     def score(self, predictions: "Sequence[Prediction]", rows: "Dataset") -> "Scores":
-        """Compute accuracy, macro-F1, Matthews correlation, and precision, recall and F1 per class."""
+        """Compute accuracy, macro-F1, Matthews correlation, and precision, recall and F1 of each class."""
         index = {label: i for i, label in enumerate(self.labels)}
         return nt.classification_scores([index[one["label"]] for one in predictions], rows["label"][:], self.labels)
 
     def hits(self, predictions: "Sequence[Prediction]", rows: "Dataset") -> list[float]:
-        """Give 1 where the label is right, else 0."""
+        """Score each pair: 1 if its label is right, else 0."""
         return [
             float(one["label"] == self.labels[label]) for one, label in zip(predictions, rows["label"][:], strict=True)
         ]
@@ -151,7 +152,7 @@ class Pairs(nt.Task):
 
 
 class NumberPairs(Pairs):
-    """Two texts to a number."""
+    """Map two texts to a number."""
 
     roles: ClassVar[dict[str, "RoleKind"]] = {"first": "text", "second": "text", "number": "number"}
     selection = "spearman"
@@ -176,7 +177,7 @@ class NumberPairs(Pairs):
         )
 
     def loss(self, model: "torch.nn.Module", batch: "Batch", *, smoothing: float) -> "torch.Tensor":
-        """Sum the weighted squared errors of the standardised numbers."""
+        """Sum the weighted squared errors of a batch, of standardised numbers."""
         return nt.number_loss(model, batch)
 
     def decode(
@@ -186,12 +187,12 @@ class NumberPairs(Pairs):
         return [{"number": float(output)} for ((output,),) in results]
 
     def score(self, predictions: "Sequence[Prediction]", rows: "Dataset") -> "Scores":
-        """Compute the correlations of Spearman and Pearson, and the mean absolute error."""
-        return nt.number_scores(_numbers(predictions), rows["number"][:])
+        """Compute Spearman and Pearson correlation, and the mean absolute error."""
+        return nt.number_scores(_list_numbers(predictions), rows["number"][:])
 
     def hits(self, predictions: "Sequence[Prediction]", rows: "Dataset") -> list[float]:
-        """Compute what each pair adds to the Spearman correlation."""
-        return nt.correlation_each(_numbers(predictions), rows["number"][:], ranked=True)
+        """Compute the share of each pair in the Spearman correlation."""
+        return nt.correlation_each(_list_numbers(predictions), rows["number"][:], ranked=True)
 
     def simple(self, rows: "Dataset") -> "dict[str, list[Prediction]]":
         """Answer with the mean of the rows themselves."""
@@ -210,5 +211,5 @@ class NumberPairs(Pairs):
         }
 
 
-def _numbers(predictions: "Sequence[Prediction]") -> list[float]:
+def _list_numbers(predictions: "Sequence[Prediction]") -> list[float]:
     return [float(one["number"]) for one in predictions]

@@ -1,4 +1,4 @@
-"""Sentiment and any other single-label text classification: a text, one of two or more labels."""
+"""Classify texts, by sentiment or by anything else: each text has one of two or more labels."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ Pooling = Literal["cls", "mean", "max"]
 
 
 class HeadOptions(nt.Section):
-    """What stands on the encoder."""
+    """Options of the head on the encoder."""
 
     kind: Literal["auto", "native", "pooled"] = Field(
         "auto",
@@ -51,7 +51,7 @@ class HeadOptions(nt.Section):
 
     @property
     def described(self) -> bool:
-        """Whether something is asked for that only a pooled head has."""
+        """Whether an option is set that only a pooled head has."""
         return bool(self.changed("pooling", "hidden", "dropout")) or self.layers not in ("auto", "last")
 
     def build(
@@ -64,9 +64,10 @@ class HeadOptions(nt.Section):
         pair: Literal["together", "apart"] | None = None,
         numbers: Sequence[float] | None = None,
     ) -> "LoadedModel":
-        """Put the head that is described on a source; see `nlp_transfer.build_classifier`."""
+        """Put the head that these options describe on a source; see `nlp_transfer.build_classifier`."""
         alone = not source.offers("AutoModelForSequenceClassification")  # no head of its own, such as word vectors
         pooled = frozen or alone or self.described or pair == "apart" if self.kind == "auto" else self.kind == "pooled"
+
         pooling = source.pooling if self.pooling == "auto" else self.pooling
         return nt.build_classifier(
             source,
@@ -84,6 +85,7 @@ class HeadOptions(nt.Section):
 
     @model_validator(mode="after")
     def _agree(self) -> "HeadOptions":
+        """Refuse options of a pooled head for a native one."""
         if self.kind == "native" and self.described:
             raise ValueError("kind: native is as its architecture has it; the other keys describe a pooled head")
         return self
@@ -104,7 +106,7 @@ class SentimentOptions(nt.TaskOptions):
 
 
 class Sentiment(nt.Task):
-    """Texts to labels."""
+    """Map a text to a label."""
 
     Options = SentimentOptions
     roles: ClassVar[dict[str, "RoleKind"]] = {"text": "text", "label": "label"}
@@ -139,11 +141,11 @@ class Sentiment(nt.Task):
         )
 
     def loss(self, model: "torch.nn.Module", batch: "Batch", *, smoothing: float) -> "torch.Tensor":
-        """Sum the weighted cross-entropies."""
+        """Sum the weighted cross-entropies of a batch."""
         return nt.classification_loss(model, batch, smoothing=smoothing)
 
     def infer(self, model: "PreTrainedModel", batch: "Batch", *, quick: bool = False) -> list[Any]:
-        """Collect one row of logits per unit; there is no quicker way."""
+        """Compute a row of logits for each unit; there is no quicker way."""
         return nt.classification_logits(model, batch)
 
     def decode(
@@ -152,19 +154,19 @@ class Sentiment(nt.Task):
         rows: "Dataset",
         tokenizers: "Tokenizers",
     ) -> list["Prediction"]:
-        """Compute the softmax of the mean logits of a document's units, and name the likeliest label."""
+        """Choose the likeliest label, by the softmax of the mean logits of a document's units."""
         return [
             {"label": max(probabilities, key=lambda name: probabilities[name]), "probabilities": probabilities}
             for probabilities in nt.mean_probabilities(results, self.labels)
         ]
 
     def score(self, predictions: "Sequence[Prediction]", rows: "Dataset") -> "Scores":
-        """Compute accuracy, macro-F1, Matthews correlation, and precision, recall and F1 per class."""
+        """Compute accuracy, macro-F1, Matthews correlation, and precision, recall and F1 of each class."""
         index = {label: i for i, label in enumerate(self.labels)}
         return nt.classification_scores([index[one["label"]] for one in predictions], rows["label"][:], self.labels)
 
     def hits(self, predictions: "Sequence[Prediction]", rows: "Dataset") -> list[float]:
-        """Give 1 where the label is right, else 0."""
+        """Score each example: 1 if its label is right, else 0."""
         return [
             float(one["label"] == self.labels[label]) for one, label in zip(predictions, rows["label"][:], strict=True)
         ]

@@ -1,4 +1,4 @@
-"""Summarization: by picking sentences of the document (extractive), or by writing new text (abstractive)."""
+"""Summarize documents, by picking their sentences (extractive) or by writing new text (abstractive)."""
 
 import re
 from collections.abc import Sequence
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from nlp_transfer import Batch, Encoded, LoadedModel, Prediction, RoleKind, Scores, Source, Tokenizers
 
 Length = Annotated[int, Field(ge=8, le=8192)]
-SAMPLE = 1000  # texts of train that tell what all are like
+LOOKED_AT = 1000  # texts of train that show the language and the line breaks of all
 TAG = re.compile(r"auto|[A-Za-z]{2}([-_][A-Za-z0-9]{2,8})*")
-UNUSED = {  # by each style
+UNUSED_BY_STYLE = {  # style -> the options that it does not use
     "extractive": (*sorted(nt.WritingOptions.model_fields.keys() - nt.TaskOptions.model_fields), "long_documents"),
     "abstractive": ("max_sentences", "trigram_blocking", "scorer"),
 }
@@ -78,13 +78,13 @@ class SummarizationOptions(nt.WritingOptions):
     @model_validator(mode="after")
     def _agree(self) -> "SummarizationOptions":
         """Refuse settings that the style would ignore."""
-        if idle := self.changed(*UNUSED[self.style]):
+        if idle := self.changed(*UNUSED_BY_STYLE[self.style]):
             raise ValueError(f"{', '.join(idle)}: of no use for style: {self.style}; leave out or change the style")
         return self
 
 
 class Summarization(nt.Task):
-    """Documents, as text or lists of sentences, to summaries; of several references the first trains a writer."""
+    """Map a document, a text or a list of sentences, to a summary. Of several references the first trains a writer."""
 
     Options = SummarizationOptions
     roles: ClassVar[dict[str, "RoleKind"]] = {"text": "texts", "summary": "texts"}
@@ -102,12 +102,12 @@ class Summarization(nt.Task):
 
     @property
     def auto_class(self) -> str:
-        """Name the class of our scorer, or that of a writer."""
+        """The class that loads the model; a scorer of sentences is an architecture of our own."""
         return "AutoModel" if self._extractive else "AutoModelForSeq2SeqLM"
 
     @property
     def sample(self) -> int | None:
-        """Take all examples where sentences are picked, which is fast."""
+        """How many validation examples judge an epoch; all (None) if sentences are picked, which is fast."""
         return None if self._extractive else 200
 
     @property
@@ -115,9 +115,9 @@ class Summarization(nt.Task):
         return self.options.style == "extractive"
 
     def settle(self, rows: "Dataset") -> SummarizationOptions:
-        """Find out the language of the texts, and what the line breaks of running ones are."""
+        """Find the language of the texts, and whether line breaks end sentences."""
         options = self.options
-        texts = rows["text"][:: 1 + len(rows) // SAMPLE]
+        texts = rows["text"][:: 1 + len(rows) // LOOKED_AT]
         found = {}
         if options.language == "auto":
             found["language"] = nt.find_language([" ".join(text) for text in texts])
@@ -125,8 +125,11 @@ class Summarization(nt.Task):
             found["line_breaks"] = nt.find_line_breaks([text[0] for text in texts if len(text) == 1])
         return options.model_copy(update=found)
 
-    def _sentences(self, rows: "Dataset") -> list[list[str]]:
-        """Split each document into the sentences that are read, and one more; validation asks for them every epoch."""
+    def _list_sentences(self, rows: "Dataset") -> list[list[str]]:
+        """Split each document into the sentences to read, and one more, which shows that there are others.
+
+        The last result is kept, because validation asks for it in every epoch.
+        """
         if rows is not self._last[0]:
             most = self.options.max_sentences + 1
             texts = rows["text"][:]
@@ -134,13 +137,13 @@ class Summarization(nt.Task):
         return self._last[1]
 
     def _split(self, text: str, most: int) -> list[str]:
-        """Cut a running text; a run that was saved before there was a choice has `auto`, and neither is known."""
+        """Split a text into sentences. In old runs both options may be `auto`, and are not known."""
         language, line_breaks = self.options.language, self.options.line_breaks
         lines = nt.end_lines(text) if line_breaks == "sentence" else text
         return nt.split_sentences(lines, language=None if language == "auto" else language, most=most)
 
     def _unwrap(self, text: list[str]) -> str:
-        """Join what a writer reads of a document: lines that are wrapped too, turns and items stay on their own."""
+        """Join the text that a writer reads: wrapped lines are joined too, but turns and items keep their lines."""
         joined = nt.join_sentences(text)
         return nt.join_lines(joined) if self.options.line_breaks == "space" else joined
 
@@ -159,7 +162,7 @@ class Summarization(nt.Task):
         )
 
     def encode(self, rows: "Dataset", tokenizers: "Tokenizers", *, training: bool = False) -> "Encoded":
-        """Tokenize; in training a scorer aims at the sentences nearest to a reference."""
+        """Tokenize. The targets of a scorer are the sentences nearest to a reference."""
         options = self.options
         references = rows["summary"][:] if training else None
         if not self._extractive:
@@ -173,7 +176,8 @@ class Summarization(nt.Task):
                 policy="window" if options.long_documents == "chunks" else "head",
                 prefix=options.prefix,
             )
-        documents = self._sentences(rows)
+
+        documents = self._list_sentences(rows)
         targets = None
         if references is not None:
             pairs = zip(documents, references, strict=True)
@@ -181,6 +185,7 @@ class Summarization(nt.Task):
                 nt.sentence_targets(text[: options.max_sentences], several, options.sentences)
                 for text, several in pairs
             ]
+
         return nt.encode_sentences(
             documents,
             tokenizers.source,
@@ -190,44 +195,45 @@ class Summarization(nt.Task):
         )
 
     def loss(self, model: "torch.nn.Module", batch: "Batch", *, smoothing: float) -> "torch.Tensor":
-        """Sum the cross-entropies over the sentences of a document, or of the tokens of its summary."""
+        """Compute the cross-entropy over the sentences of a document, or over the tokens of its summary."""
         return (nt.sentence_loss if self._extractive else nt.seq2seq_loss)(model, batch, smoothing=smoothing)
 
     def infer(self, model: "PreTrainedModel", batch: "Batch", *, quick: bool = False) -> list[Any]:
-        """Compute a score per sentence; or generate token ids, greedily to judge an epoch."""
+        """Compute a score for each sentence; or generate token ids, greedily to judge an epoch."""
         return nt.sentence_scores(model, batch) if self._extractive else nt.generate(model, batch, quick=quick)
 
     def decode(
         self, results: "Sequence[Sequence[Any]]", rows: "Dataset", tokenizers: "Tokenizers"
     ) -> list["Prediction"]:
-        """Pick the best sentences in the order of the document, or decode the text that the ids stand for."""
+        """Pick the best sentences in the order of the document, or decode token ids to text."""
         if not self._extractive:
             return [{"summary": said, "sentences": []} for said in nt.decode_texts(results, tokenizers)]
+
         most, blocking = self.options.sentences, self.options.trigram_blocking
         said = []
-        for units, text in zip(results, self._sentences(rows), strict=True):
+        for units, text in zip(results, self._list_sentences(rows), strict=True):
             scores = [float(score) for unit in units for score in unit]
             said.append(_extract(text, nt.pick_sentences(scores, text, most, trigram_blocking=blocking)))
         return said
 
     def score(self, predictions: "Sequence[Prediction]", rows: "Dataset") -> "Scores":
         """Compute ROUGE-1, -2 and -L against the best reference."""
-        return nt.rouge_scores(_summaries(predictions), rows["summary"][:])
+        return nt.rouge_scores(_list_summaries(predictions), rows["summary"][:])
 
     def hits(self, predictions: "Sequence[Prediction]", rows: "Dataset") -> list[float]:
-        """Compute the ROUGE-1 of each summary."""
-        found: list[float] = nt.rouge_each(_summaries(predictions), rows["summary"][:])[:, 0].tolist()
+        """Compute the ROUGE-1 of each example."""
+        found: list[float] = nt.rouge_each(_list_summaries(predictions), rows["summary"][:])[:, 0].tolist()
         return found
 
     def references(self, rows: "Dataset") -> list["Prediction"] | None:
-        """Return the first reference of each row; nothing is written where sentences are picked."""
+        """Return the first reference of each row; None if sentences are picked, because nothing is written."""
         if self._extractive:
             return None
         return [{"summary": several[0], "sentences": []} for several in rows["summary"][:]]
 
     def simple(self, rows: "Dataset") -> "dict[str, list[Prediction]]":
-        """Pick the first sentences; and, as the ceiling of extracts, those nearest to a reference by ROUGE-1."""
-        texts, most = self._sentences(rows), self.options.sentences
+        """Pick the first sentences (`lead`), and those nearest to a reference by ROUGE-1 (`oracle`, a ceiling)."""
+        texts, most = self._list_sentences(rows), self.options.sentences
         return {
             "lead": [_extract(text, range(min(most, len(text)))) for text in texts],
             "oracle": [
@@ -241,5 +247,5 @@ def _extract(text: "Sequence[str]", chosen: "Sequence[int]") -> "Prediction":
     return {"summary": nt.join_sentences([text[index] for index in chosen]), "sentences": list(chosen)}
 
 
-def _summaries(predictions: "Sequence[Prediction]") -> list[str]:
+def _list_summaries(predictions: "Sequence[Prediction]") -> list[str]:
     return [str(one["summary"]) for one in predictions]

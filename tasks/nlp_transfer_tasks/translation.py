@@ -1,4 +1,4 @@
-"""Translation, and any other rewriting of one text as another."""
+"""Translate texts, or rewrite them in any other way."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
@@ -26,7 +26,7 @@ class TranslationOptions(nt.WritingOptions):
 
 
 class Translation(nt.Task):
-    """Source texts to target texts."""
+    """Map a source text to a target text."""
 
     Options = TranslationOptions
     roles: ClassVar[dict[str, "RoleKind"]] = {"source": "text", "target": "text"}
@@ -67,7 +67,7 @@ class Translation(nt.Task):
         )
 
     def loss(self, model: "torch.nn.Module", batch: "Batch", *, smoothing: float) -> "torch.Tensor":
-        """Sum the cross-entropies of the target tokens."""
+        """Compute the cross-entropy of the target tokens."""
         return nt.seq2seq_loss(model, batch, smoothing=smoothing)
 
     def infer(self, model: "PreTrainedModel", batch: "Batch", *, quick: bool = False) -> list[Any]:
@@ -77,16 +77,16 @@ class Translation(nt.Task):
     def decode(
         self, results: "Sequence[Sequence[Any]]", rows: "Dataset", tokenizers: "Tokenizers"
     ) -> list["Prediction"]:
-        """Ids to text."""
+        """Decode token ids to text."""
         return [{"translation": text} for text in nt.decode_texts(results, tokenizers)]
 
     def score(self, predictions: "Sequence[Prediction]", rows: "Dataset") -> "Scores":
-        """Corpus BLEU and chrF, TER on request, with their signatures."""
-        return nt.translation_scores(_texts(predictions), rows["target"][:], ter=self.options.ter)
+        """Compute corpus BLEU and chrF, and TER on request, with their signatures."""
+        return nt.translation_scores(_list_texts(predictions), rows["target"][:], ter=self.options.ter)
 
     def hits(self, predictions: "Sequence[Prediction]", rows: "Dataset") -> list[float]:
-        """Sentence chrF."""
-        return nt.sentence_chrf(_texts(predictions), rows["target"][:])
+        """Compute the chrF of each example."""
+        return nt.sentence_chrf(_list_texts(predictions), rows["target"][:])
 
     def references(self, rows: "Dataset") -> list["Prediction"]:
         """Return the target texts."""
@@ -97,5 +97,5 @@ class Translation(nt.Task):
         return {"copy_source": [{"translation": text} for text in rows["source"][:]]}
 
 
-def _texts(predictions: "Sequence[Prediction]") -> list[str]:
+def _list_texts(predictions: "Sequence[Prediction]") -> list[str]:
     return [str(one["translation"]) for one in predictions]

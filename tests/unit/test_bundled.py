@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from nlp_transfer.config.sections import DataConfig
-from nlp_transfer.data.docstrings import package_pairs, split_docstring
+from nlp_transfer.data.docstrings import find_pairs, split_docstring
 from nlp_transfer.data.locations import open_place
 from nlp_transfer.data.splits import load_splits
 from nlp_transfer.errors import DataError
@@ -29,7 +29,7 @@ def function(summary: str, rest: str = PROSE) -> str:
 
 
 def pairs(folder: Path, most: int = 100) -> list[tuple[str, str, str]]:
-    return [tuple(pair) for pair in package_pairs(folder, most, set())]
+    return [tuple(pair) for pair in find_pairs(folder, most, set())]
 
 
 def test_the_first_sentence_is_the_summary_of_the_prose_after_it():

@@ -73,8 +73,8 @@ def test_a_home_that_is_the_root_leaves_other_folders_readable(monkeypatch):
 def test_versions_that_are_known_to_fail_are_said_with_what_is_needed_and_exit_code_5(
     command, monkeypatch, versions, words
 ):
-    installed = diagnosing._installed
-    monkeypatch.setattr(diagnosing, "_installed", lambda name: versions.get(name) or installed(name))
+    installed = diagnosing._read_version
+    monkeypatch.setattr(diagnosing, "_read_version", lambda name: versions.get(name) or installed(name))
     code, out, _ = command("doctor")
     assert code == 5
     problems = "\n".join(line for line in out.splitlines() if line.startswith("PROBLEM: "))

@@ -104,23 +104,23 @@ def test_rows_from_the_cache_follow_the_order_of_the_units(source, units, tmp_pa
 
 
 def test_the_key_changes_with_weights_layers_and_boundary_and_with_nothing_else(source):
-    keys = {"as it is": features._digest_model(pooled(source), POOLED)}
-    keys["other layers"] = features._digest_model(pooled(source, layers=[0, -1]), POOLED)
-    keys["layer 1"] = features._digest_model(pooled(source), Boundary("layer", 1))
-    keys["layer 2"] = features._digest_model(pooled(source), Boundary("layer", 2))
+    keys = {"as it is": features._hash_model(pooled(source), POOLED)}
+    keys["other layers"] = features._hash_model(pooled(source, layers=[0, -1]), POOLED)
+    keys["layer 1"] = features._hash_model(pooled(source), Boundary("layer", 1))
+    keys["layer 2"] = features._hash_model(pooled(source), Boundary("layer", 2))
     changed = pooled(source)
     with torch.no_grad():
         changed.encoder.encoder.layer[0].attention.self.query.bias[0] += 1e-6
-    keys["one weight"] = features._digest_model(changed, POOLED)
+    keys["one weight"] = features._hash_model(changed, POOLED)
     settled = pooled(source)
     settled.encoder.config.layer_norm_eps *= 2
-    keys["one setting"] = features._digest_model(settled, POOLED)
+    keys["one setting"] = features._hash_model(settled, POOLED)
     with torch.autocast("cpu", torch.bfloat16):
-        keys["bf16"] = features._digest_model(pooled(source), POOLED)
+        keys["bf16"] = features._hash_model(pooled(source), POOLED)
     assert len(set(keys.values())) == len(keys)
-    assert features._digest_model(pooled(source), POOLED) == keys["as it is"]
+    assert features._hash_model(pooled(source), POOLED) == keys["as it is"]
     other_head = build_classifier(source, ("a", "b", "c"), head="pooled", hidden=[4], dropout=0.5).model
-    assert features._digest_model(other_head, POOLED) == keys["as it is"]
+    assert features._hash_model(other_head, POOLED) == keys["as it is"]
 
 
 @pytest.mark.parametrize("name", ["values.npy", "offsets.npy", "digests.npy"])

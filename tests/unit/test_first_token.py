@@ -104,9 +104,7 @@ def test_a_run_trains_and_judges_with_one_token_in_the_last_layer(tmp_path):
     trainer.fit()
     assert seen == {(True, 1), (False, 1)}
     seen.clear()
-    trainer.validate(
-        training.plan.model, TokenInputs(trainer.validation, 1)
-    )  # as a prediction does, outside of training
+    trainer._judge.validate(training.plan.model, TokenInputs(trainer.validation, 1))  # as a prediction does
     assert seen == {(False, 1)}
 
 

@@ -7,7 +7,7 @@ import pytest
 
 import nlp_transfer
 from nlp_transfer.config.sections import DataConfig
-from nlp_transfer.data.labels import LabelRules, find_labels, finder
+from nlp_transfer.data.labels import LabelRules, find_labels, make_finder
 from nlp_transfer.data.splits import load_splits
 from nlp_transfer.errors import DataError
 from tests.tiny import save_vectors, texts
@@ -61,10 +61,10 @@ def test_labels_that_are_nearly_as_many_as_rows_are_a_setting():
 
 
 def test_a_known_label_is_found_as_written_before_it_is_found_by_what_is_alike():
-    find = finder([DECOMPOSED, COMPOSED, "Good", "I", "i"])
+    find = make_finder([DECOMPOSED, COMPOSED, "Good", "I", "i"])
     assert [find(label) for label in (DECOMPOSED, COMPOSED, "good ", "I", "i", "bad")] == [0, 1, 2, 3, 4, None]
-    assert finder(["1", "2"])("2.0") == 1
-    assert finder(["1", "2"], exact=True)("2.0") is None
+    assert make_finder(["1", "2"])("2.0") == 1
+    assert make_finder(["1", "2"], exact=True)("2.0") is None
 
 
 def test_exact_labels_hold_for_the_other_splits(tmp_path):

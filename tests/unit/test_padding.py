@@ -27,7 +27,7 @@ from transformers import AutoModelForSequenceClassification
 import nlp_transfer
 from nlp_transfer import Predictor
 from nlp_transfer.config.generation import DecoderOptions, GenerationOptions
-from nlp_transfer.inference.activations import _digest_model, compute, find_boundary, replay
+from nlp_transfer.inference.activations import _hash_model, compute, find_boundary, replay
 from nlp_transfer.models.classification import build_classifier, classification_loss
 from nlp_transfer.models.encoding import padding
 from nlp_transfer.models.encoding.batches import sort_batches
@@ -227,9 +227,9 @@ def test_features_are_those_of_each_text_alone_under_a_key_of_their_own(tmp_path
     for unit in range(24):
         (alone,) = compute(model, units, boundary, np.array([unit]), progress=False)
         np.testing.assert_allclose(found[unit], alone, atol=1e-5)
-    key = _digest_model(model, boundary)
+    key = _hash_model(model, boundary)
     model.__dict__.pop(padding.NOTED)  # as before it was looked for
-    assert (key == _digest_model(model, boundary)) == (family == "bert")
+    assert (key == _hash_model(model, boundary)) == (family == "bert")
 
 
 def test_stored_activations_are_replayed_among_texts_of_one_length(tmp_path):

@@ -7,7 +7,7 @@ import pytest
 
 from nlp_transfer.config.sections import DataConfig
 from nlp_transfer.data.splits import Splits, load_splits, read_rows, stream_texts
-from nlp_transfer.data.splitting import cut, joined_groups
+from nlp_transfer.data.splitting import cut, join_groups
 from nlp_transfer.errors import DataError
 
 SUMMARY = {"text": "texts", "summary": "texts"}
@@ -127,7 +127,7 @@ def test_rows_of_one_group_are_cut_into_one_split(tmp_path):
 
 
 def test_a_group_and_equal_texts_both_keep_rows_together():
-    names = joined_groups(["a", "b", "b", "c", "d", "e"], [1, 1, 2, 2, 0, 0])
+    names = join_groups(["a", "b", "b", "c", "d", "e"], [1, 1, 2, 2, 0, 0])
     assert len(set(names[:4])) == 1
     assert len(set(names)) == 3
 
@@ -137,7 +137,7 @@ def test_a_cut_without_groups_is_what_it_always_was():
     dealt = cut(texts, [""] * 60, {"test": 0.1, "validation": 0.1}, seed=0)
     assert dealt["test"].tolist() == CUT["test"]
     assert dealt["validation"].tolist() == CUT["validation"]
-    same = cut(joined_groups(texts, [0] * 60), [""] * 60, {"test": 0.1, "validation": 0.1}, seed=0)
+    same = cut(join_groups(texts, [0] * 60), [""] * 60, {"test": 0.1, "validation": 0.1}, seed=0)
     assert {name: rows.tolist() for name, rows in same.items()} == {name: rows.tolist() for name, rows in dealt.items()}
 
 

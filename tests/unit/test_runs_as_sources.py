@@ -10,7 +10,7 @@ from tiny import Training, checkpoint, run, save_csv, save_swapped, save_vectors
 from nlp_transfer.config.generation import DecoderOptions, GenerationOptions
 from nlp_transfer.errors import SourceError
 from nlp_transfer.models.classification import build_classifier
-from nlp_transfer.models.digests import digest_weights
+from nlp_transfer.models.digests import hash_weights
 from nlp_transfer.models.encoding.tokenizers import Tokenizers
 from nlp_transfer.models.extractive import build_extractive
 from nlp_transfer.models.saving import save_model
@@ -34,7 +34,7 @@ def pooled(request, tmp_path_factory):
     result = run(folder / "run", source, frozen, data, head={"hidden": [8]}, epochs=8, learning_rate=0.02)
     model, tokenizers = load_model(folder / "run" / "model", "AutoModelForSequenceClassification")
     save_swapped(model, tokenizers.source, folder / "run" / "model")
-    note_weights(folder / "run", digest_weights(folder / "run" / "model"))
+    note_weights(folder / "run", hash_weights(folder / "run" / "model"))
     return folder / "run", data, result.metrics["test"]["accuracy"]
 
 

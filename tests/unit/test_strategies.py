@@ -11,7 +11,7 @@ from torch import nn
 from transformers import AutoModelForSequenceClassification
 
 from nlp_transfer.errors import ConfigError, TrainingError
-from nlp_transfer.models.anatomy import blocks
+from nlp_transfer.models.anatomy import list_blocks
 from nlp_transfer.models.classification import build_classifier
 from nlp_transfer.models.encoding.tokenizers import Tokenizers
 from nlp_transfer.strategies import Schedule
@@ -233,7 +233,7 @@ def test_auto_rates_are_ten_times_higher_for_lora_than_for_full(native, source):
 
 
 def test_blocks_hold_every_parameter_once_from_the_bottom_up(native):
-    stack = blocks(native.model)
+    stack = list_blocks(native.model)
     assert sorted(name for block in stack for name in block) == sorted(names(native.model))
     assert [{group(name) for name in block} for block in stack] == [
         {"embeddings"},

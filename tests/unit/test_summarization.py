@@ -146,7 +146,7 @@ def test_stored_activations_of_lower_layers_are_replayed_with_their_sentences(tm
 
 def test_the_head_stands_above_the_layers_and_is_never_solved_as_if_it_were_linear(tmp_path):
     loaded = nt.build_extractive(checkpoint(tmp_path))
-    stack = blocks.blocks(loaded.model)
+    stack = blocks.list_blocks(loaded.model)
     assert set(stack[-1]) == loaded.new
     assert all(name.startswith("head.") for name in stack[-1])
     assert not is_linear_on_features(loaded)

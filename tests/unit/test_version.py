@@ -63,7 +63,7 @@ def test_a_run_of_a_tree_that_is_not_installed_records_its_version(tmp_path):
 
 @pytest.mark.usefixtures("not_installed")
 def test_a_package_that_is_too_old_is_found_without_ours_being_installed(monkeypatch):
-    installed = diagnosing._installed
-    monkeypatch.setattr(diagnosing, "_installed", lambda name: {"peft": "0.1"}.get(name) or installed(name))
+    installed = diagnosing._read_version
+    monkeypatch.setattr(diagnosing, "_read_version", lambda name: {"peft": "0.1"}.get(name) or installed(name))
     (problem,) = nlp_transfer.doctor().problems
     assert problem.startswith("peft 0.1, but nlp-transfer needs peft>=")

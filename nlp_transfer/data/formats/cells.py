@@ -16,7 +16,7 @@ from nlp_transfer.data.formats.records import RowStream, make_arriving_reader
 from nlp_transfer.data.formats.tables import DELIMITERS, find_format, has_columns, open_rows
 from nlp_transfer.data.formats.text_files import read_arriving, read_text_file
 from nlp_transfer.data.formats.text_lines import LONGEST, TOO_LONG, decode_lines, find_file
-from nlp_transfer.data.report import dropped_rows
+from nlp_transfer.data.report import condense_dropped
 from nlp_transfer.data.text.scripts import compose
 from nlp_transfer.errors import DataError, suggest
 
@@ -140,7 +140,7 @@ def _stream_columns(
         raise make_missing_column_error(stream, column, names, role=role, number=first)
     for note in stream.findings.notes:
         logger.warning(note)
-    for drop in dropped_rows(stream.findings.left_out):
+    for drop in condense_dropped(stream.findings.left_out):
         logger.warning("%s: %s", stream.name, drop)
 
 

@@ -16,7 +16,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from nlp_transfer.models.anatomy import find_encoder, unwrap
 from nlp_transfer.models.encoding.batches import Batch
 from nlp_transfer.models.encoding.trying import FAULTS, give, make_two_texts
-from nlp_transfer.models.source import quietly
+from nlp_transfer.models.source import run_quietly
 from nlp_transfer.system.processes import gather_all
 
 log = logging.getLogger(__name__)
@@ -51,7 +51,7 @@ def try_padding(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, t
 
     training = model.training
     model.eval()
-    trouble = quietly(lambda: _try(model, tokenizer))
+    trouble = run_quietly(lambda: _try(model, tokenizer))
     model.train(training)
 
     if together:

@@ -1,4 +1,4 @@
-"""Two texts that are read together: in one unit as the tokenizer joins them, or each in a frame of its own."""
+"""Encode two texts that are read together, in one unit as the tokenizer joins them, or each by itself."""
 
 import inspect
 from collections.abc import Sequence
@@ -12,13 +12,18 @@ from nlp_transfer.models.encoding.batches import Encoded
 from nlp_transfer.models.encoding.documents import count_unknown, find_special_ids, make_unit, tokenize
 
 TYPES = "token_type_ids"
-APART = "texts_apart"  # in what is saved of a tokenizer: its model reads each of two texts by itself
+APART = "texts_apart"  # a key of a saved tokenizer: its model reads each of two texts by itself
 
 
 class Frame(NamedTuple):
-    """The special tokens around two texts, and the types of all of them; no types where the model reads none.
+    """The special tokens around two texts, such as `[CLS] first [SEP] second [SEP]`, and the types of all tokens.
 
-    `types` are those of: what stands before, the first text, what stands between, the second text, what stands after.
+    Attributes:
+        before: ids of the tokens before the first text.
+        between: ids of the tokens between the texts.
+        after: ids of the tokens after the second text.
+        types: for the tokens before, the first text, the tokens between, the second text and the tokens after, their
+            types; None if the model reads no types.
     """
 
     before: list[int]
@@ -28,7 +33,7 @@ class Frame(NamedTuple):
 
     @property
     def size(self) -> int:
-        """How many special tokens there are."""
+        """The number of special tokens."""
         return len(self.before) + len(self.between) + len(self.after)
 
 
@@ -43,20 +48,21 @@ def encode_text_pairs(
 ) -> Encoded:
     """Tokenize pairs of texts, each pair into one unit.
 
-    Where a pair is too long, the end of the longer text is cut off, then of both alike, as `longest_first` of
-    tokenizers does.
+    If a pair is too long, the end of the longer text is cut off until both have the same length, then the ends of both,
+    like `longest_first` in transformers.
 
     Args:
-        first: texts, one per example.
-        second: those that belong to them.
-        tokenizer: joins two texts as it was made to, or as `settle_frame` told it to.
-        max_length: tokens per unit, special ones included; fewer where the tokenizer says that the model reads fewer.
-        targets: one per example.
-        importance: (examples,) weight of each in the loss.
+        first: the first text of each example.
+        second: the second text of each example.
+        tokenizer: joins two texts in its own way, or as `settle_frame` has told it.
+        max_length: the most tokens of a unit, with special ones; fewer if the tokenizer says so of the model.
+        targets: one for each example.
+        importance: (examples,) the weight of each example in the loss.
     """
     frame = find_frame(tokenizer)
     room = min(max_length, tokenizer.model_max_length) - frame.size
-    unknown_id = tokenizer.unk_token_id  # not a plain attribute, and slow
+    unknown_id = tokenizer.unk_token_id  # a slow property
+
     inputs: list[dict[str, Any]] = []
     truncated = unknown = total = 0
     sides = (tokenize(texts, tokenizer, room, "head", 1) for texts in (first, second))
@@ -65,6 +71,7 @@ def encode_text_pairs(
         truncated += cut or other_cut or len(ids) + len(other_ids) > room
         unknown += count_unknown(ids, grams, unknown_id) + count_unknown(other_ids, other_grams, unknown_id)
         total += len(ids) + len(other_ids)
+
         inputs.append(
             _join(
                 make_unit(ids, grams, range(size), frame.before, frame.between),
@@ -72,6 +79,7 @@ def encode_text_pairs(
                 [] if frame.types is None else _spell_types(frame.types, size, other_size),
             )
         )
+
     return Encoded(
         inputs=inputs,
         example=np.arange(len(inputs)),
@@ -84,7 +92,7 @@ def encode_text_pairs(
 
 
 def cut_longest_first(first: int, second: int, room: int) -> tuple[int, int]:
-    """Say how many tokens of two texts fit: the longer one is cut first, then both alike."""
+    """Decide how many tokens of two texts are kept: the longer text is cut first, then both alike."""
     shorter, longer = sorted((first, second))
     least = min(shorter, max(room - longer, room // 2))
     most = min(longer, room - least)
@@ -92,18 +100,25 @@ def cut_longest_first(first: int, second: int, room: int) -> tuple[int, int]:
 
 
 def find_frame(tokenizer: PreTrainedTokenizerBase) -> Frame:
-    """Find what stands around two texts: what the tokenizer puts there, or the frame of a single text around each."""
+    """Find the special tokens that a tokenizer puts around two texts, by trying it on `a` and `b`.
+
+    If it has no template for two texts, the tokens are those around a single text, with a separator between.
+    """
     if tokenizer.init_kwargs.get(APART):
         return _make_frame_apart(tokenizer)
+
+    # Find the two texts among the ids of the pair.
     whole = tokenizer("a", "b", return_token_type_ids=True)
     ids, first, second = whole["input_ids"], *(tokenizer(text, add_special_tokens=False)["input_ids"] for text in "ab")
     start = _find_part(first, ids, 0)
     end = None if start is None else start + len(first)
     other = None if end is None else _find_part(second, ids, end)
+
     if start is None or end is None or other is None or other == end:  # no template of its own for two texts
         before, after = find_special_ids(tokenizer)
         mark = tokenizer.sep_token_id if tokenizer.sep_token_id is not None else tokenizer.eos_token_id
         return Frame(before, after or [mark] * (mark is not None), after, None)
+
     types, behind = whole.get(TYPES, [0] * len(ids)), other + len(second)
     known = (types[:start], types[start], types[end:other], types[other], types[behind:])
     told = TYPES in tokenizer.model_input_names and any(types)
@@ -111,25 +126,26 @@ def find_frame(tokenizer: PreTrainedTokenizerBase) -> Frame:
 
 
 def settle_frame(tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel, *, apart: bool) -> None:
-    """Tell a tokenizer how its model reads two texts; what is told is saved with it.
+    """Tell a tokenizer how its model reads two texts. The settings are saved with it.
 
-    It gives the types of tokens where the encoder reads them, and nowhere else. Checkpoints are not always right about
-    that: a tokenizer of a general class gives none to a BERT.
+    The tokenizer gives types of tokens if, and only if, the encoder reads them. Checkpoints are not always right about
+    that: for example, a tokenizer of a general class gives no types to a BERT.
 
     Args:
-        tokenizer: of the model.
-        model: any.
-        apart: whether each text is read by itself; types then tell the two apart.
+        tokenizer: of the model; it is changed.
+        model: reads the texts.
+        apart: whether each text is read by itself; types then say which text a token belongs to.
     """
     encoder = find_encoder(model).module
     there = TYPES in inspect.signature(encoder.forward).parameters and getattr(encoder.config, "type_vocab_size", 2) > 1
+
     names = [name for name in tokenizer.model_input_names if name != TYPES] + [TYPES] * there
     tokenizer.model_input_names = names
-    tokenizer.init_kwargs |= {"model_input_names": names, APART: apart}  # what is saved
+    tokenizer.init_kwargs |= {"model_input_names": names, APART: apart}  # these are saved
 
 
 def _make_frame_apart(tokenizer: PreTrainedTokenizerBase) -> Frame:
-    """Give each text the frame of a single one, and the types 0 and 1."""
+    """Put the special tokens of a single text around each of the two, with types 0 and 1."""
     before, after = find_special_ids(tokenizer)
     ends = [0] * len(after) + [1] * len(before)
     return Frame(before, [*after, *before], after, ([0] * len(before), 0, ends, 1, [1] * len(after)))
@@ -146,7 +162,7 @@ def _spell_types(types: tuple[list[int], int, list[int], int, list[int]], size: 
 
 
 def _join(first: dict[str, Any], second: dict[str, Any], types: list[int]) -> dict[str, Any]:
-    """One unit out of two; n-grams are as many a token as the longer row of both has."""
+    """Join two units to one. N-gram rows are padded to the longer width of the two."""
     unit: dict[str, Any] = {"input_ids": first["input_ids"] + second["input_ids"]}
     width = max(len(rows[0]) for rows in (first.get("ngram_ids", [[]]), second.get("ngram_ids", [[]])))
     if width:

@@ -11,7 +11,7 @@ from typing import Any
 
 from nlp_transfer.config.dialect import PLAIN, Dialect
 from nlp_transfer.data.formats.cells import stream_texts
-from nlp_transfer.data.store import whole
+from nlp_transfer.data.store import join_parts
 from nlp_transfer.errors import DataError
 from nlp_transfer.sources.vectors.store import check_output
 from nlp_transfer.sources.vectors.table import VectorTable, tokenize_words, write_table
@@ -89,7 +89,7 @@ class _Sentences:
     def write(self, documents: Iterable[str | list[str] | None]) -> None:
         with self.path.open("w", encoding="utf-8", newline="\n") as file:
             for document in documents:
-                tokens = tokenize_words(whole(document or ""))
+                tokens = tokenize_words(join_parts(document or ""))
                 for start in range(0, len(tokens), MAX_TOKENS):
                     file.write(" ".join(tokens[start : start + MAX_TOKENS]) + "\n")
 
