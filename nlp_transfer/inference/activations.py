@@ -252,18 +252,20 @@ def _hash_model(model: PreTrainedModel, boundary: Boundary) -> str:
     layers = [model.config.reads, model.config.combine] if isinstance(model, PooledModel) else None
     device = next(model.parameters()).device.type
     dtype = str(torch.get_autocast_dtype(device)) if torch.is_autocast_enabled(device) else "float32"
+
     facts = {
         "format": ACTIVATIONS_FORMAT,
         "boundary": [boundary.kind, boundary.layer],
         "layers": layers,
         "dtype": dtype,
     }
+
+    # Stores of older versions have neither fact. Those of models that padding disturbs must not be used any more.
     if isinstance(model, PooledClassifier) and model.config.pairs:
         facts["pairs"] = True
-    if (
-        read_padding_trouble(model) is not None
-    ):  # older stores of such models hold activations that padding has disturbed
+    if read_padding_trouble(model) is not None:
         facts["padding"] = "none"
+
     settings = {k: v for k, v in encoder.config.to_dict().items() if not k.startswith(("_", "id2", "label2"))}
     described = json.dumps([facts, settings], sort_keys=True, default=str)
     return hash_tensors(dict(sorted(encoder.state_dict().items())), described)[:32]

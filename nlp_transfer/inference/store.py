@@ -58,9 +58,11 @@ class Store:
         """
         keys = [_hash_unit(unit) for unit in inputs]
         known = self._read()
+
         # Processes may have different disks: what any of them lacks, all compute together.
         lacking = gather_all({i: True for i, key in enumerate(keys) if key not in known})
         missing = np.array(sorted(lacking), dtype=np.int64)
+
         if len(missing):
             try:
                 fresh = compute(missing)

@@ -138,10 +138,9 @@ def hold_lock(folder: Path) -> Iterator[None]:
                 "--output"
             ) from None
 
+        # The run that held the lock may have ended and removed the file meanwhile: then this lock is on no file.
         if not path.exists() or path.stat().st_ino != os.fstat(file.fileno()).st_ino:
-            raise ConfigError(
-                f"output folder {folder} was in use until now; try again"
-            )  # the lock is on a file that was removed
+            raise ConfigError(f"output folder {folder} was in use until now; try again")
 
         file.truncate(0)
         try:
@@ -156,4 +155,4 @@ def _name_holder(text: bytes) -> str:
         holder = json.loads(text)
         return f"process {holder['pid']} on {holder['host']}"
     except (ValueError, KeyError, TypeError):
-        return "another process"  # that has just come and not yet written its name
+        return "another process"  # it has locked the file, but not yet written its name

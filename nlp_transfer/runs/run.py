@@ -94,6 +94,7 @@ def run_in(folder: Path, config: RunConfig, series: Series, named: Path | None =
         TransferError: as `run`.
     """
     config = _complete(folder, config)
+
     if (folder / FINISHED).exists():
         before = read_finished(config, folder)
         series.skip(len(config.each_seed()))

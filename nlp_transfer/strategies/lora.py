@@ -49,7 +49,7 @@ def apply_lora(strategy: LoraStrategy, loaded: LoadedModel, rates: Rates, epochs
     )
 
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)  # of peft's making
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)  # peft itself causes it
         wrapped = get_peft_model(model, config)
     _tie_again(wrapped, tied, owners)
 
@@ -69,7 +69,7 @@ def _choose_modules(strategy: LoraStrategy, loaded: LoadedModel) -> tuple[list[s
         raise ConfigError(f"strategy.targets: no linear layer's name ends in '{unknown[0]}'. {_list_ends(linear)}")
     chosen = [name for name in linear if name.endswith(tuple(wanted))]
 
-    # Unless the configuration says otherwise, a table is adapted where nothing is linear: static vectors.
+    # By default the table is adapted only if there is no linear layer, as in word vectors.
     if strategy.embeddings or (strategy.embeddings is None and not linear):
         chosen.append(_require_adaptable(table, loaded.model))
     if not chosen:
@@ -120,14 +120,16 @@ def _list_ends(linear: Sequence[str]) -> str:
 
 
 def _find_owners(model: nn.Module, new: frozenset[str]) -> list[str]:
-    """Find the largest modules all of whose parameters are new, as peft can name them: it looks at how paths end."""
+    """Find the largest modules with new parameters only. peft matches the ends of paths, so each end must be unique."""
     owners: list[str] = []
     fresh = {id(parameter) for name, parameter in model.named_parameters() if name in new}
     paths = [path for path, _ in model.named_modules()]
     for path, module in model.named_modules():
         held = {id(parameter) for parameter in module.parameters()}
         inside = any(path.startswith(f"{owner}.") for owner in owners)
-        meant = [one for one in paths if one.endswith(path)]  # `classifier` means DistilBERT's `pre_classifier` too
+        meant = [
+            one for one in paths if one.endswith(path)
+        ]  # for peft, `classifier` is also the end of `pre_classifier`
         if path and held and held <= fresh and not inside and all(one in {path, *owners} for one in meant):
             owners.append(path)
     return owners
@@ -176,7 +178,7 @@ def put_adapter(model: PreTrainedModel, folder: Path) -> PreTrainedModel:
     if isinstance(values, dict) and values.get("megatron_config"):
         raise SourceError(f"{path}: megatron_config names a module to import, which no run of ours does; take it out")
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)  # of peft's making
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)  # peft itself causes it
         return merge(PeftModel.from_pretrained(model, str(folder)))
 
 

@@ -19,7 +19,7 @@ from nlp_transfer.models.surgery.entry import enter_at_layer
 from nlp_transfer.strategies import Phase, Plan
 from nlp_transfer.training.solver import standardise
 
-STANDARDISED_ON = 1000  # units that give a head's inputs their mean and deviation, where not all are stored
+STANDARDISED_ON = 1000  # units that mean and deviation of a head's inputs are measured on, if not all are stored
 STORED_WORTH = 2  # epochs; in a single one, stored activations would be read only once
 
 

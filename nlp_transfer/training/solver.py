@@ -16,7 +16,7 @@ from nlp_transfer.models.portable.pooled import PooledClassifier
 from nlp_transfer.training.regression import Rows, Solution, fit_binary, fit_multinomial, fit_ridge
 
 log = logging.getLogger(__name__)
-STRENGTHS = (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)  # inverse L2 penalties tried; validation chooses
+STRENGTHS = (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)  # inverse L2 penalties to try
 
 
 def standardise(model: PooledModel, rows: Sequence[np.ndarray]) -> None:
@@ -86,7 +86,7 @@ def solve(
 
 @torch.no_grad()
 def _stack_inputs(model: PooledModel, rows: Sequence[np.ndarray]) -> np.ndarray:
-    copies = [torch.tensor(row) for row in rows]  # what is stored is read-only
+    copies = [torch.tensor(row) for row in rows]  # stored rows are read-only
     stacked: np.ndarray = model.stacked(copies).numpy()
     return stacked
 

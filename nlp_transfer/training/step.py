@@ -20,7 +20,7 @@ from nlp_transfer.task import Task
 from nlp_transfer.training.sharded import gather
 
 log = logging.getLogger(__name__)
-LOOK_EVERY = 16  # steps whose losses stay on a GPU before they are looked at together: each look makes it wait
+LOOK_EVERY = 16  # steps whose losses are looked at together on a GPU, because it waits for each look
 
 
 @dataclass
@@ -60,7 +60,9 @@ class Stepper:
             self._cut_smaller(len(share))
 
     def _cut_smaller(self, share: int) -> None:
-        if self.accelerator.num_processes > 1:  # the others wait in the exchange of gradients and cannot start again
+        if (
+            self.accelerator.num_processes > 1
+        ):  # the other processes already exchange gradients, and cannot repeat the step
             raise ExhaustedError(f"out of memory in one of several processes; try training.accumulation, {WAYS_OUT}")
         if self.pieces >= share:
             raise ExhaustedError(f"out of memory with one example at a time; try {WAYS_OUT}")
