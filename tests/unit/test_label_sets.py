@@ -45,6 +45,28 @@ def test_each_format_gives_sets_of_labels_and_an_empty_one_is_an_answer(tmp_path
     assert dict(zip(rows["text"][:], rows["labels"][:], strict=True)) == {"a": [0, 1], "b": []}
 
 
+@pytest.mark.parametrize("cell", ['["sport", "music"]', "['sport', 'music']", ' ["sport","music"] '])
+def test_a_list_in_a_cell_of_a_table_is_read_as_the_list_it_is(tmp_path, cell):
+    lines = f"text\tlabels\na\t{cell}\nb\t[]\n"
+    assert sets_of(write(tmp_path / "a.tsv", lines)) == [[0, 1], []]
+
+
+def test_a_list_of_whole_numbers_in_a_cell_is_read_as_a_list(tmp_path):
+    path = write(tmp_path / "a.csv", 'text,labels\na,"[1, 2]"\nb,[2]\n')
+    assert sets_of(path, labels=("1", "2")) == [[0, 1], [1]]
+
+
+def test_a_label_in_brackets_is_a_label(tmp_path):
+    lines = "text,labels\na,[music]\n"
+    assert sets_of(write(tmp_path / "a.csv", lines), labels=("[music]", "sport")) == [[0]]
+
+
+@pytest.mark.parametrize("cell", ["['sport' 'music']", "['sport', ['music']]", '["sport", {"a": 1}]', "['sport',"])
+def test_a_cell_that_is_half_a_list_is_refused_with_the_way_out(tmp_path, cell):
+    with pytest.raises(DataError, match=r"a\.tsv:2: .*write labels with ',' between them, or a JSON list"):
+        sets_of(write(tmp_path / "a.tsv", f"text\tlabels\na\t{cell}\nb\tsport\n"))
+
+
 def test_parquet_gives_sets_of_labels(tmp_path):
     from datasets import Dataset
 

@@ -1,5 +1,7 @@
 """Read cells as text, a column at a time; for prediction, stream the texts of a file one by one."""
 
+import ast
+import json
 import logging
 import math
 import re
@@ -27,6 +29,7 @@ PATIENCE = 1000  # after so many records without the column, its name is taken t
 UNSEEN = regex.compile(r"[\p{Cc}\p{Cf}\p{Z}\p{Default_Ignorable_Code_Point}\u2800]*+")
 NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 COMMA = re.compile(r"[+-]?[0-9]+,[0-9]+")
+WRITTEN_LIST = re.compile(r"\s*\[\s*(?:['\"]|-?[0-9]|\]\s*$)")  # ["a", "b"], ['a'], [1, 2] or []
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
@@ -291,10 +294,33 @@ def _read_label(value: Any) -> str | None:
 
 
 def _read_label_set(value: Any, separator: str) -> list[str] | None:
+    """Read the labels of a cell: a list, a list written out in a table, or names with the separator between them.
+
+    Raises:
+        CellError: as `read_cell`, or for what opens like a list written out and is none.
+    """
     if isinstance(value, list):
         return [read_cell(item) or "" for item in value]
     text = read_cell(value)
-    return None if text is None else [part.strip() for part in text.split(separator)]
+    if text is None:
+        return None
+    if WRITTEN_LIST.match(text):
+        return _read_written_list(text.strip(), separator)
+    return [part.strip() for part in text.split(separator)]
+
+
+def _read_written_list(text: str, separator: str) -> list[str]:
+    """Read a list as JSON has it, or as Python shows it, which is what pandas writes to a table."""
+    for read in (json.loads, ast.literal_eval):
+        try:
+            items = read(text)
+        except (ValueError, SyntaxError, RecursionError, MemoryError):
+            continue
+        # Python joins strings without a comma: what numpy shows, as ['a' 'b'], would become one label.
+        as_shown = read is json.loads or str(items) == text
+        if isinstance(items, list) and as_shown and all(isinstance(item, str | int) for item in items):
+            return [read_cell(item) or "" for item in items]
+    raise CellError(f"no list of labels: {text:.60}; write labels with '{separator}' between them, or a JSON list")
 
 
 def _read_number(value: Any) -> float | None:
