@@ -36,6 +36,7 @@ __all__ = ["DataReport", "Splits", "load_splits", "read_rows", "stream_inputs", 
 logger = logging.getLogger(__name__)
 SEPARATORS = "|;,"  # marks that often stand between labels
 LARGE_DEVIATION = 0.2  # of the number of rows that a cut should have; less is not worth a warning
+FINEST = 4  # answers of float32 must be so many times closer together than the numbers of train
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def load_splits(data: DataConfig, roles: Roles, *, inputs: Sequence[str] = (), s
         parts["train"] = _limit_rows(parts["train"], data.limit, limit_seed)
 
     report = inspect(parts, labels, contents)
-    _refuse_constant_numbers(parts["train"], report, columns)
+    _refuse_alike_numbers(parts["train"], report, columns)
     train, validation, test = (_make_dataset(parts[split], roles) for split in ("train", "validation", "test"))
     return Splits(train, validation, test, labels, report)
 
@@ -117,8 +118,8 @@ def _read_parts(
     return parts
 
 
-def _refuse_constant_numbers(train: Part, report: DataReport, columns: Mapping[str, str]) -> None:
-    """Refuse numbers to learn that are all equal.
+def _refuse_alike_numbers(train: Part, report: DataReport, columns: Mapping[str, str]) -> None:
+    """Refuse numbers to learn that are all equal, or that a model, which computes in float32, cannot tell apart.
 
     Raises:
         DataError: naming the column.
@@ -128,6 +129,12 @@ def _refuse_constant_numbers(train: Part, report: DataReport, columns: Mapping[s
             raise DataError(
                 f"{train.place}: each of {len(train.examples)} rows of train has the number "
                 f"{numbers.mean:g} in column '{columns[role]}'; there is nothing to learn"
+            )
+        step = float(np.spacing(np.float32(max(abs(numbers.lowest), abs(numbers.highest)))))
+        if numbers.deviation < FINEST * step:
+            raise DataError(
+                f"{train.place}: the numbers in column '{columns[role]}' deviate by {numbers.deviation:.3g} "
+                f"around {numbers.mean:g}, where the answers of a model are {step:.3g} apart; subtract {numbers.mean:g}"
             )
 
 

@@ -70,6 +70,8 @@ def _predict_others(features: "csr_matrix", train: np.ndarray, penalty: float) -
     """Fit on the rows of train, which come first, and predict the others, (others,)."""
     from sklearn.linear_model import Ridge
 
-    fitted = Ridge(alpha=penalty).fit(features[: len(train)], train)
-    said: np.ndarray = fitted.predict(features[len(train) :])
+    # scikit-learn computes in the float32 of the features, where numbers of the data may overflow or become equal.
+    mean, deviation = train.mean(), train.std() or 1.0
+    fitted = Ridge(alpha=penalty).fit(features[: len(train)], (train - mean) / deviation)
+    said: np.ndarray = fitted.predict(features[len(train) :]).astype(np.float64) * deviation + mean
     return said

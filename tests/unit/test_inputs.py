@@ -107,6 +107,20 @@ def test_what_is_no_number_is_refused_with_its_line_and_value(tmp_path, odd):
     assert said.endswith("; write the decimal comma as a point") == (odd == "4,5")
 
 
+@pytest.mark.parametrize("far", [1e38, -4e300, "2e99", 10**60])
+def test_a_number_that_no_model_can_answer_is_refused_with_its_line(tmp_path, far):
+    with pytest.raises(DataError, match=r"jsonl:3: expected a number of at most 1e\+37, received .*larger unit$"):
+        load(tmp_path, rated(1, 2, far), RATED)
+
+
+def test_numbers_closer_together_than_answers_can_be_are_refused(tmp_path):
+    with pytest.raises(
+        DataError, match=r"'number' deviate by 2\.\d+ around 1e\+09, where .* are 64 apart; subtract 1e"
+    ):
+        load(tmp_path, rated(*(1e9 + at % 10 for at in range(60))), RATED)
+    load(tmp_path, rated(*(1e9 + 1000 * (at % 10) for at in range(60))), RATED)
+
+
 def test_numbers_that_are_not_finite_are_refused_in_parquet_and_json(tmp_path):
     for odd in (float("inf"), float("nan")):
         table = Dataset.from_dict({"first": ["a"], "second": ["b"], "number": [odd]})

@@ -380,3 +380,23 @@ def test_ridge_on_tfidf_beats_the_mean(place):
     assert set(found["mean"]["test"]) == {np.mean(part["train"]["number"][:])}
     assert number_scores(found["tfidf_ridge"]["test"], part["test"]["number"][:])["pearson"] > 0.2
     assert found["tfidf_ridge"].chosen.startswith("words")
+
+
+@pytest.mark.parametrize(("scale", "offset"), [(1e37, 0.0), (1e-30, 0.0), (1.0, 1e9)])
+def test_ridge_on_tfidf_says_the_same_in_any_units(place, scale, offset):
+    part = {name: rows(200, seed) for seed, name in enumerate(("train", "validation", "test"))}
+    plain, other = (
+        nlp_transfer.number_baselines(
+            Splits(
+                **{
+                    name: Dataset.from_dict({**given, "number": [number * by + plus for number in given["number"]]})
+                    for name, given in part.items()
+                },
+                labels=(),
+                report=None,
+            ),
+            texts=("first", "second"),
+        )["tfidf_ridge"]["test"]
+        for by, plus in ((1.0, 0.0), (scale, offset))
+    )
+    assert np.allclose((np.array(other) - offset) / scale, plain, atol=1e-3)

@@ -28,6 +28,7 @@ PATIENCE = 1000  # after so many records without the column, its name is taken t
 # What nobody sees: controls, marks without width, white space, fillers, variation selectors, the empty Braille cell.
 UNSEEN = regex.compile(r"[\p{Cc}\p{Cf}\p{Z}\p{Default_Ignorable_Code_Point}\u2800]*+")
 NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+LARGEST_NUMBER = 1e37  # a model answers in float32, which ends at 3.4e38
 COMMA = re.compile(r"[+-]?[0-9]+,[0-9]+")
 WRITTEN_LIST = re.compile(r"\s*\[\s*(?:['\"]|-?[0-9]|\]\s*$)")  # ["a", "b"], ['a'], [1, 2] or []
 T = TypeVar("T")
@@ -327,7 +328,7 @@ def _read_number(value: Any) -> float | None:
     """Read the number in a cell; None if it holds nothing, or only blanks.
 
     Raises:
-        CellError: it is no finite number in digits with a decimal point, such as -1.5 or 2e3.
+        CellError: it is no number in digits with a decimal point, such as -1.5 or 2e3, that a model can answer.
     """
     if value is None or value is ABSENT or (isinstance(value, str) and is_blank(value)):
         return None
@@ -339,6 +340,10 @@ def _read_number(value: Any) -> float | None:
     if not math.isfinite(number):
         way = "; write the decimal comma as a point" if COMMA.fullmatch(str(value).strip()) else ""
         raise CellError(f"expected a number such as -1.5, received {value!r:.60}{way}")
+    if abs(number) > LARGEST_NUMBER:
+        raise CellError(
+            f"expected a number of at most {LARGEST_NUMBER:g}, received {value!r:.60}; give it in a larger unit"
+        )
     return number
 
 
