@@ -1,5 +1,6 @@
 """Read the rows again that a run was trained on: simple methods are fitted on them when it is evaluated on a file."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,9 @@ from nlp_transfer.data.locations import SPLIT_NAMES, refuse_gone
 from nlp_transfer.data.splits import Splits, load_splits
 from nlp_transfer.errors import CheckpointError, DataError
 from nlp_transfer.evaluation.metrics_file import read_metrics
+from nlp_transfer.system.layout import FINISHED
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -29,11 +33,18 @@ class Origin:
 
     @classmethod
     def read(cls, root: Path, config: RunConfig) -> "Origin | None":
-        """Read the origin of a run from its folder; None if the run is unfinished or its metrics.json damaged."""
+        """Read the origin of a run from its folder; None if the run is unfinished, or, with a warning, damaged."""
         try:
             metrics = read_metrics(root)
             fingerprints = {name: metrics.data.splits[name].fingerprint for name in SPLIT_NAMES}
-        except (CheckpointError, OSError, LookupError):
+        except OSError:
+            return None
+        except CheckpointError as error:
+            log.warning("%s; scored without the simple methods that the run had", error)
+            return None
+        except LookupError as error:
+            place = f"{root / FINISHED}: damaged (data.splits.{error.args[0]}: missing)"
+            log.warning("%s; scored without the simple methods that the run had", place)
             return None
         return cls(config, metrics.seed, frozenset(metrics.baselines), fingerprints)
 

@@ -63,11 +63,17 @@ DAMAGED = [
 
 
 @pytest.mark.parametrize("change", DAMAGED, ids=str)
-def test_a_run_whose_figures_are_damaged_is_scored_beside_what_needs_no_training(finished, change):
+def test_a_run_whose_figures_are_damaged_is_scored_beside_what_needs_no_training_and_a_line_says_why(
+    finished, change, caplog
+):
     figures = json.loads((finished / "metrics.json").read_text())
     (finished / "metrics.json").write_text(json.dumps({**figures, **change}))
-    scores = nlp_transfer.evaluate(finished, finished.parent / "test.csv")
+    with caplog.at_level(logging.WARNING):
+        scores = nlp_transfer.evaluate(finished, finished.parent / "test.csv")
     assert scores["simple"].keys() == {"majority"}
+    (key,) = change
+    (line,) = (one for one in caplog.messages if "scored without the simple methods that the run had" in one)
+    assert line.startswith(f"{finished / 'metrics.json'}: damaged ({key}")
 
 
 def test_methods_that_need_no_training_stand_beside_the_model_without_the_rows_of_the_run(tmp_path, caplog):
