@@ -95,7 +95,10 @@ def stream_inputs(
     if path is None or path == "-":
         lines = decode_lines(standard_input or sys.stdin.buffer, STDIN)
         return _stream_columns(
-            RowStream(STDIN, make_arriving_reader(read_arriving_rows(lines), STDIN)), columns, lists, patience=1
+            RowStream(STDIN, make_arriving_reader(read_arriving_rows(lines, columns.values()), STDIN)),
+            columns,
+            lists,
+            patience=1,
         )
     if not has_columns(path):
         roles = " and ".join(map(repr, columns))

@@ -92,9 +92,12 @@ def read_json_rows(file: Path, layout: Layout, bare: str | None) -> Iterator[Rec
     refuse_empty(file, number, found="no rows" if layout in ("list", "wrapped") else "nothing")
 
 
-def read_arriving_rows(lines: Iterable[tuple[int, str]]) -> Iterator[Record | Fault]:
-    """Read numbered lines that hold an object each, as they come."""
-    return (_make_record(number, value, None) for number, value in _read_lines(lines))
+def read_arriving_rows(lines: Iterable[tuple[int, str]], columns: Iterable[str]) -> Iterator[Record | Fault]:
+    """Read numbered lines that hold an object each, as they come; a fault shows an object with these columns."""
+    shape = ", ".join(f"{json.dumps(column)}: ..." for column in columns)
+    for number, value in _read_lines(lines):
+        row = _make_record(number, value, None)
+        yield Fault(number, f"{row.message}; write each as {{{shape}}}") if isinstance(row, Fault) else row
 
 
 def _make_record(number: int, value: Any, bare: str | None) -> Record | Fault:
