@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import re
 import shutil
 import sys
 
@@ -10,7 +11,7 @@ import yaml
 from faults import SOURCE, refused
 from hub_client import connect
 from hub_server import HubServer
-from tiny import run_python, save_csv
+from tiny import ROOT, run_python, save_csv, save_vectors
 
 import nlp_transfer
 from nlp_transfer.config.tasks import task_names
@@ -256,3 +257,19 @@ def test_weights_that_a_run_folder_holds_no_digest_of_are_loaded_with_a_warning(
 def test_whole_weights_are_loaded_without_a_word(runs, caplog):
     nlp_transfer.load(runs["sentiment"])
     assert not caplog.text
+
+
+def test_the_task_of_the_guide_runs_as_it_is_printed(command, here, monkeypatch):
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "tasks/README.md").read_text(encoding="utf-8"), re.DOTALL)
+    (here / "my_package").mkdir()
+    (here / "my_package" / "topic.py").write_text(code)
+    monkeypatch.syspath_prepend(here)
+    save_csv(here / "a.csv")
+    save_vectors(here / "vectors.txt")
+    flags = ["--task", "my_package.topic", "--source", "vectors.txt", "--strategy", "frozen", "--train", "a.csv"]
+    code, _, err = command("run", *flags, "--output", "run")
+    assert code == 0, err
+    metrics = nlp_transfer.load(here / "run", task=importlib.import_module("my_package.topic").Topic).evaluate("a.csv")
+    assert metrics["accuracy"] > metrics["simple"]["majority"]["accuracy"]
+    code, out, _ = command("predict", "run", "--task", "my_package.topic", stdin="a good film\n")
+    assert json.loads(out).keys() == {"label"}
