@@ -127,11 +127,14 @@ def _write_plain_usage(subject: Subject) -> str | None:
     match subject.task.auto_class:
         case "AutoModelForSequenceClassification":
             every = ", top_k=None" if "labels" in subject.task.roles.values() else ""  # the probability of each label
-            return (
-                "from transformers import pipeline\n\n"
-                f'classify = pipeline("text-classification", model={place}{trust})\n'
-                f"print(classify({dump_json(example)}, truncation=True{every}))"
+            decided = subject.task.calibrated
+            lines = (
+                "from transformers import pipeline\n",
+                f'classify = pipeline("text-classification", model={place}{trust})',
+                f"print(classify({dump_json(example)}, truncation=True{every}))",
+                *(f"print(classify.model.config.{name})  # {name}, decided on validation" for name in decided),
             )
+            return "\n".join(lines)
         case "AutoModelForSeq2SeqLM":
             prefix = getattr(options, "prefix", "")
             target = f'AutoTokenizer.from_pretrained({place}, subfolder="target_tokenizer")'

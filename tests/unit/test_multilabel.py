@@ -1,6 +1,8 @@
 """Several labels a text: every source and strategy trains, saves, answers the same and publishes."""
 
+import ast
 import json
+import re
 import shutil
 from itertools import pairwise
 
@@ -131,6 +133,14 @@ def test_the_loss_of_the_saved_model_is_that_of_several_labels(finished):
     inputs = {"input_ids": torch.tensor([[5, 6]]), "labels": torch.tensor([[1.0, 0.0, 1.0]])}
     output = model(**inputs)
     assert output.loss == torch.nn.functional.binary_cross_entropy_with_logits(output.logits, inputs["labels"])
+
+
+def test_the_snippet_of_the_card_shows_probabilities_and_what_they_are_compared_with(finished, monkeypatch, capsys):
+    snippet, *_ = re.findall(r"```python\n(.*?)```", (finished.folder / "README.md").read_text(), re.DOTALL)
+    monkeypatch.chdir(finished.folder)
+    exec(snippet, {})  # noqa: S102 - what we advise
+    probabilities, thresholds = map(ast.literal_eval, capsys.readouterr().out.splitlines()[-2:])
+    assert {one["label"] for one in probabilities} == {"bad", "good", "long"} == thresholds.keys()
 
 
 def test_predictions_and_card_name_the_labels(finished):
