@@ -234,6 +234,9 @@ def evaluate(
     delimiter: Delimiter = None,
     quoting: Quotes = None,
     header: Header = None,
+    label_separator: Annotated[
+        str | None, typer.Option(metavar="MARK", help="Between the labels of a cell. As in training by default.")
+    ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Score so many rows at most, drawn with seed 0.")] = None,
 ) -> None:
     """Score a finished run on another file.
@@ -256,7 +259,7 @@ def evaluate(
     folder = find_run(run)
     refuse_missing(place)
     predictor = nlp_transfer.load(folder, task=kind)
-    dialect = update_dialect(predictor.dialect, delimiter, quoting, header)
+    dialect = update_dialect(predictor.dialect, delimiter, quoting, header, label_separator)
     scores = predictor.evaluate(place, columns, on_unknown_label=on_unknown_label, dialect=dialect, limit=limit)
     say(dump_json(scores, indent=2))
 

@@ -74,7 +74,13 @@ def read_columns(given: list[str] | None, *, default: str | None = None) -> dict
     return found
 
 
-def update_dialect(known: Dialect, delimiter: str | None, quoting: Quoting | None, header: bool | None) -> Dialect:
+def update_dialect(
+    known: Dialect,
+    delimiter: str | None,
+    quoting: Quoting | None,
+    header: bool | None,
+    label_separator: str | None = None,
+) -> Dialect:
     """Replace the known dialect of a file where options of the command say otherwise."""
     try:
         mark = None if delimiter is None else read_delimiter(delimiter)
@@ -85,6 +91,7 @@ def update_dialect(known: Dialect, delimiter: str | None, quoting: Quoting | Non
         delimiter=mark or known.delimiter,
         quoting=quoting or known.quoting,
         header=known.header if header is None else header,
+        label_separator=label_separator or known.label_separator,
         options=True,
     )
 

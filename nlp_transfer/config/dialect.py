@@ -39,6 +39,10 @@ class Dialect:
         shown = r"\t" if mark == "\t" else mark
         return f"--delimiter '{shown}'" if self.options else f"data.delimiter=\"'{shown}'\""
 
+    def set_label_separator(self, mark: str) -> str:
+        """Say how to set the mark between labels."""
+        return f"--label-separator '{mark}'" if self.options else f"data.label_separator=\"'{mark}'\""
+
     def set_quoting(self, quoting: Quoting) -> str:
         """Say how to set the reading of quotes."""
         return f"--quoting {quoting}" if self.options else f"data.quoting={quoting}"

@@ -34,6 +34,7 @@ class LabelRules:
     on_unknown: OnUnknown = "error"
 
 
+LABEL_SEPARATORS = "|;,"  # marks that often stand between labels
 USUAL_RULES = LabelRules()
 
 
@@ -104,8 +105,10 @@ def map_labels(
     labels: tuple[str, ...],
     stream: RowStream,
     rules: LabelRules = USUAL_RULES,
+    *,
+    several: bool = False,
 ) -> tuple[list[str | None], dict[str, list[int]]]:
-    """Map the labels of other rows to known ones; see `make_finder`.
+    """Map the labels of other rows, of which each may have `several`, to known ones; see `make_finder`.
 
     Returns:
         For each row the name of its label, or None if that is not known; and the reason why such rows are dropped, with
@@ -131,6 +134,12 @@ def map_labels(
 
     if rules.on_unknown == "error" or not any(found):
         way = "leaves such rows out" if any(found) else "would leave no row"
+        joins = [mark for mark in LABEL_SEPARATORS if all(find(part) is not None for part in name.split(mark))]
+        if several and joins:
+            raise DataError(
+                f"{stream.name_rows(where)}: unknown label {_shorten(name)}{others}, which is several known ones with "
+                f"'{joins[0]}' between them: {stream.dialect.set_label_separator(joins[0])}"
+            )
         raise DataError(
             f"{stream.name_rows(where)}: unknown label {_shorten(name)}{others}. {suggest(name, labels)} "
             f"data.on_unknown_label: drop (--on-unknown-label drop of `evaluate`) {way}."

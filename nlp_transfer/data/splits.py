@@ -21,7 +21,7 @@ from nlp_transfer.data.examples import OnMissing, find_label_role, map_columns, 
 from nlp_transfer.data.formats.cells import stream_inputs, stream_texts
 from nlp_transfer.data.formats.records import RowStream
 from nlp_transfer.data.gathering import Roles
-from nlp_transfer.data.labels import USUAL_RULES, LabelRules, find_labels, map_labels
+from nlp_transfer.data.labels import LABEL_SEPARATORS, USUAL_RULES, LabelRules, find_labels, map_labels
 from nlp_transfer.data.locations import Place, open_place, open_places
 from nlp_transfer.data.report import DataReport, Part, condense_dropped, inspect
 from nlp_transfer.data.splitting import cut, join_groups, subsample
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
 __all__ = ["DataReport", "Splits", "load_splits", "read_rows", "stream_inputs", "stream_texts"]
 logger = logging.getLogger(__name__)
-SEPARATORS = "|;,"  # marks that often stand between labels
 LARGE_DEVIATION = 0.2  # of the number of rows that a cut should have; less is not worth a warning
 FINEST = 4  # answers of float32 must be so many times closer together than the numbers of train
 
@@ -218,11 +217,11 @@ def _name_labels(parts: dict[str, Part], streams: Mapping[str, RowStream], rules
 
 def _warn_of_separators(labels: Sequence[str], place: str, dialect: Dialect) -> list[str]:
     """Warn if labels hold a mark that often stands between labels, such as `drama|comedy`."""
-    for mark in SEPARATORS:
+    for mark in LABEL_SEPARATORS:
         if mark != dialect.label_separator and (odd := [label for label in labels if mark in label]):
             return [
                 f"{place}: {len(odd)} labels, such as {odd[0]!r}, hold '{mark}'; if it stands between labels, set "
-                f"data.label_separator=\"'{mark}'\""
+                f"{dialect.set_label_separator(mark)}"
             ]
     return []
 
@@ -236,7 +235,7 @@ def _map_to_known_labels(part: Part, labels: tuple[str, ...], stream: RowStream,
     rows = part.examples
     spelled = _list_spellings(rows)
     numbers = np.repeat(rows.numbers, [len(one) for one in rows.list_label_sets()]).tolist()
-    found, left_out = map_labels(spelled, numbers, labels, stream, rules)
+    found, left_out = map_labels(spelled, numbers, labels, stream, rules, several=rows.sets is not None)
 
     index = {label: at for at, label in enumerate(labels)}
     named = {spelling: index[name] for spelling, name in zip(spelled, found, strict=True) if name is not None}

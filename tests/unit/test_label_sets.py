@@ -108,6 +108,15 @@ def test_spellings_of_one_label_are_one_in_sets_too(tmp_path):
     assert any("are taken as 'music'" in warning for warning in splits.report.warnings)
 
 
+@pytest.mark.parametrize(("options", "way"), [(False, "data.label_separator=\"';'\""), (True, "--label-separator ';'")])
+def test_labels_with_another_mark_between_them_are_answered_with_the_way_to_name_it(tmp_path, options, way):
+    path = write(tmp_path / "a.csv", "text,labels\na,music\nb,music; sport\n")
+    with pytest.raises(DataError) as refused:
+        sets_of(path, dialect=Dialect(options=options))
+    assert str(refused.value).endswith(f"which is several known ones with ';' between them: {way}")
+    assert sets_of(path, dialect=Dialect(label_separator=";")) == [[0], [0, 1]]
+
+
 def test_an_unknown_label_is_refused_or_leaves_out_its_row(tmp_path):
     path = write_jsonl(tmp_path / "a.jsonl", [["music"], ["sport", "politics", "war"], []])
     with pytest.raises(DataError, match=r"a\.jsonl:2: unknown label 'politics' \(and 1 other\)"):
