@@ -7,6 +7,7 @@ import numpy as np
 
 from nlp_transfer.config.tasks import SCORED
 from nlp_transfer.evaluation.metrics import find_score
+from nlp_transfer.evaluation.one_thread import use_one_thread
 from nlp_transfer.evaluation.tfidf import add_characters, flatten_columns, join_columns, weigh_words
 from nlp_transfer.task import Baseline
 
@@ -55,8 +56,6 @@ def fit_tfidf_logistic(
 
     Validation rows judge. If there are fewer than `JUDGES`, so do rows of train, with models fitted on the other rows.
     """
-    from threadpoolctl import threadpool_limits
-
     count, roles = len(splits.train), len(texts)
     listed = list_texts(splits, texts)
     train, validation = (np.asarray(rows["label"][:]) for rows in (splits.train, splits.validation))
@@ -64,7 +63,7 @@ def fit_tfidf_logistic(
 
     outputs = len(np.unique(known.train))
     size, most = roles * count, WEIGHTS // outputs // roles**2
-    with threadpool_limits(1):  # the steps are so small that several threads would only wait for each other
+    with use_one_thread():
         words = weigh_words(listed, size, most=most)
         scores, answers = _judge(join_columns(words, roles, count), known, STRENGTHS)
         best = int(np.argmax(scores))

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from nlp_transfer.config.tasks import SCORED
 from nlp_transfer.evaluation.baselines import STRENGTHS, TOLERANCE, WEIGHTS
 from nlp_transfer.evaluation.metrics import check_paired
+from nlp_transfer.evaluation.one_thread import use_one_thread
 from nlp_transfer.evaluation.tfidf import weigh_words
 from nlp_transfer.task import Baseline
 
@@ -148,12 +149,10 @@ def _choose_commonest_labels(train: Sequence[Ids]) -> list[int]:
 
 def _fit_tfidf_logistic(splits: "Splits", selection: str) -> Baseline[list[int]]:
     """Fit a logistic regression for each label; thresholds and penalty are chosen on validation."""
-    from threadpoolctl import threadpool_limits
-
     texts = [text for name in ("train", *SCORED) for text in getattr(splits, name)["text"][:]]
     train, validation = splits.train["labels"][:], splits.validation["labels"][:]
     names = splits.labels
-    with threadpool_limits(1):  # the steps are too small for several threads, which would wait for each other
+    with use_one_thread():
         features = weigh_words(texts, len(train), most=WEIGHTS // len(names))
         tried = list(
             _stream_probabilities(features[: len(train)], multi_hot(train, len(names)), features[len(train) :])

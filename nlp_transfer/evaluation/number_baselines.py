@@ -8,6 +8,7 @@ import numpy as np
 from nlp_transfer.config.tasks import SCORED
 from nlp_transfer.evaluation.baselines import LARGE, WEIGHTS, list_texts
 from nlp_transfer.evaluation.correlations import number_scores
+from nlp_transfer.evaluation.one_thread import use_one_thread
 from nlp_transfer.evaluation.tfidf import add_characters, join_columns, weigh_words
 from nlp_transfer.task import Baseline
 
@@ -39,8 +40,6 @@ def number_baselines(
 
 def _fit_tfidf_ridge(splits: "Splits", selection: str, texts: Sequence[str]) -> Baseline[float]:
     """Fit ridge regression on TF-IDF of words, or of words and characters, whichever scores better on validation."""
-    from threadpoolctl import threadpool_limits
-
     train, judges = np.asarray(splits.train["number"][:]), list(splits.validation["number"][:])
     listed, count, roles = list_texts(splits, texts), len(train), len(texts)
     most = WEIGHTS // roles**2
@@ -50,7 +49,7 @@ def _fit_tfidf_ridge(splits: "Splits", selection: str, texts: Sequence[str]) -> 
         said = _predict_others(join_columns(features, roles, count), train, penalty)
         return number_scores(said[: len(judges)].tolist(), judges)[selection], said
 
-    with threadpool_limits(1):
+    with use_one_thread():
         words = weigh_words(listed, roles * count, most=most)
         tried = [judge(words, penalty) for penalty in PENALTIES]
         best = int(np.argmax([score for score, _ in tried]))

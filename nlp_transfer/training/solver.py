@@ -9,6 +9,7 @@ import torch
 
 from nlp_transfer.config.tasks import SolvedAs
 from nlp_transfer.evaluation.metrics import find_score
+from nlp_transfer.evaluation.one_thread import use_one_thread
 from nlp_transfer.inference.activations import PooledModel
 from nlp_transfer.models.data_units import Rescaled
 from nlp_transfer.models.encoding.units import CachedInputs
@@ -55,8 +56,6 @@ def solve(
     Returns:
         The chosen inverse penalty.
     """
-    from threadpoolctl import threadpool_limits
-
     # Fit one solution for each strength, lazily, and choose how to score it.
     known, judges = _apply_standard(model, train), _apply_standard(model, validation)
     match solved_as:
@@ -72,7 +71,7 @@ def solve(
             score = _negate_loss(judges, _square_error)
 
     best, strength, chosen = -math.inf, 0.0, None
-    with threadpool_limits(1):  # the steps are too small for several threads, which would wait for each other
+    with use_one_thread():
         for one, solution in zip(STRENGTHS, tried, strict=True):
             if (found := score(solution)) > best:
                 best, strength, chosen = found, one, solution

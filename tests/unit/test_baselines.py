@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import threadpoolctl
-from tiny import save_csv, save_vectors, texts
+from tiny import run_python, save_csv, save_vectors, texts
 
 import nlp_transfer
 from nlp_transfer.errors import ConfigError
@@ -163,6 +163,20 @@ def test_it_works_on_one_thread_and_gives_the_others_back(splits, monkeypatch):
         fit_tfidf_logistic(splits)
         assert threads() == before
     assert {count for counts in seen for count in counts} == {1}
+
+
+def test_one_thread_holds_for_libraries_that_nothing_has_loaded_before():
+    code = """
+import os
+os.environ["OMP_NUM_THREADS"] = "4"
+from nlp_transfer.evaluation.one_thread import use_one_thread
+with use_one_thread():
+    from sklearn.linear_model import Ridge
+    Ridge().fit([[1.0], [2.0]], [1.0, 2.0])
+    import threadpoolctl
+    print({pool["num_threads"] for pool in threadpoolctl.threadpool_info()})
+"""
+    assert run_python(code).strip() == "{1}"
 
 
 def test_the_same_splits_give_the_same_answers(splits):

@@ -46,7 +46,7 @@ HOMES = {  # heavy packages and the only files that may import them
     ),
     "sklearn": (
         "evaluation.tfidf evaluation.baselines evaluation.number_baselines evaluation.metrics evaluation.label_sets "
-        "training.regression"
+        "evaluation.one_thread training.regression"
     ),
     "matplotlib": "evaluation.plotting",
     "huggingface_hub": "system.network publishing.card publishing.upload system.hub_calls",
