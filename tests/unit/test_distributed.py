@@ -1,64 +1,76 @@
 """Two processes train as one does with the same batches, whether each holds the model or a share of it."""
 
+import atexit
 import csv
+import hashlib
+import itertools
 import json
+import os
+import select
+import signal
+import sys
 import time
 
 import pytest
 import torch
+from accelerate import PartialState
 from accelerate.commands.launch import _validate_launch_command, launch_command_parser
+from accelerate.state import AcceleratorState
+from accelerate.utils import DistributedType, gather_object
 from accelerate.utils.launch import prepare_multi_gpu_env
 from safetensors.torch import load_file
 from tiny import ROOT, save_checkpoint, save_csv, save_vectors, texts
-from two_processes import torchrun
+from torch.distributed.tensor import DTensor
+from two_processes import job, torchrun
 
 import nlp_transfer
-from nlp_transfer.errors import ConfigError
+from nlp_transfer.__main__ import main
+from nlp_transfer.errors import ConfigError, StoppedError
+from nlp_transfer.inference import activations, predictions
+from nlp_transfer.runs import run as running
+from nlp_transfer.system.processes import end_process
 from nlp_transfer.training.checkpoint_files import find_newest
-
-CODE = """
-import atexit, hashlib, json, os, sys, torch
-import nlp_transfer, nlp_transfer.inference.predictions, nlp_transfer.inference.activations
-from accelerate.utils import gather_object
-from torch.distributed.tensor import DTensor
-from nlp_transfer.training.step import Stepper
 from nlp_transfer.training.loop import Trainer
-torch.set_num_threads(1)
-atexit.register(lambda: os.write(1, b"connections closed: %d\\n" % (not torch.distributed.is_initialized())))
-phase = Trainer._run_phase
+from nlp_transfer.training.step import Stepper
 
-def compared(self, model, *others):
-    phase(self, model, *others)
-    found = hashlib.sha256()
-    for name, tensor in model.state_dict().items():
-        found.update(tensor.numpy().tobytes())
-    assert len(set(gather_object([found.hexdigest()]))) == 1, "the processes hold different weights after a phase"
 
-Trainer._run_phase = compared
-gradients, shared = Stepper.compute_gradients, set()
+def train_and_compare(planned, folder, sharded):
+    """Train all of them, and compare what the two processes hold, do and know."""
+    if sharded:
+        find_sharding()
+    atexit.register(lambda: os.write(1, b"connections closed: %d\n" % (not torch.distributed.is_initialized())))
+    phase, gradients, deal = Trainer._run_phase, Stepper.compute_gradients, predictions.take_own_share
+    shared, dealt, offered = set(), [], []
 
-def looked_at(self, wrapped, *others):
-    shared.update(isinstance(parameter, DTensor) for parameter in wrapped.parameters())
-    return gradients(self, wrapped, *others)
+    def compared(self, model, *others):
+        phase(self, model, *others)
+        found = hashlib.sha256()
+        for tensor in model.state_dict().values():
+            found.update(tensor.numpy().tobytes())
+        assert len(set(gather_object([found.hexdigest()]))) == 1, "they hold different weights after a phase"
 
-Stepper.compute_gradients = looked_at
-dealt, offered, deal = 0, 0, nlp_transfer.inference.predictions.take_own_share
+    def looked_at(self, wrapped, *others):
+        shared.update(isinstance(parameter, DTensor) for parameter in wrapped.parameters())
+        return gradients(self, wrapped, *others)
 
-def counted(parts):
-    global dealt, offered
-    parts = list(parts)
-    share = deal(parts)
-    dealt, offered = dealt + len(share), offered + len(parts)
-    return share
+    def counted(parts):
+        offered.extend(parts := list(parts))
+        dealt.extend(share := deal(parts))
+        return share
 
-nlp_transfer.inference.predictions.take_own_share = nlp_transfer.inference.activations.take_own_share = counted
-for name, config in json.load(open(sys.argv[1])).items():
-    weights = nlp_transfer.run(config, output=sys.argv[2] + "/" + name, progress=False).metrics["weights"]
-    assert weights and len({*map(str, gather_object([weights]))}) == 1, "one process looked before the other had saved"
-assert sum(gather_object([dealt])) == offered > 0, "a batch was inferred by no process or by several"
-assert shared == {"ACCELERATE_USE_FSDP" in os.environ}, "parameters are shared out where asked, and all of them"
-nlp_transfer.system.processes.end_process(0)
-"""
+    Trainer._run_phase, Stepper.compute_gradients, predictions.take_own_share, activations.take_own_share = (
+        compared,
+        looked_at,
+        counted,
+        counted,
+    )
+    for name, config in planned.items():
+        weights = nlp_transfer.run(config, output=folder / name, progress=False).metrics["weights"]
+        assert weights, "the saved weights have a digest"
+        assert len({*map(str, gather_object([weights]))}) == 1, "one process looked before the other had saved"
+    assert sum(gather_object([len(dealt)])) == len(offered) > 0, "a batch was inferred by no process or by several"
+    assert shared == {sharded}, "parameters are shared out where asked, and all of them"
+    end_process(0)
 
 
 def configs(root):
@@ -110,55 +122,67 @@ def save_pairs(path):
     return str(path)
 
 
-SHARDED = """
-import accelerate.state
-from accelerate.utils import DistributedType
-detect = accelerate.state.AcceleratorState.__init__
+def find_sharding():
+    """Have Accelerate find FSDP without a GPU, where alone it looks for it."""
+    detect = AcceleratorState.__init__
 
-def detected(self, *arguments, fsdp_plugin=None, **settings):
-    detect(self, *arguments, fsdp_plugin=fsdp_plugin, **settings)
-    if fsdp_plugin is not None:  # Accelerate looks for FSDP on GPUs only
-        self.fsdp_plugin, self.distributed_type = fsdp_plugin, DistributedType.FSDP
-        accelerate.state.PartialState._shared_state["distributed_type"] = DistributedType.FSDP
+    def detected(self, *arguments, fsdp_plugin=None, **settings):
+        detect(self, *arguments, fsdp_plugin=fsdp_plugin, **settings)
+        if fsdp_plugin is not None:
+            self.fsdp_plugin, self.distributed_type = fsdp_plugin, DistributedType.FSDP
+            PartialState._shared_state["distributed_type"] = DistributedType.FSDP
 
-accelerate.state.AcceleratorState.__init__ = detected
-"""
+    AcceleratorState.__init__ = detected
 
-KILLED = """
-import os, signal, sys, json, time, torch, nlp_transfer
-from nlp_transfer.runs import run as running
-from nlp_transfer.errors import StoppedError
-from nlp_transfer.training.step import Stepper
-torch.set_num_threads(1)
-config, folder, attempt = json.load(open(sys.argv[1])), sys.argv[2], sys.argv[3]
-lost = running.is_lost_process
 
-def late(error):
-    time.sleep(2)  # until the launcher has sent its signal to the process that is left
-    return lost(error)
+def train(config, folder, sharded):
+    """Train to the end."""
+    if sharded:
+        find_sharding()
+    nlp_transfer.run(config, output=folder, progress=False)
+    end_process(0)
 
-running.is_lost_process = late
-gradients, steps = Stepper.compute_gradients, 0
 
-def struck(self, *arguments):
-    global steps
-    steps += 1
-    if steps == 5 and attempt == "first" and self.accelerator.process_index == 1:
-        os.kill(os.getpid(), signal.SIGKILL)
-    if steps == 3 and attempt == "second" and self.accelerator.process_index == 1:
-        os.kill(os.getpid(), signal.SIGTERM)  # one process hears of it, both stop
-    return gradients(self, *arguments)
+def lose_one(config, folder, sharded):
+    """Kill one of them in the fifth step; the other looks for it once the launcher has told it to end too."""
+    if sharded:
+        find_sharding()
+    told, telling = os.pipe()
+    os.set_blocking(telling, False)
+    signal.set_wakeup_fd(telling)
+    lost = running.is_lost_process
 
-if attempt == "first":
-    nlp_transfer.run(config, output=folder + "/whole", progress=False)
-Stepper.compute_gradients = struck
-try:
-    nlp_transfer.run(config, output=folder + "/parts", resume="auto", progress=False)
-except StoppedError as stopped:
-    os.write(1, f"stopped {stopped}\\n".encode())  # at once: two processes share the line
-    nlp_transfer.run(config, output=folder + "/parts", resume="auto", progress=False)
-nlp_transfer.system.processes.end_process(0)
-"""
+    def late(error):
+        select.select([told], [], [], 60)
+        return lost(error)
+
+    running.is_lost_process = late
+    at_step(5, signal.SIGKILL)
+    nlp_transfer.run(config, output=folder, resume="auto", progress=False)
+
+
+def stop_one_and_go_on(config, folder, sharded):
+    """Signal one of them in the third step, and go on from where both stop."""
+    if sharded:
+        find_sharding()
+    at_step(3, signal.SIGTERM)
+    with pytest.raises(StoppedError) as stopped:
+        nlp_transfer.run(config, output=folder, resume="auto", progress=False)
+    os.write(1, f"stopped {stopped.value}\n".encode())  # at once: two processes share the line
+    nlp_transfer.run(config, output=folder, resume="auto", progress=False)
+    end_process(0)
+
+
+def at_step(number, kill):
+    """Have the second process send itself a signal before a step."""
+    gradients, steps = Stepper.compute_gradients, itertools.count(1)
+
+    def struck(self, *arguments):
+        if next(steps) == number and self.accelerator.process_index == 1:
+            os.kill(os.getpid(), kill)
+        return gradients(self, *arguments)
+
+    Stepper.compute_gradients = struck
 
 
 def launched():
@@ -169,18 +193,23 @@ def launched():
     return {name: value for name, value in told.items() if "FSDP" in name}
 
 
-def job(root, code, *arguments, sharded=False, fails=False):
-    """Two processes, each with the whole model or with a share of it."""
-    given = launched() if sharded else {}
-    return torchrun(root, SHARDED + code if sharded else code, *arguments, fails=fails, **given)
-
-
-@pytest.mark.slow
 @pytest.mark.parametrize("fails", [False, True])
 def test_a_process_that_crashes_is_shown_with_its_stack_whatever_was_expected(tmp_path, fails):
-    code = "import os, signal\n\ndef crash():\n    os.kill(os.getpid(), signal.SIGSEGV)\n\n"
-    with pytest.raises(pytest.fail.Exception, match=r"Segmentation fault[^$]*job.py\", line 4 in crash"):
-        torchrun(tmp_path, code + "if os.environ['RANK'] == '1':\n    crash()", fails=fails)
+    def crash():
+        if os.environ["RANK"] == "1":
+            os.kill(os.getpid(), signal.SIGSEGV)
+
+    with pytest.raises(pytest.fail.Exception, match=r"Segmentation fault[^$]*test_distributed.py\", line \d+ in crash"):
+        job(tmp_path, crash, fails=fails)
+
+
+@pytest.mark.parametrize(("wrong", "fails"), [(False, True), (True, False)])
+def test_a_job_that_does_not_end_as_expected_is_a_failure(tmp_path, wrong, fails):
+    def work():
+        assert not wrong, "this is shown"
+
+    with pytest.raises(pytest.fail.Exception, match="this is shown" if wrong else "ended well"):
+        job(tmp_path, work, fails=fails)
 
 
 HOW = pytest.mark.parametrize("sharded", [False, True], ids=["copied", "sharded"])
@@ -189,41 +218,46 @@ HOW = pytest.mark.parametrize("sharded", [False, True], ids=["copied", "sharded"
 @HOW
 @pytest.mark.slow
 def test_when_one_of_two_processes_is_killed_the_other_ends_and_the_run_can_go_on(tmp_path, sharded):
-    config = configs(tmp_path)["gradual"]
+    config, told = configs(tmp_path)["gradual"], launched() if sharded else {}
     config["task"]["head"] = {"dropout": 0.2}
     config["training"]["checkpoint"] = {"steps": 1}
-    (tmp_path / "config.json").write_text(json.dumps(config))
+    job(tmp_path, train, config, tmp_path / "whole", sharded, **told)
     started = time.monotonic()
-    done = job(tmp_path, KILLED, tmp_path / "config.json", tmp_path, "first", sharded=sharded, fails=True)
+    done = job(tmp_path, lose_one, config, tmp_path / "parts", sharded, fails=True, **told)
     assert time.monotonic() - started < 120
     assert f"another process has ended, or cannot be reached; go on with the same command and --resume {tmp_path}" in (
         done.stderr
     )
     assert find_newest(tmp_path / "parts" / "checkpoints").values["history"]["steps"] == 4
-    done = job(tmp_path, KILLED, tmp_path / "config.json", tmp_path, "second", sharded=sharded)
+    done = job(tmp_path, stop_one_and_go_on, config, tmp_path / "parts", sharded, **told)
     assert done.stdout.count("stopped terminated after step 7") == 2
     weights = [(tmp_path / name / "model" / "model.safetensors").read_bytes() for name in ("whole", "parts")]
     assert weights[0] == weights[1]
 
 
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    """Every training by one process, and the configurations."""
+    root = tmp_path_factory.mktemp("alone")
+    planned = configs(root)
+    return planned, {
+        name: nlp_transfer.run(config, output=root / name, progress=False) for name, config in planned.items()
+    }
+
+
 @HOW
 @pytest.mark.slow
-def test_two_processes_give_the_scores_and_nearly_the_weights_of_one(tmp_path, sharded):
-    planned = configs(tmp_path)
-    (tmp_path / "configs.json").write_text(json.dumps(planned))
-    done = job(tmp_path, CODE, tmp_path / "configs.json", tmp_path / "two", sharded=sharded)
+def test_two_processes_give_the_scores_and_nearly_the_weights_of_one(tmp_path, alone, sharded):
+    planned, runs = alone
+    done = job(tmp_path, train_and_compare, planned, tmp_path, sharded, **(launched() if sharded else {}))
     assert done.stdout.count("connections closed: 1") == 2
-    for name, config in planned.items():
-        alone = nlp_transfer.run(config, output=tmp_path / "one" / name, progress=False)
-        both = json.loads((tmp_path / "two" / name / "metrics.json").read_text())
+    for name, one in runs.items():
+        folders = one.folder, tmp_path / name
+        both = json.loads((tmp_path / name / "metrics.json").read_text())
         for key in ("validation", "test", "steps", "selection", "parameters"):
-            assert both[key] == json.loads(json.dumps(alone.metrics[key])), (name, key)
-        one, two = (load_file(tmp_path / count / name / "model" / "model.safetensors") for count in ("one", "two"))
-        assert_near(one, two, name)
-        losses = [
-            [json.loads(line).get("loss", 0) for line in (tmp_path / count / name / "history.jsonl").open()]
-            for count in ("one", "two")
-        ]
+            assert both[key] == json.loads(json.dumps(one.metrics[key])), (name, key)
+        assert_near(*(load_file(folder / "model" / "model.safetensors") for folder in folders), name)
+        losses = [[json.loads(line).get("loss", 0) for line in (folder / "history.jsonl").open()] for folder in folders]
         assert losses[0] == pytest.approx(losses[1], abs=1e-4), name
 
 
@@ -235,19 +269,25 @@ def assert_near(one, two, name=""):
 @pytest.mark.slow
 def test_a_command_under_two_processes_says_once_what_it_did(tmp_path):
     (tmp_path / "run.yaml").write_text(json.dumps(configs(tmp_path)["table"]))
-    command = "from nlp_transfer.__main__ import main; main()"
-    folder = tmp_path / "run"
-    for words in (["run", tmp_path / "run.yaml"], ["compare", tmp_path / "run.yaml"]):
-        done = job(tmp_path, command, *words, "--output", folder / words[0])
-        assert done.stdout.count(str(folder / words[0])) == {"run": 1, "compare": 2}[words[0]]
+
+    def words(verb):
+        return [verb, str(tmp_path / "run.yaml"), "--output", str(tmp_path / verb)]
+
+    def command(*arguments):
+        sys.argv = ["nlp-transfer", *arguments]
+        main()
+
+    done = torchrun(tmp_path, "from nlp_transfer.__main__ import main; main()", *words("run"))
+    assert done.stdout.count(str(tmp_path / "run")) == 1
+    done = job(tmp_path, command, *words("compare"))
+    assert done.stdout.count(str(tmp_path / "compare")) == 2
 
 
 @pytest.mark.slow
 def test_one_process_goes_on_from_a_checkpoint_of_sharded_ones(tmp_path, caplog):
     config = configs(tmp_path)["gradual"]
     config["training"]["checkpoint"] = {"steps": 1}
-    (tmp_path / "config.json").write_text(json.dumps(config))
-    job(tmp_path, KILLED, tmp_path / "config.json", tmp_path, "first", sharded=True, fails=True)
+    job(tmp_path, lose_one, config, tmp_path / "parts", True, fails=True, **launched())
     caplog.set_level("INFO")
     again = nlp_transfer.run(config, output=tmp_path / "parts", resume="auto", progress=False)
     assert "resumed at step 4" in caplog.text
