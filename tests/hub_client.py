@@ -38,17 +38,44 @@ def outside(server, home, **changes):
     return {**kept, **given, **changes}
 
 
-def stranger(code, *arguments, server, home, **changes):
-    """Run code in a fresh process; returns the JSON that it printed last."""
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", code, *arguments],
-        capture_output=True, text=True, env=outside(server, home, **changes), check=False, cwd=home, timeout=200,
+APART = """
+import json, os, sys
+import torch
+from transformers import AutoModelForSeq2SeqLM, AutoModelForSequenceClassification, AutoTokenizer, BertModel, pipeline
+torch.set_num_threads(1)
+for number, (code, *arguments) in enumerate(json.load(sys.stdin)):
+    child = os.fork()
+    if not child:
+        sys.argv = ["-c", *arguments]
+        for name, descriptor in (("out", 1), ("err", 2)):
+            os.dup2(os.open(f"{number}.{name}", os.O_CREAT | os.O_WRONLY), descriptor)
+        exec(compile(code, "part", "exec"), {"__name__": "__main__"})
+        sys.stdout.flush()
+        os._exit(0)
+    os.waitpid(child, 0)
+"""
+
+
+def strangers(*parts, server, home, **changes):
+    """Run code with its arguments in a fresh process, each part apart from the others; it has met transformers only.
+
+    Returns:
+        A function that gives the JSON that a part printed last, by its number, and fails where the part has failed.
+    """
+    subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", APART], input=json.dumps(parts), text=True,
+        env=outside(server, home, **changes), check=True, cwd=home, timeout=200,
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-3000:]
-    return json.loads(done.stdout.splitlines()[-1])
+
+    def said(number):
+        printed = (home / f"{number}.out").read_text().splitlines()
+        assert printed, (home / f"{number}.err").read_text()[-3000:]
+        return json.loads(printed[-1])
+
+    return said
 
 
-def command(*words, server, home, **changes):
+def fresh_command(*words, server, home, **changes):
     """Run nlp-transfer in a fresh process; `work` is the seconds of processor time it took, whoever else is busy."""
     settings = outside(server, home, **{"PYTHONPATH": PATHS, "HF_TOKEN": WRITER, **changes})
     before = resource.getrusage(resource.RUSAGE_CHILDREN)

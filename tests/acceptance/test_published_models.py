@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hub_client import PATHS, connect, run_of, stranger
+from hub_client import PATHS, connect, run_of, strangers
 from hub_server import HubServer
 from tiny import LABELS, config, save_checkpoint, save_csv, save_vectors, save_word_pieces, tokenizer
 
@@ -108,27 +108,14 @@ import json, sys, nlp_transfer
 asked = json.loads(sys.argv[1])
 print(json.dumps({name: nlp_transfer.load(f"me/{name}").predict(texts) for name, texts in asked.items()}))
 """
-
-
-@pytest.mark.slow
-def test_every_kind_is_loaded_by_its_id_and_answers_as_it_did(shelf, tmp_path):
-    server, root = shelf
-    asked = {name: [one["input"] for one in probes(root, name)] for name in KINDS_OF_MODEL}
-    said = stranger(OURS, json.dumps(asked), server=server, home=tmp_path, PYTHONPATH=PATHS)
-    for name in KINDS_OF_MODEL:
-        assert all(are_alike(one["said"], again) for one, again in zip(probes(root, name), said[name], strict=True)), (
-            name
-        )
-    assert tuple(said["adapter"][0]["probabilities"]) == LABELS
-
-
-def test_a_published_writer_as_a_source_brings_its_target_tokenizer(shelf):
-    _, root = shelf
-    own = nlp_transfer.load(root / "translation").tokenizers.target
-    assert load_source("checkpoint", name="me/translation").target_tokenizer.get_vocab() == own.get_vocab()
-    assert load_source("checkpoint", name="me/full").target_tokenizer is None
-
-
+SNIPPETS = """
+import json, os, sys
+for place, blocks in json.loads(sys.argv[1]):
+    os.chdir(place)
+    for block in blocks:
+        exec(compile(block, place, "exec"), {})
+print(len(json.loads(sys.argv[1])))
+"""
 PLAIN = """
 import json, sys
 sys.modules["nlp_transfer"] = None
@@ -153,10 +140,37 @@ asked = json.loads(sys.argv[1])
 uses = {"probabilities": classify, "translation": write, "summary": write}
 print(json.dumps({name: uses[use](name, texts, trust) for name, (use, texts, trust) in asked.items()}))
 """
+ALONE = """
+import json, sys
+sys.modules["nlp_transfer"] = None
+exec(compile(sys.argv[1], "card", "exec"), {})
+print(1)
+"""
+BY_THEMSELVES = ("translation-static", "static-cnn")  # each in a process that has met no other model
 
 
-@pytest.mark.slow
-def test_transformers_alone_gives_the_same_answers_with_label_names(shelf, tmp_path):
+def snippets(card):
+    return re.findall(r"```python\n(.*?)```", card, re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def users(shelf, tmp_path_factory):
+    """What processes with this package, and an empty cache, say: the answers by id, and the number of cards tried."""
+    server, root = shelf
+    home = tmp_path_factory.mktemp("users")
+    asked = {name: [one["input"] for one in probes(root, name)] for name in KINDS_OF_MODEL}
+    cards = [(root / name, (root / name / "README.md").read_text()) for name in KINDS_OF_MODEL]
+    cards += [(home, server.repositories[f"me/{name}"].tree()["README.md"].decode()) for name in KINDS_OF_MODEL]
+    blocks = [(str(place), snippets(card)) for place, card in cards]
+    assert all(1 <= len(found) <= 2 for _, found in blocks)
+    assert not re.search(r'pipeline\("(?!text-classification)', "".join(card for _, card in cards))
+    ours, tried = (OURS, json.dumps(asked)), (SNIPPETS, json.dumps(blocks))
+    return strangers(ours, tried, server=server, home=home, PYTHONPATH=PATHS), len(cards)
+
+
+@pytest.fixture(scope="module")
+def others(shelf, tmp_path_factory):
+    """What processes without this package say: the snippets of cards alone, and what was asked of every other model."""
     server, root = shelf
     asked = {}
     for name, (task, _, _) in KINDS_OF_MODEL.items():
@@ -166,48 +180,49 @@ def test_transformers_alone_gives_the_same_answers_with_label_names(shelf, tmp_p
         trust = "static" in name or name == "frozen"
         if name not in {"adapter", "extractive", "extractive-static", "abstractive"}:
             asked[name] = use, texts, trust
-    said = stranger(PLAIN, json.dumps(asked), server=server, home=tmp_path)
+    cards = [server.repositories[f"me/{name}"].tree()["README.md"].decode() for name in BY_THEMSELVES]
+    alone = [(ALONE, snippets(card)[0]) for card in cards]
+    home = tmp_path_factory.mktemp("others")
+    return strangers(*alone, (PLAIN, json.dumps(asked)), server=server, home=home), asked
+
+
+@pytest.mark.slow
+def test_every_kind_is_loaded_by_its_id_and_answers_as_it_did(shelf, users):
+    _, root = shelf
+    said = users[0](0)
+    for name in KINDS_OF_MODEL:
+        assert all(are_alike(one["said"], again) for one, again in zip(probes(root, name), said[name], strict=True)), (
+            name
+        )
+    assert tuple(said["adapter"][0]["probabilities"]) == LABELS
+
+
+@pytest.mark.slow
+def test_the_snippets_of_every_card_run_before_and_after_publishing(users):
+    said, cards = users
+    assert said(1) == cards
+
+
+@pytest.mark.slow
+def test_transformers_alone_gives_the_same_answers_with_label_names(shelf, others):
+    _, root = shelf
+    said, asked = others[0](len(BY_THEMSELVES)), others[1]
     for name, (use, _, _) in asked.items():
         for one, again in zip(probes(root, name), said[name], strict=True):
             assert are_alike(one["said"][use], again), (name, one, again)
 
 
-SNIPPETS = """
-import json, os, sys
-for place, blocks in json.loads(sys.argv[1]):
-    os.chdir(place)
-    for block in blocks:
-        exec(compile(block, place, "exec"), {})
-print(len(json.loads(sys.argv[1])))
-"""
-
-
 @pytest.mark.slow
-def test_the_snippets_of_every_card_run_before_and_after_publishing(shelf, tmp_path):
-    server, root = shelf
-    cards = [(root / name, (root / name / "README.md").read_text()) for name in KINDS_OF_MODEL]
-    cards += [(tmp_path, server.repositories[f"me/{name}"].tree()["README.md"].decode()) for name in KINDS_OF_MODEL]
-    blocks = [(str(place), re.findall(r"```python\n(.*?)```", card, re.DOTALL)) for place, card in cards]
-    assert all(1 <= len(found) <= 2 for _, found in blocks)
-    assert not re.search(r'pipeline\("(?!text-classification)', "".join(card for _, card in cards))
-    assert stranger(SNIPPETS, json.dumps(blocks), server=server, home=tmp_path, PYTHONPATH=PATHS) == len(cards)
+@pytest.mark.parametrize("number", range(len(BY_THEMSELVES)), ids=BY_THEMSELVES)
+def test_transformers_alone_runs_the_snippet_of_a_model_on_word_vectors(others, number):
+    assert others[0](number) == 1
 
 
-ALONE = """
-import json, sys
-sys.modules["nlp_transfer"] = None
-exec(compile(sys.argv[1], "card", "exec"), {})
-print(1)
-"""
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ["translation-static", "static-cnn"])  # each in a process that has met no other model
-def test_transformers_alone_runs_the_snippet_of_a_model_on_word_vectors(shelf, tmp_path, name):
-    server, _ = shelf
-    card = server.repositories[f"me/{name}"].tree()["README.md"].decode()
-    snippet = re.findall(r"```python\n(.*?)```", card, re.DOTALL)[0]
-    assert stranger(ALONE, snippet, server=server, home=tmp_path) == 1
+def test_a_published_writer_as_a_source_brings_its_target_tokenizer(shelf):
+    _, root = shelf
+    own = nlp_transfer.load(root / "translation").tokenizers.target
+    assert load_source("checkpoint", name="me/translation").target_tokenizer.get_vocab() == own.get_vocab()
+    assert load_source("checkpoint", name="me/full").target_tokenizer is None
 
 
 def test_an_adapter_alone_names_its_base_and_holds_no_merged_weights(shelf):

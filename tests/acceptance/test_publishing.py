@@ -6,7 +6,6 @@ import re
 import shutil
 import signal
 import socket
-import subprocess
 import sys
 import tempfile
 import time
@@ -16,10 +15,11 @@ from types import SimpleNamespace
 import hub_server
 import pytest
 import yaml
-from hub_client import PATHS, command, connect, outside, run_of
+from hub_client import connect, fresh_command, run_of
 from hub_server import READER, STRANGER, WRITER, HubServer
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from survival import forked, wait_for
 from tiny import LABELS, ROOT, save_checkpoint, save_csv
 
 import nlp_transfer
@@ -141,15 +141,13 @@ def test_what_is_there_already_is_not_committed_again(hub, small):
 # 32. Interruptions and other people.
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("endpoint", ["put", "commit"])
-def test_killed_on_the_way_it_completes_when_run_again(hub, small, tmp_path, endpoint):
+def test_killed_on_the_way_it_completes_when_run_again(hub, small, endpoint):
     hub.fail(endpoint, "hang")
-    words = [sys.executable, "-m", "nlp_transfer", "publish", str(small), "me/reviews", "--license", "mit"]
-    settings = outside(hub, tmp_path, PYTHONPATH=PATHS, HF_TOKEN=WRITER)
-    with subprocess.Popen(words, env=settings, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as client:
-        assert hub.hanging.wait(60)
-        client.send_signal(signal.SIGKILL)
+    client = forked(lambda: publish(small))
+    assert hub.hanging.wait(60)
+    os.kill(client, signal.SIGKILL)
+    assert wait_for(client) == -signal.SIGKILL
     assert set(hub.repositories["me/reviews"].tree()) == {".gitattributes"}
     sent = len(hub.stored)
     assert publish(small).changed
@@ -626,10 +624,10 @@ def test_a_full_disk_here_is_not_blamed_on_the_hub(tmp_path):
 
 @pytest.mark.parametrize("setting", [{"HF_HUB_OFFLINE": "1"}, {"HF_ENDPOINT": "http://192.0.2.1"}], ids=["off", "away"])
 def test_offline_it_says_so_within_two_seconds(server, small, tmp_path, setting):
-    done = command("publish", small, "me/reviews", server=server, home=tmp_path, **setting)
+    done = fresh_command("publish", small, "me/reviews", server=server, home=tmp_path, **setting)
     assert (done.returncode, done.work + PATIENCE < 2) == (6, True), (done.stderr, done.work)
     assert "out of reach" in done.stderr
-    done = command("predict", "me/reviews", server=server, home=tmp_path, **setting)
+    done = fresh_command("predict", "me/reviews", server=server, home=tmp_path, **setting)
     assert (done.returncode, done.work + PATIENCE < 2) == (4, True), (done.stderr, done.work)
     assert "the cache has no copy" in done.stderr
 
@@ -650,18 +648,17 @@ def test_a_source_on_the_hub_takes_a_revision_and_comes_from_the_cache_when_offl
     assert len(hub.asked) == asked
 
 
-@pytest.mark.slow
-def test_the_command_publishes_predicts_and_fails_with_code_6(hub, small, tmp_path):
-    done = command("publish", small, "me/reviews", "--license", "mit", server=hub, home=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert "read back, it answers as the run does" in done.stdout
-    assert WRITER not in done.stdout + done.stderr
+def test_the_command_publishes_predicts_and_fails_with_code_6(hub, command, small, tmp_path):
+    code, out, err = command("publish", small, "me/reviews", "--license", "mit")
+    assert code == 0, err
+    assert "read back, it answers as the run does" in out
+    assert WRITER not in out + err
     (tmp_path / "new.txt").write_text("a good film\n")
-    done = command("predict", "me/reviews", "new.txt", server=hub, home=tmp_path)
-    assert json.loads(done.stdout) == nlp_transfer.load(small).predict(["a good film"])[0], done.stderr
-    done = command("publish", small, "other/reviews", "--license", "mit", server=hub, home=tmp_path)
-    assert (done.returncode, "no permission" in done.stderr) == (6, True), done.stderr
-    assert "Traceback" not in done.stderr
+    code, out, err = command("predict", "me/reviews", tmp_path / "new.txt")
+    assert json.loads(out) == nlp_transfer.load(small).predict(["a good film"])[0], err
+    code, _, err = command("publish", small, "other/reviews", "--license", "mit")
+    assert (code, "no permission" in err) == (6, True), err
+    assert "Traceback" not in err
 
 
 def test_a_dry_run_into_the_run_folder_can_be_repeated(small):
@@ -670,11 +667,11 @@ def test_a_dry_run_into_the_run_folder_can_be_repeated(small):
         assert done.folder == small / "publish"
 
 
-def test_a_repository_without_a_model_on_its_branch_says_so(hub, small, tmp_path):
+def test_a_repository_without_a_model_on_its_branch_says_so(hub, command, small):
     publish(small, create_pr=True)
-    done = command("predict", "me/reviews", server=hub, home=tmp_path)
-    assert done.returncode == 4
-    assert "me/reviews: no model of nlp-transfer is there; is it on a branch or in a pull request?" in done.stderr
+    code, _, err = command("predict", "me/reviews")
+    assert code == 4
+    assert "me/reviews: no model of nlp-transfer is there; is it on a branch or in a pull request?" in err
 
 
 @pytest.mark.parametrize("verb", [["predict", "me/evil", "-"], ["evaluate", "me/evil", "--data", "a.csv"]])
