@@ -106,7 +106,7 @@ def _judged(done, *, failed, fails):
     if CRASH in done.stderr:
         pytest.fail(f"a process crashed:\n{done.stderr[done.stderr.index(CRASH) :][:LONG]}")
     if failed != fails:
-        pytest.fail(f"the job ended {'badly' if failed else 'well'}:\n{done.stdout[-SHORT:]}\n{done.stderr[-SHORT:]}")
+        pytest.fail(f"the job ended {'badly' if failed else 'well'}:\n{done.stdout[-SHORT:]}\n{done.stderr[-LONG:]}")
     return done
 
 
