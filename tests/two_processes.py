@@ -1,7 +1,8 @@
 """Two processes of one job; where one crashes, the stacks that it leaves are shown.
 
-A process takes seconds to import what a training needs, so most jobs are forked from this one, which has it all
-(`job`). That the library does as well under the launcher of torch is seen by one test (`torchrun`).
+A process takes seconds to import what a training needs, so most jobs are forked from a server that has imported it and
+has done nothing else (`job`). That the library does as well under the launcher of torch is seen by one test
+(`torchrun`).
 """
 
 import atexit
@@ -9,7 +10,6 @@ import contextlib
 import faulthandler
 import multiprocessing
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -18,12 +18,16 @@ from dataclasses import dataclass
 from multiprocessing.connection import wait
 
 import pytest
-from accelerate.state import AcceleratorState, GradientState
 from tiny import ROOT
 from torch.distributed import TCPStore
 
-from nlp_transfer.system.processes import take_leave_at_exit
-
+SERVER = multiprocessing.get_context("forkserver")
+SERVER.set_forkserver_preload(
+    [
+        "nlp_transfer.cli.commands", "nlp_transfer.runs.run", "nlp_transfer.evaluation.tfidf", "datasets", "matplotlib.pyplot",
+        "pytest", "sklearn.linear_model", "torch.distributed.fsdp", "transformers.models.bert.modeling_bert",
+    ]
+)  # fmt: skip
 CRASH = "Fatal Python error"  # opens what Python's fault handler writes
 LONG, SHORT = 20_000, 3_000  # characters
 MOST = 280  # seconds
@@ -54,9 +58,10 @@ def torchrun(root, code, *arguments):
 
 
 def job(root, work, *arguments, fails=False, **environment):
-    """Call `work` in two forked processes as a launcher would; fail where they do not end as they are to.
+    """Call `work`, a function of a module, in two processes as a launcher would.
 
-    A crash is a failure in any case: it must not pass for the end of a process that was killed.
+    Fail where they do not end as they are to. A crash is a failure in any case: it must not pass for the end of a
+    process that was killed.
     """
     store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
     given = {
@@ -67,11 +72,8 @@ def job(root, work, *arguments, fails=False, **environment):
     files = root / "stdout", root / "stderr"
     for file in files:
         file.write_bytes(b"")
-    fork = multiprocessing.get_context("fork")
-    both = [
-        fork.Process(target=_begin, args=(work, arguments, files, {**given, **environment, **_rank(rank)}))
-        for rank in (0, 1)
-    ]
+    told = {**os.environ, **given, **environment}
+    both = [SERVER.Process(target=_begin, args=(work, arguments, files, {**told, **_rank(rank)})) for rank in (0, 1)]
     for process in both:
         process.start()
     try:
@@ -111,17 +113,12 @@ def _judged(done, *, failed, fails):
 
 
 def _begin(work, arguments, files, environment):
-    """Make a forked process one that has just been launched, and work."""
+    """Work as a process that has just been launched."""
     for file, descriptor in zip(files, (1, 2), strict=True):
         os.dup2(os.open(file, os.O_WRONLY | os.O_APPEND), descriptor)
     sys.stdout, sys.stderr = (open(descriptor, "w", closefd=False) for descriptor in (1, 2))  # noqa: SIM115
     faulthandler.enable(2)
-    atexit._clear()  # the exit of the tests is not theirs
-    take_leave_at_exit.cache_clear()
-    AcceleratorState._reset_state(reset_partial_state=True)
-    GradientState._reset_state()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)
+    os.environ.clear()
     os.environ.update(environment)
     code = 1
     try:

@@ -8,7 +8,6 @@ import json
 import os
 import select
 import signal
-import sys
 import time
 
 import pytest
@@ -19,12 +18,12 @@ from accelerate.state import AcceleratorState
 from accelerate.utils import DistributedType, gather_object
 from accelerate.utils.launch import prepare_multi_gpu_env
 from safetensors.torch import load_file
+from survival import command
 from tiny import ROOT, save_checkpoint, save_csv, save_vectors, texts
 from torch.distributed.tensor import DTensor
 from two_processes import job, torchrun
 
 import nlp_transfer
-from nlp_transfer.__main__ import main
 from nlp_transfer.errors import ConfigError, StoppedError
 from nlp_transfer.inference import activations, predictions
 from nlp_transfer.runs import run as running
@@ -193,23 +192,27 @@ def launched():
     return {name: value for name, value in told.items() if "FSDP" in name}
 
 
+def crash():
+    """Crash the second of them."""
+    if os.environ["RANK"] == "1":
+        os.kill(os.getpid(), signal.SIGSEGV)
+
+
+def end(wrong):
+    """End at once, well or badly."""
+    assert not wrong, "this is shown"
+
+
 @pytest.mark.parametrize("fails", [False, True])
 def test_a_process_that_crashes_is_shown_with_its_stack_whatever_was_expected(tmp_path, fails):
-    def crash():
-        if os.environ["RANK"] == "1":
-            os.kill(os.getpid(), signal.SIGSEGV)
-
     with pytest.raises(pytest.fail.Exception, match=r"Segmentation fault[^$]*test_distributed.py\", line \d+ in crash"):
         job(tmp_path, crash, fails=fails)
 
 
 @pytest.mark.parametrize(("wrong", "fails"), [(False, True), (True, False)])
 def test_a_job_that_does_not_end_as_expected_is_a_failure(tmp_path, wrong, fails):
-    def work():
-        assert not wrong, "this is shown"
-
     with pytest.raises(pytest.fail.Exception, match="this is shown" if wrong else "ended well"):
-        job(tmp_path, work, fails=fails)
+        job(tmp_path, end, wrong, fails=fails)
 
 
 HOW = pytest.mark.parametrize("sharded", [False, True], ids=["copied", "sharded"])
@@ -272,10 +275,6 @@ def test_a_command_under_two_processes_says_once_what_it_did(tmp_path):
 
     def words(verb):
         return [verb, str(tmp_path / "run.yaml"), "--output", str(tmp_path / verb)]
-
-    def command(*arguments):
-        sys.argv = ["nlp-transfer", *arguments]
-        main()
 
     done = torchrun(tmp_path, "from nlp_transfer.__main__ import main; main()", *words("run"))
     assert done.stdout.count(str(tmp_path / "run")) == 1
