@@ -28,6 +28,15 @@ def _one_thread():
 
 
 @pytest.fixture(scope="session", autouse=True)
+def _no_waiting_for_the_disk():
+    """Leave out `fsync`, which a training calls dozens of times: no test pulls the plug."""
+    patch = pytest.MonkeyPatch()
+    patch.setattr(os, "fsync", lambda _: None)
+    yield
+    patch.undo()
+
+
+@pytest.fixture(scope="session", autouse=True)
 def _no_network():
     """Fail at every attempt to reach another machine; `pytest.fail` passes through `except Exception`."""
     patch = pytest.MonkeyPatch()

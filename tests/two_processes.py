@@ -24,8 +24,9 @@ from torch.distributed import TCPStore
 SERVER = multiprocessing.get_context("forkserver")
 SERVER.set_forkserver_preload(
     [
-        "nlp_transfer.cli.commands", "nlp_transfer.runs.run", "nlp_transfer.evaluation.tfidf", "datasets", "matplotlib.pyplot",
-        "pytest", "sklearn.linear_model", "torch.distributed.fsdp", "transformers.models.bert.modeling_bert",
+        "datasets", "matplotlib.pyplot", "nlp_transfer.cli.commands", "nlp_transfer.evaluation.tfidf",
+        "nlp_transfer.runs.run", "pytest", "sklearn.linear_model", "torch.distributed.fsdp",
+        "transformers.models.bert.modeling_bert",
     ]
 )  # fmt: skip
 CRASH = "Fatal Python error"  # opens what Python's fault handler writes
