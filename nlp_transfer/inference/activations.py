@@ -8,7 +8,6 @@ import functools
 import json
 import logging
 from collections.abc import Sequence
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from nlp_transfer.inference.store import ACTIVATIONS_FORMAT, Store, Unfinished
 from nlp_transfer.models.anatomy import find_encoder, find_layers, list_outside_encoder
 from nlp_transfer.models.digests import hash_tensors
 from nlp_transfer.models.encoding.batches import Batch, sort_batches
+from nlp_transfer.models.encoding.flat import FlatUnits
 from nlp_transfer.models.encoding.padding import read_padding_trouble
 from nlp_transfer.models.encoding.units import Boundary, CachedInputs, Inputs, TokenInputs
 from nlp_transfer.models.portable.pooled import PooledClassifier
@@ -135,9 +135,7 @@ def compute(
     Raises:
         Unfinished: a signal has come.
     """
-    if isinstance(model, PooledClassifier) and (
-        bags := _pool_bags(model, [units.encoded.inputs[unit] for unit in chosen])
-    ):
+    if isinstance(model, PooledClassifier) and (bags := _pool_bags(model, units.encoded.inputs, chosen)):
         return bags
 
     device = next(model.parameters()).device
@@ -167,7 +165,7 @@ def compute(
 
 
 @torch.inference_mode()
-def _pool_bags(model: PreTrainedModel, inputs: Sequence[Any]) -> list[np.ndarray] | None:
+def _pool_bags(model: PreTrainedModel, inputs: FlatUnits, chosen: np.ndarray) -> list[np.ndarray] | None:
     """Pool the word vectors of each text, (L, 3, H): first, mean and maximum. This needs no batches and no padding.
 
     Returns:
@@ -176,20 +174,19 @@ def _pool_bags(model: PreTrainedModel, inputs: Sequence[Any]) -> list[np.ndarray
     encoder = model.base_model
     if not isinstance(encoder, StaticModel) or encoder.contextualizer is not None or model.config.pairs:
         return None
-    if any("ngram_ids" in unit for unit in inputs):
+    if "ngram_ids" in inputs.columns and inputs.columns["ngram_ids"].lengths[chosen].any():
         return None
 
     table = encoder.embeddings.weight.float().cpu().numpy()
-    lengths = np.array([len(unit["input_ids"]) for unit in inputs])
-    cuts = np.cumsum([0, *lengths])
-    ids = np.fromiter(chain.from_iterable(unit["input_ids"] for unit in inputs), np.int64, count=cuts[-1])
+    texts = inputs.columns["input_ids"].take(chosen)
+    cuts, ids = texts.offsets, texts.values.astype(np.int64)
 
-    pooled = np.empty((len(inputs), 3, table.shape[1]), dtype=np.float32)
+    pooled = np.empty((len(chosen), 3, table.shape[1]), dtype=np.float32)
     pooled[:, 0] = table[ids[cuts[:-1]]]
     starts = torch.from_numpy(cuts[:-1])
     pooled[:, 1] = nn.functional.embedding_bag(torch.from_numpy(ids), torch.from_numpy(table), starts, mode="mean")
-    for start in range(0, len(inputs), BAGS_AT_ONCE):  # mode "max" of embedding_bag is slower
-        end = min(start + BAGS_AT_ONCE, len(inputs))
+    for start in range(0, len(chosen), BAGS_AT_ONCE):  # mode "max" of embedding_bag is slower
+        end = min(start + BAGS_AT_ONCE, len(chosen))
         words = np.take(table, ids[cuts[start] : cuts[end]], axis=0)
         np.maximum.reduceat(words, cuts[start:end] - cuts[start], out=pooled[start:end, 2])
     return list(np.repeat(pooled[:, None], model.config.depth, axis=1))

@@ -7,7 +7,7 @@ import logging
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +45,7 @@ class Store:
         self.folder = folder
 
     def fill(
-        self, inputs: Sequence[Mapping[str, Any]], compute: Callable[[np.ndarray], list[np.ndarray]]
+        self, inputs: Iterable[Mapping[str, Any]], compute: Callable[[np.ndarray], list[np.ndarray]]
     ) -> list[np.ndarray]:
         """Read the rows of all units; compute and add those that no shard holds.
 

@@ -10,6 +10,7 @@ from transformers import PreTrainedTokenizerBase
 
 from nlp_transfer.models.encoding.batches import IGNORED, PADDING, Batch, Encoded, pad
 from nlp_transfer.models.encoding.documents import count_unknown, find_special_ids, make_unit, tokenize
+from nlp_transfer.models.encoding.flat import UnitWriter
 from nlp_transfer.models.layer_choice import Layers, choose_layers
 from nlp_transfer.models.portable.sentence_scorer import SentenceScorer, SentenceScorerConfig
 from nlp_transfer.models.source import LoadedModel, Source
@@ -72,7 +73,7 @@ def encode_sentences(
     """
     before, after = find_special_ids(tokenizer)
     room = min(max_length, tokenizer.model_max_length) - len(before) - len(after)
-    inputs: list[dict[str, Any]] = []
+    inputs = UnitWriter()
     example: list[int] = []
     shares: list[np.ndarray] = []
 
@@ -88,7 +89,7 @@ def encode_sentences(
             grams = _collect_ngrams(window)
 
             unit = make_unit(ids, grams, range(len(ids)), before, after)
-            inputs.append({**unit, "sentence_ids": [*[-1] * len(before), *owners, *[-1] * len(after)]})
+            inputs.add({**unit, "sentence_ids": [*[-1] * len(before), *owners, *[-1] * len(after)]})
             example.append(index)
             if targets is not None:
                 shares.append(targets[index][done : done + len(window)])
@@ -99,7 +100,7 @@ def encode_sentences(
 
     owner = np.array(example, dtype=np.int64)
     return Encoded(
-        inputs=inputs,
+        inputs=inputs.collect(),
         example=owner,
         targets=None if targets is None else shares,
         examples=len(documents),

@@ -13,6 +13,7 @@ from nlp_transfer.config.sections import RunConfig, load_config, render
 from nlp_transfer.data.report import SplitReport
 from nlp_transfer.errors import list_first
 from nlp_transfer.evaluation.verdicts import FEWEST_TESTED, format_scores
+from nlp_transfer.models.encoding.flat import Ragged
 from nlp_transfer.models.encoding.units import TokenInputs
 from nlp_transfer.runs.prepare import LONGEST_SAMPLED, Prepared, prepare
 from nlp_transfer.strategies import Plan
@@ -141,8 +142,8 @@ def _describe_tokens(split: str, prepared: Prepared) -> str:
         f"{encoded.truncated / encoded.examples:.1%} truncated; "
         f"{cost}{encoded.unknown:.2%} unknown"
     )
-    if encoded.targets and isinstance(encoded.targets[0], list):
-        said += f"\n{split}: targets of {_format_spread([len(ids) for ids in encoded.targets])}"
+    if isinstance(encoded.targets, Ragged):
+        said += f"\n{split}: targets of {_format_spread(encoded.targets.lengths)}"
     return said
 
 

@@ -203,7 +203,7 @@ def test_windows_hold_every_sentence_once_and_cut_between_them():
     encoded = encode([text, ["good"]], max_length=10)
     assert max(encoded.lengths) <= 10
     pieces = []
-    for unit in encoded.inputs[:-1]:
+    for unit in list(encoded.inputs)[:-1]:
         ids, owners = np.array(unit["input_ids"]), np.array(unit["sentence_ids"])
         assert owners[[0, -1]].tolist() == [-1, -1]
         pieces += [ids[owners == index].tolist() for index in range(owners.max() + 1)]

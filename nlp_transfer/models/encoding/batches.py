@@ -1,6 +1,6 @@
 """Pad units of text to batches of similar lengths, planned in the same way by all processes."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+
+from nlp_transfer.models.encoding.flat import FlatUnits, Ragged, flatten_units
 
 MEGABATCH = 50  # how many batches are shuffled together, before they are sorted by length
 PADDING = {"ngram_ids": -1, "sentence_ids": -1, "token_type_ids": 0}  # other inputs are padded with the pad token
@@ -21,9 +23,10 @@ class Encoded:
     A unit is what goes through the model as one row. An example is one unit, or several windows of a long document.
 
     Attributes:
-        inputs: for each unit, name of an input -> ids; the attention mask follows from the lengths.
+        inputs: for each unit, name of an input -> ids; the attention mask follows from the lengths. A sequence of
+            mappings may be given; it is kept as flat arrays.
         example: (units,) the number of the example that each unit belongs to.
-        targets: for each unit a class id, a list of token ids, or a number per sentence; None without labels.
+        targets: for each unit a class id, token ids, or a number per sentence or label; None without labels.
         examples: the number of examples; each has at least one unit.
         truncated: the number of examples of which the model does not see a part.
         unknown: share of the tokens that the vocabulary lacks.
@@ -31,19 +34,23 @@ class Encoded:
         warnings: what a user should know about the targets.
     """
 
-    inputs: Sequence[Mapping[str, Any]]
+    inputs: FlatUnits
     example: np.ndarray
-    targets: Sequence[Any] | None
+    targets: Sequence[Any] | np.ndarray | Ragged | None
     examples: int
     truncated: int = 0
     unknown: float = 0.0
     importance: np.ndarray | None = None
     warnings: tuple[str, ...] = ()
 
-    @cached_property
+    def __post_init__(self) -> None:
+        """Flatten inputs that are a mapping for each unit, as a task may give them."""
+        object.__setattr__(self, "inputs", flatten_units(self.inputs))
+
+    @property
     def lengths(self) -> np.ndarray:
         """(units,) the number of tokens in each unit."""
-        return np.array([len(unit["input_ids"]) for unit in self.inputs])
+        return self.inputs.lengths
 
     @cached_property
     def weights(self) -> np.ndarray:
@@ -105,12 +112,11 @@ def collate(encoded: Encoded, units: np.ndarray, pad_token_id: int) -> Batch:
 
 def pad_inputs(encoded: Encoded, units: np.ndarray, pad_token_id: int, *, but: Sequence[str] = ()) -> dict[str, Tensor]:
     """Pad every input of some units but those named in `but`, to the longest unit."""
-    chosen = [encoded.inputs[unit] for unit in units]
     inputs: dict[str, Tensor] = {}
-    for name in {name: None for row in chosen for name in row if name not in but}:
-        value = PADDING.get(name, pad_token_id)
-        rows = [row[name] if name in row else np.full((len(row["input_ids"]), 1), value) for row in chosen]
-        inputs[name] = pad(rows, value)
+    for name in encoded.inputs.columns:
+        rows = [] if name in but else [encoded.inputs.read(name, unit) for unit in units]
+        if any(map(len, rows)):  # else all of these units lack it
+            inputs[name] = pad(rows, PADDING.get(name, pad_token_id))
     return inputs
 
 
@@ -125,7 +131,7 @@ def collect_targets(encoded: Encoded, units: np.ndarray) -> Tensor | None:
         return None
     targets = [encoded.targets[unit] for unit in units]
     if np.ndim(targets[0]) == 0:
-        return torch.tensor(targets)
+        return torch.tensor(np.array(targets).tolist())  # numbers of Python: int64, or float32
     return pad(targets, IGNORED)
 
 

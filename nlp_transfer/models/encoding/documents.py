@@ -1,5 +1,6 @@
 """Cut texts into units of at most `max_length` tokens: the head, head and tail, or overlapping windows."""
 
+from array import array
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
@@ -7,6 +8,7 @@ import numpy as np
 from transformers import PreTrainedTokenizerBase
 
 from nlp_transfer.models.encoding.batches import Encoded
+from nlp_transfer.models.encoding.flat import UnitWriter
 
 LongPolicy = Literal["head", "head_tail", "window"]
 CHARACTERS = 16  # for each token; texts are cut to this length first, because a tokenizer reads megabytes slowly
@@ -44,8 +46,8 @@ def encode_documents(
     lead = lead[: room // 2]  # leave room for the text behind the prefix
     whole, room = room, room - len(lead)
 
-    inputs: list[dict[str, Any]] = []
-    example: list[int] = []
+    inputs = UnitWriter()
+    example = array("i")
     truncated = unknown = total = 0
     unknown_id = tokenizer.unk_token_id  # read once, because this attribute is slow
 
@@ -55,18 +57,26 @@ def encode_documents(
         unknown += count_unknown(ids, ngrams, unknown_id)
         total += len(ids)
         for number, positions in enumerate(pieces):
-            inputs.append(make_unit(ids, ngrams, positions, [*before, *lead] if number else before, after))
+            inputs.add(make_unit(ids, ngrams, positions, [*before, *lead] if number else before, after))
             example.append(index)
 
     return Encoded(
-        inputs=inputs,
-        example=np.array(example, dtype=np.int64),
-        targets=None if targets is None else [targets[index] for index in example],
+        inputs=inputs.collect(),
+        example=np.asarray(example),
+        targets=None if targets is None else repeat_targets(targets, np.asarray(example)),
         examples=len(texts),
         truncated=truncated,
         unknown=unknown / max(1, total),
         importance=importance,
     )
+
+
+def repeat_targets(targets: Sequence[Any] | np.ndarray, example: np.ndarray) -> Sequence[Any] | np.ndarray:
+    """Give every unit the target of its example; numbers become an array, and class ids take 4 bytes each."""
+    if all(np.ndim(target) == 0 for target in targets[:1]):
+        numbers: np.ndarray = np.asarray(targets)[example]
+        return numbers.astype(np.int32) if numbers.dtype.kind == "i" else numbers
+    return [targets[index] for index in example.tolist()]
 
 
 def find_special_ids(tokenizer: PreTrainedTokenizerBase) -> tuple[list[int], list[int]]:

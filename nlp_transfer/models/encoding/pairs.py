@@ -14,6 +14,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase, PreTrainedToken
 
 from nlp_transfer.models.encoding.batches import Encoded
 from nlp_transfer.models.encoding.documents import LongPolicy, encode_documents
+from nlp_transfer.models.encoding.flat import Ragged
 from nlp_transfer.models.encoding.tokenizers import Tokenizers
 from nlp_transfer.system.layout import TARGET
 
@@ -98,7 +99,7 @@ def encode_pairs(
 
     return replace(
         encoded,
-        targets=[ids[index] for index in encoded.example],
+        targets=Ragged.flatten(ids).take(encoded.example),
         importance=lengths / lengths.mean(),
         warnings=_find_target_faults(whole, max_target_length, tokenizers.target or tokenizers.source),
     )

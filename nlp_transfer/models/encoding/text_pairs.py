@@ -10,6 +10,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from nlp_transfer.models.anatomy import find_encoder
 from nlp_transfer.models.encoding.batches import Encoded
 from nlp_transfer.models.encoding.documents import count_unknown, find_special_ids, make_unit, tokenize
+from nlp_transfer.models.encoding.flat import UnitWriter
 
 TYPES = "token_type_ids"
 APART = "texts_apart"  # a key of a saved tokenizer: its model reads each of two texts by itself
@@ -63,7 +64,7 @@ def encode_text_pairs(
     room = min(max_length, tokenizer.model_max_length) - frame.size
     unknown_id = tokenizer.unk_token_id  # a slow property
 
-    inputs: list[dict[str, Any]] = []
+    inputs = UnitWriter()
     truncated = unknown = total = 0
     sides = (tokenize(texts, tokenizer, room, "head", 1) for texts in (first, second))
     for (ids, grams, cut), (other_ids, other_grams, other_cut) in zip(*sides, strict=True):
@@ -72,7 +73,7 @@ def encode_text_pairs(
         unknown += count_unknown(ids, grams, unknown_id) + count_unknown(other_ids, other_grams, unknown_id)
         total += len(ids) + len(other_ids)
 
-        inputs.append(
+        inputs.add(
             _join(
                 make_unit(ids, grams, range(size), frame.before, frame.between),
                 make_unit(other_ids, other_grams, range(other_size), [], frame.after),
@@ -81,10 +82,10 @@ def encode_text_pairs(
         )
 
     return Encoded(
-        inputs=inputs,
-        example=np.arange(len(inputs)),
+        inputs=inputs.collect(),
+        example=np.arange(inputs.units),
         targets=targets,
-        examples=len(inputs),
+        examples=inputs.units,
         truncated=truncated,
         unknown=unknown / max(1, total),
         importance=importance,

@@ -9,6 +9,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from nlp_transfer.models.encoding.batches import Batch, Encoded
 from nlp_transfer.models.encoding.documents import find_special_ids, make_unit
+from nlp_transfer.models.encoding.flat import flatten_units
 from nlp_transfer.models.encoding.units import TokenInputs
 
 SHORT, LONG = 7, 12  # tokens of the two texts; an odd length reveals models that pool pairs of tokens
@@ -25,7 +26,7 @@ def make_two_texts(tokenizer: PreTrainedTokenizerBase) -> TokenInputs:
     long = min(LONG, tokenizer.model_max_length)
     sizes = [max(1, length - len(before) - len(after)) for length in (min(SHORT, long - 1), long)]
     inputs = [make_unit(tokens, None, range(size), before, after) for size in sizes]
-    encoded = Encoded(inputs=inputs, example=np.arange(2), targets=None, examples=2)
+    encoded = Encoded(inputs=flatten_units(inputs), example=np.arange(2), targets=None, examples=2)
     return TokenInputs(encoded, int(tokenizer.pad_token_id))
 
 

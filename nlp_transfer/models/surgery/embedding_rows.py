@@ -8,6 +8,7 @@ import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -38,7 +39,7 @@ def use_embedding_rows(
 
     inner = next(one for one in table.modules() if isinstance(one, nn.Embedding))
     padding = inner.padding_idx
-    used = {pad, *(token for split in splits for unit in split.inputs for token in unit["input_ids"])}
+    used = {pad, *(token for split in splits for token in np.unique(split.inputs.ids).tolist())}
     ids = torch.tensor(sorted(used | {padding} - {None}), device=inner.weight.device)
     rows = torch.zeros(inner.num_embeddings, dtype=torch.long, device=ids.device)
     rows[ids] = torch.arange(len(ids), device=ids.device)
