@@ -256,6 +256,9 @@ class TrainingConfig(Section):
         "none", description="Where else to write the scores; history.jsonl always has them."
     )
     threads: int | None = Field(None, ge=1, le=1024, description="CPU threads; by default the usable cores.")
+    graphs: Literal["auto", "none"] = Field(
+        "auto", description="`auto`: on a CUDA GPU steps are replayed as CUDA graphs, where that is possible and pays."
+    )
 
 
 def _validate_task(value: Any, handler: Any, info: ValidationInfo) -> TaskOptions:

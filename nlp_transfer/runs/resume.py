@@ -17,6 +17,7 @@ HARMLESS = (
     "training.accumulation",
     "training.checkpoint",
     "training.gradient_checkpointing",
+    "training.graphs",
     "training.threads",
     "training.tracker",
 )

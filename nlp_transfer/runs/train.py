@@ -145,6 +145,7 @@ def _make_settings(training: TrainingConfig, *, progress: bool) -> Settings:
         seed=training.seed,
         cache=find_cache_folder(),
         progress=progress,
+        graphs=training.graphs == "auto",
     )
 
 

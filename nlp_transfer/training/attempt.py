@@ -29,6 +29,7 @@ class Settings:
     seed: int
     cache: Path | None
     progress: bool = True
+    graphs: bool = True
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import math
 from collections.abc import Collection, Mapping
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from nlp_transfer.strategies import Schedule
 from nlp_transfer.training.parameters import list_moving
@@ -30,7 +30,12 @@ def compute_rate_factor(step: int, total: int, schedule: Schedule, *, head: bool
 
 
 def make_optimizer(
-    model: nn.Module, rates: Mapping[str, float], weight_decay: float, *, head: Collection[str] = ()
+    model: nn.Module,
+    rates: Mapping[str, float],
+    weight_decay: float,
+    *,
+    head: Collection[str] = (),
+    rates_on: torch.device | None = None,
 ) -> torch.optim.AdamW:
     """Make a fused AdamW (Loshchilov & Hutter 2019) with a group for each rate and decay.
 
@@ -41,6 +46,7 @@ def make_optimizer(
         rates: name of each moving parameter -> its peak rate.
         weight_decay: the decay of matrices.
         head: names of the parameters with a warm-up of their own, see `Schedule.head_warmup`.
+        rates_on: keep the rates in tensors on this device, for steps that are recorded; None: they are numbers.
     """
     tables = {f"{name}.weight" for name, module in model.named_modules() if isinstance(module, nn.Embedding)}
     groups: dict[tuple[float, float, bool], list[nn.Parameter]] = {}
@@ -50,14 +56,38 @@ def make_optimizer(
         groups.setdefault((rates[name], decay, name in head), []).append(parameter)
 
     listed = [
-        {"params": group, "lr": rate, "peak": rate, "weight_decay": decay, "head": own}
+        {"params": group, "lr": _keep(rate, rates_on), "peak": rate, "weight_decay": decay, "head": own}
         for (rate, decay, own), group in groups.items()
     ]
     return torch.optim.AdamW(listed, fused=True)
 
 
+def _keep(rate: float, device: torch.device | None) -> float | Tensor:
+    return rate if device is None else torch.tensor(rate, device=device)
+
+
+def make_moments(optimizer: torch.optim.Optimizer) -> None:
+    """Make AdamW's moments, which are zero, before its steps are recorded: a record would make them at every replay.
+
+    A step with gradients and rates of zero makes them, and moves nothing.
+    """
+    for group in optimizer.param_groups:
+        group["lr"].zero_()
+        for parameter in group["params"]:
+            parameter.grad = torch.zeros_like(parameter)
+
+    optimizer.step()
+    optimizer.zero_grad()
+    for state in optimizer.state.values():
+        state["step"].zero_()
+
+
 def set_rates(optimizer: torch.optim.Optimizer, step: int, total: int, schedule: Schedule) -> float:
     """Set the rate of each group to its share of the peak rate at a step; return the rate of the last group."""
     for group in optimizer.param_groups:
-        group["lr"] = group["peak"] * compute_rate_factor(step, total, schedule, head=group["head"])
-    return float(optimizer.param_groups[-1]["lr"])
+        rate = group["peak"] * compute_rate_factor(step, total, schedule, head=group["head"])
+        if isinstance(group["lr"], Tensor):
+            group["lr"].fill_(rate)
+        else:
+            group["lr"] = rate
+    return float(rate)

@@ -8,14 +8,15 @@ from typing import Any
 import numpy as np
 import torch
 from accelerate import Accelerator
-from torch import nn
+from torch import Tensor, nn
 
 from nlp_transfer.models.encoding.batches import plan_batches
 from nlp_transfer.models.encoding.units import Inputs
 from nlp_transfer.strategies import Phase
 from nlp_transfer.system.progress import make_bar
 from nlp_transfer.training.attempt import Attempt
-from nlp_transfer.training.optimizer import make_optimizer, set_rates
+from nlp_transfer.training.graphs import GraphedSteps, begin_graphs, prepare_inputs
+from nlp_transfer.training.optimizer import make_moments, make_optimizer, set_rates
 from nlp_transfer.training.parameters import (
     check_reached,
     check_rested,
@@ -46,6 +47,7 @@ class PhaseSteps:
         save: writes a checkpoint.
         monitor: refuses losses that are not finite.
         silent: names of the moving parameters that no gradient has reached so far.
+        graphs: makes whole steps at once, where that is possible and pays.
     """
 
     attempt: Attempt
@@ -59,6 +61,7 @@ class PhaseSteps:
     save: Callable[[], None]
     monitor: LossMonitor
     silent: Collection[str]
+    graphs: GraphedSteps | None
 
     @property
     def per_epoch(self) -> int:
@@ -95,15 +98,16 @@ class PhaseSteps:
         attempt = self.attempt
         number = attempt.history.steps + 1  # counted over all phases
         rate = set_rates(self.optimizer, step, self.total, attempt.plan.schedule)
-        loss = attempt.stepper.compute_gradients(self.wrapped, self.train, units)
-        norm = attempt.accelerator.clip_grad_norm_(list(self.trained.values()), attempt.settings.clip)
+        replayed = self.graphs.replay(units) if self.graphs else None
+        loss, norm = replayed or self._compute_gradients(units)
 
         # Losses are looked at before the optimizer moves anything; on a GPU those of several steps together.
         loss, request = attempt.agree(loss, save=attempt.saver.is_due(number))
         if self.monitor.add(loss, norm, number, rate):
             self._collect_losses()
 
-        self.optimizer.step()
+        if not replayed:  # else it has moved already
+            self.optimizer.step()
         self._check_gradients(step + 1)
         self.optimizer.zero_grad()
         attempt.history.steps = number
@@ -119,7 +123,15 @@ class PhaseSteps:
             TrainingError: a frozen parameter was written to.
         """
         check_rested(self.live, self.before)
+        if self.graphs:
+            self.graphs.end()
         self.attempt.accelerator.unwrap_model(self.wrapped, keep_fp32_wrapper=False)
+
+    def _compute_gradients(self, units: np.ndarray) -> tuple[Tensor, Any]:
+        """Leave the clipped gradients of a batch in the parameters; return its loss () and their norm before."""
+        attempt = self.attempt
+        loss = attempt.stepper.compute_gradients(self.wrapped, self.train, units)
+        return loss, attempt.accelerator.clip_grad_norm_(list(self.trained.values()), attempt.settings.clip)
 
     def _stream_batches(self) -> Iterator[np.ndarray]:
         """Yield the batches of this epoch that no earlier attempt has trained on, and show a bar."""
@@ -150,7 +162,16 @@ def begin_steps(attempt: Attempt, model: nn.Module, phase: Phase, train: Inputs)
     """Make what the steps of a phase work with. After a resume, optimizer and random numbers go on where they stood."""
     accelerator, history = attempt.accelerator, attempt.history
     live, wrapped = _distribute(accelerator, model)
-    optimizer = make_optimizer(live, phase.rates, attempt.settings.weight_decay, head=attempt.plan.select_fresh(phase))
+    resident = prepare_inputs(attempt, phase, model, train)
+    optimizer = make_optimizer(
+        live,
+        phase.rates,
+        attempt.settings.weight_decay,
+        head=attempt.plan.select_fresh(phase),
+        rates_on=accelerator.device if resident else None,
+    )
+    if resident:
+        make_moments(optimizer)
     prepared = accelerator.prepare_optimizer(optimizer)
     trained = dict(list_moving(live, phase.rates))
     before = count_writes(live, phase.rates)  # only now: the distributed wrapper copies all parameters once
@@ -172,6 +193,7 @@ def begin_steps(attempt: Attempt, model: nn.Module, phase: Phase, train: Inputs)
         save=save,
         monitor=LossMonitor(accelerator, phase.name),
         silent=set(trained),
+        graphs=begin_graphs(attempt, resident, wrapped, optimizer, train.encoded.mean_weight) if resident else None,
     )
 
 

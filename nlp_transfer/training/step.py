@@ -73,6 +73,10 @@ class Stepper:
             math.ceil(share / self.pieces),
         )
 
+    def count_passes(self, train: Inputs, units: np.ndarray) -> int:
+        """Count the passes that a batch takes."""
+        return len(self._cut_passes(train, units))
+
     def _cut_passes(self, train: Inputs, units: np.ndarray) -> list[np.ndarray]:
         """Cut units into the passes of this process; all make as many, because sharded models meet in each pass."""
         count, index = self.accelerator.num_processes, self.accelerator.process_index

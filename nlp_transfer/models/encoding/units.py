@@ -10,6 +10,7 @@ import torch
 from nlp_transfer.models.encoding.batches import Batch, Encoded, collate, collect_targets, make_mask, pad, pad_inputs
 
 EMBEDDED = ("input_ids", "ngram_ids")  # inputs that only the embeddings read
+STORED_AS = {"pooled": "features", "encoder": "encoder_states", "layer": "inputs_embeds"}  # boundary -> input
 
 
 @dataclass(frozen=True)
@@ -52,8 +53,10 @@ class CachedInputs:
         They are `features` (B, L, 3, H) or (B, S, F), `encoder_states` (B, T, H), or `inputs_embeds` (B, T, H).
         """
         chosen = [self.rows[unit] for unit in units]
-        name = {"pooled": "features", "encoder": "encoder_states", "layer": "inputs_embeds"}[self.boundary.kind]
-        inputs = {name: pad(chosen, 0.0), "attention_mask": make_mask(np.array([len(row) for row in chosen]))}
+        inputs = {
+            STORED_AS[self.boundary.kind]: pad(chosen, 0.0),
+            "attention_mask": make_mask(np.array([len(row) for row in chosen])),
+        }
         if self.boundary.kind == "layer":
             inputs |= pad_inputs(self.encoded, units, 0, but=EMBEDDED)
         weights = torch.from_numpy(self.encoded.weights[units])
