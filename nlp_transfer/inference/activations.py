@@ -4,6 +4,7 @@ If nothing below a boundary in the model trains, the activations there depend on
 one pass, kept in memory or in a cache folder, and fed into the model above the boundary.
 """
 
+import contextlib
 import functools
 import json
 import logging
@@ -29,6 +30,7 @@ from nlp_transfer.models.portable.pooled import PooledClassifier
 from nlp_transfer.models.portable.sentence_scorer import SentenceScorer
 from nlp_transfer.models.portable.static import StaticModel
 from nlp_transfer.models.surgery.entry import check_replay, require_layers
+from nlp_transfer.models.surgery.packed import use_packing
 from nlp_transfer.system.processes import count_processes, gather_all, is_true_anywhere, take_own_share
 from nlp_transfer.system.progress import make_bar
 
@@ -147,7 +149,9 @@ def compute(
     alike = read_padding_trouble(model) is not None
     batches = take_own_share(sort_batches(lengths, choose_token_budget(model), alike=alike))
     total = sum(map(len, batches))
-    with make_bar(total, "features", "text", shown=progress) as shown:
+    # Above the encoder its states are padded again; those between its layers would be packed.
+    packed = use_packing(model) if boundary.kind in WHOLE_ENCODER else contextlib.nullcontext()
+    with packed, make_bar(total, "features", "text", shown=progress) as shown:
         for batch in batches:
             states = _yield_activations(model, units.make_batch(chosen[batch]).to(device), boundary)
             for position, state in zip(batch, states, strict=True):

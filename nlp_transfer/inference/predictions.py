@@ -13,6 +13,7 @@ from nlp_transfer.models.encoding.batches import sort_batches
 from nlp_transfer.models.encoding.padding import read_padding_trouble
 from nlp_transfer.models.encoding.units import Inputs, are_pooled
 from nlp_transfer.models.surgery.first_token import use_first_token
+from nlp_transfer.models.surgery.packed import use_packing
 from nlp_transfer.system.memory import WAYS_OUT, is_out_of_memory, release
 from nlp_transfer.system.processes import gather_all, take_own_share
 from nlp_transfer.task import Task
@@ -45,7 +46,7 @@ def infer(
 
     batches = _plan_batches(model, units)
     found: dict[int, Any] = {}
-    with use_first_token(model, logits_only=task.logits_only):
+    with use_packing(model), use_first_token(model, logits_only=task.logits_only):
         for batch in take_own_share(batches) if together else batches:
             found |= zip(batch.tolist(), _attempt(model, task, units, batch, quick=quick), strict=True)
 

@@ -29,6 +29,7 @@ from nlp_transfer.models.encoding.pairs import open_target
 from nlp_transfer.models.encoding.tokenizers import Tokenizers
 from nlp_transfer.models.encoding.units import TokenInputs
 from nlp_transfer.models.source import refuse_nonfinite, run_quietly
+from nlp_transfer.models.surgery.packed import try_packing
 from nlp_transfer.runs.origin import Origin
 from nlp_transfer.sources import BUNDLED, Checkpoint, load_source
 from nlp_transfer.sources.demands import refuse_demands
@@ -70,6 +71,7 @@ class Predictor:
     ) -> None:
         """Put the model into eval mode, on an accelerator if there is one, and try whether padding disturbs it."""
         try_padding(model, tokenizers.source)
+        try_packing(model, tokenizers.source)
         device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else torch.device("cpu")
         self.task = task
         self.model = model.to(device).eval()  # type: ignore[arg-type]

@@ -27,6 +27,7 @@ from nlp_transfer.models.encoding.batches import Encoded
 from nlp_transfer.models.encoding.padding import read_padding_trouble, try_padding
 from nlp_transfer.models.encoding.tokenizers import Tokenizers, limit_tokens
 from nlp_transfer.models.source import LoadedModel, Source
+from nlp_transfer.models.surgery.packed import try_packing
 from nlp_transfer.models.unread import find_unread
 from nlp_transfer.sources import load_source
 from nlp_transfer.strategies import Plan, make_plan
@@ -199,6 +200,7 @@ def prepare(config: RunConfig, *, sampled: int | None = None) -> Prepared:
     positions = count_positions(find_encoder(loaded.model).module)
     tokenizers = Tokenizers(limit_tokens(source.tokenizer, positions), loaded.target_tokenizer)
     try_padding(loaded.model, tokenizers.source, together=True)
+    try_packing(loaded.model, tokenizers.source)
     unread = find_unread(loaded.model, tokenizers.source)
     solvable = task.solved_as is not None
     loaded = dataclasses.replace(loaded, new=loaded.new - unread, unread=unread, solvable=solvable)

@@ -13,12 +13,14 @@ from torch import nn
 
 from nlp_transfer.errors import TrainingError
 from nlp_transfer.inference.store import Unfinished
+from nlp_transfer.models.dropout import use_quick_dropout
 from nlp_transfer.models.encoding.batches import Encoded
 from nlp_transfer.models.encoding.padding import read_padding_trouble
 from nlp_transfer.models.encoding.tokenizers import Tokenizers
 from nlp_transfer.models.encoding.units import CachedInputs, Inputs
 from nlp_transfer.models.portable.pooled import PooledClassifier
 from nlp_transfer.models.surgery.first_token import use_first_token
+from nlp_transfer.models.surgery.packed import use_packing
 from nlp_transfer.strategies import Phase, Plan
 from nlp_transfer.task import Task
 from nlp_transfer.training.attempt import Attempt, Settings
@@ -146,6 +148,9 @@ class Trainer:
 
             stack.enter_context(self._inputs.use_rows(model, phase, train))
             stack.enter_context(use_first_token(model, logits_only=self.task.logits_only))
+            if not self.accelerator.is_fsdp2:  # whose twin has modules of its own
+                stack.enter_context(use_packing(model))
+                stack.enter_context(use_quick_dropout(model))
             self._train_epochs(model, phase, train, validation, attempt)
 
     def _solve_head(self, model: nn.Module, phase: Phase, train: Inputs, validation: Inputs, history: History) -> None:

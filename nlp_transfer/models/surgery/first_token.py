@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from transformers import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING
 
 from nlp_transfer.models.anatomy import find_layers, unwrap
+from nlp_transfer.models.encoding.packing import Packing
 
 AFTER_ATTENTION = {  # model type -> the first module of a layer behind the attention that mixes tokens
     **dict.fromkeys(("bert", "deberta-v2", "electra", "roberta", "xlm-roberta"), "attention.output"),
@@ -40,11 +41,28 @@ def use_first_token(model: nn.Module, *, logits_only: bool) -> Iterator[None]:
         yield
         return
 
-    # In a model entered at a layer the hook may sit on a layer that was taken out; there it never runs.
-    with layers.modules[-1].get_submodule(path).register_forward_pre_hook(_take_first):
+    seen: list[Packing | None] = [None]  # of the batch at hand, if its texts are packed
+
+    def note(_: nn.Module, __: tuple[Any, ...], keywords: dict[str, Any]) -> None:
+        seen[0] = keywords.get("packing")
+
+    def take_first(_: nn.Module, states: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        return tuple(_take_first(one, seen[0]) for one in states)
+
+    # In a model entered at a layer the hooks may sit on a layer that was taken out; there the second never runs.
+    last = layers.modules[-1]
+    with (
+        last.register_forward_pre_hook(note, with_kwargs=True),
+        last.get_submodule(path).register_forward_pre_hook(take_first),
+    ):
         yield
 
 
-def _take_first(_: nn.Module, states: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    """Copy the first token of each (B, T, H) to (B, 1, H); a view would keep all tokens for the backward pass."""
-    return tuple(one[:, :1].contiguous() for one in states)
+def _take_first(states: Tensor, packing: Packing | None) -> Tensor:
+    """Copy the first token of each text: (B, T, H) -> (B, 1, H), or packed (1, N, H) -> (1, B, H).
+
+    A view would keep all tokens for the backward pass. Calls can be nested: what was taken once stays.
+    """
+    if packing is None:
+        return states[:, :1].contiguous()
+    return states if states.shape[1] == len(packing.lengths) else packing.take_first(states)
