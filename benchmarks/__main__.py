@@ -9,13 +9,13 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import seq2seq_rows, table_rows, training_rows, vector_rows
+from benchmarks import prediction_rows, seq2seq_rows, table_rows, training_rows, vector_rows
 from benchmarks.measuring import ROOT, Row, measure, summarise
 from benchmarks.summary import keep, write_table
 from benchmarks.training_rows import Scale
 
 QUICK_ROUNDS, LONG_ROUNDS = 5, 3
-BUILDERS = [*vector_rows.ROWS, *table_rows.ROWS, *training_rows.ROWS, *seq2seq_rows.ROWS]
+BUILDERS = [*vector_rows.ROWS, *table_rows.ROWS, *training_rows.ROWS, *prediction_rows.ROWS, *seq2seq_rows.ROWS]
 
 
 def arguments() -> argparse.Namespace:
