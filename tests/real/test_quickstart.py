@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 import nlp_transfer
+from nlp_transfer.config.sections import DataConfig
+from nlp_transfer.data.splits import load_splits
 
 pytestmark = pytest.mark.real
 ROOT = Path(__file__).parents[2]
-SMALL = ["data.limit=300", "training.seed=0"]
 
 
 def command(line, cwd=ROOT, text=None):
@@ -24,10 +25,24 @@ def command(line, cwd=ROOT, text=None):
 
 
 @pytest.fixture(scope="module")
-def comparison(tmp_path_factory):
+def few(tmp_path_factory):
+    """The keys that have a configuration of the quickstart read 300 reviews and be measured on twice 200."""
+    folder = tmp_path_factory.mktemp("few")
+    splits = load_splits(DataConfig(train="bundled:rotten-tomatoes"), {"text": "text", "label": "label"})
+    keys = ["data.limit=null"]
+    for name, size in {"train": 300, "validation": 200, "test": 200}.items():
+        rows = getattr(splits, name).shuffle(seed=0).select(range(size))
+        named = [{"text": row["text"], "label": splits.labels[row["label"]]} for row in rows]
+        (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in named))
+        keys.append(f"data.{name}={folder / name}.jsonl")
+    return keys
+
+
+@pytest.fixture(scope="module")
+def comparison(tmp_path_factory, few):
     folder = tmp_path_factory.mktemp("real") / "comparison"
     configs = [ROOT / "configs" / "quickstart" / f"{name}.yaml" for name in ("glove_frozen", "minilm_frozen")]
-    return nlp_transfer.compare(configs, SMALL, output=folder, progress=False)
+    return nlp_transfer.compare(configs, few, output=folder, progress=False)
 
 
 def test_comparison_leaves_a_run_folder_per_row_and_a_plot(comparison):
@@ -70,19 +85,22 @@ def test_a_word_never_seen_in_training_gets_its_own_glove_vector(comparison):
     assert not rows[ids[0]].equal(rows[ids[1]])
 
 
-def test_scratch_has_the_same_shape_as_the_checkpoint_and_other_weights(tmp_path):
+def test_scratch_has_the_same_shape_as_the_checkpoint_and_other_weights(tmp_path, few):
     config = ROOT / "configs" / "quickstart" / "minilm_scratch.yaml"
     result = nlp_transfer.run(
-        config, ["data.limit=64", "training.epochs=1", "task.max_length=32"], output=tmp_path / "run", progress=False
+        config,
+        [*few, "data.limit=64", "training.epochs=1", "task.max_length=32"],
+        output=tmp_path / "run",
+        progress=False,
     )
     assert result.metrics["parameters"]["total"] == 22_713_986
     assert result.metrics["test"]["accuracy"] < 0.65
 
 
-def test_cached_features_are_used_by_the_next_run(comparison, tmp_path, caplog):
+def test_cached_features_are_used_by_the_next_run(comparison, few, tmp_path, caplog):
     config = ROOT / "configs" / "quickstart" / "minilm_frozen.yaml"
     with caplog.at_level("INFO", logger="nlp_transfer.inference.store"):
-        again = nlp_transfer.run(config, SMALL, output=tmp_path / "again", progress=False)
+        again = nlp_transfer.run(config, few, output=tmp_path / "again", progress=False)
     first = json.loads((comparison.folder / "minilm_frozen" / "metrics.json").read_text())
     assert again.metrics["test"] == first["test"]
     assert "features: 300 of 300 from the cache" in caplog.messages
