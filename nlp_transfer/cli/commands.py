@@ -25,6 +25,7 @@ from nlp_transfer.config.flags import Flags, combine_flags
 from nlp_transfer.config.yaml_file import parse_yaml
 from nlp_transfer.errors import ConfigError, suggest
 from nlp_transfer.system.escaping import dump_json
+from nlp_transfer.system.garbage import keep_imports
 
 # Commands import the library inside, because `--help` must not load torch.
 app = typer.Typer(
@@ -92,6 +93,7 @@ def run(
     import nlp_transfer
 
     chosen, keys = _choose(config, overrides, Flags(task, source, strategy, train, validation, test))
+    _load("run")
     result = nlp_transfer.run(chosen, keys, output=output, resume=resume)
 
     from nlp_transfer.system.processes import is_main_process
@@ -116,6 +118,7 @@ def check(
     import nlp_transfer
 
     chosen, keys = _choose(config, overrides, Flags(task, source, strategy, train, validation, test))
+    _load("check")
     say(nlp_transfer.check(chosen, keys).text)
 
 
@@ -143,6 +146,7 @@ def compare(
 
     for config in configs:
         _choose(config, override, Flags())
+    _load("compare")
     result = nlp_transfer.compare(configs, override or (), output=output, resume=resume)
 
     from nlp_transfer.system.layout import PLOT
@@ -169,6 +173,14 @@ def _choose(config: str | None, overrides: list[str] | None, flags: Flags) -> tu
     data = nlp_transfer.load_config(chosen, keys).data
     refuse_missing(data.train, data.validation, data.test)
     return chosen, keys
+
+
+def _load(name: str) -> None:
+    """Import what a public name of the library stands for, before it is used."""
+    import nlp_transfer
+
+    with keep_imports():
+        getattr(nlp_transfer, name)
 
 
 @app.command()
@@ -198,6 +210,7 @@ def predict(
     folder = find_run(run, revision)  # where there is none, that is said before torch is loaded
     from nlp_transfer.data.splits import stream_inputs
 
+    _load("load")
     predictor = nlp_transfer.load(folder, task=kind)
     wanted = predictor.input_columns
     columns = read_columns(column, default=next(iter(wanted)) if len(wanted) == 1 else None)
@@ -258,6 +271,7 @@ def evaluate(
     kind = find_task(task) if task else None
     folder = find_run(run)
     refuse_missing(place)
+    _load("load")
     predictor = nlp_transfer.load(folder, task=kind)
     dialect = update_dialect(predictor.dialect, delimiter, quoting, header, label_separator)
     scores = predictor.evaluate(place, columns, on_unknown_label=on_unknown_label, dialect=dialect, limit=limit)
@@ -291,6 +305,7 @@ def publish(
     if not dry_run:
         require_hub()  # reports a fault before torch is loaded
 
+    _load("publish")
     done = nlp_transfer.publish(
         run,
         repo_id,

@@ -1,6 +1,7 @@
 """Run the command line as a process: its log, its signals, and the line and exit code that a failure ends in."""
 
 import contextlib
+import gc
 import logging
 import os
 import signal
@@ -37,6 +38,7 @@ def run_alone() -> None:
             from nlp_transfer.system.processes import end_process
 
             end_process(leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None))
+        gc.freeze()  # else the interpreter would look for garbage, several times, in all that it is about to drop
         raise
 
 

@@ -57,7 +57,7 @@ HOMES = {  # heavy packages and the only files that may import them
 LIGHT = {"__init__", "__main__", "errors", "cli", "cli.commands", "cli.process", "cli.streams", "config", "system"}
 LIGHT |= {"config.base", "config.tasks", "config.sections", "config.messages", "config.yaml_file", "config.generation"}
 LIGHT |= {"config.shipped", "config.flags", "config.dialect", "system.escaping", "system.room", "system.disk"}
-LIGHT |= {"system.signals", "system.caches", "system.received", "system.wheels", "system.layout"}
+LIGHT |= {"system.garbage", "system.signals", "system.caches", "system.received", "system.wheels", "system.layout"}
 HEAVY = {"torch", "transformers", "numpy", "pandas", "scipy", "safetensors", "pyarrow", "tokenizers", "rich", "tqdm"}
 HEAVY |= HOMES.keys()
 
@@ -196,6 +196,27 @@ def test_what_help_and_wrong_configurations_load_imports_nothing_heavy(path):
 @pytest.mark.parametrize("module", sorted(LIGHT - {"__init__"}))
 def test_what_help_and_wrong_configurations_load_loads_nothing_else_of_the_library(module):
     assert {target for target, one in own_imports(module) if one.top} <= LIGHT
+
+
+def loads(module):
+    """The modules of the library that come with one, itself among them."""
+    found, left = set(), [module]
+    while left:
+        one = left.pop()
+        if one not in found:
+            found.add(one)
+            left += [target for target, used in own_imports(one) if used.top]
+    return found
+
+
+@pytest.mark.parametrize("module", ["runs.predict", "runs.run"])
+def test_predicting_and_running_load_what_only_some_runs_use_when_they_use_it(module):
+    """Adapters, baselines, metrics, plots and the training of vectors wait for a run that has them."""
+    late = {"peft", "sklearn", "evaluate", "matplotlib", "gensim", "scipy", "pandas", "py3langid"}
+    for one in sorted(loads(module)):
+        for used in imports_of(LIBRARY[one]):
+            package = used.module.split(".")[0]
+            assert not used.top or package not in late, f"{LIBRARY[one]}:{used.line} imports {package} at once"
 
 
 def test_modelling_files_stand_alone():
