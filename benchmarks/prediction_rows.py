@@ -25,6 +25,7 @@ def predict(scale: Scale) -> Row:
         title=f"classify {TEXTS:,} short texts of a file by a fine-tuned MiniLM",
         contenders=[
             _contender("predict", ours, scale, ours=True),
+            _contender("predict --precision auto", [*ours[:-1], "--precision", "auto", ours[-1]], scale, ours=True),
             _contender("pipeline, batch_size=32", theirs, scale),
         ],
         targets={"pipeline, batch_size=32": 2.4},

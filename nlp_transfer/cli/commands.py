@@ -195,6 +195,10 @@ def predict(
     header: Header = None,
     revision: Revision = None,
     task: Task = None,
+    precision: Annotated[
+        Literal["fp32", "auto"],
+        typer.Option(help="auto: bf16 if it is faster here and the run's test rows are answered alike."),
+    ] = "fp32",
 ) -> None:
     """Predict: one JSON line per text, in input order."""
     import nlp_transfer
@@ -211,7 +215,7 @@ def predict(
     from nlp_transfer.data.splits import stream_inputs
 
     _load("load")
-    predictor = nlp_transfer.load(folder, task=kind)
+    predictor = nlp_transfer.load(folder, task=kind, precision=precision)
     wanted = predictor.input_columns
     columns = read_columns(column, default=next(iter(wanted)) if len(wanted) == 1 else None)
     if strange := next((name for name in columns if name not in predictor.task.roles), None):

@@ -14,9 +14,9 @@ from nlp_transfer.evaluation.metrics_file import Metrics, Seeds, Spread, read_me
 from nlp_transfer.evaluation.verdicts import Comparand
 from nlp_transfer.runs.result import RunResult, describe, finish, tell
 from nlp_transfer.system.disk import write_whole
-from nlp_transfer.system.layout import FINISHED, HITS, PROBES
+from nlp_transfer.system.layout import FINISHED, HITS, PREDICTIONS, PROBES
 
-KEPT_FILES = ("environment.json", "model", "adapter", PROBES, "predictions.jsonl", "history.jsonl")
+KEPT_FILES = ("environment.json", "model", "adapter", PROBES, PREDICTIONS, "history.jsonl")
 
 
 def combine(config: RunConfig, folder: Path, results: Sequence[RunResult]) -> RunResult:

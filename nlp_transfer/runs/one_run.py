@@ -26,7 +26,7 @@ from nlp_transfer.runs.train import make_accelerator, open_checkpoints, train
 from nlp_transfer.strategies import Plan, save_adapter
 from nlp_transfer.strategies.summary import count_parameters, render_trainable
 from nlp_transfer.system.disk import write_whole
-from nlp_transfer.system.layout import CHECKPOINTS
+from nlp_transfer.system.layout import CHECKPOINTS, PREDICTIONS
 from nlp_transfer.system.progress import Series
 from nlp_transfer.task import Prediction
 from nlp_transfer.training.history import History
@@ -110,7 +110,7 @@ def _save(trained: _Trained, model: PreTrainedModel, said: Sequence[Prediction],
             setattr(model.config, name, getattr(prepared.task.options, name))
         write_whole(folder / "config.yaml", render(prepared.config))
         save_model(model, prepared.tokenizers, folder / "model", max_length=prepared.task.longest)
-        write_predictions(folder / "predictions.jsonl", said, prepared.task, prepared.splits.test)
+        write_predictions(folder / PREDICTIONS, said, prepared.task, prepared.splits.test)
         verify(folder, prepared, model)
     trained.accelerator.wait_for_everyone()  # only then do the others read what this process has saved
 

@@ -1,11 +1,12 @@
 """Load a finished run, and predict texts or score labelled files with it."""
 
+import contextlib
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import torch
 import transformers
@@ -30,6 +31,7 @@ from nlp_transfer.models.encoding.tokenizers import Tokenizers
 from nlp_transfer.models.encoding.units import TokenInputs
 from nlp_transfer.models.source import refuse_nonfinite, run_quietly
 from nlp_transfer.models.surgery.packed import try_packing
+from nlp_transfer.runs.agreement import explain_disagreement
 from nlp_transfer.runs.origin import Origin
 from nlp_transfer.sources import BUNDLED, Checkpoint, load_source
 from nlp_transfer.sources.demands import refuse_demands
@@ -38,6 +40,7 @@ from nlp_transfer.sources.shapes import find_weight_files, refuse_misshapen
 from nlp_transfer.strategies.lora import put_adapter
 from nlp_transfer.system.layout import ADAPTER, TARGET, explain_unfinished, find_lacking_file, is_published
 from nlp_transfer.system.network import find_run
+from nlp_transfer.system.precision import choose_precision
 from nlp_transfer.system.received import Text, name_kind, take_inputs
 from nlp_transfer.task import Prediction, Task, make_task
 
@@ -82,6 +85,7 @@ class Predictor:
         self.dialect = dialect
         self.origin = origin
         self.seen = Seen()
+        self.half = False
 
     @property
     def input_columns(self) -> dict[str, str]:
@@ -213,7 +217,26 @@ class Predictor:
         """Predict rows by the model; return also how many were cut."""
         encoded = self.task.encode(rows, self.tokenizers)
         units = TokenInputs(encoded, self.tokenizers.source.pad_token_id)
-        return self.task.decode(infer(self.model, self.task, units), rows, self.tokenizers), encoded.truncated
+        device = next(self.model.parameters()).device.type
+        with torch.autocast(device, torch.bfloat16) if self.half else contextlib.nullcontext():
+            results = infer(self.model, self.task, units)
+        return self.task.decode(results, rows, self.tokenizers), encoded.truncated
+
+    def take_half_precision(self, root: Path) -> None:
+        """Compute in bf16 from now on if that is faster here, and the run's test rows are answered alike; else say why.
+
+        Args:
+            root: folder of the run.
+        """
+        if choose_precision("auto") != "bf16":
+            log.info("%s: answers in fp32; bf16 is no faster here", root)
+            return
+
+        self.half = True
+        if trouble := explain_disagreement(root, self.predict):
+            self.half = False
+            log.warning("%s: answers in fp32, not bf16: %s", root, trouble)
+        self.seen = Seen()
 
 
 def _explain(texts: Input, roles: Sequence[str]) -> str | None:
@@ -227,13 +250,21 @@ def _explain(texts: Input, roles: Sequence[str]) -> str | None:
     return None
 
 
-def load(folder: str | Path, *, revision: str | None = None, task: type[TaskDeclaration] | None = None) -> Predictor:
+def load(
+    folder: str | Path,
+    *,
+    revision: str | None = None,
+    task: type[TaskDeclaration] | None = None,
+    precision: Literal["fp32", "auto"] = "fp32",
+) -> Predictor:
     """Load a finished run from its folder, or from the Hub (or its cache) by the id it was published under.
 
     Args:
         folder: of the run; or USER/NAME on the Hub.
         revision: branch, tag or commit on the Hub.
         task: of the run, where that is none of ours: the class itself, for nothing that a folder names is imported.
+        precision: `auto` answers in bf16 where that is faster and the run's own test rows are answered alike; what is
+            reported of a run is fp32.
 
     Raises:
         CheckpointError: no run there, or one whose files are missing or damaged, or of a task that is neither ours nor
@@ -245,6 +276,8 @@ def load(folder: str | Path, *, revision: str | None = None, task: type[TaskDecl
     predictor = open_run(root, task)
     if trouble := read_padding_trouble(predictor.model):
         log.warning("%s: %s", root, trouble)
+    if precision == "auto":
+        predictor.take_half_precision(root)
     return predictor
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 FINISHED = "metrics.json"  # written last, so its presence means that the run is finished
 HITS = "hits.json"  # the score of each test row, to compare runs row by row; never published
 TABLE = "table.json"  # in a folder of imported vectors
+PREDICTIONS = "predictions.jsonl"  # the test rows with their answers; never published
 PROBES = "probes.jsonl"  # a few inputs and their answers; never published
 COMPARISON = "comparison.json"  # in the folder of a comparison, about all its runs
 CHECKPOINTS = "checkpoints"  # folder from which an unfinished run resumes
