@@ -9,13 +9,20 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import prediction_rows, seq2seq_rows, table_rows, training_rows, vector_rows
+from benchmarks import memory_rows, prediction_rows, seq2seq_rows, table_rows, training_rows, vector_rows
 from benchmarks.measuring import ROOT, Row, measure, summarise
 from benchmarks.summary import keep, write_table
 from benchmarks.training_rows import Scale
 
 QUICK_ROUNDS, LONG_ROUNDS = 5, 3
-BUILDERS = [*vector_rows.ROWS, *table_rows.ROWS, *training_rows.ROWS, *prediction_rows.ROWS, *seq2seq_rows.ROWS]
+BUILDERS = [
+    *vector_rows.ROWS,
+    *table_rows.ROWS,
+    *training_rows.ROWS,
+    *prediction_rows.ROWS,
+    *seq2seq_rows.ROWS,
+    *memory_rows.ROWS,
+]
 
 
 def arguments() -> argparse.Namespace:
@@ -25,7 +32,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, help=f"default {QUICK_ROUNDS}, or {LONG_ROUNDS} for long rows")
     parser.add_argument("--rows", type=int, help="at most this many training rows; shortens the row `full`")
     parser.add_argument("--epochs", type=int, help="instead of those of each row; for a try")
-    parser.add_argument("--data", type=Path, help="folder that holds sst2/, to train on instead of rotten-tomatoes")
+    parser.add_argument(
+        "--data", type=Path, help="folder that holds sst2/ and scitldr/, to train on instead of bundled data"
+    )
     parser.add_argument("--work", type=Path, help="folder for what is made on the way (default: a temporary one)")
     parser.add_argument("--json", type=Path, default=ROOT / "docs" / "benchmarks.json", help="results, added to")
     return parser.parse_args()

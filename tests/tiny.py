@@ -173,7 +173,7 @@ class Training:
     epochs: int = 1
     learning_rate: float | str = 0.01
     batch_size: int = 8
-    accumulation: int = 1
+    accumulation: int | None = 1
     patience: int | None = None
     label_smoothing: float = 0.0
     cache: Path | None = None

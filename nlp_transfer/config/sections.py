@@ -222,7 +222,9 @@ class TrainingConfig(Section):
 
     epochs: Positive = Field(3, description="Passes over the training rows; a solved head needs none.")
     batch_size: Positive = Field(32, description="Texts, or windows of long ones, per step, over all processes.")
-    accumulation: Positive = Field(1, description="Cut each batch in this many forward passes.")
+    accumulation: Literal["auto"] | Positive = Field(
+        "auto", description="Cut each batch in this many forward passes; `auto`: where they need much memory."
+    )
     learning_rate: Literal["auto"] | Rate = Field(
         "auto", description="`auto`: a known-good rate per strategy. A solved head has none."
     )
@@ -313,7 +315,8 @@ class RunConfig(Section):
 
         if isinstance(self.strategy, FullStrategy) and self.strategy.freeze_below and self.source.scratch:
             problems.append("strategy.freeze_below with source.scratch: true would freeze random layers")
-        if self.training.accumulation > self.training.batch_size:
+        passes = self.training.accumulation
+        if passes != "auto" and passes > self.training.batch_size:
             problems.append("training.accumulation cannot cut training.batch_size in more parts than it has examples")
 
         cut = {name: getattr(self.data, f"{name}_share") for name in ("validation", "test")}

@@ -82,8 +82,8 @@ def _describe_memory(prepared: Prepared, plan: Plan) -> str:
     """Describe the memory that each phase needs and the memory that is free; if it does not fit, suggest what does."""
     training = prepared.config.training
     units = TokenInputs(prepared.encoded["train"], prepared.tokenizers.source.pad_token_id)
-    micro_batch = math.ceil(training.batch_size / training.accumulation)
-    needs = estimate(plan, prepared.task, units, micro_batch=micro_batch)
+    passes = None if training.accumulation == "auto" else training.accumulation
+    needs = estimate(plan, prepared.task, units, batch_size=training.batch_size, accumulation=passes)
     worst = max(needs, key=lambda need: need.total)
     free, where = free_memory(worst.weights)
 

@@ -237,10 +237,16 @@ def _settle(config: RunConfig, task: Task, rows: Dataset) -> RunConfig:
 
 
 def keep_decided(config: RunConfig, before: RunConfig, keys: Sequence[str]) -> RunConfig:
-    """Take the values of some options from an earlier attempt, if the configuration leaves them open (`auto`)."""
+    """Take values from an earlier attempt, if the configuration leaves them open (`auto`).
+
+    They are those of some options of the task, and the number of passes: in others dropout would draw other numbers.
+    """
     left = [key for key in keys if getattr(config.task, key) == "auto"]
     known = {key: getattr(before.task, key) for key in left}
-    return config.model_copy(update={"task": config.task.model_copy(update=known)})
+    training = config.training
+    if training.accumulation == "auto":
+        training = training.model_copy(update={"accumulation": before.training.accumulation})
+    return config.model_copy(update={"task": config.task.model_copy(update=known), "training": training})
 
 
 def _stream_texts(cells: Iterable[str | Sequence[str]]) -> Iterator[str]:

@@ -137,7 +137,7 @@ def train(
 def _make_settings(training: TrainingConfig, *, progress: bool) -> Settings:
     return Settings(
         batch_size=training.batch_size,
-        accumulation=training.accumulation,
+        accumulation=None if training.accumulation == "auto" else training.accumulation,
         weight_decay=training.weight_decay,
         clip=training.clip,
         patience=training.patience,

@@ -18,10 +18,10 @@ from nlp_transfer.training.step import Stepper
 
 @dataclass(frozen=True)
 class Settings:
-    """What a training needs beside its plan; see `TrainingConfig` for the meanings."""
+    """What a training needs beside its plan; see `TrainingConfig` for the meanings. None is `auto` or `unset` there."""
 
     batch_size: int
-    accumulation: int
+    accumulation: int | None
     weight_decay: float
     clip: float
     patience: int | None

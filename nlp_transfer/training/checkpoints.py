@@ -89,7 +89,8 @@ class Saver:
         checkpoints: when and where to save; None: never.
         accelerator: of the run.
         moving: names of the parameters that the training changes.
-        accumulation: the configured number of passes of a batch; where memory ran out, `Stepper.pieces` is larger.
+        accumulation: the configured number of passes of a batch, 1 for `auto`; `Stepper.pieces` is larger where memory
+            ran out.
     """
 
     checkpoints: Checkpoints | None
@@ -120,6 +121,8 @@ class Saver:
 
         load_moments(optimizer, trained, ungroup("optimizer", start.tensors))
         stepper.pieces *= start.values.get("halved", 1)
+        if stepper.budget and start.values.get("budget"):  # as much memory need not be free as before
+            stepper.budget = start.values["budget"]
         if self.accelerator.scaler is not None:
             self.accelerator.scaler.load_state_dict(start.values["scaler"])
         if state := ungroup(f"random/{self.accelerator.process_index}", start.tensors):
@@ -154,6 +157,7 @@ class Saver:
 
             scaler = self.accelerator.scaler
             values = {"history": history.collect_values(), "halved": stepper.pieces // self.accumulation}
+            values["budget"] = stepper.budget if optimizer else None  # each phase chooses its own
             values["scaler"] = scaler.state_dict() if scaler is not None else None
             self.checkpoints.save(history.steps, values, tensors)
         self.accelerator.wait_for_everyone()

@@ -98,12 +98,13 @@ class Trainer:
     def _begin_attempt(self, model: nn.Module) -> Attempt:
         """Begin at the checkpoint to resume from, or anew."""
         settings, alike = self.settings, read_padding_trouble(model) is not None
-        saver = Saver(self.checkpoints, self.accelerator, self.plan.moving, settings.accumulation)
+        pieces = settings.accumulation or 1  # with `auto` each phase limits the tokens of a pass instead
+        saver = Saver(self.checkpoints, self.accelerator, self.plan.moving, pieces)
         return Attempt(
             plan=self.plan,
             settings=settings,
             accelerator=self.accelerator,
-            stepper=Stepper(self.accelerator, self.task, settings.accumulation, settings.label_smoothing, alike=alike),
+            stepper=Stepper(self.accelerator, self.task, pieces, settings.label_smoothing, alike=alike),
             saver=saver,
             history=saver.restore(model),
             signals=self.signals,

@@ -1,5 +1,6 @@
-"""Estimate the memory that a run needs, and save memory by computing activations twice."""
+"""Estimate the memory that a run needs, and save memory: by passes of few tokens, by computing activations twice."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,12 +11,18 @@ from transformers import PreTrainedModel
 
 from nlp_transfer.errors import ConfigError
 from nlp_transfer.models.encoding.batches import Batch
-from nlp_transfer.models.encoding.units import TokenInputs
+from nlp_transfer.models.encoding.units import Inputs, TokenInputs, are_pooled
 from nlp_transfer.models.surgery.embedding_rows import use_embedding_rows
 from nlp_transfer.models.surgery.first_token import use_first_token
 from nlp_transfer.strategies import Plan
 from nlp_transfer.task import Task
 from nlp_transfer.training.parameters import freeze, list_moving, set_train_mode
+
+# A pass on a CPU is no faster with more tokens than these. What keeps few bytes is not cut: a pass over a table of word
+# vectors costs hardly more with many tokens than with few.
+CPU_TOKENS, CPU_ROOM = 1024, 1 << 29
+OPTIMIZED = 3  # times the bytes of what moves: its gradients and AdamW's two moments
+GPU_SHARE = 0.7  # of what is free on a GPU; the backward pass needs some beside what the forward pass keeps
 
 
 def recompute_activations(model: nn.Module) -> None:
@@ -56,7 +63,37 @@ class Need:
         return self.weights + self.training + self.each * self.units
 
 
-def estimate(plan: Plan, task: Task, units: TokenInputs, *, micro_batch: int) -> list[Need]:
+def choose_budget(model: nn.Module, task: Task, train: Inputs, moved: int) -> int | None:
+    """Choose the most padded tokens in a pass of a phase, by what the longest unit keeps for the backward pass.
+
+    Random numbers are drawn for it and put back.
+
+    Args:
+        model: of the run, on its device, with `requires_grad` set as in the phase.
+        task: computes the loss.
+        train: the inputs of the phase.
+        moved: bytes of the parameters that move.
+
+    Returns:
+        None for stored pooled states, which are small.
+    """
+    if are_pooled(train):
+        return None
+    longest = np.array([train.encoded.lengths.argmax()])
+    devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []
+    with torch.random.fork_rng(devices):
+        each = _measure_kept(model, task, train.make_batch(longest))
+    return _limit_tokens(each, int(train.encoded.lengths.max()), free_memory(0)[0] - OPTIMIZED * moved)
+
+
+def _limit_tokens(each: int, length: int, free: int) -> int:
+    """Compute how many tokens a pass may have, if a unit of `length` tokens keeps `each` bytes."""
+    if torch.cuda.is_available():
+        return max(1, int(GPU_SHARE * free) // max(1, each)) * length
+    return max(CPU_TOKENS, CPU_ROOM // max(1, each) * length)
+
+
+def estimate(plan: Plan, task: Task, units: TokenInputs, *, batch_size: int, accumulation: int | None) -> list[Need]:
     """Estimate the memory of each phase: count the tensors, and measure the activations of the longest unit.
 
     Only the embedding rows in use are counted. A phase that reads stored activations needs less than the estimate.
@@ -65,10 +102,11 @@ def estimate(plan: Plan, task: Task, units: TokenInputs, *, micro_batch: int) ->
         plan: the phases; afterwards its model has `requires_grad` set as in the first phase.
         task: computes the loss.
         units: the inputs of train, as tokens.
-        micro_batch: number of units that pass through the model at once.
+        batch_size: units of a step.
+        accumulation: number of passes that they are cut in; None: as `choose_budget` decides.
     """
     model = plan.model
-    longest = np.array([units.encoded.lengths.argmax()])
+    longest, length = np.array([units.encoded.lengths.argmax()]), int(units.encoded.lengths.max())
     weights = sum(tensor.nbytes for tensor in (*model.parameters(), *model.buffers()))
     needs = []
 
@@ -84,7 +122,13 @@ def estimate(plan: Plan, task: Task, units: TokenInputs, *, micro_batch: int) ->
         ):
             moved = sum(parameter.nbytes for _, parameter in list_moving(model, phase.rates))
             kept = 0 if solved else _measure_kept(model, task, units.make_batch(longest))
-        needs.append(Need(phase.name, weights, best + (0 if solved else 3 * moved), kept, micro_batch))
+
+        training = best + (0 if solved else OPTIMIZED * moved)
+        if accumulation:
+            count = math.ceil(batch_size / accumulation)
+        else:
+            count = min(batch_size, _limit_tokens(kept, length, free_memory(0)[0] - weights - training) // length)
+        needs.append(Need(phase.name, weights, training, kept, max(1, count)))
     return needs[::-1]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from accelerate import Accelerator
+from accelerate.utils import gather_object
 from torch import Tensor, nn
 
 from nlp_transfer.models.encoding.batches import plan_batches
@@ -16,6 +17,7 @@ from nlp_transfer.strategies import Phase
 from nlp_transfer.system.progress import make_bar
 from nlp_transfer.training.attempt import Attempt
 from nlp_transfer.training.graphs import GraphedSteps, begin_graphs, prepare_inputs
+from nlp_transfer.training.memory import choose_budget
 from nlp_transfer.training.optimizer import make_moments, make_optimizer, set_rates
 from nlp_transfer.training.parameters import (
     check_reached,
@@ -161,6 +163,8 @@ class PhaseSteps:
 def begin_steps(attempt: Attempt, model: nn.Module, phase: Phase, train: Inputs) -> PhaseSteps:
     """Make what the steps of a phase work with. After a resume, optimizer and random numbers go on where they stood."""
     accelerator, history = attempt.accelerator, attempt.history
+    if attempt.settings.accumulation is None:
+        attempt.stepper.budget = _agree_on_budget(attempt, model, phase, train)
     live, wrapped = _distribute(accelerator, model)
     resident = prepare_inputs(attempt, phase, model, train)
     optimizer = make_optimizer(
@@ -195,6 +199,14 @@ def begin_steps(attempt: Attempt, model: nn.Module, phase: Phase, train: Inputs)
         silent=set(trained),
         graphs=begin_graphs(attempt, resident, wrapped, optimizer, train.encoded.mean_weight) if resident else None,
     )
+
+
+def _agree_on_budget(attempt: Attempt, model: nn.Module, phase: Phase, train: Inputs) -> int | None:
+    """Choose the most tokens of a pass in a phase; of several processes the one with the least memory decides."""
+    moved = sum(parameter.nbytes for _, parameter in list_moving(model, phase.rates))
+    with attempt.accelerator.autocast():
+        budget = choose_budget(model, attempt.stepper.task, train, moved)
+    return budget if budget is None else min(gather_object([budget]))
 
 
 def _distribute(accelerator: Accelerator, model: nn.Module) -> tuple[nn.Module, nn.Module]:

@@ -4,6 +4,7 @@ import contextlib
 import logging
 import math
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,9 +31,10 @@ class Stepper:
     Attributes:
         accelerator: of the run.
         task: computes the loss.
-        pieces: the number of passes that a batch is cut into; it doubles when memory runs out.
+        pieces: the number of passes that a batch is cut into, or the least number; it doubles when memory runs out.
         smoothing: share of a target that is spread evenly over the classes.
         alike: put only units of one length into a pass, for models that padding disturbs; the batch stays as planned.
+        budget: the most padded tokens in a pass, which has one unit at least; None: any number.
     """
 
     accelerator: Accelerator
@@ -40,6 +42,7 @@ class Stepper:
     pieces: int
     smoothing: float
     alike: bool = False
+    budget: int | None = None
 
     def compute_gradients(self, wrapped: nn.Module, train: Inputs, units: np.ndarray) -> Tensor:
         """Leave the gradients of a batch's mean loss in the parameters; return the share of this process in it.
@@ -47,23 +50,24 @@ class Stepper:
         Raises:
             ExhaustedError: there is no memory for one example at a time, or one of several processes has too little.
         """
-        share = units[self.accelerator.process_index :: self.accelerator.num_processes]
-
         while True:
+            passes = self._cut_passes(train, units)
             try:
-                return self._attempt(wrapped, train, units)
+                return self._attempt(wrapped, train, units, passes)
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
                     raise
             wrapped.zero_grad(set_to_none=True)
             release()
-            self._cut_smaller(len(share))
+            self._cut_smaller(passes)
 
-    def _cut_smaller(self, share: int) -> None:
+    def _cut_smaller(self, passes: Sequence[np.ndarray]) -> None:
         if (
             self.accelerator.num_processes > 1
         ):  # the other processes already exchange gradients, and cannot repeat the step
             raise ExhaustedError(f"out of memory in one of several processes; try training.accumulation, {WAYS_OUT}")
+        share = sum(map(len, passes))
+        self.pieces = max(self.pieces, math.ceil(share / max(map(len, passes))))
         if self.pieces >= share:
             raise ExhaustedError(f"out of memory with one example at a time; try {WAYS_OUT}")
         self.pieces *= 2
@@ -80,22 +84,26 @@ class Stepper:
     def _cut_passes(self, train: Inputs, units: np.ndarray) -> list[np.ndarray]:
         """Cut units into the passes of this process; all make as many, because sharded models meet in each pass."""
         count, index = self.accelerator.num_processes, self.accelerator.process_index
-        if not self.alike or are_pooled(train):
+        if are_pooled(train) or not (self.alike or self.budget):
             return np.array_split(units[index::count], min(self.pieces, math.ceil(len(units) / count)))
         shares = [units[process::count] for process in range(count)]
         most = math.ceil(len(shares[0]) / self.pieces)
-        cuts = [_group_by_length(share, train.encoded.lengths[share], most) for share in shares]
+        cuts = [self._fill_passes(share, train.encoded.lengths[share], most) for share in shares]
         return cuts[index] + [units[:0]] * (max(map(len, cuts)) - len(cuts[index]))
 
-    def _attempt(self, wrapped: nn.Module, train: Inputs, units: np.ndarray) -> Tensor:
+    def _fill_passes(self, units: np.ndarray, lengths: np.ndarray, most: int) -> list[np.ndarray]:
+        """Fill passes with units, the longest first; at most `most` in each."""
+        budget = self.budget or sys.maxsize
+        return [units[batch] for batch in sort_batches(lengths, budget, most=most, alike=self.alike)]
+
+    def _attempt(self, wrapped: nn.Module, train: Inputs, units: np.ndarray, passes: Sequence[np.ndarray]) -> Tensor:
         accelerator = self.accelerator
         # Not the sum of the batch's own weights: it would cancel weights that are equal in the whole batch. A batch
         # of units that weigh 0.1 each must move the model less than a batch of units that weigh 1.
         weight = len(units) * train.encoded.mean_weight
-        pieces = self._cut_passes(train, units)
         total = torch.zeros((), device=accelerator.device)
-        for index, piece in enumerate(pieces):
-            last = index == len(pieces) - 1
+        for index, piece in enumerate(passes):
+            last = index == len(passes) - 1
 
             # A process without units still takes part in the exchange of gradients, with a loss of zero.
             batch = train.make_batch(piece if len(piece) else units[:1]).to(accelerator.device)
@@ -107,11 +115,6 @@ class Stepper:
                 accelerator.backward(loss * accelerator.num_processes)  # the exchange averages over processes
             total += loss.detach()
         return total
-
-
-def _group_by_length(units: np.ndarray, lengths: np.ndarray, most: int) -> list[np.ndarray]:
-    """Group units of one length, at most `most` in a group."""
-    return [units[batch] for batch in sort_batches(lengths, sys.maxsize, most=most, alike=True)]
 
 
 class LossMonitor:

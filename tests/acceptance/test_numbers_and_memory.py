@@ -152,7 +152,10 @@ def test_out_of_memory_with_one_example_is_an_error_with_ways_out(place, tmp_pat
     ("failing", "said"),
     [
         ("bytearray(1 << 60)", "out of memory; try a smaller training.batch_size or task.max_length"),
-        ("Stepper(Accelerator(), None, 8, 0.0)._cut_smaller(8)", "out of memory with one example at a time; try "),
+        (
+            "Stepper(Accelerator(), None, 8, 0.0)._cut_smaller([[0]] * 8)",
+            "out of memory with one example at a time; try ",
+        ),
     ],
 )
 def test_a_command_that_runs_out_of_memory_ends_without_what_libraries_do_at_exit(failing, said):
