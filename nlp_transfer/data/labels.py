@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 from unicodedata import normalize
@@ -50,7 +50,7 @@ def fold(label: str) -> str:
 
 
 def find_labels(
-    raw: Sequence[str], place: str, rules: LabelRules = USUAL_RULES, *, rows: int | None = None
+    raw: Iterable[str] | Mapping[str, int], place: str, rules: LabelRules = USUAL_RULES, *, rows: int | None = None
 ) -> tuple[dict[str, str], tuple[str, ...], list[str]]:
     """Find the classes of the training rows.
 
@@ -58,7 +58,7 @@ def find_labels(
     commonest of them. They stay apart if the rules want that, or if there would be a single class otherwise.
 
     Args:
-        raw: the labels of all rows, one after another.
+        raw: the labels of all rows, one after another, or how often each spelling stands there.
         place: of the rows, for messages.
         rules: how spellings become labels.
         rows: the number of rows, if a row may have several labels or none; None: one for each label.
@@ -77,7 +77,7 @@ def find_labels(
     mapping = {spelling: name if apart else alike[fold(name)][0] for spelling, name in written.items()}
 
     labels = _order_names(set(mapping.values()))
-    _refuse_odd(labels, counts, place, rules.most, len(raw) if rows is None else rows)
+    _refuse_odd(labels, counts, place, rules.most, counts.total() if rows is None else rows)
     warnings = [*_warn_of_merged(mapping, counts, place), *(_warn_of_kept_apart(alike, place) if apart else ())]
     return mapping, labels, warnings
 

@@ -6,6 +6,7 @@ from itertools import combinations
 
 import numpy as np
 
+from nlp_transfer.data.repeats import find_repeated
 from nlp_transfer.data.store import Examples
 from nlp_transfer.errors import SHOWN_FIRST
 
@@ -148,10 +149,12 @@ def _count_shared(first: np.ndarray, second: np.ndarray) -> int:
 def _inspect_split(part: Part, labels: Sequence[str]) -> SplitReport:
     """Count the duplicates, conflicts and labels of a split."""
     rows = part.examples
-    _, first, same = np.unique(rows.keys, return_index=True, return_inverse=True)
+    repeated = find_repeated(rows.keys)
+    _, first, same = np.unique(rows.keys[repeated], return_index=True, return_inverse=True)
     conflicts, counts = 0, np.zeros(0, dtype=int)
     if rows.labels is not None:
-        conflicts = int((rows.labels != rows.labels[first][same]).sum())
+        labelled = rows.labels[repeated]
+        conflicts = int((labelled != labelled[first][same]).sum())
         counts = rows.count_labels()
 
     return SplitReport(
@@ -161,7 +164,7 @@ def _inspect_split(part: Part, labels: Sequence[str]) -> SplitReport:
         rows=len(rows),
         dropped=part.dropped,
         labels=dict(zip(labels, counts.tolist(), strict=True)),
-        duplicates=len(rows) - len(first),
+        duplicates=len(repeated) - len(first),
         conflicts=conflicts,
         copies=int(rows.copied.sum()),
         lengths={role: _measure_lengths(lengths) for role, lengths in rows.lengths.items()},

@@ -199,11 +199,11 @@ def make_label_rules(data: DataConfig) -> LabelRules:
 def _name_labels(parts: dict[str, Part], streams: Mapping[str, RowStream], rules: LabelRules) -> tuple[str, ...]:
     """Replace the spellings of labels in all `parts` by names, which are found in train; return the names."""
     train = parts["train"]
-    mapping, labels, warnings = find_labels(
-        _list_spellings(train.examples), train.place, rules, rows=len(train.examples)
-    )
+    # A spelling that was only in rows that were dropped, such as those without a text, counts for nothing.
+    counts = zip(train.examples.names, train.examples.count_labels().tolist(), strict=True)
+    spellings = {spelling: count for spelling, count in counts if count}
+    mapping, labels, warnings = find_labels(spellings, train.place, rules, rows=len(train.examples))
 
-    # A spelling without a name was only in rows that were dropped, such as those without a text.
     index = {label: at for at, label in enumerate(labels)}
     examples = train.examples.rename([index.get(mapping.get(one, ""), -1) for one in train.examples.names], labels)
     if examples.sets is not None:

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import ArrayLike
 
+from nlp_transfer.data.repeats import find_repeated
+
 
 def cut(keys: ArrayLike, strata: ArrayLike, shares: Mapping[str, float], *, seed: int) -> dict[str, np.ndarray]:
     """Deal rows to new splits; the others stay in train.
@@ -49,7 +51,10 @@ def _number_keys(keys: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     Returns:
         (rows,) the number of each row's key; (keys,) the first row of each key.
     """
-    _, first, number = np.unique(np.asarray(keys), return_index=True, return_inverse=True)
+    keys = np.asarray(keys)
+    if not len(find_repeated(keys)):
+        return np.arange(len(keys)), np.arange(len(keys))
+    _, first, number = np.unique(keys, return_index=True, return_inverse=True)
     order = np.argsort(first)
     appeared = np.empty_like(order)
     appeared[order] = np.arange(len(order))

@@ -199,7 +199,7 @@ def is_blank(text: str) -> bool:
 def strip_unseen(text: str) -> str:
     """Reduce a text to what a reader sees: composed, without white space around it, and empty if it shows nothing."""
     text = text.strip()
-    if text.isascii() and text[:1].isalnum():  # a quick answer for nearly every text
+    if text.isascii() and "!" <= text[:1] <= "~":  # a quick answer for nearly every text: its first mark is seen
         return text
     return "" if is_blank(text) else compose(text)
 

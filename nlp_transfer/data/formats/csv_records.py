@@ -60,9 +60,10 @@ class CsvRecords:
 
     def _take(self) -> tuple[bool, str]:
         """Take records up to the end of a block or a fault; return whether more may follow, and the fault."""
+        add = self.records.append
         try:
             for record in self.reader:
-                self.records.append(record)
+                add(record)
                 if self.held:  # the reader has begun another block
                     return True, ""
         except csv.Error as error:
