@@ -16,9 +16,9 @@ from transformers import AutoModel
 from nlp_transfer.inference.activations import compute
 from nlp_transfer.models.anatomy import find_encoder, find_layers, unwrap
 from nlp_transfer.models.classification import build_classifier
-from nlp_transfer.models.encoding.packing import (
+from nlp_transfer.models.encoding.packing import Packing
+from nlp_transfer.models.encoding.packing_attention import (
     ATTENTION,
-    Packing,
     Rule,
     Tokens,
     attend_padded,
@@ -293,6 +293,12 @@ def test_packing_and_padding_again_gives_the_tokens_and_zeros():
     torch.testing.assert_close(packing.unpack(there), rows * mask[..., None])
     assert packing.runs == [(5, 1), (12, 1), (1, 1), (5, 2)]
     torch.testing.assert_close(packing.take_first(there)[0, 1], rows[1, -12])
+
+
+def test_texts_of_one_token_beside_columns_of_padding_alone_keep_their_place():
+    mask = torch.tensor([[1, 0, 0], [1, 0, 0]])
+    packing, rows = Packing.of(mask), torch.randn(2, 3, 4)
+    torch.testing.assert_close(packing.unpack(packing.pack(rows)), rows * mask[..., None])
 
 
 def test_a_text_without_tokens_disturbs_no_other(tmp_path):

@@ -61,8 +61,6 @@ def use_first_token(model: nn.Module, *, logits_only: bool) -> Iterator[None]:
 def _take_first(states: Tensor, packing: Packing | None) -> Tensor:
     """Copy the first token of each text: (B, T, H) -> (B, 1, H), or packed (1, N, H) -> (1, B, H).
 
-    A view would keep all tokens for the backward pass. Calls can be nested: what was taken once stays.
+    A view would keep all tokens for the backward pass.
     """
-    if packing is None:
-        return states[:, :1].contiguous()
-    return states if states.shape[1] == len(packing.lengths) else packing.take_first(states)
+    return states[:, :1].contiguous() if packing is None else packing.take_first(states)

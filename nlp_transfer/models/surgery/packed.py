@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from transformers import AttentionInterface, PreTrainedModel, PreTrainedTokenizerBase
 
 from nlp_transfer.models.anatomy import find_encoder, find_layers, unwrap
-from nlp_transfer.models.encoding.packing import ATTENTION, Packing, attend
+from nlp_transfer.models.encoding.packing import Packing
+from nlp_transfer.models.encoding.packing_attention import ATTENTION, attend
 from nlp_transfer.models.encoding.padding import read_padding_trouble
 from nlp_transfer.models.encoding.trying import FAULTS, make_two_texts
 
