@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PARALLEL := --numprocesses logical --maxprocesses 4 --dist worksteal
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: help quickstart test test-fast lint format fuzz bench docs clean
+.PHONY: help quickstart test test-fast test-gpu lint format fuzz bench docs clean
 
 help:  ## say what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -44,6 +44,9 @@ test: $(VENV)/.installed-dev  ## all tests, the ones on the real bundled models 
 
 test-fast: $(VENV)/.installed-dev  ## only the quick ones
 	$(BIN)/python -m pytest $(PARALLEL) -m "not slow and not real"
+
+test-gpu: $(VENV)/.installed-dev  ## the unit tests on the first GPU, where models, data and optimizers then are
+	CUDA_VISIBLE_DEVICES=$(or $(CUDA_VISIBLE_DEVICES),0) $(BIN)/python -m pytest $(PARALLEL) -m "not real" tests/unit
 
 lint: $(VENV)/.installed-dev  ## ruff and mypy --strict
 	$(BIN)/ruff check .

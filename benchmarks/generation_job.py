@@ -33,7 +33,7 @@ def plain(predictor: Predictor, rows: Dataset) -> list[str]:
     said: list[str] = []
     for start in range(0, len(rows), WRITTEN):
         texts = rows["source"][start : start + WRITTEN]
-        inputs = source(texts, truncation=True, max_length=64, padding=True, return_tensors="pt")
+        inputs = source(texts, truncation=True, max_length=64, padding=True, return_tensors="pt").to(model.device)
         with torch.inference_mode():
             ids = model.generate(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"])
         said += [text.strip() for text in target.batch_decode(ids, skip_special_tokens=True)]  # type: ignore[union-attr]

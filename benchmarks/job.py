@@ -23,6 +23,7 @@ class Job:
         padding: of each text to `max_length`; else of each batch to its longest.
         bf16: mixed precision.
         scratch: random weights.
+        lora: adapters of rank 16 on all linear layers train, not the model.
     """
 
     data: str
@@ -39,6 +40,7 @@ class Job:
     padding: bool = False
     bf16: bool = False
     scratch: bool = False
+    lora: bool = False
 
 
 @dataclass(frozen=True)
