@@ -1,6 +1,8 @@
 """The work of the rows that benchmarks.gpu measures: one process does all, so that imports are paid once."""
 
 import contextlib
+import functools
+import importlib
 import json
 import shutil
 import time
@@ -121,6 +123,19 @@ def train_ours(bench: Bench, strategy: dict[str, Any], **settings: Any) -> Sampl
     shutil.rmtree(folder)
     facts = {"accuracy": metrics["test"]["accuracy"], "memory": peak()}
     return Sample(metrics["seconds"]["training"], 0.0, 0.0, facts)
+
+
+@contextlib.contextmanager
+def packed() -> Iterator[None]:
+    """Let trainings pack their texts on a GPU too, where they keep to padded batches that can be replayed."""
+    from nlp_transfer.models.surgery.packed import use_packing
+
+    loop: Any = importlib.import_module("nlp_transfer.training.loop")
+    loop.use_packing = functools.partial(use_packing, on_gpu=True)
+    try:
+        yield
+    finally:
+        loop.use_packing = use_packing
 
 
 def warm_up(bench: Bench) -> None:

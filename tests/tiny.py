@@ -161,6 +161,11 @@ def plan_for(loaded, strategy, *, has_layers=True, scratch=False, **training):
     return make_plan(section, TrainingConfig(**training), loaded, has_layers=has_layers, scratch=scratch)
 
 
+def make_accelerator():
+    """The accelerator of the device that the tests run on: the CPU, unless `make test-gpu` shows them a GPU."""
+    return Accelerator(cpu=not torch.cuda.is_available())
+
+
 @dataclass
 class Training:
     """A small training without a run folder: `fit()` gives the history, then `plan.model` is the trained model."""
@@ -203,7 +208,7 @@ class Training:
             validation=self.task.encode(self.validation, self.tokenizers),
             validation_rows=self.validation,
             tokenizers=self.tokenizers,
-            accelerator=Accelerator(cpu=True),
+            accelerator=make_accelerator(),
             settings=Settings(
                 batch_size=self.batch_size,
                 accumulation=self.accumulation,
@@ -219,7 +224,10 @@ class Training:
         )
 
     def fit(self):
-        return self.trainer().fit()
+        """Train on the device of the tests, and bring the model back to the CPU, where tests compare."""
+        history = self.trainer().fit()
+        self.plan.model.cpu()
+        return history
 
 
 def checkpoint(folder, family="bert", **changes):

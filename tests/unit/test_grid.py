@@ -43,6 +43,10 @@ print(json.dumps(answers))
 """
 
 
+# On a GPU recurrent layers add up in another order where the batch has another shape.
+CLOSE = 1e-4 if torch.cuda.is_available() else 1e-5
+
+
 @pytest.fixture(scope="module")
 def grid(tmp_path_factory):
     """A function that runs a cell of the grid, once."""
@@ -80,7 +84,7 @@ def test_a_cell_of_the_grid_trains_saves_reloads_and_predicts_the_same(grid, sou
     assert all([*line["input"].values(), *line["reference"].values()] == data[line["row"] - 1] for line in lines)
     assert {(*line["input"], *line["reference"]) for line in lines} == {("text", "label")}
     for before, after in zip(lines, again, strict=True):
-        assert after["probabilities"] == pytest.approx(before["probabilities"], abs=1e-5)
+        assert after["probabilities"] == pytest.approx(before["probabilities"], abs=CLOSE)
     assert (folder / "adapter").exists() == (strategy == "lora")
     weights = load_file(folder / "model" / "model.safetensors")
     assert all(torch.isfinite(tensor).all() for tensor in weights.values())
@@ -110,7 +114,7 @@ def test_a_run_loads_in_plain_transformers_where_this_package_is_not(grid, tmp_p
         assert [names[str(i)] for i in range(2)] == list(LABELS)
         for line, said in zip(logits, nlp_transfer.load(folder).predict(sentences), strict=True):
             expected = dict(zip(LABELS, torch.tensor(line).softmax(-1).tolist(), strict=True))
-            assert said["probabilities"] == pytest.approx(expected, abs=1e-6), folder.name
+            assert said["probabilities"] == pytest.approx(expected, abs=CLOSE / 10), folder.name
 
 
 def test_a_run_leaves_no_local_path_in_what_it_would_publish(grid):

@@ -6,7 +6,6 @@ import logging
 import numpy as np
 import pytest
 import torch
-from accelerate import Accelerator
 from test_translation import NATIVE, native
 from tiny import (
     FAMILIES,
@@ -14,6 +13,7 @@ from tiny import (
     MIXING,
     Training,
     checkpoint,
+    make_accelerator,
     rows,
     save_checkpoint,
     save_csv,
@@ -186,12 +186,13 @@ def test_a_batch_in_passes_of_one_length_has_the_gradient_of_its_texts_one_by_on
     model.eval()  # dropout would draw other numbers
     task = sentiment()
     units = TokenInputs(task.encode(rows(12), Tokenizers(source.tokenizer), training=True), 1)
-    stepper = Stepper(Accelerator(cpu=True), task, 1, 0.0, alike=True)
-    stepper.compute_gradients(model, units, np.arange(12))
+    stepper = Stepper(make_accelerator(), task, 1, 0.0, alike=True)
+    device = stepper.accelerator.device
+    stepper.compute_gradients(model.to(device), units, np.arange(12))
     found = {name: one.grad.clone() for name, one in model.named_parameters()}
     model.zero_grad()
     for unit in range(12):
-        (classification_loss(model, units.make_batch(np.array([unit]))) / 12).backward()
+        (classification_loss(model, units.make_batch(np.array([unit])).to(device)) / 12).backward()
     for name, parameter in model.named_parameters():
         torch.testing.assert_close(found[name], parameter.grad, msg=name)
 

@@ -76,7 +76,7 @@ class Numbers(nt.Task):
         return self.differences(model(**batch.inputs).logits, batch.targets).mean(1).sum()
 
     def infer(self, model, batch, *, quick=False):
-        return list(model(**batch.inputs).logits.numpy())
+        return list(model(**batch.inputs).logits.cpu().numpy())
 
     def decode(self, results, rows, tokenizers):
         return [{"numbers": [float(one) for one in units[0]]} for units in results]

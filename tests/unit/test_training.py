@@ -42,7 +42,7 @@ def digest(model):
     """sha256 of all parameters and buffers."""
     found = hashlib.sha256()
     for name, tensor in sorted(model.state_dict().items()):
-        found.update(name.encode() + tensor.contiguous().numpy().tobytes())
+        found.update(name.encode() + tensor.cpu().contiguous().numpy().tobytes())
     return found.hexdigest()
 
 
