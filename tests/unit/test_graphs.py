@@ -8,15 +8,18 @@ import pytest
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
-from tiny import FAMILIES, Training, checkpoint, rows
+from safetensors.torch import load_file
+from tiny import FAMILIES, Training, checkpoint, rows, save_checkpoint, save_csv
 from torch.utils._python_dispatch import TorchDispatchMode
 
+import nlp_transfer
 from nlp_transfer.models.encoding.batches import Encoded
 from nlp_transfer.models.encoding.resident import keep_on_device
 from nlp_transfer.models.encoding.units import Boundary, CachedInputs, TokenInputs
 from nlp_transfer.training import graphs
 from nlp_transfer.training.memory import recompute_activations
 from nlp_transfer.training.optimizer import make_moments, make_optimizer, set_rates
+from nlp_transfer.training.phase_steps import PhaseSteps
 from nlp_transfer.training.step import Stepper
 from nlp_transfer_tasks.sentiment import Sentiment
 
@@ -219,6 +222,38 @@ def test_a_lack_of_memory_between_replays_ends_them(source, recorder):
         assert trainer.fit().steps == 52
     assert failed
     assert recorder.recorded < 5
+
+
+def test_a_replayed_training_that_was_stopped_goes_on_as_if_it_had_not_been(tmp_path, recorder, monkeypatch):
+    name, data = save_checkpoint(tmp_path / "source"), save_csv(tmp_path / "train.csv", count=140)
+
+    def learn(output, **options):
+        training = {"epochs": 2, "batch_size": 8, "precision": "fp32", "checkpoint": {"steps": 5}}
+        config = {
+            "task": {"name": "sentiment", "max_length": 32},
+            "source": {"kind": "checkpoint", "name": name},
+            "strategy": {"kind": "full"},
+            "data": {"train": data},
+            "training": training,
+        }
+        folder = nlp_transfer.run(config, output=tmp_path / output, progress=False, **options).folder
+        return load_file(folder / "model" / "model.safetensors")
+
+    expected = learn("whole")
+    make_step = PhaseSteps.make_step
+
+    def stop(self, units, step):
+        if step == 17:
+            raise KeyboardInterrupt
+        make_step(self, units, step)
+
+    monkeypatch.setattr(PhaseSteps, "make_step", stop)
+    with pytest.raises(KeyboardInterrupt):
+        learn("stopped")
+    monkeypatch.setattr(PhaseSteps, "make_step", make_step)
+    found = learn("stopped", resume="auto")
+    assert recorder.recorded
+    assert all(torch.equal(found[name], tensor) for name, tensor in expected.items())
 
 
 needs_card = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
