@@ -1,6 +1,6 @@
-"""How the gain grows with rows and epochs: docs/benchmark_growth.png, from docs/benchmark_growth.json.
+"""How the gain grows with rows and epochs, and what a row costs up to a million of them.
 
-python -m benchmarks.growth
+python -m benchmarks.growth writes docs/benchmark_growth.json and .png, and benchmark_rows.json and .png beside them.
 """
 
 import argparse
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.measuring import ROOT, Contender, Row, measure
+from benchmarks.row_growth import draw_rows, measure_rows
 from benchmarks.summary import machine
 from benchmarks.training_rows import Scale, frozen, full
 
@@ -99,16 +100,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.growth", description=__doc__)
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--json", type=Path, default=ROOT / "docs" / "benchmark_growth.json")
+    parser.add_argument("--only", choices=("training", "rows"), help="measure and draw one of both pictures")
     parser.add_argument("--draw", action="store_true", help="draw what was measured before")
     wishes = parser.parse_args()
-    if not wishes.draw:
-        found = [
-            measure_point(job, rows, epochs, wishes.rounds)
-            for job, grid in GRIDS.items()
-            for rows, epochs in grid.points()
-        ]
-        wishes.json.write_text(json.dumps({"machine": machine(), "points": found}, indent=1) + "\n", encoding="utf-8")
-    draw(json.loads(wishes.json.read_text(encoding="utf-8"))["points"], wishes.json.with_suffix(".png"))
+    if wishes.only != "rows":
+        if not wishes.draw:
+            _keep(wishes.json, _measure_training(wishes.rounds))
+        draw(json.loads(wishes.json.read_text(encoding="utf-8"))["points"], wishes.json.with_suffix(".png"))
+    if wishes.only != "training":
+        table = wishes.json.with_name("benchmark_rows.json")
+        if not wishes.draw:
+            _keep(table, measure_rows())
+        draw_rows(json.loads(table.read_text(encoding="utf-8"))["points"], table.with_suffix(".png"))
+
+
+def _measure_training(rounds: int) -> list[dict[str, Any]]:
+    return [measure_point(job, *point, rounds) for job, grid in GRIDS.items() for point in grid.points()]
+
+
+def _keep(file: Path, points: Sequence[dict[str, Any]]) -> None:
+    file.write_text(json.dumps({"machine": machine(), "points": points}, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -24,6 +24,8 @@ computed once pays by the epoch. With a frozen encoder one epoch of 500 rows tak
 1,000 an eighth.
 
 ![CPU seconds over rows and epochs](benchmark_growth.png)
+
+What a row costs when a table grows to a million of them: [scaling.md](scaling.md#memory-and-time-a-row).
 """
 
 

@@ -12,14 +12,14 @@ from benchmarks.inputs import reviews
 ROWS, WORDS = 1_000_000, 8
 
 
-def prepare(file: Path) -> None:
+def prepare(file: Path, rows: int = ROWS) -> None:
     """Write rows of words out of reviews, with one of two labels."""
     words = sorted({word for review in reviews("rotten_tomatoes") for word in review["text"].split()})
     generator = random.Random(0)  # noqa: S311 - any words will do
     with file.open("w", encoding="utf-8", newline="") as stream:
         table = csv.writer(stream)
         table.writerow(("text", "label"))
-        for _ in range(ROWS):
+        for _ in range(rows):
             table.writerow((" ".join(generator.choices(words, k=WORDS)), generator.choice(("bad", "good"))))
 
 

@@ -193,7 +193,8 @@ def _pool_bags(model: PreTrainedModel, inputs: FlatUnits, chosen: np.ndarray) ->
         end = min(start + BAGS_AT_ONCE, len(chosen))
         words = np.take(table, ids[cuts[start] : cuts[end]], axis=0)
         np.maximum.reduceat(words, cuts[start:end] - cuts[start], out=pooled[start:end, 2])
-    return list(np.repeat(pooled[:, None], model.config.depth, axis=1))
+    layers = np.broadcast_to(pooled[:, None], (len(chosen), model.config.depth, *pooled.shape[1:]))  # not a copy
+    return list(layers)
 
 
 def replay(
