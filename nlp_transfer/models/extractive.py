@@ -16,7 +16,7 @@ from nlp_transfer.models.portable.sentence_scorer import SentenceScorer, Sentenc
 from nlp_transfer.models.source import LoadedModel, Source
 
 NONE = PADDING["ngram_ids"]
-Window = list[tuple[list[int], list[list[int]] | None]]  # for each sentence its token ids, and n-gram ids or None
+Window = list[tuple[np.ndarray, list[list[int]] | None]]  # for each sentence its token ids, and n-gram ids or None
 
 
 def build_extractive(
@@ -84,7 +84,7 @@ def encode_sentences(
 
         truncated += len(sentences) > max_sentences or any(cut or len(ids) > room for ids, _, cut in rows)
         for window in _cut_windows(rows, room):
-            ids = [token for tokens, _ in window for token in tokens]
+            ids = np.concatenate([tokens for tokens, _ in window])
             owners = np.repeat(np.arange(len(window)), [len(tokens) for tokens, _ in window]).tolist()
             grams = _collect_ngrams(window)
 
@@ -151,7 +151,7 @@ def _collect_ngrams(window: Window) -> list[list[int]] | None:
     return found
 
 
-def _cut_windows(rows: Sequence[tuple[list[int], list[list[int]] | None, bool]], room: int) -> Iterator[Window]:
+def _cut_windows(rows: Sequence[tuple[np.ndarray, list[list[int]] | None, bool]], room: int) -> Iterator[Window]:
     """Fill windows with whole sentences, at most `room` tokens in each."""
     window: Window = []
     held = 0

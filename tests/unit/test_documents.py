@@ -63,10 +63,10 @@ def test_a_text_that_fits_with_its_prefix_is_one_unit():
 
 
 def test_what_a_unit_says_of_n_grams_does_not_depend_on_its_neighbours():
-    assert make_unit([5, 6], [[3, -1, -1], [-1, -1, -1]], [0, 1], [0], []) == make_unit(
-        [5, 6], [[3], [-1]], [0, 1], [0], []
-    )
-    assert make_unit([5], [[-1, -1]], [0], [], []) == make_unit([5], None, [0], [], [])
+    ids = np.array([5, 6])
+    wide = make_unit(ids, [[3, -1, -1], [-1, -1, -1]], [0, 1], [0], [])
+    assert wide["ngram_ids"] == make_unit(ids, [[3], [-1]], [0, 1], [0], [])["ngram_ids"]
+    assert make_unit(ids, [[-1, -1], [-1, -1]], [0], [], []).keys() == make_unit(ids, None, [0], [], []).keys()
 
 
 @given(length=st.integers(1, 90), size=st.integers(8, 20))

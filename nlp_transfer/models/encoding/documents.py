@@ -8,6 +8,7 @@ import numpy as np
 from transformers import PreTrainedTokenizerBase
 
 from nlp_transfer.models.encoding.batches import Encoded
+from nlp_transfer.models.encoding.distinct import DistinctWords, reads_words_alone
 from nlp_transfer.models.encoding.flat import UnitWriter
 
 LongPolicy = Literal["head", "head_tail", "window"]
@@ -89,27 +90,32 @@ def find_special_ids(tokenizer: PreTrainedTokenizerBase) -> tuple[list[int], lis
 
 def tokenize(
     texts: Sequence[str], tokenizer: PreTrainedTokenizerBase, room: int, policy: LongPolicy, max_windows: int
-) -> Iterator[tuple[list[int], list[list[int]] | None, bool]]:
+) -> Iterator[tuple[np.ndarray, list[list[int]] | None, bool]]:
     """Yield (token ids, n-gram ids or None, whether characters were cut) for each text, with one token at least."""
     most = room * CHARACTERS * (max_windows if policy == "window" else 1)
+    words = DistinctWords(tokenizer) if reads_words_alone(tokenizer) else None
     for start in range(0, len(texts), TOKENIZED):
         chunk = [text if len(text) <= most else text.strip() for text in texts[start : start + TOKENIZED]]
+        read = [_cut(text, most, policy) for text in chunk]
+        found: Sequence[tuple[np.ndarray, list[list[int]] | None]]
+        found = [(ids, None) for ids in words.read(read)] if words else _tokenize(read, tokenizer)
 
-        encoded = tokenizer(
-            [_cut(text, most, policy) for text in chunk],
-            add_special_tokens=False,
-            return_attention_mask=False,
-            return_token_type_ids=False,
-            verbose=False,
-        )
-
-        grams = encoded.get("ngram_ids") or [None] * len(chunk)
-        for text, ids, rows in zip(chunk, encoded["input_ids"], grams, strict=True):
-            if ids:
+        for text, (ids, rows) in zip(chunk, found, strict=True):
+            if len(ids):
                 yield ids, rows, len(text) > most
             else:
                 filler = tokenizer.unk_token_id if tokenizer.unk_token_id is not None else tokenizer.pad_token_id
-                yield [filler], None if rows is None else [[-1]], len(text) > most
+                yield np.array([filler], np.int32), None if rows is None else [[-1]], len(text) > most
+
+
+def _tokenize(
+    texts: list[str], tokenizer: PreTrainedTokenizerBase
+) -> Sequence[tuple[np.ndarray, list[list[int]] | None]]:
+    encoded = tokenizer(
+        texts, add_special_tokens=False, return_attention_mask=False, return_token_type_ids=False, verbose=False
+    )
+    grams = encoded.get("ngram_ids") or [None] * len(texts)
+    return [(np.asarray(ids, np.int32), rows) for ids, rows in zip(encoded["input_ids"], grams, strict=True)]
 
 
 def _cut(text: str, most: int, policy: LongPolicy) -> str:
@@ -135,14 +141,15 @@ def _place_pieces(length: int, room: int, policy: LongPolicy, max_windows: int) 
 
 
 def make_unit(
-    ids: list[int],
+    ids: np.ndarray,
     ngrams: list[list[int]] | None,
     positions: Sequence[int] | np.ndarray,
     before: list[int],
     after: list[int],
 ) -> dict[str, Any]:
     """Make the model inputs for the tokens at some positions, with special tokens around them."""
-    unit: dict[str, Any] = {"input_ids": [*before, *(ids[position] for position in positions), *after]}
+    parts = np.array(before, ids.dtype), ids[positions], np.array(after, ids.dtype)
+    unit: dict[str, Any] = {"input_ids": np.concatenate(parts)}
     grams = [] if ngrams is None else [ngrams[position] for position in positions]
     known = (next((at for at, gram in enumerate(row) if gram < 0), len(row)) for row in grams)
     if width := max(known, default=0):  # of this unit, not of the texts that were tokenized with it
@@ -151,8 +158,7 @@ def make_unit(
     return unit
 
 
-def count_unknown(ids: Sequence[int], grams: Sequence[list[int]] | None, unknown: int | None) -> int:
+def count_unknown(ids: np.ndarray, grams: Sequence[list[int]] | None, unknown: int | None) -> int:
     """Count the tokens that neither the vocabulary nor its n-grams know; `unknown` is the id for those."""
-    if grams is None:
-        return sum(token == unknown for token in ids)
-    return sum(token == unknown and row[0] < 0 for token, row in zip(ids, grams, strict=True))
+    lost = np.flatnonzero(ids == unknown)
+    return len(lost) if grams is None else sum(grams[position][0] < 0 for position in lost.tolist())

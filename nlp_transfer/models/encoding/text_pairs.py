@@ -164,7 +164,7 @@ def _spell_types(types: tuple[list[int], int, list[int], int, list[int]], size: 
 
 def _join(first: dict[str, Any], second: dict[str, Any], types: list[int]) -> dict[str, Any]:
     """Join two units to one. N-gram rows are padded to the longer width of the two."""
-    unit: dict[str, Any] = {"input_ids": first["input_ids"] + second["input_ids"]}
+    unit: dict[str, Any] = {"input_ids": np.concatenate([first["input_ids"], second["input_ids"]])}
     width = max(len(rows[0]) for rows in (first.get("ngram_ids", [[]]), second.get("ngram_ids", [[]])))
     if width:
         rows = [row for half in (first, second) for row in half.get("ngram_ids", [[]] * len(half["input_ids"]))]

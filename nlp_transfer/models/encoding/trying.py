@@ -21,7 +21,7 @@ def make_two_texts(tokenizer: PreTrainedTokenizerBase) -> TokenInputs:
     before, after = find_special_ids(tokenizer)
     special = set(tokenizer.all_special_ids)
     ordinary = (token for token in range(tokenizer.vocab_size) if token not in special)
-    tokens = np.resize(list(itertools.islice(ordinary, LONG)) or [0], LONG).tolist()
+    tokens = np.resize(list(itertools.islice(ordinary, LONG)) or [0], LONG)
 
     long = min(LONG, tokenizer.model_max_length)
     sizes = [max(1, length - len(before) - len(after)) for length in (min(SHORT, long - 1), long)]
