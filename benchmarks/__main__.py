@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import memory_rows, prediction_rows, seq2seq_rows, table_rows, training_rows, vector_rows
+from benchmarks import memory_rows, prediction_rows, process_rows, seq2seq_rows, table_rows, training_rows, vector_rows
 from benchmarks.measuring import ROOT, Row, measure, summarise
 from benchmarks.summary import keep, write_table
 from benchmarks.training_rows import Scale
@@ -22,6 +22,7 @@ BUILDERS = [
     *prediction_rows.ROWS,
     *seq2seq_rows.ROWS,
     *memory_rows.ROWS,
+    *process_rows.ROWS,
 ]
 
 

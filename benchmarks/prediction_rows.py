@@ -32,7 +32,7 @@ def predict(scale: Scale) -> Row:
         quantity="cpu",
         says="processor time of the whole process",
         examples=TEXTS,
-        prepare=partial(_prepare, scale, folder, file),
+        prepare=partial(fine_tune, scale, folder, file),
     )
 
 
@@ -52,7 +52,7 @@ def _score(answers: Path, folder: Path) -> dict[str, Any]:
     return {"accuracy": sum(one == other for one, other in zip(said, known, strict=True)) / len(known)}
 
 
-def _prepare(scale: Scale, folder: Path, file: Path) -> None:
+def fine_tune(scale: Scale, folder: Path, file: Path) -> None:
     """Fine-tune on some reviews for an epoch, and write others to a file."""
     if (folder / "run").is_dir():
         return

@@ -93,6 +93,7 @@ if TYPE_CHECKING:
     from nlp_transfer.runs.publish import publish as publish
     from nlp_transfer.runs.result import RunResult as RunResult
     from nlp_transfer.runs.run import run as run
+    from nlp_transfer.runs.shards import predict_in_shards as predict_in_shards
     from nlp_transfer.sources import SourceInfo as SourceInfo
     from nlp_transfer.sources import list_sources as list_sources
     from nlp_transfer.sources.vectors.table import import_vectors as import_vectors
@@ -175,6 +176,7 @@ _HOME = {
     "Predictor": "runs.predict",
     "evaluate": "runs.predict",
     "load": "runs.predict",
+    "predict_in_shards": "runs.shards",
     "RunResult": "runs.result",
     "run": "runs.run",
     "join_sentences": "data.text.sentences",

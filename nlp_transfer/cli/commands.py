@@ -16,6 +16,7 @@ from nlp_transfer.cli.streams import (
     is_real,
     open_sink,
     read_columns,
+    refuse_many,
     refuse_table,
     say,
     update_dialect,
@@ -208,6 +209,8 @@ def predict(
 
     output = None if output == Path("-") else output
     check_output(output, file, force=force)
+    whole = output is not None and file not in {None, "-"}  # a file to a file: in shards, which are kept until all are
+    refuse_many(shared=whole, way="name a FILE and an --output to share it")
     if file not in {None, "-"}:
         find_file(str(file))
     kind = find_task(task) if task else None
@@ -215,6 +218,9 @@ def predict(
     from nlp_transfer.data.splits import stream_inputs
 
     _load("load")
+    from nlp_transfer.system.processes import is_main_process, join_processes
+
+    join_processes()
     predictor = nlp_transfer.load(folder, task=kind, precision=precision)
     wanted = predictor.input_columns
     columns = read_columns(column, default=next(iter(wanted)) if len(wanted) == 1 else None)
@@ -225,12 +231,19 @@ def predict(
     wanted = {role: columns.get(role, name) for role, name in wanted.items()}
     inputs = stream_inputs(file, wanted, dialect, lists=predictor.list_roles, standard_input=arriving)
     idle = arriving.is_idle if arriving else lambda: False
-    with open_sink(output) as sink:
-        for prediction in predictor.predict_stream(inputs, idle=idle):
-            sink.write(dump_json(prediction) + "\n")
-            sink.flush()
+    if output is not None and file is not None and whole:
+        known = {"columns": wanted, "dialect": dialect}
+        place = find_file(file)
+        seen = nlp_transfer.predict_in_shards(predictor, inputs, output, run=folder, file=place, settings=known)
+        if not is_main_process():
+            return
+    else:
+        with open_sink(output) as sink:
+            for prediction in predictor.predict_stream(inputs, idle=idle):
+                sink.write(dump_json(prediction) + "\n")
+                sink.flush()
+        seen = predictor.seen
 
-    seen = predictor.seen
     for count, what in ((seen.empty, "are empty"), (seen.truncated, "are too long and were cut")):
         if count:
             say(f"warning: {count} of {seen.texts} texts {what}", err=True)
@@ -276,10 +289,16 @@ def evaluate(
     folder = find_run(run)
     refuse_missing(place)
     _load("load")
+    from nlp_transfer.system.processes import is_main_process, join_processes
+
+    join_processes()
     predictor = nlp_transfer.load(folder, task=kind)
     dialect = update_dialect(predictor.dialect, delimiter, quoting, header, label_separator)
-    scores = predictor.evaluate(place, columns, on_unknown_label=on_unknown_label, dialect=dialect, limit=limit)
-    say(dump_json(scores, indent=2))
+    scores = predictor.evaluate(
+        place, columns, on_unknown_label=on_unknown_label, dialect=dialect, limit=limit, together=True
+    )
+    if is_main_process():
+        say(dump_json(scores, indent=2))
 
 
 @app.command()

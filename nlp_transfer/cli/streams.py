@@ -46,6 +46,12 @@ def check_output(output: Path | None, file: str | None, *, force: bool) -> None:
         raise ConfigError(f"--output {output} exists already; choose another, or replace it with --force")
 
 
+def refuse_many(*, shared: bool, way: str) -> None:
+    """Refuse several processes where each would do all of the work."""
+    if not shared and int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise ConfigError(f"several processes would each answer every text; {way}")
+
+
 @contextlib.contextmanager
 def open_sink(output: Path | None) -> Iterator[IO[str]]:
     """Open standard output, or a file that appears only when it is complete."""

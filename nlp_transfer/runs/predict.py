@@ -118,20 +118,25 @@ class Predictor:
 
     def predict_stream(self, texts: Iterable[Any], *, idle: Callable[[], bool] = lambda: False) -> Iterator[Prediction]:
         """Predict while texts arrive. Up to `READ_AHEAD` are read at once, fewer when `idle` says that none waits."""
-        return self._stream_answers(take_inputs(texts, self.input_columns, lists=self.list_roles), idle)
+        return (said for chunk in self.cut_chunks(texts, idle=idle) for said in self.answer(chunk))
 
-    def _stream_answers(self, inputs: Iterator[Input], idle: Callable[[], bool]) -> Iterator[Prediction]:
+    def cut_chunks(self, texts: Iterable[Any], *, idle: Callable[[], bool] = lambda: False) -> Iterator[list[Input]]:
+        """Cut texts, as they arrive, into the chunks that are answered together."""
+        return self._cut_chunks(take_inputs(texts, self.input_columns, lists=self.list_roles), idle)
+
+    def _cut_chunks(self, inputs: Iterator[Input], idle: Callable[[], bool]) -> Iterator[list[Input]]:
         chunk: list[Input] = []
         held = 0
         for one in inputs:
             chunk.append(one)
             held += sum(len(join_parts(text or "")) for text in one)
             if len(chunk) == READ_AHEAD or held > LONGEST or idle():
-                yield from self._answer(chunk)
+                yield chunk
                 chunk, held = [], 0
-        yield from self._answer(chunk)
+        if chunk:
+            yield chunk
 
-    def _answer(self, inputs: Sequence[Input]) -> Iterator[Prediction]:
+    def answer(self, inputs: Sequence[Input]) -> Iterator[Prediction]:
         """Answer inputs in order. Empty ones do not reach the model, which would answer them like any text."""
         roles = self.task.input_roles()
         reasons = [_explain(one, roles) for one in inputs]
@@ -161,6 +166,7 @@ class Predictor:
         on_unknown_label: OnUnknown | None = None,
         dialect: Dialect | None = None,
         limit: int | None = None,
+        together: bool = False,
     ) -> Scores:
         """Score on a labelled file. The result has the number of `rows`, the scores, and those of `simple` methods.
 
@@ -170,6 +176,7 @@ class Predictor:
             on_unknown_label: what becomes of rows whose label the model does not know; as in training if unset.
             dialect: how a .csv or .tsv is written; by default as in training.
             limit: score no more than so many rows, drawn with seed 0 and in the shares of the labels.
+            together: share the work among all processes, all of which call this.
 
         Raises:
             DataError: the file cannot be used, or holds labels the model does not know.
@@ -191,7 +198,7 @@ class Predictor:
         )
 
         beside = {name: self.task.score(said, rows) for name, said in self._score_simple(rows).items()}
-        return {"rows": len(rows), **self.task.score(self._predict(rows)[0], rows), "simple": beside}
+        return {"rows": len(rows), **self.task.score(self._predict(rows, together=together)[0], rows), "simple": beside}
 
     def _score_simple(self, rows: Dataset) -> Mapping[str, list[Prediction]]:
         """Predict rows by the simple methods of the run, fitted again on its training rows.
@@ -213,13 +220,13 @@ class Predictor:
         columns = zip(*inputs, strict=True)
         return self._predict(Dataset.from_dict(dict(zip(self.task.input_roles(), map(list, columns), strict=True))))
 
-    def _predict(self, rows: Dataset) -> tuple[list[Prediction], int]:
+    def _predict(self, rows: Dataset, *, together: bool = False) -> tuple[list[Prediction], int]:
         """Predict rows by the model; return also how many were cut."""
         encoded = self.task.encode(rows, self.tokenizers)
         units = TokenInputs(encoded, self.tokenizers.source.pad_token_id)
         device = next(self.model.parameters()).device.type
         with torch.autocast(device, torch.bfloat16) if self.half else contextlib.nullcontext():
-            results = infer(self.model, self.task, units)
+            results = infer(self.model, self.task, units, together=together)
         return self.task.decode(results, rows, self.tokenizers), encoded.truncated
 
     def take_half_precision(self, root: Path) -> None:

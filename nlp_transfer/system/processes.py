@@ -5,9 +5,11 @@ import functools
 import os
 import sys
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from itertools import islice
 from typing import NoReturn, TypeVar
 
+import torch
 from accelerate import PartialState
 from accelerate.utils import gather_object
 from torch.distributed import DistError
@@ -15,6 +17,29 @@ from torch.distributed import DistError
 Key = TypeVar("Key")
 Value = TypeVar("Value")
 Part = TypeVar("Part")
+
+
+def join_processes(patience: timedelta | None = None) -> None:
+    """Meet the other processes of this job, if a launcher has started several.
+
+    Args:
+        patience: how long one may wait for another; without an end if None.
+    """
+    # Processes on the CPU find each other only if the CPU is asked for.
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        PartialState(cpu=not torch.accelerator.is_available(), timeout=patience or timedelta(days=365))
+        take_leave_at_exit()
+
+
+def find_place() -> tuple[int, int]:
+    """Find the number of this process in the job, from 0, and the number of processes."""
+    state = PartialState()
+    return int(state.process_index), int(state.num_processes)
+
+
+def wait_for_all() -> None:
+    """Wait until every process of the job is here."""
+    PartialState().wait_for_everyone()
 
 
 @functools.cache
