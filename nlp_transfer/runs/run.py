@@ -24,7 +24,7 @@ from nlp_transfer.system.alone import claim_process
 from nlp_transfer.system.disk import write_whole
 from nlp_transfer.system.layout import FINISHED
 from nlp_transfer.system.memory import WAYS_OUT, is_out_of_memory
-from nlp_transfer.system.processes import is_lost_process, take_leave_at_exit
+from nlp_transfer.system.processes import is_lost_process, join_processes
 from nlp_transfer.system.progress import Series
 from nlp_transfer.system.received import refuse_no_path
 from nlp_transfer.system.room import guard_writing
@@ -176,9 +176,8 @@ def hold_folder(wanted: str | Path | None, name: str, *, left: Collection[str] =
         TrainingError: the main process could not make it; its own error says why.
     """
     check_launch()
-    # Processes on the CPU find each other only if the CPU is asked for.
-    state = PartialState(cpu=not torch.accelerator.is_available(), timeout=PEER_PATIENCE)
-    take_leave_at_exit()
+    join_processes(PEER_PATIENCE)
+    state = PartialState()
 
     with make_folder(wanted, name, left=left) if state.is_main_process else contextlib.nullcontext() as made:
         folder: Path | None = broadcast_object_list([made])[0]

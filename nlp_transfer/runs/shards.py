@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from nlp_transfer import __version__
-from nlp_transfer.errors import DataError
+from nlp_transfer.errors import ConfigError, DataError
 from nlp_transfer.runs.predict import READ_AHEAD, Predictor, Seen
 from nlp_transfer.system.disk import hash_file, replace_whole, write_whole
 from nlp_transfer.system.escaping import dump_json
@@ -22,9 +22,7 @@ from nlp_transfer.system.processes import find_place, is_true_anywhere, wait_for
 from nlp_transfer.system.room import guard_writing
 
 log = logging.getLogger(__name__)
-CHUNKS = (
-    2  # in a shard; few, so that the shards of a short file are dealt evenly. Texts are sorted by length in a chunk
-)
+CHUNKS = 2  # in a shard, whose texts are sorted by length; few, so that a short file is dealt evenly
 JOB = "job.json"
 WAY = "make room, or choose another file with --output"
 
@@ -58,6 +56,7 @@ def predict_in_shards(
         settings: name -> value of what else the answers depend on.
 
     Raises:
+        ConfigError: where the shards would be gathered stands something else.
         DataError: the file cannot be used; no shard is kept, for it will have to change.
         DiskError: the disk is full or fails.
     """
@@ -86,7 +85,11 @@ def predict_in_shards(
 
 
 def _open_folder(folder: Path, job: Mapping[str, Any]) -> None:
-    """Make the folder; empty it if it holds the shards of another job."""
+    """Make the folder; empty it if it holds the shards of another job.
+
+    Raises:
+        ConfigError: what stands there is not ours.
+    """
     said = json.dumps(job, sort_keys=True)
     known = folder / JOB
     if known.is_file() and known.read_text(encoding="utf-8") == said:
@@ -94,7 +97,11 @@ def _open_folder(folder: Path, job: Mapping[str, Any]) -> None:
         return
 
     if folder.exists():
-        log.warning("%s: another run, file or setting; beginning anew", folder)
+        if not (folder.is_dir() and (known.is_file() or not any(folder.iterdir()))):
+            raise ConfigError(
+                f"{folder}: the answers are gathered there, but something else is; choose another --output"
+            )
+        log.warning("%s: of another run, file or setting; it is emptied", folder)
         shutil.rmtree(folder)
     with guard_writing(folder, way=WAY):
         folder.mkdir()

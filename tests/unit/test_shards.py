@@ -101,6 +101,17 @@ def test_the_shards_of_another_job_are_not_used(command, place, small, expected,
     assert output.read_text() == expected
 
 
+@pytest.mark.parametrize("name", ["said.jsonl.shards/mine.txt", "said.jsonl.shards"])
+def test_what_stands_where_shards_would_be_gathered_is_left_alone(command, place, tmp_path, name):
+    mine = tmp_path / name
+    mine.parent.mkdir(exist_ok=True)
+    mine.write_text("precious")
+    code, _, err = predict(command, place, tmp_path / "said.jsonl")
+    assert (code, mine.read_text()) == (2, "precious")
+    assert err.count("\n") == 1
+    assert "said.jsonl.shards: the answers are gathered there, but something else is; choose another --output" in err
+
+
 def test_a_job_is_another_when_its_run_file_or_settings_are(place, tmp_path):
     texts = tmp_path / "texts.txt"
     texts.write_text("good\n")
