@@ -29,6 +29,18 @@ def vectors(scale: Scale) -> Row:
     )
 
 
+def vectors_process(scale: Scale) -> Row:
+    """The same counted from the start of the process, imports included."""
+    row = vectors(scale)
+    return Row(
+        name="vectors-process",
+        title="open that GloVe and look up those words, whole process",
+        contenders=[row.contenders[0], row.contenders[-1]],
+        targets={"gensim, its own mmap": 1.3},
+        prepare=row.prepare,
+    )
+
+
 def bag(scale: Scale) -> Row:
     """Mean vectors of 25,000 reviews; tokenizing is the same work for both, so it is left out."""
     return Row(
@@ -89,4 +101,4 @@ def _job(scale: Scale, name: str, job: str, *, ours: bool = False) -> Contender:
     return Contender(name=name, command=command, read=lambda folder: read_json(folder / "facts.json"), ours=ours)
 
 
-ROWS: Sequence[Callable[[Scale], Row]] = (vectors, bag, bag_from_text, help_text)
+ROWS: Sequence[Callable[[Scale], Row]] = (vectors, vectors_process, bag, bag_from_text, help_text)

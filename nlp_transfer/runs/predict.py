@@ -33,7 +33,8 @@ from nlp_transfer.models.source import refuse_nonfinite, run_quietly
 from nlp_transfer.models.surgery.packed import try_packing
 from nlp_transfer.runs.agreement import explain_disagreement
 from nlp_transfer.runs.origin import Origin
-from nlp_transfer.sources import BUNDLED, Checkpoint, load_source
+from nlp_transfer.sources import BUNDLED, load_source
+from nlp_transfer.sources.checkpoint import Checkpoint
 from nlp_transfer.sources.demands import refuse_demands
 from nlp_transfer.sources.loading import find_damage, refuse_changed
 from nlp_transfer.sources.shapes import find_weight_files, refuse_misshapen

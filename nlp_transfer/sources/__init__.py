@@ -5,13 +5,13 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nlp_transfer.errors import SourceError, suggest
-from nlp_transfer.models.source import LoadedModel, Source
-from nlp_transfer.sources.checkpoint import Checkpoint
-from nlp_transfer.sources.static import StaticVectors
 from nlp_transfer.system.wheels import BUNDLED
+
+if TYPE_CHECKING:
+    from nlp_transfer.models.source import Source
 
 FAMILIES = (
     "bert, roberta, distilbert, electra, albert, deberta-v2, mpnet, xlm-roberta, modernbert and others; seq2seq models"
@@ -40,7 +40,7 @@ def list_sources() -> list[SourceInfo]:
     ]
 
 
-def load_source(kind: str, texts: Iterable[str] = (), **settings: Any) -> Source:
+def load_source(kind: str, texts: Iterable[str] = (), **settings: Any) -> "Source":
     """Make a source; nothing is read before its tokenizer or model is asked for.
 
     Args:
@@ -51,21 +51,17 @@ def load_source(kind: str, texts: Iterable[str] = (), **settings: Any) -> Source
     Raises:
         SourceError: no such kind.
     """
+    # Imported here: a table of vectors, which lies in this package too, opens without torch.
     match kind:
         case "checkpoint":
+            from nlp_transfer.sources.checkpoint import Checkpoint
+
             return Checkpoint(**settings)
         case "vectors":
+            from nlp_transfer.sources.static import StaticVectors
+
             return StaticVectors(texts=texts, **settings)
     raise SourceError(f"Unknown kind of source '{kind}'. {suggest(kind, ('checkpoint', 'vectors'))}")
 
 
-__all__ = [
-    "BUNDLED",
-    "Checkpoint",
-    "LoadedModel",
-    "Source",
-    "SourceInfo",
-    "StaticVectors",
-    "list_sources",
-    "load_source",
-]
+__all__ = ["BUNDLED", "SourceInfo", "list_sources", "load_source"]

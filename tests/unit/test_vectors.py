@@ -6,6 +6,8 @@ import json
 import os
 import pickle
 import struct
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -557,3 +559,17 @@ def test_words_are_split_as_bert_splits_them():
 
 def test_words_keep_their_case_on_request():
     assert tokenize_words("It IS", lowercase=False) == ["It", "IS"]
+
+
+def test_a_table_is_opened_and_read_without_the_libraries_that_train(tmp_path):
+    import_vectors(write(tmp_path, "glove.txt", lines()), tmp_path / "imported")
+    code = """if True:
+        import sys
+        from nlp_transfer.sources.vectors.table import open_vectors
+        for name in ("imported", "glove.txt"):
+            table = open_vectors(sys.argv[1] + "/" + name)
+            assert table.vectors[table.find(["the", "absent"])].shape == (2, 4)
+        print({"torch", "transformers", "datasets", "pandas", "scipy", "pyarrow"} & set(sys.modules))
+    """
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"

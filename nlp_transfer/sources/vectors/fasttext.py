@@ -4,8 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nlp_transfer.models.portable.static import ngram_ids
-
 
 @dataclass(frozen=True, eq=False)
 class Subwords:
@@ -23,6 +21,8 @@ class Subwords:
 
     def list_ids(self, word: str) -> list[int]:
         """List the buckets of the n-grams of `<word>`, in fastText's order."""
+        from nlp_transfer.models.portable.static import ngram_ids  # brings torch, which a known word does not need
+
         return ngram_ids(word, self.min_n, self.max_n, len(self.ngrams))
 
     def find_ids(self, word: str) -> np.ndarray:
