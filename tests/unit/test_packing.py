@@ -2,6 +2,7 @@
 
 import contextlib
 import sys
+import threading
 import types
 from dataclasses import replace
 
@@ -178,6 +179,40 @@ def test_afterwards_the_model_is_as_before_even_after_an_error(tmp_path):
         raise KeyError
     assert model.config._attn_implementation == before
     torch.testing.assert_close(model(**inputs).logits, expected, atol=0, rtol=0)
+
+
+def test_a_body_that_ends_leaves_the_model_packed_for_those_that_still_run(tmp_path):
+    model, inputs = classifier(tmp_path, "bert"), padded_texts()
+    before, expected = model.config._attn_implementation, model(**inputs).logits
+    first, second = contextlib.ExitStack(), contextlib.ExitStack()
+    for body in (first, second):
+        body.enter_context(use_packing(model))
+    first.close()
+    assert model.config._attn_implementation == ATTENTION
+    torch.testing.assert_close(model(**inputs).logits, expected, atol=1e-5, rtol=1e-5)
+    second.close()
+    assert model.config._attn_implementation == before
+
+
+def test_another_thread_may_run_the_model_in_the_middle_of_a_pass(tmp_path):
+    model, inputs = classifier(tmp_path, "bert"), padded_texts()
+    others = {name: tensor.flip(0) for name, tensor in inputs.items()}
+    expected, met = [model(**one).logits.detach() for one in (inputs, others)], []
+
+    def meet(*_):
+        if not met:
+            met.append(None)
+            thread = threading.Thread(target=lambda: met.append(run(others)))
+            thread.start()
+            thread.join()
+
+    def run(given):
+        with use_packing(model), use_first_token(model, logits_only=True), torch.no_grad():
+            return model(**given).logits
+
+    attention = find_layers(model.base_model).modules[-1].get_submodule("attention.self")
+    attention.register_forward_hook(meet)  # between the note that a layer takes and the tokens that it leaves out
+    torch.testing.assert_close([run(inputs), met[-1]], expected, atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize("kind", ["hidden", "attention"])

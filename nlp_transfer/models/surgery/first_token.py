@@ -6,6 +6,7 @@ work, can be left out: the logits and all gradients stay the same.
 """
 
 import contextlib
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,6 +21,7 @@ AFTER_ATTENTION = {  # model type -> the first module of a layer behind the atte
     "distilbert": "sa_layer_norm",
     "mpnet": "attention.LayerNorm",
 }
+_at_hand = threading.local()  # how the batch is packed that this thread computes; threads may share a model
 
 
 @contextlib.contextmanager
@@ -41,26 +43,23 @@ def use_first_token(model: nn.Module, *, logits_only: bool) -> Iterator[None]:
         yield
         return
 
-    seen: list[Packing | None] = [None]  # of the batch at hand, if its texts are packed
-
-    def note(_: nn.Module, __: tuple[Any, ...], keywords: dict[str, Any]) -> None:
-        seen[0] = keywords.get("packing")
-
-    def take_first(_: nn.Module, states: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        return tuple(_take_first(one, seen[0]) for one in states)
-
     # In a model entered at a layer the hooks may sit on a layer that was taken out; there the second never runs.
     last = layers.modules[-1]
     with (
-        last.register_forward_pre_hook(note, with_kwargs=True),
-        last.get_submodule(path).register_forward_pre_hook(take_first),
+        last.register_forward_pre_hook(_note_packing, with_kwargs=True),
+        last.get_submodule(path).register_forward_pre_hook(_take_first),
     ):
         yield
 
 
-def _take_first(states: Tensor, packing: Packing | None) -> Tensor:
+def _note_packing(_: nn.Module, __: tuple[Any, ...], keywords: dict[str, Any]) -> None:
+    _at_hand.packing = keywords.get("packing")
+
+
+def _take_first(_: nn.Module, states: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     """Copy the first token of each text: (B, T, H) -> (B, 1, H), or packed (1, N, H) -> (1, B, H).
 
     A view would keep all tokens for the backward pass.
     """
-    return states[:, :1].contiguous() if packing is None else packing.take_first(states)
+    packing: Packing | None = _at_hand.packing
+    return tuple(one[:, :1].contiguous() if packing is None else packing.take_first(one) for one in states)

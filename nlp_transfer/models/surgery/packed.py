@@ -7,7 +7,9 @@ not know. See `nlp_transfer.models.encoding.packing`.
 import contextlib
 import inspect
 import logging
+import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -25,6 +27,18 @@ log = logging.getLogger(__name__)
 NOTED = "_can_pack"  # key in the model's __dict__, once it was tried
 TOLERANCE = 1e-4  # of states, relative to their size; rounding moves them by 1e-6
 PER_TOKEN = ("input_ids", "inputs_embeds", "token_type_ids")  # inputs with a row for each token
+
+
+@dataclass
+class _Packed:
+    """An encoder that is packed: what takes that back, and how many bodies run meanwhile."""
+
+    undo: contextlib.ExitStack
+    bodies: int = 0
+
+
+_packed: dict[nn.Module, _Packed] = {}  # those of all threads, which may share a model
+_lock = threading.Lock()
 
 
 def try_packing(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
@@ -67,7 +81,8 @@ def _is_equal(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> boo
 def use_packing(model: nn.Module, *, on_gpu: bool = False) -> Iterator[bool]:
     """Pack the texts of each batch while the body runs, if `try_packing` has found that the model allows it.
 
-    Calls can be nested. Outputs and gradients are those of padded texts; only dropout draws other numbers.
+    Calls can be nested, and threads may share a model. Outputs and gradients are those of padded texts; only dropout
+    draws other numbers.
 
     Args:
         model: any model, with or without wrappers that share its modules.
@@ -87,25 +102,39 @@ def use_packing(model: nn.Module, *, on_gpu: bool = False) -> Iterator[bool]:
 
 @contextlib.contextmanager
 def _pack(encoder: PreTrainedModel) -> Iterator[None]:
-    """Put hooks before the encoder, behind its last layer and behind itself; and let its attention be ours."""
-    config, layers = encoder.config, find_layers(encoder)
-    if config._attn_implementation == ATTENTION or layers is None:  # packed already, further out
-        yield
-        return
-
-    AttentionInterface.register(ATTENTION, attend)
-    before, config._attn_implementation = config._attn_implementation, ATTENTION
-    hooks = [
-        encoder.register_forward_pre_hook(_enter, with_kwargs=True),
-        layers.modules[-1].register_forward_hook(_leave, with_kwargs=True),
-        encoder.register_forward_hook(_unpack_layers, with_kwargs=True),
-    ]
+    """Pack while the body runs. Bodies can be nested, or run in several threads: the last to end takes it back."""
+    with _lock:
+        _packed[encoder] = packed = _packed.get(encoder) or _Packed(_put_hooks(encoder))
+        packed.bodies += 1
     try:
         yield
     finally:
-        config._attn_implementation = before
-        for hook in hooks:
-            hook.remove()
+        with _lock:
+            packed.bodies -= 1
+            if not packed.bodies:
+                _packed.pop(encoder).undo.close()
+
+
+def _put_hooks(encoder: PreTrainedModel) -> contextlib.ExitStack:
+    """Put hooks before the encoder, behind its last layer and behind itself; and let its attention be ours.
+
+    Returns:
+        What takes them back when it is closed.
+    """
+    layers, config = find_layers(encoder), encoder.config
+    assert layers is not None  # noqa: S101 - `try_packing` has seen to it
+    AttentionInterface.register(ATTENTION, attend)
+
+    undo = contextlib.ExitStack()
+    undo.callback(setattr, config, "_attn_implementation", config._attn_implementation)
+    config._attn_implementation = ATTENTION
+    for hook in (
+        encoder.register_forward_pre_hook(_enter, with_kwargs=True),
+        layers.modules[-1].register_forward_hook(_leave, with_kwargs=True),
+        encoder.register_forward_hook(_unpack_layers, with_kwargs=True),
+    ):
+        undo.callback(hook.remove)
+    return undo
 
 
 def _enter(
