@@ -112,17 +112,22 @@ class Saver:
         log.info("resumed at step %d from %s", history.steps, self.start.path)
         return history
 
-    def resume(self, optimizer: torch.optim.Optimizer, trained: Mapping[str, nn.Parameter], stepper: Stepper) -> None:
-        """Restore optimizer, random numbers and stepper from the start, once: later phases begin anew."""
+    def resume_passes(self, stepper: Stepper) -> None:
+        """Cut batches as at the start, where as much memory need not be free as before; call it before `resume`."""
+        if self.start is None:
+            return
+        stepper.pieces *= self.start.values.get("halved", 1)
+        if stepper.budget and self.start.values.get("budget"):
+            stepper.budget = self.start.values["budget"]
+
+    def resume(self, optimizer: torch.optim.Optimizer, trained: Mapping[str, nn.Parameter]) -> None:
+        """Restore optimizer and random numbers from the start, once: later phases begin anew."""
         start = self.start
         if self.checkpoints is None or start is None:
             return
         self.checkpoints.start = None
 
         load_moments(optimizer, trained, ungroup("optimizer", start.tensors))
-        stepper.pieces *= start.values.get("halved", 1)
-        if stepper.budget and start.values.get("budget"):  # as much memory need not be free as before
-            stepper.budget = start.values["budget"]
         if self.accelerator.scaler is not None:
             self.accelerator.scaler.load_state_dict(start.values["scaler"])
         if state := ungroup(f"random/{self.accelerator.process_index}", start.tensors):

@@ -230,12 +230,14 @@ def prepare_inputs(attempt: Attempt, phase: Phase, model: nn.Module, train: Inpu
 def _find_obstacle(attempt: Attempt, model: nn.Module, train: Inputs, longest: np.ndarray) -> str:
     """Say what keeps steps from being recorded; empty if nothing does."""
     accelerator = attempt.accelerator
-    if accelerator.num_processes > 1:
-        return "several processes exchange their gradients"
+    if accelerator.num_processes > 1 or accelerator.is_fsdp2:
+        return "processes exchange weights or gradients"
     if accelerator.scaler is not None:
         return "training.precision=fp16 decides after each step whether it counts"
     if any(getattr(module, "gradient_checkpointing", False) for module in model.modules()):
         return "training.gradient_checkpointing runs layers again"
+    if attempt.stepper.alike:
+        return "padding disturbs this model, and batches would be padded to few widths"
     if attempt.stepper.count_passes(train, longest) > 1:
         return "a batch takes several passes"
     return ""

@@ -165,6 +165,7 @@ def begin_steps(attempt: Attempt, model: nn.Module, phase: Phase, train: Inputs)
     accelerator, history = attempt.accelerator, attempt.history
     if attempt.settings.accumulation is None:
         attempt.stepper.budget = _agree_on_budget(attempt, model, phase, train)
+    attempt.saver.resume_passes(attempt.stepper)
     live, wrapped = _distribute(accelerator, model)
     resident = prepare_inputs(attempt, phase, model, train)
     optimizer = make_optimizer(
@@ -179,7 +180,7 @@ def begin_steps(attempt: Attempt, model: nn.Module, phase: Phase, train: Inputs)
     prepared = accelerator.prepare_optimizer(optimizer)
     trained = dict(list_moving(live, phase.rates))
     before = count_writes(live, phase.rates)  # only now: the distributed wrapper copies all parameters once
-    attempt.saver.resume(optimizer, trained, attempt.stepper)
+    attempt.saver.resume(optimizer, trained)
 
     def save() -> None:
         attempt.saver.save(collect(live, model, phase.rates), history, attempt.stepper, optimizer, trained)

@@ -2,12 +2,14 @@
 
 import logging
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
+from datasets import Dataset
 from safetensors.torch import load_file
 from tiny import FAMILIES, Training, checkpoint, rows, save_checkpoint, save_csv
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -16,7 +18,7 @@ import nlp_transfer
 from nlp_transfer.models.encoding.batches import Encoded
 from nlp_transfer.models.encoding.resident import keep_on_device
 from nlp_transfer.models.encoding.units import Boundary, CachedInputs, TokenInputs
-from nlp_transfer.training import graphs
+from nlp_transfer.training import graphs, loop, phase_steps
 from nlp_transfer.training.memory import recompute_activations
 from nlp_transfer.training.optimizer import make_moments, make_optimizer, set_rates
 from nlp_transfer.training.phase_steps import PhaseSteps
@@ -190,6 +192,23 @@ def test_a_layer_that_runs_twice_is_not_replayed(source, recorder, caplog):
     assert "gradient_checkpointing runs layers again" in caplog.text
 
 
+def test_a_model_that_padding_disturbs_is_not_replayed(source, recorder, caplog, monkeypatch):
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr(loop, "read_padding_trouble", lambda model: "padding disturbs it")
+    lengths = [20] * 8 + [5 + 2 * (row % 4) for row in range(92)]  # the longest batch is one pass, others are several
+    texts = Dataset.from_dict(
+        {"text": ["good " * length for length in lengths], "label": [row % 2 for row in range(100)]}
+    )
+    train(source, {"kind": "full"}, replayed=True, train=texts)
+    assert not recorder.recorded
+    assert "padding disturbs this model" in caplog.text
+
+
+def test_a_sharded_model_is_not_replayed(source):
+    one = SimpleNamespace(num_processes=1, is_fsdp2=True)
+    assert "processes" in graphs._find_obstacle(SimpleNamespace(accelerator=one), None, None, None)
+
+
 def test_a_step_that_waits_for_the_device_is_made_without_graphs(source, recorder, caplog, monkeypatch):
     caplog.set_level(logging.INFO)
     _, weights, _ = train(source, {"kind": "full"}, replayed=False, epochs=2)
@@ -224,22 +243,24 @@ def test_a_lack_of_memory_between_replays_ends_them(source, recorder):
     assert recorder.recorded < 5
 
 
-def test_a_replayed_training_that_was_stopped_goes_on_as_if_it_had_not_been(tmp_path, recorder, monkeypatch):
-    name, data = save_checkpoint(tmp_path / "source"), save_csv(tmp_path / "train.csv", count=140)
+def learn(root, output, **options):
+    """Train a run in a folder; return its weights."""
+    config = {
+        "task": {"name": "sentiment", "max_length": 32},
+        "source": {"kind": "checkpoint", "name": str(root / "source")},
+        "strategy": {"kind": "full"},
+        "data": {"train": str(root / "train.csv")},
+        "training": {"epochs": 2, "batch_size": 8, "precision": "fp32", "checkpoint": {"steps": 5}},
+    }
+    folder = nlp_transfer.run(config, output=root / output, progress=False, **options).folder
+    return load_file(folder / "model" / "model.safetensors")
 
-    def learn(output, **options):
-        training = {"epochs": 2, "batch_size": 8, "precision": "fp32", "checkpoint": {"steps": 5}}
-        config = {
-            "task": {"name": "sentiment", "max_length": 32},
-            "source": {"kind": "checkpoint", "name": name},
-            "strategy": {"kind": "full"},
-            "data": {"train": data},
-            "training": training,
-        }
-        folder = nlp_transfer.run(config, output=tmp_path / output, progress=False, **options).folder
-        return load_file(folder / "model" / "model.safetensors")
 
-    expected = learn("whole")
+@pytest.fixture
+def stop_early(tmp_path):
+    """Source and data of a run, and what stops it in the second epoch."""
+    save_checkpoint(tmp_path / "source")
+    save_csv(tmp_path / "train.csv", count=140)
     make_step = PhaseSteps.make_step
 
     def stop(self, units, step):
@@ -247,12 +268,32 @@ def test_a_replayed_training_that_was_stopped_goes_on_as_if_it_had_not_been(tmp_
             raise KeyboardInterrupt
         make_step(self, units, step)
 
-    monkeypatch.setattr(PhaseSteps, "make_step", stop)
-    with pytest.raises(KeyboardInterrupt):
-        learn("stopped")
-    monkeypatch.setattr(PhaseSteps, "make_step", make_step)
-    found = learn("stopped", resume="auto")
+    def learn_a_part():
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(PhaseSteps, "make_step", stop)
+            with pytest.raises(KeyboardInterrupt):
+                learn(tmp_path, "stopped")
+
+    return learn_a_part
+
+
+def test_a_replayed_training_that_was_stopped_goes_on_as_if_it_had_not_been(tmp_path, recorder, stop_early):
+    expected = learn(tmp_path, "whole")
+    stop_early()
+    found = learn(tmp_path, "stopped", resume="auto")
     assert recorder.recorded
+    assert all(torch.equal(found[name], tensor) for name, tensor in expected.items())
+
+
+def test_a_training_with_several_passes_is_not_replayed_either_when_it_goes_on_with_more_memory(
+    tmp_path, recorder, monkeypatch, stop_early
+):
+    monkeypatch.setattr(phase_steps, "choose_budget", lambda *_: 40)
+    expected = learn(tmp_path, "whole")
+    stop_early()
+    monkeypatch.setattr(phase_steps, "choose_budget", lambda *_: 4000)
+    found = learn(tmp_path, "stopped", resume="auto")
+    assert not recorder.recorded
     assert all(torch.equal(found[name], tensor) for name, tensor in expected.items())
 
 
