@@ -219,19 +219,20 @@ class Predictor:
 
     def _read(self, inputs: Sequence[Input]) -> tuple[list[Prediction], int]:
         columns = zip(*inputs, strict=True)
-        return self._predict(Dataset.from_dict(dict(zip(self.task.input_roles(), map(list, columns), strict=True))))
+        rows = Dataset.from_dict(dict(zip(self.task.input_roles(), map(list, columns), strict=True)))
+        return self._predict(rows, half=self.half)
 
-    def _predict(self, rows: Dataset, *, together: bool = False) -> tuple[list[Prediction], int]:
-        """Predict rows by the model; return also how many were cut."""
+    def _predict(self, rows: Dataset, *, half: bool = False, together: bool = False) -> tuple[list[Prediction], int]:
+        """Predict rows by the model, in fp32 or half of it; return also how many were cut."""
         encoded = self.task.encode(rows, self.tokenizers)
         units = TokenInputs(encoded, self.tokenizers.source.pad_token_id)
         device = next(self.model.parameters()).device.type
-        with torch.autocast(device, torch.bfloat16) if self.half else contextlib.nullcontext():
+        with torch.autocast(device, torch.bfloat16) if half else contextlib.nullcontext():
             results = infer(self.model, self.task, units, together=together)
         return self.task.decode(results, rows, self.tokenizers), encoded.truncated
 
     def take_half_precision(self, root: Path) -> None:
-        """Compute in bf16 from now on if that is faster here, and the run's test rows are answered alike; else say why.
+        """Answer in bf16 from now on if that is faster here, and the run's test rows are answered alike; else say why.
 
         Args:
             root: folder of the run.
@@ -271,8 +272,8 @@ def load(
         folder: of the run; or USER/NAME on the Hub.
         revision: branch, tag or commit on the Hub.
         task: of the run, where that is none of ours: the class itself, for nothing that a folder names is imported.
-        precision: `auto` answers in bf16 where that is faster and the run's own test rows are answered alike; what is
-            reported of a run is fp32.
+        precision: `auto` answers in bf16 where that is faster and the run's own test rows are answered alike;
+            `evaluate` stays in fp32.
 
     Raises:
         CheckpointError: no run there, or one whose files are missing or damaged, or of a task that is neither ours nor

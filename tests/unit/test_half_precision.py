@@ -7,7 +7,7 @@ import shutil
 import pytest
 import torch
 from test_prediction import trained  # noqa: F401 - a fixture
-from tiny import texts
+from tiny import save_csv, texts
 
 import nlp_transfer
 from nlp_transfer.inference import predictions
@@ -59,6 +59,14 @@ def test_bf16_is_taken_where_it_is_faster_and_answers_test_rows_alike(trained, a
         one["probabilities"] == pytest.approx(other["probabilities"], abs=0.03)
         for one, other in zip(said, whole, strict=True)
     )
+
+
+def test_scores_are_computed_in_fp32_all_the_same(trained, arithmetic, tmp_path):  # noqa: F811
+    predictor = nlp_transfer.load(trained.folder, precision="auto")
+    assert arithmetic.pop() is True
+    arithmetic.clear()
+    predictor.evaluate(save_csv(tmp_path / "test.csv", count=12))
+    assert set(arithmetic) == {False}
 
 
 def test_where_bf16_is_no_faster_answers_are_fp32(trained, arithmetic, monkeypatch):  # noqa: F811
