@@ -62,9 +62,8 @@ class Stepper:
             self._cut_smaller(passes)
 
     def _cut_smaller(self, passes: Sequence[np.ndarray]) -> None:
-        if (
-            self.accelerator.num_processes > 1
-        ):  # the other processes already exchange gradients, and cannot repeat the step
+        # Other processes already exchange gradients, and cannot repeat the step.
+        if self.accelerator.num_processes > 1:
             raise ExhaustedError(f"out of memory in one of several processes; try training.accumulation, {WAYS_OUT}")
         share = sum(map(len, passes))
         self.pieces = max(self.pieces, math.ceil(share / max(map(len, passes))))

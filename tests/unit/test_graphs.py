@@ -18,7 +18,7 @@ import nlp_transfer
 from nlp_transfer.models.encoding.batches import Encoded
 from nlp_transfer.models.encoding.resident import keep_on_device
 from nlp_transfer.models.encoding.units import Boundary, CachedInputs, TokenInputs
-from nlp_transfer.training import graphs, loop, phase_steps
+from nlp_transfer.training import graphs, loop, phase_steps, recording
 from nlp_transfer.training.memory import recompute_activations
 from nlp_transfer.training.optimizer import make_moments, make_optimizer, set_rates
 from nlp_transfer.training.phase_steps import PhaseSteps
@@ -50,7 +50,7 @@ class Again:
 
     def rehearse(self, work):
         for _ in range(2):
-            with graphs.skip_looks(), Looks():
+            with recording.skip_looks(), Looks():
                 work()
 
     def record(self, work):
@@ -118,7 +118,7 @@ def test_a_wider_batch_has_the_same_gradients_and_nothing_in_it_waits_for_the_de
     found = []
     for width in (narrow, wide):
         model.zero_grad()
-        with graphs.skip_looks(), Looks():
+        with recording.skip_looks(), Looks():
             training.task.loss(model, inputs.make_batch(units, (width, 0)), smoothing=0.1).backward()
         found.append({name: one.grad for name, one in model.named_parameters() if one.grad is not None})
     for name, gradient in found[0].items():
@@ -317,7 +317,7 @@ def test_graphs_on_a_card_learn_what_eager_steps_learn_in_bf16(source, strategy)
 def test_dropout_draws_anew_at_every_replay_on_a_card():
     weights = torch.nn.Parameter(torch.ones(64, device="cuda"))
     optimizer = torch.optim.AdamW([weights], fused=True)
-    recorder, found = graphs.CudaRecorder(optimizer), torch.zeros(64, device="cuda")
+    recorder, found = recording.CudaRecorder(optimizer), torch.zeros(64, device="cuda")
 
     def work():
         found.copy_(torch.nn.functional.dropout(weights, 0.5))
@@ -330,6 +330,6 @@ def test_dropout_draws_anew_at_every_replay_on_a_card():
 
 @needs_card
 def test_a_wait_is_found_before_anything_is_captured_on_a_card():
-    recorder = graphs.CudaRecorder(torch.optim.AdamW([torch.nn.Parameter(torch.ones(2, device="cuda"))]))
+    recorder = recording.CudaRecorder(torch.optim.AdamW([torch.nn.Parameter(torch.ones(2, device="cuda"))]))
     with pytest.raises(RuntimeError, match="synchronizing"):
         recorder.rehearse(lambda: torch.ones(2, device="cuda").sum().item())
