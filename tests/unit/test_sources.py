@@ -31,6 +31,7 @@ from nlp_transfer.models.encoding.units import Boundary, CachedInputs, TokenInpu
 from nlp_transfer.models.extractive import build_extractive
 from nlp_transfer.models.portable.pooled import PooledClassifier, pool
 from nlp_transfer.models.saving import save_model
+from nlp_transfer.models.source import refuse_nonfinite
 from nlp_transfer.models.surgery.entry import enter_at_layer
 from nlp_transfer.runs.predict import Predictor, load_model
 from nlp_transfer.sources import list_sources, load_source
@@ -243,3 +244,16 @@ def test_a_tokenizer_without_a_padding_token_is_refused_before_anything_is_built
     source = {"kind": "checkpoint", "name": name}
     with pytest.raises(SourceError, match="bert: the tokenizer has no padding token"):
         nlp_transfer.check({"task": {"name": "sentiment"}, "source": source, "data": {"train": data}})
+
+
+@pytest.mark.parametrize(
+    ("values", "bad"), [([torch.nan, 0.0], 1), ([torch.inf, -torch.inf], 2), ([1.0, -torch.inf], 1)]
+)
+def test_weights_that_are_not_finite_are_refused_and_counted(values, bad):
+    model = torch.nn.ParameterDict({"fine": torch.zeros(2), "broken": torch.tensor(values)})
+    with pytest.raises(SourceError, match=f"it: broken holds {bad} values that are NaN or infinite"):
+        refuse_nonfinite(model, "it")
+
+
+def test_finite_weights_pass_even_if_their_sum_is_too_large_for_a_float():
+    refuse_nonfinite(torch.nn.ParameterDict({"large": torch.full((4,), 3e38)}), "it")
