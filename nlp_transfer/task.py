@@ -118,7 +118,8 @@ class Task(TaskDeclaration):
         """Predict validation and test by simple methods: name -> split -> predictions.
 
         By default these are the methods of `simple`. A task whose methods are fitted on train overrides this. It may
-        return a `Baseline` instead of the inner dict, to say which settings a method chose.
+        return a `Baseline` instead of the inner dict, to say which settings a method chose. Runs of a command that
+        share rows and options ask once, so nothing may depend on the seed of the training.
         """
         found: dict[str, dict[str, list[Prediction]]] = {}
         for split in SCORED:

@@ -18,6 +18,7 @@ from nlp_transfer.models.saving import write_json
 from nlp_transfer.publishing.tree import write_card
 from nlp_transfer.runs.combine import refuse_other_data
 from nlp_transfer.runs.folder import find_resumable
+from nlp_transfer.runs.measure import SimpleMethods
 from nlp_transfer.runs.prepare import prepare
 from nlp_transfer.runs.result import RunResult
 from nlp_transfer.runs.run import BEGUN_WITH, advise, hold_folder, run_in
@@ -83,10 +84,10 @@ def compare(
             with _name_fault(name):
                 prepare(config.each_seed()[0]).adapt()
 
-        results = []
+        results, simple = [], SimpleMethods()
         for name, config in checked.items():
             with _name_fault(name), hold_folder(folder / name, name, left=left_by_run) as part:
-                results.append(run_in(part, config, series, progress=progress))
+                results.append(run_in(part, config, series, simple=simple, progress=progress))
         return _conclude(folder, results, first.task_class)
 
 

@@ -39,6 +39,32 @@ def infer_split(
     return infer(model, prepared.task, units, together=True)
 
 
+class SimpleMethods:
+    """Measure the simple methods once for all runs of a command that share rows and options of the task."""
+
+    def __init__(self) -> None:
+        """Begin with nothing measured."""
+        self._known: list[tuple[Any, tuple[Comparand, ...]]] = []
+
+    def measure(self, prepared: Prepared) -> tuple[Comparand, ...]:
+        """Measure them for these rows and options, or return what an earlier run with the same has found.
+
+        Raises:
+            ConfigError: as `measure_baselines`.
+        """
+        task, splits = prepared.task, prepared.splits
+        contents = [one.fingerprint for one in splits.report.splits.values()]
+        # Fingerprints leave out where a row stands, which says what rows two runs have both tested.
+        asked = (task.options, task.selection, splits.labels, contents, splits.test["row"][:])
+        for before, found in self._known:
+            if asked == before:
+                return found
+
+        found = measure_baselines(prepared)
+        self._known.append((asked, found))
+        return found
+
+
 def measure_baselines(prepared: Prepared) -> tuple[Comparand, ...]:
     """Score the task's simple methods as the model will be scored.
 

@@ -18,7 +18,7 @@ from nlp_transfer.models.data_units import write_in_data_units
 from nlp_transfer.models.digests import hash_weights
 from nlp_transfer.models.saving import describe_environment, save_model, write_json
 from nlp_transfer.publishing.provenance import find_provenance
-from nlp_transfer.runs.measure import infer_split, measure_baselines, verify, write_predictions
+from nlp_transfer.runs.measure import SimpleMethods, infer_split, verify, write_predictions
 from nlp_transfer.runs.prepare import Prepared, prepare
 from nlp_transfer.runs.result import RunResult, describe, finish
 from nlp_transfer.runs.resume import find_start
@@ -58,11 +58,28 @@ class _Trained(NamedTuple):
         return bool(self.accelerator.is_main_process)
 
 
-def run_one(config: RunConfig, folder: Path, series: Series, named: Path | None = None, *, progress: bool) -> RunResult:
-    """Train, measure and save one run. It begins at the checkpoint `named`, or the newest in the folder, or anew."""
+def run_one(
+    config: RunConfig,
+    folder: Path,
+    series: Series,
+    named: Path | None = None,
+    *,
+    simple: SimpleMethods,
+    progress: bool,
+) -> RunResult:
+    """Train, measure and save one run.
+
+    Args:
+        config: of one seed.
+        folder: of the run.
+        series: counts the runs of a command.
+        named: the checkpoint to begin at; None for the newest in the folder, or anew.
+        simple: measures the simple methods, for all runs of a command.
+        progress: show bars.
+    """
     clock = _Clock()
 
-    trained = _train(config, folder, series, named, clock, progress=progress)
+    trained = _train(config, folder, series, named, clock, simple=simple, progress=progress)
     plan = trained.plan
     if plan.adapter and trained.speaks:
         save_adapter(plan.model, folder / "adapter", trained.prepared.source.name)
@@ -116,7 +133,14 @@ def _save(trained: _Trained, model: PreTrainedModel, said: Sequence[Prediction],
 
 
 def _train(
-    config: RunConfig, folder: Path, series: Series, named: Path | None, clock: "_Clock", *, progress: bool
+    config: RunConfig,
+    folder: Path,
+    series: Series,
+    named: Path | None,
+    clock: "_Clock",
+    *,
+    simple: SimpleMethods,
+    progress: bool,
 ) -> _Trained:
     """Prepare, measure the simple methods, then train.
 
@@ -132,7 +156,7 @@ def _train(
         _announce(prepared, plan, folder, series)
     clock.note("preparation")
 
-    baselines = measure_baselines(prepared)
+    baselines = simple.measure(prepared)
     if accelerator.is_main_process:
         _announce_baselines(prepared, baselines, series)
     clock.note("baselines")

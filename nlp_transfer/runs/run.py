@@ -16,6 +16,7 @@ from nlp_transfer.config.yaml_file import read_yaml
 from nlp_transfer.errors import ConfigError, DiskError, ExhaustedError, LostError, StoppedError, TrainingError
 from nlp_transfer.runs.combine import combine, read_finished
 from nlp_transfer.runs.folder import find_resumable, has_begun, make_folder
+from nlp_transfer.runs.measure import SimpleMethods
 from nlp_transfer.runs.one_run import run_one
 from nlp_transfer.runs.prepare import keep_decided
 from nlp_transfer.runs.result import RunResult
@@ -73,10 +74,18 @@ def run(
     name = Path(config).stem if isinstance(config, str | Path) else f"{checked.task.name}-{checked.strategy.kind}"
     left = BEGUN_WITH if resume is not None else ()
     with claim_process(), hold_folder(wanted, name, left=left) as folder, advise(folder):
-        return run_in(folder, checked, series, named, progress=progress)
+        return run_in(folder, checked, series, named, simple=SimpleMethods(), progress=progress)
 
 
-def run_in(folder: Path, config: RunConfig, series: Series, named: Path | None = None, *, progress: bool) -> RunResult:
+def run_in(
+    folder: Path,
+    config: RunConfig,
+    series: Series,
+    named: Path | None = None,
+    *,
+    simple: SimpleMethods,
+    progress: bool,
+) -> RunResult:
     """Run in a folder that this process holds, as one run of a series.
 
     A finished run in the folder is not repeated: its result is read and returned.
@@ -86,6 +95,7 @@ def run_in(folder: Path, config: RunConfig, series: Series, named: Path | None =
         config: what to run.
         series: counts the runs of a command and shows how many are left.
         named: the checkpoint to resume from; None for the newest one, if there is one.
+        simple: measures the simple methods, for all runs of a command.
         progress: show bars.
 
     Raises:
@@ -104,9 +114,9 @@ def run_in(folder: Path, config: RunConfig, series: Series, named: Path | None =
     try:
         with _use_threads(config.training.threads):
             if config.training.seeds:
-                return combine(config, folder, _run_seeds(config, folder, series, progress=progress))
+                return combine(config, folder, _run_seeds(config, folder, series, simple=simple, progress=progress))
             with series.run(folder.name):
-                return run_one(config, folder, series, named, progress=progress)
+                return run_one(config, folder, series, named, simple=simple, progress=progress)
 
     except (RuntimeError, MemoryError) as error:
         if is_out_of_memory(error):
@@ -186,7 +196,9 @@ def hold_folder(wanted: str | Path | None, name: str, *, left: Collection[str] =
         yield folder
 
 
-def _run_seeds(config: RunConfig, folder: Path, series: Series, *, progress: bool) -> list[RunResult]:
+def _run_seeds(
+    config: RunConfig, folder: Path, series: Series, *, simple: SimpleMethods, progress: bool
+) -> list[RunResult]:
     """Run each seed in a subfolder; read the results of seeds that an earlier attempt has finished."""
     if PartialState().is_main_process:
         write_whole(folder / "config.yaml", render(config))
@@ -202,5 +214,5 @@ def _run_seeds(config: RunConfig, folder: Path, series: Series, *, progress: boo
             results.append(read_finished(one, part))
         else:
             with series.run(f"{folder.name}, seed {one.training.seed}"):
-                results.append(run_one(one, part, series, progress=progress))
+                results.append(run_one(one, part, series, simple=simple, progress=progress))
     return results

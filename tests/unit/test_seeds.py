@@ -13,6 +13,7 @@ from tiny import save_checkpoint, save_csv
 
 import nlp_transfer
 from nlp_transfer.errors import CheckpointError, ConfigError, DataError
+from nlp_transfer_tasks.sentiment import Sentiment
 
 SEEDS = [0, 1, 2]
 STRATEGIES = {"full": {"kind": "full"}, "frozen": {"kind": "frozen"}, "scratch": {"kind": "full"}}
@@ -252,3 +253,23 @@ def test_warnings_that_are_true_of_several_runs_are_said_once(place, tmp_path, c
     compared(place, tmp_path / "out", f"data.train={data}", "training.seeds=[0,1]", names=("full", "frozen"))
     said = [message for message in caplog.messages if "repeat a text" in message]
     assert len(said) == len(set(said)) > 0
+
+
+@pytest.mark.parametrize(("split_seed", "times"), [(0, 1), ("seed", 2)])
+def test_simple_methods_are_fitted_once_for_the_runs_of_a_command_that_share_their_rows(
+    place, tmp_path, monkeypatch, split_seed, times
+):
+    fit, fitted = Sentiment.baselines, []
+
+    def count(task, splits):
+        fitted.append(fit(task, splits))
+        return fitted[-1]
+
+    monkeypatch.setattr(Sentiment, "baselines", count)
+    overrides = ["training.seeds=[0, 1]", f"data.split_seed={split_seed}"]
+    compared(place, tmp_path / "both", *overrides, names=("frozen", "scratch"))
+    assert len(fitted) == times
+    one, two = (read(tmp_path / "both", "frozen", f"seed-{seed}", "hits.json") for seed in (0, 1))
+    assert (one["rows"] == two["rows"]) == (times == 1)
+    assert one["baselines"].keys() == two["baselines"].keys() == {"majority", "tfidf_logistic"}
+    assert read(tmp_path / "both", "scratch", "seed-1", "hits.json")["baselines"] == two["baselines"]
