@@ -81,7 +81,7 @@ def _ratios(rows: Mapping[str, Any]) -> Iterator[str]:
             rounds = f"{row['rounds']} round{'s' * (row['rounds'] > 1)}"
             spread = f"({_times(ratio['least'])} - {_times(ratio['most'])}, {rounds})"
             ours, peer = (row["contenders"][ratio[side]]["accuracy"] for side in ("ours", "peer"))
-            accuracies = "" if ours is None else f"{ours:.3f} / {peer:.3f}"
+            accuracies = "" if None in (ours, peer) else f"{ours:.3f} / {peer:.3f}"
             cells = (
                 row["title"],
                 ratio["ours"],

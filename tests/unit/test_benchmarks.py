@@ -48,6 +48,13 @@ def test_a_missed_promise_is_said(tmp_path):
     assert "below what is promised" in (tmp_path / "table.md").read_text()
 
 
+def test_a_peer_that_predicts_nothing_has_no_accuracy_to_show(tmp_path):
+    found = {"quick": [sample(1.0, accuracy=0.7)], "slow": [sample(2.1)]}
+    keep(tmp_path / "results.json", "name", summarise(row(), found))
+    write_table(tmp_path / "results.json", tmp_path / "table.md")
+    assert "|  | yes |" in (tmp_path / "table.md").read_text()
+
+
 def test_a_failed_process_shows_what_it_wrote(tmp_path):
     with pytest.raises(RuntimeError, match="the reason"):
         run_process([sys.executable, "-c", "raise SystemExit('the reason')"], tmp_path / "log.txt")
