@@ -325,7 +325,7 @@ def publish(
     from nlp_transfer.system.network import require_hub
 
     kind = find_task(task) if task else None
-    if not dry_run:
+    if not dry_run and run.is_dir():  # a run that is missing is the first fault to be said
         require_hub()  # reports a fault before torch is loaded
 
     _load("publish")

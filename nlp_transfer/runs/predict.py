@@ -22,7 +22,7 @@ from nlp_transfer.data.formats.text_lines import LONGEST
 from nlp_transfer.data.labels import USUAL_RULES, LabelRules, OnUnknown
 from nlp_transfer.data.splits import make_dialect, make_label_rules, read_rows
 from nlp_transfer.data.store import join_parts
-from nlp_transfer.errors import CheckpointError, DataError, SourceError, TransferError
+from nlp_transfer.errors import CheckpointError, ConfigError, DataError, SourceError, TransferError
 from nlp_transfer.evaluation.metrics_file import read_metrics
 from nlp_transfer.inference.predictions import infer
 from nlp_transfer.models.encoding.padding import read_padding_trouble, try_padding
@@ -242,9 +242,11 @@ class Predictor:
             return
 
         self.half = True
-        if trouble := explain_disagreement(root, self.predict):
+        if trouble := explain_disagreement(root, self.task.input_roles(), self.predict):
             self.half = False
             log.warning("%s: answers in fp32, not bf16: %s", root, trouble)
+        else:
+            log.info("%s: answers in bf16, as it answers its test rows in fp32", root)
         self.seen = Seen()
 
 
@@ -278,7 +280,10 @@ def load(
     Raises:
         CheckpointError: no run there, or one whose files are missing or damaged, or of a task that is neither ours nor
             given.
+        ConfigError: no such precision.
     """
+    if precision not in {"fp32", "auto"}:
+        raise ConfigError(f"precision: expected 'fp32' or 'auto', received {precision!r}")
     root = find_run(folder, revision)
     if fault := explain_unfinished(root):
         raise CheckpointError(f"{root}: {fault}")

@@ -632,6 +632,12 @@ def test_offline_it_says_so_within_two_seconds(server, small, tmp_path, setting)
     assert "the cache has no copy" in done.stderr
 
 
+def test_a_run_that_is_missing_is_said_before_the_hub_is_asked_for(command, tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    code, _, err = command("publish", tmp_path / "nosuch", "me/reviews")
+    assert (code, err) == (4, f"error: {tmp_path / 'nosuch'}: no such run folder\n")
+
+
 def test_a_source_on_the_hub_takes_a_revision_and_comes_from_the_cache_when_offline(hub, small, monkeypatch):
     from huggingface_hub import constants
 

@@ -10,6 +10,7 @@ from test_prediction import trained  # noqa: F401 - a fixture
 from tiny import save_csv, texts
 
 import nlp_transfer
+from nlp_transfer.errors import ConfigError
 from nlp_transfer.inference import predictions
 from nlp_transfer.runs import agreement
 from nlp_transfer.runs import predict as module
@@ -29,7 +30,13 @@ def arithmetic(monkeypatch):
         return predictions.infer(*given, **settings)
 
     monkeypatch.setattr(module, "infer", infer)
+    monkeypatch.setattr(agreement, "FEWEST", 1)
     return seen
+
+
+def explain(folder, answer=None, roles=("text",)):
+    """Why not, for a folder in whose place nothing may be answered."""
+    return explain_disagreement(folder, roles, answer or (lambda _: pytest.fail("nothing to answer")))
 
 
 def change_labels(folder, target, count):
@@ -90,22 +97,49 @@ def test_a_run_that_answers_a_test_row_otherwise_stays_fp32_and_says_so(trained,
         (None, "no predictions.jsonl"),
         ('{"row": 1, "label": "positive"}\n', "no predictions.jsonl with texts"),  # as older versions wrote it
         ('{"row": 1, "inp', "predictions.jsonl is damaged"),
+        ("5\n", "predictions.jsonl is damaged (line 1 is no row with text)"),
+        ('\n"input"\n', "predictions.jsonl is damaged (line 2 is no row with text)"),
+        ('{"input": "a film"}\n', "line 1 is no row with text"),
+        ('{"input": null}\n', "line 1 is no row with text"),
+        ('{"input": {"first": "a"}}\n', "line 1 is no row with text"),
+        ('{"input": {"text": "a", "second": "b"}}\n', "line 1 is no row with text"),
+        ("[" * 100_000, "predictions.jsonl is damaged"),
+        (b"\xff\xfe\n", "predictions.jsonl is damaged"),
     ],
 )
 def test_without_test_rows_to_compare_with_answers_stay_fp32(tmp_path, content, reason):
     if content is not None:
-        (tmp_path / "predictions.jsonl").write_text(content)
-    assert reason in explain_disagreement(tmp_path, lambda _: pytest.fail("nothing to answer"))
+        (tmp_path / "predictions.jsonl").write_bytes(content if isinstance(content, bytes) else content.encode())
+    assert reason in explain(tmp_path)
 
 
-def test_numbers_have_nothing_that_could_be_alike(tmp_path):
+def test_a_test_row_that_cannot_be_answered_is_damage_of_the_run(trained, arithmetic, tmp_path, caplog):  # noqa: F811
+    shutil.copytree(trained.folder, tmp_path / "run")
+    (tmp_path / "run" / "predictions.jsonl").write_text('{"input": {"text": 5}, "label": "positive"}\n')
+    assert nlp_transfer.load(tmp_path / "run", precision="auto").half is False
+    assert "answers in fp32, not bf16: its predictions.jsonl is damaged (input 1: expected a text" in caplog.text
+
+
+def test_a_few_test_rows_prove_nothing(tmp_path):
+    (tmp_path / "predictions.jsonl").write_text('{"input": {"text": "a"}, "label": "yes"}\n' * 99)
+    assert "99 test rows are too few to compare with; 100 are needed" in explain(tmp_path)
+
+
+def test_a_precision_that_is_none_is_refused(trained):  # noqa: F811
+    with pytest.raises(ConfigError, match="precision: expected 'fp32' or 'auto', received 'bf16'"):
+        nlp_transfer.load(trained.folder, precision="bf16")
+
+
+def test_numbers_have_nothing_that_could_be_alike(tmp_path, monkeypatch):
+    monkeypatch.setattr(agreement, "FEWEST", 1)
     (tmp_path / "predictions.jsonl").write_text('{"row": 1, "input": {"text": "a"}, "number": 2.5}\n')
-    assert "numbers" in explain_disagreement(tmp_path, lambda texts: [{"number": 2.5} for _ in texts])
+    assert "numbers" in explain(tmp_path, lambda texts: [{"number": 2.5} for _ in texts])
 
 
-def test_of_many_test_rows_some_are_tried_and_one_in_five_hundred_may_differ(tmp_path, monkeypatch):
+@pytest.mark.parametrize(("rows", "tried"), [(100, 100), (499, 499), (501, 500), (1400, 500)])
+def test_of_many_test_rows_five_hundred_are_tried_and_one_of_these_may_differ(tmp_path, rows, tried):
     row = {"input": {"first": "a", "second": "b"}, "label": "yes", "probabilities": {"yes": 0.9, "no": 0.1}}
-    (tmp_path / "predictions.jsonl").write_text((json.dumps(row) + "\n") * 1400)
+    (tmp_path / "predictions.jsonl").write_text((json.dumps(row) + "\n") * rows)
     asked = []
 
     def answer(inputs, wrong):
@@ -115,10 +149,11 @@ def test_of_many_test_rows_some_are_tried_and_one_in_five_hundred_may_differ(tmp
             for i in range(len(inputs))
         ]
 
-    monkeypatch.setattr(agreement, "TRIED", 700)
-    assert explain_disagreement(tmp_path, lambda inputs: answer(inputs, 1)) is None
-    assert asked[0] == [{"first": "a", "second": "b"}] * 700
-    assert "698 of 700" in explain_disagreement(tmp_path, lambda inputs: answer(inputs, 2))
+    allowed = int(tried == 500)
+    roles = ("first", "second")
+    assert explain(tmp_path, lambda inputs: answer(inputs, allowed), roles) is None
+    assert asked[0] == [{"first": "a", "second": "b"}] * tried
+    assert f"{tried - 1 - allowed} of {tried}" in explain(tmp_path, lambda inputs: answer(inputs, 1 + allowed), roles)
 
 
 def test_the_command_takes_the_option(trained, arithmetic, command):  # noqa: F811
