@@ -49,7 +49,7 @@ def interrupted(_):
 
 def test_another_configuration_is_refused_before_there_is_a_checkpoint(place, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr("nlp_transfer.runs.one_run.measure_baselines", interrupted)
+        patch.setattr("nlp_transfer.runs.measure.measure_baselines", interrupted)
         with pytest.raises(KeyboardInterrupt):
             run(config(place), tmp_path / "run")
     before = (tmp_path / "run" / "config.yaml").read_bytes()
