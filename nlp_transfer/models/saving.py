@@ -1,12 +1,13 @@
 """Save a model so that its folder is complete, or not there at all; and describe the environment of a run."""
 
+import contextlib
 import json
 import math
 import os
 import platform
 import shutil
-from collections.abc import Mapping
-from importlib.metadata import version
+from collections.abc import Iterator, Mapping
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -127,13 +128,20 @@ def _find_nonfinite(values: Any, path: str = "") -> str:
     return path.strip(".") if isinstance(values, float) and not math.isfinite(values) else ""
 
 
+def _find_versions() -> Iterator[tuple[str, str]]:
+    """Find the versions of packages that a result may depend on; one that is not installed had no part in it."""
+    for name in REPORTED_PACKAGES:
+        with contextlib.suppress(PackageNotFoundError):
+            yield name, version(name)
+
+
 def describe_environment() -> dict[str, Any]:
     """Describe the versions and the hardware of this run."""
     device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "packages": {"nlp-transfer": __version__, **{name: version(name) for name in REPORTED_PACKAGES}},
+        "packages": {"nlp-transfer": __version__, **dict(_find_versions())},
         "device": torch.cuda.get_device_name() if device and device.type == "cuda" else str(device or "cpu"),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "threads": torch.get_num_threads(),

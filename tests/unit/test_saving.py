@@ -13,9 +13,10 @@ from transformers.models.auto import modeling_auto, tokenization_auto
 import nlp_transfer
 from nlp_transfer.config.sections import load_config
 from nlp_transfer.errors import CheckpointError, ConfigError, LostError, StoppedError, TrainingError
+from nlp_transfer.models import saving
 from nlp_transfer.models.classification import build_classifier
 from nlp_transfer.models.encoding.tokenizers import Tokenizers
-from nlp_transfer.models.saving import save_model, write_json
+from nlp_transfer.models.saving import describe_environment, save_model, write_json
 from nlp_transfer.runs.folder import find_resumable, make_folder
 from nlp_transfer.runs.predict import load_model
 from nlp_transfer.runs.probes import are_alike
@@ -307,3 +308,8 @@ def test_answers_are_alike_within_rounding_however_deep_the_numbers_stand():
     assert are_alike(said, {"scores": [0.50001, {"a": [0.25001]}], "words": ["a"]})
     assert not are_alike(said, {"scores": [0.5, {"a": [0.26]}], "words": ["a"]})
     assert not are_alike([0.5], [0.5, 0.5])
+
+
+def test_a_package_that_is_not_installed_is_left_out_of_the_environment(monkeypatch):
+    monkeypatch.setattr(saving, "REPORTED_PACKAGES", ("numpy", "no-such-package"))
+    assert describe_environment()["packages"].keys() == {"nlp-transfer", "numpy"}
