@@ -141,7 +141,7 @@ def _measure_kept(model: nn.Module, task: Task, batch: Batch) -> int:
         storage = tensor.untyped_storage()
         if storage.data_ptr() not in own:
             seen[storage.data_ptr()] = storage.nbytes()
-        return tensor
+        return tensor.detach()  # what is kept must not hold the graph that keeps it, or neither is ever freed
 
     set_train_mode(model)
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):

@@ -304,8 +304,8 @@ needs_card = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a G
 @pytest.mark.parametrize("strategy", STRATEGIES, ids=str)
 def test_graphs_on_a_card_learn_what_eager_steps_learn_in_bf16(source, strategy):
     def learn(*, replayed):
-        AcceleratorState._reset_state()
         trainer = Training(source, strategy, train=rows(100), learning_rate=0.003, epochs=4).trainer()
+        AcceleratorState._reset_state()
         settings = replace(trainer.settings, graphs=replayed)
         history = replace(trainer, settings=settings, accelerator=Accelerator(mixed_precision="bf16")).fit()
         return [epoch["loss"] for epoch in history.epochs]

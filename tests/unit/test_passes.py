@@ -213,3 +213,25 @@ def test_a_resumed_run_keeps_the_budget_of_its_checkpoint_whatever_memory_is_fre
     nlp_transfer.run(begun, output=tmp_path / "run", resume="auto", progress=False)
     assert len(seen) > 2
     assert set(seen) == {50}
+
+
+@pytest.mark.parametrize("name", ["sentiment", "translation"])
+def test_what_is_kept_is_measured_without_being_kept_alive(tmp_path, monkeypatch, name):
+    prepared = prepare_task(tmp_path, name)
+    plan = prepared.adapt()
+    freeze(plan.model, plan.phases[0].rates)
+    train = TokenInputs(prepared.encoded["train"], prepared.tokenizers.source.pad_token_id)
+
+    def list_starts():
+        moving = [one for one in plan.model.parameters() if one.requires_grad]
+        return [one.expand_as(one).grad_fn.next_functions[0][0] for one in moving]
+
+    def loss(*given, **settings):
+        found = type(prepared.task).loss(prepared.task, *given, **settings)
+        for start in list_starts():
+            start.metadata["of this pass"] = True
+        return found
+
+    task = SimpleNamespace(loss=loss)
+    choose_budget(plan.model, task, train, 0)
+    assert not any(start.metadata for start in list_starts())

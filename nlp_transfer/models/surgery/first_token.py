@@ -21,7 +21,15 @@ AFTER_ATTENTION = {  # model type -> the first module of a layer behind the atte
     "distilbert": "sa_layer_norm",
     "mpnet": "attention.LayerNorm",
 }
-_at_hand = threading.local()  # how the batch is packed that this thread computes; threads may share a model
+
+
+class _AtHand(threading.local):
+    """How the batch is packed that this thread computes: threads may share a model, and a GPU goes back in its own."""
+
+    packing: Packing | None = None
+
+
+_at_hand = _AtHand()
 
 
 @contextlib.contextmanager
@@ -61,5 +69,5 @@ def _take_first(_: nn.Module, states: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
 
     A view would keep all tokens for the backward pass.
     """
-    packing: Packing | None = _at_hand.packing
+    packing = _at_hand.packing
     return tuple(one[:, :1].contiguous() if packing is None else packing.take_first(one) for one in states)
