@@ -67,6 +67,7 @@ def recorder(monkeypatch):
 
     graphs.say_eager.cache_clear()
     monkeypatch.setattr(graphs, "find_recorder", lambda device: Counting)
+    monkeypatch.setattr(graphs, "WORTH", 5)  # these trainings are short
     return Counting
 
 
@@ -302,7 +303,9 @@ needs_card = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a G
 
 @needs_card
 @pytest.mark.parametrize("strategy", STRATEGIES, ids=str)
-def test_graphs_on_a_card_learn_what_eager_steps_learn_in_bf16(source, strategy):
+def test_graphs_on_a_card_learn_what_eager_steps_learn_in_bf16(source, strategy, monkeypatch):
+    monkeypatch.setattr(graphs, "WORTH", 5)
+
     def learn(*, replayed):
         trainer = Training(source, strategy, train=rows(100), learning_rate=0.003, epochs=4).trainer()
         AcceleratorState._reset_state()

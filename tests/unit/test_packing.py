@@ -298,7 +298,7 @@ def attention_inputs(heads=4, few=2, width=8):
 def test_all_ways_to_attend_give_the_same(monkeypatch, window):
     """The kernel of a GPU is played by a loop over texts, which shows what it is given."""
 
-    def varlen(query, key, value, ends, ends_again, longest, _, *, scale, window_size, enable_gqa):
+    def varlen(query, key, value, ends, ends_again, longest, _, *, scale, window_size=(-1, -1), enable_gqa):
         assert ends is ends_again
         assert (ends.dtype, longest, enable_gqa) == (torch.int32, max(LENGTHS), True)
         parts = []

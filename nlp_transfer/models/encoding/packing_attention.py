@@ -5,6 +5,8 @@ https://huggingface.co/docs/transformers/attention_interface
 """
 
 import importlib.util
+import inspect
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
@@ -80,17 +82,36 @@ def attend(
 
     tokens = Tokens(*(one[0].transpose(0, 1) for one in (query, key, value)))
     rule = Rule(packing, dropout, scaling, sliding_window)
-    if _has_varlen(query) and not dropout:
+    if not dropout and _has_varlen(query, _list_wishes(tokens, rule)):
         return attend_varlen(tokens, rule)[None], None
     return (attend_padded if query.is_cuda else attend_runs)(tokens, rule)[None], None
 
 
-def _has_varlen(query: Tensor) -> bool:
-    """Tell whether FlashAttention for texts of unequal lengths can be had: half precision, a GPU for it, torch 2.10."""
+def _has_varlen(query: Tensor, wishes: Mapping[str, Any]) -> bool:
+    """Tell whether FlashAttention for texts of unequal lengths can be had: half precision, a GPU for it, torch 2.10.
+
+    Later versions of torch know more of what may be wished for.
+    """
     half = query.dtype in (torch.float16, torch.bfloat16)
     if not (query.is_cuda and half and torch.cuda.get_device_capability(query.device) >= LEAST_VARLEN):
         return False
-    return importlib.util.find_spec("torch.nn.attention.varlen") is not None
+    if importlib.util.find_spec("torch.nn.attention.varlen") is None:
+        return False
+    from torch.nn.attention.varlen import varlen_attn
+
+    return wishes.keys() <= inspect.signature(varlen_attn).parameters.keys()
+
+
+def _list_wishes(tokens: Tokens, rule: Rule) -> dict[str, Any]:
+    """List the settings of `varlen_attn` that are not its own."""
+    wishes: dict[str, Any] = {}
+    if rule.scale is not None:
+        wishes["scale"] = rule.scale
+    if rule.window is not None:
+        wishes["window_size"] = (rule.window - 1, rule.window - 1)
+    if tokens.share_keys:
+        wishes["enable_gqa"] = True
+    return wishes
 
 
 def attend_varlen(tokens: Tokens, rule: Rule) -> Tensor:
@@ -98,17 +119,7 @@ def attend_varlen(tokens: Tokens, rule: Rule) -> Tensor:
     from torch.nn.attention.varlen import varlen_attn  # torch < 2.10 has none
 
     ends, longest = rule.packing.ends, max(rule.packing.lengths)
-    side = -1 if rule.window is None else rule.window - 1
-    found: Any = varlen_attn(
-        *tokens,
-        ends,
-        ends,
-        longest,
-        longest,
-        scale=rule.scale,
-        window_size=(side, side),
-        enable_gqa=tokens.share_keys,
-    )
+    found: Any = varlen_attn(*tokens, ends, ends, longest, longest, **_list_wishes(tokens, rule))
     return cast("Tensor", found)
 
 
