@@ -29,7 +29,7 @@ class Tokens(NamedTuple):
 
     @property
     def share_keys(self) -> bool:
-        """Whether several heads of queries have the same keys (Ainslie et al. 2023, GQA)."""
+        """Tell whether several heads of queries have the same keys (Ainslie et al. 2023, GQA)."""
         return self.key.shape[1] < self.query.shape[1]
 
 
