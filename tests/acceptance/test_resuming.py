@@ -168,6 +168,9 @@ def test_the_seconds_of_a_run_are_those_of_all_its_attempts(place, tmp_path, dur
         during(2, slowly)
         with pytest.raises(StoppedError):
             run(config(place, epochs=1), tmp_path / "run")
+    during(2, send(signal.SIGTERM))  # once more, so that earlier attempts are added up and kept
+    with pytest.raises(StoppedError):
+        run(config(place, epochs=1), tmp_path / "run", resume="auto")
     during(-1, None)
     seconds = run(config(place, epochs=1), tmp_path / "run", resume="auto").metrics["seconds"]
     assert 300 < seconds["training"] < seconds["total"] < 400
