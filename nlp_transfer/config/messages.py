@@ -1,5 +1,6 @@
 """Explain what pydantic found wrong with a configuration: one line for each key, with the nearest known name."""
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any, get_args
@@ -27,14 +28,25 @@ def explain(
         values: what the user wrote.
         task: the task whose options were meant; by default the one that the values name.
     """
-    found: dict[str, list[str]] = {}
+    found: dict[Keys, list[ErrorDetails]] = {}
     for detail in error.errors():
-        keys = _find_keys(detail, values)
-        path = ".".join(map(str, keys))
-        found.setdefault(path, []).append(_explain_one(detail, keys, root, values, task))
+        found.setdefault(_find_keys(detail, values), []).append(detail)
 
-    # pydantic tries a key of several types as each of them, for example as `auto` and as a number.
-    return [f"{path}: {' Or: '.join(reasons)}" if path else "; ".join(reasons) for path, reasons in found.items()]
+    lines = []
+    for keys, details in found.items():
+        if len(details) > 1 and details[0]["type"] == "literal_error":
+            reason = _explain_choice(details)
+        else:
+            reason = "; ".join(_explain_one(detail, keys, root, values, task) for detail in details)
+        lines.append(f"{'.'.join(map(str, keys))}: {reason}" if keys else reason)
+    return lines
+
+
+def _explain_choice(details: list[ErrorDetails]) -> str:
+    """Explain a key of several types, which pydantic tries as each of them: as `auto` and as a number."""
+    wanted = [detail["msg"].removeprefix("Input should be ").partition(", ")[0] for detail in details]
+    wanted = [f"a number {one}" if one.startswith(("greater", "less")) else one for one in wanted]
+    return f"expected {' or '.join(wanted)} (received {_shorten(details[0]['input'])})"
 
 
 def _find_keys(detail: ErrorDetails, values: Any) -> Keys:
@@ -89,6 +101,8 @@ def _explain_one(  # noqa: PLR0911 - one per kind
 
 
 def _shorten(value: Any) -> str:
+    if value is None or isinstance(value, bool):
+        return json.dumps(value)  # as YAML spells it
     shown = " ".join(repr(value).split())  # that of a data frame fills a page
     return shown if len(shown) <= 80 else f"{shown[:77]}..."
 
