@@ -85,7 +85,7 @@ def test_wrong_type_is_answered_with_what_was_received(tmp_path, section, expect
         ("training: {warmup: 1.0}", "training.warmup: Input should be less than 1 (received 1.0)"),
         ("training: {clip: .nan}", "training.clip: Input should be a finite number (received nan)"),
         ("training: {clip: .inf}", "training.clip: Input should be a finite number (received inf)"),
-        ("training: {learning_rate: .nan}", "training.learning_rate: expected 'auto' or a finite number (received nan)"),
+        ("training: {learning_rate: .nan}", "learning_rate: expected 'auto' or a finite number (received nan)"),
         ("training: {seeds: [3]}", "training.seeds: Value should have at least 2 items"),
         ("training: {seeds: [3, 3]}", "training.seeds: a seed stands twice in [3, 3]"),
         ("training: {seed: 4294967296}", "training.seed: Input should be less than 4294967296"),
