@@ -7,7 +7,7 @@ from typing import Protocol
 import torch
 from transformers.utils import import_utils
 
-REHEARSALS = 3  # passes before a capture, in which libraries load kernels and choose how to compute
+REHEARSALS = 3  # passes before the first capture, in which libraries load kernels and choose how to compute
 Replay = Callable[[], object]
 
 
@@ -29,6 +29,7 @@ class CudaRecorder:
         self._optimizer = optimizer
         self._stream = torch.cuda.Stream()
         self._pool = torch.cuda.graph_pool_handle()
+        self._rehearsals = REHEARSALS
 
     def rehearse(self, work: Callable[[], object]) -> None:
         """Do the work on a side stream, as PyTorch's notes on CUDA graphs ask for.
@@ -38,12 +39,13 @@ class CudaRecorder:
         """
         self._stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(self._stream), skip_looks():
-            for left in reversed(range(REHEARSALS)):
+            for left in reversed(range(self._rehearsals)):
                 torch.cuda.set_sync_debug_mode(0 if left else "error")  # a failed capture could not be undone
                 try:
                     work()
                 finally:
                     torch.cuda.set_sync_debug_mode(0)
+        self._rehearsals = 1  # later ones differ in their widths only
         torch.cuda.current_stream().wait_stream(self._stream)
 
     def record(self, work: Callable[[], object]) -> Replay:
