@@ -58,6 +58,14 @@ FAMILIES = {
     "distilbert": {**SPREAD, "dim": HIDDEN, "n_layers": 2, "n_heads": 2, "hidden_dim": 24},
     "modernbert": {**SMALL, "initializer_cutoff_factor": 2.0, "global_attn_every_n_layers": 2, "local_attention": 8},
 }
+MODERN = {  # those of 2025 and later, all with rotary positions; Ettin and mmBERT are ModernBERTs
+    "modernbert": {**FAMILIES["modernbert"], "classifier_pooling": "cls"},
+    "eurobert": {**SMALL, "num_key_value_heads": 2, "classifier_pooling": "bos", "mask_token_id": 4},
+    "ultrabert": {**SMALL, "num_key_value_heads": 2, "classifier_pooling": "cls", "sliding_window": 8},
+    "gte": SMALL,
+    "nomic_bert": SMALL,
+    "jina_embeddings_v3": SMALL,
+}
 MIXING = {  # families in which padding reaches a text, mask or not; MobileBERT's padding token must be more than zeros
     "fnet": SMALL,
     "convbert": {**SMALL, "embedding_size": HIDDEN, "head_ratio": 2},
@@ -88,7 +96,7 @@ def tokenizer():
 def config(family="bert", **changes):
     """The configuration of a tiny model of a family."""
     tokens = {"pad_token_id": 1, "bos_token_id": 0, "cls_token_id": 0, "eos_token_id": 2, "sep_token_id": 2}
-    shape = (FAMILIES | MIXING).get(family, SMALL)
+    shape = (FAMILIES | MODERN | MIXING).get(family, SMALL)
     size = {"vocab_size": len(SPECIAL) + len(WORDS)}
     if "d_model" not in shape:  # those have no table of positions
         size["max_position_embeddings"] = 80

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from nlp_transfer.inference.store import ACTIVATIONS_FORMAT, Store, Unfinished
-from nlp_transfer.models.anatomy import find_encoder, find_layers, list_outside_encoder
+from nlp_transfer.models.anatomy import ABOVE, find_encoder, find_layers, list_outside_encoder
 from nlp_transfer.models.digests import hash_tensors
 from nlp_transfer.models.encoding.batches import Batch, sort_batches
 from nlp_transfer.models.encoding.flat import FlatUnits
@@ -29,7 +29,7 @@ from nlp_transfer.models.encoding.units import Boundary, CachedInputs, Inputs, T
 from nlp_transfer.models.portable.pooled import PooledClassifier
 from nlp_transfer.models.portable.sentence_scorer import SentenceScorer
 from nlp_transfer.models.portable.static import StaticModel
-from nlp_transfer.models.surgery.entry import check_replay, require_layers
+from nlp_transfer.models.surgery.entry import EMBEDDINGS, check_replay, require_layers
 from nlp_transfer.models.surgery.packed import use_packing
 from nlp_transfer.system.processes import count_processes, gather_all, is_true_anywhere, take_own_share
 from nlp_transfer.system.progress import make_bar
@@ -59,12 +59,12 @@ def find_boundary(model: nn.Module, moving: frozenset[str]) -> Boundary | None:
 
     # A model that reads pairs passes the two texts through its layers one by one: a pair has no activations there.
     layers = None if getattr(model.config, "pairs", False) else find_layers(encoder.module)
-    if layers is None or not hasattr(encoder.module, "embeddings"):
+    if layers is None or not any(hasattr(encoder.module, name) for name in EMBEDDINGS):
         return None
 
     start = f"{layers.path}."
     depths = [int(name.removeprefix(start).split(".")[0]) for name in low if name.startswith(start)]
-    if any(not name.startswith((start, "pooler", "final_norm")) for name in low):
+    if any(not name.startswith((start, *ABOVE)) for name in low):
         return None
     return Boundary("layer", min(depths, default=len(layers.modules)))
 

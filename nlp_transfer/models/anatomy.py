@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from torch import nn
 from transformers import PreTrainedModel
 
-ON_TOP = ("pooler", "final_norm")  # parts of an encoder that come after its layers
+ENDLESS = 2**31  # positions of a model that has none to learn
+ABOVE = ("pooler", "final_norm", "norm.")  # how names of an encoder's parts begin that come after its layers
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def list_blocks(model: PreTrainedModel, unread: Collection[str] = ()) -> list[li
         if ".ngrams." in f".{name}" or pooler or name in fixed or name in unread:
             continue
 
-        on_top = name in outside or any(part in inner for part in ON_TOP)
+        on_top = name in outside or inner.startswith(ABOVE)
         found[count + 1 if on_top else _measure_depth(inner, layers)].append(name)
     return [names for names in found if names]
 
@@ -102,7 +103,10 @@ def _measure_depth(inner: str, layers: Layers | None) -> int:
 
 
 def count_positions(model: nn.Module) -> int:
-    """Count the tokens that a model has learned positions for. RoBERTa and BART skip some rows of their table."""
+    """Count the tokens that a model has learned positions for. RoBERTa and BART skip some rows of their table.
+
+    Rotary positions have no table: there it is the length that the configuration names, for which they were trained.
+    """
     tables = [
         module.num_embeddings
         - (0 if module.padding_idx is None else module.padding_idx + 1)
@@ -110,4 +114,7 @@ def count_positions(model: nn.Module) -> int:
         for name, module in model.named_modules()
         if name.endswith(("position_embeddings", "embed_positions", "wpe")) and isinstance(module, nn.Embedding)
     ]
-    return min(tables, default=2**31)
+    config = getattr(model, "config", None)
+    if not tables and getattr(config, "rope_parameters", None):
+        return int(getattr(config, "max_position_embeddings", ENDLESS))
+    return min(tables, default=ENDLESS)

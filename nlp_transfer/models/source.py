@@ -69,7 +69,7 @@ class Source(Protocol):
         """Whether the encoder is a stack of layers, among which a head may choose, and not a table of vectors."""
 
     @property
-    def pooling(self) -> Literal["mean", "max"]:
+    def pooling(self) -> Literal["cls", "mean", "max"]:
         """How the states of a text are pooled by default."""
 
     @property

@@ -42,6 +42,7 @@ log = logging.getLogger(__name__)
 OWN_TYPES = tuple(
     kind.model_type for kind in (static.StaticConfig, pooled.PooledConfig, sentence_scorer.SentenceScorerConfig)
 )
+CLASSIFIER_POOLING: Mapping[str | None, Literal["cls", "mean"]] = {"cls": "cls", "bos": "cls"}  # others are means
 
 
 class Filled(NamedTuple):
@@ -72,9 +73,11 @@ class Checkpoint:
         return not self._table
 
     @property
-    def pooling(self) -> Literal["mean", "max"]:
-        """Choose by what stands above the table, where there is one."""
-        return static.POOLING.get(str(self._table.get("contextualizer")), "mean")
+    def pooling(self) -> Literal["cls", "mean", "max"]:
+        """Choose by what stands above the table, where there is one, or as the configuration says of classifiers."""
+        if self._table:
+            return static.POOLING.get(str(self._table.get("contextualizer")), "mean")
+        return CLASSIFIER_POOLING.get(getattr(self.config, "classifier_pooling", None), "mean")
 
     @property
     def unused(self) -> Mapping[str, str]:

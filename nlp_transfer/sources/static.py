@@ -44,7 +44,7 @@ class StaticVectors:
     target_tokenizer = None
 
     @property
-    def pooling(self) -> Literal["mean", "max"]:
+    def pooling(self) -> Literal["cls", "mean", "max"]:
         """Choose by what stands above the table."""
         return POOLING.get(self.contextualizer, "mean")
 

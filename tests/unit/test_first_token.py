@@ -10,7 +10,7 @@ from transformers import BertForSequenceClassification
 
 from nlp_transfer.models.anatomy import find_layers, unwrap
 from nlp_transfer.models.encoding.units import TokenInputs
-from nlp_transfer.models.surgery.first_token import AFTER_ATTENTION, use_first_token
+from nlp_transfer.models.surgery.first_token import AFTER_ATTENTION, BESIDE_STATES, use_first_token
 from nlp_transfer.training import loop
 
 LENGTH = 7
@@ -34,7 +34,7 @@ def states_of_last_layer(model, inputs):
     return tuple(shapes[0]), logits, gradients
 
 
-@pytest.mark.parametrize("family", [*AFTER_ATTENTION, "modernbert"])
+@pytest.mark.parametrize("family", [*AFTER_ATTENTION, *BESIDE_STATES])
 def test_logits_and_all_gradients_are_those_of_the_whole_layer(tmp_path, family):
     training = Training(checkpoint(tmp_path, family), {"kind": "full"})
     model = training.plan.model.eval()
@@ -49,7 +49,7 @@ def test_logits_and_all_gradients_are_those_of_the_whole_layer(tmp_path, family)
         use_first_token(model, logits_only=training.task.logits_only),
     ):
         shape, logits, gradients = states_of_last_layer(model, inputs)
-    assert (shape == (3, 1, HIDDEN)) == (family in AFTER_ATTENTION)
+    assert shape == (3, 1 if family in AFTER_ATTENTION else LENGTH, HIDDEN)
     torch.testing.assert_close(logits, expected)
     assert gradients.keys() == slopes.keys()
     for name, slope in slopes.items():

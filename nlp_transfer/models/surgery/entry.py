@@ -16,6 +16,7 @@ from nlp_transfer.models.encoding.units import Boundary, CachedInputs, TokenInpu
 from nlp_transfer.models.surgery.aside import LAYER, TAKEN_OUT
 
 log = logging.getLogger(__name__)
+EMBEDDINGS = ("embeddings", "embed_tokens")  # what an encoder calls its lowest part
 TOLERANCE, MIXED_TOLERANCE = 1e-4, 5e-2  # largest difference between logits of the model entered and the whole model
 
 
@@ -72,9 +73,10 @@ def enter_at_layer(model: PreTrainedModel, boundary: Boundary) -> Iterator[None]
     whole = model.state_dict()
     as_tuple = _is_tuple_answer(model, originals[0])
 
-    swapped = {name: getattr(encoder, name) for name in ("embeddings", "embeddings_project") if hasattr(encoder, name)}
+    names = (*EMBEDDINGS, "embeddings_project")
+    swapped = {name: getattr(encoder, name) for name in names if hasattr(encoder, name)}
     for name in swapped:
-        setattr(encoder, name, _Given() if name == "embeddings" else nn.Identity())
+        setattr(encoder, name, _Given() if name in EMBEDDINGS else nn.Identity())
     for index in range(boundary.layer):
         layers.modules[index] = _Passed(originals[index], as_tuple=as_tuple)
 
