@@ -4,11 +4,11 @@ import difflib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nlp_transfer.config.dialect import PLAIN, Dialect
 from nlp_transfer.data.bundled import DATASETS, open_bundled
+from nlp_transfer.data.folders import SPLIT_NAMES, WHOLE, open_folder
 from nlp_transfer.data.formats.bitext import read_parallel_rows
 from nlp_transfer.data.formats.blocks import Columns
 from nlp_transfer.data.formats.records import Findings, Read, RowStream, Wanted, make_reader
@@ -21,13 +21,7 @@ from nlp_transfer.system.room import is_full
 if TYPE_CHECKING:
     from datasets import Dataset
 
-SPLIT_NAMES = {"train": ("train",), "validation": ("validation", "dev", "val", "valid"), "test": ("test",)}
 Place = str | Mapping[str, str]  # a name, or column -> text file
-SAVED_BY_DATASETS = (  # what it is, the function that opens it, how to select a split, a file that it has
-    ("a DatasetDict as `datasets` saves it", "load_from_disk", "['train']", "dataset_dict.json"),
-    ("a Dataset as `datasets` saves it", "load_from_disk", "", "state.json"),
-    ("shards of Parquet as the Hub has them", "load_dataset", "['train']", "**/*-00000-of-?????.parquet"),
-)
 SIMILARITY = 0.8  # of a name that may be a misspelt name of a bundled set
 ANSWER_LENGTH = 600  # characters to show of an answer of the Hub
 ROWS_AT_ONCE = 64  # few, because a row may have any length
@@ -57,6 +51,8 @@ def open_places(
         DataError: a place is not there, or does not hold the split.
     """
     opened = _open_splits(train, dialect, subset, revision)
+    if WHOLE in opened:
+        opened = {"train": opened[WHOLE]}
     if "train" not in opened:
         raise DataError(f"{train}: holds no train split, only: {', '.join(opened) or 'nothing that can be read'}")
     for split, place in (("validation", validation), ("test", test)):
@@ -99,11 +95,9 @@ def open_place(
         DataError: the place is not there, or does not hold the split.
     """
     found = _open_splits(place, dialect, subset, revision)
-    if _is_single(place):
-        return found["train"]
-    if split not in found:
+    if split not in found and WHOLE not in found:
         raise DataError(f"{place}: holds no {split} split, only: {', '.join(found) or 'nothing that can be read'}")
-    return found[split]
+    return found[split if split in found else WHOLE]
 
 
 def is_on_hub(place: Place) -> bool:
@@ -112,26 +106,19 @@ def is_on_hub(place: Place) -> bool:
     return named and HUB_ID.fullmatch(str(place)) is not None
 
 
-def _is_single(place: Place) -> bool:
-    if not isinstance(place, str):
-        return True
-    path = locate(place)
-    return place.startswith("bundled:") or (path is not None and not path.is_dir())
-
-
 def _open_splits(place: Place, dialect: Dialect, subset: str | None, revision: str | None) -> dict[str, RowStream]:
-    """Open all splits of a place; a single file is `train`."""
+    """Open all splits of a place; what has no splits is found under `WHOLE`."""
     path = locate(place) if isinstance(place, str) else None
     if not isinstance(place, str):
-        found = {"train": _open_parallel(place)}
+        found = {WHOLE: _open_parallel(place)}
     elif place.startswith("bundled:"):
-        found = {"train": open_bundled(place)}
+        found = {WHOLE: open_bundled(place)}
     elif path is not None and path.is_dir():
-        found = _open_folder(path, dialect)
+        found = open_folder(path, dialect, subset)
     elif is_on_hub(place):
         found = _open_hub(place, subset, revision)
     else:
-        found = {"train": open_rows(place, dialect)}
+        found = {WHOLE: open_rows(place, dialect)}
     return {split: replace(stream, dialect=dialect) for split, stream in found.items()}
 
 
@@ -140,34 +127,6 @@ def _open_parallel(files: Mapping[str, str]) -> RowStream:
         if find_format(file) in SUFFIXES:
             raise DataError(f"{file}: is a table, not lines of text; name it alone, and its columns in data.columns")
     return RowStream(" + ".join(files.values()), make_reader(read_parallel_rows(files)))
-
-
-def _open_folder(folder: Path, dialect: Dialect) -> dict[str, RowStream]:
-    found: dict[str, list[Path]] = {split: [] for split in SPLIT_NAMES}
-    for file in sorted(folder.iterdir()):
-        stem = file.name.lower().removesuffix(".gz")
-        for split, names in SPLIT_NAMES.items():
-            if stem in {f"{name}{suffix}" for name in names for suffix in SUFFIXES}:
-                found[split].append(file)
-
-    for split, files in found.items():
-        if len(files) > 1:
-            several = ", ".join(file.name for file in files)
-            raise DataError(f"{folder}: several files for {split}: {several}; keep one, or name the file")
-
-    if not any(found.values()):
-        _refuse_saved(folder)
-        held = ", ".join(sorted(file.name for file in folder.iterdir())[:8]) or "nothing"
-        raise DataError(f"{folder}: expected train, validation and test as {', '.join(SUFFIXES)}; found: {held}")
-    return {split: open_rows(str(files[0]), dialect) for split, files in found.items() if files}
-
-
-def _refuse_saved(folder: Path) -> None:
-    """Refuse a folder that `datasets` or the Hub wrote; the message tells how to make files of it."""
-    for kind, opened, split, sign in SAVED_BY_DATASETS:
-        if next(folder.glob(sign), None):
-            code = f"import datasets; datasets.{opened}('{folder}'){split}.to_parquet('train.parquet')"
-            raise DataError(f'{folder}: holds {kind}; make a file of each split: python -c "{code}"')
 
 
 def _open_hub(name: str, subset: str | None, revision: str | None) -> dict[str, RowStream]:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nlp_transfer.config.sections import RunConfig
-from nlp_transfer.data.locations import SPLIT_NAMES, refuse_gone
+from nlp_transfer.data.folders import SPLIT_NAMES
+from nlp_transfer.data.locations import refuse_gone
 from nlp_transfer.data.splits import Splits, load_splits
 from nlp_transfer.errors import CheckpointError, DataError
 from nlp_transfer.evaluation.metrics_file import read_metrics

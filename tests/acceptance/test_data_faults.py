@@ -74,7 +74,7 @@ SENTIMENT = {
     "gzip by name only": case("a.csv.gz", HEAD + GOOD, "a.csv.gz: ", "must not end in .gz"),
     "not Parquet": case("a.parquet", b"PAR1 no", "a.parquet: ", "not a readable Parquet file"),
     "Parquet cut short": case("a.parquet", parquet(text=["a"] * 99)[:-9], "a.parquet: ", "not a readable Parquet"),
-    "unknown format": case("a.ods", b"PK", "a.ods: ", "cannot be read as a table. Let its name end in"),
+    "unknown format": case("a.docx", b"PK", "a.docx: ", "cannot be read as a table. Let its name end in"),
     "text lines for training": case("a.txt", b"one\n", "a.txt: ", "one of .csv,", "a file of texts for each"),
     "no ending": case("reviews", HEAD + GOOD, "reviews: ", "Let its name end in what it is, one of .csv"),
     "unknown label in validation": case(

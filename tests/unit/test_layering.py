@@ -260,7 +260,7 @@ def test_what_is_imported_is_declared():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     needed = (ROOT / "nlp_transfer" / "requirements.txt").read_text(encoding="utf-8")
     texts = [*needed.splitlines(), *project["optional-dependencies"]["trackers"]]
-    texts += project["optional-dependencies"]["bundled"]
+    texts += [*project["optional-dependencies"]["bundled"], *project["optional-dependencies"]["sheets"]]
     declared = {canonicalize_name(Requirement(text).name) for text in texts}
     homes = packages_distributions()
     used = {one.module.split(".")[0] for path in [*LIBRARY.values(), *TASKS] for one in imports_of(path)}

@@ -1,20 +1,18 @@
 """Read Parquet files."""
 
-import shutil
-import tempfile
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import pyarrow as pa
 
 from nlp_transfer.data.formats.arrow_tables import choose_columns, read_batches
 from nlp_transfer.data.formats.blocks import Columns
 from nlp_transfer.data.formats.records import Read, Wanted, refuse_empty
-from nlp_transfer.data.formats.text_lines import BLOCK, LONGEST, TOO_LONG, is_read_once, open_bytes
+from nlp_transfer.data.formats.seekable import open_seekable
+from nlp_transfer.data.formats.text_lines import BLOCK, LONGEST, TOO_LONG
 from nlp_transfer.errors import DataError
-from nlp_transfer.system.room import guard_temporary
 
 FEWEST_ROWS, MOST_ROWS = 8, 1024  # limits for the number of rows read at once
 HELD = 1 << 28  # bytes for the rows read at once; a cell repeated in many rows is stored once and unpacked for each
@@ -31,8 +29,8 @@ def _read_blocks(file: Path, wanted: Wanted) -> Iterator[Columns]:
     rows = 0
 
     try:
-        with open_bytes(file) as stream, tempfile.TemporaryFile() as unpacked:
-            table = pq.ParquetFile(_make_seekable(stream, unpacked, file), buffer_size=BLOCK, pre_buffer=False)
+        with open_seekable(file) as stream:
+            table = pq.ParquetFile(stream, buffer_size=BLOCK, pre_buffer=False)
             columns = choose_columns(table.schema_arrow, wanted, str(file))
             size = _compute_batch_size(file, table.metadata, columns)
 
@@ -45,15 +43,6 @@ def _read_blocks(file: Path, wanted: Wanted) -> Iterator[Columns]:
         reason = str(error).partition("\n")[0]
         raise DataError(f"{file}: not a readable Parquet file (after row {rows}): {reason}") from None
     refuse_empty(file, rows)
-
-
-def _make_seekable(stream: IO[bytes], unpacked: IO[bytes], file: Path) -> IO[bytes]:
-    """Return a file that can be read from its end, as Parquet must be: unpack a .gz, or copy a pipe to disk."""
-    if not (is_read_once(file) or file.name.lower().endswith(".gz")):
-        return stream
-    with guard_temporary(f"{file}, unpacked,", full=True):
-        shutil.copyfileobj(stream, unpacked, BLOCK)
-    return unpacked
 
 
 def _compute_batch_size(file: Path, metadata: Any, columns: Sequence[str]) -> int:

@@ -1,7 +1,7 @@
-"""Open data files: .csv .tsv .jsonl .ndjson .json .parquet .tmx .po .mo, each also as .gz, and lines of fastText.
+"""Open data files by what they are: tables, sheets, JSON, Parquet, Arrow, files of translators, lines of fastText.
 
-Readers stream (except for .mo), accept a byte-order mark and CRLF, keep cells such as `NA` as text, and name the line
-of a fault.
+Each may be packed as .gz. Readers stream (except for .mo and sheets), accept a byte-order mark and CRLF, keep cells
+such as `NA` as text, and name the line of a fault.
 """
 
 import re
@@ -13,12 +13,17 @@ from nlp_transfer.data.formats.delimited import make_table_reader
 from nlp_transfer.data.formats.gettext_files import make_gettext_reader, read_mo, read_po
 from nlp_transfer.data.formats.json_values import find_layout, read_json_rows
 from nlp_transfer.data.formats.records import Findings, Record, RowStream, make_reader
+from nlp_transfer.data.formats.sheets import SHEETS, make_sheet_reader
 from nlp_transfer.data.formats.text_files import read_head, refuse_foreign
 from nlp_transfer.data.formats.text_lines import find_file, is_read_once, read_lines
 from nlp_transfer.data.formats.tmx import read_tmx
 from nlp_transfer.errors import DataError
 
-SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet", ".tmx", ".po", ".mo")
+ARROW = (".arrow", ".feather")
+SUFFIXES = (
+    *(".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet", *ARROW, *SHEETS),
+    *(".tmx", ".po", ".mo"),
+)
 WAYS_OUT = (
     f"Let its name end in what it is, one of {', '.join(SUFFIXES)}; or open each line with a label, as __label__good; "
     "or name a file of texts for each column: {en: a.en, fr: a.fr}"
@@ -65,6 +70,13 @@ def open_rows(path: str, dialect: Dialect = PLAIN, *, bare: str | None = None) -
             from nlp_transfer.data.formats.parquet import make_parquet_reader  # pyarrow is slow to import
 
             read, unit = make_parquet_reader(file), "row"
+
+        case suffix if suffix in ARROW:
+            from nlp_transfer.data.formats.arrow_files import make_arrow_reader
+
+            read, unit = make_arrow_reader(file), "row"
+        case suffix if suffix in SHEETS:
+            read, unit = make_sheet_reader(file, dialect), "row"
 
         case ".tmx":
             read = make_reader(read_tmx(file))

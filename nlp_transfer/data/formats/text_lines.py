@@ -26,13 +26,11 @@ OTHERS = (  # the first bytes of other formats, the name, and the way out; a lon
     (b"BZh91AY&SY", "packed by bzip2", "unpack it: bzip2 -d"),
     (b"\xfd7zXZ\0", "packed by xz", "unpack it: xz -d"),
     (b"\x28\xb5\x2f\xfd", "packed by zstd", "unpack it: zstd -d"),
-    (b"PK\3\4", "an archive (.zip, .xlsx, .ods, .docx)", "unpack it, or save a sheet as .csv in UTF-8"),
-    (b"\xd0\xcf\x11\xe0", "a sheet or document of Office", "save it as .csv in UTF-8"),
+    (b"PK\3\4", "an archive (.zip, .docx) or a sheet", "unpack it, or let the name of a sheet end in .xlsx or .ods"),
+    (b"\xd0\xcf\x11\xe0", "a sheet or document of Office", "let the name of a sheet end in .xls"),
     (b"PAR1\x15", "Parquet", "let its name end in .parquet"),
-    (b"ARROW1\0\0", "Arrow (Feather)", "make Parquet of it: python -c \"import pandas; pandas.read_feather('{}')"
-     ".to_parquet('train.parquet')\""),
-    (b"\xff\xff\xff\xff", "a stream of Arrow", "make Parquet of it: python -c \"import datasets; "
-     "datasets.Dataset.from_file('{}').to_parquet('train.parquet')\""),
+    (b"ARROW1\0\0", "Arrow (Feather)", "let its name end in .arrow"),
+    (b"\xff\xff\xff\xff", "a stream of Arrow", "let its name end in .arrow"),
     (b"%PDF-", "PDF", "take its text out, one a line: pdftotext"),
 )  # fmt: skip
 BLOCK = 1 << 17  # bytes to read at once; more would not stay in a processor's cache
@@ -202,4 +200,4 @@ def _refuse_other(start: bytes, name: str) -> None:
     """Refuse a stream whose first bytes mark another format than text in UTF-8."""
     for mark, kind, way in OTHERS:
         if start.startswith(mark):
-            raise DataError(f"{name}:1: the file is {kind}; {way.format(name)}")
+            raise DataError(f"{name}:1: the file is {kind}; {way}")
