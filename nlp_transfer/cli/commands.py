@@ -65,6 +65,9 @@ Delimiter = Annotated[
     str | None,
     typer.Option(metavar="MARK", help="Between cells of a .csv or .tsv, such as ';'. As in training by default."),
 ]
+Encoding = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Of text, such as cp1252; UTF-8 by default, whatever train was.")
+]
 Quotes = Annotated[
     Quoting | None, typer.Option("--quoting", help="minimal: cells may stand in quotes; none: quotes are characters.")
 ]
@@ -194,6 +197,7 @@ def predict(
     delimiter: Delimiter = None,
     quoting: Quotes = None,
     header: Header = None,
+    encoding: Encoding = None,
     revision: Revision = None,
     task: Task = None,
     precision: Annotated[
@@ -227,7 +231,7 @@ def predict(
     if strange := next((name for name in columns if name not in predictor.task.roles), None):
         raise ConfigError(f"--column {strange}: unknown role. {suggest(strange, predictor.task.roles)}")
     arriving = ArrivingLines(sys.stdin.fileno()) if file in {None, "-"} and is_real(sys.stdin) else None
-    dialect = update_dialect(predictor.dialect, delimiter, quoting, header)
+    dialect = update_dialect(predictor.dialect, delimiter, quoting, header, encoding=encoding)
     wanted = {role: columns.get(role, name) for role, name in wanted.items()}
     inputs = stream_inputs(file, wanted, dialect, lists=predictor.list_roles, standard_input=arriving)
     idle = arriving.is_idle if arriving else lambda: False
@@ -264,6 +268,7 @@ def evaluate(
     delimiter: Delimiter = None,
     quoting: Quotes = None,
     header: Header = None,
+    encoding: Encoding = None,
     label_separator: Annotated[
         str | None, typer.Option(metavar="MARK", help="Between the labels of a cell. As in training by default.")
     ] = None,
@@ -293,7 +298,7 @@ def evaluate(
 
     join_processes()
     predictor = nlp_transfer.load(folder, task=kind)
-    dialect = update_dialect(predictor.dialect, delimiter, quoting, header, label_separator)
+    dialect = update_dialect(predictor.dialect, delimiter, quoting, header, label_separator, encoding=encoding)
     scores = predictor.evaluate(
         place, columns, on_unknown_label=on_unknown_label, dialect=dialect, limit=limit, together=True
     )
@@ -426,6 +431,7 @@ def train(
     delimiter: Delimiter = None,
     quoting: Quotes = None,
     header: Header = None,
+    encoding: Encoding = None,
     force: Replace = False,
 ) -> None:
     """Train Word2Vec vectors on your own text."""
@@ -443,7 +449,7 @@ def train(
         seed=seed,
         workers=workers,
         column=column,
-        dialect=update_dialect(PLAIN, delimiter, quoting, header),
+        dialect=update_dialect(PLAIN, delimiter, quoting, header, encoding=encoding),
         progress=True,
     )
     say(f"{out}: {len(table.words):,} words x {table.dim}")

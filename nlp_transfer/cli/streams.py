@@ -10,7 +10,7 @@ from typing import IO
 
 import typer
 
-from nlp_transfer.config.dialect import Dialect, Quoting, read_delimiter
+from nlp_transfer.config.dialect import Dialect, Quoting, read_delimiter, read_encoding
 from nlp_transfer.errors import ConfigError
 from nlp_transfer.system.disk import replace_whole
 from nlp_transfer.system.escaping import escape_terminal
@@ -86,18 +86,25 @@ def update_dialect(
     quoting: Quoting | None,
     header: bool | None,
     label_separator: str | None = None,
+    *,
+    encoding: str | None = None,
 ) -> Dialect:
     """Replace the known dialect of a file where options of the command say otherwise."""
     try:
         mark = None if delimiter is None else read_delimiter(delimiter)
     except ValueError as error:
         raise ConfigError(f"--delimiter: {error}") from None
+    try:
+        named = None if encoding is None else read_encoding(encoding)
+    except ValueError as error:
+        raise ConfigError(f"--encoding: {error}") from None
     return replace(
         known,
         delimiter=mark or known.delimiter,
         quoting=quoting or known.quoting,
         header=known.header if header is None else header,
         label_separator=label_separator or known.label_separator,
+        encoding=named or known.encoding,
         options=True,
     )
 

@@ -1,5 +1,6 @@
 """Describe how the cells of a .csv or .tsv are told apart, and how a user sets that."""
 
+import codecs
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ class Dialect:
             between tabs only if the whole file is written so.
         header: the first row names the columns; otherwise their names are numbers from 0.
         label_separator: the mark between the labels of a cell that may hold several.
+        encoding: of the text, by a name that Python knows; None means UTF-8.
         options: the caller sets these with options of a command, not with keys of a configuration.
     """
 
@@ -29,6 +31,7 @@ class Dialect:
     header: bool = True
     label_separator: str = ","
     options: bool = False
+    encoding: str | None = None
 
     def set_column(self, role: str, name: str = "NAME") -> str:
         """Say how to map a role to a column; the role is empty if a command has only one."""
@@ -67,6 +70,20 @@ def read_delimiter(text: str) -> str:
     if len(mark) != 1 or mark in '"\r\n\0':
         raise ValueError(f"a delimiter is one character, such as ';', received {text!r}")
     return mark
+
+
+def read_encoding(name: str) -> str:
+    """Check the name of an encoding.
+
+    Raises:
+        ValueError: Python knows no encoding of texts by that name.
+    """
+    try:
+        "".encode(name)
+        codecs.getincrementaldecoder(name)
+    except (LookupError, ValueError):
+        raise ValueError(f"no encoding of texts, such as cp1252, latin-1 or utf-16: {name!r}") from None
+    return name
 
 
 def find_delimiter(header: Sequence[str]) -> str | None:

@@ -23,7 +23,7 @@ from pydantic import (
 )
 
 from nlp_transfer.config.base import Section, TaskOptions
-from nlp_transfer.config.dialect import Quoting, read_delimiter
+from nlp_transfer.config.dialect import Quoting, read_delimiter, read_encoding
 from nlp_transfer.config.messages import explain
 from nlp_transfer.config.shipped import find_config
 from nlp_transfer.config.tasks import TaskDeclaration, find_task, is_shipped, task_names, whole_task
@@ -161,7 +161,11 @@ class DataConfig(Section):
     )
     header: bool = Field(True, description="Of .csv and .tsv: the first row names the columns.")
     delimiter: Annotated[str, AfterValidator(read_delimiter)] | None = Field(
-        None, description="Between cells; unset: a comma in .csv, a tab in .tsv."
+        None,
+        description="Between cells; unset: a comma in .csv, a tab in .tsv. Other text is a table where it is set.",
+    )
+    encoding: Annotated[str, AfterValidator(read_encoding)] | None = Field(
+        None, description="Of text files of any kind, as cp1252 or utf-16; unset: UTF-8."
     )
     quoting: Quoting = Field(
         "auto",

@@ -87,7 +87,7 @@ def _open_named(folder: Path, dialect: Dialect, _: str | None) -> Splits:
     for file in sorted(folder.iterdir()):
         stem, suffix = _part_name(file)
         named = stem in ALIASES and file.is_file()
-        if named and (suffix in SUFFIXES or (suffix in PLAIN_TEXT and has_columns(str(file)))):
+        if named and (suffix in SUFFIXES or (suffix in PLAIN_TEXT and has_columns(str(file), dialect))):
             found[ALIASES[stem]].append(file)
 
     for split, files in found.items():
@@ -144,13 +144,13 @@ def _complete(files: Sequence[Path]) -> Sequence[Path]:
     return files
 
 
-def _open_classes(folder: Path, *_: object) -> Splits:
+def _open_classes(folder: Path, dialect: Dialect, _: str | None) -> Splits:
     """Open folders that have a folder of texts for each label, for each split or for the whole."""
     parts = {ALIASES[one.name.lower()]: one for one in sorted(folder.iterdir()) if one.name.lower() in ALIASES}
     found = {split: one for split, one in parts.items() if one.is_dir() and find_classes(one)}
     if not found and find_classes(folder):
         found = {WHOLE: folder}
-    return {split: open_class_folder(one) for split, one in found.items()}
+    return {split: open_class_folder(one, dialect.encoding) for split, one in found.items()}
 
 
 def _chain(files: Sequence[Path], name: str) -> RowStream:

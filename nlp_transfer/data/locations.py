@@ -110,7 +110,7 @@ def _open_splits(place: Place, dialect: Dialect, subset: str | None, revision: s
     """Open all splits of a place; what has no splits is found under `WHOLE`."""
     path = locate(place) if isinstance(place, str) else None
     if not isinstance(place, str):
-        found = {WHOLE: _open_parallel(place)}
+        found = {WHOLE: _open_parallel(place, dialect)}
     elif place.startswith("bundled:"):
         found = {WHOLE: open_bundled(place)}
     elif path is not None and path.is_dir():
@@ -122,11 +122,11 @@ def _open_splits(place: Place, dialect: Dialect, subset: str | None, revision: s
     return {split: replace(stream, dialect=dialect) for split, stream in found.items()}
 
 
-def _open_parallel(files: Mapping[str, str]) -> RowStream:
+def _open_parallel(files: Mapping[str, str], dialect: Dialect) -> RowStream:
     for file in files.values():
         if find_format(file) in SUFFIXES:
             raise DataError(f"{file}: is a table, not lines of text; name it alone, and its columns in data.columns")
-    return RowStream(" + ".join(files.values()), make_reader(read_parallel_rows(files)))
+    return RowStream(" + ".join(files.values()), make_reader(read_parallel_rows(files, dialect.encoding)))
 
 
 def _open_hub(name: str, subset: str | None, revision: str | None) -> dict[str, RowStream]:

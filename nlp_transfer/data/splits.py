@@ -139,7 +139,7 @@ def _refuse_alike_numbers(train: Part, report: DataReport, columns: Mapping[str,
 
 def make_dialect(data: DataConfig) -> Dialect:
     """Make the dialect of the tables of a configuration: how they are written."""
-    return Dialect(data.delimiter, data.quoting, data.header, data.label_separator)
+    return Dialect(data.delimiter, data.quoting, data.header, data.label_separator, encoding=data.encoding)
 
 
 def read_rows(

@@ -313,7 +313,8 @@ def open_run(root: Path, task: type[TaskDeclaration] | None = None) -> Predictor
 def _make_predictor(
     root: Path, config: RunConfig, task: Task, model: PreTrainedModel, tokenizers: Tokenizers
 ) -> Predictor:
-    rules, dialect, origin = make_label_rules(config.data), make_dialect(config.data), Origin.read(root, config)
+    rules, origin = make_label_rules(config.data), Origin.read(root, config)
+    dialect = replace(make_dialect(config.data), encoding=None)  # that of train says nothing about other files
     return Predictor(task, model, tokenizers, config.data.columns, rules, dialect, origin)
 
 

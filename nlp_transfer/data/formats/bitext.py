@@ -10,11 +10,12 @@ from nlp_transfer.data.formats.text_lines import find_file
 from nlp_transfer.errors import DataError
 
 
-def read_parallel_rows(files: Mapping[str, str]) -> Iterator[Record]:
+def read_parallel_rows(files: Mapping[str, str], encoding: str | None = None) -> Iterator[Record]:
     """Yield a row for each text: text N of every file is row N, with one column a file.
 
     Args:
         files: column -> file; one text a line, or one side of a WMT test set.
+        encoding: of the files; None means UTF-8.
 
     Raises:
         DataError: a file cannot be read, the files have unequal lengths, or two segments in one row have different
@@ -23,7 +24,7 @@ def read_parallel_rows(files: Mapping[str, str]) -> Iterator[Record]:
     paths = [find_file(file) for file in files.values()]
     rows, more = 0, Counter[str]()  # complete rows; for each column, the texts that have no counterpart
     last: tuple[Text, ...] = (Text(0, ""),) * len(files)
-    for texts in zip_longest(*map(read_text_file, paths)):
+    for texts in zip_longest(*(read_text_file(path, encoding) for path in paths)):
         if None in texts:
             more.update(column for column, text in zip(files, texts, strict=True) if text is not None)
             continue

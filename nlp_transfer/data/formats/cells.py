@@ -61,10 +61,10 @@ def stream_texts(
         DataError: there is no such file or column, or the file has a fault, which is named by its line.
     """
     if path is None or path == "-":
-        return read_arriving(decode_lines(standard_input or sys.stdin.buffer, STDIN), STDIN)
+        return read_arriving(decode_lines(standard_input or sys.stdin.buffer, STDIN, dialect.encoding), STDIN)
 
-    if not has_columns(path):
-        return (text.text for text in read_text_file(find_file(path)))
+    if not has_columns(path, dialect):
+        return (text.text for text in read_text_file(find_file(path), dialect.encoding))
     rows = _stream_columns(open_rows(path, dialect, bare=column), {"": column}, {""} if lists else ())
     return (text for (text,) in rows)
 
@@ -93,14 +93,14 @@ def stream_inputs(
         ((role, column),) = columns.items()
         return stream_texts(path, column, dialect, lists=role in lists, standard_input=standard_input)
     if path is None or path == "-":
-        lines = decode_lines(standard_input or sys.stdin.buffer, STDIN)
+        lines = decode_lines(standard_input or sys.stdin.buffer, STDIN, dialect.encoding)
         return _stream_columns(
             RowStream(STDIN, make_arriving_reader(read_arriving_rows(lines, columns.values()), STDIN)),
             columns,
             lists,
             patience=1,
         )
-    if not has_columns(path):
+    if not has_columns(path, dialect):
         roles = " and ".join(map(repr, columns))
         raise DataError(f"{path}: has no columns, and {roles} are read of each record; give them as .csv or .jsonl")
     return _stream_columns(open_rows(path, dialect), columns, lists)

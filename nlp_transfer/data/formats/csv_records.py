@@ -30,9 +30,9 @@ class Taken(NamedTuple):
 class CsvRecords:
     """Iterate over the records of a file, many at a time."""
 
-    def __init__(self, file: Path, delimiter: str, *, quoted: bool, unquote: str) -> None:
+    def __init__(self, file: Path, delimiter: str, *, quoted: bool, unquote: str, encoding: str | None = None) -> None:
         """Read a file whose cells are `quoted` or not; `unquote` is the setting that reads quotes as characters."""
-        self.file, self.unquote = file, unquote
+        self.file, self.unquote, self.encoding = file, unquote, encoding
         self.records: list[Cells] = []  # the records of the current block
         self.start = 1  # the line of the first of these
         self.held = 0  # characters that the csv module received since then
@@ -72,7 +72,7 @@ class CsvRecords:
 
     def _feed_texts(self) -> Iterator[io.StringIO]:
         """Yield the text of the file to the csv module, a block at a time; refuse a record that grows too long."""
-        for _, text in read_blocks(self.file):
+        for _, text in read_blocks(self.file, self.encoding):
             if self.held > LONGEST:
                 raise DataError(f"{self._name_place()}: {TOO_LONG.format('record')}; is a quote never closed?")
             self.held += len(text)

@@ -51,7 +51,8 @@ class _Table:
     def read_blocks(self) -> Iterator[Columns]:
         """Yield the rows; a fault is noted after the rows before it."""
         quoted = decide_quoting(self.file, self.delimiter, self.dialect, self.findings)
-        taken = CsvRecords(self.file, self.delimiter, quoted=quoted, unquote=self.dialect.set_quoting("none"))
+        unquote = self.dialect.set_quoting("none")
+        taken = CsvRecords(self.file, self.delimiter, quoted=quoted, unquote=unquote, encoding=self.dialect.encoding)
 
         rows = 0
         for starts, records, fault in taken:

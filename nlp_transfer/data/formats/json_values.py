@@ -24,7 +24,7 @@ UNENDED = "Unterminated string"
 DECODER = json.JSONDecoder()
 
 
-def find_layout(file: Path, *, lists: bool) -> Layout:
+def find_layout(file: Path, *, lists: bool, encoding: str | None = None) -> Layout:
     """Find how a file is written from its beginning; `lists` allows a list, as in .json but not in .jsonl.
 
     A pipe is read line by line, because one cannot look into it first.
@@ -32,20 +32,20 @@ def find_layout(file: Path, *, lists: bool) -> Layout:
     if is_read_once(file):
         return "lines"
 
-    head = next((piece for piece in read_pieces(file) if piece.strip()), "").lstrip()
+    head = next((piece for piece in read_pieces(file, encoding) if piece.strip()), "").lstrip()
     if lists and head.startswith("["):
         return "list"
 
     first, _, rest = head.partition("\n")
-    wrapped = lists and WRAPPED.match(head) is not None and _is_alone(file)
+    wrapped = lists and WRAPPED.match(head) is not None and _is_alone(file, encoding)
     if (wrapped and not rest.strip()) or (_is_unfinished(first) and not _is_object(rest.partition("\n")[0])):
         return "wrapped" if wrapped else "values"
     return "lines"
 
 
-def _is_alone(file: Path) -> bool:
+def _is_alone(file: Path, encoding: str | None) -> bool:
     """Tell whether the file ends behind the object that holds the list; in JSON lines, other objects would follow."""
-    reader = _Reader(file)
+    reader = _Reader(file, encoding)
     try:
         reader.open_wrapper()
         for _ in reader.read_items():
@@ -74,19 +74,25 @@ def _is_object(line: str) -> bool:
         return False
 
 
-def read_json_rows(file: Path, layout: Layout, bare: str | None) -> Iterator[Record | Fault]:
+def read_json_rows(
+    file: Path, layout: Layout, bare: str | None, encoding: str | None = None
+) -> Iterator[Record | Fault]:
     """Read the objects of a file, numbered by the line they start on, or by position in a list.
 
     Args:
         file: the file.
         layout: how it is written; see `find_layout`.
         bare: the column for plain strings and nulls; by default these are faults.
+        encoding: of the file; None means UTF-8.
 
     Raises:
         DataError: the JSON is broken so that reading cannot go on; the message names the line.
     """
     number = 0
-    rows = _read_lines(read_lines(file)) if layout == "lines" else _read_values(_Reader(file), layout)
+    if layout == "lines":
+        rows = _read_lines(read_lines(file, encoding))
+    else:
+        rows = _read_values(_Reader(file, encoding), layout)
     for number, value in rows:
         yield _make_record(number, value, bare)
     refuse_empty(file, number, found="no rows" if layout in ("list", "wrapped") else "nothing")
@@ -141,8 +147,8 @@ def _read_values(reader: "_Reader", layout: Layout) -> Iterator[tuple[int, Any]]
 class _Reader:
     """Read values from a position in the text of a file."""
 
-    def __init__(self, file: Path) -> None:
-        self.file, self.pieces = file, read_pieces(file)
+    def __init__(self, file: Path, encoding: str | None) -> None:
+        self.file, self.pieces = file, read_pieces(file, encoding)
         self.text, self.at, self.line = "", 0, 1
 
     def peek(self) -> str:

@@ -23,18 +23,18 @@ def decide_quoting(file: Path, delimiter: str, dialect: Dialect, findings: Findi
         return dialect.quoting == "minimal"
     if delimiter != "\t":
         return True
-    if is_read_once(file) or not any('"' in text for _, text in read_blocks(file)):
+    if is_read_once(file) or not any('"' in text for _, text in read_blocks(file, dialect.encoding)):
         return False
 
     # Here only the file can tell, so the user learns what was decided.
-    enclose = check_enclosing(file, delimiter, header=dialect.header)
+    enclose = check_enclosing(file, delimiter, header=dialect.header, encoding=dialect.encoding)
     how = "quotes enclose cells" if enclose else "quotes are characters, for they do not enclose cells throughout"
     other = dialect.set_quoting("none" if enclose else "minimal")
     findings.notes.append(f"{file}: {how} ({other} reads them otherwise)")
     return enclose
 
 
-def check_enclosing(file: Path, delimiter: str, *, header: bool) -> bool:
+def check_enclosing(file: Path, delimiter: str, *, header: bool, encoding: str | None = None) -> bool:
     """Tell whether every quote encloses a cell for a reason, or is doubled inside one.
 
     A cell has a reason if it holds a delimiter, a quote or a line end (unless each line makes a whole row), or a
@@ -43,7 +43,7 @@ def check_enclosing(file: Path, delimiter: str, *, header: bool) -> bool:
     csv.field_size_limit(max(csv.field_size_limit(), LONGEST))
 
     lines: list[str] = []
-    reader = csv.reader(_collect_lines(file, lines), delimiter=delimiter, strict=True)
+    reader = csv.reader(_collect_lines(file, lines, encoding), delimiter=delimiter, strict=True)
     found, width = _Evidence(delimiter), 0
     try:
         for number, record in enumerate(reader):
@@ -63,10 +63,10 @@ def check_enclosing(file: Path, delimiter: str, *, header: bool) -> bool:
     return found.consistent
 
 
-def _collect_lines(file: Path, lines: list[str]) -> Iterator[str]:
+def _collect_lines(file: Path, lines: list[str], encoding: str | None) -> Iterator[str]:
     """Yield the lines of a file, and collect those of the current record; stop as inconsistent if it grows too long."""
     held = 0
-    for _, line in read_lines(file):
+    for _, line in read_lines(file, encoding):
         held = held + len(line) if lines else len(line)
         if held > LONGEST:
             raise csv.Error

@@ -5,7 +5,7 @@ such as `NA` as text, and name the line of a fault.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from nlp_transfer.config.dialect import PLAIN, Dialect
@@ -26,6 +26,7 @@ SUFFIXES = (
 )
 WAYS_OUT = (
     f"Let its name end in what it is, one of {', '.join(SUFFIXES)}; or open each line with a label, as __label__good; "
+    "or name the mark between its columns, as data.delimiter=\"';'\"; "
     "or name a file of texts for each column: {en: a.en, fr: a.fr}"
 )
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
@@ -39,9 +40,16 @@ def find_format(path: str) -> str:
     return Path(name.removesuffix(".gz")).suffix
 
 
-def has_columns(path: str) -> bool:
-    """Tell whether a file is read as rows with columns, and not as lines of text."""
-    return find_format(path) in SUFFIXES or _is_fasttext(find_file(path))
+def has_columns(path: str, dialect: Dialect = PLAIN) -> bool:
+    """Tell whether a file is read as rows with columns, and not as lines of text.
+
+    If its name does not say so, its content does: the first line holds the delimiter that was named, or labels.
+    """
+    if find_format(path) in SUFFIXES:
+        return True
+    first = _read_first(find_file(path), dialect.encoding)
+    divided = dialect.delimiter is not None and any(dialect.delimiter in line for line in first[:1])
+    return divided or _is_fasttext(first)
 
 
 def open_rows(path: str, dialect: Dialect = PLAIN, *, bare: str | None = None) -> RowStream:
@@ -62,8 +70,8 @@ def open_rows(path: str, dialect: Dialect = PLAIN, *, bare: str | None = None) -
         case ".csv" | ".tsv" as suffix:
             read = make_table_reader(file, dialect, DELIMITERS[suffix])
         case ".jsonl" | ".ndjson" | ".json" as suffix:
-            layout = find_layout(file, lists=suffix == ".json")
-            read = make_reader(read_json_rows(file, layout, bare))
+            layout = find_layout(file, lists=suffix == ".json", encoding=dialect.encoding)
+            read = make_reader(read_json_rows(file, layout, bare, dialect.encoding))
             unit = "row" if layout in ("list", "wrapped") else unit
 
         case ".parquet":
@@ -85,29 +93,35 @@ def open_rows(path: str, dialect: Dialect = PLAIN, *, bare: str | None = None) -
         case ".mo":
             read, unit = make_gettext_reader(read_mo, file), "row"
 
-        case suffix if _is_fasttext(file):
-            read = make_reader(_read_fasttext(file))
+        case _ if dialect.delimiter:
+            read = make_table_reader(file, dialect, dialect.delimiter)
+        case _ if _is_fasttext(_read_first(file, dialect.encoding)):
+            read = make_reader(_read_fasttext(file, dialect.encoding))
         case _:
-            refuse_foreign(file)
+            refuse_foreign(file, dialect.encoding)
             raise DataError(f"{path}: cannot be read as a table. {WAYS_OUT}")
 
     return RowStream(path, read, unit, dialect, findings)
 
 
-def _is_fasttext(file: Path) -> bool:
-    """Tell whether one of the first lines of a file begins with a label of fastText; others may have none."""
+def _read_first(file: Path, encoding: str | None) -> list[str]:
+    """Read the first lines that are not blank; none of a pipe, which cannot be read again."""
     if is_read_once(file):
-        return False
-    head, rest = read_head(file)
+        return []
+    head, rest = read_head(file, encoding)
     if not head:
         next(rest, None)  # raises what is wrong with the first line
-    first = [line for _, line in head if line.strip()][:FIRST]
+    return [line for _, line in head if line.strip()][:FIRST]
+
+
+def _is_fasttext(first: Sequence[str]) -> bool:
+    """Tell whether one of the first lines of a file begins with a label of fastText; others may have none."""
     return any(map(FASTTEXT.match, first))
 
 
-def _read_fasttext(file: Path) -> Iterator[Record]:
+def _read_fasttext(file: Path, encoding: str | None) -> Iterator[Record]:
     """Read lines such as `__label__good a warm film`; a line may have several labels."""
-    for number, line in read_lines(file):
+    for number, line in read_lines(file, encoding):
         if line.strip():
             labels = FASTTEXT.match(line)
             end = labels.end() if labels else 0

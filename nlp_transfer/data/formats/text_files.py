@@ -19,13 +19,13 @@ class Text(NamedTuple):
     name: str = ""
 
 
-def read_text_file(file: Path) -> Iterator[Text]:
+def read_text_file(file: Path, encoding: str | None = None) -> Iterator[Text]:
     """Yield the texts of a file.
 
     Raises:
         DataError: the file has another format (the message says how to convert it), or a fault, named by its line.
     """
-    kind, lines = _begin(file)
+    kind, lines = _begin(file, encoding)
     if kind is None:
         yield from (Text(number, line) for number, line in lines)
     elif kind is WMT:
@@ -46,24 +46,24 @@ def read_arriving(lines: Iterable[tuple[int, str]], name: str) -> Iterator[str]:
         yield line
 
 
-def refuse_foreign(file: Path) -> None:
+def refuse_foreign(file: Path, encoding: str | None = None) -> None:
     """Refuse a file of a format that is recognised but not read.
 
     Raises:
         DataError: the message names the format, and says how to convert it.
     """
-    kind, _ = _begin(file)
+    kind, _ = _begin(file, encoding)
     if kind is not None:
         raise _make_refusal(str(file), kind)
 
 
-def read_head(file: Path) -> tuple[list[tuple[int, str]], Iterator[tuple[int, str]]]:
+def read_head(file: Path, encoding: str | None = None) -> tuple[list[tuple[int, str]], Iterator[tuple[int, str]]]:
     """Read the first numbered lines of a file, which show its format; return them, and the lines behind them.
 
     A fault in the first lines is raised when the lines behind them are asked for.
     """
     head: list[tuple[int, str]] = []
-    rest = read_lines(file)
+    rest = read_lines(file, encoding)
     held = 0
     try:
         while held < LOOKED_AT and (numbered := next(rest, None)):
@@ -74,9 +74,9 @@ def read_head(file: Path) -> tuple[list[tuple[int, str]], Iterator[tuple[int, st
     return head, rest
 
 
-def _begin(file: Path) -> tuple[Foreign | None, Iterator[tuple[int, str]]]:
+def _begin(file: Path, encoding: str | None) -> tuple[Foreign | None, Iterator[tuple[int, str]]]:
     """Recognise the format from the first lines; return it with all lines, since a pipe cannot be read again."""
-    head, rest = read_head(file)
+    head, rest = read_head(file, encoding)
     return recognise([line for _, line in head]), chain(head, rest)
 
 

@@ -24,16 +24,16 @@ def _list_texts(folder: Path) -> list[Path]:
     return files if all(TEXT_FILE.fullmatch(file.name) and file.is_file() for file in files) else []
 
 
-def open_class_folder(folder: Path) -> RowStream:
+def open_class_folder(folder: Path, encoding: str | None = None) -> RowStream:
     """Open the texts of a folder by name: columns `text`, `label` (the folder's name) and `file`."""
-    return RowStream(str(folder), make_reader(_read_texts(folder)), "row")
+    return RowStream(str(folder), make_reader(_read_texts(folder, encoding)), "row")
 
 
-def _read_texts(folder: Path) -> Iterator[Record | Fault]:
+def _read_texts(folder: Path, encoding: str | None) -> Iterator[Record | Fault]:
     files = [(home, file) for home in find_classes(folder) for file in _list_texts(home)]
     for number, (home, file) in enumerate(files, 1):
         try:
-            text = _read_text(file)
+            text = _read_text(file, encoding)
         except DataError as error:
             yield Fault(number, str(error))
         else:
@@ -41,14 +41,14 @@ def _read_texts(folder: Path) -> Iterator[Record | Fault]:
             yield Record(number, {"text": text, "label": label, "file": f"{home.name}/{file.name}"})
 
 
-def _read_text(file: Path) -> str:
+def _read_text(file: Path, encoding: str | None) -> str:
     """Read a text whole, without the blanks around it.
 
     Raises:
         DataError: it is not UTF-8 or too long; the message names file and line.
     """
     pieces, held = [], 0
-    for piece in read_pieces(file):
+    for piece in read_pieces(file, encoding):
         pieces.append(piece)
         held += len(piece)
         if held > LONGEST:

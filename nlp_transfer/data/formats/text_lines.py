@@ -13,15 +13,18 @@ from itertools import chain
 from pathlib import Path
 from typing import IO, cast
 
+from nlp_transfer.data.formats.encodings import advise_encoding
 from nlp_transfer.errors import DataError
 from nlp_transfer.system.disk import expand_home
 
-TO_UTF8 = "convert it: iconv -f {} -t UTF-8"
+UNICODE = {"UTF-16", "UTF-32"}
+MARK = "\ufeff"  # the byte-order mark
+TO_UTF8 = "name its encoding: data.encoding={0}, as an option --encoding {0}"
 OTHERS = (  # the first bytes of other formats, the name, and the way out; a longer mark stands before its own beginning
-    (codecs.BOM_UTF32_LE, "UTF-32", TO_UTF8.format("UTF-32")),
-    (codecs.BOM_UTF32_BE, "UTF-32", TO_UTF8.format("UTF-32")),
-    (codecs.BOM_UTF16_LE, "UTF-16", TO_UTF8.format("UTF-16")),
-    (codecs.BOM_UTF16_BE, "UTF-16", TO_UTF8.format("UTF-16")),
+    (codecs.BOM_UTF32_LE, "UTF-32", TO_UTF8.format("utf-32")),
+    (codecs.BOM_UTF32_BE, "UTF-32", TO_UTF8.format("utf-32")),
+    (codecs.BOM_UTF16_LE, "UTF-16", TO_UTF8.format("utf-16")),
+    (codecs.BOM_UTF16_BE, "UTF-16", TO_UTF8.format("utf-16")),
     (b"\x1f\x8b", "packed by gzip", "let its name end in .gz"),
     (b"BZh91AY&SY", "packed by bzip2", "unpack it: bzip2 -d"),
     (b"\xfd7zXZ\0", "packed by xz", "unpack it: xz -d"),
@@ -36,8 +39,6 @@ OTHERS = (  # the first bytes of other formats, the name, and the way out; a lon
 BLOCK = 1 << 17  # bytes to read at once; more would not stay in a processor's cache
 LONGEST = 1 << 25  # characters of a line, a cell or a record, which memory must hold
 TOO_LONG = f"a {{}} of more than {LONGEST:,} characters, which is the limit; cut it off, or make several of it"
-# Windows-1252 is Latin-1 with quotation marks and dashes in place of controls, which no text holds.
-LATIN = "if the file is Latin-1 or Windows-1252, convert it: iconv -f CP1252 -t UTF-8"
 
 
 def locate(place: str) -> Path | None:
@@ -76,22 +77,22 @@ def open_bytes(file: Path) -> IO[bytes]:
         raise DataError(f"{file}: cannot be opened: {error.strerror or error}") from None
 
 
-def read_lines(file: Path) -> Iterator[tuple[int, str]]:
+def read_lines(file: Path, encoding: str | None = None) -> Iterator[tuple[int, str]]:
     """Yield (number counted from 1, line without its end) for a file; see `decode_lines`."""
     with open_bytes(file) as stream:
-        yield from decode_lines(_read_chunks(stream), str(file))
+        yield from decode_lines(_read_chunks(stream), str(file), encoding)
 
 
-def read_blocks(file: Path) -> Iterator[tuple[int, str]]:
+def read_blocks(file: Path, encoding: str | None = None) -> Iterator[tuple[int, str]]:
     """Yield the text of a file in blocks of whole lines; see `decode_blocks`."""
     with open_bytes(file) as stream:
-        yield from decode_blocks(_read_chunks(stream), str(file))
+        yield from decode_blocks(_read_chunks(stream), str(file), encoding)
 
 
-def read_pieces(file: Path) -> Iterator[str]:
+def read_pieces(file: Path, encoding: str | None = None) -> Iterator[str]:
     """Yield the text of a file in blocks that may end anywhere; see `decode_pieces`."""
     with open_bytes(file) as stream:
-        yield from decode_pieces(_read_chunks(stream), str(file))
+        yield from decode_pieces(_read_chunks(stream), str(file), encoding)
 
 
 def _read_chunks(stream: IO[bytes]) -> Iterator[bytes]:
@@ -122,13 +123,13 @@ class ArrivingLines:
         return not self._lines and not select.select([self._descriptor], [], [], 0)[0]
 
 
-def decode_lines(stream: Iterable[bytes], name: str) -> Iterator[tuple[int, str]]:
+def decode_lines(stream: Iterable[bytes], name: str, encoding: str | None = None) -> Iterator[tuple[int, str]]:
     """Decode a stream and number its lines, without their ends and the byte-order mark; see `decode_blocks`."""
-    for number, text in decode_blocks(stream, name):
+    for number, text in decode_blocks(stream, name, encoding):
         yield from enumerate(text.removesuffix("\n").split("\n"), number)
 
 
-def decode_blocks(stream: Iterable[bytes], name: str) -> Iterator[tuple[int, str]]:
+def decode_blocks(stream: Iterable[bytes], name: str, encoding: str | None = None) -> Iterator[tuple[int, str]]:
     """Decode a stream, and cut it behind line ends, all of which become line feeds.
 
     Yields:
@@ -138,7 +139,7 @@ def decode_blocks(stream: Iterable[bytes], name: str) -> Iterator[tuple[int, str
         DataError: as `decode_pieces`, or for a line that is too long. The lines before it come first.
     """
     number, held, size = 1, [""], 0  # of the line that is not complete yet
-    for piece in decode_pieces(stream, name):
+    for piece in decode_pieces(stream, name, encoding):
         end = piece.rfind("\n") + 1
         if size + (piece.find("\n") if end else len(piece)) > LONGEST:
             raise DataError(f"{name}:{number}: {TOO_LONG.format('line')}")
@@ -158,27 +159,36 @@ def decode_blocks(stream: Iterable[bytes], name: str) -> Iterator[tuple[int, str
         yield number, rest.removesuffix("\r")
 
 
-def decode_pieces(stream: Iterable[bytes], name: str) -> Iterator[str]:
+def decode_pieces(stream: Iterable[bytes], name: str, encoding: str | None = None) -> Iterator[str]:
     """Decode a stream piece by piece, without its byte-order mark.
 
+    Args:
+        stream: the bytes.
+        name: of the stream, for messages.
+        encoding: a name that Python knows; None means UTF-8.
+
     Raises:
-        DataError: the stream holds bytes that are not UTF-8, or a NUL, or breaks off; the message names the line. The
-        text before it comes first.
+        DataError: the stream holds bytes that are not of this encoding, or a NUL, or breaks off; the message names the
+            line, and the encoding that it seems to have. The text before it comes first.
     """
-    decoder = codecs.getincrementaldecoder("utf-8-sig")()
+    decoder = codecs.getincrementaldecoder(encoding or "utf-8-sig")()
     line, column = 1, 0  # the place of the next byte
     try:
         for number, data in enumerate(chain(stream, [b""])):
             if number == 0:
-                _refuse_other(data, name)
+                _refuse_other(data, name, encoding)
 
             fault = None
             try:
                 text = decoder.decode(data, final=not data)
             except UnicodeDecodeError as error:
-                text = error.object[: error.start].decode()
-                fault = f"byte 0x{error.object[error.start]:02x} at position {{}} is not UTF-8; {LATIN}"
+                text = str(error.object[: error.start], encoding or "utf-8", "replace")
+                called = f"no {encoding}" if encoding else "not UTF-8"
+                way = advise_encoding(error.object)
+                fault = f"byte 0x{error.object[error.start]:02x} at position {{}} is {called}; {way}"
 
+            if number == 0 and encoding and text.startswith(MARK):
+                text = text.removeprefix(MARK)
             if "\0" in text:
                 text = text.partition("\0")[0]
                 fault = "a NUL byte; the file is damaged, not text, or UTF-16 without a mark"
@@ -187,7 +197,8 @@ def decode_pieces(stream: Iterable[bytes], name: str) -> Iterator[str]:
                 yield text
 
             line += text.count("\n")
-            column = len(text.rpartition("\n")[2].encode()) + (0 if "\n" in text else column)
+            last = text.rpartition("\n")[2].encode(encoding or "utf-8", "replace")
+            column = len(last) + (0 if "\n" in text else column)
             if fault:
                 raise DataError(f"{name}:{line}: {fault.format(column + 1)}")
     except gzip.BadGzipFile:
@@ -196,8 +207,8 @@ def decode_pieces(stream: Iterable[bytes], name: str) -> Iterator[str]:
         raise DataError(f"{name}: cannot be read after line {line - 1}: {error}") from None
 
 
-def _refuse_other(start: bytes, name: str) -> None:
-    """Refuse a stream whose first bytes mark another format than text in UTF-8."""
+def _refuse_other(start: bytes, name: str, encoding: str | None) -> None:
+    """Refuse a stream whose first bytes mark another format than text; those of UTF-16 only if no encoding is named."""
     for mark, kind, way in OTHERS:
-        if start.startswith(mark):
+        if start.startswith(mark) and not (encoding and kind in UNICODE):
             raise DataError(f"{name}:1: the file is {kind}; {way}")
