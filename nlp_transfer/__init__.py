@@ -86,6 +86,8 @@ if TYPE_CHECKING:
     from nlp_transfer.runs.compare import compare as compare
     from nlp_transfer.runs.doctor import Diagnosis as Diagnosis
     from nlp_transfer.runs.doctor import doctor as doctor
+    from nlp_transfer.runs.init import Proposal as Proposal
+    from nlp_transfer.runs.init import init as init
     from nlp_transfer.runs.predict import Predictor as Predictor
     from nlp_transfer.runs.predict import evaluate as evaluate
     from nlp_transfer.runs.predict import load as load
@@ -173,6 +175,8 @@ _HOME = {
     "DecoderOptions": "config.generation",
     "GenerationOptions": "config.generation",
     "WritingOptions": "config.generation",
+    "Proposal": "runs.init",
+    "init": "runs.init",
     "Predictor": "runs.predict",
     "evaluate": "runs.predict",
     "load": "runs.predict",

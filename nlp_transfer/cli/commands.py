@@ -78,6 +78,37 @@ Replace = Annotated[bool, typer.Option("--force", help="Replace the table that i
 Output = Annotated[Path | None, typer.Option(metavar="DIR", help="Folder to write; must be new or empty.")]
 
 
+@app.command("init")
+def propose(
+    data: Annotated[
+        list[str], typer.Argument(metavar="DATA...", help="File or folder; tables of splits; or texts.en texts.fr.")
+    ],
+    task: Annotated[str | None, typer.Option(help="The task, if it shall not be guessed.")] = None,
+    text: Annotated[list[str] | None, typer.Option(metavar="COLUMN", help="The column to read; twice for two.")] = None,
+    label: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="The column to learn: a label, a translation, a summary.")
+    ] = None,
+    source: Annotated[str | None, typer.Option(help="What to start from: a name, folder or file.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Write it, to a file named after the data.")] = False,
+    output: Annotated[Path | None, typer.Option(metavar="FILE", help="Write it to this file.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file if there is one.")] = False,
+) -> None:
+    """Look at data and propose a configuration.
+
+    Without --yes or --output it is printed, and nothing is written.
+    """
+    import nlp_transfer
+
+    found = nlp_transfer.init(
+        data, task=task, text=text or (), label=label, source=source, yes=yes, output=output, force=force
+    )
+    if found.file is None:
+        say(found.summary, err=True)
+        say(found.text)
+    else:
+        say(f"wrote {found.file}\n{found.summary}")
+
+
 @app.command()
 def run(
     config: Config = None,

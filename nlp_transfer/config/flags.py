@@ -37,7 +37,7 @@ class Flags:
 
         found = {
             "--task": self.task and {"task.name": self.task},
-            "--source": self.source and {"source.kind": _guess_kind(self.source), "source.name": self.source},
+            "--source": self.source and {"source.kind": guess_kind(self.source), "source.name": self.source},
             "--strategy": self.strategy and {"strategy.kind": self.strategy},
             "--train": self.train and {"data.train": self.train},
             "--validation": self.validation and {"data.validation": self.validation},
@@ -104,7 +104,7 @@ def _refuse_lacking(given: dict[str, dict[str, str]], said: list[str]) -> None:
         raise ConfigError("--train is missing: a file, a folder, an id on the Hub, or bundled:NAME")
 
 
-def _guess_kind(source: str) -> str:
+def guess_kind(source: str) -> str:
     """Tell whether a source is a checkpoint or a table of vectors, by its name and by what is on the disk."""
     if source in BUNDLED:
         return BUNDLED[source].kind

@@ -24,6 +24,7 @@ class Bundled:
     pinned: str  # the file inside the package whose digest is checked
     sha256: str
     hub: str | None = None  # the repository on the Hub that holds the same weights
+    language: str = "en"  # of the texts that it was trained on
 
     @property
     def available(self) -> bool:

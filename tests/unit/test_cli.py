@@ -72,7 +72,9 @@ def test_help_and_version_answer_without_heavy_imports(arguments):
 def test_help_names_every_verb(command):
     code, out, _ = command("--help")
     assert code == 0
-    assert all(f"  {verb}" in out for verb in ("run", "check", "compare", "predict", "evaluate", "sources", "vectors"))
+    assert all(
+        f"  {verb}" in out for verb in ("init", "run", "check", "compare", "predict", "evaluate", "sources", "vectors")
+    )
 
 
 def test_version_is_that_of_the_package(command):

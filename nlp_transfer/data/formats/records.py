@@ -74,7 +74,7 @@ def _gather_blocks(rows: Iterable[Record | Fault], findings: Findings) -> Iterat
         for row in rows:
             if isinstance(row, Record):
                 some.append(row)
-                held += _weigh(row.cells)
+                held += weigh(row.cells)
 
             if isinstance(row, Fault) or len(some) == BLOCK_ROWS or held > BLOCK:
                 yield Records(some)
@@ -90,7 +90,7 @@ def _gather_blocks(rows: Iterable[Record | Fault], findings: Findings) -> Iterat
         raise end
 
 
-def _weigh(cells: Mapping[str, Any]) -> int:
+def weigh(cells: Mapping[str, Any]) -> int:
     """Estimate how many characters a row holds."""
     values, characters = [*cells.values()], 0
     for value in values:  # the list grows by the values inside lists and objects
