@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from nlp_transfer.evaluation.oracle import best_sentences as best_sentences
     from nlp_transfer.evaluation.oracle import pick_sentences as pick_sentences
     from nlp_transfer.evaluation.oracle import sentence_targets as sentence_targets
+    from nlp_transfer.evaluation.ranking import RankedSource as RankedSource
     from nlp_transfer.evaluation.text_metrics import rouge_each as rouge_each
     from nlp_transfer.evaluation.text_metrics import rouge_scores as rouge_scores
     from nlp_transfer.evaluation.text_metrics import sentence_chrf as sentence_chrf
@@ -93,6 +94,8 @@ if TYPE_CHECKING:
     from nlp_transfer.runs.predict import load as load
     from nlp_transfer.runs.publish import Publication as Publication
     from nlp_transfer.runs.publish import publish as publish
+    from nlp_transfer.runs.rank import Ranking as Ranking
+    from nlp_transfer.runs.rank import rank as rank
     from nlp_transfer.runs.result import RunResult as RunResult
     from nlp_transfer.runs.run import run as run
     from nlp_transfer.runs.shards import predict_in_shards as predict_in_shards
@@ -181,6 +184,9 @@ _HOME = {
     "evaluate": "runs.predict",
     "load": "runs.predict",
     "predict_in_shards": "runs.shards",
+    "RankedSource": "evaluation.ranking",
+    "Ranking": "runs.rank",
+    "rank": "runs.rank",
     "RunResult": "runs.result",
     "run": "runs.run",
     "join_sentences": "data.text.sentences",

@@ -27,6 +27,7 @@ from nlp_transfer.config.yaml_file import parse_yaml
 from nlp_transfer.errors import ConfigError, suggest
 from nlp_transfer.system.escaping import dump_json
 from nlp_transfer.system.garbage import keep_imports
+from nlp_transfer.system.layout import RANKING
 
 # Commands import the library inside, because `--help` must not load torch.
 app = typer.Typer(
@@ -197,6 +198,46 @@ def compare(
     if (result.folder / PLOT).is_file():
         say(f"plot: {result.folder / PLOT}")
     say(f"run folders: {result.folder}")
+
+
+@app.command()
+def rank(
+    config: Config = None,
+    overrides: Overrides = None,
+    task: TaskFlag = None,
+    train: Train = None,
+    sources: Annotated[
+        str | None, typer.Option(metavar="A,B,C", help="What to compare: names, folders or files, between commas.")
+    ] = None,
+    hub_list: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="More of them, one a line; what cannot be opened is left out.")
+    ] = None,
+    output: Output = None,
+    resume: Annotated[
+        str | None, typer.Option(metavar="auto|DIR", help="Go on with a ranking, also with more sources.")
+    ] = None,
+) -> None:
+    """Say which source to take, by 1,000 rows of train at most.
+
+    A cross-validated probe on frozen features orders them; nothing is trained, and validation and test are not read.
+    """
+    from rich.console import Console
+
+    import nlp_transfer
+    from nlp_transfer.config.flags import read_source_list
+    from nlp_transfer.data.locations import refuse_missing
+
+    refuse_many(shared=False, way="start one")
+    wanted = read_source_list(sources, hub_list)
+    chosen, keys = combine_flags(config, overrides or (), Flags(task=task, train=train))
+    refuse_missing(nlp_transfer.load_config(chosen, keys).data.train)
+    _load("rank")
+    result = nlp_transfer.rank(chosen, keys, sources=wanted, output=output, resume=resume)
+
+    Console(width=None if sys.stdout.isatty() else 160).print(result.table)
+    for sentence in result.verdict:
+        say(sentence)
+    say(f"figures: {result.folder / RANKING}")
 
 
 def _choose(config: str | None, overrides: list[str] | None, flags: Flags) -> tuple[str | dict[str, Any], list[str]]:

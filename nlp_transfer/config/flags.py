@@ -104,6 +104,28 @@ def _refuse_lacking(given: dict[str, dict[str, str]], said: list[str]) -> None:
         raise ConfigError("--train is missing: a file, a folder, an id on the Hub, or bundled:NAME")
 
 
+def read_source_list(names: str | None, file: Path | None) -> list[str]:
+    """List the sources of a command line: those between commas, then those of a file, one a line.
+
+    Blank lines and those that begin with # are left out.
+
+    Raises:
+        ConfigError: there are none, or the file cannot be read.
+    """
+    lines: list[str] = []
+    if file is not None:
+        try:
+            lines = expand_home(file).read_text(encoding="utf-8-sig").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "no text in UTF-8"
+            raise ConfigError(f"--hub-list {file}: {why}; it names one source a line") from None
+
+    stripped = [one.strip() for one in [*(names or "").split(","), *lines]]
+    if not (found := [one for one in stripped if one and not one.startswith("#")]):
+        raise ConfigError("name the sources to rank: --sources minilm,glove-50d, or --hub-list FILE with one a line")
+    return list(dict.fromkeys(found))
+
+
 def guess_kind(source: str) -> str:
     """Tell whether a source is a checkpoint or a table of vectors, by its name and by what is on the disk."""
     if source in BUNDLED:

@@ -1,12 +1,12 @@
 """Make the splits of a run: turn labels into integers, and cut missing splits from train.
 
-Use `load_splits` for the data of a configuration, `read_rows` for one more file with known labels, `stream_texts` for
-texts alone, and `stream_inputs` for several texts that are read together.
+Use `load_splits` for the data of a configuration, `load_train` for its train alone, `read_rows` for one more file with
+known labels, `stream_texts` for texts alone, and `stream_inputs` for several texts that are read together.
 """
 
 import logging
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
 from typing import TYPE_CHECKING, Any
@@ -24,7 +24,7 @@ from nlp_transfer.data.gathering import Roles
 from nlp_transfer.data.labels import LABEL_SEPARATORS, USUAL_RULES, LabelRules, find_labels, map_labels
 from nlp_transfer.data.locations import Place, open_place, open_places
 from nlp_transfer.data.report import DataReport, Part, condense_dropped, inspect
-from nlp_transfer.data.splitting import cut, join_groups, subsample
+from nlp_transfer.data.splitting import cut, deal_folds, join_groups, subsample
 from nlp_transfer.data.store import Examples
 from nlp_transfer.errors import ConfigError, DataError, UnusableError
 from nlp_transfer.system.received import find_place_fault
@@ -32,7 +32,16 @@ from nlp_transfer.system.received import find_place_fault
 if TYPE_CHECKING:
     from datasets import Dataset
 
-__all__ = ["DataReport", "Splits", "load_splits", "read_rows", "stream_inputs", "stream_texts"]
+__all__ = [
+    "DataReport",
+    "Splits",
+    "TrainRows",
+    "load_splits",
+    "load_train",
+    "read_rows",
+    "stream_inputs",
+    "stream_texts",
+]
 logger = logging.getLogger(__name__)
 LARGE_DEVIATION = 0.2  # of the number of rows that a cut should have; less is not worth a warning
 FINEST = 4  # answers of float32 must be so many times closer together than the numbers of train
@@ -80,8 +89,7 @@ def load_splits(data: DataConfig, roles: Roles, *, inputs: Sequence[str] = (), s
     contents = {split: part.examples.fingerprint for split, part in parts.items()}
 
     # Cut first, then limit, so that a limit leaves validation and test as they are.
-    split_seed = seed if data.split_seed == "seed" else data.split_seed
-    limit_seed = split_seed if data.limit_seed is None else seed if data.limit_seed == "seed" else data.limit_seed
+    split_seed, limit_seed = _choose_seeds(data, seed)
     parts = _cut_missing(parts, data, split_seed)
     if data.limit is not None:
         parts["train"] = _limit_rows(parts["train"], data.limit, limit_seed)
@@ -90,6 +98,76 @@ def load_splits(data: DataConfig, roles: Roles, *, inputs: Sequence[str] = (), s
     _refuse_alike_numbers(parts["train"], report, columns)
     train, validation, test = (_make_dataset(parts[split], roles) for split in ("train", "validation", "test"))
     return Splits(train, validation, test, labels, report)
+
+
+@dataclass(frozen=True)
+class TrainRows:
+    """Some rows of train, as `Splits` has them.
+
+    Attributes:
+        rows: the data.
+        labels: the names of the labels of all of train.
+        folds: (rows,) the fold of each, from 0: stratified, with equal texts and groups together.
+        origin: where the rows come from and how many there were, in words.
+        fingerprint: the sha256 of their texts and labels in order.
+        warnings: what would mislead a reader of the scores.
+    """
+
+    rows: "Dataset"
+    labels: tuple[str, ...]
+    folds: np.ndarray
+    origin: str
+    fingerprint: str
+    warnings: tuple[str, ...]
+
+
+def load_train(
+    data: DataConfig, roles: Roles, *, most: int, folds: int, inputs: Sequence[str] = (), seed: int = 0
+) -> TrainRows:
+    """Read train alone: not a row of validation or test is read, nor one that a run may cut from train for them.
+
+    A split that comes with train may turn out to have no labels, and would then be cut from train. As it is not opened
+    to see, its share is left out in any case.
+
+    Args:
+        data: the section of the configuration.
+        roles: role -> kind.
+        most: keep at most so many rows, drawn as `data.limit` draws them.
+        folds: deal the rows to so many.
+        inputs: the roles that are read to predict; by default the first.
+        seed: of the training, if rows are cut or limited by that; and of the folds.
+
+    Raises:
+        ConfigError: as `load_splits`.
+        DataError: the same, of train; or there are fewer different texts than two for each fold.
+    """
+    columns = map_columns(data.columns, roles)
+    opened = open_places(data.train, None, None, make_dialect(data), subset=data.subset, revision=data.revision)
+    stream = opened["train"]
+    parts = {"train": read_part(stream, columns, roles, data.on_missing, inputs=inputs, group=data.group)}
+    labels = _name_labels(parts, {"train": stream}, make_label_rules(data)) if find_label_role(roles) else ()
+
+    split_seed, limit_seed = _choose_seeds(data, seed)
+    given = [split for split in ("validation", "test") if getattr(data, split) is not None]
+    part = _cut_missing(parts, data, split_seed, given=given)["train"]
+    part = _limit_rows(part, min(most, data.limit or most), limit_seed)
+
+    examples = part.examples
+    keys = examples.keys if examples.groups is None else join_groups(examples.keys, examples.groups)
+    if (different := len(np.unique(keys))) < 2 * folds:
+        what = f"groups by '{data.group}'" if data.group else "different texts"
+        raise DataError(f"{part.place}: {different} {what} in train are too few for {folds} folds of two; add some")
+
+    report = inspect({"train": part}, labels, {})
+    _refuse_alike_numbers(part, report, columns)
+    return TrainRows(
+        rows=_make_dataset(part, roles),
+        labels=labels,
+        folds=deal_folds(keys, _assign_strata(examples), folds, seed=seed),
+        origin=part.origin,
+        fingerprint=report.splits["train"].fingerprint,
+        warnings=report.warnings,
+    )
 
 
 def _read_parts(
@@ -255,15 +333,24 @@ def _list_spellings(rows: Examples) -> list[str]:
     return [rows.names[label] for one in rows.list_label_sets() for label in one]
 
 
-def _cut_missing(parts: Mapping[str, Part], data: DataConfig, seed: int) -> dict[str, Part]:
-    """Cut `test` and `validation` from train if they are not given.
+def _choose_seeds(data: DataConfig, seed: int) -> tuple[int, int]:
+    """Choose the seeds of the cut and of the limit; `seed` is that of the training."""
+    split_seed = seed if data.split_seed == "seed" else data.split_seed
+    limit_seed = split_seed if data.limit_seed is None else seed if data.limit_seed == "seed" else data.limit_seed
+    return split_seed, limit_seed
+
+
+def _cut_missing(
+    parts: Mapping[str, Part], data: DataConfig, seed: int, *, given: Collection[str] = ()
+) -> dict[str, Part]:
+    """Cut `test` and `validation` from train if they are not among the parts, nor `given` elsewhere.
 
     Raises:
         ConfigError: the shares leave nothing for train.
         DataError: there are too few rows or groups.
     """
     wanted = {"test": data.test_share, "validation": data.validation_share}
-    shares = {split: share for split, share in wanted.items() if split not in parts}
+    shares = {split: share for split, share in wanted.items() if split not in {*parts, *given}}
     if sum(shares.values()) >= 1:
         raise ConfigError("data.validation_share and data.test_share together must be below 1: train gets the rest")
     if not shares:
@@ -280,7 +367,7 @@ def _cut_missing(parts: Mapping[str, Part], data: DataConfig, seed: int) -> dict
     for split in ("validation", "test"):
         if split in parts:
             result[split] = parts[split]
-        else:
+        elif split in shares:
             taken = rows.take(dealt[split])
             said = f"{len(taken)} of {len(rows)} rows ({_format_percent(len(taken) / len(rows))}), {how}seed {seed}"
             odd = _warn_of_share(split, len(taken), len(rows), shares[split], data)

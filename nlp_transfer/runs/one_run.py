@@ -2,7 +2,6 @@
 
 import logging
 import shutil
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,7 +26,7 @@ from nlp_transfer.strategies import Plan, save_adapter
 from nlp_transfer.strategies.summary import count_parameters, render_trainable
 from nlp_transfer.system.disk import write_whole
 from nlp_transfer.system.layout import CHECKPOINTS, PREDICTIONS
-from nlp_transfer.system.progress import Series
+from nlp_transfer.system.progress import Clock, Series
 from nlp_transfer.task import Prediction
 from nlp_transfer.training.history import History
 from nlp_transfer.training.judge import select_numbers
@@ -77,7 +76,7 @@ def run_one(
         simple: measures the simple methods, for all runs of a command.
         progress: show bars.
     """
-    clock = _Clock()
+    clock = Clock()
 
     trained = _train(config, folder, series, named, clock, simple=simple, progress=progress)
     plan = trained.plan
@@ -91,7 +90,9 @@ def run_one(
     _save(trained, model, said, folder)
     clock.note("saving")
 
-    metrics = _collect_metrics(trained, scores, said, clock.sum_up(), hash_weights(folder / "model"))
+    metrics = _collect_metrics(
+        trained, scores, said, Seconds(**clock.seconds, total=clock.total), hash_weights(folder / "model")
+    )
     result = describe(trained.prepared.config, folder, metrics, _collect_hits(trained, said))
     if trained.speaks:
         finish(result, config.task_class)
@@ -137,7 +138,7 @@ def _train(
     folder: Path,
     series: Series,
     named: Path | None,
-    clock: "_Clock",
+    clock: Clock,
     *,
     simple: SimpleMethods,
     progress: bool,
@@ -230,20 +231,3 @@ def _announce(prepared: Prepared, plan: Plan, folder: Path, series: Series) -> N
     series.log_once(logging.INFO, render_trainable(plan))
     write_whole(folder / "config.yaml", render(prepared.config))
     write_json(folder / "environment.json", describe_environment())
-
-
-class _Clock:
-    """Measure the wall-clock seconds of the stages of a run; the training counts with its earlier attempts."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-        self._last = time.perf_counter()
-
-    def note(self, name: str, *, earlier: float = 0.0) -> None:
-        """Note the seconds since the last note as those of a stage."""
-        now = time.perf_counter()
-        self.seconds[name] = round(earlier + now - self._last, 3)
-        self._last = now
-
-    def sum_up(self) -> Seconds:
-        return Seconds(**self.seconds, total=round(sum(self.seconds.values()), 3))

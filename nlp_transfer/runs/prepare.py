@@ -184,10 +184,28 @@ def prepare(config: RunConfig, *, sampled: int | None = None) -> Prepared:
 
     kind = config.task_class
     splits = load_splits(config.data, kind.roles, inputs=kind.input_roles(), seed=config.training.seed)
-    config = _settle(config, make_task(kind, config.task, splits.labels), splits.train)
+    config = settle(config, make_task(kind, config.task, splits.labels), splits.train)
     task = make_task(kind, config.task, splits.labels)
 
-    texts = chain.from_iterable(_stream_texts(splits.train[role]) for role in task.input_roles())
+    source, loaded, tokenizers = open_model(config, task, splits.train)
+    rows = {name: sample(part, task.input_roles(), sampled) for name, part in list_rows(splits).items()}
+    encoded = {name: task.encode(part, tokenizers, training=name == "train") for name, part in rows.items()}
+    return Prepared(config, task, splits, source, loaded, tokenizers, encoded, rows)
+
+
+def open_model(config: RunConfig, task: Task, train: Dataset) -> tuple[Source, LoadedModel, Tokenizers]:
+    """Load the source of a configuration, and build the task's model on it.
+
+    Args:
+        config: of the run.
+        task: builds the model.
+        train: the rows to learn from.
+
+    Raises:
+        SourceError: the source cannot be loaded, or its tokenizer cannot pad.
+        ConfigError: the options of the task do not fit it.
+    """
+    texts = chain.from_iterable(_stream_texts(train[role]) for role in task.input_roles())
     source = load_source(texts=texts, **config.source.model_dump())
     if source.tokenizer.pad_token_id is None:
         raise SourceError(
@@ -195,7 +213,7 @@ def prepare(config: RunConfig, *, sampled: int | None = None) -> Prepared:
             "an encoder or a sequence-to-sequence checkpoint, or save this one with a pad_token"
         )
 
-    loaded = task.build(source, splits.train, frozen=config.strategy.kind == "frozen")
+    loaded = task.build(source, train, frozen=config.strategy.kind == "frozen")
     # The model says how many tokens it can read. What tokenizers say about that is often wrong or missing.
     positions = count_positions(find_encoder(loaded.model).module)
     tokenizers = Tokenizers(limit_tokens(source.tokenizer, positions), loaded.target_tokenizer)
@@ -203,11 +221,7 @@ def prepare(config: RunConfig, *, sampled: int | None = None) -> Prepared:
     try_packing(loaded.model, tokenizers.source)
     unread = find_unread(loaded.model, tokenizers.source)
     solvable = task.solved_as is not None
-    loaded = dataclasses.replace(loaded, new=loaded.new - unread, unread=unread, solvable=solvable)
-
-    rows = {name: sample(part, task.input_roles(), sampled) for name, part in list_rows(splits).items()}
-    encoded = {name: task.encode(part, tokenizers, training=name == "train") for name, part in rows.items()}
-    return Prepared(config, task, splits, source, loaded, tokenizers, encoded, rows)
+    return source, dataclasses.replace(loaded, new=loaded.new - unread, unread=unread, solvable=solvable), tokenizers
 
 
 def sample(rows: Dataset, roles: Sequence[str], most: int | None) -> Dataset:
@@ -227,7 +241,7 @@ def _measure_sizes(texts: pa.ChunkedArray) -> np.ndarray:
     return result
 
 
-def _settle(config: RunConfig, task: Task, rows: Dataset) -> RunConfig:
+def settle(config: RunConfig, task: Task, rows: Dataset) -> RunConfig:
     """Choose the options that the task leaves to the data, and log the choice."""
     options = task.settle(rows)
     for key in task.settled:

@@ -112,7 +112,7 @@ def run_in(
         return dataclasses.replace(before, summary=said)
 
     try:
-        with _use_threads(config.training.threads):
+        with use_threads(config.training.threads):
             if config.training.seeds:
                 return combine(config, folder, _run_seeds(config, folder, series, simple=simple, progress=progress))
             with series.run(folder.name):
@@ -152,7 +152,7 @@ def _complete(folder: Path, config: RunConfig) -> RunConfig:
 
 
 @contextlib.contextmanager
-def _use_threads(count: int | None) -> Iterator[None]:
+def use_threads(count: int | None) -> Iterator[None]:
     """Let torch use `count` threads on the CPU for a while; None leaves the number as it is."""
     before = torch.get_num_threads()
     torch.set_num_threads(count or before)

@@ -8,6 +8,7 @@ TABLE = "table.json"  # in a folder of imported vectors
 PREDICTIONS = "predictions.jsonl"  # the test rows with their answers; never published
 PROBES = "probes.jsonl"  # a few inputs and their answers; never published
 COMPARISON = "comparison.json"  # in the folder of a comparison, about all its runs
+RANKING = "rank.json"  # in the folder of a ranking of sources
 CHECKPOINTS = "checkpoints"  # folder from which an unfinished run resumes
 TARGET = "target_tokenizer"  # folder inside the model's, if the output has a vocabulary of its own
 PORTABLE = Path(__file__).parents[1] / "models" / "portable"

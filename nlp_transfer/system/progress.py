@@ -81,6 +81,26 @@ class Series:
         return f"; about {low if low == high else f'{low} to {high}'} to go if the rest is like those before"
 
 
+class Clock:
+    """Measure the wall-clock seconds of the stages of a command."""
+
+    def __init__(self) -> None:
+        """Begin the first stage."""
+        self.seconds: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def note(self, name: str, *, earlier: float = 0.0) -> None:
+        """Note the seconds since the last note as those of a stage, with those of `earlier` attempts."""
+        now = time.perf_counter()
+        self.seconds[name] = round(earlier + now - self._last, 3)
+        self._last = now
+
+    @property
+    def total(self) -> float:
+        """The seconds of all stages."""
+        return round(sum(self.seconds.values()), 3)
+
+
 def format_duration(seconds: float) -> str:
     """Format a time in its two largest units, such as `2 h 5 min`."""
     minutes, rest = divmod(round(seconds), 60)

@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from nlp_transfer.config.tasks import SolvedAs
+
 NEVER_LOGIT = -1e4  # the logit of a class that train lacks, so that it is never predicted
 
 
@@ -29,11 +31,41 @@ class Solution(NamedTuple):
         return result
 
 
+def fit_outputs(
+    known: Rows, strengths: Sequence[float], count: int, *, solved_as: SolvedAs, smoothing: float = 0.0
+) -> Iterator[Solution]:
+    """Fit the regression that a task declares by `solved_as`, lazily, for each inverse penalty.
+
+    Args:
+        known: the rows to learn from.
+        strengths: the inverse penalties.
+        count: the number of classes, if they are that.
+        solved_as: see `nlp_transfer.training.solver.solve`.
+        smoothing: share of a target that is spread evenly over the classes.
+    """
+    match solved_as:
+        case "softmax":
+            return fit_multinomial(known, strengths, count, smoothing=smoothing)
+        case "sigmoid":
+            return fit_binary(known, strengths, smoothing=smoothing)
+        case "identity":
+            return fit_ridge(known, strengths)
+
+
 def fit_multinomial(
     known: Rows, strengths: Sequence[float], count: int, *, smoothing: float = 0.0
 ) -> Iterator[Solution]:
-    """Fit multinomial logistic regression over `count` classes for each inverse penalty."""
+    """Fit multinomial logistic regression over `count` classes for each inverse penalty.
+
+    If all rows are of one class, that is the answer to everything.
+    """
     from sklearn.linear_model import LogisticRegression
+
+    if len(present := np.unique(known.y)) == 1:
+        only = Solution(np.zeros((count, known.x.shape[1])), np.full(count, NEVER_LOGIT))
+        only.bias[present] = 0.0
+        yield from [only] * len(strengths)
+        return
 
     rows = _smooth(known, smoothing) if smoothing else known
     fitted = LogisticRegression(max_iter=1000, tol=1e-3)

@@ -14,7 +14,7 @@ from nlp_transfer.inference.activations import PooledModel
 from nlp_transfer.models.data_units import Rescaled
 from nlp_transfer.models.encoding.units import CachedInputs
 from nlp_transfer.models.portable.pooled import PooledClassifier
-from nlp_transfer.training.regression import Rows, Solution, fit_binary, fit_multinomial, fit_ridge
+from nlp_transfer.training.regression import Rows, Solution, fit_outputs
 
 log = logging.getLogger(__name__)
 STRENGTHS = (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)  # inverse L2 penalties to try
@@ -56,18 +56,50 @@ def solve(
     Returns:
         The chosen inverse penalty.
     """
-    # Fit one solution for each strength, lazily, and choose how to score it.
     known, judges = _apply_standard(model, train), _apply_standard(model, validation)
+    strength, chosen = choose_solution(
+        known,
+        judges,
+        solved_as=solved_as,
+        count=model.head.output.out_features,
+        smoothing=smoothing,
+        selection=selection,
+    )
+    _write(model, chosen)
+    how = "in closed form" if solved_as == "identity" else "by L-BFGS"
+    log.info("linear head solved %s, C=%g chosen on validation", how, strength)
+    return strength
+
+
+def choose_solution(
+    known: Rows,
+    judges: Rows,
+    *,
+    solved_as: SolvedAs,
+    count: int,
+    smoothing: float = 0.0,
+    selection: str = "accuracy",
+) -> tuple[float, Solution]:
+    """Fit a solution to `known` for each strength, and choose the one that does best on `judges`.
+
+    Args:
+        known: standardised rows to learn from.
+        judges: other rows, standardised by the same shift and scale.
+        solved_as: as in `solve`.
+        count: the number of classes or outputs.
+        smoothing: as in `solve`.
+        selection: as in `solve`.
+
+    Returns:
+        The inverse penalty, and its solution.
+    """
+    tried = fit_outputs(known, STRENGTHS, count, solved_as=solved_as, smoothing=smoothing)
     match solved_as:
         case "softmax":
-            count = model.head.output.out_features
-            tried = fit_multinomial(known, STRENGTHS, count, smoothing=smoothing)
             score = _score_classes(judges, selection)
         case "sigmoid":
-            tried = fit_binary(known, STRENGTHS, smoothing=smoothing)
             score = _negate_loss(judges, _compute_cross_entropy)
         case "identity":
-            tried = fit_ridge(known, STRENGTHS)
             score = _negate_loss(judges, _square_error)
 
     best, strength, chosen = -math.inf, 0.0, None
@@ -77,10 +109,7 @@ def solve(
                 best, strength, chosen = found, one, solution
 
     assert chosen is not None  # noqa: S101 - finite features have finite scores
-    _write(model, chosen)
-    how = "in closed form" if solved_as == "identity" else "by L-BFGS"
-    log.info("linear head solved %s, C=%g chosen on validation", how, strength)
-    return strength
+    return strength, chosen
 
 
 @torch.no_grad()

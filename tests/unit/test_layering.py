@@ -42,11 +42,11 @@ HOMES = {  # heavy packages and the only files that may import them
     "accelerate": (
         "system.processes training.requests training.step training.attempt training.loop training.judge "
         "training.phase_inputs training.phase_steps training.checkpoints runs.compare runs.resume runs.run "
-        "runs.prepare runs.combine runs.one_run runs.train"
+        "runs.prepare runs.combine runs.one_run runs.train runs.measure_source"
     ),
     "sklearn": (
         "evaluation.tfidf evaluation.baselines evaluation.number_baselines evaluation.metrics evaluation.label_sets "
-        "evaluation.one_thread training.regression"
+        "evaluation.one_thread evaluation.transferability training.regression"
     ),
     "matplotlib": "evaluation.plotting",
     "huggingface_hub": "system.network publishing.card publishing.upload system.hub_calls",
