@@ -89,7 +89,7 @@ class RankedSource:
 
 def order_sources(measured: Sequence[MeasuredSource]) -> list[RankedSource]:
     """Order sources by their probes, the best first; of two equal ones the smaller comes first."""
-    placed = sorted(measured, key=lambda one: (-one.interval.difference, one.size))
+    placed = sorted(measured, key=lambda one: (-one.interval.difference, one.size, one.source))
     return [RankedSource(one, one.interval, bootstrap_difference(placed[0].hits, one.hits)) for one in placed]
 
 

@@ -30,6 +30,7 @@ from nlp_transfer.system.alone import claim_process
 from nlp_transfer.system.disk import write_whole
 from nlp_transfer.system.escaping import escape_line
 from nlp_transfer.system.layout import RANKING
+from nlp_transfer.system.memory import is_out_of_memory, release
 from nlp_transfer.system.received import refuse_no_path
 from nlp_transfer.task import make_task
 
@@ -160,29 +161,29 @@ def _rank_in(folder: Path, config: RunConfig, wanted: Sequence[Section], *, prog
     write_whole(folder / "config.yaml", render(config))
 
     known = _read_measured(folder, train)
+    config = settle(config, make_task(kind, config.task, train.labels), train.rows)
     failed: dict[str, str] = {}
     for number, section in enumerate(wanted, 1):
-        key = json.dumps(section, sort_keys=True)
-        log.info("source %s (%d of %d)", escape_line(str(section.get("name"))), number, len(wanted))
-        if key not in known:
-            try:
-                known[key] = _measure(folder, config, section, train, progress=progress)
-            except SourceError as error:
-                failed[str(section.get("name"))] = str(error)
-                continue
-            _write_measured(folder, train, known)
+        name, key = str(section.get("name")), json.dumps(section, sort_keys=True)
+        log.info("source %s (%d of %d)", escape_line(name), number, len(wanted))
+        if key in known:
+            continue
+        try:
+            known[key] = _measure(folder, config, section, train, progress=progress)
+        except (SourceError, ConfigError) as error:  # one of several: the others go on
+            failed[name] = str(error)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            failed[name] = "there is not enough memory for it; try a smaller task.max_length"
+            release()
+        _write_measured(folder, train, known)
 
     return _conclude(folder, config, train, list(known.values()), failed)
 
 
 def _measure(folder: Path, config: RunConfig, section: Section, train: TrainRows, *, progress: bool) -> MeasuredSource:
-    values = {**config.model_dump(mode="json"), "source": section}
-    try:
-        one = check_values(values, task=config.task_class)
-    except ConfigError as error:
-        raise SourceError(str(error)) from None
-
-    one = settle(one, make_task(one.task_class, one.task, train.labels), train.rows)
+    one = check_values({**config.model_dump(mode="json"), "source": section}, task=config.task_class)
     task = make_task(one.task_class, one.task, train.labels)
     return measure_source(one, task, train, make_accelerator(one, folder, None), progress=progress)
 
@@ -204,10 +205,11 @@ def _read_measured(folder: Path, train: TrainRows) -> dict[str, MeasuredSource]:
 
 
 def _write_measured(folder: Path, train: TrainRows, known: Mapping[str, MeasuredSource]) -> None:
+    """Write all of them again, as one whole file."""
     lines = [
         json.dumps({"rows": train.fingerprint, "section": key, "measured": asdict(one)}) for key, one in known.items()
     ]
-    write_whole(folder / MEASURED, "\n".join(lines) + "\n")
+    write_whole(folder / MEASURED, "".join(f"{line}\n" for line in lines))
 
 
 def _conclude(
@@ -223,7 +225,7 @@ def _conclude(
         SourceError: nothing was measured.
     """
     if not measured:
-        raise SourceError("none of the sources can be ranked: " + "; ".join(failed.values()))
+        raise SourceError("none of the sources can be ranked: " + "; ".join(dict.fromkeys(failed.values())))
 
     kind = config.task_class
     score = kind.compared or kind.selection
