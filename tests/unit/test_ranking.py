@@ -110,7 +110,7 @@ def test_a_ranking_is_not_gone_on_with_after_train_has_changed(place, tmp_path):
 
 def test_a_source_is_measured_alike_whatever_stands_beside_it(place, tmp_path):
     scratch = {"kind": "checkpoint", "name": str(place / "bert"), "scratch": True}
-    for name, order in (("one", [scratch, *sources(place)]), ("two", [*sources(place), scratch])):
+    for name, order in (("one", [scratch, sources(place)[0]]), ("two", [sources(place)[0], scratch])):
         nlp_transfer.rank(configure(place, training={"seed": 1}), sources=order, output=tmp_path / name)
     assert read_figures(tmp_path / "one")["sources"] == read_figures(tmp_path / "two")["sources"]
 
