@@ -119,9 +119,8 @@ def write_sentences(
         folds: the number of folds.
     """
     best, *others = ranked
-    found = best.score
     said = [
-        f"{best.name} comes first: its probe has {score} {found.difference:.4f} ({found.low:.4f} to {found.high:.4f}), "
+        f"{best.name} comes first: its probe has {score} {_format_interval(best.score, points)}, "
         f"cross-validated in {folds} folds on {rows:,} rows of train."
     ]
 
@@ -135,6 +134,12 @@ def write_sentences(
     if worse := [one for one in others if not one.level]:
         said.append(f"Behind it by more than chance: {_list_behind(worse, points)}.")
     return [*said, *_describe_agreement(ranked, agreement)]
+
+
+def _format_interval(found: Interval, points: float) -> str:
+    """Format a score with four digits if it is a share, with two if it goes up to a hundred."""
+    score, low, high = (f"{one:.{4 if points == 100 else 2}f}" for one in (found.difference, found.low, found.high))
+    return f"{score} ({low} to {high})"
 
 
 def _list_behind(sources: Sequence[RankedSource], points: float) -> str:
@@ -164,7 +169,7 @@ def _describe_agreement(ranked: Sequence[RankedSource], agreement: Mapping[str, 
     return said
 
 
-def render_ranking(ranked: Sequence[RankedSource], *, score: str) -> "Table":
+def render_ranking(ranked: Sequence[RankedSource], *, score: str, points: float) -> "Table":
     """Make a table of the sources in their order."""
     from rich.table import Table
     from rich.text import Text
@@ -175,12 +180,12 @@ def render_ranking(ranked: Sequence[RankedSource], *, score: str) -> "Table":
 
     several = sum(one.level for one in ranked) > 1
     for place, one in enumerate(ranked, 1):
-        measured, found = one.measured, one.score
+        measured = one.measured
         values = [getattr(measured, key) for key in SCORES]
         cells = [
             f"{place}=" if one.level and several else f"{place}",
             one.name,
-            f"{found.difference:.4f} ({found.low:.4f} to {found.high:.4f})",
+            _format_interval(one.score, points),
             *("-" if value is None else f"{value:.3f}" for value in values),
             f"{measured.parameters:,}",
             decimal(measured.size),

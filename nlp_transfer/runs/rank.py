@@ -38,6 +38,7 @@ log = logging.getLogger(__name__)
 MOST = 1000  # rows of train that are read
 FOLDS = 5
 MEASURED = "measured.jsonl"  # in the folder: a line for each source that was measured
+MEASURING = ("task.", "data.", "training.seed", "training.selection", "training.precision")  # keys that change figures
 WRITING = "AutoModelForSeq2SeqLM"
 SHARED = (
     "The features that the probes read are in the cache, where frozen runs of this configuration find them; the means "
@@ -150,8 +151,7 @@ def _list_sections(sources: Sequence[str | Section]) -> list[Section]:
 
 def _rank_in(folder: Path, config: RunConfig, wanted: Sequence[Section], *, progress: bool) -> Ranking:
     if (folder / "config.yaml").exists():
-        before, now = (flatten(one.model_dump(mode="json")) for one in (load_saved(folder, config.task_class), config))
-        refuse_changes(before, now, folder)
+        refuse_changes(_list_settings(load_saved(folder, config.task_class)), _list_settings(config), folder)
 
     # Nothing is learned from a row that a run would be judged by.
     kind, seed = config.task_class, config.training.seed
@@ -180,6 +180,11 @@ def _rank_in(folder: Path, config: RunConfig, wanted: Sequence[Section], *, prog
         _write_measured(folder, train, known)
 
     return _conclude(folder, config, train, list(known.values()), failed)
+
+
+def _list_settings(config: RunConfig) -> dict[str, Any]:
+    """List the settings that change what is measured; training has a few."""
+    return {key: value for key, value in flatten(config.model_dump(mode="json")).items() if key.startswith(MEASURING)}
 
 
 def _measure(folder: Path, config: RunConfig, section: Section, train: TrainRows, *, progress: bool) -> MeasuredSource:
@@ -244,6 +249,5 @@ def _conclude(
         "verdict": said,
     }
     write_json(folder / RANKING, figures)
-    return Ranking(
-        folder, score, tuple(ranked), dict(failed), agreement, tuple(said), render_ranking(ranked, score=score)
-    )
+    table = render_ranking(ranked, score=score, points=kind.points)
+    return Ranking(folder, score, tuple(ranked), dict(failed), agreement, tuple(said), table)

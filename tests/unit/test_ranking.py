@@ -95,7 +95,8 @@ def test_a_ranking_that_was_killed_goes_on_to_the_same_result(place, tmp_path, m
         nlp_transfer.rank(configure(place), sources=sources(place), output=tmp_path / "cut")
 
     done.clear()
-    nlp_transfer.rank(configure(place), sources=sources(place), output=tmp_path / "cut", resume="auto")
+    same = configure(place, training={"epochs": 9})  # nothing is trained
+    nlp_transfer.rank(same, sources=sources(place), output=tmp_path / "cut", resume="auto")
     assert len(done) == 1  # the other was kept
     assert read_figures(tmp_path / "cut") == read_figures(tmp_path / "whole")
 
@@ -106,6 +107,8 @@ def test_a_ranking_is_not_gone_on_with_after_train_has_changed(place, tmp_path):
     tiny.save_csv(tmp_path / "train.csv", 60, seed=1)
     with pytest.raises(ConfigError, match="train has changed since its ranking began"):
         nlp_transfer.rank(configure(tmp_path), sources=sources(place), resume=tmp_path / "r")
+    with pytest.raises(ConfigError, match=r"data.limit: unset before, 30 now"):
+        nlp_transfer.rank(configure(tmp_path, data={"limit": 30}), sources=sources(place), resume=tmp_path / "r")
 
 
 def test_a_source_is_measured_alike_whatever_stands_beside_it(place, tmp_path):
