@@ -15,6 +15,7 @@ from typing import Any
 from nlp_transfer.config.dialect import Dialect
 from nlp_transfer.data.formats.blocks import Block, Columns, Records
 from nlp_transfer.data.formats.records import Findings, RowStream, Wanted
+from nlp_transfer.data.formats.stories import find_stories, open_stories
 from nlp_transfer.data.formats.tables import SUFFIXES, has_columns, open_rows
 from nlp_transfer.data.formats.text_folders import find_classes, open_class_folder
 from nlp_transfer.errors import DataError, list_first, suggest
@@ -42,15 +43,15 @@ def open_folder(folder: Path, dialect: Dialect, subset: str | None = None) -> Sp
     Raises:
         DataError: it holds no data in a layout that is known, several files for one split, or not all shards.
     """
-    layouts = (_open_saved, _open_named, _open_shards, _open_classes)
+    layouts = (_open_saved, _open_named, _open_shards, _open_texts)
     for layout in layouts:
         if found := layout(folder, dialect, subset):
             return found
     held = ", ".join(sorted(file.name for file in folder.iterdir())[:8]) or "nothing"
     raise DataError(
         f"{folder}: expected train, validation and test as {', '.join(SUFFIXES)}; shards such as "
-        f"data/train-00000-of-00002.parquet; what `save_to_disk` of datasets wrote; or a folder of "
-        f"texts for each label; found: {held}"
+        f"data/train-00000-of-00002.parquet; what `save_to_disk` of datasets wrote; a folder of "
+        f"texts for each label; or .story files; found: {held}"
     )
 
 
@@ -144,13 +145,16 @@ def _complete(files: Sequence[Path]) -> Sequence[Path]:
     return files
 
 
-def _open_classes(folder: Path, dialect: Dialect, _: str | None) -> Splits:
-    """Open folders that have a folder of texts for each label, for each split or for the whole."""
+def _open_texts(folder: Path, dialect: Dialect, _: str | None) -> Splits:
+    """Open folders of stories, or with a folder of texts for each label: one for each split, or for the whole."""
     parts = {ALIASES[one.name.lower()]: one for one in sorted(folder.iterdir()) if one.name.lower() in ALIASES}
-    found = {split: one for split, one in parts.items() if one.is_dir() and find_classes(one)}
-    if not found and find_classes(folder):
-        found = {WHOLE: folder}
-    return {split: open_class_folder(one, dialect.encoding) for split, one in found.items()}
+    found = {split: one for split, one in parts.items() if one.is_dir()}
+    for open_texts, is_there in ((open_stories, find_stories), (open_class_folder, find_classes)):
+        if within := {split: one for split, one in found.items() if is_there(one)}:
+            return {split: open_texts(one, dialect.encoding) for split, one in within.items()}
+        if is_there(folder):
+            return {WHOLE: open_texts(folder, dialect.encoding)}
+    return {}
 
 
 def _chain(files: Sequence[Path], name: str) -> RowStream:

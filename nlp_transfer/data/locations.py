@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from nlp_transfer.config.dialect import PLAIN, Dialect
 from nlp_transfer.data.bundled import DATASETS, open_bundled
 from nlp_transfer.data.folders import SPLIT_NAMES, WHOLE, open_folder
-from nlp_transfer.data.formats.bitext import read_parallel_rows
+from nlp_transfer.data.formats.bitext import make_parallel_reader
 from nlp_transfer.data.formats.blocks import Columns
-from nlp_transfer.data.formats.records import Findings, Read, RowStream, Wanted, make_reader
+from nlp_transfer.data.formats.records import Findings, Read, RowStream, Wanted
 from nlp_transfer.data.formats.tables import SUFFIXES, find_format, open_rows
 from nlp_transfer.data.formats.text_lines import find_file, is_read_once, locate
 from nlp_transfer.errors import DataError
@@ -126,7 +126,7 @@ def _open_parallel(files: Mapping[str, str], dialect: Dialect) -> RowStream:
     for file in files.values():
         if find_format(file) in SUFFIXES:
             raise DataError(f"{file}: is a table, not lines of text; name it alone, and its columns in data.columns")
-    return RowStream(" + ".join(files.values()), make_reader(read_parallel_rows(files, dialect.encoding)))
+    return RowStream(" + ".join(files.values()), make_parallel_reader(files, dialect.encoding))
 
 
 def _open_hub(name: str, subset: str | None, revision: str | None) -> dict[str, RowStream]:

@@ -144,9 +144,9 @@ TRANSLATION = {
         "a.en", LINES, "a.csv: is a table", keys=["data.train={source: a.en, target: a.csv}"], a__csv=PAIR
     ),
     "parallel file is XLIFF": case(
-        "a.en", LINES, "a.fr: holds XLIFF", "xliff2po", keys=SIDES, a__fr=b'<?xml version="1.0"?>\n<xliff>\n</xliff>\n'
+        "a.en", LINES, "a.fr: holds XLIFF", "name it alone", keys=SIDES, a__fr=b'<?xml version="1.0"?>\n<xliff>\n'
     ),
-    "translations of Qt": case("a.ts", b"<!DOCTYPE TS>\n<TS>\n</TS>\n", "a.ts: holds translations of Qt", "ts2po"),
+    "translations of Qt": case("a.ts", b"<!DOCTYPE TS>\n<TS>\n</TS>\n", "a.ts:1: the file holds no finished"),
     "TMX with two varieties of a language": case(
         "a.tmx", tmx(("a</seg></tuv><tuv xml:lang='fr-CA'><seg>b", "c")).replace(b'"fr"', b'"fr-BE"'),
         "a.tmx:2: 'fr' may be fr-CA or fr-BE; name one of them", keys=LANGUAGES,

@@ -18,11 +18,6 @@ from nlp_transfer.errors import DataError
 
 XML = '<?xml version="1.0" encoding="utf-8"?>\n'
 FOREIGN = {  # content, what it is called, the way out
-    "XLIFF": (f'{XML}<xliff version="1.2">\n<file>\n</file>\n</xliff>\n', "XLIFF", "xliff2po"),
-    "Qt Linguist": (f"{XML}<!DOCTYPE TS>\n<TS>\n<context/>\n</TS>\n", "translations of Qt Linguist", "ts2po"),
-    "Qt Linguist without a declaration": ('<TS version="2.1">\n<context>\n', "translations of Qt Linguist", "ts2po"),
-    "Android": (f'{XML}<!-- ours -->\n<resources>\n<string name="a">b</string>\n', "string resources", "android2po -t"),
-    "Android on one line": ('<resources><string name="a">b</string></resources>', "string resources", "android2po -t"),
     "TMX": (f'{XML}<!DOCTYPE tmx SYSTEM "tmx14.dtd" [\n<!ENTITY a "b">\n]>\n<tmx>\n', "TMX", ".tmx"),
     "HTML": ("<!DOCTYPE html>\n<html lang='fr'>\n<p>Bonjour</p>\n", "HTML", "one a line"),
     "another XML": (f"{XML}<corpus><s>Bonjour</s></corpus>\n", "XML (<corpus>)", "one a line"),
@@ -32,13 +27,9 @@ FOREIGN = {  # content, what it is called, the way out
         "lines in tags (<seg>)",
         "one a line",
     ),
-    "ARB": ('{\n  "@@locale": "fr",\n  "open": "Ouvrir"\n}\n', "messages of Flutter", "arb2po -t"),
-    "properties": ("# ours\nopen=Ouvrir\nclose.all = Tout \\\n  fermer\n" + "".join(f"k{i}=v\n" for i in range(9)),
-                   "keys with values", "prop2po -t"),
     "strings": ('/* ours */\n"a" = "Ouvrir";\n"b" = "Fermer";\n"c" = "Garder";\n', "keys with values", "prop2po -t"),
     "gettext": ('msgid ""\nmsgstr ""\n"Language: fr\\n"\n', "gettext", ".po"),
     "subtitles": ("1\n00:00:01,000 --> 00:00:04,000\nBonjour.\n", "subtitles", "sub2po -t"),
-    "a story": ("A man opened a shop.\n\n@highlight\n\nman opens shop\n", "a story", '"summary"'),
     "RTF": ("{\\rtf1\\ansi Bonjour}\n", "RTF", "plain text"),
 }  # fmt: skip
 TABLE = pa.table({"text": ["one", "two"], "label": ["a", "b"]})

@@ -3,11 +3,48 @@
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from itertools import zip_longest
+from pathlib import Path
 
-from nlp_transfer.data.formats.records import Record, refuse_empty
-from nlp_transfer.data.formats.text_files import Text, read_text_file
+from nlp_transfer.data.formats.blocks import Block
+from nlp_transfer.data.formats.foreign import KEYED, Foreign
+from nlp_transfer.data.formats.keyed import pair_by_key, read_keyed
+from nlp_transfer.data.formats.records import Findings, LeftOut, Read, Record, Wanted, make_reader, refuse_empty
+from nlp_transfer.data.formats.text_files import Text, find_kind, read_text_file
 from nlp_transfer.data.formats.text_lines import find_file
 from nlp_transfer.errors import DataError
+
+
+def make_parallel_reader(files: Mapping[str, str], encoding: str | None = None) -> Read:
+    """Make the reader of files side by side: paired by key if one of them has keys, else line by line."""
+
+    def read(wanted: Wanted, findings: Findings) -> Iterator[Block]:
+        paths = {column: find_file(file) for column, file in files.items()}
+        kinds = {column: find_kind(path, encoding) for column, path in paths.items()}
+        if any(kind in KEYED for kind in kinds.values()):
+            rows = _read_keyed_rows(paths, kinds, encoding, findings.left_out)
+        else:
+            rows = read_parallel_rows(files, encoding)
+        return make_reader(rows)(wanted, findings)
+
+    return read
+
+
+def _read_keyed_rows(
+    paths: Mapping[str, Path], kinds: Mapping[str, Foreign | None], encoding: str | None, left_out: LeftOut
+) -> Iterator[Record]:
+    """Yield the rows of files with keys; they need not have one format.
+
+    Raises:
+        DataError: one of them has no keys.
+    """
+    entries = {}
+    for column, path in paths.items():
+        kind = kinds[column]
+        if kind is None or kind not in KEYED:
+            keyed = next(paths[one] for one, its in kinds.items() if its in KEYED)
+            raise DataError(f"{path}: has no keys to pair its texts by, as {keyed} has; name two files with keys")
+        entries[column] = path, read_keyed(path, kind, encoding)
+    yield from pair_by_key(entries, left_out)
 
 
 def read_parallel_rows(files: Mapping[str, str], encoding: str | None = None) -> Iterator[Record]:

@@ -23,42 +23,62 @@ class Foreign(NamedTuple):
     way: str
 
 
-def _describe_pairs(name: str, program: str) -> Foreign:
+def _describe_pairs(name: str) -> Foreign:
+    return Foreign(name, "name it alone; its columns are source and target")
+
+
+def _describe_side(name: str) -> Foreign:
+    """Describe a file of one language, which makes pairs only together with that of the original."""
+    return Foreign(name, "name both, which are paired by their keys: {en: ORIGINAL, fr: TRANSLATION}")
+
+
+def _describe_convertible(name: str, program: str) -> Foreign:
     return Foreign(name, f"convert it to .po with {program} of translate-toolkit, or to .tmx or .csv")
 
 
-def _describe_side(name: str, program: str) -> Foreign:
-    """Describe a file of one language, which makes pairs only together with the file of the original."""
+def _describe_convertible_side(name: str, program: str) -> Foreign:
     way = f"make pairs of it and its original with translate-toolkit: {program} -t ORIGINAL TRANSLATION OUT.po"
     return Foreign(name, f"{way}; or make a .csv of it")
 
 
 WMT = Foreign("one side of a test set in SGML", "name both: {en: src.sgm, fr: ref.sgm}")
+XLIFF, QT = _describe_pairs("XLIFF"), _describe_pairs("translations of Qt Linguist")
+ANDROID, RESX = _describe_side("string resources of Android"), _describe_side("resources of .NET (.resx)")
+ARB = _describe_side("messages of Flutter (ARB)")
+PROPERTIES = _describe_side("keys with values (.properties)")
+STORY = Foreign("a story with highlights", "name it alone, or its folder; its columns are text and summary")
+ROWS = (XLIFF, QT, STORY)  # formats of which a file is a table
+KEYED = (ANDROID, RESX, ARB, PROPERTIES)  # formats of one language under keys
+
+ENDINGS = {".properties": PROPERTIES, ".arb": ARB}
+
 ROOTS = {  # name of the first element of a document -> its format
-    "xliff": _describe_pairs("XLIFF", "xliff2po"),
-    "ts": _describe_pairs("translations of Qt Linguist", "ts2po"),
-    "resources": _describe_side("string resources of Android", "android2po"),
-    "martif": _describe_pairs("a TBX termbase", "tbx2po"),
-    "tbx": _describe_pairs("a TBX termbase", "tbx2po"),
+    "xliff": XLIFF,
+    "ts": QT,
+    "resources": ANDROID,
+    "martif": _describe_convertible("a TBX termbase", "tbx2po"),
+    "tbx": _describe_convertible("a TBX termbase", "tbx2po"),
     "tmx": Foreign("TMX", "let its name end in .tmx, name it alone, and its languages in data.columns"),
     "tradostag": Foreign("TTX of TagEditor", "export it as .tmx with the program that made it"),
     "html": Foreign("HTML", "take its texts out, one a line"),
     **dict.fromkeys(("srcset", "refset", "tstset", "mteval"), WMT),
 }
 SIGNS = (  # what occurs in the text of a format, and the format
-    (re.compile(r'\A\s*\{.*?"@@\w+"\s*:', re.S), _describe_side("messages of Flutter (ARB)", "arb2po")),
+    (re.compile(r'\A\s*\{.*?"@@\w+"\s*:', re.S), ARB),
     (re.compile(r"\A\s*\{\\rtf"), Foreign("RTF", "save it as plain text in UTF-8, one text a line")),
     (re.compile(r'^msgid\s+".*"\s*\n(?:".*"\s*\n)*msgstr\s+"', re.M), Foreign("gettext", "let its name end in .po")),
-    (re.compile(r"^(?:\d+:)?\d\d:\d\d[.,]\d{3} --> ", re.M), _describe_side("subtitles", "sub2po")),
-    (
-        re.compile(r"^@highlight\s*$", re.M),
-        Foreign("a story with highlights", 'make a line of JSON of it: {"text": "...", "summary": ["...", "..."]}'),
-    ),
+    (re.compile(r"^(?:\d+:)?\d\d:\d\d[.,]\d{3} --> ", re.M), _describe_convertible_side("subtitles", "sub2po")),
+    (re.compile(r"^@highlight\s*$", re.M), STORY),
 )
 
 
-def recognise(lines: Sequence[str]) -> Foreign | None:
-    """Recognise a format by the first lines of a file; None if it can be plain text, even text with a few tags."""
+def recognise(lines: Sequence[str], suffix: str = "") -> Foreign | None:
+    """Recognise a format by the first lines of a file; None if it can be plain text, even text with a few tags.
+
+    The ending of its name tells .properties and ARB, which may look like anything.
+    """
+    if suffix in ENDINGS:
+        return ENDINGS[suffix]
     head = "\n".join(lines)[:LOOKED_AT]
     signed = next((kind for sign, kind in SIGNS if sign.search(head)), None)
     return _recognise_markup(head) or signed or _recognise_wrapped(head) or _recognise_keys(head)
@@ -78,6 +98,8 @@ def _recognise_markup(head: str) -> Foreign | None:
         sure = alone or body.endswith(f"</{name}>")
     else:
         sure = alone and f"</{name}" in rest
+    if sure and name == "root" and "resheader" in body:
+        return RESX
     other = Foreign(f"XML (<{name}>)" if name else "XML", "take its texts out, one a line")
     return ROOTS.get(name, other) if sure else None
 
@@ -98,4 +120,5 @@ def _recognise_keys(head: str) -> Foreign | None:
     keys = {found[1] for line in said if (found := KEY.fullmatch(line))}
     if len(said) < FEWEST or len(keys) < MOSTLY * len(said):
         return None
-    return _describe_side("keys with values (as in .properties)", "prop2po")
+    quoted = sum(key.startswith('"') for key in keys) > len(keys) / 2
+    return _describe_convertible_side("keys with values (.strings of Apple)", "prop2po") if quoted else PROPERTIES

@@ -77,10 +77,10 @@ def pair_forms(sources: Sequence[str], forms: Sequence[str], rule: PluralRule | 
     singular, plural, *_ = sources
     shared = one == two
     pairs = [(plural, forms[two])] if shared else [(singular, forms[one]), (plural, forms[two])]
-    alike = [(source, form) for source, form in pairs if _count_places(source) == _count_places(form)]
+    alike = [(source, form) for source, form in pairs if count_places(source) == count_places(form)]
     return Paired(alike, UNSAID if len(alike) < len(pairs) else SHARED if shared else None)
 
 
-def _count_places(text: str) -> int:
+def count_places(text: str) -> int:
     """Count the places for values in a text: "two files" in Arabic has none, where English has `%d files`."""
     return sum(map(bool, NUMBER.findall(text)))

@@ -10,19 +10,25 @@ from pathlib import Path
 
 from nlp_transfer.config.dialect import PLAIN, Dialect
 from nlp_transfer.data.formats.delimited import make_table_reader
+from nlp_transfer.data.formats.finished import make_pair_reader
+from nlp_transfer.data.formats.foreign import QT, ROWS, STORY, XLIFF
 from nlp_transfer.data.formats.gettext_files import make_gettext_reader, read_mo, read_po
 from nlp_transfer.data.formats.json_values import find_layout, read_json_rows
-from nlp_transfer.data.formats.records import Findings, Record, RowStream, make_reader
+from nlp_transfer.data.formats.qt import read_qt
+from nlp_transfer.data.formats.records import Findings, Read, Record, RowStream, make_reader
 from nlp_transfer.data.formats.sheets import SHEETS, make_sheet_reader
-from nlp_transfer.data.formats.text_files import read_head, refuse_foreign
+from nlp_transfer.data.formats.stories import read_story
+from nlp_transfer.data.formats.text_files import find_kind, read_head, refuse_foreign
 from nlp_transfer.data.formats.text_lines import find_file, is_read_once, read_lines
 from nlp_transfer.data.formats.tmx import read_tmx
+from nlp_transfer.data.formats.trees import is_tree, read_trees
+from nlp_transfer.data.formats.xliff import read_xliff
 from nlp_transfer.errors import DataError
 
 ARROW = (".arrow", ".feather")
 SUFFIXES = (
     *(".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet", *ARROW, *SHEETS),
-    *(".tmx", ".po", ".mo"),
+    *(".tmx", ".po", ".mo", ".xlf", ".xliff"),
 )
 WAYS_OUT = (
     f"Let its name end in what it is, one of {', '.join(SUFFIXES)}; or open each line with a label, as __label__good; "
@@ -47,9 +53,10 @@ def has_columns(path: str, dialect: Dialect = PLAIN) -> bool:
     """
     if find_format(path) in SUFFIXES:
         return True
-    first = _read_first(find_file(path), dialect.encoding)
+    file = find_file(path)
+    first = _read_first(file, dialect.encoding)
     divided = dialect.delimiter is not None and any(dialect.delimiter in line for line in first[:1])
-    return divided or _is_fasttext(first)
+    return divided or _is_fasttext(first) or any(map(is_tree, first[:1])) or find_kind(file, dialect.encoding) in ROWS
 
 
 def open_rows(path: str, dialect: Dialect = PLAIN, *, bare: str | None = None) -> RowStream:
@@ -92,16 +99,38 @@ def open_rows(path: str, dialect: Dialect = PLAIN, *, bare: str | None = None) -
             read = make_gettext_reader(read_po, file)
         case ".mo":
             read, unit = make_gettext_reader(read_mo, file), "row"
+        case ".xlf" | ".xliff":
+            read = make_pair_reader(read_xliff, file)
 
         case _ if dialect.delimiter:
             read = make_table_reader(file, dialect, dialect.delimiter)
-        case _ if _is_fasttext(_read_first(file, dialect.encoding)):
-            read = make_reader(_read_fasttext(file, dialect.encoding))
         case _:
-            refuse_foreign(file, dialect.encoding)
-            raise DataError(f"{path}: cannot be read as a table. {WAYS_OUT}")
+            read = _make_reader_by_content(file, dialect)
 
     return RowStream(path, read, unit, dialect, findings)
+
+
+def _make_reader_by_content(file: Path, dialect: Dialect) -> Read:
+    """Make the reader of a file whose name does not say what it is.
+
+    Raises:
+        DataError: its content does not say it either, or says that it is no table.
+    """
+    first = _read_first(file, dialect.encoding)
+    if _is_fasttext(first):
+        return make_reader(_read_fasttext(file, dialect.encoding))
+    if any(map(is_tree, first[:1])):
+        return make_reader(read_trees(file, dialect.encoding))
+
+    kind = find_kind(file, dialect.encoding)
+    if kind is XLIFF:
+        return make_pair_reader(read_xliff, file)
+    if kind is QT:
+        return make_pair_reader(read_qt, file)
+    if kind is STORY:
+        return make_reader(Record(1, read_story(one, dialect.encoding)) for one in [file])
+    refuse_foreign(file, dialect.encoding)
+    raise DataError(f"{file}: cannot be read as a table. {WAYS_OUT}")
 
 
 def _read_first(file: Path, encoding: str | None) -> list[str]:

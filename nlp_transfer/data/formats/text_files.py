@@ -5,9 +5,10 @@ from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
-from nlp_transfer.data.formats.foreign import LOOKED_AT, WMT, Foreign, recognise
+from nlp_transfer.data.formats.foreign import KEYED, LOOKED_AT, WMT, Foreign, recognise
+from nlp_transfer.data.formats.keyed import read_keyed
 from nlp_transfer.data.formats.sgm import read_segments
-from nlp_transfer.data.formats.text_lines import read_lines
+from nlp_transfer.data.formats.text_lines import is_read_once, read_lines
 from nlp_transfer.errors import DataError
 
 
@@ -28,6 +29,9 @@ def read_text_file(file: Path, encoding: str | None = None) -> Iterator[Text]:
     kind, lines = _begin(file, encoding)
     if kind is None:
         yield from (Text(number, line) for number, line in lines)
+    elif kind in KEYED and not is_read_once(file):
+        entries = read_keyed(file, kind, encoding).values()
+        yield from (Text(one[-1].number, one[-1].text) for one in entries)
     elif kind is WMT:
         yield from (Text(*segment) for segment in read_segments((line for _, line in lines), str(file)))
     else:
@@ -44,6 +48,11 @@ def read_arriving(lines: Iterable[tuple[int, str]], name: str) -> Iterator[str]:
         if number == 1 and (kind := recognise([line])):
             raise _make_refusal(name, kind)
         yield line
+
+
+def find_kind(file: Path, encoding: str | None = None) -> Foreign | None:
+    """Find the format of a file by its content; None if that is plain text, or a pipe, which cannot be read again."""
+    return None if is_read_once(file) else _begin(file, encoding)[0]
 
 
 def refuse_foreign(file: Path, encoding: str | None = None) -> None:
@@ -77,7 +86,8 @@ def read_head(file: Path, encoding: str | None = None) -> tuple[list[tuple[int, 
 def _begin(file: Path, encoding: str | None) -> tuple[Foreign | None, Iterator[tuple[int, str]]]:
     """Recognise the format from the first lines; return it with all lines, since a pipe cannot be read again."""
     head, rest = read_head(file, encoding)
-    return recognise([line for _, line in head]), chain(head, rest)
+    suffix = Path(file.name.lower().removesuffix(".gz")).suffix
+    return recognise([line for _, line in head], suffix), chain(head, rest)
 
 
 def _raise(fault: DataError) -> Iterator[tuple[int, str]]:

@@ -1,17 +1,14 @@
 """Read TMX, the exchange format of translation memories, unit by unit."""
 
-import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from xml.parsers import expat
 
 from nlp_transfer.data.formats.by_language import ByLanguage
 from nlp_transfer.data.formats.records import Record, refuse_empty
-from nlp_transfer.data.formats.text_lines import LONGEST, TOO_LONG, open_bytes
+from nlp_transfer.data.formats.text_lines import LONGEST, TOO_LONG
+from nlp_transfer.data.formats.xml_files import make_parser, parse_file
 from nlp_transfer.errors import DataError
 
-BUFFER = 1 << 20  # bytes to read, and characters to buffer, at once; a small buffer would copy long texts often
 NATIVE_CODE = {"bpt", "ept", "it", "ph", "ut"}  # elements inside a segment that hold formatting, not words
 BREAKS = {"lb", "pb", "cb"}  # types of codes for the end of a line, page or column
 
@@ -33,16 +30,10 @@ class _Units:
         self._held = 0  # characters of the open unit
         self._start = 0
 
-        # expat itself, because iterparse neither tells the line of a unit nor refuses an entity.
-        self.parser = expat.ParserCreate()
-        self.parser.buffer_text = True
-        self.parser.buffer_size = BUFFER
-
+        self.parser = make_parser(name)
         self.parser.StartElementHandler = self._open
         self.parser.EndElementHandler = self._close
         self.parser.CharacterDataHandler = self._add_text
-        self.parser.EntityDeclHandler = self._refuse_declaration
-        self.parser.SkippedEntityHandler = self._refuse_unknown
 
     def _open(self, tag: str, attributes: dict[str, str]) -> None:
         if not self._path and tag != "tmx":
@@ -65,7 +56,7 @@ class _Units:
             case "tu":
                 self.done.append(Record(self._start, ByLanguage(self._cells, f"{self._name}:{self._start}")))
             case "seg":
-                self._cells.setdefault(self._language, _join(self._runs))
+                self._cells.setdefault(self._language, join_runs(self._runs))
                 self._runs = []
             case _ if tag in NATIVE_CODE and self._runs:
                 self._codes -= 1
@@ -77,15 +68,8 @@ class _Units:
                 raise DataError(f"{self._name}:{self._start}: {TOO_LONG.format('unit')}")
             self._runs[-1] += text
 
-    def _refuse_declaration(self, name: str, *_: object) -> None:
-        raise DataError(f"{self._name}:{self.parser.CurrentLineNumber}: declares the entity '{name}'; entities are "
-                        "never expanded, write the text itself")  # fmt: skip
 
-    def _refuse_unknown(self, name: str, *_: object) -> None:
-        raise DataError(f"{self._name}:{self.parser.CurrentLineNumber}: unknown entity '{name}'; write the text itself")
-
-
-def _join(runs: list[str]) -> str:
+def join_runs(runs: list[str]) -> str:
     """Join a segment without its codes. Of the spaces on both sides of a code one stays; at the ends none does."""
     text, *others = runs
     for run in others:
@@ -101,33 +85,6 @@ def read_tmx(file: Path) -> Iterator[Record]:
     """
     units = _Units(str(file))
     rows = 0
-    with open_bytes(file) as stream, _explain_xml_faults(file, units.parser):
-        more = True
-        while more:
-            chunk = stream.read(BUFFER)
-            more = bool(chunk)
-
-            try:
-                units.parser.Parse(chunk, not more)
-            except Exception:
-                yield from units.done  # the units before the fault
-                raise
-
-            rows += len(units.done)
-            yield from units.done
-            units.done.clear()
-
+    for rows, unit in enumerate(parse_file(file, units.parser, units.done), 1):  # noqa: B007 - counted for the end
+        yield unit
     refuse_empty(file, rows, found="no translation unit")
-
-
-@contextmanager
-def _explain_xml_faults(file: Path, parser: expat.XMLParserType) -> Iterator[None]:
-    try:
-        yield
-    except expat.ExpatError as error:
-        reason = expat.ErrorString(error.code)
-        raise DataError(f"{file}:{error.lineno}: broken XML at position {error.offset + 1}: {reason}") from None
-    except (LookupError, ValueError) as error:  # an encoding that Python or expat does not know
-        raise DataError(f"{file}:{parser.CurrentLineNumber}: XML that cannot be read: {error}") from None
-    except (EOFError, OSError, zlib.error) as error:
-        raise DataError(f"{file}: cannot be read after line {parser.CurrentLineNumber}: {error}") from None
