@@ -1,6 +1,7 @@
 """Tiny checkpoints, word vectors, texts and trainers, made in memory, for tests that need a whole model."""
 
 import csv
+import json
 import os
 import string
 import subprocess
@@ -13,6 +14,7 @@ import torch
 from accelerate import Accelerator
 from datasets import Dataset
 from pydantic import TypeAdapter
+from safetensors.numpy import save_file
 from tokenizers import Tokenizer, normalizers, pre_tokenizers, processors
 from tokenizers.models import WordLevel
 from transformers import (
@@ -283,3 +285,66 @@ def run_python(code, *arguments, cwd=None, hidden=()):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout
+
+
+MODULE = "sentence_transformers.models."  # as versions 2 to 5 name classes
+NEWER = {  # as version 6 does
+    "Transformer": "sentence_transformers.base.modules.transformer.",
+    "Pooling": "sentence_transformers.sentence_transformer.modules.pooling.",
+    "Dense": "sentence_transformers.base.modules.dense.",
+    "Normalize": "sentence_transformers.base.modules.normalize.",
+}
+
+
+def save_sentence_folder(folder, modules, *, prompts=None, default=None, newer=True, longest=32):
+    """Save a tiny BERT with modules behind it, as sentence-transformers does; returns the folder as a string.
+
+    Its numbers come from NumPy, so that they are the same with every version of PyTorch.
+
+    Args:
+        folder: is made.
+        modules: (kind, the content of its config.json) of each module behind the encoder.
+        prompts: name -> text.
+        default: the name of the prompt that is used unless told.
+        newer: in the layout of version 6, else in that of version 2.
+        longest: the tokens that it was made for.
+    """
+    draw = np.random.default_rng(0)
+    model = AutoModel.from_config(config())
+    with torch.no_grad():
+        for _, parameter in sorted(model.named_parameters()):
+            parameter.copy_(torch.from_numpy(draw.normal(size=parameter.shape) * 0.3))
+    model.save_pretrained(folder)
+    names = tokenizer()
+    names.model_max_length = longest
+    names.save_pretrained(folder)
+
+    def write(name, values):
+        path = Path(folder) / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps(values))
+
+    kinds = ["Transformer", *(kind for kind, _ in modules)]
+    folders = ["", *(f"{number}_{kind}" for number, kind in enumerate(kinds[1:], 1))]
+    entries = zip(kinds, folders, strict=True)
+    homes = NEWER if newer else {}
+    listed = [{"path": path, "type": f"{homes.get(kind, MODULE)}{kind}"} for kind, path in entries]
+    write("modules.json", [{"idx": i, "name": str(i), **one} for i, one in enumerate(listed)])
+    write("config_sentence_transformers.json", {"prompts": prompts or {}, "default_prompt_name": default})
+    write("sentence_bert_config.json", {} if newer else {"max_seq_length": longest, "do_lower_case": False})
+    for (kind, values), path in zip(modules, folders[1:], strict=True):
+        width = {"embedding_dimension" if newer else "word_embedding_dimension": HIDDEN} if kind == "Pooling" else {}
+        write(f"{path}/config.json", {**width, **values})
+        if kind == "Dense":
+            shapes = {"linear.weight": (values["out_features"], values["in_features"])}
+            shapes |= {"linear.bias": (values["out_features"],)} if values.get("bias", True) else {}
+            weights = {name: draw.normal(size=shape).astype(np.float32) * 0.3 for name, shape in shapes.items()}
+            save_file(weights, Path(folder) / path / "model.safetensors")
+    return str(folder)
+
+
+def dense(inputs, outputs, activation="Tanh", *, bias=True):
+    """The config.json of a dense layer of sentence-transformers."""
+    kinds = {"Identity": "torch.nn.modules.linear.Identity"}
+    function = kinds.get(activation, f"torch.nn.modules.activation.{activation}")
+    return {"in_features": inputs, "out_features": outputs, "bias": bias, "activation_function": function}

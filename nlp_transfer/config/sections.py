@@ -63,6 +63,11 @@ class CheckpointSource(Section):
     kind: Literal["checkpoint"]
     name: SourceName = Field("minilm", description="Bundled name, local folder (a run's too) or Hub id.")
     revision: str | None = Field(None, description="Branch, tag or commit on the Hub.")
+    prompt: str | None = Field(
+        None,
+        description="Put before every text: a text such as `'query: '`, or the name of a prompt of the checkpoint's. "
+        "Unset: the default of a sentence-transformers folder, if it has one; `''`: none.",
+    )
     scratch: bool = Field(False, description="Same architecture, random weights: the control.")
 
 

@@ -268,9 +268,14 @@ def _hash_model(model: PreTrainedModel, boundary: Boundary) -> str:
     if read_padding_trouble(model) is not None:
         facts["padding"] = "none"
 
+    tensors = dict(sorted(encoder.state_dict().items()))
+    if isinstance(model, PooledClassifier) and model.embedding is not None:
+        facts["embedding"] = model.config.embedding
+        tensors |= {f"embedding.{name}": one for name, one in model.embedding.state_dict().items()}
+
     settings = {k: v for k, v in encoder.config.to_dict().items() if not k.startswith(("_", "id2", "label2"))}
     described = json.dumps([facts, settings], sort_keys=True, default=str)
-    return hash_tensors(dict(sorted(encoder.state_dict().items())), described)[:32]
+    return hash_tensors(tensors, described)[:32]
 
 
 def open_store(model: PreTrainedModel, boundary: Boundary, cache: Path) -> Store:

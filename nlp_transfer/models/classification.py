@@ -9,12 +9,13 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoModelForSequenceClassification
 
+from nlp_transfer.errors import ConfigError
 from nlp_transfer.models.data_units import find_deviation, standardise_target
 from nlp_transfer.models.encoding.batches import Batch
 from nlp_transfer.models.encoding.text_pairs import settle_frame
 from nlp_transfer.models.layer_choice import Layers, choose_layers
-from nlp_transfer.models.portable.pooled import PooledClassifier, PooledConfig
-from nlp_transfer.models.source import LoadedModel, Source
+from nlp_transfer.models.portable.pooled import OWN, PooledClassifier, PooledConfig
+from nlp_transfer.models.source import LoadedModel, OwnEmbedding, Source
 
 REGRESSION_LABEL = "LABEL_0"  # the name that transformers gives to the output of a regression
 
@@ -40,7 +41,8 @@ def build_classifier(
         labels: class names, in the order of their ids.
         head: `native` for the head that the architecture has in `transformers`; `pooled` for one that fits every
             source. A finished run as a source may bring a pooled head of the same shape, which is used.
-        pooling: any of cls, mean, max; several are concatenated.
+        pooling: any of cls, mean, max; several are concatenated. Or `own` alone, for the embedding that the modules of
+            a sentence-transformers folder make, which stay as they are.
         layers: the layers that the head reads; see `nlp_transfer.models.layer_choice`.
         frozen: whether the encoder stays as it is, for `layers: auto`.
         hidden: the widths of hidden layers with ReLU.
@@ -50,7 +52,8 @@ def build_classifier(
         numbers: the numbers of train, for a model that answers with a number instead of a label.
 
     Raises:
-        ConfigError: the encoder lacks a layer; or a head that should answer with a number ends in no linear layer.
+        ConfigError: the encoder lacks a layer, or the source an embedding of its own; or a head that should answer with
+            a number ends in no linear layer.
     """
     # What the configuration says about the outputs. For a pooled head, one label for each text is the default.
     names = {"id2label": dict(enumerate(labels)), "label2id": {label: i for i, label in enumerate(labels)}}
@@ -69,12 +72,14 @@ def build_classifier(
         built = source.model(AutoModelForSequenceClassification, **names, **kind)
     else:
         encoder = source.encoder()
+        own = _require_embedding(source) if OWN in pooling else None
         config = PooledConfig(
             encoder=encoder.values(),
             pooling=list(pooling),
             hidden=list(hidden),
             dropout=dropout,
             pairs=pair == "apart",
+            embedding=own.values if own else None,
             pad_token_id=source.tokenizer.pad_token_id,
             **choose_layers(source, encoder.model, layers, frozen=frozen, key="task.head.layers"),
             **names,
@@ -86,11 +91,27 @@ def build_classifier(
                 AutoModelForSequenceClassification, **names, **{"problem_type": None, **kind}, dropout=dropout
             )
         else:
-            built = encoder.under(PooledClassifier(config, encoder.model))
+            model = PooledClassifier(config, encoder.model)
+            if own and model.embedding is not None:
+                model.embedding.load_state_dict(dict(own.tensors), strict=bool(own.tensors))
+            built = replace(encoder.under(model), note=own.note if own else "")
 
     if pair is not None:
         settle_frame(source.tokenizer, built.model, apart=pair == "apart")
     return built if numbers is None else _give_number(built, numbers)
+
+
+def _require_embedding(source: Source) -> OwnEmbedding:
+    """Return the source's own embedding.
+
+    Raises:
+        ConfigError: it has none, or one of which not all is computed here.
+    """
+    found = source.embedding
+    if found is None or not found.whole:
+        lacking = "is no sentence-transformers folder" if found is None else f"has {', '.join(found.strange)}"
+        raise ConfigError(f"task.head.pooling: own cannot be computed, for '{source.name}' {lacking}; take mean or cls")
+    return found
 
 
 def _give_number(built: LoadedModel, numbers: Sequence[float]) -> LoadedModel:

@@ -11,6 +11,7 @@ from transformers import PreTrainedTokenizerBase
 from nlp_transfer.models.encoding.batches import IGNORED, PADDING, Batch, Encoded, pad
 from nlp_transfer.models.encoding.documents import count_unknown, find_special_ids, make_unit, tokenize
 from nlp_transfer.models.encoding.flat import UnitWriter
+from nlp_transfer.models.encoding.prompts import tokenize_prompt
 from nlp_transfer.models.layer_choice import Layers, choose_layers
 from nlp_transfer.models.portable.sentence_scorer import SentenceScorer, SentenceScorerConfig
 from nlp_transfer.models.source import LoadedModel, Source
@@ -72,6 +73,7 @@ def encode_sentences(
         targets: for each document (S,) numbers that say how much each sentence is worth.
     """
     before, after = find_special_ids(tokenizer)
+    before = [*before, *tokenize_prompt(tokenizer)]
     room = min(max_length, tokenizer.model_max_length) - len(before) - len(after)
     inputs = UnitWriter()
     example: list[int] = []

@@ -1,10 +1,11 @@
 """Define the interface of all sources, and the model that a source gives."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeVar
 
 import torch
+from torch import Tensor
 from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
@@ -50,6 +51,37 @@ class LoadedModel:
         return LoadedModel(model, frozenset(head | below), deep=deep, settled=not below)
 
 
+@dataclass(frozen=True)
+class OwnEmbedding:
+    """The modules that a sentence-transformers folder has behind its encoder.
+
+    Attributes:
+        values: of a `SentenceEmbedding`; without a pooling there is none.
+        tensors: the weights of its layers, by their names in there.
+        longest: the most tokens that it was made for; None if it does not say.
+        strange: modules that are not computed here, by folder and kind.
+    """
+
+    values: dict[str, Any]
+    tensors: Mapping[str, Tensor]
+    longest: int | None = None
+    strange: Sequence[str] = ()
+
+    @property
+    def note(self) -> str:
+        """Say what a head on it reads, and what else it could."""
+        parts = ", ".join([*self.values["pooling"], *(step["kind"] for step in self.values["steps"])])
+        return (
+            f"head: reads the embedding that the checkpoint's own encode gives ({parts}); task.head.layers=last_four "
+            "reads its layers instead, often better where meaning is not all"
+        )
+
+    @property
+    def whole(self) -> bool:
+        """Tell whether all modules are computed here, so that the embedding is the folder's own."""
+        return bool(self.values["pooling"]) and not self.strange
+
+
 class Source(Protocol):
     """A pretrained part: a tokenizer and a model. Nothing is read before one of them is asked for.
 
@@ -71,6 +103,14 @@ class Source(Protocol):
     @property
     def pooling(self) -> Literal["cls", "mean", "max"]:
         """How the states of a text are pooled by default."""
+
+    @property
+    def embedding(self) -> OwnEmbedding | None:
+        """The modules of its own that make an embedding of a text, if it has some."""
+
+    @property
+    def advice(self) -> Sequence[str]:
+        """What its files say of its use and the configuration does not follow, a line each."""
 
     @property
     def unused(self) -> Mapping[str, str]:

@@ -34,6 +34,7 @@ class Subject:
         licence: the licence of the weights.
         adapter_only: the folder holds only the adapter.
         composed: the decoder has a tokenizer of its own.
+        prompt: what its texts are read behind; empty if nothing.
         own_code: the folder holds our modelling files, which `transformers` must be allowed to run.
         pictured: a plot lies beside the card.
     """
@@ -47,6 +48,7 @@ class Subject:
     adapter_only: bool
     composed: bool
     own_code: bool
+    prompt: str = ""
     pictured: bool = False
 
     @property
@@ -112,6 +114,9 @@ def _write_usage(subject: Subject) -> str:
     plain = None if subject.adapter_only else _write_plain_usage(subject)
     parts = [] if subject.repo else ["From inside this folder:"]
     parts += [f"With `transformers` alone:\n\n{_fence_code(plain)}"] if plain else []
+    if subject.prompt:
+        told = "nlp-transfer puts it there by itself, `transformers` alone does not."
+        parts.append(f"Every text is read behind the prompt {format_code(subject.prompt)}: {told}")
     return "\n\n".join(
         [*parts, f"With nlp-transfer, which also knows how long texts are treated:\n\n{_fence_code(own)}"]
     )
@@ -154,11 +159,11 @@ def _write_plain_input(subject: Subject) -> str | Mapping[str, str] | None:
     """Write the example as a pipeline takes it; None where that could not tell several texts apart."""
     example = subject.task.example
     if not isinstance(example, Mapping):
-        return example
+        return subject.prompt + example
     texts = [example[role] for role in subject.task.input_roles()]
     if len(texts) > len(PAIR) or subject.own_code:  # a head of ours may want each text in a frame of its own
         return None
-    return dict(zip(PAIR, texts, strict=False))
+    return dict(zip(PAIR, [subject.prompt + texts[0], *texts[1:]], strict=False))
 
 
 def _quote(text: str) -> str:
@@ -257,6 +262,7 @@ def _write_training(subject: Subject) -> str:
     facts = {
         "strategy": subject.config.strategy.kind,
         "seed": metrics.seed,
+        **({"prompt": repr(subject.prompt)} if subject.prompt else {}),
         "optimizer steps": metrics.steps or "none: the head was solved",
         "seconds of training": f"{metrics.seconds.training:.1f}",
         "hardware": ", ".join([environment["device"], *counted]),

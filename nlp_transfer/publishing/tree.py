@@ -18,6 +18,7 @@ from nlp_transfer.evaluation.averaging import mean_scores
 from nlp_transfer.evaluation.metrics_file import Metrics, read_metrics, write_metrics
 from nlp_transfer.evaluation.plotting import plot
 from nlp_transfer.evaluation.verdicts import make_baseline, make_comparand
+from nlp_transfer.models.encoding.prompts import read_saved_prompt
 from nlp_transfer.models.saving import write_json
 from nlp_transfer.publishing.card import build_card, check_card
 from nlp_transfer.publishing.card_page import Subject
@@ -204,6 +205,7 @@ def gather_subject(
         licence=licence or metrics.provenance.licence,
         adapter_only=adapter_only,
         composed=(run / "model" / TARGET).is_dir(),
+        prompt=read_saved_prompt(run / "model"),
         own_code=any((run / "model" / file.name).exists() for file in MODELLING),
     )
 

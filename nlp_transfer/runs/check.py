@@ -14,6 +14,7 @@ from nlp_transfer.data.report import SplitReport
 from nlp_transfer.errors import list_first
 from nlp_transfer.evaluation.verdicts import FEWEST_TESTED, format_scores
 from nlp_transfer.models.encoding.flat import Ragged
+from nlp_transfer.models.encoding.prompts import read_prompt
 from nlp_transfer.models.encoding.units import TokenInputs
 from nlp_transfer.runs.prepare import LONGEST_SAMPLED, Prepared, prepare
 from nlp_transfer.strategies import Plan
@@ -62,7 +63,11 @@ def _check(checked: RunConfig) -> CheckReport:
         "configuration": render(prepared.config),
         "data": "\n".join(_describe_rows(name, split) for name, split in report.splits.items()),
         "tokens": "\n".join(
-            [*(_describe_tokens(name, prepared) for name in prepared.encoded), *_describe_written_back(prepared)]
+            [
+                *(_describe_tokens(name, prepared) for name in prepared.encoded),
+                *_describe_prompt(prepared),
+                *_describe_written_back(prepared),
+            ]
         ),
         "what trains": f"{render_trainable(plan)}\n{plan.head}",
         "memory": _describe_memory(prepared, plan),
@@ -145,6 +150,11 @@ def _describe_tokens(split: str, prepared: Prepared) -> str:
     if isinstance(encoded.targets, Ragged):
         said += f"\n{split}: targets of {_format_spread(encoded.targets.lengths)}"
     return said
+
+
+def _describe_prompt(prepared: Prepared) -> Sequence[str]:
+    prompt = read_prompt(prepared.tokenizers.source)
+    return (f"{prompt!r} is put before every text",) if prompt else ()
 
 
 def _describe_written_back(prepared: Prepared) -> Sequence[str]:

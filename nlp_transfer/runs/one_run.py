@@ -15,6 +15,7 @@ from nlp_transfer.evaluation.metrics_file import Metrics, Parameters, Seconds, S
 from nlp_transfer.evaluation.verdicts import Comparand, format_scores
 from nlp_transfer.models.data_units import write_in_data_units
 from nlp_transfer.models.digests import hash_weights
+from nlp_transfer.models.encoding.prompts import read_prompt
 from nlp_transfer.models.saving import describe_environment, save_model, write_json
 from nlp_transfer.publishing.provenance import find_provenance
 from nlp_transfer.runs.measure import SimpleMethods, infer_split, verify, write_predictions
@@ -226,6 +227,8 @@ def _announce(prepared: Prepared, plan: Plan, folder: Path, series: Series) -> N
     """
     for warning in (*prepared.splits.report.warnings, *prepared.warnings, *prepared.list_unused(plan)):
         series.log_once(logging.WARNING, warning)
+    if prompt := read_prompt(prepared.tokenizers.source):
+        series.log_once(logging.INFO, f"prompt: {prompt!r} is put before every text")
     if plan.head:
         series.log_once(logging.INFO, plan.head)
     series.log_once(logging.INFO, render_trainable(plan))

@@ -107,6 +107,16 @@ class Prepared:
         option, wanted = self.task.length_option, self.task.longest
         if wanted is not None and wanted > most:
             found.append(f"task.{option}: {wanted} tokens, but '{name}' has positions for {most}; no more are read")
+        made_for = self.source.embedding.longest if self.source.embedding else None
+        if made_for is not None and wanted is not None and made_for < min(wanted, most):
+            found.append(f"task.{option}: {wanted} tokens, but '{name}' was made for {made_for} (max_seq_length)")
+        found += self.source.advice
+        behind, read = self.source.embedding, getattr(self.loaded.model.config, "embedding", None)
+        if behind and not read and (dense := [step for step in behind.values["steps"] if step["kind"] == "dense"]):
+            found.append(
+                f"'{name}': {len(dense)} dense layer(s) behind its encoder are not used; a head with "
+                "task.head.pooling=own reads them"
+            )
         if trouble := read_padding_trouble(self.loaded.model):
             found.append(f"'{name}': {trouble}")
 

@@ -4,7 +4,7 @@ import json
 import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeVar, cast
@@ -20,16 +20,27 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
-from transformers.utils.hub import has_file
+from transformers.utils.hub import cached_file, has_file
 
 from nlp_transfer.errors import SourceError, suggest
+from nlp_transfer.models.encoding.documents import find_special_ids
+from nlp_transfer.models.encoding.prompts import read_prompt, settle_prompt
 from nlp_transfer.models.portable import pooled, sentence_scorer, static
 from nlp_transfer.models.portable.headed import Headed, HeadedConfig
-from nlp_transfer.models.source import LoadedModel, run_quietly
+from nlp_transfer.models.source import LoadedModel, OwnEmbedding, run_quietly
 from nlp_transfer.sources.composing import unify_forms
 from nlp_transfer.sources.demands import refuse_demands, refuse_unknown_type
 from nlp_transfer.sources.heads import SEVERAL, copy_with_labels, find_label_rows, follow_names
 from nlp_transfer.sources.loading import LONGEST_ERROR, find_damage, find_unused_layers, refuse_changed, refuse_misfits
+from nlp_transfer.sources.sentence_folder import (
+    Module,
+    Prompts,
+    advise_prompt,
+    choose_prompt,
+    read_embedding,
+    read_modules,
+    read_prompts,
+)
 from nlp_transfer.sources.shapes import find_weight_files, refuse_misshapen
 from nlp_transfer.system.hub_calls import make_fetching_error
 from nlp_transfer.system.layout import TABLE, TARGET, explain_unfinished, is_run
@@ -65,6 +76,7 @@ class Checkpoint:
     name: str
     scratch: bool = False
     revision: str | None = None
+    prompt: str | None = None
     by_name: bool = True
 
     @cached_property
@@ -74,10 +86,49 @@ class Checkpoint:
 
     @property
     def pooling(self) -> Literal["cls", "mean", "max"]:
-        """Choose by what stands above the table, where there is one, or as the configuration says of classifiers."""
+        """Choose by what stands above the table or behind the encoder, or as the configuration says of classifiers."""
         if self._table:
             return static.POOLING.get(str(self._table.get("contextualizer")), "mean")
+        behind = self.embedding.values["pooling"] if self.embedding else []
+        if len(behind) == 1 and behind[0] in pooled.POOLINGS:
+            return cast("Literal['cls', 'mean', 'max']", behind[0])
         return CLASSIFIER_POOLING.get(getattr(self.config, "classifier_pooling", None), "mean")
+
+    @cached_property
+    def embedding(self) -> OwnEmbedding | None:
+        """The modules behind the encoder, of a sentence-transformers folder; with `scratch` their weights are new too.
+
+        Raises:
+            SourceError: a file of the folder is damaged, or its modules do not fit together.
+        """
+        tokenizer = self.tokenizer
+        prompt = read_prompt(tokenizer)
+        count = len(tokenizer(prompt)["input_ids"]) - len(find_special_ids(tokenizer)[1]) if prompt else 0
+        found = read_embedding(self._find, width=getattr(self.config, "hidden_size", 0), skip=count)
+        return replace(found, tensors={}) if found and self.scratch else found
+
+    @cached_property
+    def advice(self) -> Sequence[str]:
+        """Name the modules that are not computed, and the prompts that a text could have."""
+        what = f"'{Path(self.name).name if Path(self.name).exists() else self.name}'"
+        strange = self.embedding.strange if self.embedding else ()
+        said = [f"{what}: these of its modules are not computed here: {', '.join(strange)}"] if strange else []
+        if self.prompt is None and not read_prompt(self.tokenizer):
+            said += advise_prompt(self._prompts, self._find("README.md"), what)
+        return said
+
+    @cached_property
+    def _prompts(self) -> Prompts:
+        return read_prompts(self._find)
+
+    def _find(self, name: str) -> Path | None:
+        """Find a small file beside the model by its name; None if it is not there."""
+        if Path(self._root).is_dir():
+            path = Path(self._root) / name
+            return path if path.is_file() else None
+        lenient = {"_raise_exceptions_for_missing_entries": False, "_raise_exceptions_for_connection_errors": False}
+        found = self._attempt(lambda: cached_file(self._root, name, **lenient, **self._locate()), name)
+        return None if found is None else Path(found)
 
     @property
     def unused(self) -> Mapping[str, str]:
@@ -93,7 +144,21 @@ class Checkpoint:
 
     @cached_property
     def location(self) -> str:
-        """The folder or Hub id for `from_pretrained`."""
+        """The folder or Hub id for `from_pretrained`.
+
+        Folders of the first versions of sentence-transformers hold the encoder in a folder of its own.
+        """
+        root = Path(self._root)
+        if root.is_dir() and not (root / "config.json").is_file():
+            first = next(iter(read_modules(self._find)), Module("", ""))
+            if first.kind == "StaticEmbedding":
+                raise SourceError(f"{root}: a table of vectors (StaticEmbedding): use source.kind=vectors")
+            return str(root / first.folder)
+        return self._root
+
+    @cached_property
+    def _root(self) -> str:
+        """The folder or Hub id, as a whole."""
         if self.name in BUNDLED:
             return str(BUNDLED[self.name].of_kind("checkpoint").locate())
         if Path(self.name).is_file():
@@ -166,7 +231,12 @@ class Checkpoint:
                 f"Checkpoint '{self.name}': the tokenizer's largest id is {largest}, the embedding table has {rows} "
                 "rows; the two do not belong together"
             )
-        return unify_forms(tokenizer)
+
+        tokenizer = unify_forms(tokenizer)
+        prompt = choose_prompt(self.prompt, self._prompts, f"Checkpoint '{self.name}'")
+        if prompt or self.prompt is not None:  # a run of ours has one already, which stays unless another is named
+            settle_prompt(tokenizer, prompt)
+        return tokenizer
 
     @cached_property
     def target_tokenizer(self) -> PreTrainedTokenizerBase | None:

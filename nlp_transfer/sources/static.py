@@ -42,6 +42,8 @@ class StaticVectors:
     texts: Iterable[str] = ()
     has_layers = False
     target_tokenizer = None
+    embedding = None
+    advice = ()
 
     @property
     def pooling(self) -> Literal["cls", "mean", "max"]:

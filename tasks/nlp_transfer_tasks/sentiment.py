@@ -38,8 +38,11 @@ class HeadOptions(nt.Section):
         description="`native`: the architecture's own head; `pooled`: pooled states under one as described below. "
         "auto: pooled if frozen, described, or the architecture has none.",
     )
-    pooling: Literal["auto", "cls", "mean", "max"] | Annotated[list[Pooling], Field(min_length=1)] = Field(
-        "auto", description="How token states become one; several stand side by side. `auto`: max for a CNN, else mean."
+    pooling: Literal["auto", "own", "cls", "mean", "max"] | Annotated[list[Pooling], Field(min_length=1)] = Field(
+        "auto",
+        description="How token states become one; several stand side by side. `own`: the embedding of a "
+        "sentence-transformers folder, by its pooling, dense layers and normalisation. auto: own if frozen, max for a "
+        "CNN, else as the configuration of the checkpoint says of classifiers, or mean.",
     )
     layers: Literal["auto", "last", "last_four", "mix"] | Annotated[list[int], Field(min_length=1)] = Field(
         "auto",
@@ -68,13 +71,18 @@ class HeadOptions(nt.Section):
         alone = not source.offers("AutoModelForSequenceClassification")  # no head of its own, such as word vectors
         pooled = frozen or alone or self.described or pair == "apart" if self.kind == "auto" else self.kind == "pooled"
 
-        pooling = source.pooling if self.pooling == "auto" else self.pooling
+        pooling, layers = source.pooling if self.pooling == "auto" else self.pooling, self.layers
+        free = frozen and self.pooling == "auto" and layers in ("auto", "last")
+        if free and pooled and source.embedding is not None and source.embedding.whole:
+            pooling = "own"
+        if pooling == "own":
+            layers = "last"
         return nt.build_classifier(
             source,
             labels,
             head="pooled" if pooled else "native",
             pooling=[pooling] if isinstance(pooling, str) else pooling,
-            layers=self.layers,
+            layers=layers,
             frozen=frozen,
             hidden=self.hidden,
             dropout=self.dropout,
@@ -88,6 +96,8 @@ class HeadOptions(nt.Section):
         """Refuse options of a pooled head for a native one."""
         if self.kind == "native" and self.described:
             raise ValueError("kind: native is as its architecture has it; the other keys describe a pooled head")
+        if self.pooling == "own" and self.layers not in ("auto", "last"):
+            raise ValueError("pooling: own reads the last layer; leave out layers, or take another pooling")
         return self
 
 

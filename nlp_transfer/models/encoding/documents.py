@@ -10,6 +10,7 @@ from transformers import PreTrainedTokenizerBase
 from nlp_transfer.models.encoding.batches import Encoded
 from nlp_transfer.models.encoding.distinct import DistinctWords, reads_words_alone
 from nlp_transfer.models.encoding.flat import UnitWriter
+from nlp_transfer.models.encoding.prompts import put_prompt, read_prompt, tokenize_prompt
 
 LongPolicy = Literal["head", "head_tail", "window"]
 CHARACTERS = 16  # for each token; texts are cut to this length first, because a tokenizer reads megabytes slowly
@@ -39,12 +40,13 @@ def encode_documents(
         max_windows: the most windows of a text.
         targets: one for each example, repeated for each of its units.
         importance: (examples,) the weight of each in the loss.
-        prefix: already stands before every text, and is put before each later window.
+        prefix: already stands before every text, and is put before each later window, as the tokenizer's prompt is.
     """
     before, after = find_special_ids(tokenizer)
     room = min(max_length, tokenizer.model_max_length) - len(before) - len(after)
-    lead = tokenizer(prefix.strip(), add_special_tokens=False)["input_ids"] if prefix and policy == "window" else []
-    lead = lead[: room // 2]  # leave room for the text behind the prefix
+    texts, lead = put_prompt(texts, tokenizer), []
+    if policy == "window":
+        lead = tokenize_prompt(tokenizer, read_prompt(tokenizer) + prefix)[: room // 2]  # leave room for the text
     whole, room = room, room - len(lead)
 
     inputs = UnitWriter()

@@ -11,6 +11,7 @@ from nlp_transfer.models.anatomy import find_encoder
 from nlp_transfer.models.encoding.batches import Encoded
 from nlp_transfer.models.encoding.documents import count_unknown, find_special_ids, make_unit, tokenize
 from nlp_transfer.models.encoding.flat import UnitWriter
+from nlp_transfer.models.encoding.prompts import put_prompt
 
 TYPES = "token_type_ids"
 APART = "texts_apart"  # a key of a saved tokenizer: its model reads each of two texts by itself
@@ -66,6 +67,9 @@ def encode_text_pairs(
 
     inputs = UnitWriter()
     truncated = unknown = total = 0
+    first = put_prompt(first, tokenizer)
+    if tokenizer.init_kwargs.get(APART):
+        second = put_prompt(second, tokenizer)
     sides = (tokenize(texts, tokenizer, room, "head", 1) for texts in (first, second))
     for (ids, grams, cut), (other_ids, other_grams, other_cut) in zip(*sides, strict=True):
         size, other_size = cut_longest_first(len(ids), len(other_ids), room)

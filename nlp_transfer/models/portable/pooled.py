@@ -11,9 +11,11 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedModel
 from transformers.modeling_outputs import SequenceClassifierOutput
 
+from .embedding import SentenceEmbedding
 from .headed import Headed, HeadedConfig
 
 POOLINGS = ("cls", "mean", "max")
+OWN = "own"  # in their place: the one embedding that the source's own modules make
 
 
 class PooledConfig(HeadedConfig):
@@ -28,10 +30,15 @@ class PooledConfig(HeadedConfig):
         hidden: list[int] | None = None,
         dropout: float = 0.1,
         pairs: bool = False,
+        embedding: dict[str, Any] | None = None,
         **settings: Any,
     ) -> None:
-        """Keep plain values; with `pairs` two texts are read, each by itself, told apart by their token types."""
+        """Keep plain values; with `pairs` two texts are read, each by itself, told apart by their token types.
+
+        `embedding` are the values of a `SentenceEmbedding`, which pooling `own` reads instead of pooled states.
+        """
         self.pairs = pairs
+        self.embedding = embedding
         self.pooling = pooling or ["mean"]
         self.hidden = hidden or []
         self.dropout = dropout
@@ -40,7 +47,7 @@ class PooledConfig(HeadedConfig):
     @property
     def shape(self) -> tuple[Any, ...]:
         """What tells one head from another on the same encoder, apart from the labels."""
-        return self.reads, self.combine, self.pooling, self.hidden, self.pairs
+        return self.reads, self.combine, self.pooling, self.hidden, self.pairs, self.embedding
 
 
 class Head(nn.Module):
@@ -54,9 +61,9 @@ class Head(nn.Module):
     scale: Tensor
 
     def __init__(self, config: PooledConfig, width: int) -> None:
-        """Build the head for encoder states of `width` units."""
+        """Build the head for states or embeddings of `width` units."""
         super().__init__()
-        self.poolings = [POOLINGS.index(name) for name in config.pooling]
+        self.poolings = [0] if config.embedding else [POOLINGS.index(name) for name in config.pooling]
         self.mix = nn.Parameter(torch.zeros(config.depth)) if config.combine == "mix" else None
         self.pairs = config.pairs
         size = width * len(self.poolings) * (1 if config.combine == "mix" else config.depth) * (4 if self.pairs else 1)
@@ -70,21 +77,24 @@ class Head(nn.Module):
         self.output = nn.Linear(size, config.num_labels or 2)
 
     def select(self, features: Tensor) -> Tensor:
-        """Select the inputs of the linear layers, not yet standardised: (B, L, 3 or 6, H) pooled states -> (B, F)."""
+        """Select the inputs of the linear layers, not yet standardised: (B, L, P, H) pooled states -> (B, F).
+
+        P is 3 poolings, or 1 embedding; twice as many of pairs.
+        """
         if self.pairs:
-            first, second = (self._choose(half) for half in features.split(len(POOLINGS), dim=2))
+            first, second = (self._choose(half) for half in features.chunk(2, dim=2))
             return torch.cat([first, second, (first - second).abs(), first * second], dim=1)
         return self._choose(features)
 
     def _choose(self, features: Tensor) -> Tensor:
-        """Put the poolings and layers that are read side by side: (B, L, 3, H) -> (B, F)."""
+        """Put the poolings and layers that are read side by side: (B, L, P, H) of one text -> (B, F)."""
         chosen = features[:, :, self.poolings]
         if self.mix is not None:  # Peters et al. 2018, equation 1
             return torch.einsum("l,blph->bph", self.mix.softmax(0), chosen).flatten(1)
         return chosen.flatten(1)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Score classes: (B, L, 3 or 6, H) -> (B, classes)."""
+        """Score classes: (B, L, P, H) -> (B, classes)."""
         states = (self.select(features) - self.shift) * self.scale
         for layer in self.hidden:
             states = layer(self.dropout(states)).relu()
@@ -136,7 +146,9 @@ class PooledClassifier(Headed):
     def __init__(self, config: PooledConfig, encoder: PreTrainedModel | None = None) -> None:
         """Build the encoder from the configuration, unless a loaded one is given."""
         super().__init__(config, encoder)
-        self.head = Head(config, self.encoder.config.hidden_size)
+        width = self.encoder.config.hidden_size
+        self.embedding = SentenceEmbedding(config.embedding, width) if config.embedding else None
+        self.head = Head(config, self.embedding.size if self.embedding else width)
         self.post_init()
 
     def _init_weights(self, module: nn.Module) -> None:
@@ -151,14 +163,19 @@ class PooledClassifier(Headed):
     def feature_size(self, unit: Mapping[str, Any]) -> int:  # noqa: ARG002 - texts of any length pool to one size
         """Count the numbers in the features of a unit."""
         texts = 2 if self.config.pairs else 1
+        if self.embedding is not None:
+            return texts * self.embedding.size
         return texts * self.config.depth * len(POOLINGS) * int(self.encoder.config.hidden_size)
 
     def stacked(self, rows: Sequence[Tensor]) -> Tensor:
-        """Stack the features (L, 3 or 6, H) of several units to the inputs (B, F) of the head."""
+        """Stack the features (L, P, H) of several units to the inputs (B, F) of the head."""
         return self.head.select(torch.stack(list(rows)))
 
     def features(self, attention_mask: Tensor, token_type_ids: Tensor | None = None, **inputs: Tensor | None) -> Tensor:
-        """Pool the states of the layers that are read, in every way at once: (B, L, 3, H), of pairs (B, L, 6, H)."""
+        """Pool the states of the layers that are read, in every way at once: (B, L, 3, H), of pairs (B, L, 6, H).
+
+        Where the source makes an embedding of its own, that is all: (B, 1, 1, F), of pairs (B, 1, 2, F).
+        """
         if self.config.pairs:
             types = torch.zeros_like(attention_mask) if token_type_ids is None else token_type_ids
             parts = split_pairs(attention_mask, types, inputs, self.config.pad_token_id or 0)
@@ -166,7 +183,11 @@ class PooledClassifier(Headed):
         return self._pool_text(attention_mask, {**inputs, "token_type_ids": token_type_ids})
 
     def _pool_text(self, mask: Tensor, inputs: Mapping[str, Tensor | None]) -> Tensor:
-        return torch.stack([pool(states, mask) for states in self.states(mask, **inputs)], dim=1)
+        layers = self.states(mask, **inputs)
+        if self.embedding is not None:
+            embedded: Tensor = self.embedding(layers[-1], mask)[:, None, None]
+            return embedded
+        return torch.stack([pool(states, mask) for states in layers], dim=1)
 
     def forward(
         self,
