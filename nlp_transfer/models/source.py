@@ -70,7 +70,7 @@ class OwnEmbedding:
     @property
     def note(self) -> str:
         """Say what a head on it reads, and what else it could."""
-        parts = ", ".join([*self.values["pooling"], *(step["kind"] for step in self.values["steps"])])
+        parts = ", ".join([*self.values["pooling"], *(step["name"] for step in self.values["steps"])])
         return (
             f"head: reads the embedding that the checkpoint's own encode gives ({parts}); task.head.layers=last_four "
             "reads its layers instead, often better where meaning is not all"

@@ -116,7 +116,7 @@ def _write_usage(subject: Subject) -> str:
     parts += [f"With `transformers` alone:\n\n{_fence_code(plain)}"] if plain else []
     if subject.prompt:
         told = "nlp-transfer puts it there by itself, `transformers` alone does not."
-        parts.append(f"Every text is read behind the prompt {format_code(subject.prompt)}: {told}")
+        parts.append(f"Every text is read behind the prompt {format_code(_quote(subject.prompt))}: {told}")
     return "\n\n".join(
         [*parts, f"With nlp-transfer, which also knows how long texts are treated:\n\n{_fence_code(own)}"]
     )
@@ -124,7 +124,7 @@ def _write_usage(subject: Subject) -> str:
 
 def _write_plain_usage(subject: Subject) -> str | None:
     """Show how transformers opens the model without this package; None where it cannot use it."""
-    place, options = _quote(subject.repo or "./model"), subject.config.task
+    place = _quote(subject.repo or "./model")
     example = _write_plain_input(subject)
     if example is None:
         return None
@@ -141,7 +141,6 @@ def _write_plain_usage(subject: Subject) -> str | None:
             )
             return "\n".join(lines)
         case "AutoModelForSeq2SeqLM":
-            prefix = getattr(options, "prefix", "")
             target = f'AutoTokenizer.from_pretrained({place}, subfolder="target_tokenizer")'
             return (
                 "from transformers import AutoModelForSeq2SeqLM, AutoTokenizer\n\n"
@@ -149,21 +148,24 @@ def _write_plain_usage(subject: Subject) -> str | None:
                 f"target_tokenizer = {target if subject.composed else 'tokenizer'}\n"
                 f"model = AutoModelForSeq2SeqLM.from_pretrained({place}{trust})\n"
                 'options = {"truncation": True, "return_tensors": "pt", "return_token_type_ids": False}\n'
-                f"inputs = tokenizer({_quote(f'{prefix}{example}')}, **options)\n"
+                f"inputs = tokenizer({_quote(str(example))}, **options)\n"
                 "print(target_tokenizer.decode(model.generate(**inputs)[0], skip_special_tokens=True).strip())"
             )
     return None
 
 
 def _write_plain_input(subject: Subject) -> str | Mapping[str, str] | None:
-    """Write the example as a pipeline takes it; None where that could not tell several texts apart."""
-    example = subject.task.example
+    """Write the example as a pipeline takes it; None where that could not tell several texts apart.
+
+    What this package puts before a text, a pipeline does not.
+    """
+    lead, example = subject.prompt + getattr(subject.config.task, "prefix", ""), subject.task.example
     if not isinstance(example, Mapping):
-        return subject.prompt + example
+        return lead + example
     texts = [example[role] for role in subject.task.input_roles()]
     if len(texts) > len(PAIR) or subject.own_code:  # a head of ours may want each text in a frame of its own
         return None
-    return dict(zip(PAIR, [subject.prompt + texts[0], *texts[1:]], strict=False))
+    return dict(zip(PAIR, [lead + texts[0], *texts[1:]], strict=False))
 
 
 def _quote(text: str) -> str:

@@ -112,7 +112,7 @@ class Prepared:
             found.append(f"task.{option}: {wanted} tokens, but '{name}' was made for {made_for} (max_seq_length)")
         found += self.source.advice
         behind, read = self.source.embedding, getattr(self.loaded.model.config, "embedding", None)
-        if behind and not read and (dense := [step for step in behind.values["steps"] if step["kind"] == "dense"]):
+        if behind and not read and (dense := [step for step in behind.values["steps"] if step["name"] == "dense"]):
             found.append(
                 f"'{name}': {len(dense)} dense layer(s) behind its encoder are not used; a head with "
                 "task.head.pooling=own reads them"

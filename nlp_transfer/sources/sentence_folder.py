@@ -116,7 +116,7 @@ def read_embedding(find: Find, *, width: int, skip: int = 0) -> OwnEmbedding | N
                 values["skip"] = 0 if settings.get("include_prompt", True) else skip
                 width *= len(values["pooling"])
             case "Normalize" if _is_plain(settings) and values["pooling"]:
-                values["steps"].append({"kind": "normalize"})
+                values["steps"].append({"name": "normalize"})
             case "Dense" if _is_plain(settings) and values["pooling"] and _find_activation(settings):
                 step, weights = _read_dense(settings, find, module, width, where)
                 tensors |= {f"steps.{len(values['steps'])}.{name}": one for name, one in weights.items()}
@@ -176,7 +176,7 @@ def _read_dense(
     if bad := [name for name, tensor in stored.items() if not tensor.isfinite().all()]:
         raise SourceError(f"{path}: {bad[0]} holds values that are NaN or infinite")
     shape = {"inputs": inputs, "outputs": outputs, "activation": _find_activation(settings), "bias": bool(bias)}
-    return {"kind": "dense", **shape}, stored
+    return {"name": "dense", **shape}, stored
 
 
 def _read_longest(find: Find, first: Module) -> int | None:

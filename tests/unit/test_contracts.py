@@ -102,6 +102,8 @@ class Letters:
     has_layers = False
     target_tokenizer = None
     pooling = "max"
+    embedding = None
+    advice = ()
     name = "letters"
     unused = MappingProxyType({})
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from datasets import Dataset
-from tiny import HIDDEN, Training, dense, rows, save_csv, save_sentence_folder, sentiment, texts
+from tiny import HIDDEN, Training, dense, rows, run, save_csv, save_sentence_folder, sentiment, texts
 
 import nlp_transfer
 from nlp_transfer.errors import ConfigError, SourceError
@@ -287,3 +287,24 @@ def test_a_static_embedding_is_sent_to_vectors(tmp_path):
     (tmp_path / "modules.json").write_text('[{"type": "sentence_transformers.models.StaticEmbedding", "path": ""}]')
     with pytest.raises(SourceError, match=r"StaticEmbedding.*source\.kind=vectors"):
         load_source("checkpoint", name=str(tmp_path)).encoder()
+
+
+def test_a_run_trains_answers_and_publishes_with_its_prompt(tmp_path):
+    folder = save_sentence_folder(tmp_path / "model", MEAN, prompts=PROMPTS)
+    data = save_csv(tmp_path / "data.csv")
+    source = {"kind": "checkpoint", "name": folder, "prompt": "query"}
+    result = run(tmp_path / "run", source, {"kind": "frozen"}, data)
+    predictor = nlp_transfer.load(result.folder)
+    assert read_prompt(predictor.tokenizers.source) == "the story is "
+    said = predictor.predict(TEXTS)
+    assert predictor.evaluate(data)["accuracy"] > 0.5
+
+    predictor.tokenizers.source.init_kwargs["prompt"] = ""
+    assert predictor.predict(TEXTS) != said
+    assert predictor.predict([f"the story is {text}" for text in TEXTS]) == said
+
+    published = nlp_transfer.publish(result.folder, "me/it", dry_run=True, licence="mit", output=tmp_path / "tree")
+    assert {"embedding.py", "pooled.py"} <= set(published.files)
+    card = (tmp_path / "tree" / "README.md").read_text()
+    assert 'Every text is read behind the prompt `"the story is "`' in card
+    assert 'print(classify("the story is It was better' in card

@@ -82,7 +82,7 @@ class SentenceEmbedding(nn.Module):
 
         Args:
             values: `pooling`, names of `MODES` whose results stand side by side; `skip`, see `pool_tokens`; `steps`, of
-                which each has a `kind`: `normalize`, or `dense` with `inputs`, `outputs`, `activation` and `bias`.
+                which each has a `name`: `normalize`, or `dense` with `inputs`, `outputs`, `activation` and `bias`.
             width: of the states.
         """
         super().__init__()
@@ -91,7 +91,7 @@ class SentenceEmbedding(nn.Module):
         self.size = width * len(self.pooling)
         self.steps = nn.ModuleList()
         for step in values["steps"]:
-            if step["kind"] == "normalize":
+            if step["name"] == "normalize":
                 self.steps.append(Normalize())
                 continue
             self.steps.append(Dense(step["inputs"], step["outputs"], step["activation"], bias=step["bias"]))
