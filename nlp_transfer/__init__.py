@@ -92,6 +92,7 @@ if TYPE_CHECKING:
     from nlp_transfer.runs.predict import Predictor as Predictor
     from nlp_transfer.runs.predict import evaluate as evaluate
     from nlp_transfer.runs.predict import load as load
+    from nlp_transfer.runs.predict import predict as predict
     from nlp_transfer.runs.publish import Publication as Publication
     from nlp_transfer.runs.publish import publish as publish
     from nlp_transfer.runs.rank import Ranking as Ranking
@@ -183,6 +184,7 @@ _HOME = {
     "Predictor": "runs.predict",
     "evaluate": "runs.predict",
     "load": "runs.predict",
+    "predict": "runs.predict",
     "predict_in_shards": "runs.shards",
     "RankedSource": "evaluation.ranking",
     "Ranking": "runs.rank",

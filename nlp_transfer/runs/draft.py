@@ -86,6 +86,7 @@ def _set_data(look: Look) -> dict[str, Any]:
         **look.places,
         "columns": dict(look.guess.columns),
         **({} if dialect.header else {"header": False}),
+        **({"encoding": dialect.encoding} if dialect.encoding else {}),
         **({"delimiter": dialect.delimiter} if dialect.delimiter else {}),
         **({"label_separator": look.guess.separator} if look.guess.separator else {}),
     }

@@ -383,6 +383,11 @@ def _refuse_missing(folder: Path, *names: str | None) -> None:
             raise ValueError(f"{name} is missing")
 
 
+def predict(folder: str | Path, texts: Iterable[Any], *, task: type[TaskDeclaration] | None = None) -> list[Prediction]:
+    """Answer texts by a finished run, in their order; see `load` and `Predictor.predict`."""
+    return load(folder, task=task).predict(texts)
+
+
 def evaluate(
     folder: str | Path,
     data: str | Mapping[str, str],

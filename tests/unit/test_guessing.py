@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 
+from nlp_transfer.config.dialect import Dialect
 from nlp_transfer.data.formats.records import Record, RowStream, make_reader
 from nlp_transfer.data.formats.tables import open_rows
 from nlp_transfer.data.guesses.choosing import Wish, guess_within
@@ -321,12 +322,26 @@ def test_rows_without_anything_to_learn_are_refused_with_what_they_hold(wish):
         ("a.csv", ["text", "one; two", "three"], None, True),
         ("a.csv", ['text,label', '"good; so', 'good",1', 'bad,0'], None, True),
         ("a.jsonl", ['{"text": "a;b"}'], None, True),
+        ("a.txt", ["ham\tgood, really", "spam\tbad", *["ham\tfine", "spam\tso"] * 9], "\t", False),
+        ("a.txt", ["one, two", "three"], None, True),
+        ("a.txt", ["__label__a b, c"] * 9, None, True),
+        ("a.txt", ["<a>", "<b/>", "<b/>", "</a>"], None, True),
     ],
 )  # fmt: skip
 def test_how_a_table_is_written_is_told_by_its_first_lines(tmp_path, name, lines, delimiter, header):
     (tmp_path / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
     found = guess_dialect(str(tmp_path / name))
     assert (found.delimiter, found.header) == (delimiter, header)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "found"), [("utf-8", None), ("utf-8-sig", None), ("latin-1", "cp1252"), ("utf-16", "utf-16")]
+)
+def test_the_encoding_of_a_table_is_told_by_its_beginning(tmp_path, encoding, found):
+    file = tmp_path / "a.csv"
+    file.write_text("text,label\n" + "a plain text,no\n" * 9000 + "le café est fermé,yes\n", encoding=encoding)
+    assert guess_dialect(str(file)) == Dialect(encoding=found)
+    assert set(take_sample(open_rows(str(file), guess_dialect(str(file)))).columns["label"]) >= {"no"}
 
 
 def test_a_table_that_was_guessed_is_read_so(tmp_path):

@@ -170,6 +170,15 @@ def test_a_table_without_header_and_with_other_marks_is_configured_so(here):
     assert (data.header, data.delimiter, data.columns) == (False, ";", {"text": "1", "label": "0"})
 
 
+def test_a_table_in_another_encoding_is_configured_so_and_passes_the_check(here, bert):
+    rows = "".join(f"le café {at} était {('fermé', 'très bon')[at % 2]}\t{at % 2}\n" for at in range(40))
+    Path("cafes.txt").write_text(f"text\tlabel\n{rows}", encoding="latin-1")
+    found = nlp_transfer.init("cafes.txt", source=bert, yes=True)
+    assert (found.config.data.encoding, found.config.data.delimiter) == ("cp1252", "\t")
+    assert "not UTF-8; it seems to be cp1252" in found.saw
+    assert nlp_transfer.check(found.file).text
+
+
 def test_texts_in_a_language_that_no_bundled_source_knows_are_told_so(here):
     found = nlp_transfer.init("translation.jsonl", text=["fr"], label="en")
     assert "in 'fr', which no bundled source knows" in found.sources[0]

@@ -1,39 +1,64 @@
-"""Guess from the first lines of a .csv or .tsv which mark divides its cells, and whether its first row is a header."""
+"""Guess how a table of text is written: its encoding, the mark between cells, and whether its first row is a header."""
 
+import codecs
 import csv
 import re
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import islice
+from pathlib import Path
 
 from nlp_transfer.config.dialect import DIVIDERS, PLAIN, Dialect, is_data_row
 from nlp_transfer.data.formats.cells import NUMBER
-from nlp_transfer.data.formats.tables import DELIMITERS, find_format
+from nlp_transfer.data.formats.encodings import guess_encoding
+from nlp_transfer.data.formats.foreign import recognise
+from nlp_transfer.data.formats.tables import DELIMITERS, SUFFIXES, find_format, has_columns
 from nlp_transfer.data.formats.text_files import read_head
-from nlp_transfer.data.formats.text_lines import LONGEST, find_file, is_read_once
+from nlp_transfer.data.formats.text_lines import BLOCK, LONGEST, locate, open_bytes
 
 LINES = 200  # looked at
+DECODED = 1 << 24  # bytes
 SENTENCE = re.compile(r".*[.!。！।]\s*")  # a question may be the name of a column, as in surveys
 FEW = 3  # a value stands so often in a column on average where its values are labels
 
 
 def guess_dialect(place: str) -> Dialect:
-    """Guess how a .csv or .tsv is written; any other place is `PLAIN`.
+    """Guess how a table of text is written, whatever its ending; any other place is `PLAIN`.
 
     Raises:
         DataError: there is no such file, or its first lines cannot be read.
     """
-    suffix = find_format(place)
-    if suffix not in DELIMITERS or is_read_once(file := find_file(place)):
+    path, suffix = locate(place), find_format(place)
+    if path is None or not path.is_file() or (suffix in SUFFIXES and suffix not in DELIMITERS):
         return PLAIN
 
-    head, _ = read_head(file)
+    plain = Dialect(encoding=_guess_encoding(path))
+    head, _ = read_head(path, plain.encoding)
     lines = [line for _, line in islice(head, LINES) if line.strip()]
-    default = DELIMITERS[suffix]
-    mark = next((mark for mark in (default, *DIVIDERS) if _divides(lines, mark)), default)
+    default = DELIMITERS.get(suffix)
+    if default is None and (len(lines) < FEW or recognise(lines) or has_columns(place, plain)):
+        return plain
+    mark = next((mark for mark in (default, *DIVIDERS) if mark and _divides(lines, mark)), default)
+    if mark is None:
+        return plain
+
     rows = _split(lines, mark)
     headless = len(rows) > 1 and _is_headless(rows[0], rows[1:])
-    return Dialect(delimiter=None if mark == default else mark, header=not headless)
+    return replace(plain, delimiter=None if mark == default else mark, header=not headless)
+
+
+def _guess_encoding(file: Path) -> str | None:
+    """Guess the encoding of a file from its beginning; None if that is UTF-8."""
+    with open_bytes(file) as stream:
+        start = stream.read(DECODED)
+    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(start)
+    except UnicodeDecodeError as error:
+        return guess_encoding(start[max(0, error.start - BLOCK) : error.start + BLOCK])
+    return None
 
 
 def _divides(lines: Sequence[str], mark: str) -> bool:

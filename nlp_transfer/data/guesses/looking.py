@@ -66,7 +66,8 @@ class Look:
             [] if self.dialect.header else ["the first row is like the others, so the columns go by number, from 0"]
         )
         mark = [f"cells are divided by {self.dialect.delimiter!r}"] if self.dialect.delimiter else []
-        return [self.sample.describe(), *mark, *header, *lines]
+        encoding = [f"not UTF-8; it seems to be {self.dialect.encoding}"] if self.dialect.encoding else []
+        return [self.sample.describe(), *encoding, *mark, *header, *lines]
 
     def describe_guess(self) -> list[str]:
         """Say what was guessed, how sure that is, by what, and how to choose the next guess where it is near."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from nlp_transfer.data.folders import ALIASES, SPLIT_NAMES
 from nlp_transfer.data.formats.tables import has_columns
 from nlp_transfer.data.formats.text_lines import find_file, is_read_once, locate
+from nlp_transfer.data.guesses.dialects import guess_dialect
 from nlp_transfer.data.locations import Place
 from nlp_transfer.errors import ConfigError, DataError
 
@@ -25,7 +26,7 @@ def join_places(names: Sequence[str]) -> dict[str, Place]:
     """
     if len(names) == 1:
         return {"train": names[0]}
-    tables = [name for name in names if has_columns(str(find_file(name)))]
+    tables = [name for name in names if has_columns(name, guess_dialect(str(find_file(name))))]
     if not tables:
         return {"train": _name_columns(names)}
 
