@@ -291,6 +291,11 @@ def test_what_the_user_says_holds(wish, task, columns):
     assert best(NEWS, **wish) == (task, columns)
 
 
+def test_a_text_to_write_is_found_among_many_columns_of_texts():
+    cells = [{**{f"part_{at}": row["body"] for at in range(6)}, "gist_of_it": row["abstract"]} for row in PAPERS]
+    assert best(cells, label="gist_of_it") == ("summarization", {"text": "part_0", "summary": "gist_of_it"})
+
+
 def test_the_direction_of_a_translation_is_the_users():
     assert best(HOUSES, text=("fr",), label="en") == ("translation", {"source": "fr", "target": "en"})
 

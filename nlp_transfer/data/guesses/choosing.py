@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 
 from nlp_transfer.data.guesses.columns import Column, Kind
 from nlp_transfer.data.guesses.contents import read_as
-from nlp_transfer.data.guesses.tasks import Guess, rank_guesses
+from nlp_transfer.data.guesses.tasks import Guess, rank_guesses, rate_text
 from nlp_transfer.errors import ConfigError, DataError, suggest
 
 ONE_LABEL = ("sentiment", "classification")  # two names of one task
+MOST_TEXTS = 4  # columns of texts of which two are paired
 AS_LABEL: dict[str, Kind] = {"sentiment": "label", "classification": "label", "multilabel": "labels", "pairs": "label"}
 NEEDS = (
     "texts and labels are needed, or two texts of which one is the translation or the summary of the other, or two "
@@ -54,12 +55,13 @@ def guess_within(columns: Sequence[Column], wish: Wish, place: str) -> list[Gues
     # What the user names comes before the other columns, and in that order.
     wished = enumerate((known[name] for name in wish.text), -len(wish.text))
     texts = [replace(one if one.kind == "texts" else read_as(one, "text"), place=place) for place, one in wished]
-    texts = texts or _find_texts(columns, wish)
+    texts = texts or _find_texts(columns)
     if wish.label is None:
         targets = [column for column in _find_targets(columns) if column.name not in wish.text]
     else:
         targets = [_take_target(known[wish.label], wish.task)]
-        texts += [one for one in targets if one.kind in ("text", "texts") and one not in texts]
+        named = {one.name for one in texts}
+        texts += [one for one in targets if one.kind in ("text", "texts") and one.name not in named]
 
     guesses = [guess for guess in rank_guesses(texts, targets) if _fits(guess, wish)]
     if not guesses:
@@ -69,11 +71,11 @@ def guess_within(columns: Sequence[Column], wish: Wish, place: str) -> list[Gues
     return [replace(guess, task=wish.task) if wish.task in ONE_LABEL else guess for guess in guesses]
 
 
-def _find_texts(columns: Sequence[Column], wish: Wish) -> list[Column]:
-    """Find the columns of texts; names of people and the like only where there are no others."""
+def _find_texts(columns: Sequence[Column]) -> list[Column]:
+    """Find the likeliest columns of texts; names of people and the like only where there are no others."""
     found = [one for one in columns if one.kind in ("text", "texts")]
-    plain = [one for one in found if one.hint != "aside" or one.name == wish.label]
-    return plain or found
+    plain = [one for one in found if one.hint != "aside"] or found
+    return sorted(plain, key=rate_text, reverse=True)[:MOST_TEXTS]
 
 
 def _find_targets(columns: Sequence[Column]) -> list[Column]:

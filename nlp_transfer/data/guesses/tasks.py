@@ -14,7 +14,6 @@ from nlp_transfer.data.text.scripts import split_words
 from nlp_transfer.data.text.sentences import split_sentences
 
 CLEAR, LIKELY = 4, 2  # points ahead of the next guess
-MOST_TEXTS = 4  # columns of texts of which pairs are made
 COMPARED = 50  # rows whose two texts are compared
 FEELINGS = """
 positive negative neutral pos neg positiv negativ positif négatif neutre positivo negativo neutro positief negatief
@@ -75,7 +74,7 @@ def rank_guesses(texts: Sequence[Column], targets: Sequence[Column]) -> list[Gue
         texts: columns of texts, of which a task reads one or two.
         targets: columns that may be what is to be learnt.
     """
-    texts = sorted(texts, key=_rate_text, reverse=True)[:MOST_TEXTS]
+    texts = sorted(texts, key=rate_text, reverse=True)
     found = [*_guess_classes(texts, targets), *_guess_pairs(texts, targets), *_guess_writing(texts, targets)]
     order = {column.name: column.place for column in (*texts, *targets)}
     return sorted(found, key=lambda guess: (-guess.points, [order[name] for name in guess.columns.values()]))
@@ -89,7 +88,7 @@ def name_certainty(guesses: Sequence[Guess]) -> str:
     return "clear" if lead >= CLEAR else "likely" if lead >= LIKELY else "close"
 
 
-def _rate_text(column: Column) -> float:
+def rate_text(column: Column) -> float:
     """Rate how likely a column is the text to read, by its words and its name."""
     return min(column.words, 50) / 10 + {"text": 3, "source": 1, "aside": -4}.get(column.hint or "", 0)
 
