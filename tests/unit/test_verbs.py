@@ -23,7 +23,7 @@ def list_verbs(group, before=""):
         yield from list_verbs(command, f"{before}{name} ") if inner else [before + name]
 
 
-@pytest.mark.parametrize("verb", list_verbs(get_command(app)))
+@pytest.mark.parametrize("verb", [*list_verbs(get_command(app))])
 def test_a_verb_is_a_public_function_that_says_what_it_returns(verb):
     function = getattr(nlp_transfer, OTHER_NAMES.get(verb, verb))
     assert function.__name__ in nlp_transfer.__all__
