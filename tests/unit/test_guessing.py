@@ -327,7 +327,7 @@ def test_rows_without_anything_to_learn_are_refused_with_what_they_hold(wish):
         ("a.csv", ["text", "one; two", "three"], None, True),
         ("a.csv", ['text,label', '"good; so', 'good",1', 'bad,0'], None, True),
         ("a.jsonl", ['{"text": "a;b"}'], None, True),
-        ("a.txt", ["ham\tgood, really", "spam\tbad", *(f"{name}\tday {at}" for at in range(9) for name in ("ham", "spam"))], "\t", False),
+        ("a.txt", ["no\tgood, so", *(f"{one}\tday {at}" for at in range(9) for one in ("no", "yes"))], "\t", False),
         ("a.txt", ["one, two", "three"], None, True),
         ("a.txt", ["__label__a b, c"] * 9, None, True),
         ("a.txt", ["<a>", "<b/>", "<b/>", "</a>"], None, True),
