@@ -296,6 +296,13 @@ def test_a_text_to_write_is_found_among_many_columns_of_texts():
     assert best(cells, label="gist_of_it") == ("summarization", {"text": "part_0", "summary": "gist_of_it"})
 
 
+def test_columns_that_are_alike_are_no_guesses_of_their_own():
+    cells = [{"source": row["en"], "target": row["fr"], **row} for row in HOUSES]
+    found = guess(cells)
+    assert found[0].columns == {"source": "source", "target": "target"}
+    assert name_certainty(found) == "clear"
+
+
 def test_the_direction_of_a_translation_is_the_users():
     assert best(HOUSES, text=("fr",), label="en") == ("translation", {"source": "fr", "target": "en"})
 

@@ -72,8 +72,12 @@ def guess_within(columns: Sequence[Column], wish: Wish, place: str) -> list[Gues
 
 
 def _find_texts(columns: Sequence[Column]) -> list[Column]:
-    """Find the likeliest columns of texts; names of people and the like only where there are no others."""
-    found = [one for one in columns if one.kind in ("text", "texts")]
+    """Find the likeliest columns of texts; names of people and the like only where there are no others.
+
+    Of columns that are alike, as `source` and `en` of a format that has both, the first is one.
+    """
+    texts = [one for one in columns if one.kind in ("text", "texts")]
+    found = [one for at, one in enumerate(texts) if one.rows not in [other.rows for other in texts[:at]]]
     plain = [one for one in found if one.hint != "aside"] or found
     return sorted(plain, key=rate_text, reverse=True)[:MOST_TEXTS]
 
