@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from nlp_transfer.evaluation.text_metrics import translation_scores as translation_scores
     from nlp_transfer.models.classification import balanced_importance as balanced_importance
     from nlp_transfer.models.classification import build_classifier as build_classifier
+    from nlp_transfer.models.classification import choose_likeliest as choose_likeliest
     from nlp_transfer.models.classification import classification_logits as classification_logits
     from nlp_transfer.models.classification import classification_loss as classification_loss
     from nlp_transfer.models.classification import label_set_loss as label_set_loss
@@ -156,6 +157,7 @@ _HOME = {
     "classification_scores": "evaluation.metrics",
     "balanced_importance": "models.classification",
     "build_classifier": "models.classification",
+    "choose_likeliest": "models.classification",
     "classification_logits": "models.classification",
     "classification_loss": "models.classification",
     "label_set_loss": "models.classification",

@@ -5,6 +5,7 @@ nlp-transfer run sentiment/minilm_frozen training.seed=1
 
 import json
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -12,6 +13,7 @@ import typer
 
 from nlp_transfer import __version__
 from nlp_transfer.cli.streams import (
+    check_answers,
     check_output,
     is_real,
     open_sink,
@@ -263,7 +265,11 @@ def _load(name: str) -> None:
 def predict(
     run: Published,
     file: Annotated[str | None, typer.Argument(metavar="[FILE|-]", help="Texts, CSV, JSONL or lines on stdin.")] = None,
-    output: Annotated[Path | None, typer.Option(metavar="FILE", help="JSONL to write; - or none: stdout.")] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="To write: .jsonl, .csv, .tsv, .xlsx, .parquet; - or none: JSONL on stdout."),
+    ] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Put the columns of FILE before the answers.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace the output file if there is one.")] = False,
     column: Columns = None,
     delimiter: Delimiter = None,
@@ -277,7 +283,7 @@ def predict(
         typer.Option(help="auto: bf16 if it is faster here and the run's test rows are answered alike."),
     ] = "fp32",
 ) -> None:
-    """Predict: one JSON line per text, in input order."""
+    """Predict: one answer per text, in input order, as a line of JSON or a row of a table."""
     import nlp_transfer
     from nlp_transfer.config.tasks import find_task
     from nlp_transfer.data.formats.text_lines import ArrivingLines, find_file
@@ -285,12 +291,12 @@ def predict(
 
     output = None if output == Path("-") else output
     check_output(output, file, force=force)
+    ending = check_answers(output, file, keep=keep)
     whole = output is not None and file not in {None, "-"}  # a file to a file: in shards, which are kept until all are
     refuse_many(shared=whole, way="name a FILE and an --output to share it")
-    if file not in {None, "-"}:
-        find_file(str(file))
     kind = find_task(task) if task else None
     folder = find_run(run, revision)  # where there is none, that is said before torch is loaded
+    from nlp_transfer.data.formats.cells import open_inputs
     from nlp_transfer.data.splits import stream_inputs
 
     _load("load")
@@ -307,19 +313,25 @@ def predict(
     wanted = {role: columns.get(role, name) for role, name in wanted.items()}
     inputs = stream_inputs(file, wanted, dialect, lists=predictor.list_roles, standard_input=arriving)
     idle = arriving.is_idle if arriving else lambda: False
+    kept = predictor.keep_columns(partial(open_inputs, str(file), wanted, dialect), ending=ending) if keep else None
     if output is not None and file is not None and whole:
         known = {"columns": wanted, "dialect": dialect}
         place = find_file(file)
-        seen = nlp_transfer.predict_in_shards(predictor, inputs, output, run=folder, file=place, settings=known)
+        seen = nlp_transfer.predict_in_shards(
+            predictor, inputs, output, run=folder, file=place, settings=known, kept=kept
+        )
         if not is_main_process():
             return
     else:
+        answers = predictor.predict_stream(inputs, idle=idle)
         with open_sink(output) as sink:
-            for prediction in predictor.predict_stream(inputs, idle=idle):
-                sink.write(dump_json(prediction) + "\n")
+            for said in kept.join(answers) if kept else answers:
+                sink.write(dump_json(said, default=str) + "\n")
                 sink.flush()
         seen = predictor.seen
 
+    for renamed in kept.describe_renamed() if kept else ():
+        say(f"{file}: {renamed}", err=True)
     for count, what in ((seen.empty, "are empty"), (seen.truncated, "are too long and were cut")):
         if count:
             say(f"warning: {count} of {seen.texts} texts {what}", err=True)

@@ -46,6 +46,27 @@ def check_output(output: Path | None, file: str | None, *, force: bool) -> None:
         raise ConfigError(f"--output {output} exists already; choose another, or replace it with --force")
 
 
+def check_answers(output: Path | None, file: str | None, *, keep: bool) -> str:
+    """Check that the answers to a file can be written as is asked, before a model is loaded; return the ending.
+
+    Raises:
+        ConfigError: the ending of `output` is not written, or needs rows that can be read again.
+        DataError: there is no such file.
+    """
+    from nlp_transfer.data.formats.text_lines import find_file, is_read_once  # not for `--help`
+    from nlp_transfer.data.formats.writing import LINES, find_ending
+
+    ending = find_ending(output) if output else LINES[0]
+    piped = file is None or file == "-"
+    if piped and ending not in LINES:
+        raise ConfigError(f"--output {output}: texts on standard input are answered in lines; name a FILE, or .jsonl")
+    if keep and (piped or is_read_once(find_file(str(file)))):
+        raise ConfigError("--keep reads its FILE again, and what is piped can be read once; save it, and name that")
+    if not piped:
+        find_file(str(file))
+    return ending
+
+
 def refuse_many(*, shared: bool, way: str) -> None:
     """Refuse several processes where each would do all of the work."""
     if not shared and int(os.environ.get("WORLD_SIZE", "1")) > 1:

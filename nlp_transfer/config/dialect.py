@@ -24,6 +24,7 @@ class Dialect:
         label_separator: the mark between the labels of a cell that may hold several.
         encoding: of the text, by a name that Python knows; None means UTF-8.
         options: the caller sets these with options of a command, not with keys of a configuration.
+        called: the caller names columns in the call of a function; if neither, in a configuration.
     """
 
     delimiter: str | None = None
@@ -32,9 +33,12 @@ class Dialect:
     label_separator: str = ","
     options: bool = False
     encoding: str | None = None
+    called: bool = False
 
     def set_column(self, role: str, name: str = "NAME") -> str:
         """Say how to map a role to a column; the role is empty if a command has only one."""
+        if self.called:
+            return f'columns={{"{role}": "{name}"}}'
         return f"--column {role}{'=' if role else ''}{name}" if self.options else f"data.columns.{role}={name}"
 
     def set_delimiter(self, mark: str) -> str:

@@ -30,6 +30,8 @@ def explain(
     """
     found: dict[Keys, list[ErrorDetails]] = {}
     for detail in error.errors():
+        if detail["type"] == "is_instance_of":  # what only Python code can give
+            continue
         found.setdefault(_find_keys(detail, values), []).append(detail)
 
     lines = []

@@ -13,7 +13,10 @@ from pydantic import (
     AfterValidator,
     BeforeValidator,
     Field,
+    InstanceOf,
+    PlainSerializer,
     PrivateAttr,
+    SerializationInfo,
     SerializeAsAny,
     ValidationError,
     ValidationInfo,
@@ -21,6 +24,7 @@ from pydantic import (
     WrapValidator,
     model_validator,
 )
+from pydantic.json_schema import SkipJsonSchema
 
 from nlp_transfer.config.base import Section, TaskOptions
 from nlp_transfer.config.dialect import Quoting, read_delimiter, read_encoding
@@ -30,7 +34,7 @@ from nlp_transfer.config.tasks import TaskDeclaration, find_task, is_shipped, ta
 from nlp_transfer.config.yaml_file import dump_yaml, parse_yaml, read_yaml, refuse_token
 from nlp_transfer.errors import CheckpointError, ConfigError, suggest
 from nlp_transfer.system.disk import expand_home
-from nlp_transfer.system.received import find_place_fault, is_table, name_kind
+from nlp_transfer.system.received import HeldRows, find_place_fault, is_table, name_kind
 
 Positive = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0.0, lt=1.0)]
@@ -45,16 +49,25 @@ Column = Annotated[
 
 
 def _check_place(value: Any) -> Any:
-    """Refuse objects that hold data, and turn paths into texts."""
-    if isinstance(value, str | int | float | date | None):  # values that YAML can hold are checked by the type
+    """Refuse objects that hold data and are not described, and turn paths into texts."""
+    if isinstance(value, HeldRows | str | int | float | date | None):  # what YAML can hold is checked by the type
         return value
     if fault := find_place_fault(value):
         raise ValueError(fault)
     return {column: str(file) for column, file in value.items()} if isinstance(value, Mapping) else str(value)
 
 
+def _dump_place(place: Any, info: SerializationInfo) -> Any:
+    """Write the description of rows in memory where only text can be written."""
+    return str(place) if isinstance(place, HeldRows) and info.mode_is_json() else place
+
+
 Files = Annotated[dict[str, str], Field(min_length=2)]  # column -> text file
-Place = Annotated[str | Files, BeforeValidator(_check_place)]  # one name, or several files
+Place = Annotated[  # one name, several files, or rows that Python code holds
+    str | Files | SkipJsonSchema[InstanceOf[HeldRows]],
+    BeforeValidator(_check_place),
+    PlainSerializer(_dump_place),
+]
 
 
 class CheckpointSource(Section):
@@ -388,16 +401,25 @@ def apply_overrides(values: Mapping[str, Any], overrides: Sequence[str]) -> dict
     return result
 
 
-def load_config(config: "RunConfig | Mapping[str, Any] | str | Path", overrides: Sequence[str] = ()) -> RunConfig:
-    """Check a file, a shipped name, a mapping or a finished config, with overrides, and return a `RunConfig`.
+def load_config(
+    config: "RunConfig | Mapping[str, Any] | str | Path",
+    overrides: Sequence[str] = (),
+    data: Mapping[str, Any] | None = None,
+) -> RunConfig:
+    """Check a file, a shipped name, a mapping or a finished config, and return a `RunConfig`.
+
+    Args:
+        config: what to check.
+        overrides: dotted KEY=VALUE pairs.
+        data: split -> a place to put in `data`: a name, files, or `HeldRows`.
 
     Raises:
         ConfigError: every problem that was found, in one line each, with its dotted path and the nearest known name.
     """
     if isinstance(config, RunConfig):
-        if not overrides:
+        if not overrides and not data:
             return config
-        config = config.model_dump(mode="json")
+        config = config.model_dump()
 
     if is_table(config) or not isinstance(config, Mapping | str | PathLike):
         raise ConfigError(
@@ -407,7 +429,22 @@ def load_config(config: "RunConfig | Mapping[str, Any] | str | Path", overrides:
     changed = f" with {' '.join(map(str, overrides))}" if overrides else ""
     where = "" if isinstance(config, Mapping) else f"{config}{changed}: "
     values = apply_overrides(config if isinstance(config, Mapping) else read_yaml(find_config(config)), overrides)
-    return check_values(values, where)
+    return check_values(_put_data(values, data or {}, overrides), where)
+
+
+def _put_data(values: Mapping[str, Any], data: Mapping[str, Any], overrides: Sequence[str]) -> Mapping[str, Any]:
+    """Put places in the section `data` of unchecked values.
+
+    Raises:
+        ConfigError: an override says the same.
+    """
+    section = values.get("data") or {}
+    if not data or not isinstance(section, Mapping):
+        return values
+    said = {override.partition("=")[0].strip() for override in overrides}
+    if twice := said & {"data", *(f"data.{split}" for split in data)}:
+        raise ConfigError(f"data and the override {min(twice)}=... say the same twice; leave one out")
+    return {**values, "data": {**section, **data}}
 
 
 def check_values(values: Mapping[str, Any], where: str = "", task: type[TaskDeclaration] | None = None) -> RunConfig:

@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -10,21 +10,21 @@ from nlp_transfer.config.dialect import PLAIN, Dialect
 from nlp_transfer.data.bundled import DATASETS, open_bundled
 from nlp_transfer.data.folders import SPLIT_NAMES, WHOLE, open_folder
 from nlp_transfer.data.formats.bitext import make_parallel_reader
-from nlp_transfer.data.formats.blocks import Columns
-from nlp_transfer.data.formats.records import Findings, Read, RowStream, Wanted
+from nlp_transfer.data.formats.records import Read, RowStream
 from nlp_transfer.data.formats.tables import SUFFIXES, find_format, open_rows
 from nlp_transfer.data.formats.text_lines import find_file, is_read_once, locate
 from nlp_transfer.errors import DataError
 from nlp_transfer.system.network import is_hub_reachable
+from nlp_transfer.system.received import HeldRows, explain_held
 from nlp_transfer.system.room import is_full
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
-Place = str | Mapping[str, str]  # a name, or column -> text file
+Named = str | Mapping[str, str]  # a name, or column -> text file
+Place = Named | HeldRows  # what is named, or rows in memory
 SIMILARITY = 0.8  # of a name that may be a misspelt name of a bundled set
 ANSWER_LENGTH = 600  # characters to show of an answer of the Hub
-ROWS_AT_ONCE = 64  # few, because a row may have any length
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 
 
@@ -65,25 +65,43 @@ def refuse_missing(*places: Place | None) -> None:
     """Refuse missing files, before anything else is done. A name that may be on the Hub is not looked up.
 
     Raises:
-        DataError: naming the first missing file.
+        DataError: naming the first missing file, or rows that were in memory.
     """
     for place in places:
-        for file in [place] if isinstance(place, str) else (place or {}).values():
+        for file in _list_files(place):
+            refuse_held(file)
             if isinstance(place, Mapping) or not (locate(file) or file.startswith("bundled:") or is_on_hub(file)):
                 find_file(file)
 
 
 def refuse_gone(*places: Place | None) -> None:
-    """Refuse pipes that were read before: their rows are gone, and reading again would wait for ever.
+    """Refuse what was read before and is gone: rows in memory, and pipes, which would be waited for for ever.
 
     Raises:
-        DataError: naming the first pipe.
+        DataError: naming the first.
     """
     for place in places:
-        for file in [place] if isinstance(place, str) else (place or {}).values():
+        for file in _list_files(place):
+            refuse_held(file)
             path = locate(file)
             if path is not None and not path.is_dir() and is_read_once(path):
                 raise DataError(f"{file}: is no file, and what was read of it is gone")
+
+
+def refuse_held(name: str) -> None:
+    """Refuse the description of rows in memory, as a saved configuration has it.
+
+    Raises:
+        DataError: saying how to give them again.
+    """
+    if fault := explain_held(name):
+        raise DataError(fault)
+
+
+def _list_files(place: Place | None) -> Iterable[str]:
+    if isinstance(place, Mapping):
+        return place.values()
+    return [place] if isinstance(place, str) else ()
 
 
 def open_place(
@@ -109,7 +127,11 @@ def is_on_hub(place: Place) -> bool:
 def _open_splits(place: Place, dialect: Dialect, subset: str | None, revision: str | None) -> dict[str, RowStream]:
     """Open all splits of a place; what has no splits is found under `WHOLE`."""
     path = locate(place) if isinstance(place, str) else None
-    if not isinstance(place, str):
+    if isinstance(place, HeldRows):
+        from nlp_transfer.data.formats.held import open_held  # pyarrow is slow to import
+
+        found = {WHOLE: open_held(place)}
+    elif not isinstance(place, str):
         found = {WHOLE: _open_parallel(place, dialect)}
     elif place.startswith("bundled:"):
         found = {WHOLE: open_bundled(place)}
@@ -118,6 +140,7 @@ def _open_splits(place: Place, dialect: Dialect, subset: str | None, revision: s
     elif is_on_hub(place):
         found = _open_hub(place, subset, revision)
     else:
+        refuse_held(place)
         found = {WHOLE: open_rows(place, dialect)}
     return {split: replace(stream, dialect=dialect) for split, stream in found.items()}
 
@@ -143,7 +166,7 @@ def _open_hub(name: str, subset: str | None, revision: str | None) -> dict[str, 
         raise DataError(_explain_hub_error(name, error, offline=not is_hub_reachable())) from None
 
     found = {
-        split: RowStream(f"{name} ({alias})", _make_hub_reader(loaded[alias], name), "row")
+        split: RowStream(f"{name} ({alias})", _read_hub(loaded[alias], name), "row")
         for split, aliases in SPLIT_NAMES.items()
         for alias in reversed(aliases)
         if alias in loaded
@@ -171,15 +194,9 @@ def _explain_hub_error(name: str, error: Exception, *, offline: bool) -> str:
     return f"{name}: no such file or folder, and {reason}{question}"
 
 
-def _make_hub_reader(rows: "Dataset", name: str) -> Read:
-    """Make a function that reads the wanted columns of a data set of the Hub."""
-    from nlp_transfer.data.formats.arrow_tables import choose_columns, read_batches  # pyarrow is slow to import
+def _read_hub(rows: "Dataset", name: str) -> Read:
+    """Make the reader of a data set of the Hub."""
+    from nlp_transfer.data.formats.arrow_tables import make_table_reader  # pyarrow is slow to import
 
-    schema = rows.features.arrow_schema
-
-    def read(wanted: Wanted, _: Findings) -> Iterator[Columns]:
-        columns = choose_columns(schema, wanted, name)
-        table = rows.select_columns(columns).with_format("arrow")[:]
-        return read_batches(table.to_batches(max_chunksize=ROWS_AT_ONCE), schema, columns)
-
-    return read
+    table = rows.with_format("arrow")[:]
+    return make_table_reader(table.replace_schema_metadata(rows.features.arrow_schema.metadata), name)

@@ -8,7 +8,6 @@ import logging
 import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,13 +20,13 @@ from nlp_transfer.data.examples import OnMissing, find_label_role, map_columns, 
 from nlp_transfer.data.formats.cells import stream_inputs, stream_texts
 from nlp_transfer.data.formats.records import RowStream
 from nlp_transfer.data.gathering import Roles
+from nlp_transfer.data.given import take_place
 from nlp_transfer.data.labels import LABEL_SEPARATORS, USUAL_RULES, LabelRules, find_labels, map_labels
-from nlp_transfer.data.locations import Place, open_place, open_places
+from nlp_transfer.data.locations import open_place, open_places
 from nlp_transfer.data.report import DataReport, Part, condense_dropped, inspect
 from nlp_transfer.data.splitting import cut, deal_folds, join_groups, subsample
 from nlp_transfer.data.store import Examples
 from nlp_transfer.errors import ConfigError, DataError, UnusableError
-from nlp_transfer.system.received import find_place_fault
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -221,7 +220,7 @@ def make_dialect(data: DataConfig) -> Dialect:
 
 
 def read_rows(
-    place: Place | PathLike[str],
+    place: Any,
     columns: Mapping[str, str],
     roles: Roles,
     *,
@@ -235,7 +234,8 @@ def read_rows(
     """Read one place, with columns as in `Splits`, and map its labels to known ones.
 
     Args:
-        place: A file, column -> parallel text file, a bundled set, or a folder or Hub id with a test split.
+        place: A file, column -> parallel text file, a bundled set, or a folder or Hub id with a test split; or rows in
+            memory, as `hold_rows` takes them.
         columns: Role -> column. A role that is not named has a column of its own name.
         roles: Role -> kind.
         inputs: The roles that are read to predict; by default the first.
@@ -249,10 +249,7 @@ def read_rows(
         ConfigError: a column is mapped to no role, or two roles are on one column.
         DataError: the place is no name or cannot be read, or a label is not known; the message names its rows.
     """
-    if fault := find_place_fault(place):
-        raise DataError(f"data: {fault}")
-
-    stream = open_place(str(place) if isinstance(place, PathLike) else place, "test", dialect)
+    stream = open_place(take_place(place), "test", dialect)
     part = read_part(stream, map_columns(columns, roles), roles, on_missing, inputs=inputs)
     if find_label_role(roles):
         part = _map_to_known_labels(part, labels, stream, rules)

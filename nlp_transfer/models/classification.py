@@ -1,6 +1,6 @@
 """Build classifiers and regressors, with the checkpoint's own head or a small head on pooled states of any encoder."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -172,6 +172,12 @@ def mean_probabilities(
     logits = torch.from_numpy(sums / counts[:, None])
     rows = (logits.sigmoid() if several else logits.softmax(-1)).tolist()
     return [dict(zip(labels, row, strict=True)) for row in rows]
+
+
+def choose_likeliest(probabilities: Mapping[str, float]) -> dict[str, Any]:
+    """Answer with the likeliest label; its probability is the confidence."""
+    label = max(probabilities, key=lambda name: probabilities[name])
+    return {"label": label, "confidence": probabilities[label], "probabilities": probabilities}
 
 
 def balanced_importance(labels: Sequence[int]) -> np.ndarray:

@@ -38,6 +38,7 @@ from nlp_transfer.system.layout import (
     VOCABULARY,
     find_lacking_file,
 )
+from nlp_transfer.system.received import is_held
 from nlp_transfer.system.room import guard_writing
 
 TEXTS = (".json", ".yaml", ".md", ".py", ".txt")
@@ -239,7 +240,7 @@ def _reduce_places(run: Path, metrics: Metrics, task: type[TaskDeclaration] | No
     def reduce(place: Any) -> Any:
         if isinstance(place, dict):
             return {column: reduce(file) for column, file in place.items()}
-        if place is None or place.startswith("bundled:") or place.partition(" (")[0] in known:
+        if place is None or place.startswith("bundled:") or is_held(place) or place.partition(" (")[0] in known:
             return place
         name = re.split(r"[/\\]", place.rstrip("/\\"))[-1] or "."
         return f"local-{name}" if name in BUNDLED else name  # a local file is not the bundled one of that name

@@ -10,6 +10,7 @@ import numpy as np
 from rich.filesize import decimal
 
 from nlp_transfer.config.sections import RunConfig, load_config, render
+from nlp_transfer.data.given import take_splits
 from nlp_transfer.data.report import SplitReport
 from nlp_transfer.errors import list_first
 from nlp_transfer.evaluation.verdicts import FEWEST_TESTED, format_scores
@@ -36,13 +37,20 @@ class CheckReport:
     parameters: Mapping[str, int]
 
 
-def check(config: RunConfig | Mapping[str, Any] | str | Path, overrides: Sequence[str] = ()) -> CheckReport:
+def check(
+    config: RunConfig | Mapping[str, Any] | str | Path, overrides: Sequence[str] = (), *, data: Any = None
+) -> CheckReport:
     """Validate a configuration, read its data, load its source and list what would train.
+
+    Args:
+        config: as of `run`.
+        overrides: as of `run`.
+        data: rows in memory, as of `run`.
 
     Raises:
         TransferError: whatever would stop the run.
     """
-    checked = load_config(config, overrides)
+    checked = load_config(config, overrides, take_splits(data))
     with claim_process():  # it draws random numbers, which would change those of a training in this process
         return _check(checked)
 

@@ -10,6 +10,8 @@ from accelerate import PartialState
 
 from nlp_transfer.config.sections import RunConfig, load_config
 from nlp_transfer.config.tasks import SCORED, TaskDeclaration
+from nlp_transfer.data.given import take_splits
+from nlp_transfer.data.locations import Place
 from nlp_transfer.errors import ConfigError, TransferError
 from nlp_transfer.evaluation.metrics_file import Method, write_metrics
 from nlp_transfer.evaluation.plotting import plot
@@ -46,6 +48,7 @@ def compare(
     configs: Sequence[str | Path],
     overrides: Sequence[str] = (),
     *,
+    data: Any = None,
     output: str | Path | None = None,
     resume: str | Path | None = None,
     progress: bool = True,
@@ -58,6 +61,7 @@ def compare(
     Args:
         configs: files, or names of shipped configurations; their last parts tell the runs apart.
         overrides: dotted KEY=VALUE pairs, for all of them.
+        data: rows in memory for all of them, as of `run`.
         output: the folder; by default the first free runs/comparison.
         resume: go on with an unfinished comparison: its folder, or `auto` for the one in `output`, if there is one.
         progress: show bars.
@@ -69,7 +73,7 @@ def compare(
     """
     refuse_no_path(output, "output", optional=True)
     refuse_no_path(resume, "resume", optional=True)
-    checked = _check_all(configs, overrides)
+    checked = _check_all(configs, overrides, take_splits(data))
     (_, first), *others = checked.items()
     series = Series(sum(len(config.each_seed()) for config in checked.values()), progress=progress)
 
@@ -91,7 +95,9 @@ def compare(
         return _conclude(folder, results, first.task_class)
 
 
-def _check_all(configs: Sequence[str | Path], overrides: Sequence[str]) -> dict[str, RunConfig]:
+def _check_all(
+    configs: Sequence[str | Path], overrides: Sequence[str], data: Mapping[str, Place] | None
+) -> dict[str, RunConfig]:
     """Load the configurations by file name, and check that they can be compared.
 
     Raises:
@@ -104,7 +110,7 @@ def _check_all(configs: Sequence[str | Path], overrides: Sequence[str]) -> dict[
     for file in configs:
         refuse_no_path(file, "compare: a configuration")
 
-    checked = {Path(config).stem: load_config(config, overrides) for config in configs}
+    checked = {Path(config).stem: load_config(config, overrides, data) for config in configs}
     if len(checked) != len(configs):
         raise ConfigError(
             f"compare: two configurations have one file name ({', '.join(map(str, configs))}); rename one"

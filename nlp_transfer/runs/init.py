@@ -17,7 +17,7 @@ from nlp_transfer.data.folders import ALIASES
 from nlp_transfer.data.guesses.choosing import Wish
 from nlp_transfer.data.guesses.looking import Look, look
 from nlp_transfer.data.guesses.places import join_places, refuse_unreadable
-from nlp_transfer.data.locations import Place, refuse_missing
+from nlp_transfer.data.locations import Named, refuse_missing
 from nlp_transfer.errors import ConfigError, suggest
 from nlp_transfer.runs.draft import draft
 from nlp_transfer.sources.suggesting import MULTILINGUAL, Suggestion, make_source, suggest_sources
@@ -109,7 +109,7 @@ def init(
     return replace(proposal, file=file)
 
 
-def _read_places(data: str | PathLike[str] | Sequence[str | PathLike[str]] | Mapping[str, str]) -> dict[str, Place]:
+def _read_places(data: str | PathLike[str] | Sequence[str | PathLike[str]] | Mapping[str, str]) -> dict[str, Named]:
     """Read what a user names as split -> place.
 
     Raises:
@@ -117,7 +117,7 @@ def _read_places(data: str | PathLike[str] | Sequence[str | PathLike[str]] | Map
         DataError: a file is missing, or cannot be read twice.
     """
     if isinstance(data, Mapping):
-        places: dict[str, Place] = {"train": dict(data)}
+        places: dict[str, Named] = {"train": dict(data)}
     else:
         places = join_places([fspath(one) for one in ([data] if isinstance(data, str | PathLike) else data)])
     refuse_missing(*places.values())
@@ -126,7 +126,7 @@ def _read_places(data: str | PathLike[str] | Sequence[str | PathLike[str]] | Map
     return places
 
 
-def _name_data(place: Place) -> str:
+def _name_data(place: Named) -> str:
     """Name a configuration after its data; what only names a split, as train.csv, goes by its folder."""
     name = place if isinstance(place, str) else next(iter(place.values()))
     path = Path(name.removeprefix("bundled:")).resolve()

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+import pyarrow as pa
 import torch
 import transformers
 from datasets import Dataset
@@ -17,12 +18,14 @@ from transformers import AutoConfig, AutoTokenizer, PretrainedConfig, PreTrained
 from nlp_transfer.config.dialect import PLAIN, Dialect
 from nlp_transfer.config.sections import RunConfig, load_saved
 from nlp_transfer.config.tasks import Scores, TaskDeclaration
-from nlp_transfer.data.formats.cells import is_blank
+from nlp_transfer.data.formats.cells import is_blank, stream_columns
+from nlp_transfer.data.formats.held import hold_rows, open_held
+from nlp_transfer.data.formats.records import RowStream
 from nlp_transfer.data.formats.text_lines import LONGEST
 from nlp_transfer.data.labels import USUAL_RULES, LabelRules, OnUnknown
 from nlp_transfer.data.splits import make_dialect, make_label_rules, read_rows
 from nlp_transfer.data.store import join_parts
-from nlp_transfer.errors import CheckpointError, ConfigError, DataError, SourceError, TransferError
+from nlp_transfer.errors import CheckpointError, ConfigError, DataError, SourceError, TransferError, suggest
 from nlp_transfer.evaluation.metrics_file import read_metrics
 from nlp_transfer.inference.predictions import infer
 from nlp_transfer.models.encoding.padding import read_padding_trouble, try_padding
@@ -32,6 +35,7 @@ from nlp_transfer.models.encoding.units import TokenInputs
 from nlp_transfer.models.source import refuse_nonfinite, run_quietly
 from nlp_transfer.models.surgery.packed import try_packing
 from nlp_transfer.runs.agreement import explain_disagreement
+from nlp_transfer.runs.answers import REASON, Kept, append_answers, keep_columns
 from nlp_transfer.runs.origin import Origin
 from nlp_transfer.sources import BUNDLED, load_source
 from nlp_transfer.sources.checkpoint import Checkpoint
@@ -42,7 +46,7 @@ from nlp_transfer.strategies.lora import put_adapter
 from nlp_transfer.system.layout import ADAPTER, TARGET, explain_unfinished, find_lacking_file, is_published
 from nlp_transfer.system.network import find_run
 from nlp_transfer.system.precision import choose_precision
-from nlp_transfer.system.received import Text, name_kind, take_inputs
+from nlp_transfer.system.received import HeldRows, Text, is_table, maps_columns, name_kind, take_inputs
 from nlp_transfer.task import Prediction, Task, make_task
 
 T = TypeVar("T")
@@ -103,27 +107,85 @@ class Predictor:
         """The input roles that hold a list of texts."""
         return frozenset(role for role in self.task.input_roles() if self.task.roles[role] == "texts")
 
-    def predict(self, texts: Iterable[Any]) -> list[Prediction]:
+    def predict(self, texts: Any, columns: Mapping[str, str] | None = None) -> list[Prediction]:
         """Predict each text; where the task reads several texts at once, also each list of texts.
 
         A text that is empty or missing has no answer: all keys are None but `reason`, which only such answers have.
 
         Args:
-            texts: a list, an iterator, an array, or a column of a frame or data set, such as `df["text"]`. Where the
-                task has several inputs, of mappings role -> text or of tuples of texts in the order of its `inputs`.
+            texts: a list, an iterator or an array of texts, or of mappings that hold them by role or column; or a
+                table: a frame of pandas or polars, an Arrow table, a data set. Where the task has several inputs, also
+                tuples of texts in the order of its `inputs`.
+            columns: role -> column; a role that is not named has the column that it had in training.
 
         Raises:
-            DataError: what is given is no series of texts, such as a whole frame.
+            DataError: what is given holds no series of texts, or not in these columns.
         """
-        return list(self.predict_stream(texts))
+        return list(self.predict_stream(texts, columns))
 
-    def predict_stream(self, texts: Iterable[Any], *, idle: Callable[[], bool] = lambda: False) -> Iterator[Prediction]:
+    def predict_table(self, table: Any, columns: Mapping[str, str] | None = None) -> pa.Table:
+        """Predict each row of a table, and return it with the answer: its own columns and rows in order, then the keys.
+
+        A column that is called like a key of the answer is renamed, as `label` to `input_label`. Of the result
+        `to_pandas()` makes a frame, with the index of one that was given; `polars.from_arrow` makes another.
+
+        Args:
+            table: rows as of `nlp_transfer.run`.
+            columns: as of `predict`.
+
+        Raises:
+            DataError: as `predict`.
+        """
+        held = hold_rows(table)
+        return append_answers(held.rows, self.predict(held, columns), self.answer_keys)
+
+    def predict_stream(
+        self,
+        texts: Any,
+        columns: Mapping[str, str] | None = None,
+        *,
+        idle: Callable[[], bool] = lambda: False,
+    ) -> Iterator[Prediction]:
         """Predict while texts arrive. Up to `READ_AHEAD` are read at once, fewer when `idle` says that none waits."""
-        return (said for chunk in self.cut_chunks(texts, idle=idle) for said in self.answer(chunk))
+        return (said for chunk in self.cut_chunks(texts, columns, idle=idle) for said in self.answer(chunk))
 
-    def cut_chunks(self, texts: Iterable[Any], *, idle: Callable[[], bool] = lambda: False) -> Iterator[list[Input]]:
+    def cut_chunks(
+        self,
+        texts: Any,
+        columns: Mapping[str, str] | None = None,
+        *,
+        idle: Callable[[], bool] = lambda: False,
+    ) -> Iterator[list[Input]]:
         """Cut texts, as they arrive, into the chunks that are answered together."""
-        return self._cut_chunks(take_inputs(texts, self.input_columns, lists=self.list_roles), idle)
+        return self._cut_chunks(self._take_inputs(texts, columns), idle)
+
+    def _take_inputs(self, given: Any, columns: Mapping[str, str] | None) -> Iterator[Input]:
+        """Take the texts of every role out of what was given.
+
+        Raises:
+            DataError: as `predict`.
+        """
+        wanted = {**self.input_columns, **self._check_columns(columns)}
+        inputs: Iterable[Any] = given
+        if isinstance(given, HeldRows) or (is_table(given) and not isinstance(given, Mapping)) or maps_columns(given):
+            held = given if isinstance(given, HeldRows) else hold_rows(given)
+            rows = replace(open_held(held), dialect=Dialect(called=True))
+            inputs = stream_columns(rows, wanted, self.list_roles)
+            if len(wanted) == 1:
+                inputs = (text for (text,) in inputs)
+        return take_inputs(inputs, wanted, lists=self.list_roles)
+
+    def _check_columns(self, columns: Mapping[str, str] | None) -> Mapping[str, str]:
+        """Check a mapping of roles to columns.
+
+        Raises:
+            DataError: it is none, or names a role that the task lacks.
+        """
+        if not isinstance(columns, Mapping | None):
+            raise DataError(f"columns: expected role: column, received {name_kind(columns)}")
+        if strange := next((role for role in columns or () if role not in self.task.roles), None):
+            raise DataError(f"columns: unknown role {strange!r}. {suggest(str(strange), self.task.roles)}")
+        return columns or {}
 
     def _cut_chunks(self, inputs: Iterator[Input], idle: Callable[[], bool]) -> Iterator[list[Input]]:
         chunk: list[Input] = []
@@ -149,7 +211,12 @@ class Predictor:
 
         left = iter(said)
         for reason in reasons:
-            yield next(left) if reason is None else {**self._nothing, "reason": reason}
+            yield next(left) if reason is None else {**self._nothing, REASON: reason}
+
+    @property
+    def answer_keys(self) -> tuple[str, ...]:
+        """The keys of an answer, in order; last that of the reason, which only answers to nothing have."""
+        return (*self._nothing, REASON)
 
     @cached_property
     def _nothing(self) -> Prediction:
@@ -159,9 +226,13 @@ class Predictor:
         example = tuple([texts[role]] if role in self.list_roles else texts[role] for role in roles)
         return dict.fromkeys(self._read([example])[0][0])
 
+    def keep_columns(self, open_rows: Callable[[], RowStream], *, ending: str = "") -> Kept:
+        """Keep the columns of rows, to be put before the answers; see `answers.keep_columns`."""
+        return keep_columns(open_rows, self.answer_keys, ending=ending)
+
     def evaluate(
         self,
-        data: str | Mapping[str, str],
+        data: Any,
         columns: Mapping[str, str] | None = None,
         *,
         on_unknown_label: OnUnknown | None = None,
@@ -169,10 +240,10 @@ class Predictor:
         limit: int | None = None,
         together: bool = False,
     ) -> Scores:
-        """Score on a labelled file. The result has the number of `rows`, the scores, and those of `simple` methods.
+        """Score on labelled rows. The result has the number of `rows`, the scores, and those of `simple` methods.
 
         Args:
-            data: file as in `data.test`.
+            data: file as in `data.test`, or rows in memory as of `run`.
             columns: role -> column; a role that is not named has the column that it had in training.
             on_unknown_label: what becomes of rows whose label the model does not know; as in training if unset.
             dialect: how a .csv or .tsv is written; by default as in training.
@@ -182,10 +253,9 @@ class Predictor:
         Raises:
             DataError: the file cannot be used, or holds labels the model does not know.
         """
-        if not isinstance(columns, Mapping | None):
-            raise DataError(f"columns: expected role: column, received {name_kind(columns)}")
         rules = self.rules if on_unknown_label is None else replace(self.rules, on_unknown=on_unknown_label)
-        columns, dialect = {**self.columns, **(columns or {})}, dialect or self.dialect
+        columns = {**self.columns, **self._check_columns(columns)}
+        dialect = dialect or replace(self.dialect, called=True)
 
         rows = read_rows(
             data,
@@ -390,7 +460,7 @@ def predict(folder: str | Path, texts: Iterable[Any], *, task: type[TaskDeclarat
 
 def evaluate(
     folder: str | Path,
-    data: str | Mapping[str, str],
+    data: Any,
     columns: Mapping[str, str] | None = None,
     *,
     on_unknown_label: OnUnknown | None = None,
@@ -398,6 +468,6 @@ def evaluate(
     limit: int | None = None,
     task: type[TaskDeclaration] | None = None,
 ) -> Scores:
-    """Score a finished run on another labelled file; see `load` and `Predictor.evaluate`."""
+    """Score a finished run on other labelled rows; see `load` and `Predictor.evaluate`."""
     predictor = load(folder, task=task)
     return predictor.evaluate(data, columns, on_unknown_label=on_unknown_label, dialect=dialect, limit=limit)

@@ -36,3 +36,8 @@ def are_alike(one: Any, other: Any) -> bool:
     if isinstance(one, list) and isinstance(other, list):
         return len(one) == len(other) and all(map(are_alike, one, other))
     return bool(one == other)
+
+
+def is_repeated(before: Prediction, after: Prediction) -> bool:
+    """Tell whether an answer repeats an earlier one. Keys that an older version did not write do not count."""
+    return are_alike(before, {key: value for key, value in after.items() if key in before})

@@ -15,7 +15,7 @@ from nlp_transfer.errors import CheckpointError, PublishError, TransferError
 from nlp_transfer.publishing.tree import list_files, write_publication
 from nlp_transfer.publishing.upload import Upload
 from nlp_transfer.runs.predict import load
-from nlp_transfer.runs.probes import are_alike, read_probes
+from nlp_transfer.runs.probes import is_repeated, read_probes
 from nlp_transfer.system.layout import explain_unfinished
 from nlp_transfer.system.network import REPOSITORY, download, hide_bars, require_hub
 from nlp_transfer.system.received import refuse_no_path
@@ -152,7 +152,7 @@ def _verify(run: Path, repo: str, commit: str, task: type[TaskDeclaration] | Non
             raise PublishError(f"{repo} is published as {commit}, but it could not be read back: {error}") from None
 
     for text, before, after in zip(texts, said, again, strict=True):
-        if not are_alike(before, after):
+        if not is_repeated(before, after):
             raise PublishError(
                 f"{repo} at {commit} answers {after} to {str(text)[:60]!r}, the run {before}: do not use that commit; "
                 "revert it on the Hub, and publish again from the machine and versions that environment.json names"

@@ -58,7 +58,7 @@ def refuse_changes(before: Mapping[str, Any], now: Mapping[str, Any], where: Pat
 
 def _shorten(value: Any) -> str:
     text = "unset" if value is None else str(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    return text if len(text) <= 60 else f"{text[:28]}...{text[-29:]}"  # the end tells rows in memory apart
 
 
 def flatten(values: Any, path: str = "") -> dict[str, Any]:

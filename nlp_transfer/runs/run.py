@@ -13,6 +13,7 @@ from accelerate.utils import broadcast_object_list
 
 from nlp_transfer.config.sections import RunConfig, load_config, load_saved, read_task_name, render
 from nlp_transfer.config.yaml_file import read_yaml
+from nlp_transfer.data.given import take_splits
 from nlp_transfer.errors import ConfigError, DiskError, ExhaustedError, LostError, StoppedError, TrainingError
 from nlp_transfer.runs.combine import combine, read_finished
 from nlp_transfer.runs.folder import find_resumable, has_begun, make_folder
@@ -25,9 +26,9 @@ from nlp_transfer.system.alone import claim_process
 from nlp_transfer.system.disk import write_whole
 from nlp_transfer.system.layout import FINISHED
 from nlp_transfer.system.memory import WAYS_OUT, is_out_of_memory
-from nlp_transfer.system.processes import is_lost_process, join_processes
+from nlp_transfer.system.processes import gather_everywhere, is_lost_process, join_processes
 from nlp_transfer.system.progress import Series
-from nlp_transfer.system.received import refuse_no_path
+from nlp_transfer.system.received import HeldRows, refuse_no_path
 from nlp_transfer.system.room import guard_writing
 from nlp_transfer.training.sharded import check_launch
 
@@ -39,6 +40,7 @@ def run(
     config: RunConfig | Mapping[str, Any] | str | Path,
     overrides: Sequence[str] = (),
     *,
+    data: Any = None,
     output: str | Path | None = None,
     resume: str | Path | None = None,
     progress: bool = True,
@@ -48,6 +50,9 @@ def run(
     Args:
         config: a file, the name of a shipped configuration, a mapping, or a checked configuration.
         overrides: dotted KEY=VALUE pairs.
+        data: split -> rows in memory, or a place to read them from, instead of those that the configuration names; or
+            rows of train alone. Rows are a frame of pandas or polars, an Arrow table, a data set of Hugging Face, a
+            list of mappings column -> cell, or a mapping column -> cells. A `DatasetDict` is taken whole.
         output: the run folder; by default `output` of the configuration, else the first free runs/NAME.
         resume: go on with an unfinished run: `auto` with the one in `output`, if there is one; or a run folder, or one
             of its checkpoints.
@@ -61,7 +66,7 @@ def run(
     """
     refuse_no_path(output, "output", optional=True)
     refuse_no_path(resume, "resume", optional=True)
-    checked = load_config(config, overrides)
+    checked = load_config(config, overrides, take_splits(data))
     series = Series(len(checked.each_seed()), progress=progress)
 
     # The folder of the run, and the checkpoint to resume from if one was named.
@@ -103,6 +108,7 @@ def run_in(
         LostError: another process has ended.
         TransferError: as `run`.
     """
+    _refuse_unlike_rows(config)
     config = _complete(folder, config)
 
     if (folder / FINISHED).exists():
@@ -149,6 +155,18 @@ def _complete(folder: Path, config: RunConfig) -> RunConfig:
     refuse_changes(_flatten_config(started), _flatten_config(decided), folder)
     # Unless the run is finished, validation decides again: epochs must be judged as they were before.
     return decided if (folder / FINISHED).exists() else keep_decided(config, started, task.settled)
+
+
+def _refuse_unlike_rows(config: RunConfig) -> None:
+    """Refuse rows in memory that are not the same in all processes. Every process must call this.
+
+    Raises:
+        ConfigError: saying what this process and the others hold.
+    """
+    places = (config.data.train, config.data.validation, config.data.test)
+    held = "; ".join(str(place) for place in places if isinstance(place, HeldRows))
+    if len(unlike := sorted(set(gather_everywhere(held)))) > 1:
+        raise ConfigError(f"the processes hold different rows: {' | '.join(unlike)}; give the same to each")
 
 
 @contextlib.contextmanager

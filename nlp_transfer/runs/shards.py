@@ -8,18 +8,22 @@ import logging
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from nlp_transfer import __version__
+from nlp_transfer.data.formats.writing import LINES, find_ending
 from nlp_transfer.errors import ConfigError, DataError
+from nlp_transfer.runs.answers import Kept, write_answers
 from nlp_transfer.runs.predict import READ_AHEAD, Predictor, Seen
 from nlp_transfer.system.disk import hash_file, replace_whole, write_whole
 from nlp_transfer.system.escaping import dump_json
 from nlp_transfer.system.layout import FINISHED
 from nlp_transfer.system.processes import find_place, is_true_anywhere, wait_for_all
 from nlp_transfer.system.room import guard_writing
+from nlp_transfer.task import Prediction
 
 log = logging.getLogger(__name__)
 CHUNKS = 2  # in a shard, whose texts are sorted by length; few, so that a short file is dealt evenly
@@ -40,9 +44,16 @@ def describe_job(run: Path, file: Path, settings: Mapping[str, Any]) -> dict[str
 
 
 def predict_in_shards(
-    predictor: Predictor, inputs: Iterable[Any], output: Path, *, run: Path, file: Path, settings: Mapping[str, Any]
+    predictor: Predictor,
+    inputs: Iterable[Any],
+    output: Path,
+    *,
+    run: Path,
+    file: Path,
+    settings: Mapping[str, Any],
+    kept: Kept | None = None,
 ) -> Seen:
-    """Write the answers to `output`, the same bytes however many processes there are. All of them must call this.
+    """Write the answers to `output`, the same however many processes there are. All of them must call this.
 
     Every process reads the whole input, and answers each n-th shard. Shards that an earlier attempt at the same job has
     left are kept.
@@ -50,10 +61,11 @@ def predict_in_shards(
     Args:
         predictor: of the run.
         inputs: what the file holds; see `Predictor.predict`.
-        output: a file to write; it appears when it is whole.
+        output: a file to write, as its ending says; it appears when it is whole.
         run: its folder.
         file: where the inputs come from.
         settings: name -> value of what else the answers depend on.
+        kept: the columns of the file to put before the answers.
 
     Raises:
         ConfigError: where the shards would be gathered stands something else.
@@ -74,7 +86,7 @@ def predict_in_shards(
             if (shards - 1) % count == index and not path.exists():
                 _write_shard(predictor, chunks, path, output)
         wait_for_all()
-        return _join(folder, shards, output) if index == 0 else Seen()
+        return _join(predictor, folder, shards, output, kept) if index == 0 else Seen()
     except DataError:
         if index == 0:
             shutil.rmtree(folder, ignore_errors=True)
@@ -126,14 +138,39 @@ def _write_shard(predictor: Predictor, chunks: Iterable[Any], path: Path, output
         fresh.write_text("".join([json.dumps(asdict(predictor.seen)) + "\n", *lines]), encoding="utf-8")
 
 
-def _join(folder: Path, shards: int, output: Path) -> Seen:
+def _join(predictor: Predictor, folder: Path, shards: int, output: Path, kept: Kept | None) -> Seen:
     """Join the answers in order to one file, which appears when it is whole, and remove the shards."""
+    paths = [_name_shard(folder, number) for number in range(shards)]
     total = Seen()
-    with guard_writing(output, way=WAY), replace_whole(output) as fresh, fresh.open("wb") as joined:
-        for number in range(shards):
-            with _name_shard(folder, number).open("rb") as shard:
-                counted = json.loads(shard.readline())
-                total = Seen(*(known + counted[name] for name, known in asdict(total).items()))
-                shutil.copyfileobj(shard, joined)
+    for path in paths:
+        with path.open("rb") as shard:
+            counted = json.loads(shard.readline())
+        total = Seen(*(known + counted[name] for name, known in asdict(total).items()))
+
+    ending = find_ending(output)
+    with guard_writing(output, way=WAY), replace_whole(output) as fresh:
+        if kept is None and ending in LINES:
+            _copy_lines(paths, fresh)
+        else:
+            answers = partial(_read_answers, paths)
+            explained = total.empty > 0
+            write_answers(fresh, ending, answers, keys=predictor.answer_keys, kept=kept, explained=explained)
     shutil.rmtree(folder)
     return total
+
+
+def _copy_lines(shards: Iterable[Path], target: Path) -> None:
+    """Copy the answers of all shards as they stand."""
+    with target.open("wb") as joined:
+        for path in shards:
+            with path.open("rb") as shard:
+                shard.readline()
+                shutil.copyfileobj(shard, joined)
+
+
+def _read_answers(shards: Iterable[Path]) -> Iterator[Prediction]:
+    """Read the answers of all shards."""
+    for path in shards:
+        with path.open(encoding="utf-8") as shard:
+            shard.readline()
+            yield from map(json.loads, shard)

@@ -7,6 +7,7 @@ these functions: `escape_terminal` for a terminal and its log, `escape_line` for
 
 import json
 import re
+from collections.abc import Callable
 from typing import Any
 
 # Control characters, line and paragraph separators, marks that reverse the direction of writing, lone surrogates.
@@ -28,9 +29,14 @@ def escape_line(text: str) -> str:
     return BREAKING.sub(lambda one: ascii(one[0])[1:-1], text)
 
 
-def dump_json(values: Any, *, indent: int | None = None, allow_nan: bool = True) -> str:
-    """Write JSON that keeps every script readable, and escapes control characters in the manner of JSON."""
-    text = json.dumps(values, indent=indent, ensure_ascii=False, allow_nan=allow_nan)
+def dump_json(
+    values: Any, *, indent: int | None = None, allow_nan: bool = True, default: Callable[[Any], str] | None = None
+) -> str:
+    """Write JSON that keeps every script readable, and escapes control characters in the manner of JSON.
+
+    `default` writes what JSON has no form for, such as a date, as a text; without it that is a `TypeError`.
+    """
+    text = json.dumps(values, indent=indent, ensure_ascii=False, allow_nan=allow_nan, default=default)
     return CONTROL.sub(lambda one: f"\\u{ord(one[0]):04x}", text)
 
 

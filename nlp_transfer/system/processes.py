@@ -79,6 +79,11 @@ def gather_all(found: Mapping[Key, Value]) -> dict[Key, Value]:
     return {key: value for part in gather_object([dict(found)]) for key, value in part.items()}
 
 
+def gather_everywhere(found: Value) -> list[Value]:
+    """Gather what each process has found, so that each has all of it. Every process must call this."""
+    return [found] if PartialState().num_processes == 1 else list(gather_object([found]))
+
+
 def count_processes() -> int:
     """Count the processes of this job on this machine."""
     return int(os.environ.get("LOCAL_WORLD_SIZE", PartialState().num_processes))

@@ -1,6 +1,7 @@
 """Check what Python code hands over: refuse a wrong value in one line, with the way out."""
 
 import math
+import re
 import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from os import PathLike
@@ -9,7 +10,49 @@ from typing import Any
 from nlp_transfer.errors import ConfigError, DataError, TransferError, suggest
 
 Text = str | list[str] | None  # a list where a role holds several texts at once; None where there is none
-SAVED = 'save it as a file first, as data.to_parquet("data.parquet") does, and name that'
+BESIDE = 'give rows in memory beside the configuration, as run(config, data={"train": rows})'
+HELD = re.compile(r"an? [^\n]+ in memory \([^\n]+; sha256 [0-9a-f]{16}\)")  # the description of rows in memory
+
+
+class HeldRows:
+    """Rows in memory. They stand where a file could be named.
+
+    No dataclass, because pydantic would take one apart.
+
+    Attributes:
+        description: what they are, such as `a pandas DataFrame in memory (60 rows: text, label; sha256
+            1f3c2b9ade012345)`. It stands for them in saved configurations, messages and cards, and is equal for equal
+            rows.
+        rows: an Arrow table, or a list of mappings column -> cell.
+    """
+
+    def __init__(self, description: str, rows: Any) -> None:
+        """Keep both."""
+        self.description, self.rows = description, rows
+
+    def __eq__(self, other: object) -> bool:
+        """Compare descriptions."""
+        return isinstance(other, HeldRows) and self.description == other.description
+
+    def __hash__(self) -> int:
+        """Hash the description."""
+        return hash(self.description)
+
+    def __repr__(self) -> str:
+        """Return the description."""
+        return self.description
+
+
+def is_held(name: str) -> bool:
+    """Tell whether a name is the description of rows in memory."""
+    return HELD.fullmatch(name) is not None
+
+
+def explain_held(name: str) -> str | None:
+    """Say why the rows of a name cannot be read if it is the description of rows in memory; else None."""
+    if is_held(name):
+        return f'{name}: these rows are gone; a run takes them again by run(config, data={{"train": rows}})'
+    return None
 
 
 def name_kind(value: Any) -> str:
@@ -22,16 +65,36 @@ def name_kind(value: Any) -> str:
 
 def is_table(value: Any) -> bool:
     """Tell whether a value has columns, as frames of pandas and polars and data sets of Hugging Face have."""
-    return hasattr(value, "columns") or hasattr(value, "column_names")
+    # The class is asked, because some frames answer for their columns only after hours of work.
+    return hasattr(type(value), "columns") or hasattr(type(value), "column_names")
+
+
+def is_missing(item: Any) -> bool:
+    """Tell whether an item stands for none: None, NaN, or what pandas has for them."""
+    # A caller who passes pandas' NA has imported pandas; without pandas this compares with None.
+    pandas = sys.modules.get("pandas")
+    missing = item is None or item is getattr(pandas, "NA", None) or item is getattr(pandas, "NaT", None)
+    return missing or (isinstance(item, float) and math.isnan(item))
+
+
+def maps_columns(value: Any) -> bool:
+    """Tell whether a value maps columns to their cells, as `{"text": ["a", "b"], "label": [0, 1]}`."""
+    cells = list(value.values()) if isinstance(value, Mapping) and not is_table(value) else []
+    return (
+        bool(cells)
+        and all(isinstance(one, Iterable) and not isinstance(one, str | bytes) for one in cells)
+        and not any(isinstance(one, Mapping) or is_table(one) for one in cells)
+    )
 
 
 def take_inputs(given: Any, columns: Mapping[str, str], *, lists: Collection[str] = ()) -> Iterator[tuple[Text, ...]]:
-    """Iterate over inputs in any container: a list, an iterator, an array, a column of a frame or of a data set.
+    """Iterate over inputs in any container but a table: a list, an iterator, an array, a column of a table.
 
     Args:
-        given: where there is one role, its texts; where there are several, mappings role -> text (other keys are passed
-            over), or tuples of texts in the order of the roles. None, NaN and pandas' NA stand for what is missing.
-        columns: role -> column that holds its texts, for messages.
+        given: where there is one role, its texts; where there are several, tuples of texts in the order of the roles.
+            Or mappings of roles, or of the columns that hold these, to texts; other keys are passed over. None, NaN and
+            pandas' NA stand for what is missing.
+        columns: role -> column that holds its texts.
         lists: the roles of which an item may be a list of texts; each comes as a list.
 
     Returns:
@@ -42,6 +105,8 @@ def take_inputs(given: Any, columns: Mapping[str, str], *, lists: Collection[str
             reached, for an item that is not a text, by its number.
     """
     _refuse_no_series(given, columns)
+    if hasattr(given, "to_pylist"):  # an Arrow array, whose items are no texts of Python
+        given = given.to_pylist()
     return (
         tuple(
             _check_text(text, number, lists=role in lists)
@@ -51,20 +116,22 @@ def take_inputs(given: Any, columns: Mapping[str, str], *, lists: Collection[str
     )
 
 
-def _split_input(item: Any, number: int, roles: Collection[str]) -> Sequence[Any]:
+def _split_input(item: Any, number: int, columns: Mapping[str, str]) -> Sequence[Any]:
     """Take an input apart: what it holds of each role."""
-    if len(roles) == 1:
-        return [item]
-    if _is_missing(item):
-        return [None] * len(roles)
     if isinstance(item, Mapping):
-        if lacking := [role for role in roles if role not in item]:
+        keys = [role if role in item else column for role, column in columns.items()]
+        if lacking := [key for key in keys if key not in item]:
             raise DataError(f"input {number}: has no '{lacking[0]}'. {suggest(lacking[0], map(str, item))}")
-        return [item[role] for role in roles]
-    if isinstance(item, list | tuple) and len(item) == len(roles):
+        return [item[key] for key in keys]
+    if len(columns) == 1:
+        return [item]
+    if is_missing(item):
+        return [None] * len(columns)
+    if isinstance(item, list | tuple) and len(item) == len(columns):
         return item
     received = f"{len(item)} of them" if isinstance(item, list | tuple) else name_kind(item)
-    raise DataError(f"input {number}: expected {_write_example(roles)} or ({', '.join(roles)}), received {received}")
+    wanted = f"{_write_example(columns)} or ({', '.join(columns)})"
+    raise DataError(f"input {number}: expected {wanted}, received {received}")
 
 
 def _write_example(roles: Iterable[str]) -> str:
@@ -72,25 +139,14 @@ def _write_example(roles: Iterable[str]) -> str:
     return "{" + ", ".join(f'"{role}": ...' for role in roles) + "}"
 
 
-def _is_missing(item: Any) -> bool:
-    """Tell whether an item stands for none."""
-    # A caller who passes pandas' NA has imported pandas; without pandas this compares with None.
-    missing = item is None or item is getattr(sys.modules.get("pandas"), "NA", None)
-    return missing or (isinstance(item, float) and math.isnan(item))
-
-
 def _check_text(item: Any, number: int, *, lists: bool) -> Text:
-    if _is_missing(item):
+    if is_missing(item):
         return None
 
     parts = list(item) if lists and isinstance(item, list | tuple) else [item]
     if strange := [part for part in parts if not isinstance(part, str)]:
-        way = 'take the texts out of the rows: predict([row["text"] for row in rows])'
         wanted = "a text or a list of texts" if lists else "a text"
-        raise DataError(
-            f"input {number}: expected {wanted}, received {name_kind(strange[0])}; "
-            f"{way if isinstance(strange[0], Mapping) else 'give it as a str'}"
-        )
+        raise DataError(f"input {number}: expected {wanted}, received {name_kind(strange[0])}; give it as a str")
 
     try:
         "".join(parts).encode()
@@ -106,12 +162,8 @@ def _refuse_no_series(given: Any, columns: Mapping[str, str]) -> None:
     received = "one text" if isinstance(given, str) else name_kind(given)
     if isinstance(given, bytes):
         way = "predict([data.decode()])"
-    elif several and isinstance(given, Mapping) and all(isinstance(text, str | None) for text in given.values()):
-        way = one
-    elif is_table(given) or isinstance(given, Mapping):
-        splits = isinstance(given, Mapping) and any(map(is_table, given.values()))
-        each = ", ".join(f'data{"[split]" if splits else ""}["{column}"]' for column in columns.values())
-        way = f"predict(list({f'zip({each})' if several else each}))"
+    elif isinstance(given, Mapping):
+        way = "predict(data[split])" if any(map(is_table, given.values())) else f"predict([{_write_example(columns)}])"
     elif isinstance(given, PathLike):
         way = "predict(open(path)), or `nlp-transfer predict RUN FILE`"
     elif isinstance(given, Iterable) and not isinstance(given, str) and getattr(given, "ndim", 1) != 0:
@@ -126,10 +178,10 @@ def find_place_fault(value: Any) -> str | None:
     if isinstance(value, str | PathLike):
         return None
     if is_table(value) or not isinstance(value, Mapping):
-        way = f"; {SAVED}" if is_table(value) or isinstance(value, Iterable) else ""
+        way = f"; {BESIDE}" if is_table(value) or isinstance(value, Iterable) else ""
         return f"expected the name of a file, folder or data set, received {name_kind(value)}{way}"
     if odd := [key for key, file in value.items() if not isinstance(file, str | PathLike)]:
-        return f"expected {{column: file}}, received {name_kind(value[odd[0]])} under {odd[0]!r}; {SAVED}"
+        return f"expected {{column: file}}, received {name_kind(value[odd[0]])} under {odd[0]!r}; {BESIDE}"
     return None
 
 

@@ -165,10 +165,7 @@ class Sentiment(nt.Task):
         tokenizers: "Tokenizers",
     ) -> list["Prediction"]:
         """Choose the likeliest label, by the softmax of the mean logits of a document's units."""
-        return [
-            {"label": max(probabilities, key=lambda name: probabilities[name]), "probabilities": probabilities}
-            for probabilities in nt.mean_probabilities(results, self.labels)
-        ]
+        return [nt.choose_likeliest(found) for found in nt.mean_probabilities(results, self.labels)]
 
     def score(self, predictions: "Sequence[Prediction]", rows: "Dataset") -> "Scores":
         """Compute accuracy, macro-F1, Matthews correlation, and precision, recall and F1 of each class."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import nlp_transfer
-from nlp_transfer.runs.probes import are_alike, read_probes
+from nlp_transfer.runs.probes import is_repeated, read_probes
 
 OLDER = Path(__file__).parents[1] / "older_runs"
 
@@ -24,7 +24,7 @@ def test_a_finished_run_answers_what_it_has_answered(here):
     texts, said = read_probes(here / "finished")
     again = nlp_transfer.load("finished").predict(texts)
     assert len(said) == 6
-    assert all(map(are_alike, said, again))
+    assert all(map(is_repeated, said, again))
 
 
 def test_a_stopped_run_goes_on_from_its_checkpoint(here):

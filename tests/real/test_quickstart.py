@@ -73,7 +73,7 @@ def test_predict_answers_in_order_with_probabilities(comparison):
     answers = [json.loads(line) for line in done.stdout.splitlines()]
     assert [answer["label"] for answer in answers[::2]] == ["positive", "negative"]
     assert all(abs(sum(answer["probabilities"].values()) - 1) < 1e-5 for answer in answers[::2])
-    assert answers[1] == {"label": None, "probabilities": None, "reason": "the text is empty"}
+    assert answers[1] == {"label": None, "confidence": None, "probabilities": None, "reason": "the text is empty"}
 
 
 def test_a_word_never_seen_in_training_gets_its_own_glove_vector(comparison):

@@ -267,7 +267,7 @@ def test_predict_reads_every_format_in_order(command, finished, tmp_path, suffix
     expected = nlp_transfer.load(finished).predict(TEXTS)
     assert answers(out) == expected
     assert [one.get("reason") for one in expected] == [None, None, None, "the text is empty", None]
-    assert all(one.keys() - {"reason"} == {"label", "probabilities"} for one in expected)
+    assert all(one.keys() - {"reason"} == {"label", "confidence", "probabilities"} for one in expected)
 
 
 def test_predict_writes_its_output_whole(command, finished, tmp_path):

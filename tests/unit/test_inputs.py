@@ -172,8 +172,6 @@ ONE = 'predict([{"first": ..., "second": ...}])'
 WRONG = {
     "a text": ("a", f"received one text; write {ONE}"),
     "one mapping": ({"first": "a", "second": "b"}, f"received a dict; write {ONE}"),
-    "columns": ({"a": ["a"]}, 'received a dict; write predict(list(zip(data["first"], data["second"])))'),
-    "a frame": (pandas.DataFrame(), 'a DataFrame; write predict(list(zip(data["first"], data["second"])))'),
     "None": (None, f"received None; write {ONE}"),
 }
 

@@ -11,17 +11,17 @@ from nlp_transfer.config.sections import load_config
 from nlp_transfer.errors import ConfigError
 
 FRAME = pandas.DataFrame({"text": ["good"], "label": ["positive"]})
-SAVE = "; save it as a file first, as data.to_parquet"
+BESIDE = "; give rows in memory beside the configuration, as run(config, data={"
 OBJECTS = {
-    "frame": (FRAME, f"the name of a file, folder or data set, received a DataFrame{SAVE}"),
-    "column": (FRAME["text"], f"received a Series{SAVE}"),
-    "data set": (Dataset.from_pandas(FRAME), f"received a Dataset{SAVE}"),
-    "splits": (DatasetDict(train=Dataset.from_pandas(FRAME)), f"received a DatasetDict{SAVE}"),
-    "lists by column": ({"text": ["good"], "label": ["positive"]}, f"received a list under 'text'{SAVE}"),
-    "rows": ((row for row in ()), f"received a generator{SAVE}"),
-    "list of rows": ([{"text": "good", "label": "positive"}], f"received a list{SAVE}"),
-    "table": (Dataset.from_pandas(FRAME).data.table, f"received a Table{SAVE}"),
-    "bytes": (b"a.csv", f"received bytes{SAVE}"),
+    "frame": (FRAME, f"the name of a file, folder or data set, received a DataFrame{BESIDE}"),
+    "column": (FRAME["text"], f"received a Series{BESIDE}"),
+    "data set": (Dataset.from_pandas(FRAME), f"received a Dataset{BESIDE}"),
+    "splits": (DatasetDict(train=Dataset.from_pandas(FRAME)), f"received a DatasetDict{BESIDE}"),
+    "lists by column": ({"text": ["good"], "label": ["positive"]}, f"received a list under 'text'{BESIDE}"),
+    "rows": ((row for row in ()), f"received a generator{BESIDE}"),
+    "list of rows": ([{"text": "good", "label": "positive"}], f"received a list{BESIDE}"),
+    "table": (Dataset.from_pandas(FRAME).data.table, f"received a Table{BESIDE}"),
+    "bytes": (b"a.csv", f"received bytes{BESIDE}"),
 }
 
 

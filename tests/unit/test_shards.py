@@ -136,11 +136,12 @@ def work(place):
     answered, answer = [], Predictor.answer
     Predictor.answer = lambda self, chunk: answered.append(chunk) or answer(self, chunk)
     shards.CHUNKS = 1
-    verbs = {
-        "predict": [f"{place}/texts.jsonl", "--output", f"{place}/both.jsonl"],
-        "evaluate": ["--data", f"{place}/data.csv"],
-    }
-    for verb, rest in verbs.items():
+    verbs = [
+        ("predict", f"{place}/texts.jsonl", "--output", f"{place}/both.jsonl"),
+        ("predict", f"{place}/texts.jsonl", "--output", f"{place}/both.csv", "--keep"),
+        ("evaluate", "--data", f"{place}/data.csv"),
+    ]
+    for verb, *rest in verbs:
         sys.argv = ["nlp-transfer", verb, f"{place}/run", *rest]
         with pytest.raises(SystemExit, match=r"^0$"):
             process.main()
@@ -151,9 +152,12 @@ def test_two_processes_share_the_work_and_one_of_them_writes_the_bytes_of_one(pl
     done = job(place, work, place)
     assert (place / "both.jsonl").read_text() == expected
     assert sorted(line for line in done.stderr.splitlines() if line.startswith("answered")) == [
-        "answered 1",
         "answered 2",
+        "answered 4",
     ]
+    one = place / "one.csv"
+    assert command("predict", place / "run", place / "texts.jsonl", "--output", one, "--keep")[0] == 0
+    assert (place / "both.csv").read_bytes() == one.read_bytes()
     alone = json.loads(command("evaluate", place / "run", "--data", place / "data.csv")[1])
     assert json.loads(done.stdout) == alone
-    assert done.stderr.count("texts are empty") == 1
+    assert done.stderr.count("texts are empty") == 2

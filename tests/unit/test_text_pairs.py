@@ -187,7 +187,7 @@ def test_every_source_learns_by_every_strategy_and_is_read_back(place, tmp_path,
     result = run(place, tmp_path / "run", source, STRATEGIES[strategy], target=target)
     pair = {"first": "good film", "second": "a bad plot"}
     (answer,) = nlp_transfer.load(result.folder).predict([pair])
-    assert answer.keys() == ({"number"} if target == "number" else {"label", "probabilities"})
+    assert answer.keys() == ({"number"} if target == "number" else {"label", "confidence", "probabilities"})
     if target == "number":
         assert abs(answer["number"] - CENTRE) < 3 * STEP
         assert not any("deviation" in name for name in nlp_transfer.load(result.folder).model.state_dict())

@@ -77,3 +77,10 @@ def list_columns(cells: Mapping[str, Any], *, level: int = 1) -> Iterator[str]:
         yield name
         if isinstance(cell, Mapping) and level < DEEPEST:
             yield from (f"{name}.{inner}" for inner in list_columns(cell, level=level + 1))
+
+
+def shorten_names(names: Iterable[str]) -> list[str]:
+    """Shorten column names for a message."""
+    # A key in JSON may hold a lone surrogate, which no terminal can print.
+    printable = [" ".join(name.encode("utf-8", "backslashreplace").decode().split()) for name in names]
+    return [name if len(name) <= 40 else f"{name[:37]}..." for name in printable]

@@ -12,9 +12,9 @@ from typing import Any, TypeVar
 import regex
 
 from nlp_transfer.config.dialect import PLAIN, Dialect, find_delimiter, is_data_row
-from nlp_transfer.data.formats.blocks import ABSENT
+from nlp_transfer.data.formats.blocks import ABSENT, shorten_names
 from nlp_transfer.data.formats.json_values import read_arriving_rows
-from nlp_transfer.data.formats.records import RowStream, make_arriving_reader
+from nlp_transfer.data.formats.records import Record, RowStream, make_arriving_reader, make_reader
 from nlp_transfer.data.formats.tables import DELIMITERS, find_format, has_columns, open_rows
 from nlp_transfer.data.formats.text_files import read_arriving, read_text_file
 from nlp_transfer.data.formats.text_lines import LONGEST, TOO_LONG, decode_lines, find_file
@@ -65,7 +65,7 @@ def stream_texts(
 
     if not has_columns(path, dialect):
         return (text.text for text in read_text_file(find_file(path), dialect.encoding))
-    rows = _stream_columns(open_rows(path, dialect, bare=column), {"": column}, {""} if lists else ())
+    rows = stream_columns(open_rows(path, dialect, bare=column), {"": column}, {""} if lists else ())
     return (text for (text,) in rows)
 
 
@@ -94,7 +94,7 @@ def stream_inputs(
         return stream_texts(path, column, dialect, lists=role in lists, standard_input=standard_input)
     if path is None or path == "-":
         lines = decode_lines(standard_input or sys.stdin.buffer, STDIN, dialect.encoding)
-        return _stream_columns(
+        return stream_columns(
             RowStream(STDIN, make_arriving_reader(read_arriving_rows(lines, columns.values()), STDIN)),
             columns,
             lists,
@@ -103,10 +103,19 @@ def stream_inputs(
     if not has_columns(path, dialect):
         roles = " and ".join(map(repr, columns))
         raise DataError(f"{path}: has no columns, and {roles} are read of each record; give them as .csv or .jsonl")
-    return _stream_columns(open_rows(path, dialect), columns, lists)
+    return stream_columns(open_rows(path, dialect), columns, lists)
 
 
-def _stream_columns(
+def open_inputs(path: str, columns: Mapping[str, str], dialect: Dialect = PLAIN) -> RowStream:
+    """Open the rows that `stream_inputs` reads with all of their columns; a line of text is a row of one column."""
+    first = next(iter(columns.values()))
+    if has_columns(path, dialect):
+        return open_rows(path, dialect, bare=first if len(columns) == 1 else None)
+    lines = read_text_file(find_file(path), dialect.encoding)
+    return RowStream(path, make_reader(Record(line.number, {first: line.text}) for line in lines))
+
+
+def stream_columns(
     stream: RowStream, columns: Mapping[str, str], lists: Collection[str], *, patience: int = PATIENCE
 ) -> Iterator[tuple[Any, ...]]:
     """Yield the cells of every record, None if it lacks one; refuse a column that none of the first has.
@@ -181,14 +190,7 @@ def make_missing_column_error(
         way += f" If the first row {first}: {dialect.set_header(named=not dialect.header)}{mapped}."
 
     place = stream.name if number is None else stream.name_rows([number])
-    return kind(f"{place}: no column '{column}'. {suggest(column, _shorten_names(names))} {way}")
-
-
-def _shorten_names(names: Iterable[str]) -> list[str]:
-    """Shorten column names for a message."""
-    # A key in JSON may hold a lone surrogate, which no terminal can print.
-    printable = [" ".join(name.encode("utf-8", "backslashreplace").decode().split()) for name in names]
-    return [name if len(name) <= 40 else f"{name[:37]}..." for name in printable]
+    return kind(f"{place}: no column '{column}'. {suggest(column, shorten_names(names))} {way}")
 
 
 def is_blank(text: str) -> bool:

@@ -14,7 +14,7 @@ from nlp_transfer.data.guesses.dialects import guess_dialect
 from nlp_transfer.data.guesses.places import find_siblings, find_split
 from nlp_transfer.data.guesses.samples import Sample, take_sample
 from nlp_transfer.data.guesses.tasks import Guess, name_certainty
-from nlp_transfer.data.locations import Place, open_place, open_places
+from nlp_transfer.data.locations import Named, open_place, open_places
 from nlp_transfer.errors import DataError
 
 
@@ -32,7 +32,7 @@ class Look:
         wish: what the user has said.
     """
 
-    places: Mapping[str, Place]
+    places: Mapping[str, Named]
     splits: Sequence[str]
     dialect: Dialect
     sample: Sample
@@ -88,7 +88,7 @@ class Look:
         return lines
 
 
-def look(places: Mapping[str, Place], wish: Wish) -> Look:
+def look(places: Mapping[str, Named], wish: Wish) -> Look:
     """Look at data and guess what they are for.
 
     Args:
@@ -111,8 +111,8 @@ def look(places: Mapping[str, Place], wish: Wish) -> Look:
 
 
 def _find_splits(
-    places: Mapping[str, Place], opened: Collection[str], columns: Sequence[str], dialect: Dialect
-) -> tuple[dict[str, Place], list[str]]:
+    places: Mapping[str, Named], opened: Collection[str], columns: Sequence[str], dialect: Dialect
+) -> tuple[dict[str, Named], list[str]]:
     """Find the places of the splits, and say where each comes from.
 
     Args:
@@ -140,7 +140,7 @@ def _find_splits(
     return kept, lines
 
 
-def _find_fault(place: Place, split: str, columns: Sequence[str], dialect: Dialect) -> str | None:
+def _find_fault(place: Named, split: str, columns: Sequence[str], dialect: Dialect) -> str | None:
     """Say why a file cannot be a split: it cannot be read, or its first rows lack a column."""
     try:
         block = next(iter(open_place(place, split, dialect).read_blocks(columns)), None)
@@ -152,7 +152,7 @@ def _find_fault(place: Place, split: str, columns: Sequence[str], dialect: Diale
     return None
 
 
-def _name(place: Place) -> str:
+def _name(place: Named) -> str:
     return place if isinstance(place, str) else " + ".join(place.values())
 
 

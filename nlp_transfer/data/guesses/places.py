@@ -8,13 +8,13 @@ from nlp_transfer.data.folders import ALIASES, SPLIT_NAMES
 from nlp_transfer.data.formats.tables import has_columns
 from nlp_transfer.data.formats.text_lines import find_file, is_read_once, locate
 from nlp_transfer.data.guesses.dialects import guess_dialect
-from nlp_transfer.data.locations import Place
+from nlp_transfer.data.locations import Named
 from nlp_transfer.errors import ConfigError, DataError
 
 WORD = re.compile(r"[^\W_]+")
 
 
-def join_places(names: Sequence[str]) -> dict[str, Place]:
+def join_places(names: Sequence[str]) -> dict[str, Named]:
     """Tell what several names are: splits as tables, or files of texts side by side, named by their endings.
 
     Returns:
@@ -45,7 +45,7 @@ def find_split(name: str) -> str | None:
     return next((ALIASES[word] for word in words if word in ALIASES), None)
 
 
-def find_siblings(place: Place) -> dict[str, Place]:
+def find_siblings(place: Named) -> dict[str, Named]:
     """Find the other splits of a train split: files whose names differ in the word for the split alone."""
     if isinstance(place, Mapping):
         beside = {column: find_siblings(file) for column, file in place.items()}
@@ -82,7 +82,7 @@ def _name_columns(names: Sequence[str]) -> dict[str, str]:
     raise ConfigError(f"{', '.join(names)}: files side by side need names that differ, as texts.en and texts.fr")
 
 
-def refuse_unreadable(place: Place) -> None:
+def refuse_unreadable(place: Named) -> None:
     """Refuse what can be read only once: a configuration that names it could not be run.
 
     Raises:

@@ -6,11 +6,13 @@ nlp-transfer vectors train reviews.csv my-vectors
 import logging
 import tempfile
 from collections.abc import Iterable, Iterator
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from nlp_transfer.config.dialect import PLAIN, Dialect
-from nlp_transfer.data.formats.cells import stream_texts
+from nlp_transfer.data.formats.cells import stream_columns, stream_texts
+from nlp_transfer.data.formats.held import hold_rows, open_held
 from nlp_transfer.data.store import join_parts
 from nlp_transfer.errors import DataError
 from nlp_transfer.sources.vectors.store import check_output
@@ -22,7 +24,7 @@ MAX_TOKENS = 10_000  # gensim silently drops the rest of a longer sentence
 
 
 def train_vectors(
-    corpus: Path,
+    corpus: Any,
     output: Path,
     *,
     dim: int = 100,
@@ -41,7 +43,8 @@ def train_vectors(
     With one worker the same corpus and seed give the same vectors.
 
     Args:
-        corpus: one document a line, or a table of any format that runs read; .gz too.
+        corpus: a file with one document a line, or a table of any format that runs read, .gz too; or texts in memory,
+            in a list, or in a column of a frame of pandas or polars, an Arrow table, or a data set.
         output: the folder to write; see `import_vectors`.
         dim: numbers in a vector.
         window: how many words on either side predict the word, or are predicted from it.
@@ -61,23 +64,37 @@ def train_vectors(
     """
     from gensim.models import Word2Vec  # takes more than a second
 
-    corpus, output = Path(corpus), Path(output)
+    output = Path(output)
     check_output(output)
+    name, texts = _open_corpus(corpus, column, dialect)
 
-    with guard_temporary(f"the words of {corpus}"), tempfile.TemporaryDirectory() as folder:
+    with guard_temporary(f"the words of {name}"), tempfile.TemporaryDirectory() as folder:
         sentences = _Sentences(Path(folder) / "tokens.txt")
-        sentences.write(stream_texts(str(corpus), column, dialect, lists=True))
+        sentences.write(texts)
 
         model = Word2Vec(
             vector_size=dim, window=window, min_count=min_count, sg=int(skip_gram), seed=seed, workers=workers
         )
         model.build_vocab(sentences)
         if not model.wv.index_to_key:
-            raise DataError(f"{corpus}: no word appears {min_count} times; lower min_count or take a larger corpus")
+            raise DataError(f"{name}: no word appears {min_count} times; lower min_count or take a larger corpus")
 
         with _Epochs(epochs, progress=progress) as shown:
             model.train(sentences, total_examples=model.corpus_count, epochs=epochs, callbacks=[shown])
-    return write_table(VectorTable(corpus.name, model.wv.index_to_key, model.wv.vectors), output)
+    return write_table(VectorTable(Path(name).name, model.wv.index_to_key, model.wv.vectors), output)
+
+
+def _open_corpus(corpus: Any, column: str, dialect: Dialect) -> tuple[str, Iterator[str | list[str] | None]]:
+    """Name a corpus, and stream its documents.
+
+    Raises:
+        DataError: it is no file, and no texts.
+    """
+    if isinstance(corpus, str | PathLike):
+        return str(corpus), stream_texts(str(corpus), column, dialect, lists=True)
+    held = hold_rows(corpus, bare=column)
+    rows = stream_columns(open_held(held), {"": column}, {""})
+    return str(held), (text for (text,) in rows)
 
 
 class _Sentences:
