@@ -453,9 +453,15 @@ def _refuse_missing(folder: Path, *names: str | None) -> None:
             raise ValueError(f"{name} is missing")
 
 
-def predict(folder: str | Path, texts: Iterable[Any], *, task: type[TaskDeclaration] | None = None) -> list[Prediction]:
+def predict(
+    folder: str | Path,
+    texts: Any,
+    columns: Mapping[str, str] | None = None,
+    *,
+    task: type[TaskDeclaration] | None = None,
+) -> list[Prediction]:
     """Answer texts by a finished run, in their order; see `load` and `Predictor.predict`."""
-    return load(folder, task=task).predict(texts)
+    return load(folder, task=task).predict(texts, columns)
 
 
 def evaluate(

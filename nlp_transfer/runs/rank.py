@@ -9,6 +9,7 @@ from typing import Any
 
 from nlp_transfer.config.flags import guess_kind
 from nlp_transfer.config.sections import RunConfig, check_values, load_config, load_saved, render
+from nlp_transfer.data.given import take_splits
 from nlp_transfer.data.splits import TrainRows, load_train
 from nlp_transfer.errors import ConfigError, SourceError
 from nlp_transfer.evaluation.ranking import (
@@ -79,6 +80,7 @@ def rank(
     overrides: Sequence[str] = (),
     *,
     sources: Sequence[str | Mapping[str, Any]],
+    data: Any = None,
     output: str | Path | None = None,
     resume: str | Path | None = None,
     progress: bool = True,
@@ -93,6 +95,7 @@ def rank(
         config: as for `run`; its source and its strategy do not matter.
         overrides: dotted KEY=VALUE pairs.
         sources: names as `--source` takes them, or sections `source` of a configuration.
+        data: rows in memory, as for `run`.
         output: the folder; by default the first free runs/rank.
         resume: go on with a ranking, also with more sources: its folder, or `auto` for the one in `output`.
         progress: show bars.
@@ -104,7 +107,7 @@ def rank(
     """
     refuse_no_path(output, "output", optional=True)
     refuse_no_path(resume, "resume", optional=True)
-    checked = _take_frozen(load_config(config, overrides))
+    checked = _take_frozen(load_config(config, overrides, take_splits(data)))
     wanted = _list_sections(sources)
 
     if resume is not None:
@@ -128,7 +131,7 @@ def _take_frozen(config: RunConfig) -> RunConfig:
             f"task '{config.task.name}' writes text here, and a ranking needs answers that a linear probe can give: "
             "labels, numbers, or sentences to pick; train the sources on a few rows with `compare`"
         )
-    shared = {**config.each_seed()[0].model_dump(mode="json"), "strategy": {"kind": "frozen"}, "output": None}
+    shared = {**config.each_seed()[0].model_dump(), "strategy": {"kind": "frozen"}, "output": None}
     del shared["source"]
     return check_values(shared, task=config.task_class)
 
@@ -188,7 +191,7 @@ def _list_settings(config: RunConfig) -> dict[str, Any]:
 
 
 def _measure(folder: Path, config: RunConfig, section: Section, train: TrainRows, *, progress: bool) -> MeasuredSource:
-    one = check_values({**config.model_dump(mode="json"), "source": section}, task=config.task_class)
+    one = check_values({**config.model_dump(), "source": section}, task=config.task_class)
     task = make_task(one.task_class, one.task, train.labels)
     return measure_source(one, task, train, make_accelerator(one, folder, None), progress=progress)
 

@@ -54,6 +54,17 @@ def sources(place):
     return [str(place / "bert"), str(place / "words.txt")]
 
 
+def test_rows_in_memory_are_ranked_as_those_of_a_file(place, tmp_path):
+    with (place / "train.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    held, named = (
+        nlp_transfer.rank(configure(place), sources=sources(place)[1:], data=data, output=tmp_path / name)
+        for name, data in (("held", rows), ("named", None))
+    )
+    assert held.sources[0].measured.hits == named.sources[0].measured.hits
+    assert "in memory (80 rows: text, label; sha256" in (tmp_path / "held" / "config.yaml").read_text()
+
+
 def read_figures(folder):
     """The contents of rank.json but for the time."""
     figures = json.loads((folder / "rank.json").read_text())
