@@ -161,6 +161,12 @@ def read_parallel(path: Path) -> None:
     read_rows({"source": str(path), "target": str(path.with_name("a.fr"))}, {}, PAIR)
 
 
+def read_keyed(path: Path) -> None:
+    """Beside itself each key has a counterpart."""
+    list(stream_texts(str(path), "text"))
+    read_rows({"source": str(path), "target": str(path)}, {}, PAIR)
+
+
 def read_config(path: Path) -> None:
     config = load_config(path)
     again = path.with_name("again.yaml")
@@ -186,6 +192,26 @@ def said(error: TransferError) -> None:
     message = str(error)
     assert message.strip()
     assert message.encode("utf-8", "surrogateescape")
+
+
+def arrow(**columns: list[str]) -> bytes:
+    import pyarrow as pa
+
+    buffer, table = io.BytesIO(), pa.table(columns)
+    with pa.ipc.new_file(buffer, table.schema) as file:
+        file.write_table(table)
+    return buffer.getvalue()
+
+
+XLIFF = b"""<xliff version="1.2"><file source-language="en" target-language="fr"><body>
+<trans-unit id="1"><source>Open <g id="1">it</g></source><target state="translated">Ouvrir</target></trans-unit>
+<group restype="x-gettext-plurals"><trans-unit id="2"><source>%d file</source><target>%d fichier</target></trans-unit>
+</group></body></file></xliff>"""
+QT = b"""<!DOCTYPE TS>\n<TS language="fr"><context>
+<message numerus="yes"><source>%n</source><translation><numerusform>un %n</numerusform></translation></message>
+<message><source>Open</source><translation>Ouvrir</translation></message></context></TS>"""
+ANDROID = b"""<resources>\n<string name="a">Open\\'s "  it" \\u00e9</string>
+<plurals name="n"><item quantity="one">%d</item></plurals></resources>"""
 
 
 @dataclass(frozen=True)
@@ -216,6 +242,15 @@ TARGETS = {
     "tmx": Target("a.tmx", tmx(("Open &lt;b&gt;", "Ouvrir"), ("Save", "thé")), read_pairs),
     "po": Target("a.po", po(*(pair for pair in PAIRS if '"' not in pair[1])), read_pairs),
     "mo": Target("a.mo", mo(), read_pairs),
+    "arrow": Target("a.arrow", arrow(source=["a", "b"], target=["c", "d"]), read_pairs),
+    "xliff": Target("a.xlf", XLIFF, read_pairs),
+    "qt": Target("a.ts", QT, read_pairs),
+    "android": Target("a.xml", ANDROID, read_keyed),
+    "arb": Target("a.arb", b'{"@@locale": "en",\n"a": "Open", "b": "{n, plural, one{x} other{{n} y}}"}', read_keyed),
+    "properties": Target("a.properties", b"# c\na=Open\nb : Clo\\\n  se\nc caf\\u00e9\n", read_keyed),
+    "trees": Target("a.txt", b"(3 (2 It) (4 (2 really) (4 shines)))\n(0 (1 Dull) (2 .))\n", read_all),
+    "story": Target("a.story", b"A man came.\n\n@highlight\n\nman comes\n", read_all),
+    "cp1252 csv": Target("a.csv", csv(",") + "café,x\n".encode("cp1252"), read_all),
     "parallel": Target("a.en", b"one\ntwo\n", read_parallel),
     "yaml": Target("a.yaml", YAML, read_config),
     "override": Target("a.txt", b"training.learning_rate=3e-4", read_override),

@@ -16,6 +16,7 @@ from accelerate.utils import set_seed
 from datasets import Dataset
 
 from nlp_transfer.config.sections import RunConfig
+from nlp_transfer.data.formats.sheets import SHEETS
 from nlp_transfer.data.formats.tables import DELIMITERS, find_format
 from nlp_transfer.data.locations import is_on_hub
 from nlp_transfer.data.splits import Splits, load_splits
@@ -149,7 +150,9 @@ class Prepared:
         fetched = any(is_on_hub(place) for place in (data.train, data.validation, data.test) if place is not None)
 
         named = [place for place in (data.train, data.validation, data.test) if isinstance(place, str)]
-        tables = any(find_format(place) in DELIMITERS or Path(place).is_dir() for place in named)
+        folder = any(Path(place).is_dir() for place in named)
+        tables = folder or data.delimiter is not None or any(find_format(place) in DELIMITERS for place in named)
+        headed = tables or any(find_format(place) in SHEETS for place in named)
 
         numbers = "number" in self.task.roles.values()
         several = "labels" in self.task.roles.values()
@@ -168,7 +171,8 @@ class Prepared:
             ("data", () if self.splits.labels else LABEL_KEYS, "not used, the task has no labels"),
             ("training", ("label_smoothing",) if numbers else (), "not used, the task has no labels"),
             ("data", () if several else ("label_separator",), "not used, a row has no more than one label"),
-            ("data", () if tables else ("header", "delimiter", "quoting"), "not used, no data are .csv or .tsv"),
+            ("data", () if tables else ("delimiter", "quoting"), "not used, no data are .csv or .tsv"),
+            ("data", () if headed else ("header",), "not used, no data are a table or a sheet"),
         )
 
         return [

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import tracemalloc
 from pathlib import Path
 
 import pyarrow as pa
@@ -47,6 +48,16 @@ def test_an_arrow_stream_is_read_packed_too(tmp_path):
     save_stream(tmp_path / "a.arrow")
     (tmp_path / "b.arrow.gz").write_bytes(gzip.compress((tmp_path / "a.arrow").read_bytes()))
     assert read(tmp_path / "a.arrow") == read(tmp_path / "b.arrow.gz") == [("one", "a"), ("two", "b")]
+
+
+def test_an_arrow_stream_that_says_it_is_huge_takes_no_memory(tmp_path):
+    (tmp_path / "a.arrow").write_bytes(b"\xff\xff\xff\xff\xf0\xff\xff\x7f" + bytes(64))
+    tracemalloc.start()
+    with pytest.raises(DataError, match="not a readable Arrow file or stream"):
+        read(tmp_path / "a.arrow")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1 << 26
 
 
 @pytest.mark.parametrize("keep", [4, 300, -20])

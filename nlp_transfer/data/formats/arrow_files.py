@@ -1,9 +1,10 @@
 """Read Arrow IPC: files, which Feather is too, and streams, as `datasets` saves them."""
 
+import mmap
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import pyarrow as pa
 
@@ -27,10 +28,12 @@ def _read_blocks(file: Path, wanted: Wanted) -> Iterator[Columns]:
     rows = 0
     try:
         with open_seekable(file) as stream:
-            schema = _open(stream, file).schema
+            # Mapped, because Arrow asks for as many bytes as a file says it has, which a damaged one says wrong.
+            data = pa.py_buffer(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ))
+            schema = _open(data, file).schema
             columns = choose_columns(schema, wanted, str(file))
             kept = pa.ipc.IpcReadOptions(included_fields=[schema.get_field_index(name) for name in columns])
-            batches = _cut(_open(stream, file, kept))
+            batches = _cut(_open(data, file, kept))
 
             for block in read_batches(batches, schema, columns):
                 rows += len(block.numbers)
@@ -41,18 +44,16 @@ def _read_blocks(file: Path, wanted: Wanted) -> Iterator[Columns]:
     refuse_empty(file, rows)
 
 
-def _open(stream: IO[bytes], file: Path, options: pa.ipc.IpcReadOptions | None = None) -> Any:
+def _open(data: pa.Buffer, file: Path, options: pa.ipc.IpcReadOptions | None = None) -> Any:
     """Open the batches of a file or a stream.
 
     Raises:
         DataError: the file is of the first version of Feather.
     """
-    stream.seek(0)
-    mark = stream.read(len(MARK))
+    mark = data.slice(0, len(MARK)).to_pybytes()
     if mark.startswith(OLD_MARK):
         raise DataError(f"{file}: Feather of version 1, which is no longer read; write it again, or save it as Parquet")
-    stream.seek(0)
-    return pa.ipc.open_file(stream, options=options) if mark == MARK else pa.ipc.open_stream(stream, options=options)
+    return pa.ipc.open_file(data, options=options) if mark == MARK else pa.ipc.open_stream(data, options=options)
 
 
 def _cut(reader: Any) -> Iterator[pa.RecordBatch]:
@@ -62,4 +63,5 @@ def _cut(reader: Any) -> Iterator[pa.RecordBatch]:
     else:
         batches = iter(reader)
     for batch in batches:
+        batch.validate(full=True)  # a damaged file may point outside its own buffers
         yield from (batch.slice(start, ROWS_AT_ONCE) for start in range(0, len(batch), ROWS_AT_ONCE))
