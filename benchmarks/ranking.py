@@ -114,6 +114,14 @@ def judge(runs: Sequence[dict[str, Any]], strategy: str, score: str) -> Judgemen
     return Judgement(right, apart, 100 * regret, misses)
 
 
+def write_judgement(studies: dict[str, list[dict[str, Any]]], strategy: str, score: str) -> str:
+    found = {name: judge(runs, strategy, score) for name, runs in studies.items()}
+    right, apart = sum(one.right for one in found.values()), sum(one.apart for one in found.values())
+    regrets = ", ".join(f"{one.regret:.1f}" for one in found.values())
+    misses = "; ".join(f"{name}: {', '.join(one.misses)}" for name, one in found.items() if one.misses)
+    return f"{right} of {apart} | {regrets} | {misses or '-'}"
+
+
 def write_tables(studies: dict[str, list[dict[str, Any]]], seconds: dict[str, dict[str, float]]) -> str:
     """A line for each source on each data set; then how the scores did."""
     lines = ["| data | source | probe | H-score | LogME | frozen, test | full, test |", "|---|---|---|---|---|---|---|"]
@@ -125,14 +133,14 @@ def write_tables(studies: dict[str, list[dict[str, Any]]], seconds: dict[str, di
             cells = [name, one["name"], said, f"{one['h_score']:.3f}", f"{one['log_me']:.3f}"]
             lines.append(f"| {' | '.join([*cells, *(f'{one[strategy]:.3f}' for strategy in STRATEGIES)])} |")
 
-    lines += ["", "| trained | by | pairs in order | regret in points, by data set | misses |", "|---|---|---|---|---|"]
-    for strategy in STRATEGIES:
-        for score in SCORES:
-            found = {name: judge(runs, strategy, score) for name, runs in studies.items()}
-            right, apart = sum(one.right for one in found.values()), sum(one.apart for one in found.values())
-            regrets = ", ".join(f"{one.regret:.1f}" for one in found.values())
-            misses = "; ".join(f"{name}: {', '.join(one.misses)}" for name, one in found.items() if one.misses)
-            lines.append(f"| {strategy} | {score} | {right} of {apart} | {regrets} | {misses or '-'} |")
+    titles = ("among", "trained", "by", "pairs in order", "regret in points, by data set", "misses")
+    lines += ["", f"| {' | '.join(titles)} |", "|" + "---|" * len(titles)]
+    pretrained = {name: [one for one in runs if ":scratch" not in one["name"]] for name, runs in studies.items()}
+    for among, chosen in (("all", studies), ("pretrained", pretrained)):
+        for strategy in STRATEGIES:
+            lines += [
+                f"| {among} | {strategy} | {score} | {write_judgement(chosen, strategy, score)} |" for score in SCORES
+            ]
 
     shares = []
     for name, known in seconds.items():
