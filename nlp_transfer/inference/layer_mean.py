@@ -4,7 +4,7 @@ The first is stored as a frozen run stores it, so that either finds what the oth
 """
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from nlp_transfer.inference.activations import PooledModel, compute, open_store
 from nlp_transfer.models.encoding.units import Boundary, TokenInputs
-from nlp_transfer.models.portable.pooled import POOLINGS, PooledClassifier
+from nlp_transfer.models.portable.pooled import POOLINGS, PooledClassifier, pool
 
 POOLED = Boundary("pooled")
 MEAN = POOLINGS.index("mean")
@@ -73,11 +73,11 @@ class _OnePass:
     def compute_read(self, chosen: np.ndarray) -> list[np.ndarray]:
         """Compute what the head reads, as a run would store it."""
         rows = self._compute(chosen)
-        return [self._take(row, slice(None, -1)) for row in rows] if self.has_layers else rows
+        return [np.ascontiguousarray(self._split(row)[0]) for row in rows] if self.has_layers else rows
 
     def compute_mean(self, chosen: np.ndarray) -> list[np.ndarray]:
         """Compute the pooled mean of all layers, as a run would store it whose head reads that."""
-        return [self._take(row, slice(-1, None)) for row in self._compute(chosen)]
+        return [np.ascontiguousarray(self._split(row)[1]) for row in self._compute(chosen)]
 
     def _compute(self, chosen: np.ndarray) -> list[np.ndarray]:
         left = np.array([unit for unit in chosen.tolist() if unit not in self.fresh], dtype=np.int64)
@@ -87,17 +87,24 @@ class _OnePass:
             self.fresh |= dict(zip(left.tolist(), rows, strict=True))
         return [self.fresh[unit] for unit in chosen.tolist()]
 
-    def _take(self, row: np.ndarray, layers: slice) -> np.ndarray:
-        """Take some of the layers: of (L, 3, H), or of the sentences (S, 2 L H), mean and maximum over each."""
-        if isinstance(self.model, PooledClassifier):
-            return np.ascontiguousarray(row[layers])
-        width = self.model.encoder.config.hidden_size
-        return np.ascontiguousarray(row.reshape(len(row), 2, -1, width)[:, :, layers].reshape(len(row), -1))
+    def _split(self, row: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Split what was computed of a unit: what the head reads, and the pooled mean of all layers."""
+        width = int(self.model.encoder.config.hidden_size)
+        if not isinstance(self.model, PooledClassifier):  # of the sentences (S, 2 L H): mean and maximum of each layer
+            layers = row.reshape(len(row), 2, -1, width)
+            return layers[:, :, :-1].reshape(len(row), -1), layers[:, :, -1:].reshape(len(row), -1)
+
+        # Of one text or two: (1, texts, K), with the pooled mean behind the rest.
+        own, mean = np.split(row[0], [-len(POOLINGS) * width], axis=1)
+        embedding = self.model.embedding
+        shape = (self.model.config.depth, len(POOLINGS), width) if embedding is None else (1, 1, embedding.size)
+        texts = own.reshape(len(own), *shape), mean.reshape(len(mean), 1, len(POOLINGS), width)
+        return np.concatenate(list(texts[0]), axis=1), np.concatenate(list(texts[1]), axis=1)
 
 
 @contextlib.contextmanager
 def _add_layer_mean(model: PooledModel) -> Iterator[None]:
-    """Let the model read one more state, behind its own: the mean of all layers, the embeddings among them."""
+    """Let features hold, behind their own, the pooled mean of all layers, the embeddings among them."""
     reads, averaged = model.config.reads, model.config.combine == "mean"
 
     def states(attention_mask: Tensor, **inputs: Tensor | None) -> list[Tensor]:
@@ -108,23 +115,37 @@ def _add_layer_mean(model: PooledModel) -> Iterator[None]:
         own = [torch.stack(read).mean(0)] if averaged else read
         return [*own, torch.stack(list(every)).mean(0)]
 
-    model.__dict__["states"] = states
+    def pool_text(mask: Tensor, inputs: Mapping[str, Tensor | None]) -> Tensor:
+        """Pool a text in both ways: (B, 1, 1, K), because a head may read an embedding of another width."""
+        assert isinstance(model, PooledClassifier)  # noqa: S101 - see below
+        *own, mean = states(mask, **inputs)
+        model.__dict__["states"] = lambda *_, **__: own  # already computed
+        pooled = PooledClassifier._pool_text(model, mask, inputs)
+        return torch.cat([pooled.flatten(1), pool(mean, mask).flatten(1)], dim=1)[:, None, None]
+
+    changed = {"_pool_text": pool_text} if isinstance(model, PooledClassifier) else {"states": states}
+    model.__dict__.update(changed)
     try:
         yield
     finally:
-        del model.__dict__["states"]
+        for name in ("_pool_text", "states"):
+            model.__dict__.pop(name, None)
 
 
 @contextlib.contextmanager
 def _read_all_layers(model: PooledModel) -> Iterator[None]:
-    """Let the configuration say that the head reads the mean of all layers, by which its store is found."""
-    config = model.config
+    """Describe a head that reads the pooled mean of all layers, by which its store is found."""
+    config, embedding = model.config, getattr(model, "embedding", None)
     before = config.reads, config.combine
     config.reads, config.combine = list(range(model.encoder.config.num_hidden_layers + 1)), "mean"
+    if embedding is not None:
+        model.embedding = None
     try:
         yield
     finally:
         config.reads, config.combine = before
+        if embedding is not None:
+            model.embedding = embedding
 
 
 @torch.no_grad()
@@ -138,9 +159,10 @@ def _select_mean(model: PooledModel, rows: list[np.ndarray]) -> np.ndarray:
     """Select the mean over tokens: (items, F')."""
     if not isinstance(model, PooledClassifier):
         return np.concatenate([row[:, : row.shape[1] // 2] for row in rows])
-    pooled = np.stack([row[-1] for row in rows])
-    first = pooled[:, MEAN]
-    if not model.config.pairs:
-        return first
-    second = pooled[:, len(POOLINGS) + MEAN]
+    pooled = np.stack([row[-1] for row in rows])  # (units, poolings, H), twice as many of pairs
+    texts = np.split(pooled, 2, axis=1) if model.config.pairs else [pooled]
+    means = [one[:, min(MEAN, one.shape[1] - 1)] for one in texts]  # an embedding of its own is a single one
+    if len(means) == 1:
+        return means[0]
+    first, second = means
     return np.concatenate([first, second, abs(first - second), first * second], axis=1)

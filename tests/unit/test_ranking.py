@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 import tiny
 import torch
+from datasets import Dataset
 from typer.testing import CliRunner
 
 import nlp_transfer
 from nlp_transfer.cli.commands import app
 from nlp_transfer.config.flags import read_source_list
 from nlp_transfer.config.sections import DataConfig
+from nlp_transfer.config.tasks import find_task
 from nlp_transfer.data.splits import load_splits, load_train
 from nlp_transfer.data.splitting import deal_folds
 from nlp_transfer.errors import ConfigError, DataError, SourceError
@@ -187,9 +189,13 @@ def test_folds_that_leave_a_single_class_are_answered_by_it():
     assert (answers.argmax(1) == 0).sum() >= 15
 
 
-@pytest.mark.parametrize("kind", ["checkpoint", "vectors"])
+@pytest.mark.parametrize("kind", ["bert", "words.txt", "sentences"])
 def test_features_are_those_of_a_frozen_run_and_of_all_layers(place, tmp_path, kind):
-    source = load_source(kind, name=str(place / ("bert" if kind == "checkpoint" else "words.txt")))
+    folder = place / kind
+    if kind == "sentences":  # with an embedding of another width than its states
+        modules = [("Pooling", {"pooling_mode": "cls"}), ("Dense", tiny.dense(tiny.HIDDEN, 6))]
+        folder = tiny.save_sentence_folder(tmp_path / kind, modules)
+    source = load_source("vectors" if kind == "words.txt" else "checkpoint", name=str(folder))
     task, rows = tiny.sentiment(), tiny.rows(12)
     model = task.build(source, rows, frozen=True).model.eval()
     encoded = task.encode(rows, tiny.Tokenizers(source.tokenizer, None))
@@ -197,7 +203,7 @@ def test_features_are_those_of_a_frozen_run_and_of_all_layers(place, tmp_path, k
 
     found = read_features(model, units, tmp_path, has_layers=source.has_layers, progress=False)
     plain = compute(model, units, POOLED, np.arange(12), progress=False)
-    assert np.array_equal(found.read, np.stack([row[0, 1] for row in plain]))
+    assert np.array_equal(found.read, model.stacked([torch.tensor(row) for row in plain]).numpy())
     assert found.computed == 12
 
     def fail(_):
@@ -214,6 +220,29 @@ def test_features_are_those_of_a_frozen_run_and_of_all_layers(place, tmp_path, k
         states = model.encoder(**batch.inputs, output_hidden_states=True)
     every = states.hidden_states if source.has_layers else [states.last_hidden_state]
     assert np.allclose(found.layer_mean[3], torch.stack(list(every)).mean(0)[0].mean(0), atol=1e-5)
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_the_mean_of_all_layers_of_two_texts_compares_their_means(place, tmp_path, own):
+    modules = [("Pooling", {"pooling_mode": "cls"}), ("Dense", tiny.dense(tiny.HIDDEN, 6))]
+    folder = tiny.save_sentence_folder(tmp_path / "own", modules) if own else place / "bert"
+    source = load_source("checkpoint", name=str(folder))
+    task = find_task("pairs")(find_task("pairs").Options(name="pairs", max_length=32), tiny.LABELS)
+    texts = {"first": ["a good film", "it was bad"], "second": ["some plot", "very dull"]}
+    rows = Dataset.from_dict({**texts, "label": [0, 1]})
+    model = task.build(source, rows, frozen=True).model.eval()
+    units = TokenInputs(task.encode(rows, tiny.Tokenizers(source.tokenizer, None)), source.tokenizer.pad_token_id)
+    found = read_features(model, units, tmp_path, has_layers=True, progress=False)
+
+    plain = compute(model, units, POOLED, np.arange(2), progress=False)
+    assert np.array_equal(found.read, model.stacked([torch.tensor(row) for row in plain]).numpy())
+    sides = []
+    for text in ("it was bad", "very dull"):
+        with torch.inference_mode():
+            states = model.encoder(**source.tokenizer(text, return_tensors="pt"), output_hidden_states=True)
+        sides.append(torch.stack(list(states.hidden_states)).mean(0)[0].mean(0).numpy())
+    u, v = sides
+    assert np.allclose(found.layer_mean[1], np.concatenate([u, v, abs(u - v), u * v]), atol=1e-5)
 
 
 def write_rows(path, names, rows):
