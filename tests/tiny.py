@@ -165,10 +165,11 @@ def sentiment(**options):
     return Sentiment(SentimentOptions(name="sentiment", max_length=32, **options), LABELS)
 
 
-def plan_for(loaded, strategy, *, has_layers=True, scratch=False, **training):
+def plan_for(loaded, strategy, *, units=1000, has_layers=True, scratch=False, **training):
     """Adapt a model to a strategy, as its section of a configuration says it."""
     section = TypeAdapter(Strategy).validate_python(strategy)
-    return make_plan(section, TrainingConfig(**training), loaded, has_layers=has_layers, scratch=scratch)
+    config = TrainingConfig(**training)
+    return make_plan(section, config, loaded, units=units, has_layers=has_layers, scratch=scratch)
 
 
 def make_accelerator():

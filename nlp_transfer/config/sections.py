@@ -242,7 +242,11 @@ class CheckpointConfig(Section):
 class TrainingConfig(Section):
     """How the loop runs."""
 
-    epochs: Positive = Field(3, description="Passes over the training rows; a solved head needs none.")
+    epochs: Literal["auto"] | Positive = Field(
+        3,
+        description="Passes over the training rows; a solved head needs none. `auto`: enough for 200 optimizer steps, "
+        "and 3 or more for pretrained networks, 20 for others, until validation stops getting better.",
+    )
     batch_size: Positive = Field(32, description="Texts, or windows of long ones, per step, over all processes.")
     accumulation: Literal["auto"] | Positive = Field(
         "auto", description="Cut each batch in this many forward passes; `auto`: where they need much memory."

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Never
+from typing import Any, Literal, Never
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -26,11 +26,15 @@ class Part(BaseModel):
 
 
 class Selection(Part):
-    """The score that chose the checkpoint, on which split, and its best value there."""
+    """The score that chose the checkpoint, on which split, and its value there.
+
+    `kept` is `last` where validation was too small to choose; `best` is the value of the kept state in any case.
+    """
 
     metric: str
     split: str
     best: float
+    kept: Literal["best", "last"] = "best"
 
 
 class Parameters(Part):
@@ -123,6 +127,7 @@ class Metrics(Part):
         seed: of the training.
         precision: number format of the training.
         steps: optimizer steps; 0 where the head was solved.
+        epochs: of all phases that were trained; 0 in files of versions that did not count them.
         weights: sha256 of each weights file.
         head: what became of the head that a checkpoint brought, in words; None: a version wrote it that did not match
             rows of a head to labels by their names.
@@ -147,6 +152,7 @@ class Metrics(Part):
     seed: int
     precision: str
     steps: int
+    epochs: int = 0
     weights: Mapping[str, str] = {}
     head: str | None = None
     warnings: Sequence[str]

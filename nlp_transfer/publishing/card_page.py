@@ -188,6 +188,8 @@ def _write_scores(subject: Subject) -> str:
     ]
 
     rest = f"The checkpoint was chosen by `{task.selection}` on validation; test was measured once."
+    if metrics.selection.kept == "last":
+        rest = "The last state was kept, for validation is too small to choose one; test was measured once."
     if ceilings := [name for name in task.ceilings if name in metrics.baselines]:
         rest += f" `{'`, `'.join(ceilings)}` knows the answers: a ceiling."
     if back := metrics.written_back:
@@ -265,6 +267,7 @@ def _write_training(subject: Subject) -> str:
         "strategy": subject.config.strategy.kind,
         "seed": metrics.seed,
         **({"prompt": repr(subject.prompt)} if subject.prompt else {}),
+        "epochs": metrics.epochs,
         "optimizer steps": metrics.steps or "none: the head was solved",
         "seconds of training": f"{metrics.seconds.training:.1f}",
         "hardware": ", ".join([environment["device"], *counted]),

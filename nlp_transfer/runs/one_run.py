@@ -191,13 +191,14 @@ def _collect_metrics(
         validation=validation,
         test=prepared.task.score(said, prepared.splits.test),
         answers=len({str(next(iter(one.values()))) for one in said}),  # the first key of a prediction is its answer
-        selection=Selection(metric=prepared.task.selection, split="validation", best=history.best),
+        selection=Selection(metric=prepared.task.selection, split="validation", best=history.best, kept=history.kept),
         parameters=trained.sizes,
         seconds=seconds,
         baselines={one.name: one.collect_scores() for one in trained.baselines},
         seed=prepared.config.training.seed,
         precision=trained.accelerator.mixed_precision.replace("no", "fp32"),
         steps=history.steps,
+        epochs=history.trained,
         weights=weights,
         head=trained.plan.head,
         # How much of the data the model could see.

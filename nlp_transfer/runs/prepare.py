@@ -78,7 +78,12 @@ class Prepared:
         """Adapt the model to the strategy, and plan the phases. This changes the model, so call it once."""
         config, source = self.config, self.source
         plan = make_plan(
-            config.strategy, config.training, self.loaded, has_layers=source.has_layers, scratch=source.scratch
+            config.strategy,
+            config.training,
+            self.loaded,
+            units=len(self.encoded["train"].inputs),
+            has_layers=source.has_layers,
+            scratch=source.scratch,
         )
         if config.training.gradient_checkpointing:
             recompute_activations(plan.model)

@@ -20,7 +20,7 @@ from nlp_transfer.models.digests import hash_tensors
 from nlp_transfer.models.saving import describe_environment
 from nlp_transfer.runs.prepare import Prepared
 from nlp_transfer.runs.resume import refuse_changes
-from nlp_transfer.strategies import Plan
+from nlp_transfer.strategies import PATIENCE, Plan
 from nlp_transfer.system.caches import find_cache_folder
 from nlp_transfer.system.disk import write_whole
 from nlp_transfer.system.layout import CHECKPOINTS
@@ -37,6 +37,7 @@ from nlp_transfer.training.loop import Trainer
 log = logging.getLogger(__name__)
 PRECISION_KEY = "training.precision (chosen)"
 HISTORY = "history.jsonl"
+TELLING = 100  # rows of validation; the accuracy of fewer has an error of five points and more
 
 
 def make_accelerator(config: RunConfig, folder: Path, start: TrainingState | None) -> Accelerator:
@@ -126,7 +127,7 @@ def train(
             validation_rows=rows,
             tokenizers=prepared.tokenizers,
             accelerator=accelerator,
-            settings=_make_settings(prepared.config.training, progress=progress),
+            settings=_make_settings(prepared.config.training, judged=len(rows), progress=progress),
             record=functools.partial(_record_epoch, plan, accelerator, folder / HISTORY),
             checkpoints=checkpoints,
             signals=signals,
@@ -134,18 +135,23 @@ def train(
         return trainer.fit()
 
 
-def _make_settings(training: TrainingConfig, *, progress: bool) -> Settings:
+def _make_settings(training: TrainingConfig, *, judged: int, progress: bool) -> Settings:
+    """Collect the settings; with `epochs: auto` validation says when to stop, if it has rows enough to tell."""
+    auto, few = training.epochs == "auto", judged < TELLING
+    if auto and few:
+        log.info("the last state is kept: %d validation rows are too few to choose by (%d)", judged, TELLING)
     return Settings(
         batch_size=training.batch_size,
         accumulation=None if training.accumulation == "auto" else training.accumulation,
         weight_decay=training.weight_decay,
         clip=training.clip,
-        patience=training.patience,
+        patience=training.patience or (PATIENCE if auto and not few else None),
         label_smoothing=training.label_smoothing,
         seed=training.seed,
         cache=find_cache_folder(),
         progress=progress,
         graphs=training.graphs == "auto",
+        last=auto and few,
     )
 
 
@@ -158,8 +164,8 @@ def _record_epoch(plan: Plan, accelerator: Accelerator, path: Path, facts: dict[
         file.write(line)
 
     shown = {**{k: facts[k] for k in ("loss",) if k in facts}, **facts["validation"]}
-    epochs = next(phase.epochs for phase in plan.phases if phase.name == facts["phase"])
-    left = (epochs - facts["epoch"]) * facts["seconds"]
+    phase = next(phase for phase in plan.phases if phase.name == facts["phase"])
+    left = (phase.epochs - facts["epoch"]) / phase.judged * facts["seconds"]
     outlook = f"; about {format_duration(left)} to go in this phase" if left else ""
     log.info("%s epoch %s: %s%s", facts["phase"], facts["epoch"], format_scores(shown), outlook)
     accelerator.log({f"validation/{k}": v for k, v in facts["validation"].items()}, step=facts["step"])

@@ -12,6 +12,7 @@ from nlp_transfer.models.source import LoadedModel
 from nlp_transfer.strategies.frozen import apply_frozen
 from nlp_transfer.strategies.full import apply_full
 from nlp_transfer.strategies.gradual import apply_gradual
+from nlp_transfer.strategies.length import PATIENCE, Length, choose_length
 from nlp_transfer.strategies.lora import apply_lora, save_adapter
 from nlp_transfer.strategies.plan import Adapted, Phase, Plan, Schedule
 from nlp_transfer.strategies.rates import Rates, choose_rates, hold_back
@@ -20,7 +21,13 @@ SOLVED = "head: solved anew, without the one that the checkpoint brings"
 
 
 def make_plan(
-    strategy: Strategy, training: TrainingConfig, loaded: LoadedModel, *, has_layers: bool, scratch: bool
+    strategy: Strategy,
+    training: TrainingConfig,
+    loaded: LoadedModel,
+    *,
+    units: int,
+    has_layers: bool,
+    scratch: bool,
 ) -> Plan:
     """Adapt a model to a strategy, and plan the phases. This changes the model, so call it once.
 
@@ -28,6 +35,7 @@ def make_plan(
         strategy: the section of the configuration.
         training: gives the rates, their schedule, and the epochs of the last phase.
         loaded: the model and the names of its new parameters.
+        units: texts of train, or windows of long ones, by which `epochs: auto` is chosen.
         has_layers: False for a table of vectors, which `learning_rate: auto` trains faster than layers.
         scratch: the weights are random.
 
@@ -35,12 +43,13 @@ def make_plan(
         ConfigError: the strategy does not fit the model; the message names the key to change.
     """
     rates = choose_rates(strategy, training, loaded, has_layers=has_layers, scratch=scratch)
-    adapted = _adapt(strategy, loaded, rates, training.epochs)
+    length = choose_length(training, loaded, units, pretrained=has_layers and not scratch)
+    adapted = _adapt(strategy, loaded, rates, length)
     solved = adapted.phases[0].solver == "lbfgs"
 
     return Plan(
         model=adapted.model,
-        phases=tuple(hold_back(phase, rates, loaded) for phase in adapted.phases),
+        phases=tuple(hold_back(length.set_looks(phase), rates, loaded) for phase in adapted.phases),
         cache=adapted.cache,
         finish=adapted.finish,
         adapter=adapted.adapter,
@@ -51,16 +60,16 @@ def make_plan(
     )
 
 
-def _adapt(strategy: Strategy, loaded: LoadedModel, rates: Rates, epochs: int) -> Adapted:
+def _adapt(strategy: Strategy, loaded: LoadedModel, rates: Rates, length: Length) -> Adapted:
     match strategy:
         case FullStrategy():
-            return apply_full(strategy, loaded, rates, epochs)
+            return apply_full(strategy, loaded, rates, length.epochs)
         case LoraStrategy():
-            return apply_lora(strategy, loaded, rates, epochs)
+            return apply_lora(strategy, loaded, rates, length.epochs)
         case FrozenStrategy():
-            return apply_frozen(strategy, loaded, rates, epochs)
+            return apply_frozen(strategy, loaded, rates, length.epochs)
         case GradualStrategy():
-            return apply_gradual(strategy, loaded, rates, epochs)
+            return apply_gradual(strategy, loaded, rates, length)
 
 
-__all__ = ["Phase", "Plan", "Schedule", "make_plan", "save_adapter"]
+__all__ = ["PATIENCE", "Phase", "Plan", "Schedule", "make_plan", "save_adapter"]

@@ -20,12 +20,18 @@ class Phase:
         epochs: passes over the training data; 1 if the head is solved.
         rates: name of each moving parameter -> its peak learning rate; all others are frozen.
         solver: `gradient` for optimizer steps, `lbfgs` for an exact solution of a linear head on frozen features.
+        judged: epochs between two looks at validation; the last one is always judged.
     """
 
     name: str
     epochs: int
     rates: Mapping[str, float]
     solver: Solver = "gradient"
+    judged: int = 1
+
+    def is_judged(self, epoch: int) -> bool:
+        """Tell whether the state after an epoch, counted from 1, is judged on validation."""
+        return epoch % self.judged == 0 or epoch == self.epochs
 
 
 @dataclass(frozen=True)

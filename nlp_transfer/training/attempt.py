@@ -18,7 +18,10 @@ from nlp_transfer.training.step import Stepper
 
 @dataclass(frozen=True)
 class Settings:
-    """What a training needs beside its plan; see `TrainingConfig` for the meanings. None is `auto` or `unset` there."""
+    """What a training needs beside its plan; see `TrainingConfig` for the meanings. None is `auto` or `unset` there.
+
+    `last` takes the last state of all that were judged, where validation is too small to choose one.
+    """
 
     batch_size: int
     accumulation: int | None
@@ -30,6 +33,7 @@ class Settings:
     cache: Path | None
     progress: bool = True
     graphs: bool = True
+    last: bool = False
 
 
 @dataclass(frozen=True)

@@ -137,7 +137,7 @@ def prepare_inputs(attempt: Attempt, phase: Phase, model: nn.Module, train: Inpu
         return None
 
     history, settings = attempt.history, attempt.settings
-    batches = plan_batches(train.encoded.lengths, settings.batch_size, seed=settings.seed, epoch=len(history.epochs))
+    batches = plan_batches(train.encoded.lengths, settings.batch_size, seed=settings.seed, epoch=history.trained)
     found: ResidentInputs | str = _find_obstacle(attempt, model, train, batches[0])
     if not found:
         room = ROOM * torch.cuda.get_device_properties(device).total_memory if device.type == "cuda" else math.inf

@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from torch import Tensor
 
@@ -17,11 +17,13 @@ class History:
 
     Attributes:
         epochs: the facts of each finished epoch.
-        best: the best value of the selection score so far.
+        best: the best value of the selection score so far, or the last one.
+        kept: which state is kept, the best or the last.
         scores: all scores of that state.
         state: its tensors by name.
         steps: optimizer steps so far, over all phases.
-        waited: epochs since the best one.
+        waited: looks at validation since the best one.
+        trained: epochs so far, over all phases; `epochs` has those that were judged.
         phase: number of the phase in progress, from 0.
         epoch: number of the epoch in progress, from 1 in each phase.
         losses: of the batches of this epoch so far.
@@ -30,10 +32,12 @@ class History:
 
     epochs: list[dict[str, Any]] = field(default_factory=list)
     best: float = -math.inf
+    kept: Literal["best", "last"] = "best"
     scores: Scores = field(default_factory=dict)
     state: dict[str, Tensor] = field(default_factory=dict)
     steps: int = 0
     waited: int = 0
+    trained: int = 0
     phase: int = 0
     epoch: int = 1
     losses: list[float] = field(default_factory=list)
@@ -49,4 +53,7 @@ class History:
     @classmethod
     def restore(cls, values: Mapping[str, Any], state: dict[str, Tensor]) -> "History":
         """Restore a history from `collect_values`."""
-        return cls(**{**values, "best": -math.inf if values["best"] is None else values["best"], "state": state})
+        trained = {"trained": len(values["epochs"])}  # in checkpoints of versions that judged every epoch
+        return cls(
+            **{**trained, **values, "best": -math.inf if values["best"] is None else values["best"], "state": state}
+        )

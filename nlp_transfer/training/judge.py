@@ -1,4 +1,4 @@
-"""Score a model on validation after every epoch, and keep the best state."""
+"""Score a model on validation as it trains, and keep the best state."""
 
 import time
 from collections.abc import Callable
@@ -29,6 +29,7 @@ class Judge:
         accelerator: of the run.
         moving: names of the parameters that the training changes.
         record: is given the facts of each epoch.
+        last: keep the last state instead of the best.
     """
 
     task: Task
@@ -37,6 +38,7 @@ class Judge:
     accelerator: Accelerator
     moving: frozenset[str]
     record: Callable[[dict[str, Any]], None]
+    last: bool = False
 
     def validate(self, model: nn.Module, validation: Inputs) -> Scores:
         """Score a model on validation."""
@@ -55,7 +57,7 @@ class Judge:
         facts: dict[str, Any],
         started: float,
     ) -> None:
-        """Score a model, keep its state if it is the best so far, and record the epoch.
+        """Score a model, keep its state if it is the best so far, or the last one, and record the epoch.
 
         Args:
             model: after the epoch.
@@ -69,8 +71,9 @@ class Judge:
         scores: Scores = broadcast_object_list([self.validate(model, validation)])[0]
 
         value = float(scores[self.task.selection])
-        if value > history.best:
+        if self.last or value > history.best:
             history.best, history.scores, history.waited = value, scores, 0
+            history.kept = "last" if self.last else "best"
             history.state = copy_trained(model, self.moving)
         else:
             history.waited += 1

@@ -133,6 +133,7 @@ class Trainer:
             accelerator=self.accelerator,
             moving=self.plan.moving,
             record=self.record,
+            last=self.settings.last,
         )
 
     def _run_phase(self, model: nn.Module, phase: Phase, attempt: Attempt) -> None:
@@ -179,27 +180,33 @@ class Trainer:
         )
         model.to(self.accelerator.device)
 
+        history.trained += 1
         facts = {"epoch": 1, "solver": {"inverse_penalty": strength}}
         self._judge.judge(model, validation, history, phase=phase.name, facts=facts, started=started)
 
     def _train_epochs(
         self, model: nn.Module, phase: Phase, train: Inputs, validation: Inputs, attempt: Attempt
     ) -> None:
-        """Train the epochs of a phase that are left, and score on validation after each."""
+        """Train the epochs of a phase that are left, and score those on validation that are to be judged."""
         history, patience = attempt.history, self.settings.patience
         steps = begin_steps(attempt, model, phase, train)
+        started = time.perf_counter()
 
         while history.epoch <= phase.epochs:
             attempt.heed(steps.save)
-            started = time.perf_counter()
             make_room(steps.live, model)
             facts = steps.train_epoch()
-            collect(steps.live, model.to(self.accelerator.device), phase.rates)
-            self._judge.judge(model, validation, history, phase=phase.name, facts=facts, started=started)
+            history.trained += 1
+
+            if phase.is_judged(history.epoch):
+                collect(steps.live, model.to(self.accelerator.device), phase.rates)
+                self._judge.judge(model, validation, history, phase=phase.name, facts=facts, started=started)
+                started = time.perf_counter()
 
             history.epoch += 1
             if patience and history.waited >= patience:
-                log.info("no better validation for %d epochs: stopping phase '%s'", history.waited, phase.name)
+                epochs = history.waited * phase.judged
+                log.info("no better validation for %d epochs: stopping phase '%s'", epochs, phase.name)
                 break
 
         steps.end()

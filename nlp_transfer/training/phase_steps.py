@@ -138,7 +138,7 @@ class PhaseSteps:
     def _stream_batches(self) -> Iterator[np.ndarray]:
         """Yield the batches of this epoch that no earlier attempt has trained on, and show a bar."""
         settings, history = self.attempt.settings, self.attempt.history
-        lengths, epoch = self.train.encoded.lengths, len(history.epochs)
+        lengths, epoch = self.train.encoded.lengths, history.trained
         batches = plan_batches(lengths, settings.batch_size, seed=settings.seed, epoch=epoch)
         left = batches[len(history.losses) :]
 

@@ -62,10 +62,10 @@ def test_known_keys_are_those_of_the_chosen_kind_only(tmp_path):
 @pytest.mark.parametrize(
     ("section", "expected"),
     [
-        ("training: {epochs: many}", "training.epochs: Input should be a valid integer (received 'many')"),
-        ("training: {epochs: 2.5}", "training.epochs: Input should be a valid integer (received 2.5)"),
-        ("training: {epochs: '3'}", "training.epochs: Input should be a valid integer (received '3')"),
-        ("training: {epochs: true}", "training.epochs: Input should be a valid integer (received true)"),
+        ("training: {epochs: many}", "training.epochs: expected 'auto' or a valid integer (received 'many')"),
+        ("training: {epochs: 2.5}", "training.epochs: expected 'auto' or a valid integer (received 2.5)"),
+        ("training: {epochs: '3'}", "training.epochs: expected 'auto' or a valid integer (received '3')"),
+        ("training: {epochs: true}", "training.epochs: expected 'auto' or a valid integer (received true)"),
         ("training:", "training: expected a section of `key: value` lines (received null)"),
         ("source: minilm", "source: expected a section of `key: value` lines (received 'minilm')"),
         ("strategy: [lora]", "strategy: expected a section of `key: value` lines (received ['lora'])"),
@@ -81,7 +81,7 @@ def test_wrong_type_is_answered_with_what_was_received(tmp_path, section, expect
 @pytest.mark.parametrize(
     ("section", "expected"),
     [
-        ("training: {epochs: 0}", "training.epochs: Input should be greater than or equal to 1 (received 0)"),
+        ("training: {epochs: 0}", "epochs: expected 'auto' or a number greater than or equal to 1 (received 0)"),
         ("training: {warmup: 1.0}", "training.warmup: Input should be less than 1 (received 1.0)"),
         ("training: {clip: .nan}", "training.clip: Input should be a finite number (received nan)"),
         ("training: {clip: .inf}", "training.clip: Input should be a finite number (received inf)"),
