@@ -39,7 +39,7 @@ def draft(look: Look, source: Mapping[str, Any], sources: Sequence[str], heading
         sources: what is said of the sources.
         heading: the first lines.
     """
-    frozen = source["kind"] == "checkpoint" or look.guess.task != "translation"
+    frozen = "contextualizer" not in source or look.guess.task != "translation"
     return write_parts(
         [
             Part({}, heading),

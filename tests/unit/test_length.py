@@ -21,9 +21,9 @@ def plan(source, strategy, **settings):
     return plan_for(loaded, strategy, epochs="auto", **settings).phases
 
 
-def look_every(epochs, source, **settings):
+def look_every(judged, source, **settings):
     training = Training(source, {"kind": "full"}, **settings)
-    phases = tuple(replace(phase, judged=epochs) for phase in training.plan.phases)
+    phases = tuple(replace(phase, judged=judged) for phase in training.plan.phases)
     training.plan = replace(training.plan, phases=phases)
     return training
 

@@ -168,7 +168,7 @@ def _guess_writing(texts: Sequence[Column], targets: Sequence[Column]) -> Iterat
             2 if target.hint == "target" else -2 if source.hint == "target" else 0,
             f"'{target.name}' is named as what is to be written is",
         )
-        if source.kind == target.kind == "text":
+        if {source.kind, target.kind} == {"text"}:
             roles = {"source": source.name, "target": target.name}
             yield Guess("translation", roles, {}, (*_judge_translation(source, target), named, labelled))
         if source.length > target.length:
