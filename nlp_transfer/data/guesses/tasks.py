@@ -161,19 +161,19 @@ def _guess_writing(texts: Sequence[Column], targets: Sequence[Column]) -> Iterat
     labels = [one for one in targets if one.kind in ("label", "labels") and one.hint != "aside"]
     labelled = Evidence(-CLEAR if labels else 0)
     written = [one for one in targets if one.kind in ("text", "texts")]
-    for source, target in permutations(texts, 2):
+    for read, target in permutations(texts, 2):
         if target.name not in [one.name for one in written]:
             continue
         named = Evidence(
-            2 if target.hint == "target" else -2 if source.hint == "target" else 0,
+            2 if target.hint == "target" else -2 if read.hint == "target" else 0,
             f"'{target.name}' is named as what is to be written is",
         )
-        if {source.kind, target.kind} == {"text"}:
-            roles = {"source": source.name, "target": target.name}
-            yield Guess("translation", roles, {}, (*_judge_translation(source, target), named, labelled))
-        if source.length > target.length:
-            roles = {"text": source.name, "summary": target.name}
-            evidence = (*_judge_summary(source, target), named, labelled)
+        if {read.kind, target.kind} == {"text"}:
+            roles = {"source": read.name, "target": target.name}
+            yield Guess("translation", roles, {}, (*_judge_translation(read, target), named, labelled))
+        if read.length > target.length:
+            roles = {"text": read.name, "summary": target.name}
+            evidence = (*_judge_summary(read, target), named, labelled)
             yield Guess("summarization", roles, _choose_style(target), evidence)
 
 
