@@ -172,7 +172,7 @@ def process(arguments, **streams):
     )  # fmt: skip
 
 
-@pytest.mark.parametrize(("size", "name"), [(100, "config.json"), (10_000, "static.py")])
+@pytest.mark.parametrize(("size", "name"), [(100, "config.json"), (12_000, "static.py")])
 def test_a_tree_to_publish_without_room_names_the_file_to_be_and_leaves_nothing(command, runs, here, size, name):
     asked = ["publish", runs["sentiment"], "someone/reviews", "--dry-run", "--license", "mit"]
     with largest_file(size):
