@@ -55,6 +55,10 @@ Test = Annotated[str | None, typer.Option("--test", metavar="FILE", help="As dat
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished run.")]
 Published = Annotated[str, typer.Argument(metavar="RUN", help="Folder of a finished run, or USER/NAME on the Hub.")]
 Revision = Annotated[str | None, typer.Option(help="Branch, tag or commit on the Hub.")]
+Trust = Annotated[
+    str | None,
+    typer.Option(metavar="COMMIT", help="Run the code of others that the run was trained with, at this commit."),
+]
 Columns = Annotated[
     list[str] | None,
     typer.Option(
@@ -282,6 +286,7 @@ def predict(
         Literal["fp32", "auto"],
         typer.Option(help="auto: bf16 if it is faster here and the run's test rows are answered alike."),
     ] = "fp32",
+    trust_remote_code: Trust = None,
 ) -> None:
     """Predict: one answer per text, in input order, as a line of JSON or a row of a table."""
     import nlp_transfer
@@ -303,7 +308,7 @@ def predict(
     from nlp_transfer.system.processes import is_main_process, join_processes
 
     join_processes()
-    predictor = nlp_transfer.load(folder, task=kind, precision=precision)
+    predictor = nlp_transfer.load(folder, task=kind, precision=precision, trust_remote_code=trust_remote_code)
     wanted = predictor.input_columns
     columns = read_columns(column, default=next(iter(wanted)) if len(wanted) == 1 else None)
     if strange := next((name for name in columns if name not in predictor.task.roles), None):
@@ -357,6 +362,7 @@ def evaluate(
         str | None, typer.Option(metavar="MARK", help="Between the labels of a cell. As in training by default.")
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Score so many rows at most, drawn with seed 0.")] = None,
+    trust_remote_code: Trust = None,
 ) -> None:
     """Score a finished run on another file.
 
@@ -381,7 +387,7 @@ def evaluate(
     from nlp_transfer.system.processes import is_main_process, join_processes
 
     join_processes()
-    predictor = nlp_transfer.load(folder, task=kind)
+    predictor = nlp_transfer.load(folder, task=kind, trust_remote_code=trust_remote_code)
     dialect = update_dialect(predictor.dialect, delimiter, quoting, header, label_separator, encoding=encoding)
     scores = predictor.evaluate(
         place, columns, on_unknown_label=on_unknown_label, dialect=dialect, limit=limit, together=True

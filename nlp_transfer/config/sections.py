@@ -3,6 +3,7 @@
 Nothing here imports torch, so a wrong configuration is answered at once.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import date
 from os import PathLike
@@ -36,6 +37,7 @@ from nlp_transfer.errors import CheckpointError, ConfigError, suggest
 from nlp_transfer.system.disk import expand_home
 from nlp_transfer.system.received import HeldRows, find_place_fault, is_table, name_kind
 
+COMMIT = re.compile(r"[0-9a-f]{40}")
 Positive = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0.0, lt=1.0)]
 Rate = Annotated[float, Field(gt=0.0, le=1.0)]
@@ -70,6 +72,16 @@ Place = Annotated[  # one name, several files, or rows that Python code holds
 ]
 
 
+def _check_commit(value: Any) -> Any:
+    """Refuse whatever could mean other code tomorrow than today."""
+    if value is not None and not (isinstance(value, str) and COMMIT.fullmatch(value)):
+        raise ValueError(
+            f"expected a full commit hash, 40 hex digits (in quotes if all are numbers), received {value!r:.60}; a "
+            "branch, a tag or `true` could mean other code tomorrow"
+        )
+    return value
+
+
 class CheckpointSource(Section):
     """A pretrained transformer: bundled name, local folder or Hub id."""
 
@@ -80,6 +92,11 @@ class CheckpointSource(Section):
         None,
         description="Put before every text: a text such as `'query: '`, or the name of a prompt of the checkpoint's. "
         "Unset: the default of a sentence-transformers folder, if it has one; `''`: none.",
+    )
+    trust_remote_code: Annotated[str | None, BeforeValidator(_check_commit)] = Field(
+        None,
+        description="Run the code that a checkpoint on the Hub brings for its architecture, as it is at this commit of "
+        "the repository that holds it: the full hash; `revision` is the same unless set. Read it first. Unset: never.",
     )
     scratch: bool = Field(False, description="Same architecture, random weights: the control.")
 

@@ -101,17 +101,25 @@ def _describe_units(subject: Subject) -> str:
 
 def _describe_source(subject: Subject) -> str:
     source, bases = subject.config.source, subject.metrics.provenance.base_models
+    commit = getattr(source, "trust_remote_code", None)
+    ran = f", running the code that it brings at commit {format_code(commit)}" if commit else ""
     links = ", ".join(f"[{base}](https://huggingface.co/{base})" for base in bases)
     known = f" ({BUNDLED[source.name].description})" if source.name in BUNDLED else ""
     above = getattr(source, "contextualizer", "bag")
-    return (links or f"{format_code(source.name)}{known}") + (f" under a new `{above}` layer" if above != "bag" else "")
+    return (
+        (links or f"{format_code(source.name)}{known}")
+        + (f" under a new `{above}` layer" if above != "bag" else "")
+        + ran
+    )
 
 
 def _write_usage(subject: Subject) -> str:
     place = subject.repo or "."
     example = dump_json(subject.task.example)
-    own = f"import nlp_transfer\n\nprint(nlp_transfer.load({_quote(place)}).predict([{example}]))"
-    plain = None if subject.adapter_only else _write_plain_usage(subject)
+    commit = getattr(subject.config.source, "trust_remote_code", None)
+    trust = f", trust_remote_code={_quote(commit)}" if commit else ""
+    own = f"import nlp_transfer\n\nprint(nlp_transfer.load({_quote(place)}{trust}).predict([{example}]))"
+    plain = None if subject.adapter_only or commit else _write_plain_usage(subject)
     parts = [] if subject.repo else ["From inside this folder:"]
     parts += [f"With `transformers` alone:\n\n{_fence_code(plain)}"] if plain else []
     if subject.prompt:

@@ -77,6 +77,12 @@ def write_publication(
     config, metrics = _reduce_places(run, metrics, task)
     if adapter_only:
         _refuse_adapter(run, config, metrics)
+    elif (commit := getattr(config.source, "trust_remote_code", None)) is not None:
+        raise PublishError(
+            f"{run}: its architecture is code of others ('{config.source.name}' at {commit}), which is not ours to "
+            "publish, and without it nobody could open the model; of a LoRA run --adapter-only is possible, for there "
+            "the base keeps its code"
+        )
 
     for folder, patterns, where in _list_parts(adapter_only=adapter_only):
         _refuse_link(run / folder)

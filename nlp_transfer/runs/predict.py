@@ -40,6 +40,7 @@ from nlp_transfer.runs.origin import Origin
 from nlp_transfer.sources import BUNDLED, load_source
 from nlp_transfer.sources.checkpoint import Checkpoint
 from nlp_transfer.sources.demands import refuse_demands
+from nlp_transfer.sources.foreign_code import is_admitted
 from nlp_transfer.sources.loading import find_damage, refuse_changed
 from nlp_transfer.sources.shapes import find_weight_files, refuse_misshapen
 from nlp_transfer.strategies.lora import put_adapter
@@ -337,6 +338,7 @@ def load(
     revision: str | None = None,
     task: type[TaskDeclaration] | None = None,
     precision: Literal["fp32", "auto"] = "fp32",
+    trust_remote_code: str | None = None,
 ) -> Predictor:
     """Load a finished run from its folder, or from the Hub (or its cache) by the id it was published under.
 
@@ -346,6 +348,7 @@ def load(
         task: of the run, where that is none of ours: the class itself, for nothing that a folder names is imported.
         precision: `auto` answers in bf16 where that is faster and the run's own test rows are answered alike;
             `evaluate` stays in fp32.
+        trust_remote_code: the commit of the code that a run was trained with, if it was; nothing in the folder decides.
 
     Raises:
         CheckpointError: no run there, or one whose files are missing or damaged, or of a task that is neither ours nor
@@ -357,7 +360,7 @@ def load(
     root = find_run(folder, revision)
     if fault := explain_unfinished(root):
         raise CheckpointError(f"{root}: {fault}")
-    predictor = open_run(root, task)
+    predictor = open_run(root, task, trust_remote_code)
     if trouble := read_padding_trouble(predictor.model):
         log.warning("%s: %s", root, trouble)
     if precision == "auto":
@@ -365,9 +368,10 @@ def load(
     return predictor
 
 
-def open_run(root: Path, task: type[TaskDeclaration] | None = None) -> Predictor:
+def open_run(root: Path, task: type[TaskDeclaration] | None = None, trust_remote_code: str | None = None) -> Predictor:
     """Load the model of a run folder, even if the run is not finished; see `load`."""
     config = load_saved(root, task)
+    _require_code(root, config, trust_remote_code)
     kind = config.task_class
     if (root / ADAPTER[0]).is_file():
         return _load_or_explain(root, lambda: _open_adapter(root, config))
@@ -378,6 +382,24 @@ def open_run(root: Path, task: type[TaskDeclaration] | None = None) -> Predictor
     names = {int(index): name for index, name in (model.config.id2label or {}).items()}
     labels = tuple(names[index] for index in sorted(names))
     return _make_predictor(root, config, make_task(kind, config.task, labels), model, tokenizers)
+
+
+def _require_code(root: Path, config: RunConfig, trusted: str | None) -> None:
+    """Run the code of others that a run needs, if the user names its commit; anybody may have made the folder.
+
+    Raises:
+        CheckpointError: it needs code of others, and the user names no commit, or another.
+    """
+    name, commit = config.source.name, getattr(config.source, "trust_remote_code", None)
+    revision = getattr(config.source, "revision", None)
+    if is_admitted(name, commit):
+        return
+    if trusted != commit:
+        raise CheckpointError(
+            f"{root}: needs code of others, that of '{name}' at {commit}, which is not run unasked; read it there, and "
+            f"name the commit: --trust-remote-code {commit}, or load(folder, trust_remote_code=...)"
+        )
+    _load_or_explain(root, lambda: Checkpoint(name, revision=revision, trust_remote_code=commit).config)
 
 
 def _make_predictor(
@@ -473,7 +495,8 @@ def evaluate(
     dialect: Dialect | None = None,
     limit: int | None = None,
     task: type[TaskDeclaration] | None = None,
+    trust_remote_code: str | None = None,
 ) -> Scores:
     """Score a finished run on other labelled rows; see `load` and `Predictor.evaluate`."""
-    predictor = load(folder, task=task)
+    predictor = load(folder, task=task, trust_remote_code=trust_remote_code)
     return predictor.evaluate(data, columns, on_unknown_label=on_unknown_label, dialect=dialect, limit=limit)

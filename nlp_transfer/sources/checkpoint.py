@@ -30,6 +30,7 @@ from nlp_transfer.models.portable.headed import Headed, HeadedConfig
 from nlp_transfer.models.source import LoadedModel, OwnEmbedding, run_quietly
 from nlp_transfer.sources.composing import unify_forms
 from nlp_transfer.sources.demands import refuse_demands, refuse_unknown_type
+from nlp_transfer.sources.foreign_code import admit_code
 from nlp_transfer.sources.heads import SEVERAL, copy_with_labels, find_label_rows, follow_names
 from nlp_transfer.sources.loading import LONGEST_ERROR, find_damage, find_unused_layers, refuse_changed, refuse_misfits
 from nlp_transfer.sources.sentence_folder import (
@@ -77,6 +78,7 @@ class Checkpoint:
     scratch: bool = False
     revision: str | None = None
     prompt: str | None = None
+    trust_remote_code: str | None = None
     by_name: bool = True
 
     @cached_property
@@ -175,13 +177,22 @@ class Checkpoint:
             SourceError: nothing is there, the Hub is out of reach, or it asks for code of its own or other extras.
         """
         folder = Path(self.location)
+        if self.trust_remote_code is not None:
+            self._admit_code(self.trust_remote_code)
         if folder.is_dir():
             self._inspect(folder)
         self._attempt(self._refuse_demands, "configuration")
         config: PretrainedConfig = self._load(AutoConfig, "configuration")
-        if getattr(config, "auto_map", None) and config.model_type not in OWN_TYPES:
-            raise self._make_code_error()
         return config
+
+    def _admit_code(self, commit: str) -> None:
+        if Path(self.location).is_dir():
+            raise SourceError(
+                f"source.trust_remote_code: {self.name} is a folder, which has no commit that pins its code; name the "
+                "checkpoint by its id on the Hub"
+            )
+        place = {"revision": self.revision, "local_files_only": self._locate()["local_files_only"]}
+        self._attempt(lambda: admit_code(self.name, commit, **place), "code")
 
     def _inspect(self, folder: Path) -> None:
         path = folder / "config.json"
@@ -194,18 +205,19 @@ class Checkpoint:
             raise SourceError(f"{path}: not valid JSON: {error}") from None
         if not isinstance(values, dict):
             raise SourceError(f"{path}: expected an object, found a {type(values).__name__}")
-        if "auto_map" in values and values.get("model_type") not in OWN_TYPES:
-            raise self._make_code_error()
 
     def _refuse_demands(self) -> None:
         values, _ = PretrainedConfig.get_config_dict(self.location, **self._locate())
+        foreign = values.get("auto_map") is not None and values.get("model_type") not in OWN_TYPES
+        if foreign and self.trust_remote_code is None:
+            raise self._make_code_error()
         refuse_demands(values, f"Checkpoint '{self.name}'")
         refuse_unknown_type(values, f"Checkpoint '{self.name}'")
 
     def _make_code_error(self) -> SourceError:
         return SourceError(
-            f"Checkpoint '{self.name}' asks to run Python code of its own (auto_map), which this tool never does; "
-            "use a checkpoint of an architecture that transformers holds"
+            f"Checkpoint '{self.name}' asks to run Python code of its own (auto_map), which this tool never does, but "
+            "where source.trust_remote_code names its commit; use a checkpoint that transformers alone can open"
         )
 
     @cached_property
@@ -363,7 +375,7 @@ class Checkpoint:
     def _locate(self) -> dict[str, Any]:
         """Name the revision, and say whether only the cache of the Hub's client can be used."""
         cached = not Path(self.location).is_dir() and not is_hub_reachable()
-        return {"revision": self.revision or "main", "local_files_only": cached}
+        return {"revision": self.revision or self.trust_remote_code or "main", "local_files_only": cached}
 
     def _load(self, auto: Any, what: str, **settings: Any) -> Any:
         place = {**self._locate(), "trust_remote_code": False}
