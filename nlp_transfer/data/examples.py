@@ -72,7 +72,8 @@ def read_part(
     with pause_collector():
         for block in stream.read_blocks(wanted):
             cells = {column: block.collect_cells(column) for column in wanted}
-            found.update(column for column in wanted if any(cell is not ABSENT for cell in cells[column]))
+            new = [column for column in wanted if column not in found]
+            found.update(column for column in new if any(cell is not ABSENT for cell in cells[column]))
             if not found.issuperset(wanted):
                 seen.update(dict.fromkeys(block.list_names()))
             gathered.add(block.numbers, cells)

@@ -3,20 +3,20 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from itertools import compress
-from operator import eq
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from nlp_transfer.config.tasks import RoleKind
+from nlp_transfer.data.columns import count_bytes, make_array, strip_unseen_each
 from nlp_transfer.data.formats.cells import (
     read_label_sets,
     read_labels,
     read_lists,
     read_numbers,
     read_texts,
-    strip_unseen,
 )
 from nlp_transfer.data.formats.records import RowStream
 from nlp_transfer.data.labels import clean
@@ -56,12 +56,12 @@ class Gathered:
         """
         arrays = {"numbers": np.asarray(numbers, np.uint32)}
         kept = np.ones(len(numbers), dtype=bool)
-        stored: dict[str, Sequence[Any]] = {}
-        seen: dict[str, list[str]] = {}  # text role -> the visible part of each text
+        stored: dict[str, Sequence[Any] | pa.Array] = {}
+        seen: dict[str, pa.Array] = {}  # text role -> the visible part of each text
 
         for role, column in self.columns.items():
             if self.roles[role] == "label":
-                arrays["labels"] = self._index_labels(read_labels(cells[column], numbers, self.stream))
+                arrays["labels"] = self._index_labels(make_array(read_labels(cells[column], numbers, self.stream)))
                 there, reason = arrays["labels"] >= 0, f"missing label in column '{column}'"
 
             elif self.roles[role] == "labels":
@@ -69,15 +69,15 @@ class Gathered:
                 there, reason = arrays["labels"] >= 0, f"missing labels in column '{column}'"
 
             elif self.roles[role] == "number":
-                stored[role] = read_numbers(cells[column], numbers, self.stream)
-                there = np.array([number is not None for number in stored[role]], bool)
+                stored[role] = found = read_numbers(cells[column], numbers, self.stream)
+                there = np.array([number is not None for number in found], bool)
                 reason = f"missing number in column '{column}'"
 
             else:
                 stored[role], each = self._read(role, cells[column], numbers)
-                arrays[f"{LENGTH}{role}"] = np.fromiter(map(len, each), np.int32, len(each))
-                seen[role] = list(map(strip_unseen, each))
-                there = np.fromiter(map(bool, seen[role]), bool, len(each))
+                arrays[f"{LENGTH}{role}"] = pc.utf8_length(each).to_numpy().astype(np.int32)
+                seen[role] = strip_unseen_each(each)
+                there = count_bytes(seen[role]) > 0
                 reason = f"empty text in column '{column}'"
 
             if not there.all():
@@ -90,44 +90,53 @@ class Gathered:
                 arrays["groups"] = self._index_groups(read_texts(cells[self.group], numbers, self.stream))
             self._keep(kept, arrays, stored)
 
-    def _read(self, role: str, cells: Sequence[Any], numbers: Sequence[int]) -> tuple[Sequence[Any], list[str]]:
+    def _read(
+        self, role: str, cells: Sequence[Any], numbers: Sequence[int]
+    ) -> tuple[Sequence[Any] | pa.Array, pa.Array]:
         """Read the texts of a role; return them as they are stored, and each as one text."""
         if self.roles[role] == "texts":
             lists = read_lists(cells, numbers, self.stream)
-            return lists, list(map(join_parts, lists))
-        texts = read_texts(cells, numbers, self.stream)
+            return lists, make_array(list(map(join_parts, lists)))
+        texts = make_array(read_texts(cells, numbers, self.stream))
         return texts, texts
 
-    def _mark_rows(self, seen: Mapping[str, Sequence[str]]) -> dict[str, np.ndarray]:
+    def _mark_rows(self, seen: Mapping[str, pa.Array]) -> dict[str, np.ndarray]:
         """Compute `keys`, equal for rows with equal inputs, and `copied`, true if an input is also an answer."""
         inputs = [seen[role] for role in self.inputs]
         rows = len(inputs[0])
         copied = np.zeros(rows, dtype=bool)
         for role in seen.keys() - set(self.inputs):
             for texts in inputs:
-                copied |= np.fromiter(map(eq, texts, seen[role]), bool, rows)
+                copied |= pc.equal(texts, seen[role].cast(texts.type)).to_numpy(zero_copy_only=False)
 
-        whole = inputs[0] if len(inputs) == 1 else zip(*inputs, strict=True)
+        strings = [texts.to_numpy(zero_copy_only=False) for texts in inputs]
+        whole = strings[0] if len(inputs) == 1 else zip(*strings, strict=True)
         return {"keys": np.fromiter(map(hash, whole), np.int64, rows), "copied": copied}
 
-    def _keep(self, kept: np.ndarray, arrays: Mapping[str, np.ndarray], stored: Mapping[str, Sequence[Any]]) -> None:
+    def _keep(
+        self, kept: np.ndarray, arrays: Mapping[str, np.ndarray], stored: Mapping[str, Sequence[Any] | pa.Array]
+    ) -> None:
         """Store the texts and arrays of the rows to keep."""
         lengths = [values for name, values in arrays.items() if name.startswith(LENGTH)]
         sizes = np.stack(lengths).sum(axis=0, dtype=np.int64)
-        columns = list(stored.values()) if kept.all() else [list(compress(column, kept)) for column in stored.values()]
-        self._store.add(columns, sizes[kept])
+        self._store.add([column if kept.all() else _select(column, kept) for column in stored.values()], sizes[kept])
         for name, values in arrays.items():
             self._arrays[name].append(values[kept])
         self.rows += int(kept.sum())
 
-    def _index_labels(self, spellings: Sequence[str]) -> np.ndarray:
+    def _index_labels(self, spellings: pa.Array) -> np.ndarray:
         """Give each spelling of a label a number; -1 if nothing of it is visible."""
-        for spelling in dict.fromkeys(spellings):
-            if spelling not in self._spellings:
-                seen = bool(clean(spelling))
-                self._spellings[spelling] = len(self._names) if seen else -1
-                self._names += [spelling] if seen else []
-        return np.fromiter(map(self._spellings.__getitem__, spellings), np.int32, len(spellings))
+        coded = spellings.dictionary_encode()
+        places = np.array(list(map(self._index_label, coded.dictionary.to_pylist())), np.int32)
+        found: np.ndarray = places[coded.indices.to_numpy()]
+        return found
+
+    def _index_label(self, spelling: str) -> int:
+        if spelling not in self._spellings:
+            seen = bool(clean(spelling))
+            self._spellings[spelling] = len(self._names) if seen else -1
+            self._names += [spelling] if seen else []
+        return self._spellings[spelling]
 
     def _index_sets(self, rows: Sequence[Sequence[str] | None]) -> np.ndarray:
         """Give each set of spellings a number; -1 if a row has no set at all, which is not the same as an empty one."""
@@ -135,7 +144,7 @@ class Gathered:
         found = np.full(len(rows), -1, np.int32)
         for row, spellings in enumerate(rows):
             if spellings is not None:
-                places = {place for place in self._index_labels(spellings).tolist() if place >= 0}
+                places = set(map(self._index_label, spellings)) - {-1}
                 found[row] = self._sets.setdefault(tuple(sorted(places)), len(self._sets))
         return found
 
@@ -161,3 +170,8 @@ class Gathered:
             sets=None if self._sets is None else tuple(self._sets),
             groups=arrays.get("groups"),
         )
+
+
+def _select(column: Sequence[Any] | pa.Array, kept: np.ndarray) -> Sequence[Any] | pa.Array:
+    """Select the values of the rows to keep."""
+    return column.filter(pa.array(kept)) if isinstance(column, pa.Array) else list(compress(column, kept))

@@ -6,7 +6,7 @@ from itertools import combinations
 
 import numpy as np
 
-from nlp_transfer.data.repeats import find_repeated
+from nlp_transfer.data.repeats import find_rows, list_repeated
 from nlp_transfer.data.store import Examples
 from nlp_transfer.errors import SHOWN_FIRST
 
@@ -122,9 +122,13 @@ def condense_dropped(reasons: Mapping[str, list[int]]) -> tuple[Dropped, ...]:
 
 def inspect(parts: Mapping[str, Part], labels: Sequence[str], contents: Mapping[str, str]) -> DataReport:
     """Make the report on the splits, which come in the order train, validation, test."""
-    splits = {name: _inspect_split(part, labels) for name, part in parts.items()}
+    # Nearly all texts are unique, so all but the few others are left out before anything is compared.
+    several = list_repeated(np.concatenate([part.examples.keys for part in parts.values()]))
+    repeated = {name: find_rows(part.examples.keys, several) for name, part in parts.items()}
+    shared = {name: part.examples.keys[repeated[name]] for name, part in parts.items()}
+    splits = {name: _inspect_split(part, labels, repeated[name]) for name, part in parts.items()}
     overlap = {
-        f"{first}/{second}": _count_shared(parts[first].examples.keys, parts[second].examples.keys)
+        f"{first}/{second}": int(np.isin(shared[second], shared[first]).sum())
         for first, second in combinations(parts, 2)
     }
 
@@ -139,17 +143,9 @@ def inspect(parts: Mapping[str, Part], labels: Sequence[str], contents: Mapping[
     return DataReport(splits, overlap, tuple(warnings), contents)
 
 
-def _count_shared(first: np.ndarray, second: np.ndarray) -> int:
-    """Count how many of the second keys are among the first."""
-    known = np.sort(first)
-    nearest = known[np.minimum(np.searchsorted(known, second), len(known) - 1)]
-    return int((nearest == second).sum())
-
-
-def _inspect_split(part: Part, labels: Sequence[str]) -> SplitReport:
-    """Count the duplicates, conflicts and labels of a split."""
+def _inspect_split(part: Part, labels: Sequence[str], repeated: np.ndarray) -> SplitReport:
+    """Count the duplicates, conflicts and labels of a split; all rows with the key of another are among `repeated`."""
     rows = part.examples
-    repeated = find_repeated(rows.keys)
     _, first, same = np.unique(rows.keys[repeated], return_index=True, return_inverse=True)
     conflicts, counts = 0, np.zeros(0, dtype=int)
     if rows.labels is not None:

@@ -42,14 +42,16 @@ class TextStore:
             self._writer = pa.ipc.new_stream(self._file, schema)
         weakref.finalize(self, self._file.close)
 
-    def add(self, columns: Sequence[Sequence[Any]], sizes: np.ndarray) -> None:
+    def add(self, columns: Sequence[Sequence[Any] | pa.Array], sizes: np.ndarray) -> None:
         """Add rows: a column for each role, and the number of characters of each row, (rows,)."""
         if len(sizes) > 1 and sizes.sum() > BATCH_CHARACTERS:
             half = len(sizes) // 2
             self.add([column[:half] for column in columns], sizes[:half])
             self.add([column[half:] for column in columns], sizes[half:])
         else:
-            self.add_batch(pa.record_batch(list(columns), schema=self.schema))
+            typed = zip(columns, self.schema.types, strict=True)
+            arrays = [one.cast(kind) if isinstance(one, pa.Array) else pa.array(one, kind) for one, kind in typed]
+            self.add_batch(pa.record_batch(arrays, schema=self.schema))
 
     def add_batch(self, batch: pa.RecordBatch) -> None:
         """Add the rows of a batch."""
@@ -161,18 +163,23 @@ class Examples:
                 yield batch if len(here) == len(batch) else batch.take(pa.array(here))
 
     def map_table(self) -> pa.Table:
-        """Map the texts of these rows into memory; if the store holds others, copy these to a new file first."""
-        store = self.store
-        if len(self) < store.rows:
-            store = TextStore(self.store.schema)
-            for batch in self.stream_batches():
-                store.add_batch(batch)
-        return store.map_table()
+        """Map the texts of these rows into memory."""
+        return self._own_store.map_table()
+
+    @cached_property
+    def _own_store(self) -> TextStore:
+        """A store of these rows alone, which is a new file if theirs holds others."""
+        if len(self) == self.store.rows:
+            return self.store
+        store = TextStore(self.store.schema)
+        for batch in self.stream_batches():
+            store.add_batch(batch)
+        return store
 
     def read_numbers_by_role(self) -> dict[str, np.ndarray]:
         """Read the numbers (rows,) of each role that holds numbers."""
         roles = [field.name for field in self.store.schema if pa.types.is_floating(field.type)]
-        blocks = [batch.select(roles) for batch in self.stream_batches()] if roles else []
+        blocks = [batch.select(roles) for batch in self._own_store.stream_batches()] if roles else []
         return {role: np.concatenate([block.column(role).to_numpy() for block in blocks]) for role in roles}
 
     @cached_property
@@ -184,7 +191,7 @@ class Examples:
         labels = np.zeros(len(self), np.int32) if self.labels is None else self.labels
 
         start = 0
-        for batch in self.stream_batches():
+        for batch in self._own_store.stream_batches():
             columns = [*batch.columns, names.take(pa.array(labels[start : start + len(batch)]))]
             rows = pc.binary_join_element_wise(*chain.from_iterable(map(_frame, columns)), b"")
             digest.update(_view_content(rows))

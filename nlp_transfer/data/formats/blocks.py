@@ -2,10 +2,33 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, overload
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 ABSENT: Any = object()  # stands for the cell of a row that lacks the column; None is a cell of its own
 DEEPEST = 4  # levels of nested objects whose names a message lists
+
+
+@dataclass(frozen=True)
+class Texts(Sequence[str]):
+    """Hold a column of texts, none of them missing or too long, as Arrow does; read one by one they are strings."""
+
+    array: "pa.StringArray"
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    @overload
+    def __getitem__(self, place: int) -> str: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[str]: ...
+    def __getitem__(self, place: int | slice) -> str | Sequence[str]:
+        return Texts(self.array[place]) if isinstance(place, slice) else self.array[place].as_py()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.array.to_pylist())
 
 
 @dataclass(frozen=True)

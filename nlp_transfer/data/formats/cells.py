@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import regex
 
 from nlp_transfer.config.dialect import PLAIN, Dialect, find_delimiter, is_data_row
-from nlp_transfer.data.formats.blocks import ABSENT, shorten_names
+from nlp_transfer.data.formats.blocks import ABSENT, Texts, shorten_names
 from nlp_transfer.data.formats.json_values import read_arriving_rows
 from nlp_transfer.data.formats.records import Record, RowStream, make_arriving_reader, make_reader
 from nlp_transfer.data.formats.tables import DELIMITERS, find_format, has_columns, open_rows
@@ -138,7 +138,11 @@ def stream_columns(
         rows = (row for row in zip(*texts, strict=True) if not stream.findings.faults)
 
         # Hold back the records before each column was seen.
-        lacking -= {column for role, column in columns.items() if any(cell is not ABSENT for cell in cells[role])}
+        lacking -= {
+            column
+            for role, column in columns.items()
+            if column in lacking and any(one is not ABSENT for one in cells[role])
+        }
         if lacking:
             first = first or next(iter(block.numbers), 0)
             names.update(dict.fromkeys(block.list_names()))
@@ -206,8 +210,10 @@ def strip_unseen(text: str) -> str:
     return "" if is_blank(text) else compose(text)
 
 
-def read_texts(cells: Sequence[Any], numbers: Sequence[int], stream: RowStream) -> list[str]:
+def read_texts(cells: Sequence[Any], numbers: Sequence[int], stream: RowStream) -> Sequence[str]:
     """Read the text of every cell, empty if there is none; a cell that is not a text becomes a fault of its row."""
+    if isinstance(cells, Texts):
+        return cells
     # A column of clean strings, the usual case, is checked as one long string.
     if set(map(type, cells)) == {str}:
         whole = "".join(cells)
@@ -222,9 +228,9 @@ def read_lists(cells: Sequence[Any], numbers: Sequence[int], stream: RowStream) 
     return [[text for text in items or () if not is_blank(text)] for items in read]
 
 
-def read_labels(cells: Sequence[Any], numbers: Sequence[int], stream: RowStream) -> list[str]:
+def read_labels(cells: Sequence[Any], numbers: Sequence[int], stream: RowStream) -> Sequence[str]:
     """Read the label of every cell, alone or in a list of one; empty if there is none."""
-    if list not in map(type, cells):
+    if isinstance(cells, Texts) or list not in map(type, cells):
         return read_texts(cells, numbers, stream)
     return [label or "" for label in _read_cells(cells, numbers, stream, _read_label)]
 

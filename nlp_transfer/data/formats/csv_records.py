@@ -1,13 +1,13 @@
-"""Read the records of a .csv or .tsv, with the line each starts on: a block at a time, in bounded memory."""
+"""Read the records of a .csv or .tsv strictly, with the line each starts on: a block at a time, in bounded memory."""
 
 import csv
 import io
 from collections.abc import Iterator, Sequence
-from itertools import accumulate, chain
+from itertools import accumulate, chain, islice
 from pathlib import Path
 from typing import NamedTuple
 
-from nlp_transfer.data.formats.text_lines import LONGEST, TOO_LONG, read_blocks
+from nlp_transfer.data.formats.text_lines import LONGEST, TOO_LONG, count_lines, read_raw_blocks, unify_line_ends
 from nlp_transfer.errors import DataError
 
 Cells = list[str]
@@ -28,59 +28,72 @@ class Taken(NamedTuple):
 
 
 class CsvRecords:
-    """Iterate over the records of a file, many at a time."""
+    """Read the records of a file out of its blocks, many at a time.
+
+    Attributes:
+        blocks: the number of a line, counted from 1, and the text that starts there, as in the file: whole lines.
+    """
 
     def __init__(self, file: Path, delimiter: str, *, quoted: bool, unquote: str, encoding: str | None = None) -> None:
         """Read a file whose cells are `quoted` or not; `unquote` is the setting that reads quotes as characters."""
-        self.file, self.unquote, self.encoding = file, unquote, encoding
-        self.records: list[Cells] = []  # the records of the current block
+        self.file, self.delimiter, self.unquote = file, delimiter, unquote
+        self.quoted = quoted
+        self.blocks = read_raw_blocks(file, encoding)
+        self.records: list[Cells] = []  # the records that were taken since the last fault, or the start of the block
         self.start = 1  # the line of the first of these
         self.held = 0  # characters that the csv module received since then
         # The csv module has one limit for all readers, so it is only ever raised.
         csv.field_size_limit(max(csv.field_size_limit(), LONGEST))
+
+    def read_block(self, number: int, text: str) -> Iterator[Taken]:
+        """Yield the records of a block and go on after a fault; a record that is open at its end takes more `blocks`.
+
+        Raises:
+            DataError: the file cannot be read further; this comes after the records that stand before it.
+        """
+        self.first, self.start, self.held = number, number, len(text)
+        self.lines = count_lines(text)  # of the blocks that were begun
+        lines = chain.from_iterable(self._feed_texts(text))
         self.reader = csv.reader(
-            chain.from_iterable(self._feed_texts()),
-            delimiter=delimiter,
+            lines,
+            delimiter=self.delimiter,
             strict=True,
-            quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE,
+            quoting=csv.QUOTE_MINIMAL if self.quoted else csv.QUOTE_NONE,
         )
 
-    def __iter__(self) -> Iterator[Taken]:
-        """Yield all records, and go on after a fault. A `DataError` comes after the records that stand before it."""
-        more = True
-        while more:
-            self.records, self.held = [], 0
+        while self.reader.line_num < self.lines:
+            self.records = []
             try:
-                more, fault = self._take()
+                fault = self._take()
             except DataError:
                 yield Taken(self._find_starts(), self.records, "")
                 raise
             yield Taken(self._find_starts(), self.records, fault)
-            self.start = self.reader.line_num + 1
+            self.start, self.held = self.first + self.reader.line_num, 0
 
-    def _take(self) -> tuple[bool, str]:
-        """Take records up to the end of a block or a fault; return whether more may follow, and the fault."""
-        add = self.records.append
+    def _take(self) -> str:
+        """Take records up to the end of a block or a fault; return the fault."""
         try:
-            for record in self.reader:
-                add(record)
-                if self.held:  # the reader has begun another block
-                    return True, ""
+            # A record has at least one line, so only one that is open at the end of a block begins another.
+            while left := self.lines - self.reader.line_num:
+                self.records += islice(self.reader, left)
         except csv.Error as error:
-            return True, self._say(str(error))
-        return False, ""
+            return self._say(str(error))
+        return ""
 
-    def _feed_texts(self) -> Iterator[io.StringIO]:
-        """Yield the text of the file to the csv module, a block at a time; refuse a record that grows too long."""
-        for _, text in read_blocks(self.file, self.encoding):
+    def _feed_texts(self, text: str) -> Iterator[io.StringIO]:
+        """Yield the text of a block to the csv module, then those of others; refuse a record that grows too long."""
+        yield io.StringIO(unify_line_ends(text), newline="\n")
+        for _, more in self.blocks:
             if self.held > LONGEST:
                 raise DataError(f"{self._name_place()}: {TOO_LONG.format('record')}; is a quote never closed?")
-            self.held += len(text)
-            yield io.StringIO(text, newline="\n")
+            self.held += len(more)
+            self.lines += count_lines(more)
+            yield io.StringIO(unify_line_ends(more), newline="\n")
 
     def _find_starts(self) -> Sequence[int]:
         end = self.start + len(self.records)
-        if end == self.reader.line_num + 1:  # every record is one line
+        if end == self.first + self.reader.line_num:  # every record is one line
             return range(self.start, end + 1)
         lengths = (1 + sum(cell.count("\n") for cell in record) for record in self.records)
         return list(accumulate(lengths, initial=self.start))
@@ -94,7 +107,7 @@ class CsvRecords:
         Raises:
             DataError: a cell is too long. Reading cannot go on, since the start of the next record is unknown.
         """
-        end, way = self.reader.line_num, f"or take quotes as they are: {self.unquote}"
+        end, way = self.first + self.reader.line_num - 1, f"or take quotes as they are: {self.unquote}"
         place = f" (on line {end})" if end > self._find_starts()[-1] else ""
 
         if "end of data" in message:

@@ -1,14 +1,15 @@
-"""Read .csv and .tsv strictly, as columns, a block of rows at a time."""
+"""Read .csv and .tsv strictly, as columns, a block of rows at a time: by Arrow where nothing is odd, else by csv."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from pathlib import Path
 
 from nlp_transfer.config.dialect import Dialect, find_delimiter, is_data_row
 from nlp_transfer.data.formats.blocks import Columns
-from nlp_transfer.data.formats.csv_records import Cells, CsvRecords
+from nlp_transfer.data.formats.csv_columns import cut_columns
+from nlp_transfer.data.formats.csv_records import Cells, CsvRecords, Taken
 from nlp_transfer.data.formats.quoting import decide_quoting
 from nlp_transfer.data.formats.records import Findings, Read, Wanted, refuse_empty
 from nlp_transfer.errors import DataError, list_first
@@ -52,22 +53,14 @@ class _Table:
         """Yield the rows; a fault is noted after the rows before it."""
         quoted = decide_quoting(self.file, self.delimiter, self.dialect, self.findings)
         unquote = self.dialect.set_quoting("none")
-        taken = CsvRecords(self.file, self.delimiter, quoted=quoted, unquote=unquote, encoding=self.dialect.encoding)
+        records = CsvRecords(self.file, self.delimiter, quoted=quoted, unquote=unquote, encoding=self.dialect.encoding)
 
         rows = 0
-        for starts, records, fault in taken:
-            first = self._begin(starts, records) if self.shape is None else 0
-
-            if self.shape is not None:
-                self._look_across(self.shape, starts[first:], records[first:])
-                for numbers, fitting in self._select_fitting(self.shape, starts[first:-1], records[first:]):
-                    rows += len(numbers)
-                    self._look_behind(self.shape, numbers, fitting)
-                    columns = {name: list(map(itemgetter(at), fitting)) for name, at in self.shape.places.items()}
-                    yield Columns(numbers, self.shape.header, columns)
-
-            if fault:
-                self._note_fault(starts[-1], fault)
+        for number, text in records.blocks:
+            block = self._cut(number, text, quoted=quoted)
+            for columns in self._pick(records.read_block(number, text)) if block is None else [block]:
+                rows += len(columns.numbers)
+                yield columns
 
         # Notes come at the end, when it is known how many rows are odd.
         if self.behind:
@@ -80,6 +73,32 @@ class _Table:
 
         if not self.findings.faults:
             refuse_empty(self.file, rows, found="a header but no rows" if self.shape else "nothing")
+
+    def _cut(self, number: int, text: str, *, quoted: bool) -> Columns | None:
+        """Cut a block into its columns at once; None if something in it is odd, or could be noted."""
+        shape = self.shape
+        if shape is None or not shape.places or shape.named < shape.width:
+            return None
+        columns = cut_columns(text, self.delimiter, shape.places, width=shape.width, quoted=quoted)
+        if columns is None:
+            return None
+        rows = len(next(iter(columns.values())))
+        return Columns(range(number, number + rows), shape.header, columns)
+
+    def _pick(self, taken: Iterable[Taken]) -> Iterator[Columns]:
+        """Pick the columns to read out of records, and note every fault behind the rows before it."""
+        for starts, records, fault in taken:
+            first = self._begin(starts, records) if self.shape is None else 0
+
+            if self.shape is not None:
+                self._look_across(self.shape, starts[first:], records[first:])
+                for numbers, fitting in self._select_fitting(self.shape, starts[first:-1], records[first:]):
+                    self._look_behind(self.shape, numbers, fitting)
+                    columns = {name: list(map(itemgetter(at), fitting)) for name, at in self.shape.places.items()}
+                    yield Columns(numbers, self.shape.header, columns)
+
+            if fault:
+                self._note_fault(starts[-1], fault)
 
     def _begin(self, starts: Sequence[int], records: list[Cells]) -> int:
         """Take the shape from the first record that is not blank, if there is one; return where its rows start."""

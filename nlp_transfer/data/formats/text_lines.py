@@ -37,6 +37,7 @@ OTHERS = (  # the first bytes of other formats, the name, and the way out; a lon
     (b"%PDF-", "PDF", "take its text out, one a line: pdftotext"),
 )  # fmt: skip
 BLOCK = 1 << 17  # bytes to read at once; more would not stay in a processor's cache
+TABLE_BLOCK = 1 << 20  # of a table, whose columns Arrow cuts: each block costs it the same
 LONGEST = 1 << 25  # characters of a line, a cell or a record, which memory must hold
 TOO_LONG = f"a {{}} of more than {LONGEST:,} characters, which is the limit; cut it off, or make several of it"
 
@@ -89,15 +90,21 @@ def read_blocks(file: Path, encoding: str | None = None) -> Iterator[tuple[int, 
         yield from decode_blocks(_read_chunks(stream), str(file), encoding)
 
 
+def read_raw_blocks(file: Path, encoding: str | None = None) -> Iterator[tuple[int, str]]:
+    """Yield the text of a table in blocks of whole lines, with the line ends of the file; see `cut_blocks`."""
+    with open_bytes(file) as stream:
+        yield from cut_blocks(_read_chunks(stream, TABLE_BLOCK), str(file), encoding)
+
+
 def read_pieces(file: Path, encoding: str | None = None) -> Iterator[str]:
     """Yield the text of a file in blocks that may end anywhere; see `decode_pieces`."""
     with open_bytes(file) as stream:
         yield from decode_pieces(_read_chunks(stream), str(file), encoding)
 
 
-def _read_chunks(stream: IO[bytes]) -> Iterator[bytes]:
+def _read_chunks(stream: IO[bytes], size: int = BLOCK) -> Iterator[bytes]:
     """Yield what a stream has ready, up to a block at a time, so that a pipe delivers without waiting."""
-    return iter(partial(cast(BufferedReader, stream).read1, BLOCK), b"")
+    return iter(partial(cast(BufferedReader, stream).read1, size), b"")
 
 
 class ArrivingLines:
@@ -130,7 +137,22 @@ def decode_lines(stream: Iterable[bytes], name: str, encoding: str | None = None
 
 
 def decode_blocks(stream: Iterable[bytes], name: str, encoding: str | None = None) -> Iterator[tuple[int, str]]:
-    """Decode a stream, and cut it behind line ends, all of which become line feeds.
+    """Decode a stream, and cut it behind line ends, all of which become line feeds; see `cut_blocks`."""
+    return ((number, unify_line_ends(text)) for number, text in cut_blocks(stream, name, encoding))
+
+
+def unify_line_ends(block: str) -> str:
+    """Make every line end a line feed."""
+    return block.replace("\r\n", "\n") if "\r" in block else block  # one mark is found far faster than two
+
+
+def count_lines(block: str) -> int:
+    """Count the lines of a block, of which the last may have no end; an empty one has none."""
+    return block.count("\n") + (block[-1:] not in ("", "\n"))
+
+
+def cut_blocks(stream: Iterable[bytes], name: str, encoding: str | None = None) -> Iterator[tuple[int, str]]:
+    """Decode a stream, and cut it behind line ends.
 
     Yields:
         The number of a line, counted from 1, and the text that starts there: whole lines.
@@ -146,8 +168,6 @@ def decode_blocks(stream: Iterable[bytes], name: str, encoding: str | None = Non
 
         if end:
             block = "".join([*held, piece[:end]])
-            if "\r" in block:  # one mark is found far faster than two
-                block = block.replace("\r\n", "\n")
             yield number, block
             number += block.count("\n")
             held, size = [], 0
