@@ -94,6 +94,7 @@ def test_a_table_reads_the_same_whether_arrow_cuts_it_or_not(tmp_path, monkeypat
         "a,b,c\n",
         "\ufeffa,b\n",
         '"a"\r,b\n',
+        "\ud800,b\n",
     ],
 )
 def test_what_the_csv_module_may_read_otherwise_is_left_to_it(text):

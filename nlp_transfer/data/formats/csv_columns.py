@@ -30,7 +30,10 @@ def cut_columns(
     """
     from pyarrow import csv  # slow to import, and only large tables need it
 
-    content = text.encode()
+    try:
+        content = text.encode()
+    except UnicodeEncodeError:  # half a character, which UTF-7 can hold: a fault of its row
+        return None
     if width < 2 or not delimiter.isascii() or text.startswith(MARK) or not _is_regular(content, delimiter, quoted):
         return None
 
