@@ -8,22 +8,18 @@ from typing import Any, Literal
 from unicodedata import normalize
 
 import numpy as np
-from tokenizers import Tokenizer, normalizers, pre_tokenizers
-from tokenizers.models import WordLevel
 
 from nlp_transfer.errors import SourceError, suggest
 from nlp_transfer.models.portable.static import HEADS, POOLING, StaticConfig, StaticModel, StaticTokenizer, variants
 from nlp_transfer.models.source import LoadedModel, refuse_nonfinite
 from nlp_transfer.sources.checkpoint import Checkpoint
-from nlp_transfer.sources.composing import FORMS, find_form
+from nlp_transfer.sources.composing import FORMS
+from nlp_transfer.sources.reading import Reading, is_lower, read_table
 from nlp_transfer.sources.vectors.table import VectorTable, open_vectors, tokenize_words
 from nlp_transfer.system.layout import is_run
 from nlp_transfer.system.wheels import BUNDLED
 
-PAD, UNKNOWN = "[PAD]", "[UNK]"
-SPECIAL = (PAD, UNKNOWN)
 SHAPELESS = {"bag": ("width", "layers"), "cnn": ("layers",)}  # contextualizer -> keys that it does not read
-SAMPLE = 20_000  # rows that show whether a table is in lower case
 
 
 @dataclass(frozen=True)
@@ -66,8 +62,9 @@ class StaticVectors:
         table = open_vectors(self._find_path(), limit=limit)
         if self.vocabulary != "data":
             return table
+        table.refuse_choice()
 
-        words = sorted({word for text in self.texts for word in tokenize_words(text, lowercase=_is_lower(table))})
+        words = sorted({word for text in self.texts for word in tokenize_words(text, lowercase=is_lower(table))})
         rows = table.find(words)
         # A word that is missing may be in the table with another spelling of its case or its accents.
         missing = [word for word, row in zip(words, rows, strict=True) if row < 0]
@@ -99,7 +96,9 @@ class StaticVectors:
         if self.contextualizer == "transformer" and self.width % HEADS:
             raise SourceError(f"source.width must be a multiple of {HEADS} for a transformer, received {self.width}")
         return StaticConfig(
-            vocab_size=len(self.table.words) + len(SPECIAL),
+            vocab_size=self._reading.rows,
+            pad_token_id=self.tokenizer.pad_token_id,
+            unk_token_id=self.tokenizer.unk_token_id,
             vector_size=self.table.dim,
             contextualizer=self.contextualizer,
             width=self.width,
@@ -108,31 +107,13 @@ class StaticVectors:
         )
 
     @cached_property
+    def _reading(self) -> Reading:
+        return read_table(self.table)
+
+    @property
     def tokenizer(self) -> StaticTokenizer:
-        """A tokenizer that splits at white space and punctuation; special tokens come first, then the table's rows.
-
-        If two words differ only in how their accents are encoded, the first row wins.
-        """
-        form = find_form(self.table.words)
-        vocabulary = {word: row for row, word in enumerate(SPECIAL)}
-        for row, word in enumerate(self.table.words, start=len(SPECIAL)):
-            vocabulary.setdefault(word if word.isascii() else normalize(form, word), row)
-
-        backend = Tokenizer(WordLevel(vocabulary, unk_token=UNKNOWN))
-        backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-        if _is_lower(self.table):
-            backend.normalizer = normalizers.Lowercase()
-
-        subwords = self.table.subwords
-        return StaticTokenizer(
-            tokenizer_object=backend,
-            pad_token=PAD,
-            unk_token=UNKNOWN,
-            form=form,
-            ngram_buckets=len(subwords.ngrams) if subwords else 0,
-            min_n=subwords.min_n if subwords else 0,
-            max_n=subwords.max_n if subwords else 0,
-        )
+        """A tokenizer whose ids are the rows of the model's table."""
+        return self._reading.tokenizer
 
     def beside(self, name: str) -> Checkpoint:
         """Name a checkpoint whose decoder is put beside this table."""
@@ -151,9 +132,11 @@ class StaticVectors:
 
     def _fill(self, model: StaticModel) -> None:
         weights = model.embeddings.weight.detach().numpy()  # shares the model's memory; the table itself is read-only
-        weights[len(SPECIAL) :] = self.table.vectors
-        weights[SPECIAL.index(PAD)] = 0.0
-        weights[SPECIAL.index(UNKNOWN)] = weights[len(SPECIAL) :].mean(0, dtype=np.float64)
+        reading, rows = self._reading, self.table.vectors
+        weights[reading.start : reading.start + len(rows)] = rows
+        weights[reading.blank] = 0.0
+        if reading.mean is not None:
+            weights[reading.mean] = weights[reading.start :].mean(0, dtype=np.float64)
         if model.ngrams is not None and self.table.subwords is not None:
             model.ngrams.weight.detach().numpy()[:] = self.table.subwords.ngrams
         refuse_nonfinite(model, f"Vectors '{self.name}'")
@@ -172,8 +155,3 @@ class StaticVectors:
             f"Vectors '{self.name}' bring no head of their own ({auto.__name__}); "
             "one stands on the encoder, as with task.head.kind: pooled"
         )
-
-
-def _is_lower(table: VectorTable) -> bool:
-    """Tell whether the table was made from text in lower case: its first words have no capitals."""
-    return not any(word != word.lower() for word in table.words[:SAMPLE])

@@ -21,7 +21,9 @@ ASCII_WORDS = re.compile(r"[0-9A-Za-z]+|[!-/:-@\[-`{-~]")  # as BERT splits prin
 
 def reads_words_alone(tokenizer: PreTrainedTokenizerBase) -> bool:
     """Tell whether a tokenizer reads what stands between two spaces alone, and makes nothing but ids of it."""
-    if not isinstance(tokenizer, StaticTokenizer) or tokenizer.ngram_buckets:
+    if not isinstance(tokenizer, StaticTokenizer):
+        return False
+    if tokenizer.ngram_buckets or tokenizer.init_kwargs.get("own_tokens"):
         return False
     backend = tokenizer.backend_tokenizer
     splits = isinstance(backend.pre_tokenizer, BertPreTokenizer) and isinstance(backend.normalizer, Lowercase | None)

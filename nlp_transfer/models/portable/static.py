@@ -20,6 +20,7 @@ from transformers import (
 )
 from transformers.modeling_outputs import BaseModelOutput
 from transformers.tokenization_utils_base import BatchEncoding
+from transformers.utils.generic import PaddingStrategy
 
 KERNELS = (3, 4, 5)  # Kim 2014, section 3.1
 HEADS = 4
@@ -210,11 +211,14 @@ class StaticModel(PreTrainedModel):
 
 
 class StaticTokenizer(PreTrainedTokenizerFast):
-    """Tokenize into words, and try variants of a word before calling it unknown.
+    """Tokenize into words, and try variants of a word before calling it unknown; or into the tokens of a table's own.
 
     A word that the vocabulary lacks is tried with its accents composed or decomposed, as the vocabulary has them; then
     in lower case; then with each digit as `#` (the convention of word2vec's news vectors) or as `0`. With
     `ngram_buckets` (fastText) a word that is still unknown gets the ids of its n-grams.
+
+    A table may bring a tokenizer of its own (`own_tokens`), which has no variants; `dropped_id` is a token that it
+    leaves out of every text.
     """
 
     model_input_names = ["input_ids", "attention_mask"]  # noqa: RUF012 - the interface of transformers
@@ -231,6 +235,31 @@ class StaticTokenizer(PreTrainedTokenizerFast):
     ) -> BatchEncoding:
         encoded = super()._encode_plus(text, text_pair, *args, **settings)
         batched = isinstance(text, list | tuple)
+        if self.init_kwargs.get("own_tokens"):
+            padded = settings.get("padding_strategy", PaddingStrategy.DO_NOT_PAD) != PaddingStrategy.DO_NOT_PAD
+            self._drop(encoded, batched, padded)
+        else:
+            self._look_again(encoded, text, text_pair, batched)
+        return encoded.convert_to_tensors(return_tensors, prepend_batch_axis=not batched) if return_tensors else encoded
+
+    def _drop(self, encoded: BatchEncoding, batched: bool, padded: bool) -> None:
+        """Leave out the token `dropped_id`; where rows were padded to one length, padding takes its place."""
+        dropped = self.init_kwargs.get("dropped_id")
+        rows = encoded["input_ids"] if batched else [encoded["input_ids"]]
+        if dropped is None or not any(dropped in row for row in rows):
+            return
+
+        kept = [[at for at, token in enumerate(row) if token != dropped] for row in rows]
+        for name, column in list(encoded.items()):
+            filler = self.pad_token_id if name == "input_ids" else 0
+            whole = column if batched else [column]
+            short = [[row[at] for at in places] for row, places in zip(whole, kept)]  # noqa: B905
+            if padded:
+                short = [new + [filler] * (len(row) - len(new)) for row, new in zip(whole, short)]  # noqa: B905
+            encoded[name] = short if batched else short[0]
+
+    def _look_again(self, encoded: BatchEncoding, text: Any, text_pair: Any, batched: bool) -> None:
+        """Look up variants of the words that are unknown, and add the n-grams of those that stay so."""
         texts = text if batched else [text]
         others = [""] * len(texts) if text_pair is None else text_pair if batched else [text_pair]
 
@@ -241,7 +270,6 @@ class StaticTokenizer(PreTrainedTokenizerFast):
             if self.ngram_buckets and any(grams):
                 padded = _pad_ngrams(grams, [len(ids) for ids in rows])
                 encoded["ngram_ids"] = padded if batched else padded[0]
-        return encoded.convert_to_tensors(return_tensors, prepend_batch_axis=not batched) if return_tensors else encoded
 
     def _rescue(self, texts: tuple[str, str], ids: list[int], encoding: Any) -> Iterator[tuple[int, list[int]]]:
         """Replace unknown ids by those of known variants; yield (position, n-gram ids) for what stays unknown.

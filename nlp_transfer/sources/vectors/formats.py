@@ -11,6 +11,7 @@ from typing import BinaryIO, cast
 
 from nlp_transfer.errors import SourceError
 from nlp_transfer.sources.vectors.binary import FASTTEXT_MAGIC, open_array, open_fasttext, read_word2vec
+from nlp_transfer.sources.vectors.folders import make_folder_error
 from nlp_transfer.sources.vectors.stream import VectorBlock, VectorStream, check_header
 from nlp_transfer.sources.vectors.text import read_text
 
@@ -32,6 +33,8 @@ def open_stream(path: Path) -> Iterator[VectorStream]:
         SourceError: the file is missing, empty, of unknown format, damaged, or a pickle; some faults show only
             while the rows are read.
     """
+    if path.is_dir():
+        raise make_folder_error(path)
     if path.suffix.lower() in PICKLES:
         raise _make_pickle_error(path)
     with ExitStack() as stack:

@@ -18,7 +18,7 @@ from nlp_transfer.system.escaping import escape_line
 from nlp_transfer.system.layout import TABLE
 from nlp_transfer.system.room import guard_writing
 
-VECTORS, WORDS, NGRAMS = "vectors.npy", "words.txt", "ngrams.npy"
+VECTORS, WORDS, NGRAMS, TOKENIZER = "vectors.npy", "words.txt", "ngrams.npy", "tokenizer.json"
 FORMAT, VERSION = "nlp-transfer vectors", 1
 NGRAM_ROWS = 1 << 14  # n-gram rows to check and copy at once
 
@@ -47,7 +47,7 @@ def store_rows(stream: VectorStream, file: BinaryIO | None, *, limit: int | None
     kept: dict[str, None] = {}
     broken, first = 0, ""
     for block in _show_progress(stream) if progress else stream.blocks:
-        rows = _keep(block, kept, stream.counts, limit)
+        rows = _keep_all(block, kept) if stream.reader else _keep(block, kept, stream.counts, limit)
 
         bad = np.flatnonzero(~np.isfinite(block.vectors).all(axis=1))
         if len(bad) and not broken:
@@ -89,6 +89,12 @@ def _keep(block: VectorBlock, kept: dict[str, None], counts: Counter[str], limit
             if len(kept) == limit:
                 break
     return rows
+
+
+def _keep_all(block: VectorBlock, kept: dict[str, None]) -> list[int]:
+    """Keep every row, because each belongs to the token of its number; tokens are different."""
+    kept.update(dict.fromkeys(block.words))
+    return list(range(len(block.words)))
 
 
 def _write_header(file: BinaryIO, rows: int, dim: int) -> None:
@@ -141,7 +147,10 @@ def _write_folder(stream: VectorStream, output: Path, *, limit: int | None, prog
 
         with (temporary / VECTORS).open("wb") as file:
             words = store_rows(stream, file, limit=limit, progress=progress)
-        (temporary / WORDS).write_bytes("\n".join(words).encode())
+        if stream.reader:
+            (temporary / TOKENIZER).write_text(stream.reader.backend.to_str(), encoding="utf-8")
+        else:
+            (temporary / WORDS).write_bytes("\n".join(words).encode())
         if stream.subwords:
             with (temporary / NGRAMS).open("wb") as file:
                 write_ngrams(stream.subwords, stream.path, file)
@@ -185,6 +194,7 @@ def _describe(folder: Path, stream: VectorStream, count: int) -> dict[str, objec
         "count": count,
         "dim": stream.dim,
         "subwords": subwords and {"min_n": subwords.min_n, "max_n": subwords.max_n, "buckets": len(subwords.ngrams)},
+        "tokens": stream.reader and {"drops_unknown": stream.reader.drops_unknown},
         "counts": dict(+stream.counts),
         "sha256": digests,
     }

@@ -9,6 +9,7 @@ import numpy as np
 
 from nlp_transfer.errors import SourceError
 from nlp_transfer.sources.vectors.fasttext import Subwords
+from nlp_transfer.sources.vectors.token_table import TokenReader
 
 BLOCK = 1 << 22  # bytes to read at once
 ROWS = 4096  # rows in a block, for formats that count rows
@@ -45,6 +46,7 @@ class VectorStream:
         subwords: the n-gram vectors of a fastText model.
         mapped: all rows as one float32 memory map, if the file can be mapped.
         rows: the number of rows, if the file states it.
+        reader: how texts are read if the rows belong to the tokens of a tokenizer; then every row is kept in its place.
     """
 
     path: Path
@@ -57,6 +59,7 @@ class VectorStream:
     subwords: Subwords | None = None
     mapped: np.ndarray | None = None
     rows: int | None = None
+    reader: TokenReader | None = None
 
     def estimate_size(self, limit: int | None = None) -> int | None:
         """Compute the bytes of the vectors of at most `limit` words; None if the file does not state its rows."""

@@ -21,6 +21,7 @@ from nlp_transfer.sources.vectors.formats import open_stream
 from nlp_transfer.sources.vectors.store import (
     FORMAT,
     NGRAMS,
+    TOKENIZER,
     VECTORS,
     VERSION,
     WORDS,
@@ -30,6 +31,7 @@ from nlp_transfer.sources.vectors.store import (
     write_ngrams,
 )
 from nlp_transfer.sources.vectors.stream import ROWS, VectorBlock, VectorStream
+from nlp_transfer.sources.vectors.token_table import TokenReader, find_tensors, open_token_table
 from nlp_transfer.system.arrays import map_array
 from nlp_transfer.system.layout import TABLE
 from nlp_transfer.system.room import guard_temporary
@@ -48,6 +50,7 @@ class VectorTable:
         vectors: (n, d) float32, memory-mapped and read-only if they come from a file.
         subwords: n-gram vectors for unknown words; only fastText models have them.
         counts: how often a policy applied while reading, for example `{"duplicates": 3}`.
+        reader: how texts are read if the rows belong to the tokens of a tokenizer; `words` are then those tokens.
     """
 
     name: str
@@ -55,6 +58,7 @@ class VectorTable:
     vectors: np.ndarray
     subwords: Subwords | None = None
     counts: dict[str, int] = field(default_factory=dict)
+    reader: TokenReader | None = None
 
     def __repr__(self) -> str:
         """Show one line, because the words of a table would fill a book."""
@@ -80,8 +84,25 @@ class VectorTable:
         return np.array([rows.get(word, -1) for word in words], dtype=np.int64)
 
     def take_head(self, n: int) -> "VectorTable":
-        """Take the first `n` rows, without copying them."""
+        """Take the first `n` rows, without copying them.
+
+        Raises:
+            SourceError: the rows are not of words, so that a text may need any of them.
+        """
+        self.refuse_choice()
         return replace(self, words=self.words[:n], vectors=self.vectors[:n])
+
+    def refuse_choice(self) -> None:
+        """Refuse to choose among rows that belong to parts of words.
+
+        Raises:
+            SourceError: see above.
+        """
+        if self.reader:
+            raise SourceError(
+                f"{self.name}: its rows belong to the tokens of its own tokenizer, any of which a text may need; take "
+                "all of them (source.vocabulary: all, without a limit)"
+            )
 
     def select(self, rows: Sequence[int] | np.ndarray) -> "VectorTable":
         """Copy the given rows, in the given order."""
@@ -113,8 +134,7 @@ def open_vectors(path: Path, *, limit: int | None = None) -> VectorTable:
     """
     path = Path(path)
     _check_limit(limit)
-    if path.is_dir():
-        table = _open_folder(path)
+    if table := _open_at_once(path):
         return table if limit is None else table.take_head(limit)
 
     with open_stream(path) as stream:
@@ -126,6 +146,22 @@ def open_vectors(path: Path, *, limit: int | None = None) -> VectorTable:
 
     with open_stream(path) as stream:  # some rows must be left out, so the others are copied
         return _read(stream, limit)
+
+
+def _open_at_once(path: Path) -> VectorTable | None:
+    """Open an imported folder or a table of tokens; None for what is read row by row."""
+    if not path.exists():
+        return None  # the reader of files says so
+    if (path / TABLE).is_file():
+        return _open_folder(path)
+
+    file = find_tensors(path)
+    if file is None:
+        return None
+    words, rows, reader = open_token_table(file)
+    table = VectorTable(path.name, words, rows, reader=reader)
+    store_rows(_stream(table), None, limit=None)  # checks the numbers
+    return table
 
 
 def _read(stream: VectorStream, limit: int | None) -> VectorTable:
@@ -155,8 +191,8 @@ def import_vectors(path: Path, output: Path, *, limit: int | None = None, progre
     path, output = Path(path), Path(output)
     _check_limit(limit)
     check_output(output)
-    if path.is_dir():
-        return write_table(_open_folder(path), output, limit=limit, progress=progress)
+    if table := _open_at_once(path):
+        return write_table(table, output, limit=limit, progress=progress)
     with open_stream(path) as stream:
         write_folder(stream, output, limit=limit, progress=progress)
     return open_vectors(output)
@@ -169,6 +205,13 @@ def write_table(table: VectorTable, output: Path, *, limit: int | None = None, p
         SourceError: `output` is something else than an earlier import, or a number is not finite.
         DiskError: the disk has no room, or refuses.
     """
+    if limit is not None:
+        table = table.take_head(limit)
+    write_folder(_stream(table), output, progress=progress)
+    return open_vectors(output)
+
+
+def _stream(table: VectorTable) -> VectorStream:
     done = 0
 
     def yield_blocks() -> Iterator[VectorBlock]:
@@ -178,7 +221,7 @@ def write_table(table: VectorTable, output: Path, *, limit: int | None = None, p
             done = start + len(words)
             yield VectorBlock(words, table.vectors[start:done], range(start + 1, done + 1))
 
-    stream = VectorStream(
+    return VectorStream(
         path=Path(table.name),
         dim=table.dim,
         blocks=yield_blocks(),
@@ -188,9 +231,8 @@ def write_table(table: VectorTable, output: Path, *, limit: int | None = None, p
         counts=Counter(table.counts),
         subwords=table.subwords,
         rows=len(table.words),
+        reader=table.reader,
     )
-    write_folder(stream, output, limit=limit, progress=progress)
-    return open_vectors(output)
 
 
 def _check_limit(limit: int | None) -> None:
@@ -219,6 +261,9 @@ def _open_folder(folder: Path) -> VectorTable:
             subwords = Subwords(rows, int(ngrams["min_n"]), int(ngrams["max_n"]))
 
         vectors = _map(folder / VECTORS, shape)
+        if tokens := description.get("tokens"):
+            reader = TokenReader.parse(folder / TOKENIZER, drops_unknown=bool(tokens["drops_unknown"]))
+            return VectorTable(folder.name, reader.list_tokens(len(vectors)), vectors, reader=reader)
         words = (folder / WORDS).read_bytes().decode().split("\n")
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError, OSError) as error:
         raise SourceError(f"{folder}: a damaged import ({error}); import the vectors again") from None
