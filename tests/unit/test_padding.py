@@ -61,9 +61,10 @@ def alone_and_together(predictor, inputs=UNEVEN):
 
 def near(one, other):
     """Whether two answers are equal but for rounding."""
-    numbers = one.get("probabilities") or {}
-    rest = {key: value for key, value in one.items() if key != "probabilities"}
-    return other.items() >= rest.items() and numbers == pytest.approx(other.get("probabilities") or {}, abs=1e-5)
+    measured = ("probabilities", "confidence")
+    assert one.keys() == other.keys()
+    assert all(one[key] == other[key] for key in one.keys() - measured)
+    return all(one[key] == pytest.approx(other[key], abs=1e-5) for key in one.keys() & measured)
 
 
 @pytest.mark.parametrize("family", MIXING)
