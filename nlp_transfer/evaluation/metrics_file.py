@@ -97,20 +97,42 @@ class Seeds(Part):
 
 
 @dataclass(frozen=True)
+class Ancestor:
+    """Name a run that another one started from; of places on a disk the last names only.
+
+    Attributes:
+        name: of the run, or its Hub id.
+        task: that it was trained for.
+        source: what it started from itself.
+        strategy: that trained it.
+        data: what it was trained on.
+    """
+
+    name: str
+    task: str
+    source: str
+    strategy: str
+    data: str
+
+
+@dataclass(frozen=True)
 class Provenance:
     """Hold what a run's model comes from; found while local folders can still be told from names on the Hub.
 
     Attributes:
         base_models: Hub ids of the pretrained weights; empty for scratch controls and for weights that are not there.
+            Weights of a run on this machine have those of that run.
         datasets: Hub ids of the data.
         languages: ISO 639-1 codes, if the data tell.
         licence: the licence of the pretrained weights; None if it is not known.
+        chain: the runs that the weights went through before, the first one first.
     """
 
     base_models: tuple[str, ...]
     datasets: tuple[str, ...]
     languages: tuple[str, ...]
     licence: str | None
+    chain: tuple[Ancestor, ...] = ()
 
 
 class Metrics(Part):
@@ -171,7 +193,8 @@ class Metrics(Part):
 
         # A dataclass cannot tell what it was given from its defaults: what older versions did not note is empty.
         report = given["data"]
-        for part, key in ((report, "contents"), *((split, "numbers") for split in report["splits"].values())):
+        splits = [(split, "numbers") for split in report["splits"].values()]
+        for part, key in ((report, "contents"), (given["provenance"], "chain"), *splits):
             if not part[key]:
                 del part[key]
         return {key: _use_lists(value) for key, value in given.items() if value is not None}

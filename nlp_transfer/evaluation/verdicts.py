@@ -11,6 +11,7 @@ from nlp_transfer.config.tasks import LABELLED, SCORED, Scores, TaskDeclaration
 from nlp_transfer.evaluation.metrics import Interval, bootstrap_difference
 from nlp_transfer.evaluation.metrics_file import Method, Metrics
 from nlp_transfer.system.escaping import escape_line
+from nlp_transfer.system.layout import find_run_of
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -95,7 +96,8 @@ class Comparand:
 def name_source(section: Any) -> str:
     """Name a source and its contextualizer for people."""
     context = getattr(section, "contextualizer", "bag")
-    name = Path(section.name).name if Path(section.name).exists() else section.name
+    path = Path(section.name)
+    name = (find_run_of(path) or path).name if path.exists() else section.name
     return name if context == "bag" else f"{name} + {context}"
 
 

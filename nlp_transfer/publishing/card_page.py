@@ -86,7 +86,20 @@ def _write_summary(subject: Subject) -> str:
         f"{what} for {kind}, made with nlp-transfer: {start}, strategy `{config.strategy.kind}`, "
         f"{parameters.trainable:,} of {parameters.total:,} parameters trained "
         f"({100 * parameters.trainable / parameters.total:.3g} %).{labels}{_describe_units(subject)}"
+        f"{_describe_chain(subject)}"
     )
+
+
+def _describe_chain(subject: Subject) -> str:
+    """Name the runs that the weights went through before this one; nothing where there are none."""
+    chain = subject.metrics.provenance.chain
+    if not chain:
+        return ""
+    steps = [
+        f"{format_code(one.name)} ({escape_markdown(one.task)}, strategy `{one.strategy}`, on {format_code(one.data)})"
+        for one in chain
+    ]
+    return f" The weights came this way: {', then '.join([format_code(chain[0].source), *steps])}, then this model."
 
 
 def _describe_units(subject: Subject) -> str:
@@ -100,8 +113,10 @@ def _describe_units(subject: Subject) -> str:
 
 
 def _describe_source(subject: Subject) -> str:
-    source, bases = subject.config.source, subject.metrics.provenance.base_models
-    commit = getattr(source, "trust_remote_code", None)
+    source, origin = subject.config.source, subject.metrics.provenance
+    if origin.chain:
+        return f"the run {format_code(origin.chain[-1].name)}"
+    bases, commit = origin.base_models, getattr(source, "trust_remote_code", None)
     ran = f", running the code that it brings at commit {format_code(commit)}" if commit else ""
     links = ", ".join(f"[{base}](https://huggingface.co/{base})" for base in bases)
     known = f" ({BUNDLED[source.name].description})" if source.name in BUNDLED else ""

@@ -1,30 +1,81 @@
 """Find what a model comes from, as its card states it: base models, data sets, languages and licence."""
 
+import logging
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from nlp_transfer.config.sections import RunConfig
+from nlp_transfer.config.yaml_file import read_yaml
 from nlp_transfer.data import bundled
 from nlp_transfer.data.locations import Place, is_on_hub
-from nlp_transfer.evaluation.metrics_file import Provenance
+from nlp_transfer.errors import TransferError
+from nlp_transfer.evaluation.metrics_file import Ancestor, Provenance, read_metrics
 from nlp_transfer.sources import BUNDLED
-from nlp_transfer.system.network import read_card
+from nlp_transfer.system.layout import find_run_of
+from nlp_transfer.system.network import fetch_run_files, read_card
 
+log = logging.getLogger(__name__)
 LANGUAGE = re.compile(r"[a-z]{2}")  # ISO 639-1
 
 
 def find_provenance(config: RunConfig) -> Provenance:
     """Find what the model of a run comes from."""
     weights = [config.source.name, *filter(None, [_find_decoder(config)])]
-    licences = {_find_licence(name) for name in weights}
-    bases = [] if config.source.scratch else [base for name in weights if (base := find_hub_id(name))]
+    origins = [_find_origin(name) for name in weights]
+    kept = [] if config.source.scratch else origins
+    licences = {one.licence for one in origins}
+    datasets = [*(one for origin in kept for one in origin.datasets), *_list_datasets(config)]
     return Provenance(
-        base_models=tuple(dict.fromkeys(bases)),
-        datasets=tuple(dict.fromkeys(_list_datasets(config))),
+        base_models=tuple(dict.fromkeys(base for origin in kept for base in origin.base_models)),
+        datasets=tuple(dict.fromkeys(datasets)),
         languages=_find_languages(config),
         licence=licences.pop() if len(licences) == 1 else None,
+        chain=kept[0].chain if kept else (),
     )
+
+
+def _find_origin(name: str) -> Provenance:
+    """Find where weights come from: those of a run from where its own came, and through which runs."""
+    hub = find_hub_id(name)
+    base = (hub,) if hub else ()
+    plain = Provenance(base, (), (), _find_licence(name))
+    run = None if name in BUNDLED else find_run_of(Path(name)) or (fetch_run_files(name) if hub else None)
+    if run is None:
+        return plain
+
+    try:
+        before = read_metrics(run).provenance
+        ancestor = _describe_run(hub or run.resolve().name, read_yaml(run / "config.yaml"))
+    except (TransferError, OSError, LookupError, TypeError) as error:
+        log.warning("%s: the card will not say what it was trained on before: %s", run, error)
+        return plain
+    licence = plain.licence or before.licence
+    return Provenance(base or before.base_models, before.datasets, (), licence, (*before.chain, ancestor))
+
+
+def _describe_run(name: str, values: Any) -> Ancestor:
+    """Describe a finished run by the contents of its config.yaml."""
+    train = values["data"]["train"]
+    places = list(train.values()) if isinstance(train, dict) else [train]
+    return Ancestor(
+        name=name,
+        task=values["task"]["name"],
+        source=shorten(values["source"]["name"]),
+        strategy=values["strategy"]["kind"],
+        data=" + ".join(map(shorten, places)),
+    )
+
+
+def shorten(place: str) -> str:
+    """Reduce a place to its last name, that of a model in a run to the run's; keep bundled names and Hub ids."""
+    if place in BUNDLED or place.startswith("bundled:") or is_on_hub(place):
+        return place
+    parts = [part for part in re.split(r"[/\\]", place) if part]
+    if len(parts) > 1 and parts[-1] == "model":
+        parts.pop()
+    return parts[-1] if parts else "."
 
 
 def find_hub_id(name: str) -> str | None:
@@ -43,7 +94,8 @@ def _find_licence(name: str) -> str | None:
     """Find the licence of a source: as listed for a bundled one, else from its own card."""
     if name in BUNDLED:
         return BUNDLED[name].licence
-    said = read_card(name).get("license") if Path(name).is_dir() or find_hub_id(name) else None
+    place = str(find_run_of(Path(name)) or name)
+    said = read_card(place).get("license") if Path(place).is_dir() or find_hub_id(name) else None
     return said if isinstance(said, str) else None
 
 

@@ -92,7 +92,7 @@ def write_publication(
     # No path of this machine may stay in the adapter's base, the configuration or the figures.
     for adapter in target.rglob(ADAPTER[0]):
         values = json.loads(adapter.read_text(encoding="utf-8"))
-        base = next(iter(metrics.provenance.base_models), Path(values["base_model_name_or_path"]).name)
+        base = _find_base(config, metrics) or Path(values["base_model_name_or_path"]).name
         write_json(adapter, {**values, "base_model_name_or_path": base})
 
     values = config.model_dump(mode="json")
@@ -124,12 +124,19 @@ def _draw(shown: Subject, path: Path) -> bool:
     return plot([row], beside, path, task=type(shown.task))
 
 
+def _find_base(config: RunConfig, metrics: Metrics) -> str | None:
+    """Find the Hub id of the very weights that a run started from; a run on this machine is not there."""
+    bases = metrics.provenance.base_models
+    local = metrics.provenance.chain and config.source.name not in bases
+    return None if local else next(iter(bases), None)
+
+
 def _refuse_adapter(run: Path, config: RunConfig, metrics: Metrics) -> None:
     """Refuse to publish an adapter alone if nobody could put it on its base again."""
     reason = None
     if not (run / "adapter").is_dir():
         reason = "there is none in this run; its strategy is not lora"
-    elif not metrics.provenance.base_models:
+    elif _find_base(config, metrics) is None:
         reason = f"its base '{config.source.name}' is not on the Hub"
     elif getattr(config.strategy, "init", None) == "pissa":
         reason = "init: pissa has changed the weights that it stands beside"
@@ -257,7 +264,8 @@ def _reduce_places(run: Path, metrics: Metrics, task: type[TaskDeclaration] | No
         names[report.place] = " + ".join(reduce(given).values()) if isinstance(given, dict) else reduce(report.place)
 
     config["data"] = {**data, **{split: reduce(data[split]) for split in metrics.data.splits}}
-    config["source"]["name"] = reduce(config["source"]["name"])
+    chain = metrics.provenance.chain  # a run is called by its name, also where the folder `model` in it was named
+    config["source"]["name"] = reduce(chain[-1].name if chain else config["source"]["name"])
     if decoder := config["task"].get("decoder"):
         decoder["source"] = reduce(decoder.get("source"))
 

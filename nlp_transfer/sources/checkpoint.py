@@ -44,7 +44,7 @@ from nlp_transfer.sources.sentence_folder import (
 )
 from nlp_transfer.sources.shapes import find_weight_files, refuse_misshapen
 from nlp_transfer.system.hub_calls import make_fetching_error
-from nlp_transfer.system.layout import TABLE, TARGET, explain_unfinished, is_run
+from nlp_transfer.system.layout import ADAPTER, TABLE, TARGET, explain_unfinished, find_run_of, is_run
 from nlp_transfer.system.network import is_hub_reachable
 from nlp_transfer.system.room import is_full
 from nlp_transfer.system.wheels import BUNDLED
@@ -167,7 +167,12 @@ class Checkpoint:
             raise SourceError(
                 f"{self.name}: a checkpoint is a folder or a Hub id, this is a file; see source.kind=vectors"
             )
-        return str(_find_model(Path(self.name))) if is_run(Path(self.name)) else self.name
+        path = Path(self.name)
+        if is_run(path):
+            return str(_find_model(path))
+        if run := find_run_of(path):  # the model itself is named, or a run was fetched as it was published
+            refuse_changed(run, path)
+        return self.name
 
     @cached_property
     def config(self) -> PretrainedConfig:
@@ -198,6 +203,8 @@ class Checkpoint:
         path = folder / "config.json"
         if not path.is_file():
             hint = "; it is a table of vectors: use source.kind=vectors" if (folder / TABLE).is_file() else ""
+            if (folder / ADAPTER[0]).is_file():
+                hint = "; it holds an adapter alone: name the run that it is of, whose model is whole"
             raise SourceError(f"{folder}: no checkpoint, for it has no config.json{hint}")
         try:
             values = json.loads(path.read_text(encoding="utf-8"))

@@ -62,6 +62,13 @@ def is_run(folder: Path) -> bool:
     return not is_published(folder) and any((folder / name).is_file() for name in left)
 
 
+def find_run_of(folder: Path) -> Path | None:
+    """Find the finished run whose model a folder holds: itself, a run or a published one, or the run above `model`."""
+    roots = (folder, *((folder.parent,) if folder.absolute().name == "model" else ()))
+    finished = (root for root in roots if (root / "config.yaml").is_file() and (root / FINISHED).is_file())
+    return next(finished, None)
+
+
 def explain_unfinished(root: Path) -> str | None:
     """Explain what the folder of a run lacks, and the way out; None if the run is finished."""
     needed = ["config.yaml", FINISHED, *([] if is_published(root) else ["model"])]

@@ -15,7 +15,7 @@ from urllib.request import getproxies
 
 from nlp_transfer.errors import CheckpointError, PublishError
 from nlp_transfer.system.disk import expand_home
-from nlp_transfer.system.layout import ALLOWED
+from nlp_transfer.system.layout import ALLOWED, FINISHED
 from nlp_transfer.system.received import refuse_no_path
 
 log = logging.getLogger(__name__)
@@ -141,6 +141,23 @@ def download(repo: str, revision: str | None, cache: Path | None = None) -> Path
             f"{name}: no model of nlp-transfer is there; is it on a branch or in a pull request? See --revision"
         )
     return Path(found)
+
+
+def fetch_run_files(repo: str) -> Path | None:
+    """Fetch what a published run says of itself, without its weights; None if the repository holds no run of ours.
+
+    Its card is asked first, so that an ordinary checkpoint costs no further request.
+    """
+    from huggingface_hub import hf_hub_download
+
+    if "nlp-transfer" not in (read_card(repo).get("tags") or ()):
+        return None
+    try:
+        offline = not is_hub_reachable()
+        found = [Path(hf_hub_download(repo, name, local_files_only=offline)) for name in ("config.yaml", FINISHED)]
+    except Exception:  # noqa: BLE001 - as of a card: what it came from is told where it can be had
+        return None
+    return found[0].parent
 
 
 @contextlib.contextmanager
