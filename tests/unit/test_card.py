@@ -86,8 +86,8 @@ def test_an_odd_prefix_stays_a_string_in_the_snippet():
     options = SimpleNamespace(prefix=PREFIX)
     task = SimpleNamespace(auto_class="AutoModelForSeq2SeqLM", example='a "b"')
     subject = SimpleNamespace(
-        task=task, config=SimpleNamespace(task=options), name="x", repo="me/x", model={}, adapter_only=False,
-        composed=False, own_code=False, prompt="",
+        task=task, config=SimpleNamespace(task=options, source=SimpleNamespace()), name="x", repo="me/x", model={},
+        adapter_only=False, composed=False, own_code=False, prompt="",
     )  # fmt: skip
     blocks = re.findall(r"^```python\n(.*?)^```$", card_page._write_usage(subject), re.DOTALL | re.MULTILINE)
     strings = {node.value for block in blocks for node in ast.walk(ast.parse(block)) if isinstance(node, ast.Constant)}
