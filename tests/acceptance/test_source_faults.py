@@ -522,7 +522,8 @@ def test_a_checkpoint_that_is_none_is_refused_at_once(command, configs, here, da
 @pytest.mark.parametrize(
     ("place", "words"),
     [("glove-50", ["no such file or folder, and not bundled", "Did you mean 'glove-50d'?"]),
-     ("minilm", ["'minilm' is a checkpoint: use source.kind=checkpoint"]), ("bert", ["no table: use source.kind=checkpoint"])],
+     ("minilm", ["'minilm' is a checkpoint: use source.kind=checkpoint"]),
+     ("bert", ["no table: use source.kind=checkpoint"])],
 )  # fmt: skip
 def test_vectors_that_are_none_are_refused(command, configs, here, data, place, words):
     save_checkpoint(here / "bert")
