@@ -17,6 +17,7 @@ FAMILIES = (
     "bert, roberta, distilbert, electra, albert, deberta-v2, mpnet, xlm-roberta, modernbert and others; seq2seq models"
 )
 FORMATS = "GloVe text, word2vec text and binary (each also .gz), fastText .bin and .vec, .npy + words, imported folder"
+PACKAGES = "spaCy package, model or vocab folder; navec .tar"
 OWN_TOKENIZER = "model2vec StaticModel, sentence-transformers StaticEmbedding, wordllama: with their own tokenizers"
 
 
@@ -38,6 +39,7 @@ def list_sources() -> list[SourceInfo]:
         *bundled,
         SourceInfo("FOLDER or HUB_ID", "checkpoint", f"safetensors encoders: {FAMILIES}", "its own", True),
         SourceInfo("FILE or FOLDER", "vectors", FORMATS, "its own", True),
+        SourceInfo("FOLDER or FILE", "vectors", PACKAGES, "its own", True),
         SourceInfo("FOLDER or FILE", "vectors", OWN_TOKENIZER, "its own", True),
     ]
 

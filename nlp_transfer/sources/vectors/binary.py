@@ -11,7 +11,7 @@ import numpy as np
 
 from nlp_transfer.errors import SourceError
 from nlp_transfer.sources.vectors.fasttext import Subwords
-from nlp_transfer.sources.vectors.stream import BLOCK, ROWS, VectorBlock, VectorStream, check_header
+from nlp_transfer.sources.vectors.stream import BLOCK, ROWS, VectorBlock, VectorStream, check_header, stream_rows
 from nlp_transfer.system.arrays import map_array
 
 MAX_WORD = 1 << 16  # bytes of a word
@@ -99,7 +99,13 @@ def open_fasttext(path: Path) -> VectorStream:
 
     matrix = np.memmap(path, "<f4", "r", offset=at + FASTTEXT_MATRIX.size, shape=(rows, dim))
     subwords = Subwords(matrix[len(words) :], min_n, max_n) if buckets and max_n else None
-    return _stream_rows(path, words, matrix, counts=counts, subwords=subwords)
+
+    def take(first: int, last: int) -> np.ndarray:
+        return _compose(matrix, words[first:last], first, len(words), subwords) if subwords else matrix[first:last]
+
+    stream = stream_rows(path, words, dim, take, step=ROWS // 4 if subwords else ROWS)
+    stream.counts, stream.subwords = counts, subwords
+    return stream
 
 
 def _read_dictionary(data: mmap.mmap, path: Path, counts: Counter[str]) -> tuple[list[str], int]:
@@ -132,7 +138,7 @@ def open_array(path: Path) -> VectorStream:
         raise SourceError(f"{path}: expected floats of shape (words, dimension), received {array.dtype} {array.shape}")
 
     words = _read_words_beside(path, len(array))
-    stream = _stream_rows(path, words, array)
+    stream = stream_rows(path, words, array.shape[1], lambda first, last: array[first:last])
     if array.dtype == np.float32:
         stream.mapped = array
     return stream
@@ -186,38 +192,6 @@ def _read_parquet_words(beside: Path, path: Path, count: int) -> list[str]:
         raise SourceError(f"{beside}: the column 'index' holds something else than words")
     words: list[str] = column.to_pylist()
     return words
-
-
-def _stream_rows(
-    path: Path,
-    words: list[str],
-    matrix: np.ndarray,
-    *,
-    counts: Counter[str] | None = None,
-    subwords: Subwords | None = None,
-) -> VectorStream:
-    """Stream the first rows of a matrix, one for each word; with `subwords` each is averaged with its n-grams' rows."""
-    done = 0
-
-    def yield_blocks() -> Iterator[VectorBlock]:
-        nonlocal done  # read by the progress bar
-        rows = ROWS // 4 if subwords else ROWS
-        for start in range(0, len(words), rows):
-            part = words[start : start + rows]
-            done = start + len(part)
-
-            if subwords:
-                vectors = _compose(matrix, part, start, len(words), subwords)
-            else:
-                with np.errstate(over="ignore"):
-                    vectors = matrix[start:done].astype(np.float32)
-
-            yield VectorBlock(part, vectors, range(start + 1, done + 1))
-
-    stream = VectorStream(path, matrix.shape[1], yield_blocks(), "row", len(words), lambda: done, subwords=subwords)
-    stream.rows = len(words)
-    stream.counts = counts or stream.counts
-    return stream
 
 
 def _compose(matrix: np.ndarray, words: list[str], start: int, total: int, subwords: Subwords) -> np.ndarray:

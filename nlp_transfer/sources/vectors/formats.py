@@ -12,6 +12,8 @@ from typing import BinaryIO, cast
 from nlp_transfer.errors import SourceError
 from nlp_transfer.sources.vectors.binary import FASTTEXT_MAGIC, open_array, open_fasttext, read_word2vec
 from nlp_transfer.sources.vectors.folders import make_folder_error
+from nlp_transfer.sources.vectors.navec import open_navec, starts_tar
+from nlp_transfer.sources.vectors.spacy_folder import find_spacy, open_spacy
 from nlp_transfer.sources.vectors.stream import VectorBlock, VectorStream, check_header
 from nlp_transfer.sources.vectors.text import read_text
 
@@ -33,13 +35,14 @@ def open_stream(path: Path) -> Iterator[VectorStream]:
         SourceError: the file is missing, empty, of unknown format, damaged, or a pickle; some faults show only
             while the rows are read.
     """
-    if path.is_dir():
+    folder = find_spacy(path)
+    if path.is_dir() and not folder:
         raise make_folder_error(path)
     if path.suffix.lower() in PICKLES:
         raise _make_pickle_error(path)
     with ExitStack() as stack:
         with _explain_faults(path):
-            stream = _open(path, stack)
+            stream = open_spacy(folder) if folder else _open(path, stack)
         stream.blocks = _read_blocks(stream.blocks, path)
         yield stream
 
@@ -86,6 +89,9 @@ def _open(path: Path, stack: ExitStack) -> VectorStream:
 
     if head.startswith(ZIP):
         raise SourceError(f"{path}: an archive; unpack it and name the vector file in it")
+
+    if starts_tar(head) and not packed:
+        return open_navec(path)
 
     if FLORET.match(head):
         raise SourceError(

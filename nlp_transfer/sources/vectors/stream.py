@@ -73,6 +73,24 @@ class VectorStream:
         return f"{self.path}:{place}" if self.unit == "line" else f"{self.path}, row {place}"
 
 
+def stream_rows(
+    path: Path, words: list[str], dim: int, take: Callable[[int, int], np.ndarray], *, step: int = ROWS
+) -> VectorStream:
+    """Stream rows that can be had in any order: `take(first, last)` gives those of `words[first:last]`, (k, dim)."""
+    done = 0
+
+    def yield_blocks() -> Iterator[VectorBlock]:
+        nonlocal done  # read by the progress bar
+        for start in range(0, len(words), step):
+            part = words[start : start + step]
+            done = start + len(part)
+            with np.errstate(over="ignore"):  # an overflow becomes infinite, and is refused later with its row
+                vectors = take(start, done).astype(np.float32)
+            yield VectorBlock(part, vectors, range(start + 1, done + 1))
+
+    return VectorStream(path, dim, yield_blocks(), "row", len(words), lambda: done, rows=len(words))
+
+
 def check_header(path: Path, count: int, dim: int, *, needed: int, held: int) -> None:
     """Refuse a header that cannot be true, before memory is allocated for it.
 
