@@ -12,6 +12,7 @@ from typing import BinaryIO, cast
 from nlp_transfer.errors import SourceError
 from nlp_transfer.sources.vectors.binary import FASTTEXT_MAGIC, open_array, open_fasttext, read_word2vec
 from nlp_transfer.sources.vectors.folders import make_folder_error
+from nlp_transfer.sources.vectors.keys import spell_words
 from nlp_transfer.sources.vectors.navec import open_navec, starts_tar
 from nlp_transfer.sources.vectors.spacy_folder import find_spacy, open_spacy
 from nlp_transfer.sources.vectors.stream import VectorBlock, VectorStream, check_header
@@ -43,7 +44,7 @@ def open_stream(path: Path) -> Iterator[VectorStream]:
     with ExitStack() as stack:
         with _explain_faults(path):
             stream = open_spacy(folder) if folder else _open(path, stack)
-        stream.blocks = _read_blocks(stream.blocks, path)
+        stream.blocks = spell_words(_read_blocks(stream.blocks, path), path, stream.counts)
         yield stream
 
 
