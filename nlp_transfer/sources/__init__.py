@@ -17,7 +17,7 @@ FAMILIES = (
     "bert, roberta, distilbert, electra, albert, deberta-v2, mpnet, xlm-roberta, modernbert and others; seq2seq models"
 )
 FORMATS = "GloVe text, word2vec text and binary (each also .gz), fastText .bin and .vec, .npy + words, imported folder"
-PACKAGES = "spaCy package, model or vocab folder; navec .tar; text of Numberbatch and Wikipedia2Vec"
+PACKAGES = "spaCy package, model or vocab folder; navec .tar; Numberbatch; Wikipedia2Vec text; pieces of sentencepiece"
 OWN_TOKENIZER = "model2vec StaticModel, sentence-transformers StaticEmbedding, wordllama: with their own tokenizers"
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from nlp_transfer.errors import SourceError
 from nlp_transfer.sources.vectors.fasttext import Subwords
+from nlp_transfer.sources.vectors.pieces import holds_pieces
 from nlp_transfer.sources.vectors.stream import VectorBlock, VectorStream
 from nlp_transfer.system.disk import flush, hash_file
 from nlp_transfer.system.escaping import escape_line
@@ -39,7 +40,8 @@ def store_rows(stream: VectorStream, file: BinaryIO | None, *, limit: int | None
         The words that are kept, in order.
 
     Raises:
-        SourceError: a vector is not finite (the message names its place), or there are no words at all.
+        SourceError: a vector is not finite (the message names its place), there are no words at all, or a limit would
+            take some of the pieces of words.
     """
     if file:
         _write_header(file, 0, stream.dim)
@@ -66,6 +68,12 @@ def store_rows(stream: VectorStream, file: BinaryIO | None, *, limit: int | None
         raise SourceError(f"{first}; such vectors read: {broken}")
     if not kept:
         raise SourceError(f"{stream.path}: holds no words")
+
+    if limit is not None and not stream.subwords and holds_pieces(kept):
+        raise SourceError(
+            f"{stream.path}: its rows belong to pieces of words, any of which a text may need; take all of them "
+            "(source.vocabulary: all, without a limit)"
+        )
 
     # The header was written for no rows; now their number is known.
     if file:

@@ -18,6 +18,7 @@ from nlp_transfer.data.text.scripts import compose
 from nlp_transfer.errors import SourceError
 from nlp_transfer.sources.vectors.fasttext import Subwords
 from nlp_transfer.sources.vectors.formats import open_stream
+from nlp_transfer.sources.vectors.pieces import read_pieces
 from nlp_transfer.sources.vectors.store import (
     FORMAT,
     NGRAMS,
@@ -142,7 +143,7 @@ def open_vectors(path: Path, *, limit: int | None = None) -> VectorTable:
             return _read(stream, limit)
         words = store_rows(stream, None, limit=limit)
         if not +stream.counts:
-            return VectorTable(path.name, words, stream.mapped[: len(words)])
+            return VectorTable(path.name, words, stream.mapped[: len(words)], reader=read_pieces(words))
 
     with open_stream(path) as stream:  # some rows must be left out, so the others are copied
         return _read(stream, limit)
@@ -170,7 +171,8 @@ def _read(stream: VectorStream, limit: int | None) -> VectorTable:
         vectors = np.memmap(file, "<f4", "r", offset=file.tell(), shape=(len(words), stream.dim))
     if stream.subwords:
         write_ngrams(stream.subwords, stream.path, None)
-    return VectorTable(stream.path.name, words, vectors, stream.subwords, dict(+stream.counts))
+    reader = None if stream.subwords else read_pieces(words)
+    return VectorTable(stream.path.name, words, vectors, stream.subwords, dict(+stream.counts), reader)
 
 
 def import_vectors(path: Path, output: Path, *, limit: int | None = None, progress: bool = False) -> VectorTable:
@@ -270,7 +272,8 @@ def _open_folder(folder: Path) -> VectorTable:
 
     if len(words) != shape[0]:
         raise SourceError(f"{folder / WORDS}: {len(words)} words for {shape[0]} rows; import the vectors again")
-    return VectorTable(folder.name, words, vectors, subwords, counts)
+    pieces = None if subwords else read_pieces(words)
+    return VectorTable(folder.name, words, vectors, subwords, counts, pieces)
 
 
 def _map(path: Path, shape: tuple[int, int]) -> np.ndarray:

@@ -67,6 +67,8 @@ class TokenReader:
         vocabulary = self.backend.get_vocab()
         tokens = [f"[row {row}]" for row in range(rows)] if len(vocabulary) < rows else [""] * rows
         for token, row in vocabulary.items():
+            if row == rows == self.unknown and self.drops_unknown:
+                continue  # needs no row
             if row >= rows:
                 raise ValueError(f"{rows} rows for the {max(vocabulary.values()) + 1} tokens of the tokenizer")
             tokens[row] = token
