@@ -295,7 +295,7 @@ def predict(
     from nlp_transfer.system.network import find_run
 
     output = None if output == Path("-") else output
-    check_output(output, file, force=force)
+    check_output(output, file, run, force=force)
     ending = check_answers(output, file, keep=keep)
     whole = output is not None and file not in {None, "-"}  # a file to a file: in shards, which are kept until all are
     refuse_many(shared=whole, way="name a FILE and an --output to share it")

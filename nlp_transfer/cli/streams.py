@@ -14,7 +14,7 @@ from nlp_transfer.config.dialect import Dialect, Quoting, read_delimiter, read_e
 from nlp_transfer.errors import ConfigError
 from nlp_transfer.system.disk import replace_whole
 from nlp_transfer.system.escaping import escape_terminal
-from nlp_transfer.system.layout import TABLE
+from nlp_transfer.system.layout import CHECKPOINTS, RECORDS, RUN, TABLE
 from nlp_transfer.system.room import guard_writing
 
 
@@ -31,12 +31,16 @@ def is_real(stream: IO[str]) -> bool:
         return False
 
 
-def check_output(output: Path | None, file: str | None, *, force: bool) -> None:
-    """Refuse an output that cannot be written, before a model is loaded."""
+def check_output(output: Path | None, file: str | None, run: str, *, force: bool) -> None:
+    """Refuse an output that cannot be written, or that the run is made of, before a model is loaded."""
     if output is None:
         return
     if file is not None and output.resolve() == Path(file).resolve():
         raise ConfigError(f"--output {output} is the file to read; choose another")
+    if _belongs(output.resolve(), Path(run).resolve()):
+        raise ConfigError(f"--output {output} is a file of the run itself; choose another")
+    if not output.parent.exists():
+        raise ConfigError(f"--output {output} cannot be written: there is no folder {output.parent}; make it first")
     if output.is_dir() or not os.access(output.parent, os.W_OK):
         why = "is a folder" if output.is_dir() else f"cannot be written: {output.parent} is no writable folder"
         raise ConfigError(f"--output {output} {why}")
@@ -44,6 +48,13 @@ def check_output(output: Path | None, file: str | None, *, force: bool) -> None:
         raise ConfigError(f"--output {output} is no file; leave it out to write to standard output")
     if output.exists() and not force:
         raise ConfigError(f"--output {output} exists already; choose another, or replace it with --force")
+
+
+def _belongs(output: Path, run: Path) -> bool:
+    """Tell whether a run would be damaged or lose its record if this file were replaced; both paths are resolved."""
+    if run not in output.parents or not output.exists():
+        return False
+    return output.name in {*RUN, *RECORDS} or output.relative_to(run).parts[0] in {"model", "adapter", CHECKPOINTS}
 
 
 def check_answers(output: Path | None, file: str | None, *, keep: bool) -> str:

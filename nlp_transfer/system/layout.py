@@ -32,6 +32,7 @@ MODEL = ("config.json", "generation_config.json", *WEIGHTS, *(file.name for file
 ADAPTER = ("adapter_config.json", "adapter_model.safetensors")
 PLOT = "plot.png"
 RUN = ("README.md", "config.yaml", FINISHED, PLOT)
+RECORDS = ("environment.json", "history.jsonl", HITS, PREDICTIONS, PROBES)  # of a run, beside what is published
 ALLOWED = (
     *RUN,
     *MODEL,

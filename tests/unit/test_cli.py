@@ -321,6 +321,20 @@ def test_predict_replaces_an_existing_output_only_when_told_to(command, finished
     assert json.loads(said.read_text())["label"] == "positive"
 
 
+@pytest.mark.parametrize("file", ["config.yaml", "metrics.json", "history.jsonl", "model/model.safetensors"])
+def test_predict_never_replaces_a_file_of_the_run(command, finished, file):
+    before = (finished / file).read_bytes()
+    code, _, err = command("predict", finished, "-", "--output", finished / file, "--force", stdin="good film\n")
+    assert (code, err) == (2, f"error: --output {finished / file} is a file of the run itself; choose another\n")
+    assert (finished / file).read_bytes() == before
+
+
+def test_predict_says_that_the_folder_of_the_output_is_missing(command, finished, tmp_path):
+    code, _, err = command("predict", finished, "-", "--output", tmp_path / "no" / "said.csv", stdin="good film\n")
+    said = f"cannot be written: there is no folder {tmp_path / 'no'}; make it first"
+    assert (code, err) == (2, f"error: --output {tmp_path / 'no' / 'said.csv'} {said}\n")
+
+
 @pytest.mark.parametrize("column", ["review", "text=review"])
 def test_predict_takes_a_column_by_name_or_by_role(command, finished, tmp_path, column):
     (tmp_path / "texts.csv").write_text("review,text\ngood film,bad film\n")
