@@ -144,8 +144,8 @@ def _format_interval(found: Interval, points: float) -> str:
 
 def _list_behind(sources: Sequence[RankedSource], points: float) -> str:
     return ", ".join(
-        f"{one.name} (-{points * one.behind.difference:.1f} points, "
-        f"{-points * one.behind.high:+.1f} to {-points * one.behind.low:+.1f})"
+        f"{one.name} ({-points * one.behind.difference:+z.1f} points, "
+        f"{-points * one.behind.high:+z.1f} to {-points * one.behind.low:+z.1f})"
         for one in sources
     )
 

@@ -359,6 +359,13 @@ def test_sources_within_chance_of_the_best_are_level_and_the_smallest_of_them_is
     assert said[4:] == ["H-score prefers poor: trust the probe, which has answered rows."]
 
 
+def test_a_source_that_answers_as_the_best_does_is_behind_it_by_no_negative_zero():
+    hits = [1.0] * 80 + [0.0] * 20
+    ranked = order_sources([measured("small", hits, 1), measured("big", hits, 2)])
+    said = write_sentences(ranked, count_agreement(ranked), score="accuracy", points=100.0, rows=100, folds=5)
+    assert "big (+0.0 points, +0.0 to +0.0)" in said[1]
+
+
 def test_the_command_prints_the_order_and_what_could_not_be_opened(place, tmp_path, caplog):
     (tmp_path / "list.txt").write_text(f"# ours\n{place / 'words.txt'}\n\nnope\n")
     words = ["rank", "--task", "sentiment", "--train", str(place / "train.csv"), "--sources", str(place / "bert")]
