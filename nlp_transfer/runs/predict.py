@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from transformers import AutoConfig, AutoTokenizer, PretrainedConfig, PreTrainedModel
 
 from nlp_transfer.config.dialect import PLAIN, Dialect
-from nlp_transfer.config.sections import RunConfig, load_saved
+from nlp_transfer.config.sections import COMMIT, RunConfig, load_saved
 from nlp_transfer.config.tasks import Scores, TaskDeclaration
 from nlp_transfer.data.formats.cells import is_blank, stream_columns
 from nlp_transfer.data.formats.held import hold_rows, open_held
@@ -389,7 +389,10 @@ def _require_code(root: Path, config: RunConfig, trusted: str | None) -> None:
 
     Raises:
         CheckpointError: it needs code of others, and the user names no commit, or another.
+        ConfigError: what the user names is no commit.
     """
+    if trusted is not None and not COMMIT.fullmatch(trusted):
+        raise ConfigError(f"trust_remote_code: expected a full commit hash, 40 hex digits, received {trusted!r:.60}")
     name, commit = config.source.name, getattr(config.source, "trust_remote_code", None)
     revision = getattr(config.source, "revision", None)
     if is_admitted(name, commit):

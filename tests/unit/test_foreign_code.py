@@ -155,3 +155,5 @@ def test_a_run_folder_alone_never_runs_code(tmp_path, cache):
     for given in (None, "1" * 40):
         with pytest.raises(CheckpointError, match=rf"needs code of others.*--trust-remote-code {COMMIT}"):
             nlp_transfer.load(folder, trust_remote_code=given)
+    with pytest.raises(ConfigError, match=r"expected a full commit hash, 40 hex digits, received 'main'"):
+        nlp_transfer.load(folder, trust_remote_code="main")
