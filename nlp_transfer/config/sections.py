@@ -82,13 +82,20 @@ def _check_commit(value: Any) -> Any:
     return value
 
 
+def _check_prompt(value: Any) -> Any:
+    """Refuse what YAML makes of a prompt that ends in a colon and stands in no quotes, as `query: `."""
+    if value and isinstance(value, dict):
+        raise ValueError(f"expected a text, received {value!r:.60}; put it in quotes of its own, as '\"query: \"'")
+    return value
+
+
 class CheckpointSource(Section):
     """A pretrained transformer: bundled name, local folder or Hub id."""
 
     kind: Literal["checkpoint"]
     name: SourceName = Field("minilm", description="Bundled name, local folder (a run's too) or Hub id.")
     revision: str | None = Field(None, description="Branch, tag or commit on the Hub.")
-    prompt: str | None = Field(
+    prompt: Annotated[str | None, BeforeValidator(_check_prompt)] = Field(
         None,
         description="Put before every text: a text such as `'query: '`, or the name of a prompt of the checkpoint's. "
         "Unset: the default of a sentence-transformers folder, if it has one; `''`: none.",

@@ -421,3 +421,9 @@ def test_a_text_that_looks_like_something_else_is_read_back_as_a_text(name, tmp_
     config = load_config({"task": {"name": "sentiment"}, "data": {"train": "a.csv", "columns": {"text": name}}})
     (tmp_path / "config.yaml").write_text(render(config))
     assert load_config(tmp_path / "config.yaml") == config
+
+
+def test_a_prompt_that_yaml_takes_for_a_mapping_is_to_be_quoted():
+    config = {"task": {"name": "sentiment"}, "data": {"train": "a.csv"}}
+    with pytest.raises(ConfigError, match=r"source\.prompt: expected a text.*put it in quotes of its own"):
+        load_config(config, ["source.kind=checkpoint", "source.prompt=query: "])
