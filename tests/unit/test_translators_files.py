@@ -77,6 +77,14 @@ def test_what_is_left_out_of_xliff_is_counted_by_reason(tmp_path):
     }
 
 
+def test_plurals_of_xliff_without_a_unit_are_passed_over(tmp_path):
+    empty = '<group restype="x-gettext-plurals"></group>'
+    for name, content in (("a", XLIFF1), ("b", XLIFF1.replace("</body>", f"{empty}</body>"))):
+        (tmp_path / f"{name}.xlf").write_text(content, encoding="utf-8")
+    whole, padded = ([row.cells for row in open_place(str(tmp_path / f"{name}.xlf"), "train").rows] for name in "ab")
+    assert padded == whole
+
+
 def test_xliff_2_gives_a_pair_for_each_segment(tmp_path):
     file = write(tmp_path, "a.xlf", XLIFF2)
     assert pairs(file, "en", "fr") == [(2, "Open. ", "Ouvrir."), (2, "Close it!", "Fermez-le !")]

@@ -29,6 +29,11 @@ def test_a_tree_is_a_text_with_the_label_of_its_root(tmp_path):
     assert list(stream_texts(file, "text")) == ["It ( really shines", "Dull .", "Fine"]
 
 
+def test_a_blank_before_a_label_changes_nothing(tmp_path):
+    file = write(tmp_path / "a.txt", "(3 (2 It) (4 shines))\n( 1 (2 It) (0 fades))\n")
+    assert read(file)[1] == (2, "It fades", "1")
+
+
 def test_a_folder_of_trees_has_splits_by_name(tmp_path):
     for name in ("train", "dev", "test"):
         write(tmp_path / f"{name}.txt", TREES.replace("Fine", name))

@@ -15,6 +15,7 @@ from nlp_transfer.errors import DataError
 CHOICE = re.compile(r"\{\s*[\w.]+\s*,\s*(?:plural|select|selectordinal)\s*,")
 FORM = re.compile(r"\s*(=?[\w-]+)\s*\{")
 END = re.compile(r"\s*\}")
+BRACE = re.compile(r"[{}]")
 SAME = {"=0": "zero", "=1": "one", "=2": "two"}  # Flutter takes them for each other
 MOST_FORMS, DEEPEST = 100, 5  # of a message: its forms in all, and choices among them
 
@@ -89,8 +90,8 @@ def _choose(mark: str, message: str) -> Iterator[tuple[str, str]]:
 def _find_end(message: str, start: int) -> int:
     """Find the end behind the brace that closes what is open before `start`."""
     depth = 1
-    for brace in re.finditer(r"[{}]", message[start:]):
+    for brace in BRACE.finditer(message, start):  # no slice: a message may have many forms
         depth += 1 if brace[0] == "{" else -1
         if not depth:
-            return start + brace.end()
+            return brace.end()
     raise ValueError("a brace that is not closed")

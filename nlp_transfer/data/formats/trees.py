@@ -29,7 +29,7 @@ def read_trees(file: Path, encoding: str | None) -> Iterator[Record | Fault]:
             yield Fault(number, "no tree such as (3 (2 It) (4 shines)); each node is a label from 0 to 4 and its parts")
         else:
             text = " ".join(BRACKETS.get(token, token.replace("\\/", "/")) for token in tokens)
-            yield Record(number, {"text": text, "label": line.lstrip()[1]})
+            yield Record(number, {"text": text, "label": line.strip()[1:].lstrip()[0]})
     refuse_empty(file, rows, found="nothing")
 
 

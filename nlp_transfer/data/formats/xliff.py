@@ -67,6 +67,9 @@ def _pair(number: int, pair: Element, unit: Element, state: str | None, language
 def _pair_plurals(found: Found, languages: tuple[str, str], rule: PluralRule | None) -> Iterator[Pair]:
     """Pair the forms of a text: its units repeat the plural as source for every form but the first."""
     units = found.element.findall("trans-unit")
+    if not units:
+        return
+
     sources = [*dict.fromkeys(_read_side(unit, "source") for unit in units)]
     states = [state for unit in units if (state := _find_state(unit)) in UNFINISHED]
     if states:
