@@ -134,7 +134,7 @@ def _read_pooling(settings: Mapping[str, Any], where: Path | str) -> list[str]:
     given = settings.get("pooling_mode")
     if given is None:
         given = [mode for old, mode in OLD_MODES.items() if settings.get(old)]
-    modes = [given] if isinstance(given, str) else list(given or ["mean"])
+    modes = given or ["mean"] if isinstance(given, list) else [given]
     if unknown := [mode for mode in modes if mode not in MODES]:
         raise SourceError(f"{where}: unknown pooling_mode {unknown[0]!r}; known are {', '.join(MODES)}")
     return modes
@@ -232,7 +232,7 @@ def advise_prompt(prompts: Prompts, card: Path | None, what: str) -> Sequence[st
 def _read(path: Path, kind: type[Any]) -> Any:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RecursionError) as error:
         raise SourceError(f"{path}: damaged ({error}); fetch or save the model again") from None
     if not isinstance(values, kind):
         raise SourceError(f"{path}: damaged: expected a {kind.__name__}, found a {type(values).__name__}")

@@ -243,6 +243,11 @@ def spoil(name, change):
 
 
 FAULTS = {
+    "too deep a list": (spoil("modules.json", lambda _: "[" * 100_000), r"modules\.json: damaged"),
+    "a number as pooling": (
+        spoil("1_Pooling/config.json", lambda _: '{"pooling_mode": 5}'),
+        r"unknown pooling_mode 5",
+    ),
     "damaged list": (spoil("modules.json", lambda text: text[:-5]), r"modules\.json: damaged"),
     "no list": (spoil("modules.json", lambda _: "{}"), r"expected a list, found a dict"),
     "outside": (spoil("modules.json", lambda text: text.replace("1_Pooling", "../x")), r"lies outside of the folder"),
