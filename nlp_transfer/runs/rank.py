@@ -200,15 +200,19 @@ def _read_measured(folder: Path, train: TrainRows) -> dict[str, MeasuredSource]:
     """Read what an earlier attempt has measured: section, as JSON -> source.
 
     Raises:
-        ConfigError: it read other rows of train.
+        ConfigError: it read other rows of train, or what it wrote is damaged.
     """
     path = folder / MEASURED
     known = {}
     for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
-        values = json.loads(line)
+        try:
+            values = json.loads(line)
+            one = MeasuredSource(**values["measured"])
+        except (ValueError, TypeError, KeyError):
+            raise ConfigError(f"{path}: damaged, or of another version; choose another folder with --output") from None
         if values["rows"] != train.fingerprint:
             raise ConfigError(f"{folder}: train has changed since its ranking began; choose another with --output")
-        known[values["section"]] = MeasuredSource(**values["measured"])
+        known[values["section"]] = one
     return known
 
 

@@ -15,6 +15,7 @@ from nlp_transfer.errors import SourceError
 
 log = logging.getLogger(__name__)
 MODELS = (AutoModel, AutoModelForSequenceClassification)
+USED = ("AutoConfig", *(one.__name__ for one in MODELS))  # tokenizers are read without code
 _admitted: dict[tuple[str, str], str] = {}  # (name on the Hub, commit) -> architecture
 
 
@@ -40,7 +41,8 @@ def admit_code(name: str, commit: str, *, revision: str | None, local_files_only
         return
     place: dict[str, Any] = {"local_files_only": local_files_only}
     values, _ = PretrainedConfig.get_config_dict(name, revision=revision or commit, **place)
-    classes = {auto: reference for auto, reference in (values.get("auto_map") or {}).items() if auto.startswith("Auto")}
+    named = values.get("auto_map")
+    classes = {auto: named[auto] for auto in USED if auto in named} if isinstance(named, Mapping) else {}
     kind = values.get("model_type")
     home = _find_home(name, classes)
     if kind in _admitted.values():
@@ -59,8 +61,7 @@ def admit_code(name: str, commit: str, *, revision: str | None, local_files_only
         auto: get_class_from_dynamic_module(
             classes[auto], name, revision=revision or commit, code_revision=commit, **place
         )
-        for auto in ("AutoConfig", *(one.__name__ for one in MODELS))
-        if auto in classes
+        for auto in classes
     }
     AutoConfig.register(found["AutoConfig"].model_type, found["AutoConfig"])
     for model in MODELS:

@@ -8,7 +8,7 @@ import pytest
 from nlp_transfer.config.dialect import Dialect
 from nlp_transfer.config.sections import DataConfig
 from nlp_transfer.data.columns import make_array, strip_unseen_each
-from nlp_transfer.data.formats import delimited, text_lines
+from nlp_transfer.data.formats import csv_columns, text_lines
 from nlp_transfer.data.formats.cells import strip_unseen
 from nlp_transfer.data.formats.csv_columns import cut_columns
 from nlp_transfer.data.formats.tables import open_rows
@@ -74,9 +74,9 @@ def test_a_table_reads_the_same_whether_arrow_cuts_it_or_not(tmp_path, monkeypat
         path = tmp_path / "a.csv"
         path.write_bytes(make_table(generator).encode())
         dialect = Dialect(quoting=generator.choice(["auto", "auto", "none"]))
-        monkeypatch.setattr(delimited, "cut_columns", count)
+        monkeypatch.setattr(csv_columns, "cut_columns", count)
         found = read_all(path, dialect)
-        monkeypatch.setattr(delimited, "cut_columns", lambda *_, **__: None)
+        monkeypatch.setattr(csv_columns, "cut_columns", lambda *_, **__: None)
         assert found == read_all(path, dialect), path.read_bytes()
     assert cut > 100
 

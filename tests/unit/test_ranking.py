@@ -123,6 +123,11 @@ def test_a_ranking_is_not_gone_on_with_after_train_has_changed(place, tmp_path):
     with pytest.raises(ConfigError, match=r"data.limit: unset before, 30 now"):
         nlp_transfer.rank(configure(tmp_path, data={"limit": 30}), sources=sources(place), resume=tmp_path / "r")
 
+    for damaged in ("{", "[]", '{"rows": "x", "section": "y", "measured": {"depth": 3}}'):
+        (tmp_path / "r" / ranking.MEASURED).write_text(damaged)
+        with pytest.raises(ConfigError, match=r"measured\.jsonl: damaged, or of another version; .* --output"):
+            nlp_transfer.rank(configure(tmp_path), sources=sources(place), resume=tmp_path / "r")
+
 
 def test_a_source_is_measured_alike_whatever_stands_beside_it(place, tmp_path):
     scratch = {"kind": "checkpoint", "name": str(place / "bert"), "scratch": True}

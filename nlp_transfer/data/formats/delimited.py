@@ -8,7 +8,6 @@ from pathlib import Path
 
 from nlp_transfer.config.dialect import Dialect, find_delimiter, is_data_row
 from nlp_transfer.data.formats.blocks import Columns
-from nlp_transfer.data.formats.csv_columns import cut_columns
 from nlp_transfer.data.formats.csv_records import Cells, CsvRecords, Taken
 from nlp_transfer.data.formats.quoting import decide_quoting
 from nlp_transfer.data.formats.records import Findings, Read, Wanted, refuse_empty
@@ -79,6 +78,8 @@ class _Table:
         shape = self.shape
         if shape is None or not shape.places or shape.named < shape.width:
             return None
+        from nlp_transfer.data.formats.csv_columns import cut_columns  # loads numpy
+
         columns = cut_columns(text, self.delimiter, shape.places, width=shape.width, quoted=quoted)
         if columns is None:
             return None

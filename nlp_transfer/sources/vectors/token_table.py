@@ -111,12 +111,13 @@ def open_token_table(path: Path) -> tuple[list[str], np.ndarray, TokenReader]:
             f"{path}: holds no table of vectors, which is a tensor named {' or '.join(ROWS)}; it holds "
             f"{', '.join(sorted(held)[:3]) or 'nothing'}. A model of layers is a checkpoint: source.kind=checkpoint"
         )
-    rows = _compute_rows(map_tensors(path, [name, "mapping", "weights"]), name, path)
+    tensors = map_tensors(path, [name, "mapping", "weights"])
     reader = TokenReader.parse(_find_tokenizer(path), drops_unknown=name == "embeddings")
     try:
-        return reader.list_tokens(len(rows)), rows, reader
+        tokens = reader.list_tokens(len(tensors.get("mapping", tensors[name])))
     except ValueError as error:
         raise SourceError(f"{path}: {error}") from None
+    return tokens, _compute_rows(tensors, name, path), reader
 
 
 def _compute_rows(tensors: Mapping[str, np.ndarray], name: str, path: Path) -> np.ndarray:
