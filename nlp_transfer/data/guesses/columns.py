@@ -49,7 +49,7 @@ class Column:
 
     @property
     def hint(self) -> Hint | None:
-        """What the name says."""
+        """Say what the name hints at."""
         return find_hint(self.name)
 
     @cached_property
