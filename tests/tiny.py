@@ -22,6 +22,7 @@ from transformers import (
     AutoModel,
     AutoModelForSequenceClassification,
     BertTokenizer,
+    PreTrainedTokenizerBase,
     PreTrainedTokenizerFast,
 )
 
@@ -273,6 +274,18 @@ def save_swapped(model, tokenizer, folder):
     model.config.id2label, model.config.label2id = {0: second, 1: first}, {second: 0, first: 1}
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
+
+
+def note_what_is_tokenized(monkeypatch):
+    """Note the lengths of all texts that tokenizers are given from now on, in characters."""
+    noted, call = [], PreTrainedTokenizerBase.__call__
+
+    def noting(self, text, *others, **settings):
+        noted.extend(map(len, [text] if isinstance(text, str) else text))
+        return call(self, text, *others, **settings)
+
+    monkeypatch.setattr(PreTrainedTokenizerBase, "__call__", noting)
+    return noted
 
 
 def run_python(code, *arguments, cwd=None, hidden=()):

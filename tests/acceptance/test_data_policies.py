@@ -2,12 +2,11 @@
 
 import json
 import math
-import time
 from pathlib import Path
 
 import pytest
 from faults import parquet, po, save_data, tmx, write
-from tiny import save_csv, texts
+from tiny import note_what_is_tokenized, save_csv, texts
 
 from nlp_transfer.data.splits import read_rows
 
@@ -154,32 +153,30 @@ def test_rows_of_train_in_another_split_are_counted_and_warned_of(command, confi
 
 
 @pytest.mark.parametrize("task", LEAKS)
-def test_a_document_of_10_mb_is_truncated_counted_and_read_within_a_second(command, configs, here, task):
-    """A second more than without it, data, tokens and report included."""
+def test_a_document_of_10_mb_is_truncated_counted_and_tokenized_only_at_its_start(
+    command, configs, here, task, monkeypatch
+):
     rows = good_rows(here)
     held = here / "held.jsonl"
     held.write_bytes(lines(rows[:2]))
-    taken = []
-    for document in ("good film. ", "good film. " * 1_000_000):
-        (here / "a.jsonl").write_bytes(lines([*rows, {**rows[0], "text": document, "source": document}]))
-        start = time.process_time()
-        code, out, _ = command(
-            "check", configs / f"{task}.yaml", "data.train=a.jsonl", f"data.test={held}", f"data.validation={held}"
-        )
-        taken.append(time.process_time() - start)
-        assert code == 0
-    assert taken[1] - taken[0] < 1
+    document = "good film. " * 1_000_000
+    (here / "a.jsonl").write_bytes(lines([*rows, {**rows[0], "text": document, "source": document}]))
+    read = note_what_is_tokenized(monkeypatch)
+    code, out, _ = command(
+        "check", configs / f"{task}.yaml", "data.train=a.jsonl", f"data.test={held}", f"data.validation={held}"
+    )
+    assert code == 0
+    assert 0 < max(read) < 20_000
     assert "train: 41 examples" in out
     assert "2.4% truncated" in out
 
 
-def test_a_text_to_predict_of_10_mb_is_answered_in_bounded_time(command, runs, here):
+def test_a_text_to_predict_of_10_mb_is_answered_from_its_start(command, runs, here, monkeypatch):
     (here / "a.txt").write_text("good film. " * 1_000_000)
+    read = note_what_is_tokenized(monkeypatch)
     for task in ("sentiment", "extractive"):
-        folder = runs[task]
-        start = time.process_time()
-        assert command("predict", folder, "a.txt")[0] == 0
-        assert time.process_time() - start < 5
+        assert command("predict", runs[task], "a.txt")[0] == 0
+    assert 0 < max(read) < 20_000
 
 
 def test_good_rows_among_odd_ones_are_all_kept(here):

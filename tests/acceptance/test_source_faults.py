@@ -3,10 +3,11 @@
 import io
 import json
 import pickle
+import re
 import shutil
 import struct
-import time
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -385,6 +386,11 @@ def test_blank_lines_duplicates_and_words_with_spaces_are_counted_policies(comma
     assert (here / "table" / "words.txt").read_text().splitlines()[-2:] == ["new york", ". . ."]
 
 
+def count_bytes_read():
+    """Count what this process has read from files and pipes so far."""
+    return int(re.search(r"rchar: (\d+)", Path("/proc/self/io").read_text())[1])
+
+
 def test_a_large_vector_file_is_read_in_bounded_memory_and_limit_is_honoured(command, here):
     """Ten words of 150 MB of text within 48 MB of Python's own memory; a limit ends the reading early."""
     line = b" ".join([b"0.123456"] * 300) + b"\n"
@@ -392,10 +398,10 @@ def test_a_large_vector_file_is_read_in_bounded_memory_and_limit_is_honoured(com
         for word in range(56_000):
             file.write(b"w%d " % word + line)
     tracemalloc.start()
-    start = time.process_time()
+    before = count_bytes_read()
     code, out, _ = command("vectors", "import", "v.txt", "few", "--limit", 10)
     assert (code, out) == (0, "few: 10 words x 300\n")
-    assert time.process_time() - start < 3
+    assert count_bytes_read() - before < 20_000_000
     assert tracemalloc.get_traced_memory()[1] < 48 << 20
     assert (here / "v.txt").stat().st_size > 150_000_000
     tracemalloc.stop()
@@ -508,14 +514,12 @@ NOWHERE = {
 
 
 @pytest.mark.parametrize("name", NOWHERE)
-def test_a_checkpoint_that_is_none_is_refused_at_once(command, configs, here, data, name):
+def test_a_checkpoint_that_is_none_is_refused_in_a_line(command, configs, here, data, name):
     place, words = NOWHERE[name]
     save_vectors(here / "v.txt")
     command("vectors", "import", "v.txt", "table")
-    start = time.perf_counter()
     arguments = ["check", configs / "sentiment.yaml", data["sentiment"], f"source={{kind: checkpoint, name: {place}}}"]
     message = refused(command, here, arguments, SOURCE, "", place, *words)
-    assert time.perf_counter() - start < 2
     assert len(message) < 250
 
 

@@ -1,6 +1,7 @@
 """`nlp-transfer doctor`: one screen that says what a bug report needs, and nothing that a stranger should not read."""
 
 import os
+import socket
 from pathlib import Path
 
 import pytest
@@ -90,15 +91,14 @@ def test_a_look_that_fails_is_a_problem_and_the_others_are_still_answered():
     assert str(Path.home()) not in text or Path.home() == Path(os.sep)
 
 
-def test_an_unreachable_hub_is_said_within_two_seconds(monkeypatch):
-    import time
-
+def test_an_unreachable_hub_is_tried_once_for_a_second_and_said(monkeypatch):
     from huggingface_hub import constants
 
     from nlp_transfer.system import network
 
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
-    start = time.perf_counter()
+    connect, tried = socket.create_connection, []
+    monkeypatch.setattr(socket, "create_connection", lambda *place, **how: [tried.append(how), connect(*place, **how)])
     assert network.describe_hub() == "127.0.0.1 is out of reach"
-    assert time.perf_counter() - start < 2
+    assert tried == [{"timeout": 1.0}]

@@ -8,7 +8,6 @@ import json
 import os
 import select
 import signal
-import time
 
 import pytest
 import torch
@@ -225,9 +224,7 @@ def test_when_one_of_two_processes_is_killed_the_other_ends_and_the_run_can_go_o
     config["task"]["head"] = {"dropout": 0.2}
     config["training"]["checkpoint"] = {"steps": 1}
     job(tmp_path, train, config, tmp_path / "whole", sharded, **told)
-    started = time.monotonic()
     done = job(tmp_path, lose_one, config, tmp_path / "parts", sharded, fails=True, **told)
-    assert time.monotonic() - started < 120
     assert f"another process has ended, or cannot be reached; go on with the same command and --resume {tmp_path}" in (
         done.stderr
     )

@@ -1,7 +1,6 @@
 """Pairs of texts: parallel files and TMX; what is read and what is refused."""
 
 import gzip
-import time
 from pathlib import Path
 
 import pytest
@@ -65,13 +64,11 @@ def test_tmx_streams_and_gives_what_stands_before_a_fault(tmp_path):
         next(given)
 
 
-def test_a_tmx_that_multiplies_entities_is_refused_at_once(tmp_path):
+def test_a_tmx_that_multiplies_entities_is_refused_at_its_declaration(tmp_path):
     lines = "".join(f'<!ENTITY l{i} "{f"&l{i - 1};" * 10}">\n' for i in range(1, 10))
     unit = '<tu><tuv lang="en"><seg>&l9;</seg></tuv></tu>'
     bomb = f'<!DOCTYPE tmx [\n<!ENTITY l0 "lol">\n{lines}]>\n<tmx><body>{unit}</body></tmx>'
-    start = time.perf_counter()
     assert "a.tmx:2: declares the entity 'l0'" in refusal(write(tmp_path, "a.tmx", bomb))
-    assert time.perf_counter() - start < 1
 
 
 TMX_FAULTS = {
