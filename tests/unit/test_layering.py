@@ -57,7 +57,8 @@ HOMES = {  # heavy packages and the only files that may import them
 LIGHT = {"__init__", "__main__", "errors", "cli", "cli.commands", "cli.process", "cli.streams", "config", "system"}
 LIGHT |= {"config.base", "config.tasks", "config.sections", "config.messages", "config.yaml_file", "config.generation"}
 LIGHT |= {"config.shipped", "config.flags", "config.dialect", "system.escaping", "system.room", "system.disk"}
-LIGHT |= {"cli.options", "system.garbage", "system.signals", "system.caches", "system.received", "system.wheels", "system.layout"}
+LIGHT |= {"cli.options", "system.garbage", "system.signals", "system.caches", "system.received", "system.wheels"}
+LIGHT |= {"system.layout"}
 HEAVY = {"torch", "transformers", "numpy", "pandas", "scipy", "safetensors", "pyarrow", "tokenizers", "rich", "tqdm"}
 HEAVY |= HOMES.keys()
 
