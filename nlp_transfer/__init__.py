@@ -101,6 +101,8 @@ if TYPE_CHECKING:
     from nlp_transfer.runs.result import RunResult as RunResult
     from nlp_transfer.runs.run import run as run
     from nlp_transfer.runs.shards import predict_in_shards as predict_in_shards
+    from nlp_transfer.runs.shift import Shift as Shift
+    from nlp_transfer.runs.shift import shift as shift
     from nlp_transfer.sources import SourceInfo as SourceInfo
     from nlp_transfer.sources import list_sources as list_sources
     from nlp_transfer.sources.vectors.table import import_vectors as import_vectors
@@ -193,6 +195,8 @@ _HOME = {
     "rank": "runs.rank",
     "RunResult": "runs.result",
     "run": "runs.run",
+    "Shift": "runs.shift",
+    "shift": "runs.shift",
     "join_sentences": "data.text.sentences",
     "split_sentences": "data.text.sentences",
     "ShippedConfig": "config.shipped",

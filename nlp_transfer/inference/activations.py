@@ -36,7 +36,7 @@ from nlp_transfer.system.progress import make_bar
 
 log = logging.getLogger(__name__)
 BUDGET, CPU_BUDGET = 8192, 1024  # padded tokens in a batch of inference; the second was measured on two cores
-WHOLE_ENCODER = ("pooled", "encoder")  # the boundaries above the whole encoder
+WHOLE_ENCODER = ("pooled", "encoder", "mean")  # the boundaries above the whole encoder
 BAGS_AT_ONCE = 10  # bags of vectors to pool together; few enough to stay in the processor's cache
 LARGEST_STORED = 1 << 30  # bytes of one split that are worth a place in the cache folder
 MEMORY_SHARE = 0.4  # share of the free memory that activations may take
@@ -82,7 +82,7 @@ def _yield_activations(model: PreTrainedModel, batch: Batch, boundary: Boundary)
     if boundary.kind == "pooled":
         assert isinstance(model, PooledModel)  # noqa: S101 - find_boundary saw to it
         return model.features(**batch.inputs)
-    if boundary.kind == "encoder":
+    if boundary.kind in ("encoder", "mean"):
         states: Tensor = find_encoder(model).module(**batch.inputs)[0]
         return states
 
@@ -132,7 +132,7 @@ def compute(
         signals: the signals that have come so far.
 
     Returns:
-        An array for each unit, in the order of `chosen`: (L, 3, H), (S, F) or (T, H).
+        An array for each unit, in the order of `chosen`: (L, 3, H), (S, F), (T, H) or (1, H).
 
     Raises:
         Unfinished: a signal has come.
@@ -155,8 +155,9 @@ def compute(
         for batch in batches:
             states = _yield_activations(model, units.make_batch(chosen[batch]).to(device), boundary)
             for position, state in zip(batch, states, strict=True):
-                row = state if boundary.kind == "pooled" else state[: lengths[position]]
-                found[int(position)] = np.ascontiguousarray(row.float().cpu().numpy())
+                row = (state if boundary.kind == "pooled" else state[: lengths[position]]).float()
+                row = row.mean(0, keepdim=True) if boundary.kind == "mean" else row
+                found[int(position)] = np.ascontiguousarray(row.cpu().numpy())
             shown.update(len(batch))
             if signals:
                 break

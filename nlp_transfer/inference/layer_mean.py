@@ -59,7 +59,7 @@ def read_features(
 
     pooled = isinstance(model, PooledClassifier)
     items = np.array([1 if pooled else len(row) for row in read])
-    return Features(_stack(model, read), _select_mean(model, mean), items, len(one_pass.fresh))
+    return Features(stack_features(model, read), _select_mean(model, mean), items, len(one_pass.fresh))
 
 
 class _OnePass:
@@ -149,7 +149,7 @@ def _read_all_layers(model: PooledModel) -> Iterator[None]:
 
 
 @torch.no_grad()
-def _stack(model: PooledModel, rows: list[np.ndarray]) -> np.ndarray:
+def stack_features(model: PooledModel, rows: list[np.ndarray]) -> np.ndarray:
     """Stack stored rows, which are read-only, to what the head reads of them: (items, F)."""
     stacked: np.ndarray = model.stacked([torch.tensor(row) for row in rows]).numpy()
     return stacked

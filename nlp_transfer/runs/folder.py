@@ -11,7 +11,7 @@ from pathlib import Path
 
 from nlp_transfer.errors import ConfigError
 from nlp_transfer.system.disk import expand_home
-from nlp_transfer.system.layout import CHECKPOINTS, COMPARISON, FINISHED, RANKING
+from nlp_transfer.system.layout import CHECKPOINTS, COMPARISON, FINISHED, RANKING, SHIFT
 from nlp_transfer.system.room import is_full, make_full_error
 
 LOCK = ".lock"
@@ -110,6 +110,8 @@ def _refuse_contents(folder: Path, left: Collection[str]) -> None:
         what = "a finished run"
     elif RANKING in held:
         what, way_out = "a finished ranking", f"add sources to it by --resume {folder}, or {way_out}"
+    elif SHIFT in held:
+        what = "the figures of a shift"
     elif "config.yaml" in held:
         what, way_out = "an unfinished run", f"go on with --resume {folder}, or {way_out}"
     elif COMPARISON in held:

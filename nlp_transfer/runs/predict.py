@@ -166,7 +166,8 @@ class Predictor:
         Raises:
             DataError: as `predict`.
         """
-        wanted = {**self.input_columns, **self._check_columns(columns)}
+        known = self.map_columns(columns)
+        wanted = {role: known[role] for role in self.input_columns}
         inputs: Iterable[Any] = given
         if isinstance(given, HeldRows) or (is_table(given) and not isinstance(given, Mapping)) or maps_columns(given):
             held = given if isinstance(given, HeldRows) else hold_rows(given)
@@ -176,17 +177,17 @@ class Predictor:
                 inputs = (text for (text,) in inputs)
         return take_inputs(inputs, wanted, lists=self.list_roles)
 
-    def _check_columns(self, columns: Mapping[str, str] | None) -> Mapping[str, str]:
-        """Check a mapping of roles to columns.
+    def map_columns(self, columns: Mapping[str, str] | None) -> dict[str, str]:
+        """Map every role to its column; a role that is not named has the column that it had in training.
 
         Raises:
-            DataError: it is none, or names a role that the task lacks.
+            DataError: `columns` is no mapping, or names a role that the task lacks.
         """
         if not isinstance(columns, Mapping | None):
             raise DataError(f"columns: expected role: column, received {name_kind(columns)}")
         if strange := next((role for role in columns or () if role not in self.task.roles), None):
             raise DataError(f"columns: unknown role {strange!r}. {suggest(str(strange), self.task.roles)}")
-        return columns or {}
+        return {**{role: self.columns.get(role, role) for role in self.task.roles}, **(columns or {})}
 
     def _cut_chunks(self, inputs: Iterator[Input], idle: Callable[[], bool]) -> Iterator[list[Input]]:
         chunk: list[Input] = []
@@ -254,23 +255,34 @@ class Predictor:
         Raises:
             DataError: the file cannot be used, or holds labels the model does not know.
         """
-        rules = self.rules if on_unknown_label is None else replace(self.rules, on_unknown=on_unknown_label)
-        columns = {**self.columns, **self._check_columns(columns)}
-        dialect = dialect or replace(self.dialect, called=True)
-
-        rows = read_rows(
-            data,
-            columns,
-            self.task.roles,
-            inputs=self.task.input_roles(),
-            dialect=dialect,
-            labels=self.task.labels,
-            rules=rules,
-            limit=limit,
-        )
-
+        rows = self.read_labelled(data, columns, on_unknown_label=on_unknown_label, dialect=dialect, limit=limit)
         beside = {name: self.task.score(said, rows) for name, said in self._score_simple(rows).items()}
         return {"rows": len(rows), **self.task.score(self._predict(rows, together=together)[0], rows), "simple": beside}
+
+    def read_labelled(
+        self,
+        data: Any,
+        columns: Mapping[str, str] | None = None,
+        *,
+        on_unknown_label: OnUnknown | None = None,
+        dialect: Dialect | None = None,
+        limit: int | None = None,
+    ) -> Dataset:
+        """Read labelled rows as `evaluate` scores them: a column for each role, labels as ids.
+
+        Raises:
+            DataError: as `evaluate`.
+        """
+        return read_rows(
+            data,
+            self.map_columns(columns),
+            self.task.roles,
+            inputs=self.task.input_roles(),
+            dialect=dialect or replace(self.dialect, called=True),
+            labels=self.task.labels,
+            rules=self.rules if on_unknown_label is None else replace(self.rules, on_unknown=on_unknown_label),
+            limit=limit,
+        )
 
     def _score_simple(self, rows: Dataset) -> Mapping[str, list[Prediction]]:
         """Predict rows by the simple methods of the run, fitted again on its training rows.

@@ -18,10 +18,11 @@ class Boundary:
     """Say where in the model activations are taken.
 
     `pooled`: the pooled encoder states of texts or of sentences. `encoder`: the encoder's states, for a decoder.
-    `layer`: the input of a layer, whose number counts from 0.
+    `layer`: the input of a layer, whose number counts from 0. `mean`: the mean of the encoder's states over the tokens,
+    which is looked at and enters no model.
     """
 
-    kind: Literal["pooled", "encoder", "layer"]
+    kind: Literal["pooled", "encoder", "layer", "mean"]
     layer: int = 0
 
 

@@ -1,0 +1,39 @@
+"""Find the 95 % interval of a mean score, and of the difference of two that were measured on different rows."""
+
+import math
+from collections.abc import Sequence
+
+from nlp_transfer.evaluation.metrics import Interval, bootstrap_difference
+
+Z = 1.959964  # of the standard normal distribution, for 95 %
+
+
+def measure_mean(hits: Sequence[float]) -> Interval:
+    """Find the mean score of some rows, with its interval.
+
+    Where each row is right or wrong it is the score interval of Wilson 1927 (Probable inference, the law of succession,
+    and statistical inference). A bootstrap would claim that a model which is right on ten rows of ten is never wrong.
+    Other scores are resampled.
+
+    Args:
+        hits: the score of each row.
+    """
+    if not {0.0, 1.0}.issuperset(hits):
+        return bootstrap_difference(hits, [0.0] * len(hits))
+
+    count, share = len(hits), sum(hits) / len(hits)
+    middle = (share + Z**2 / (2 * count)) / (1 + Z**2 / count)
+    reach = Z * math.sqrt(share * (1 - share) / count + (Z / (2 * count)) ** 2) / (1 + Z**2 / count)
+    return Interval(share, max(0.0, middle - reach), min(1.0, middle + reach))
+
+
+def subtract(one: Interval, other: Interval) -> Interval:
+    """Subtract a score that was measured on other rows; the interval follows from those of both.
+
+    From Newcombe 1998 (Interval estimation for the difference between independent proportions, method 10), which holds
+    for other estimates too (Zou & Donner 2008, Construction of confidence limits about effect measures).
+    """
+    difference = one.difference - other.difference
+    below = math.hypot(one.difference - one.low, other.high - other.difference)
+    above = math.hypot(one.high - one.difference, other.difference - other.low)
+    return Interval(difference, difference - below, difference + above)

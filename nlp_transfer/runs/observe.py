@@ -1,0 +1,80 @@
+"""Observe how a run reads rows: the features of its model, and its answers. What was computed stays in the cache."""
+
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from datasets import Dataset
+from transformers import PreTrainedModel
+
+from nlp_transfer.inference.activations import PooledModel, compute, open_store
+from nlp_transfer.inference.layer_mean import POOLED, stack_features
+from nlp_transfer.inference.predictions import infer
+from nlp_transfer.models.encoding.batches import Encoded
+from nlp_transfer.models.encoding.units import Boundary, CachedInputs, TokenInputs
+from nlp_transfer.models.portable.pooled import PooledClassifier
+from nlp_transfer.runs.predict import Predictor
+from nlp_transfer.system.caches import find_cache_folder
+from nlp_transfer.system.progress import make_bar
+from nlp_transfer.task import Prediction
+
+BLOCK = 500  # texts that are stored at once: what a command that is killed loses
+MEAN = Boundary("mean")
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What a model makes of rows.
+
+    Attributes:
+        features: (rows, F) what the head reads, of several windows or sentences the mean; where the head reads token
+            states, their mean.
+        answers: of each row.
+        truncated: the number of rows of which the model does not see a part.
+        unknown: the share of the tokens that the vocabulary lacks.
+    """
+
+    features: np.ndarray
+    answers: list[Prediction]
+    truncated: int
+    unknown: float
+
+
+def observe(predictor: Predictor, rows: Dataset, *, progress: bool = True) -> Observed:
+    """Look up or compute what a model makes of rows, which have a column for each input role."""
+    model, task = predictor.model, predictor.task
+    boundary = POOLED if isinstance(model, PooledModel) else MEAN
+    store = open_store(model, boundary, find_cache_folder())
+    encoded = task.encode(rows, predictor.tokenizers)
+    units = TokenInputs(encoded, predictor.tokenizers.source.pad_token_id)
+
+    found: list[np.ndarray] = []
+    every = np.arange(len(encoded.inputs))
+    with make_bar(len(every), "features", "text", shown=progress, leave=False) as bar:
+        for block in np.split(every, every[BLOCK::BLOCK]):
+            inputs = [encoded.inputs[unit] for unit in block]
+            found += store.fill(inputs, partial(_compute, model, units, boundary, block))
+            bar.update(len(block))
+
+    # Pooled states enter the model again; other models read the texts once more.
+    results = infer(model, task, CachedInputs(encoded, found, boundary) if boundary == POOLED else units)
+    answers = task.decode(results, rows, predictor.tokenizers)
+    return Observed(_join_units(model, encoded, found), answers, encoded.truncated, encoded.unknown)
+
+
+def _compute(
+    model: PreTrainedModel, units: TokenInputs, boundary: Boundary, block: np.ndarray, lacking: np.ndarray
+) -> list[np.ndarray]:
+    """Compute the features of the units of a block that the store lacks."""
+    return compute(model, units, boundary, block[lacking], progress=False)
+
+
+def _join_units(model: PreTrainedModel, encoded: Encoded, found: list[np.ndarray]) -> np.ndarray:
+    """Average what was computed of units, such as windows, over each row: (rows, F)."""
+    items = stack_features(model, found) if isinstance(model, PooledModel) else np.concatenate(found)
+    single = isinstance(model, PooledClassifier)  # else a unit has as many rows of features as sentences
+    owners = np.repeat(encoded.example, [1 if single else len(one) for one in found])
+
+    sums = np.zeros((encoded.examples, items.shape[1]), dtype=np.float32)
+    np.add.at(sums, owners, items)
+    return sums / np.bincount(owners, minlength=encoded.examples)[:, None]

@@ -1,0 +1,229 @@
+"""Look whether a run holds on other texts: how they differ from its own test, and what labels say of its score."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from datasets import Dataset
+
+from nlp_transfer.config.dialect import Dialect
+from nlp_transfer.config.tasks import TaskDeclaration
+from nlp_transfer.data.formats.cells import strip_unseen
+from nlp_transfer.data.guesses.dialects import guess_dialect
+from nlp_transfer.data.labels import OnUnknown
+from nlp_transfer.data.splits import Splits
+from nlp_transfer.data.splitting import deal_folds
+from nlp_transfer.data.store import join_parts
+from nlp_transfer.data.text.languages import find_language
+from nlp_transfer.data.unlabelled import Drawn, open_unlabelled
+from nlp_transfer.errors import CheckpointError, ConfigError, TransferError
+from nlp_transfer.evaluation.shifting import (
+    SURE,
+    Fall,
+    Figures,
+    Side,
+    collect_words,
+    describe_texts,
+    measure_fall,
+    render_shift,
+    write_sentences,
+)
+from nlp_transfer.models.saving import write_json
+from nlp_transfer.runs.folder import make_folder
+from nlp_transfer.runs.observe import Observed, observe
+from nlp_transfer.runs.predict import Predictor, load
+from nlp_transfer.runs.to_label import write_to_label
+from nlp_transfer.system.layout import SHIFT, TO_LABEL
+from nlp_transfer.system.received import refuse_no_path
+from nlp_transfer.training.crossing import cross_validate
+from nlp_transfer.training.regression import Rows
+
+MOST = 1000  # rows of each side that are looked at
+FOLDS = 5
+
+
+@dataclass(frozen=True)
+class Shift:
+    """How other texts differ from the own test of a run.
+
+    Attributes:
+        folder: holds shift.json, with all figures, and the table to fill in if one was asked for.
+        figures: what was measured.
+        to_label: the table to fill in; None if there is none.
+        verdict: what follows, in sentences.
+        table: the figures, for a console of rich.
+    """
+
+    folder: Path
+    figures: Figures
+    to_label: Path | None
+    verdict: tuple[str, ...]
+    table: Any
+
+    def __repr__(self) -> str:
+        """One line: where it is, and what comes first."""
+        return f"Shift({self.folder}: {self.verdict[0]})"
+
+
+def shift(
+    run: str | Path | Predictor,
+    data: Any,
+    columns: Mapping[str, str] | None = None,
+    *,
+    sample: int | None = None,
+    labelled: Any = None,
+    on_unknown_label: OnUnknown | None = None,
+    output: str | Path | None = None,
+    dialect: Dialect | None = None,
+    task: type[TaskDeclaration] | None = None,
+    trust_remote_code: str | None = None,
+    progress: bool = True,
+) -> Shift:
+    """Look how other texts differ from the own test of a run; with labels of a few of them, measure its score there.
+
+    At most 1,000 rows of each side are looked at, drawn with seed 0. Without labels no score is estimated.
+
+    Args:
+        run: the folder of a finished run, its id on the Hub, or what `load` gave. Its data are read again.
+        data: the other texts: a file as `predict` reads it, a place as `evaluate` does, or rows in memory.
+        columns: role -> column, also in `labelled`; a role that is not named has the column that it had in training.
+        sample: write so many rows, drawn by chance, to a table to fill in.
+        labelled: such rows with their answers: a file, or rows in memory.
+        on_unknown_label: what becomes of labelled rows whose label the model does not know; as in training if unset.
+        output: the folder; by default the first free runs/shift. One of an earlier shift is used again.
+        dialect: how a .csv or .tsv in `data` is written; by default as in training. That of `labelled` is guessed.
+        task: of the run, where that is none of ours.
+        trust_remote_code: as for `load`.
+        progress: show bars.
+
+    Raises:
+        CheckpointError: no finished run; or its own rows are gone or have changed.
+        ConfigError: the folder holds something else, or a table to fill in that `sample` would replace.
+        DataError: the texts or the labelled rows cannot be used.
+    """
+    refuse_no_path(output, "output", optional=True)
+    if sample is not None and sample < 1:
+        raise ConfigError(f"sample: expected a number of rows, 1 or more, received {sample}")
+    predictor = run if isinstance(run, Predictor) else load(run, task=task, trust_remote_code=trust_remote_code)
+    wanted = predictor.map_columns(columns)
+    inputs = {role: wanted[role] for role in predictor.input_columns}
+    answers = [column for role, column in wanted.items() if role not in inputs]
+    place = open_unlabelled(data, inputs, dialect or replace(predictor.dialect, called=True), predictor.list_roles)
+
+    with make_folder(output, "shift", left=(SHIFT, TO_LABEL)) as folder:
+        to_label = folder / TO_LABEL
+        if sample is not None and to_label.exists():
+            raise ConfigError(f"{to_label} is there already; read it back by --labelled, or choose another --output")
+        drawn = place.draw(max(MOST, sample or 0))
+        found = None
+        if labelled is not None:
+            written = _guess_dialect(labelled, predictor.dialect)
+            found = predictor.read_labelled(labelled, wanted, on_unknown_label=on_unknown_label, dialect=written)
+        figures = _measure(predictor, drawn, found, progress=progress)
+
+        if sample is not None:
+            order = np.random.default_rng(0).permutation(len(drawn.places))[:sample]
+            write_to_label(to_label, place, [drawn.places[at] for at in sorted(order)], answers)
+        write_json(folder / SHIFT, {"data": place.name, "task": predictor.task.options.name, **figures.collect()})
+        left = to_label if to_label.exists() else None
+        said = write_sentences(figures, to_label=left, answer=" and ".join(answers))
+        return Shift(folder, figures, left, tuple(said), render_shift(figures, place.name))
+
+
+def _guess_dialect(labelled: Any, known: Dialect) -> Dialect:
+    """Guess how the table of answers is written, which need not be as the texts are: people save it as they like."""
+    if not isinstance(labelled, str | Path):
+        return replace(known, called=True)
+    return replace(guess_dialect(str(labelled)), label_separator=known.label_separator, options=True)
+
+
+def _measure(predictor: Predictor, drawn: Drawn, labelled: Dataset | None, *, progress: bool) -> Figures:
+    """Measure both sides, how well they are told apart, and the score of the labelled rows.
+
+    Raises:
+        CheckpointError: the run's own rows cannot be read again.
+    """
+    splits, task = _read_own(predictor), predictor.task
+    own = splits.test.select(_choose(len(splits.test), MOST))
+    few = drawn.take(_choose(len(drawn.places), MOST))
+    there = Dataset.from_dict(dict(zip(task.input_roles(), map(list, zip(*few.texts, strict=True)), strict=True)))
+
+    known = _join_texts(splits.train, task.input_roles())
+    seen_own, seen_there = (observe(predictor, rows, progress=progress) for rows in (own, there))
+    describe = partial(_describe, predictor, frozenset(map(strip_unseen, known)), collect_words(known))
+    return Figures(
+        own=describe(own, seen_own, total=len(splits.test)),
+        there=describe(there, seen_there, total=drawn.total),
+        apart=_tell_apart(predictor, (own, there), (seen_own, seen_there)),
+        fall=None if labelled is None else _measure_fall(predictor, own, seen_own, labelled, progress=progress),
+    )
+
+
+def _read_own(predictor: Predictor) -> Splits:
+    """Read the run's own rows again.
+
+    Raises:
+        CheckpointError: they are gone or have changed, or the folder does not tell what they were.
+    """
+    if predictor.origin is None:
+        raise CheckpointError("the run does not tell what it was tested on; train it again")
+    try:
+        return predictor.origin.read_splits()
+    except TransferError as error:
+        raise CheckpointError(f"texts are compared with the run's own test, which cannot be read: {error}") from None
+
+
+def _choose(count: int, most: int) -> list[int]:
+    """Choose rows by chance, in their order."""
+    return sorted(np.random.default_rng(0).permutation(count)[:most].tolist())
+
+
+def _join_texts(rows: Dataset, roles: Sequence[str]) -> list[str]:
+    """Join the texts of each row."""
+    columns = [map(join_parts, rows[role][:]) for role in roles]
+    return ["\n".join(texts) for texts in zip(*columns, strict=True)]
+
+
+def _describe(
+    predictor: Predictor, trained: Collection[str], words: Collection[str], rows: Dataset, seen: Observed, *, total: int
+) -> Side:
+    texts = _join_texts(rows, predictor.task.input_roles())
+    confident = [one["confidence"] >= SURE for one in seen.answers if "confidence" in one]
+    return Side(
+        rows=len(rows),
+        total=total,
+        language=find_language(texts),
+        texts=describe_texts(texts, predictor.tokenizers.source, words),
+        unknown_tokens=seen.unknown,
+        cut=seen.truncated / len(rows),
+        repeated=sum(strip_unseen(text) in trained for text in texts) / len(rows),
+        confident=sum(confident) / len(confident) if confident else None,
+    )
+
+
+def _tell_apart(predictor: Predictor, rows: Sequence[Dataset], seen: Sequence[Observed]) -> float | None:
+    """Find the share of rows that a linear classifier puts on the right side, in folds; equal texts stay together.
+
+    It is what the proxy A-distance of Ben-David et al. 2007 (Analysis of representations for domain adaptation) is made
+    of. Both sides have one number of rows.
+    """
+    count = min(map(len, rows))
+    texts = [text for side in rows for text in _join_texts(side, predictor.task.input_roles())[:count]]
+    _, keys = np.unique(texts, return_inverse=True)
+    if len(np.unique(keys)) < 2 * FOLDS * 2:
+        return None
+    features = np.concatenate([side.features[:count] for side in seen])
+    sides = np.repeat([0, 1], count)
+    folds = deal_folds(keys, sides, FOLDS, seed=0)
+    outputs = cross_validate(Rows(features, sides, np.ones(2 * count)), folds, solved_as="softmax", count=2)
+    return float((outputs.argmax(1) == sides).mean())
+
+
+def _measure_fall(predictor: Predictor, own: Dataset, seen: Observed, labelled: Dataset, *, progress: bool) -> Fall:
+    task = predictor.task
+    there = observe(predictor, labelled, progress=progress).answers
+    score = task.compared or task.selection
+    return measure_fall(task.hits(there, labelled), task.hits(seen.answers, own), score=score, points=task.points)
