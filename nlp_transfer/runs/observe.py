@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
-from datasets import Dataset
 from transformers import PreTrainedModel
 
 from nlp_transfer.inference.activations import PooledModel, compute, open_store
@@ -17,6 +17,9 @@ from nlp_transfer.runs.predict import Predictor
 from nlp_transfer.system.caches import find_cache_folder
 from nlp_transfer.system.progress import make_bar
 from nlp_transfer.task import Prediction
+
+if TYPE_CHECKING:
+    from datasets import Dataset
 
 BLOCK = 500  # texts that are stored at once: what a command that is killed loses
 MEAN = Boundary("mean")
@@ -40,7 +43,7 @@ class Observed:
     unknown: float
 
 
-def observe(predictor: Predictor, rows: Dataset, *, progress: bool = True) -> Observed:
+def observe(predictor: Predictor, rows: "Dataset", *, progress: bool = True) -> Observed:
     """Look up or compute what a model makes of rows, which have a column for each input role."""
     model, task = predictor.model, predictor.task
     boundary = POOLED if isinstance(model, PooledModel) else MEAN

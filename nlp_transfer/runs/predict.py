@@ -301,9 +301,12 @@ class Predictor:
         return {name: said["test"] for name, said in fitted.items()}
 
     def _read(self, inputs: Sequence[Input]) -> tuple[list[Prediction], int]:
+        return self._predict(self.collect(inputs), half=self.half)
+
+    def collect(self, inputs: Sequence[Input]) -> Dataset:
+        """Collect inputs as rows with a column for each role that is read."""
         columns = zip(*inputs, strict=True)
-        rows = Dataset.from_dict(dict(zip(self.task.input_roles(), map(list, columns), strict=True)))
-        return self._predict(rows, half=self.half)
+        return Dataset.from_dict(dict(zip(self.task.input_roles(), map(list, columns), strict=True)))
 
     def _predict(self, rows: Dataset, *, half: bool = False, together: bool = False) -> tuple[list[Prediction], int]:
         """Predict rows by the model, in fp32 or half of it; return also how many were cut."""

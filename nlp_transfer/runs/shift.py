@@ -1,13 +1,12 @@
 """Look whether a run holds on other texts: how they differ from its own test, and what labels say of its score."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from datasets import Dataset
 
 from nlp_transfer.config.dialect import Dialect
 from nlp_transfer.config.tasks import TaskDeclaration
@@ -15,18 +14,12 @@ from nlp_transfer.data.formats.cells import strip_unseen
 from nlp_transfer.data.guesses.dialects import guess_dialect
 from nlp_transfer.data.labels import OnUnknown
 from nlp_transfer.data.splits import Splits
-from nlp_transfer.data.splitting import deal_folds
-from nlp_transfer.data.store import join_parts
-from nlp_transfer.data.text.languages import find_language
 from nlp_transfer.data.unlabelled import Drawn, open_unlabelled
 from nlp_transfer.errors import CheckpointError, ConfigError, TransferError
 from nlp_transfer.evaluation.shifting import (
-    SURE,
     Fall,
     Figures,
-    Side,
     collect_words,
-    describe_texts,
     measure_fall,
     render_shift,
     write_sentences,
@@ -35,14 +28,15 @@ from nlp_transfer.models.saving import write_json
 from nlp_transfer.runs.folder import make_folder
 from nlp_transfer.runs.observe import Observed, observe
 from nlp_transfer.runs.predict import Predictor, load
+from nlp_transfer.runs.sides import describe_side, join_texts, tell_apart
 from nlp_transfer.runs.to_label import write_to_label
 from nlp_transfer.system.layout import SHIFT, TO_LABEL
 from nlp_transfer.system.received import refuse_no_path
-from nlp_transfer.training.crossing import cross_validate
-from nlp_transfer.training.regression import Rows
+
+if TYPE_CHECKING:
+    from datasets import Dataset
 
 MOST = 1000  # rows of each side that are looked at
-FOLDS = 5
 
 
 @dataclass(frozen=True)
@@ -140,7 +134,7 @@ def _guess_dialect(labelled: Any, known: Dialect) -> Dialect:
     return replace(guess_dialect(str(labelled)), label_separator=known.label_separator, options=True)
 
 
-def _measure(predictor: Predictor, drawn: Drawn, labelled: Dataset | None, *, progress: bool) -> Figures:
+def _measure(predictor: Predictor, drawn: Drawn, labelled: "Dataset | None", *, progress: bool) -> Figures:
     """Measure both sides, how well they are told apart, and the score of the labelled rows.
 
     Raises:
@@ -149,15 +143,15 @@ def _measure(predictor: Predictor, drawn: Drawn, labelled: Dataset | None, *, pr
     splits, task = _read_own(predictor), predictor.task
     own = splits.test.select(_choose(len(splits.test), MOST))
     few = drawn.take(_choose(len(drawn.places), MOST))
-    there = Dataset.from_dict(dict(zip(task.input_roles(), map(list, zip(*few.texts, strict=True)), strict=True)))
+    there = predictor.collect(few.texts)
 
-    known = _join_texts(splits.train, task.input_roles())
+    known = join_texts(splits.train, task.input_roles())
     seen_own, seen_there = (observe(predictor, rows, progress=progress) for rows in (own, there))
-    describe = partial(_describe, predictor, frozenset(map(strip_unseen, known)), collect_words(known))
+    describe = partial(describe_side, predictor, frozenset(map(strip_unseen, known)), collect_words(known))
     return Figures(
         own=describe(own, seen_own, total=len(splits.test)),
         there=describe(there, seen_there, total=drawn.total),
-        apart=_tell_apart(predictor, (own, there), (seen_own, seen_there)),
+        apart=tell_apart(predictor, (own, there), (seen_own, seen_there)),
         fall=None if labelled is None else _measure_fall(predictor, own, seen_own, labelled, progress=progress),
     )
 
@@ -181,48 +175,7 @@ def _choose(count: int, most: int) -> list[int]:
     return sorted(np.random.default_rng(0).permutation(count)[:most].tolist())
 
 
-def _join_texts(rows: Dataset, roles: Sequence[str]) -> list[str]:
-    """Join the texts of each row."""
-    columns = [map(join_parts, rows[role][:]) for role in roles]
-    return ["\n".join(texts) for texts in zip(*columns, strict=True)]
-
-
-def _describe(
-    predictor: Predictor, trained: Collection[str], words: Collection[str], rows: Dataset, seen: Observed, *, total: int
-) -> Side:
-    texts = _join_texts(rows, predictor.task.input_roles())
-    confident = [one["confidence"] >= SURE for one in seen.answers if "confidence" in one]
-    return Side(
-        rows=len(rows),
-        total=total,
-        language=find_language(texts),
-        texts=describe_texts(texts, predictor.tokenizers.source, words),
-        unknown_tokens=seen.unknown,
-        cut=seen.truncated / len(rows),
-        repeated=sum(strip_unseen(text) in trained for text in texts) / len(rows),
-        confident=sum(confident) / len(confident) if confident else None,
-    )
-
-
-def _tell_apart(predictor: Predictor, rows: Sequence[Dataset], seen: Sequence[Observed]) -> float | None:
-    """Find the share of rows that a linear classifier puts on the right side, in folds; equal texts stay together.
-
-    It is what the proxy A-distance of Ben-David et al. 2007 (Analysis of representations for domain adaptation) is made
-    of. Both sides have one number of rows.
-    """
-    count = min(map(len, rows))
-    texts = [text for side in rows for text in _join_texts(side, predictor.task.input_roles())[:count]]
-    _, keys = np.unique(texts, return_inverse=True)
-    if len(np.unique(keys)) < 2 * FOLDS * 2:
-        return None
-    features = np.concatenate([side.features[:count] for side in seen])
-    sides = np.repeat([0, 1], count)
-    folds = deal_folds(keys, sides, FOLDS, seed=0)
-    outputs = cross_validate(Rows(features, sides, np.ones(2 * count)), folds, solved_as="softmax", count=2)
-    return float((outputs.argmax(1) == sides).mean())
-
-
-def _measure_fall(predictor: Predictor, own: Dataset, seen: Observed, labelled: Dataset, *, progress: bool) -> Fall:
+def _measure_fall(predictor: Predictor, own: "Dataset", seen: Observed, labelled: "Dataset", *, progress: bool) -> Fall:
     task = predictor.task
     there = observe(predictor, labelled, progress=progress).answers
     score = task.compared or task.selection
