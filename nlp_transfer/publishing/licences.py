@@ -18,3 +18,10 @@ LICENCES = frozenset([
     "intel-research", "other",
 ])
 # fmt: on
+NOTICES = {
+    "llama2": (
+        "Its terms, which are to be passed on together with the model (https://ai.meta.com/llama/license/), ask for "
+        "this notice: Llama 2 is licensed under the LLAMA 2 Community License, Copyright (c) Meta Platforms, Inc. All "
+        "Rights Reserved."
+    ),
+}  # licence -> what a card must say beside it

@@ -8,7 +8,7 @@ from typing import Any
 
 from nlp_transfer.config.sections import RunConfig
 from nlp_transfer.config.yaml_file import read_yaml
-from nlp_transfer.data import bundled
+from nlp_transfer.data.bundled import DATASETS
 from nlp_transfer.data.locations import Place, is_on_hub
 from nlp_transfer.errors import TransferError
 from nlp_transfer.evaluation.metrics_file import Ancestor, Provenance, read_metrics
@@ -111,14 +111,15 @@ def find_hub_dataset(place: Place) -> str | None:
     """Find the id on the Hub of a data set; None for files."""
     name = str(place)
     if name.startswith("bundled:"):
-        return bundled.ON_HUB.get(name.removeprefix("bundled:"))
+        held = DATASETS.get(name.removeprefix("bundled:"))
+        return held.hub if held else None
     return name if is_on_hub(place) else None
 
 
 def _find_languages(config: RunConfig) -> tuple[str, ...]:
     """Find the languages: those of a bundled set, or columns that are named by codes such as `en` and `fr`."""
     kind, _, name = str(config.data.train).partition(":")
-    if kind == "bundled" and name in bundled.LANGUAGES:
-        return bundled.LANGUAGES[name]
+    if kind == "bundled" and name in DATASETS:
+        return DATASETS[name].languages
     columns = list(config.data.columns.values())
     return tuple(columns) if len(columns) > 1 and all(map(LANGUAGE.fullmatch, columns)) else ()

@@ -138,12 +138,13 @@ def _propose(seen: Look, named: str | None, file: Path) -> Proposal:
     """Propose a configuration for what was seen, to be written to a file, from a source that is named or suggested."""
     writes = seen.guess.task == "translation"
     suggested = suggest_sources(seen.read.language)
-    name = named or (suggested[0].name if suggested else "minilm")
+    name = named or next((one.name for one in suggested if one.available), "minilm")
     source = make_source(guess_kind(name), name, writes=writes)
 
     sources = _describe_sources(suggested, seen)
     run = shlex.join(["nlp-transfer", "run", str(file)])
-    compare = _list_comparison(seen, [one.name for one in suggested if one.name != source["name"]], file)
+    others = [one.name for one in suggested if one.available and one.name != source["name"]]
+    compare = _list_comparison(seen, others, file)
     heading = [f"Proposed by `nlp-transfer init`; {seen.sample.describe()}. All keys: docs/configuration.md", run]
 
     text = draft(seen, source, sources, heading)
@@ -152,15 +153,17 @@ def _propose(seen: Look, named: str | None, file: Path) -> Proposal:
 
 
 def _describe_sources(suggested: Sequence[Suggestion], seen: Look) -> list[str]:
-    """Say which sources are worth comparing; where none is bundled in the language, what to train or to fetch."""
-    if suggested:
-        return [f"{one.name}: {one.what}" for one in suggested]
+    """Say which sources are worth comparing; where none in the language is here, what to train or to fetch."""
+    known = [f"{one.name}: {one.what}" for one in suggested]
+    if any(one.available for one in suggested) or seen.read.language in {None, "en"}:
+        return known
     train, texts = seen.places["train"], ""
     if isinstance(train, str):
         texts = shlex.join(["nlp-transfer", "vectors", "train", train, "vectors/own", "--column", seen.read.name])
     return [
-        f"the texts seem to be in '{seen.read.language}', which no bundled source knows; minilm, which is English, is "
-        "a first try only",
+        f"the texts seem to be in '{seen.read.language}', which no bundled source {'here ' if known else ''}knows; "
+        "minilm, which is English, is a first try only",
+        *known,
         f"source: {{kind: checkpoint, name: {MULTILINGUAL}}}, from the Hub, knows 94 languages",
         *(
             [f"source: {{kind: vectors, name: vectors/own}}, word vectors of your own, after `{texts}`"]

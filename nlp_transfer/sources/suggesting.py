@@ -1,4 +1,4 @@
-"""Suggest two sources worth comparing for texts in a language: bundled ones, or else what to fetch or to train."""
+"""Suggest sources worth comparing for texts in a language: bundled ones, or else what to fetch or to train."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -14,19 +14,27 @@ class Suggestion:
 
     name: str
     what: str
+    available: bool = True
 
 
 def suggest_sources(language: str | None) -> list[Suggestion]:
-    """Suggest the bundled sources in a language, those first that are installed; none if there are none.
+    """Suggest a bundled checkpoint and bundled vectors in a language, those first that are installed.
 
     Args:
         language: the code of the language of the texts; None, where it is not clear, counts as English.
+
+    Returns:
+        At most one of each kind; none if no bundled source is in that language.
     """
     fitting = [one for one in BUNDLED.values() if one.language == (language or "en")]
     fitting.sort(key=lambda one: (not one.available, one.kind != "checkpoint"))
+    first = {one.kind: one for one in reversed(fitting)}  # of each kind the one that is left is the first
     return [
-        Suggestion(one.name, one.description + ("" if one.available else f"; not installed: {one.install}"))
+        Suggestion(
+            one.name, one.description + ("" if one.available else f"; not installed: {one.install}"), one.available
+        )
         for one in fitting
+        if first[one.kind] is one
     ]
 
 

