@@ -2,7 +2,6 @@
 
 import json
 import os
-import resource
 import subprocess
 import sys
 import time
@@ -75,17 +74,16 @@ def strangers(*parts, server, home, **changes):
     return said
 
 
-def fresh_command(*words, server, home, **changes):
-    """Run nlp-transfer in a fresh process; `work` is the seconds of processor time it took, whoever else is busy."""
+LIGHT = "import sys; sys.modules['torch'] = None; from nlp_transfer.__main__ import main; main()"
+
+
+def light_command(*words, server, home, **changes):
+    """Run nlp-transfer in a fresh process that cannot load torch."""
     settings = outside(server, home, **{"PYTHONPATH": PATHS, "HF_TOKEN": WRITER, **changes})
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-m", "nlp_transfer", *map(str, words)],
+    return subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", LIGHT, *map(str, words)],
         capture_output=True, text=True, env=settings, check=False, cwd=home, timeout=200, stdin=subprocess.DEVNULL,
     )  # fmt: skip
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done.work = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return done
 
 
 def run_of(folder, **sections):
