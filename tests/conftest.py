@@ -1,6 +1,7 @@
 """One thread, no network, and caches of the tests' own."""
 
 import gc
+import hashlib
 import io
 import os
 import signal
@@ -32,6 +33,27 @@ def _no_waiting_for_the_disk():
     """Leave out `fsync`, which a training calls dozens of times: no test pulls the plug."""
     patch = pytest.MonkeyPatch()
     patch.setattr(os, "fsync", lambda _: None)
+    yield
+    patch.undo()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _fitted_once():
+    """Fit TF-IDF once on the same rows: hundreds of runs have those of `tiny`."""
+    from nlp_transfer.evaluation import baselines
+
+    fit, done = baselines.fit_tfidf_logistic, {}
+
+    def fit_once(splits, **settings):
+        parts = (splits.train, splits.validation, splits.test)
+        rows = [{role: part[role][:] for role in part.column_names} for part in parts]
+        given = hashlib.sha256(repr((settings, rows)).encode("utf-8", "surrogatepass")).digest()
+        if given not in done:
+            done[given] = fit(splits, **settings)
+        return done[given]
+
+    patch = pytest.MonkeyPatch()
+    patch.setattr(baselines, "fit_tfidf_logistic", fit_once)
     yield
     patch.undo()
 

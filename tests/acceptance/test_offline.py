@@ -70,7 +70,7 @@ def test_no_verb_of_any_task_opens_a_connection_on_local_sources(configs, here):
 
 @pytest.mark.real
 def test_the_configurations_of_the_readme_open_no_connection_on_bundled_sources(here):
-    files = [*sorted((ROOT / "configs" / "quickstart").glob("*.yaml"))]
+    files = [ROOT / f"configs/quickstart/{name}_frozen.yaml" for name in ("glove", "minilm")]
     files.append(ROOT / "configs/translation/ui_strings_fr_minilm_frozen.yaml")
     files.append(ROOT / "configs/summarization/docstrings_extractive_glove_frozen.yaml")
     codes, attempts = attempts_of([["check", str(file), "data.limit=50"] for file in files], here)

@@ -116,36 +116,41 @@ def test_code_that_one_commit_cannot_pin_or_nobody_needs_is_refused(cache, chang
         sentiment().build(load_source(**name_source(name="me/strange")), rows(), frozen=False)
 
 
-@pytest.mark.parametrize("strategy", ["frozen", "full"])
+ASK = """
+import json, sys, nlp_transfer
+from huggingface_hub import constants
+from transformers import dynamic_module_utils
+constants.HF_HUB_CACHE, dynamic_module_utils.HF_MODULES_CACHE, commit, texts, *folders = sys.argv[1:]
+for folder in folders:
+    try:
+        nlp_transfer.load(folder)
+    except nlp_transfer.TransferError as error:
+        print(error, file=sys.stderr)
+        refused = True
+    assert refused and not any("modeling_odd" in name for name in sys.modules)
+print(json.dumps([nlp_transfer.load(one, trust_remote_code=commit).predict(json.loads(texts)) for one in folders]))
+"""
+
+
 def test_at_its_commit_it_is_trained_saved_and_answers_in_a_fresh_process_that_is_told_so(
-    cache, home, tmp_path, caplog, strategy
+    cache, home, tmp_path, caplog
 ):
     save_snapshot(cache)
     data = save_csv(tmp_path / "data.csv")
-    folder = run(tmp_path / "run", name_source(), {"kind": strategy}, data).folder
-    assert f"configuration_odd.py, modeling_odd.py of me/odd at {COMMIT}" in caplog.text
-    assert COMMIT in (folder / "config.yaml").read_text()
-    card = (folder / "README.md").read_text()
-    assert f"running the code that it brings at commit `{COMMIT}`" in card
-    assert f'trust_remote_code="{COMMIT}"' in card
-    assert "With `transformers` alone" not in card
+    folders = [run(tmp_path / kind, name_source(), {"kind": kind}, data).folder for kind in ("frozen", "full")]
+    assert caplog.text.count(f"configuration_odd.py, modeling_odd.py of me/odd at {COMMIT}") >= 2
+    for folder in folders:
+        assert COMMIT in (folder / "config.yaml").read_text()
+        card = (folder / "README.md").read_text()
+        assert f"running the code that it brings at commit `{COMMIT}`" in card
+        assert f'trust_remote_code="{COMMIT}"' in card
+        assert "With `transformers` alone" not in card
+        with pytest.raises(PublishError, match=r"its architecture is code of others \('me/odd' at "):
+            nlp_transfer.publish(folder, "me/it", dry_run=True, licence="mit", output=tmp_path / "tree")
 
-    with pytest.raises(PublishError, match=r"its architecture is code of others \('me/odd' at "):
-        nlp_transfer.publish(folder, "me/it", dry_run=True, licence="mit", output=tmp_path / "tree")
-
-    said = nlp_transfer.load(folder).predict(texts(4)[0])
-    ask = (
-        "import json, sys, nlp_transfer\n"
-        "from huggingface_hub import constants\n"
-        "from transformers import dynamic_module_utils\n"
-        "constants.HF_HUB_CACHE, dynamic_module_utils.HF_MODULES_CACHE = sys.argv[2], sys.argv[3]\n"
-        "texts = json.loads(sys.argv[4])\n"
-        "try:\n    nlp_transfer.load(sys.argv[1])\n"
-        "except nlp_transfer.TransferError as error:\n    print(error, file=sys.stderr)\n    refused = True\n"
-        f"assert refused and not any('modeling_odd' in name for name in sys.modules)\n"
-        f"print(json.dumps(nlp_transfer.load(sys.argv[1], trust_remote_code={COMMIT!r}).predict(texts)))\n"
-    )
-    again = run_python(ask, folder, home / "hub", home / "modules2", json.dumps(texts(4)[0]))
+    given = texts(4)[0]
+    said = [nlp_transfer.load(folder).predict(given) for folder in folders]
+    again = run_python(ASK, home / "hub", home / "modules2", COMMIT, json.dumps(given), *folders)
     assert json.loads(again) == said
 
 

@@ -1,6 +1,7 @@
 """Who may import whom, read off the imports: everything points down."""
 
 import ast
+import functools
 import sys
 import tomllib
 from dataclasses import dataclass
@@ -73,6 +74,7 @@ class Import:
     top: bool  # executed when the module is imported
 
 
+@functools.cache  # every test asks for those of many files
 def imports_of(path, *, typing_only=False):
     """The imports of a file, those that only the type checker reads where asked."""
     found = []
