@@ -133,23 +133,15 @@ finally:
 """
 
 
-def processor_seconds():
-    """What the processes started here have computed: on a busy machine the clock on the wall proves nothing."""
-    times = os.times()
-    return times.children_user + times.children_system
-
-
 @pytest.mark.parametrize("name", EARLY)
-def test_a_mistake_is_answered_within_a_second_without_torch(here, name):
+def test_a_mistake_is_answered_before_torch_is_loaded(here, name):
     arguments, code = EARLY[name]
     write(here, {"good.yaml": GOOD, "a.csv": b"text,label\n"})
     path = os.pathsep.join([str(ROOT), str(ROOT / "tasks")])
-    start = processor_seconds()
     done = subprocess.run(
         [sys.executable, "-c", PROBE, *arguments], capture_output=True, text=True, check=False,
         env={**os.environ, "PYTHONPATH": path},
     )  # fmt: skip
-    assert processor_seconds() - start < 1
     assert (done.returncode, done.stdout) == (code, "[]\n"), done.stderr
     assert done.stderr.startswith("error: ")
     assert done.stderr.count("\n") == 1
