@@ -1,8 +1,7 @@
 """A linear head on fixed features has one best solution, which needs no epochs: that of a generalised linear model."""
 
 import logging
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -18,6 +17,8 @@ from nlp_transfer.training.regression import Rows, Solution, fit_outputs
 
 log = logging.getLogger(__name__)
 STRENGTHS = (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)  # inverse L2 penalties to try
+FEW = 100  # validation rows; fewer do not choose a penalty alone, and train is cross-validated beside them
+FOLDS = 5  # of the cross-validation
 
 
 def standardise(model: PooledModel, rows: Sequence[np.ndarray]) -> None:
@@ -41,8 +42,9 @@ def solve(
 ) -> float:
     """Solve the output layer by the regression that has the task's loss; validation chooses the L2 penalty.
 
-    Penalties of classes are judged by the selection score. Those of label sets and numbers are judged by the loss,
-    which needs no thresholds.
+    Where validation has fewer than `FEW` rows, train judges too: each of its rows is answered by a solution that has
+    not seen it. Penalties of classes are judged by the selection score. Those of label sets and numbers are judged by
+    the loss, which needs no thresholds.
 
     Args:
         model: its head must be linear and standardised.
@@ -57,6 +59,7 @@ def solve(
         The chosen inverse penalty.
     """
     known, judges = _apply_standard(model, train), _apply_standard(model, validation)
+    few = len(judges.y) < FEW
     strength, chosen = choose_solution(
         known,
         judges,
@@ -64,10 +67,12 @@ def solve(
         count=model.head.output.out_features,
         smoothing=smoothing,
         selection=selection,
+        folds=FOLDS if few else 0,
     )
     _write(model, chosen)
     how = "in closed form" if solved_as == "identity" else "by L-BFGS"
-    log.info("linear head solved %s, C=%g chosen on validation", how, strength)
+    by = f"cross-validation on train too, for {len(judges.y)} rows are too few ({FEW})" if few else "validation"
+    log.info("linear head solved %s, C=%g chosen by %s", how, strength, by)
     return strength
 
 
@@ -79,6 +84,7 @@ def choose_solution(
     count: int,
     smoothing: float = 0.0,
     selection: str = "accuracy",
+    folds: int = 0,
 ) -> tuple[float, Solution]:
     """Fit a solution to `known` for each strength, and choose the one that does best on `judges`.
 
@@ -89,27 +95,39 @@ def choose_solution(
         count: the number of classes or outputs.
         smoothing: as in `solve`.
         selection: as in `solve`.
+        folds: hold out so many parts of `known` in turn, which judge beside `judges`; 0 for none.
 
     Returns:
         The inverse penalty, and its solution.
     """
-    tried = fit_outputs(known, STRENGTHS, count, solved_as=solved_as, smoothing=smoothing)
+    parts = [(known, judges), *_hold_out(known, folds)]
+    held = Rows(*(np.concatenate(columns) for columns in zip(*(out for _, out in parts), strict=True)))
     match solved_as:
         case "softmax":
-            score = _score_classes(judges, selection)
+            score = _score_classes(held, selection)
         case "sigmoid":
-            score = _negate_loss(judges, _compute_cross_entropy)
+            score = _negate_loss(held, _compute_cross_entropy)
         case "identity":
-            score = _negate_loss(judges, _square_error)
+            score = _negate_loss(held, _square_error)
 
-    best, strength, chosen = -math.inf, 0.0, None
     with use_one_thread():
-        for one, solution in zip(STRENGTHS, tried, strict=True):
-            if (found := score(solution)) > best:
-                best, strength, chosen = found, one, solution
+        fitted = [
+            list(fit_outputs(rows, STRENGTHS, count, solved_as=solved_as, smoothing=smoothing)) for rows, _ in parts
+        ]
+    said = [[one.predict(out.x) for one in tried] for tried, (_, out) in zip(fitted, parts, strict=True)]
+    best = int(np.argmax([score(np.concatenate(answers)) for answers in zip(*said, strict=True)]))
+    return STRENGTHS[best], fitted[0][best]
 
-    assert chosen is not None  # noqa: S101 - finite features have finite scores
-    return strength, chosen
+
+def _hold_out(known: Rows, folds: int) -> Iterator[tuple[Rows, Rows]]:
+    """Yield the rows without a part, and that part, for each part; classes have equal shares in all parts."""
+    if (count := len(known.y)) < 2:  # nothing would be left to learn from
+        return
+    order = np.argsort(known.y, kind="stable") if known.y.ndim == 1 else np.arange(count)
+    for part in range(min(folds, count)):
+        out = np.zeros(count, dtype=bool)
+        out[order[part::folds]] = True
+        yield Rows(*(column[~out] for column in known)), Rows(*(column[out] for column in known))
 
 
 @torch.no_grad()
@@ -125,16 +143,16 @@ def _apply_standard(model: PooledClassifier, units: CachedInputs) -> Rows:
     return Rows(x, np.asarray(units.encoded.targets), np.asarray(units.encoded.weights))
 
 
-def _score_classes(judges: Rows, selection: str) -> Callable[[Solution], float]:
-    """Make a function that scores a solution by the classes that it predicts."""
+def _score_classes(judges: Rows, selection: str) -> Callable[[np.ndarray], float]:
+    """Make a function that scores logits (N, classes) by the classes that they predict."""
     score = find_score(selection)
-    return lambda solution: float(score(judges.y, solution.predict(judges.x).argmax(1), sample_weight=judges.weights))
+    return lambda said: float(score(judges.y, said.argmax(1), sample_weight=judges.weights))
 
 
-def _negate_loss(judges: Rows, loss: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Callable[[Solution], float]:
-    """Make a function that scores a solution by its negative loss; `loss` takes outputs and targets (N, outputs)."""
+def _negate_loss(judges: Rows, loss: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Callable[[np.ndarray], float]:
+    """Make a function that scores outputs by their negative loss; `loss` takes outputs and targets (N, outputs)."""
     true = judges.y.reshape(len(judges.y), -1)
-    return lambda solution: -float(np.average(loss(solution.predict(judges.x), true).mean(1), weights=judges.weights))
+    return lambda said: -float(np.average(loss(said, true).mean(1), weights=judges.weights))
 
 
 def _compute_cross_entropy(said: np.ndarray, true: np.ndarray) -> np.ndarray:

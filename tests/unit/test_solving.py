@@ -7,12 +7,13 @@ import pytest
 import torch
 from datasets import Dataset
 from sklearn.linear_model import LogisticRegression, Ridge
-from tiny import LABELS, Training, run, save_checkpoint, save_csv, sentiment, texts, vectors
+from tiny import LABELS, Training, rows, run, save_checkpoint, save_csv, sentiment, texts, vectors
 
 import nlp_transfer as nt
 from nlp_transfer.errors import ConfigError
 from nlp_transfer.models.classification import build_classifier
 from nlp_transfer.training.regression import Rows, fit_binary, fit_multinomial, fit_ridge
+from nlp_transfer.training.solver import FOLDS, STRENGTHS, _hold_out, choose_solution
 from nlp_transfer_tasks.sentiment import Sentiment
 
 FROZEN = {"kind": "frozen"}
@@ -149,3 +150,42 @@ def test_a_label_that_all_or_no_rows_have_keeps_its_frequency(smoothing):
     said = 1 / (1 + np.exp(-found.predict(X)))
     assert np.all(said[:, 0] < 0.05)
     assert np.all(said[:, 1] > 0.95)
+
+
+def classes(count, *, seed):
+    """Rows of two classes, one in four of the second, in 40 features of which the first says a little."""
+    rng = np.random.default_rng(seed)
+    y = (np.arange(count) % 4 == 0).astype(int)
+    x = rng.normal(size=(count, 40))
+    x[:, 0] += 3 * y
+    return Rows(x, y, np.ones(count))
+
+
+def test_train_is_cross_validated_where_a_handful_of_rows_would_choose_the_penalty():
+    known, handful, many = classes(60, seed=0), classes(5, seed=1), classes(400, seed=2)
+    handful = handful._replace(y=np.zeros(5, dtype=int))  # all are answered right by a penalty that learns nothing
+    alone, _ = choose_solution(known, handful, solved_as="softmax", count=2)
+    strength, chosen = choose_solution(known, handful, solved_as="softmax", count=2, folds=FOLDS)
+    assert alone == STRENGTHS[0] < strength
+    (again,) = fit_multinomial(known, [strength], 2)
+    assert np.array_equal(chosen.weights, again.weights)  # fitted to all rows, not to four parts of five
+    assert (chosen.predict(many.x).argmax(1) == many.y).mean() > 0.8
+
+
+@pytest.mark.parametrize("y", [np.arange(2), np.array([0]), np.zeros(3, dtype=int), np.eye(4), np.linspace(0, 1, 4)])
+def test_two_or_three_rows_of_train_can_be_held_out_in_turn_and_one_is_not(y):
+    known = Rows(RNG.normal(size=(len(y), 3)), y, np.ones(len(y)))
+    parts = list(_hold_out(known, FOLDS))
+    assert len(parts) == (len(y) if len(y) > 1 else 0)
+    assert all(len(kept.y) + len(out.y) == len(y) for kept, out in parts)
+    strength, _ = choose_solution(
+        known, known, solved_as="identity" if y.dtype == float else "softmax", count=2, folds=FOLDS
+    )
+    assert strength in STRENGTHS
+
+
+@pytest.mark.parametrize(("validation", "judges"), [(20, "cross-validation on train too"), (120, "validation")])
+def test_it_is_said_which_rows_chose_the_penalty(source, caplog, validation, judges):
+    with caplog.at_level(logging.INFO):
+        Training(source, FROZEN, validation=rows(validation, 1)).fit()
+    assert f"chosen by {judges}" in caplog.text
