@@ -90,6 +90,7 @@ if TYPE_CHECKING:
     from nlp_transfer.runs.doctor import doctor as doctor
     from nlp_transfer.runs.init import Proposal as Proposal
     from nlp_transfer.runs.init import init as init
+    from nlp_transfer.runs.merge import merge as merge
     from nlp_transfer.runs.predict import Predictor as Predictor
     from nlp_transfer.runs.predict import evaluate as evaluate
     from nlp_transfer.runs.predict import load as load
@@ -185,6 +186,7 @@ _HOME = {
     "WritingOptions": "config.generation",
     "Proposal": "runs.init",
     "init": "runs.init",
+    "merge": "runs.merge",
     "Predictor": "runs.predict",
     "evaluate": "runs.predict",
     "load": "runs.predict",

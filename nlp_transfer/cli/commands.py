@@ -379,6 +379,40 @@ def evaluate(
 
 
 @app.command()
+def merge(
+    folders: Annotated[
+        list[Path],
+        typer.Argument(metavar="RUN... OUT", help="Finished runs, or one of several seeds; then a new folder."),
+    ],
+    share: Annotated[
+        float, typer.Option(metavar="PART", help="How far to go from the weights of the source (0) to the mean (1).")
+    ] = 1.0,
+    head: Annotated[
+        Literal["auto", "solve", "average"],
+        typer.Option(help="Its last layer: solved anew, or a mean; auto: what is better on validation."),
+    ] = "auto",
+    task: Task = None,
+    trust_remote_code: Trust = None,
+) -> None:
+    """Merge finished runs of one architecture into one model.
+
+    Its weights are their mean, or a part of the way from the source to that; it is measured beside them.
+    """
+    import nlp_transfer
+    from nlp_transfer.config.tasks import find_task
+
+    refuse_many(shared=False, way="start one")
+    *runs, output = folders
+    if not runs:
+        raise ConfigError(f"merge: only {output} is named; write the runs, then the folder to write: RUN... OUT")
+    kind = find_task(task) if task else None
+    _load("merge")
+    result = nlp_transfer.merge(runs, output, share=share, head=head, task=kind, trust_remote_code=trust_remote_code)
+    say(result.summary)
+    say(f"run folder: {result.folder}")
+
+
+@app.command()
 def publish(
     run: Run,
     repo_id: Annotated[str, typer.Argument(metavar="USER/NAME", help="On the Hub; made where it is not there yet.")],

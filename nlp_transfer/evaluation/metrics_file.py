@@ -96,6 +96,34 @@ class Seeds(Part):
         return "note" not in self.model_fields_set
 
 
+class MergedPart(Part):
+    """A run whose weights went into a mean, and what it scored itself."""
+
+    name: str
+    strategy: str
+    seed: int
+    validation: Scores
+    test: Scores
+
+
+class Merged(Part):
+    """What a merged model was made of.
+
+    Attributes:
+        parts: the runs.
+        share: how far the weights went from those of the source (0) to the mean of the parts (1).
+        head: whether the last layer of the head was solved anew, or is a mean like the rest.
+    """
+
+    parts: Sequence[MergedPart]
+    share: float
+    head: Literal["solved", "averaged"]
+
+    def list_seeds(self) -> str:
+        """List the seeds of the parts, each once."""
+        return ", ".join(dict.fromkeys(str(part.seed) for part in self.parts))
+
+
 @dataclass(frozen=True)
 class Ancestor:
     """Name a run that another one started from; of places on a disk the last names only.
@@ -160,6 +188,8 @@ class Metrics(Part):
         data: the report on the splits.
         provenance: base models, data sets, languages and licence.
         seeds: of a run of several.
+        merged: of a model whose weights were merged from those of runs; then seconds of training, steps and epochs are
+            sums over these, and seed and number format are those of the first.
         verdict: sentences on what transfer bought.
         controls: the scratch controls that a comparison has set beside the run.
     """
@@ -184,6 +214,7 @@ class Metrics(Part):
     data: DataReport
     provenance: Provenance
     seeds: Seeds | None = None
+    merged: Merged | None = None
     verdict: Sequence[str] | None = None
     controls: Mapping[str, Method] = {}
 

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -108,7 +108,7 @@ def make_comparand(
     return Comparand(
         name=name,
         source=name_source(config.source),
-        strategy=config.strategy.kind,
+        strategy=config.strategy.kind + (", merged" if metrics.merged else ""),
         scratch=config.source.scratch,
         trainable=metrics.parameters.trainable,
         total=metrics.parameters.total,
@@ -220,6 +220,16 @@ def write_verdicts(
         controls = [other for other in rows if is_control(other, row)]
         said += [_compare(row, control, labels, task) for control in controls]
     return said
+
+
+def rename_method(row: Comparand, name: str) -> Comparand:
+    """Call a result by a name of its own, instead of by source and strategy."""
+    return replace(row, name=name, source="")
+
+
+def compare_with_parts(row: Comparand, parts: Sequence[Comparand], *, task: type[TaskDeclaration]) -> list[str]:
+    """Say how a merged model stands to what it was merged from, called by `rename_method`."""
+    return [_compare(row, part, {row.name: row.label}, task) for part in parts]
 
 
 def _describe_sameness(row: Comparand, task: type[TaskDeclaration]) -> str:

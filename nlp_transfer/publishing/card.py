@@ -28,7 +28,7 @@ def build_card(subject: Subject) -> str:
         base_model_relation=("adapter" if subject.adapter_only else "finetune") if origin.base_models else None,
         datasets=list(origin.datasets) or None,
         metrics=list(dict.fromkeys(task.hub_metrics.get(name, name) for name in task.measured(metrics.test))),
-        tags=["nlp-transfer", subject.config.strategy.kind],
+        tags=["nlp-transfer", subject.config.strategy.kind, *(["merge"] if metrics.merged else [])],
         model_name=_escape_name(subject.name),
         eval_results=_list_results(subject),
     )

@@ -11,7 +11,7 @@ from typing import Any
 from nlp_transfer.config.sections import RunConfig
 from nlp_transfer.config.tasks import SCORED, TaskDeclaration
 from nlp_transfer.evaluation.averaging import mean_scores
-from nlp_transfer.evaluation.metrics_file import Method, Metrics
+from nlp_transfer.evaluation.metrics_file import Merged, Method, Metrics
 from nlp_transfer.evaluation.verdicts import SPREAD
 from nlp_transfer.publishing.licences import NOTICES
 from nlp_transfer.sources import BUNDLED
@@ -87,7 +87,7 @@ def _write_summary(subject: Subject) -> str:
         f"{what} for {kind}, made with nlp-transfer: {start}, strategy `{config.strategy.kind}`, "
         f"{parameters.trainable:,} of {parameters.total:,} parameters trained "
         f"({100 * parameters.trainable / parameters.total:.3g} %).{labels}{_describe_units(subject)}"
-        f"{_describe_chain(subject)}"
+        f"{_describe_chain(subject)}{_describe_merge(subject.metrics.merged)}"
     )
 
 
@@ -101,6 +101,17 @@ def _describe_chain(subject: Subject) -> str:
         for one in chain
     ]
     return f" The weights came this way: {', then '.join([format_code(chain[0].source), *steps])}, then this model."
+
+
+def _describe_merge(merged: Merged | None) -> str:
+    """Say what a merged model was made of, and how; nothing of another one."""
+    if merged is None:
+        return ""
+    several, runs = len(merged.parts) > 1, [f"{format_code(one.name)} (`{one.strategy}`)" for one in merged.parts]
+    mean = f"the mean of {len(runs)} runs, {', '.join(runs)}" if several else f"the run {runs[0]}"
+    way = "" if merged.share == 1 else f"a point on the way from the source (0) to {mean} (1), at {merged.share:g}"
+    head = "was solved anew on the merged features" if merged.head == "solved" else "is a mean like the rest"
+    return f" Its weights are {way or mean}; the last layer of its head {head}."
 
 
 def _describe_units(subject: Subject) -> str:
@@ -211,7 +222,8 @@ def _write_scores(subject: Subject) -> str:
         for method, scores in methods.items()
     ]
 
-    rest = f"The checkpoint was chosen by `{task.selection}` on validation; test was measured once."
+    chosen = "The checkpoint" if metrics.merged is None else "The checkpoint of each part"
+    rest = f"{chosen} was chosen by `{task.selection}` on validation; test was measured once."
     if metrics.selection.kept == "last":
         rest = "The last state was kept, for validation is too small to choose one; test was measured once."
     if ceilings := [name for name in task.ceilings if name in metrics.baselines]:
@@ -231,6 +243,8 @@ def _list_methods(metrics: Metrics) -> Iterator[tuple[str, Method]]:
     yield "**this model**", Method(validation=metrics.validation, test=metrics.test)
     if seeds:
         yield "**mean of all seeds**", mean_scores(seeds)
+    for part in metrics.merged.parts if metrics.merged else ():
+        yield f"part {format_code(part.name)}", Method(validation=part.validation, test=part.test)
     for name, scores in {**metrics.baselines, **metrics.controls}.items():
         yield escape_markdown(name), scores
         if seeds and name in seeds.baselines:
@@ -289,7 +303,7 @@ def _write_training(subject: Subject) -> str:
 
     facts = {
         "strategy": subject.config.strategy.kind,
-        "seed": metrics.seed,
+        "seed": metrics.merged.list_seeds() if metrics.merged else metrics.seed,
         **({"prompt": repr(subject.prompt)} if subject.prompt else {}),
         "epochs": metrics.epochs,
         "optimizer steps": metrics.steps or "none: the head was solved",

@@ -135,7 +135,7 @@ def _refuse_adapter(run: Path, config: RunConfig, metrics: Metrics) -> None:
     """Refuse to publish an adapter alone if nobody could put it on its base again."""
     reason = None
     if not (run / "adapter").is_dir():
-        reason = "there is none in this run; its strategy is not lora"
+        reason = "there is none in this run; only one of strategy lora has one, before it is merged with others"
     elif _find_base(config, metrics) is None:
         reason = f"its base '{config.source.name}' is not on the Hub"
     elif getattr(config.strategy, "init", None) == "pissa":

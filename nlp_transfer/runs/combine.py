@@ -107,18 +107,19 @@ def refuse_other_data(results: Sequence[RunResult]) -> None:
     first, *others = results
     for other in others:
         for one, two in zip(first.parts or (first,), other.parts or (other,), strict=False):
-            _refuse_unlike(one, two, _collect_fingerprints(one), _collect_fingerprints(two))
+            _refuse_unlike(one, two, collect_fingerprints(one), collect_fingerprints(two))
 
 
 def _refuse_mixed(parts: Sequence[RunResult]) -> None:
     """Refuse seeds that have read different data. Splits cut by the seed may differ, their places may not."""
     read = [part.figures.data.contents for part in parts]  # empty in older runs
-    held = read if all(read) else [_collect_fingerprints(part) for part in parts]
+    held = read if all(read) else [collect_fingerprints(part) for part in parts]
     for part, contents in zip(parts, held, strict=True):
         _refuse_unlike(parts[0], part, held[0], contents)
 
 
-def _collect_fingerprints(run: RunResult) -> dict[str, str]:
+def collect_fingerprints(run: RunResult) -> dict[str, str]:
+    """Collect the fingerprint of each split of a run."""
     return {split: report.fingerprint for split, report in run.figures.data.splits.items()}
 
 

@@ -15,6 +15,7 @@ from nlp_transfer.system.layout import CHECKPOINTS, COMPARISON, FINISHED, RANKIN
 from nlp_transfer.system.room import is_full, make_full_error
 
 LOCK = ".lock"
+WAY_OUT = "choose another with --output"
 
 
 def find_resumable(resume: str | Path, output: str | Path | None) -> tuple[Path, Path | None]:
@@ -46,13 +47,16 @@ def find_resumable(resume: str | Path, output: str | Path | None) -> tuple[Path,
 
 
 @contextlib.contextmanager
-def make_folder(wanted: str | Path | None, name: str, *, left: Collection[str] = ()) -> Iterator[Path]:
+def make_folder(
+    wanted: str | Path | None, name: str, *, left: Collection[str] = (), way: str = WAY_OUT
+) -> Iterator[Path]:
     """Make the run folder before anything expensive happens, and keep other runs out of it.
 
     Args:
         wanted: the user's choice; None takes the first free runs/NAME, runs/NAME-2, ...
         name: of the configuration.
         left: file names; a folder that holds one of them may be resumed. Empty where nothing is to be resumed.
+        way: how to name another folder, for messages.
 
     Raises:
         ConfigError: the place is a file, cannot be written, is in use, or holds something already.
@@ -65,16 +69,14 @@ def make_folder(wanted: str | Path | None, name: str, *, left: Collection[str] =
                 stack.callback(_remove_empty, folder)
 
             folder.mkdir(parents=True, exist_ok=True)
-            stack.enter_context(hold_lock(folder))
+            stack.enter_context(hold_lock(folder, way))
         except OSError as error:
             place = expand_home(wanted or "runs")
             if is_full(error):
-                raise make_full_error(error, place, way="make room, or choose another with --output") from None
-            raise ConfigError(
-                f"output folder {place} cannot be written: {error.strerror}; choose another with --output"
-            ) from None
+                raise make_full_error(error, place, way=f"make room, or {way}") from None
+            raise ConfigError(f"output folder {place} cannot be written: {error.strerror}; {way}") from None
 
-        _refuse_contents(folder, left)
+        _refuse_contents(folder, left, way)
         yield folder
 
 
@@ -100,12 +102,12 @@ def _make_first_free(name: str) -> Path:
     raise AssertionError  # the numbers do not end
 
 
-def _refuse_contents(folder: Path, left: Collection[str]) -> None:
+def _refuse_contents(folder: Path, left: Collection[str], way: str) -> None:
     held = {path.name for path in folder.iterdir()} - {LOCK}
     if not held or not held.isdisjoint(left):
         return
 
-    what, way_out = "files already", "choose another with --output or remove it"
+    what, way_out = "files already", f"{way} or remove it"
     if FINISHED in held:
         what = "a finished run"
     elif RANKING in held:
@@ -125,8 +127,8 @@ def _refuse_contents(folder: Path, left: Collection[str]) -> None:
 
 
 @contextlib.contextmanager
-def hold_lock(folder: Path) -> Iterator[None]:
-    """Keep other runs out of a folder. If this process dies, the system frees the lock.
+def hold_lock(folder: Path, way: str = WAY_OUT) -> Iterator[None]:
+    """Keep other runs out of a folder. If this process dies, the system frees the lock; `way` as in `make_folder`.
 
     Raises:
         ConfigError: another run is at work in the folder; the message names its process and host.
@@ -138,8 +140,7 @@ def hold_lock(folder: Path) -> Iterator[None]:
         except BlockingIOError:
             file.seek(0)
             raise ConfigError(
-                f"output folder {folder} is in use by {_name_holder(file.read())}; wait for it, or choose another with "
-                "--output"
+                f"output folder {folder} is in use by {_name_holder(file.read())}; wait for it, or {way}"
             ) from None
 
         # The run that held the lock may have ended and removed the file meanwhile: then this lock is on no file.

@@ -7,6 +7,7 @@ from typing import Any
 from datasets import Dataset
 from transformers import PreTrainedModel
 
+from nlp_transfer.config.sections import RunConfig, render
 from nlp_transfer.config.tasks import LABELLED
 from nlp_transfer.errors import ConfigError, TrainingError
 from nlp_transfer.evaluation.metrics_file import Method
@@ -14,6 +15,7 @@ from nlp_transfer.evaluation.verdicts import Comparand, make_baseline
 from nlp_transfer.inference.activations import WHOLE_ENCODER, find_boundary, open_store, replay
 from nlp_transfer.inference.predictions import infer
 from nlp_transfer.models.encoding.units import Inputs, TokenInputs
+from nlp_transfer.models.saving import save_model
 from nlp_transfer.runs.predict import Predictor, open_run
 from nlp_transfer.runs.prepare import Prepared, list_rows
 from nlp_transfer.runs.probes import are_alike, write_probes
@@ -21,6 +23,7 @@ from nlp_transfer.strategies import Plan
 from nlp_transfer.system.caches import find_cache_folder
 from nlp_transfer.system.disk import write_whole
 from nlp_transfer.system.escaping import dump_json
+from nlp_transfer.system.layout import PREDICTIONS
 from nlp_transfer.task import Prediction, Task
 
 PROBE_COUNT = 8  # test examples that the reloaded model predicts again
@@ -96,18 +99,41 @@ def measure_baselines(prepared: Prepared) -> tuple[Comparand, ...]:
     return found
 
 
-def verify(folder: Path, prepared: Prepared, model: PreTrainedModel) -> None:
-    """Reload the saved model, and check that it predicts a few test texts as the trained one does.
+def save_run(folder: Path, config: RunConfig, predictor: Predictor, test: Dataset, said: Sequence[Prediction]) -> None:
+    """Save a model, its configuration and its answers to test; then check that the saved model gives the same.
+
+    Args:
+        folder: of the run.
+        config: with all options decided.
+        predictor: the model with its task.
+        test: the rows of test.
+        said: the answers to them.
+
+    Raises:
+        TrainingError: the reloaded model gives another answer.
+        DiskError: the disk is full or fails.
+    """
+    task, model = predictor.task, predictor.model
+    for name in task.calibrated:  # so that others can read them without this package
+        setattr(model.config, name, getattr(task.options, name))
+    write_whole(folder / "config.yaml", render(config))
+    save_model(model, predictor.tokenizers, folder / "model", max_length=task.longest)
+    _write_predictions(folder / PREDICTIONS, said, task, test)
+    _verify(folder, predictor, test)
+
+
+def _verify(folder: Path, predictor: Predictor, test: Dataset) -> None:
+    """Reload the saved model, and check that it predicts a few test texts as the one in memory does.
 
     The texts and answers are kept in the run folder, so that a publication can be checked too.
 
     Raises:
         TrainingError: the reloaded model gives another answer.
     """
-    test = prepared.splits.test
-    inputs = [prepared.task.read_input(row) for row in test.select(range(min(PROBE_COUNT, len(test))))]
-    trained = Predictor(prepared.task, model, prepared.tokenizers, {}).predict(inputs)
-    again = open_run(folder, type(prepared.task)).predict(inputs)
+    task = predictor.task
+    inputs = [task.read_input(row) for row in test.select(range(min(PROBE_COUNT, len(test))))]
+    trained = predictor.predict(inputs)
+    again = open_run(folder, type(task)).predict(inputs)
 
     for one, before, after in zip(inputs, trained, again, strict=True):
         if not are_alike(before, after):
@@ -117,7 +143,7 @@ def verify(folder: Path, prepared: Prepared, model: PreTrainedModel) -> None:
     write_probes(folder, inputs, trained)
 
 
-def write_predictions(path: Path, predictions: Sequence[Prediction], task: Task, rows: Dataset) -> None:
+def _write_predictions(path: Path, predictions: Sequence[Prediction], task: Task, rows: Dataset) -> None:
     """Write a line for each test row: its number, the texts, the right answer, and the prediction."""
     lines, roles = [], task.roles
     for row, said in zip(rows, predictions, strict=True):

@@ -16,9 +16,10 @@ from nlp_transfer.evaluation.verdicts import Comparand, format_scores
 from nlp_transfer.models.data_units import write_in_data_units
 from nlp_transfer.models.digests import hash_weights
 from nlp_transfer.models.encoding.prompts import read_prompt
-from nlp_transfer.models.saving import describe_environment, save_model, write_json
+from nlp_transfer.models.saving import describe_environment, write_json
 from nlp_transfer.publishing.provenance import find_provenance
-from nlp_transfer.runs.measure import SimpleMethods, infer_split, verify, write_predictions
+from nlp_transfer.runs.measure import SimpleMethods, infer_split, save_run
+from nlp_transfer.runs.predict import Predictor
 from nlp_transfer.runs.prepare import Prepared, prepare
 from nlp_transfer.runs.result import RunResult, describe, finish
 from nlp_transfer.runs.resume import find_start
@@ -26,7 +27,7 @@ from nlp_transfer.runs.train import make_accelerator, open_checkpoints, train
 from nlp_transfer.strategies import Plan, save_adapter
 from nlp_transfer.strategies.summary import count_parameters, render_trainable
 from nlp_transfer.system.disk import write_whole
-from nlp_transfer.system.layout import CHECKPOINTS, PREDICTIONS
+from nlp_transfer.system.layout import CHECKPOINTS
 from nlp_transfer.system.progress import Clock, Series
 from nlp_transfer.task import Prediction
 from nlp_transfer.training.history import History
@@ -125,12 +126,8 @@ def _save(trained: _Trained, model: PreTrainedModel, said: Sequence[Prediction],
     prepared = trained.prepared
     trained.accelerator.wait_for_everyone()
     if trained.speaks:
-        for name in prepared.task.calibrated:  # so that others can read them without this package
-            setattr(model.config, name, getattr(prepared.task.options, name))
-        write_whole(folder / "config.yaml", render(prepared.config))
-        save_model(model, prepared.tokenizers, folder / "model", max_length=prepared.task.longest)
-        write_predictions(folder / PREDICTIONS, said, prepared.task, prepared.splits.test)
-        verify(folder, prepared, model)
+        predictor = Predictor(prepared.task, model, prepared.tokenizers, {})
+        save_run(folder, prepared.config, predictor, prepared.splits.test, said)
     trained.accelerator.wait_for_everyone()  # only then do the others read what this process has saved
 
 

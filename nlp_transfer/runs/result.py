@@ -80,13 +80,14 @@ def tell(
     verdict = write_verdicts([row], baselines, task=task) if metrics.verdict is None else metrics.verdict
 
     shown = task.measured(row.test)
-    lines = []
-    for one in (*baselines, row):
-        scores = ", ".join(f"{name} {one.format_score('test', name)}" for name in shown)
-        lines.append(f"test: {one.label}: {scores}")
-
+    lines = [format_line(one, shown) for one in (*baselines, row)]
     summary = "\n".join([*lines, *more, *verdict])
     return RunResult(folder, metrics.model_copy(update={"verdict": verdict}), summary, row, tuple(baselines))
+
+
+def format_line(row: Comparand, shown: Sequence[str]) -> str:
+    """Write the scores of a result on test in one line."""
+    return f"test: {row.label}: {', '.join(f'{name} ' + row.format_score('test', name) for name in shown)}"
 
 
 def collect_hits(result: RunResult) -> dict[str, Any]:

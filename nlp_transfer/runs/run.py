@@ -16,7 +16,7 @@ from nlp_transfer.config.yaml_file import read_yaml
 from nlp_transfer.data.given import take_splits
 from nlp_transfer.errors import ConfigError, DiskError, ExhaustedError, LostError, StoppedError, TrainingError
 from nlp_transfer.runs.combine import combine, read_finished
-from nlp_transfer.runs.folder import find_resumable, has_begun, make_folder
+from nlp_transfer.runs.folder import WAY_OUT, find_resumable, has_begun, make_folder
 from nlp_transfer.runs.measure import SimpleMethods
 from nlp_transfer.runs.one_run import run_one
 from nlp_transfer.runs.prepare import keep_decided
@@ -197,7 +197,9 @@ def advise(folder: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def hold_folder(wanted: str | Path | None, name: str, *, left: Collection[str] = ()) -> Iterator[Path]:
+def hold_folder(
+    wanted: str | Path | None, name: str, *, left: Collection[str] = (), way: str = WAY_OUT
+) -> Iterator[Path]:
     """Make the run folder. The main process holds its lock, and tells the others where it is; see `make_folder`.
 
     Raises:
@@ -207,7 +209,7 @@ def hold_folder(wanted: str | Path | None, name: str, *, left: Collection[str] =
     join_processes(PEER_PATIENCE)
     state = PartialState()
 
-    with make_folder(wanted, name, left=left) if state.is_main_process else contextlib.nullcontext() as made:
+    with make_folder(wanted, name, left=left, way=way) if state.is_main_process else contextlib.nullcontext() as made:
         folder: Path | None = broadcast_object_list([made])[0]
         if folder is None:
             raise TrainingError("the main process did not say where the run folder is")

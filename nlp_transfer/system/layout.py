@@ -11,6 +11,7 @@ COMPARISON = "comparison.json"  # in the folder of a comparison, about all its r
 RANKING = "rank.json"  # in the folder of a ranking of sources
 SHIFT = "shift.json"  # in the folder of a shift, about texts that a run was not tested on
 TO_LABEL = "to_label.csv"  # beside it, if rows to label were asked for
+MERGING = "merge.json"  # in the folder of a merged run: what it is merged from, and how
 CHECKPOINTS = "checkpoints"  # folder from which an unfinished run resumes
 TARGET = "target_tokenizer"  # folder inside the model's, if the output has a vocabulary of its own
 PORTABLE = Path(__file__).parents[1] / "models" / "portable"

@@ -1,0 +1,290 @@
+"""Merge finished runs by their weights, solve the head anew, and measure what comes out as a run of its own.
+
+nlp-transfer merge runs/seed-0 runs/seed-1 runs/merged
+"""
+
+import json
+import logging
+import math
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from nlp_transfer.config.sections import RunConfig
+from nlp_transfer.config.tasks import Scores, TaskDeclaration
+from nlp_transfer.data.splits import Splits
+from nlp_transfer.errors import ConfigError
+from nlp_transfer.evaluation.averaging import average
+from nlp_transfer.evaluation.metrics_file import Merged, MergedPart, Seconds, Selection
+from nlp_transfer.evaluation.verdicts import Comparand, compare_with_parts, rename_method
+from nlp_transfer.inference.predictions import infer
+from nlp_transfer.models.digests import hash_weights
+from nlp_transfer.models.encoding.units import TokenInputs
+from nlp_transfer.models.merging import add_to_mean, move_towards_start
+from nlp_transfer.models.saving import describe_environment, write_json
+from nlp_transfer.runs.combine import read_finished
+from nlp_transfer.runs.measure import save_run
+from nlp_transfer.runs.parts import Part, read_parts, refuse_other_model
+from nlp_transfer.runs.predict import Predictor, load
+from nlp_transfer.runs.prepare import open_model
+from nlp_transfer.runs.result import RunResult, describe, finish, format_line, tell
+from nlp_transfer.runs.run import hold_folder, use_threads
+from nlp_transfer.system.alone import claim_process
+from nlp_transfer.system.layout import FINISHED, MERGING
+from nlp_transfer.system.progress import Clock
+from nlp_transfer.system.received import refuse_no_path
+from nlp_transfer.system.room import guard_writing
+from nlp_transfer.task import Prediction, Task, apply_calibration, make_task
+from nlp_transfer.training.last_layer import LastLayer, find_last_layer
+
+log = logging.getLogger(__name__)
+WAY_OUT = "choose another folder as OUT"
+Head = Literal["auto", "solve", "average"]
+
+
+class _Model(NamedTuple):
+    """A merged model, the rows that it is measured on, and what a user should know of it."""
+
+    predictor: Predictor
+    splits: Splits
+    warnings: tuple[str, ...]
+
+    @property
+    def task(self) -> Task:
+        """The task of the runs."""
+        return self.predictor.task
+
+    def encode(self, split: str) -> TokenInputs:
+        """Encode a split."""
+        tokenizers, rows = self.predictor.tokenizers, getattr(self.splits, split)
+        encoded = self.task.encode(rows, tokenizers, training=split == "train")
+        return TokenInputs(encoded, tokenizers.source.pad_token_id)
+
+    def score(self, units: TokenInputs) -> tuple[Task, Scores]:
+        """Score validation, with options such as thresholds chosen on it; return the task with these too."""
+        rows = self.splits.validation
+        results = infer(self.predictor.model, self.task, units)
+        task = apply_calibration(self.task, results, rows)
+        return task, task.score(task.decode(results, rows, self.predictor.tokenizers), rows)
+
+    def answer(self) -> list[Prediction]:
+        """Answer test."""
+        results = infer(self.predictor.model, self.task, self.encode("test"))
+        return self.task.decode(results, self.splits.test, self.predictor.tokenizers)
+
+
+def merge(
+    runs: Sequence[str | Path],
+    output: str | Path,
+    *,
+    share: float = 1.0,
+    head: Head = "auto",
+    task: type[TaskDeclaration] | None = None,
+    trust_remote_code: str | None = None,
+) -> RunResult:
+    """Merge finished runs of one architecture, source and data into one model, and measure it beside them.
+
+    Its weights are start + share x (mean - start), where the mean is that of the runs, and the start are the weights of
+    their source (Wortsman et al. 2022, Model soups, and WiSE-FT); what the source did not bring is a mean. The head is
+    what suffers from that: its last layer is solved anew on the features of the merged model.
+
+    Args:
+        runs: their folders; a run of several seeds stands for all of them.
+        output: the folder of the merged run. If a merge of the same runs was stopped there, it is made again.
+        share: above 0 and up to 1, the mean itself. Of a single run it must be below 1.
+        head: `solve` the last layer, or leave it at the `average`; `auto` takes what is better on validation.
+        task: of the runs, where that is none of ours; see `load`.
+        trust_remote_code: see `load`.
+
+    Raises:
+        ConfigError: there is nothing to merge, the runs differ in more than their training, or the folder is not free.
+        CheckpointError: a run is not finished, or its model has another architecture.
+        DataError: the rows of the runs differ, or have changed since.
+    """
+    refuse_no_path(output, "output")
+    if not (isinstance(share, int | float) and 0 < share <= 1):
+        raise ConfigError(f"share: expected a number above 0 and up to 1, received {share!r}")
+    if head not in ("auto", "solve", "average"):
+        raise ConfigError(f"head: expected 'auto', 'solve' or 'average', received {head!r}")
+
+    parts = read_parts(runs, task)
+    if len(parts) == 1 and share == 1:
+        raise ConfigError(f"{parts[0].folder} alone is its own mean; name more runs, or a share below 1")
+
+    asked = {
+        "runs": {part.name: dict(part.result.figures.weights) for part in parts},
+        "share": float(share),
+        "head": head,
+    }
+    with (
+        claim_process(),
+        hold_folder(output, "merge", left=(MERGING,), way=WAY_OUT) as folder,
+        use_threads(parts[0].config.training.threads),
+        guard_writing(folder, full=True),
+    ):
+        if _is_done(folder, asked):
+            before = read_finished(parts[0].config, folder)
+            return replace(before, summary=f"{folder} holds this merge already\n{before.summary}")
+        write_json(folder / MERGING, asked)
+        return _merge_in(folder, parts, share, head, trust_remote_code)
+
+
+def _is_done(folder: Path, asked: Mapping[str, Any]) -> bool:
+    """Tell whether the folder holds this merge, finished.
+
+    Raises:
+        ConfigError: it holds another one.
+    """
+    path = folder / MERGING
+    if path.is_file() and json.loads(path.read_text(encoding="utf-8")) != asked:
+        raise ConfigError(f"{folder} holds a merge of other runs, or with other options; {WAY_OUT}")
+    return (folder / FINISHED).is_file()
+
+
+def _merge_in(folder: Path, parts: Sequence[Part], share: float, head: Head, trusted: str | None) -> RunResult:
+    """Merge, measure and save in a folder that this process holds."""
+    clock = Clock()
+    model = _merge_weights(parts, share, trusted)
+    for warning in model.warnings:
+        log.warning("%s", warning)
+    clock.note("preparation")
+
+    validation = model.encode("validation")
+    settled = _settle_head(model, validation, head, smoothing=parts[0].config.training.label_smoothing)
+    clock.note("training", earlier=sum(part.result.figures.seconds.training for part in parts))
+
+    task, scores = model.score(validation)
+    model.predictor.task = task
+    said = model.answer()
+    clock.note("evaluation")
+
+    config = parts[0].config.model_copy(update={"task": task.options, "output": None})
+    save_run(folder, config, model.predictor, model.splits.test, said)
+    write_json(folder / "environment.json", describe_environment())
+    clock.note("saving")
+
+    figures = parts[0].result.figures.model_copy(
+        update={
+            "validation": scores,
+            "test": task.score(said, model.splits.test),
+            "answers": len({str(next(iter(one.values()))) for one in said}),
+            "selection": Selection(metric=task.selection, split="validation", best=scores[task.selection]),
+            "seconds": Seconds(**clock.seconds, baselines=0.0, total=clock.total),
+            "steps": sum(part.result.figures.steps for part in parts),
+            "epochs": sum(part.result.figures.epochs for part in parts),
+            "weights": hash_weights(folder / "model"),
+            "warnings": [*parts[0].result.figures.warnings, *model.warnings],
+            "merged": _describe_parts(parts, share, settled),
+            "verdict": None,
+        }
+    )
+    hits = {
+        "rows": model.splits.test["row"][:],
+        "run": task.hits(said, model.splits.test),
+        "baselines": {one.name: one.correct for one in parts[0].result.baselines},
+    }
+    result = _compare(describe(config, folder, figures, hits), config, parts)
+    finish(result, config.task_class)
+    return result
+
+
+def _merge_weights(parts: Sequence[Part], share: float, trusted: str | None) -> _Model:
+    """Compute the merged weights, holding no more than three models at a time; the head is a mean like the rest."""
+    first, *others = parts
+    kind = first.config.task_class
+    merged = load(first.folder, task=kind, trust_remote_code=trusted)
+    for count, part in enumerate(others, 2):
+        other = load(part.folder, task=kind, trust_remote_code=trusted)
+        refuse_other_model(merged, other, part.name)
+        add_to_mean(merged.model, other.model, count)
+
+    assert merged.origin is not None  # noqa: S101 - or the figures of the part could not have been read
+    splits = merged.origin.read_splits()
+    _, start, _ = open_model(first.config, merged.task, splits.train)
+    if share < 1:
+        move_towards_start(merged.model, start.model, share, start.new)
+
+    merged.task = make_task(kind, _forget_calibrated(parts), merged.task.labels)
+    return _Model(merged, splits, tuple(_warn_of_new(parts, start.new, find_last_layer(merged.model, merged.task))))
+
+
+def _forget_calibrated(parts: Sequence[Part]) -> Any:
+    """Return the options of the task, with those that each run has calibrated for itself to be chosen anew."""
+    first, *others = (part.config.task for part in parts)
+    own = parts[0].config.task_class.calibrated
+    moved = [name for name in own if not others or any(getattr(one, name) != getattr(first, name) for one in others)]
+    return first.model_copy(update=dict.fromkeys(moved, "auto"))
+
+
+def _warn_of_new(parts: Sequence[Part], new: Collection[str], head: LastLayer | None) -> Iterator[str]:
+    """Warn of parameters that each run has drawn for itself, but for the last layer of the head."""
+    seeds = {part.result.figures.seed for part in parts}
+    drawn = sorted(name for name in new if head is None or not name.startswith(f"{head.path}."))
+    if drawn and len(seeds) > 1:
+        yield (
+            f"{len(drawn)} of the merged tensors, such as {drawn[0]}, did not come from the source: each seed "
+            f"({', '.join(map(str, sorted(seeds)))}) began with numbers of its own, and their mean may be of no use"
+        )
+
+
+def _settle_head(
+    model: _Model, validation: TokenInputs, head: Head, *, smoothing: float
+) -> Literal["solved", "averaged"]:
+    """Solve the last layer anew if it can be, and with `auto` if validation likes that no less.
+
+    Raises:
+        ConfigError: it was asked for, and there is no such layer.
+    """
+    task, network = model.task, model.predictor.model
+    layer = find_last_layer(network, task)
+    if layer is None and head == "solve":
+        raise ConfigError("head: there is no last linear layer to solve here; leave it out, or take average")
+    if layer is None or head == "average":
+        return "averaged"
+
+    before = layer.read()
+    averaged = model.score(validation)[1][task.selection] if head == "auto" else -math.inf
+    layer.write(layer.solve(network, task, model.encode("train"), validation, smoothing=smoothing))
+    if head == "auto" and model.score(validation)[1][task.selection] < averaged:
+        layer.write(before)
+        return "averaged"
+    return "solved"
+
+
+def _describe_parts(parts: Sequence[Part], share: float, head: Literal["solved", "averaged"]) -> Merged:
+    """Describe the parts and the way of merging for metrics.json."""
+    listed = [
+        MergedPart(
+            name=part.name,
+            strategy=part.config.strategy.kind,
+            seed=part.result.figures.seed,
+            validation=part.result.figures.validation,
+            test=part.result.figures.test,
+        )
+        for part in parts
+    ]
+    return Merged(parts=listed, share=share, head=head)
+
+
+def _compare(result: RunResult, config: RunConfig, parts: Sequence[Part]) -> RunResult:
+    """Add the scores of the parts to a result, and how it stands to them."""
+    kind, rows = config.task_class, [part.result.row for part in parts]
+    name, best = max(zip((part.name for part in parts), rows, strict=True), key=lambda one: _read_score(one[1], kind))
+    beside = [rename_method(best, name)]
+    if len(parts) > 1:
+        mean = average(rows, [part.result.figures.seed for part in parts])
+        beside = [
+            rename_method(mean, "the mean of its parts"),
+            rename_method(best, f"{name}, the best of its parts on validation"),
+        ]
+
+    verdict = [*(result.figures.verdict or ()), *compare_with_parts(result.row, beside, task=kind)]
+    figures = result.figures.model_copy(update={"verdict": verdict})
+    lines = [format_line(one, kind.measured(result.row.test)) for one in beside]
+    told = tell(config, result.folder, figures, result.row, result.baselines, *lines)
+    return replace(told, parts=tuple(part.result for part in parts))
+
+
+def _read_score(row: Comparand, kind: type[TaskDeclaration]) -> float:
+    return float(row.validation[kind.selection])
