@@ -3,10 +3,8 @@
 nlp-transfer merge runs/seed-0 runs/seed-1 runs/merged
 """
 
-import json
 import logging
-import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -16,7 +14,7 @@ from nlp_transfer.config.tasks import Scores, TaskDeclaration
 from nlp_transfer.data.splits import Splits
 from nlp_transfer.errors import ConfigError
 from nlp_transfer.evaluation.averaging import average
-from nlp_transfer.evaluation.metrics_file import Merged, MergedPart, Seconds, Selection
+from nlp_transfer.evaluation.metrics_file import Merged, MergedPart, Metrics, Seconds, Selection
 from nlp_transfer.evaluation.verdicts import Comparand, compare_with_parts, rename_method
 from nlp_transfer.inference.predictions import infer
 from nlp_transfer.models.digests import hash_weights
@@ -31,6 +29,8 @@ from nlp_transfer.runs.prepare import open_model
 from nlp_transfer.runs.result import RunResult, describe, finish, format_line, tell
 from nlp_transfer.runs.run import hold_folder, use_threads
 from nlp_transfer.system.alone import claim_process
+from nlp_transfer.system.disk import write_whole
+from nlp_transfer.system.escaping import dump_json
 from nlp_transfer.system.layout import FINISHED, MERGING
 from nlp_transfer.system.progress import Clock
 from nlp_transfer.system.received import refuse_no_path
@@ -44,11 +44,10 @@ Head = Literal["auto", "solve", "average"]
 
 
 class _Model(NamedTuple):
-    """A merged model, the rows that it is measured on, and what a user should know of it."""
+    """A merged model, and the rows that it is measured on."""
 
     predictor: Predictor
     splits: Splits
-    warnings: tuple[str, ...]
 
     @property
     def task(self) -> Task:
@@ -110,13 +109,12 @@ def merge(
 
     parts = read_parts(runs, task)
     if len(parts) == 1 and share == 1:
-        raise ConfigError(f"{parts[0].folder} alone is its own mean; name more runs, or a share below 1")
+        raise ConfigError(
+            f"{parts[0].folder} alone is its own mean: name more runs before the folder to write, or a share below 1"
+        )
 
-    asked = {
-        "runs": {part.name: dict(part.result.figures.weights) for part in parts},
-        "share": float(share),
-        "head": head,
-    }
+    runs_told = [{"name": part.name, "weights": dict(part.result.figures.weights)} for part in parts]
+    asked = dump_json({"runs": runs_told, "share": float(share), "head": head}, indent=2) + "\n"
     with (
         claim_process(),
         hold_folder(output, "merge", left=(MERGING,), way=WAY_OUT) as folder,
@@ -126,27 +124,28 @@ def merge(
         if _is_done(folder, asked):
             before = read_finished(parts[0].config, folder)
             return replace(before, summary=f"{folder} holds this merge already\n{before.summary}")
-        write_json(folder / MERGING, asked)
-        return _merge_in(folder, parts, share, head, trust_remote_code)
+        return _merge_in(folder, parts, asked, share=share, head=head, trusted=trust_remote_code)
 
 
-def _is_done(folder: Path, asked: Mapping[str, Any]) -> bool:
+def _is_done(folder: Path, asked: str) -> bool:
     """Tell whether the folder holds this merge, finished.
 
     Raises:
         ConfigError: it holds another one.
     """
     path = folder / MERGING
-    if path.is_file() and json.loads(path.read_text(encoding="utf-8")) != asked:
+    if path.is_file() and path.read_text(encoding="utf-8") != asked:
         raise ConfigError(f"{folder} holds a merge of other runs, or with other options; {WAY_OUT}")
     return (folder / FINISHED).is_file()
 
 
-def _merge_in(folder: Path, parts: Sequence[Part], share: float, head: Head, trusted: str | None) -> RunResult:
-    """Merge, measure and save in a folder that this process holds."""
+def _merge_in(
+    folder: Path, parts: Sequence[Part], asked: str, *, share: float, head: Head, trusted: str | None
+) -> RunResult:
+    """Merge, measure and save in a folder that this process holds; `asked` tells another attempt what was wanted."""
     clock = Clock()
-    model = _merge_weights(parts, share, trusted)
-    for warning in model.warnings:
+    model, warnings = _merge_weights(parts, share, trusted)
+    for warning in warnings:
         log.warning("%s", warning)
     clock.note("preparation")
 
@@ -154,34 +153,25 @@ def _merge_in(folder: Path, parts: Sequence[Part], share: float, head: Head, tru
     settled = _settle_head(model, validation, head, smoothing=parts[0].config.training.label_smoothing)
     clock.note("training", earlier=sum(part.result.figures.seconds.training for part in parts))
 
-    task, scores = model.score(validation)
-    model.predictor.task = task
+    model.predictor.task, scores = model.score(validation)
     said = model.answer()
     clock.note("evaluation")
 
-    config = parts[0].config.model_copy(update={"task": task.options, "output": None})
+    config = parts[0].config.model_copy(update={"task": model.task.options, "output": None})
+    write_whole(folder / MERGING, asked)
     save_run(folder, config, model.predictor, model.splits.test, said)
     write_json(folder / "environment.json", describe_environment())
     clock.note("saving")
 
-    figures = parts[0].result.figures.model_copy(
-        update={
-            "validation": scores,
-            "test": task.score(said, model.splits.test),
-            "answers": len({str(next(iter(one.values()))) for one in said}),
-            "selection": Selection(metric=task.selection, split="validation", best=scores[task.selection]),
-            "seconds": Seconds(**clock.seconds, baselines=0.0, total=clock.total),
-            "steps": sum(part.result.figures.steps for part in parts),
-            "epochs": sum(part.result.figures.epochs for part in parts),
-            "weights": hash_weights(folder / "model"),
-            "warnings": [*parts[0].result.figures.warnings, *model.warnings],
-            "merged": _describe_parts(parts, share, settled),
-            "verdict": None,
-        }
-    )
+    noted = {
+        "seconds": Seconds(**clock.seconds, baselines=0.0, total=clock.total),
+        "weights": hash_weights(folder / "model"),
+        "merged": _describe_parts(parts, share, settled),
+    }
+    figures = _collect_metrics(model, parts, warnings, scores, said).model_copy(update=noted)
     hits = {
         "rows": model.splits.test["row"][:],
-        "run": task.hits(said, model.splits.test),
+        "run": model.task.hits(said, model.splits.test),
         "baselines": {one.name: one.correct for one in parts[0].result.baselines},
     }
     result = _compare(describe(config, folder, figures, hits), config, parts)
@@ -189,8 +179,27 @@ def _merge_in(folder: Path, parts: Sequence[Part], share: float, head: Head, tru
     return result
 
 
-def _merge_weights(parts: Sequence[Part], share: float, trusted: str | None) -> _Model:
-    """Compute the merged weights, holding no more than three models at a time; the head is a mean like the rest."""
+def _collect_metrics(
+    model: _Model, parts: Sequence[Part], warnings: Sequence[str], scores: Scores, said: Sequence[Prediction]
+) -> Metrics:
+    """Collect what was measured; what the parts share, as the data and the simple methods, is that of the first."""
+    task, several = model.task, [part.result.figures for part in parts]
+    return several[0].model_copy(
+        update={
+            "validation": scores,
+            "test": task.score(said, model.splits.test),
+            "answers": len({str(next(iter(one.values()))) for one in said}),
+            "selection": Selection(metric=task.selection, split="validation", best=scores[task.selection]),
+            "steps": sum(one.steps for one in several),
+            "epochs": sum(one.epochs for one in several),
+            "warnings": [*several[0].warnings, *warnings],
+            "verdict": None,
+        }
+    )
+
+
+def _merge_weights(parts: Sequence[Part], share: float, trusted: str | None) -> tuple[_Model, list[str]]:
+    """Compute the merged weights, the head a mean like the rest, and list warnings; two models are held at a time."""
     first, *others = parts
     kind = first.config.task_class
     merged = load(first.folder, task=kind, trust_remote_code=trusted)
@@ -206,7 +215,7 @@ def _merge_weights(parts: Sequence[Part], share: float, trusted: str | None) -> 
         move_towards_start(merged.model, start.model, share, start.new)
 
     merged.task = make_task(kind, _forget_calibrated(parts), merged.task.labels)
-    return _Model(merged, splits, tuple(_warn_of_new(parts, start.new, find_last_layer(merged.model, merged.task))))
+    return _Model(merged, splits), [*_warn_of_new(parts, start.new, find_last_layer(merged.model, merged.task))]
 
 
 def _forget_calibrated(parts: Sequence[Part]) -> Any:
@@ -236,17 +245,18 @@ def _settle_head(
     Raises:
         ConfigError: it was asked for, and there is no such layer.
     """
-    task, network = model.task, model.predictor.model
-    layer = find_last_layer(network, task)
+    network, metric = model.predictor.model, model.task.selection
+    layer = find_last_layer(network, model.task)
     if layer is None and head == "solve":
         raise ConfigError("head: there is no last linear layer to solve here; leave it out, or take average")
     if layer is None or head == "average":
         return "averaged"
 
-    before = layer.read()
-    averaged = model.score(validation)[1][task.selection] if head == "auto" else -math.inf
-    layer.write(layer.solve(network, task, model.encode("train"), validation, smoothing=smoothing))
-    if head == "auto" and model.score(validation)[1][task.selection] < averaged:
+    before, averaged = layer.read(), model.score(validation)[1][metric]
+    layer.write(layer.solve(network, model.task, model.encode("train"), validation, smoothing=smoothing))
+    solved = model.score(validation)[1][metric]
+    log.info("last layer of the head: %s %.4f on validation as a mean, %.4f solved anew", metric, averaged, solved)
+    if head == "auto" and solved < averaged:
         layer.write(before)
         return "averaged"
     return "solved"

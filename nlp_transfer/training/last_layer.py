@@ -69,7 +69,7 @@ class LastLayer:
         """Collect what reaches the layer, (units, F), with targets and weights."""
         with self._take_out(model):
             found = infer(model, task, units)
-        features = np.stack([*chain.from_iterable(found)]).astype(np.float64)
+        features = np.stack([*chain.from_iterable(found)])
         return Rows(features, np.asarray(units.encoded.targets), np.asarray(units.encoded.weights))
 
     @contextlib.contextmanager

@@ -312,7 +312,7 @@ def test_what_cannot_be_merged_is_refused_before_anything_is_read(tmp_path, give
 
 
 def test_a_run_alone_and_a_run_named_twice_are_refused(frozen, tmp_path):
-    with pytest.raises(ConfigError, match=r"alone is its own mean; name more runs, or a share below 1"):
+    with pytest.raises(ConfigError, match=r"alone is its own mean: name more runs before the folder to write, or"):
         nlp_transfer.merge([frozen.folder], tmp_path / "merged")
     with pytest.raises(ConfigError, match=r"frozen is named twice"):
         nlp_transfer.merge([frozen.folder, frozen.folder], tmp_path / "merged")
