@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 import torch
@@ -215,14 +216,14 @@ def test_validation_chooses_between_the_two_heads(seeds, tmp_path, monkeypatch):
     ids=["label", "labels", "number"],
 )
 def test_where_nothing_moved_the_solved_head_is_solved_again(place, tmp_path, task, columns):
-    lines = (place / "data.csv").read_text().splitlines()
+    lines = Path(save_csv(tmp_path / "rows.csv", 240)).read_text().splitlines()
     table = "".join(f"{line},{'size' if not i else len(line)}\n" for i, line in enumerate(lines))
     (tmp_path / "data.csv").write_text(table)
     settings = {
         "task": task,
         "source": {"kind": "vectors", "name": str(place / "words.txt")},
         "strategy": {"kind": "frozen"},
-        "data": {"train": str(tmp_path / "data.csv"), "columns": columns},
+        "data": {"train": str(tmp_path / "data.csv"), "columns": columns, "validation_share": 0.45},
     }
     part = nlp_transfer.run(settings, output=tmp_path / "run", progress=False)
     result = nlp_transfer.merge([part.folder], tmp_path / "merged", share=0.5, head="solve")
