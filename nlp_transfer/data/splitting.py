@@ -111,6 +111,9 @@ def _take(sizes: np.ndarray, want: int, *, most: int) -> np.ndarray:
 def subsample(strata: ArrayLike, size: int, *, seed: int) -> np.ndarray:
     """Choose `size` rows with the class proportions of all rows, at least one of each class.
 
+    With one seed a smaller choice is part of every larger one. So the shares are those of Sainte-Lague, which add one
+    row after the other; rounding the quotas of each size would now and then take a row back as the size grows.
+
     Args:
         strata: (rows,) the class of each row.
         size: The number of rows to keep, from the number of classes to the number of rows.
@@ -120,18 +123,16 @@ def subsample(strata: ArrayLike, size: int, *, seed: int) -> np.ndarray:
         (size,) increasing row indices.
     """
     classes = np.asarray(strata)
-    members = {name: np.flatnonzero(classes == name) for name in np.unique(classes).tolist()}
+    members = [np.flatnonzero(classes == name) for name in np.unique(classes)]
 
-    # Round the exact quotas down, then give the rows that are left to the classes that lost most, or take some back.
-    exact = {name: size * len(rows) / len(classes) for name, rows in members.items()}
-    quota = {name: max(1, int(value)) for name, value in exact.items()}
-    for name in sorted(exact, key=lambda name: quota[name] - exact[name])[: max(0, size - sum(quota.values()))]:
-        quota[name] += 1
-    while sum(quota.values()) > size:
-        quota[max(quota, key=lambda name: quota[name])] -= 1
+    # The next row goes to the class with the most rows for each one taken; the first rows of all classes come first.
+    claims = [np.where(np.arange(len(rows)), len(rows) / (2 * np.arange(len(rows)) + 1), np.inf) for rows in members]
+    claimed_by = np.repeat(np.arange(len(members)), [len(rows) for rows in members])
+    first = np.argsort(-np.concatenate(claims), kind="stable")[:size]
+    quota = np.bincount(claimed_by[first], minlength=len(members))
 
     rng = np.random.default_rng(seed)
-    chosen = [members[name][rng.permutation(len(members[name]))[:count]] for name, count in quota.items()]
+    chosen = [rows[rng.permutation(len(rows))][:count] for rows, count in zip(members, quota, strict=True)]
     return np.sort(np.concatenate(chosen))
 
 

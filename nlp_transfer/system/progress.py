@@ -4,7 +4,7 @@ import contextlib
 import logging
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from tqdm.auto import tqdm
@@ -13,6 +13,7 @@ from nlp_transfer.system.escaping import escape_line
 from nlp_transfer.system.processes import is_main_process
 
 log = logging.getLogger(__name__)
+Planned = tuple[str, int]  # the kind of a run, and how many rows it learns from
 
 
 def make_bar(total: int, label: str, unit: str, *, shown: bool, leave: bool = True) -> Any:
@@ -40,11 +41,13 @@ def is_notebook() -> bool:
 class Series:
     """Follow the runs of one command in their order: number them, estimate the rest, and log shared messages once."""
 
-    def __init__(self, total: int, *, progress: bool) -> None:
-        """Expect `total` runs; a run with three seeds counts as three."""
+    def __init__(self, total: int, *, progress: bool, plan: Sequence[Planned] = ()) -> None:
+        """Expect `total` runs; a run with three seeds counts as three. A plan of them makes the estimates finer."""
         self.total = total
         self.begun = 0
         self.seconds: list[float] = []  # of the runs that this command has trained itself
+        self._plan = plan
+        self._last: dict[str, tuple[int, float]] = {}  # kind of run -> rows and seconds of its last one
         self._said: set[str] = set()
         self._bar = make_bar(total, "runs", "run", shown=progress and total > 1 and is_notebook())
 
@@ -59,6 +62,9 @@ class Series:
         started = time.perf_counter()
         yield
         self.seconds.append(time.perf_counter() - started)
+        if self._plan:
+            kind, rows = self._plan[self.begun - 1]
+            self._last[kind] = rows, self.seconds[-1]
         self._bar.update()
 
     def skip(self, count: int) -> None:
@@ -73,12 +79,21 @@ class Series:
             log.log(level, "%s", text)
 
     def _estimate_rest(self) -> str:
-        """Estimate the time to go: from all runs as quick as the quickest so far to all as slow as the slowest."""
+        """Estimate the time to go: from all runs as quick as the quickest so far to all as slow as the slowest.
+
+        Of a planned run whose kind was seen, from as long as the last of its kind to longer in proportion to its rows.
+        """
         if not self.seconds:
             return ""
-        left = self.total - self.begun + 1
-        low, high = (format_duration(left * seconds) for seconds in (min(self.seconds), max(self.seconds)))
-        return f"; about {low if low == high else f'{low} to {high}'} to go if the rest is like those before"
+        quickest, slowest = min(self.seconds), max(self.seconds)
+        low = high = 0.0
+        for kind, rows in self._plan[self.begun - 1 :] or [("", 0)] * (self.total - self.begun + 1):
+            before, seconds = self._last.get(kind, (0, 0.0))
+            low += seconds if before else quickest
+            high += seconds * max(1.0, rows / before) if before else slowest
+
+        least, most = format_duration(low), format_duration(high)
+        return f"; about {least if least == most else f'{least} to {most}'} to go if the rest is like those before"
 
 
 class Clock:

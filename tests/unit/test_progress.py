@@ -66,6 +66,20 @@ def test_a_series_says_which_run_of_how_many_and_what_those_before_took(caplog, 
     ]
 
 
+def test_a_series_with_a_plan_expects_of_a_run_what_the_last_of_its_kind_took(caplog, clock):
+    caplog.set_level(logging.INFO)
+    series = Series(5, progress=False, plan=[("slow", 10), ("quick", 10), ("slow", 40), ("quick", 40), ("new", 40)])
+    for name, seconds in (("a", 20.0), ("b", 1.0), ("c", 30.0)):
+        with series.run(name):
+            clock.seconds += seconds
+    with series.run("d"):
+        pass
+    assert caplog.messages[2:] == [
+        "run c (3 of 5); about 22 s to 1 min 44 s to go if the rest is like those before",
+        "run d (4 of 5); about 2 s to 34 s to go if the rest is like those before",
+    ]
+
+
 def test_runs_that_were_finished_before_are_counted_and_not_measured(caplog):
     caplog.set_level(logging.INFO)
     series = Series(3, progress=False)
