@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from nlp_transfer.evaluation.baselines import classification_baselines as classification_baselines
     from nlp_transfer.evaluation.correlations import correlation_each as correlation_each
     from nlp_transfer.evaluation.correlations import number_scores as number_scores
+    from nlp_transfer.evaluation.curve_findings import MethodCurve as MethodCurve
     from nlp_transfer.evaluation.label_sets import choose_thresholds as choose_thresholds
     from nlp_transfer.evaluation.label_sets import label_set_baselines as label_set_baselines
     from nlp_transfer.evaluation.label_sets import label_set_f1 as label_set_f1
@@ -86,6 +87,8 @@ if TYPE_CHECKING:
     from nlp_transfer.runs.check import check as check
     from nlp_transfer.runs.compare import Comparison as Comparison
     from nlp_transfer.runs.compare import compare as compare
+    from nlp_transfer.runs.curve import Curve as Curve
+    from nlp_transfer.runs.curve import curve as curve
     from nlp_transfer.runs.doctor import Diagnosis as Diagnosis
     from nlp_transfer.runs.doctor import doctor as doctor
     from nlp_transfer.runs.init import Proposal as Proposal
@@ -126,6 +129,9 @@ _HOME = {
     "check": "runs.check",
     "Comparison": "runs.compare",
     "compare": "runs.compare",
+    "Curve": "runs.curve",
+    "curve": "runs.curve",
+    "MethodCurve": "evaluation.curve_findings",
     "RunConfig": "config.sections",
     "config_schema": "config.sections",
     "load_config": "config.sections",

@@ -181,11 +181,54 @@ def compare(
 
     console = Console(width=None if sys.stdout.isatty() else 160)
     console.print(result.table)
-    for sentence in result.verdicts:
+    for sentence in (*result.verdicts, *result.timing):
         say(sentence)
     if (result.folder / PLOT).is_file():
         say(f"plot: {result.folder / PLOT}")
     say(f"run folders: {result.folder}")
+
+
+@app.command()
+def curve(
+    configs: Annotated[
+        list[str], typer.Argument(metavar="CONFIG...", help="YAML files or shipped names, on the same task and data.")
+    ],
+    sizes: Annotated[str, typer.Option(metavar="N,N,...", help="Rows of train, all classes together: 16,64,256,1024.")],
+    seeds: Annotated[int, typer.Option(min=1, help="How many; each draws rows of its own.")] = 3,
+    freeze: Annotated[
+        str | None, typer.Option(metavar="K,K,...", help="Also: checkpoints with K frozen layers, on the most rows.")
+    ] = None,
+    override: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override in all of them; repeatable.")
+    ] = None,
+    output: Output = None,
+    resume: Annotated[
+        str | None, typer.Option(metavar="auto|DIR", help="Go on with a curve, also with more sizes.")
+    ] = None,
+) -> None:
+    """Say how many labels are enough, and how many pretraining saves.
+
+    Each configuration, its scratch control and the simple methods learn from more and more rows of train.
+    """
+    from rich.console import Console
+
+    import nlp_transfer
+    from nlp_transfer.config.flags import read_numbers
+    from nlp_transfer.system.layout import CURVE
+
+    refuse_many(shared=False, way="start one")
+    wanted, frozen = read_numbers(sizes, "--sizes"), read_numbers(freeze, "--freeze") if freeze else []
+    for config in configs:
+        _choose(config, override, Flags())
+    _load("curve")
+    result = nlp_transfer.curve(
+        configs, override or (), sizes=wanted, seeds=seeds, freeze=frozen, output=output, resume=resume
+    )
+
+    Console(width=None if sys.stdout.isatty() else 160).print(*result.tables)
+    for sentence in (*result.verdict, *result.timing):
+        say(sentence)
+    say(f"figures: {result.folder / CURVE}, with curve.md and curve.png, .svg and .pdf beside it")
 
 
 @app.command()

@@ -104,6 +104,18 @@ def _refuse_lacking(given: dict[str, dict[str, str]], said: list[str]) -> None:
         raise ConfigError("--train is missing: a file, a folder, an id on the Hub, or bundled:NAME")
 
 
+def read_numbers(text: str, option: str) -> list[int]:
+    """Read whole numbers between commas.
+
+    Raises:
+        ConfigError: something else stands between them.
+    """
+    try:
+        return [int(one) for one in text.split(",")]
+    except ValueError:
+        raise ConfigError(f"{option}: expected whole numbers between commas, received {text!r:.60}") from None
+
+
 def read_source_list(names: str | None, file: Path | None) -> list[str]:
     """List the sources of a command line: those between commas, then those of a file, one a line.
 

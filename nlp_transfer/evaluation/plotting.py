@@ -54,7 +54,7 @@ def _draw(rows: Sequence[Comparand], baselines: Sequence[Comparand], path: Path,
         axes = figure.add_subplot()
         error = spread if any(spread) else None
         axes.barh(range(len(ordered)), scores, color=colours, height=0.7, xerr=error, ecolor=LINE)
-        axes.set_yticks(range(len(ordered)), [_shorten(find_label(labels, row)) for row in ordered])
+        axes.set_yticks(range(len(ordered)), [shorten(find_label(labels, row)) for row in ordered])
 
         for place, (row, end) in enumerate(zip(ordered, ends, strict=True)):
             note = f"{row.format_score('test', metric, points=task.points)}{_format_share(row)}"
@@ -72,7 +72,7 @@ def _draw(rows: Sequence[Comparand], baselines: Sequence[Comparand], path: Path,
     write_whole(path, picture.getvalue())
 
 
-def _shorten(label: str) -> str:
+def shorten(label: str) -> str:
     """Shorten a label in its middle, to leave room for the bars."""
     half = (LONGEST_LABEL - 3) // 2
     return label if len(label) <= LONGEST_LABEL else f"{label[:half]}...{label[-half:]}"

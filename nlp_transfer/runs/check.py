@@ -22,7 +22,7 @@ from nlp_transfer.strategies import Plan
 from nlp_transfer.strategies.summary import count_parameters, render_trainable
 from nlp_transfer.system.alone import claim_process
 from nlp_transfer.system.memory import WAYS_OUT
-from nlp_transfer.training.memory import estimate, free_memory
+from nlp_transfer.training.memory import Need, estimate, free_memory
 
 SHOWN_LABELS = 8  # shown by name and count
 SAMPLED = 5_000  # rows of a split that are turned into tokens
@@ -91,12 +91,18 @@ def _warn_of_few(rows: int) -> Sequence[str]:
     return (f"test: {rows} rows are too few to compare methods; verdicts need {FEWEST_TESTED}",)
 
 
-def _describe_memory(prepared: Prepared, plan: Plan) -> str:
-    """Describe the memory that each phase needs and the memory that is free; if it does not fit, suggest what does."""
+def estimate_needs(prepared: Prepared, plan: Plan) -> list[Need]:
+    """Estimate the memory of each phase of a run that is prepared and adapted."""
     training = prepared.config.training
     units = TokenInputs(prepared.encoded["train"], prepared.tokenizers.source.pad_token_id)
     passes = None if training.accumulation == "auto" else training.accumulation
-    needs = estimate(plan, prepared.task, units, batch_size=training.batch_size, accumulation=passes)
+    return estimate(plan, prepared.task, units, batch_size=training.batch_size, accumulation=passes)
+
+
+def _describe_memory(prepared: Prepared, plan: Plan) -> str:
+    """Describe the memory that each phase needs and the memory that is free; if it does not fit, suggest what does."""
+    training = prepared.config.training
+    needs = estimate_needs(prepared, plan)
     worst = max(needs, key=lambda need: need.total)
     free, where = free_memory(worst.weights)
 

@@ -96,10 +96,11 @@ def read_finished(config: RunConfig, folder: Path) -> RunResult:
     return describe(config, folder, metrics, json.loads((folder / HITS).read_text(encoding="utf-8")))
 
 
-def refuse_other_data(results: Sequence[RunResult]) -> None:
+def refuse_other_data(results: Sequence[RunResult], *, whole: bool = False) -> None:
     """Refuse to compare runs on different rows, as when the data changed while one of them was stopped.
 
-    Seeds are compared one by one, because each may have rows of its own.
+    Seeds are compared one by one, because each may have rows of its own. Runs that draw more or fewer rows are compared
+    by the `whole` data that they draw from.
 
     Raises:
         DataError: naming both runs and the split.
@@ -107,7 +108,10 @@ def refuse_other_data(results: Sequence[RunResult]) -> None:
     first, *others = results
     for other in others:
         for one, two in zip(first.parts or (first,), other.parts or (other,), strict=False):
-            _refuse_unlike(one, two, collect_fingerprints(one), collect_fingerprints(two))
+            if whole:
+                _refuse_unlike(one, two, one.figures.data.contents, two.figures.data.contents)
+            else:
+                _refuse_unlike(one, two, collect_fingerprints(one), collect_fingerprints(two))
 
 
 def _refuse_mixed(parts: Sequence[RunResult]) -> None:

@@ -1,24 +1,25 @@
 """Compare several runs on the same data: a table, a plot, and verdicts on what transfer brought."""
 
-import contextlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import itertools
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from accelerate import PartialState
 
-from nlp_transfer.config.sections import RunConfig, load_config
 from nlp_transfer.config.tasks import SCORED, TaskDeclaration
 from nlp_transfer.data.given import take_splits
-from nlp_transfer.data.locations import Place
-from nlp_transfer.errors import ConfigError, TransferError
+from nlp_transfer.errors import ConfigError
+from nlp_transfer.evaluation.convergence import Convergence, describe_convergence
 from nlp_transfer.evaluation.metrics_file import Method, write_metrics
 from nlp_transfer.evaluation.plotting import plot
 from nlp_transfer.evaluation.verdicts import Comparand, is_control, list_labels, render_table, write_verdicts
 from nlp_transfer.models.saving import write_json
 from nlp_transfer.publishing.tree import write_card
+from nlp_transfer.runs.alike import load_alike, name_fault
 from nlp_transfer.runs.combine import refuse_other_data
+from nlp_transfer.runs.courses import find_convergence
 from nlp_transfer.runs.folder import find_resumable
 from nlp_transfer.runs.measure import SimpleMethods
 from nlp_transfer.runs.prepare import prepare
@@ -27,17 +28,26 @@ from nlp_transfer.runs.run import BEGUN_WITH, advise, hold_folder, run_in
 from nlp_transfer.system.alone import claim_process
 from nlp_transfer.system.layout import COMPARISON, PLOT
 from nlp_transfer.system.progress import Series
-from nlp_transfer.system.received import is_table, name_kind, refuse_no_path
+from nlp_transfer.system.received import refuse_no_path
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Finished runs on one set of data."""
+    """Finished runs on one set of data.
+
+    Attributes:
+        folder: holds comparison.json, and a folder for each run.
+        rows: the runs.
+        table: these and the simple methods, for a console of rich.
+        verdicts: what follows, in sentences.
+        timing: when each run gets to where its scratch control ends, in sentences; measured on this machine.
+    """
 
     folder: Path
     rows: tuple[Comparand, ...]
     table: Any
     verdicts: tuple[str, ...]
+    timing: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         """One line: where it is, and what stands side by side."""
@@ -73,7 +83,7 @@ def compare(
     """
     refuse_no_path(output, "output", optional=True)
     refuse_no_path(resume, "resume", optional=True)
-    checked = _check_all(configs, overrides, take_splits(data))
+    checked = load_alike("compare", configs, overrides, take_splits(data))
     (_, first), *others = checked.items()
     series = Series(sum(len(config.each_seed()) for config in checked.values()), progress=progress)
 
@@ -85,67 +95,14 @@ def compare(
     left, left_by_run = (checked, BEGUN_WITH) if resume is not None else ((), ())
     with claim_process(), hold_folder(output, "comparison", left=left) as folder, advise(folder):
         for name, config in others:  # the first is prepared when it runs, which is next
-            with _name_fault(name):
+            with name_fault(name):
                 prepare(config.each_seed()[0]).adapt()
 
         results, simple = [], SimpleMethods()
         for name, config in checked.items():
-            with _name_fault(name), hold_folder(folder / name, name, left=left_by_run) as part:
+            with name_fault(name), hold_folder(folder / name, name, left=left_by_run) as part:
                 results.append(run_in(part, config, series, simple=simple, progress=progress))
         return _conclude(folder, results, first.task_class)
-
-
-def _check_all(
-    configs: Sequence[str | Path], overrides: Sequence[str], data: Mapping[str, Place] | None
-) -> dict[str, RunConfig]:
-    """Load the configurations by file name, and check that they can be compared.
-
-    Raises:
-        ConfigError: they differ in task, data or selection, or two have one name.
-    """
-    if isinstance(configs, str | bytes | Mapping) or is_table(configs) or not isinstance(configs, Iterable):
-        raise ConfigError(f"compare: expected a list of YAML files, received {name_kind(configs)}")
-    if not (configs := list(configs)):
-        raise ConfigError("compare: expected a list of YAML files, received an empty one")
-    for file in configs:
-        refuse_no_path(file, "compare: a configuration")
-
-    checked = {Path(config).stem: load_config(config, overrides, data) for config in configs}
-    if len(checked) != len(configs):
-        raise ConfigError(
-            f"compare: two configurations have one file name ({', '.join(map(str, configs))}); rename one"
-        )
-
-    (known, first), *others = checked.items()
-    for name, other in others:
-        if (other.task.name, other.data) != (first.task.name, first.data):
-            raise ConfigError(f"compare: {name} has another task or other data than {known}")
-        if other.task_class.selection != first.task_class.selection:
-            raise ConfigError(
-                f"compare: {name} chooses by {other.task_class.selection}, {known} by {first.task_class.selection}; "
-                "set training.selection alike"
-            )
-
-        if first.data.follows_seed and _list_seeds(other) != _list_seeds(first):
-            raise ConfigError(
-                f"compare: {name} has other seeds than {known}, and so other rows, for these follow the seed "
-                "(data.split_seed, data.limit_seed); set training.seed or training.seeds alike"
-            )
-    return checked
-
-
-def _list_seeds(config: RunConfig) -> list[int]:
-    return [one.training.seed for one in config.each_seed()]
-
-
-@contextlib.contextmanager
-def _name_fault(name: str) -> Iterator[None]:
-    """Put the name of the run in front of an error."""
-    try:
-        yield
-    except TransferError as error:
-        error.args = (f"{name}: {error}",)
-        raise
 
 
 def _conclude(folder: Path, results: Sequence[RunResult], task: type[TaskDeclaration]) -> Comparison:
@@ -160,13 +117,30 @@ def _conclude(folder: Path, results: Sequence[RunResult], task: type[TaskDeclara
     said += [f"{labels[one.row.name]}: {one.note}." for one in results if one.note]
     said = list(dict.fromkeys(said))
 
+    convergence = _find_convergence(results, task)
+    timing = [
+        describe_convergence(found, labels[run], labels[name])
+        for run, by_control in convergence.items()
+        for name, found in by_control.items()
+    ]
     if PartialState().is_main_process:
-        write_json(
-            folder / COMPARISON, {"runs": {one.row.name: _collect_figures(one) for one in results}, "verdict": said}
-        )
+        figures = {one.row.name: _collect_figures(one) for one in results}
+        for run, by_control in convergence.items():
+            timed = {name: asdict(found) for name, found in by_control.items()}
+            figures[run] = {**figures[run], "convergence": timed}
+        write_json(folder / COMPARISON, {"runs": figures, "verdict": said, "timing": timing})
         _note_controls(results, task)
         plot(rows, baselines, folder / PLOT, task=task)  # last: if it fails, the figures are safe
-    return Comparison(folder, rows, render_table(rows, baselines, task=task), tuple(said))
+    return Comparison(folder, rows, render_table(rows, baselines, task=task), tuple(said), tuple(timing))
+
+
+def _find_convergence(results: Sequence[RunResult], task: type[TaskDeclaration]) -> dict[str, dict[str, Convergence]]:
+    """Find when each run gets to where its controls end: run -> control -> the steps and seconds."""
+    found: dict[str, dict[str, Convergence]] = {}
+    for run, control in itertools.permutations(results, 2):
+        if is_control(control.row, run.row) and (one := find_convergence(run, control, task.selection)):
+            found.setdefault(run.row.name, {})[control.row.name] = one
+    return found
 
 
 def _collect_figures(result: RunResult) -> dict[str, Any]:

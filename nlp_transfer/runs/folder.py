@@ -11,11 +11,12 @@ from pathlib import Path
 
 from nlp_transfer.errors import ConfigError
 from nlp_transfer.system.disk import expand_home
-from nlp_transfer.system.layout import CHECKPOINTS, COMPARISON, FINISHED, RANKING, SHIFT
+from nlp_transfer.system.layout import CHECKPOINTS, COMPARISON, CURVE, FINISHED, RANKING, SHIFT
 from nlp_transfer.system.room import is_full, make_full_error
 
 LOCK = ".lock"
 WAY_OUT = "choose another with --output"
+SIZE = "rows-"  # begins the name of a folder with runs on so many rows of train
 
 
 def find_resumable(resume: str | Path, output: str | Path | None) -> tuple[Path, Path | None]:
@@ -114,6 +115,8 @@ def _refuse_contents(folder: Path, left: Collection[str], way: str) -> None:
         what, way_out = "a finished ranking", f"add sources to it by --resume {folder}, or {way_out}"
     elif SHIFT in held:
         what = "the figures of a shift"
+    elif CURVE in held or any(name.startswith(SIZE) for name in held):
+        what, way_out = "a learning curve", f"go on with it, also with more sizes, by --resume {folder}, or {way_out}"
     elif "config.yaml" in held:
         what, way_out = "an unfinished run", f"go on with --resume {folder}, or {way_out}"
     elif COMPARISON in held:

@@ -8,6 +8,7 @@ TABLE = "table.json"  # in a folder of imported vectors
 PREDICTIONS = "predictions.jsonl"  # the test rows with their answers; never published
 PROBES = "probes.jsonl"  # a few inputs and their answers; never published
 COMPARISON = "comparison.json"  # in the folder of a comparison, about all its runs
+CURVE = "curve.json"  # in the folder of a learning curve, about all its runs
 RANKING = "rank.json"  # in the folder of a ranking of sources
 SHIFT = "shift.json"  # in the folder of a shift, about texts that a run was not tested on
 TO_LABEL = "to_label.csv"  # beside it, if rows to label were asked for

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 from unicodedata import normalize
 
@@ -234,7 +235,7 @@ def test_a_subsample_has_exactly_the_asked_size_and_every_class():
 def test_a_smaller_subsample_is_part_of_every_larger_one():
     strata = np.random.default_rng(1).choice(5, 120, p=[0.5, 0.3, 0.1, 0.06, 0.04])
     chosen = [set(subsample(strata, size, seed=3).tolist()) for size in range(5, 121)]
-    assert all(smaller < larger for smaller, larger in zip(chosen, chosen[1:], strict=False))
+    assert all(smaller < larger for smaller, larger in pairwise(chosen))
 
 
 def test_a_cut_of_one_huge_duplicate_group_leaves_it_in_train():

@@ -49,7 +49,7 @@ HOMES = {  # heavy packages and the only files that may import them
         "evaluation.tfidf evaluation.baselines evaluation.number_baselines evaluation.metrics evaluation.label_sets "
         "evaluation.one_thread evaluation.transferability training.regression"
     ),
-    "matplotlib": "evaluation.plotting",
+    "matplotlib": "evaluation.plotting evaluation.curve_plot",
     "huggingface_hub": "system.network publishing.card publishing.upload system.hub_calls",
     "yasbd": "data.text.languages",
     "py3langid": "data.text.languages",
