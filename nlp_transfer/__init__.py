@@ -94,6 +94,8 @@ if TYPE_CHECKING:
     from nlp_transfer.runs.init import Proposal as Proposal
     from nlp_transfer.runs.init import init as init
     from nlp_transfer.runs.merge import merge as merge
+    from nlp_transfer.runs.label import ToLabel as ToLabel
+    from nlp_transfer.runs.label import label as label
     from nlp_transfer.runs.predict import Predictor as Predictor
     from nlp_transfer.runs.predict import evaluate as evaluate
     from nlp_transfer.runs.predict import load as load
@@ -193,6 +195,8 @@ _HOME = {
     "Proposal": "runs.init",
     "init": "runs.init",
     "merge": "runs.merge",
+    "ToLabel": "runs.label",
+    "label": "runs.label",
     "Predictor": "runs.predict",
     "evaluate": "runs.predict",
     "load": "runs.predict",

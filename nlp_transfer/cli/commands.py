@@ -45,7 +45,7 @@ from nlp_transfer.cli.streams import (
     say,
     update_dialect,
 )
-from nlp_transfer.cli.unlabelled import look
+from nlp_transfer.cli.unlabelled import choose, look
 from nlp_transfer.config.dialect import PLAIN
 from nlp_transfer.config.flags import Flags, combine_flags
 from nlp_transfer.config.yaml_file import parse_yaml
@@ -65,6 +65,7 @@ app = typer.Typer(
 vectors = typer.Typer(help="Import word vectors once, or train them on your own text.", no_args_is_help=True)
 app.add_typer(vectors, name="vectors")
 app.command("shift")(look)
+app.command("label")(choose)
 
 
 @app.command("init")

@@ -19,7 +19,7 @@ from nlp_transfer.cli.options import (
     Task,
     Trust,
 )
-from nlp_transfer.cli.streams import read_columns, refuse_many, say, update_dialect
+from nlp_transfer.cli.streams import check_output, read_columns, refuse_many, say, update_dialect
 from nlp_transfer.system.garbage import keep_imports
 from nlp_transfer.system.layout import SHIFT
 
@@ -76,6 +76,40 @@ def look(
     for sentence in found.verdict:
         say(sentence)
     say(f"figures: {found.folder / SHIFT}")
+
+
+def choose(
+    run: Published,
+    unlabelled: Annotated[str, typer.Argument(metavar="UNLABELLED", help="Rows, as FILE of shift.")],
+    output: Annotated[Path, typer.Option(metavar="FILE", help="Table to write: .csv, .tsv, .xlsx, .parquet, .jsonl.")],
+    budget: Annotated[int, typer.Option(metavar="N", min=1, help="How many rows to choose.")] = 50,
+    force: Annotated[bool, typer.Option("--force", help="Replace the table if there is one.")] = False,
+    column: Columns = None,
+    task: Task = None,
+    delimiter: Delimiter = None,
+    quoting: Quotes = None,
+    header: Header = None,
+    encoding: Encoding = None,
+    trust_remote_code: Trust = None,
+) -> None:
+    """Choose which rows to label next.
+
+    They are those that the run is least sure of, and different ones among them, in a table to fill in.
+    """
+    import nlp_transfer
+    from nlp_transfer.data.locations import refuse_missing
+
+    refuse_many(shared=False, way="start one")
+    columns = read_columns(column)
+    check_output(output, unlabelled, run, force=force)
+    refuse_missing(unlabelled)
+    predictor = _open(run, task, trust_remote_code)
+    dialect = update_dialect(predictor.dialect, delimiter, quoting, header, encoding=encoding)
+    found = nlp_transfer.label(
+        predictor, unlabelled, columns, output=output, budget=budget, force=force, dialect=dialect
+    )
+    for sentence in found.verdict:
+        say(sentence)
 
 
 def _open(run: str, task: str | None, trust_remote_code: str | None) -> Any:
