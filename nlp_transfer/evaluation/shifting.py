@@ -70,7 +70,7 @@ class Side:
     Attributes:
         rows: the number of rows that were looked at.
         total: of so many.
-        language: of most texts, as an ISO 639-1 code; None if they are mixed.
+        language: of most texts, as an ISO 639-1 code; None if they are mixed or too few.
         texts: how they are written.
         unknown_tokens: the share of tokens that the vocabulary of the model lacks.
         cut: the share of texts of which the model does not see a part.
@@ -228,7 +228,7 @@ def _list_rows(figures: Figures) -> Iterable[tuple[str, str, str]]:
     def show(side: Side) -> list[str]:
         return [
             f"{side.rows:,} of {side.total:,}",
-            side.language or "mixed",
+            side.language or "-",
             f"{side.texts.words:.0f}",
             f"{side.texts.pieces:.2f}",
             f"{side.unknown_tokens:.1%}",

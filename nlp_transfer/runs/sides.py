@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 FOLDS = 5
-LEAST = 4 * FOLDS  # different texts, two of each side in a fold
+LEAST = 50  # different texts of each side; fewer tell the sides apart by chance
+FEW = 20  # texts; of fewer the language is often mistaken
 
 
 def join_texts(rows: "Dataset", roles: Sequence[str]) -> list[str]:
@@ -52,7 +53,7 @@ def describe_side(
     return Side(
         rows=len(rows),
         total=total,
-        language=find_language(texts),
+        language=find_language(texts) if len(texts) >= FEW else None,
         texts=describe_texts(texts, predictor.tokenizers.source, words),
         unknown_tokens=seen.unknown,
         cut=seen.truncated / len(rows),
@@ -70,7 +71,7 @@ def tell_apart(predictor: Predictor, rows: Sequence["Dataset"], seen: Sequence[O
     count = min(map(len, rows))
     texts = [text for side in rows for text in join_texts(side, predictor.task.input_roles())[:count]]
     _, keys = np.unique(texts, return_inverse=True)
-    if len(np.unique(keys)) < LEAST:
+    if len(np.unique(keys)) < 2 * LEAST:
         return None
     features = np.concatenate([side.features[:count] for side in seen])
     sides = np.repeat([0, 1], count)

@@ -15,6 +15,7 @@ from python_calamine import CalamineWorkbook
 
 import nlp_transfer
 from nlp_transfer.data.formats import writing
+from nlp_transfer.data.formats.tables import open_rows
 from nlp_transfer.data.formats.writing import find_ending, make_array, write_rows
 from nlp_transfer.errors import ConfigError, DataError
 from nlp_transfer.runs import answers, shards
@@ -226,3 +227,11 @@ def test_rows_of_python_come_back_as_a_table(place, expected):
     assert found["confidence"].to_pylist() == [one["confidence"] for one in expected]
     with pytest.raises(DataError, match="row 1: expected"):
         nlp_transfer.load(place / "run").predict_table(["good"])
+
+
+@pytest.mark.parametrize("ending", [".csv", ".tsv"])
+def test_a_carriage_return_in_a_cell_is_read_back(tmp_path, ending):
+    rows = [{"text": "one\rtwo", "n": "1"}, {"text": "\r", "n": "2"}, {"text": "plain", "n": "3"}]
+    write_rows(tmp_path / f"a{ending}", ending, ["text", "n"], lambda: rows)
+    assert [dict(row.cells) for row in open_rows(str(tmp_path / f"a{ending}")).rows] == rows
+    assert (tmp_path / f"a{ending}").read_bytes().count(b'"') == 8  # of the two rows

@@ -356,6 +356,12 @@ def test_the_encoding_of_a_table_is_told_by_its_beginning(tmp_path, encoding, fo
     assert set(take_sample(open_rows(str(file), guess_dialect(str(file)))).columns["label"]) >= {"no"}
 
 
+def test_a_carriage_return_inside_a_cell_is_no_hindrance(tmp_path):
+    rows = "".join(f"one\rof {n},no\n" for n in range(9))
+    (tmp_path / "a.csv").write_bytes(f"text,label\n{rows}".encode())
+    assert guess_dialect(str(tmp_path / "a.csv")) == Dialect()
+
+
 def test_a_table_that_was_guessed_is_read_so(tmp_path):
     file = tmp_path / "a.csv"
     file.write_text("0;1;a bad film\n" * 3 + "4;2;a good film\n" * 3, encoding="utf-8")

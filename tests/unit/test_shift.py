@@ -115,6 +115,13 @@ def test_a_table_of_answers_may_be_saved_with_another_mark_and_encoding(place, t
     assert shift(place, "alike.csv", tmp_path, labelled=tmp_path / "back.csv").figures.fall.rows == 40
 
 
+def test_a_handful_of_texts_is_neither_near_nor_far_nor_of_a_language(place, tmp_path):
+    found = nlp_transfer.shift(place / "run", ["x", "good"], output=tmp_path / "s", progress=False)
+    assert found.figures.far is None
+    assert found.figures.there.language is None
+    assert found.verdict[0].startswith("Near or far cannot be told")
+
+
 def test_what_was_stopped_gives_the_same_when_it_is_started_again(place, tmp_path, monkeypatch):
     whole = shift(place, "other.csv", tmp_path / "whole")
     module = sys.modules["nlp_transfer.runs.observe"]

@@ -62,9 +62,12 @@ def write_rows(path: Path, ending: str, columns: Sequence[str], read: Callable[[
 
 def _write_delimited(path: Path, delimiter: str, columns: Sequence[str], rows: Iterable[Row]) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, delimiter=delimiter, lineterminator="\n")
-        writer.writerow(columns)
-        writer.writerows([_format_cell(row.get(column)) for column in columns] for row in rows)
+        plain = csv.writer(file, delimiter=delimiter, lineterminator="\n")
+        quoted = csv.writer(file, delimiter=delimiter, lineterminator="\n", quoting=csv.QUOTE_ALL)
+        for cells in chain([columns], ([_format_cell(row.get(column)) for column in columns] for row in rows)):
+            # A bare carriage return needs quotes, which the module gives only to what ends its own lines.
+            writer = quoted if any("\r" in cell for cell in cells) else plain
+            writer.writerow(cells)
 
 
 def _format_cell(cell: Any) -> str:

@@ -70,7 +70,9 @@ def _divides(lines: Sequence[str], mark: str) -> bool:
 def _split(lines: Sequence[str], mark: str) -> list[list[str]]:
     """Split lines into rows of cells; the last row is left out of several, because it may go on behind the lines."""
     csv.field_size_limit(max(csv.field_size_limit(), LONGEST))
-    rows = [row for row in csv.reader((f"{line}\n" for line in lines), delimiter=mark) if row]
+    # A carriage return inside a cell that no quotes protect, or quotes beside another mark, would be an error.
+    read = csv.reader((f"{line}\n".replace("\r", " ") for line in lines), delimiter=mark)
+    rows = [row for row in read if row]
     return rows[:-1] if len(rows) > FEW else rows
 
 
