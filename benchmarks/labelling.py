@@ -31,11 +31,11 @@ COLOURS = {"by chance": "#8a8a8a", "least sure": "#c1666b", "label": "#2a6f97"}
 
 
 def choose_by_chance(_features: np.ndarray, margins: np.ndarray, seed: int) -> list[int]:
-    return np.random.default_rng(seed).permutation(len(margins))[:ROUND].tolist()
+    return list(map(int, np.random.default_rng(seed).permutation(len(margins))[:ROUND]))
 
 
 def choose_least_sure(_features: np.ndarray, margins: np.ndarray, _seed: int) -> list[int]:
-    return np.argsort(margins)[:ROUND].tolist()
+    return list(map(int, np.argsort(margins)[:ROUND]))
 
 
 def choose_by_label(features: np.ndarray, margins: np.ndarray, seed: int) -> list[int]:
