@@ -93,9 +93,9 @@ if TYPE_CHECKING:
     from nlp_transfer.runs.doctor import doctor as doctor
     from nlp_transfer.runs.init import Proposal as Proposal
     from nlp_transfer.runs.init import init as init
-    from nlp_transfer.runs.merge import merge as merge
     from nlp_transfer.runs.label import ToLabel as ToLabel
     from nlp_transfer.runs.label import label as label
+    from nlp_transfer.runs.merge import merge as merge
     from nlp_transfer.runs.predict import Predictor as Predictor
     from nlp_transfer.runs.predict import evaluate as evaluate
     from nlp_transfer.runs.predict import load as load
