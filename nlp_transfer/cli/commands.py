@@ -50,6 +50,7 @@ from nlp_transfer.config.dialect import PLAIN
 from nlp_transfer.config.flags import Flags, combine_flags
 from nlp_transfer.config.yaml_file import parse_yaml
 from nlp_transfer.errors import ConfigError, suggest
+from nlp_transfer.system.disk import expand_home
 from nlp_transfer.system.escaping import dump_json
 from nlp_transfer.system.garbage import keep_imports
 from nlp_transfer.system.layout import RANKING
@@ -317,7 +318,7 @@ def predict(
     """Predict: one answer per text, in input order, as a line of JSON or a row of a table."""
     import nlp_transfer
     from nlp_transfer.config.tasks import find_task
-    from nlp_transfer.data.formats.text_lines import ArrivingLines, find_file
+    from nlp_transfer.data.formats.text_lines import ArrivingLines
     from nlp_transfer.system.network import find_run
 
     output = None if output == Path("-") else output
@@ -347,7 +348,7 @@ def predict(
     kept = predictor.keep_columns(partial(open_inputs, str(file), wanted, dialect), ending=ending) if keep else None
     if output is not None and file is not None and whole:
         known = {"columns": wanted, "dialect": dialect}
-        place = find_file(file)
+        place = expand_home(file)
         seen = nlp_transfer.predict_in_shards(
             predictor, inputs, output, run=folder, file=place, settings=known, kept=kept
         )

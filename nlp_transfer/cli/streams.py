@@ -62,19 +62,18 @@ def check_answers(output: Path | None, file: str | None, *, keep: bool) -> str:
 
     Raises:
         ConfigError: the ending of `output` is not written, or needs rows that can be read again.
-        DataError: there is no such file.
+        DataError: there is no such file or folder.
     """
-    from nlp_transfer.data.formats.text_lines import find_file, is_read_once  # not for `--help`
+    from nlp_transfer.data.formats.text_lines import find_file, is_read_once, locate  # not for `--help`
     from nlp_transfer.data.formats.writing import LINES, find_ending
 
     ending = find_ending(output) if output else LINES[0]
     piped = file is None or file == "-"
     if piped and ending not in LINES:
         raise ConfigError(f"--output {output}: texts on standard input are answered in lines; name a FILE, or .jsonl")
-    if keep and (piped or is_read_once(find_file(str(file)))):
+    place = None if piped else locate(str(file)) or find_file(str(file))
+    if keep and (place is None or (is_read_once(place) and not place.is_dir())):
         raise ConfigError("--keep reads its FILE again, and what is piped can be read once; save it, and name that")
-    if not piped:
-        find_file(str(file))
     return ending
 
 

@@ -55,6 +55,18 @@ def open_folder(folder: Path, dialect: Dialect, subset: str | None = None) -> Sp
     )
 
 
+def open_one(folder: Path, dialect: Dialect) -> RowStream:
+    """Open a folder that is one data set, such as a split that `datasets` saved.
+
+    Raises:
+        DataError: it holds several splits, or as `open_folder`.
+    """
+    found = open_folder(folder, dialect)
+    if len(found) > 1:
+        raise DataError(f"{folder}: holds several splits ({', '.join(found)}); name the file or folder of one")
+    return next(iter(found.values()))
+
+
 def _open_saved(folder: Path, *_: object) -> Splits:
     """Open a Dataset or a DatasetDict that `datasets` saved by `save_to_disk`."""
     if (folder / DICT).is_file():

@@ -32,11 +32,12 @@ WAY = "make room, or choose another file with --output"
 
 
 def describe_job(run: Path, file: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Describe all that answers depend on: the run, the file by size and time of its last change, and settings."""
-    known = file.stat()
+    """Describe all that answers depend on: the run, files by size and time of their last change, and settings."""
+    files = sorted(path for path in file.rglob("*") if path.is_file()) if file.is_dir() else [file]
+    known = [(str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
     return {
         "run": hash_file(run / FINISHED),  # holds the digests of its weights
-        "file": [str(file.resolve()), known.st_size, known.st_mtime_ns],
+        "files": known,
         "shard": [CHUNKS, READ_AHEAD],
         "version": __version__,
         **{name: str(value) for name, value in settings.items()},
@@ -63,7 +64,7 @@ def predict_in_shards(
         inputs: what the file holds; see `Predictor.predict`.
         output: a file to write, as its ending says; it appears when it is whole.
         run: its folder.
-        file: where the inputs come from.
+        file: where the inputs come from; a folder that is one data set, too.
         settings: name -> value of what else the answers depend on.
         kept: the columns of the file to put before the answers.
 

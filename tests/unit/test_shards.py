@@ -5,6 +5,7 @@ import sys
 
 import pytest
 import tiny
+from datasets import Dataset, DatasetDict
 from tiny import save_csv, save_vectors, texts
 from two_processes import job
 
@@ -120,6 +121,37 @@ def test_a_job_is_another_when_its_run_file_or_settings_are(place, tmp_path):
     assert shards.describe_job(place / "run", texts, {"columns": "review"}) != first
     texts.write_text("bad film\n")
     assert shards.describe_job(place / "run", texts, {"columns": "text"}) != first
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """A folder that `datasets` saved, of two splits."""
+    rows = Dataset.from_dict({"key": [7, 8, 9], "text": ["a good film", "", "an awful film"]})
+    DatasetDict(train=rows, test=rows.select([2, 0])).save_to_disk(tmp_path / "saved")
+    return tmp_path / "saved"
+
+
+def test_a_folder_that_datasets_saved_is_answered_like_a_file(command, place, saved, tmp_path):
+    (tmp_path / "file.jsonl").write_text('{"text": "an awful film"}\n{"text": "a good film"}\n')
+    wanted = command("predict", place / "run", tmp_path / "file.jsonl")[1]
+    assert command("predict", place / "run", saved / "test")[1] == wanted
+    assert command("predict", place / "run", saved / "test", "--output", tmp_path / "said.jsonl")[0] == 0
+    assert (tmp_path / "said.jsonl").read_text() == wanted
+    assert command("predict", place / "run", saved / "train", "--keep", "--output", tmp_path / "said.csv")[0] == 0
+    kept = [line.split(",")[:2] for line in (tmp_path / "said.csv").read_text().splitlines()]
+    assert kept == [["key", "text"], ["7", "a good film"], ["8", ""], ["9", "an awful film"]]
+
+
+def test_of_a_folder_with_several_splits_one_has_to_be_named(command, place, saved):
+    code, _, err = command("predict", place / "run", saved)
+    assert code == 3
+    assert "saved: holds several splits (train, test); name the file or folder of one" in err
+
+
+def test_the_job_of_a_folder_is_another_when_a_file_in_it_is(place, saved):
+    first = shards.describe_job(place / "run", saved, {})
+    (saved / "train" / "more.arrow").touch()
+    assert shards.describe_job(place / "run", saved, {}) != first
 
 
 def test_several_processes_without_a_file_to_write_are_refused(command, place, monkeypatch):

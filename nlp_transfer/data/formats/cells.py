@@ -12,12 +12,13 @@ from typing import Any, TypeVar
 import regex
 
 from nlp_transfer.config.dialect import PLAIN, Dialect, find_delimiter, is_data_row
+from nlp_transfer.data.folders import open_one
 from nlp_transfer.data.formats.blocks import ABSENT, Texts, shorten_names
 from nlp_transfer.data.formats.json_values import read_arriving_rows
 from nlp_transfer.data.formats.records import Record, RowStream, make_arriving_reader, make_reader
 from nlp_transfer.data.formats.tables import DELIMITERS, find_format, has_columns, open_rows
 from nlp_transfer.data.formats.text_files import read_arriving, read_text_file
-from nlp_transfer.data.formats.text_lines import LONGEST, TOO_LONG, decode_lines, find_file
+from nlp_transfer.data.formats.text_lines import LONGEST, TOO_LONG, decode_lines, find_file, locate
 from nlp_transfer.data.report import condense_dropped
 from nlp_transfer.data.text.scripts import compose
 from nlp_transfer.errors import DataError, suggest
@@ -63,9 +64,10 @@ def stream_texts(
     if path is None or path == "-":
         return read_arriving(decode_lines(standard_input or sys.stdin.buffer, STDIN, dialect.encoding), STDIN)
 
-    if not has_columns(path, dialect):
+    table = _open_table(path, dialect, bare=column)
+    if table is None:
         return (text.text for text in read_text_file(find_file(path), dialect.encoding))
-    rows = stream_columns(open_rows(path, dialect, bare=column), {"": column}, {""} if lists else ())
+    rows = stream_columns(table, {"": column}, {""} if lists else ())
     return (text for (text,) in rows)
 
 
@@ -100,19 +102,29 @@ def stream_inputs(
             lists,
             patience=1,
         )
-    if not has_columns(path, dialect):
+    table = _open_table(path, dialect)
+    if table is None:
         roles = " and ".join(map(repr, columns))
         raise DataError(f"{path}: has no columns, and {roles} are read of each record; give them as .csv or .jsonl")
-    return stream_columns(open_rows(path, dialect), columns, lists)
+    return stream_columns(table, columns, lists)
 
 
 def open_inputs(path: str, columns: Mapping[str, str], dialect: Dialect = PLAIN) -> RowStream:
     """Open the rows that `stream_inputs` reads with all of their columns; a line of text is a row of one column."""
     first = next(iter(columns.values()))
-    if has_columns(path, dialect):
-        return open_rows(path, dialect, bare=first if len(columns) == 1 else None)
+    table = _open_table(path, dialect, bare=first if len(columns) == 1 else None)
+    if table is not None:
+        return table
     lines = read_text_file(find_file(path), dialect.encoding)
     return RowStream(path, make_reader(Record(line.number, {first: line.text}) for line in lines))
+
+
+def _open_table(path: str, dialect: Dialect, *, bare: str | None = None) -> RowStream | None:
+    """Open a file of rows, or a folder that is one data set; None for a file of lines. For `bare` see `open_rows`."""
+    place = locate(path)
+    if place is not None and place.is_dir():
+        return open_one(place, dialect)
+    return open_rows(path, dialect, bare=bare) if has_columns(path, dialect) else None
 
 
 def stream_columns(
