@@ -110,8 +110,8 @@ def _describe_merge(merged: Merged | None) -> str:
     several, runs = len(merged.parts) > 1, [f"{format_code(one.name)} (`{one.strategy}`)" for one in merged.parts]
     mean = f"the mean of {len(runs)} runs, {', '.join(runs)}" if several else f"the run {runs[0]}"
     way = "" if merged.share == 1 else f"a point on the way from the source (0) to {mean} (1), at {merged.share:g}"
-    head = "was solved anew on the merged features" if merged.head == "solved" else "is a mean like the rest"
-    return f" Its weights are {way or mean}; the last layer of its head {head}."
+    head = "; the last layer of its head was solved anew on the merged features" if merged.head == "solved" else ""
+    return f" Its weights are {way or mean}{head}."
 
 
 def _describe_units(subject: Subject) -> str:

@@ -111,12 +111,12 @@ def _list_settings(part: Part) -> dict[str, Any]:
     place = Path(source.name)
     named = {**source.model_dump(), "name": str(place.resolve()) if place.exists() else source.name}
     shaping = task.model_dump(exclude={*part.config.task_class.calibrated})
-    return flatten({"task": shaping, "source": named})
+    return flatten({"source": named, "task": shaping})
 
 
 def _describe_different(here: Mapping[str, Any], there: Mapping[str, Any]) -> str:
     """Name the first key that differs, with both values; empty if none does."""
-    keys = (key for key in sorted({*here, *there}) if here.get(key) != there.get(key))
+    keys = (key for key in dict.fromkeys([*here, *there]) if here.get(key) != there.get(key))
     return next((f"{key} is {there.get(key)!s:.60}, not {here.get(key)!s:.60}" for key in keys), "")
 
 
