@@ -293,7 +293,8 @@ def test_runs_that_do_not_belong_together_are_refused_in_a_line(seeds, others, t
 
 
 def test_runs_of_other_sources_are_refused(seeds, frozen, tmp_path):
-    with pytest.raises(ConfigError, match=r"frozen cannot be merged with seeds/seed-0: source\.kind is vectors, not checkpoint; "):
+    said = r"frozen cannot be merged with seeds/seed-0: source\.kind is vectors, not checkpoint; "
+    with pytest.raises(ConfigError, match=said):
         nlp_transfer.merge([seeds.folder, frozen.folder], tmp_path / "merged")
 
 
