@@ -38,10 +38,15 @@ class Task(TaskDeclaration):
     """One kind of work: it builds the model, encodes, computes the loss, decodes and scores."""
 
     def __init_subclass__(cls, **settings: Any) -> None:
-        """Reset `solved_as` in a class with a loss of its own: the way that its parent's head is solved may not fit."""
+        """Reset what was declared of methods of a parent that a class overrides, for it may not fit them.
+
+        For example, a class with a loss of its own has no `solved_as` until it declares it.
+        """
         super().__init_subclass__(**settings)
         if "loss" in vars(cls) and "solved_as" not in vars(cls):
             cls.solved_as = None
+        if not {"infer", "decode"}.isdisjoint(vars(cls)) and "probabilities" not in vars(cls):
+            cls.probabilities = None
 
     @property
     def sample(self) -> int | None:

@@ -59,6 +59,17 @@ def _fitted_once():
 
 
 @pytest.fixture(scope="session", autouse=True)
+def _no_long_timing():
+    """Time one answer where a run would time answers for two seconds: no test looks at a clock."""
+    from nlp_transfer.runs import costs
+
+    patch = pytest.MonkeyPatch()
+    patch.setattr(costs, "BUDGET", 0.0)
+    yield
+    patch.undo()
+
+
+@pytest.fixture(scope="session", autouse=True)
 def _no_network():
     """Fail at every attempt to reach another machine; `pytest.fail` passes through `except Exception`."""
     patch = pytest.MonkeyPatch()

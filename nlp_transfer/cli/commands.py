@@ -22,6 +22,7 @@ from nlp_transfer.cli.options import (
     Overrides,
     Published,
     Quotes,
+    Rate,
     Replace,
     Revision,
     Run,
@@ -161,10 +162,11 @@ def compare(
         str | None,
         typer.Option(metavar="auto|DIR", help="Go on with a comparison: `auto` (in --output), or its folder."),
     ] = None,
+    rate: Rate = None,
 ) -> None:
-    """Train several models and say which won.
+    """Train several models and say which won, and what each costs.
 
-    They share task and data; a table and a plot stand beside the run folders.
+    They share task and data; a plot stands beside the run folders.
     """
     from rich.console import Console
 
@@ -173,7 +175,7 @@ def compare(
     for config in configs:
         _choose(config, override, Flags())
     _load("compare")
-    result = nlp_transfer.compare(configs, override or (), output=output, resume=resume)
+    result = nlp_transfer.compare(configs, override or (), output=output, resume=resume, rate=rate)
 
     from nlp_transfer.system.layout import PLOT
     from nlp_transfer.system.processes import is_main_process
@@ -183,6 +185,7 @@ def compare(
 
     console = Console(width=None if sys.stdout.isatty() else 160)
     console.print(result.table)
+    console.print(result.costs)
     for sentence in (*result.verdicts, *result.timing):
         say(sentence)
     if (result.folder / PLOT).is_file():
@@ -313,6 +316,10 @@ def predict(
         Literal["fp32", "auto"],
         typer.Option(help="auto: bf16 if it is faster here and the run's test rows are answered alike."),
     ] = "fp32",
+    least: Annotated[
+        float | None,
+        typer.Option(min=0.0, max=1.0, metavar="SHARE", help="Answer null where the confidence is less, such as 0.8."),
+    ] = None,
     trust_remote_code: Trust = None,
 ) -> None:
     """Predict: one answer per text, in input order, as a line of JSON or a row of a table."""
@@ -335,7 +342,9 @@ def predict(
     from nlp_transfer.system.processes import is_main_process, join_processes
 
     join_processes()
-    predictor = nlp_transfer.load(folder, task=kind, precision=precision, trust_remote_code=trust_remote_code)
+    predictor = nlp_transfer.load(
+        folder, task=kind, precision=precision, trust_remote_code=trust_remote_code, least=least
+    )
     wanted = predictor.input_columns
     columns = read_columns(column, default=next(iter(wanted)) if len(wanted) == 1 else None)
     if strange := next((name for name in columns if name not in predictor.task.roles), None):
@@ -367,6 +376,8 @@ def predict(
     for count, what in ((seen.empty, "are empty"), (seen.truncated, "are too long and were cut")):
         if count:
             say(f"warning: {count} of {seen.texts} texts {what}", err=True)
+    if withheld := predictor.describe_withheld(seen):
+        say(withheld, err=True)
     if not seen.texts:
         say("warning: no text was given", err=True)
 
@@ -471,6 +482,7 @@ def publish(
     no_verify: Annotated[bool, typer.Option("--no-verify", help="Do not read back what was published.")] = False,
     output: Annotated[Path | None, typer.Option(metavar="DIR", help="Of --dry-run; by default RUN/publish.")] = None,
     task: Task = None,
+    rate: Rate = None,
 ) -> None:
     """Publish a finished run to the Hub.
 
@@ -498,6 +510,7 @@ def publish(
         output=output,
         verify=not no_verify,
         task=kind,
+        rate=rate,
     )
     for name in done.files:
         say(f"  {name}")

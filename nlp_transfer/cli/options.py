@@ -46,5 +46,9 @@ Quotes = Annotated[
 Header = Annotated[
     bool | None, typer.Option(help="Whether the first row names the columns; else they are numbered from 0.")
 ]
+Rate = Annotated[
+    float | None,
+    typer.Option(min=0.0, metavar="PRICE", help="What an hour of this machine costs: prices 1,000 texts."),
+]
 Replace = Annotated[bool, typer.Option("--force", help="Replace the table that is there.")]
 Output = Annotated[Path | None, typer.Option(metavar="DIR", help="Folder to write; must be new or empty.")]

@@ -295,6 +295,16 @@ class TrainingConfig(Section):
     )
     patience: Positive | None = Field(None, description="Stop after this many epochs without a better validation.")
     label_smoothing: Share = Field(0.0, description="Share of the target spread over the other labels.")
+    temperature: Literal["auto", "none"] = Field(
+        "auto",
+        description="`auto`: confidence is set by a temperature that validation fits, if it has 100 rows and can tell "
+        "one, and without label_smoothing. It is part of the saved weights; which label is the likeliest stays.",
+    )
+    rebalance: Literal["none", "auto"] = Field(
+        "none",
+        description="`auto`, for labels of unlike frequency: logits are lowered by that share of the label's "
+        "log-frequency, from 0 to 1, which validation likes best by `selection`, such as macro_f1; it needs 100 rows.",
+    )
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
         "auto", description="`auto`: bf16 where a short trial shows the device to be faster with it."
     )

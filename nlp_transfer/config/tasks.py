@@ -49,6 +49,10 @@ class TaskDeclaration(ABC):
     each output (one logistic regression each), or the squared error of the outputs themselves (`identity`: ridge
     regression). Targets are class ids for the first, (outputs,) numbers a unit for the others. None: by steps, as also
     where a task overrides the `loss` of another and does not declare it again.
+    `probabilities` says that those of the answers are the `softmax` of the mean of the logits that `infer` gives for
+    the units of an example, or the `sigmoid` of each. Then a temperature is fitted on validation, which becomes part of
+    the model's last layer, and confidence is measured on test. None: neither is done, as also where a task overrides
+    the `infer` or `decode` of another and does not declare it again.
     `length_option` names the option that says how many tokens of an input are read.
     `settled` names the options that may be `auto`, and are then decided by `settle`.
     `calibrated` names the options that may be `auto`, and are then decided by `calibrate` on validation.
@@ -68,6 +72,7 @@ class TaskDeclaration(ABC):
     ceilings: ClassVar[Sequence[str]] = ()
     logits_only: ClassVar[bool] = False
     solved_as: ClassVar[SolvedAs | None] = None
+    probabilities: ClassVar[Literal["softmax", "sigmoid"] | None] = None
     length_option: ClassVar[str | None] = None
     settled: ClassVar[Sequence[str]] = ()
     calibrated: ClassVar[Sequence[str]] = ()

@@ -154,8 +154,8 @@ def load_train(
     examples = part.examples
     keys = examples.keys if examples.groups is None else join_groups(examples.keys, examples.groups)
     if (different := len(np.unique(keys))) < 2 * folds:
-        what = f"groups by '{data.group}'" if data.group else "different texts"
-        raise DataError(f"{part.place}: {different} {what} in train are too few for {folds} folds of two; add some")
+        what = _count_units(different, data.group)
+        raise DataError(f"{part.place}: {what} in train, too few for {folds} folds of two; add some")
 
     report = inspect({"train": part}, labels, {})
     _refuse_alike_numbers(part, report, columns)
@@ -372,6 +372,12 @@ def _cut_missing(
     return result
 
 
+def _count_units(count: int, group: str | None) -> str:
+    """Say how many parts the rows have that can be dealt, as `1 different text`."""
+    several = "" if count == 1 else "s"
+    return f"{count} group{several} by '{group}'" if group else f"{count} different text{several}"
+
+
 def _refuse_poor_cut(train: Part, dealt: Mapping[str, np.ndarray], keys: np.ndarray, data: DataConfig) -> None:
     """Refuse a cut that leaves a split without rows, or train with a single label.
 
@@ -387,12 +393,9 @@ def _refuse_poor_cut(train: Part, dealt: Mapping[str, np.ndarray], keys: np.ndar
     rows = train.examples
     new = [split for split in dealt if split != "train"]
     if not all(map(len, dealt.values())):
-        what = f"{len(np.unique(keys))} " + (f"groups by '{data.group}'" if data.group else "different texts")
+        what = f"{_count_units(len(np.unique(keys)), data.group)} in {len(rows)} row{'' if len(rows) == 1 else 's'}"
         given = " and ".join(f"data.{split}" for split in new)
-        raise DataError(
-            f"{train.place}: {what} in {len(rows)} rows are too few to cut {' and '.join(new)} from; add some or give "
-            f"{given}"
-        )
+        raise DataError(f"{train.place}: {what}, too few to cut {' and '.join(new)} from; add some or give {given}")
 
     if rows.labels is not None:
         kept = np.unique(rows.labels[dealt["train"]])

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from nlp_transfer.config.tasks import Scores
-from nlp_transfer.evaluation.metrics_file import Method, Seeds, Spread
+from nlp_transfer.evaluation.metrics_file import Cost, Method, Seeds, Spread
 from nlp_transfer.evaluation.verdicts import SPREAD, Comparand
 
 
@@ -34,10 +34,12 @@ def average(rows: Sequence[Comparand], seeds: Sequence[int]) -> Comparand:
         for place, outcome in zip(range(len(row.correct)) if alike else row.tested, row.correct, strict=True):
             outcomes.setdefault(place, []).append(outcome)
 
+    costs = [row.cost for row in rows if row.cost is not None]
     timed = [row.seconds for row in rows if row.seconds is not None]
     return replace(
         rows[0],
         seconds=statistics.fmean(timed) if timed else None,
+        cost=_average_costs(costs) if costs else None,
         validation=_average_scores([row.validation for row in rows]),
         test=_average_scores([row.test for row in rows]),
         correct=[statistics.fmean(several) for several in outcomes.values()],
@@ -46,6 +48,11 @@ def average(rows: Sequence[Comparand], seeds: Sequence[int]) -> Comparand:
         counts=() if alike else [len(several) for several in outcomes.values()],
         seeds=tuple(seeds),
     )
+
+
+def _average_costs(costs: Sequence[Cost]) -> Cost:
+    means = {name: statistics.fmean(getattr(one, name) for one in costs) for name in ("alone", "together", "megabytes")}
+    return Cost(**means, batch=min(one.batch for one in costs))
 
 
 def is_unmoved(rows: Sequence[Comparand]) -> bool:

@@ -4,6 +4,7 @@ A key that an older version did not write is optional; one that this version doe
 """
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,6 +62,77 @@ class Method(Part):
     validation: Scores
     test: Scores
     chosen: str | None = None
+
+
+BINS = 20  # of confidence, from 0 to 1, so that 0.8 or 0.95 is where one begins
+
+
+class Bin(Part):
+    """The test answers whose confidence is `least` or more, and below the next bin.
+
+    Attributes:
+        least: confidence of the bin.
+        rows: how many answers it holds.
+        confidence: their mean confidence.
+        right: the share of them that is right.
+    """
+
+    least: float
+    rows: int
+    confidence: float
+    right: float
+
+
+class Confidence(Part):
+    """How far the confidence of the answers on test can be trusted.
+
+    Where a text may have several labels, an answer is yes or no to one of them.
+
+    Attributes:
+        temperature: what the logits were divided by; it is part of the saved weights.
+        note: by what it was chosen, or why it was not.
+        error_before: the expected calibration error without it, in `bins` of equal width.
+        error: the same with it, as the saved model answers.
+        bins: from the lowest on; those without answers are left out.
+        rebalanced: by what share of its log-frequency in train the logit of each label was lowered; see
+            `training.rebalance`.
+    """
+
+    temperature: float
+    note: str
+    error_before: float
+    error: float
+    bins: Sequence[Bin]
+    rebalanced: float = 0.0
+
+    def find_kept(self, least: float) -> tuple[float, float, float | None]:
+        """Find what is kept where a lower confidence is no answer.
+
+        Returns:
+            The lower end of the bin that `least` lies in, from which on was counted; the share of test answers from
+            there on; and the share of these that is right, None if there are none.
+        """
+        begin = min(math.floor(least * BINS + 1e-9), BINS - 1) / BINS
+        kept = [one for one in self.bins if one.least >= begin]
+        rows = sum(one.rows for one in kept)
+        right = sum(one.rows * one.right for one in kept) / rows if rows else None
+        return begin, rows / sum(one.rows for one in self.bins), right
+
+
+class Cost(Part):
+    """What the answers of the saved model cost on the machine that trained it.
+
+    Attributes:
+        alone: milliseconds a text, one at a time.
+        together: milliseconds a text, in a batch of `batch` texts.
+        batch: see `together`.
+        megabytes: of the folder of the model.
+    """
+
+    alone: float
+    together: float
+    batch: int
+    megabytes: float
 
 
 Deviations = Mapping[str, Mapping[str, int | float | None]]  # score -> its mean and standard_deviation
@@ -179,6 +251,8 @@ class Metrics(Part):
         steps: optimizer steps; 0 where the head was solved.
         epochs: of all phases that were trained; 0 in files of versions that did not count them.
         weights: sha256 of each weights file.
+        cost: of answers; None in older files.
+        confidence: of the answers on test; None where the task gives no probabilities, and in older files.
         head: what became of the head that a checkpoint brought, in words; None: a version wrote it that did not match
             rows of a head to labels by their names.
         warnings: of the preparation; those of the data stand in `data`.
@@ -206,6 +280,8 @@ class Metrics(Part):
     steps: int
     epochs: int = 0
     weights: Mapping[str, str] = {}
+    cost: Cost | None = None
+    confidence: Confidence | None = None
     head: str | None = None
     warnings: Sequence[str]
     written_back: WrittenBack | None = None

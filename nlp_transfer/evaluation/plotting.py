@@ -2,10 +2,13 @@
 
 import io
 import logging
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from nlp_transfer.config.tasks import TaskDeclaration
+from nlp_transfer.evaluation.metrics_file import BINS, Confidence
 from nlp_transfer.evaluation.verdicts import SPREAD, Comparand, find_label, list_labels
 from nlp_transfer.system.disk import write_whole
 
@@ -18,7 +21,60 @@ COLOURS = {
     CEILING: "green: knows the answers",
 }
 LINE, DEVIATION = "#333333", "line: standard deviation over seeds"
+FEWEST_DRAWN = 100  # answers on test
 LONGEST_LABEL = 60  # characters of a label
+
+
+def draw_reliability(confidence: Confidence | None, path: Path) -> bool:
+    """Draw how often answers of each confidence are right, as PNG; warn if that fails, as `plot` does.
+
+    Niculescu-Mizil & Caruana 2005, Predicting good probabilities with supervised learning.
+
+    Returns:
+        Whether it was written; of fewer than 100 answers it would show chance, and is not.
+    """
+    if confidence is None or sum(one.rows for one in confidence.bins) < FEWEST_DRAWN:
+        return False
+    return _try_to_draw(path, lambda: _draw_reliability(confidence, path))
+
+
+def _draw_reliability(confidence: Confidence, path: Path) -> None:
+    """Draw a point for each bin, with its 95 % interval, over the number of answers in it."""
+    from matplotlib.figure import Figure  # takes a second to import; the object interface needs no display
+
+    bins = confidence.bins
+    said, right = [one.confidence for one in bins], [one.right for one in bins]
+    reach = [_find_interval(one.right, one.rows) for one in bins]
+    reaches = [[one - low for one, (low, _) in zip(right, reach, strict=True)]]
+    reaches += [[high - one for one, (_, high) in zip(right, reach, strict=True)]]
+
+    figure = Figure(figsize=(4.6, 5.2), layout="constrained")
+    axes, counts = figure.subplots(2, 1, sharex=True, height_ratios=[4, 1])
+    start = min(one.least for one in bins)
+    axes.plot([start, 1], [start, 1], color=SCRATCH, linewidth=1, linestyle="--")
+    axes.errorbar(said, right, yerr=reaches, color=TRANSFER, ecolor=TRANSFER, elinewidth=1, marker="o", markersize=5)
+    axes.set_ylabel("share of right answers on test")
+    axes.set_ylim(max(0.0, min(start, *(low for low, _ in reach)) - 0.02), 1.02)
+    without = "" if confidence.temperature == 1.0 else f", without a temperature {confidence.error_before:.3f}"
+    error = f"expected calibration error {confidence.error:.3f}{without}"
+    axes.set_title(f"{error}\ndashed: as right as said; lines: 95 % intervals", fontsize=9, loc="left")
+
+    width = 1 / BINS
+    counts.bar([one.least + width / 2 for one in bins], [one.rows for one in bins], width * 0.9, color=TRANSFER)
+    counts.set_ylabel("answers")
+    counts.set_xlabel("confidence")
+    counts.set_xlim(start - 0.01, 1.01)
+    for one in (axes, counts):
+        one.spines[["top", "right"]].set_visible(False)
+    _write_picture(figure, path)
+
+
+def _find_interval(share: float, rows: int) -> tuple[float, float]:
+    """Find the 95 % interval of a share (Wilson 1927)."""
+    z = 1.96
+    middle = (share + z * z / (2 * rows)) / (1 + z * z / rows)
+    reach = z / (1 + z * z / rows) * math.sqrt(share * (1 - share) / rows + z * z / (4 * rows * rows))
+    return min(share, middle - reach), max(share, middle + reach)
 
 
 def plot(rows: Sequence[Comparand], baselines: Sequence[Comparand], path: Path, *, task: type[TaskDeclaration]) -> bool:
@@ -27,8 +83,12 @@ def plot(rows: Sequence[Comparand], baselines: Sequence[Comparand], path: Path, 
     Returns:
         Whether it was written.
     """
+    return _try_to_draw(path, lambda: _draw(rows, baselines, path, task))
+
+
+def _try_to_draw(path: Path, draw: Callable[[], None]) -> bool:
     try:
-        _draw(rows, baselines, path, task)
+        draw()
     except Exception as error:  # noqa: BLE001 - fonts, layout, disk: no picture is worth losing what was measured
         log.warning("%s could not be drawn: %s: %s", path, type(error).__name__, error)
         path.unlink(missing_ok=True)
@@ -67,8 +127,12 @@ def _draw(rows: Sequence[Comparand], baselines: Sequence[Comparand], path: Path,
         axes.set_title(", ".join([*said, *([DEVIATION] if any(spread) else [])]), fontsize=9, loc="left")
         axes.spines[["top", "right"]].set_visible(False)
 
-        picture = io.BytesIO()
-        figure.savefig(picture, dpi=150, format="png", bbox_inches="tight")  # notes may reach beyond the figure
+        _write_picture(figure, path)
+
+
+def _write_picture(figure: Any, path: Path) -> None:
+    picture = io.BytesIO()
+    figure.savefig(picture, dpi=150, format="png", bbox_inches="tight")  # notes may reach beyond the figure
     write_whole(path, picture.getvalue())
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from nlp_transfer.config.sections import RunConfig
 from nlp_transfer.config.tasks import LABELLED, SCORED, Scores, TaskDeclaration
 from nlp_transfer.evaluation.metrics import Interval, bootstrap_difference
-from nlp_transfer.evaluation.metrics_file import Method, Metrics
+from nlp_transfer.evaluation.metrics_file import Cost, Method, Metrics
 from nlp_transfer.system.escaping import escape_line
 from nlp_transfer.system.layout import find_run_of
 
@@ -33,6 +33,7 @@ class Comparand:
         trainable: the number of parameters that are trained.
         total: the number of all parameters.
         seconds: wall-clock time of the training; None if it was not measured alone.
+        cost: of its answers; None if it was not measured.
         validation: scores that chose the checkpoint.
         test: scores on the test rows, measured once.
         correct: the score of each test row alone, to compare two methods row by row.
@@ -60,6 +61,7 @@ class Comparand:
     counts: Sequence[int] = field(default=(), repr=False)
     seeds: Sequence[int] = ()
     chosen: str = ""
+    cost: Cost | None = None
 
     def name_strategy(self, *notes: str) -> str:
         """Name the strategy, with notes that tell it from others, and the number of seeds."""
@@ -119,6 +121,7 @@ def make_comparand(
         answers=(metrics.answers,),
         model=f"{config.source.name}, {config.task_class(config.task).auto_class}",
         tested=tested,
+        cost=metrics.cost,
     )
 
 

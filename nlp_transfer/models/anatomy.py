@@ -1,8 +1,9 @@
 """Find the parts of a model: its encoder, the layers of that, and their parameters in order of depth."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import nn
 from transformers import PreTrainedModel
 
@@ -61,6 +62,29 @@ def list_outside_encoder(model: PreTrainedModel) -> list[str]:
     """List the parameters outside the encoder. Embeddings that it shares with a decoder count as inside."""
     held = {id(parameter) for parameter in find_encoder(model).module.parameters()}
     return [name for name, parameter in model.named_parameters() if id(parameter) not in held]
+
+
+def find_output_layer(model: PreTrainedModel, outputs: int) -> tuple[str, nn.Linear] | None:
+    """Find the last linear layer of a head with so many outputs, with its path; None if there is none."""
+    outside = set(list_outside_encoder(model))
+    found = [
+        (path, module)
+        for path, module in model.named_modules()
+        if isinstance(module, nn.Linear) and module.out_features == outputs and f"{path}.weight" in outside
+    ]
+    return found[-1] if found else None
+
+
+@torch.no_grad()
+def change_outputs(layer: nn.Linear, divisor: float, shift: Sequence[float] = ()) -> None:
+    """Lower the outputs of a linear layer, each by its own `shift`, and divide all by a number, as part of its weights.
+
+    A layer without a bias cannot be shifted, and is not.
+    """
+    if len(shift) and layer.bias is not None:
+        layer.bias.sub_(torch.tensor(shift).to(layer.bias))
+    for parameter in layer.parameters():
+        parameter.div_(divisor)
 
 
 def list_blocks(model: PreTrainedModel, unread: Collection[str] = ()) -> list[list[str]]:

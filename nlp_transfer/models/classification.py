@@ -167,11 +167,17 @@ def mean_probabilities(
     results: Sequence[Sequence[Any]], labels: Sequence[str], *, several: bool = False
 ) -> list[dict[str, float]]:
     """Compute probabilities by label from the mean logits of each example's units: softmax, or sigmoid if `several`."""
-    counts = np.array([len(units) for units in results])
-    sums = np.add.reduceat(np.stack([unit for units in results for unit in units]), np.cumsum(counts) - counts)
-    logits = torch.from_numpy(sums / counts[:, None])
+    logits = torch.from_numpy(mean_logits(results))
     rows = (logits.sigmoid() if several else logits.softmax(-1)).tolist()
     return [dict(zip(labels, row, strict=True)) for row in rows]
+
+
+def mean_logits(results: Sequence[Sequence[Any]]) -> np.ndarray:
+    """Average the logits of each example's units: (examples, labels)."""
+    counts = np.array([len(units) for units in results])
+    sums = np.add.reduceat(np.stack([unit for units in results for unit in units]), np.cumsum(counts) - counts)
+    means: np.ndarray = sums / counts[:, None]
+    return means
 
 
 def choose_likeliest(probabilities: Mapping[str, float]) -> dict[str, Any]:

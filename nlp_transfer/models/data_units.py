@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from nlp_transfer.errors import ConfigError
-from nlp_transfer.models.anatomy import list_outside_encoder
+from nlp_transfer.models.anatomy import find_output_layer
 
 
 class Rescaled(nn.Linear):
@@ -49,19 +49,14 @@ def standardise_target(model: PreTrainedModel, numbers: Sequence[float]) -> tupl
     Raises:
         ConfigError: the head ends in no linear layer.
     """
-    outside = set(list_outside_encoder(model))
-    layers = {
-        path: module
-        for path, module in model.named_modules()
-        if isinstance(module, nn.Linear) and module.out_features == 1 and {f"{path}.weight", f"{path}.bias"} <= outside
-    }
-    if not layers:
+    found = find_output_layer(model, 1)
+    if found is None or found[1].bias is None:
         raise ConfigError(
             f"task.head.kind: the head of {type(model).__name__} ends in no linear layer that could be given the units "
             "of the data; use pooled"
         )
 
-    path, layer = list(layers.items())[-1]
+    path, layer = found
     values = np.asarray(numbers if len(numbers) else [-1.0, 1.0], dtype=np.float64)
     rescaled = Rescaled(layer, float(values.mean()), float(values.std()))
     _put(model, path, rescaled)

@@ -11,14 +11,16 @@ from typing import Any
 from nlp_transfer.config.sections import RunConfig
 from nlp_transfer.config.tasks import SCORED, TaskDeclaration
 from nlp_transfer.evaluation.averaging import mean_scores
+from nlp_transfer.evaluation.costs import describe_cost
 from nlp_transfer.evaluation.metrics_file import Merged, Method, Metrics
 from nlp_transfer.evaluation.verdicts import SPREAD
 from nlp_transfer.publishing.licences import NOTICES
 from nlp_transfer.sources import BUNDLED
 from nlp_transfer.system.escaping import dump_json, escape_line, escape_markdown, format_code
-from nlp_transfer.system.layout import PLOT
+from nlp_transfer.system.layout import PLOT, RELIABILITY
 
 NOT_MEASURED = "not measured"
+SHOWN = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95)  # confidences of which the card says what they promise
 PAIR = ("text", "text_pair")  # as pipelines call two texts that are read together
 
 
@@ -38,6 +40,8 @@ class Subject:
         prompt: what its texts are read behind; empty if nothing.
         own_code: the folder holds our modelling files, which `transformers` must be allowed to run.
         pictured: a plot lies beside the card.
+        diagram: a reliability diagram lies beside the card.
+        rate: what an hour of the machine costs, for the price of 1,000 texts; None: no price.
     """
 
     config: RunConfig
@@ -51,6 +55,8 @@ class Subject:
     own_code: bool
     prompt: str = ""
     pictured: bool = False
+    diagram: bool = False
+    rate: float | None = None
 
     @property
     def task(self) -> TaskDeclaration:
@@ -63,6 +69,8 @@ def build_page(subject: Subject) -> str:
     sections = {
         "How to use it": _write_usage(subject),
         "Scores": _write_scores(subject),
+        "Confidence": _write_confidence(subject),
+        "Cost": _write_cost(subject),
         "Data": _write_data(subject),
         "Training": _write_training(subject),
         "Limits": _write_limits(subject),
@@ -70,7 +78,7 @@ def build_page(subject: Subject) -> str:
         "Citation": _write_citation(subject),
     }
     parts = [f"# {escape_markdown(subject.name)}", _write_summary(subject)]
-    return "\n\n".join([*parts, *(f"## {title}\n\n{text}" for title, text in sections.items())]) + "\n"
+    return "\n\n".join([*parts, *(f"## {title}\n\n{text}" for title, text in sections.items() if text)]) + "\n"
 
 
 def _write_summary(subject: Subject) -> str:
@@ -235,6 +243,46 @@ def _write_scores(subject: Subject) -> str:
     picture = [f"![test {task.selection}]({PLOT})"] if subject.pictured else []
     table = _format_table(["method", *(f"{split} {name}" for split, name in columns)], rows)
     return "\n\n".join([table, *picture, f"{rest}{_describe_seeds(metrics)}"])
+
+
+def _write_confidence(subject: Subject) -> str:
+    """Say how far confidence can be trusted; nothing of answers that have none, or in which it was not measured."""
+    found = subject.metrics.confidence
+    if found is None:
+        return ""
+    several = "labels" in subject.task.roles.values()
+    what = "answers, yes or no to each label," if several else "answers"
+    adapted = subject.adapter_only or subject.config.strategy.kind == "lora"
+    said = (
+        f"Expected calibration error on test, the mean distance of confidence and share of right {what}: "
+        f"{found.error:.4f}; without a temperature {found.error_before:.4f}. Temperature {found.temperature:g}: "
+        f"{found.note}."
+    )
+    if found.rebalanced:
+        said += (
+            f" Before, each logit was lowered by {found.rebalanced:g} of its label's log-frequency in train, a share "
+            "that validation chose."
+        )
+    if found.temperature != 1.0 or found.rebalanced:
+        said += " It is part of the last layer, so every program that opens the model has it."
+        if adapted:
+            said += " The adapter alone lacks it: nlp-transfer adds it, others divide the logits by it."
+
+    rows = [
+        [f"{least:g}", f"{share:.1%}", "-" if right is None else f"{right:.4f}"]
+        for least, share, right in ((one, *found.find_kept(one)[1:]) for one in SHOWN)
+    ]
+    table = _format_table(["confidence of at least", "share of test answers", "right of these"], rows)
+    picture = [f"![confidence and right answers]({RELIABILITY})"] if subject.diagram else []
+    return "\n\n".join([said, table, *picture])
+
+
+def _write_cost(subject: Subject) -> str:
+    """Say what answers cost; nothing in a run that did not measure it."""
+    cost = subject.metrics.cost
+    if cost is None:
+        return ""
+    return f"On the hardware named under Training: {escape_markdown(describe_cost(cost, subject.rate))}."
 
 
 def _list_methods(metrics: Metrics) -> Iterator[tuple[str, Method]]:

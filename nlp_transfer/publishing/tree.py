@@ -16,7 +16,7 @@ from nlp_transfer.config.yaml_file import dump_yaml
 from nlp_transfer.errors import TOKEN, PublishError
 from nlp_transfer.evaluation.averaging import mean_scores
 from nlp_transfer.evaluation.metrics_file import Metrics, read_metrics, write_metrics
-from nlp_transfer.evaluation.plotting import plot
+from nlp_transfer.evaluation.plotting import draw_reliability, plot
 from nlp_transfer.evaluation.verdicts import make_baseline, make_comparand
 from nlp_transfer.models.encoding.prompts import read_saved_prompt
 from nlp_transfer.models.saving import write_json
@@ -32,6 +32,7 @@ from nlp_transfer.system.layout import (
     MODEL,
     MODELLING,
     PLOT,
+    RELIABILITY,
     RUN,
     TARGET,
     TOKENIZER,
@@ -55,6 +56,7 @@ def write_publication(
     licence: str | None,
     adapter_only: bool,
     task: type[TaskDeclaration] | None = None,
+    rate: float | None = None,
 ) -> None:
     """Write the tree of a published run to an empty folder.
 
@@ -65,6 +67,7 @@ def write_publication(
         licence: replaces the licence of the pretrained weights.
         adapter_only: leave out the merged model.
         task: see `load_saved`.
+        rate: what an hour of the machine costs, for the price of 1,000 texts on the card.
 
     Raises:
         CheckpointError: the run's task is not shipped, and was not given.
@@ -102,7 +105,8 @@ def write_publication(
     write_whole(target / "config.yaml", dump_yaml(values))
 
     shown = gather_subject(run, config, metrics, repo=repo, licence=licence, adapter_only=adapter_only)
-    text = build_card(replace(shown, pictured=_draw(shown, target / PLOT)))
+    diagram = draw_reliability(metrics.confidence, target / RELIABILITY)
+    text = build_card(replace(shown, pictured=_draw(shown, target / PLOT), diagram=diagram, rate=rate))
     check_card(text, metrics.test)
     write_whole(target / "README.md", text)
 
@@ -220,6 +224,7 @@ def gather_subject(
         adapter_only=adapter_only,
         composed=(run / "model" / TARGET).is_dir(),
         prompt=read_saved_prompt(run / "model"),
+        diagram=(run / RELIABILITY).is_file(),
         own_code=any((run / "model" / file.name).exists() for file in MODELLING),
     )
 

@@ -12,6 +12,7 @@ from nlp_transfer.config.tasks import SCORED, TaskDeclaration
 from nlp_transfer.data.given import take_splits
 from nlp_transfer.errors import ConfigError
 from nlp_transfer.evaluation.convergence import Convergence, describe_convergence
+from nlp_transfer.evaluation.costs import check_rate, price_thousand, render_costs
 from nlp_transfer.evaluation.metrics_file import Method, write_metrics
 from nlp_transfer.evaluation.plotting import plot
 from nlp_transfer.evaluation.verdicts import Comparand, is_control, list_labels, render_table, write_verdicts
@@ -41,6 +42,7 @@ class Comparison:
         table: these and the simple methods, for a console of rich.
         verdicts: what follows, in sentences.
         timing: when each run gets to where its scratch control ends, in sentences; measured on this machine.
+        costs: what the runs cost beside what they score, for a console too.
     """
 
     folder: Path
@@ -48,6 +50,7 @@ class Comparison:
     table: Any
     verdicts: tuple[str, ...]
     timing: tuple[str, ...] = ()
+    costs: Any = None
 
     def __repr__(self) -> str:
         """One line: where it is, and what stands side by side."""
@@ -61,6 +64,7 @@ def compare(
     data: Any = None,
     output: str | Path | None = None,
     resume: str | Path | None = None,
+    rate: float | None = None,
     progress: bool = True,
 ) -> Comparison:
     """Run each configuration in a subfolder of `output`; write comparison.json and plot.png beside them.
@@ -74,6 +78,7 @@ def compare(
         data: rows in memory for all of them, as of `run`.
         output: the folder; by default the first free runs/comparison.
         resume: go on with an unfinished comparison: its folder, or `auto` for the one in `output`, if there is one.
+        rate: what an hour of this machine costs, in any currency, for the price of 1,000 texts.
         progress: show bars.
 
     Raises:
@@ -83,6 +88,7 @@ def compare(
     """
     refuse_no_path(output, "output", optional=True)
     refuse_no_path(resume, "resume", optional=True)
+    check_rate(rate)
     checked = load_alike("compare", configs, overrides, take_splits(data))
     (_, first), *others = checked.items()
     series = Series(sum(len(config.each_seed()) for config in checked.values()), progress=progress)
@@ -102,10 +108,12 @@ def compare(
         for name, config in checked.items():
             with name_fault(name), hold_folder(folder / name, name, left=left_by_run) as part:
                 results.append(run_in(part, config, series, simple=simple, progress=progress))
-        return _conclude(folder, results, first.task_class)
+        return _conclude(folder, results, first.task_class, rate)
 
 
-def _conclude(folder: Path, results: Sequence[RunResult], task: type[TaskDeclaration]) -> Comparison:
+def _conclude(
+    folder: Path, results: Sequence[RunResult], task: type[TaskDeclaration], rate: float | None
+) -> Comparison:
     refuse_other_data(results)
     rows = tuple(result.row for result in results)
     baselines = results[0].baselines
@@ -128,10 +136,13 @@ def _conclude(folder: Path, results: Sequence[RunResult], task: type[TaskDeclara
         for run, by_control in convergence.items():
             timed = {name: asdict(found) for name, found in by_control.items()}
             figures[run] = {**figures[run], "convergence": timed}
-        write_json(folder / COMPARISON, {"runs": figures, "verdict": said, "timing": timing})
+        prices = {row.name: price_thousand(row.cost, rate) for row in rows if row.cost and rate is not None}
+        priced = {"rate": rate, "price_of_1000": prices} if prices else {}
+        write_json(folder / COMPARISON, {"runs": figures, "verdict": said, "timing": timing, **priced})
         _note_controls(results, task)
         plot(rows, baselines, folder / PLOT, task=task)  # last: if it fails, the figures are safe
-    return Comparison(folder, rows, render_table(rows, baselines, task=task), tuple(said), tuple(timing))
+    table, costs = render_table(rows, baselines, task=task), render_costs(rows, task=task, rate=rate)
+    return Comparison(folder, rows, table, tuple(said), tuple(timing), costs)
 
 
 def _find_convergence(results: Sequence[RunResult], task: type[TaskDeclaration]) -> dict[str, dict[str, Convergence]]:

@@ -20,7 +20,7 @@ from nlp_transfer.data.guesses.places import join_places, refuse_unreadable
 from nlp_transfer.data.locations import Named, refuse_missing
 from nlp_transfer.errors import ConfigError, suggest
 from nlp_transfer.runs.draft import draft
-from nlp_transfer.sources.suggesting import MULTILINGUAL, Suggestion, make_source, suggest_sources
+from nlp_transfer.sources.suggesting import MULTILINGUAL, Suggestion, find_doubt, make_source, suggest_sources
 from nlp_transfer.system.disk import write_whole
 
 
@@ -141,7 +141,8 @@ def _propose(seen: Look, named: str | None, file: Path) -> Proposal:
     name = named or next((one.name for one in suggested if one.available), "minilm")
     source = make_source(guess_kind(name), name, writes=writes)
 
-    sources = _describe_sources(suggested, seen)
+    doubt = find_doubt(named) if named else None
+    sources = [*([doubt] if doubt else []), *_describe_sources(suggested, seen)]
     run = shlex.join(["nlp-transfer", "run", str(file)])
     others = [one.name for one in suggested if one.available and one.name != source["name"]]
     compare = _list_comparison(seen, others, file)

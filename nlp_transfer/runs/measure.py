@@ -10,12 +10,13 @@ from transformers import PreTrainedModel
 from nlp_transfer.config.sections import RunConfig, render
 from nlp_transfer.config.tasks import LABELLED
 from nlp_transfer.errors import ConfigError, TrainingError
-from nlp_transfer.evaluation.metrics_file import Method
+from nlp_transfer.evaluation.metrics_file import Cost, Method
 from nlp_transfer.evaluation.verdicts import Comparand, make_baseline
 from nlp_transfer.inference.activations import WHOLE_ENCODER, find_boundary, open_store, replay
 from nlp_transfer.inference.predictions import infer
 from nlp_transfer.models.encoding.units import Inputs, TokenInputs
 from nlp_transfer.models.saving import save_model
+from nlp_transfer.runs.costs import measure_cost
 from nlp_transfer.runs.predict import Predictor, open_run
 from nlp_transfer.runs.prepare import Prepared, list_rows
 from nlp_transfer.runs.probes import are_alike, write_probes
@@ -99,7 +100,7 @@ def measure_baselines(prepared: Prepared) -> tuple[Comparand, ...]:
     return found
 
 
-def save_run(folder: Path, config: RunConfig, predictor: Predictor, test: Dataset, said: Sequence[Prediction]) -> None:
+def save_run(folder: Path, config: RunConfig, predictor: Predictor, test: Dataset, said: Sequence[Prediction]) -> Cost:
     """Save a model, its configuration and its answers to test; then check that the saved model gives the same.
 
     Args:
@@ -108,6 +109,9 @@ def save_run(folder: Path, config: RunConfig, predictor: Predictor, test: Datase
         predictor: the model with its task.
         test: the rows of test.
         said: the answers to them.
+
+    Returns:
+        What answers of the saved model cost.
 
     Raises:
         TrainingError: the reloaded model gives another answer.
@@ -119,13 +123,16 @@ def save_run(folder: Path, config: RunConfig, predictor: Predictor, test: Datase
     write_whole(folder / "config.yaml", render(config))
     save_model(model, predictor.tokenizers, folder / "model", max_length=task.longest)
     _write_predictions(folder / PREDICTIONS, said, task, test)
-    _verify(folder, predictor, test)
+    return _verify(folder, predictor, test)
 
 
-def _verify(folder: Path, predictor: Predictor, test: Dataset) -> None:
+def _verify(folder: Path, predictor: Predictor, test: Dataset) -> Cost:
     """Reload the saved model, and check that it predicts a few test texts as the one in memory does.
 
     The texts and answers are kept in the run folder, so that a publication can be checked too.
+
+    Returns:
+        What answers of the reloaded model cost.
 
     Raises:
         TrainingError: the reloaded model gives another answer.
@@ -133,14 +140,15 @@ def _verify(folder: Path, predictor: Predictor, test: Dataset) -> None:
     task = predictor.task
     inputs = [task.read_input(row) for row in test.select(range(min(PROBE_COUNT, len(test))))]
     trained = predictor.predict(inputs)
-    again = open_run(folder, type(task)).predict(inputs)
+    reloaded = open_run(folder, type(task))
 
-    for one, before, after in zip(inputs, trained, again, strict=True):
+    for one, before, after in zip(inputs, trained, reloaded.predict(inputs), strict=True):
         if not are_alike(before, after):
             raise TrainingError(
                 f"{folder / 'model'}: the saved model answers {after} to {str(one)[:60]!r}, the trained one {before}"
             )
     write_probes(folder, inputs, trained)
+    return measure_cost(reloaded, inputs, folder / "model")
 
 
 def _write_predictions(path: Path, predictions: Sequence[Prediction], task: Task, rows: Dataset) -> None:

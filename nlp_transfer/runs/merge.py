@@ -159,13 +159,15 @@ def _merge_in(
 
     config = parts[0].config.model_copy(update={"task": model.task.options, "output": None})
     write_whole(folder / MERGING, asked)
-    save_run(folder, config, model.predictor, model.splits.test, said)
+    cost = save_run(folder, config, model.predictor, model.splits.test, said)
     write_json(folder / "environment.json", describe_environment())
     clock.note("saving")
 
     noted = {
         "seconds": Seconds(**clock.seconds, baselines=0.0, total=clock.total),
         "weights": hash_weights(folder / "model"),
+        "cost": cost,
+        "confidence": None,  # those of the parts say nothing of their mean
         "merged": _describe_parts(parts, share, settled),
     }
     figures = _collect_metrics(model, parts, warnings, scores, said).model_copy(update=noted)

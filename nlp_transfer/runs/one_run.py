@@ -11,13 +11,14 @@ from transformers import PreTrainedModel
 
 from nlp_transfer.config.sections import RunConfig, render
 from nlp_transfer.config.tasks import Scores
-from nlp_transfer.evaluation.metrics_file import Metrics, Parameters, Seconds, Selection
+from nlp_transfer.evaluation.metrics_file import Confidence, Cost, Metrics, Parameters, Seconds, Selection
 from nlp_transfer.evaluation.verdicts import Comparand, format_scores
 from nlp_transfer.models.data_units import write_in_data_units
 from nlp_transfer.models.digests import hash_weights
 from nlp_transfer.models.encoding.prompts import read_prompt
 from nlp_transfer.models.saving import describe_environment, write_json
 from nlp_transfer.publishing.provenance import find_provenance
+from nlp_transfer.runs.calibrate import Calibration, calibrate_model, find_obstacle, is_rebalanced, measure_test
 from nlp_transfer.runs.measure import SimpleMethods, infer_split, save_run
 from nlp_transfer.runs.predict import Predictor
 from nlp_transfer.runs.prepare import Prepared, prepare
@@ -59,6 +60,15 @@ class _Trained(NamedTuple):
         return bool(self.accelerator.is_main_process)
 
 
+class _Measured(NamedTuple):
+    """What a trained model has reached: scores on validation, answers on test, how to trust these, and their cost."""
+
+    validation: Scores
+    said: list[Prediction]
+    confidence: Confidence | None
+    cost: Cost | None = None
+
+
 def run_one(
     config: RunConfig,
     folder: Path,
@@ -86,49 +96,59 @@ def run_one(
         save_adapter(plan.model, folder / "adapter", trained.prepared.source.name)
 
     model = write_in_data_units(plan.finish(plan.model))
-    trained, said, scores = _evaluate(trained, model, progress=progress and trained.speaks)
+    trained, measured = _evaluate(trained, model, progress=progress and trained.speaks)
     clock.note("evaluation")
 
-    _save(trained, model, said, folder)
+    cost = _save(trained, model, measured.said, folder)
     clock.note("saving")
 
     metrics = _collect_metrics(
-        trained, scores, said, Seconds(**clock.seconds, total=clock.total), hash_weights(folder / "model")
+        trained,
+        measured._replace(cost=cost),
+        Seconds(**clock.seconds, total=clock.total),
+        hash_weights(folder / "model"),
     )
-    result = describe(trained.prepared.config, folder, metrics, _collect_hits(trained, said))
+    result = describe(trained.prepared.config, folder, metrics, _collect_hits(trained, measured.said))
     if trained.speaks:
         finish(result, config.task_class)
         shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
     return result
 
 
-def _evaluate(
-    trained: _Trained, model: PreTrainedModel, *, progress: bool
-) -> tuple[_Trained, list[Prediction], Scores]:
+def _evaluate(trained: _Trained, model: PreTrainedModel, *, progress: bool) -> tuple[_Trained, _Measured]:
     """Predict test, once, and return the scores on validation too.
 
     Scores in the report are those that `predict` will reach: in single precision, on all rows, and with the full way of
     decoding. Where an epoch was judged otherwise, validation is inferred again, and calibrated options, such as the
-    thresholds of labels, are chosen anew.
+    thresholds of labels, are chosen anew. The temperature of the logits is fitted before.
     """
     prepared, plan, scores = trained.prepared, trained.plan, trained.history.scores
-    if trained.accelerator.mixed_precision != "no" or prepared.task.sample or prepared.task.undecided:
+    otherwise = trained.accelerator.mixed_precision != "no" or prepared.task.sample or prepared.task.undecided
+    obstacle = find_obstacle(prepared)
+    calibration = Calibration(1.0, obstacle or "")
+    fitted = prepared.task.probabilities and (not obstacle or is_rebalanced(prepared))
+    if otherwise or fitted:
         results = infer_split(prepared, model, "validation", plan, progress=progress)
+        if fitted:
+            calibration, results = calibrate_model(prepared, model, results)
         prepared = prepared.calibrate(results)
         scores = prepared.task.score(prepared.decode(results, "validation"), prepared.splits.validation)
 
-    said = prepared.decode(infer_split(prepared, model, "test", plan, progress=progress), "test")
-    return trained._replace(prepared=prepared), said, scores
+    tested = infer_split(prepared, model, "test", plan, progress=progress)
+    confidence = measure_test(prepared, tested, calibration) if prepared.task.probabilities else None
+    measured = _Measured(scores, prepared.decode(tested, "test"), confidence)
+    return trained._replace(prepared=prepared), measured
 
 
-def _save(trained: _Trained, model: PreTrainedModel, said: Sequence[Prediction], folder: Path) -> None:
-    """Save the model and its predictions for test; then check that the saved model predicts the same."""
-    prepared = trained.prepared
+def _save(trained: _Trained, model: PreTrainedModel, said: Sequence[Prediction], folder: Path) -> Cost | None:
+    """Save the model and its predictions for test; then check that the saved model predicts the same, at what cost."""
+    prepared, cost = trained.prepared, None
     trained.accelerator.wait_for_everyone()
     if trained.speaks:
         predictor = Predictor(prepared.task, model, prepared.tokenizers, {})
-        save_run(folder, prepared.config, predictor, prepared.splits.test, said)
+        cost = save_run(folder, prepared.config, predictor, prepared.splits.test, said)
     trained.accelerator.wait_for_everyone()  # only then do the others read what this process has saved
+    return cost
 
 
 def _train(
@@ -174,18 +194,12 @@ def _announce_baselines(prepared: Prepared, baselines: Sequence[Comparand], seri
         series.log_once(logging.INFO, f"{role}: {name}, {format_scores(select_numbers(one.validation))} on validation")
 
 
-def _collect_metrics(
-    trained: _Trained,
-    validation: Scores,
-    said: Sequence[Prediction],
-    seconds: Seconds,
-    weights: Mapping[str, str],
-) -> Metrics:
-    """Collect the contents of metrics.json, but for the verdict; `said` are the predictions for test."""
-    prepared, history = trained.prepared, trained.history
+def _collect_metrics(trained: _Trained, measured: _Measured, seconds: Seconds, weights: Mapping[str, str]) -> Metrics:
+    """Collect the contents of metrics.json, but for the verdict."""
+    prepared, history, said = trained.prepared, trained.history, measured.said
     encoded = prepared.encoded
     return Metrics(
-        validation=validation,
+        validation=measured.validation,
         test=prepared.task.score(said, prepared.splits.test),
         answers=len({str(next(iter(one.values()))) for one in said}),  # the first key of a prediction is its answer
         selection=Selection(metric=prepared.task.selection, split="validation", best=history.best, kept=history.kept),
@@ -197,6 +211,8 @@ def _collect_metrics(
         steps=history.steps,
         epochs=history.trained,
         weights=weights,
+        cost=measured.cost,
+        confidence=measured.confidence,
         head=trained.plan.head,
         # How much of the data the model could see.
         warnings=prepared.warnings,

@@ -26,8 +26,10 @@ from nlp_transfer.data.labels import USUAL_RULES, LabelRules, OnUnknown
 from nlp_transfer.data.splits import make_dialect, make_label_rules, read_rows
 from nlp_transfer.data.store import join_parts
 from nlp_transfer.errors import CheckpointError, ConfigError, DataError, SourceError, TransferError, suggest
-from nlp_transfer.evaluation.metrics_file import read_metrics
+from nlp_transfer.evaluation.confidence import list_log_frequencies
+from nlp_transfer.evaluation.metrics_file import Confidence, read_metrics
 from nlp_transfer.inference.predictions import infer
+from nlp_transfer.models.anatomy import change_outputs, find_output_layer
 from nlp_transfer.models.encoding.padding import read_padding_trouble, try_padding
 from nlp_transfer.models.encoding.pairs import open_target
 from nlp_transfer.models.encoding.tokenizers import Tokenizers
@@ -53,16 +55,18 @@ from nlp_transfer.task import Prediction, Task, make_task
 T = TypeVar("T")
 Input = tuple[Text, ...]  # a text for each input role
 log = logging.getLogger(__name__)
+CONFIDENCE = "confidence"  # key of the answers of a task that chooses one label
 READ_AHEAD = 256  # texts; enough to sort them by length, few enough to answer while more arrive
 
 
 @dataclass
 class Seen:
-    """Count the inputs so far, those without a text or with an empty one, and those that were cut."""
+    """Count the inputs so far, those without a text or with an empty one, those that were cut, and unsure answers."""
 
     texts: int = 0
     empty: int = 0
     truncated: int = 0
+    unsure: int = 0
 
 
 class Predictor:
@@ -92,6 +96,8 @@ class Predictor:
         self.origin = origin
         self.seen = Seen()
         self.half = False
+        self.least: float | None = None
+        self.measured: Confidence | None = None
 
     @property
     def input_columns(self) -> dict[str, str]:
@@ -213,11 +219,50 @@ class Predictor:
 
         left = iter(said)
         for reason in reasons:
-            yield next(left) if reason is None else {**self._nothing, REASON: reason}
+            yield self._withhold(next(left)) if reason is None else {**self._nothing, REASON: reason}
+
+    def _withhold(self, said: Prediction) -> Prediction:
+        """Take the label out of an answer with less than the `least` confidence."""
+        if self.least is None or said[CONFIDENCE] >= self.least:
+            return said
+        self.seen.unsure += 1
+        return {**said, "label": None, REASON: f"the confidence is below {self.least:g}"}
+
+    def require_confidence(self, least: float, measured: Confidence | None = None) -> None:
+        """Answer null from now on where the confidence is less.
+
+        Args:
+            least: the confidence.
+            measured: how far confidence could be trusted on test.
+
+        Raises:
+            ConfigError: it is no share, or the answers of the task have no confidence.
+        """
+        if not (isinstance(least, int | float) and 0 <= least <= 1):
+            raise ConfigError(f"least: expected a confidence from 0 to 1, received {least!r}")
+        if not {"label", CONFIDENCE} <= self._nothing.keys():
+            known = ", ".join(self._nothing)
+            raise ConfigError(
+                f"least: the answers of this run have no confidence (they hold {known}); several labels have "
+                "task.thresholds instead"
+            )
+        self.least, self.measured = float(least), measured
+
+    def describe_withheld(self, seen: Seen) -> str:
+        """Say how many answers are null for their confidence, and what the others were worth on test; else nothing."""
+        asked = seen.texts - seen.empty
+        if self.least is None or not asked:
+            return ""
+        share = f"{seen.unsure} of {asked} answers ({seen.unsure / asked:.1%}) are null, for their confidence is below"
+        if self.measured is None:
+            return f"{share} {self.least:g}; how right the others are was not measured when this run was trained"
+        begin, kept, right = self.measured.find_kept(self.least)
+        said = f"{share} {self.least:g}; on test {kept:.1%} of the answers have a confidence of {begin:g} or more"
+        return said if right is None else f"{said}, and {right:.1%} of these are right"
 
     @property
     def answer_keys(self) -> tuple[str, ...]:
-        """The keys of an answer, in order; last that of the reason, which only answers to nothing have."""
+        """The keys of an answer, in order; last that of the reason, which only answers of null have."""
         return (*self._nothing, REASON)
 
     @cached_property
@@ -354,6 +399,7 @@ def load(
     task: type[TaskDeclaration] | None = None,
     precision: Literal["fp32", "auto"] = "fp32",
     trust_remote_code: str | None = None,
+    least: float | None = None,
 ) -> Predictor:
     """Load a finished run from its folder, or from the Hub (or its cache) by the id it was published under.
 
@@ -364,11 +410,12 @@ def load(
         precision: `auto` answers in bf16 where that is faster and the run's own test rows are answered alike;
             `evaluate` stays in fp32.
         trust_remote_code: the commit of the code that a run was trained with, if it was; nothing in the folder decides.
+        least: answer null where the confidence is less; see `Predictor.describe_withheld`.
 
     Raises:
         CheckpointError: no run there, or one whose files are missing or damaged, or of a task that is neither ours nor
             given.
-        ConfigError: no such precision.
+        ConfigError: no such precision, or answers without a confidence.
     """
     if precision not in {"fp32", "auto"}:
         raise ConfigError(f"precision: expected 'fp32' or 'auto', received {precision!r}")
@@ -380,6 +427,8 @@ def load(
         log.warning("%s: %s", root, trouble)
     if precision == "auto":
         predictor.take_half_precision(root)
+    if least is not None:
+        predictor.require_confidence(least, read_metrics(root).confidence)
     return predictor
 
 
@@ -442,6 +491,11 @@ def _open_adapter(root: Path, config: RunConfig) -> Predictor:
         source = replace(source, by_name=False)
     rows = Dataset.from_dict({role: [] for role in task.roles})
     model = put_adapter(task.build(source, rows, frozen=False).model, root)
+    if (known := metrics.confidence) is not None and (last := find_output_layer(model, len(task.labels))):
+        # What was fitted on validation is a part of the merged weights only.
+        frequencies = list_log_frequencies(metrics.data.splits["train"].labels, task.labels)
+        shift = (known.rebalanced * frequencies).tolist() if known.rebalanced else ()
+        change_outputs(last[1], known.temperature, shift)
     refuse_nonfinite(model, str(root))
     tokenizer = AutoTokenizer.from_pretrained(root, trust_remote_code=False, local_files_only=True)
     return _make_predictor(root, config, task, model, Tokenizers(tokenizer))
@@ -499,9 +553,10 @@ def predict(
     columns: Mapping[str, str] | None = None,
     *,
     task: type[TaskDeclaration] | None = None,
+    least: float | None = None,
 ) -> list[Prediction]:
     """Answer texts by a finished run, in their order; see `load` and `Predictor.predict`."""
-    return load(folder, task=task).predict(texts, columns)
+    return load(folder, task=task, least=least).predict(texts, columns)
 
 
 def evaluate(

@@ -174,6 +174,16 @@ class Prepared:
             ("data", ("limit_seed",) if data.limit is None else (), "not used without data.limit"),
             ("data", () if fetched else ("subset", "revision"), "not used, no data come from the Hub"),
             ("data", () if self.splits.labels else LABEL_KEYS, "not used, the task has no labels"),
+            (
+                "training",
+                ("temperature",) if self.task.probabilities is None else (),
+                "not used, answers have no confidence",
+            ),
+            (
+                "training",
+                () if self.task.probabilities == "softmax" else ("rebalance",),
+                "not used, no text has exactly one label",
+            ),
             ("training", ("label_smoothing",) if numbers else (), "not used, the task has no labels"),
             ("data", () if several else ("label_separator",), "not used, a row has no more than one label"),
             ("data", () if tables else ("delimiter", "quoting"), "not used, no data are .csv or .tsv"),

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from nlp_transfer.config.tasks import TaskDeclaration
 from nlp_transfer.errors import CheckpointError, PublishError, TransferError
+from nlp_transfer.evaluation.costs import check_rate
 from nlp_transfer.publishing.tree import list_files, write_publication
 from nlp_transfer.publishing.upload import Upload
 from nlp_transfer.runs.predict import load
@@ -55,6 +56,7 @@ def publish(
     output: str | Path | None = None,
     verify: bool = True,
     task: type[TaskDeclaration] | None = None,
+    rate: float | None = None,
 ) -> Publication:
     """Publish a finished run; the token comes from `HF_TOKEN` or `hf auth login`.
 
@@ -71,6 +73,7 @@ def publish(
         output: of a dry run; by default `publish` in the run folder.
         verify: fetch what was published and compare its answers with those of the run.
         task: of the run, where that is none of ours; see `load`.
+        rate: what an hour of the machine costs, in any currency, for the price of 1,000 texts on the card.
 
     Raises:
         CheckpointError: no such run, or one of a task that is neither ours nor given.
@@ -78,6 +81,7 @@ def publish(
     """
     refuse_no_path(folder, "run", CheckpointError)
     refuse_no_path(output, "output", PublishError, optional=True)
+    check_rate(rate)
     run = Path(folder)
     if not run.is_dir():
         raise CheckpointError(f"{run}: no such run folder")
@@ -95,7 +99,7 @@ def publish(
         if target.exists() and (not target.is_dir() or any(target.iterdir())):
             raise PublishError(f"{target} holds something already; remove it or choose another with --output")
         try:
-            write_publication(run, target, repo_id, licence=licence, adapter_only=adapter_only, task=task)
+            write_publication(run, target, repo_id, licence=licence, adapter_only=adapter_only, task=task, rate=rate)
         except BaseException:
             shutil.rmtree(target, ignore_errors=True)  # half a tree
             raise
@@ -104,7 +108,7 @@ def publish(
     if output is not None:
         raise PublishError("--output says where --dry-run writes; leave it out, or add --dry-run")
     with _make_workplace(run) as place:
-        write_publication(run, place, repo_id, licence=licence, adapter_only=adapter_only, task=task)
+        write_publication(run, place, repo_id, licence=licence, adapter_only=adapter_only, task=task, rate=rate)
         require_hub()
         upload = Upload(repo_id, place, revision or "main", message or f"Publish {run.resolve().name}")
         with hide_bars():

@@ -166,8 +166,10 @@ def _rank_in(folder: Path, config: RunConfig, wanted: Sequence[Section], *, prog
     known = _read_measured(folder, train)
     config = settle(config, make_task(kind, config.task, train.labels), train.rows)
     failed: dict[str, str] = {}
-    for number, section in enumerate(wanted, 1):
-        name, key = str(section.get("name")), json.dumps(section, sort_keys=True)
+    names = [str(section.get("name")) for section in wanted]
+    for number, (section, short) in enumerate(zip(wanted, names, strict=True), 1):
+        key = json.dumps(section, sort_keys=True)
+        name = short if names.count(short) == 1 else f"{short} ({key})"  # two settings of one source
         log.info("source %s (%d of %d)", escape_line(name), number, len(wanted))
         if key in known:
             continue

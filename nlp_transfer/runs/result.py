@@ -9,11 +9,12 @@ from typing import Any
 from nlp_transfer.config.sections import RunConfig
 from nlp_transfer.config.tasks import TaskDeclaration
 from nlp_transfer.evaluation.metrics_file import Metrics, write_metrics
+from nlp_transfer.evaluation.plotting import draw_reliability
 from nlp_transfer.evaluation.verdicts import Comparand, make_baseline, make_comparand, write_verdicts
 from nlp_transfer.models.saving import write_json
 from nlp_transfer.publishing.tree import write_card
 from nlp_transfer.system.disk import flush
-from nlp_transfer.system.layout import HITS
+from nlp_transfer.system.layout import HITS, RELIABILITY
 
 
 @dataclass(frozen=True)
@@ -99,10 +100,11 @@ def collect_hits(result: RunResult) -> dict[str, Any]:
 
 
 def finish(result: RunResult, task: type[TaskDeclaration]) -> None:
-    """Write the card, hits.json and, last, metrics.json, which marks the run as finished.
+    """Write diagram, card, hits.json and, last, metrics.json, which marks the run as finished.
 
     All other files are flushed to the disk before.
     """
+    draw_reliability(result.figures.confidence, result.folder / RELIABILITY)
     write_card(result.folder, result.figures, task)
     write_json(result.folder / HITS, collect_hits(result))
     for path in (*result.folder.rglob("*"), result.folder):

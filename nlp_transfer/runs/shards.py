@@ -77,7 +77,7 @@ def predict_in_shards(
     index, count = find_place()
     predictor.half = not is_true_anywhere(not predictor.half)  # each has tried for itself whether bf16 is faster
     if index == 0:
-        _open_folder(folder, describe_job(run, file, {**settings, "half": predictor.half}))
+        _open_folder(folder, describe_job(run, file, {**settings, "half": predictor.half, "least": predictor.least}))
     wait_for_all()
 
     try:
@@ -146,7 +146,7 @@ def _join(predictor: Predictor, folder: Path, shards: int, output: Path, kept: K
     for path in paths:
         with path.open("rb") as shard:
             counted = json.loads(shard.readline())
-        total = Seen(*(known + counted[name] for name, known in asdict(total).items()))
+        total = Seen(*(known + counted.get(name, 0) for name, known in asdict(total).items()))
 
     ending = find_ending(output)
     with guard_writing(output, way=WAY), replace_whole(output) as fresh:
@@ -154,7 +154,7 @@ def _join(predictor: Predictor, folder: Path, shards: int, output: Path, kept: K
             _copy_lines(paths, fresh)
         else:
             answers = partial(_read_answers, paths)
-            explained = total.empty > 0
+            explained = total.empty + total.unsure > 0
             write_answers(fresh, ending, answers, keys=predictor.answer_keys, kept=kept, explained=explained)
     shutil.rmtree(folder)
     return total

@@ -63,6 +63,12 @@ def admit_code(name: str, commit: str, *, revision: str | None, local_files_only
         )
         for auto in classes
     }
+    if found["AutoConfig"].model_type != kind:
+        raise SourceError(
+            f"source.trust_remote_code: '{name}' is a {kind!r} by its config.json (model_type), and a "
+            f"{found['AutoConfig'].model_type!r} by its class {found['AutoConfig'].__name__}, so transformers cannot "
+            "open it; ask its author to make them alike"
+        )
     AutoConfig.register(found["AutoConfig"].model_type, found["AutoConfig"])
     for model in MODELS:
         if model.__name__ in found:

@@ -3,6 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
+from nlp_transfer.config.flags import guess_kind
+from nlp_transfer.data.locations import HUB_ID
+from nlp_transfer.errors import SourceError, suggest, suggest_nearest
+from nlp_transfer.system.disk import expand_home
 from nlp_transfer.system.wheels import BUNDLED
 
 MULTILINGUAL = "intfloat/multilingual-e5-small"  # on the Hub: 94 languages, 118M parameters, MIT
@@ -36,6 +40,23 @@ def suggest_sources(language: str | None) -> list[Suggestion]:
         for one in fitting
         if first[one.kind] is one
     ]
+
+
+def find_doubt(name: str) -> str | None:
+    """Say that a source that a user named is neither here nor bundled, so that it has to be on the Hub; None if it is.
+
+    Raises:
+        SourceError: it cannot be on the Hub either.
+    """
+    try:
+        here = expand_home(name).exists()
+    except (OSError, ValueError):  # a name that no file can have
+        here = False
+    if here or name in BUNDLED:
+        return None
+    if HUB_ID.fullmatch(name) and guess_kind(name) == "checkpoint":
+        return f"{name}: neither here nor bundled, so taken for an id on the Hub.{suggest_nearest(name, BUNDLED)}"
+    raise SourceError(f"source '{name}': no such file or folder, and not bundled. {suggest(name, BUNDLED)}")
 
 
 def make_source(kind: str, name: str, *, writes: bool) -> dict[str, Any]:

@@ -35,7 +35,8 @@ WEIGHTS = ("model.safetensors", "model-*-of-*.safetensors", INDEX)
 MODEL = ("config.json", "generation_config.json", *WEIGHTS, *(file.name for file in MODELLING), *TOKENIZER)
 ADAPTER = ("adapter_config.json", "adapter_model.safetensors")
 PLOT = "plot.png"
-RUN = ("README.md", "config.yaml", FINISHED, PLOT)
+RELIABILITY = "reliability.png"  # how far confidence can be trusted
+RUN = ("README.md", "config.yaml", FINISHED, PLOT, RELIABILITY)
 RECORDS = ("environment.json", "history.jsonl", HITS, PREDICTIONS, PROBES)  # of a run, beside what is published
 ALLOWED = (
     *RUN,

@@ -59,6 +59,7 @@ class Multilabel(nt.Task):
     compared = "example_f1"  # to compare models example by example, which micro-F1 does not allow
     logits_only = True
     solved_as = "sigmoid"
+    probabilities = "sigmoid"
     length_option = "max_length"
     calibrated = ("thresholds",)
     auto_class = "AutoModelForSequenceClassification"

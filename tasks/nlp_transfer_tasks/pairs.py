@@ -66,6 +66,7 @@ class Pairs(nt.Task):
     shown: ClassVar[tuple[str, ...]] = ("accuracy", "macro_f1")
     logits_only = True
     solved_as: ClassVar[Literal["softmax", "identity"]] = "softmax"
+    probabilities = "softmax"
     auto_class = "AutoModelForSequenceClassification"
     pipeline_tag = "text-classification"
     hub_metrics: ClassVar[dict[str, str]] = {"macro_f1": "f1", "mcc": "matthews_correlation"}

@@ -126,6 +126,7 @@ class Sentiment(nt.Task):
     logits_only = True
     length_option = "max_length"
     solved_as = "softmax"
+    probabilities = "softmax"
     auto_class = "AutoModelForSequenceClassification"
     pipeline_tag = "text-classification"
     hub_metrics: ClassVar[dict[str, str]] = {"macro_f1": "f1", "mcc": "matthews_correlation"}

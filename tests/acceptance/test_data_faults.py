@@ -64,9 +64,9 @@ SENTIMENT = {
     "text as label": case(
         "a.csv", HEAD + b"".join(b"x%d,y%d\n" % (i, i) for i in range(30)), "a.csv: ", "looks like text"
     ),
-    "too few rows to cut": case("a.csv", HEAD + b"x,a\ny,b\n", "a.csv: 2 different texts in 2 rows are too few"),
+    "too few rows to cut": case("a.csv", HEAD + b"x,a\ny,b\n", "a.csv: 2 different texts in 2 rows, too few"),
     "too few groups to cut": case(
-        "a.csv", b"text,label,g\nx,a,1\ny,b,1\n", "a.csv: 1 groups by 'g' in 2 rows are too few", keys=["data.group=g"]
+        "a.csv", b"text,label,g\nx,a,1\ny,b,1\n", "a.csv: 1 group by 'g' in 2 rows, too few", keys=["data.group=g"]
     ),
     "group that is no column": case("a.csv", HEAD + GOOD, "a.csv: no column 'g'", "data.group", keys=["data.group=g"]),
     "a limit below the classes": case("a.csv", HEAD + GOOD, "a.csv: a limit of 1 rows cannot", keys=["data.limit=1"]),
@@ -127,8 +127,8 @@ TRANSLATION = {
         keys=["data.on_missing=error"],
     ),
     "every target empty": case("a.csv", PAIR + b"a,\nb,\n", "a.csv, lines 2, 3: ", "empty text in column 'target'"),
-    "too few pairs to cut": case("a.csv", PAIR + b"a,b\nc,d\n", "a.csv: 2 different texts in 2 rows are too few"),
-    "one text many times": case("a.csv", PAIR + b"a,b\n" * 9, "a.csv: 1 different texts in 9 rows are too few"),
+    "too few pairs to cut": case("a.csv", PAIR + b"a,b\nc,d\n", "a.csv: 2 different texts in 2 rows, too few"),
+    "one text many times": case("a.csv", PAIR + b"a,b\n" * 9, "a.csv: 1 different text in 9 rows, too few"),
     "parallel files of unequal length": case(
         "a.en", LINES, "a.fr:30: ", "a.en has 30 lines, a.fr has 29", keys=SIDES, a__fr=LINES[:-8]
     ),
@@ -204,7 +204,7 @@ SUMMARY = {
         keys=["data.on_missing=error"],
     ),
     "too few documents to cut": case(
-        "a.jsonl", b"".join(DOCUMENTS.splitlines(keepends=True)[:2]), "a.jsonl: 2 different texts in 2 rows are too few"
+        "a.jsonl", b"".join(DOCUMENTS.splitlines(keepends=True)[:2]), "a.jsonl: 2 different texts in 2 rows, too few"
     ),
 }  # fmt: skip
 TABLES = {"sentiment": SENTIMENT, "translation": TRANSLATION, "extractive": SUMMARY, "abstractive": SUMMARY}

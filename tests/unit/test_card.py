@@ -97,7 +97,7 @@ def test_an_odd_prefix_stays_a_string_in_the_snippet():
 
 def test_every_table_of_the_page_is_well_formed(card):
     found = tables(card)
-    assert len(found) == 3
+    assert len(found) == 4
     for table in found:
         assert len({len(row) for row in table}) == 1, table
         assert len(table) > 2
@@ -120,7 +120,7 @@ def test_seeds_and_their_spread_are_told(card, metrics):
 
 
 def test_sizes_and_fingerprints_of_the_splits_are_told(card, metrics):
-    rows = {row[0]: row for row in tables(card)[1]}
+    rows = {row[0]: row for row in tables(card)[2]}
     for name, split in metrics["data"]["splits"].items():
         assert rows[name][2] == str(split["rows"])
         assert rows[name][4] == f"<code>{split['fingerprint'][:16]}</code>"

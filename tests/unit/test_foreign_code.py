@@ -105,6 +105,7 @@ def test_a_folder_has_no_commit(tmp_path, cache):
     ("changes", "said"),
     [
         ({"model_type": "bert"}, r"is a bert, which transformers .* has itself"),
+        ({"model_type": "even"}, r"is a 'even' by its config.json \(model_type\), and a 'odd' by its class OddConfig"),
         ({"auto_map": "modeling.Odd"}, r"names no code for its configuration and its encoder"),
         ({"auto_map": {"AutoConfig": MAP["AutoConfig"]}}, r"names no code for its configuration and its encoder"),
         ({"auto_map": {**MAP, "AutoModel": "you/other--modeling.Odd"}}, r"lies in me/strange and you/other"),

@@ -103,6 +103,12 @@ def test_the_comparison_that_it_prints_is_of_two_configurations_on_the_same_data
     assert (first.source.name, other.source.name) == ("minilm", "glove-50d")
 
 
+def test_a_source_that_is_neither_here_nor_bundled_is_said_to_be_on_the_hub(here):
+    (first, *_) = nlp_transfer.init("sentiment.jsonl", source="glove-50").sources
+    assert first == "glove-50: neither here nor bundled, so taken for an id on the Hub. Did you mean 'glove-50d'?"
+    assert "taken for an id" not in str(nlp_transfer.init("sentiment.jsonl", source="minilm").sources)
+
+
 def test_a_configuration_is_not_replaced_unless_told_to(here):
     kept = Path("sentiment.yaml")
     kept.write_text("mine")
@@ -124,6 +130,13 @@ def test_a_configuration_is_not_replaced_unless_told_to(here):
         (["ragged.csv"], 3, "ragged.csv:3: the row has 3 of the header's 2 fields"),
         (["bare.csv"], 3, "bare.csv: nothing to learn in it: 'id' holds numbers"),
         (["/dev/null"], 3, "/dev/null: is no file"),
+        (
+            ["sentiment.jsonl", "--source", "glove.txt"],
+            4,
+            "source 'glove.txt': no such file or folder, and not bundled. ",
+        ),
+        (["sentiment.jsonl", "--source", "a/b/c"], 4, "source 'a/b/c': no such file or folder"),
+        (["sentimnt.jsonl"], 3, "sentimnt.jsonl: no such file. Did you mean 'sentiment.jsonl'?"),
         (["sentiment.jsonl", "--label", "lable"], 2, "no column 'lable'"),
         (["sentiment.jsonl", "--task", "sentimnt"], 2, "Did you mean 'sentiment'?"),
         (["sentiment.jsonl", "pairs.jsonl"], 2, "several tables are taken for splits by their names"),

@@ -30,6 +30,7 @@ from nlp_transfer.training.crossing import cross_validate
 from nlp_transfer.training.regression import Rows
 
 ROLES = {"text": "text", "label": "label"}
+NOPES = [{"kind": "checkpoint", "name": "nope"}, {"kind": "vectors", "name": "nope"}]  # two settings of one name
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +77,7 @@ def read_figures(folder):
 
 
 def test_the_source_that_knows_most_comes_first_and_what_was_measured_is_kept(place, tmp_path):
-    found = nlp_transfer.rank(configure(place), sources=[*sources(place), "nope"], output=tmp_path / "r")
+    found = nlp_transfer.rank(configure(place), sources=[*sources(place), *NOPES], output=tmp_path / "r")
     best, other = found.sources
     assert best.measured.kind == "vectors"
     assert best.score.difference > 0.9 > other.score.high
@@ -85,7 +86,7 @@ def test_the_source_that_knows_most_comes_first_and_what_was_measured_is_kept(pl
     assert best.measured.h_score > other.measured.h_score
     assert best.measured.log_me > other.measured.log_me
     assert found.agreement == {"pairs_apart": 1, "ordered_alike": {"h_score": 1, "log_me": 1}}
-    assert list(found.failed) == ["nope"]
+    assert list(found.failed) == [f"nope ({json.dumps(one)})" for one in NOPES]
     assert found.verdict[0].startswith("words.txt comes first: its probe has accuracy")
     figures = read_figures(tmp_path / "r")
     assert figures["rows"]["used"] == 64
@@ -165,7 +166,7 @@ def test_at_most_so_many_rows_are_read_with_the_shares_of_the_labels(place):
 
 def test_too_few_texts_for_folds_are_refused(tmp_path):
     tiny.save_csv(tmp_path / "train.csv", 11)
-    with pytest.raises(DataError, match="7 different texts in train are too few for 5 folds"):
+    with pytest.raises(DataError, match="7 different texts in train, too few for 5 folds"):
         load_train(DataConfig(train=str(tmp_path / "train.csv")), ROLES, most=1000, folds=5)
 
 

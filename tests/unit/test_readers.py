@@ -12,6 +12,7 @@ import pytest
 
 from nlp_transfer.data.formats.records import RowStream
 from nlp_transfer.data.formats.tables import open_rows
+from nlp_transfer.data.formats.text_lines import find_file
 from nlp_transfer.data.splits import stream_texts
 from nlp_transfer.errors import DataError
 
@@ -176,6 +177,15 @@ def test_every_row_of_a_pipe_is_read(tmp_path, name):
     content = PIPES.get(name) or parquet({"text": ["0", "1", "2"]})
     Thread(target=(tmp_path / name).write_bytes, args=[content], daemon=True).start()
     assert list(stream_texts(str(tmp_path / name), "text")) == ["0", "1", "2"]
+
+
+@pytest.mark.parametrize(("name", "near"), [("reviws.csv", "reviews.csv"), ("new/reviews.csv", None), ("x", None)])
+def test_a_missing_file_is_named_with_the_nearest_in_its_folder(tmp_path, name, near):
+    (tmp_path / "reviews.csv").write_text("text\n")
+    question = f". Did you mean '{tmp_path / near}'?" if near else ""
+    with pytest.raises(DataError) as error:
+        find_file(str(tmp_path / name))
+    assert str(error.value) == f"{tmp_path / name}: no such file{question}"
 
 
 def test_a_missing_file_is_refused_before_the_first_text(tmp_path):

@@ -147,7 +147,7 @@ def test_rows_without_a_group_stand_alone(tmp_path):
 
 
 def test_too_few_groups_to_cut_are_said_so(tmp_path):
-    with pytest.raises(DataError, match=r"1 groups by 'g' in 40 rows are too few to cut test and validation from"):
+    with pytest.raises(DataError, match=r"1 group by 'g' in 40 rows, too few to cut test and validation from"):
         load(tmp_path, [{"text": f"text {i}", "summary": "s", "g": "one"} for i in range(40)], group="g")
 
 

@@ -1,6 +1,7 @@
 """Read the numbered lines of a text file, plain or .gz, as UTF-8; a fault names its line."""
 
 import codecs
+import difflib
 import gzip
 import os
 import select
@@ -9,7 +10,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from functools import partial
 from io import BufferedReader
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import IO, cast
 
@@ -38,6 +39,7 @@ OTHERS = (  # the first bytes of other formats, the name, and the way out; a lon
 )  # fmt: skip
 BLOCK = 1 << 17  # bytes to read at once; more would not stay in a processor's cache
 TABLE_BLOCK = 1 << 20  # of a table, whose columns Arrow cuts: each block costs it the same
+MOST_NAMES = 10_000  # of a folder, to look among for one that was misspelt
 LONGEST = 1 << 25  # characters of a line, a cell or a record, which memory must hold
 TOO_LONG = f"a {{}} of more than {LONGEST:,} characters, which is the limit; cut it off, or make several of it"
 
@@ -59,10 +61,21 @@ def find_file(place: str) -> Path:
     """
     file = locate(place)
     if file is None:
-        raise DataError(f"{place}: no such file")
+        raise DataError(f"{place}: no such file{_suggest_neighbour(place)}")
     if file.is_dir():
         raise DataError(f"{place}: is a folder; name one file in it")
     return file
+
+
+def _suggest_neighbour(place: str) -> str:
+    """Ask for the file in the same folder whose name is nearest, as `". Did you mean 'a.csv'?"`; empty if none is."""
+    try:
+        path = expand_home(place)
+        names = [one.name for one in islice(path.parent.iterdir(), MOST_NAMES)]
+    except (OSError, ValueError):  # no such folder, one that may not be read, or a name that cannot be one
+        return ""
+    near = difflib.get_close_matches(path.name, sorted(names), n=1)
+    return f". Did you mean '{Path(place).with_name(near[0])}'?" if near else ""
 
 
 def is_read_once(file: Path) -> bool:
