@@ -129,7 +129,7 @@ def _change_logits(prepared: Prepared, model: PreTrainedModel, temperature: floa
     kept = [one.clone() for one in layer.parameters()]
 
     before = _infer(prepared, model, units, chosen)
-    change_outputs(layer, temperature, shift.tolist())
+    change_outputs(layer, temperature, shift.tolist() if shift.any() else ())
     after = _infer(prepared, model, units, chosen) * temperature + shift
     if np.allclose(after, before, rtol=TOLERANCE, atol=TOLERANCE * float(np.abs(before).max())):
         return True
