@@ -9,7 +9,16 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import memory_rows, prediction_rows, process_rows, seq2seq_rows, table_rows, training_rows, vector_rows
+from benchmarks import (
+    memory_rows,
+    prediction_rows,
+    process_rows,
+    seq2seq_rows,
+    static_rows,
+    table_rows,
+    training_rows,
+    vector_rows,
+)
 from benchmarks.measuring import ROOT, Row, measure, summarise
 from benchmarks.summary import keep, write_table
 from benchmarks.training_rows import Scale
@@ -17,6 +26,7 @@ from benchmarks.training_rows import Scale
 QUICK_ROUNDS, LONG_ROUNDS = 5, 3
 BUILDERS = [
     *vector_rows.ROWS,
+    *static_rows.ROWS,
     *table_rows.ROWS,
     *training_rows.ROWS,
     *prediction_rows.ROWS,

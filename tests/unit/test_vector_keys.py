@@ -68,6 +68,11 @@ def test_one_number_too_many_is_refused_behind_a_tab_too(tmp_path):
         open_vectors(write(tmp_path, "the\t0.5 1.5\nfilm\t0.5 1.5\ncat\t0.5 1.5 2.5\n"))
 
 
+def test_a_blank_word_behind_which_a_tab_stands_is_left_out_and_counted(tmp_path):
+    table = open_vectors(write(tmp_path, "the\t0.5 1.5\n \t0.5 1.5\nfilm\t0.5 1.5\n"))
+    assert (table.words, table.counts) == (["the", "film"], {"unusable_words": 1})
+
+
 def test_sources_name_both():
     text = " ".join(source.description for source in list_sources())
     assert "Numberbatch" in text

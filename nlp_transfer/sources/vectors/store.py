@@ -51,7 +51,7 @@ def store_rows(stream: VectorStream, file: BinaryIO | None, *, limit: int | None
     for block in _show_progress(stream) if progress else stream.blocks:
         rows = _keep_all(block, kept) if stream.reader else _keep(block, kept, stream.counts, limit)
 
-        bad = np.flatnonzero(~np.isfinite(block.vectors).all(axis=1))
+        bad = _find_broken(block.vectors)
         if len(bad) and not broken:
             place, word = stream.name_place(block.places[bad[0]]), block.words[bad[0]]
             first = f"{place}: the vector of '{word}' holds NaN or infinity"
@@ -81,6 +81,14 @@ def store_rows(stream: VectorStream, file: BinaryIO | None, *, limit: int | None
         _write_header(file, len(kept), stream.dim)
         file.flush()
     return list(kept)
+
+
+def _find_broken(vectors: np.ndarray) -> np.ndarray:
+    """Find the rows that hold NaN or infinity; adding all numbers up tells in less time that none does."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        if np.isfinite(vectors.sum()):
+            return np.array([], dtype=np.int64)
+    return np.flatnonzero(~np.isfinite(vectors).all(axis=1))
 
 
 def _keep(block: VectorBlock, kept: dict[str, None], counts: Counter[str], limit: int | None) -> list[int]:
@@ -181,7 +189,7 @@ def write_ngrams(subwords: Subwords, path: Path, file: BinaryIO | None) -> None:
         _write_header(file, *subwords.ngrams.shape)
     for start in range(0, len(subwords.ngrams), NGRAM_ROWS):
         rows = np.ascontiguousarray(subwords.ngrams[start : start + NGRAM_ROWS], dtype="<f4")
-        bad = np.flatnonzero(~np.isfinite(rows).all(axis=1))
+        bad = _find_broken(rows)
         if len(bad):
             raise SourceError(f"{path}, n-gram bucket {start + bad[0]}: the vector holds NaN or infinity")
         if file:

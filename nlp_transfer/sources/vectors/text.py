@@ -110,9 +110,11 @@ def _parse_block(block: bytes, line: int, dim: int, path: Path) -> tuple[VectorB
 
 def _parse_line(line: bytes, dim: int) -> tuple[str, list[float]]:
     """Split a line into its word and numbers, or raise ValueError that says what was received instead."""
-    word, *fields = line.rsplit(None, dim)
-    if len(fields) < dim or (not _is_tabbed(line, dim) and _is_continued(word, fields[0])):
-        raise ValueError(f"expected a word and {dim} numbers, received {_format_count(_count_numbers(line))}")
+    word, fields = _split_at_tab(line)
+    if len(fields) != dim:
+        word, *fields = line.rsplit(None, dim)
+        if len(fields) < dim or _is_continued(word, fields[0]):
+            raise ValueError(f"expected a word and {dim} numbers, received {_format_count(_count_numbers(line))}")
 
     try:
         numbers = [*map(float, fields)]
@@ -129,9 +131,10 @@ def _parse_line(line: bytes, dim: int) -> tuple[str, list[float]]:
         raise ValueError(f"not UTF-8: byte 0x{word[error.start]:02x}; convert it with iconv") from None
 
 
-def _is_tabbed(line: bytes, dim: int) -> bool:
-    """Tell whether the only tab of a line ends its word, which may then end in any number (`Windows 3.1`)."""
-    return line.count(b"\t") == 1 and len(line.partition(b"\t")[2].split()) == dim
+def _split_at_tab(line: bytes) -> tuple[bytes, list[bytes]]:
+    """Split a line with one tab, whose word may end in any number (`Windows 3.1`) or be blank; no fields without."""
+    word, _, rest = line.partition(b"\t")
+    return word, [] if b"\t" in rest else rest.split()
 
 
 def _is_continued(word: bytes, number: bytes) -> bool:

@@ -64,6 +64,10 @@ class TokenReader:
         Raises:
             ValueError: a token has no row.
         """
+        named = [token for row in range(rows) if (token := self.backend.id_to_token(row)) is not None]
+        if len(named) == rows == self.backend.get_vocab_size():  # the usual case, without a slow dictionary
+            return named
+
         vocabulary = self.backend.get_vocab()
         tokens = [f"[row {row}]" for row in range(rows)] if len(vocabulary) < rows else [""] * rows
         for token, row in vocabulary.items():
