@@ -84,7 +84,8 @@ def draw(found: dict[str, dict[str, Any]], path: Path) -> None:
     own = next(iter(sets.values()))["own"]
     axes.axvspan(own["low"], own["high"], color=OWN, alpha=0.25, linewidth=0)
     axes.axvline(own["difference"], color=OWN)
-    axes.annotate(" the run's own test", (own["difference"], -0.7), color=OWN, fontsize=9, va="center")
+    axes.annotate("the run's own test ", (own["low"], -0.7), color=OWN, fontsize=9, va="center", ha="right")
+    lowest = min(sets.values(), key=lambda labelled: float(labelled["there"]["high"]))
 
     for place, labelled in enumerate(sets.values()):
         score = labelled["there"]
@@ -92,7 +93,7 @@ def draw(found: dict[str, dict[str, Any]], path: Path) -> None:
         axes.plot([asked.low, asked.high], [place + 0.18] * 2, color=ASKED, linewidth=2)
         axes.plot([score["low"], score["high"]], [place - 0.05] * 2, color=THERE, linewidth=2)
         axes.plot([score["difference"]], [place - 0.05], "o", color=THERE)
-        if not place:
+        if labelled is lowest:  # where nothing else stands beside it
             axes.annotate(f" {labelled['rows']:,} labels", (score["high"], place - 0.05), color=THERE, va="center")
             axes.annotate(f" {FEW} labels", (asked.high, place + 0.18), color=ASKED, va="center")
 
