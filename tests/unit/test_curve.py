@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 import nlp_transfer
 from nlp_transfer.cli.commands import app
 from nlp_transfer.errors import ConfigError, DataError
+from nlp_transfer.runs import curve as verb
 from nlp_transfer.runs import curve_runs as runs
 from nlp_transfer.runs.curve_plan import plan_contenders
 
@@ -107,28 +108,37 @@ def test_all_sizes_and_methods_are_tested_on_the_same_rows_and_seeds_learn_from_
         assert trains[0]["fingerprint"] == splits[size, "scratch", 0]["train"]["fingerprint"]
 
 
-def test_a_curve_that_was_killed_goes_on_to_the_same_figures(place, tmp_path, whole, monkeypatch):
-    run, done = runs.run_in, []
-
-    def die(*given, **settings):
-        if len(done) == 2:
-            raise KeyboardInterrupt
-        done.append(given[0])
-        return run(*given, **settings)
-
-    monkeypatch.setattr(runs, "run_in", die)
-    with pytest.raises(KeyboardInterrupt):
-        draw(place, tmp_path / "cut")
-    assert not (tmp_path / "cut" / "curve.json").exists()
-
-    monkeypatch.setattr(runs, "run_in", run)
-    draw(place, tmp_path / "cut", resume="auto")
-    assert read_figures(tmp_path / "cut") == read_figures(whole.folder)
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Draw no figure: that takes a second each time."""
+    monkeypatch.setattr(verb, "plot_curves", lambda *_, **__: None)
 
 
 @pytest.fixture
 def copied(whole, tmp_path):
+    """The finished curve in another place."""
     return shutil.copytree(whole.folder, tmp_path / "copied")
+
+
+def test_a_curve_that_was_killed_goes_on_to_the_same_figures(place, whole, copied, undrawn, monkeypatch):
+    shutil.rmtree(copied / "rows-48")
+    (copied / "curve.json").unlink()
+    run = runs.run_in
+
+    def die(folder, *given, **settings):
+        if folder == copied / "rows-48" / "scratch":
+            raise KeyboardInterrupt
+        return run(folder, *given, **settings)
+
+    monkeypatch.setattr(runs, "run_in", die)
+    with pytest.raises(KeyboardInterrupt):
+        draw(place, copied, resume="auto")
+    assert (copied / "rows-48" / "words" / "metrics.json").exists()
+    assert not (copied / "curve.json").exists()
+
+    monkeypatch.setattr(runs, "run_in", run)
+    draw(place, copied, resume="auto")
+    assert read_figures(copied) == read_figures(whole.folder)
 
 
 def test_a_finished_curve_takes_more_sizes_and_trains_only_these(place, copied, monkeypatch):
@@ -229,7 +239,27 @@ def test_figure_table_and_sentences_stand_beside_the_figures(whole):
     assert repr(whole) == f"Curve({whole.folder}: words.txt, frozen at [8, 48] rows)"
 
 
-def test_checkpoints_are_trained_with_frozen_layers_too(tmp_path):
+@pytest.mark.parametrize(
+    ("task", "columns", "score"),
+    [
+        ({"name": "translation", "decoder": {"layers": 1, "width": 64, "vocabulary": 320}}, "target", "sentence chrF"),
+        ({"name": "summarization", "scorer": {"width": 8}}, "summary", "rouge1"),
+    ],
+    ids=lambda value: value.get("name") if isinstance(value, dict) else None,
+)
+def test_text_that_is_written_has_curves_too(tmp_path, undrawn, task, columns, score):
+    rows = [{"text": text, "source": text, columns: text.split(" ", 2)[1]} for text in tiny.texts(60)[0]]
+    (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    source = {"kind": "vectors", "name": tiny.save_vectors(tmp_path / "words.txt")}
+    data = {"train": str(tmp_path / "rows.jsonl")}
+    write(tmp_path, "words", source, task={"max_length": 32, **task}, data=data)
+    found = draw(tmp_path, tmp_path / "c", sizes=(8, 16), seeds=1)
+    assert found.score == score
+    assert all(0 <= point.mean.difference <= 100 for point in found.methods[0].points)
+    assert len(found.methods[0].scratch.points) == 2
+
+
+def test_checkpoints_are_trained_with_frozen_layers_too(tmp_path, undrawn):
     tiny.save_csv(tmp_path / "reviews.csv", 80)
     bert = {"kind": "checkpoint", "name": tiny.save_checkpoint(tmp_path / "bert")}
     write(tmp_path, "bert", bert, "full")
