@@ -65,7 +65,7 @@ def describe_timing(methods: Sequence[MethodCurve]) -> list[str]:
 def format_worth(worth: Worth, largest: int) -> str:
     """Format what pretraining is worth, as `240 (96 to more than 960)`."""
     if worth.rows is None:
-        low = f", 95 % sure of {worth.low:,}" if worth.low is not None else ""
+        low = f"; the interval begins at {worth.low:,}" if worth.low is not None else ""
         return f"more than {largest - worth.size:,} (not reached{low})"
     if worth.most:
         return f"{worth.rows:,} or less" if worth.rows else "nothing"

@@ -83,7 +83,7 @@ def test_time_is_said_apart(curves):
     [
         (Worth(16, 240, 96, None, 0.9, most=False), "240 (96 to more than 1,008)"),
         (Worth(64, None, None, None, 0.0, most=False), "more than 960 (not reached)"),
-        (Worth(64, None, 700, None, 0.4, most=False), "more than 960 (not reached, 95 % sure of 700)"),
+        (Worth(64, None, 700, None, 0.4, most=False), "more than 960 (not reached; the interval begins at 700)"),
         (Worth(64, -48, -48, 10, 1.0, most=True), "-48 or less"),
         (Worth(16, 0, 0, 0, 1.0, most=True), "nothing"),
     ],
