@@ -269,7 +269,8 @@ class TrainingConfig(Section):
     epochs: Literal["auto"] | Positive = Field(
         3,
         description="Passes over the training rows; a solved head needs none. `auto`: enough for 200 optimizer steps, "
-        "and 3 or more for pretrained networks, 20 for others, until validation stops getting better.",
+        "and 3 or more for pretrained networks, 20 for others, until validation stops getting better; of fewer than "
+        "500 rows `full` and `lora` solve a new linear head first, and 60 steps are enough.",
     )
     batch_size: Positive = Field(32, description="Texts, or windows of long ones, per step, over all processes.")
     accumulation: Literal["auto"] | Positive = Field(

@@ -9,6 +9,7 @@ from nlp_transfer.config.sections import (
     TrainingConfig,
 )
 from nlp_transfer.models.source import LoadedModel
+from nlp_transfer.strategies.few_rows import SOLVED_STEPS, begins_solved, solve_first
 from nlp_transfer.strategies.frozen import apply_frozen
 from nlp_transfer.strategies.full import apply_full
 from nlp_transfer.strategies.gradual import apply_gradual
@@ -42,9 +43,15 @@ def make_plan(
     Raises:
         ConfigError: the strategy does not fit the model; the message names the key to change.
     """
-    rates = choose_rates(strategy, training, loaded, has_layers=has_layers, scratch=scratch)
-    length = choose_length(training, loaded, units, pretrained=has_layers and not scratch)
+    pretrained = has_layers and not scratch
+    begun = begins_solved(strategy, training, loaded, units)
+    rates = choose_rates(
+        strategy, training, loaded, has_layers=has_layers, scratch=scratch, gently=begun and pretrained
+    )
+    length = choose_length(training, loaded, units, pretrained=pretrained, steps=SOLVED_STEPS if begun else None)
     adapted = _adapt(strategy, loaded, rates, length)
+    if begun:
+        adapted = solve_first(adapted, loaded)
     solved = adapted.phases[0].solver == "lbfgs"
 
     return Plan(

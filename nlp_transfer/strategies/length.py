@@ -40,7 +40,9 @@ class Length:
         return replace(phase, judged=math.ceil(phase.epochs / self.looks)) if self.looks else phase
 
 
-def choose_length(training: TrainingConfig, loaded: LoadedModel, units: int, *, pretrained: bool) -> Length:
+def choose_length(
+    training: TrainingConfig, loaded: LoadedModel, units: int, *, pretrained: bool, steps: int | None = None
+) -> Length:
     """Choose the length of a training.
 
     Args:
@@ -48,13 +50,14 @@ def choose_length(training: TrainingConfig, loaded: LoadedModel, units: int, *, 
         loaded: the model; one with a deep head, such as a new decoder, learns that for longer.
         units: texts of train, or windows of long ones.
         pretrained: the encoder is a network with pretrained weights.
+        steps: fewest optimizer steps; by default `STEPS`.
     """
     if training.epochs != "auto":
         return Length(training.epochs)
 
     usual = PRETRAINED if pretrained and not loaded.deep else UNTRAINED
-    steps = math.ceil(units / training.batch_size)
-    stretch = math.ceil(STEPS / (usual * steps))
+    batches = math.ceil(units / training.batch_size)
+    stretch = math.ceil((steps or STEPS) / (usual * batches))
     epochs = usual * stretch
-    log.info("training.epochs: %d, chosen for %d rows: at most %d steps", epochs, units, epochs * steps)
+    log.info("training.epochs: %d, chosen for %d rows: at most %d steps", epochs, units, epochs * batches)
     return Length(epochs, stretch, LOOKS)

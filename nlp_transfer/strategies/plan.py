@@ -1,6 +1,6 @@
 """Describe what a strategy decides, and the whole plan of a training: its phases and what moves in each."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -101,4 +101,9 @@ class Plan(Adapted):
 
     def select_fresh(self, phase: Phase) -> frozenset[str]:
         """Select the new parameters that move in a phase: also LoRA's copies of a head, but not its adapters."""
-        return frozenset(name for name in phase.rates if name in self.new or "modules_to_save" in name)
+        return frozenset(name for name in phase.rates if is_fresh(name, self.new))
+
+
+def is_fresh(name: str, new: Collection[str]) -> bool:
+    """Tell whether a parameter is new: it is one of `new`, or in LoRA's copy of a module of such."""
+    return name in new or "modules_to_save" in name

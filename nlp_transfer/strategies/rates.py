@@ -10,6 +10,7 @@ from nlp_transfer.strategies.plan import Phase
 
 # Pretrained layers need small rates, or they forget; new layers and adapters need larger ones.
 PRETRAINED_RATES = {"full": 5e-5, "lora": 5e-4, "frozen": 1e-3, "gradual": 1e-4}
+SOLVED_RATES = {"full": 1e-5, "lora": 1e-4}  # from a solved head on
 SCRATCH_RATE = 1e-4  # random layers need larger steps than pretrained ones; at 3e-4 and above they did not learn
 # For a new decoder or sentence scorer beside a pretrained encoder; compare Liu & Lapata 2019, section 3.2.
 DEEP_RATE = 1e-3
@@ -37,9 +38,18 @@ class Rates:
 
 
 def choose_rates(
-    strategy: Strategy, training: TrainingConfig, loaded: LoadedModel, *, has_layers: bool, scratch: bool
+    strategy: Strategy,
+    training: TrainingConfig,
+    loaded: LoadedModel,
+    *,
+    has_layers: bool,
+    scratch: bool,
+    gently: bool = False,
 ) -> Rates:
-    """Choose the rates of the configuration, or for `auto` those that are known to be good."""
+    """Choose the rates of the configuration, or for `auto` those that are known to be good.
+
+    `gently` limits those of layers whose head is solved already.
+    """
     head = strategy.head_learning_rate
     if not isinstance(training.learning_rate, str):
         return Rates(training.learning_rate, head)
@@ -48,6 +58,8 @@ def choose_rates(
     gentle = SCRATCH_RATE if scratch else PRETRAINED_RATES["full"]
     if scratch and has_layers and strategy.kind in ("full", "gradual"):
         body = SCRATCH_RATE
+    if gently:
+        body = SOLVED_RATES[strategy.kind]
     if loaded.deep and has_layers and strategy.kind == "frozen":
         body = gentle  # it trains a pretrained decoder beside the frozen encoder
     if loaded.deep and head is None:

@@ -13,6 +13,7 @@ from torch import nn
 
 from nlp_transfer.errors import TrainingError
 from nlp_transfer.inference.store import Unfinished
+from nlp_transfer.models.anatomy import unwrap
 from nlp_transfer.models.dropout import use_quick_dropout
 from nlp_transfer.models.encoding.batches import Encoded
 from nlp_transfer.models.encoding.padding import read_padding_trouble
@@ -161,7 +162,8 @@ class Trainer:
         Raises:
             TrainingError: the features do not fit in memory.
         """
-        if not isinstance(model, PooledClassifier) or not isinstance(train, CachedInputs):
+        base = unwrap(model.cpu())
+        if not isinstance(base, PooledClassifier) or not isinstance(train, CachedInputs):
             raise TrainingError(
                 f"phase '{phase.name}': the features do not fit in memory, and a head is solved on all of them; use "
                 "fewer rows (data.limit), or for strategy.kind=frozen strategy.solver=gradient"
@@ -171,7 +173,7 @@ class Trainer:
 
         started = time.perf_counter()
         strength = solve(
-            model.cpu(),
+            base,
             train,
             validation,
             solved_as=self.task.solved_as,

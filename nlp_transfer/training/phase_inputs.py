@@ -58,22 +58,24 @@ class PhaseInputs:
             yield tokens
             return
 
-        assert isinstance(model, PreTrainedModel)  # noqa: S101 - find_boundary saw to it
-        stored = self._replay(model, tokens, boundary)
+        base = unwrap(model)
+        stored = self._replay(base, tokens, boundary)
         if stored is None:
             yield tokens
             return
 
-        with enter_at_layer(model, boundary):
+        with enter_at_layer(base, boundary):
             yield stored
 
     def _choose_boundary(self, model: nn.Module, phase: Phase) -> Boundary | None:
         """Find the end of the frozen part, if storing its activations pays; None if it does not.
 
-        A solver needs them stored in any case.
+        A solver needs them stored in any case; adapters beside the frozen weights add nothing before they have moved.
         """
+        if phase.solver == "lbfgs":
+            return Boundary("pooled")
         boundary = find_boundary(model, frozenset(phase.rates))
-        if boundary is None or (self.plan.cache == "none" and phase.solver != "lbfgs"):
+        if boundary is None or self.plan.cache == "none":
             return None
         return boundary if phase.epochs >= STORED_WORTH or boundary.kind in WHOLE_ENCODER else None
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
         Tokenizers,
     )
 
+FEW = 500  # rows of train
 Units = Annotated[int, Field(ge=1)]
 Pooling = Literal["cls", "mean", "max"]
 
@@ -36,7 +38,8 @@ class HeadOptions(nt.Section):
     kind: Literal["auto", "native", "pooled"] = Field(
         "auto",
         description="`native`: the architecture's own head; `pooled`: pooled states under one as described below. "
-        "auto: pooled if frozen, described, or the architecture has none.",
+        "auto: pooled if frozen, described, or the architecture has none, and on a sentence-transformers folder where "
+        "train has fewer than 500 rows.",
     )
     pooling: Literal["auto", "own", "cls", "mean", "max"] | Annotated[list[Pooling], Field(min_length=1)] = Field(
         "auto",
@@ -56,6 +59,14 @@ class HeadOptions(nt.Section):
     def described(self) -> bool:
         """Whether an option is set that only a pooled head has."""
         return bool(self.changed("pooling", "hidden", "dropout")) or self.layers not in ("auto", "last")
+
+    def settle(self, source: "Source", rows: "Dataset", *, frozen: bool) -> "HeadOptions":
+        """Choose a pooled head where few rows of train would have to teach the architecture's own what a text says.
+
+        A sentence-transformers folder has learned that in pooled states, and nothing has trained its own head.
+        """
+        free = self.kind == "auto" and not frozen and not source.scratch and source.embedding is not None
+        return self.model_copy(update={"kind": "pooled"}) if free and 0 < len(rows) < FEW else self
 
     def build(
         self,
@@ -135,7 +146,10 @@ class Sentiment(nt.Task):
 
     def build(self, source: "Source", rows: "Dataset", *, frozen: bool) -> "LoadedModel":
         """Build a classifier with the label names in its configuration."""
-        return self.options.head.build(source, self.labels, frozen=frozen)
+        asked = self.options.head
+        head = asked.settle(source, rows, frozen=frozen)
+        built = head.build(source, self.labels, frozen=frozen)
+        return built if head is asked else replace(built, decided={"head": head})
 
     def encode(self, rows: "Dataset", tokenizers: "Tokenizers", *, training: bool = False) -> "Encoded":
         """Tokenize by the policy for long documents."""

@@ -1,12 +1,18 @@
-"""`epochs: auto`: enough steps for few rows, more epochs for what is new, the last state where validation is small."""
+"""`epochs: auto`: enough steps for few rows, more epochs for what is new, the last state where validation is small.
+
+Of few rows a new head is solved first, and then everything moves.
+"""
 
 import json
 from dataclasses import replace
 
 import pytest
-from tiny import Training, checkpoint, plan_for, rows, save_csv
+from tiny import Training, checkpoint, plan_for, rows, save_csv, save_sentence_folder, sentiment
 
 import nlp_transfer
+from nlp_transfer.models.classification import build_classifier
+from nlp_transfer.sources import load_source
+from nlp_transfer.strategies.few_rows import FEW, SOLVED_STEPS
 from nlp_transfer.strategies.length import LOOKS, PATIENCE, PRETRAINED, STEPS, UNTRAINED
 from nlp_transfer.training.judge import Judge
 
@@ -95,3 +101,74 @@ def test_validation_of_few_rows_chooses_no_state(source, tmp_path, monkeypatch, 
     assert figures["epochs"] == (2 + PATIENCE if kept == "best" else 9)
     assert "training.epochs: 9, chosen for 60 rows: at most 18 steps" in caplog.text
     assert ("last state was kept" in (result.folder / "README.md").read_text()) == (kept == "last")
+
+
+def plan_pooled(source, strategy, *, units, epochs="auto"):
+    loaded = replace(build_classifier(source, ("a", "b"), head="pooled"), solvable=True)
+    return plan_for(loaded, strategy, units=units, epochs=epochs, learning_rate="auto").phases
+
+
+@pytest.mark.parametrize("kind", ["full", "lora"])
+def test_a_new_head_is_solved_before_the_rest_moves_gently_where_rows_are_few(source, kind):
+    first, last = plan_pooled(source, {"kind": kind}, units=FEW - 1)
+    assert (first.solver, first.epochs, last.solver) == ("lbfgs", 1, "gradient")
+    assert {name.rpartition(".")[2] for name in first.rates} == {"weight", "bias"}
+    assert set(first.rates) < set(last.rates)
+    assert 16 * last.epochs >= SOLVED_STEPS
+    (many,) = plan_pooled(source, {"kind": kind}, units=FEW)
+    assert max(last.rates.values()) < max(many.rates.values())
+    (told,) = plan_pooled(source, {"kind": kind}, units=FEW - 1, epochs=3)  # who names the epochs gets these alone
+    assert told.epochs == 3
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A sentence-transformers folder, whose own head nothing has trained."""
+    return save_sentence_folder(tmp_path / "model", [("Pooling", {"pooling_mode": "mean"})])
+
+
+@pytest.mark.parametrize(("count", "kind"), [(FEW - 1, "pooled_classifier"), (FEW, "bert")])
+def test_few_rows_get_a_head_on_the_states_that_a_sentence_folder_has_learned(folder, count, kind):
+    source = load_source("checkpoint", name=folder)
+    some = rows(4).select([0] * count)
+    assert sentiment().build(source, some, frozen=False).model.config.model_type == kind
+    native = sentiment(head={"kind": "native"})
+    assert native.build(source, some, frozen=False).model.config.model_type == "bert"
+
+
+@pytest.mark.parametrize("kind", ["full", "lora"])
+def test_a_run_of_few_rows_says_which_head_it_took_and_is_asked_resumed_and_read_by_that(
+    folder, tmp_path, monkeypatch, kind
+):
+    monkeypatch.setattr("nlp_transfer.strategies.SOLVED_STEPS", 2)
+    config = {
+        "task": {"name": "sentiment", "max_length": 32},
+        "source": {"kind": "checkpoint", "name": folder},
+        "strategy": {"kind": kind},
+        "data": {"train": save_csv(tmp_path / "a.csv", 40)},
+        "training": {"epochs": "auto", "precision": "fp32"},
+    }
+    result = nlp_transfer.run(config, output=tmp_path / "run", progress=False)
+    first, *_ = [json.loads(line) for line in (result.folder / "history.jsonl").read_text().splitlines()]
+    assert (first["phase"], "solver" in first) == ("linear probe", True)
+    saved = nlp_transfer.load_config(result.folder / "config.yaml")
+    assert saved.task.head.kind == "pooled"  # so that the same is built where there are no rows
+    again = nlp_transfer.run(config, output=tmp_path / "run", resume="auto", progress=False)
+    assert again.metrics["weights"] == result.metrics["weights"]
+    assert nlp_transfer.load(result.folder).predict(["good film"])[0]["label"] in ("negative", "positive")
+
+
+def test_the_head_beside_adapters_is_the_one_that_is_solved_without_them(folder):
+    source, heads = load_source("checkpoint", name=folder), []
+    for kind in ("frozen", "lora"):
+        task = sentiment(head={"kind": "pooled", "pooling": "mean", "layers": "last"})
+        training = Training(source, {"kind": kind}, task=task, train=rows(20))
+        loaded = training.loaded
+        if kind == "lora":
+            training.loaded = replace(task.build(source, training.train, frozen=False), solvable=True)
+            training.plan = plan_for(training.loaded, {"kind": kind}, units=20, epochs="auto")
+            training.plan = replace(training.plan, phases=training.plan.phases[:1])
+        training.fit()
+        model = training.plan.finish(training.plan.model) if kind == "lora" else loaded.model
+        heads.append(model.head.output.weight.detach())
+    assert (heads[0] - heads[1]).abs().max() < 1e-5
