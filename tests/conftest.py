@@ -46,6 +46,8 @@ def _fitted_once():
 
     def fit_once(splits, **settings):
         parts = (splits.train, splits.validation, splits.test)
+        if not all(hasattr(part, "column_names") for part in parts):  # rows that a test made by hand
+            return fit(splits, **settings)
         rows = [{role: part[role][:] for role in part.column_names} for part in parts]
         given = hashlib.sha256(repr((settings, rows)).encode("utf-8", "surrogatepass")).digest()
         if given not in done:
