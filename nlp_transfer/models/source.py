@@ -1,7 +1,7 @@
 """Define the interface of all sources, and the model that a source gives."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeVar
 
 import torch
@@ -27,7 +27,6 @@ class LoadedModel:
         note: a note on the head that the checkpoint brought, for the user; empty if it brought none.
         unread: names of parameters that do not affect the answers; they are not trained.
         solvable: whether the task declares how a linear head is solved; see `TaskDeclaration.solved_as`.
-        decided: options of the task that source and rows of train decided; saved, the same model is built without rows.
     """
 
     model: PreTrainedModel
@@ -38,7 +37,6 @@ class LoadedModel:
     note: str = ""
     unread: frozenset[str] = frozenset()
     solvable: bool = False
-    decided: Mapping[str, Any] = field(default_factory=dict)
 
     def values(self) -> dict[str, Any]:
         """Collect the configuration of this encoder as plain values, for the configuration of the model around it."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,7 +15,6 @@ import pyarrow.compute as pc
 from accelerate.utils import set_seed
 from datasets import Dataset
 
-from nlp_transfer.config.base import Section
 from nlp_transfer.config.sections import RunConfig
 from nlp_transfer.data.formats.sheets import SHEETS
 from nlp_transfer.data.formats.tables import DELIMITERS, find_format
@@ -49,7 +48,6 @@ MANY_CHANGED = 0.02  # share of references that the tokenizer changes; more is w
 LONGEST_SAMPLED = 20  # a sample holds so many of the longest rows
 MANY_LOST = 0.1  # share of truncated texts or unknown tokens; more is worth a warning
 log = logging.getLogger(__name__)
-T = TypeVar("T", bound=Section)
 
 
 @dataclass(frozen=True)
@@ -219,9 +217,6 @@ def prepare(config: RunConfig, *, sampled: int | None = None) -> Prepared:
     task = make_task(kind, config.task, splits.labels)
 
     source, loaded, tokenizers = open_model(config, task, splits.train)
-    if loaded.decided:
-        config = config.model_copy(update={"task": config.task.model_copy(update=dict(loaded.decided))})
-        task = make_task(kind, config.task, splits.labels)
     rows = {name: sample(part, task.input_roles(), sampled) for name, part in list_rows(splits).items()}
     encoded = {name: task.encode(part, tokenizers, training=name == "train") for name, part in rows.items()}
     return Prepared(config, task, splits, source, loaded, tokenizers, encoded, rows)
@@ -289,19 +284,12 @@ def keep_decided(config: RunConfig, before: RunConfig, keys: Sequence[str]) -> R
 
     They are those of some options of the task, and the number of passes: in others dropout would draw other numbers.
     """
+    left = [key for key in keys if getattr(config.task, key) == "auto"]
+    known = {key: getattr(before.task, key) for key in left}
     training = config.training
     if training.accumulation == "auto":
         training = training.model_copy(update={"accumulation": before.training.accumulation})
-    return config.model_copy(update={"task": _fill_in(config.task, before.task, keys), "training": training})
-
-
-def _fill_in(options: T, before: T, keys: Iterable[str]) -> T:
-    """Take values of some keys from earlier options, and of all keys of the sections inside, where they are `auto`."""
-    known = {key: getattr(before, key) for key in keys if getattr(options, key) == "auto" != getattr(before, key)}
-    for name, value in options:
-        if isinstance(value, Section) and isinstance(earlier := getattr(before, name), type(value)):
-            known[name] = _fill_in(value, earlier, type(value).model_fields)
-    return options.model_copy(update=known)
+    return config.model_copy(update={"task": config.task.model_copy(update=known), "training": training})
 
 
 def _stream_texts(cells: Iterable[str | Sequence[str]]) -> Iterator[str]:

@@ -1,8 +1,8 @@
 """Classify texts, by sentiment or by anything else: each text has one of two or more labels."""
 
+import logging
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         Tokenizers,
     )
 
+log = logging.getLogger(__name__)
 FEW = 500  # rows of train
 Units = Annotated[int, Field(ge=1)]
 Pooling = Literal["cls", "mean", "max"]
@@ -38,8 +39,7 @@ class HeadOptions(nt.Section):
     kind: Literal["auto", "native", "pooled"] = Field(
         "auto",
         description="`native`: the architecture's own head; `pooled`: pooled states under one as described below. "
-        "auto: pooled if frozen, described, or the architecture has none, and on a sentence-transformers folder where "
-        "train has fewer than 500 rows.",
+        "auto: pooled if frozen, described, or the architecture has none.",
     )
     pooling: Literal["auto", "own", "cls", "mean", "max"] | Annotated[list[Pooling], Field(min_length=1)] = Field(
         "auto",
@@ -59,14 +59,6 @@ class HeadOptions(nt.Section):
     def described(self) -> bool:
         """Whether an option is set that only a pooled head has."""
         return bool(self.changed("pooling", "hidden", "dropout")) or self.layers not in ("auto", "last")
-
-    def settle(self, source: "Source", rows: "Dataset", *, frozen: bool) -> "HeadOptions":
-        """Choose a pooled head where few rows of train would have to teach the architecture's own what a text says.
-
-        A sentence-transformers folder has learned that in pooled states, and nothing has trained its own head.
-        """
-        free = self.kind == "auto" and not frozen and not source.scratch and source.embedding is not None
-        return self.model_copy(update={"kind": "pooled"}) if free and 0 < len(rows) < FEW else self
 
     def build(
         self,
@@ -146,10 +138,14 @@ class Sentiment(nt.Task):
 
     def build(self, source: "Source", rows: "Dataset", *, frozen: bool) -> "LoadedModel":
         """Build a classifier with the label names in its configuration."""
-        asked = self.options.head
-        head = asked.settle(source, rows, frozen=frozen)
-        built = head.build(source, self.labels, frozen=frozen)
-        return built if head is asked else replace(built, decided={"head": head})
+        head = self.options.head
+        own = head.kind == "auto" and not (frozen or head.described or source.scratch)
+        if own and source.embedding is not None and 0 < len(rows) < FEW:  # trained in pooled states alone
+            log.info(
+                "%d rows hardly teach the architecture's own head what a text says; task.head.kind=pooled with "
+                "training.epochs=auto begins at what the source has learned", len(rows),
+            )  # fmt: skip
+        return head.build(source, self.labels, frozen=frozen)
 
     def encode(self, rows: "Dataset", tokenizers: "Tokenizers", *, training: bool = False) -> "Encoded":
         """Tokenize by the policy for long documents."""

@@ -127,22 +127,23 @@ def folder(tmp_path):
     return save_sentence_folder(tmp_path / "model", [("Pooling", {"pooling_mode": "mean"})])
 
 
-@pytest.mark.parametrize(("count", "kind"), [(FEW - 1, "pooled_classifier"), (FEW, "bert")])
-def test_few_rows_get_a_head_on_the_states_that_a_sentence_folder_has_learned(folder, count, kind):
+def test_few_rows_keep_the_head_of_the_architecture_and_are_told_of_a_better_one(folder, caplog):
+    caplog.set_level("INFO")
     source = load_source("checkpoint", name=folder)
-    some = rows(4).select([0] * count)
-    assert sentiment().build(source, some, frozen=False).model.config.model_type == kind
-    native = sentiment(head={"kind": "native"})
-    assert native.build(source, some, frozen=False).model.config.model_type == "bert"
+    few, many = (rows(4).select([0] * count) for count in (FEW - 1, FEW))
+    assert sentiment().build(source, many, frozen=False).model.config.model_type == "bert"
+    sentiment(head={"kind": "native"}).build(source, few, frozen=False)
+    sentiment().build(source, few, frozen=True)
+    assert "task.head.kind=pooled" not in caplog.text
+    assert sentiment().build(source, few, frozen=False).model.config.model_type == "bert"
+    assert "task.head.kind=pooled" in caplog.text
 
 
 @pytest.mark.parametrize("kind", ["full", "lora"])
-def test_a_run_of_few_rows_says_which_head_it_took_and_is_asked_resumed_and_read_by_that(
-    folder, tmp_path, monkeypatch, kind
-):
+def test_a_run_of_few_rows_solves_its_pooled_head_first_and_is_resumed_and_read(folder, tmp_path, monkeypatch, kind):
     monkeypatch.setattr("nlp_transfer.strategies.SOLVED_STEPS", 2)
     config = {
-        "task": {"name": "sentiment", "max_length": 32},
+        "task": {"name": "sentiment", "max_length": 32, "head": {"kind": "pooled"}},
         "source": {"kind": "checkpoint", "name": folder},
         "strategy": {"kind": kind},
         "data": {"train": save_csv(tmp_path / "a.csv", 40)},
@@ -151,8 +152,6 @@ def test_a_run_of_few_rows_says_which_head_it_took_and_is_asked_resumed_and_read
     result = nlp_transfer.run(config, output=tmp_path / "run", progress=False)
     first, *_ = [json.loads(line) for line in (result.folder / "history.jsonl").read_text().splitlines()]
     assert (first["phase"], "solver" in first) == ("linear probe", True)
-    saved = nlp_transfer.load_config(result.folder / "config.yaml")
-    assert saved.task.head.kind == "pooled"  # so that the same is built where there are no rows
     again = nlp_transfer.run(config, output=tmp_path / "run", resume="auto", progress=False)
     assert again.metrics["weights"] == result.metrics["weights"]
     assert nlp_transfer.load(result.folder).predict(["good film"])[0]["label"] in ("negative", "positive")
