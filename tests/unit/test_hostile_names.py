@@ -29,7 +29,7 @@ NAMES = {
     "long": "n" * 120,
 }
 LABELS = ("o[blue]<script>alert(2)</script>\x1b[31m", "![p](q.png)|`r`$s$")
-HEADINGS = ["How to use it", "Scores", "Data", "Training", "Limits", "Licence", "Citation"]
+HEADINGS = ["How to use it", "Scores", "Confidence", "Cost", "Data", "Training", "Limits", "Licence", "Citation"]
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +103,7 @@ def is_harmless(card, name):
     headings, kinds, words, images = blocks(card)
     assert headings == HEADINGS
     assert not kinds & {"html_block", "html_inline", "s_open", "em_open"}
-    assert images in ([], ["plot.png"])
+    assert set(images) <= {"plot.png", "reliability.png"}
     for shown in (f"started from {escape_line(name)}.txt", *map(escape_line, LABELS)):
         assert shown in words
     assert not CONTROL.search(card)
