@@ -1,6 +1,6 @@
 """Plan a learning curve: a scratch control for each source, and every run at every size."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from nlp_transfer.config.sections import RunConfig, check_values
@@ -39,13 +39,14 @@ def plan_contenders(checked: Mapping[str, RunConfig]) -> list[Contender]:
     first of its configurations that trains in full, or from its first.
 
     Raises:
-        ConfigError: nothing that is pretrained is given, or a control would have the name of a configuration.
+        ConfigError: nothing that is pretrained is given; or a control has the name of a configuration, is one of two
+            for a source, or belongs to none.
     """
     runs = {name: config for name, config in checked.items() if not config.source.scratch}
     if not runs:
         raise ConfigError("curve: all configurations are scratch controls; name one that starts from something")
 
-    controls = {_name_source(config): name for name, config in checked.items() if config.source.scratch}
+    controls = _find_controls(checked, {_name_source(config) for config in runs.values()})
     templates: dict[str, str] = {}
     for name, config in sorted(runs.items(), key=lambda one: one[1].strategy.kind != "full"):
         if _name_source(config) not in controls:
@@ -60,6 +61,25 @@ def plan_contenders(checked: Mapping[str, RunConfig]) -> list[Contender]:
 
     planned = [Contender(name, config, controls[_name_source(config)]) for name, config in runs.items()]
     return [*planned, *(Contender(name, checked.get(name) or made[name]) for name in dict.fromkeys(controls.values()))]
+
+
+def _find_controls(checked: Mapping[str, RunConfig], sources: Collection[str]) -> dict[str, str]:
+    """Find the controls that are given: source -> name.
+
+    Raises:
+        ConfigError: one is the control of nothing here, or of a source that has another already.
+    """
+    found: dict[str, str] = {}
+    for name, config in checked.items():
+        source = _name_source(config)
+        if not config.source.scratch:
+            continue
+        if source not in sources:
+            raise ConfigError(f"curve: {name} is a control, but nothing here starts from its source; leave it out")
+        if source in found:
+            raise ConfigError(f"curve: {found[source]} and {name} are controls of one source; leave one out")
+        found[source] = name
+    return found
 
 
 def _name_source(config: RunConfig) -> str:

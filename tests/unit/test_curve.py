@@ -223,6 +223,14 @@ def test_a_control_that_is_given_is_used(tmp_path):
         plan(tmp_path, scratch=(BERT, "frozen"))
 
 
+def test_a_control_that_would_be_trained_for_nothing_is_refused(tmp_path):
+    control = {**BERT, "scratch": True}
+    with pytest.raises(ConfigError, match="mine is a control, but nothing here starts from its source; leave it out"):
+        plan(tmp_path, words=(WORDS, "frozen"), mine=(control, "full"))
+    with pytest.raises(ConfigError, match="one and two are controls of one source; leave one out"):
+        plan(tmp_path, bert=(BERT, "frozen"), one=(control, "full"), two=(control, "frozen"))
+
+
 def test_figure_table_and_sentences_stand_beside_the_figures(whole):
     assert (whole.folder / "curve.png").read_bytes().startswith(b"\x89PNG")
     assert (whole.folder / "curve.pdf").read_bytes().startswith(b"%PDF")
