@@ -59,5 +59,6 @@ def choose_rows(features: np.ndarray, margins: Sequence[float], budget: int, *, 
         members = np.flatnonzero(grouped.labels_ == group)
         if len(members):
             chosen.append(int(unsure[members[distances[members].argmin()]]))
-    left = [row for row in unsure.tolist() if row not in set(chosen)]
+    taken = set(chosen)
+    left = [row for row in unsure.tolist() if row not in taken]
     return chosen + left[: min(budget, len(unsure)) - len(chosen)]

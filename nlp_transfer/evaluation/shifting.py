@@ -186,7 +186,7 @@ def _describe_texts(figures: Figures) -> list[str]:
     if there.repeated > 0:
         said.append(f"Train has {there.repeated:.1%} of these texts too: on those a score says nothing.")
     if there.cut > own.cut:
-        said.append(f"Of {there.cut:.0%} of these texts the model does not see a part; of its own test, {own.cut:.0%}.")
+        said.append(f"Of {there.cut:.1%} of these texts the model does not see a part; of its own test, {own.cut:.1%}.")
     return said
 
 

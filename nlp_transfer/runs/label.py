@@ -2,7 +2,8 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,10 @@ from nlp_transfer.config.dialect import Dialect
 from nlp_transfer.config.tasks import TaskDeclaration
 from nlp_transfer.data.formats.cells import strip_unseen
 from nlp_transfer.data.formats.writing import find_ending
-from nlp_transfer.data.unlabelled import Drawn, open_unlabelled
+from nlp_transfer.data.unlabelled import Drawn
 from nlp_transfer.errors import ConfigError, DataError, TransferError
 from nlp_transfer.evaluation.choosing import choose_rows, measure_margin
-from nlp_transfer.runs.observe import observe
+from nlp_transfer.runs.observe import observe, open_rows
 from nlp_transfer.runs.predict import Predictor, load
 from nlp_transfer.runs.sides import join_texts
 from nlp_transfer.runs.to_label import write_to_label
@@ -83,29 +84,22 @@ def label(
         ConfigError: the answers of the task have no probabilities, or the table is there already or cannot be written.
         DataError: the rows cannot be used, or none is left to label.
     """
-    refuse_no_path(output, "output")
-    file = expand_home(output)
-    find_ending(file)
     if budget < 1:
         raise ConfigError(f"budget: expected a number of rows, 1 or more, received {budget}")
-    if file.exists() and not force:
-        raise ConfigError(f"{file} exists already, and may be filled in; choose another, or replace it with --force")
-
+    file = _check_table(output, data, force=force)
     predictor = run if isinstance(run, Predictor) else load(run, task=task, trust_remote_code=trust_remote_code)
     if "probabilities" not in predictor.answer_keys:
         raise ConfigError(
             f"task '{predictor.task.options.name}' answers without probabilities, so nobody can tell which answers are "
             "unsure; label rows drawn by chance"
         )
-    wanted = predictor.map_columns(columns)
-    inputs = {role: wanted[role] for role in predictor.input_columns}
-    answers = tuple(column for role, column in wanted.items() if role not in inputs)
-    place = open_unlabelled(data, inputs, dialect or replace(predictor.dialect, called=True), predictor.list_roles)
 
+    place, answers = open_rows(predictor, data, columns, dialect)
     drawn = place.draw(MOST)
     new = _leave_out_known(predictor, drawn)
     if not new.places:
         raise DataError(f"{place.name}: the run has the text of every row already; give others")
+
     seen = observe(predictor, predictor.collect(new.texts), progress=progress)
     chosen = new.take(choose_rows(seen.features, [measure_margin(one) for one in seen.answers], budget))
     write_to_label(file, place, chosen.places, answers)
@@ -113,6 +107,25 @@ def label(
     known = len(drawn.places) - len(new.places)
     said = _write_sentences(file, answers, chosen=len(chosen.places), new=len(new.places), known=known)
     return ToLabel(file, tuple(chosen.places), answers, len(new.places), drawn.total, known, tuple(said))
+
+
+def _check_table(output: str | Path, data: Any, *, force: bool) -> Path:
+    """Check that the table can be written, before a model is loaded.
+
+    Raises:
+        ConfigError: it is there already, a folder, or the rows to read; or there is no place or format for it.
+    """
+    refuse_no_path(output, "output")
+    file = expand_home(output)
+    find_ending(file)
+    if file.is_dir() or not file.parent.is_dir():
+        why = "it is a folder" if file.is_dir() else f"there is no folder {file.parent}; make it first"
+        raise ConfigError(f"{file} cannot be written: {why}")
+    if isinstance(data, str | PathLike) and file.resolve() == expand_home(str(data)).resolve():
+        raise ConfigError(f"{file} is the file to read; choose another")
+    if file.exists() and not force:
+        raise ConfigError(f"{file} exists already, and may be filled in; choose another, or replace it with --force")
+    return file
 
 
 def _leave_out_known(predictor: Predictor, drawn: Drawn) -> Drawn:

@@ -1,12 +1,18 @@
-"""Observe how a run reads rows: the features of its model, and its answers. What was computed stays in the cache."""
+"""Open rows, and observe how a run reads them: the features of its model, and its answers.
 
-from dataclasses import dataclass
+What was computed stays in the cache.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from transformers import PreTrainedModel
 
+from nlp_transfer.config.dialect import Dialect
+from nlp_transfer.data.unlabelled import Unlabelled, open_unlabelled
 from nlp_transfer.inference.activations import PooledModel, compute, open_store
 from nlp_transfer.inference.layer_mean import POOLED, stack_features
 from nlp_transfer.inference.predictions import infer
@@ -41,6 +47,21 @@ class Observed:
     answers: list[Prediction]
     truncated: int
     unknown: float
+
+
+def open_rows(
+    predictor: Predictor, data: Any, columns: Mapping[str, str] | None, dialect: Dialect | None
+) -> tuple[Unlabelled, tuple[str, ...]]:
+    """Open rows without labels as a run reads them; return also the columns in which their answers would stand.
+
+    Raises:
+        DataError: there are no such rows, or they can be read only once.
+    """
+    wanted = predictor.map_columns(columns)
+    inputs = {role: wanted[role] for role in predictor.input_columns}
+    answers = tuple(column for role, column in wanted.items() if role not in inputs)
+    place = open_unlabelled(data, inputs, dialect or replace(predictor.dialect, called=True), predictor.list_roles)
+    return place, answers
 
 
 def observe(predictor: Predictor, rows: "Dataset", *, progress: bool = True) -> Observed:

@@ -6,15 +6,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from nlp_transfer.config.dialect import Dialect
 from nlp_transfer.config.tasks import TaskDeclaration
 from nlp_transfer.data.formats.cells import strip_unseen
 from nlp_transfer.data.guesses.dialects import guess_dialect
 from nlp_transfer.data.labels import OnUnknown
 from nlp_transfer.data.splits import Splits
-from nlp_transfer.data.unlabelled import Drawn, open_unlabelled
+from nlp_transfer.data.unlabelled import Drawn
 from nlp_transfer.errors import CheckpointError, ConfigError, TransferError
 from nlp_transfer.evaluation.shifting import (
     Fall,
@@ -26,9 +24,9 @@ from nlp_transfer.evaluation.shifting import (
 )
 from nlp_transfer.models.saving import write_json
 from nlp_transfer.runs.folder import make_folder
-from nlp_transfer.runs.observe import Observed, observe
+from nlp_transfer.runs.observe import Observed, observe, open_rows
 from nlp_transfer.runs.predict import Predictor, load
-from nlp_transfer.runs.sides import describe_side, join_texts, tell_apart
+from nlp_transfer.runs.sides import describe_side, draw_places, join_texts, tell_apart
 from nlp_transfer.runs.to_label import write_to_label
 from nlp_transfer.system.layout import SHIFT, TO_LABEL
 from nlp_transfer.system.received import refuse_no_path
@@ -102,25 +100,20 @@ def shift(
     if sample is not None and sample < 1:
         raise ConfigError(f"sample: expected a number of rows, 1 or more, received {sample}")
     predictor = run if isinstance(run, Predictor) else load(run, task=task, trust_remote_code=trust_remote_code)
-    wanted = predictor.map_columns(columns)
-    inputs = {role: wanted[role] for role in predictor.input_columns}
-    answers = [column for role, column in wanted.items() if role not in inputs]
-    place = open_unlabelled(data, inputs, dialect or replace(predictor.dialect, called=True), predictor.list_roles)
+    place, answers = open_rows(predictor, data, columns, dialect)
 
     with make_folder(output, "shift", left=(SHIFT, TO_LABEL)) as folder:
         to_label = folder / TO_LABEL
         if sample is not None and to_label.exists():
             raise ConfigError(f"{to_label} is there already; read it back by --labelled, or choose another --output")
-        drawn = place.draw(max(MOST, sample or 0))
-        found = None
-        if labelled is not None:
-            written = _guess_dialect(labelled, predictor.dialect)
-            found = predictor.read_labelled(labelled, wanted, on_unknown_label=on_unknown_label, dialect=written)
-        figures = _measure(predictor, drawn, found, progress=progress)
 
+        drawn = place.draw(max(MOST, sample or 0))
+        read = partial(predictor.read_labelled, labelled, columns, on_unknown_label=on_unknown_label)
+        found = None if labelled is None else read(dialect=_guess_dialect(labelled, predictor.dialect))
+        figures = _measure(predictor, drawn, found, progress=progress)
         if sample is not None:
-            order = np.random.default_rng(0).permutation(len(drawn.places))[:sample]
-            write_to_label(to_label, place, [drawn.places[at] for at in sorted(order)], answers)
+            asked = drawn.take(draw_places(len(drawn.places), sample))
+            write_to_label(to_label, place, asked.places, answers)
         write_json(folder / SHIFT, {"data": place.name, "task": predictor.task.options.name, **figures.collect()})
         left = to_label if to_label.exists() else None
         said = write_sentences(figures, to_label=left, answer=" and ".join(answers))
@@ -141,8 +134,8 @@ def _measure(predictor: Predictor, drawn: Drawn, labelled: "Dataset | None", *, 
         CheckpointError: the run's own rows cannot be read again.
     """
     splits, task = _read_own(predictor), predictor.task
-    own = splits.test.select(_choose(len(splits.test), MOST))
-    few = drawn.take(_choose(len(drawn.places), MOST))
+    own = splits.test.select(draw_places(len(splits.test), MOST))
+    few = drawn.take(draw_places(len(drawn.places), MOST))
     there = predictor.collect(few.texts)
 
     known = join_texts(splits.train, task.input_roles())
@@ -168,11 +161,6 @@ def _read_own(predictor: Predictor) -> Splits:
         return predictor.origin.read_splits()
     except TransferError as error:
         raise CheckpointError(f"texts are compared with the run's own test, which cannot be read: {error}") from None
-
-
-def _choose(count: int, most: int) -> list[int]:
-    """Choose rows by chance, in their order."""
-    return sorted(np.random.default_rng(0).permutation(count)[:most].tolist())
 
 
 def _measure_fall(predictor: Predictor, own: "Dataset", seen: Observed, labelled: "Dataset", *, progress: bool) -> Fall:

@@ -19,8 +19,13 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 FOLDS = 5
-LEAST = 50  # different texts of each side; fewer tell the sides apart by chance
+LEAST = 50  # different texts of each side; fewer are told apart by chance
 FEW = 20  # texts; of fewer the language is often mistaken
+
+
+def draw_places(count: int, most: int) -> list[int]:
+    """Draw the places of rows by chance, in their order; all of them, if there are no more than `most`."""
+    return sorted(np.random.default_rng(0).permutation(count)[:most].tolist())
 
 
 def join_texts(rows: "Dataset", roles: Sequence[str]) -> list[str]:
@@ -66,14 +71,18 @@ def tell_apart(predictor: Predictor, rows: Sequence["Dataset"], seen: Sequence[O
     """Find the share of rows that a linear classifier puts on the right side, in folds; equal texts stay together.
 
     It is what the proxy A-distance of Ben-David et al. 2007 (Analysis of representations for domain adaptation) is made
-    of. Both sides have one number of rows.
+    of. Both sides have one number of rows: of the larger one so many are drawn, for its first rows may be all of one
+    class.
     """
-    count = min(map(len, rows))
-    texts = [text for side in rows for text in join_texts(side, predictor.task.input_roles())[:count]]
-    _, keys = np.unique(texts, return_inverse=True)
-    if len(np.unique(keys)) < 2 * LEAST:
+    count, roles = min(map(len, rows)), predictor.task.input_roles()
+    drawn = [draw_places(len(side), count) for side in rows]
+    own, there = (join_texts(side.select(places), roles) for side, places in zip(rows, drawn, strict=True))
+    if min(len(set(own)), len(set(there))) < LEAST:
         return None
-    features = np.concatenate([side.features[:count] for side in seen])
+
+    numbers = {text: number for number, text in enumerate([*own, *there])}
+    keys = [numbers[text] for text in (*own, *there)]
+    features = np.concatenate([side.features[places] for side, places in zip(seen, drawn, strict=True)])
     sides = np.repeat([0, 1], count)
     folds = deal_folds(keys, sides, FOLDS, seed=0)
     outputs = cross_validate(Rows(features, sides, np.ones(2 * count)), folds, solved_as="softmax", count=2)

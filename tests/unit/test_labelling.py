@@ -105,6 +105,21 @@ def test_a_table_that_may_be_filled_in_is_replaced_only_by_force(place, tmp_path
     assert (tmp_path / "next.csv").read_text().startswith("row,id,text,label\n")
 
 
+def test_a_folder_or_the_rows_themselves_are_never_replaced(place, tmp_path):
+    new, before = place / "new.csv", (place / "new.csv").read_bytes()
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("mine")
+    for output, message in (
+        (new, "is the file to read; choose another"),
+        (tmp_path / "mine", "cannot be written: it is a folder"),
+        (tmp_path / "gone" / "next.csv", "there is no folder .*gone; make it first"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            label(place, output, force=True)
+    assert new.read_bytes() == before
+    assert (tmp_path / "mine" / "notes.txt").exists()
+
+
 def test_rows_that_the_run_has_all_already_are_refused(place, tmp_path):
     with pytest.raises(DataError, match="the run has the text of every row already"):
         nlp_transfer.label(place / "run", place / "data.csv", output=tmp_path / "next.csv", progress=False)

@@ -4,6 +4,7 @@ import csv
 import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,8 +18,10 @@ from nlp_transfer.cli.commands import app
 from nlp_transfer.data.unlabelled import open_unlabelled
 from nlp_transfer.errors import CheckpointError, ConfigError, DataError
 from nlp_transfer.evaluation.intervals import measure_mean, subtract
-from nlp_transfer.runs.observe import observe
+from nlp_transfer.evaluation.shifting import FAR
+from nlp_transfer.runs.observe import Observed, observe
 from nlp_transfer.runs.probes import are_alike
+from nlp_transfer.runs.sides import tell_apart
 
 
 @pytest.fixture(scope="module")
@@ -181,6 +184,31 @@ def test_the_interval_of_a_difference_is_newcombes():
     """The first example of table II in Newcombe 1998: 56/70 - 48/80, method 10."""
     found = subtract(measure_mean([1.0] * 56 + [0.0] * 14), measure_mean([1.0] * 48 + [0.0] * 32))
     assert (found.difference, found.low, found.high) == pytest.approx((0.2, 0.0524, 0.3339), abs=1e-4)
+
+
+def tell(*sides):
+    """Tell apart sides of texts with features."""
+    predictor = SimpleNamespace(task=tiny.sentiment())
+    rows = [Dataset.from_dict({"text": texts}) for texts, _ in sides]
+    return tell_apart(predictor, rows, [Observed(features, [], 0, 0.0) for _, features in sides])
+
+
+def make_side(name, classes):
+    """Different texts, whose only feature is their class and some noise."""
+    noise = np.random.default_rng(len(name)).normal(size=len(classes))
+    return [f"{name} {n}" for n in range(len(classes))], (4.0 * np.array(classes) + noise)[:, None]
+
+
+def test_rows_that_stand_class_by_class_are_not_taken_for_others():
+    """The first rows of the larger side would be of one class."""
+    larger, mixed = make_side("sorted", [0] * 100 + [1] * 100), make_side("mixed", [0, 1] * 40)
+    assert tell(larger, mixed) < FAR - 0.1
+
+
+def test_a_side_of_a_few_texts_again_and_again_is_neither_near_nor_far():
+    texts, features = make_side("same", [0, 1] * 60)
+    assert tell((["one"] * 120, features), (texts, features)) is None
+    assert tell((texts, features), (["one", "two"] * 60, features)) is None
 
 
 def make_predictor(source, task):
