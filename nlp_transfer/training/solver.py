@@ -17,7 +17,7 @@ from nlp_transfer.training.regression import Rows, Solution, fit_outputs
 
 log = logging.getLogger(__name__)
 STRENGTHS = (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)  # inverse L2 penalties to try
-FEW = 100  # validation rows; fewer do not choose a penalty alone, and train is cross-validated beside them
+FEW = 100  # examples of validation; fewer do not choose a penalty alone, and train is cross-validated beside them
 FOLDS = 5  # of the cross-validation
 
 
@@ -42,9 +42,9 @@ def solve(
 ) -> float:
     """Solve the output layer by the regression that has the task's loss; validation chooses the L2 penalty.
 
-    Where validation has fewer than `FEW` rows, train judges too: each of its rows is answered by a solution that has
-    not seen it. Penalties of classes are judged by the selection score. Those of label sets and numbers are judged by
-    the loss, which needs no thresholds.
+    Where validation has fewer than `FEW` examples, train judges too: each of its rows is answered by a solution that
+    has seen neither it nor another window of its document. Penalties of classes are judged by the selection score.
+    Those of label sets and numbers are judged by the loss, which needs no thresholds.
 
     Args:
         model: its head must be linear and standardised.
@@ -59,7 +59,8 @@ def solve(
         The chosen inverse penalty.
     """
     known, judges = _apply_standard(model, train), _apply_standard(model, validation)
-    few = len(judges.y) < FEW
+    examples = validation.encoded.examples  # documents, not their windows
+    few = examples < FEW
     strength, chosen = choose_solution(
         known,
         judges,
@@ -67,11 +68,11 @@ def solve(
         count=model.head.output.out_features,
         smoothing=smoothing,
         selection=selection,
-        folds=FOLDS if few else 0,
+        folds=deal_folds(known.y, train.encoded.example) if few else None,
     )
     _write(model, chosen)
     how = "in closed form" if solved_as == "identity" else "by L-BFGS"
-    by = f"cross-validation on train too, for {len(judges.y)} rows are too few ({FEW})" if few else "validation"
+    by = f"cross-validation on train too, for {examples} rows are too few ({FEW})" if few else "validation"
     log.info("linear head solved %s, C=%g chosen by %s", how, strength, by)
     return strength
 
@@ -84,7 +85,7 @@ def choose_solution(
     count: int,
     smoothing: float = 0.0,
     selection: str = "accuracy",
-    folds: int = 0,
+    folds: np.ndarray | None = None,
 ) -> tuple[float, Solution]:
     """Fit a solution to `known` for each strength, and choose the one that does best on `judges`.
 
@@ -95,12 +96,12 @@ def choose_solution(
         count: the number of classes or outputs.
         smoothing: as in `solve`.
         selection: as in `solve`.
-        folds: hold out so many parts of `known` in turn, which judge beside `judges`; 0 for none.
+        folds: (N,) the fold of each row of `known`; each is held out in turn, and judges beside `judges`.
 
     Returns:
         The inverse penalty, and its solution.
     """
-    parts = [(known, judges), *_hold_out(known, folds)]
+    parts = [(known, judges), *([] if folds is None else _hold_out(known, folds))]
     held = Rows(*(np.concatenate(columns) for columns in zip(*(out for _, out in parts), strict=True)))
     match solved_as:
         case "softmax":
@@ -119,15 +120,29 @@ def choose_solution(
     return STRENGTHS[best], fitted[0][best]
 
 
-def _hold_out(known: Rows, folds: int) -> Iterator[tuple[Rows, Rows]]:
-    """Yield the rows without a part, and that part, for each part; classes have equal shares in all parts."""
-    if (count := len(known.y)) < 2:  # nothing would be left to learn from
-        return
-    order = np.argsort(known.y, kind="stable") if known.y.ndim == 1 else np.arange(count)
-    for part in range(min(folds, count)):
-        out = np.zeros(count, dtype=bool)
-        out[order[part::folds]] = True
-        yield Rows(*(column[~out] for column in known)), Rows(*(column[out] for column in known))
+def deal_folds(targets: np.ndarray, example: np.ndarray) -> np.ndarray:
+    """Deal rows to `FOLDS` folds, in which classes have equal shares; all windows of a document get into one.
+
+    Args:
+        targets: (N,) or (N, outputs).
+        example: (N,) the number of the document that each row belongs to, from 0.
+
+    Returns:
+        (N,) the fold of each row; there are fewer of them than `FOLDS` if there are fewer documents.
+    """
+    _, first = np.unique(example, return_index=True)
+    order = np.argsort(targets[first], kind="stable") if targets.ndim == 1 else np.arange(len(first))
+    folds = np.empty(len(first), dtype=int)
+    folds[order] = np.arange(len(first)) % FOLDS
+    return folds[example]
+
+
+def _hold_out(known: Rows, folds: np.ndarray) -> Iterator[tuple[Rows, Rows]]:
+    """Yield the rows without a fold, and that fold, for each fold; nothing if nothing is left to learn from."""
+    for fold in np.unique(folds):
+        out = folds == fold
+        if not out.all():
+            yield Rows(*(column[~out] for column in known)), Rows(*(column[out] for column in known))
 
 
 @torch.no_grad()

@@ -13,7 +13,7 @@ import nlp_transfer as nt
 from nlp_transfer.errors import ConfigError
 from nlp_transfer.models.classification import build_classifier
 from nlp_transfer.training.regression import Rows, fit_binary, fit_multinomial, fit_ridge
-from nlp_transfer.training.solver import FOLDS, STRENGTHS, _hold_out, choose_solution
+from nlp_transfer.training.solver import FEW, FOLDS, STRENGTHS, _hold_out, choose_solution, deal_folds
 from nlp_transfer_tasks.sentiment import Sentiment
 
 FROZEN = {"kind": "frozen"}
@@ -165,7 +165,8 @@ def test_train_is_cross_validated_where_a_handful_of_rows_would_choose_the_penal
     known, handful, many = classes(60, seed=0), classes(5, seed=1), classes(400, seed=2)
     handful = handful._replace(y=np.zeros(5, dtype=int))  # all are answered right by a penalty that learns nothing
     alone, _ = choose_solution(known, handful, solved_as="softmax", count=2)
-    strength, chosen = choose_solution(known, handful, solved_as="softmax", count=2, folds=FOLDS)
+    folds = deal_folds(known.y, np.arange(60))
+    strength, chosen = choose_solution(known, handful, solved_as="softmax", count=2, folds=folds)
     assert alone == STRENGTHS[0] < strength
     (again,) = fit_multinomial(known, [strength], 2)
     assert np.array_equal(chosen.weights, again.weights)  # fitted to all rows, not to four parts of five
@@ -175,13 +176,25 @@ def test_train_is_cross_validated_where_a_handful_of_rows_would_choose_the_penal
 @pytest.mark.parametrize("y", [np.arange(2), np.array([0]), np.zeros(3, dtype=int), np.eye(4), np.linspace(0, 1, 4)])
 def test_two_or_three_rows_of_train_can_be_held_out_in_turn_and_one_is_not(y):
     known = Rows(RNG.normal(size=(len(y), 3)), y, np.ones(len(y)))
-    parts = list(_hold_out(known, FOLDS))
+    folds = deal_folds(y, np.arange(len(y)))
+    parts = list(_hold_out(known, folds))
     assert len(parts) == (len(y) if len(y) > 1 else 0)
     assert all(len(kept.y) + len(out.y) == len(y) for kept, out in parts)
     strength, _ = choose_solution(
-        known, known, solved_as="identity" if y.dtype == float else "softmax", count=2, folds=FOLDS
+        known, known, solved_as="identity" if y.dtype == float else "softmax", count=2, folds=folds
     )
     assert strength in STRENGTHS
+
+
+def test_windows_of_a_document_are_held_out_together_and_classes_are_dealt_alike():
+    example = np.repeat(np.arange(20), 3)
+    label = np.arange(20) % 2
+    folds = deal_folds(label[example], example)
+    of_documents = folds.reshape(20, 3)
+    assert np.array_equal(of_documents, np.repeat(of_documents[:, :1], 3, axis=1))
+    for fold in range(FOLDS):
+        assert sorted(label[of_documents[:, 0] == fold]) == [0, 0, 1, 1]
+    assert not [*_hold_out(Rows(X[:3], np.zeros(3), WEIGHTS[:3]), deal_folds(np.zeros(3), np.zeros(3, dtype=int)))]
 
 
 @pytest.mark.parametrize(("validation", "judges"), [(20, "cross-validation on train too"), (120, "validation")])
@@ -189,3 +202,12 @@ def test_it_is_said_which_rows_chose_the_penalty(source, caplog, validation, jud
     with caplog.at_level(logging.INFO):
         Training(source, FROZEN, validation=rows(validation, 1)).fit()
     assert f"chosen by {judges}" in caplog.text
+
+
+def test_few_documents_of_many_windows_do_not_choose_a_penalty_alone(source, caplog):
+    few = rows(FEW // 2, 1).map(lambda row: {"text": f"{row['text']} " * 30})
+    training = Training(source, FROZEN, task=sentiment(long_documents="window", max_windows=3), validation=few)
+    assert len(training.trainer().validation.inputs) > FEW
+    with caplog.at_level(logging.INFO):
+        training.fit()
+    assert f"chosen by cross-validation on train too, for {FEW // 2} rows are too few" in caplog.text
