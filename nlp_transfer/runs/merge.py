@@ -14,7 +14,7 @@ from nlp_transfer.config.tasks import Scores, TaskDeclaration
 from nlp_transfer.data.splits import Splits
 from nlp_transfer.errors import ConfigError
 from nlp_transfer.evaluation.averaging import average
-from nlp_transfer.evaluation.metrics_file import Merged, MergedPart, Metrics, Seconds, Selection
+from nlp_transfer.evaluation.metrics_file import Merged, MergedPart, Metrics, Seconds
 from nlp_transfer.evaluation.verdicts import Comparand, compare_with_parts, rename_method
 from nlp_transfer.inference.predictions import infer
 from nlp_transfer.models.digests import hash_weights
@@ -108,11 +108,7 @@ def merge(
         raise ConfigError(f"head: expected 'auto', 'solve' or 'average', received {head!r}")
 
     parts = read_parts(runs, task)
-    if len(parts) == 1 and share == 1:
-        raise ConfigError(
-            f"{parts[0].folder} alone is its own mean: name more runs before the folder to write, or a share below 1"
-        )
-
+    _refuse_share(parts, share)
     runs_told = [{"name": part.name, "weights": dict(part.result.figures.weights)} for part in parts]
     asked = dump_json({"runs": runs_told, "share": float(share), "head": head}, indent=2) + "\n"
     with (
@@ -125,6 +121,24 @@ def merge(
             before = read_finished(parts[0].config, folder)
             return replace(before, summary=f"{folder} holds this merge already\n{before.summary}")
         return _merge_in(folder, parts, asked, share=share, head=head, trusted=trust_remote_code)
+
+
+def _refuse_share(parts: Sequence[Part], share: float) -> None:
+    """Refuse a share that makes nothing of these runs.
+
+    Raises:
+        ConfigError: a run alone would stay as it is, or there are no weights of a source to come from.
+    """
+    first = parts[0]
+    if len(parts) == 1 and share == 1:
+        raise ConfigError(
+            f"{first.folder} alone is its own mean: name more runs before the folder to write, or a share below 1"
+        )
+    if share < 1 and first.config.source.scratch:
+        raise ConfigError(
+            f"share: {first.name} was trained from scratch (source.scratch), so there are no weights of its source to "
+            "come from; leave it out"
+        )
 
 
 def _is_done(folder: Path, asked: str) -> bool:
@@ -191,7 +205,7 @@ def _collect_metrics(
             "validation": scores,
             "test": task.score(said, model.splits.test),
             "answers": len({str(next(iter(one.values()))) for one in said}),
-            "selection": Selection(metric=task.selection, split="validation", best=scores[task.selection]),
+            "selection": several[0].selection.model_copy(update={"best": scores[task.selection]}),
             "steps": sum(one.steps for one in several),
             "epochs": sum(one.epochs for one in several),
             "warnings": [*several[0].warnings, *warnings],
@@ -214,10 +228,12 @@ def _merge_weights(parts: Sequence[Part], share: float, trusted: str | None) -> 
     splits = merged.origin.read_splits()
     _, start, _ = open_model(first.config, merged.task, splits.train)
     if share < 1:
-        move_towards_start(merged.model, start.model, share, start.new)
+        move_towards_start(merged.model, start.model, share, start.new | start.unread)
 
     merged.task = make_task(kind, _forget_calibrated(parts), merged.task.labels)
-    return _Model(merged, splits), [*_warn_of_new(parts, start.new, find_last_layer(merged.model, merged.task))]
+    # From scratch, `start.new` names the head alone.
+    new = dict(start.model.named_parameters()).keys() if first.config.source.scratch else start.new
+    return _Model(merged, splits), [*_warn_of_new(parts, new, find_last_layer(merged.model, merged.task))]
 
 
 def _forget_calibrated(parts: Sequence[Part]) -> Any:

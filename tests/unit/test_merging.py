@@ -320,6 +320,31 @@ def test_a_run_alone_and_a_run_named_twice_are_refused(frozen, tmp_path):
         nlp_transfer.merge([frozen.folder, frozen.folder], tmp_path / "merged")
 
 
+@pytest.fixture
+def scratch(seeds, tmp_path):
+    """The folders of two runs that say that they began from scratch."""
+    found = [shutil.copytree(folder, tmp_path / folder.name) for folder in (seeds.folder, find_other(seeds))]
+    kept = seeds.figures.seed
+    for folder, seed in zip(found, (kept, 1 - kept), strict=True):
+        shutil.copy(seeds.parts[seed].folder / "metrics.json", folder)
+        settings = (seeds.parts[seed].folder / "config.yaml").read_text()
+        assert "scratch: false" in settings
+        (folder / "config.yaml").write_text(settings.replace("scratch: false", "scratch: true"))
+    return found
+
+
+def test_runs_from_scratch_have_no_share_for_there_is_no_start_to_come_from(scratch, tmp_path):
+    with pytest.raises(ConfigError, match=r"share: .* was trained from scratch \(source.scratch\), so there are no"):
+        nlp_transfer.merge(scratch[1:], tmp_path / "merged", share=0.5)
+    assert not (tmp_path / "merged").exists()
+
+
+def test_all_weights_of_runs_from_scratch_are_new(scratch):
+    _, (said,) = merging._merge_weights(merging.read_parts(scratch, None), 1.0, None)
+    assert "did not come from the source: each seed (0, 1)" in said
+    assert said.startswith(f"{len(list_weights(make_model(0))) - 2} of the merged tensors")
+
+
 def test_new_parts_of_several_seeds_are_warned_of(seeds):
     parts = merging.read_parts([seeds.folder], None)
     head = find_last_layer(make_model(0), sentiment())
