@@ -15,7 +15,7 @@ from nlp_transfer.models.anatomy import list_outside_encoder
 from nlp_transfer.models.encoding.units import TokenInputs
 from nlp_transfer.task import Task
 from nlp_transfer.training.regression import Rows, Solution
-from nlp_transfer.training.solver import choose_solution
+from nlp_transfer.training.solver import FEW, choose_solution, deal_folds
 
 CONSTANT = 1e-6  # deviation of a feature that says nothing
 
@@ -46,7 +46,7 @@ class LastLayer:
             model: of the layer; it stays as it is.
             task: declares `solved_as`.
             train: what is learned from.
-            validation: chooses the penalty, see `choose_solution`.
+            validation: chooses the penalty; where it has few rows, those of train do too, as in `solver.solve`.
             smoothing: share of a target that is spread evenly over the classes.
         """
         assert task.solved_as is not None  # noqa: S101 - see find_last_layer
@@ -61,6 +61,7 @@ class LastLayer:
             count=self.layer.out_features,
             smoothing=smoothing,
             selection=task.selection,
+            folds=deal_folds(known.y, train.encoded.example) if validation.encoded.examples < FEW else None,
         )
         weights = found.weights * scale
         return Solution(weights, found.bias - weights @ shift)

@@ -19,6 +19,7 @@ from nlp_transfer.models.encoding.units import TokenInputs
 from nlp_transfer.models.merging import add_to_mean, find_misfit, move_towards_start
 from nlp_transfer.runs import merge as merging
 from nlp_transfer.sources import load_source
+from nlp_transfer.training import last_layer
 from nlp_transfer.training.last_layer import find_last_layer
 
 
@@ -131,6 +132,18 @@ def test_the_last_layer_of_a_head_is_found_and_its_solution_written(family):
     layer.write(solution)
     said = model(**units.make_batch(torch.arange(24).numpy()).inputs).logits
     assert torch.allclose(said, torch.from_numpy(solution.predict(known.x)).float(), atol=1e-4)
+
+
+@pytest.mark.parametrize(("judges", "folds"), [(99, 5), (100, 0)])
+def test_few_rows_of_validation_do_not_choose_the_penalty_of_a_last_layer_alone(monkeypatch, judges, folds):
+    model, task, given = make_model(0), sentiment(), []
+    choose = last_layer.choose_solution
+    monkeypatch.setattr(last_layer, "choose_solution", lambda *rows, **how: given.append(how) or choose(*rows, **how))
+    train, validation = (
+        TokenInputs(task.encode(rows(count), Tokenizers(tokenizer()), training=True), 1) for count in (24, judges)
+    )
+    find_last_layer(model, task).solve(model, task, train, validation, smoothing=0.0)
+    assert (0 if given[0]["folds"] is None else len(set(given[0]["folds"]))) == folds
 
 
 def test_a_task_that_says_no_way_to_solve_its_head_has_none_to_solve():
