@@ -134,7 +134,8 @@ def deal_folds(targets: np.ndarray, example: np.ndarray) -> np.ndarray:
     order = np.argsort(targets[first], kind="stable") if targets.ndim == 1 else np.arange(len(first))
     folds = np.empty(len(first), dtype=int)
     folds[order] = np.arange(len(first)) % FOLDS
-    return folds[example]
+    dealt: np.ndarray = folds[example]
+    return dealt
 
 
 def _hold_out(known: Rows, folds: np.ndarray) -> Iterator[tuple[Rows, Rows]]:
