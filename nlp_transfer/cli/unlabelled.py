@@ -16,6 +16,7 @@ from nlp_transfer.cli.options import (
     Header,
     Published,
     Quotes,
+    Replace,
     Task,
     Trust,
 )
@@ -83,7 +84,7 @@ def choose(
     unlabelled: Annotated[str, typer.Argument(metavar="UNLABELLED", help="Rows, as FILE of shift.")],
     output: Annotated[Path, typer.Option(metavar="FILE", help="Table to write: .csv, .tsv, .xlsx, .parquet, .jsonl.")],
     budget: Annotated[int, typer.Option(metavar="N", min=1, help="How many rows to choose.")] = 50,
-    force: Annotated[bool, typer.Option("--force", help="Replace the table if there is one.")] = False,
+    force: Replace = False,
     column: Columns = None,
     task: Task = None,
     delimiter: Delimiter = None,

@@ -127,3 +127,11 @@ def test_readme_and_its_tree_fit_on_a_screen():
     assert [line for line in text.splitlines() if len(line) > 120] == []
     (tree,) = re.findall(r"## The tree\n\n```text\n(.*?)```", text, re.DOTALL)
     assert len(tree.splitlines()) <= 30
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/evidence.md"])
+def test_sources_are_ranked_by_a_configuration_that_fits_every_kind(page):
+    names = re.findall(r"nlp-transfer rank (\S+)", (ROOT / page).read_text(encoding="utf-8"))
+    assert names
+    for name in names:
+        assert load_config(ROOT / "configs" / f"{name}.yaml").task.head.changed("layers", "pooling", "kind") == []
