@@ -1,0 +1,72 @@
+"""Let a model find hidden tokens: an encoder under a masked-language-model head (Devlin et al. 2019, section 3.1).
+
+The head ends in an output for every word of the vocabulary, which can cost as much as the encoder. It is computed at
+the hidden places only.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor, nn
+from transformers import AutoModelForMaskedLM, PreTrainedModel
+
+from nlp_transfer.models.anatomy import find_encoder, find_words, unwrap
+from nlp_transfer.models.encoding.masking import Hidden
+from nlp_transfer.models.source import LoadedModel, Source
+
+
+def open_masked(source: Source) -> LoadedModel:
+    """Load an encoder under its masked-language-model head, drawn new where the source has none.
+
+    The last layer of a new head shares its weights with the table of embeddings.
+
+    Raises:
+        SourceError: the architecture has no such head.
+    """
+    loaded = source.model(AutoModelForMaskedLM)
+    model, words = loaded.model, find_words(find_encoder(loaded.model).module)
+    output: Any = model.get_output_embeddings()
+    names = {name for name, parameter in model.named_parameters() if output and parameter is output.weight}
+    if words is not None and names & loaded.new and output.weight.shape == words.weight.shape:
+        model.config.tie_word_embeddings = True
+        model.tie_weights()
+    return loaded
+
+
+def put_above(masked: PreTrainedModel, encoder: PreTrainedModel) -> None:
+    """Put the head of a model above another model's encoder of the same architecture, which both share from now on."""
+    setattr(masked, masked.base_model_prefix, encoder)
+    if masked.config.tie_word_embeddings:
+        masked.tie_weights()
+
+
+def compute_masked_logits(model: nn.Module, inputs: Mapping[str, Tensor], places: Tensor) -> Tensor:
+    """Compute the logits (M, V) of the tokens at M places.
+
+    Args:
+        model: with a masked-language-model head, in any wrapper.
+        inputs: of the model, with hidden tokens.
+        places: (B, T) true where logits are wanted.
+    """
+
+    def take(_: nn.Module, __: Any, output: Any) -> None:
+        output.last_hidden_state = output.last_hidden_state[places][None]
+
+    hook = find_encoder(unwrap(model)).module.register_forward_hook(take)
+    try:
+        logits: Tensor = model(**inputs)[0][0]
+    finally:
+        hook.remove()
+    return logits
+
+
+def compute_masked_loss(model: nn.Module, inputs: Mapping[str, Tensor], hidden: Hidden) -> Tensor:
+    """Compute the **sum** of the cross-entropies, (), of the hidden tokens of a batch.
+
+    Args:
+        model: as in `compute_masked_logits`.
+        inputs: of the model, without hidden tokens.
+        hidden: the same batch with them.
+    """
+    logits = compute_masked_logits(model, {**inputs, "input_ids": hidden.input_ids}, hidden.places)
+    return nn.functional.cross_entropy(logits.float(), hidden.targets, reduction="sum")
