@@ -66,9 +66,15 @@ if TYPE_CHECKING:
     from nlp_transfer.models.classification import label_set_loss as label_set_loss
     from nlp_transfer.models.classification import mean_probabilities as mean_probabilities
     from nlp_transfer.models.classification import number_loss as number_loss
+    from nlp_transfer.models.denoised import build_denoising as build_denoising
+    from nlp_transfer.models.denoised import denoising_loss as denoising_loss
+    from nlp_transfer.models.denoised import measure_mended as measure_mended
     from nlp_transfer.models.encoding.batches import Batch as Batch
     from nlp_transfer.models.encoding.batches import Encoded as Encoded
+    from nlp_transfer.models.encoding.chunks import encode_chunks as encode_chunks
     from nlp_transfer.models.encoding.documents import encode_documents as encode_documents
+    from nlp_transfer.models.encoding.masking import Masking as Masking
+    from nlp_transfer.models.encoding.noising import Noise as Noise
     from nlp_transfer.models.encoding.pairs import encode_pairs as encode_pairs
     from nlp_transfer.models.encoding.pairs import set_languages as set_languages
     from nlp_transfer.models.encoding.text_pairs import encode_text_pairs as encode_text_pairs
@@ -80,9 +86,14 @@ if TYPE_CHECKING:
     from nlp_transfer.models.generation import decode_texts as decode_texts
     from nlp_transfer.models.generation import generate as generate
     from nlp_transfer.models.generation import seq2seq_loss as seq2seq_loss
+    from nlp_transfer.models.masked import build_masked as build_masked
+    from nlp_transfer.models.masked import masked_loss as masked_loss
+    from nlp_transfer.models.masked import measure_hidden as measure_hidden
     from nlp_transfer.models.seq2seq import build_seq2seq as build_seq2seq
     from nlp_transfer.models.source import LoadedModel as LoadedModel
     from nlp_transfer.models.source import Source as Source
+    from nlp_transfer.models.vocabulary import add_new_words as add_new_words
+    from nlp_transfer.runs.adapt import adapt as adapt
     from nlp_transfer.runs.check import CheckReport as CheckReport
     from nlp_transfer.runs.check import check as check
     from nlp_transfer.runs.compare import Comparison as Comparison
@@ -123,10 +134,21 @@ _HOME = {
     "correlation_each": "evaluation.correlations",
     "number_scores": "evaluation.correlations",
     "number_baselines": "evaluation.number_baselines",
+    "Masking": "models.encoding.masking",
+    "Noise": "models.encoding.noising",
+    "encode_chunks": "models.encoding.chunks",
+    "build_masked": "models.masked",
+    "masked_loss": "models.masked",
+    "measure_hidden": "models.masked",
+    "build_denoising": "models.denoised",
+    "denoising_loss": "models.denoised",
+    "measure_mended": "models.denoised",
+    "add_new_words": "models.vocabulary",
     "Batch": "models.encoding.batches",
     "Encoded": "models.encoding.batches",
     "DatasetInfo": "data.bundled",
     "list_datasets": "data.bundled",
+    "adapt": "runs.adapt",
     "CheckReport": "runs.check",
     "check": "runs.check",
     "Comparison": "runs.compare",

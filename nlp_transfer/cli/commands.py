@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from nlp_transfer import __version__
+from nlp_transfer.cli.adapt import adapt
 from nlp_transfer.cli.options import (
     Columns,
     Config,
@@ -66,6 +67,7 @@ app = typer.Typer(
 )
 vectors = typer.Typer(help="Import word vectors once, or train them on your own text.", no_args_is_help=True)
 app.add_typer(vectors, name="vectors")
+app.command("adapt")(adapt)
 app.command("shift")(look)
 app.command("label")(choose)
 

@@ -16,6 +16,7 @@ from nlp_transfer.system.layout import find_run_of
 if TYPE_CHECKING:
     from rich.table import Table
 
+ADAPTATION = "adaptation"  # the task of a run that adapts a source to texts without labels
 FEWEST_TESTED = 20  # test rows that a verdict needs
 SPREAD = "standard_deviation"  # key among scores that are means: score -> deviation
 FEW_ANSWERS = 0.2  # a smaller share of different texts among those written is worth a warning
@@ -43,6 +44,7 @@ class Comparand:
         counts: how many seeds tested each row; empty if all did.
         seeds: the seeds that were averaged; then the scores hold `standard_deviation` too. Empty for one seed.
         chosen: settings that a simple method chose, in words.
+        adapted: the source that was adapted to texts without labels, if this run started from such a one.
     """
 
     name: str
@@ -62,6 +64,7 @@ class Comparand:
     seeds: Sequence[int] = ()
     chosen: str = ""
     cost: Cost | None = None
+    adapted: str = ""
 
     def name_strategy(self, *notes: str) -> str:
         """Name the strategy, with notes that tell it from others, and the number of seeds."""
@@ -122,6 +125,7 @@ def make_comparand(
         model=f"{config.source.name}, {config.task_class(config.task).auto_class}",
         tested=tested,
         cost=metrics.cost,
+        adapted=next((one.source for one in metrics.provenance.chain[-1:] if one.task == ADAPTATION), ""),
     )
 
 
@@ -220,7 +224,7 @@ def write_verdicts(
         if hardest is not None:
             said.append(_compare(row, hardest, labels, task))
 
-        controls = [other for other in rows if is_control(other, row)]
+        controls = [other for other in rows if is_control(other, row) or is_unadapted(other, row)]
         said += [_compare(row, control, labels, task) for control in controls]
     return said
 
@@ -252,6 +256,11 @@ def is_control(other: Comparand, row: Comparand) -> bool:
     return other.scratch and not row.scratch and (other.source, other.model) == (row.source, row.model)
 
 
+def is_unadapted(other: Comparand, row: Comparand) -> bool:
+    """Tell whether one run is as another, but from the source before that was adapted to texts."""
+    return bool(row.adapted) and (other.source, other.strategy) == (row.adapted, row.strategy) and not other.scratch
+
+
 def _compare(row: Comparand, other: Comparand, labels: Mapping[str, str], task: type[TaskDeclaration]) -> str:
     name = find_label(labels, other)
     if len(row.correct) < FEWEST_TESTED:
@@ -265,6 +274,9 @@ def _compare(row: Comparand, other: Comparand, labels: Mapping[str, str], task: 
         judgement = f"is worse than {name}" + (": negative transfer" if other.scratch and other.source else "")
     else:
         judgement = f"does not beat {name} (may be chance)"
+    if is_unadapted(other, row):
+        paid = "paid" if found.low > 0 else "did harm" if found.high < 0 else "did not pay"
+        judgement += f", so adaptation {paid}"
     interval = _format_interval(found, task.points)
     return f"{labels[row.name]} {judgement}: {interval} test {task.compared or task.selection}."
 

@@ -18,15 +18,21 @@ def seq2seq_loss(model: nn.Module, batch: Batch, *, smoothing: float = 0.0) -> T
     if batch.targets is None:
         raise ValueError("a batch without targets has no loss")
 
-    own = getattr(model, "module", model)  # the distributed wrapper hides the model's methods
-    given = _shift_right(own, batch.targets)
-    logits = model(**_select_inputs(batch), decoder_input_ids=given, use_cache=False).logits.float()
+    logits = seq2seq_logits(model, batch, batch.targets)
     losses = nn.functional.cross_entropy(
         logits.flatten(0, 1), batch.targets.flatten(), ignore_index=IGNORED, reduction="none", label_smoothing=smoothing
     )
 
     counts = (batch.targets != IGNORED).sum(1)
     return (losses.view_as(batch.targets).sum(1) / counts * batch.weights).sum()
+
+
+def seq2seq_logits(model: nn.Module, batch: Batch, targets: Tensor) -> Tensor:
+    """Compute the logits (B, T, V) of targets (B, T), each token given those before it and the inputs of a batch."""
+    own = getattr(model, "module", model)  # the distributed wrapper hides the model's methods
+    given = _shift_right(own, targets)
+    logits: Tensor = model(**_select_inputs(batch), decoder_input_ids=given, use_cache=False).logits.float()
+    return logits
 
 
 def _shift_right(model: Any, targets: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from datasets import Dataset
 from transformers import PreTrainedModel
 
 from nlp_transfer.config.sections import RunConfig, render
-from nlp_transfer.config.tasks import LABELLED
+from nlp_transfer.config.tasks import LABELLED, SCORED
 from nlp_transfer.errors import ConfigError, TrainingError
 from nlp_transfer.evaluation.metrics_file import Cost, Method
 from nlp_transfer.evaluation.verdicts import Comparand, make_baseline
@@ -67,6 +67,21 @@ class SimpleMethods:
         found = measure_baselines(prepared)
         self._known.append((asked, found))
         return found
+
+
+def measure_untrained(prepared: Prepared) -> tuple[Comparand, ...]:
+    """Score the model before its training, if the task wants to know what that has brought."""
+    task, rows = prepared.task, list_rows(prepared.splits)
+    if task.untrained is None:
+        return ()
+
+    said: dict[str, list[Prediction]] = {}
+    for split in SCORED:
+        tokens = TokenInputs(prepared.encoded[split], prepared.tokenizers.source.pad_token_id)
+        said[split] = prepared.decode(infer(prepared.loaded.model, task, tokens, together=True), split)
+    scores = {split: task.score(said[split], rows[split]) for split in SCORED}
+    correct, tested = task.hits(said["test"], rows["test"]), rows["test"]["row"][:]
+    return (make_baseline(task.untrained, Method(**scores), correct=correct, tested=tested),)
 
 
 def measure_baselines(prepared: Prepared) -> tuple[Comparand, ...]:

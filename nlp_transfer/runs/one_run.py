@@ -19,7 +19,7 @@ from nlp_transfer.models.encoding.prompts import read_prompt
 from nlp_transfer.models.saving import describe_environment, write_json
 from nlp_transfer.publishing.provenance import find_provenance
 from nlp_transfer.runs.calibrate import Calibration, calibrate_model, find_obstacle, is_rebalanced, measure_test
-from nlp_transfer.runs.measure import SimpleMethods, infer_split, save_run
+from nlp_transfer.runs.measure import SimpleMethods, infer_split, measure_untrained, save_run
 from nlp_transfer.runs.predict import Predictor
 from nlp_transfer.runs.prepare import Prepared, prepare
 from nlp_transfer.runs.result import RunResult, describe, finish
@@ -175,7 +175,7 @@ def _train(
         _announce(prepared, plan, folder, series)
     clock.note("preparation")
 
-    baselines = simple.measure(prepared)
+    baselines = (*measure_untrained(prepared), *simple.measure(prepared))
     if accelerator.is_main_process:
         _announce_baselines(prepared, baselines, series)
     clock.note("baselines")

@@ -59,7 +59,7 @@ LIGHT = {"__init__", "__main__", "errors", "cli", "cli.commands", "cli.process",
 LIGHT |= {"config.base", "config.tasks", "config.sections", "config.messages", "config.yaml_file", "config.generation"}
 LIGHT |= {"config.shipped", "config.flags", "config.dialect", "system.escaping", "system.room", "system.disk"}
 LIGHT |= {"cli.options", "system.garbage", "system.signals", "system.caches", "system.received", "system.wheels"}
-LIGHT |= {"system.layout", "cli.unlabelled"}
+LIGHT |= {"system.layout", "cli.unlabelled", "cli.adapt"}
 HEAVY = {"torch", "transformers", "numpy", "pandas", "scipy", "safetensors", "pyarrow", "tokenizers", "rich", "tqdm"}
 HEAVY |= HOMES.keys()
 

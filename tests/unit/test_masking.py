@@ -6,7 +6,7 @@ from transformers import AutoModelForMaskedLM
 
 from nlp_transfer.models.encoding.masking import MASKED, Masking
 from nlp_transfer.models.encoding.padding import try_padding
-from nlp_transfer.models.masked import compute_masked_logits, compute_masked_loss, open_masked, put_above
+from nlp_transfer.models.masked import build_masked, compute_masked_logits, compute_masked_loss, put_above
 from nlp_transfer.models.surgery.packed import try_packing, use_packing
 from nlp_transfer.sources import load_source
 from tests import tiny
@@ -22,7 +22,7 @@ def batch():
 
 def test_of_the_tokens_a_share_is_hidden_and_special_ones_never():
     tokenizer = tiny.tokenizer()
-    ids = torch.tensor(tokenizer("the film was good and very funny")["input_ids"]).repeat(2000, 1)
+    ids = torch.tensor(tokenizer("the film was good and very funny " * 6)["input_ids"]).repeat(500, 1)
     hidden = Masking.of(tokenizer).hide(ids, torch.ones_like(ids))
 
     ordinary = ids.shape[1] - 2
@@ -65,7 +65,7 @@ def test_the_same_random_numbers_hide_the_same_tokens(batch):
 @pytest.mark.parametrize("family", FAMILIES)
 def test_logits_at_places_are_those_of_the_whole_model_packed_or_not(family, batch, tmp_path):
     tiny.save_checkpoint(tmp_path, family, AutoModelForMaskedLM)
-    loaded = open_masked(load_source("checkpoint", name=str(tmp_path)))
+    loaded = build_masked(load_source("checkpoint", name=str(tmp_path)))
     model = loaded.model.eval()
     try_padding(model, tiny.tokenizer(), together=True)
     try_packing(model, tiny.tokenizer())
@@ -81,7 +81,7 @@ def test_logits_at_places_are_those_of_the_whole_model_packed_or_not(family, bat
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_head_that_the_checkpoint_lacks_is_new_and_shares_the_embeddings(family, batch, tmp_path):
-    loaded = open_masked(load_source("checkpoint", name=tiny.save_checkpoint(tmp_path, family)))
+    loaded = build_masked(load_source("checkpoint", name=tiny.save_checkpoint(tmp_path, family)))
     model = loaded.model
 
     assert loaded.new
@@ -94,7 +94,7 @@ def test_a_head_that_the_checkpoint_lacks_is_new_and_shares_the_embeddings(famil
 
 def test_a_head_can_stand_above_the_encoder_of_another_model(batch, tmp_path):
     source = load_source("checkpoint", name=tiny.save_checkpoint(tmp_path))
-    masked, encoder = open_masked(source).model, source.encoder().model
+    masked, encoder = build_masked(source).model, source.encoder().model
     put_above(masked, encoder)
     assert masked.base_model is encoder
     assert masked.get_output_embeddings().weight is encoder.get_input_embeddings().weight

@@ -1,6 +1,7 @@
 """Hide some tokens of a batch, for a model to find them again (Devlin et al. 2019, section 3.1)."""
 
-from dataclasses import dataclass
+import zlib
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -9,6 +10,8 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from nlp_transfer.errors import SourceError
+from nlp_transfer.models.encoding.batches import IGNORED, Encoded
+from nlp_transfer.models.encoding.flat import UnitWriter
 
 SHARE = 0.15  # of the tokens are to be found again
 MASKED, REPLACED = 0.8, 0.1  # of these become the mask, or any other token; the rest stay as they are
@@ -67,13 +70,28 @@ class Masking:
     def draw_places(
         self, input_ids: Tensor, attention_mask: Tensor, generator: torch.Generator | None = None
     ) -> Tensor:
-        """Draw the places (B, T) of the tokens to hide, by the CPU's random numbers."""
-        ids, there = input_ids.cpu(), attention_mask.cpu() != 0
+        """Draw the places (B, T) of the tokens to hide, by the CPU's random numbers; at least one in each text."""
+        ids = input_ids.cpu()
         chance = torch.rand(ids.shape, generator=generator)
         if self.begins is not None:  # all pieces of a word have the chance of its first
             word = self.begins[ids].long().cumsum(1)
             chance = chance.gather(1, word.clamp(max=ids.shape[1] - 1))
-        return (chance < self.share) & there & self.ordinary[ids]
+
+        chance = chance.masked_fill((attention_mask.cpu() == 0) | ~self.ordinary[ids], torch.inf)
+        least = chance.amin(1, keepdim=True)  # in a text without ordinary tokens infinite, as those that are not
+        return chance.isfinite() & ((chance < self.share) | (chance == least))
+
+    def hide_fixed(self, encoded: Encoded) -> Encoded:
+        """Hide tokens behind the mask and give them as targets, the same ones in equal units, to measure a model by."""
+        inputs, targets = UnitWriter(), []
+        for unit in range(len(encoded.inputs)):
+            row = encoded.inputs[unit]
+            ids = torch.tensor(row["input_ids"])[None]
+            seed = zlib.crc32(ids.numpy().tobytes())
+            places = self.draw_places(ids, torch.ones_like(ids), torch.Generator().manual_seed(seed))
+            inputs.add({**row, "input_ids": ids.masked_fill(places, self.mask)[0].tolist()})
+            targets.append(ids.masked_fill(~places, IGNORED)[0].numpy())
+        return replace(encoded, inputs=inputs.collect(), targets=targets)
 
     def hide(self, input_ids: Tensor, attention_mask: Tensor, generator: torch.Generator | None = None) -> Hidden:
         """Hide tokens of a batch (B, T), other ones at every call."""

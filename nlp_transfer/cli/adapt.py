@@ -1,0 +1,64 @@
+"""Define the verb that adapts a source to texts without labels, before any task.
+
+nlp-transfer adapt minilm reviews.csv runs/adapted
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nlp_transfer.cli.options import Delimiter, Encoding, Header, Quotes
+from nlp_transfer.cli.streams import say, update_dialect
+from nlp_transfer.config.dialect import PLAIN
+
+
+def adapt(
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help="A name, folder, run, or id on the Hub.")],
+    texts: Annotated[
+        list[str], typer.Argument(metavar="TEXTS...", help="Tables, files with a text a line, folders, bundled:NAME.")
+    ],
+    output: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write; one that was stopped goes on.")],
+    override: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Such as training.learning_rate=1e-4.")
+    ] = None,
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the texts, at most.")] = 3,
+    held_out: Annotated[
+        float, typer.Option(metavar="SHARE", help="Of the texts, to choose the best state by; and as many to measure.")
+    ] = 0.05,
+    whole_words: Annotated[bool, typer.Option("--whole-words", help="Hide all pieces of a word, or none.")] = False,
+    new_words: Annotated[
+        int, typer.Option(metavar="N", min=0, help="Add the N most frequent words that are split.")
+    ] = 0,
+    max_length: Annotated[int, typer.Option(min=8, help="Tokens of a unit.")] = 128,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    column: Annotated[str, typer.Option(help="Column of the texts in a table.")] = "text",
+    delimiter: Delimiter = None,
+    quoting: Quotes = None,
+    header: Header = None,
+    encoding: Encoding = None,
+) -> None:
+    """Adapt a source to texts without labels.
+
+    It goes on to learn as it was pretrained; what comes out is a source for `run`.
+    """
+    import nlp_transfer
+    from nlp_transfer.data.locations import refuse_missing
+
+    refuse_missing(*texts)  # before torch is loaded
+    result = nlp_transfer.adapt(
+        source,
+        texts,
+        output,
+        override or (),
+        epochs=epochs,
+        held_out=held_out,
+        whole_words=whole_words,
+        new_words=new_words,
+        max_length=max_length,
+        seed=seed,
+        column=column,
+        dialect=update_dialect(PLAIN, delimiter, quoting, header, encoding=encoding),
+    )
+    say(result.summary)
+    say(f"a source for other runs: {result.folder}")

@@ -1,0 +1,74 @@
+"""Take texts without labels, as `adapt` reads them: one place, several, or texts in memory."""
+
+from collections.abc import Iterator, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from nlp_transfer.config.dialect import PLAIN, Dialect
+from nlp_transfer.data.formats.cells import is_blank, open_inputs, stream_columns
+from nlp_transfer.data.formats.held import hold_rows
+from nlp_transfer.data.formats.records import RowStream
+from nlp_transfer.data.formats.tables import has_columns
+from nlp_transfer.data.formats.text_lines import locate
+from nlp_transfer.data.given import take_place
+from nlp_transfer.data.locations import Place, open_place
+from nlp_transfer.data.store import join_parts
+from nlp_transfer.errors import DataError
+from nlp_transfer.system.received import HeldRows
+
+TEXT = "text"  # the role, and the column of what is gathered
+
+
+def take_corpus(given: Any, column: str = TEXT, dialect: Dialect = PLAIN) -> Place:
+    """Take texts as the place of a run: a table, folder, bundled set or Hub id by its name; all else by its texts.
+
+    Args:
+        given: a place, which may be a file with a text a line; several in a list; texts in a list; or rows in memory.
+        column: of a table.
+        dialect: how a .csv or .tsv is written.
+
+    Raises:
+        DataError: a place cannot be read, or holds no texts.
+    """
+    if not isinstance(given, str | PathLike | list | tuple):
+        return take_place(given)
+    places = [str(given)] if isinstance(given, str | PathLike) else list(given)
+    if len(places) == 1 and not _holds_lines(places[0], dialect):
+        return str(places[0])
+
+    if isinstance(given, list | tuple) and not all(_is_place(one) for one in places):
+        return hold_rows(given, bare=TEXT)
+    held = hold_rows([{TEXT: text} for place in places for text in _stream_texts(str(place), column, dialect)])
+    return HeldRows(held.description.replace("a list", f"a list of {_name(places)}", 1), held.rows)
+
+
+def _is_place(one: Any) -> bool:
+    """Tell whether an item of a list names a place, and is no text."""
+    named = isinstance(one, PathLike) or (isinstance(one, str) and "\n" not in one)
+    return named and (locate(str(one)) is not None or str(one).startswith("bundled:"))
+
+
+def _holds_lines(place: Any, dialect: Dialect) -> bool:
+    path = locate(str(place))
+    return path is not None and path.is_file() and not has_columns(str(place), dialect)
+
+
+def _name(places: Sequence[Any]) -> str:
+    """Name files without their folders, which are nobody's business."""
+    return " + ".join(one if one.startswith("bundled:") else Path(one).name for one in map(str, places))
+
+
+def _stream_texts(place: str, column: str, dialect: Dialect) -> Iterator[str]:
+    """Stream the texts of a place that hold something."""
+    path = locate(place)
+    stream: RowStream
+    if path is not None and path.is_file():
+        stream = open_inputs(place, {TEXT: column}, dialect)
+    else:
+        stream = open_place(place, "train", dialect)
+    found = (join_parts(text or "") for (text,) in stream_columns(stream, {TEXT: column}, {TEXT}))
+    texts = [text for text in found if not is_blank(text)]
+    if not texts:
+        raise DataError(f"{place}: holds no text; is the column right?")
+    yield from texts
