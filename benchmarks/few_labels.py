@@ -122,7 +122,7 @@ def main() -> None:
     parser.add_argument("--data", nargs="+", required=True, metavar="NAME=FILE.csv")
     parser.add_argument("--sizes", nargs="+", type=int, default=[4, 8, 16, 64], help="labels a class")
     parser.add_argument("--seeds", type=int, default=5, help="draws; at most 3 from 64 labels a class on")
-    parser.add_argument("--strategies", nargs="+", default=STRATEGIES, choices=STRATEGIES)
+    parser.add_argument("--strategies", nargs="*", default=STRATEGIES, choices=STRATEGIES)
     parser.add_argument("--test", type=int, default=500, help="rows of test")
     parser.add_argument("--setfit", help="a Python that can import setfit")
     parser.add_argument("--steps", type=int, default=100, help="most steps of setfit, of 16 pairs; at most an epoch")

@@ -267,7 +267,7 @@ class TrainingConfig(Section):
     """How the loop runs."""
 
     epochs: Literal["auto"] | Positive = Field(
-        3,
+        "auto",
         description="Passes over the training rows; a solved head needs none. `auto`: enough for 200 optimizer steps, "
         "and 3 or more for pretrained networks, 20 for others, until validation stops getting better; of fewer than "
         "500 rows `full` and `lora` solve a new linear head first, and 60 steps are enough.",

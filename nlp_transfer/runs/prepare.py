@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from accelerate.utils import set_seed
 from datasets import Dataset
 
+from nlp_transfer.config.base import Section
 from nlp_transfer.config.sections import RunConfig
 from nlp_transfer.data.formats.sheets import SHEETS
 from nlp_transfer.data.formats.tables import DELIMITERS, find_format
@@ -47,6 +48,7 @@ GRADIENT_ONLY = (
 MANY_CHANGED = 0.02  # share of references that the tokenizer changes; more is worth a warning
 LONGEST_SAMPLED = 20  # a sample holds so many of the longest rows
 MANY_LOST = 0.1  # share of truncated texts or unknown tokens; more is worth a warning
+T = TypeVar("T", bound=Section)
 log = logging.getLogger(__name__)
 
 
@@ -77,11 +79,12 @@ class Prepared:
     def adapt(self) -> Plan:
         """Adapt the model to the strategy, and plan the phases. This changes the model, so call it once."""
         config, source = self.config, self.source
+        sampled = len(self.rows["train"]) / len(self.splits.train)
         plan = make_plan(
             config.strategy,
             config.training,
             self.loaded,
-            units=len(self.encoded["train"].inputs),
+            units=round(len(self.encoded["train"].inputs) / sampled),
             has_layers=source.has_layers,
             scratch=source.scratch,
         )
@@ -150,7 +153,7 @@ class Prepared:
         """List the settings that have no effect on this run, and why."""
         # What there is in this run for the settings to act on.
         data = self.config.data
-        solved = all(phase.solver == "lbfgs" for phase in plan.phases)
+        solved = not plan.takes_steps
         probing = getattr(self.config.strategy, "schedule", "") == "lp_ft"
         fetched = any(is_on_hub(place) for place in (data.train, data.validation, data.test) if place is not None)
 
@@ -282,14 +285,18 @@ def settle(config: RunConfig, task: Task, rows: Dataset) -> RunConfig:
 def keep_decided(config: RunConfig, before: RunConfig, keys: Sequence[str]) -> RunConfig:
     """Take values from an earlier attempt, if the configuration leaves them open (`auto`).
 
-    They are those of some options of the task, and the number of passes: in others dropout would draw other numbers.
+    They are those of some options of the task; the number of passes, for in others dropout would draw other numbers;
+    and the epochs, whose default was a number in older versions.
     """
-    left = [key for key in keys if getattr(config.task, key) == "auto"]
-    known = {key: getattr(before.task, key) for key in left}
-    training = config.training
-    if training.accumulation == "auto":
-        training = training.model_copy(update={"accumulation": before.training.accumulation})
-    return config.model_copy(update={"task": config.task.model_copy(update=known), "training": training})
+    task = _fill_in(config.task, before.task, keys)
+    training = _fill_in(config.training, before.training, ("accumulation", "epochs"))
+    return config.model_copy(update={"task": task, "training": training})
+
+
+def _fill_in(options: T, before: T, keys: Iterable[str]) -> T:
+    """Take the values of an earlier attempt for those keys that are `auto`."""
+    left = [key for key in keys if getattr(options, key) == "auto"]
+    return options.model_copy(update={key: getattr(before, key) for key in left})
 
 
 def _stream_texts(cells: Iterable[str | Sequence[str]]) -> Iterator[str]:

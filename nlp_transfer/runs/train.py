@@ -127,7 +127,7 @@ def train(
             validation_rows=rows,
             tokenizers=prepared.tokenizers,
             accelerator=accelerator,
-            settings=_make_settings(prepared.config.training, judged=len(rows), progress=progress),
+            settings=_make_settings(prepared.config.training, plan, judged=len(rows), progress=progress),
             record=functools.partial(_record_epoch, plan, accelerator, folder / HISTORY),
             checkpoints=checkpoints,
             signals=signals,
@@ -135,9 +135,9 @@ def train(
         return trainer.fit()
 
 
-def _make_settings(training: TrainingConfig, *, judged: int, progress: bool) -> Settings:
+def _make_settings(training: TrainingConfig, plan: Plan, *, judged: int, progress: bool) -> Settings:
     """Collect the settings; with `epochs: auto` validation says when to stop, if it has rows enough to tell."""
-    auto, few = training.epochs == "auto", judged < TELLING
+    auto, few = training.epochs == "auto" and plan.takes_steps, judged < TELLING
     if auto and few:
         log.info("the last state is kept: %d validation rows are too few to choose by (%d)", judged, TELLING)
     return Settings(

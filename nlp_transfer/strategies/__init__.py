@@ -1,5 +1,8 @@
 """Decide which parameters move, when, and at which learning rate."""
 
+import logging
+import math
+
 from nlp_transfer.config.sections import (
     FrozenStrategy,
     FullStrategy,
@@ -18,6 +21,7 @@ from nlp_transfer.strategies.lora import apply_lora, save_adapter
 from nlp_transfer.strategies.plan import Adapted, Phase, Plan, Schedule
 from nlp_transfer.strategies.rates import Rates, choose_rates, hold_back
 
+log = logging.getLogger(__name__)
 SOLVED = "head: solved anew, without the one that the checkpoint brings"
 
 
@@ -53,6 +57,9 @@ def make_plan(
     if begun:
         adapted = solve_first(adapted, loaded)
     solved = adapted.phases[0].solver == "lbfgs"
+    if length.looks and adapted.takes_steps:
+        steps = length.epochs * math.ceil(units / training.batch_size)
+        log.info("training.epochs: %d, chosen for %d rows: at most %d steps", length.epochs, units, steps)
 
     return Plan(
         model=adapted.model,

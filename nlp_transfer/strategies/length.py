@@ -5,7 +5,6 @@ sixteen rows are three steps (Mosbach et al. 2021, section 6). What begins at ra
 alone, learns for longer, and validation says when it has learned enough.
 """
 
-import logging
 import math
 from dataclasses import dataclass, replace
 
@@ -18,7 +17,6 @@ UNTRAINED = 20  # of networks that hold random layers, and of tables of vectors
 STEPS = 200  # fewest optimizer steps
 LOOKS = 20  # most looks at validation in a phase
 PATIENCE = 5  # looks without a better score, after which a phase ends
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -58,6 +56,4 @@ def choose_length(
     usual = PRETRAINED if pretrained and not loaded.deep else UNTRAINED
     batches = math.ceil(units / training.batch_size)
     stretch = math.ceil((steps or STEPS) / (usual * batches))
-    epochs = usual * stretch
-    log.info("training.epochs: %d, chosen for %d rows: at most %d steps", epochs, units, epochs * batches)
-    return Length(epochs, stretch, LOOKS)
+    return Length(usual * stretch, stretch, LOOKS)

@@ -77,6 +77,11 @@ class Adapted:
     finish: Callable[[nn.Module], PreTrainedModel] = return_plain
     adapter: bool = False
 
+    @property
+    def takes_steps(self) -> bool:
+        """Tell whether a phase takes optimizer steps; a solved head needs none."""
+        return any(phase.solver == "gradient" for phase in self.phases)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Plan(Adapted):

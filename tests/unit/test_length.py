@@ -10,7 +10,9 @@ import pytest
 from tiny import Training, checkpoint, plan_for, rows, save_csv, save_sentence_folder, sentiment
 
 import nlp_transfer
+from nlp_transfer.config.sections import TrainingConfig, load_config
 from nlp_transfer.models.classification import build_classifier
+from nlp_transfer.runs.prepare import keep_decided
 from nlp_transfer.sources import load_source
 from nlp_transfer.strategies.few_rows import FEW, SOLVED_STEPS
 from nlp_transfer.strategies.length import LOOKS, PATIENCE, PRETRAINED, STEPS, UNTRAINED
@@ -56,6 +58,38 @@ def test_the_phases_before_the_last_one_are_stretched_as_it_is(source):
     assert {phase.epochs for phase in before} == {2 * last.epochs // PRETRAINED}
     few = plan(source, {"kind": "gradual", "phase_epochs": 2}, units=10_000)
     assert few[0].epochs == 2
+
+
+def test_the_default_is_automatic_and_a_run_that_was_begun_with_a_number_keeps_it():
+    assert TrainingConfig().epochs == "auto"
+    values = {"task": {"name": "sentiment"}, "data": {"train": "a.csv"}}
+    wanted, before = (load_config({**values, "training": one}) for one in ({}, {"epochs": 3}))
+    assert keep_decided(wanted, before, ()).training.epochs == 3
+    told = load_config(values, ["training.epochs=4"])
+    assert keep_decided(told, before, ()).training.epochs == 4
+
+
+def test_a_solved_head_has_no_length_and_its_one_state_is_not_the_last_of_many(folder, tmp_path, caplog):
+    caplog.set_level("INFO")
+    config = {
+        "task": {"name": "sentiment", "max_length": 32},
+        "source": {"kind": "checkpoint", "name": folder},
+        "strategy": {"kind": "frozen", "cache": "memory"},
+        "data": {"train": save_csv(tmp_path / "a.csv", 40)},
+    }
+    found = nlp_transfer.run(config, output=tmp_path / "run", progress=False).metrics
+    assert (found["selection"]["kept"], found["epochs"]) == ("best", 1)
+    assert "training.epochs" not in caplog.text
+    assert "last state" not in caplog.text
+
+
+def test_a_check_of_some_rows_tells_the_length_for_all(source, tmp_path, monkeypatch, caplog):
+    caplog.set_level("INFO")
+    monkeypatch.setattr("nlp_transfer.runs.check.SAMPLED", 30)
+    config = {"task": {"name": "sentiment", "max_length": 32}, "source": {"kind": "checkpoint", "name": source.name}}
+    data = {"data": {"train": save_csv(tmp_path / "a.csv", 200)}, "strategy": {"kind": "full"}}
+    nlp_transfer.check({**config, **data})
+    assert "training.epochs: 42, chosen for 160 rows: at most 210 steps" in caplog.text
 
 
 def test_epochs_between_two_looks_are_trained_and_not_judged(source):
