@@ -49,7 +49,8 @@ def test_what_is_written_passes_the_check_as_it_is(here, bert, name):
     assert "== what trains" in nlp_transfer.check(found.file).text
 
 
-def test_from_a_file_to_a_trained_model_in_two_commands(here, bert, command):
+def test_from_a_file_to_a_trained_model_in_two_commands(here, bert, command, monkeypatch):
+    monkeypatch.setattr("nlp_transfer.strategies.length.STEPS", 6)
     code, out, err = command("init", "sentiment.jsonl", "--source", bert, "--yes")
     assert (code, err) == (0, "")
     verb, *arguments = shlex.split(out.splitlines()[-1])[1:]
