@@ -11,7 +11,10 @@ from nlp_transfer.system.disk import expand_home
 from nlp_transfer.system.layout import TABLE
 from nlp_transfer.system.wheels import BUNDLED
 
-VECTORS = (".txt", ".vec", ".bin", ".npy", ".gz")  # endings of vector files; a checkpoint is a folder or on the Hub
+VECTORS = (".txt", ".vec", ".floret", ".bin", ".npy", ".gz")  # endings of vector files; a checkpoint is a folder
+TABLES = (TABLE, "key2row", "vocab/key2row", "*/vocab/key2row", "weights/*.safetensors")  # in folders of vectors
+MODULES, STATIC = "modules.json", b"StaticEmbedding"  # of model2vec and sentence-transformers
+HEAD = 1 << 16  # bytes of a small file that are looked at
 WHAT = ("--task", "--source", "--strategy")
 
 
@@ -143,8 +146,19 @@ def guess_kind(source: str) -> str:
     if source in BUNDLED:
         return BUNDLED[source].kind
     path = expand_home(source)
-    table = path.is_file() or (path / TABLE).is_file() or (path.suffix in VECTORS and not path.is_dir())
+    table = _is_table(path) if path.is_dir() else path.is_file() or path.suffix in VECTORS
     return "vectors" if table else "checkpoint"
+
+
+def _is_table(folder: Path) -> bool:
+    """Tell whether a folder holds a table of vectors, and no model of layers."""
+    if any(True for pattern in TABLES for _ in folder.glob(pattern)):
+        return True
+    try:
+        with (folder / MODULES).open("rb") as file:
+            return STATIC in file.read(HEAD)
+    except OSError:
+        return False
 
 
 def _quote_yaml(value: str) -> str:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 FAMILIES = (
     "bert, roberta, distilbert, electra, albert, deberta-v2, mpnet, xlm-roberta, modernbert and others; seq2seq models"
 )
-FORMATS = "GloVe text, word2vec text and binary (each also .gz), fastText .bin and .vec, .npy + words, imported folder"
+FORMATS = "GloVe text, word2vec text and binary (each also .gz), fastText .bin and .vec, floret, .npy + words, import"
 PACKAGES = "spaCy package, model or vocab folder; navec .tar; Numberbatch; Wikipedia2Vec text; pieces of sentencepiece"
 OWN_TOKENIZER = "model2vec StaticModel, sentence-transformers StaticEmbedding, wordllama: with their own tokenizers"
 

@@ -66,13 +66,16 @@ def _read_words(table: VectorTable) -> Reading:
         ngram_buckets=len(subwords.ngrams) if subwords else 0,
         min_n=subwords.min_n if subwords else 0,
         max_n=subwords.max_n if subwords else 0,
+        hashing=subwords.settings if subwords else None,
     )
     rows = len(table.words) + len(SPECIAL)
     return Reading(tokenizer, len(SPECIAL), rows, [SPECIAL.index(PAD)], SPECIAL.index(UNKNOWN))
 
 
 def is_lower(table: VectorTable) -> bool:
-    """Tell whether the table was made from text in lower case: its first words have no capitals."""
+    """Tell whether the table was made from text in lower case: its first words have no capitals, or it says so."""
+    if table.subwords and table.subwords.hashing:
+        return table.subwords.hashing.lowercase
     return not any(word != word.lower() for word in table.words[:SAMPLE])
 
 

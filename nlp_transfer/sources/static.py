@@ -1,7 +1,7 @@
 """Make static vectors a source: a table becomes a tokenizer and a `StaticModel`."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -26,7 +26,7 @@ SHAPELESS = {"bag": ("width", "layers"), "cnn": ("layers",)}  # contextualizer -
 class StaticVectors:
     """Name a table of word vectors, and the contextualizer to put above it.
 
-    `texts` are the training texts; only `vocabulary="data"` uses them.
+    `texts` are the training texts; only `vocabulary="data"` and tables of floret use them.
     """
 
     name: str
@@ -60,11 +60,14 @@ class StaticVectors:
         """
         limit = self.vocabulary if isinstance(self.vocabulary, int) else None
         table = open_vectors(self._find_path(), limit=limit)
-        if self.vocabulary != "data":
+        parts = table.subwords if table.subwords and table.subwords.hashing else None
+        if self.vocabulary != "data" and not parts:
             return table
         table.refuse_choice()
 
         words = sorted({word for text in self.texts for word in tokenize_words(text, lowercase=is_lower(table))})
+        if parts:  # of floret: the words of the texts get rows that can be trained, all others are put together
+            return replace(table, words=words, vectors=parts.compute_vectors(words))
         rows = table.find(words)
         # A word that is missing may be in the table with another spelling of its case or its accents.
         missing = [word for word, row in zip(words, rows, strict=True) if row < 0]

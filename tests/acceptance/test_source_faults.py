@@ -329,7 +329,7 @@ VECTORS = {
     "infinity": case("v.txt", TABLE + b"bad 1e39 1\n", "v.txt:10: the vector of 'bad' holds NaN or infinity"),
     "bad UTF-8": case("v.txt", TABLE + b"caf\xe9 1 2\n", "v.txt:10: not UTF-8: byte 0xe9"),
     "no number": case("v.txt", TABLE + b"bad 1 x\n", "v.txt:10: expected a word and 2 numbers"),
-    "floret": case("v.vec", b"2 3 4 5 2 21 < >\n0 .1 .2 .3\n1 .1 .2 .3\n", "v.vec:1: a table of floret", "write out"),
+    "floret": case("v.vec", b"2 3 4 5 2 21 < >\n0 .1 .2 .3\n2 .1 .2 .3\n", "v.vec:3: expected row 1 of 2"),
     "prose": case("v.txt", b"Once upon a time.\nThe end.\n", "v.txt:1: ", "this is no vector file"),
     "empty": case("v.txt", b"", "v.txt: the file is empty"),
     "a huge count": case("v.txt", b"999999999 300\n" + TABLE, "v.txt: the header promises 999999999 x 300"),

@@ -105,7 +105,7 @@ SPACY = {
     "strings": ("strings.json", lambda data: data[:-2], r"strings\.json: not readable"),
     "numbers": ("strings.json", lambda _: b"[1]", "expected a list of words"),
     "others": ("key2row", lambda _: pack([7], [0]), "tells the word of none"),
-    "floret": ("vectors.cfg", lambda _: b'{"mode": "floret"}', "vectors of floret"),
+    "floret": ("vectors.cfg", lambda _: b'{"mode": "floret"}', "damaged settings of floret"),
 }
 
 

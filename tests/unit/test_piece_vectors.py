@@ -50,7 +50,7 @@ def test_tables_of_words_are_no_tables_of_pieces():
 def test_a_limit_is_refused_because_a_text_may_need_any_piece(tmp_path):
     path = save(tmp_path, PIECES)
     for act in (lambda: open_vectors(path, limit=3), lambda: import_vectors(path, tmp_path / "out", limit=3)):
-        with pytest.raises(SourceError, match=r"pieces of words, .*source\.vocabulary: all"):
+        with pytest.raises(SourceError, match=r"parts of words, .*source\.vocabulary: all"):
             act()
     assert not (tmp_path / "out").exists()
     with pytest.raises(SourceError, match=r"source\.vocabulary: all"):

@@ -17,6 +17,7 @@ from nlp_transfer.system.arrays import map_array
 MAX_WORD = 1 << 16  # bytes of a word
 FASTTEXT_MAGIC = struct.pack("<i", 793712314)
 FASTTEXT_HEADER = struct.Struct("<14id")
+TINY = np.finfo(float).tiny  # a float that two small whole numbers make is smaller
 FASTTEXT_DICTIONARY = struct.Struct("<3iqq")
 FASTTEXT_MATRIX = struct.Struct("<?qq")
 END_OF_SENTENCE = "</s>"  # the only word for which fastText makes no n-grams
@@ -76,7 +77,9 @@ def open_fasttext(path: Path) -> VectorStream:
 
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         try:
-            _, _, dim, *_, model, buckets, min_n, max_n, _, _ = FASTTEXT_HEADER.unpack_from(data)
+            _, _, dim, *_, model, buckets, min_n, max_n, _, sampling = FASTTEXT_HEADER.unpack_from(data)
+            if 0 < sampling < TINY:  # two more numbers stand before it, and are read for it
+                raise SourceError(f"{path}: a model of floret; name the table that its save_floret_vectors writes")
             if model == 3:
                 raise SourceError(
                     f"{path}: a supervised fastText classifier, not word vectors; use a cbow or skipgram model"

@@ -11,6 +11,8 @@ from typing import BinaryIO, cast
 
 from nlp_transfer.errors import SourceError
 from nlp_transfer.sources.vectors.binary import FASTTEXT_MAGIC, open_array, open_fasttext, read_word2vec
+from nlp_transfer.sources.vectors.floret import HEADER as FLORET
+from nlp_transfer.sources.vectors.floret import open_floret
 from nlp_transfer.sources.vectors.folders import make_folder_error
 from nlp_transfer.sources.vectors.keys import spell_words
 from nlp_transfer.sources.vectors.navec import open_navec, starts_tar
@@ -23,8 +25,6 @@ PICKLES = {".kv", ".model", ".pkl", ".pickle", ".pt", ".pth", ".joblib"}
 GZIP, ZIP, NPY, BOM = b"\x1f\x8b", b"PK\x03\x04", b"\x93NUMPY", b"\xef\xbb\xbf"
 DEFLATE_RATIO = 1032  # the best compression that zlib can reach
 HEADER = re.compile(rb"[ \t]*(-?\d{1,18})[ \t]+(-?\d{1,18})[ \t]*\r?(?:\n|\Z)")
-# The header of floret: buckets, dimension, shortest, longest, hashes, seed, and the marks around a word.
-FLORET = re.compile(rb"(?:\d+ ){6}[^\d\s.+-]\S* [^\d\s.+-]\S*\r?\n")
 CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f\x7f]")
 
 
@@ -94,11 +94,9 @@ def _open(path: Path, stack: ExitStack) -> VectorStream:
     if starts_tar(head) and not packed:
         return open_navec(path)
 
-    if FLORET.match(head):
-        raise SourceError(
-            f"{path}:1: a table of floret, whose rows are parts of words and not words; write out the vectors of the "
-            "words you need, a word and its numbers a line, or train with `-mode fasttext`"
-        )
+    if header := FLORET.match(head):
+        file.seek(header.end())
+        return open_floret(file, path, header, held=_count_held(path, packed=packed))
 
     if head.startswith((NPY, FASTTEXT_MAGIC)):
         if packed:
@@ -109,8 +107,7 @@ def _open(path: Path, stack: ExitStack) -> VectorStream:
 
 def _open_rows(path: Path, raw: BinaryIO, file: BinaryIO, head: bytes) -> VectorStream:
     """Open the formats that are read row by row: text with or without a header, and word2vec binary."""
-    size = path.stat().st_size
-    held = size if file is raw else size * DEFLATE_RATIO
+    size, held = path.stat().st_size, _count_held(path, packed=file is not raw)
     counts: Counter[str] = Counter()
     start = len(BOM) if head.startswith(BOM) else 0
     found = HEADER.match(head, start)
@@ -132,6 +129,11 @@ def _open_rows(path: Path, raw: BinaryIO, file: BinaryIO, head: bytes) -> Vector
     else:
         blocks = read_word2vec(file, path, count=count, dim=dim, counts=counts)
     return VectorStream(path, dim, blocks, "line" if text else "row", size, raw.tell, counts, rows=count)
+
+
+def _count_held(path: Path, *, packed: bool) -> int:
+    """Count the most bytes that a file can hold, unpacked."""
+    return path.stat().st_size * (DEFLATE_RATIO if packed else 1)
 
 
 def _is_text(rest: bytes) -> bool:

@@ -7,10 +7,12 @@ import json
 import struct
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from nlp_transfer.errors import SourceError
+from nlp_transfer.sources.vectors.floret import open_hashed
 from nlp_transfer.sources.vectors.stream import VectorStream, stream_rows
 from nlp_transfer.system.arrays import map_array
 
@@ -55,15 +57,15 @@ def find_spacy(path: Path) -> Path | None:
 
 
 def open_spacy(folder: Path) -> VectorStream:
-    """Read the words of a folder in the order of its keys; several words may share a row.
+    """Read the words of a folder in the order of its keys; several words may share a row. Vectors of floret have none.
 
     Keys whose word `strings.json` does not tell are left out, and counted as `keys_without_word`.
 
     Raises:
-        SourceError: a file is missing or damaged, or the vectors are those of floret.
+        SourceError: a file is missing or damaged.
     """
     path = folder / VECTORS
-    _refuse_floret(folder / SETTINGS)
+    settings = _read_settings(folder / SETTINGS)
     try:
         matrix = map_array(path)
     except ValueError as error:
@@ -71,6 +73,8 @@ def open_spacy(folder: Path) -> VectorStream:
     if matrix.ndim != 2 or matrix.dtype.kind != "f" or 0 in matrix.shape:
         raise SourceError(f"{path}: expected floats of shape (rows, dimension), received {matrix.dtype} {matrix.shape}")
 
+    if settings.get("mode") == "floret":
+        return open_hashed(path, matrix, folder / SETTINGS, settings)
     keys, rows = _read_keys(folder / KEYS)
     if len(rows) and rows.max() >= len(matrix):
         raise SourceError(f"{folder / KEYS}: names row {rows.max()}, and {path.name} holds {len(matrix)}")
@@ -124,18 +128,13 @@ def _hash_blocks(blocks: np.ndarray, length: int) -> np.ndarray:
         return np.asarray(value ^ value >> SHIFT)
 
 
-def _refuse_floret(path: Path) -> None:
+def _read_settings(path: Path) -> dict[str, Any]:
     try:
-        mode = dict(json.loads(path.read_text(encoding="utf-8"))).get("mode")
+        return dict(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:  # older versions write none
-        return
+        return {}
     except (ValueError, TypeError, RecursionError) as error:
         raise SourceError(f"{path}: not readable: {error!s:.200}") from None
-    if mode == "floret":
-        raise SourceError(
-            f"{path}: vectors of floret, whose rows are parts of words and not words; take a model with vectors of "
-            "words, such as those of spaCy whose names end in _md or _lg"
-        )
 
 
 def _read_keys(path: Path) -> tuple[list[int], np.ndarray]:

@@ -66,12 +66,13 @@ def store_rows(stream: VectorStream, file: BinaryIO | None, *, limit: int | None
 
     if broken:
         raise SourceError(f"{first}; such vectors read: {broken}")
-    if not kept:
+    parts = stream.subwords is not None and stream.subwords.hashing is not None
+    if not kept and not parts:
         raise SourceError(f"{stream.path}: holds no words")
 
-    if limit is not None and not stream.subwords and holds_pieces(kept):
+    if limit is not None and (parts or (not stream.subwords and holds_pieces(kept))):
         raise SourceError(
-            f"{stream.path}: its rows belong to pieces of words, any of which a text may need; take all of them "
+            f"{stream.path}: its rows belong to parts of words, any of which a text may need; take all of them "
             "(source.vocabulary: all, without a limit)"
         )
 
@@ -209,7 +210,13 @@ def _describe(folder: Path, stream: VectorStream, count: int) -> dict[str, objec
         "source": stream.path.name,
         "count": count,
         "dim": stream.dim,
-        "subwords": subwords and {"min_n": subwords.min_n, "max_n": subwords.max_n, "buckets": len(subwords.ngrams)},
+        "subwords": subwords
+        and {
+            "min_n": subwords.min_n,
+            "max_n": subwords.max_n,
+            "buckets": len(subwords.ngrams),
+            "hashing": subwords.settings,
+        },
         "tokens": stream.reader and {"drops_unknown": stream.reader.drops_unknown},
         "counts": dict(+stream.counts),
         "sha256": digests,

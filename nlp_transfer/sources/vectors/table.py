@@ -16,7 +16,7 @@ from tokenizers import normalizers, pre_tokenizers
 
 from nlp_transfer.data.text.scripts import compose
 from nlp_transfer.errors import SourceError
-from nlp_transfer.sources.vectors.fasttext import Subwords
+from nlp_transfer.sources.vectors.fasttext import Hashing, Subwords
 from nlp_transfer.sources.vectors.formats import open_stream
 from nlp_transfer.sources.vectors.pieces import read_pieces
 from nlp_transfer.sources.vectors.store import (
@@ -47,9 +47,9 @@ class VectorTable:
 
     Attributes:
         name: the name of the file or folder that the user gave.
-        words: n different words, in file order.
+        words: n different words, in file order; none of a table of floret.
         vectors: (n, d) float32, memory-mapped and read-only if they come from a file.
-        subwords: n-gram vectors for unknown words; only fastText models have them.
+        subwords: n-gram vectors for unknown words, of fastText; or for all words, of floret.
         counts: how often a policy applied while reading, for example `{"duplicates": 3}`.
         reader: how texts are read if the rows belong to the tokens of a tokenizer; `words` are then those tokens.
     """
@@ -168,7 +168,8 @@ def _open_at_once(path: Path) -> VectorTable | None:
 def _read(stream: VectorStream, limit: int | None) -> VectorTable:
     with guard_temporary(f"a copy of {stream.path}", stream.estimate_size(limit)), tempfile.TemporaryFile() as file:
         words = store_rows(stream, file, limit=limit)
-        vectors = np.memmap(file, "<f4", "r", offset=file.tell(), shape=(len(words), stream.dim))
+        shape = (len(words), stream.dim)
+        vectors = np.memmap(file, "<f4", "r", offset=file.tell(), shape=shape) if words else np.empty(shape, np.float32)
     if stream.subwords:
         write_ngrams(stream.subwords, stream.path, None)
     reader = None if stream.subwords else read_pieces(words)
@@ -260,13 +261,15 @@ def _open_folder(folder: Path) -> VectorTable:
         subwords = None
         if ngrams := description["subwords"]:
             rows = _map(folder / NGRAMS, (int(ngrams["buckets"]), shape[1]))
-            subwords = Subwords(rows, int(ngrams["min_n"]), int(ngrams["max_n"]))
+            hashing = Hashing(**ngrams["hashing"]) if ngrams.get("hashing") else None
+            subwords = Subwords(rows, int(ngrams["min_n"]), int(ngrams["max_n"]), hashing)
 
         vectors = _map(folder / VECTORS, shape)
         if tokens := description.get("tokens"):
             reader = TokenReader.parse(folder / TOKENIZER, drops_unknown=bool(tokens["drops_unknown"]))
             return VectorTable(folder.name, reader.list_tokens(len(vectors)), vectors, reader=reader)
-        words = (folder / WORDS).read_bytes().decode().split("\n")
+        text = (folder / WORDS).read_bytes().decode()
+        words = text.split("\n") if text or shape[0] else []
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError, OSError) as error:
         raise SourceError(f"{folder}: a damaged import ({error}); import the vectors again") from None
 
