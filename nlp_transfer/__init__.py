@@ -102,6 +102,7 @@ if TYPE_CHECKING:
     from nlp_transfer.runs.curve import curve as curve
     from nlp_transfer.runs.doctor import Diagnosis as Diagnosis
     from nlp_transfer.runs.doctor import doctor as doctor
+    from nlp_transfer.runs.estimator import TransferClassifier as TransferClassifier
     from nlp_transfer.runs.init import Proposal as Proposal
     from nlp_transfer.runs.init import init as init
     from nlp_transfer.runs.label import ToLabel as ToLabel
@@ -163,6 +164,7 @@ _HOME = {
     "Splits": "data.splits",
     "Diagnosis": "runs.doctor",
     "doctor": "runs.doctor",
+    "TransferClassifier": "runs.estimator",
     "encode_documents": "models.encoding.documents",
     "CheckpointError": "errors",
     "ConfigError": "errors",

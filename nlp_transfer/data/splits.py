@@ -61,7 +61,9 @@ class Splits:
     report: DataReport
 
 
-def load_splits(data: DataConfig, roles: Roles, *, inputs: Sequence[str] = (), seed: int = 0) -> Splits:
+def load_splits(
+    data: DataConfig, roles: Roles, *, inputs: Sequence[str] = (), seed: int = 0, tested: bool = True
+) -> Splits:
     """Read train, validation and test; cut a missing split from train.
 
     A split that came with train and has no labels (or targets), as in a competition, counts as missing.
@@ -71,6 +73,7 @@ def load_splits(data: DataConfig, roles: Roles, *, inputs: Sequence[str] = (), s
         roles: role -> kind.
         inputs: the roles that are read to predict; by default the first.
         seed: of the training, if rows are cut or limited by that.
+        tested: False leaves a missing test split without rows, rather than cut it from train.
 
     Raises:
         ConfigError: a column is mapped to no role, or two roles are on one column.
@@ -89,13 +92,14 @@ def load_splits(data: DataConfig, roles: Roles, *, inputs: Sequence[str] = (), s
 
     # Cut first, then limit, so that a limit leaves validation and test as they are.
     split_seed, limit_seed = _choose_seeds(data, seed)
-    parts = _cut_missing(parts, data, split_seed)
+    parts = _cut_missing(parts, data, split_seed, given=() if tested else ("test",))
     if data.limit is not None:
         parts["train"] = _limit_rows(parts["train"], data.limit, limit_seed)
 
     report = inspect(parts, labels, contents)
     _refuse_alike_numbers(parts["train"], report, columns)
-    train, validation, test = (_make_dataset(parts[split], roles) for split in ("train", "validation", "test"))
+    train, validation = (_make_dataset(parts[split], roles) for split in ("train", "validation"))
+    test = _make_dataset(parts["test"], roles) if "test" in parts else train.select(())
     return Splits(train, validation, test, labels, report)
 
 

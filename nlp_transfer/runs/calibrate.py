@@ -20,7 +20,9 @@ from nlp_transfer.evaluation.metrics_file import Confidence
 from nlp_transfer.models.anatomy import change_outputs, find_output_layer
 from nlp_transfer.models.classification import mean_logits
 from nlp_transfer.models.encoding.units import TokenInputs
+from nlp_transfer.runs.measure import infer_split
 from nlp_transfer.runs.prepare import Prepared
+from nlp_transfer.strategies import Plan
 
 log = logging.getLogger(__name__)
 TRIED = 8  # units of validation that show whether the layer that was found gives the logits
@@ -34,6 +36,33 @@ class Calibration(NamedTuple):
     temperature: float
     note: str
     rebalanced: float = 0.0
+
+
+def decide_answers(
+    prepared: Prepared, plan: Plan, model: PreTrainedModel, *, otherwise: bool, progress: bool
+) -> tuple[Prepared, Calibration, list[list[Any]] | None]:
+    """Fit the temperature of the logits, then choose the calibrated options, such as thresholds, by validation.
+
+    Args:
+        prepared: the run.
+        plan: of its training.
+        model: that the training left, which is changed.
+        otherwise: validation was judged otherwise than it will be answered, so infer it in any case.
+        progress: show bars.
+
+    Returns:
+        The run with its options, what was fitted, and the raw results for validation; None if they are as before.
+    """
+    obstacle = find_obstacle(prepared)
+    calibration = Calibration(1.0, obstacle or "")
+    fitted = prepared.task.probabilities and (not obstacle or is_rebalanced(prepared))
+    if not (otherwise or prepared.task.undecided or fitted):
+        return prepared, calibration, None
+
+    results = infer_split(prepared, model, "validation", plan, progress=progress)
+    if fitted:
+        calibration, results = calibrate_model(prepared, model, results)
+    return prepared.calibrate(results), calibration, results
 
 
 def find_obstacle(prepared: Prepared) -> str | None:

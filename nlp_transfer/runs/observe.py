@@ -13,12 +13,11 @@ from transformers import PreTrainedModel
 
 from nlp_transfer.config.dialect import Dialect
 from nlp_transfer.data.unlabelled import Unlabelled, open_unlabelled
-from nlp_transfer.inference.activations import PooledModel, compute, open_store
-from nlp_transfer.inference.layer_mean import POOLED, stack_features
+from nlp_transfer.inference.activations import compute, open_store
+from nlp_transfer.inference.embeddings import average_units, choose_boundary
+from nlp_transfer.inference.layer_mean import POOLED
 from nlp_transfer.inference.predictions import infer
-from nlp_transfer.models.encoding.batches import Encoded
 from nlp_transfer.models.encoding.units import Boundary, CachedInputs, TokenInputs
-from nlp_transfer.models.portable.pooled import PooledClassifier
 from nlp_transfer.runs.predict import Predictor
 from nlp_transfer.system.caches import find_cache_folder
 from nlp_transfer.system.progress import make_bar
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 BLOCK = 500  # texts that are stored at once: what a command that is killed loses
-MEAN = Boundary("mean")
 
 
 @dataclass(frozen=True)
@@ -67,7 +65,7 @@ def open_rows(
 def observe(predictor: Predictor, rows: "Dataset", *, progress: bool = True) -> Observed:
     """Look up or compute what a model makes of rows, which have a column for each input role."""
     model, task = predictor.model, predictor.task
-    boundary = POOLED if isinstance(model, PooledModel) else MEAN
+    boundary = choose_boundary(model)
     store = open_store(model, boundary, find_cache_folder())
     encoded = task.encode(rows, predictor.tokenizers)
     units = TokenInputs(encoded, predictor.tokenizers.source.pad_token_id)
@@ -83,7 +81,7 @@ def observe(predictor: Predictor, rows: "Dataset", *, progress: bool = True) -> 
     # Pooled states enter the model again; other models read the texts once more.
     results = infer(model, task, CachedInputs(encoded, found, boundary) if boundary == POOLED else units)
     answers = task.decode(results, rows, predictor.tokenizers)
-    return Observed(_join_units(model, encoded, found), answers, encoded.truncated, encoded.unknown)
+    return Observed(average_units(model, encoded, found), answers, encoded.truncated, encoded.unknown)
 
 
 def _compute(
@@ -91,14 +89,3 @@ def _compute(
 ) -> list[np.ndarray]:
     """Compute the features of the units of a block that the store lacks."""
     return compute(model, units, boundary, block[lacking], progress=False)
-
-
-def _join_units(model: PreTrainedModel, encoded: Encoded, found: list[np.ndarray]) -> np.ndarray:
-    """Average what was computed of units, such as windows, over each row: (rows, F)."""
-    items = stack_features(model, found) if isinstance(model, PooledModel) else np.concatenate(found)
-    single = isinstance(model, PooledClassifier)  # else a unit has as many rows of features as sentences
-    owners = np.repeat(encoded.example, [1 if single else len(one) for one in found])
-
-    sums = np.zeros((encoded.examples, items.shape[1]), dtype=np.float32)
-    np.add.at(sums, owners, items)
-    return sums / np.bincount(owners, minlength=encoded.examples)[:, None]

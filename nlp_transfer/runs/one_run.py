@@ -18,7 +18,7 @@ from nlp_transfer.models.digests import hash_weights
 from nlp_transfer.models.encoding.prompts import read_prompt
 from nlp_transfer.models.saving import describe_environment, write_json
 from nlp_transfer.publishing.provenance import find_provenance
-from nlp_transfer.runs.calibrate import Calibration, calibrate_model, find_obstacle, is_rebalanced, measure_test
+from nlp_transfer.runs.calibrate import decide_answers, measure_test
 from nlp_transfer.runs.measure import SimpleMethods, infer_split, measure_untrained, save_run
 from nlp_transfer.runs.predict import Predictor
 from nlp_transfer.runs.prepare import Prepared, prepare
@@ -123,15 +123,9 @@ def _evaluate(trained: _Trained, model: PreTrainedModel, *, progress: bool) -> t
     thresholds of labels, are chosen anew. The temperature of the logits is fitted before.
     """
     prepared, plan, scores = trained.prepared, trained.plan, trained.history.scores
-    otherwise = trained.accelerator.mixed_precision != "no" or prepared.task.sample or prepared.task.undecided
-    obstacle = find_obstacle(prepared)
-    calibration = Calibration(1.0, obstacle or "")
-    fitted = prepared.task.probabilities and (not obstacle or is_rebalanced(prepared))
-    if otherwise or fitted:
-        results = infer_split(prepared, model, "validation", plan, progress=progress)
-        if fitted:
-            calibration, results = calibrate_model(prepared, model, results)
-        prepared = prepared.calibrate(results)
+    otherwise = trained.accelerator.mixed_precision != "no" or bool(prepared.task.sample)
+    prepared, calibration, results = decide_answers(prepared, plan, model, otherwise=otherwise, progress=progress)
+    if results is not None:
         scores = prepared.task.score(prepared.decode(results, "validation"), prepared.splits.validation)
 
     tested = infer_split(prepared, model, "test", plan, progress=progress)

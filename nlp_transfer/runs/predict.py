@@ -2,12 +2,14 @@
 
 import contextlib
 import logging
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+import numpy as np
 import pyarrow as pa
 import torch
 import transformers
@@ -28,6 +30,7 @@ from nlp_transfer.data.store import join_parts
 from nlp_transfer.errors import CheckpointError, ConfigError, DataError, SourceError, TransferError, suggest
 from nlp_transfer.evaluation.confidence import list_log_frequencies
 from nlp_transfer.evaluation.metrics_file import Confidence, read_metrics
+from nlp_transfer.inference.embeddings import embed
 from nlp_transfer.inference.predictions import infer
 from nlp_transfer.models.anatomy import change_outputs, find_output_layer
 from nlp_transfer.models.encoding.padding import read_padding_trouble, try_padding
@@ -70,7 +73,7 @@ class Seen:
 
 
 class Predictor:
-    """A trained model with its tokenizer and task."""
+    """A trained model with its tokenizer and task. Threads may share it: one of them computes at a time."""
 
     def __init__(
         self,
@@ -98,6 +101,23 @@ class Predictor:
         self.half = False
         self.least: float | None = None
         self.measured: Confidence | None = None
+        self._computing = threading.RLock()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Describe a predictor for another process: without its lock, and of the model what makes another like it.
+
+        The hooks that transformers puts on a model at its first use cannot be sent.
+        """
+        state = {name: value for name, value in vars(self).items() if name != "_computing"}
+        return {**state, "model": (type(self.model), self.model.config, self.model.state_dict())}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Make the model anew, and take everything else as it was."""
+        kind, config, weights = state.pop("model")
+        model = kind(config)
+        model.load_state_dict(weights)
+        self.__init__(state["task"], model, state["tokenizers"], state["columns"])  # type: ignore[misc]
+        self.__dict__ |= state
 
     @property
     def input_columns(self) -> dict[str, str]:
@@ -129,6 +149,50 @@ class Predictor:
             DataError: what is given holds no series of texts, or not in these columns.
         """
         return list(self.predict_stream(texts, columns))
+
+    def probabilities(self, texts: Any, columns: Mapping[str, str] | None = None) -> np.ndarray:
+        """Compute the probability of each label, (N, labels) in the order of `task.labels`; NaN for an empty text.
+
+        Args:
+            texts: as of `predict`.
+            columns: as of `predict`.
+
+        Raises:
+            ConfigError: the answers of the task have no probabilities.
+            DataError: as `predict`.
+        """
+        if self.task.probabilities is None:
+            raise ConfigError("probabilities: the answers of this run have none; it gives " + ", ".join(self._nothing))
+        lacking = dict.fromkeys(self.task.labels, float("nan"))
+        rows = [(said["probabilities"] or lacking).values() for said in self.predict_stream(texts, columns)]
+        return np.array([list(row) for row in rows]).reshape(-1, len(self.task.labels))
+
+    def embed(self, texts: Any, columns: Mapping[str, str] | None = None) -> np.ndarray:
+        """Compute what the head reads of each text, (N, F) in float32; NaN for an empty text.
+
+        That is the pooled state of the layers that the head reads; where it reads token states, their mean in the last
+        layer. Of several windows or sentences it is their mean. Nothing is standardised or normalised.
+
+        Args:
+            texts: as of `predict`.
+            columns: as of `predict`.
+
+        Raises:
+            DataError: as `predict`.
+        """
+        blocks = [self._embed(chunk) for chunk in self.cut_chunks(texts, columns)]
+        return np.concatenate(blocks or [self._embed([])])
+
+    def _embed(self, inputs: Sequence[Input]) -> np.ndarray:
+        full = [at for at, one in enumerate(inputs) if _explain(one, self.task.input_roles()) is None]
+        rows = self.collect([inputs[at] for at in full] or [self._example])
+        with self._computing:
+            units = TokenInputs(self.task.encode(rows, self.tokenizers), self.tokenizers.source.pad_token_id)
+            found = embed(self.model, units)
+
+        result = np.full((len(inputs), found.shape[1]), np.nan, dtype=np.float32)
+        result[full] = found[: len(full)]
+        return result
 
     def predict_table(self, table: Any, columns: Mapping[str, str] | None = None) -> pa.Table:
         """Predict each row of a table, and return it with the answer: its own columns and rows in order, then the keys.
@@ -213,9 +277,10 @@ class Predictor:
         reasons = [_explain(one, roles) for one in inputs]
         full = [one for one, reason in zip(inputs, reasons, strict=True) if reason is None]
         said, truncated = self._read(full) if full else ([], 0)
-        self.seen.texts += len(inputs)
-        self.seen.empty += len(inputs) - len(full)
-        self.seen.truncated += truncated
+        with self._computing:
+            self.seen.texts += len(inputs)
+            self.seen.empty += len(inputs) - len(full)
+            self.seen.truncated += truncated
 
         left = iter(said)
         for reason in reasons:
@@ -268,10 +333,13 @@ class Predictor:
     @cached_property
     def _nothing(self) -> Prediction:
         """An answer whose values are None. The keys depend on the task, so the task's example is answered once."""
+        return dict.fromkeys(self._read([self._example])[0][0])
+
+    @property
+    def _example(self) -> Input:
         given, roles = self.task.example, self.task.input_roles()
         texts = dict(given) if isinstance(given, Mapping) else {roles[0]: given}
-        example = tuple([texts[role]] if role in self.list_roles else texts[role] for role in roles)
-        return dict.fromkeys(self._read([example])[0][0])
+        return tuple([texts[role]] if role in self.list_roles else texts[role] for role in roles)
 
     def keep_columns(self, open_rows: Callable[[], RowStream], *, ending: str = "") -> Kept:
         """Keep the columns of rows, to be put before the answers; see `answers.keep_columns`."""
@@ -355,12 +423,12 @@ class Predictor:
 
     def _predict(self, rows: Dataset, *, half: bool = False, together: bool = False) -> tuple[list[Prediction], int]:
         """Predict rows by the model, in fp32 or half of it; return also how many were cut."""
-        encoded = self.task.encode(rows, self.tokenizers)
-        units = TokenInputs(encoded, self.tokenizers.source.pad_token_id)
         device = next(self.model.parameters()).device.type
-        with torch.autocast(device, torch.bfloat16) if half else contextlib.nullcontext():
+        with self._computing, torch.autocast(device, torch.bfloat16) if half else contextlib.nullcontext():
+            encoded = self.task.encode(rows, self.tokenizers)
+            units = TokenInputs(encoded, self.tokenizers.source.pad_token_id)
             results = infer(self.model, self.task, units, together=together)
-        return self.task.decode(results, rows, self.tokenizers), encoded.truncated
+            return self.task.decode(results, rows, self.tokenizers), encoded.truncated
 
     def take_half_precision(self, root: Path) -> None:
         """Answer in bf16 from now on if that is faster here, and the run's test rows are answered alike; else say why.

@@ -200,12 +200,13 @@ class Prepared:
         ]
 
 
-def prepare(config: RunConfig, *, sampled: int | None = None) -> Prepared:
+def prepare(config: RunConfig, *, sampled: int | None = None, tested: bool = True) -> Prepared:
     """Read data and source, build the model and encode the texts. The seed of the configuration is set before.
 
     Args:
         config: of the run.
         sampled: encode at most so many rows of each split, for a report on the tokens; see `sample`; None for all.
+        tested: see `load_splits`.
 
     Raises:
         TransferError: a subclass says what is wrong with data, source or settings.
@@ -215,12 +216,13 @@ def prepare(config: RunConfig, *, sampled: int | None = None) -> Prepared:
     set_seed(config.training.seed)
 
     kind = config.task_class
-    splits = load_splits(config.data, kind.roles, inputs=kind.input_roles(), seed=config.training.seed)
+    seed = config.training.seed
+    splits = load_splits(config.data, kind.roles, inputs=kind.input_roles(), seed=seed, tested=tested)
     config = settle(config, make_task(kind, config.task, splits.labels), splits.train)
     task = make_task(kind, config.task, splits.labels)
 
     source, loaded, tokenizers = open_model(config, task, splits.train)
-    rows = {name: sample(part, task.input_roles(), sampled) for name, part in list_rows(splits).items()}
+    rows = {name: sample(part, task.input_roles(), sampled) for name, part in list_rows(splits).items() if len(part)}
     encoded = {name: task.encode(part, tokenizers, training=name == "train") for name, part in rows.items()}
     return Prepared(config, task, splits, source, loaded, tokenizers, encoded, rows)
 

@@ -117,13 +117,23 @@ def run_in(
         said = f"{folder} holds a finished run; there is nothing to resume\n{before.summary}"
         return dataclasses.replace(before, summary=said)
 
-    try:
-        with use_threads(config.training.threads):
-            if config.training.seeds:
-                return combine(config, folder, _run_seeds(config, folder, series, simple=simple, progress=progress))
-            with series.run(folder.name):
-                return run_one(config, folder, series, named, simple=simple, progress=progress)
+    with name_causes(), use_threads(config.training.threads):
+        if config.training.seeds:
+            return combine(config, folder, _run_seeds(config, folder, series, simple=simple, progress=progress))
+        with series.run(folder.name):
+            return run_one(config, folder, series, named, simple=simple, progress=progress)
 
+
+@contextlib.contextmanager
+def name_causes() -> Iterator[None]:
+    """Name the cause of a fault of torch: too little memory, or another process that has ended.
+
+    Raises:
+        ExhaustedError: there is not enough memory.
+        LostError: another process has ended.
+    """
+    try:
+        yield
     except (RuntimeError, MemoryError) as error:
         if is_out_of_memory(error):
             raise ExhaustedError(f"out of memory; try {WAYS_OUT}") from error

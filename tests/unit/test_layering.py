@@ -47,7 +47,7 @@ HOMES = {  # heavy packages and the only files that may import them
     ),
     "sklearn": (
         "evaluation.tfidf evaluation.baselines evaluation.number_baselines evaluation.metrics evaluation.label_sets "
-        "evaluation.one_thread evaluation.transferability evaluation.choosing training.regression"
+        "evaluation.one_thread evaluation.transferability evaluation.choosing training.regression runs.estimator"
     ),
     "matplotlib": "evaluation.plotting evaluation.curve_plot",
     "huggingface_hub": "system.network publishing.card publishing.upload system.hub_calls",

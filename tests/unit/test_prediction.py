@@ -4,6 +4,8 @@ import dataclasses
 import json
 import math
 import os
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -269,3 +271,38 @@ def test_the_folder_of_a_comparison_is_called_that(tmp_path):
 def test_a_folder_here_has_no_revision(tmp_path):
     with pytest.raises(CheckpointError, match="is a folder here, and has no revision 'v1'; leave it out"):
         nlp_transfer.load(tmp_path, revision="v1")
+
+
+def test_probabilities_and_embeddings_are_arrays_with_nan_where_there_is_no_text(predictor):
+    given = ["good film", "", None, "bad " * 40]
+    said = predictor.predict(given)
+    found = predictor.probabilities(given)
+    assert np.isnan(found).all(1).tolist() == [False, True, True, False]
+    assert found[3].tolist() == list(said[3]["probabilities"].values())
+    assert predictor.probabilities([]).shape == (0, 2)
+
+    states = predictor.embed(given)
+    assert (states.dtype, np.isnan(states).all(1).tolist()) == (np.float32, [False, True, True, False])
+    assert states[0] == pytest.approx(predictor.embed(["good film"])[0], abs=1e-5)
+    assert predictor.embed([]).shape == predictor.embed(["", ""])[:0].shape == (0, states.shape[1])
+
+
+def test_threads_may_share_a_predictor_and_one_of_them_computes_at_a_time(predictor, monkeypatch):
+    inside, most, infer = [], [], module.infer
+
+    def slow(*arguments, **settings):
+        inside.append(1)
+        most.append(len(inside))
+        time.sleep(0.01)
+        found = infer(*arguments, **settings)
+        inside.pop()
+        return found
+
+    monkeypatch.setattr(module, "infer", slow)
+    given = [[f"good film {i}", f"bad film {i}", ""] for i in range(6)]
+    with ThreadPoolExecutor(6) as threads:
+        together = list(threads.map(predictor.predict, given))
+    assert set(most) == {1}
+    assert (predictor.seen.texts, predictor.seen.empty) == (18, 6)
+    for texts_of_one, said in zip(given, together, strict=True):
+        assert all(map(close, said[:2], predictor.predict(texts_of_one)[:2]))
