@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks import (
+    adaptation_rows,
     memory_rows,
     prediction_rows,
     process_rows,
@@ -29,6 +30,7 @@ BUILDERS = [
     *static_rows.ROWS,
     *table_rows.ROWS,
     *training_rows.ROWS,
+    *adaptation_rows.ROWS,
     *prediction_rows.ROWS,
     *seq2seq_rows.ROWS,
     *memory_rows.ROWS,

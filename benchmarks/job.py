@@ -58,7 +58,22 @@ class PairJob:
     decoder: dict[str, Any]
 
 
-def shared_arguments(job: Job | PairJob) -> dict[str, Any]:
+@dataclass(frozen=True)
+class MaskedJob:
+    """What to do; the same numbers as the other side's configuration. `grouped` lays texts end to end, then cuts."""
+
+    data: str
+    output: str
+    model: str
+    epochs: int
+    learning_rate: float
+    seed: int
+    max_length: int
+    batch_size: int
+    grouped: bool
+
+
+def shared_arguments(job: Job | PairJob | MaskedJob) -> dict[str, Any]:
     """What both trainers are told."""
     return {
         "output_dir": job.output,

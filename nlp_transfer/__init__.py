@@ -123,6 +123,7 @@ if TYPE_CHECKING:
     from nlp_transfer.runs.shift import shift as shift
     from nlp_transfer.sources import SourceInfo as SourceInfo
     from nlp_transfer.sources import list_sources as list_sources
+    from nlp_transfer.sources.vectors.continuing import AdaptedVectors as AdaptedVectors
     from nlp_transfer.sources.vectors.table import import_vectors as import_vectors
     from nlp_transfer.sources.vectors.word2vec import train_vectors as train_vectors
     from nlp_transfer.task import Baseline as Baseline
@@ -241,6 +242,7 @@ _HOME = {
     "Source": "models.source",
     "SourceInfo": "sources",
     "list_sources": "sources",
+    "AdaptedVectors": "sources.vectors.continuing",
     "import_vectors": "sources.vectors.table",
     "train_vectors": "sources.vectors.word2vec",
     "Baseline": "task",

@@ -22,16 +22,26 @@ def adapt(
     override: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Such as training.learning_rate=1e-4.")
     ] = None,
-    epochs: Annotated[int, typer.Option(min=1, help="Passes over the texts, at most.")] = 3,
-    held_out: Annotated[
-        float, typer.Option(metavar="SHARE", help="Of the texts, to choose the best state by; and as many to measure.")
-    ] = 0.05,
-    whole_words: Annotated[bool, typer.Option("--whole-words", help="Hide all pieces of a word, or none.")] = False,
-    new_words: Annotated[
-        int, typer.Option(metavar="N", min=0, help="Add the N most frequent words that are split.")
-    ] = 0,
-    max_length: Annotated[int, typer.Option(min=8, help="Tokens of a unit.")] = 128,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the texts; 3, of vectors 5.")] = None,
     seed: Annotated[int, typer.Option(min=0)] = 0,
+    held_out: Annotated[
+        float | None, typer.Option(metavar="SHARE", help="Of the texts, to choose by, and to measure on; 0.05.")
+    ] = None,
+    whole_words: Annotated[
+        bool | None, typer.Option("--whole-words", help="Hide all pieces of a word, or none.")
+    ] = None,
+    new_words: Annotated[
+        int | None, typer.Option(metavar="N", min=0, help="Add the N most frequent words that are split.")
+    ] = None,
+    max_length: Annotated[int | None, typer.Option(min=8, help="Tokens of a unit; 128.")] = None,
+    move: Annotated[
+        float | None, typer.Option(metavar="SHARE", help="Of vectors: of the learning rate, for old rows; 1.")
+    ] = None,
+    min_count: Annotated[int | None, typer.Option(min=1, help="Of vectors: leave out rarer words; 5.")] = None,
+    window: Annotated[int | None, typer.Option(min=1, help="Of vectors: words on either side; 5.")] = None,
+    lexicon: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Of vectors: a word and related ones a line, to draw it to.")
+    ] = None,
     column: Annotated[str, typer.Option(help="Column of the texts in a table.")] = "text",
     delimiter: Delimiter = None,
     quoting: Quotes = None,
@@ -48,15 +58,19 @@ def adapt(
     refuse_missing(*texts)  # before torch is loaded
     result = nlp_transfer.adapt(
         source,
-        texts,
+        [Path(one) for one in texts],
         output,
         override or (),
         epochs=epochs,
+        seed=seed,
         held_out=held_out,
         whole_words=whole_words,
         new_words=new_words,
         max_length=max_length,
-        seed=seed,
+        move=move,
+        min_count=min_count,
+        window=window,
+        lexicon=lexicon,
         column=column,
         dialect=update_dialect(PLAIN, delimiter, quoting, header, encoding=encoding),
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 from nlp_transfer.config.dialect import PLAIN, Dialect
 from nlp_transfer.data.formats.cells import is_blank, open_inputs, stream_columns
-from nlp_transfer.data.formats.held import hold_rows
+from nlp_transfer.data.formats.held import hold_rows, open_held
 from nlp_transfer.data.formats.records import RowStream
 from nlp_transfer.data.formats.tables import has_columns
 from nlp_transfer.data.formats.text_lines import locate
@@ -25,6 +25,7 @@ def take_corpus(given: Any, column: str = TEXT, dialect: Dialect = PLAIN) -> Pla
 
     Args:
         given: a place, which may be a file with a text a line; several in a list; texts in a list; or rows in memory.
+            In a list a path is a place, and a string is one if it names what is there.
         column: of a table.
         dialect: how a .csv or .tsv is written.
 
@@ -33,20 +34,32 @@ def take_corpus(given: Any, column: str = TEXT, dialect: Dialect = PLAIN) -> Pla
     """
     if not isinstance(given, str | PathLike | list | tuple):
         return take_place(given)
-    places = [str(given)] if isinstance(given, str | PathLike) else list(given)
+    places = [given] if isinstance(given, str | PathLike) else list(given)
+    if isinstance(given, list | tuple) and not all(map(_is_place, places)):
+        return hold_rows(given, bare=TEXT)
     if len(places) == 1 and not _holds_lines(places[0], dialect):
         return str(places[0])
-
-    if isinstance(given, list | tuple) and not all(_is_place(one) for one in places):
-        return hold_rows(given, bare=TEXT)
     held = hold_rows([{TEXT: text} for place in places for text in _stream_texts(str(place), column, dialect)])
     return HeldRows(held.description.replace("a list", f"a list of {_name(places)}", 1), held.rows)
 
 
+def stream_corpus(given: Any, column: str = TEXT, dialect: Dialect = PLAIN) -> Iterator[str]:
+    """Stream the texts of what `take_corpus` takes.
+
+    Raises:
+        DataError: as `take_corpus`; or a column is missing, or the place has faults.
+    """
+    corpus = take_corpus(given, column, dialect)
+    if isinstance(corpus, HeldRows):
+        return (text for (text,) in stream_columns(open_held(corpus), {TEXT: TEXT}, ()) if text)
+    return _stream_texts(str(corpus), column, dialect)
+
+
 def _is_place(one: Any) -> bool:
-    """Tell whether an item of a list names a place, and is no text."""
-    named = isinstance(one, PathLike) or (isinstance(one, str) and "\n" not in one)
-    return named and (locate(str(one)) is not None or str(one).startswith("bundled:"))
+    """Tell whether an item of a list names a place, and is no text: a path, or a name of what is there."""
+    if not isinstance(one, str):
+        return isinstance(one, PathLike)
+    return one.startswith("bundled:") or ("\n" not in one and locate(one) is not None)
 
 
 def _holds_lines(place: Any, dialect: Dialect) -> bool:

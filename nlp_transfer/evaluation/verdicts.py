@@ -1,5 +1,6 @@
 """Compare runs: a table, and sentences that claim no more than was measured."""
 
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,12 +12,13 @@ from nlp_transfer.config.tasks import LABELLED, SCORED, Scores, TaskDeclaration
 from nlp_transfer.evaluation.metrics import Interval, bootstrap_difference
 from nlp_transfer.evaluation.metrics_file import Cost, Method, Metrics
 from nlp_transfer.system.escaping import escape_line
-from nlp_transfer.system.layout import find_run_of
+from nlp_transfer.system.layout import TABLE, find_run_of
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 ADAPTATION = "adaptation"  # the task of a run that adapts a source to texts without labels
+MOVED = "moved_words"  # what a table counts that was adapted
 FEWEST_TESTED = 20  # test rows that a verdict needs
 SPREAD = "standard_deviation"  # key among scores that are means: score -> deviation
 FEW_ANSWERS = 0.2  # a smaller share of different texts among those written is worth a warning
@@ -125,8 +127,17 @@ def make_comparand(
         model=f"{config.source.name}, {config.task_class(config.task).auto_class}",
         tested=tested,
         cost=metrics.cost,
-        adapted=next((one.source for one in metrics.provenance.chain[-1:] if one.task == ADAPTATION), ""),
+        adapted=_find_unadapted(config, metrics),
     )
+
+
+def _find_unadapted(config: RunConfig, metrics: Metrics) -> str:
+    """Find the source that the run's own was adapted from: by its last ancestor, or by what its table says."""
+    table = Path(config.source.name) / TABLE
+    if table.is_file():
+        values = json.loads(table.read_text(encoding="utf-8"))
+        return str(values["source"]) if MOVED in values["counts"] else ""
+    return next((one.source for one in metrics.provenance.chain[-1:] if one.task == ADAPTATION), "")
 
 
 def make_baseline(

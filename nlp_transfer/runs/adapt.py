@@ -3,17 +3,24 @@
 nlp-transfer adapt minilm reviews.csv runs/adapted
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from nlp_transfer.config.dialect import PLAIN, Dialect
-from nlp_transfer.data.corpus import TEXT, take_corpus
+from nlp_transfer.config.flags import guess_kind
+from nlp_transfer.data.corpus import TEXT, stream_corpus, take_corpus
+from nlp_transfer.errors import ConfigError
 from nlp_transfer.runs.result import RunResult
 from nlp_transfer.runs.run import run
 from nlp_transfer.sources import load_source
+from nlp_transfer.sources.static import StaticVectors
+from nlp_transfer.sources.vectors.continuing import AdaptedVectors, continue_vectors
 from nlp_transfer.system.received import HeldRows, refuse_no_path
 
+HELD_OUT = 0.05
+RATE = 1e-4  # as Gururangan et al. 2020, table 13
 NEW_HEAD_RATE = 1e-3  # a head that is drawn new begins far from where the encoder stands
 
 
@@ -23,73 +30,110 @@ def adapt(
     output: str | Path,
     overrides: Sequence[str] = (),
     *,
-    epochs: int = 3,
-    held_out: float = 0.05,
-    whole_words: bool = False,
-    new_words: int = 0,
-    max_length: int = 128,
+    epochs: int | None = None,
     seed: int = 0,
+    held_out: float | None = None,
+    whole_words: bool | None = None,
+    new_words: int | None = None,
+    max_length: int | None = None,
+    move: float | None = None,
+    min_count: int | None = None,
+    window: int | None = None,
+    lexicon: str | Path | None = None,
     column: str = TEXT,
     dialect: Dialect = PLAIN,
     progress: bool = True,
-) -> RunResult:
-    """Let a checkpoint go on to learn as it was pretrained, on texts without labels.
+) -> RunResult | AdaptedVectors:
+    """Adapt a source to texts without labels.
 
-    An encoder finds 15 % hidden tokens (Devlin et al. 2019), an encoder-decoder mends spoilt texts (T5 or BART). What
-    is left is an ordinary run folder of the task `adaptation`: other runs take it as their source, its card says what
-    it was adapted on, and `publish` publishes it. The checkpoint alone is its folder `model`. An adaptation that was
-    stopped goes on with the same call.
+    A checkpoint goes on to learn as it was pretrained: an encoder finds 15 % hidden tokens (Devlin et al. 2019), an
+    encoder-decoder mends spoilt texts (T5 or BART). What is left is an ordinary run folder of the task `adaptation`:
+    other runs take it as their source, its card says what it was adapted on, and `publish` publishes it. The checkpoint
+    alone is its folder `model`. An adaptation that was stopped goes on with the same call.
+
+    A table of word vectors goes on with Word2Vec, and what is left is an imported folder; see `continue_vectors`.
 
     Args:
-        source: a bundled name, a folder, a run, or an id on the Hub.
+        source: a bundled name, a file, a folder, a run, or an id on the Hub.
         texts: a table with a column of texts, a file with a text a line, a folder, `bundled:NAME`, an id on the Hub;
             several of these in a list; or texts or rows in memory.
         output: the folder to write.
-        overrides: dotted KEY=VALUE pairs of the configuration, such as `training.learning_rate=1e-4`.
-        epochs: passes over the texts, at most; it stops after two without a better pseudo-perplexity.
-        held_out: share of the texts that choose the best state, and again as many that measure it, drawn by a seed of
-            their own (`data.split_seed`, 0).
-        whole_words: hide all pieces of a word, or none.
-        new_words: add so many words that the vocabulary splits.
-        max_length: tokens of a unit; longer texts are cut in several.
-        seed: of new weights, hidden tokens and the order of the texts.
+        overrides: of a checkpoint: dotted KEY=VALUE pairs of the configuration, such as `training.learning_rate=5e-5`.
+        epochs: passes over the texts; 3 of a checkpoint, which stops after two without a better pseudo-perplexity, and
+            5 of vectors.
+        seed: of new weights, hidden tokens and the order of the texts; of vectors, of the sampling.
+        held_out: of a checkpoint: share of the texts that choose the best state, 0.05 by default, and again as many
+            that measure it, drawn by a seed of their own (`data.split_seed`, 0).
+        whole_words: of an encoder: hide all pieces of a word, or none.
+        new_words: of a checkpoint: add so many words that the vocabulary splits.
+        max_length: of a checkpoint: tokens of a unit, 128 by default; longer texts are cut in several.
+        move: of vectors, as `min_count`, `window` and `lexicon`: see `continue_vectors`.
+        min_count: see `move`.
+        window: see `move`.
+        lexicon: see `move`.
         column: of the texts in a table.
         dialect: how a .csv or .tsv is written.
         progress: show bars.
 
     Returns:
-        The run: `metrics["baselines"]["unadapted"]` has the pseudo-perplexity before, `metrics["test"]` after.
+        Of a checkpoint the run: `metrics["baselines"]["unadapted"]` has the pseudo-perplexity before,
+        `metrics["test"]` after.
 
     Raises:
         StoppedError: a signal ended it; a checkpoint was written.
+        ConfigError: an option does not fit the kind of source.
         TransferError: a subclass says what is wrong, where, and the way out.
     """
     refuse_no_path(source, "source")
     refuse_no_path(output, "output")
+    task = {"max_length": max_length, "whole_words": whole_words, "new_words": new_words}
+    words = {"move": move, "min_count": min_count, "window": window, "lexicon": lexicon and Path(lexicon)}
+
+    if guess_kind(str(source)) == "vectors":
+        _refuse_given({**task, "held_out": held_out, "overrides": overrides or None}, "a checkpoint")
+        return continue_vectors(
+            replace(StaticVectors(str(source)).table, name=Path(source).name),
+            stream_corpus(texts, column, dialect),
+            Path(output),
+            seed=seed,
+            progress=progress,
+            **_list_given({**words, "epochs": epochs}),
+        )
+
+    _refuse_given(words, "a table of vectors")
     corpus = take_corpus(texts, column, dialect)
     if isinstance(corpus, HeldRows):
         column, dialect = TEXT, PLAIN
     writes = load_source("checkpoint", name=str(source)).config.is_encoder_decoder
-
-    config: dict[str, Any] = {
-        "task": {
-            "name": "adaptation",
-            "objective": "denoising" if writes else "masked",
-            "max_length": max_length,
-            "whole_words": whole_words,
-            "new_words": new_words,
-        },
+    share = {} if held_out is None else {"validation_share": held_out, "test_share": held_out}
+    config = {
+        "task": {"name": "adaptation", "objective": "denoising" if writes else "masked", **_list_given(task)},
         "source": {"kind": "checkpoint", "name": str(source)},
         "strategy": {"kind": "full", "head_learning_rate": NEW_HEAD_RATE},
         "data": {
             "columns": {TEXT: column},
-            "validation_share": held_out,
-            "test_share": held_out,
+            "validation_share": HELD_OUT,
+            "test_share": HELD_OUT,
+            **share,
             "delimiter": dialect.delimiter,
             "quoting": dialect.quoting,
             "header": dialect.header,
             "encoding": dialect.encoding,
         },
-        "training": {"epochs": epochs, "patience": 2, "seed": seed},
+        "training": {"epochs": epochs or 3, "learning_rate": RATE, "patience": 2, "seed": seed},
     }
     return run(config, overrides, data={"train": corpus}, output=output, resume="auto", progress=progress)
+
+
+def _list_given(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _refuse_given(options: Mapping[str, Any], whose: str) -> None:
+    """Refuse options of the other kind of source.
+
+    Raises:
+        ConfigError: naming the first.
+    """
+    for name in _list_given(options):
+        raise ConfigError(f"{name}: is an option of {whose}, and the source is none; leave it out")

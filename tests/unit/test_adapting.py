@@ -103,7 +103,6 @@ def test_an_adaptation_that_was_stopped_ends_as_one_that_was_not(tmp_path, monke
     settings = {"epochs": 2, "progress": False}
     whole = nlp_transfer.adapt(source, lines, tmp_path / "whole", FAST, **settings)
 
-
     agree, steps = attempt.agree, iter(range(100))
 
     def stop_at_the_fourth(accelerator, loss, _):

@@ -69,7 +69,7 @@ def train_vectors(
     name, texts = _open_corpus(corpus, column, dialect)
 
     with guard_temporary(f"the words of {name}"), tempfile.TemporaryDirectory() as folder:
-        sentences = _Sentences(Path(folder) / "tokens.txt")
+        sentences = Sentences(Path(folder) / "tokens.txt")
         sentences.write(texts)
 
         model = Word2Vec(
@@ -79,7 +79,7 @@ def train_vectors(
         if not model.wv.index_to_key:
             raise DataError(f"{name}: no word appears {min_count} times; lower min_count or take a larger corpus")
 
-        with _Epochs(epochs, progress=progress) as shown:
+        with Epochs(epochs, progress=progress) as shown:
             model.train(sentences, total_examples=model.corpus_count, epochs=epochs, callbacks=[shown])
     return write_table(VectorTable(Path(name).name, model.wv.index_to_key, model.wv.vectors), output)
 
@@ -97,16 +97,18 @@ def _open_corpus(corpus: Any, column: str, dialect: Dialect) -> tuple[str, Itera
     return str(held), (text for (text,) in rows)
 
 
-class _Sentences:
+class Sentences:
     """Keep tokenized documents in a file, because every epoch reads them again."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, *, lowercase: bool = True) -> None:
+        """Keep them at `path`, in lower case or as they are written."""
+        self.path, self.lowercase = path, lowercase
 
     def write(self, documents: Iterable[str | list[str] | None]) -> None:
+        """Write the words of each document, a line for so many as gensim reads of a sentence."""
         with self.path.open("w", encoding="utf-8", newline="\n") as file:
             for document in documents:
-                tokens = tokenize_words(join_parts(document or ""))
+                tokens = tokenize_words(join_parts(document or ""), lowercase=self.lowercase)
                 for start in range(0, len(tokens), MAX_TOKENS):
                     file.write(" ".join(tokens[start : start + MAX_TOKENS]) + "\n")
 
@@ -116,10 +118,11 @@ class _Sentences:
                 yield line.removesuffix("\n").split(" ")
 
 
-class _Epochs:
+class Epochs:
     """Take gensim's calls as epochs end, and show a bar or log."""
 
     def __init__(self, epochs: int, *, progress: bool) -> None:
+        """Show a bar for so many epochs, or only log."""
         from rich.console import Console
         from rich.progress import Progress
 
@@ -127,7 +130,7 @@ class _Epochs:
         self.bar = Progress(transient=True, disable=not progress, console=Console(stderr=True))
         self.task = self.bar.add_task("Training vectors", total=epochs)
 
-    def __enter__(self) -> "_Epochs":
+    def __enter__(self) -> "Epochs":
         self.bar.start()
         return self
 

@@ -1,0 +1,180 @@
+"""Go on to train a table of word vectors on texts of one's own (Word2Vec, Mikolov et al. 2013), with gensim.
+
+nlp-transfer adapt glove-50d reviews.csv my-vectors
+"""
+
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from nlp_transfer.errors import ConfigError, DataError
+from nlp_transfer.sources.reading import is_lower
+from nlp_transfer.sources.vectors.retrofitting import read_lexicon, retrofit
+from nlp_transfer.sources.vectors.store import check_output
+from nlp_transfer.sources.vectors.table import VectorTable, write_table
+from nlp_transfer.sources.vectors.word2vec import Epochs, Sentences
+from nlp_transfer.system.room import guard_temporary
+
+ADDED, MOVED = "added_words", "moved_words"  # what an adapted table counts
+
+
+@dataclass(frozen=True)
+class AdaptedVectors:
+    """A table that was adapted.
+
+    Attributes:
+        folder: the imported folder.
+        words: the number of its words.
+        added: how many of these are new.
+        moved: how many old ones were trained.
+        similarity: mean cosine of these before and after; 1 if none was.
+        known_before: share of the words of the texts, repeats too, that the table had before.
+        known: the same now.
+        retrofitted: how many words the lexicon drew to others.
+    """
+
+    folder: Path
+    words: int
+    added: int
+    moved: int
+    similarity: float
+    known_before: float
+    known: float
+    retrofitted: int
+
+    @property
+    def summary(self) -> str:
+        """Say it in words."""
+        told = (
+            f"{self.folder}: {self.words:,} words, {self.added:,} of them new; {self.moved:,} old ones trained, whose "
+            f"mean cosine to before is {self.similarity:.3f}\n"
+            f"of the words of the texts the table has {self.known:.1%}, {self.known_before:.1%} before"
+        )
+        return f"{told}\n{self.retrofitted:,} words drawn to their lexicon" if self.retrofitted else told
+
+
+def continue_vectors(
+    table: VectorTable,
+    texts: Iterable[str],
+    output: Path,
+    *,
+    move: float = 1.0,
+    window: int = 5,
+    min_count: int = 5,
+    epochs: int = 5,
+    lexicon: Path | None = None,
+    seed: int = 0,
+    progress: bool = False,
+) -> AdaptedVectors:
+    """Train the rows of the words that texts hold, by skip-gram from where they stand, and add rows for new words.
+
+    A new word starts at the mean of its n-grams, if the table is of fastText, else at the mean of the known words that
+    stand around it, which all words of its texts help to move from there on.
+
+    Args:
+        table: of words.
+        texts: documents; one pass over them.
+        output: the folder to write; see `import_vectors`.
+        move: the share of the learning rate that old rows get; 0 leaves them where they are.
+        window: how many words on either side are predicted.
+        min_count: rarer words are not trained, nor added.
+        epochs: passes of the training.
+        lexicon: a file of words with related ones, to which the rows are drawn at last; see `retrofit`.
+        seed: of the sampling.
+        progress: show a bar.
+
+    Raises:
+        ConfigError: `move` is no share.
+        DataError: no word is frequent enough, or the lexicon cannot be read.
+        SourceError: the rows are of parts of words, or `output` is something else than an imported folder.
+    """
+    from gensim.models import Word2Vec  # takes more than a second
+
+    if not 0 <= move <= 1:
+        raise ConfigError(f"move: expected a share from 0 to 1, received {move}")
+    table.refuse_choice()
+    check_output(output)
+    related = read_lexicon(lexicon) if lexicon else {}
+
+    with guard_temporary("the words of the texts"), tempfile.TemporaryDirectory() as folder:
+        sentences = Sentences(Path(folder) / "tokens.txt", lowercase=is_lower(table))
+        sentences.write(texts)
+        counts = Counter(word for sentence in sentences for word in sentence)
+        model = Word2Vec(
+            vector_size=table.dim, window=window, min_count=min_count, sg=1, seed=seed, workers=1, sample=1e-3
+        )
+        model.build_vocab(sentences)
+        words = list(model.wv.index_to_key)
+        if not words:
+            raise DataError(f"no word of the texts appears {min_count} times; lower min_count or take more texts")
+
+        rows = table.find(words)
+        old = rows >= 0
+        before = table.vectors[rows[old]]
+        model.wv.vectors[old] = before
+        model.wv.vectors[~old] = _start(
+            [word for word, known in zip(words, old, strict=True) if not known], table, sentences, window
+        )
+        model.wv.vectors_lockf = np.where(old, move, 1.0).astype(np.float32)
+        with Epochs(epochs, progress=progress) as shown:
+            model.train(sentences, total_examples=model.corpus_count, epochs=epochs, callbacks=[shown])
+
+    vectors = np.concatenate([table.vectors, model.wv.vectors[~old]]).astype(np.float32)
+    vectors[rows[old]] = model.wv.vectors[old]
+    added = [word for word, known in zip(words, old, strict=True) if not known]
+    found = replace(
+        table, words=[*table.words, *added], vectors=vectors, counts={ADDED: len(added), MOVED: int(old.sum())}
+    )
+    drawn = retrofit(found, related)
+
+    write_table(found, output)
+    return AdaptedVectors(
+        folder=output,
+        words=len(found.words),
+        added=len(added),
+        moved=int(old.sum()),
+        similarity=_compare(before, found.vectors[rows[old]]),
+        known_before=_measure_share(table, counts),
+        known=_measure_share(found, counts),
+        retrofitted=drawn,
+    )
+
+
+def _start(words: Sequence[str], table: VectorTable, sentences: Iterable[Sequence[str]], window: int) -> np.ndarray:
+    """Start new words (N, d): at their n-grams, or at the mean of the known words in the window around them.
+
+    What has neither starts at the mean of the table.
+    """
+    if table.subwords:
+        return np.stack([table.subwords.compute_vector(word) for word in words]) if words else np.zeros((0, table.dim))
+    places = {word: place for place, word in enumerate(words)}
+    sums, seen = np.zeros((len(words), table.dim)), np.zeros(len(words))
+
+    for sentence in sentences:
+        rows = table.find(sentence)
+        for at, word in enumerate(sentence):
+            if (place := places.get(word)) is not None:
+                around = rows[max(0, at - window) : at + window + 1]
+                around = around[around >= 0]
+                sums[place] += table.vectors[around].sum(0)
+                seen[place] += len(around)
+
+    mean = table.vectors.mean(0, dtype=np.float64)
+    return np.where(seen[:, None] > 0, sums / np.maximum(seen, 1)[:, None], mean)
+
+
+def _compare(before: np.ndarray, after: np.ndarray) -> float:
+    """Compute the mean cosine of rows (N, d) before and after; 1 if there are none."""
+    sizes = np.linalg.norm(before, axis=1) * np.linalg.norm(after, axis=1)
+    there = sizes > 0
+    return float(((before * after).sum(1)[there] / sizes[there]).mean()) if there.any() else 1.0
+
+
+def _measure_share(table: VectorTable, counts: Mapping[str, int]) -> float:
+    """Measure the share of words, repeats too, that a table has."""
+    known = table.find(list(counts)) >= 0
+    return float(np.array(list(counts.values()))[known].sum()) / max(1, sum(counts.values()))
