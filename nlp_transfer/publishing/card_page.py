@@ -183,6 +183,12 @@ def _write_plain_usage(subject: Subject) -> str | None:
                 *(f"print(classify.model.config.{name})  # {name}, decided on validation" for name in decided),
             )
             return "\n".join(lines)
+        case "AutoModelForMaskedLM":
+            return (
+                "from transformers import pipeline\n\n"
+                f'fill = pipeline("fill-mask", model={place}{trust})\n'
+                'print(fill(f"A short {fill.tokenizer.mask_token}."))'
+            )
         case "AutoModelForSeq2SeqLM":
             target = f'AutoTokenizer.from_pretrained({place}, subfolder="target_tokenizer")'
             return (

@@ -20,6 +20,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from survival import forked, wait_for
 from tiny import LABELS, ROOT, save_checkpoint, save_csv
+from transformers import AutoModelForMaskedLM
 
 import nlp_transfer
 from nlp_transfer.config.sections import load_config
@@ -687,3 +688,12 @@ def test_a_fetched_configuration_that_names_code_is_refused_by_the_command(hub, 
     code, _, err = command(*verb)
     assert (code, (tmp_path / "ran").exists()) == (4, False)
     assert "the task 'evil_task.x' is none of ours" in err
+
+
+def test_a_source_that_was_adapted_is_published_and_is_a_source_again(hub, tmp_path):
+    rows = [f"the film number {number} was good" for number in range(30)]
+    base, steps = save_checkpoint(tmp_path / "bert"), ["training.precision=fp32"]
+    run = nlp_transfer.adapt(base, rows, tmp_path / "adapted", steps, epochs=1, progress=False)
+    assert publish(run.folder, "me/adapted", verify=True).changed
+    assert 'pipeline("fill-mask", model="me/adapted")' in str(hub.repositories["me/adapted"].tree()["README.md"])
+    assert not load_source("checkpoint", name="me/adapted").model(AutoModelForMaskedLM).new
