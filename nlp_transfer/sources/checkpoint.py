@@ -1,5 +1,6 @@
 """Load pretrained transformers by bundled name, folder or Hub id: only safetensors, and never their own code."""
 
+import copy
 import json
 import logging
 import re
@@ -15,7 +16,9 @@ from safetensors import SafetensorError
 from transformers import (
     AutoConfig,
     AutoModel,
+    AutoModelForSeq2SeqLM,
     AutoTokenizer,
+    EncoderDecoderConfig,
     PretrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
@@ -26,7 +29,7 @@ from nlp_transfer.errors import SourceError, suggest
 from nlp_transfer.models.encoding.documents import find_special_ids
 from nlp_transfer.models.encoding.prompts import read_prompt, settle_prompt
 from nlp_transfer.models.portable import pooled, sentence_scorer, static
-from nlp_transfer.models.portable.headed import Headed, HeadedConfig
+from nlp_transfer.models.portable.headed import Headed, HeadedConfig, take_encoder
 from nlp_transfer.models.source import LoadedModel, OwnEmbedding, run_quietly
 from nlp_transfer.sources.composing import unify_forms
 from nlp_transfer.sources.demands import refuse_demands, refuse_unknown_type
@@ -139,8 +142,9 @@ class Checkpoint:
 
     @property
     def _table(self) -> Mapping[str, Any]:
-        """The configuration of the word vectors below the head; empty if there are none."""
+        """The configuration of the word vectors below the head or decoder; empty if there are none."""
         below = getattr(self.config, "encoder", None)
+        below = below.to_dict() if isinstance(below, PretrainedConfig) else below
         found = isinstance(below, Mapping) and below.get("model_type") == static.StaticConfig.model_type
         return cast("Mapping[str, Any]", below) if found else {}
 
@@ -236,7 +240,7 @@ class Checkpoint:
         """
         rows = getattr(self.config, "vocab_size", None)
         tokenizer: PreTrainedTokenizerBase = self._load(AutoTokenizer, "tokenizer")
-        if "auto_map" in tokenizer.init_kwargs and self.config.model_type not in OWN_TYPES:
+        if "auto_map" in tokenizer.init_kwargs and not isinstance(tokenizer, static.StaticTokenizer):  # which is ours
             raise self._make_code_error()
 
         vocabulary = tokenizer.get_vocab()
@@ -275,20 +279,26 @@ class Checkpoint:
         return Checkpoint(name, scratch=self.scratch)
 
     def encoder(self) -> LoadedModel:
-        """Load the encoder without a head; of a saved model of ours, the part below its head.
+        """Load the encoder without a head or a decoder; of a saved model of ours, the part below its head.
 
         Raises:
-            SourceError: as `model`; or the model has a decoder, and its encoder is no architecture by itself.
+            SourceError: as `model`.
         """
-        if self.config.is_encoder_decoder:
-            raise SourceError(
-                f"Checkpoint '{self.name}' is a {self.config.model_type}, which reads and writes; a head or a sentence "
-                "scorer stands on encoders such as bert. It can translate, or summarize with task.style=abstractive"
-            )
         if isinstance(self.config, HeadedConfig):
             below = self._attempt(self.config.encoder_config, "configuration")
             return self._read(AutoModel, below, inside=f"{Headed.base_model_prefix}.")
-        return self.model(AutoModel)
+        if isinstance(self.config, EncoderDecoderConfig):
+            below = cast(PretrainedConfig, copy.deepcopy(self.config.encoder))
+            return self._read(AutoModel, below, inside="encoder.")
+        if not self.config.is_encoder_decoder:
+            return self.model(AutoModel)
+
+        # Of T5, BART and their like the encoder alone is kept, which such a model makes from the same configuration.
+        loaded = self.model(AutoModelForSeq2SeqLM)
+        fresh = {id(loaded.model.get_parameter(name)) for name in loaded.new}
+        encoder = take_encoder(loaded.model.base_model)
+        new = {name for name, parameter in encoder.named_parameters() if id(parameter) in fresh}
+        return replace(loaded, model=encoder, new=frozenset(new))
 
     def model(self, auto: Any, **settings: Any) -> LoadedModel:
         """Load through a `transformers` auto class.

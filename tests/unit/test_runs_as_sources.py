@@ -5,8 +5,10 @@ import shutil
 
 import pytest
 import torch
-from tiny import Training, checkpoint, run, save_csv, save_swapped, save_vectors
+from tiny import Training, checkpoint, run, save_checkpoint, save_csv, save_swapped, save_vectors, vectors
+from transformers import AutoModelForSeq2SeqLM
 
+import nlp_transfer
 from nlp_transfer.config.generation import DecoderOptions, GenerationOptions
 from nlp_transfer.errors import SourceError
 from nlp_transfer.models.classification import build_classifier
@@ -131,6 +133,49 @@ def test_a_scorer_of_sentences_lends_its_encoder_to_a_classifier(tmp_path):
     native = Sentiment(SentimentOptions(name="sentiment", head=HeadOptions(kind="native")), LABELS)
     with pytest.raises(SourceError, match=r"is a sentence_scorer, which .* cannot open .* task.head.kind: pooled$"):
         native.build(scorer, None, frozen=False)
+
+
+WRITERS = {
+    "t5": {"d_model": 16, "d_kv": 8, "d_ff": 24, "num_layers": 2, "num_heads": 2},
+    "bart": {"d_model": 16, "encoder_layers": 2, "decoder_layers": 1, "encoder_attention_heads": 2},
+    "marian": {"d_model": 16, "encoder_layers": 2, "decoder_layers": 1, "encoder_attention_heads": 2},
+}
+WRITERS["bart"] |= {"decoder_attention_heads": 2, "encoder_ffn_dim": 24, "decoder_ffn_dim": 24}
+WRITERS["marian"] |= {"decoder_attention_heads": 2, "encoder_ffn_dim": 24, "decoder_ffn_dim": 24}
+
+
+def save_writer(kind, folder):
+    """Save a model that writes: of a family, or an encoder of ours beside a decoder."""
+    if kind in WRITERS:
+        return save_checkpoint(folder, kind, AutoModelForSeq2SeqLM, **WRITERS[kind])
+    source = vectors(folder.parent / "words.txt") if kind == "vectors" else checkpoint(folder.parent / "bert")
+    options = {"generation": GenerationOptions(), "max_target_length": 16}
+    decoder = DecoderOptions(layers=1, width=64, vocabulary=300)
+    writer = build_seq2seq(source, ["a good film"] * 20, decoder=decoder, **options)
+    save_model(writer.model, Tokenizers(source.tokenizer, writer.target_tokenizer), folder)
+    return str(folder)
+
+
+@pytest.mark.parametrize(
+    ("kind", "strategy"),
+    [("bert", "full"), ("vectors", "lora"), ("t5", "gradual"), ("bart", "full"), ("marian", "lora")],
+)
+def test_a_model_that_writes_lends_its_encoder_to_a_classifier(tmp_path, kind, strategy):
+    name = save_writer(kind, tmp_path / "writer")
+    source = load_source("checkpoint", name=name)
+    loaded = source.encoder()
+    assert loaded.new <= {name for name in loaded.model.state_dict() if name.startswith("pooler.")}
+    assert source.has_layers == (kind != "vectors")
+    whole = AutoModelForSeq2SeqLM.from_pretrained(name).get_encoder().state_dict()
+    assert all(torch.equal(one, whole[name]) for name, one in loaded.model.state_dict().items() if name in whole)
+
+    data = save_csv(tmp_path / "train.csv", 24)
+    section = {"kind": "checkpoint", "name": name}
+    result = run(tmp_path / "run", section, {"kind": strategy}, data, head={"kind": "pooled"})
+    answers = nlp_transfer.load(result.folder).predict(["a good film", "dull"])
+    if kind in ("t5", "vectors"):
+        done = nlp_transfer.publish(result.folder, "someone/model", dry_run=True, licence="mit")
+        assert nlp_transfer.load(done.folder).predict(["a good film", "dull"]) == answers
 
 
 def test_a_run_that_is_found_is_said(pooled, caplog):

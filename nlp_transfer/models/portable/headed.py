@@ -41,6 +41,12 @@ class HeadedConfig(PretrainedConfig):
         return config
 
 
+def take_encoder(model: Any) -> Any:
+    """Take the encoder out of a model that also writes, such as T5; any other model is one."""
+    writes = hasattr(model, "encoder") and hasattr(model, "decoder")
+    return model.get_encoder() if writes else model
+
+
 class Headed(PreTrainedModel):
     """Join an encoder and a head that reads its states."""
 
@@ -50,7 +56,7 @@ class Headed(PreTrainedModel):
     def __init__(self, config: HeadedConfig, encoder: PreTrainedModel | None = None) -> None:
         """Build the encoder from the configuration, unless a loaded one is given."""
         super().__init__(config)
-        self.encoder = encoder if encoder is not None else AutoModel.from_config(config.encoder_config())
+        self.encoder = encoder if encoder is not None else take_encoder(AutoModel.from_config(config.encoder_config()))
         if hasattr(self.encoder, "pooler"):
             self.encoder.pooler = None  # never used here, and distributed training refuses unused parameters
 
