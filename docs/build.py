@@ -25,6 +25,9 @@ A configuration has the sections `task` and `data`, and may have the others: wit
 without `strategy` all parameters move. On the command line every key can be set as `section.key=value`, for example
 `nlp-transfer run sentiment/minilm_lora strategy.rank=8 training.epochs=5`.
 `nlp-transfer check CONFIG` shows a configuration with every default filled in.
+
+Instead of `task` and `data` it may list `tasks`, each with `name`, `task` and `data`; see
+[several tasks](concepts.md#several-tasks).
 """
 BOUNDS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
 EMPTY = {"array": "`[]`", "object": "`{}`"}

@@ -103,6 +103,8 @@ if TYPE_CHECKING:
     from nlp_transfer.runs.doctor import Diagnosis as Diagnosis
     from nlp_transfer.runs.doctor import doctor as doctor
     from nlp_transfer.runs.estimator import TransferClassifier as TransferClassifier
+    from nlp_transfer.runs.heads import TasksPredictor as TasksPredictor
+    from nlp_transfer.runs.heads import load_tasks as load_tasks
     from nlp_transfer.runs.init import Proposal as Proposal
     from nlp_transfer.runs.init import init as init
     from nlp_transfer.runs.label import ToLabel as ToLabel
@@ -118,6 +120,8 @@ if TYPE_CHECKING:
     from nlp_transfer.runs.rank import rank as rank
     from nlp_transfer.runs.result import RunResult as RunResult
     from nlp_transfer.runs.run import run as run
+    from nlp_transfer.runs.several import TasksResult as TasksResult
+    from nlp_transfer.runs.several import run_tasks as run_tasks
     from nlp_transfer.runs.shards import predict_in_shards as predict_in_shards
     from nlp_transfer.runs.shift import Shift as Shift
     from nlp_transfer.runs.shift import shift as shift
@@ -232,6 +236,10 @@ _HOME = {
     "rank": "runs.rank",
     "RunResult": "runs.result",
     "run": "runs.run",
+    "TasksPredictor": "runs.heads",
+    "load_tasks": "runs.heads",
+    "TasksResult": "runs.several",
+    "run_tasks": "runs.several",
     "Shift": "runs.shift",
     "shift": "runs.shift",
     "join_sentences": "data.text.sentences",

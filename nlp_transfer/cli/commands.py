@@ -36,6 +36,7 @@ from nlp_transfer.cli.options import (
     Trust,
     Validation,
 )
+from nlp_transfer.cli.several_runs import Answering, answer_by_several, split_words
 from nlp_transfer.cli.streams import (
     check_answers,
     check_output,
@@ -118,12 +119,13 @@ def run(
         str | None, typer.Option(metavar="auto|DIR", help="Go on with a run: `auto` (in --output), it, a checkpoint.")
     ] = None,
 ) -> None:
-    """Train one model and leave a run folder."""
+    """Train one model and leave a run folder; of several `tasks` one for each."""
     import nlp_transfer
 
     chosen, keys = _choose(config, overrides, Flags(task, source, strategy, train, validation, test))
-    _load("run")
-    result = nlp_transfer.run(chosen, keys, output=output, resume=resume)
+    verb = "run_tasks" if _has_tasks(chosen, keys) else "run"
+    _load(verb)
+    result = getattr(nlp_transfer, verb)(chosen, keys, output=output, resume=resume)
 
     from nlp_transfer.system.processes import is_main_process
 
@@ -281,12 +283,22 @@ def rank(
 def _choose(config: str | None, overrides: list[str] | None, flags: Flags) -> tuple[str | dict[str, Any], list[str]]:
     """Read what a command line means, and answer a mistake or missing data before torch is loaded."""
     import nlp_transfer
+    from nlp_transfer.config.several import load_several
     from nlp_transfer.data.locations import refuse_missing
 
     chosen, keys = combine_flags(config, overrides or (), flags)
-    data = nlp_transfer.load_config(chosen, keys).data
-    refuse_missing(data.train, data.validation, data.test)
+    several = _has_tasks(chosen, keys)
+    parts = load_several(chosen, keys).tasks if several else [nlp_transfer.load_config(chosen, keys)]
+    for one in parts:
+        refuse_missing(one.data.train, one.data.validation, one.data.test)
     return chosen, keys
+
+
+def _has_tasks(chosen: str | dict[str, Any], keys: list[str]) -> bool:
+    """Tell whether a configuration lists several tasks."""
+    from nlp_transfer.config import several  # not at the top: `--help` would wait for pydantic
+
+    return several.has_tasks(chosen, keys)
 
 
 def _load(name: str) -> None:
@@ -299,8 +311,7 @@ def _load(name: str) -> None:
 
 @app.command()
 def predict(
-    run: Published,
-    file: Annotated[str | None, typer.Argument(metavar="[FILE|-]", help="Texts, CSV, JSONL or lines on stdin.")] = None,
+    words: Answering,
     output: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="To write: .jsonl, .csv, .tsv, .xlsx, .parquet; - or none: JSONL on stdout."),
@@ -324,12 +335,24 @@ def predict(
     ] = None,
     trust_remote_code: Trust = None,
 ) -> None:
-    """Predict: one answer per text, in input order, as a line of JSON or a row of a table."""
+    """Predict: one answer per text, in input order, as a line of JSON or a row of a table.
+
+    Of several runs, or of the folder of several tasks, a line holds the answer of each under its name.
+    """
     import nlp_transfer
     from nlp_transfer.config.tasks import find_task
     from nlp_transfer.data.formats.text_lines import ArrivingLines
     from nlp_transfer.system.network import find_run
 
+    runs, file = split_words(words)
+    if len(runs) > 1:
+        options = {
+            **{"keep": keep, "delimiter": delimiter, "quoting": quoting, "header": header, "encoding": encoding},
+            **{"revision": revision, "task": task, "precision": precision, "least": least},
+            "trust-remote-code": trust_remote_code,
+        }
+        return answer_by_several(runs, file, output, force=force, columns=column, options=options)
+    run = runs[0]
     output = None if output == Path("-") else output
     check_output(output, file, run, force=force)
     ending = check_answers(output, file, keep=keep)
@@ -364,7 +387,7 @@ def predict(
             predictor, inputs, output, run=folder, file=place, settings=known, kept=kept
         )
         if not is_main_process():
-            return
+            return None
     else:
         answers = predictor.predict_stream(inputs, idle=idle)
         with open_sink(output) as sink:
@@ -382,6 +405,7 @@ def predict(
         say(withheld, err=True)
     if not seen.texts:
         say("warning: no text was given", err=True)
+    return None
 
 
 @app.command()

@@ -119,6 +119,8 @@ def _find_sections(keys: Keys, root: type[BaseModel], values: Any, task: Kind | 
     models, here = [root], values
     for key in keys:
         here = here[key]
+        if isinstance(key, int):  # a member of a list, whose type the list has told
+            continue
         models = [found for model in models for found in _list_models(model.model_fields[str(key)].annotation)]
         if models == [TaskOptions] and isinstance(here, Mapping) and isinstance(here.get("name"), str):
             models = [(task or find_task(here["name"])).Options]

@@ -160,6 +160,9 @@ class LoraStrategy(Section):
         "default", description="`pissa`: start from the principal parts of the weights (Meng et al. 2024)."
     )
     head_learning_rate: Rate | None = Field(None, description=FRESH)
+    adapter: Literal["shared", "each"] = Field(
+        "shared", description="Of several `tasks`: one for all, or one for each on the same frozen weights."
+    )
 
 
 class FrozenStrategy(Section):
@@ -295,6 +298,15 @@ class TrainingConfig(Section):
         "`subset_accuracy`. `auto`: the first.",
     )
     patience: Positive | None = Field(None, description="Stop after this many epochs without a better validation.")
+    sampling: Annotated[float, Field(ge=0.0, le=1.0)] = Field(
+        1.0,
+        description="Of several `tasks`: a task of n units gives batches in proportion to n to this power. 1: all of "
+        "its rows once an epoch; 0: each task as many batches as any other.",
+    )
+    keep: Literal["shared", "each"] = Field(
+        "shared",
+        description="Of several `tasks`: the state with the best mean rank on validation, or for each its own best.",
+    )
     label_smoothing: Share = Field(0.0, description="Share of the target spread over the other labels.")
     temperature: Literal["auto", "none"] = Field(
         "auto",
@@ -324,7 +336,7 @@ class TrainingConfig(Section):
     )
 
 
-def _validate_task(value: Any, handler: Any, info: ValidationInfo) -> TaskOptions:
+def validate_task(value: Any, handler: Any, info: ValidationInfo) -> TaskOptions:
     """Validate the task section with the class that its task declares."""
     if isinstance(value, TaskOptions):
         return value
@@ -346,7 +358,7 @@ def _find_task_class(name: str, info: ValidationInfo) -> type[TaskDeclaration]:
 class RunConfig(Section):
     """One source x strategy x task on data: everything a run folder can be made again from."""
 
-    task: Annotated[SerializeAsAny[TaskOptions], WrapValidator(_validate_task)]
+    task: Annotated[SerializeAsAny[TaskOptions], WrapValidator(validate_task)]
     source: Source = CheckpointSource(kind="checkpoint")
     strategy: Strategy = FullStrategy(kind="full")
     data: DataConfig
@@ -468,6 +480,8 @@ def load_config(
     changed = f" with {' '.join(map(str, overrides))}" if overrides else ""
     where = "" if isinstance(config, Mapping) else f"{config}{changed}: "
     values = apply_overrides(config if isinstance(config, Mapping) else read_yaml(find_config(config)), overrides)
+    if "tasks" in values and "task" not in values:
+        raise ConfigError(f"{where}it lists several tasks; the verbs run, check and compare take these, and run_tasks")
     return check_values(_put_data(values, data or {}, overrides), where)
 
 
@@ -534,7 +548,7 @@ def read_task_name(values: Mapping[str, Any]) -> str | None:
     return name if isinstance(name, str) else None
 
 
-def render(config: RunConfig) -> str:
+def render(config: Section) -> str:
     """Write the configuration as YAML with every default; `load_config` reads it back to an equal one."""
     return dump_yaml(config.model_dump(mode="json"))
 

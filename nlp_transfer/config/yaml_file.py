@@ -98,6 +98,23 @@ def parse_yaml(text: str) -> Any:
         raise ConfigError("line 1: nested too deeply") from None
 
 
+def find_line(path: Path, keys: str) -> str:
+    """Find the line of dotted keys such as `tasks.0.data.train` in a file that was read: `, line 7`; else nothing."""
+    node = yaml.compose(path.read_text(encoding="utf-8-sig"), Loader=_Loader)
+    line = ""
+    for key in keys.split("."):
+        if isinstance(node, yaml.SequenceNode) and key.isdecimal():
+            node = node.value[int(key)]
+            line = _name_line(node)
+            continue
+        pairs = node.value if isinstance(node, yaml.MappingNode) else ()
+        found = next(((name, value) for name, value in pairs if name.value == key), None)
+        if found is None:  # it comes from an override, or is missing
+            return ""
+        line, node = _name_line(found[0]), found[1]
+    return f", {line}"
+
+
 def read_yaml(path: Path) -> dict[str, Any]:
     """Read a file of `key: value` sections.
 

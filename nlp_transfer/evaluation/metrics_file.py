@@ -264,6 +264,7 @@ class Metrics(Part):
         seeds: of a run of several.
         merged: of a model whose weights were merged from those of runs; then seconds of training, steps and epochs are
             sums over these, and seed and number format are those of the first.
+        beside: the other tasks that moved what is shared; then steps, epochs and seconds of training are those of all.
         verdict: sentences on what transfer bought.
         controls: the scratch controls that a comparison has set beside the run.
     """
@@ -291,6 +292,7 @@ class Metrics(Part):
     provenance: Provenance
     seeds: Seeds | None = None
     merged: Merged | None = None
+    beside: Sequence[str] = ()
     verdict: Sequence[str] | None = None
     controls: Mapping[str, Method] = {}
 

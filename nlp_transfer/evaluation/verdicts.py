@@ -115,7 +115,7 @@ def make_comparand(
     return Comparand(
         name=name,
         source=name_source(config.source),
-        strategy=config.strategy.kind + (", merged" if metrics.merged else ""),
+        strategy=config.strategy.kind + (", merged" if metrics.merged else ", shared" if metrics.beside else ""),
         scratch=config.source.scratch,
         trainable=metrics.parameters.trainable,
         total=metrics.parameters.total,

@@ -1,6 +1,6 @@
 """Infer a split in batches of similar lengths, with the results in input order."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,11 +9,13 @@ from transformers import PreTrainedModel
 
 from nlp_transfer.errors import ExhaustedError
 from nlp_transfer.inference.activations import BUDGET, choose_token_budget
+from nlp_transfer.models.anatomy import find_encoder
 from nlp_transfer.models.encoding.batches import sort_batches
 from nlp_transfer.models.encoding.padding import read_padding_trouble
 from nlp_transfer.models.encoding.units import Inputs, are_pooled
 from nlp_transfer.models.surgery.first_token import use_first_token
 from nlp_transfer.models.surgery.packed import use_packing
+from nlp_transfer.models.surgery.remembering import remember_last
 from nlp_transfer.system.memory import WAYS_OUT, is_out_of_memory, release
 from nlp_transfer.system.processes import gather_all, take_own_share
 from nlp_transfer.task import Task
@@ -54,6 +56,34 @@ def infer(
     if together:
         found = gather_all(found)
 
+    return _group_units(found, units)
+
+
+@torch.inference_mode()
+def infer_heads(heads: Sequence[tuple[PreTrainedModel, Task]], units: Inputs) -> list[list[list[Any]]]:
+    """Run the inference of several tasks, whose models share an encoder, over the same units.
+
+    The encoder computes each batch once.
+
+    Args:
+        heads: models in eval mode, each with its task.
+        units: the inputs of all of them.
+
+    Returns:
+        What `infer` returns for each of them.
+    """
+    found: list[dict[int, Any]] = [{} for _ in heads]
+    with remember_last(find_encoder(heads[0][0]).module):
+        for batch in _plan_batches(heads[0][0], units):
+            for known, (model, task) in zip(found, heads, strict=True):
+                with use_packing(model), use_first_token(model, logits_only=task.logits_only):
+                    results = _attempt(model, task, units, batch, quick=False)
+                known.update(zip(batch.tolist(), results, strict=True))
+    return [_group_units(own, units) for own in found]
+
+
+def _group_units(found: Mapping[int, Any], units: Inputs) -> list[list[Any]]:
+    """Group the results of units by their example."""
     grouped: list[list[Any]] = [[] for _ in range(units.encoded.examples)]
     for unit, owner in enumerate(units.encoded.example):
         grouped[owner].append(found[unit])

@@ -9,14 +9,17 @@ from typing import Any
 import numpy as np
 from rich.filesize import decimal
 
-from nlp_transfer.config.sections import RunConfig, load_config, render
+from nlp_transfer.config.sections import RunConfig, TrainingConfig, load_config, render
+from nlp_transfer.config.several import SeveralConfig, has_tasks, load_several
 from nlp_transfer.data.given import take_splits
 from nlp_transfer.data.report import SplitReport
-from nlp_transfer.errors import list_first
+from nlp_transfer.errors import ConfigError, list_first
 from nlp_transfer.evaluation.verdicts import FEWEST_TESTED, format_scores
 from nlp_transfer.models.encoding.flat import Ragged
 from nlp_transfer.models.encoding.prompts import read_prompt
 from nlp_transfer.models.encoding.units import TokenInputs
+from nlp_transfer.runs.alike import name_fault
+from nlp_transfer.runs.joint import adapt_all, join, prepare_all
 from nlp_transfer.runs.prepare import LONGEST_SAMPLED, Prepared, prepare
 from nlp_transfer.strategies import Plan
 from nlp_transfer.strategies.summary import count_parameters, render_trainable
@@ -38,38 +41,91 @@ class CheckReport:
 
 
 def check(
-    config: RunConfig | Mapping[str, Any] | str | Path, overrides: Sequence[str] = (), *, data: Any = None
+    config: RunConfig | SeveralConfig | Mapping[str, Any] | str | Path,
+    overrides: Sequence[str] = (),
+    *,
+    data: Any = None,
 ) -> CheckReport:
     """Validate a configuration, read its data, load its source and list what would train.
 
     Args:
-        config: as of `run`.
+        config: as of `run`, or of `run_tasks`.
         overrides: as of `run`.
         data: rows in memory, as of `run`.
 
     Raises:
         TransferError: whatever would stop the run.
     """
-    checked = load_config(config, overrides, take_splits(data))
     with claim_process():  # it draws random numbers, which would change those of a training in this process
-        return _check(checked)
+        if not isinstance(config, RunConfig) and has_tasks(config, overrides):
+            if data is not None:
+                raise ConfigError("data: each of several tasks names its own; put them in tasks")
+            return _check_tasks(load_several(config, overrides))
+        assert not isinstance(config, SeveralConfig)  # noqa: S101 - it has tasks
+        return _check(load_config(config, overrides, take_splits(data)))
 
 
 def _check(checked: RunConfig) -> CheckReport:
     prepared = prepare(checked.each_seed()[0], sampled=SAMPLED)
     plan = prepared.adapt()
+    warnings = _list_warnings(prepared, plan)
+    sections = {
+        **_describe_inputs(prepared),
+        "what trains": f"{render_trainable(plan)}\n{plan.head}",
+        "memory": _describe_memory(estimate_needs(prepared, plan), prepared.config.training, _tell_sample(prepared)),
+        "warnings": "\n".join(warnings) or "none",
+    }
+    return CheckReport(_join_sections(sections), warnings, count_parameters(plan))
 
-    report = prepared.splits.report
-    warnings = (
-        *report.warnings,
+
+def _check_tasks(checked: SeveralConfig) -> CheckReport:
+    """Check several tasks: each by itself, or together where they move something together."""
+    if not checked.is_joint:
+        reports = {}
+        for name, own in checked.each_task().items():
+            with name_fault(f"task '{name}'"):
+                reports[name] = _check(own)
+        text = "\n\n".join(f"==== {name}\n{one.text}" for name, one in reports.items())
+        warnings = tuple(f"{name}: {said}" for name, one in reports.items() for said in one.warnings)
+        counted = [one.parameters for one in reports.values()]
+        return CheckReport(text, warnings, {key: sum(one[key] for one in counted) for key in counted[0]})
+
+    joint = join(adapt_all(prepare_all(checked.each_seed()[0].each_task(), sampled=SAMPLED)))
+    parts = {name: one.prepared for name, one in joint.members.items()}
+    warnings = tuple(
+        f"{name}: {said}"
+        for name, one in joint.members.items()
+        for said in _list_warnings(one.prepared, one.plan, alone=False)
+    )
+    sections = {
+        f"{name}: {title}": body for name, one in parts.items() for title, body in _describe_inputs(one).items()
+    }
+    sections |= {
+        "what trains": render_trainable(joint.plan),
+        "memory": _describe_memory(joint.estimate_needs(), checked.training),
+        "warnings": "\n".join(warnings) or "none",
+    }
+    return CheckReport(_join_sections(sections), warnings, count_parameters(joint.plan))
+
+
+def _join_sections(sections: Mapping[str, str]) -> str:
+    return "\n\n".join(f"== {title}\n{body.rstrip()}" for title, body in sections.items())
+
+
+def _list_warnings(prepared: Prepared, plan: Plan, *, alone: bool = True) -> tuple[str, ...]:
+    return (
+        *prepared.splits.report.warnings,
         *prepared.warnings,
-        *prepared.list_unused(plan),
+        *prepared.list_unused(plan, alone=alone),
         *_warn_of_few(len(prepared.splits.test)),
     )
 
-    sections = {
+
+def _describe_inputs(prepared: Prepared) -> dict[str, str]:
+    """Describe configuration, data and tokens: title -> text."""
+    return {
         "configuration": render(prepared.config),
-        "data": "\n".join(_describe_rows(name, split) for name, split in report.splits.items()),
+        "data": "\n".join(_describe_rows(name, split) for name, split in prepared.splits.report.splits.items()),
         "tokens": "\n".join(
             [
                 *(_describe_tokens(name, prepared) for name in prepared.encoded),
@@ -77,12 +133,7 @@ def _check(checked: RunConfig) -> CheckReport:
                 *_describe_written_back(prepared),
             ]
         ),
-        "what trains": f"{render_trainable(plan)}\n{plan.head}",
-        "memory": _describe_memory(prepared, plan),
-        "warnings": "\n".join(warnings) or "none",
     }
-    text = "\n\n".join(f"== {title}\n{body.rstrip()}" for title, body in sections.items())
-    return CheckReport(text, warnings, count_parameters(plan))
 
 
 def _warn_of_few(rows: int) -> Sequence[str]:
@@ -99,10 +150,13 @@ def estimate_needs(prepared: Prepared, plan: Plan) -> list[Need]:
     return estimate(plan, prepared.task, units, batch_size=training.batch_size, accumulation=passes)
 
 
-def _describe_memory(prepared: Prepared, plan: Plan) -> str:
+def _tell_sample(prepared: Prepared) -> str:
+    rows, whole = len(prepared.rows["train"]), len(prepared.splits.train)
+    return f"as {rows} of {whole} rows tell" if rows < whole else ""
+
+
+def _describe_memory(needs: Sequence[Need], training: TrainingConfig, note: str = "") -> str:
     """Describe the memory that each phase needs and the memory that is free; if it does not fit, suggest what does."""
-    training = prepared.config.training
-    needs = estimate_needs(prepared, plan)
     worst = max(needs, key=lambda need: need.total)
     free, where = free_memory(worst.weights)
 
@@ -111,8 +165,8 @@ def _describe_memory(prepared: Prepared, plan: Plan) -> str:
         f"{decimal(need.training)} + activations of {need.units} of the longest units {decimal(need.units * need.each)}"
         for need in needs
     ]
-    if len(prepared.rows["train"]) < len(prepared.splits.train):
-        lines.append(f"as {len(prepared.rows['train'])} of {len(prepared.splits.train)} rows tell")
+    if note:
+        lines.append(note)
 
     lines.append(f"{decimal(free)} free on {where}")
     if worst.total > free:

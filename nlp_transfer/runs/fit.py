@@ -31,9 +31,9 @@ def fit(config: RunConfig, *, progress: bool = False) -> Predictor:
 
 
 def _train(prepared: Prepared, folder: Path, *, progress: bool) -> Predictor:
-    accelerator = make_accelerator(prepared.config, folder, None)
+    accelerator = make_accelerator(prepared.config.training, folder, None)
     plan = prepared.adapt()
-    checkpoints = open_checkpoints(prepared, plan, accelerator, folder, None)
+    checkpoints = open_checkpoints(prepared.list_contents(), prepared.config.training, plan, accelerator, folder, None)
     train(prepared, plan, accelerator, folder, checkpoints, progress=progress)
 
     model = write_in_data_units(plan.finish(plan.model))

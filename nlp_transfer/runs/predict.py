@@ -57,6 +57,7 @@ from nlp_transfer.task import Prediction, Task, make_task
 
 T = TypeVar("T")
 Input = tuple[Text, ...]  # a text for each input role
+Reader = Callable[[Sequence[Input]], tuple[list[Prediction], int]]
 log = logging.getLogger(__name__)
 CONFIDENCE = "confidence"  # key of the answers of a task that chooses one label
 READ_AHEAD = 256  # texts; enough to sort them by length, few enough to answer while more arrive
@@ -271,12 +272,15 @@ class Predictor:
         if chunk:
             yield chunk
 
-    def answer(self, inputs: Sequence[Input]) -> Iterator[Prediction]:
-        """Answer inputs in order. Empty ones do not reach the model, which would answer them like any text."""
+    def answer(self, inputs: Sequence[Input], read: Reader | None = None) -> Iterator[Prediction]:
+        """Answer inputs in order. Empty ones do not reach the model, which would answer them like any text.
+
+        `read` answers those that are not empty, and counts the ones that were cut; by default this model.
+        """
         roles = self.task.input_roles()
         reasons = [_explain(one, roles) for one in inputs]
         full = [one for one, reason in zip(inputs, reasons, strict=True) if reason is None]
-        said, truncated = self._read(full) if full else ([], 0)
+        said, truncated = (read or self._read)(full) if full else ([], 0)
         with self._computing:
             self.seen.texts += len(inputs)
             self.seen.empty += len(inputs) - len(full)

@@ -40,6 +40,7 @@ from nlp_transfer.training.memory import recompute_activations
 
 LABEL_KEYS = ("labels", "max_labels", "on_unknown_label")
 ULMFIT = ("blocks_per_phase", "rate_decay")
+ONE_TASK = "not used, there is one task"
 HEAD_SOLVED = "not used, the head is solved; see strategy.solver"
 GRADIENT_ONLY = (
     *("learning_rate", "weight_decay", "accumulation", "clip", "warmup", "head_warmup", "schedule"),
@@ -76,21 +77,32 @@ class Prepared:
     encoded: Mapping[str, Encoded]
     rows: Mapping[str, Dataset]
 
-    def adapt(self) -> Plan:
-        """Adapt the model to the strategy, and plan the phases. This changes the model, so call it once."""
+    def adapt(self, units: int | None = None) -> Plan:
+        """Adapt the model to the strategy, and plan the phases. This changes the model, so call it once.
+
+        `units` are those that `epochs: auto` looks at; by default those of train.
+        """
         config, source = self.config, self.source
-        sampled = len(self.rows["train"]) / len(self.splits.train)
         plan = make_plan(
             config.strategy,
             config.training,
             self.loaded,
-            units=round(len(self.encoded["train"].inputs) / sampled),
+            units=units or self.count_units(),
             has_layers=source.has_layers,
             scratch=source.scratch,
         )
         if config.training.gradient_checkpointing:
             recompute_activations(plan.model)
         return plan
+
+    def list_contents(self, prefix: str = "") -> dict[str, str]:
+        """List what must be the same when the run is resumed: each split in words -> its fingerprint."""
+        splits = self.splits.report.splits
+        return {f"{prefix}data.{name} (contents)": report.fingerprint for name, report in splits.items()}
+
+    def count_units(self) -> int:
+        """Count the units of train; from a sample, as many as all rows would give."""
+        return round(len(self.encoded["train"].inputs) * len(self.splits.train) / len(self.rows["train"]))
 
     def calibrate(self, results: Sequence[Sequence[Any]]) -> "Prepared":
         """Choose the options that the task leaves to validation, such as thresholds, by the raw results for it."""
@@ -149,8 +161,8 @@ class Prepared:
             )
         return found
 
-    def list_unused(self, plan: Plan) -> list[str]:
-        """List the settings that have no effect on this run, and why."""
+    def list_unused(self, plan: Plan, *, alone: bool = True) -> list[str]:
+        """List the settings that have no effect on this run, and why; `alone`: it is not one of several tasks."""
         # What there is in this run for the settings to act on.
         data = self.config.data
         solved = not plan.takes_steps
@@ -187,6 +199,8 @@ class Prepared:
                 () if self.task.probabilities == "softmax" else ("rebalance",),
                 "not used, no text has exactly one label",
             ),
+            ("training", ("sampling", "keep") if alone else (), ONE_TASK),
+            ("strategy", ("adapter",) if alone and self.config.strategy.kind == "lora" else (), ONE_TASK),
             ("training", ("label_smoothing",) if numbers else (), "not used, the task has no labels"),
             ("data", () if several else ("label_separator",), "not used, a row has no more than one label"),
             ("data", () if tables else ("delimiter", "quoting"), "not used, no data are .csv or .tsv"),

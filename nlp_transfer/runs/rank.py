@@ -195,7 +195,7 @@ def _list_settings(config: RunConfig) -> dict[str, Any]:
 def _measure(folder: Path, config: RunConfig, section: Section, train: TrainRows, *, progress: bool) -> MeasuredSource:
     one = check_values({**config.model_dump(), "source": section}, task=config.task_class)
     task = make_task(one.task_class, one.task, train.labels)
-    return measure_source(one, task, train, make_accelerator(one, folder, None), progress=progress)
+    return measure_source(one, task, train, make_accelerator(one.training, folder, None), progress=progress)
 
 
 def _read_measured(folder: Path, train: TrainRows) -> dict[str, MeasuredSource]:

@@ -109,7 +109,7 @@ def run_in(
         TransferError: as `run`.
     """
     _refuse_unlike_rows(config)
-    config = _complete(folder, config)
+    config = complete(folder, config)
 
     if (folder / FINISHED).exists():
         before = read_finished(config, folder)
@@ -142,7 +142,7 @@ def name_causes() -> Iterator[None]:
         raise
 
 
-def _complete(folder: Path, config: RunConfig) -> RunConfig:
+def complete(folder: Path, config: RunConfig) -> RunConfig:
     """Complete a configuration with the values that an earlier attempt in the folder has found out from the data.
 
     For example, `task.head: auto` becomes the head that the earlier attempt has chosen.
@@ -237,7 +237,7 @@ def _run_seeds(
     for planned in config.each_seed():
         part = folder / f"seed-{planned.training.seed}"
         part.mkdir(exist_ok=True)
-        one = _complete(part, planned)
+        one = complete(part, planned)
 
         if (part / FINISHED).exists():
             series.skip(1)

@@ -5,18 +5,19 @@ import functools
 import importlib.util
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
-from accelerate.utils import broadcast_object_list, disable_fsdp_ram_efficient_loading
+from accelerate.utils import DistributedDataParallelKwargs, broadcast_object_list, disable_fsdp_ram_efficient_loading
 
-from nlp_transfer.config.sections import RunConfig, TrainingConfig
+from nlp_transfer.config.sections import TrainingConfig
 from nlp_transfer.errors import ConfigError
 from nlp_transfer.evaluation.verdicts import format_scores
 from nlp_transfer.models.digests import hash_tensors
+from nlp_transfer.models.encoding.batches import Encoded
 from nlp_transfer.models.saving import describe_environment
 from nlp_transfer.runs.prepare import Prepared
 from nlp_transfer.runs.resume import refuse_changes
@@ -40,13 +41,21 @@ HISTORY = "history.jsonl"
 TELLING = 100  # rows of validation; the accuracy of fewer has an error of five points and more
 
 
-def make_accelerator(config: RunConfig, folder: Path, start: TrainingState | None) -> Accelerator:
+def make_accelerator(
+    training: TrainingConfig, folder: Path, start: TrainingState | None, *, several: bool = False
+) -> Accelerator:
     """Make the Accelerator of a run. All processes use one number format; a resumed run keeps that of its start.
+
+    Args:
+        training: of the configuration.
+        folder: of the run.
+        start: the checkpoint to resume from.
+        several: there are several tasks, and in each step the heads of all but one get no gradients.
 
     Raises:
         ConfigError: the tracker is not installed.
     """
-    wanted = config.training.precision
+    wanted = training.precision
     if wanted == "auto" and start is not None:  # another machine might choose another format
         wanted = start.values["identity"]["contents"][PRECISION_KEY].replace("no", "fp32")
     precision = broadcast_object_list([choose_precision(wanted)])[0]  # one for all processes
@@ -57,16 +66,34 @@ def make_accelerator(config: RunConfig, folder: Path, start: TrainingState | Non
         )
 
     disable_fsdp_ram_efficient_loading()  # every process works on whole models between the phases
-    tracker = config.training.tracker
+    tracker = training.tracker
     if tracker != "none" and importlib.util.find_spec(tracker) is None:
         raise ConfigError(f"training.tracker: {tracker} is not installed; pip install {tracker}")
-    return Accelerator(mixed_precision=mixed, log_with=None if tracker == "none" else tracker, project_dir=str(folder))
+    return Accelerator(
+        mixed_precision=mixed,
+        log_with=None if tracker == "none" else tracker,
+        project_dir=str(folder),
+        kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)] if several else None,
+    )
 
 
 def open_checkpoints(
-    prepared: Prepared, plan: Plan, accelerator: Accelerator, folder: Path, start: TrainingState | None
+    contents: Mapping[str, str],
+    training: TrainingConfig,
+    plan: Plan,
+    accelerator: Accelerator,
+    folder: Path,
+    start: TrainingState | None,
 ) -> Checkpoints:
     """Set up the checkpoints of a run, and check that the one to resume from belongs to the same run.
+
+    Args:
+        contents: what of the data has to be the same, in words -> its fingerprint.
+        training: says when to save.
+        plan: names what moves.
+        accelerator: of the run.
+        folder: of the run.
+        start: the checkpoint to resume from.
 
     Raises:
         ConfigError: the data, the source's weights or the number format differ from those of the start.
@@ -77,10 +104,9 @@ def open_checkpoints(
 
     @functools.cache
     def describe_identity() -> dict[str, dict[str, Any]]:
-        splits = prepared.splits.report.splits
         return {
             "contents": {
-                **{f"data.{name} (contents)": split.fingerprint for name, split in splits.items()},
+                **contents,
                 "source.name (weights)": hash_tensors(resting),
                 PRECISION_KEY: accelerator.mixed_precision,
             },
@@ -93,9 +119,8 @@ def open_checkpoints(
         if before["about"] != describe_identity()["about"] and accelerator.is_main_process:
             log.warning("resumed with other versions or processes: the result may differ in its last digits")
 
-    settings = prepared.config.training.checkpoint
     last = start.path if start else None
-    return Checkpoints(folder / CHECKPOINTS, describe_identity, **dict(settings), start=start, last=last)
+    return Checkpoints(folder / CHECKPOINTS, describe_identity, **dict(training.checkpoint), start=start, last=last)
 
 
 def train(
@@ -108,17 +133,8 @@ def train(
     progress: bool,
 ) -> History:
     """Run the phases of a plan; write each epoch to history.jsonl, log it and send it to the tracker."""
-    if accelerator.is_main_process:  # an earlier attempt may have got further than its last checkpoint
-        known = checkpoints.start.values["history"]["epochs"] if checkpoints.start else []
-        write_whole(folder / HISTORY, "".join(json.dumps(one) + "\n" for one in known))
-
-    # A task that is slow to judge, such as one that writes text, is judged on a sample of validation.
-    rows, validation = prepared.splits.validation, prepared.encoded["validation"]
-    if prepared.task.sample and len(rows) > prepared.task.sample:
-        rows = rows.shuffle(seed=0).select(range(prepared.task.sample))
-        validation = prepared.task.encode(rows, prepared.tokenizers)
-
-    with open_trackers(accelerator), note_signals() as signals:
+    rows, validation = take_judged(prepared)
+    with keep_record(plan, accelerator, folder, checkpoints) as (record, signals):
         trainer = Trainer(
             plan=plan,
             task=prepared.task,
@@ -127,15 +143,39 @@ def train(
             validation_rows=rows,
             tokenizers=prepared.tokenizers,
             accelerator=accelerator,
-            settings=_make_settings(prepared.config.training, plan, judged=len(rows), progress=progress),
-            record=functools.partial(_record_epoch, plan, accelerator, folder / HISTORY),
+            settings=make_settings(prepared.config.training, plan, judged=len(rows), progress=progress),
+            record=record,
             checkpoints=checkpoints,
             signals=signals,
         )
         return trainer.fit()
 
 
-def _make_settings(training: TrainingConfig, plan: Plan, *, judged: int, progress: bool) -> Settings:
+def take_judged(prepared: Prepared) -> tuple[Any, Encoded]:
+    """Take the rows of validation that judge an epoch, and their inputs.
+
+    A task that is slow to judge, such as one that writes text, is judged on a sample.
+    """
+    rows, validation = prepared.splits.validation, prepared.encoded["validation"]
+    if prepared.task.sample and len(rows) > prepared.task.sample:
+        rows = rows.shuffle(seed=0).select(range(prepared.task.sample))
+        validation = prepared.task.encode(rows, prepared.tokenizers)
+    return rows, validation
+
+
+@contextlib.contextmanager
+def keep_record(
+    plan: Plan, accelerator: Accelerator, folder: Path, checkpoints: Checkpoints
+) -> Iterator[tuple[Callable[[dict[str, Any]], None], Sequence[int]]]:
+    """Yield what records an epoch while the body trains, and the signals that have come so far."""
+    if accelerator.is_main_process:  # an earlier attempt may have got further than its last checkpoint
+        known = checkpoints.start.values["history"]["epochs"] if checkpoints.start else []
+        write_whole(folder / HISTORY, "".join(json.dumps(one) + "\n" for one in known))
+    with open_trackers(accelerator), note_signals() as signals:
+        yield functools.partial(_record_epoch, plan, accelerator, folder / HISTORY), signals
+
+
+def make_settings(training: TrainingConfig, plan: Plan, *, judged: int, progress: bool) -> Settings:
     """Collect the settings; with `epochs: auto` validation says when to stop, if it has rows enough to tell."""
     auto, few = training.epochs == "auto" and plan.takes_steps, judged < TELLING
     if auto and few:
@@ -151,6 +191,7 @@ def _make_settings(training: TrainingConfig, plan: Plan, *, judged: int, progres
         cache=find_cache_folder(),
         progress=progress,
         graphs=training.graphs == "auto",
+        sampling=training.sampling,
         last=auto and few,
     )
 

@@ -16,6 +16,7 @@ from nlp_transfer.strategies.few_rows import SOLVED_STEPS, begins_solved, solve_
 from nlp_transfer.strategies.frozen import apply_frozen
 from nlp_transfer.strategies.full import apply_full
 from nlp_transfer.strategies.gradual import apply_gradual
+from nlp_transfer.strategies.joint import join_plans
 from nlp_transfer.strategies.length import PATIENCE, Length, choose_length
 from nlp_transfer.strategies.lora import apply_lora, save_adapter
 from nlp_transfer.strategies.plan import Adapted, Phase, Plan, Schedule
@@ -86,4 +87,4 @@ def _adapt(strategy: Strategy, loaded: LoadedModel, rates: Rates, length: Length
             return apply_gradual(strategy, loaded, rates, length)
 
 
-__all__ = ["PATIENCE", "Phase", "Plan", "Schedule", "make_plan", "save_adapter"]
+__all__ = ["PATIENCE", "Phase", "Plan", "Schedule", "join_plans", "make_plan", "save_adapter"]

@@ -38,6 +38,8 @@ def _name_module(name: str) -> str:
     It ends at the number of a layer: `encoder.layer.0.output.dense.weight` is counted under `encoder.layer.0`.
     """
     parts = name.split(".")
+    if parts[0] == "members":  # of several tasks, with the number of the task
+        return ".".join([*parts[:2], _name_module(".".join(parts[2:]))])
     for index, part in enumerate(parts):
         if part.isdigit():
             return ".".join(parts[: index + 1])

@@ -1,5 +1,6 @@
 """Name the files that a run leaves, those that may be published, and those fetched again. Imports no torch."""
 
+import json
 from pathlib import Path
 
 FINISHED = "metrics.json"  # written last, so its presence means that the run is finished
@@ -12,6 +13,7 @@ CURVE = "curve.json"  # in the folder of a learning curve, about all its runs
 RANKING = "rank.json"  # in the folder of a ranking of sources
 SHIFT = "shift.json"  # in the folder of a shift, about texts that a run was not tested on
 TO_LABEL = "to_label.csv"  # beside it, if rows to label were asked for
+TASKS = "tasks.json"  # in the folder of several tasks that were trained together
 MERGING = "merge.json"  # in the folder of a merged run: what it is merged from, and how
 CHECKPOINTS = "checkpoints"  # folder from which an unfinished run resumes
 TARGET = "target_tokenizer"  # folder inside the model's, if the output has a vocabulary of its own
@@ -66,6 +68,13 @@ def is_run(folder: Path) -> bool:
     """Tell whether a run or a comparison left this folder: then a model is not in it but in a folder below it."""
     left = ("config.yaml", FINISHED, COMPARISON)
     return not is_published(folder) and any((folder / name).is_file() for name in left)
+
+
+def list_parts(folder: Path) -> list[Path]:
+    """List the runs in the folder of several tasks; a folder of another kind stands for itself."""
+    if not (folder / TASKS).is_file():
+        return [folder]
+    return [folder / name for name in json.loads((folder / TASKS).read_text(encoding="utf-8"))["tasks"]]
 
 
 def find_run_of(folder: Path) -> Path | None:

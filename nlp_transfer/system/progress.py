@@ -110,6 +110,12 @@ class Clock:
         self.seconds[name] = round(earlier + now - self._last, 3)
         self._last = now
 
+    def branch(self) -> "Clock":
+        """Make a clock with the stages so far, whose next one begins now."""
+        other = Clock()
+        other.seconds = dict(self.seconds)
+        return other
+
     @property
     def total(self) -> float:
         """The seconds of all stages."""

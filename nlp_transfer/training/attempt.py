@@ -33,6 +33,7 @@ class Settings:
     cache: Path | None
     progress: bool = True
     graphs: bool = True
+    sampling: float = 1.0
     last: bool = False
 
 

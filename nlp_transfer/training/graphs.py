@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from nlp_transfer.models.encoding.batches import plan_batches
+from nlp_transfer.models.encoding.mixing import plan_epoch
 from nlp_transfer.models.encoding.resident import ResidentInputs, Widths, keep_on_device
 from nlp_transfer.models.encoding.units import Inputs
 from nlp_transfer.strategies import Phase
@@ -137,7 +137,7 @@ def prepare_inputs(attempt: Attempt, phase: Phase, model: nn.Module, train: Inpu
         return None
 
     history, settings = attempt.history, attempt.settings
-    batches = plan_batches(train.encoded.lengths, settings.batch_size, seed=settings.seed, epoch=history.trained)
+    batches = plan_epoch(train.encoded, settings.batch_size, seed=settings.seed, epoch=history.trained)
     found: ResidentInputs | str = _find_obstacle(attempt, model, train, batches[0])
     if not found:
         room = ROOM * torch.cuda.get_device_properties(device).total_memory if device.type == "cuda" else math.inf

@@ -15,7 +15,7 @@ from nlp_transfer.models.encoding.tokenizers import Tokenizers
 from nlp_transfer.models.encoding.units import Inputs
 from nlp_transfer.task import Task, apply_calibration
 from nlp_transfer.training.history import History
-from nlp_transfer.training.parameters import copy_trained
+from nlp_transfer.training.parameters import copy_trained, load_state
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,10 @@ class Judge:
         record["seconds"] = round(time.perf_counter() - started, 3)
         history.epochs.append(record)
         self.record(record)
+
+    def restore(self, model: nn.Module, history: History) -> None:
+        """Load the kept state into the model."""
+        load_state(model, history.state)
 
 
 def select_numbers(scores: Scores) -> dict[str, float]:

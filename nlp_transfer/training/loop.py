@@ -20,6 +20,7 @@ from nlp_transfer.models.encoding.padding import read_padding_trouble
 from nlp_transfer.models.encoding.tokenizers import Tokenizers
 from nlp_transfer.models.encoding.units import CachedInputs, Inputs
 from nlp_transfer.models.portable.pooled import PooledClassifier
+from nlp_transfer.models.sharing import SharedModel
 from nlp_transfer.models.surgery.first_token import use_first_token
 from nlp_transfer.models.surgery.packed import use_packing
 from nlp_transfer.strategies import Phase, Plan
@@ -27,10 +28,12 @@ from nlp_transfer.task import Task
 from nlp_transfer.training.attempt import Attempt, Settings
 from nlp_transfer.training.checkpoints import Checkpoints, Saver
 from nlp_transfer.training.history import History
+from nlp_transfer.training.joint_judge import JointJudge
 from nlp_transfer.training.judge import Judge
-from nlp_transfer.training.parameters import freeze, load_state
+from nlp_transfer.training.parameters import freeze
 from nlp_transfer.training.phase_inputs import PhaseInputs
 from nlp_transfer.training.phase_steps import begin_steps
+from nlp_transfer.training.several import Tasks
 from nlp_transfer.training.sharded import collect, make_room
 from nlp_transfer.training.solver import solve
 from nlp_transfer.training.step import Stepper
@@ -44,7 +47,7 @@ class Trainer:
 
     Attributes:
         plan: the model and the phases.
-        task: gives loss, scores and the score that chooses the best state.
+        task: gives loss, scores and the score that chooses the best state; of several tasks, the losses.
         train: what is learned from.
         validation: what the best state is chosen on, encoded.
         validation_rows: the same as rows.
@@ -54,10 +57,11 @@ class Trainer:
         record: is given the facts of each epoch.
         checkpoints: when and where to save; None: never.
         signals: the signals that have come so far; it grows while the training runs.
+        joint: judges several tasks; None if there is one.
     """
 
     plan: Plan
-    task: Task
+    task: Task | Tasks
     train: Encoded
     validation: Encoded
     validation_rows: Any
@@ -67,6 +71,7 @@ class Trainer:
     record: Callable[[dict[str, Any]], None]
     checkpoints: Checkpoints | None = None
     signals: Sequence[int] = ()
+    joint: JointJudge | None = None
 
     def fit(self) -> History:
         """Run all phases, or those that are left after a resume; then load the best state into the model.
@@ -93,7 +98,7 @@ class Trainer:
                     save = _do_nothing
             attempt.heed(save, done=history.phase == len(self.plan.phases))
 
-        load_state(model, history.state)
+        self._judge.restore(model, history)
         return history
 
     def _begin_attempt(self, model: nn.Module) -> Attempt:
@@ -126,7 +131,10 @@ class Trainer:
         )
 
     @functools.cached_property
-    def _judge(self) -> Judge:
+    def _judge(self) -> Judge | JointJudge:
+        if self.joint is not None:
+            return self.joint
+        assert isinstance(self.task, Task)  # noqa: S101 - several tasks have a judge of their own
         return Judge(
             task=self.task,
             rows=self.validation_rows,
@@ -150,9 +158,12 @@ class Trainer:
                 return
 
             stack.enter_context(self._inputs.use_rows(model, phase, train))
-            stack.enter_context(use_first_token(model, logits_only=self.task.logits_only))
+            alone = not isinstance(model, SharedModel)  # whose members use shortcuts in turn
+            if alone:
+                stack.enter_context(use_first_token(model, logits_only=self.task.logits_only))
             if not self.accelerator.is_fsdp2:  # whose twin has modules of its own
-                stack.enter_context(use_packing(model))
+                if alone:
+                    stack.enter_context(use_packing(model))
                 stack.enter_context(use_quick_dropout(model))
             self._train_epochs(model, phase, train, validation, attempt)
 

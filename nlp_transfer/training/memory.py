@@ -17,6 +17,7 @@ from nlp_transfer.models.surgery.first_token import use_first_token
 from nlp_transfer.strategies import Plan
 from nlp_transfer.task import Task
 from nlp_transfer.training.parameters import freeze, list_moving, set_train_mode
+from nlp_transfer.training.several import Tasks
 
 # A pass on a CPU is no faster with more tokens than these. What keeps few bytes is not cut: a pass over a table of word
 # vectors costs hardly more with many tokens than with few.
@@ -63,7 +64,7 @@ class Need:
         return self.weights + self.training + self.each * self.units
 
 
-def choose_budget(model: nn.Module, task: Task, train: Inputs, moved: int) -> int | None:
+def choose_budget(model: nn.Module, task: Task | Tasks, train: Inputs, moved: int) -> int | None:
     """Choose the most padded tokens in a pass of a phase, by what the longest unit keeps for the backward pass.
 
     Random numbers are drawn for it and put back.
@@ -93,7 +94,9 @@ def _limit_tokens(each: int, length: int, free: int) -> int:
     return max(CPU_TOKENS, CPU_ROOM // max(1, each) * length)
 
 
-def estimate(plan: Plan, task: Task, units: TokenInputs, *, batch_size: int, accumulation: int | None) -> list[Need]:
+def estimate(
+    plan: Plan, task: Task | Tasks, units: TokenInputs, *, batch_size: int, accumulation: int | None
+) -> list[Need]:
     """Estimate the memory of each phase: count the tensors, and measure the activations of the longest unit.
 
     Only the embedding rows in use are counted. A phase that reads stored activations needs less than the estimate.
@@ -132,7 +135,7 @@ def estimate(plan: Plan, task: Task, units: TokenInputs, *, batch_size: int, acc
     return needs[::-1]
 
 
-def _measure_kept(model: nn.Module, task: Task, batch: Batch) -> int:
+def _measure_kept(model: nn.Module, task: Task | Tasks, batch: Batch) -> int:
     """Measure the bytes that autograd keeps during a forward pass, without those of parameters and buffers."""
     own = {tensor.untyped_storage().data_ptr() for tensor in (*model.parameters(), *model.buffers())}
     seen: dict[int, int] = {}

@@ -1,6 +1,5 @@
 """The optimizer steps of one phase. `PhaseSteps.make_step` shows one from the gradients to what follows it."""
 
-import math
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,8 +10,9 @@ from accelerate import Accelerator
 from accelerate.utils import gather_object
 from torch import Tensor, nn
 
-from nlp_transfer.models.encoding.batches import plan_batches
+from nlp_transfer.models.encoding.mixing import count_batches, plan_epoch
 from nlp_transfer.models.encoding.units import Inputs
+from nlp_transfer.models.sharing import SharedModel
 from nlp_transfer.strategies import Phase
 from nlp_transfer.system.progress import make_bar
 from nlp_transfer.training.attempt import Attempt
@@ -27,6 +27,7 @@ from nlp_transfer.training.parameters import (
     list_moving,
     set_train_mode,
 )
+from nlp_transfer.training.several import Cosines, Tasks
 from nlp_transfer.training.sharded import collect, shard
 from nlp_transfer.training.step import LossMonitor
 
@@ -50,6 +51,8 @@ class PhaseSteps:
         monitor: refuses losses that are not finite.
         silent: names of the moving parameters that no gradient has reached so far.
         graphs: makes whole steps at once, where that is possible and pays.
+        cosines: looks at the gradients of several tasks; None if there is one.
+        settled: optimizer steps of the phase after which everything that trains must have had a gradient; 0: unknown.
     """
 
     attempt: Attempt
@@ -64,11 +67,13 @@ class PhaseSteps:
     monitor: LossMonitor
     silent: Collection[str]
     graphs: GraphedSteps | None
+    cosines: Cosines | None
+    settled: int
 
     @property
     def per_epoch(self) -> int:
         """Optimizer steps of an epoch."""
-        return math.ceil(len(self.train.encoded.inputs) / self.attempt.settings.batch_size)
+        return count_batches(self.train.encoded, self.attempt.settings.batch_size)
 
     @property
     def total(self) -> int:
@@ -88,7 +93,7 @@ class PhaseSteps:
         rate = set_rates(self.optimizer, done + self.per_epoch - 1, self.total, self.attempt.plan.schedule)
         facts = {"epoch": history.epoch, "loss": float(np.mean(history.losses)), "learning_rate": rate}
         history.losses = []
-        return facts
+        return {**facts, "gradient_cosines": self.cosines.collect()} if self.cosines else facts
 
     def make_step(self, units: np.ndarray, step: int) -> None:
         """Make one optimizer step, then do what is asked for: save, or save and stop.
@@ -102,6 +107,8 @@ class PhaseSteps:
         rate = set_rates(self.optimizer, step, self.total, attempt.plan.schedule)
         replayed = self.graphs.replay(units) if self.graphs else None
         loss, norm = replayed or self._compute_gradients(units)
+        if self.cosines:
+            self.cosines.note(units, step % self.per_epoch)
 
         # Losses are looked at before the optimizer moves anything; on a GPU those of several steps together.
         loss, request = attempt.agree(loss, save=attempt.saver.is_due(number))
@@ -138,8 +145,13 @@ class PhaseSteps:
     def _stream_batches(self) -> Iterator[np.ndarray]:
         """Yield the batches of this epoch that no earlier attempt has trained on, and show a bar."""
         settings, history = self.attempt.settings, self.attempt.history
-        lengths, epoch = self.train.encoded.lengths, history.trained
-        batches = plan_batches(lengths, settings.batch_size, seed=settings.seed, epoch=epoch)
+        batches = plan_epoch(
+            self.train.encoded,
+            settings.batch_size,
+            seed=settings.seed,
+            epoch=history.trained,
+            sampling=settings.sampling,
+        )
         left = batches[len(history.losses) :]
 
         label = f"{self.phase.name} {history.epoch}/{self.phase.epochs}"
@@ -154,9 +166,9 @@ class PhaseSteps:
 
     def _check_gradients(self, done: int) -> None:
         """Check in the first steps that the loss reaches all that should move; `done` counts the steps."""
-        if done <= SETTLED:
+        if done <= self.settled:
             self.silent = find_unreached(self.trained, self.silent)
-        if done == min(SETTLED, self.total):
+        if done == self.settled:
             check_reached(self.silent)
 
 
@@ -185,6 +197,13 @@ def begin_steps(attempt: Attempt, model: nn.Module, phase: Phase, train: Inputs)
     def save() -> None:
         attempt.saver.save(collect(live, model, phase.rates), history, attempt.stepper, optimizer, trained)
 
+    cosines, settled = None, min(SETTLED, count_batches(train.encoded, attempt.settings.batch_size) * phase.epochs)
+    if isinstance(attempt.stepper.task, Tasks) and isinstance(model, SharedModel):
+        cosines = Cosines(attempt.stepper.task, [one for one in model.list_shared() if one.requires_grad])
+        begun = history.epoch > 1 or history.losses
+        # The heads get their gradients in turn; after a resume some may have had theirs.
+        settled = 0 if begun else count_batches(train.encoded, attempt.settings.batch_size)
+
     return PhaseSteps(
         attempt=attempt,
         phase=phase,
@@ -199,6 +218,8 @@ def begin_steps(attempt: Attempt, model: nn.Module, phase: Phase, train: Inputs)
         monitor=LossMonitor(accelerator, phase.name),
         silent=set(trained),
         graphs=begin_graphs(attempt, resident, wrapped, optimizer, train.encoded.mean_weight) if resident else None,
+        cosines=cosines,
+        settled=settled,
     )
 
 

@@ -18,6 +18,7 @@ from nlp_transfer.models.encoding.batches import sort_batches
 from nlp_transfer.models.encoding.units import Inputs, are_pooled
 from nlp_transfer.system.memory import WAYS_OUT, is_out_of_memory, release
 from nlp_transfer.task import Task
+from nlp_transfer.training.several import Tasks
 from nlp_transfer.training.sharded import gather
 
 log = logging.getLogger(__name__)
@@ -38,7 +39,7 @@ class Stepper:
     """
 
     accelerator: Accelerator
-    task: Task
+    task: Task | Tasks
     pieces: int
     smoothing: float
     alike: bool = False

@@ -17,7 +17,7 @@ from tiny import save_csv
 import nlp_transfer
 from nlp_transfer.errors import ConfigError, DataError, DiskError, StoppedError
 from nlp_transfer.inference import activations as features
-from nlp_transfer.runs import one_run
+from nlp_transfer.runs import conclude
 from nlp_transfer.runs import train as fitting
 from nlp_transfer.training import checkpoints as resuming
 from nlp_transfer.training.judge import Judge
@@ -313,17 +313,17 @@ def test_a_comparison_of_runs_on_other_rows_is_refused(place, tmp_path, during, 
 @pytest.mark.parametrize("worth", [0.0, 60.0])
 def test_a_long_training_is_saved_before_what_follows_it(place, undisturbed, tmp_path, monkeypatch, worth):
     monkeypatch.setattr(resuming, "WORTH_SAVING", worth)
-    predict = one_run.infer_split
+    predict = conclude.infer_split
 
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
     wanted = config(place)
     whole = undisturbed(wanted)
-    monkeypatch.setattr(one_run, "infer_split", full)
+    monkeypatch.setattr(conclude, "infer_split", full)
     with pytest.raises(DiskError, match=f"; make room; go on with the same command and --resume {tmp_path / 'parts'}$"):
         run(wanted, tmp_path / "parts")
-    monkeypatch.setattr(one_run, "infer_split", predict)
+    monkeypatch.setattr(conclude, "infer_split", predict)
     assert (tmp_path / "parts" / "checkpoints").is_dir() == (worth == 0)
     steps = []
     gradients = Stepper.compute_gradients

@@ -42,8 +42,9 @@ HOMES = {  # heavy packages and the only files that may import them
     "evaluate": "evaluation.metrics",
     "accelerate": (
         "system.processes training.requests training.step training.attempt training.loop training.judge "
-        "training.phase_inputs training.phase_steps training.checkpoints runs.compare runs.resume runs.run "
-        "runs.prepare runs.combine runs.one_run runs.train runs.measure_source"
+        "training.joint_judge training.phase_inputs training.phase_steps training.checkpoints runs.compare runs.resume "
+        "runs.run runs.prepare runs.combine runs.conclude runs.train runs.train_jointly runs.several "
+        "runs.measure_source"
     ),
     "sklearn": (
         "evaluation.tfidf evaluation.baselines evaluation.number_baselines evaluation.metrics evaluation.label_sets "
@@ -59,7 +60,7 @@ LIGHT = {"__init__", "__main__", "errors", "cli", "cli.commands", "cli.process",
 LIGHT |= {"config.base", "config.tasks", "config.sections", "config.messages", "config.yaml_file", "config.generation"}
 LIGHT |= {"config.shipped", "config.flags", "config.dialect", "system.escaping", "system.room", "system.disk"}
 LIGHT |= {"cli.options", "system.garbage", "system.signals", "system.caches", "system.received", "system.wheels"}
-LIGHT |= {"system.layout", "cli.unlabelled", "cli.adapt"}
+LIGHT |= {"system.layout", "cli.unlabelled", "cli.adapt", "cli.several_runs"}
 HEAVY = {"torch", "transformers", "numpy", "pandas", "scipy", "safetensors", "pyarrow", "tokenizers", "rich", "tqdm"}
 HEAVY |= HOMES.keys()
 

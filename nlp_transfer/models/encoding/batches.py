@@ -32,6 +32,7 @@ class Encoded:
         unknown: share of the tokens that the vocabulary lacks.
         importance: (examples,) the weight of each example in the loss; None means 1 for each.
         warnings: what a user should know about the targets.
+        owner: (units,) the number of the task that each unit belongs to; None if all belong to one.
     """
 
     inputs: FlatUnits
@@ -42,6 +43,7 @@ class Encoded:
     unknown: float = 0.0
     importance: np.ndarray | None = None
     warnings: tuple[str, ...] = ()
+    owner: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         """Flatten inputs that are a mapping for each unit, as a task may give them."""

@@ -74,10 +74,11 @@ def _find_table(model: nn.Module, rates: Mapping[str, float]) -> nn.Module | Non
     table = find_words(find_encoder(unwrap(model)).module)
     if table is None or not any(isinstance(one, nn.Embedding) for one in table.modules()):  # I-BERT's are quantised
         return None
-    path = next(name for name, module in model.named_modules() if module is table)
+    # Models of several tasks have one table, under a path each.
+    paths = tuple(f"{name}." for name, module in model.named_modules(remove_duplicate=False) if module is table)
     held = {id(parameter) for parameter in table.parameters()}
     names = {name for name, one in model.named_parameters(remove_duplicate=False) if id(one) in held}
-    alone = all(name.startswith(f"{path}.") for name in names)
+    alone = all(name.startswith(paths) for name in names)
     rowwise = not any("lora_magnitude_vector" in name for name in names)  # DoRA scales by norms over the whole table
     return table if alone and rowwise and not names.isdisjoint(rates) else None
 

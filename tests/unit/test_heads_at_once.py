@@ -1,0 +1,104 @@
+"""Several runs that share an encoder answer together: it computes each text once, and every answer is as alone."""
+
+import json
+
+import pytest
+import tiny
+import torch
+from typer.testing import CliRunner
+
+import nlp_transfer
+from nlp_transfer.cli.commands import app
+from nlp_transfer.errors import ConfigError
+from nlp_transfer.models.anatomy import find_encoder, find_layers
+from nlp_transfer.models.surgery.remembering import remember_last
+from nlp_transfer.runs.several import run_tasks
+
+TEXTS = ["a good film", "", "the plot was dull and very sad", "fresh"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Two heads on the states of one frozen checkpoint, and one that trained the whole model."""
+    root = tmp_path_factory.mktemp("heads")
+    tiny.save_checkpoint(root / "bert")
+    for seed, name in enumerate(("a", "b")):
+        tiny.save_csv(root / f"{name}.csv", 40, seed)
+    source = {"kind": "checkpoint", "name": str(root / "bert")}
+    entries = [
+        {
+            "name": name,
+            "task": {"name": "sentiment", "max_length": length},
+            "data": {"train": str(root / f"{file}.csv")},
+        }
+        for name, file, length in (("a", "a", 16), ("b", "b", 16), ("short", "b", 8))
+    ]
+    wanted = {"source": source, "strategy": {"kind": "frozen"}, "tasks": entries}
+    run_tasks(wanted, output=root / "both", progress=False)
+    return root / "both"
+
+
+@pytest.fixture(scope="module")
+def predictor(folder):
+    return nlp_transfer.load_tasks(folder)
+
+
+def count_passes(predictor, work):
+    """How often the layers of an encoder run."""
+    encoders = {id(found): found for one in predictor.predictors.values() if (found := find_encoder(one.model).module)}
+    calls = []
+    hooks = [find_layers(one).modules[0].register_forward_hook(lambda *_: calls.append(1)) for one in encoders.values()]
+    work()
+    for hook in hooks:
+        hook.remove()
+    return len(calls)
+
+
+def test_every_answer_is_the_one_that_the_run_gives_alone(predictor, folder):
+    together = predictor.predict(TEXTS)
+    for name in ("a", "b", "short"):
+        alone = nlp_transfer.load(folder / name).predict(TEXTS)
+        for said, one in zip(together, alone, strict=True):
+            assert said[name]["label"] == one["label"]
+            assert said[name]["confidence"] == (one["confidence"] and pytest.approx(one["confidence"], abs=1e-5))
+    assert (predictor.seen.texts, predictor.seen.empty) == (4, 1)
+
+
+def test_heads_that_read_the_same_tokens_cost_one_pass_of_the_encoder(folder):
+    two = nlp_transfer.load_tasks([folder / "a", folder / "b"])
+    one = nlp_transfer.load_tasks([folder / "a"])
+    full = [text for text in TEXTS if text]  # for an empty one every run looks up the keys of its answers
+    passes = count_passes(one, lambda: one.predict(full))
+    assert count_passes(two, lambda: two.predict(full)) == passes > 0
+    other = nlp_transfer.load_tasks([folder / "a", folder / "short"])
+    long = ["the plot was dull and very sad and it was cold"]  # more than one of them reads
+    assert count_passes(other, lambda: other.predict(long)) == 2
+
+
+def test_an_encoder_that_is_asked_something_else_computes_it():
+    layer = torch.nn.Linear(2, 2)
+    with remember_last(layer):
+        first = layer(torch.ones(1, 2))
+        assert layer(torch.ones(1, 2)) is first
+        assert layer(torch.zeros(1, 2)) is not first
+    assert layer(torch.ones(1, 2)) is not layer(torch.ones(1, 2))
+
+
+def test_the_command_answers_by_the_folder_of_the_tasks_or_by_runs(folder, tmp_path):
+    (tmp_path / "t.txt").write_text("a good film\n")
+    for words in ([folder], [folder / "a", folder / "b", folder / "short"]):
+        done = CliRunner().invoke(app, ["predict", *map(str, words), str(tmp_path / "t.txt")])
+        assert list(json.loads(done.stdout)) == ["a", "b", "short"]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"), [(["--keep"], "--keep: is for a single run"), (["--output", "x.csv"], "name a .jsonl")]
+)
+def test_what_is_for_a_single_run_is_refused(folder, options, said):
+    with pytest.raises(ConfigError, match=said):
+        CliRunner().invoke(app, ["predict", str(folder), *options], catch_exceptions=False)
+
+
+def test_no_run_is_refused():
+    with pytest.raises(ConfigError, match="expected the folders of runs, received none"):
+        nlp_transfer.load_tasks([])
