@@ -53,6 +53,8 @@ class TaskDeclaration(ABC):
     the units of an example, or the `sigmoid` of each. Then a temperature is fitted on validation, which becomes part of
     the model's last layer, and confidence is measured on test. None: neither is done, as also where a task overrides
     the `infer` or `decode` of another and does not declare it again.
+    `spoils_inputs` says that `loss` changes what the model reads, otherwise each time, so that no activations of it can
+    be stored.
     `untrained` names a baseline that is the model itself before its training; None: there is none.
     `length_option` names the option that says how many tokens of an input are read.
     `settled` names the options that may be `auto`, and are then decided by `settle`.
@@ -74,6 +76,7 @@ class TaskDeclaration(ABC):
     logits_only: ClassVar[bool] = False
     solved_as: ClassVar[SolvedAs | None] = None
     probabilities: ClassVar[Literal["softmax", "sigmoid"] | None] = None
+    spoils_inputs: ClassVar[bool] = False
     untrained: ClassVar[str | None] = None
     length_option: ClassVar[str | None] = None
     settled: ClassVar[Sequence[str]] = ()

@@ -93,7 +93,7 @@ class Prepared:
         )
         if config.training.gradient_checkpointing:
             recompute_activations(plan.model)
-        return plan
+        return dataclasses.replace(plan, cache="none") if self.task.spoils_inputs else plan
 
     def list_contents(self, prefix: str = "") -> dict[str, str]:
         """List what must be the same when the run is resumed: each split in words -> its fingerprint."""

@@ -56,6 +56,7 @@ class Adaptation(nt.Task):
     selectable: ClassVar[tuple[str, ...]] = ("log_probability",)
     points = 1.0
     compared = "log-probability of a hidden token"
+    spoils_inputs = True
     untrained = "unadapted"
     length_option = "max_length"
     auto_class = "AutoModelForMaskedLM"

@@ -174,8 +174,7 @@ def test_spans_of_bart_are_filled_by_one_mask_each_and_the_whole_text_is_written
     assert 100 - 30 - 2 <= len(kept) - 2 <= 100 - 20
 
 
-@pytest.mark.parametrize("kind", ["t5", "bart"])
-def test_an_encoder_decoder_learns_to_mend_spoilt_texts(kind, tmp_path):
+def save_encoder_decoder(folder, kind):
     made = make_denoising_tokenizer(kind)
     shape = {"d_model": 16, "decoder_start_token_id": 1, "pad_token_id": 1, "eos_token_id": 2, "vocab_size": len(made)}
     sizes = {
@@ -186,13 +185,17 @@ def test_an_encoder_decoder_learns_to_mend_spoilt_texts(kind, tmp_path):
         },
     }
     torch.manual_seed(0)
-    AutoModelForSeq2SeqLM.from_config(AutoConfig.for_model(kind, **shape, **sizes[kind])).save_pretrained(
-        tmp_path / kind
-    )
-    made.save_pretrained(tmp_path / kind)
+    AutoModelForSeq2SeqLM.from_config(AutoConfig.for_model(kind, **shape, **sizes[kind])).save_pretrained(folder)
+    made.save_pretrained(folder)
+    return folder
 
-    lines, steps = save_lines(tmp_path / "lines.txt", 100), ("training.learning_rate=0.01", *FAST)
-    found = nlp_transfer.adapt(tmp_path / kind, lines, tmp_path / "out", steps, epochs=2, progress=False)
+
+@pytest.mark.parametrize(("kind", "strategy"), [("t5", "full"), ("bart", "full"), ("bart", "frozen")])
+def test_an_encoder_decoder_learns_to_mend_spoilt_texts(kind, strategy, tmp_path):
+    """With a frozen encoder too, whose states cannot be stored: they are of texts that are spoilt anew."""
+    source, lines = save_encoder_decoder(tmp_path / kind, kind), save_lines(tmp_path / "lines.txt", 100)
+    steps = ("training.learning_rate=0.01", f"strategy.kind={strategy}", *FAST)
+    found = nlp_transfer.adapt(source, lines, tmp_path / "out", steps, epochs=2, progress=False)
     before = found.figures.baselines["unadapted"].test
     assert found.row.test["pseudo_perplexity"] < before["pseudo_perplexity"]
     AutoModelForSeq2SeqLM.from_pretrained(tmp_path / "out" / "model")
