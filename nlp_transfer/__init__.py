@@ -98,6 +98,8 @@ if TYPE_CHECKING:
     from nlp_transfer.runs.check import check as check
     from nlp_transfer.runs.compare import Comparison as Comparison
     from nlp_transfer.runs.compare import compare as compare
+    from nlp_transfer.runs.compare_tasks import TasksComparison as TasksComparison
+    from nlp_transfer.runs.compare_tasks import compare_tasks as compare_tasks
     from nlp_transfer.runs.curve import Curve as Curve
     from nlp_transfer.runs.curve import curve as curve
     from nlp_transfer.runs.doctor import Diagnosis as Diagnosis
@@ -159,6 +161,8 @@ _HOME = {
     "check": "runs.check",
     "Comparison": "runs.compare",
     "compare": "runs.compare",
+    "TasksComparison": "runs.compare_tasks",
+    "compare_tasks": "runs.compare_tasks",
     "Curve": "runs.curve",
     "curve": "runs.curve",
     "MethodCurve": "evaluation.curve_findings",

@@ -36,7 +36,7 @@ from nlp_transfer.cli.options import (
     Trust,
     Validation,
 )
-from nlp_transfer.cli.several_runs import Answering, answer_by_several, split_words
+from nlp_transfer.cli.several_runs import Answering, answer_by_several, show_sharing, split_words
 from nlp_transfer.cli.streams import (
     check_answers,
     check_output,
@@ -170,7 +170,8 @@ def compare(
 ) -> None:
     """Train several models and say which won, and what each costs.
 
-    They share task and data; a plot stands beside the run folders.
+    They share task and data; a plot stands beside the run folders. Of one configuration with several `tasks`: train
+    them together and each alone, and say what sharing bought.
     """
     from rich.console import Console
 
@@ -178,6 +179,10 @@ def compare(
 
     for config in configs:
         _choose(config, override, Flags())
+    if len(configs) == 1 and _has_tasks(configs[0], override or []):
+        _load("compare_tasks")
+        found = nlp_transfer.compare_tasks(configs[0], override or (), output=output, resume=resume)
+        return show_sharing(found.table, found.verdicts, found.folder)
     _load("compare")
     result = nlp_transfer.compare(configs, override or (), output=output, resume=resume, rate=rate)
 
@@ -185,7 +190,7 @@ def compare(
     from nlp_transfer.system.processes import is_main_process
 
     if not is_main_process():
-        return
+        return None
 
     console = Console(width=None if sys.stdout.isatty() else 160)
     console.print(result.table)
@@ -195,6 +200,7 @@ def compare(
     if (result.folder / PLOT).is_file():
         say(f"plot: {result.folder / PLOT}")
     say(f"run folders: {result.folder}")
+    return None
 
 
 @app.command()

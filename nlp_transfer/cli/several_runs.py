@@ -1,4 +1,4 @@
-"""Answer texts by several runs at once: `predict RUN... FILE`, or the folder that several tasks left."""
+"""What commands do with several tasks: answer texts by all of their runs at once, and show what sharing bought."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -80,3 +80,16 @@ def answer_by_several(
     for count, what in ((predictor.seen.empty, "are empty"), (predictor.seen.truncated, "are too long and were cut")):
         if count:
             say(f"warning: {count} of {predictor.seen.texts} texts {what}", err=True)
+
+
+def show_sharing(table: Any, verdicts: Sequence[str], folder: Path) -> None:
+    """Print what sharing bought each task: a table, sentences, and where the runs are."""
+    from rich.console import Console
+
+    from nlp_transfer.system.processes import is_main_process
+
+    if is_main_process():
+        Console(width=None if sys.stdout.isatty() else 160).print(table)
+        for sentence in verdicts:
+            say(sentence)
+        say(f"run folders: {folder}")

@@ -96,6 +96,7 @@ def _write_summary(subject: Subject) -> str:
         f"{parameters.trainable:,} of {parameters.total:,} parameters trained "
         f"({100 * parameters.trainable / parameters.total:.3g} %).{labels}{_describe_units(subject)}"
         f"{_describe_chain(subject)}{_describe_merge(subject.metrics.merged)}"
+        f"{_describe_sharing(subject.metrics.beside)}"
     )
 
 
@@ -120,6 +121,12 @@ def _describe_merge(merged: Merged | None) -> str:
     way = "" if merged.share == 1 else f"a point on the way from the source (0) to {mean} (1), at {merged.share:g}"
     head = "; the last layer of its head was solved anew on the merged features" if merged.head == "solved" else ""
     return f" Its weights are {way or mean}{head}."
+
+
+def _describe_sharing(others: Sequence[str]) -> str:
+    """Say with which other tasks a model was trained; nothing of one that was trained alone."""
+    named = ", ".join(map(format_code, others))
+    return f" It was trained together with other tasks, which moved its encoder too: {named}." if others else ""
 
 
 def _describe_units(subject: Subject) -> str:

@@ -3,6 +3,7 @@
 import copy
 import dataclasses
 import logging
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from nlp_transfer.runs.result import RunResult
 from nlp_transfer.runs.resume import find_start
 from nlp_transfer.runs.train import keep_record, make_accelerator, make_settings, open_checkpoints, take_judged
 from nlp_transfer.strategies.summary import render_trainable
-from nlp_transfer.system.layout import FINISHED
+from nlp_transfer.system.layout import CHECKPOINTS, FINISHED
 from nlp_transfer.system.progress import Clock, Series
 from nlp_transfer.training.attempt import Settings
 from nlp_transfer.training.joint_judge import JointJudge, JudgedTask
@@ -110,6 +111,8 @@ def train_jointly(
         beside = [other for other in members if other != name]
         trained = Trained(one.prepared, alone, accelerator, one.sizes, baselines[name], own, beside)
         results[name] = conclude(trained, parts[name], clock.branch(), progress=progress)
+    if accelerator.is_main_process:
+        shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
     return results
 
 

@@ -44,6 +44,7 @@ HOMES = {  # heavy packages and the only files that may import them
         "system.processes training.requests training.step training.attempt training.loop training.judge "
         "training.joint_judge training.phase_inputs training.phase_steps training.checkpoints runs.compare runs.resume "
         "runs.run runs.prepare runs.combine runs.conclude runs.train runs.train_jointly runs.several "
+        "runs.compare_tasks "
         "runs.measure_source"
     ),
     "sklearn": (

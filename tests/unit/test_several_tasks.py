@@ -13,6 +13,8 @@ import torch
 import nlp_transfer
 from nlp_transfer.config.several import load_several
 from nlp_transfer.errors import ConfigError, StoppedError
+from nlp_transfer.evaluation.sharing import SharedTask, judge_sharing
+from nlp_transfer.evaluation.verdicts import Comparand
 from nlp_transfer.models.anatomy import find_encoder
 from nlp_transfer.models.encoding.mixing import deal_batches, join_encoded, plan_epoch
 from nlp_transfer.runs.joint import adapt_all, join, prepare_all
@@ -20,6 +22,7 @@ from nlp_transfer.training.history import History
 from nlp_transfer.training.joint_judge import JointJudge, JudgedTask
 from nlp_transfer.training.phase_steps import PhaseSteps
 from nlp_transfer.training.several import Cosines, Tasks
+from nlp_transfer_tasks.sentiment import Sentiment
 
 KINDS = {
     "mood": ({"name": "sentiment", "max_length": 16}, "mood.csv"),
@@ -92,14 +95,8 @@ def test_each_task_leaves_an_ordinary_run_on_the_one_encoder(place, tmp_path, st
         assert all(torch.equal(first[key], other[key]) for key in first.keys() & other.keys())
     beside = done.results[names[0]].figures.beside
     assert list(beside) == ([] if strategy == "frozen" else names[1:])
-
-
-def test_a_single_task_of_several_is_trained_to_the_weights_of_an_ordinary_run(place, tmp_path):
-    together = train(config(place, ["mood"]), tmp_path / "out").results["mood"]
-    own = {key: value for key, value in entry(place, "mood").items() if key != "name"}
-    alone = nlp_transfer.run({**common(place), **own}, output=tmp_path / "alone", progress=False)
-    assert together.figures.weights == alone.figures.weights
-    assert together.figures.test == alone.figures.test
+    card = (tmp_path / "out" / names[0] / "README.md").read_text()
+    assert ("trained together with other tasks" in card) == bool(beside)
 
 
 def test_a_stopped_training_goes_on_to_the_same_weights(place, tmp_path, monkeypatch):
@@ -119,9 +116,39 @@ def test_a_stopped_training_goes_on_to_the_same_weights(place, tmp_path, monkeyp
     again = train(wanted, tmp_path / "cut", resume="auto")
     for name, one in whole.results.items():
         assert again.results[name].figures.weights == one.figures.weights
+    assert not (tmp_path / "cut" / "checkpoints").exists()
     assert "holds a finished run" in train(wanted, tmp_path / "cut", resume="auto").summary
     with pytest.raises(ConfigError, match=r"training.keep: each before, shared now"):
         train(config(place, ["mood", "topics"], keep="shared"), tmp_path / "cut", resume="auto")
+
+
+def make_row(name, correct):
+    scores = {"accuracy": sum(correct) / len(correct)}
+    return Comparand(name, "bert", "full", False, 1, 1, 1.0, scores, scores, correct)
+
+
+def test_what_sharing_bought_is_said_with_its_interval():
+    good, poor = [1.0] * 60 + [0.0] * 20, [1.0] * 20 + [0.0] * 60
+    pairs = {"up": (good, poor), "down": (poor, good), "level": (good, good), "small": (good[:5], poor[:5])}
+    tasks = {name: SharedTask(Sentiment, *(make_row(name, one) for one in rows)) for name, rows in pairs.items()}
+    *each, last = judge_sharing(tasks)
+    assert each[0].startswith("up gains by sharing: +50.0 (")
+    assert each[1].startswith("down loses by sharing: negative transfer between tasks: -50.0 (")
+    assert each[2].startswith("level is neither better nor worse for sharing (may be chance): +0.0 (")
+    assert each[3] == "small: 5 test rows are too few to tell what sharing bought."
+    assert last == "1 of 4 tasks lose: with few tasks that is usual; train those alone."
+
+
+def test_a_single_task_of_several_is_trained_to_the_weights_of_an_ordinary_run(place, tmp_path):
+    wanted = config(place, ["mood"])
+    found = nlp_transfer.compare_tasks(wanted, output=tmp_path / "c", progress=False)
+    files = [tmp_path / "c" / way / "mood" / "model" / "model.safetensors" for way in ("shared", "single")]
+    both = [file.read_bytes() for file in files]
+    assert both[0] == both[1]  # a single task shares with nobody
+    assert "too few" in found.verdicts[0]
+    assert json.loads((tmp_path / "c" / "comparison.json").read_text())["tasks"]["mood"]["score"] == "accuracy"
+    with pytest.raises(ConfigError, match="frozen moves nothing that the tasks share"):
+        nlp_transfer.compare_tasks(config(place, ["mood"], "frozen"), output=tmp_path / "d", progress=False)
 
 
 @pytest.fixture(scope="module")
