@@ -60,6 +60,7 @@ class StaticVectors:
         """
         limit = self.vocabulary if isinstance(self.vocabulary, int) else None
         table = open_vectors(self._find_path(), limit=limit)
+        table.refuse_broken()
         parts = table.subwords if table.subwords and table.subwords.hashing else None
         if self.vocabulary != "data" and not parts:
             return table

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from nlp_transfer.errors import SourceError
-from nlp_transfer.sources import list_sources
+from nlp_transfer.sources import list_sources, load_source
 from nlp_transfer.sources.vectors.spacy_folder import hash_words
 from nlp_transfer.sources.vectors.table import import_vectors, open_vectors
 
@@ -74,6 +74,10 @@ def save_navec(path, **members):
     return path
 
 
+def import_into(path):
+    return import_vectors(path, path.parent.parent / "out")
+
+
 def test_words_are_hashed_as_spacy_hashes_them():
     assert dict(zip(HASHES, hash_words(list(HASHES)).tolist(), strict=True)) == HASHES
     assert len(hash_words([])) == 0
@@ -86,6 +90,23 @@ def test_a_model_of_spacy_opens_by_any_of_its_folders(tmp_path, named):
     for table in (open_vectors(path), import_vectors(path, tmp_path / "out")):
         assert table.words == WORDS
         np.testing.assert_array_equal(table.vectors, MATRIX[ROWS])
+
+
+def test_words_of_spacy_share_their_rows_until_some_are_asked_for(tmp_path):
+    table = open_vectors(save_spacy(tmp_path))
+    assert isinstance(table.vectors.matrix, np.memmap)
+    np.testing.assert_array_equal(table.vectors[np.array([3, 0])], MATRIX[[1, 0]])
+    np.testing.assert_array_equal(table.take_head(2).vectors, MATRIX[[0, 2]])
+    assert table.select([1]).words == ["film"]
+
+
+@pytest.mark.parametrize("use", [lambda path: load_source("vectors", name=str(path)).encoder(), import_into])
+def test_a_number_of_spacy_that_is_not_finite_is_refused_before_it_is_used(tmp_path, use):
+    folder = save_spacy(tmp_path / "model")
+    with (folder / "vectors").open("wb") as file:
+        np.save(file, np.where(MATRIX[1, 1] == MATRIX, np.nan, MATRIX))
+    with pytest.raises(SourceError, match="row 3: the vector of 'números' holds NaN or infinity; such vectors read: 2"):
+        use(folder)
 
 
 def test_keys_of_spacy_without_a_word_are_left_out_and_counted(tmp_path):

@@ -222,7 +222,7 @@ def test_a_broken_folder_is_refused_with_what_is_wrong(tmp_path, how):
     spoil, said = BROKEN[how]
     spoil(folder)
     with pytest.raises(SourceError, match=said):
-        open_vectors(folder)
+        open_vectors(folder).refuse_broken()
 
 
 def test_a_checkpoint_is_sent_to_its_kind_and_an_unknown_folder_to_the_nearest(tmp_path):

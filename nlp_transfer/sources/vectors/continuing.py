@@ -163,7 +163,7 @@ def _start(words: Sequence[str], table: VectorTable, sentences: Iterable[Sequenc
                 sums[place] += table.vectors[around].sum(0)
                 seen[place] += len(around)
 
-    mean = table.vectors.mean(0, dtype=np.float64)
+    mean = np.asarray(table.vectors).mean(0, dtype=np.float64)
     return np.where(seen[:, None] > 0, sums / np.maximum(seen, 1)[:, None], mean)
 
 

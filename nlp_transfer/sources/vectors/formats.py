@@ -16,7 +16,7 @@ from nlp_transfer.sources.vectors.floret import open_floret
 from nlp_transfer.sources.vectors.folders import make_folder_error
 from nlp_transfer.sources.vectors.keys import spell_words
 from nlp_transfer.sources.vectors.navec import open_navec, starts_tar
-from nlp_transfer.sources.vectors.spacy_folder import find_spacy, open_spacy
+from nlp_transfer.sources.vectors.spacy_folder import find_spacy, open_parts
 from nlp_transfer.sources.vectors.stream import VectorBlock, VectorStream, check_header
 from nlp_transfer.sources.vectors.text import read_text
 
@@ -43,7 +43,7 @@ def open_stream(path: Path) -> Iterator[VectorStream]:
         raise _make_pickle_error(path)
     with ExitStack() as stack:
         with _explain_faults(path):
-            stream = open_spacy(folder) if folder else _open(path, stack)
+            stream = open_parts(folder) if folder else _open(path, stack)
         stream.blocks = spell_words(_read_blocks(stream.blocks, path), path, stream.counts)
         yield stream
 

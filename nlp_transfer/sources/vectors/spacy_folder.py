@@ -4,7 +4,9 @@ The layout: https://spacy.io/api/vectors#to_disk. A key is the hash of a word, o
 """
 
 import json
+import re
 import struct
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,17 +15,13 @@ import numpy as np
 
 from nlp_transfer.errors import SourceError
 from nlp_transfer.sources.vectors.floret import open_hashed
-from nlp_transfer.sources.vectors.stream import VectorStream, stream_rows
+from nlp_transfer.sources.vectors.stream import VectorStream
 from nlp_transfer.system.arrays import map_array
 
 VECTORS, KEYS, STRINGS, SETTINGS = "vectors", "key2row", "strings.json", "vectors.cfg"
 MULTIPLIER, SHIFT, SEED = np.uint64(0xC6A4A7935BD1E995), np.uint64(47), 1  # of MurmurHash64A, as spaCy calls it
-WHOLE = {  # the first byte of a whole number in MessagePack -> how it goes on; https://github.com/msgpack/msgpack
-    0xCC: struct.Struct(">B"),
-    0xCD: struct.Struct(">H"),
-    0xCE: struct.Struct(">I"),
-    0xCF: struct.Struct(">Q"),
-}
+# A whole number in MessagePack (https://github.com/msgpack/msgpack): itself, or a mark and then 1, 2, 4 or 8 bytes.
+NUMBER = re.compile(rb"[\x00-\x7f]|\xcc.|\xcd..|\xce.{4}|\xcf.{8}", re.DOTALL)
 MAPS = {0xDE: struct.Struct(">H"), 0xDF: struct.Struct(">I")}
 SYMBOLS = {  # the first number of a run -> words that have a number instead of a hash, from spacy/symbols.pyx
     64: "ID ORTH LOWER NORM SHAPE PREFIX SUFFIX LENGTH CLUSTER LEMMA POS TAG DEP",
@@ -56,43 +54,91 @@ def find_spacy(path: Path) -> Path | None:
     return None
 
 
-def open_spacy(folder: Path) -> VectorStream:
-    """Read the words of a folder in the order of its keys; several words may share a row. Vectors of floret have none.
+class SharedRows:
+    """Hold n vectors that share rows of a matrix, and take copies of those only that are asked for."""
 
-    Keys whose word `strings.json` does not tell are left out, and counted as `keys_without_word`.
+    def __init__(self, matrix: np.ndarray, rows: np.ndarray) -> None:
+        """Keep the matrix (m, d), and the row of each vector, (n,)."""
+        self.matrix, self.rows = matrix, rows
+        self.shape = (len(rows), matrix.shape[1])
+
+    def __len__(self) -> int:
+        """Count the vectors."""
+        return len(self.rows)
+
+    def __getitem__(self, index: Any) -> Any:
+        """Copy the vectors of an array of numbers, (k, d) float32; a slice shares the rows still."""
+        if isinstance(index, slice):
+            return SharedRows(self.matrix, self.rows[index])
+        with np.errstate(over="ignore"):  # an overflow becomes infinite, and is refused later with its row
+            return np.asarray(self.matrix[self.rows[index]], dtype=np.float32)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        """Copy all of them, (n, d)."""
+        return np.asarray(self[np.arange(len(self))], dtype=dtype)
+
+
+def open_spacy(folder: Path) -> tuple[list[str], SharedRows, Counter[str]] | None:
+    """Read the words of a folder in the order of its keys, and their vectors; several words may share a row.
+
+    Keys whose word `strings.json` does not tell are left out, and counted as `keys_without_word`; so are words that no
+    list of words holds, as `unusable_words`.
+
+    Returns:
+        None if the vectors are those of floret, which belong to no words.
 
     Raises:
         SourceError: a file is missing or damaged.
     """
-    path = folder / VECTORS
-    settings = _read_settings(folder / SETTINGS)
+    if _read_settings(folder / SETTINGS).get("mode") == "floret":
+        return None
+    matrix = _map_rows(folder / VECTORS)
+    keys, rows = _read_keys(folder / KEYS)
+    if len(rows) and rows.max() >= len(matrix):
+        raise SourceError(f"{folder / KEYS}: names row {rows.max()}, and {VECTORS} holds {len(matrix)}")
+
+    words = _find_words(keys, _read_strings(folder / STRINGS))
+    known = [at for at, word in enumerate(words) if word is not None]
+    usable = [at for at in known if words[at] and "\n" not in words[at]]
+    if not usable:
+        raise SourceError(f"{folder / KEYS}: {len(keys)} keys, and {STRINGS} tells the word of none")
+    counts = Counter(keys_without_word=len(keys) - len(known), unusable_words=len(known) - len(usable))
+    return [words[at] for at in usable], SharedRows(matrix, rows[usable]), +counts
+
+
+def open_parts(folder: Path) -> VectorStream:
+    """Read vectors of floret, which `open_spacy` does not.
+
+    Raises:
+        SourceError: a file is missing or damaged.
+    """
+    settings = folder / SETTINGS
+    return open_hashed(folder / VECTORS, _map_rows(folder / VECTORS), settings, _read_settings(settings))
+
+
+def _map_rows(path: Path) -> np.ndarray:
     try:
         matrix = map_array(path)
     except ValueError as error:
         raise SourceError(f"{path}: not readable: {error}") from None
     if matrix.ndim != 2 or matrix.dtype.kind != "f" or 0 in matrix.shape:
         raise SourceError(f"{path}: expected floats of shape (rows, dimension), received {matrix.dtype} {matrix.shape}")
+    return matrix
 
-    if settings.get("mode") == "floret":
-        return open_hashed(path, matrix, folder / SETTINGS, settings)
-    keys, rows = _read_keys(folder / KEYS)
-    if len(rows) and rows.max() >= len(matrix):
-        raise SourceError(f"{folder / KEYS}: names row {rows.max()}, and {path.name} holds {len(matrix)}")
-    strings = _read_strings(folder / STRINGS)
-    names = dict(zip(hash_words(strings).tolist(), strings, strict=True))
-    names |= {start + i: word for start, run in SYMBOLS.items() for i, word in enumerate(run.split())}
 
-    known = [at for at, key in enumerate(keys) if key in names]
-    if not known:
-        raise SourceError(f"{folder / KEYS}: {len(keys)} keys, and {STRINGS} tells the word of none")
-    rows = rows[known]
+def _find_words(keys: np.ndarray, strings: Sequence[str]) -> list[Any]:
+    """Find the word of each key; None where nothing tells it."""
+    hashes = hash_words(strings)
+    order = np.argsort(hashes)
+    places = np.minimum(np.searchsorted(hashes, keys, sorter=order), max(0, len(order) - 1))
+    found = order[places] if len(order) else np.zeros(len(keys), np.int64)
+    told = hashes[found] == keys if len(order) else np.zeros(len(keys), bool)
 
-    def take(first: int, last: int) -> np.ndarray:
-        return np.asarray(matrix[rows[first:last]])
-
-    stream = stream_rows(path, [names[keys[at]] for at in known], matrix.shape[1], take)
-    stream.counts["keys_without_word"] = len(keys) - len(known)
-    return stream
+    words = [strings[at] if good else None for at, good in zip(found.tolist(), told.tolist(), strict=True)]
+    symbols = {start + i: word for start, run in SYMBOLS.items() for i, word in enumerate(run.split())}
+    for at in np.flatnonzero(keys <= max(symbols)).tolist():
+        words[at] = symbols.get(int(keys[at]), words[at])
+    return words
 
 
 def hash_words(words: Sequence[str]) -> np.ndarray:
@@ -137,28 +183,27 @@ def _read_settings(path: Path) -> dict[str, Any]:
         raise SourceError(f"{path}: not readable: {error!s:.200}") from None
 
 
-def _read_keys(path: Path) -> tuple[list[int], np.ndarray]:
-    """Read a map of whole numbers in MessagePack: n keys, and the row of each, (n,) int64."""
+def _read_keys(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Read a map of whole numbers in MessagePack: n keys, (n,) uint64, and the row of each, (n,) int64."""
     data = path.read_bytes()
     try:
         count, at = _read_count(data)
-        numbers = []
-        while at < len(data):
-            number, at = data[at], at + 1
-            if number >= 0x80:
-                form = WHOLE[number]
-                (number,) = form.unpack_from(data, at)
-                at += form.size
-            numbers.append(number)
-        rows = np.array(numbers[1::2], dtype=np.int64)
-    except (IndexError, KeyError, OverflowError, struct.error):
-        raise SourceError(
-            f"{path}: expected keys and rows, whole numbers in MessagePack; damaged or truncated"
-        ) from None
+    except (IndexError, KeyError, struct.error):
+        count, at = 0, len(data) + 1
+    found = NUMBER.findall(data, at)
+    lengths = np.fromiter(map(len, found), np.int64, len(found))
+    if at + lengths.sum() != len(data):
+        raise SourceError(f"{path}: expected keys and rows, whole numbers in MessagePack; damaged or truncated")
+    if len(found) != 2 * count:
+        raise SourceError(f"{path}: {len(found)} numbers for {count} keys and their rows; damaged or truncated")
 
-    if len(numbers) != 2 * count:
-        raise SourceError(f"{path}: {len(numbers)} numbers for {count} keys and their rows; damaged or truncated")
-    return numbers[::2], rows
+    numbers = np.empty(len(found), np.uint64)
+    for length in np.unique(lengths).tolist():
+        chosen = np.flatnonzero(lengths == length)
+        packed = np.frombuffer(b"".join(found[i] for i in chosen.tolist()), np.uint8).reshape(-1, length)
+        digits = packed[:, 1:] if length > 1 else packed
+        numbers[chosen] = np.ascontiguousarray(digits).view(f">u{digits.shape[1]}").ravel()
+    return numbers[::2], numbers[1::2].astype(np.int64)
 
 
 def _read_count(data: bytes) -> tuple[int, int]:

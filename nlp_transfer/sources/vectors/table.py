@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 from tokenizers import normalizers, pre_tokenizers
@@ -19,6 +20,7 @@ from nlp_transfer.errors import SourceError
 from nlp_transfer.sources.vectors.fasttext import Hashing, Subwords
 from nlp_transfer.sources.vectors.formats import open_stream
 from nlp_transfer.sources.vectors.pieces import read_pieces
+from nlp_transfer.sources.vectors.spacy_folder import SharedRows, find_spacy, open_spacy
 from nlp_transfer.sources.vectors.store import (
     FORMAT,
     NGRAMS,
@@ -48,10 +50,11 @@ class VectorTable:
     Attributes:
         name: the name of the file or folder that the user gave.
         words: n different words, in file order; none of a table of floret.
-        vectors: (n, d) float32, memory-mapped and read-only if they come from a file.
+        vectors: (n, d) float32, memory-mapped and read-only if they come from a file; of spaCy, `SharedRows`.
         subwords: n-gram vectors for unknown words, of fastText; or for all words, of floret.
         counts: how often a policy applied while reading, for example `{"duplicates": 3}`.
         reader: how texts are read if the rows belong to the tokens of a tokenizer; `words` are then those tokens.
+        checked: whether all numbers were looked at as they were read; see `refuse_broken`.
     """
 
     name: str
@@ -60,6 +63,7 @@ class VectorTable:
     subwords: Subwords | None = None
     counts: dict[str, int] = field(default_factory=dict)
     reader: TokenReader | None = None
+    checked: bool = True
 
     def __repr__(self) -> str:
         """Show one line, because the words of a table would fill a book."""
@@ -73,6 +77,17 @@ class VectorTable:
     @cached_property
     def _rows(self) -> dict[str, int]:
         return dict(zip(self.words, range(len(self.words)), strict=True))
+
+    def refuse_broken(self) -> None:
+        """Look at every number of a table that was opened without, before it is used.
+
+        Raises:
+            SourceError: a vector holds NaN or infinity.
+        """
+        vectors: Any = self.vectors
+        fine = isinstance(vectors, SharedRows) and bool(np.isfinite(vectors.matrix.sum(dtype=np.float64)))
+        if not self.checked and not fine:
+            store_rows(_stream(self), None, limit=None)
 
     def find(self, words: Sequence[str]) -> np.ndarray:
         """Find the row of each word, exactly as written, or -1; (len(words),) int64."""
@@ -122,8 +137,9 @@ def tokenize_words(text: str, *, lowercase: bool = True) -> list[str]:
 def open_vectors(path: Path, *, limit: int | None = None) -> VectorTable:
     """Open an imported folder, or any vector file by its content.
 
-    An imported folder and a float32 .npy are memory-mapped. Every other format is read once into an unnamed temporary
-    file, so that memory stays bounded. If a word appears twice, its first row wins.
+    An imported folder, a table of tokens, rows of spaCy and a float32 .npy are memory-mapped. Every other format is
+    read once into an unnamed temporary file, so that memory stays bounded. If a word appears twice, its first row wins.
+    The numbers of tables of tokens and of spaCy are looked at by `refuse_broken`.
 
     Args:
         path: the folder or file.
@@ -156,13 +172,16 @@ def _open_at_once(path: Path) -> VectorTable | None:
     if (path / TABLE).is_file():
         return _open_folder(path)
 
-    file = find_tensors(path)
-    if file is None:
-        return None
-    words, rows, reader = open_token_table(file)
-    table = VectorTable(path.name, words, rows, reader=reader)
-    store_rows(_stream(table), None, limit=None)  # checks the numbers
-    return table
+    if folder := find_spacy(path):
+        found = open_spacy(folder)
+        if found is None:
+            return None
+        words, shared, counts = found
+        return VectorTable(path.name, words, cast(np.ndarray, shared), counts=dict(counts), checked=False)
+    if file := find_tensors(path):
+        words, rows, reader = open_token_table(file)
+        return VectorTable(path.name, words, rows, reader=reader, checked=False)
+    return None
 
 
 def _read(stream: VectorStream, limit: int | None) -> VectorTable:
@@ -222,7 +241,7 @@ def _stream(table: VectorTable) -> VectorStream:
         for start in range(0, len(table.words), ROWS):
             words = table.words[start : start + ROWS]
             done = start + len(words)
-            yield VectorBlock(words, table.vectors[start:done], range(start + 1, done + 1))
+            yield VectorBlock(words, np.asarray(table.vectors[start:done]), range(start + 1, done + 1))
 
     return VectorStream(
         path=Path(table.name),
