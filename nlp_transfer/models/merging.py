@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from nlp_transfer.errors import SourceError
+
 
 def find_misfit(one: PreTrainedModel, other: PreTrainedModel) -> str | None:
     """Find the first tensor that keeps two models from having a mean, and say why; None if they have one."""
@@ -35,10 +37,20 @@ def add_to_mean(mean: PreTrainedModel, other: PreTrainedModel, count: int) -> No
 
 @torch.no_grad()
 def move_towards_start(mean: PreTrainedModel, start: PreTrainedModel, share: float, new: Collection[str]) -> None:
-    """Replace each parameter by start + share x (mean - start); those in `new` have no start, and stay."""
+    """Replace each parameter by start + share x (mean - start); those in `new` have no start, and stay.
+
+    Raises:
+        SourceError: the start lacks a parameter, or has it in another shape.
+    """
     begun = dict(start.named_parameters())
     for name, parameter in mean.named_parameters():
         if name not in new:
+            if name not in begun or begun[name].shape != parameter.shape:
+                found = list(begun[name].shape) if name in begun else "missing"
+                raise SourceError(
+                    f"share: the source has changed since: {name} is {found}, not {list(parameter.shape)}; bring it "
+                    "back, or leave the share out"
+                )
             parameter.copy_(begun[name].to(parameter).lerp(parameter, share))
 
 

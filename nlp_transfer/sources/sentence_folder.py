@@ -83,7 +83,7 @@ def read_prompts(find: Find) -> Prompts:
     given, default = values.get("prompts") or {}, values.get("default_prompt_name")
     if not isinstance(given, dict) or not all(isinstance(text, str) for text in given.values()):
         raise SourceError(f"{path}: damaged: prompts are names with a text each, not {given!r:.80}")
-    if default is not None and default not in given:
+    if default is not None and default not in list(given):  # a list is no name, and cannot be looked up
         raise SourceError(f"{path}: default_prompt_name is {default!r}, and there is no prompt of this name")
     return Prompts({name: text for name, text in given.items() if text}, default)
 
@@ -219,7 +219,10 @@ def advise_prompt(prompts: Prompts, card: Path | None, what: str) -> Sequence[st
     if prompts.texts:
         known = list_first([f"{name} ({text!r})" for name, text in prompts.texts.items()])
         return (f"{what} was trained with prompts before its texts, {known}, and none is set; {ways}",)
-    text = "" if card is None else card.read_text(encoding="utf-8", errors="replace")[:LONGEST_CARD]
+    text = ""
+    if card is not None:
+        with card.open(encoding="utf-8", errors="replace") as file:
+            text = file.read(LONGEST_CARD)
     told = list(dict.fromkeys(TOLD.findall(text)))
     if not told:
         return ()

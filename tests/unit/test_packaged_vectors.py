@@ -81,6 +81,7 @@ def import_into(path):
 def test_words_are_hashed_as_spacy_hashes_them():
     assert dict(zip(HASHES, hash_words(list(HASHES)).tolist(), strict=True)) == HASHES
     assert len(hash_words([])) == 0
+    assert hash_words(["a\0b", "a"])[1] == HASHES["a"]
 
 
 @pytest.mark.parametrize("named", [".", "vocab", "vocab/vectors", ".."])

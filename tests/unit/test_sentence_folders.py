@@ -267,6 +267,10 @@ FAULTS = {
         spoil("config_sentence_transformers.json", lambda _: '{"default_prompt_name": "query"}'),
         r"default_prompt_name is 'query', and there is no prompt of this name",
     ),
+    "no name of a prompt": (
+        spoil("config_sentence_transformers.json", lambda _: '{"default_prompt_name": ["query"]}'),
+        r"default_prompt_name is \['query'\], and there is no prompt of this name",
+    ),
     "wrong width": (spoil("2_Dense/config.json", lambda text: text.replace("16", "8")), r"16 numbers come in"),
     "a pickle": (
         lambda folder: (folder / "2_Dense" / "model.safetensors").rename(folder / "2_Dense" / "pytorch_model.bin"),

@@ -20,7 +20,8 @@ from nlp_transfer.errors import SourceError
 from nlp_transfer.sources.vectors.fasttext import Hashing, Subwords
 from nlp_transfer.sources.vectors.formats import open_stream
 from nlp_transfer.sources.vectors.pieces import read_pieces
-from nlp_transfer.sources.vectors.spacy_folder import SharedRows, find_spacy, open_spacy
+from nlp_transfer.sources.vectors.shared import SharedRows
+from nlp_transfer.sources.vectors.spacy_folder import find_spacy, open_spacy
 from nlp_transfer.sources.vectors.store import (
     FORMAT,
     NGRAMS,
@@ -50,7 +51,7 @@ class VectorTable:
     Attributes:
         name: the name of the file or folder that the user gave.
         words: n different words, in file order; none of a table of floret.
-        vectors: (n, d) float32, memory-mapped and read-only if they come from a file; of spaCy, `SharedRows`.
+        vectors: (n, d) float32, memory-mapped and read-only if they come from a file; or `SharedRows`.
         subwords: n-gram vectors for unknown words, of fastText; or for all words, of floret.
         counts: how often a policy applied while reading, for example `{"duplicates": 3}`.
         reader: how texts are read if the rows belong to the tokens of a tokenizer; `words` are then those tokens.
@@ -179,8 +180,8 @@ def _open_at_once(path: Path) -> VectorTable | None:
         words, shared, counts = found
         return VectorTable(path.name, words, cast(np.ndarray, shared), counts=dict(counts), checked=False)
     if file := find_tensors(path):
-        words, rows, reader = open_token_table(file)
-        return VectorTable(path.name, words, rows, reader=reader, checked=False)
+        tokens, rows, reader = open_token_table(file)
+        return VectorTable(path.name, tokens, rows, reader=reader, checked=False)
     return None
 
 

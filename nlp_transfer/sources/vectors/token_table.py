@@ -5,15 +5,18 @@ by the names of its tensors, and keeps its tokenizer as it is.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 from tokenizers import Tokenizer
 
 from nlp_transfer.errors import SourceError
 from nlp_transfer.sources.vectors.folders import refuse_other_modules
+from nlp_transfer.sources.vectors.shared import SharedRows
 from nlp_transfer.sources.vectors.tensors import list_tensors, map_tensors, starts_tensors
 
 TENSORS = "*.safetensors"
@@ -79,6 +82,33 @@ class TokenReader:
         return tokens
 
 
+class Tokens(Sequence[str]):
+    """The tokens of a table by their rows, which are listed at the first look: most uses need none."""
+
+    def __init__(self, reader: TokenReader, rows: int, path: Path) -> None:
+        """Keep what is needed to list so many; `path` is for a message."""
+        self.reader, self.rows, self.path = reader, rows, path
+
+    @cached_property
+    def _listed(self) -> list[str]:
+        try:
+            return self.reader.list_tokens(self.rows)
+        except ValueError as error:
+            raise SourceError(f"{self.path}: {error}") from None
+
+    def __len__(self) -> int:
+        """Count the rows."""
+        return self.rows
+
+    def __getitem__(self, index: Any) -> Any:
+        """Return the token of a row, or the list of those of several.
+
+        Raises:
+            SourceError: a token of the tokenizer has no row.
+        """
+        return self._listed[index]
+
+
 def find_tensors(path: Path) -> Path | None:
     """Find the file of a table of tokens: the file itself, or the only one in a folder or in a folder of that.
 
@@ -99,11 +129,12 @@ def find_tensors(path: Path) -> Path | None:
     return None
 
 
-def open_token_table(path: Path) -> tuple[list[str], np.ndarray, TokenReader]:
+def open_token_table(path: Path) -> tuple[Tokens, np.ndarray, TokenReader]:
     """Open a table of tokens, by the file that `find_tensors` found: tokens, rows (n, d) float32, how texts are read.
 
-    Rows of float32 stay memory-mapped; others are computed. A row is that of the token's cluster (`mapping`) times the
-    token's weight, as model2vec computes it (https://github.com/MinishLab/model2vec, `StaticModel.encode`).
+    Rows of floats stay memory-mapped, if tokens have no weights; others are computed. A row is that of the token's
+    cluster (`mapping`) times the token's weight, as model2vec computes it (https://github.com/MinishLab/model2vec,
+    `StaticModel.encode`). The tokens are listed when one is asked for.
 
     Raises:
         SourceError: the tensors do not fit each other or the tokenizer, or there is no tokenizer.
@@ -117,11 +148,8 @@ def open_token_table(path: Path) -> tuple[list[str], np.ndarray, TokenReader]:
         )
     tensors = map_tensors(path, [name, "mapping", "weights"])
     reader = TokenReader.parse(_find_tokenizer(path), drops_unknown=name == "embeddings")
-    try:
-        tokens = reader.list_tokens(len(tensors.get("mapping", tensors[name])))
-    except ValueError as error:
-        raise SourceError(f"{path}: {error}") from None
-    return tokens, _compute_rows(tensors, name, path), reader
+    rows = _compute_rows(tensors, name, path)
+    return Tokens(reader, len(rows), path), rows, reader
 
 
 def _compute_rows(tensors: Mapping[str, np.ndarray], name: str, path: Path) -> np.ndarray:
@@ -132,10 +160,14 @@ def _compute_rows(tensors: Mapping[str, np.ndarray], name: str, path: Path) -> n
         whole = mapping.ndim == 1 and mapping.dtype.kind == "i" and len(mapping)
         if not whole or not 0 <= mapping.min() <= mapping.max() < len(rows):
             raise SourceError(f"{path}: mapping names rows that {name} {rows.shape} does not have")
-        rows = rows[mapping]
-    if weights is not None and weights.shape != (len(rows),):
-        raise SourceError(f"{path}: weights {weights.shape} do not fit {len(rows)} tokens")
+    count = len(rows) if mapping is None else len(mapping)
+    if weights is not None and weights.shape != (count,):
+        raise SourceError(f"{path}: weights {weights.shape} do not fit {count} tokens")
 
+    # Rows without a factor of their own are computed for the tokens that are asked for.
+    if weights is None and rows.dtype.kind == "f" and (mapping is not None or rows.dtype != np.float32):
+        return cast(np.ndarray, SharedRows(rows, np.arange(count) if mapping is None else mapping))
+    rows = rows if mapping is None else rows[mapping]
     with np.errstate(over="ignore"):  # what overflows is refused with its row
         if rows.dtype.kind == "i":
             rows = rows.astype(np.float32) / INT8
