@@ -149,7 +149,8 @@ def render_curves(
     from rich.text import Text
 
     titles, rows = list_cells(methods, simple, points=points)
-    table = Table(caption=f"test {score}: mean ± standard deviation over the seeds")
+    spread = ": mean ± standard deviation over the seeds" if len(methods[0].points[0].scores) > 1 else ", one seed"
+    table = Table(caption=f"test {score}{spread}")
     for place, title in enumerate(titles):
         table.add_column(Text(title), justify="right" if place else "left", overflow="fold")
     for row in rows:

@@ -23,7 +23,7 @@ from nlp_transfer.models.saving import write_json
 from nlp_transfer.runs.alike import load_alike
 from nlp_transfer.runs.courses import list_parts
 from nlp_transfer.runs.curve_plan import Contender, check_sizes, plan_contenders
-from nlp_transfer.runs.curve_runs import Done, find_hardest, measure, measure_simple, name_folder, run_all
+from nlp_transfer.runs.curve_runs import Done, find_hardest, list_sizes, measure, measure_simple, run_all
 from nlp_transfer.runs.folder import find_resumable
 from nlp_transfer.runs.freezing import plan_freezing
 from nlp_transfer.runs.run import advise, hold_folder
@@ -109,7 +109,7 @@ def curve(
         if named:
             raise ConfigError(f"--resume {named}: a curve goes on as a whole; name its folder")
 
-    left = [CURVE, *(name_folder(size) for size in sizes)] if resume is not None else ()
+    left = [CURVE, *list_sizes(output)] if resume is not None else ()
     with claim_process(), hold_folder(output, "curve", left=left) as folder, advise(folder):
         freezing = plan_freezing(contenders, freeze, sizes[-1])
         done = run_all(folder, contenders, sizes, seeds, freezing=freezing, progress=progress)

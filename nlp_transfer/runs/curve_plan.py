@@ -99,8 +99,10 @@ def check_sizes(sizes: Sequence[int], rows: int) -> tuple[int, ...]:
     Raises:
         ConfigError: there are fewer than two, one is no number of rows, or train has fewer.
     """
-    wrong = [size for size in sizes if isinstance(size, bool) or not isinstance(size, int) or size < 1]
-    if wrong or len(set(sizes)) < 2:
+    for size in sizes:
+        if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+            raise ConfigError(f"sizes: {size!r} is no number of rows, which is 1 or more")
+    if len(set(sizes)) < 2:
         raise ConfigError(f"sizes: expected two or more numbers of rows, such as 16,64,256, received {list(sizes)}")
     if max(sizes) > rows:
         raise ConfigError(f"sizes: {max(sizes)} rows, but train has {rows}; leave it out")

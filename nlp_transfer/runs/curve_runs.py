@@ -23,6 +23,7 @@ from nlp_transfer.runs.measure import SimpleMethods
 from nlp_transfer.runs.prepare import prepare
 from nlp_transfer.runs.result import RunResult
 from nlp_transfer.runs.run import BEGUN_WITH, hold_folder, run_in
+from nlp_transfer.system.disk import expand_home
 from nlp_transfer.system.layout import FINISHED
 from nlp_transfer.system.progress import Series
 
@@ -68,6 +69,11 @@ class Done:
 def name_folder(size: int) -> str:
     """Name the folder of the runs on so many rows."""
     return f"{SIZE}{size}"
+
+
+def list_sizes(folder: str | Path | None) -> list[str]:
+    """List the names of the folders of sizes that a curve has begun, also those that it is not asked for any more."""
+    return [] if folder is None else [path.name for path in expand_home(folder).glob(f"{SIZE}*")]
 
 
 def run_all(

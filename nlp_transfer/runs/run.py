@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -32,6 +33,7 @@ from nlp_transfer.system.received import HeldRows, refuse_no_path
 from nlp_transfer.system.room import guard_writing
 from nlp_transfer.training.sharded import check_launch
 
+log = logging.getLogger(__name__)
 PEER_PATIENCE = timedelta(minutes=10)  # how long a process waits for another that does not answer
 BEGUN_WITH = ("config.yaml",)  # the files that show that an earlier attempt has begun to train
 
@@ -196,10 +198,17 @@ def _flatten_config(config: RunConfig) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def advise(folder: Path) -> Iterator[None]:
-    """Add to the error of a stopped run, or of one that filled the disk after it began, how to resume it."""
+    """Add to the error of a stopped run, or of one that filled the disk after it began, how to resume it.
+
+    An interruption between two trainings ends the process; there the advice goes to the log.
+    """
     try:
         with guard_writing(folder, full=True):  # other libraries write into the folder too
             yield
+    except (SystemExit, KeyboardInterrupt):
+        if has_begun(folder):
+            log.warning("go on with the same command and --resume %s", folder)
+        raise
     except (StoppedError, LostError, DiskError) as ended:
         if not isinstance(ended, DiskError) or has_begun(folder):
             ended.args = (f"{ended}; go on with the same command and --resume {folder}",)

@@ -1,5 +1,7 @@
 """Look whether a run holds on other texts: how they differ from its own test, and what labels say of its score."""
 
+import contextlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -103,6 +105,7 @@ def shift(
     place, answers = open_rows(predictor, data, columns, dialect)
 
     with make_folder(output, "shift", left=(SHIFT, TO_LABEL)) as folder:
+        _refuse_other(folder / SHIFT, place.name)
         to_label = folder / TO_LABEL
         if sample is not None and to_label.exists():
             raise ConfigError(f"{to_label} is there already; read it back by --labelled, or choose another --output")
@@ -118,6 +121,18 @@ def shift(
         left = to_label if to_label.exists() else None
         said = write_sentences(figures, to_label=left, answer=" and ".join(answers))
         return Shift(folder, figures, left, tuple(said), render_shift(figures, place.name))
+
+
+def _refuse_other(path: Path, name: str) -> None:
+    """Refuse to write the figures of other texts over those of an earlier shift, whose table to fill in may lie there.
+
+    Raises:
+        ConfigError: naming both.
+    """
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # nothing there, or nothing of value
+        before = json.loads(path.read_text(encoding="utf-8"))["data"]
+        if before != name:
+            raise ConfigError(f"{path.parent} holds a shift to {before}; choose another --output for {name}")
 
 
 def _guess_dialect(labelled: Any, known: Dialect) -> Dialect:

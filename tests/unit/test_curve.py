@@ -141,7 +141,7 @@ def test_a_curve_that_was_killed_goes_on_to_the_same_figures(place, whole, copie
     assert read_figures(copied) == read_figures(whole.folder)
 
 
-def test_a_finished_curve_takes_more_sizes_and_trains_only_these(place, copied, monkeypatch):
+def test_a_curve_takes_other_sizes_and_trains_only_these(place, copied, monkeypatch, caplog):
     with pytest.raises(ConfigError, match="holds a learning curve; go on with it, also with more sizes, by --resume"):
         draw(place, copied, sizes=(8, 24))
 
@@ -157,6 +157,11 @@ def test_a_finished_curve_takes_more_sizes_and_trains_only_these(place, copied, 
     with pytest.raises(KeyboardInterrupt):
         draw(place, copied, sizes=(8, 24), resume=copied)
     assert trained == ["rows-24/words"]
+    assert f"go on with the same command and --resume {copied}" in caplog.text
+
+    (copied / "curve.json").unlink()  # as if it had been stopped
+    with pytest.raises(KeyboardInterrupt):
+        draw(place, copied, sizes=(24, 32), resume=copied)
 
 
 def test_data_that_changed_between_two_attempts_are_refused(place, copied):
@@ -173,7 +178,7 @@ def test_data_that_changed_between_two_attempts_are_refused(place, copied):
     [
         ({"sizes": (8,)}, r"sizes: expected two or more numbers of rows, such as 16,64,256, received \[8\]"),
         ({"sizes": (8, 8)}, "expected two or more"),
-        ({"sizes": (0, 8)}, "expected two or more"),
+        ({"sizes": (0, 8)}, "sizes: 0 is no number of rows, which is 1 or more"),
         ({"sizes": (8, 500)}, "sizes: 500 rows, but train has 7[0-9]; leave it out"),
         ({"seeds": 0}, "seeds: expected how many there are, 1 or more, received 0"),
         ({"overrides": ["data.split_seed=seed"]}, "measured on one test; set data.split_seed to a number"),

@@ -109,6 +109,8 @@ def test_a_table_that_people_have_filled_in_is_never_replaced(place, tmp_path):
     with pytest.raises(ConfigError, match=r"to_label\.csv is there already; read it back by --labelled"):
         shift(place, "alike.csv", tmp_path, sample=5)
     assert found.to_label.read_text() == "filled in"
+    with pytest.raises(ConfigError, match=r"holds a shift to .*alike\.csv; choose another --output for .*other\.csv"):
+        shift(place, "other.csv", tmp_path)
 
 
 def test_a_table_of_answers_may_be_saved_with_another_mark_and_encoding(place, tmp_path):
