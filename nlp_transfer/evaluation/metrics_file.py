@@ -329,7 +329,7 @@ def read_metrics(run: Path, error: type[TransferError] = CheckpointError) -> Met
         error: what to raise.
 
     Raises:
-        TransferError: `error`, naming the file, and the line or the key at which it is damaged.
+        TransferError: `error`, naming the file, and the line or the key at which it is damaged, or why it is not read.
         FileNotFoundError: there is no such file.
     """
     path = run / FINISHED
@@ -343,6 +343,8 @@ def read_metrics(run: Path, error: type[TransferError] = CheckpointError) -> Met
         reason = _find_first_fault(fault)
     except ValueError as fault:
         reason = str(fault)
+    except (IsADirectoryError, PermissionError) as fault:
+        reason = str(fault.strerror)
     raise error(f"{path}: damaged ({reason}); bring the file back, or train again")
 
 
