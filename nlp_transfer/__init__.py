@@ -105,6 +105,8 @@ if TYPE_CHECKING:
     from nlp_transfer.runs.doctor import Diagnosis as Diagnosis
     from nlp_transfer.runs.doctor import doctor as doctor
     from nlp_transfer.runs.estimator import TransferClassifier as TransferClassifier
+    from nlp_transfer.runs.export import Exported as Exported
+    from nlp_transfer.runs.export import export as export
     from nlp_transfer.runs.heads import TasksPredictor as TasksPredictor
     from nlp_transfer.runs.heads import load_tasks as load_tasks
     from nlp_transfer.runs.init import Proposal as Proposal
@@ -174,6 +176,8 @@ _HOME = {
     "Diagnosis": "runs.doctor",
     "doctor": "runs.doctor",
     "TransferClassifier": "runs.estimator",
+    "Exported": "runs.export",
+    "export": "runs.export",
     "encode_documents": "models.encoding.documents",
     "CheckpointError": "errors",
     "ConfigError": "errors",

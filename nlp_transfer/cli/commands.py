@@ -13,6 +13,7 @@ import typer
 
 from nlp_transfer import __version__
 from nlp_transfer.cli.adapt import adapt
+from nlp_transfer.cli.exporting import export
 from nlp_transfer.cli.options import (
     Columns,
     Config,
@@ -71,6 +72,7 @@ app.add_typer(vectors, name="vectors")
 app.command("adapt")(adapt)
 app.command("shift")(look)
 app.command("label")(choose)
+app.command("export")(export)
 
 
 @app.command("init")

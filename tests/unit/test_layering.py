@@ -53,6 +53,7 @@ HOMES = {  # heavy packages and the only files that may import them
     ),
     "matplotlib": "evaluation.plotting evaluation.curve_plot",
     "huggingface_hub": "system.network publishing.card publishing.upload system.hub_calls",
+    "onnxruntime": "models.onnx_graph models.onnx_predict",
     "yasbd": "data.text.languages",
     "py3langid": "data.text.languages",
 }

@@ -1,0 +1,291 @@
+"""Export a finished run to run elsewhere, without torch; prove first that it answers the same there."""
+
+import importlib.util
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+from datasets import Dataset
+from tokenizers import Tokenizer
+
+from nlp_transfer import __version__
+from nlp_transfer.config.tasks import TaskDeclaration
+from nlp_transfer.data.splits import Splits
+from nlp_transfer.errors import CheckpointError, ConfigError, TransferError
+from nlp_transfer.models import onnx_predict
+from nlp_transfer.models.encoding.padding import read_padding_trouble
+from nlp_transfer.models.encoding.prompts import put_prompt, read_prompt
+from nlp_transfer.models.encoding.tokenizers import limit_tokens
+from nlp_transfer.models.onnx_graph import quantize_graph, write_graph
+from nlp_transfer.models.portable.static import StaticTokenizer
+from nlp_transfer.models.saving import write_json
+from nlp_transfer.runs.folder import make_folder
+from nlp_transfer.runs.predict import Predictor, load
+from nlp_transfer.system.disk import write_whole
+from nlp_transfer.system.escaping import escape_markdown
+from nlp_transfer.system.room import MARGIN, guard_writing
+from nlp_transfer.task import Prediction
+
+SCRIPT = Path(onnx_predict.__file__)
+Format = Literal["onnx", "onnx-int8"]
+FILES: dict[Format, str] = {"onnx": "model.onnx", "onnx-int8": "model_quantized.onnx"}  # as transformers.js calls them
+TESTED = 200  # rows of test that are answered by both
+ROUNDING = 1e-4  # most difference between probabilities in single precision, which is a hundredth of that
+LOSS = 0.01  # of the score on validation, that int8 may cost unasked
+FRESH = """
+import json, sys
+sys.modules["torch"] = sys.modules["transformers"] = None
+sys.path.insert(0, sys.argv[1])
+from predict import compute_logits
+texts = json.load(sys.stdin)
+batches = (texts[start : start + 32] for start in range(0, len(texts), 32))
+print(json.dumps([row for batch in batches for row in compute_logits(batch).tolist()]))
+"""
+PACKAGES = ("onnx", "onnxruntime")
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A model that runs elsewhere.
+
+    Attributes:
+        folder: holds the graph, tokenizer, configuration, `predict.py` and a card.
+        format: `onnx`, or `onnx-int8`.
+        megabytes: of the graph.
+        rows: how many texts both have answered.
+        differing: those with another answer.
+        largest: the largest difference between two probabilities.
+        scores: on validation, of the run and of what was exported; None unless quantised.
+        metric: the name of the score.
+    """
+
+    folder: Path
+    format: Format
+    megabytes: float
+    rows: int
+    differing: tuple[str, ...]
+    largest: float
+    scores: tuple[float, float] | None = None
+    metric: str = ""
+
+    @property
+    def summary(self) -> str:
+        """Say in words how like the run it answers."""
+        same = "all alike" if not self.differing else f"{len(self.differing)} otherwise"
+        said = (
+            f"{self.rows} texts answered by both, {same}; probabilities differ by {self.largest:.1g} at most; "
+            f"{self.megabytes:.1f} MB"
+        )
+        if self.scores is None:
+            return said
+        return f"{said}; validation {self.metric} {self.scores[1]:.4f}, of the run {self.scores[0]:.4f}"
+
+
+def export(
+    run: str | Path,
+    output: str | Path,
+    *,
+    format: Format = "onnx",  # noqa: A002 - the name of the option
+    any_loss: bool = False,
+    task: type[TaskDeclaration] | None = None,
+) -> Exported:
+    """Write a classifier of texts as an ONNX graph, beside a tokenizer, a script of twenty lines and a card.
+
+    The script answers the texts that the run has kept and 200 rows of its test in a fresh process, which cannot load
+    torch. In single precision all answers must be the same.
+
+    Args:
+        run: the folder of a finished run, or its id on the Hub.
+        output: a new folder.
+        format: `onnx-int8` quantises the weights, dynamically and by channel.
+        any_loss: export also what quantisation makes worse by more than a point on validation.
+        task: of the run, where that is none of ours.
+
+    Raises:
+        ConfigError: the run is of another kind, a package is missing, or the loss is too large.
+        CheckpointError: what was exported answers otherwise.
+        TransferError: as `load`.
+    """
+    if format not in get_args(Format):
+        raise ConfigError(f"format: expected {' or '.join(get_args(Format))}, received {format!r}")
+    if missing := [name for name in PACKAGES if importlib.util.find_spec(name) is None]:
+        raise ConfigError(f"export needs {' and '.join(missing)}; pip install 'nlp-transfer[export]'")
+    predictor = load(run, task=task)
+    _refuse_other_kinds(predictor, run)
+
+    with make_folder(output, "export") as folder:
+        try:
+            _write(predictor, folder, format)
+            found = _prove(predictor, folder, format, any_loss=any_loss)
+        except BaseException:
+            for path in folder.iterdir():
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+            raise
+        write_whole(folder / "README.md", _write_card(predictor, Path(run).name, found))
+        return found
+
+
+def _refuse_other_kinds(predictor: Predictor, run: str | Path) -> None:
+    """Refuse what the graph or the script cannot do.
+
+    Raises:
+        ConfigError: saying what that is.
+    """
+    task, tokenizer = predictor.task, predictor.tokenizers.source
+    lacking = None
+    if task.probabilities is None:
+        lacking = f"its answers ({', '.join(predictor.answer_keys[:-1])}) are not labels of a text"
+    elif len(task.input_roles()) > 1:
+        lacking = f"it reads several texts at once ({', '.join(task.input_roles())})"
+    elif isinstance(tokenizer, StaticTokenizer) or not tokenizer.is_fast:
+        lacking = "its tokenizer is written in Python, as that of word vectors is, which looks for variants of a word"
+    elif read_padding_trouble(predictor.model) is not None:
+        lacking = "its answers depend on the texts beside a text, which pad it"
+    if lacking:
+        raise ConfigError(f"{run} cannot be exported: {lacking}")
+
+
+def _write(predictor: Predictor, folder: Path, format: Format) -> None:  # noqa: A002
+    """Write the graph, the tokenizer with its cut and padding, the configuration and the script."""
+    tokenizer, model = predictor.tokenizers.source, predictor.model.cpu()
+    graph = folder / "onnx" / FILES[format]
+    graph.parent.mkdir()
+    with guard_writing(graph, sum(one.nbytes for one in model.parameters()) + MARGIN):
+        if format == "onnx":
+            write_graph(model, tokenizer, graph)
+        else:
+            with tempfile.TemporaryDirectory(dir=folder) as place:
+                write_graph(model, tokenizer, Path(place) / "model.onnx")
+                quantize_graph(Path(place) / "model.onnx", graph)
+
+    most = _find_longest(predictor)
+    limit_tokens(tokenizer, most).save_pretrained(folder)
+    core = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
+    core.enable_truncation(most)
+    core.enable_padding(pad_id=tokenizer.pad_token_id, pad_token=tokenizer.pad_token)
+    core.save(str(folder / "tokenizer.json"))
+
+    known = model.config.to_dict()
+    known = {name: value for name, value in known.items() if name not in ("_name_or_path", "auto_map")}
+    write_json(folder / "config.json", {**known, "prompt": read_prompt(tokenizer)})
+    shutil.copyfile(SCRIPT, folder / "predict.py")
+
+
+def _prove(predictor: Predictor, folder: Path, format: Format, *, any_loss: bool) -> Exported:  # noqa: A002
+    """Answer rows by the run and by the script in a fresh process, and compare.
+
+    Raises:
+        CheckpointError: answers differ in single precision, or the rows of the run are gone.
+        ConfigError: quantisation costs too much, and the user has not asked for it all the same.
+    """
+    splits = _read_splits(predictor)
+    test = _keep_whole(predictor, splits.test)
+    test = test.select(range(min(TESTED, len(test))))
+    own, other = predictor.predict(test), _answer(predictor, folder, test)
+    compared = list(zip(test[predictor.task.input_roles()[0]][:], own, other, strict=True))
+    answer = predictor.answer_keys[0]
+    found = Exported(
+        folder=folder,
+        format=format,
+        megabytes=sum(path.stat().st_size for path in (folder / "onnx").iterdir()) / 1e6,
+        rows=len(compared),
+        differing=tuple(text for text, one, two in compared if one[answer] != two[answer]),
+        largest=max(_measure_difference(one, two) for _, one, two in compared),
+    )
+    if format == "onnx":
+        if found.differing or found.largest > ROUNDING:
+            raise CheckpointError(f"what was exported answers otherwise than the run ({found.summary}); it was removed")
+        return found
+
+    rows, task = _keep_whole(predictor, splits.validation), predictor.task
+    before, after = (float(task.score(said, rows)[task.selection]) for said in (
+        predictor.predict(rows), _answer(predictor, folder, rows)
+    ))  # fmt: skip
+    if before - after > LOSS and not any_loss:
+        raise ConfigError(
+            f"int8 lowers validation {task.selection} from {before:.4f} to {after:.4f}, by more than {LOSS:g}; export "
+            "to onnx, or take it all the same by --any-loss"
+        )
+    return replace(found, scores=(before, after), metric=task.selection)
+
+
+def _read_splits(predictor: Predictor) -> Splits:
+    """Read the rows of the run again.
+
+    Raises:
+        CheckpointError: they are gone or have changed.
+    """
+    if predictor.origin is None:
+        raise CheckpointError("the run does not tell what it was tested on; train it again")
+    try:
+        return predictor.origin.read_splits()
+    except TransferError as error:
+        raise CheckpointError(f"an export is proven on the run's own rows, which cannot be read: {error}") from None
+
+
+def _keep_whole(predictor: Predictor, rows: Dataset) -> Dataset:
+    """Keep the rows that one window holds: of longer ones the script reads the beginning, and the run perhaps more."""
+    tokenizer, (role,) = predictor.tokenizers.source, predictor.task.input_roles()
+    most = _find_longest(predictor)
+    lengths = [len(ids) for ids in tokenizer(list(put_prompt(rows[role][:], tokenizer)))["input_ids"]]
+    return rows.select([at for at, length in enumerate(lengths) if length <= most])
+
+
+def _find_longest(predictor: Predictor) -> int:
+    most = int(predictor.tokenizers.source.model_max_length)
+    return min(most, predictor.task.longest or most)
+
+
+def _answer(predictor: Predictor, folder: Path, rows: Dataset) -> list[Prediction]:
+    """Answer rows by the logits that the script computes in a fresh process.
+
+    Raises:
+        CheckpointError: it fails.
+    """
+    (role,) = predictor.task.input_roles()
+    given = json.dumps(rows[role][:])
+    command = [sys.executable, "-c", FRESH, str(folder)]
+    done = subprocess.run(command, input=given, capture_output=True, text=True, check=False)  # noqa: S603
+    if done.returncode:
+        raise CheckpointError(f"what was exported cannot be run: {done.stderr.strip().splitlines()[-1]}")
+    logits = [[np.array(row, dtype=np.float32)] for row in json.loads(done.stdout)]
+    return predictor.task.decode(logits, rows, predictor.tokenizers)
+
+
+def _measure_difference(one: Prediction, other: Prediction) -> float:
+    return max(abs(value - other["probabilities"][name]) for name, value in one["probabilities"].items())
+
+
+def _write_card(predictor: Predictor, run: str, found: Exported) -> str:
+    """Write the card: what this is, how like the run it answers, and how to use it."""
+    labels = ", ".join(escape_markdown(label) for label in predictor.task.labels)
+    listed = "".join(f"\n- {escape_markdown(text)}" for text in found.differing)
+    return f"""# A classifier in {"ONNX, int8" if found.format == "onnx-int8" else "ONNX"}
+
+Exported from the run `{run}` by nlp-transfer {__version__}. Labels: {labels}.
+Texts are cut at {_find_longest(predictor)} tokens.
+
+Compared with the run, on rows of its test: {found.summary}.{listed}
+
+## Use
+
+```sh
+pip install numpy onnxruntime tokenizers
+python predict.py < texts.txt   # a text a line; prints the probabilities of the labels
+```
+
+```python
+from predict import compute_probabilities
+
+compute_probabilities([{predictor.task.example!r}])  # (texts, labels)
+```
+
+`onnx/{FILES[found.format]}` takes `input_ids` and `attention_mask`, (texts, tokens) in int64, and gives `logits`,
+(texts, labels), in the order of `id2label` in `config.json`. `tokenizer.json` cuts and pads.
+"""
