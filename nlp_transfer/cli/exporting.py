@@ -19,7 +19,7 @@ def export(
         Literal["onnx", "onnx-int8"], typer.Option(help="onnx-int8: a quarter of the size, and faster.")
     ] = "onnx",
     any_loss: Annotated[
-        bool, typer.Option("--any-loss", help="Also where int8 costs more than a point on validation.")
+        bool, typer.Option("--any-loss", help="Do not refuse int8 that costs more than a point on validation.")
     ] = False,
     task: Task = None,
 ) -> None:

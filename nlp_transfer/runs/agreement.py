@@ -30,7 +30,7 @@ def explain_disagreement(
     """
     path = root / PREDICTIONS
     try:
-        rows = _read_rows(path, roles) if path.is_file() else []
+        rows = read_tested(path, roles) if path.is_file() else []
         if not rows:
             return f"it has no {PREDICTIONS} with texts and answers to compare with"
         if len(rows) < FEWEST:
@@ -51,7 +51,7 @@ def explain_disagreement(
     return None
 
 
-def _read_rows(path: Path, roles: Sequence[str]) -> list[dict[str, Any]]:
+def read_tested(path: Path, roles: Sequence[str]) -> list[dict[str, Any]]:
     """Read the test rows that hold their texts; older versions wrote none.
 
     Raises:

@@ -6,17 +6,16 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
 
 import numpy as np
-from datasets import Dataset
 from tokenizers import Tokenizer
 
 from nlp_transfer import __version__
 from nlp_transfer.config.tasks import TaskDeclaration
-from nlp_transfer.data.splits import Splits
 from nlp_transfer.errors import CheckpointError, ConfigError, TransferError
 from nlp_transfer.models import onnx_predict
 from nlp_transfer.models.encoding.padding import read_padding_trouble
@@ -25,10 +24,13 @@ from nlp_transfer.models.encoding.tokenizers import limit_tokens
 from nlp_transfer.models.onnx_graph import quantize_graph, write_graph
 from nlp_transfer.models.portable.static import StaticTokenizer
 from nlp_transfer.models.saving import write_json
+from nlp_transfer.runs.agreement import read_tested
 from nlp_transfer.runs.folder import make_folder
 from nlp_transfer.runs.predict import Predictor, load
 from nlp_transfer.system.disk import write_whole
 from nlp_transfer.system.escaping import escape_markdown
+from nlp_transfer.system.layout import PREDICTIONS
+from nlp_transfer.system.network import find_run
 from nlp_transfer.system.room import MARGIN, guard_writing
 from nlp_transfer.task import Prediction
 
@@ -61,7 +63,7 @@ class Exported:
         rows: how many texts both have answered.
         differing: those with another answer.
         largest: the largest difference between two probabilities.
-        scores: on validation, of the run and of what was exported; None unless quantised.
+        scores: on validation, of the run and of what was exported; None where that was not measured.
         metric: the name of the score.
     """
 
@@ -104,7 +106,7 @@ def export(
         run: the folder of a finished run, or its id on the Hub.
         output: a new folder.
         format: `onnx-int8` quantises the weights, dynamically and by channel.
-        any_loss: export also what quantisation makes worse by more than a point on validation.
+        any_loss: take what quantisation costs on validation, and do not measure it.
         task: of the run, where that is none of ours.
 
     Raises:
@@ -122,7 +124,7 @@ def export(
     with make_folder(output, "export") as folder:
         try:
             _write(predictor, folder, format)
-            found = _prove(predictor, folder, format, any_loss=any_loss)
+            found = _prove(predictor, find_run(run), folder, format, any_loss=any_loss)
         except BaseException:
             for path in folder.iterdir():
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
@@ -177,18 +179,16 @@ def _write(predictor: Predictor, folder: Path, format: Format) -> None:  # noqa:
     shutil.copyfile(SCRIPT, folder / "predict.py")
 
 
-def _prove(predictor: Predictor, folder: Path, format: Format, *, any_loss: bool) -> Exported:  # noqa: A002
+def _prove(predictor: Predictor, root: Path, folder: Path, format: Format, *, any_loss: bool) -> Exported:  # noqa: A002
     """Answer rows by the run and by the script in a fresh process, and compare.
 
     Raises:
-        CheckpointError: answers differ in single precision, or the rows of the run are gone.
+        CheckpointError: answers differ in single precision, or there is nothing to compare by.
         ConfigError: quantisation costs too much, and the user has not asked for it all the same.
     """
-    splits = _read_splits(predictor)
-    test = _keep_whole(predictor, splits.test)
-    test = test.select(range(min(TESTED, len(test))))
+    test = _keep_whole(predictor, _list_tested(predictor, root))[:TESTED]
     own, other = predictor.predict(test), _answer(predictor, folder, test)
-    compared = list(zip(test[predictor.task.input_roles()[0]][:], own, other, strict=True))
+    compared = list(zip(test, own, other, strict=True))
     answer = predictor.answer_keys[0]
     found = Exported(
         folder=folder,
@@ -203,38 +203,60 @@ def _prove(predictor: Predictor, folder: Path, format: Format, *, any_loss: bool
             raise CheckpointError(f"what was exported answers otherwise than the run ({found.summary}); it was removed")
         return found
 
-    rows, task = _keep_whole(predictor, splits.validation), predictor.task
-    before, after = (float(task.score(said, rows)[task.selection]) for said in (
-        predictor.predict(rows), _answer(predictor, folder, rows)
-    ))  # fmt: skip
-    if before - after > LOSS and not any_loss:
+    if any_loss:
+        return found
+    before, after, metric = _judge(predictor, folder)
+    if before - after > LOSS:
         raise ConfigError(
-            f"int8 lowers validation {task.selection} from {before:.4f} to {after:.4f}, by more than {LOSS:g}; export "
+            f"int8 lowers validation {metric} from {before:.4f} to {after:.4f}, by more than {LOSS:g}; export "
             "to onnx, or take it all the same by --any-loss"
         )
-    return replace(found, scores=(before, after), metric=task.selection)
+    return replace(found, scores=(before, after), metric=metric)
 
 
-def _read_splits(predictor: Predictor) -> Splits:
-    """Read the rows of the run again.
+def _list_tested(predictor: Predictor, root: Path) -> list[str]:
+    """List the texts of the test rows, which the run has kept with its answers.
 
     Raises:
-        CheckpointError: they are gone or have changed.
+        CheckpointError: it has not, or they are damaged.
     """
-    if predictor.origin is None:
-        raise CheckpointError("the run does not tell what it was tested on; train it again")
+    (role,) = predictor.task.input_roles()
     try:
-        return predictor.origin.read_splits()
+        return [row["input"][role] for row in read_tested(root / PREDICTIONS, (role,))]
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{root / PREDICTIONS}: no texts to compare by ({error}); train again") from None
+
+
+def _judge(predictor: Predictor, folder: Path) -> tuple[float, float, str]:
+    """Score the run and what was exported on the validation rows that one window holds; return also the score's name.
+
+    Raises:
+        CheckpointError: the rows are gone or have changed.
+    """
+    task, (role,) = predictor.task, predictor.task.input_roles()
+    try:
+        rows = None if predictor.origin is None else predictor.origin.read_splits().validation
     except TransferError as error:
-        raise CheckpointError(f"an export is proven on the run's own rows, which cannot be read: {error}") from None
+        raise CheckpointError(
+            f"int8 is judged on validation, which cannot be read (--any-loss: not): {error}"
+        ) from None
+    if rows is None:
+        raise CheckpointError("int8 is judged on validation, and the run does not tell what that was (or --any-loss)")
+
+    kept = set(_keep_whole(predictor, rows[role][:]))
+    rows = rows.select([at for at, text in enumerate(rows[role][:]) if text in kept])
+    texts = rows[role][:]
+    own, other = (float(task.score(said, rows)[task.selection]) for said in (
+        predictor.predict(texts), _answer(predictor, folder, texts)
+    ))  # fmt: skip
+    return own, other, task.selection
 
 
-def _keep_whole(predictor: Predictor, rows: Dataset) -> Dataset:
-    """Keep the rows that one window holds: of longer ones the script reads the beginning, and the run perhaps more."""
-    tokenizer, (role,) = predictor.tokenizers.source, predictor.task.input_roles()
-    most = _find_longest(predictor)
-    lengths = [len(ids) for ids in tokenizer(list(put_prompt(rows[role][:], tokenizer)))["input_ids"]]
-    return rows.select([at for at, length in enumerate(lengths) if length <= most])
+def _keep_whole(predictor: Predictor, texts: Sequence[str]) -> list[str]:
+    """Keep the texts that one window holds: of longer ones the script reads the beginning, and the run perhaps more."""
+    tokenizer, most = predictor.tokenizers.source, _find_longest(predictor)
+    read = tokenizer(list(put_prompt(texts, tokenizer)))["input_ids"]
+    return [text for text, ids in zip(texts, read, strict=True) if len(ids) <= most]
 
 
 def _find_longest(predictor: Predictor) -> int:
@@ -242,24 +264,22 @@ def _find_longest(predictor: Predictor) -> int:
     return min(most, predictor.task.longest or most)
 
 
-def _answer(predictor: Predictor, folder: Path, rows: Dataset) -> list[Prediction]:
-    """Answer rows by the logits that the script computes in a fresh process.
+def _answer(predictor: Predictor, folder: Path, texts: Sequence[str]) -> list[Prediction]:
+    """Answer texts by the logits that the script computes in a fresh process.
 
     Raises:
         CheckpointError: it fails.
     """
-    (role,) = predictor.task.input_roles()
-    given = json.dumps(rows[role][:])
     command = [sys.executable, "-c", FRESH, str(folder)]
-    done = subprocess.run(command, input=given, capture_output=True, text=True, check=False)  # noqa: S603
+    done = subprocess.run(command, input=json.dumps(texts), capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode:
         raise CheckpointError(f"what was exported cannot be run: {done.stderr.strip().splitlines()[-1]}")
     logits = [[np.array(row, dtype=np.float32)] for row in json.loads(done.stdout)]
-    return predictor.task.decode(logits, rows, predictor.tokenizers)
+    return predictor.task.decode(logits, predictor.collect([(text,) for text in texts]), predictor.tokenizers)
 
 
 def _measure_difference(one: Prediction, other: Prediction) -> float:
-    return max(abs(value - other["probabilities"][name]) for name, value in one["probabilities"].items())
+    return float(max(abs(value - other["probabilities"][name]) for name, value in one["probabilities"].items()))
 
 
 def _write_card(predictor: Predictor, run: str, found: Exported) -> str:

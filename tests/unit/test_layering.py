@@ -62,7 +62,7 @@ LIGHT = {"__init__", "__main__", "errors", "cli", "cli.commands", "cli.process",
 LIGHT |= {"config.base", "config.tasks", "config.sections", "config.messages", "config.yaml_file", "config.generation"}
 LIGHT |= {"config.shipped", "config.flags", "config.dialect", "system.escaping", "system.room", "system.disk"}
 LIGHT |= {"cli.options", "system.garbage", "system.signals", "system.caches", "system.received", "system.wheels"}
-LIGHT |= {"system.layout", "cli.unlabelled", "cli.adapt", "cli.several_runs"}
+LIGHT |= {"system.layout", "cli.unlabelled", "cli.adapt", "cli.several_runs", "cli.exporting"}
 HEAVY = {"torch", "transformers", "numpy", "pandas", "scipy", "safetensors", "pyarrow", "tokenizers", "rich", "tqdm"}
 HEAVY |= HOMES.keys()
 
@@ -265,8 +265,11 @@ def test_library_reaches_tasks_through_find_task_only(module):
 def test_what_is_imported_is_declared():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     needed = (ROOT / "nlp_transfer" / "requirements.txt").read_text(encoding="utf-8")
-    texts = [*needed.splitlines(), *project["optional-dependencies"]["trackers"]]
-    texts += [*project["optional-dependencies"]["bundled"], *project["optional-dependencies"]["sheets"]]
+    extras = project["optional-dependencies"]
+    texts = [
+        *needed.splitlines(),
+        *(one for name in ("trackers", "bundled", "sheets", "export") for one in extras[name]),
+    ]
     declared = {canonicalize_name(Requirement(text).name) for text in texts}
     homes = packages_distributions()
     used = {one.module.split(".")[0] for path in [*LIBRARY.values(), *TASKS] for one in imports_of(path)}
