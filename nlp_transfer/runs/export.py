@@ -1,54 +1,37 @@
 """Export a finished run to run elsewhere, without torch; prove first that it answers the same there."""
 
 import importlib.util
-import json
 import shutil
-import subprocess
-import sys
 import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
 
-import numpy as np
 from tokenizers import Tokenizer
 
 from nlp_transfer import __version__
 from nlp_transfer.config.tasks import TaskDeclaration
-from nlp_transfer.errors import CheckpointError, ConfigError, TransferError
+from nlp_transfer.errors import CheckpointError, ConfigError
 from nlp_transfer.models import onnx_predict
 from nlp_transfer.models.encoding.padding import read_padding_trouble
-from nlp_transfer.models.encoding.prompts import put_prompt, read_prompt
+from nlp_transfer.models.encoding.prompts import read_prompt
 from nlp_transfer.models.encoding.tokenizers import limit_tokens
 from nlp_transfer.models.onnx_graph import quantize_graph, write_graph
 from nlp_transfer.models.portable.static import StaticTokenizer
 from nlp_transfer.models.saving import write_json
-from nlp_transfer.runs.agreement import read_tested
+from nlp_transfer.runs.export_proof import compare_answers, find_longest, score_both
 from nlp_transfer.runs.folder import make_folder
 from nlp_transfer.runs.predict import Predictor, load
 from nlp_transfer.system.disk import write_whole
 from nlp_transfer.system.escaping import escape_markdown
-from nlp_transfer.system.layout import PREDICTIONS
 from nlp_transfer.system.network import find_run
 from nlp_transfer.system.room import MARGIN, guard_writing
-from nlp_transfer.task import Prediction
 
 SCRIPT = Path(onnx_predict.__file__)
 Format = Literal["onnx", "onnx-int8"]
 FILES: dict[Format, str] = {"onnx": "model.onnx", "onnx-int8": "model_quantized.onnx"}  # as transformers.js calls them
-TESTED = 200  # rows of test that are answered by both
 ROUNDING = 1e-4  # most difference between probabilities in single precision, which is a hundredth of that
 LOSS = 0.01  # of the score on validation, that int8 may cost unasked
-FRESH = """
-import json, sys
-sys.modules["torch"] = sys.modules["transformers"] = None
-sys.path.insert(0, sys.argv[1])
-from predict import compute_logits
-texts = json.load(sys.stdin)
-batches = (texts[start : start + 32] for start in range(0, len(texts), 32))
-print(json.dumps([row for batch in batches for row in compute_logits(batch).tolist()]))
-"""
 PACKAGES = ("onnx", "onnxruntime")
 
 
@@ -99,8 +82,8 @@ def export(
 ) -> Exported:
     """Write a classifier of texts as an ONNX graph, beside a tokenizer, a script of twenty lines and a card.
 
-    The script answers the texts that the run has kept and 200 rows of its test in a fresh process, which cannot load
-    torch. In single precision all answers must be the same.
+    The script answers 200 rows of the run's test in a fresh process that cannot load torch. In single precision all
+    answers must be the same.
 
     Args:
         run: the folder of a finished run, or its id on the Hub.
@@ -166,7 +149,7 @@ def _write(predictor: Predictor, folder: Path, format: Format) -> None:  # noqa:
                 write_graph(model, tokenizer, Path(place) / "model.onnx")
                 quantize_graph(Path(place) / "model.onnx", graph)
 
-    most = _find_longest(predictor)
+    most = find_longest(predictor)
     limit_tokens(tokenizer, most).save_pretrained(folder)
     core = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
     core.enable_truncation(most)
@@ -186,18 +169,9 @@ def _prove(predictor: Predictor, root: Path, folder: Path, format: Format, *, an
         CheckpointError: answers differ in single precision, or there is nothing to compare by.
         ConfigError: quantisation costs too much, and the user has not asked for it all the same.
     """
-    test = _keep_whole(predictor, _list_tested(predictor, root))[:TESTED]
-    own, other = predictor.predict(test), _answer(predictor, folder, test)
-    compared = list(zip(test, own, other, strict=True))
-    answer = predictor.answer_keys[0]
-    found = Exported(
-        folder=folder,
-        format=format,
-        megabytes=sum(path.stat().st_size for path in (folder / "onnx").iterdir()) / 1e6,
-        rows=len(compared),
-        differing=tuple(text for text, one, two in compared if one[answer] != two[answer]),
-        largest=max(_measure_difference(one, two) for _, one, two in compared),
-    )
+    compared = compare_answers(predictor, root, folder)
+    megabytes = sum(path.stat().st_size for path in (folder / "onnx").iterdir()) / 1e6
+    found = Exported(folder, format, megabytes, *compared)
     if format == "onnx":
         if found.differing or found.largest > ROUNDING:
             raise CheckpointError(f"what was exported answers otherwise than the run ({found.summary}); it was removed")
@@ -205,7 +179,8 @@ def _prove(predictor: Predictor, root: Path, folder: Path, format: Format, *, an
 
     if any_loss:
         return found
-    before, after, metric = _judge(predictor, folder)
+    before, after = score_both(predictor, folder)
+    metric = predictor.task.selection
     if before - after > LOSS:
         raise ConfigError(
             f"int8 lowers validation {metric} from {before:.4f} to {after:.4f}, by more than {LOSS:g}; export "
@@ -214,84 +189,15 @@ def _prove(predictor: Predictor, root: Path, folder: Path, format: Format, *, an
     return replace(found, scores=(before, after), metric=metric)
 
 
-def _list_tested(predictor: Predictor, root: Path) -> list[str]:
-    """List the texts of the test rows, which the run has kept with its answers.
-
-    Raises:
-        CheckpointError: it has not, or they are damaged.
-    """
-    (role,) = predictor.task.input_roles()
-    try:
-        return [row["input"][role] for row in read_tested(root / PREDICTIONS, (role,))]
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{root / PREDICTIONS}: no texts to compare by ({error}); train again") from None
-
-
-def _judge(predictor: Predictor, folder: Path) -> tuple[float, float, str]:
-    """Score the run and what was exported on the validation rows that one window holds; return also the score's name.
-
-    Raises:
-        CheckpointError: the rows are gone or have changed.
-    """
-    task, (role,) = predictor.task, predictor.task.input_roles()
-    try:
-        rows = None if predictor.origin is None else predictor.origin.read_splits().validation
-    except TransferError as error:
-        raise CheckpointError(
-            f"int8 is judged on validation, which cannot be read (--any-loss: not): {error}"
-        ) from None
-    if rows is None:
-        raise CheckpointError("int8 is judged on validation, and the run does not tell what that was (or --any-loss)")
-
-    kept = set(_keep_whole(predictor, rows[role][:]))
-    rows = rows.select([at for at, text in enumerate(rows[role][:]) if text in kept])
-    texts = rows[role][:]
-    own, other = (float(task.score(said, rows)[task.selection]) for said in (
-        predictor.predict(texts), _answer(predictor, folder, texts)
-    ))  # fmt: skip
-    return own, other, task.selection
-
-
-def _keep_whole(predictor: Predictor, texts: Sequence[str]) -> list[str]:
-    """Keep the texts that one window holds: of longer ones the script reads the beginning, and the run perhaps more."""
-    tokenizer, most = predictor.tokenizers.source, _find_longest(predictor)
-    read = tokenizer(list(put_prompt(texts, tokenizer)))["input_ids"]
-    return [text for text, ids in zip(texts, read, strict=True) if len(ids) <= most]
-
-
-def _find_longest(predictor: Predictor) -> int:
-    most = int(predictor.tokenizers.source.model_max_length)
-    return min(most, predictor.task.longest or most)
-
-
-def _answer(predictor: Predictor, folder: Path, texts: Sequence[str]) -> list[Prediction]:
-    """Answer texts by the logits that the script computes in a fresh process.
-
-    Raises:
-        CheckpointError: it fails.
-    """
-    command = [sys.executable, "-c", FRESH, str(folder)]
-    done = subprocess.run(command, input=json.dumps(texts), capture_output=True, text=True, check=False)  # noqa: S603
-    if done.returncode:
-        raise CheckpointError(f"what was exported cannot be run: {done.stderr.strip().splitlines()[-1]}")
-    logits = [[np.array(row, dtype=np.float32)] for row in json.loads(done.stdout)]
-    return predictor.task.decode(logits, predictor.collect([(text,) for text in texts]), predictor.tokenizers)
-
-
-def _measure_difference(one: Prediction, other: Prediction) -> float:
-    return float(max(abs(value - other["probabilities"][name]) for name, value in one["probabilities"].items()))
-
-
 def _write_card(predictor: Predictor, run: str, found: Exported) -> str:
     """Write the card: what this is, how like the run it answers, and how to use it."""
     labels = ", ".join(escape_markdown(label) for label in predictor.task.labels)
-    listed = "".join(f"\n- {escape_markdown(text)}" for text in found.differing)
     return f"""# A classifier in {"ONNX, int8" if found.format == "onnx-int8" else "ONNX"}
 
-Exported from the run `{run}` by nlp-transfer {__version__}. Labels: {labels}.
-Texts are cut at {_find_longest(predictor)} tokens.
+Exported from the run {escape_markdown(run)} by nlp-transfer {__version__}. Labels: {labels}.
+Texts are cut at {find_longest(predictor)} tokens.
 
-Compared with the run, on rows of its test: {found.summary}.{listed}
+Compared with the run, on rows of its test: {found.summary}.
 
 ## Use
 
