@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 import nlp_transfer
 from nlp_transfer.cli import commands
 from nlp_transfer.config.sections import load_config
-from nlp_transfer.errors import CheckpointError, ConfigError, DataError
+from nlp_transfer.errors import CheckpointError, ConfigError, DataError, SourceError
 from nlp_transfer.models.encoding.tokenizers import Tokenizers
 from nlp_transfer.models.encoding.units import TokenInputs
 from nlp_transfer.models.merging import add_to_mean, find_misfit, move_towards_start
@@ -105,6 +105,11 @@ def test_a_share_is_the_part_of_the_way_from_the_start_and_what_is_new_stays():
     for name, one in list_weights(mean).items():
         way = before[name] if name == "classifier.weight" else begun[name] + 0.25 * (before[name] - begun[name])
         assert torch.allclose(one, way, atol=1e-7)
+
+
+def test_a_start_that_has_changed_its_shape_is_refused():
+    with pytest.raises(SourceError, match=r"share: the source has changed since: bert\..* is .*bring it back"):
+        move_towards_start(make_model(0), make_model(0, hidden_size=8), 0.5, set())
 
 
 @pytest.mark.parametrize(("other", "said"), [({"hidden_size": 8}, "weight"), ({"num_hidden_layers": 1}, "none, not")])

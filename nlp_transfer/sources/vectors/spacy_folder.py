@@ -107,7 +107,7 @@ def _find_words(keys: np.ndarray, strings: Sequence[str]) -> tuple[np.ndarray, n
     hashes = hash_words(strings)
     order, asked = np.argsort(hashes), np.argsort(keys)  # both in order, which is searched in a third of the time
     found = np.empty(len(keys), np.int64)
-    found[asked] = np.searchsorted(hashes, keys[asked], sorter=order)
+    found[asked] = np.searchsorted(hashes[order], keys[asked])
     found = np.append(order, len(strings))[found]  # that of a key beyond the largest hash is behind the last
     known = np.append(hashes, np.uint64(0))[found] == keys
     words = np.array([*strings, ""], dtype=object)[found]
@@ -203,6 +203,6 @@ def _read_strings(path: Path) -> list[str]:
         raise SourceError(f"{path}: missing; without it nobody knows the words of the vectors beside it") from None
     except (ValueError, RecursionError) as error:
         raise SourceError(f"{path}: not readable: {error!s:.200}") from None
-    if not isinstance(strings, list) or not all(isinstance(one, str) for one in strings):
+    if not isinstance(strings, list) or not set(map(type, strings)) <= {str}:
         raise SourceError(f"{path}: expected a list of words")
     return strings
