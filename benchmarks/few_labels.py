@@ -12,6 +12,7 @@ peer is left out. A study that was stopped goes on with the same command.
 import argparse
 import csv
 import json
+import shutil
 import statistics
 import sys
 from collections.abc import Sequence
@@ -23,7 +24,14 @@ import numpy as np
 from benchmarks.measuring import read_json, run_process
 
 FOUND = "found.jsonl"  # a line for each contender of each round
-STRATEGIES = ("frozen", "full", "lora")
+OURS = {  # contender -> what it sets
+    "frozen": ["strategy.kind=frozen"],
+    "frozen-two": ["strategy.kind=frozen", "task.head.layers=[-3, -1]"],
+    "full": ["strategy.kind=full"],
+    "full-pooled": ["strategy.kind=full", "task.head.kind=pooled"],
+    "lora": ["strategy.kind=lora"],
+    "lora-pooled": ["strategy.kind=lora", "task.head.kind=pooled"],
+}
 Rows = Sequence[dict[str, Any]]
 
 
@@ -52,15 +60,12 @@ def draw(rows: Rows, size: int, seed: int) -> list[dict[str, str]]:
 
 def list_commands(folder: Path, seed: int, wishes: argparse.Namespace) -> dict[str, list[str]]:
     """Contender -> its command; it leaves metrics.json in the folder of its name."""
-    files = [str(folder / "train.csv"), str(folder / "test.csv")]
     ours = [sys.executable, "-m", "nlp_transfer", "run", "--task", "classification", "--source", "minilm"]
-    keys = [f"data.test={files[1]}", f"task.max_length={wishes.max_length}", f"training.seed={seed}"]
-    keys += ["training.epochs=auto", "training.precision=fp32"]
-    commands = {
-        name: [*ours, "--strategy", name, "--train", files[0], *keys, "--output", str(folder / name)]
-        for name in wishes.strategies
-    }
-    peer = ["-m", "benchmarks.few_labels_peer", *files, f"--max-length={wishes.max_length}", f"--seed={seed}"]
+    keys = [f"data.train={folder / 'train.csv'}", f"data.test={folder / 'test.csv'}", "training.precision=fp32"]
+    keys += [f"task.max_length={wishes.max_length}", f"training.seed={seed}"]
+    commands = {name: [*ours, *keys, *OURS[name], "--output", str(folder / name)] for name in wishes.ours}
+    peer = ["-m", "benchmarks.few_labels_peer", str(folder / "train.csv"), str(folder / "test.csv")]
+    peer += [f"--max-length={wishes.max_length}", f"--seed={seed}"]
     commands["logistic"] = [sys.executable, *peer, f"--output={folder / 'logistic'}"]
     if wishes.setfit:
         commands["setfit"] = [wishes.setfit, *peer, f"--output={folder / 'setfit'}", f"--steps={wishes.steps}"]
@@ -75,15 +80,20 @@ def measure(folder: Path, about: dict[str, Any], wishes: argparse.Namespace, *, 
     for name in sorted(commands, reverse=backwards):
         if any(one["name"] == name and about.items() <= one.items() for one in known):
             continue
-        one_thread = {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-        sample = run_process([*commands[name], *_redo(folder / name)], folder / f"{name}.txt", one_thread)
+        alone = {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "NLP_TRANSFER_CACHE": str(folder / name / "cache")}
+        sample = run_process([*commands[name], *_redo(folder / name)], folder / f"{name}.txt", alone)
+        shutil.rmtree(folder / name / "cache", ignore_errors=True)
         metrics = read_json(folder / name / "metrics.json")
         found = {**about, "name": name, "accuracy": metrics["test"]["accuracy"], "wall": sample.wall, "cpu": sample.cpu}
         if "baselines" in metrics:
             found["tfidf"] = metrics["baselines"]["tfidf_logistic"]["test"]["accuracy"]
-        print(json.dumps(found), flush=True)
-        with path.open("a") as file:
-            file.write(json.dumps(found) + "\n")
+        write(path, found)
+
+
+def write(path: Path, found: dict[str, Any]) -> None:
+    print(json.dumps(found), flush=True)
+    with path.open("a") as file:
+        file.write(json.dumps(found) + "\n")
 
 
 def _redo(folder: Path) -> list[str]:
@@ -107,9 +117,7 @@ def write_table(found: Sequence[dict[str, Any]]) -> str:
         of = {n: [o for o in found if (o["data"], o["size"], o["name"]) == (data, size, n)] for n in names}
         simple = [one["tfidf"] for runs in of.values() for one in runs if "tfidf" in one]
         means = [f"{statistics.mean(one['accuracy'] for one in runs):.3f}" if runs else "" for runs in of.values()]
-        ratios = [
-            f"{name} {relate(of[name], of['setfit']):.1f}" for name in STRATEGIES if of.get(name) and of.get("setfit")
-        ]
+        ratios = [f"{name} {relate(of[name], of['setfit']):.1f}" for name in OURS if of.get(name) and of.get("setfit")]
         seeds = len({one["seed"] for runs in of.values() for one in runs})
         cells = [data, size, seeds, f"{statistics.mean(simple):.3f}" if simple else "", *means, ", ".join(ratios)]
         lines.append(f"| {' | '.join(map(str, cells))} |")
@@ -122,7 +130,7 @@ def main() -> None:
     parser.add_argument("--data", nargs="+", required=True, metavar="NAME=FILE.csv")
     parser.add_argument("--sizes", nargs="+", type=int, default=[4, 8, 16, 64], help="labels a class")
     parser.add_argument("--seeds", type=int, default=5, help="draws; at most 3 from 64 labels a class on")
-    parser.add_argument("--strategies", nargs="*", default=STRATEGIES, choices=STRATEGIES)
+    parser.add_argument("--ours", nargs="*", default=[*OURS], choices=[*OURS])
     parser.add_argument("--test", type=int, default=500, help="rows of test")
     parser.add_argument("--setfit", help="a Python that can import setfit")
     parser.add_argument("--steps", type=int, default=100, help="most steps of setfit, of 16 pairs; at most an epoch")

@@ -5,11 +5,13 @@ python -m benchmarks.few_labels_peer TRAIN.csv TEST.csv --output FOLDER [--steps
 
 import argparse
 import csv
+import functools
 import json
 import math
 from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,28 +27,41 @@ def read(path: Path) -> tuple[list[str], list[str]]:
     return [row["text"] for row in rows], [row["label"] for row in rows]
 
 
-@torch.inference_mode()
-def embed(texts: Sequence[str], max_length: int) -> np.ndarray:
-    """(N, H) mean of the last states of each text, at length 1, in batches of 32 texts of about one length."""
+@functools.cache
+def open_checkpoint() -> tuple[Any, Any]:
+    """The tokenizer and the model."""
     from transformers import AutoModel, AutoTokenizer
 
-    tokenizer, model = (one.from_pretrained(str(get_model_path())) for one in (AutoTokenizer, AutoModel))
-    order, found = np.argsort([len(text) for text in texts]), np.zeros((len(texts), model.config.hidden_size))
+    return AutoTokenizer.from_pretrained(str(get_model_path())), AutoModel.from_pretrained(str(get_model_path()))
+
+
+@torch.inference_mode()
+def embed(texts: Sequence[str], max_length: int, layers: Sequence[int] = (-1,)) -> np.ndarray:
+    """(N, L, H) mean of the states of each text in some layers, in batches of 32 texts of about one length."""
+    tokenizer, model = open_checkpoint()
+    order = np.argsort([len(text) for text in texts])
+    found = np.zeros((len(texts), len(layers), model.config.hidden_size), dtype=np.float32)
     for start in range(0, len(texts), 32):
         some = order[start : start + 32]
         batch = tokenizer(
             [texts[i] for i in some], truncation=True, max_length=max_length, padding=True, return_tensors="pt"
         )
-        mask = batch["attention_mask"][..., None]
-        means = (model(**batch).last_hidden_state * mask).sum(1) / mask.sum(1)
-        found[some] = torch.nn.functional.normalize(means, dim=-1).numpy()
+        mask = batch["attention_mask"][:, None, :, None]
+        states = model(**batch, output_hidden_states=True).hidden_states
+        found[some] = ((torch.stack([states[at] for at in layers], 1) * mask).sum(2) / mask.sum(2)).numpy()
     return found
+
+
+def normalise(means: np.ndarray) -> np.ndarray:
+    """(N, H) at length 1, the embedding that MiniLM gives."""
+    scaled: np.ndarray = means / np.linalg.norm(means, axis=1, keepdims=True)
+    return scaled
 
 
 def answer_by_logistic(train: Sequence[str], labels: Sequence[str], test: Sequence[str], max_length: int) -> list[str]:
     from sklearn.linear_model import LogisticRegression
 
-    features = embed([*train, *test], max_length)
+    features = normalise(embed([*train, *test], max_length)[:, 0])
     fitted = LogisticRegression(max_iter=1000).fit(features[: len(train)], labels)
     return [str(label) for label in fitted.predict(features[len(train) :])]
 

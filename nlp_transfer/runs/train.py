@@ -1,6 +1,7 @@
 """The training of a prepared run: its accelerator, what it may go on from, and the record it leaves."""
 
 import contextlib
+import dataclasses
 import functools
 import importlib.util
 import json
@@ -134,6 +135,7 @@ def train(
 ) -> History:
     """Run the phases of a plan; write each epoch to history.jsonl, log it and send it to the tracker."""
     rows, validation = take_judged(prepared)
+    settings = make_settings(prepared.config.training, plan, judged=len(rows), progress=progress)
     with keep_record(plan, accelerator, folder, checkpoints) as (record, signals):
         trainer = Trainer(
             plan=plan,
@@ -143,12 +145,21 @@ def train(
             validation_rows=rows,
             tokenizers=prepared.tokenizers,
             accelerator=accelerator,
-            settings=make_settings(prepared.config.training, plan, judged=len(rows), progress=progress),
+            settings=dataclasses.replace(settings, learn_all=_learns_all(prepared)),
             record=record,
             checkpoints=checkpoints,
             signals=signals,
         )
         return trainer.fit()
+
+
+def _learns_all(prepared: Prepared) -> bool:
+    """Tell whether a solved head learns from validation too, in the end: its rows are few, and were cut from train.
+
+    Not if the task needs them afterwards, nor if `data.limit` says how many rows are to be learned from.
+    """
+    rows, own = prepared.splits.validation, prepared.splits.report.splits["validation"].cut
+    return own and len(rows) < TELLING and prepared.config.data.limit is None and not prepared.task.undecided
 
 
 def take_judged(prepared: Prepared) -> tuple[Any, Encoded]:

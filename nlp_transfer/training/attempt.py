@@ -20,7 +20,8 @@ from nlp_transfer.training.step import Stepper
 class Settings:
     """What a training needs beside its plan; see `TrainingConfig` for the meanings. None is `auto` or `unset` there.
 
-    `last` takes the last state of all that were judged, where validation is too small to choose one.
+    `last` takes the last state of all that were judged, where validation is too small to choose one. `learn_all` solves
+    a head again after validation has judged it, on the rows of validation too.
     """
 
     batch_size: int
@@ -35,6 +36,7 @@ class Settings:
     graphs: bool = True
     sampling: float = 1.0
     last: bool = False
+    learn_all: bool = False
 
 
 @dataclass(frozen=True)

@@ -30,12 +30,12 @@ from nlp_transfer.training.checkpoints import Checkpoints, Saver
 from nlp_transfer.training.history import History
 from nlp_transfer.training.joint_judge import JointJudge
 from nlp_transfer.training.judge import Judge
-from nlp_transfer.training.parameters import freeze
+from nlp_transfer.training.parameters import copy_trained, freeze
 from nlp_transfer.training.phase_inputs import PhaseInputs
 from nlp_transfer.training.phase_steps import begin_steps
 from nlp_transfer.training.several import Tasks
 from nlp_transfer.training.sharded import collect, make_room
-from nlp_transfer.training.solver import solve
+from nlp_transfer.training.solver import solve, solve_again
 from nlp_transfer.training.step import Stepper
 
 log = logging.getLogger(__name__)
@@ -194,8 +194,14 @@ class Trainer:
         model.to(self.accelerator.device)
 
         history.trained += 1
-        facts = {"epoch": 1, "solver": {"inverse_penalty": strength}}
+        again = self.settings.learn_all and len(self.plan.phases) == 1
+        facts = {"epoch": 1, "solver": {"inverse_penalty": strength, **({"again": "with validation"} if again else {})}}
         self._judge.judge(model, validation, history, phase=phase.name, facts=facts, started=started)
+        if again:
+            model.cpu()
+            smoothing = self.settings.label_smoothing
+            solve_again(base, train, validation, strength, solved_as=self.task.solved_as, smoothing=smoothing)
+            history.state = copy_trained(model.to(self.accelerator.device), self.plan.moving)
 
     def _train_epochs(
         self, model: nn.Module, phase: Phase, train: Inputs, validation: Inputs, attempt: Attempt

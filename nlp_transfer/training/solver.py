@@ -77,6 +77,25 @@ def solve(
     return strength
 
 
+def solve_again(
+    model: PooledClassifier,
+    train: CachedInputs,
+    validation: CachedInputs,
+    strength: float,
+    *,
+    solved_as: SolvedAs = "softmax",
+    smoothing: float = 0.0,
+) -> None:
+    """Solve the output layer on the rows of validation too, by a penalty that is chosen; else as `solve`."""
+    parts = [_apply_standard(model, units) for units in (train, validation)]
+    rows = Rows(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+    log.info("solved again on train and validation together, %d rows, after validation has judged", len(rows.y))
+    with use_one_thread():
+        count = model.head.output.out_features
+        (solution,) = fit_outputs(rows, (strength,), count, solved_as=solved_as, smoothing=smoothing)
+    _write(model, solution)
+
+
 def choose_solution(
     known: Rows,
     judges: Rows,

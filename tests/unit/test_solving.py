@@ -1,5 +1,6 @@
 """A linear head on fixed features is solved where the task says how, and trained by the task's own loss elsewhere."""
 
+import json
 import logging
 
 import numpy as np
@@ -117,6 +118,25 @@ def test_numbers_and_several_labels_are_solved_too(source, kind, strategy):
     first = training.records[0]
     assert first["validation"]["negated_error"] > (-0.15 if kind is Numbers else -0.4)
     assert first["solver"]["inverse_penalty"] > 0
+
+
+@pytest.mark.parametrize(("given", "again"), [(False, True), (True, False)])
+def test_few_rows_of_validation_that_were_cut_from_train_are_learned_from_after_they_have_judged(
+    tmp_path, monkeypatch, given, again
+):
+    data = {"train": save_csv(tmp_path / "a.csv", 60), "test": save_csv(tmp_path / "b.csv", 20, seed=1)}
+    if given:
+        data["validation"] = save_csv(tmp_path / "c.csv", 20, seed=2)
+    config = {"task": {"name": "sentiment", "max_length": 32}, "data": data, "strategy": FROZEN}
+    config["source"] = {"kind": "vectors", "name": vectors(tmp_path / "v.txt").name}
+    found = nt.run(config, output=tmp_path / "again", progress=False)
+    (first,) = (json.loads(line) for line in (tmp_path / "again" / "history.jsonl").open())
+    assert ("again" in first["solver"]) == again
+
+    monkeypatch.setattr("nlp_transfer.training.loop.solve_again", lambda *_, **__: None)
+    once = nt.run(config, output=tmp_path / "once", progress=False)
+    assert once.metrics["selection"] == found.metrics["selection"]
+    assert (once.metrics["weights"] != found.metrics["weights"]) == again
 
 
 RNG = np.random.default_rng(0)
