@@ -206,7 +206,9 @@ class Checkpoint:
     def _inspect(self, folder: Path) -> None:
         path = folder / "config.json"
         if not path.is_file():
-            hint = "; it is a table of vectors: use source.kind=vectors" if (folder / TABLE).is_file() else ""
+            hint = "; name the folder that holds config.json and model.safetensors; vectors need source.kind=vectors"
+            if (folder / TABLE).is_file():
+                hint = "; it is a table of vectors: use source.kind=vectors"
             if (folder / ADAPTER[0]).is_file():
                 hint = "; it holds an adapter alone: name the run that it is of, whose model is whole"
             raise SourceError(f"{folder}: no checkpoint, for it has no config.json{hint}")
