@@ -5,6 +5,7 @@ the hidden places only.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from torch import Tensor, nn
@@ -15,6 +16,11 @@ from nlp_transfer.models.anatomy import find_encoder, find_words, unwrap
 from nlp_transfer.models.encoding.batches import IGNORED, Batch
 from nlp_transfer.models.encoding.masking import Hidden, Masking
 from nlp_transfer.models.source import LoadedModel, Source
+
+NEW_HEAD = (
+    "head: drawn new, for the checkpoint brings none for hidden words; the perplexity before is that of a random head. "
+    "See by a comparison with and without whether adaptation pays: learning the head moves the encoder"
+)
 
 
 def build_masked(source: Source) -> LoadedModel:
@@ -43,7 +49,7 @@ def build_masked(source: Source) -> LoadedModel:
     if words is not None and names & loaded.new and output.weight.shape == words.weight.shape:
         model.config.tie_word_embeddings = True
         model.tie_weights()
-    return loaded
+    return replace(loaded, note=NEW_HEAD) if loaded.new else loaded
 
 
 def put_above(masked: PreTrainedModel, encoder: PreTrainedModel) -> None:

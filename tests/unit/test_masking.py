@@ -85,6 +85,7 @@ def test_a_head_that_the_checkpoint_lacks_is_new_and_shares_the_embeddings(famil
     model = loaded.model
 
     assert loaded.new
+    assert loaded.note.startswith("head: drawn new")
     assert not any(name.startswith(model.base_model_prefix) for name in loaded.new)
     assert model.get_output_embeddings().weight is model.get_input_embeddings().weight
     hidden = Masking.of(tiny.tokenizer()).hide(**batch)
