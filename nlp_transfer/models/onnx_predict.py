@@ -1,6 +1,7 @@
 """Classify texts, one a line: python predict.py < texts.txt. It needs numpy, onnxruntime and tokenizers, no torch."""
 
 import json
+import os
 import sys
 from collections.abc import Sequence
 from functools import cache
@@ -19,8 +20,11 @@ def load() -> tuple[dict[str, Any], Any, Any]:
     from tokenizers import Tokenizer
 
     config = json.loads((HERE / "config.json").read_text(encoding="utf-8"))
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = int(os.environ.get("OMP_NUM_THREADS", "0"))  # 0: as many as there are cores
     (graph,) = (HERE / "onnx").glob("*.onnx")
-    return config, Tokenizer.from_file(str(HERE / "tokenizer.json")), onnxruntime.InferenceSession(str(graph))
+    model = onnxruntime.InferenceSession(str(graph), options)
+    return config, Tokenizer.from_file(str(HERE / "tokenizer.json")), model
 
 
 def compute_logits(texts: Sequence[str]) -> np.ndarray:
