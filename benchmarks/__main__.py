@@ -12,6 +12,7 @@ from pathlib import Path
 from benchmarks import (
     adaptation_rows,
     memory_rows,
+    mixing_rows,
     prediction_rows,
     process_rows,
     seq2seq_rows,
@@ -34,6 +35,7 @@ BUILDERS = [
     *prediction_rows.ROWS,
     *seq2seq_rows.ROWS,
     *memory_rows.ROWS,
+    *mixing_rows.ROWS,
     *process_rows.ROWS,
 ]
 

@@ -298,7 +298,7 @@ def _choose(config: str | None, overrides: list[str] | None, flags: Flags) -> tu
     several = _has_tasks(chosen, keys)
     parts = load_several(chosen, keys).tasks if several else [nlp_transfer.load_config(chosen, keys)]
     for one in parts:
-        refuse_missing(one.data.train, one.data.validation, one.data.test)
+        refuse_missing(*one.data.places)
     return chosen, keys
 
 

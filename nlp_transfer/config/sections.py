@@ -31,7 +31,7 @@ from nlp_transfer.config.base import Section, TaskOptions
 from nlp_transfer.config.dialect import Quoting, read_delimiter, read_encoding
 from nlp_transfer.config.messages import explain
 from nlp_transfer.config.shipped import find_config
-from nlp_transfer.config.tasks import TaskDeclaration, find_task, is_shipped, task_names, whole_task
+from nlp_transfer.config.tasks import LABELLED, TaskDeclaration, find_task, is_shipped, task_names, whole_task
 from nlp_transfer.config.yaml_file import dump_yaml, parse_yaml, read_yaml, refuse_token
 from nlp_transfer.errors import CheckpointError, ConfigError, suggest
 from nlp_transfer.system.disk import expand_home
@@ -131,6 +131,13 @@ FRESH = (
 )
 
 
+MIXED: Any = Field(
+    "none",
+    description="`mlm`: each step also predicts masked words of `data.unlabelled` (UDALM, Karouzos et al. 2021), and "
+    "the mixed loss on held-out rows, of which none needs a label of there, chooses the state.",
+)
+
+
 class FullStrategy(Section):
     """Every parameter moves, but for layers frozen on request."""
 
@@ -139,6 +146,7 @@ class FullStrategy(Section):
     layer_decay: float = Field(1.0, gt=0.0, le=1.0, description="Learning-rate factor per layer, from the top down.")
     head_learning_rate: Rate | None = Field(None, description=FRESH)
     cache: Literal["disk", "memory", "none"] = Field("memory", description="Where frozen activations are kept.")
+    adaptation: Literal["none", "mlm"] = MIXED
 
 
 class LoraStrategy(Section):
@@ -163,6 +171,7 @@ class LoraStrategy(Section):
     adapter: Literal["shared", "each"] = Field(
         "shared", description="Of several `tasks`: one for all, or one for each on the same frozen weights."
     )
+    adaptation: Literal["none", "mlm"] = MIXED
 
 
 class FrozenStrategy(Section):
@@ -176,6 +185,21 @@ class FrozenStrategy(Section):
     )
     head_learning_rate: Rate | None = Field(None, description=FRESH)
     cache: Literal["disk", "memory"] = Field("disk", description="`disk` keeps the features for the next run.")
+    adaptation: Literal["none", "self_training", "importance", "coral"] = Field(
+        "none",
+        description="How a solved head moves towards `data.unlabelled`. `self_training`: by its own most confident "
+        "answers there; `importance`: rows of train weigh as much as they look like those; `coral`: features of train "
+        "are given their covariance (Sun et al. 2016).",
+    )
+    rounds: Positive = Field(7, description="Of `self_training`; each solves the head again.")
+    confident: list[Rate] = Field(
+        [0.2, 0.5],
+        min_length=2,
+        max_length=2,
+        description="Of `self_training`: which share of the texts of each predicted label, the most confident ones, is "
+        "learned from in the first round and in the last (Zou et al. 2018, section 5).",
+    )
+    clip: float = Field(10.0, gt=1.0, description="Of `importance`: the largest weight, where the mean is 1.")
 
 
 class GradualStrategy(Section):
@@ -190,6 +214,7 @@ class GradualStrategy(Section):
     head_learning_rate: Rate | None = Field(None, description=FRESH)
     rate_decay: float = Field(2.6, ge=1.0, description="A block learns this many times slower than the one above.")
     cache: Literal["disk", "memory", "none"] = Field("memory", description="Where frozen activations are kept.")
+    adaptation: Literal["none", "mlm"] = MIXED
 
 
 Strategy = Annotated[FullStrategy | LoraStrategy | FrozenStrategy | GradualStrategy, Field(discriminator="kind")]
@@ -201,6 +226,11 @@ class DataConfig(Section):
     train: Place = Field(description="File, folder, Hub id, `bundled:NAME`, or a text file for each column.")
     validation: Place | None = Field(None, description="The same; unset: cut from `train`, if it has none with labels.")
     test: Place | None = Field(None, description="The same; unset: cut from `train`, if it has none with labels.")
+    unlabelled: Place | None = Field(
+        None,
+        description="Texts of the place where the model is to work, for `strategy.adaptation`: only the columns that "
+        "are read to predict, or lines. `limit` leaves them as they are; of a place with splits it is train.",
+    )
     columns: dict[str, Column] = Field(
         default_factory=dict, description="Role in the task -> column in the file; its number from 0 without a header."
     )
@@ -245,6 +275,11 @@ class DataConfig(Section):
     )
     subset: str | None = Field(None, description="Which configuration of a Hub data set that has several.")
     revision: str | None = Field(None, description="Revision of a Hub data set.")
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """All places that are named."""
+        return tuple(filter(None, (self.train, self.validation, self.test, self.unlabelled)))
 
     @property
     def follows_seed(self) -> bool:
@@ -400,12 +435,36 @@ class RunConfig(Section):
         for role in self.data.columns:
             if role not in roles:
                 problems.append(f"data.columns.{role}: unknown role. {suggest(role, roles)}")
+        problems += self._find_adaptation_faults()
         if isinstance(self.source, VectorsSource) and self.source.width % 2 and self.source.contextualizer == "bilstm":
             problems.append("source.width must be even for a bilstm: half of it runs in each direction")
 
         if problems:
             raise ValueError("\n  ".join(problems))
         return self
+
+    def _find_adaptation_faults(self) -> list[str]:
+        """Find what speaks against moving towards texts without labels."""
+        task, way = self.task_class, self.strategy.adaptation
+        if LABELLED.isdisjoint(task.roles.values()) and "number" not in task.roles.values():
+            if self.data.unlabelled is None and way == "none":
+                return []
+            key = "data.unlabelled" if way == "none" else f"strategy.adaptation: {way}"
+            return [f"{key}: is for tasks that answer with labels or numbers, and '{self.task.name}' does not"]
+        if way == "none":
+            return []
+
+        faults = []
+        if self.data.unlabelled is None:
+            faults.append(f"strategy.adaptation: {way} reads data.unlabelled; name texts of where the model is to work")
+        if way == "self_training" and task.probabilities is None:
+            faults.append(
+                "strategy.adaptation: self_training follows confident answers, and those of this task have no "
+                "probability; take importance or coral"
+            )
+        if way != "mlm" and getattr(self.strategy, "solver", "") == "gradient":
+            faults.append(f"strategy.adaptation: {way} needs a head that is solved, and strategy.solver is gradient")
+        return faults
 
     def each_seed(self) -> "list[RunConfig]":
         """Split a run of several `training.seeds` into runs of one seed; without them, return the run itself."""

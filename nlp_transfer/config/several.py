@@ -87,6 +87,11 @@ class SeveralConfig(Section):
             for section, keys in together.items():
                 common[section] = {key: value for key, value in common[section].items() if key not in keys}
         found, faults = {}, []
+        if self.is_joint and self.strategy.adaptation != "none":
+            faults.append(
+                f"strategy.adaptation: {self.strategy.adaptation} is for one task; adapt the source before "
+                "(nlp-transfer adapt), or train each task by itself"
+            )
         for one in self.tasks:
             own = {"task": one.task.model_dump(), "data": one.data.model_dump()}
             try:

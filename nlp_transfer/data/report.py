@@ -6,7 +6,7 @@ from itertools import combinations
 
 import numpy as np
 
-from nlp_transfer.data.repeats import find_rows, list_repeated
+from nlp_transfer.data.repeats import find_repeated, find_rows, list_repeated
 from nlp_transfer.data.store import Examples
 from nlp_transfer.errors import SHOWN_FIRST
 
@@ -88,12 +88,14 @@ class DataReport:
         overlap: two splits -> the rows of the second whose text is also in the first, such as `train/test` -> 3.
         warnings: what would mislead a reader of the scores.
         contents: split -> fingerprint of its rows as they were read, before anything was cut or limited.
+        unlabelled: the report on texts without labels; None where none are read.
     """
 
     splits: Mapping[str, SplitReport]
     overlap: Mapping[str, int]
     warnings: tuple[str, ...]
     contents: Mapping[str, str] = field(default_factory=dict)
+    unlabelled: SplitReport | None = None
 
 
 @dataclass(frozen=True)
@@ -120,8 +122,10 @@ def condense_dropped(reasons: Mapping[str, list[int]]) -> tuple[Dropped, ...]:
     return tuple(Dropped(reason, len(rows), tuple(rows[:SHOWN_FIRST])) for reason, rows in reasons.items())
 
 
-def inspect(parts: Mapping[str, Part], labels: Sequence[str], contents: Mapping[str, str]) -> DataReport:
-    """Make the report on the splits, which come in the order train, validation, test."""
+def inspect(
+    parts: Mapping[str, Part], labels: Sequence[str], contents: Mapping[str, str], texts: Part | None = None
+) -> DataReport:
+    """Make the report on the splits, which come in the order train, validation, test, and on texts without labels."""
     # Nearly all texts are unique, so all but the few others are left out before anything is compared.
     several = list_repeated(np.concatenate([part.examples.keys for part in parts.values()]))
     repeated = {name: find_rows(part.examples.keys, several) for name, part in parts.items()}
@@ -140,7 +144,19 @@ def inspect(parts: Mapping[str, Part], labels: Sequence[str], contents: Mapping[
             first, second = pair.split("/")
             rows = splits[second].rows
             warnings.append(f"leak: {count} of {rows} {second} rows have a text that is also in {first}")
-    return DataReport(splits, overlap, tuple(warnings), contents)
+    unlabelled = None
+    if texts is not None:
+        unlabelled = _inspect_split(texts, (), find_repeated(texts.examples.keys))
+        warnings += [*texts.warnings, *_warn_split("unlabelled", unlabelled), *_warn_of_shared(texts, parts)]
+    return DataReport(splits, overlap, tuple(warnings), contents, unlabelled)
+
+
+def _warn_of_shared(texts: Part, parts: Mapping[str, Part]) -> list[str]:
+    """Say how many rows of test are among the texts without labels."""
+    test = parts["test"].examples.keys if "test" in parts else np.zeros(0, np.int64)
+    shared = int(np.isin(test, texts.examples.keys).sum())
+    told = f"unlabelled: {shared} of {len(test)} test rows have a text that is among them"
+    return [f"{told}; their labels are not used, but test is no longer unseen"] if shared else []
 
 
 def _inspect_split(part: Part, labels: Sequence[str], repeated: np.ndarray) -> SplitReport:

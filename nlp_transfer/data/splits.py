@@ -18,6 +18,7 @@ from nlp_transfer.config.sections import DataConfig
 from nlp_transfer.config.tasks import LABELLED
 from nlp_transfer.data.examples import OnMissing, find_label_role, map_columns, read_part
 from nlp_transfer.data.formats.cells import stream_inputs, stream_texts
+from nlp_transfer.data.formats.held import list_columns
 from nlp_transfer.data.formats.records import RowStream
 from nlp_transfer.data.gathering import Roles
 from nlp_transfer.data.given import take_place
@@ -26,7 +27,9 @@ from nlp_transfer.data.locations import open_place, open_places
 from nlp_transfer.data.report import DataReport, Part, condense_dropped, inspect
 from nlp_transfer.data.splitting import cut, deal_folds, join_groups, subsample
 from nlp_transfer.data.store import Examples
+from nlp_transfer.data.unlabelled import open_unlabelled
 from nlp_transfer.errors import ConfigError, DataError, UnusableError
+from nlp_transfer.system.received import HeldRows
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -52,6 +55,7 @@ class Splits:
 
     A role holds texts, lists of texts, labels as int64 indices into `labels`, lists of such indices, or float64
     numbers. `row` is the number, from 1, of the line that a record starts on, or of the row in a format without lines.
+    `unlabelled` has the roles that are read to predict alone; None if it was not asked for.
     """
 
     train: "Dataset"
@@ -59,10 +63,17 @@ class Splits:
     test: "Dataset"
     labels: tuple[str, ...]
     report: DataReport
+    unlabelled: "Dataset | None" = None
 
 
 def load_splits(
-    data: DataConfig, roles: Roles, *, inputs: Sequence[str] = (), seed: int = 0, tested: bool = True
+    data: DataConfig,
+    roles: Roles,
+    *,
+    inputs: Sequence[str] = (),
+    seed: int = 0,
+    tested: bool = True,
+    adapting: bool = False,
 ) -> Splits:
     """Read train, validation and test; cut a missing split from train.
 
@@ -74,6 +85,7 @@ def load_splits(
         inputs: the roles that are read to predict; by default the first.
         seed: of the training, if rows are cut or limited by that.
         tested: False leaves a missing test split without rows, rather than cut it from train.
+        adapting: read `data.unlabelled` too.
 
     Raises:
         ConfigError: a column is mapped to no role, or two roles are on one column.
@@ -96,11 +108,29 @@ def load_splits(
     if data.limit is not None:
         parts["train"] = _limit_rows(parts["train"], data.limit, limit_seed)
 
-    report = inspect(parts, labels, contents)
+    read = {role: kind for role, kind in roles.items() if role in (inputs or tuple(roles)[:1])}
+    texts = _read_unlabelled(data, {role: columns[role] for role in read}, read) if adapting else None
+    report = inspect(parts, labels, contents, texts)
     _refuse_alike_numbers(parts["train"], report, columns)
     train, validation = (_make_dataset(parts[split], roles) for split in ("train", "validation"))
     test = _make_dataset(parts["test"], roles) if "test" in parts else train.select(())
-    return Splits(train, validation, test, labels, report)
+    return Splits(train, validation, test, labels, report, texts and _make_dataset(texts, read))
+
+
+def _read_unlabelled(data: DataConfig, columns: Mapping[str, str], roles: Roles) -> Part:
+    """Read all texts without labels; a file may also be lines of text.
+
+    Raises:
+        DataError: as `load_splits`.
+    """
+    place = data.unlabelled
+    assert place is not None  # noqa: S101 - the configuration has been checked
+    if isinstance(place, HeldRows) and len(columns) == len(held := list_columns(place.rows)) == 1:
+        columns = dict.fromkeys(columns, held[0])  # the only one there is, whatever its name
+    opened = open_unlabelled(
+        place, columns, make_dialect(data), split="train", subset=data.subset, revision=data.revision
+    )
+    return read_part(opened.open(), columns, roles, data.on_missing, inputs=tuple(roles))
 
 
 @dataclass(frozen=True)

@@ -99,15 +99,27 @@ class Unlabelled:
         return [found[place] for place in places]
 
 
-def open_unlabelled(given: Any, columns: Mapping[str, str], dialect: Dialect, lists: Collection[str]) -> Unlabelled:
+def open_unlabelled(
+    given: Any,
+    columns: Mapping[str, str],
+    dialect: Dialect,
+    lists: Collection[str] = (),
+    *,
+    split: str = "test",
+    subset: str | None = None,
+    revision: str | None = None,
+) -> Unlabelled:
     """Open rows to look at.
 
     Args:
         given: a file as `predict` reads it, lines of text among them; a bundled set, a folder or a Hub id, of which the
-            test split counts; or rows in memory, which may be plain texts where there is one role.
+            `split` counts; or rows in memory, which may be plain texts where there is one role.
         columns: input role -> column.
         dialect: how a .csv or .tsv is written.
         lists: the roles of which a cell may be a list of texts.
+        split: of a place that has several.
+        subset: of a data set on the Hub.
+        revision: of a data set on the Hub.
 
     Raises:
         DataError: there is no such place, or it can be read only once.
@@ -115,7 +127,8 @@ def open_unlabelled(given: Any, columns: Mapping[str, str], dialect: Dialect, li
     place = _take_place(given, columns)
     file = locate(place) if isinstance(place, str) else None
     if file is None or file.is_dir():
-        return Unlabelled(str(place), partial(open_place, place, "test", dialect), columns, lists)
+        opened = partial(open_place, place, split, dialect, subset=subset, revision=revision)
+        return Unlabelled(str(place), opened, columns, lists)
     if is_read_once(file):
         raise DataError(f"{place}: is read again, and what is piped can be read once; save it, and name that")
     return Unlabelled(str(place), partial(open_inputs, str(place), columns, dialect), columns, lists)

@@ -29,13 +29,15 @@ class Part(BaseModel):
 class Selection(Part):
     """The score that chose the checkpoint, on which split, and its value there.
 
-    `kept` is `last` where validation was too small to choose; `best` is the value of the kept state in any case.
+    `kept` is `last` where validation was too small to choose; `best` is the value of the kept state in any case. `by`
+    names what chose in the place of the score, the `mixed_loss` of held-out rows and texts.
     """
 
     metric: str
     split: str
     best: float
     kept: Literal["best", "last"] = "best"
+    by: str | None = None
 
 
 class Parameters(Part):
@@ -302,8 +304,9 @@ class Metrics(Part):
 
         # A dataclass cannot tell what it was given from its defaults: what older versions did not note is empty.
         report = given["data"]
-        splits = [(split, "numbers") for split in report["splits"].values()]
-        for part, key in ((report, "contents"), (given["provenance"], "chain"), *splits):
+        read = [*report["splits"].values(), *filter(None, [report["unlabelled"]])]
+        splits = [(one, "numbers") for one in read]
+        for part, key in ((report, "contents"), (report, "unlabelled"), (given["provenance"], "chain"), *splits):
             if not part[key]:
                 del part[key]
         return {key: _use_lists(value) for key, value in given.items() if value is not None}

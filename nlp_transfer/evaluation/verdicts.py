@@ -47,6 +47,7 @@ class Comparand:
         seeds: the seeds that were averaged; then the scores hold `standard_deviation` too. Empty for one seed.
         chosen: settings that a simple method chose, in words.
         adapted: the source that was adapted to texts without labels, if this run started from such a one.
+        unmoved: what `strategy` would be without `strategy.adaptation`; empty if it is without.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Comparand:
     chosen: str = ""
     cost: Cost | None = None
     adapted: str = ""
+    unmoved: str = ""
 
     def name_strategy(self, *notes: str) -> str:
         """Name the strategy, with notes that tell it from others, and the number of seeds."""
@@ -112,10 +114,12 @@ def make_comparand(
     name: str, config: RunConfig, metrics: Metrics, correct: Sequence[float], tested: Sequence[int] = ()
 ) -> Comparand:
     """Make the result of a run with one seed from its configuration and its figures."""
+    way, note = config.strategy.adaptation, ", merged" if metrics.merged else ", shared" if metrics.beside else ""
+    strategy = config.strategy.kind + note
     return Comparand(
         name=name,
         source=name_source(config.source),
-        strategy=config.strategy.kind + (", merged" if metrics.merged else ", shared" if metrics.beside else ""),
+        strategy=strategy if way == "none" else f"{strategy} + {way}",
         scratch=config.source.scratch,
         trainable=metrics.parameters.trainable,
         total=metrics.parameters.total,
@@ -128,6 +132,7 @@ def make_comparand(
         tested=tested,
         cost=metrics.cost,
         adapted=_find_unadapted(config, metrics),
+        unmoved="" if way == "none" else strategy,
     )
 
 
@@ -268,8 +273,10 @@ def is_control(other: Comparand, row: Comparand) -> bool:
 
 
 def is_unadapted(other: Comparand, row: Comparand) -> bool:
-    """Tell whether one run is as another, but from the source before that was adapted to texts."""
-    return bool(row.adapted) and (other.source, other.strategy) == (row.adapted, row.strategy) and not other.scratch
+    """Tell whether one run is as another, but without its adaptation to texts, before the training or during it."""
+    before = bool(row.adapted) and (other.source, other.strategy) == (row.adapted, row.strategy)
+    during = bool(row.unmoved) and (other.source, other.strategy) == (row.source, row.unmoved)
+    return (before or during) and other.scratch == row.scratch
 
 
 def _compare(row: Comparand, other: Comparand, labels: Mapping[str, str], task: type[TaskDeclaration]) -> str:

@@ -33,6 +33,11 @@ def build_masked(source: Source) -> LoadedModel:
     Raises:
         SourceError: the architecture has no such head.
     """
+    if not source.has_layers:
+        raise SourceError(
+            f"'{source.name}' is a table of vectors, which has no head to find hidden words; take an encoder such as "
+            "bert, roberta or modernbert"
+        )
     if not source.offers(AutoModelForMaskedLM.__name__):
         raise SourceError(
             f"'{source.name}' is a {source.config.model_type}, which has no head to find hidden words; take an encoder "
@@ -55,7 +60,7 @@ def build_masked(source: Source) -> LoadedModel:
 def put_above(masked: PreTrainedModel, encoder: PreTrainedModel) -> None:
     """Put the head of a model above another model's encoder of the same architecture, which both share from now on."""
     setattr(masked, masked.base_model_prefix, encoder)
-    if masked.config.tie_word_embeddings:
+    if getattr(masked.config, "tie_word_embeddings", False):  # that of a table of vectors has no such word
         masked.tie_weights()
 
 

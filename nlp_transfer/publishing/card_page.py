@@ -245,6 +245,11 @@ def _write_scores(subject: Subject) -> str:
 
     chosen = "The checkpoint" if metrics.merged is None else "The checkpoint of each part"
     rest = f"{chosen} was chosen by `{task.selection}` on validation; test was measured once."
+    if metrics.selection.by == "mixed_loss":
+        rest = (
+            "The checkpoint was chosen by the mixed loss on held-out rows: the task's on validation, and that of "
+            "hidden words on texts without labels; test was measured once."
+        )
     if metrics.selection.kept == "last":
         rest = "The last state was kept, for validation is too small to choose one; test was measured once."
     if ceilings := [name for name in task.ceilings if name in metrics.baselines]:
@@ -327,7 +332,8 @@ def _describe_seeds(metrics: Metrics) -> str:
 
 
 def _write_data(subject: Subject) -> str:
-    splits = subject.metrics.data.splits
+    data = subject.metrics.data
+    read = {**data.splits, **({"unlabelled": data.unlabelled} if data.unlabelled else {})}
     rows = [
         [
             name,
@@ -336,12 +342,12 @@ def _write_data(subject: Subject) -> str:
             _format_counts(one.labels),
             f"`{one.fingerprint[:16]}`",
         ]
-        for name, one in splits.items()
+        for name, one in read.items()
     ]
 
     shared = [
         f"{count} of the {pair.split('/')[1]} rows have a text that is also in {pair.split('/')[0]}"
-        for pair, count in subject.metrics.data.overlap.items()
+        for pair, count in data.overlap.items()
         if count
     ]
 
@@ -349,7 +355,28 @@ def _write_data(subject: Subject) -> str:
     table = _format_table(["split", "from", "rows", "labels", "fingerprint"], rows)
     drawn = subject.metrics.seeds is not None and subject.config.data.follows_seed
     own = f" Each seed has rows of its own; these are those of seed {subject.metrics.seed}." if drawn else ""
-    return f"{table}\n\nA fingerprint is the start of the sha256 of texts and labels in order. {said}{own}"
+    return (
+        f"{table}\n\nA fingerprint is the start of the sha256 of texts and labels in order. {said}{own}"
+        f"{_describe_elsewhere(subject)}"
+    )
+
+
+def _describe_elsewhere(subject: Subject) -> str:
+    """Say it where test comes from another place than train, and where texts without labels were learned from."""
+    data = subject.metrics.data
+    train, test = data.splits["train"], data.splits["test"]
+    said = ""
+    if subject.config.data.test is not None and test.place != train.place:
+        said = (
+            f"\n\nIt was trained on {format_code(train.place)} and tested on {format_code(test.place)}: validation "
+            "scores are those of the former, or of a place of its own, test scores those of the latter."
+        )
+    if data.unlabelled:
+        said += (
+            f"\n\nThe texts without labels are those that `strategy.adaptation: {subject.config.strategy.adaptation}` "
+            "moved towards."
+        )
+    return said
 
 
 def _format_counts(labels: Mapping[str, int]) -> str:

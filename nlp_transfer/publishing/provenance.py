@@ -99,12 +99,8 @@ def _find_licence(name: str) -> str | None:
     return said if isinstance(said, str) else None
 
 
-def _list_places(config: RunConfig) -> Iterator[Place]:
-    yield from filter(None, (config.data.train, config.data.validation, config.data.test))
-
-
 def _list_datasets(config: RunConfig) -> Iterator[str]:
-    yield from filter(None, map(find_hub_dataset, _list_places(config)))
+    yield from filter(None, map(find_hub_dataset, config.data.places))
 
 
 def find_hub_dataset(place: Place) -> str | None:

@@ -268,7 +268,9 @@ def _reduce_places(run: Path, metrics: Metrics, task: type[TaskDeclaration] | No
         given = data["train" if report.cut else split]
         names[report.place] = " + ".join(reduce(given).values()) if isinstance(given, dict) else reduce(report.place)
 
-    config["data"] = {**data, **{split: reduce(data[split]) for split in metrics.data.splits}}
+    if texts := metrics.data.unlabelled:
+        names[texts.place] = reduce(texts.place)
+    config["data"] = {**data, **{split: reduce(data[split]) for split in (*metrics.data.splits, "unlabelled")}}
     chain = metrics.provenance.chain  # a run is called by its name, also where the folder `model` in it was named
     config["source"]["name"] = reduce(chain[-1].name if chain else config["source"]["name"])
     if decoder := config["task"].get("decoder"):

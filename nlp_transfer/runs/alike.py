@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from nlp_transfer.config.sections import RunConfig, load_config
+from nlp_transfer.config.sections import DataConfig, RunConfig, load_config
 from nlp_transfer.data.locations import Place
 from nlp_transfer.errors import ConfigError, TransferError
 from nlp_transfer.system.received import is_table, name_kind, refuse_no_path
@@ -37,7 +37,7 @@ def load_alike(
 
     (known, first), *others = checked.items()
     for name, other in others:
-        if (other.task.name, other.data) != (first.task.name, first.data):
+        if (other.task.name, _leave_texts(other.data)) != (first.task.name, _leave_texts(first.data)):
             raise ConfigError(f"{verb}: {name} has another task or other data than {known}")
         if other.task_class.selection != first.task_class.selection:
             raise ConfigError(
@@ -51,6 +51,11 @@ def load_alike(
                 "(data.split_seed, data.limit_seed); set training.seed or training.seeds alike"
             )
     return checked
+
+
+def _leave_texts(data: DataConfig) -> DataConfig:
+    """Leave out the texts without labels, by which a run with adaptation differs from one without."""
+    return data.model_copy(update={"unlabelled": None})
 
 
 def _list_seeds(config: RunConfig) -> list[int]:

@@ -26,6 +26,7 @@ from nlp_transfer.strategies.summary import count_parameters, render_trainable
 from nlp_transfer.system.alone import claim_process
 from nlp_transfer.system.memory import WAYS_OUT
 from nlp_transfer.training.memory import Need, estimate, free_memory
+from nlp_transfer.training.mixture import Mixture
 
 SHOWN_LABELS = 8  # shown by name and count
 SAMPLED = 5_000  # rows of a split that are turned into tokens
@@ -123,9 +124,14 @@ def _list_warnings(prepared: Prepared, plan: Plan, *, alone: bool = True) -> tup
 
 def _describe_inputs(prepared: Prepared) -> dict[str, str]:
     """Describe configuration, data and tokens: title -> text."""
+    report = prepared.splits.report
     return {
         "configuration": render(prepared.config),
-        "data": "\n".join(_describe_rows(name, split) for name, split in prepared.splits.report.splits.items()),
+        "data": "\n".join(
+            _describe_rows(name, split)
+            for name, split in (*report.splits.items(), ("unlabelled", report.unlabelled))
+            if split is not None
+        ),
         "tokens": "\n".join(
             [
                 *(_describe_tokens(name, prepared) for name in prepared.encoded),
@@ -147,7 +153,17 @@ def estimate_needs(prepared: Prepared, plan: Plan) -> list[Need]:
     training = prepared.config.training
     units = TokenInputs(prepared.encoded["train"], prepared.tokenizers.source.pad_token_id)
     passes = None if training.accumulation == "auto" else training.accumulation
-    return estimate(plan, prepared.task, units, batch_size=training.batch_size, accumulation=passes)
+    mixture = None
+    if plan.masked is not None and prepared.unlabelled is not None:
+        mixture = Mixture.make(
+            plan.masked,
+            prepared.unlabelled,
+            prepared.tokenizers.source,
+            labelled=len(units.encoded.inputs),
+            batch_size=training.batch_size,
+            seed=training.seed,
+        )
+    return estimate(plan, prepared.task, units, batch_size=training.batch_size, accumulation=passes, mixture=mixture)
 
 
 def _tell_sample(prepared: Prepared) -> str:

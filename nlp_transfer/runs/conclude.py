@@ -133,7 +133,7 @@ def _collect_metrics(trained: Trained, measured: _Measured, seconds: Seconds, we
         validation=measured.validation,
         test=prepared.task.score(said, prepared.splits.test),
         answers=len({str(next(iter(one.values()))) for one in said}),  # the first key of a prediction is its answer
-        selection=Selection(metric=prepared.task.selection, split="validation", best=history.best, kept=history.kept),
+        selection=_describe_selection(trained),
         parameters=trained.sizes,
         seconds=seconds,
         baselines={one.name: one.collect_scores() for one in trained.baselines},
@@ -154,6 +154,15 @@ def _collect_metrics(trained: Trained, measured: _Measured, seconds: Seconds, we
         provenance=find_provenance(prepared.config),
     )
     return metrics.model_copy(update={"beside": trained.beside}) if trained.beside else metrics
+
+
+def _describe_selection(trained: Trained) -> Selection:
+    """Say what chose the state that is kept, and what that scored when it was judged."""
+    metric, history = trained.prepared.task.selection, trained.history
+    best = Selection(metric=metric, split="validation", best=history.best, kept=history.kept)
+    if trained.plan.masked is None:
+        return best
+    return best.model_copy(update={"best": float(history.scores[metric]), "by": "mixed_loss"})
 
 
 def _collect_hits(trained: Trained, said: Sequence[Prediction]) -> dict[str, Any]:

@@ -28,7 +28,9 @@ from nlp_transfer.models.anatomy import count_positions, find_encoder
 from nlp_transfer.models.encoding.batches import Encoded
 from nlp_transfer.models.encoding.padding import read_padding_trouble, try_padding
 from nlp_transfer.models.encoding.tokenizers import Tokenizers, limit_tokens
+from nlp_transfer.models.masked import build_masked
 from nlp_transfer.models.source import LoadedModel, Source
+from nlp_transfer.models.static_masked import build_static_masked
 from nlp_transfer.models.surgery.packed import try_packing
 from nlp_transfer.models.unread import find_unread
 from nlp_transfer.sources import load_source
@@ -41,6 +43,7 @@ from nlp_transfer.training.memory import recompute_activations
 LABEL_KEYS = ("labels", "max_labels", "on_unknown_label")
 ULMFIT = ("blocks_per_phase", "rate_decay")
 ONE_TASK = "not used, there is one task"
+ADAPTING = {"self_training": ("rounds", "confident"), "importance": ("clip",)}  # way of adaptation -> its own keys
 HEAD_SOLVED = "not used, the head is solved; see strategy.solver"
 GRADIENT_ONLY = (
     *("learning_rate", "weight_decay", "accumulation", "clip", "warmup", "head_warmup", "schedule"),
@@ -66,6 +69,7 @@ class Prepared:
         tokenizers: of the model.
         encoded: split -> model inputs.
         rows: split -> the rows that are encoded: all, or a sample.
+        unlabelled: model inputs of `data.unlabelled`; None where the strategy does not move towards it.
     """
 
     config: RunConfig
@@ -76,6 +80,7 @@ class Prepared:
     tokenizers: Tokenizers
     encoded: Mapping[str, Encoded]
     rows: Mapping[str, Dataset]
+    unlabelled: Encoded | None = None
 
     def adapt(self, units: int | None = None) -> Plan:
         """Adapt the model to the strategy, and plan the phases. This changes the model, so call it once.
@@ -90,6 +95,7 @@ class Prepared:
             units=units or self.count_units(),
             has_layers=source.has_layers,
             scratch=source.scratch,
+            masked=_build_masked(source) if config.strategy.adaptation == "mlm" else None,
         )
         if config.training.gradient_checkpointing:
             recompute_activations(plan.model)
@@ -97,8 +103,9 @@ class Prepared:
 
     def list_contents(self, prefix: str = "") -> dict[str, str]:
         """List what must be the same when the run is resumed: each split in words -> its fingerprint."""
-        splits = self.splits.report.splits
-        return {f"{prefix}data.{name} (contents)": report.fingerprint for name, report in splits.items()}
+        report = self.splits.report
+        read = {**report.splits, **({"unlabelled": report.unlabelled} if report.unlabelled else {})}
+        return {f"{prefix}data.{name} (contents)": one.fingerprint for name, one in read.items()}
 
     def count_units(self) -> int:
         """Count the units of train; from a sample, as many as all rows would give."""
@@ -167,9 +174,9 @@ class Prepared:
         data = self.config.data
         solved = not plan.takes_steps
         probing = getattr(self.config.strategy, "schedule", "") == "lp_ft"
-        fetched = any(is_on_hub(place) for place in (data.train, data.validation, data.test) if place is not None)
+        fetched = any(map(is_on_hub, data.places))
 
-        named = [place for place in (data.train, data.validation, data.test) if isinstance(place, str)]
+        named = [place for place in data.places if isinstance(place, str)]
         folder = any(Path(place).is_dir() for place in named)
         tables = folder or data.delimiter is not None or any(find_format(place) in DELIMITERS for place in named)
         headed = tables or any(find_format(place) in SHEETS for place in named)
@@ -181,12 +188,18 @@ class Prepared:
         unused = (
             *(("source", (key,), why) for key, why in self.source.unused.items()),
             ("strategy", ULMFIT if probing else (), "not used by lp_ft"),
+            *(
+                ("strategy", keys, f"not used without adaptation: {way}")
+                for way, keys in ADAPTING.items()
+                if self.config.strategy.kind == "frozen" and self.config.strategy.adaptation != way
+            ),
             ("strategy", ("head_learning_rate",) if solved else (), HEAD_SOLVED),
             ("training", GRADIENT_ONLY if solved else (), HEAD_SOLVED),
             ("data", [f"{name}_share" for name in given], "not used, the split is given"),
             ("data", ("group",) if len(given) == 2 else (), "not used, no split is cut"),
             ("data", ("split_seed",) if len(given) == 2 and data.limit is None else (), "not used, nothing is drawn"),
             ("data", ("limit_seed",) if data.limit is None else (), "not used without data.limit"),
+            ("data", () if self.splits.unlabelled else ("unlabelled",), "not used without strategy.adaptation"),
             ("data", () if fetched else ("subset", "revision"), "not used, no data come from the Hub"),
             ("data", () if self.splits.labels else LABEL_KEYS, "not used, the task has no labels"),
             (
@@ -230,30 +243,41 @@ def prepare(config: RunConfig, *, sampled: int | None = None, tested: bool = Tru
     set_seed(config.training.seed)
 
     kind = config.task_class
-    seed = config.training.seed
-    splits = load_splits(config.data, kind.roles, inputs=kind.input_roles(), seed=seed, tested=tested)
+    splits = load_splits(
+        config.data,
+        kind.roles,
+        inputs=kind.input_roles(),
+        seed=config.training.seed,
+        tested=tested,
+        adapting=config.strategy.adaptation != "none",
+    )
     config = settle(config, make_task(kind, config.task, splits.labels), splits.train)
     task = make_task(kind, config.task, splits.labels)
 
-    source, loaded, tokenizers = open_model(config, task, splits.train)
+    source, loaded, tokenizers = open_model(config, task, splits.train, splits.unlabelled)
     rows = {name: sample(part, task.input_roles(), sampled) for name, part in list_rows(splits).items() if len(part)}
     encoded = {name: task.encode(part, tokenizers, training=name == "train") for name, part in rows.items()}
-    return Prepared(config, task, splits, source, loaded, tokenizers, encoded, rows)
+    there = splits.unlabelled and task.encode(sample(splits.unlabelled, task.input_roles(), sampled), tokenizers)
+    return Prepared(config, task, splits, source, loaded, tokenizers, encoded, rows, there)
 
 
-def open_model(config: RunConfig, task: Task, train: Dataset) -> tuple[Source, LoadedModel, Tokenizers]:
+def open_model(
+    config: RunConfig, task: Task, train: Dataset, unlabelled: Dataset | None = None
+) -> tuple[Source, LoadedModel, Tokenizers]:
     """Load the source of a configuration, and build the task's model on it.
 
     Args:
         config: of the run.
         task: builds the model.
         train: the rows to learn from.
+        unlabelled: texts without labels that are learned from too.
 
     Raises:
         SourceError: the source cannot be loaded, or its tokenizer cannot pad.
         ConfigError: the options of the task do not fit it.
     """
-    texts = chain.from_iterable(_stream_texts(train[role]) for role in task.input_roles())
+    read = [rows[role] for rows in (train, unlabelled) if rows is not None for role in task.input_roles()]
+    texts = chain.from_iterable(map(_stream_texts, read))
     source = load_source(texts=texts, **config.source.model_dump())
     if source.tokenizer.pad_token_id is None:
         raise SourceError(
@@ -270,6 +294,11 @@ def open_model(config: RunConfig, task: Task, train: Dataset) -> tuple[Source, L
     unread = find_unread(loaded.model, tokenizers.source)
     solvable = task.solved_as is not None
     return source, dataclasses.replace(loaded, new=loaded.new - unread, unread=unread, solvable=solvable), tokenizers
+
+
+def _build_masked(source: Source) -> LoadedModel:
+    """Load a source under a head that finds hidden words."""
+    return build_masked(source) if source.has_layers else build_static_masked(source)
 
 
 def sample(rows: Dataset, roles: Sequence[str], most: int | None) -> Dataset:

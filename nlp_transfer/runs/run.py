@@ -175,8 +175,7 @@ def _refuse_unlike_rows(config: RunConfig) -> None:
     Raises:
         ConfigError: saying what this process and the others hold.
     """
-    places = (config.data.train, config.data.validation, config.data.test)
-    held = "; ".join(str(place) for place in places if isinstance(place, HeldRows))
+    held = "; ".join(str(place) for place in config.data.places if isinstance(place, HeldRows))
     if len(unlike := sorted(set(gather_everywhere(held)))) > 1:
         raise ConfigError(f"the processes hold different rows: {' | '.join(unlike)}; give the same to each")
 

@@ -149,6 +149,7 @@ def train(
             record=record,
             checkpoints=checkpoints,
             signals=signals,
+            unlabelled=prepared.unlabelled,
         )
         return trainer.fit()
 

@@ -19,7 +19,8 @@ from nlp_transfer.strategies.gradual import apply_gradual
 from nlp_transfer.strategies.joint import join_plans
 from nlp_transfer.strategies.length import PATIENCE, Length, choose_length
 from nlp_transfer.strategies.lora import apply_lora, save_adapter
-from nlp_transfer.strategies.plan import Adapted, Phase, Plan, Schedule
+from nlp_transfer.strategies.mixing import mix
+from nlp_transfer.strategies.plan import Adaptation, Adapted, Phase, Plan, Schedule
 from nlp_transfer.strategies.rates import Rates, choose_rates, hold_back
 
 log = logging.getLogger(__name__)
@@ -34,6 +35,7 @@ def make_plan(
     units: int,
     has_layers: bool,
     scratch: bool,
+    masked: LoadedModel | None = None,
 ) -> Plan:
     """Adapt a model to a strategy, and plan the phases. This changes the model, so call it once.
 
@@ -44,6 +46,7 @@ def make_plan(
         units: texts of train, or windows of long ones, by which `epochs: auto` is chosen.
         has_layers: False for a table of vectors, which `learning_rate: auto` trains faster than layers.
         scratch: the weights are random.
+        masked: the source with a head that finds hidden words, if it is to do so beside the task.
 
     Raises:
         ConfigError: the strategy does not fit the model; the message names the key to change.
@@ -57,6 +60,8 @@ def make_plan(
     adapted = _adapt(strategy, loaded, rates, length)
     if begun:
         adapted = solve_first(adapted, loaded)
+    if masked is not None:
+        adapted = mix(adapted, masked, rates)
     solved = adapted.phases[0].solver == "lbfgs"
     if length.looks and adapted.takes_steps:
         steps = length.epochs * math.ceil(units / training.batch_size)
@@ -68,6 +73,8 @@ def make_plan(
         cache=adapted.cache,
         finish=adapted.finish,
         adapter=adapted.adapter,
+        adaptation=adapted.adaptation,
+        masked=adapted.masked,
         schedule=Schedule(training.warmup, training.head_warmup, training.schedule),
         new=loaded.new,
         settled=loaded.settled,
@@ -87,4 +94,4 @@ def _adapt(strategy: Strategy, loaded: LoadedModel, rates: Rates, length: Length
             return apply_gradual(strategy, loaded, rates, length)
 
 
-__all__ = ["PATIENCE", "Phase", "Plan", "Schedule", "join_plans", "make_plan", "save_adapter"]
+__all__ = ["PATIENCE", "Adaptation", "Phase", "Plan", "Schedule", "join_plans", "make_plan", "save_adapter"]

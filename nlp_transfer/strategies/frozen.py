@@ -7,7 +7,7 @@ from nlp_transfer.errors import ConfigError
 from nlp_transfer.models.anatomy import list_blocks, list_outside_encoder
 from nlp_transfer.models.portable.pooled import PooledClassifier
 from nlp_transfer.models.source import LoadedModel
-from nlp_transfer.strategies.plan import Adapted, Phase
+from nlp_transfer.strategies.plan import Adaptation, Adapted, Phase
 from nlp_transfer.strategies.rates import Rates
 
 log = logging.getLogger(__name__)
@@ -61,6 +61,8 @@ def apply_frozen(strategy: FrozenStrategy, loaded: LoadedModel, rates: Rates, ep
         if is_linear_on_features(loaded):
             lacking = "a task that declares solved_as"
         raise ConfigError(f"strategy.solver: lbfgs needs {lacking}; use gradient or auto")
+    if strategy.adaptation != "none" and not solved:
+        raise ConfigError(f"strategy.adaptation: {strategy.adaptation} needs a linear pooled head, which is solved")
 
     phase = Phase(
         name="frozen",
@@ -68,4 +70,12 @@ def apply_frozen(strategy: FrozenStrategy, loaded: LoadedModel, rates: Rates, ep
         rates={name: rates.fresh if name in loaded.new else rates.body for name in moving},
         solver="lbfgs" if solved else "gradient",
     )
-    return Adapted(loaded.model, (phase,), strategy.cache)
+    return Adapted(loaded.model, (phase,), strategy.cache, adaptation=_read_adaptation(strategy))
+
+
+def _read_adaptation(strategy: FrozenStrategy) -> Adaptation | None:
+    """Read how the head moves towards texts without labels."""
+    if strategy.adaptation == "none":
+        return None
+    first, last = strategy.confident
+    return Adaptation(strategy.adaptation, strategy.rounds, (first, last), strategy.clip)

@@ -35,6 +35,23 @@ class Phase:
 
 
 @dataclass(frozen=True)
+class Adaptation:
+    """How a training moves towards texts without labels.
+
+    Attributes:
+        kind: `mlm` while the encoder moves; the others while a head is solved.
+        rounds: of self-training.
+        confident: the share of the texts of each label that self-training takes first and last.
+        clip: the largest importance weight.
+    """
+
+    kind: Literal["mlm", "self_training", "importance", "coral"]
+    rounds: int = 1
+    confident: tuple[float, float] = (1.0, 1.0)
+    clip: float = 1.0
+
+
+@dataclass(frozen=True)
 class Schedule:
     """The learning rate over the steps of a phase.
 
@@ -69,6 +86,8 @@ class Adapted:
         cache: where activations of frozen layers are kept.
         finish: turns the trained model into a plain `transformers` model; LoRA merges its updates.
         adapter: whether the model holds a LoRA adapter, which is saved beside the merged model.
+        adaptation: how it moves towards texts without labels; None: it does not.
+        masked: a model that finds hidden words, on the same encoder, where that is how.
     """
 
     model: nn.Module
@@ -76,6 +95,8 @@ class Adapted:
     cache: Cache
     finish: Callable[[nn.Module], PreTrainedModel] = return_plain
     adapter: bool = False
+    adaptation: Adaptation | None = None
+    masked: PreTrainedModel | None = None
 
     @property
     def takes_steps(self) -> bool:

@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 
 from nlp_transfer.strategies import Plan
+from nlp_transfer.strategies.mixing import HEAD
 
 
 def count_parameters(plan: Plan) -> dict[str, int]:
-    """Count the weights of the model, and those that move in some phase."""
-    sizes = {name: parameter.numel() for name, parameter in plan.model.named_parameters()}
-    return {"total": sum(sizes.values()), "trainable": sum(sizes[name] for name in plan.moving)}
+    """Count the weights of the model that will be saved, and those of them that move in some phase."""
+    named = plan.model.named_parameters()
+    sizes = {name: parameter.numel() for name, parameter in named if not name.startswith(f"{HEAD}.")}
+    return {"total": sum(sizes.values()), "trainable": sum(sizes[name] for name in plan.moving & sizes.keys())}
 
 
 def render_trainable(plan: Plan) -> str:

@@ -1,7 +1,7 @@
 """Score a model on validation as it trains, and keep the best state."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from nlp_transfer.models.encoding.tokenizers import Tokenizers
 from nlp_transfer.models.encoding.units import Inputs
 from nlp_transfer.task import Task, apply_calibration
 from nlp_transfer.training.history import History
+from nlp_transfer.training.mixture import Mixture
 from nlp_transfer.training.parameters import copy_trained, load_state
 
 
@@ -30,6 +31,8 @@ class Judge:
         moving: names of the parameters that the training changes.
         record: is given the facts of each epoch.
         last: keep the last state instead of the best.
+        mixture: batches are mixed, and the mixed loss of what is held out chooses the best state; None: a score does.
+        mixed: names of the phases in which they are.
     """
 
     task: Task
@@ -39,6 +42,8 @@ class Judge:
     moving: frozenset[str]
     record: Callable[[dict[str, Any]], None]
     last: bool = False
+    mixture: Mixture | None = None
+    mixed: Collection[str] = ()
 
     def validate(self, model: nn.Module, validation: Inputs) -> Scores:
         """Score a model on validation."""
@@ -63,22 +68,27 @@ class Judge:
             model: after the epoch.
             validation: the inputs of validation.
             history: takes up the state and the record.
-            phase: the name of the phase.
+            phase: the name of the phase. Where others mix batches and this one does not, its states are not chosen.
             facts: of the epoch, such as its loss.
             started: when it began, by `time.perf_counter`.
         """
         # The main process judges for all: a difference in the last digit must not part them.
         scores: Scores = broadcast_object_list([self.validate(model, validation)])[0]
+        value, losses = float(scores[self.task.selection]), {}
+        if self.mixture and phase in self.mixed:
+            losses = self.mixture.measure(model, self.task, validation)
+            value = -losses["mixed_loss"]
 
-        value = float(scores[self.task.selection])
-        if self.last or value > history.best:
+        if self.mixture and not losses:
+            pass
+        elif self.last or value > history.best:
             history.best, history.scores, history.waited = value, scores, 0
             history.kept = "last" if self.last else "best"
             history.state = copy_trained(model, self.moving)
         else:
             history.waited += 1
 
-        record = {"phase": phase, **facts, "step": history.steps, "validation": select_numbers(scores)}
+        record = {"phase": phase, **facts, **losses, "step": history.steps, "validation": select_numbers(scores)}
         record["seconds"] = round(time.perf_counter() - started, 3)
         history.epochs.append(record)
         self.record(record)

@@ -11,7 +11,7 @@ from typing import Any
 from accelerate import Accelerator
 from torch import nn
 
-from nlp_transfer.errors import TrainingError
+from nlp_transfer.errors import ConfigError, TrainingError
 from nlp_transfer.inference.store import Unfinished
 from nlp_transfer.models.anatomy import unwrap
 from nlp_transfer.models.dropout import use_quick_dropout
@@ -24,12 +24,14 @@ from nlp_transfer.models.sharing import SharedModel
 from nlp_transfer.models.surgery.first_token import use_first_token
 from nlp_transfer.models.surgery.packed import use_packing
 from nlp_transfer.strategies import Phase, Plan
+from nlp_transfer.strategies.mixing import is_mixed
 from nlp_transfer.task import Task
 from nlp_transfer.training.attempt import Attempt, Settings
 from nlp_transfer.training.checkpoints import Checkpoints, Saver
 from nlp_transfer.training.history import History
 from nlp_transfer.training.joint_judge import JointJudge
 from nlp_transfer.training.judge import Judge
+from nlp_transfer.training.mixture import Mixture
 from nlp_transfer.training.parameters import copy_trained, freeze
 from nlp_transfer.training.phase_inputs import PhaseInputs
 from nlp_transfer.training.phase_steps import begin_steps
@@ -58,6 +60,7 @@ class Trainer:
         checkpoints: when and where to save; None: never.
         signals: the signals that have come so far; it grows while the training runs.
         joint: judges several tasks; None if there is one.
+        unlabelled: texts of another domain, encoded, where the plan moves towards them.
     """
 
     plan: Plan
@@ -72,6 +75,7 @@ class Trainer:
     checkpoints: Checkpoints | None = None
     signals: Sequence[int] = ()
     joint: JointJudge | None = None
+    unlabelled: Encoded | None = None
 
     def fit(self) -> History:
         """Run all phases, or those that are left after a resume; then load the best state into the model.
@@ -110,7 +114,9 @@ class Trainer:
             plan=self.plan,
             settings=settings,
             accelerator=self.accelerator,
-            stepper=Stepper(self.accelerator, self.task, pieces, settings.label_smoothing, alike=alike),
+            stepper=Stepper(
+                self.accelerator, self.task, pieces, settings.label_smoothing, alike=alike, mixture=self._mixture
+            ),
             saver=saver,
             history=saver.restore(model),
             signals=self.signals,
@@ -122,12 +128,29 @@ class Trainer:
             plan=self.plan,
             train=self.train,
             validation=self.validation,
+            unlabelled=self.unlabelled,
             pad=self.tokenizers.source.pad_token_id,
             accelerator=self.accelerator,
             cache=self.settings.cache,
             seed=self.settings.seed,
             progress=self.settings.progress,
             signals=self.signals,
+        )
+
+    @functools.cached_property
+    def _mixture(self) -> Mixture | None:
+        """The texts without labels that are mixed into batches, if some are."""
+        if self.plan.masked is None or self.unlabelled is None:
+            return None
+        if self.accelerator.is_fsdp2:
+            raise ConfigError("strategy.adaptation: mlm needs whole copies of the model in each process, without FSDP")
+        return Mixture.make(
+            self.plan.masked,
+            self.unlabelled,
+            self.tokenizers.source,
+            labelled=len(self.train.inputs),
+            batch_size=self.settings.batch_size,
+            seed=self.settings.seed,
         )
 
     @functools.cached_property
@@ -143,23 +166,25 @@ class Trainer:
             moving=self.plan.moving,
             record=self.record,
             last=self.settings.last,
+            mixture=self._mixture,
+            mixed={phase.name for phase in self.plan.phases if is_mixed(phase)},
         )
 
     def _run_phase(self, model: nn.Module, phase: Phase, attempt: Attempt) -> None:
         """Open the inputs of a phase, then solve it in one step, or train its epochs."""
         history = attempt.history
         with contextlib.ExitStack() as stack:
-            train, validation = stack.enter_context(self._inputs.open(model, phase))
+            train, validation, there = stack.enter_context(self._inputs.open(model, phase))
             if not history.epochs and not history.steps:
                 self._inputs.scale_head(model, phase, train)
 
             if phase.solver == "lbfgs":
-                self._solve_head(model, phase, train, validation, history)
+                self._solve_head(model, phase, train, validation, there, history)
                 return
 
             stack.enter_context(self._inputs.use_rows(model, phase, train))
             alone = not isinstance(model, SharedModel)  # whose members use shortcuts in turn
-            if alone:
+            if alone and not is_mixed(phase):  # else each labelled pass does so for itself
                 stack.enter_context(use_first_token(model, logits_only=self.task.logits_only))
             if not self.accelerator.is_fsdp2:  # whose twin has modules of its own
                 if alone:
@@ -167,8 +192,16 @@ class Trainer:
                 stack.enter_context(use_quick_dropout(model))
             self._train_epochs(model, phase, train, validation, attempt)
 
-    def _solve_head(self, model: nn.Module, phase: Phase, train: Inputs, validation: Inputs, history: History) -> None:
-        """Solve the linear head on stored features, which counts as one epoch.
+    def _solve_head(
+        self,
+        model: nn.Module,
+        phase: Phase,
+        train: Inputs,
+        validation: Inputs,
+        there: Inputs | None,
+        history: History,
+    ) -> None:
+        """Solve the linear head on stored features, which counts as one epoch; `there` is another domain.
 
         Raises:
             TrainingError: the features do not fit in memory.
@@ -179,7 +212,8 @@ class Trainer:
                 f"phase '{phase.name}': the features do not fit in memory, and a head is solved on all of them; use "
                 "fewer rows (data.limit), or for strategy.kind=frozen strategy.solver=gradient"
             )
-        assert isinstance(validation, CachedInputs)  # noqa: S101 - both or neither
+        assert isinstance(validation, CachedInputs)  # noqa: S101 - all or none
+        way = self.plan.adaptation
         assert self.task.solved_as is not None  # noqa: S101 - or there would be no such phase
 
         started = time.perf_counter()
@@ -190,11 +224,12 @@ class Trainer:
             solved_as=self.task.solved_as,
             smoothing=self.settings.label_smoothing,
             selection=self.task.selection,
+            towards=(way, there) if way and isinstance(there, CachedInputs) else None,
         )
         model.to(self.accelerator.device)
 
         history.trained += 1
-        again = self.settings.learn_all and len(self.plan.phases) == 1
+        again = self.settings.learn_all and len(self.plan.phases) == 1 and way is None
         facts = {"epoch": 1, "solver": {"inverse_penalty": strength, **({"again": "with validation"} if again else {})}}
         self._judge.judge(model, validation, history, phase=phase.name, facts=facts, started=started)
         if again:

@@ -1,6 +1,8 @@
 """Estimate the memory that a run needs, and save memory: by passes of few tokens, by computing activations twice."""
 
 import math
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +17,9 @@ from nlp_transfer.models.encoding.units import Inputs, TokenInputs, are_pooled
 from nlp_transfer.models.surgery.embedding_rows import use_embedding_rows
 from nlp_transfer.models.surgery.first_token import use_first_token
 from nlp_transfer.strategies import Plan
+from nlp_transfer.strategies.mixing import is_mixed
 from nlp_transfer.task import Task
+from nlp_transfer.training.mixture import Mixture
 from nlp_transfer.training.parameters import freeze, list_moving, set_train_mode
 from nlp_transfer.training.several import Tasks
 
@@ -83,7 +87,7 @@ def choose_budget(model: nn.Module, task: Task | Tasks, train: Inputs, moved: in
     longest = np.array([train.encoded.lengths.argmax()])
     devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []
     with torch.random.fork_rng(devices):
-        each = _measure_kept(model, task, train.make_batch(longest))
+        each = _measure_kept(model, _sum_losses(model, task), train.make_batch(longest))
     return _limit_tokens(each, int(train.encoded.lengths.max()), free_memory(0)[0] - OPTIMIZED * moved)
 
 
@@ -95,7 +99,13 @@ def _limit_tokens(each: int, length: int, free: int) -> int:
 
 
 def estimate(
-    plan: Plan, task: Task | Tasks, units: TokenInputs, *, batch_size: int, accumulation: int | None
+    plan: Plan,
+    task: Task | Tasks,
+    units: TokenInputs,
+    *,
+    batch_size: int,
+    accumulation: int | None,
+    mixture: Mixture | None = None,
 ) -> list[Need]:
     """Estimate the memory of each phase: count the tensors, and measure the activations of the longest unit.
 
@@ -107,6 +117,7 @@ def estimate(
         units: the inputs of train, as tokens.
         batch_size: units of a step.
         accumulation: number of passes that they are cut in; None: as `choose_budget` decides.
+        mixture: texts without labels that batches hold too, if they do; their passes come before, so the larger counts.
     """
     model = plan.model
     longest, length = np.array([units.encoded.lengths.argmax()]), int(units.encoded.lengths.max())
@@ -118,13 +129,15 @@ def estimate(
         elsewhere = torch.cuda.is_available()
         best = 0 if elsewhere else sum(own.nbytes for _, own in list_moving(model, dict.fromkeys(plan.moving, 0.0)))
 
-        solved = phase.solver == "lbfgs"
-        with (
-            use_embedding_rows(model, phase.rates, [units.encoded], units.pad_token_id),
-            use_first_token(model, logits_only=task.logits_only),
-        ):
+        solved, mixed = phase.solver == "lbfgs", mixture if is_mixed(phase) else None
+        some = nullcontext() if mixed else use_embedding_rows(model, phase.rates, [units.encoded], units.pad_token_id)
+        with some:
             moved = sum(parameter.nbytes for _, parameter in list_moving(model, phase.rates))
-            kept = 0 if solved else _measure_kept(model, task, units.make_batch(longest))
+            with use_first_token(model, logits_only=task.logits_only):
+                kept = 0 if solved else _measure_kept(model, _sum_losses(model, task), units.make_batch(longest))
+            if mixed:
+                text = mixed.texts.make_batch(np.array([mixed.texts.encoded.lengths.argmax()]))
+                kept = max(kept, _measure_kept(model, mixed.compute_loss, text))
 
         training = best + (0 if solved else OPTIMIZED * moved)
         if accumulation:
@@ -135,8 +148,13 @@ def estimate(
     return needs[::-1]
 
 
-def _measure_kept(model: nn.Module, task: Task | Tasks, batch: Batch) -> int:
-    """Measure the bytes that autograd keeps during a forward pass, without those of parameters and buffers."""
+def _sum_losses(model: nn.Module, task: Task | Tasks) -> Callable[[Batch], Tensor]:
+    """Make a function that sums the task's losses of a batch."""
+    return lambda batch: task.loss(model, batch, smoothing=0.0)
+
+
+def _measure_kept(model: nn.Module, compute: Callable[[Batch], Tensor], batch: Batch) -> int:
+    """Measure the bytes that autograd keeps while a loss is computed, without those of parameters and buffers."""
     own = {tensor.untyped_storage().data_ptr() for tensor in (*model.parameters(), *model.buffers())}
     seen: dict[int, int] = {}
 
@@ -148,7 +166,7 @@ def _measure_kept(model: nn.Module, task: Task | Tasks, batch: Batch) -> int:
 
     set_train_mode(model)
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        loss = task.loss(model, batch.to(next(model.parameters()).device), smoothing=0.0)
+        loss = compute(batch.to(next(model.parameters()).device))
     del loss
     model.eval()
     return sum(seen.values())

@@ -17,9 +17,11 @@ from nlp_transfer.models.encoding.units import Boundary, CachedInputs, Inputs, T
 from nlp_transfer.models.surgery.embedding_rows import use_embedding_rows
 from nlp_transfer.models.surgery.entry import enter_at_layer
 from nlp_transfer.strategies import Phase, Plan
+from nlp_transfer.strategies.mixing import is_mixed
 from nlp_transfer.training.solver import standardise
 
 STANDARDISED_ON = 1000  # units that mean and deviation of a head's inputs are measured on, if not all are stored
+Opened = tuple[Inputs, Inputs, Inputs | None]  # train, validation, and texts without labels
 STORED_WORTH = 2  # epochs; in a single one, stored activations would be read only once
 
 
@@ -37,6 +39,7 @@ class PhaseInputs:
         seed: draws the units whose features standardise a head.
         progress: show bars.
         signals: the signals that have come so far; activations stop being computed when one comes.
+        unlabelled: texts of another domain that a solved head moves towards; None where there are none.
     """
 
     plan: Plan
@@ -48,11 +51,17 @@ class PhaseInputs:
     seed: int
     progress: bool
     signals: Sequence[int]
+    unlabelled: Encoded | None = None
 
     @contextlib.contextmanager
-    def open(self, model: nn.Module, phase: Phase) -> Iterator[tuple[Inputs, Inputs]]:
-        """Yield the inputs of train and validation. Meanwhile the model lacks layers whose activations are stored."""
-        tokens = TokenInputs(self.train, self.pad), TokenInputs(self.validation, self.pad)
+    def open(self, model: nn.Module, phase: Phase) -> Iterator[Opened]:
+        """Yield the inputs of train, validation and texts without labels.
+
+        Meanwhile the model lacks layers whose activations are stored.
+        """
+        solved = self.unlabelled is not None and phase.solver == "lbfgs"
+        there = TokenInputs(self.unlabelled, self.pad) if self.unlabelled and solved else None
+        tokens = TokenInputs(self.train, self.pad), TokenInputs(self.validation, self.pad), there
         boundary = self._choose_boundary(model, phase)
         if boundary is None:
             yield tokens
@@ -75,24 +84,24 @@ class PhaseInputs:
         if phase.solver == "lbfgs":
             return Boundary("pooled")
         boundary = find_boundary(model, frozenset(phase.rates))
-        if boundary is None or self.plan.cache == "none":
+        if boundary is None or self.plan.cache == "none" or is_mixed(phase):  # hidden words change from step to step
             return None
         return boundary if phase.epochs >= STORED_WORTH or boundary.kind in WHOLE_ENCODER else None
 
     def _replay(
-        self, model: PreTrainedModel, tokens: Sequence[TokenInputs], boundary: Boundary
-    ) -> tuple[Inputs, Inputs] | None:
-        """Look up or compute the activations of both splits; None if one of them cannot be stored."""
-        stored = []
+        self, model: PreTrainedModel, tokens: Sequence[TokenInputs | None], boundary: Boundary
+    ) -> Opened | None:
+        """Look up or compute the activations of all inputs; None if those of one cannot be stored."""
+        stored: list[Inputs] = []
         with self.accelerator.autocast():
             cache = self.cache if self.plan.cache == "disk" else None
             store = open_store(model, boundary, cache) if cache else None
-            for units in tokens:
+            for units in filter(None, tokens):
                 found = replay(model, units, boundary, store, progress=self.progress, signals=self.signals)
                 if found is None:
                     return None
                 stored.append(found)
-        return stored[0], stored[1]
+        return stored[0], stored[1], stored[2] if len(stored) > 2 else None
 
     def scale_head(self, model: nn.Module, phase: Phase, train: Inputs) -> None:
         """Standardise the inputs of a new head: mean 0 and deviation 1 over units of train.
@@ -115,8 +124,11 @@ class PhaseInputs:
 
     @contextlib.contextmanager
     def use_rows(self, model: nn.Module, phase: Phase, train: Inputs) -> Iterator[None]:
-        """Train only the embedding rows in use. Stored activations need no embeddings: they may be taken out."""
-        if isinstance(train, CachedInputs):
+        """Train only the embedding rows in use.
+
+        Stored activations need no embeddings, which may be taken out; whoever finds hidden words needs all rows.
+        """
+        if isinstance(train, CachedInputs) or is_mixed(phase):
             yield
             return
         with use_embedding_rows(model, phase.rates, [self.train, self.validation], self.pad):

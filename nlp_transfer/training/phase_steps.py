@@ -14,6 +14,7 @@ from nlp_transfer.models.encoding.mixing import count_batches, plan_epoch
 from nlp_transfer.models.encoding.units import Inputs
 from nlp_transfer.models.sharing import SharedModel
 from nlp_transfer.strategies import Phase
+from nlp_transfer.strategies.mixing import is_mixed
 from nlp_transfer.system.progress import make_bar
 from nlp_transfer.training.attempt import Attempt
 from nlp_transfer.training.graphs import GraphedSteps, begin_graphs, prepare_inputs
@@ -143,7 +144,10 @@ class PhaseSteps:
         return loss, attempt.accelerator.clip_grad_norm_(list(self.trained.values()), attempt.settings.clip)
 
     def _stream_batches(self) -> Iterator[np.ndarray]:
-        """Yield the batches of this epoch that no earlier attempt has trained on, and show a bar."""
+        """Yield the batches of this epoch that no earlier attempt has trained on, and show a bar.
+
+        Meanwhile the stepper has the texts without labels that are mixed with each, if some are.
+        """
         settings, history = self.attempt.settings, self.attempt.history
         batches = plan_epoch(
             self.train.encoded,
@@ -152,11 +156,13 @@ class PhaseSteps:
             epoch=history.trained,
             sampling=settings.sampling,
         )
-        left = batches[len(history.losses) :]
+        mixture = self.attempt.stepper.mixture if is_mixed(self.phase) else None
+        texts = mixture.plan_steps(len(batches), epoch=history.trained) if mixture else [None] * len(batches)
+        left = list(zip(batches, texts, strict=True))[len(history.losses) :]
 
         label = f"{self.phase.name} {history.epoch}/{self.phase.epochs}"
         with make_bar(len(left), label, "batch", shown=settings.progress, leave=False) as shown:
-            for batch in left:
+            for batch, self.attempt.stepper.texts in left:
                 yield batch
                 shown.update()
 
@@ -179,7 +185,7 @@ def begin_steps(attempt: Attempt, model: nn.Module, phase: Phase, train: Inputs)
         attempt.stepper.budget = _agree_on_budget(attempt, model, phase, train)
     attempt.saver.resume_passes(attempt.stepper)
     live, wrapped = _distribute(accelerator, model)
-    resident = prepare_inputs(attempt, phase, model, train)
+    resident = None if is_mixed(phase) else prepare_inputs(attempt, phase, model, train)
     optimizer = make_optimizer(
         live,
         phase.rates,

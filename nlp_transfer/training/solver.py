@@ -13,6 +13,8 @@ from nlp_transfer.inference.activations import PooledModel
 from nlp_transfer.models.data_units import Rescaled
 from nlp_transfer.models.encoding.units import CachedInputs
 from nlp_transfer.models.portable.pooled import PooledClassifier
+from nlp_transfer.strategies import Adaptation
+from nlp_transfer.training.domain import change_rows, follow_confident
 from nlp_transfer.training.regression import Rows, Solution, fit_outputs
 
 log = logging.getLogger(__name__)
@@ -39,6 +41,7 @@ def solve(
     solved_as: SolvedAs = "softmax",
     smoothing: float = 0.0,
     selection: str = "accuracy",
+    towards: tuple[Adaptation, CachedInputs] | None = None,
 ) -> float:
     """Solve the output layer by the regression that has the task's loss; validation chooses the L2 penalty.
 
@@ -54,11 +57,15 @@ def solve(
             `identity` for ridge regression.
         smoothing: share of a target that is spread evenly over the classes.
         selection: the score that chooses among penalties of classes, see `find_score`.
+        towards: how to move towards another domain, and features of it.
 
     Returns:
         The chosen inverse penalty.
     """
     known, judges = _apply_standard(model, train), _apply_standard(model, validation)
+    way, there = (None, None) if towards is None else (towards[0], _apply_standard(model, towards[1]))
+    if way and there:
+        known, judges = change_rows(way, known, judges, there)
     examples = validation.encoded.examples  # documents, not their windows
     few = examples < FEW
     strength, chosen = choose_solution(
@@ -70,6 +77,10 @@ def solve(
         selection=selection,
         folds=deal_folds(known.y, train.encoded.example) if few else None,
     )
+    if way and there and way.kind == "self_training":
+        chosen = follow_confident(
+            way, chosen, known, there, strength=strength, solved_as=solved_as, smoothing=smoothing
+        )
     _write(model, chosen)
     how = "in closed form" if solved_as == "identity" else "by L-BFGS"
     by = f"cross-validation on train too, for {examples} rows are too few ({FEW})" if few else "validation"

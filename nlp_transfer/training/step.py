@@ -1,10 +1,10 @@
 """Compute loss and gradients of one optimizer step, in pieces that fit in memory; refuse losses that are not finite."""
 
-import contextlib
 import logging
 import math
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,8 +16,10 @@ from torch import Tensor, nn
 from nlp_transfer.errors import ExhaustedError, TrainingError
 from nlp_transfer.models.encoding.batches import sort_batches
 from nlp_transfer.models.encoding.units import Inputs, are_pooled
+from nlp_transfer.models.surgery.first_token import use_first_token
 from nlp_transfer.system.memory import WAYS_OUT, is_out_of_memory, release
 from nlp_transfer.task import Task
+from nlp_transfer.training.mixture import Mixture
 from nlp_transfer.training.several import Tasks
 from nlp_transfer.training.sharded import gather
 
@@ -36,6 +38,8 @@ class Stepper:
         smoothing: share of a target that is spread evenly over the classes.
         alike: put only units of one length into a pass, for models that padding disturbs; the batch stays as planned.
         budget: the most padded tokens in a pass, which has one unit at least; None: any number.
+        mixture: texts without labels that batches may hold too; None: none does.
+        texts: those of them in the next batch; None: it holds none.
     """
 
     accelerator: Accelerator
@@ -44,6 +48,8 @@ class Stepper:
     smoothing: float
     alike: bool = False
     budget: int | None = None
+    mixture: Mixture | None = None
+    texts: np.ndarray | None = None
 
     def compute_gradients(self, wrapped: nn.Module, train: Inputs, units: np.ndarray) -> Tensor:
         """Leave the gradients of a batch's mean loss in the parameters; return the share of this process in it.
@@ -97,23 +103,45 @@ class Stepper:
         return [units[batch] for batch in sort_batches(lengths, budget, most=most, alike=self.alike)]
 
     def _attempt(self, wrapped: nn.Module, train: Inputs, units: np.ndarray, passes: Sequence[np.ndarray]) -> Tensor:
-        accelerator = self.accelerator
+        accelerator, mixture = self.accelerator, None if self.texts is None else self.mixture
+        # Their gradients come first, and are exchanged together with those of the last labelled pass.
+        total = torch.zeros((), device=accelerator.device)
+        if mixture is not None and self.texts is not None:
+            total += self._learn_hidden(mixture, self.texts)
+        share = mixture.share if mixture else 1.0
+
         # Not the sum of the batch's own weights: it would cancel weights that are equal in the whole batch. A batch
         # of units that weigh 0.1 each must move the model less than a batch of units that weigh 1.
         weight = len(units) * train.encoded.mean_weight
-        total = torch.zeros((), device=accelerator.device)
         for index, piece in enumerate(passes):
             last = index == len(passes) - 1
 
             # A process without units still takes part in the exchange of gradients, with a loss of zero.
             batch = train.make_batch(piece if len(piece) else units[:1]).to(accelerator.device)
-            with contextlib.nullcontext() if last else accelerator.no_sync(wrapped):
-                with accelerator.autocast():
-                    loss = self.task.loss(wrapped, batch, smoothing=self.smoothing) / weight
+            with nullcontext() if last else accelerator.no_sync(wrapped):
+                first = use_first_token(wrapped, logits_only=self.task.logits_only) if mixture else nullcontext()
+                with accelerator.autocast(), first:
+                    loss = share * self.task.loss(wrapped, batch, smoothing=self.smoothing) / weight
                 if not len(piece):
                     loss = loss * 0.0
+                if mixture and last and accelerator.num_processes > 1:
+                    loss = loss + mixture.touch()
                 accelerator.backward(loss * accelerator.num_processes)  # the exchange averages over processes
             total += loss.detach()
+        return total
+
+    def _learn_hidden(self, mixture: Mixture, texts: np.ndarray) -> Tensor:
+        """Add the gradients of a mixture's loss to the parameters of this process alone; return its share in it."""
+        accelerator, inputs = self.accelerator, mixture.texts
+        weight = len(texts) * inputs.encoded.mean_weight / (1 - mixture.share)
+        total = torch.zeros((), device=accelerator.device)
+        for piece in self._cut_passes(inputs, texts):
+            if len(piece):
+                batch = inputs.make_batch(piece).to(accelerator.device)
+                with accelerator.autocast():
+                    loss = mixture.compute_loss(batch) / weight
+                accelerator.backward(loss * accelerator.num_processes)
+                total += loss.detach()
         return total
 
 

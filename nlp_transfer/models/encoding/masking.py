@@ -49,18 +49,19 @@ class Masking:
     share: float = SHARE
 
     @classmethod
-    def of(cls, tokenizer: PreTrainedTokenizerBase, *, whole_words: bool = False) -> "Masking":
-        """Read the vocabulary of a tokenizer.
+    def of(cls, tokenizer: PreTrainedTokenizerBase, *, whole_words: bool = False, mask: int | None = None) -> "Masking":
+        """Read the vocabulary of a tokenizer; `mask` hides words where it has no token of its own for that.
 
         Raises:
             SourceError: it has no token for what is hidden.
         """
-        if tokenizer.mask_token_id is None:
+        mask = mask if tokenizer.mask_token_id is None else tokenizer.mask_token_id
+        if mask is None:
             raise SourceError("the tokenizer has no mask token, so its model has not learned to find hidden words")
         vocabulary = tokenizer.get_vocab()
         ordinary = torch.zeros(max(vocabulary.values()) + 1, dtype=torch.bool)
         ordinary[sorted(set(vocabulary.values()) - set(tokenizer.all_special_ids))] = True
-        return cls(tokenizer.mask_token_id, ordinary, _find_beginnings(vocabulary) if whole_words else None)
+        return cls(mask, ordinary, _find_beginnings(vocabulary) if whole_words else None)
 
     @cached_property
     def _others(self) -> Tensor:
