@@ -17,7 +17,7 @@ from nlp_transfer.data.store import join_parts
 from nlp_transfer.errors import DataError
 from nlp_transfer.system.received import HeldRows
 
-TEXT = "text"  # the role, and the column of what is gathered
+TEXT = "text"  # the role
 
 
 def take_corpus(given: Any, column: str = TEXT, dialect: Dialect = PLAIN) -> Place:
@@ -26,7 +26,7 @@ def take_corpus(given: Any, column: str = TEXT, dialect: Dialect = PLAIN) -> Pla
     Args:
         given: a place, which may be a file with a text a line; several in a list; texts in a list; or rows in memory.
             In a list a path is a place, and a string is one if it names what is there.
-        column: of a table.
+        column: of a table, of rows in memory, and of what is gathered.
         dialect: how a .csv or .tsv is written.
 
     Raises:
@@ -36,10 +36,10 @@ def take_corpus(given: Any, column: str = TEXT, dialect: Dialect = PLAIN) -> Pla
         return take_place(given)
     places = [given] if isinstance(given, str | PathLike) else list(given)
     if isinstance(given, list | tuple) and not all(map(_is_place, places)):
-        return hold_rows(given, bare=TEXT)
+        return hold_rows(given, bare=column)
     if len(places) == 1 and not _holds_lines(places[0], dialect):
         return str(places[0])
-    held = hold_rows([{TEXT: text} for place in places for text in _stream_texts(str(place), column, dialect)])
+    held = hold_rows([{column: text} for place in places for text in _stream_texts(str(place), column, dialect)])
     return HeldRows(held.description.replace("a list", f"a list of {_name(places)}", 1), held.rows)
 
 
@@ -51,7 +51,7 @@ def stream_corpus(given: Any, column: str = TEXT, dialect: Dialect = PLAIN) -> I
     """
     corpus = take_corpus(given, column, dialect)
     if isinstance(corpus, HeldRows):
-        return (text for (text,) in stream_columns(open_held(corpus), {TEXT: TEXT}, ()) if text)
+        return (text for (text,) in stream_columns(open_held(corpus), {TEXT: column}, ()) if text)
     return _stream_texts(str(corpus), column, dialect)
 
 

@@ -20,6 +20,7 @@ from nlp_transfer.sources.vectors.continuing import AdaptedVectors, continue_vec
 from nlp_transfer.system.received import HeldRows, refuse_no_path
 
 HELD_OUT = 0.05
+EPOCHS = 3
 RATE = 1e-4  # as Gururangan et al. 2020, table 13
 NEW_HEAD_RATE = 1e-3  # a head that is drawn new begins far from where the encoder stands
 
@@ -71,7 +72,7 @@ def adapt(
         min_count: see `move`.
         window: see `move`.
         lexicon: see `move`.
-        column: of the texts in a table.
+        column: of the texts in a table or in rows.
         dialect: how a .csv or .tsv is written.
         progress: show bars.
 
@@ -102,8 +103,8 @@ def adapt(
 
     _refuse_given(words, "a table of vectors")
     corpus = take_corpus(texts, column, dialect)
-    if isinstance(corpus, HeldRows):
-        column, dialect = TEXT, PLAIN
+    if isinstance(corpus, HeldRows):  # files are read by now
+        dialect = PLAIN
     writes = load_source("checkpoint", name=str(source)).config.is_encoder_decoder
     share = {} if held_out is None else {"validation_share": held_out, "test_share": held_out}
     config = {
@@ -120,7 +121,12 @@ def adapt(
             "header": dialect.header,
             "encoding": dialect.encoding,
         },
-        "training": {"epochs": epochs or 3, "learning_rate": RATE, "patience": 2, "seed": seed},
+        "training": {
+            "epochs": EPOCHS if epochs is None else epochs,
+            "learning_rate": RATE,
+            "patience": 2,
+            "seed": seed,
+        },
     }
     return run(config, overrides, data={"train": corpus}, output=output, resume="auto", progress=progress)
 

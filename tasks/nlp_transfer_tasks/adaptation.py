@@ -95,13 +95,19 @@ class Adaptation(nt.Task):
     def decode(
         self, results: "Sequence[Sequence[Any]]", rows: "Dataset", tokenizers: "Tokenizers"
     ) -> list["Prediction"]:
-        """Give the mean log-probability of a hidden token of each text, and their number."""
+        """Give the mean log-probability of a hidden token of each text, and their number: 0 if all are unknown."""
         totals = [[sum(column) for column in zip(*units, strict=True)] for units in results]
-        return [{"log_probability": total / count, "tokens": count} for total, count in totals]
+        return [{"log_probability": total / max(1, count), "tokens": count} for total, count in totals]
 
     def score(self, predictions: "Sequence[Prediction]", rows: "Dataset") -> "Scores":
-        """Compute the mean log-probability of the hidden tokens, in nats, and the perplexity that follows from it."""
+        """Compute the mean log-probability of the hidden tokens, in nats, and the perplexity that follows from it.
+
+        Raises:
+            DataError: there are none.
+        """
         tokens = sum(one["tokens"] for one in predictions)
+        if not tokens:
+            raise nt.DataError("the vocabulary of the source knows no word of the texts; take one for their language")
         mean = sum(one["log_probability"] * one["tokens"] for one in predictions) / tokens
         return {"log_probability": mean, "pseudo_perplexity": math.exp(-mean), "tokens": tokens}
 

@@ -6,17 +6,20 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from pandas import DataFrame
 from tiny import checkpoint, run, save_csv, texts, tokenizer
 from transformers import AutoConfig, AutoModel, AutoModelForMaskedLM, AutoModelForSeq2SeqLM
 from typer.testing import CliRunner
 
 import nlp_transfer
 from nlp_transfer.cli.commands import app
-from nlp_transfer.data.corpus import take_corpus
-from nlp_transfer.errors import DataError, SourceError, StoppedError
+from nlp_transfer.data.corpus import stream_corpus, take_corpus
+from nlp_transfer.errors import ConfigError, DataError, SourceError, StoppedError
 from nlp_transfer.evaluation.verdicts import write_verdicts
+from nlp_transfer.inference.predictions import infer
 from nlp_transfer.models.encoding.noising import SENTINEL, Noise
 from nlp_transfer.models.encoding.tokenizers import Tokenizers
+from nlp_transfer.models.encoding.units import TokenInputs
 from nlp_transfer.runs.publish import publish
 from nlp_transfer.sources import load_source
 from nlp_transfer.training import attempt
@@ -124,6 +127,9 @@ def test_texts_come_from_lines_tables_several_places_or_memory(tmp_path):
     assert "a list of lines.txt + table.csv in memory (9 rows: text;" in str(several)
     assert "a list in memory (2 rows: text;" in str(take_corpus(["one text", "and another"]))
     assert "(5 rows: text;" in str(take_corpus(lines))
+    for rows in ([{"review": "one text"}], DataFrame({"review": ["one text"]}), ["one text"], [lines]):
+        assert "rows: review;" in str(take_corpus(rows, "review")).replace("1 row:", "1 rows:")
+        assert next(stream_corpus(rows, "review")) in {"one text", texts(5)[0][0]}
 
     (tmp_path / "empty.txt").write_text("\n \n")
     with pytest.raises(DataError, match="holds no text"):
@@ -138,6 +144,22 @@ def test_equal_texts_have_equal_hidden_tokens_wherever_they_stand(tmp_path):
     last = task.encode({"text": rows["text"][::-1]}, tokenizers)
     assert [list(one) for one in first.targets] == [list(one) for one in last.targets][::-1]
     assert all((one != -100).any() for one in first.targets)
+
+
+def test_a_text_of_unknown_signs_alone_does_not_count_and_texts_without_any_other_are_refused(tmp_path):
+    model = nlp_transfer.build_masked(load_source("checkpoint", name=checkpoint(tmp_path / "bert").name)).model
+    task, tokenizers, rows = Adaptation(AdaptationOptions(name="adaptation")), Tokenizers(tokenizer()), ["☃", "a film"]
+    units = TokenInputs(task.encode({"text": rows}, tokenizers), tokenizers.source.pad_token_id)
+    strange, known = task.decode(infer(model.eval(), task, units), {}, tokenizers)
+    assert strange == {"log_probability": 0.0, "tokens": 0}
+    assert task.score([strange, known], {})["log_probability"] == known["log_probability"] < 0
+    with pytest.raises(DataError, match="knows no word of the texts"):
+        task.score([strange], {})
+
+
+def test_no_passes_are_refused(tmp_path):
+    with pytest.raises(ConfigError, match=r"training\.epochs"):
+        nlp_transfer.adapt(checkpoint(tmp_path / "bert").name, ["a film"], tmp_path / "out", epochs=0)
 
 
 def make_denoising_tokenizer(kind):
