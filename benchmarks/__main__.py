@@ -18,6 +18,7 @@ from benchmarks import (
     seq2seq_rows,
     static_rows,
     table_rows,
+    tasks_rows,
     training_rows,
     vector_rows,
 )
@@ -32,6 +33,7 @@ BUILDERS = [
     *table_rows.ROWS,
     *training_rows.ROWS,
     *adaptation_rows.ROWS,
+    *tasks_rows.ROWS,
     *prediction_rows.ROWS,
     *seq2seq_rows.ROWS,
     *memory_rows.ROWS,

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, SerializeAsAny, ValidationError, WrapValidator
+from pydantic import AfterValidator, Field, SerializeAsAny, ValidationError, WrapValidator, model_validator
 
 from nlp_transfer.config.base import Section, TaskOptions
 from nlp_transfer.config.messages import explain
@@ -62,6 +62,13 @@ class SeveralConfig(Section):
     strategy: Strategy = FullStrategy(kind="full")
     training: TrainingConfig = TrainingConfig()
     output: str | None = Field(None, description="Folder of all; by default the first free `runs/NAME` of the file.")
+
+    @model_validator(mode="after")
+    def _agree(self) -> "SeveralConfig":
+        """Refuse a table that would have other rows for each task."""
+        if self.is_joint and len(self.tasks) > 1 and getattr(self.source, "vocabulary", None) == "data":
+            raise ValueError("source.vocabulary: data gives each task a table of its own words; take all, or a number")
+        return self
 
     @property
     def is_joint(self) -> bool:

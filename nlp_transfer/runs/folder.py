@@ -11,7 +11,7 @@ from pathlib import Path
 
 from nlp_transfer.errors import ConfigError
 from nlp_transfer.system.disk import expand_home
-from nlp_transfer.system.layout import CHECKPOINTS, COMPARISON, CURVE, FINISHED, RANKING, SHIFT
+from nlp_transfer.system.layout import CHECKPOINTS, COMPARISON, CURVE, FINISHED, RANKING, SHIFT, TASKS
 from nlp_transfer.system.room import is_full, make_full_error
 
 LOCK = ".lock"
@@ -111,6 +111,8 @@ def _refuse_contents(folder: Path, left: Collection[str], way: str) -> None:
     what, way_out = "files already", f"{way} or remove it"
     if FINISHED in held:
         what = "a finished run"
+    elif TASKS in held:
+        what = "several finished tasks"
     elif RANKING in held:
         what, way_out = "a finished ranking", f"add sources to it by --resume {folder}, or {way_out}"
     elif SHIFT in held:

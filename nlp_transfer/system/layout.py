@@ -96,4 +96,6 @@ def explain_unfinished(root: Path) -> str | None:
         way = f"this seed was the best, and its model stands in {root.parent}"
     if (root / COMPARISON).is_file():
         way = "it is a comparison: name the folder of one of its runs"
+    if (root / TASKS).is_file():
+        way = "it holds several tasks: name the folder of one of them"
     return f"not a finished run: it lacks {', '.join(missing)}; {way}"

@@ -12,7 +12,7 @@ import torch
 
 import nlp_transfer
 from nlp_transfer.config.several import load_several
-from nlp_transfer.errors import ConfigError, StoppedError
+from nlp_transfer.errors import CheckpointError, ConfigError, StoppedError
 from nlp_transfer.evaluation.sharing import SharedTask, judge_sharing
 from nlp_transfer.evaluation.verdicts import Comparand
 from nlp_transfer.models.anatomy import find_encoder
@@ -117,6 +117,10 @@ def test_a_stopped_training_goes_on_to_the_same_weights(place, tmp_path, monkeyp
     for name, one in whole.results.items():
         assert again.results[name].figures.weights == one.figures.weights
     assert not (tmp_path / "cut" / "checkpoints").exists()
+    with pytest.raises(CheckpointError, match="it holds several tasks: name the folder of one of them"):
+        nlp_transfer.load(tmp_path / "cut")
+    with pytest.raises(ConfigError, match="holds several finished tasks; choose another"):
+        train(wanted, tmp_path / "cut")
     assert "holds a finished run" in train(wanted, tmp_path / "cut", resume="auto").summary
     with pytest.raises(ConfigError, match=r"training.keep: each before, shared now"):
         train(config(place, ["mood", "topics"], keep="shared"), tmp_path / "cut", resume="auto")
@@ -256,6 +260,13 @@ def test_a_faulty_configuration_is_refused_in_one_line(place, changes, said):
     tasks = [entry(place, name) for name in changes.get("tasks", ["mood"])]
     with pytest.raises(ConfigError, match=said):
         load_several({**common(place), **changes, "tasks": tasks})
+
+
+def test_a_table_of_the_words_of_each_task_cannot_be_shared(place):
+    wanted = config(place, ["mood", "topics"], "full", "bag")
+    wanted["source"]["vocabulary"] = "data"
+    with pytest.raises(ConfigError, match=r"source.vocabulary: data gives each task a table of its own words"):
+        load_several(wanted)
 
 
 def test_an_unknown_key_is_named_with_file_and_line(tmp_path):
