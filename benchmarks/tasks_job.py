@@ -25,7 +25,7 @@ def main() -> None:
         spent.append(time.process_time() - before)
         return history
 
-    Trainer.fit = timed  # type: ignore[method-assign]
+    Trainer.fit = timed  # type: ignore[assignment, method-assign]
     if way == "together":
         nlp_transfer.run_tasks(config, output=folder / "runs", progress=False)
     else:
