@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from nlp_transfer.errors import DiskError, SourceError
 from nlp_transfer.sources.vectors import store as vector_store
+from nlp_transfer.sources.vectors import text as vector_text
 from nlp_transfer.sources.vectors.table import VectorTable, import_vectors, open_vectors, tokenize_words, write_table
 
 WORDS = ["the", "café", "non\xa0break", "next\x85line", "日本", "don't", "\u2028"]
@@ -574,3 +575,25 @@ def test_a_table_is_opened_and_read_without_the_libraries_that_train(tmp_path):
     """
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
+
+
+WORD_LIKE = st.sampled_from(["a", "b c", "iphone 4", "é", "\u00a0", "", "3", "x\ty", " a", "v\x0b3"])
+NUMBER_LIKE = st.sampled_from(["0.5", "0.5", "0.5", "-1", "1e-3", "+2", "nan", "-inf", "1_0", "0x1", "", "5.", "1e400"])
+
+
+@given(
+    st.lists(st.tuples(WORD_LIKE, st.sampled_from(" \t"), st.lists(NUMBER_LIKE, min_size=2, max_size=3)), max_size=3)
+)
+@settings(max_examples=300, deadline=None)
+def test_lines_that_are_read_in_one_go_are_read_as_one_by_one(lines):
+    block = "\n".join(f"{word}{mark}{' '.join(numbers)}" for word, mark, numbers in lines).encode().split(b"\n")
+    regular = vector_text._parse_regular(block, 1, 2)
+    if regular is not None:
+        words, rows = zip(*(vector_text._parse_line(line, 2) for line in block), strict=True)
+        assert regular.words == list(words)
+        with np.errstate(over="ignore"):
+            assert regular.vectors.tobytes() == np.array(rows, dtype=np.float32).tobytes()
+
+
+def test_ordinary_lines_are_read_in_one_go():
+    assert vector_text._parse_regular([b"good 0.5 1", b"bad -0.5 2e-3 "], 7, 2).places == [7, 8]

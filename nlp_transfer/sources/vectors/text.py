@@ -5,7 +5,7 @@ split from the right.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,6 +16,7 @@ from nlp_transfer.sources.vectors.stream import BLOCK, MAX_DIM, VectorBlock
 
 SAMPLE = 100  # lines that decide the dimension if no header tells it
 MAX_LINE = 4 * BLOCK  # bytes
+FEW = 10_000  # lines; a table of no more opens before Arrow is loaded
 
 
 def read_text(
@@ -89,6 +90,9 @@ def _find_dimension(block: bytes, path: Path) -> int:
 def _parse_block(block: bytes, line: int, dim: int, path: Path) -> tuple[VectorBlock, int]:
     """Parse lines, the first of which has the number `line`; return their rows and the number of lines."""
     lines = block.removesuffix(b"\n").split(b"\n")
+    if line > FEW and (regular := _parse_regular(lines, line, dim)):
+        return regular, len(lines)
+
     words, rows, places = [], [], []
     for place, text in enumerate(lines, line):
         if not text.strip():
@@ -106,6 +110,44 @@ def _parse_block(block: bytes, line: int, dim: int, path: Path) -> tuple[VectorB
     with np.errstate(over="ignore"):  # an overflow becomes infinite, and is refused later with its line
         vectors = np.array(rows, dtype=np.float32).reshape(len(rows), dim)
     return VectorBlock(words, vectors, places), len(lines)
+
+
+def _parse_regular(lines: Sequence[bytes], line: int, dim: int) -> VectorBlock | None:
+    """Parse lines that are all a word, a blank or a tab, and numbers between single blanks, as most files are written.
+
+    The numbers are read in one go, in a quarter of the time. `_parse_line` reads such lines in the same way.
+
+    Returns:
+        None if any line may be something else.
+    """
+    import pyarrow as pa
+    from pyarrow import csv
+
+    mark = b"\t" if b"\t" in lines[0] else b" "
+    heads, _, tails = zip(*(text.partition(mark) for text in lines), strict=True)
+    numbers = [tail.rstrip(b" \r") for tail in tails]
+    if any(one.count(b" ") != dim - 1 for one in numbers):
+        return None
+    if mark == b" " and any(head.split() != [head] for head in heads):
+        return None
+
+    cells = b"\n".join(numbers).replace(b" ", b"\n")
+    try:
+        found = csv.read_csv(
+            pa.BufferReader(cells),
+            csv.ReadOptions(use_threads=False, column_names=["number"], block_size=len(cells) + 1),
+            csv.ParseOptions(delimiter=" ", quote_char=False),
+            csv.ConvertOptions(column_types={"number": pa.float64()}, null_values=[]),
+        )
+        words = [head.decode().lstrip(" \t") for head in heads]
+    except (pa.ArrowInvalid, UnicodeDecodeError):
+        return None
+    if len(found) != len(lines) * dim:
+        return None
+
+    with np.errstate(over="ignore"):
+        vectors = found["number"].to_numpy().astype(np.float32).reshape(len(lines), dim)
+    return VectorBlock(words, vectors, list(range(line, line + len(lines))))
 
 
 def _parse_line(line: bytes, dim: int) -> tuple[str, list[float]]:
