@@ -64,7 +64,7 @@ def _export(scale: Scale, kind: str, wanted: float) -> Row:
         contenders=[_contender(kind, ours, scale, ours=True), _contender("predict", own, scale)],
         targets={"predict": wanted},
         quantity="cpu",
-        says="processor time of the whole process; batches of 32 sorted by length",
+        says="processor time of the whole process",
         examples=TEXTS,
         prepare=prepare,
     )

@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,29 +11,48 @@ from typing import Any
 import numpy as np
 
 HERE = Path(__file__).parent
+TOKENS = 1024  # of a batch; more take longer on a processor, for they are padded more
 
 
 @cache
 def load() -> tuple[dict[str, Any], Any, Any]:
-    """Load the configuration, the tokenizer, which cuts and pads, and the model."""
+    """Load the configuration, the tokenizer, which cuts texts, and the model."""
     import onnxruntime
     from tokenizers import Tokenizer
 
     config = json.loads((HERE / "config.json").read_text(encoding="utf-8"))
+    tokenizer = Tokenizer.from_file(str(HERE / "tokenizer.json"))
+    tokenizer.no_padding()
+
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = int(os.environ.get("OMP_NUM_THREADS", "0"))  # 0: as many as there are cores
     (graph,) = (HERE / "onnx").glob("*.onnx")
-    model = onnxruntime.InferenceSession(str(graph), options)
-    return config, Tokenizer.from_file(str(HERE / "tokenizer.json")), model
+    return config, tokenizer, onnxruntime.InferenceSession(str(graph), options)
 
 
 def compute_logits(texts: Sequence[str]) -> np.ndarray:
-    """Compute the logits of some texts in one batch, (N, labels)."""
+    """Compute the logits of texts, (N, labels), in batches of similar lengths."""
     config, tokenizer, model = load()
-    read = tokenizer.encode_batch([config["prompt"] + text for text in texts])
-    ids, mask = (np.array([getattr(one, name) for one in read]) for name in ("ids", "attention_mask"))
-    (logits,) = model.run(None, {"input_ids": ids, "attention_mask": mask})
-    return np.asarray(logits)
+    read = [one.ids for one in tokenizer.encode_batch([config["prompt"] + text for text in texts])]
+    logits = np.empty((len(read), len(config["id2label"])), dtype=np.float32)
+    for batch in cut_batches([len(ids) for ids in read]):
+        ids, mask = np.full((2, len(batch), len(read[batch[-1]])), [[[config["pad_token_id"]]], [[0]]])
+        for row, at in enumerate(batch):
+            ids[row, : len(read[at])], mask[row, : len(read[at])] = read[at], 1
+        (logits[batch],) = model.run(None, {"input_ids": ids, "attention_mask": mask})
+    return logits
+
+
+def cut_batches(lengths: Sequence[int]) -> Iterator[list[int]]:
+    """Cut texts, the shortest first, into batches of `TOKENS` with their padding, at least one text each."""
+    batch: list[int] = []
+    for at in sorted(range(len(lengths)), key=lengths.__getitem__):
+        if batch and (len(batch) + 1) * lengths[at] > TOKENS:
+            yield batch
+            batch = []
+        batch.append(at)
+    if batch:
+        yield batch
 
 
 def compute_probabilities(texts: Sequence[str]) -> np.ndarray:
@@ -48,5 +67,5 @@ def compute_probabilities(texts: Sequence[str]) -> np.ndarray:
 if __name__ == "__main__":
     names = load()[0]["id2label"].values()
     for line in sys.stdin:
-        found = compute_probabilities([line.rstrip("\n")])[0].tolist()
+        (found,) = compute_probabilities([line.rstrip("\n")]).tolist()
         print(json.dumps(dict(zip(names, found, strict=True)), ensure_ascii=False))  # noqa: T201 - a script

@@ -80,7 +80,7 @@ def export(
     any_loss: bool = False,
     task: type[TaskDeclaration] | None = None,
 ) -> Exported:
-    """Write a classifier of texts as an ONNX graph, beside a tokenizer, a script of twenty lines and a card.
+    """Write a classifier of texts as an ONNX graph, beside a tokenizer, a script and a card.
 
     The script answers 200 rows of the run's test in a fresh process that cannot load torch. In single precision all
     answers must be the same.
@@ -158,7 +158,8 @@ def _write(predictor: Predictor, folder: Path, format: Format) -> None:  # noqa:
 
     known = model.config.to_dict()
     known = {name: value for name, value in known.items() if name not in ("_name_or_path", "auto_map")}
-    write_json(folder / "config.json", {**known, "prompt": read_prompt(tokenizer)})
+    own = {"prompt": read_prompt(tokenizer), "pad_token_id": tokenizer.pad_token_id}
+    write_json(folder / "config.json", {**known, **own})
     shutil.copyfile(SCRIPT, folder / "predict.py")
 
 

@@ -23,9 +23,7 @@ import json, sys
 sys.modules["torch"] = sys.modules["transformers"] = None
 sys.path.insert(0, sys.argv[1])
 from predict import compute_logits
-texts = json.load(sys.stdin)
-batches = (texts[start : start + 32] for start in range(0, len(texts), 32))
-print(json.dumps([row for batch in batches for row in compute_logits(batch).tolist()]))
+print(json.dumps(compute_logits(json.load(sys.stdin)).tolist()))
 """
 
 
