@@ -51,7 +51,7 @@ def reference() -> str:
             same = written.setdefault(table, title)
             body = table if same == title else f"Its keys are those of {same}.\n"
             parts.append(f"## {title}\n\n{description}\n\n{body}")
-    parts.append("## At the root\n\n" + _table({"properties": plain, "required": schema["required"]}))
+    parts.append("## At the root\n\n" + _table({"properties": plain, "required": schema["oneOf"][0]["required"]}))
     return "\n".join(parts)
 
 

@@ -625,4 +625,13 @@ def config_schema() -> dict[str, Any]:
         schema["$defs"][options["title"]] = options
         tasks.append({"$ref": f"#/$defs/{options['title']}"})
     schema["properties"]["task"] = {"oneOf": tasks}
+
+    # Several tasks stand in the place of one and its data; see `config.several`.
+    entry = {"name": {"type": "string"}, "task": {"oneOf": tasks}, "data": {"$ref": "#/$defs/DataConfig"}}
+    several = {"type": "object", "required": list(entry), "properties": entry, "additionalProperties": False}
+    said = "Several tasks on one source, instead of `task` and `data`: each has a `name`, a `task` and `data`."
+    schema["properties"]["tasks"] = {"type": "array", "minItems": 1, "items": several, "description": said}
+    alone, together = {"required": schema.pop("required")}, {"required": ["tasks"]}
+    neither = {"not": {"anyOf": [{"required": ["task"]}, {"required": ["data"]}]}}
+    schema["oneOf"] = [{**alone, "not": together}, {**together, **neither}]
     return schema

@@ -14,6 +14,7 @@ from typer.main import get_command
 from nlp_transfer.cli.commands import app
 from nlp_transfer.config.flags import Flags, combine_flags
 from nlp_transfer.config.sections import load_config, render
+from nlp_transfer.config.several import load_several
 from nlp_transfer.config.yaml_file import read_yaml
 from nlp_transfer.data.bundled import list_datasets
 from nlp_transfer.errors import ConfigError
@@ -74,6 +75,18 @@ def test_schema_and_loader_refuse_the_same_mistakes(change):
         jsonschema.validate({**BASE, **change}, SCHEMA)
     with pytest.raises(ConfigError):
         load_config({**BASE, **change})
+
+
+def test_schema_and_loader_take_several_tasks_instead_of_one():
+    entry = {"name": "first", "task": BASE["task"], "data": BASE["data"]}
+    several = {"tasks": [entry], "source": {"kind": "vectors", "name": "glove-50d"}}
+    jsonschema.validate(several, SCHEMA)
+    assert list(load_several(several).each_task()) == ["first"]
+    for wrong in ({**several, **BASE}, {"tasks": []}, {"tasks": [{**entry, "dta": {}}]}):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(wrong, SCHEMA)
+        with pytest.raises(ConfigError):
+            load_several(wrong)
 
 
 def commands():
