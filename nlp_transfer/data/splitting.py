@@ -136,20 +136,20 @@ def subsample(strata: ArrayLike, size: int, *, seed: int) -> np.ndarray:
     return np.sort(np.concatenate(chosen))
 
 
-def deal_folds(keys: ArrayLike, strata: ArrayLike, count: int, *, seed: int) -> np.ndarray:
+def deal_folds(keys: ArrayLike, strata: ArrayLike, count: int, *, seed: int | None) -> np.ndarray:
     """Deal rows to folds of about one size, so that each has about the class proportions of all rows.
 
     Args:
         keys: (rows,) equal for rows that belong together, such as a hash of their text.
         strata: (rows,) the class of each row.
-        count: The number of folds, at most that of different keys.
-        seed: Seed of the shuffle.
+        count: The number of folds; of fewer keys each gets a fold of its own.
+        seed: Seed of the shuffle; None deals rows in their order.
 
     Returns:
         (rows,) the fold of each row, from 0.
     """
     group, first = _number_keys(keys)
-    shuffled = np.random.default_rng(seed).permutation(len(first))
+    shuffled = np.arange(len(first)) if seed is None else np.random.default_rng(seed).permutation(len(first))
     order = np.lexsort((shuffled, np.asarray(strata)[first]))  # class by class; each goes on where the last one ended
     fold = np.empty(len(first), dtype=np.int64)
     fold[order] = np.arange(len(first)) % count

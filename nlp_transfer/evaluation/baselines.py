@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from nlp_transfer.config.tasks import SCORED
+from nlp_transfer.evaluation.folds import deal_folds, hold_out
 from nlp_transfer.evaluation.metrics import find_score
 from nlp_transfer.evaluation.one_thread import use_one_thread
 from nlp_transfer.evaluation.tfidf import add_characters, flatten_columns, join_columns, weigh_words
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 STRENGTHS = (1.0, 3.0, 10.0)  # inverse L2 penalties to try
 JUDGES = 1000  # rows that choose between them; if validation has fewer, parts of train are held out too
-FOLDS = 5  # parts of train to hold out in turn
 TOLERANCE = 3e-5  # of the gradient; with a looser one the fit stops too early if there are many classes
 WEIGHTS = 10_000_000  # most weights of a model: features times classes
 LARGE = 10_000_000  # characters times classes; larger data use words only
@@ -102,19 +102,16 @@ def _judge(features: "csr_matrix", known: _Known, strengths: Sequence[float]) ->
     train, others = features[: len(known.train)], features[len(known.train) :]
     said = _answer(train, known.train, others, strengths, balanced=known.balanced)
     true, judged = [known.validation], [said[:, : len(known.validation)]]
-    for out in _hold_out(known.train, JUDGES - len(known.validation)):
+    for out in _choose_judges(known.train, JUDGES - len(known.validation)):
         true.append(known.train[out])
         judged.append(_answer(train[~out], known.train[~out], train[out], strengths, balanced=known.balanced))
     return [known.score(np.concatenate(true), tried) for tried in np.concatenate(judged, axis=1)], said
 
 
-def _hold_out(labels: np.ndarray, wanted: int) -> Iterator[np.ndarray]:
+def _choose_judges(labels: np.ndarray, wanted: int) -> Iterator[np.ndarray]:
     """Yield masks of stratified parts of train, until they hold the rows wanted; the rest has at least two classes."""
-    part = np.empty(len(labels), dtype=np.int64)
-    part[np.argsort(labels, kind="stable")] = np.arange(len(labels)) % FOLDS
-    for number in range(FOLDS):
-        out = part == number
-        if wanted > 0 and out.any() and len(np.unique(labels[~out])) > 1:
+    for out in hold_out(deal_folds(labels, np.arange(len(labels)))):
+        if wanted > 0 and len(np.unique(labels[~out])) > 1:
             yield out
         wanted -= int(out.sum())
 

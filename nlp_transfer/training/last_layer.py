@@ -10,12 +10,13 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
+from nlp_transfer.evaluation.folds import deal_folds
 from nlp_transfer.inference.predictions import infer
 from nlp_transfer.models.anatomy import list_outside_encoder
 from nlp_transfer.models.encoding.units import TokenInputs
 from nlp_transfer.task import Task
 from nlp_transfer.training.regression import Rows, Solution
-from nlp_transfer.training.solver import FEW, choose_solution, deal_folds
+from nlp_transfer.training.solver import FEW, choose_solution
 
 CONSTANT = 1e-6  # deviation of a feature that says nothing
 

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from nlp_transfer.config.tasks import SolvedAs
+from nlp_transfer.evaluation.folds import deal_folds, hold_out
 from nlp_transfer.evaluation.metrics import find_score
 from nlp_transfer.evaluation.one_thread import use_one_thread
 from nlp_transfer.inference.activations import PooledModel
@@ -20,7 +21,6 @@ from nlp_transfer.training.regression import Rows, Solution, fit_outputs
 log = logging.getLogger(__name__)
 STRENGTHS = (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)  # inverse L2 penalties to try
 FEW = 100  # examples of validation; fewer do not choose a penalty alone, and train is cross-validated beside them
-FOLDS = 5  # of the cross-validation
 
 
 def standardise(model: PooledModel, rows: Sequence[np.ndarray]) -> None:
@@ -131,7 +131,7 @@ def choose_solution(
     Returns:
         The inverse penalty, and its solution.
     """
-    parts = [(known, judges), *([] if folds is None else _hold_out(known, folds))]
+    parts = [(known, judges), *([] if folds is None else _divide(known, folds))]
     held = Rows(*(np.concatenate(columns) for columns in zip(*(out for _, out in parts), strict=True)))
     match solved_as:
         case "softmax":
@@ -150,30 +150,10 @@ def choose_solution(
     return STRENGTHS[best], fitted[0][best]
 
 
-def deal_folds(targets: np.ndarray, example: np.ndarray) -> np.ndarray:
-    """Deal rows to `FOLDS` folds, in which classes have equal shares; all windows of a document get into one.
-
-    Args:
-        targets: (N,) or (N, outputs).
-        example: (N,) the number of the document that each row belongs to, from 0.
-
-    Returns:
-        (N,) the fold of each row; there are fewer of them than `FOLDS` if there are fewer documents.
-    """
-    _, first = np.unique(example, return_index=True)
-    order = np.argsort(targets[first], kind="stable") if targets.ndim == 1 else np.arange(len(first))
-    folds = np.empty(len(first), dtype=int)
-    folds[order] = np.arange(len(first)) % FOLDS
-    dealt: np.ndarray = folds[example]
-    return dealt
-
-
-def _hold_out(known: Rows, folds: np.ndarray) -> Iterator[tuple[Rows, Rows]]:
-    """Yield the rows without a fold, and that fold, for each fold; nothing if nothing is left to learn from."""
-    for fold in np.unique(folds):
-        out = folds == fold
-        if not out.all():
-            yield Rows(*(column[~out] for column in known)), Rows(*(column[out] for column in known))
+def _divide(known: Rows, folds: np.ndarray) -> Iterator[tuple[Rows, Rows]]:
+    """Yield the rows without a fold, and that fold, for each fold."""
+    for out in hold_out(folds):
+        yield Rows(*(column[~out] for column in known)), Rows(*(column[out] for column in known))
 
 
 @torch.no_grad()

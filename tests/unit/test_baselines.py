@@ -83,15 +83,15 @@ def test_penalty_is_the_one_that_validation_likes_best(splits, monkeypatch):
 
 def test_parts_of_train_judge_where_validation_is_small():
     labels = np.array([0, 1] * 50)
-    parts = list(baselines._hold_out(labels, 100))
+    parts = list(baselines._choose_judges(labels, 100))
     assert np.sum(parts, axis=0).tolist() == [1] * 100  # each row once
     assert all(labels[part].mean() == 0.5 for part in parts)
-    assert [part.sum() for part in baselines._hold_out(labels, 25)] == [20, 20]  # no more than are wanted
-    assert list(baselines._hold_out(labels, 0)) == []
+    assert [part.sum() for part in baselines._choose_judges(labels, 25)] == [20, 20]  # no more than are wanted
+    assert list(baselines._choose_judges(labels, 0)) == []
 
 
 def test_no_part_takes_all_of_a_class_of_two():
-    parts = list(baselines._hold_out(np.array([0] * 9 + [1]), 10))
+    parts = list(baselines._choose_judges(np.array([0] * 9 + [1]), 10))
     assert len(parts) == 4
 
 

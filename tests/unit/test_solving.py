@@ -12,9 +12,10 @@ from tiny import LABELS, Training, rows, run, save_checkpoint, save_csv, sentime
 
 import nlp_transfer as nt
 from nlp_transfer.errors import ConfigError
+from nlp_transfer.evaluation.folds import FOLDS, deal_folds, hold_out
 from nlp_transfer.models.classification import build_classifier
 from nlp_transfer.training.regression import Rows, fit_binary, fit_multinomial, fit_ridge
-from nlp_transfer.training.solver import FEW, FOLDS, STRENGTHS, _hold_out, choose_solution, deal_folds
+from nlp_transfer.training.solver import FEW, STRENGTHS, choose_solution
 from nlp_transfer_tasks.sentiment import Sentiment
 
 FROZEN = {"kind": "frozen"}
@@ -200,9 +201,9 @@ def test_train_is_cross_validated_where_a_handful_of_rows_would_choose_the_penal
 def test_two_or_three_rows_of_train_can_be_held_out_in_turn_and_one_is_not(y):
     known = Rows(RNG.normal(size=(len(y), 3)), y, np.ones(len(y)))
     folds = deal_folds(y, np.arange(len(y)))
-    parts = list(_hold_out(known, folds))
+    parts = list(hold_out(folds))
     assert len(parts) == (len(y) if len(y) > 1 else 0)
-    assert all(len(kept.y) + len(out.y) == len(y) for kept, out in parts)
+    assert all(out.sum() == 1 for out in parts)
     strength, _ = choose_solution(
         known, known, solved_as="identity" if y.dtype == float else "softmax", count=2, folds=folds
     )
@@ -217,7 +218,7 @@ def test_windows_of_a_document_are_held_out_together_and_classes_are_dealt_alike
     assert np.array_equal(of_documents, np.repeat(of_documents[:, :1], 3, axis=1))
     for fold in range(FOLDS):
         assert sorted(label[of_documents[:, 0] == fold]) == [0, 0, 1, 1]
-    assert not [*_hold_out(Rows(X[:3], np.zeros(3), WEIGHTS[:3]), deal_folds(np.zeros(3), np.zeros(3, dtype=int)))]
+    assert not [*hold_out(deal_folds(np.zeros(3), np.zeros(3, dtype=int)))]
 
 
 @pytest.mark.parametrize(("validation", "judges"), [(20, "cross-validation on train too"), (120, "validation")])
