@@ -37,23 +37,25 @@ from nlp_transfer.cli.options import (
     Trust,
     Validation,
 )
-from nlp_transfer.cli.several_runs import Answering, answer_by_several, show_sharing, split_words
+from nlp_transfer.cli.several_runs import Answering, answer_by_several, refuse_options, show_sharing, split_words
 from nlp_transfer.cli.streams import (
     check_answers,
     check_output,
-    is_real,
+    choose_columns,
     open_sink,
     read_columns,
+    read_texts,
     refuse_many,
     refuse_table,
     say,
     update_dialect,
+    warn_of_texts,
 )
 from nlp_transfer.cli.unlabelled import choose, look
 from nlp_transfer.config.dialect import PLAIN
 from nlp_transfer.config.flags import Flags, combine_flags
 from nlp_transfer.config.yaml_file import parse_yaml
-from nlp_transfer.errors import ConfigError, suggest
+from nlp_transfer.errors import ConfigError
 from nlp_transfer.system.disk import expand_home
 from nlp_transfer.system.escaping import dump_json
 from nlp_transfer.system.garbage import keep_imports
@@ -182,9 +184,14 @@ def compare(
     for config in configs:
         _choose(config, override, Flags())
     if len(configs) == 1 and _has_tasks(configs[0], override or []):
+        if rate is not None:
+            raise ConfigError(
+                "--rate: is for comparisons of one task, which tell what a model costs; leave it out"
+            )
         _load("compare_tasks")
         found = nlp_transfer.compare_tasks(configs[0], override or (), output=output, resume=resume)
-        return show_sharing(found.table, found.verdicts, found.folder)
+        show_sharing(found.table, found.verdicts, found.folder)
+        return
     _load("compare")
     result = nlp_transfer.compare(configs, override or (), output=output, resume=resume, rate=rate)
 
@@ -192,7 +199,7 @@ def compare(
     from nlp_transfer.system.processes import is_main_process
 
     if not is_main_process():
-        return None
+        return
 
     console = Console(width=None if sys.stdout.isatty() else 160)
     console.print(result.table)
@@ -202,7 +209,6 @@ def compare(
     if (result.folder / PLOT).is_file():
         say(f"plot: {result.folder / PLOT}")
     say(f"run folders: {result.folder}")
-    return None
 
 
 @app.command()
@@ -349,19 +355,18 @@ def predict(
     """
     import nlp_transfer
     from nlp_transfer.config.tasks import find_task
-    from nlp_transfer.data.formats.text_lines import ArrivingLines
     from nlp_transfer.system.network import find_run
 
     runs, file = split_words(words)
-    if len(runs) > 1:
-        options = {
-            **{"keep": keep, "delimiter": delimiter, "quoting": quoting, "header": header, "encoding": encoding},
-            **{"revision": revision, "task": task, "precision": precision, "least": least},
-            "trust-remote-code": trust_remote_code,
-        }
-        return answer_by_several(runs, file, output, force=force, columns=column, options=options)
-    run = runs[0]
     output = None if output == Path("-") else output
+    retell = partial(update_dialect, delimiter=delimiter, quoting=quoting, header=header, encoding=encoding)
+    if len(runs) > 1:
+        single = {"keep": keep, "revision": revision, "task": task, "precision": precision, "least": least}
+        refuse_options({**single, "trust-remote-code": trust_remote_code})
+        answer_by_several(runs, file, output, force=force, columns=column, retell=retell)
+        return
+
+    run = runs[0]
     check_output(output, file, run, force=force)
     ending = check_answers(output, file, keep=keep)
     whole = output is not None and file not in {None, "-"}  # a file to a file: in shards, which are kept until all are
@@ -369,7 +374,6 @@ def predict(
     kind = find_task(task) if task else None
     folder = find_run(run, revision)  # where there is none, that is said before torch is loaded
     from nlp_transfer.data.formats.cells import open_inputs
-    from nlp_transfer.data.splits import stream_inputs
 
     _load("load")
     from nlp_transfer.system.processes import is_main_process, join_processes
@@ -378,15 +382,9 @@ def predict(
     predictor = nlp_transfer.load(
         folder, task=kind, precision=precision, trust_remote_code=trust_remote_code, least=least
     )
-    wanted = predictor.input_columns
-    columns = read_columns(column, default=next(iter(wanted)) if len(wanted) == 1 else None)
-    if strange := next((name for name in columns if name not in predictor.task.roles), None):
-        raise ConfigError(f"--column {strange}: unknown role. {suggest(strange, predictor.task.roles)}")
-    arriving = ArrivingLines(sys.stdin.fileno()) if file in {None, "-"} and is_real(sys.stdin) else None
-    dialect = update_dialect(predictor.dialect, delimiter, quoting, header, encoding=encoding)
-    wanted = {role: columns.get(role, name) for role, name in wanted.items()}
-    inputs = stream_inputs(file, wanted, dialect, lists=predictor.list_roles, standard_input=arriving)
-    idle = arriving.is_idle if arriving else lambda: False
+    wanted = choose_columns(column, predictor.input_columns, predictor.task.roles)
+    dialect = retell(predictor.dialect)
+    inputs, idle = read_texts(file, wanted, dialect, lists=predictor.list_roles)
     kept = predictor.keep_columns(partial(open_inputs, str(file), wanted, dialect), ending=ending) if keep else None
     if output is not None and file is not None and whole:
         known = {"columns": wanted, "dialect": dialect}
@@ -395,7 +393,7 @@ def predict(
             predictor, inputs, output, run=folder, file=place, settings=known, kept=kept
         )
         if not is_main_process():
-            return None
+            return
     else:
         answers = predictor.predict_stream(inputs, idle=idle)
         with open_sink(output) as sink:
@@ -406,14 +404,9 @@ def predict(
 
     for renamed in kept.describe_renamed() if kept else ():
         say(f"{file}: {renamed}", err=True)
-    for count, what in ((seen.empty, "are empty"), (seen.truncated, "are too long and were cut")):
-        if count:
-            say(f"warning: {count} of {seen.texts} texts {what}", err=True)
+    warn_of_texts(seen.texts, seen.empty, seen.truncated)
     if withheld := predictor.describe_withheld(seen):
         say(withheld, err=True)
-    if not seen.texts:
-        say("warning: no text was given", err=True)
-    return None
 
 
 @app.command()

@@ -1,13 +1,21 @@
-"""What commands do with several tasks: answer texts by all of their runs at once, and show what sharing bought."""
+"""Serve commands with several tasks: answer texts by all of their runs at once, and show what sharing bought."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from nlp_transfer.cli.streams import check_output, is_real, open_sink, read_columns, refuse_many, say
+from nlp_transfer.cli.streams import (
+    check_output,
+    choose_columns,
+    open_sink,
+    read_texts,
+    refuse_many,
+    say,
+    warn_of_texts,
+)
 from nlp_transfer.config.dialect import Dialect
 from nlp_transfer.errors import ConfigError
 from nlp_transfer.system.escaping import dump_json
@@ -33,31 +41,38 @@ def split_words(words: Sequence[str]) -> tuple[list[str], str | None]:
     return [str(part) for word in words for part in list_parts(Path(word))], file
 
 
+def refuse_options(single: Mapping[str, Any]) -> None:
+    """Refuse options that are for a single run, by their names.
+
+    Raises:
+        ConfigError: naming the first that was given.
+    """
+    if given := next((name for name, value in single.items() if value not in (None, False, "fp32")), None):
+        raise ConfigError(f"--{given}: is for a single run; answer by one after the other")
+
+
 def answer_by_several(
     runs: Sequence[str],
     file: str | None,
     output: Path | None,
     *,
     force: bool,
-    columns: Sequence[str] | None,
-    options: Mapping[str, Any],
+    columns: list[str] | None,
+    retell: Callable[[Dialect], Dialect],
 ) -> None:
     """Write a line of JSON for each text: name of the run -> its answer.
 
     Args:
         runs: their folders.
         file: the texts; None or -: standard input.
-        output: a file of lines; None or -: standard output.
+        output: a file of lines; None: standard output.
         force: replace the output.
         columns: ROLE=NAME.
-        options: those of the command that are for a single run, by name.
+        retell: replaces what the options of the command say of the file.
 
     Raises:
-        ConfigError: one of these options is given, or the output is no file of lines.
+        ConfigError: the output is no file of lines, or a column has an unknown role.
     """
-    if given := next((name for name, value in options.items() if value not in (None, False, "fp32")), None):
-        raise ConfigError(f"--{given}: is for a single run; answer by one after the other")
-    output = None if output == Path("-") else output
     if output is not None and output.suffix != ".jsonl":
         raise ConfigError(f"--output {output}: several runs answer in lines of JSON; name a .jsonl")
     for run in runs:
@@ -65,21 +80,16 @@ def answer_by_several(
     refuse_many(shared=False, way="start one")
 
     import nlp_transfer
-    from nlp_transfer.data.formats.text_lines import ArrivingLines  # not for `--help`
-    from nlp_transfer.data.splits import stream_inputs
 
     predictor = nlp_transfer.load_tasks(runs)
-    named = read_columns(list(columns or ()), default=next(iter(predictor.input_columns)))
-    wanted = {role: named.get(role, name) for role, name in predictor.input_columns.items()}
-    arriving = ArrivingLines(sys.stdin.fileno()) if file in {None, "-"} and is_real(sys.stdin) else None
-    inputs = stream_inputs(file, wanted, Dialect(options=True), lists=predictor.list_roles, standard_input=arriving)
+    wanted = choose_columns(columns, predictor.input_columns, predictor.roles)
+    inputs, idle = read_texts(file, wanted, retell(predictor.dialect), lists=predictor.list_roles)
     with open_sink(output) as sink:
-        for said in predictor.predict_stream(inputs, idle=arriving.is_idle if arriving else lambda: False):
+        for said in predictor.predict_stream(inputs, idle=idle):
             sink.write(dump_json(said, default=str) + "\n")
             sink.flush()
-    for count, what in ((predictor.seen.empty, "are empty"), (predictor.seen.truncated, "are too long and were cut")):
-        if count:
-            say(f"warning: {count} of {predictor.seen.texts} texts {what}", err=True)
+    seen = predictor.seen
+    warn_of_texts(seen.texts, seen.empty, seen.truncated)
 
 
 def show_sharing(table: Any, verdicts: Sequence[str], folder: Path) -> None:

@@ -3,15 +3,15 @@
 import contextlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import typer
 
 from nlp_transfer.config.dialect import Dialect, Quoting, read_delimiter, read_encoding
-from nlp_transfer.errors import ConfigError
+from nlp_transfer.errors import ConfigError, suggest
 from nlp_transfer.system.disk import replace_whole
 from nlp_transfer.system.escaping import escape_terminal
 from nlp_transfer.system.layout import CHECKPOINTS, RECORDS, RUN, TABLE
@@ -109,6 +109,44 @@ def read_columns(given: list[str] | None, *, default: str | None = None) -> dict
             raise ConfigError(f"--column '{text}' is not ROLE=NAME; for example text=review")
         found[role] = name
     return found
+
+
+def choose_columns(given: list[str] | None, known: Mapping[str, str], roles: Collection[str]) -> dict[str, str]:
+    """Choose the column of each input role: as the options say, else as in training.
+
+    Args:
+        given: ROLE=NAME, or a plain NAME where there is one input role.
+        known: input role -> column in training.
+        roles: all that may be named, also those that are no input.
+
+    Raises:
+        ConfigError: a role is unknown.
+    """
+    named = read_columns(given, default=next(iter(known)) if len(known) == 1 else None)
+    if strange := next((role for role in named if role not in roles), None):
+        raise ConfigError(f"--column {strange}: unknown role. {suggest(strange, roles)}")
+    return {role: named.get(role, name) for role, name in known.items()}
+
+
+def read_texts(
+    file: str | None, columns: Mapping[str, str], dialect: Dialect, *, lists: Collection[str]
+) -> tuple[Iterator[Any], Callable[[], bool]]:
+    """Open the texts to answer; return also what tells that none is waiting on standard input."""
+    from nlp_transfer.data.formats.text_lines import ArrivingLines  # not for `--help`
+    from nlp_transfer.data.splits import stream_inputs
+
+    arriving = ArrivingLines(sys.stdin.fileno()) if file in {None, "-"} and is_real(sys.stdin) else None
+    inputs = stream_inputs(file, columns, dialect, lists=lists, standard_input=arriving)
+    return inputs, arriving.is_idle if arriving else lambda: False
+
+
+def warn_of_texts(texts: int, empty: int, truncated: int) -> None:
+    """Warn of texts that were not answered, or not read whole, and where there was none."""
+    for count, what in ((empty, "are empty"), (truncated, "are too long and were cut")):
+        if count:
+            say(f"warning: {count} of {texts} texts {what}", err=True)
+    if not texts:
+        say("warning: no text was given", err=True)
 
 
 def update_dialect(

@@ -48,6 +48,11 @@ class TasksPredictor:
         return self._first.input_columns
 
     @property
+    def roles(self) -> frozenset[str]:
+        """The roles of all of them, also those that are no input."""
+        return frozenset(role for one in self.predictors.values() for role in one.task.roles)
+
+    @property
     def list_roles(self) -> frozenset[str]:
         """The input roles that hold a list of texts."""
         return self._first.list_roles

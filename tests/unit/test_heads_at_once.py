@@ -91,8 +91,22 @@ def test_the_command_answers_by_the_folder_of_the_tasks_or_by_runs(folder, tmp_p
         assert list(json.loads(done.stdout)) == ["a", "b", "short"]
 
 
+def test_a_table_is_read_as_the_options_say(folder, tmp_path):
+    (tmp_path / "t.csv").write_text("id;review\n1;a good film\n")
+    options = ["--column", "review", "--delimiter", ";", "--output", str(tmp_path / "out.jsonl")]
+    done = CliRunner().invoke(app, ["predict", str(folder), str(tmp_path / "t.csv"), *options])
+    assert done.exit_code == 0, done.output
+    said = json.loads((tmp_path / "out.jsonl").read_text())
+    assert said["a"]["label"] == nlp_transfer.load(folder / "a").predict(["a good film"])[0]["label"]
+
+
 @pytest.mark.parametrize(
-    ("options", "said"), [(["--keep"], "--keep: is for a single run"), (["--output", "x.csv"], "name a .jsonl")]
+    ("options", "said"),
+    [
+        (["--keep"], "--keep: is for a single run"),
+        (["--output", "x.csv"], "name a .jsonl"),
+        (["--column", "txet=review"], "--column txet: unknown role. .*Did you mean 'text'"),
+    ],
 )
 def test_what_is_for_a_single_run_is_refused(folder, options, said):
     with pytest.raises(ConfigError, match=said):
