@@ -18,8 +18,9 @@ from benchmarks.few_labels import draw, read_rows, write_rows
 from benchmarks.few_labels_peer import embed, normalise
 from nlp_transfer.config.sections import DataConfig
 from nlp_transfer.data.splits import Splits, load_splits
+from nlp_transfer.evaluation.folds import deal_folds
 from nlp_transfer.training.regression import Rows, fit_outputs
-from nlp_transfer.training.solver import choose_solution, deal_folds
+from nlp_transfer.training.solver import choose_solution
 
 LAYERS = (-4, -3, -2, -1)
 

@@ -114,10 +114,10 @@ if TYPE_CHECKING:
     from nlp_transfer.runs.label import ToLabel as ToLabel
     from nlp_transfer.runs.label import label as label
     from nlp_transfer.runs.merge import merge as merge
-    from nlp_transfer.runs.predict import Predictor as Predictor
     from nlp_transfer.runs.predict import evaluate as evaluate
     from nlp_transfer.runs.predict import load as load
     from nlp_transfer.runs.predict import predict as predict
+    from nlp_transfer.runs.predictor import Predictor as Predictor
     from nlp_transfer.runs.publish import Publication as Publication
     from nlp_transfer.runs.publish import publish as publish
     from nlp_transfer.runs.rank import Ranking as Ranking
@@ -234,7 +234,7 @@ _HOME = {
     "merge": "runs.merge",
     "ToLabel": "runs.label",
     "label": "runs.label",
-    "Predictor": "runs.predict",
+    "Predictor": "runs.predictor",
     "evaluate": "runs.predict",
     "load": "runs.predict",
     "predict": "runs.predict",

@@ -185,9 +185,7 @@ def compare(
         _choose(config, override, Flags())
     if len(configs) == 1 and _has_tasks(configs[0], override or []):
         if rate is not None:
-            raise ConfigError(
-                "--rate: is for comparisons of one task, which tell what a model costs; leave it out"
-            )
+            raise ConfigError("--rate: is for comparisons of one task, which tell what a model costs; leave it out")
         _load("compare_tasks")
         found = nlp_transfer.compare_tasks(configs[0], override or (), output=output, resume=resume)
         show_sharing(found.table, found.verdicts, found.folder)

@@ -16,7 +16,7 @@ from nlp_transfer.models.digests import hash_weights
 from nlp_transfer.publishing.provenance import find_provenance
 from nlp_transfer.runs.calibrate import decide_answers, measure_test
 from nlp_transfer.runs.measure import infer_split, save_run
-from nlp_transfer.runs.predict import Predictor
+from nlp_transfer.runs.predictor import Predictor
 from nlp_transfer.runs.prepare import Prepared
 from nlp_transfer.runs.result import RunResult, describe, finish
 from nlp_transfer.strategies import Plan, save_adapter

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from nlp_transfer.evaluation.metrics_file import Cost
-from nlp_transfer.runs.predict import READ_AHEAD, Predictor
+from nlp_transfer.runs.predictor import READ_AHEAD, Predictor
 
 BUDGET = 1.0  # seconds for each of the two, about
 SINGLES = 20  # texts that are answered one at a time

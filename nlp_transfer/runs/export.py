@@ -21,7 +21,8 @@ from nlp_transfer.models.portable.static import StaticTokenizer
 from nlp_transfer.models.saving import write_json
 from nlp_transfer.runs.export_proof import compare_answers, find_longest, score_both
 from nlp_transfer.runs.folder import make_folder
-from nlp_transfer.runs.predict import Predictor, load
+from nlp_transfer.runs.predict import load
+from nlp_transfer.runs.predictor import Predictor
 from nlp_transfer.system.disk import write_whole
 from nlp_transfer.system.escaping import escape_markdown
 from nlp_transfer.system.network import find_run

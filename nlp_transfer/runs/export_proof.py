@@ -12,7 +12,7 @@ import numpy as np
 from nlp_transfer.errors import CheckpointError, TransferError
 from nlp_transfer.models.encoding.prompts import put_prompt
 from nlp_transfer.runs.agreement import read_tested
-from nlp_transfer.runs.predict import Predictor
+from nlp_transfer.runs.predictor import Predictor
 from nlp_transfer.runs.probes import read_probes
 from nlp_transfer.system.layout import PREDICTIONS
 from nlp_transfer.task import Prediction

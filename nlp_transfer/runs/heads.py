@@ -13,7 +13,8 @@ from nlp_transfer.inference.predictions import infer_heads
 from nlp_transfer.models.encoding.flat import FlatUnits
 from nlp_transfer.models.encoding.units import TokenInputs
 from nlp_transfer.models.sharing import join_equal
-from nlp_transfer.runs.predict import Input, Predictor, Seen, load
+from nlp_transfer.runs.predict import load
+from nlp_transfer.runs.predictor import Input, Predictor, Seen
 from nlp_transfer.system.layout import list_parts
 from nlp_transfer.task import Prediction
 

@@ -15,7 +15,8 @@ from nlp_transfer.data.unlabelled import Drawn
 from nlp_transfer.errors import ConfigError, DataError, TransferError
 from nlp_transfer.evaluation.choosing import choose_rows, measure_margin
 from nlp_transfer.runs.observe import observe, open_rows
-from nlp_transfer.runs.predict import Predictor, load
+from nlp_transfer.runs.predict import load
+from nlp_transfer.runs.predictor import Predictor
 from nlp_transfer.runs.sides import join_texts
 from nlp_transfer.runs.to_label import write_to_label
 from nlp_transfer.system.disk import expand_home

@@ -24,7 +24,8 @@ from nlp_transfer.models.saving import describe_environment, write_json
 from nlp_transfer.runs.combine import read_finished
 from nlp_transfer.runs.measure import save_run
 from nlp_transfer.runs.parts import Part, read_parts, refuse_other_model
-from nlp_transfer.runs.predict import Predictor, load
+from nlp_transfer.runs.predict import load
+from nlp_transfer.runs.predictor import Predictor
 from nlp_transfer.runs.prepare import open_model
 from nlp_transfer.runs.result import RunResult, describe, finish, format_line, tell
 from nlp_transfer.runs.run import hold_folder, use_threads

@@ -18,7 +18,7 @@ from nlp_transfer.inference.embeddings import average_units, choose_boundary
 from nlp_transfer.inference.layer_mean import POOLED
 from nlp_transfer.inference.predictions import infer
 from nlp_transfer.models.encoding.units import Boundary, CachedInputs, TokenInputs
-from nlp_transfer.runs.predict import Predictor
+from nlp_transfer.runs.predictor import Predictor
 from nlp_transfer.system.caches import find_cache_folder
 from nlp_transfer.system.progress import make_bar
 from nlp_transfer.task import Prediction

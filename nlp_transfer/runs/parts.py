@@ -10,7 +10,7 @@ from nlp_transfer.config.tasks import TaskDeclaration
 from nlp_transfer.errors import CheckpointError, ConfigError, DataError
 from nlp_transfer.models.merging import find_misfit
 from nlp_transfer.runs.combine import collect_fingerprints, read_finished
-from nlp_transfer.runs.predict import Predictor
+from nlp_transfer.runs.predictor import Predictor
 from nlp_transfer.runs.result import RunResult
 from nlp_transfer.runs.resume import flatten
 from nlp_transfer.system.disk import expand_home

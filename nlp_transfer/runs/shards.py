@@ -17,7 +17,7 @@ from nlp_transfer import __version__
 from nlp_transfer.data.formats.writing import LINES, find_ending
 from nlp_transfer.errors import ConfigError, DataError
 from nlp_transfer.runs.answers import Kept, write_answers
-from nlp_transfer.runs.predict import READ_AHEAD, Predictor, Seen
+from nlp_transfer.runs.predictor import READ_AHEAD, Predictor, Seen
 from nlp_transfer.system.disk import hash_file, replace_whole, write_whole
 from nlp_transfer.system.escaping import dump_json
 from nlp_transfer.system.layout import FINISHED

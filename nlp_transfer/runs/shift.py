@@ -27,7 +27,8 @@ from nlp_transfer.evaluation.shifting import (
 from nlp_transfer.models.saving import write_json
 from nlp_transfer.runs.folder import make_folder
 from nlp_transfer.runs.observe import Observed, observe, open_rows
-from nlp_transfer.runs.predict import Predictor, load
+from nlp_transfer.runs.predict import load
+from nlp_transfer.runs.predictor import Predictor
 from nlp_transfer.runs.sides import describe_side, draw_places, join_texts, tell_apart
 from nlp_transfer.runs.to_label import write_to_label
 from nlp_transfer.system.layout import SHIFT, TO_LABEL

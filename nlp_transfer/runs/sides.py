@@ -11,7 +11,7 @@ from nlp_transfer.data.store import join_parts
 from nlp_transfer.data.text.languages import find_language
 from nlp_transfer.evaluation.shifting import SURE, Side, describe_texts
 from nlp_transfer.runs.observe import Observed
-from nlp_transfer.runs.predict import Predictor
+from nlp_transfer.runs.predictor import Predictor
 from nlp_transfer.training.crossing import cross_validate
 from nlp_transfer.training.regression import Rows
 

@@ -19,7 +19,7 @@ from nlp_transfer.data.formats.tables import open_rows
 from nlp_transfer.data.formats.writing import find_ending, make_array, write_rows
 from nlp_transfer.errors import ConfigError, DataError
 from nlp_transfer.runs import answers, shards
-from nlp_transfer.runs.predict import Predictor
+from nlp_transfer.runs.predictor import Predictor
 
 ANSWER = ["label", "confidence", "probabilities"]
 TEXTS = ["good film", "", "bad film"]

@@ -37,7 +37,7 @@ HOMES = {  # heavy packages and the only files that may import them
     "gensim": "sources.vectors.word2vec sources.vectors.continuing",
     "datasets": (
         "task data.splits data.locations evaluation.metrics evaluation.writing_back "
-        "runs.predict runs.prepare runs.measure"
+        "runs.predict runs.predictor runs.prepare runs.measure"
     ),
     "evaluate": "evaluation.metrics",
     "accelerate": (

@@ -80,7 +80,7 @@ def read_encoder(folder):
     ("strategy", "source", "names"),
     [
         ("full", "bert", ["mood", "alike", "points"]),
-        ("lora", "bert", ["mood", "points"]),
+        ("lora", "bert", ["mood", "topics"]),
         ("full", "bag", ["mood", "topics"]),
         ("frozen", "bert", ["mood", "topics"]),
     ],
@@ -100,7 +100,7 @@ def test_each_task_leaves_an_ordinary_run_on_the_one_encoder(place, tmp_path, st
 
 
 def test_a_stopped_training_goes_on_to_the_same_weights(place, tmp_path, monkeypatch):
-    wanted = config(place, ["mood", "topics"], keep="each")
+    wanted = config(place, ["mood", "topics"], "full", "bag", keep="each")
     whole = train(wanted, tmp_path / "whole")
     make_step = PhaseSteps.make_step
 
@@ -123,7 +123,7 @@ def test_a_stopped_training_goes_on_to_the_same_weights(place, tmp_path, monkeyp
         train(wanted, tmp_path / "cut")
     assert "holds a finished run" in train(wanted, tmp_path / "cut", resume="auto").summary
     with pytest.raises(ConfigError, match=r"training.keep: each before, shared now"):
-        train(config(place, ["mood", "topics"], keep="shared"), tmp_path / "cut", resume="auto")
+        train(config(place, ["mood", "topics"], "full", "bag", keep="shared"), tmp_path / "cut", resume="auto")
 
 
 def make_row(name, correct):

@@ -11,7 +11,7 @@ from two_processes import job
 
 import nlp_transfer
 from nlp_transfer.runs import shards
-from nlp_transfer.runs.predict import Predictor
+from nlp_transfer.runs.predictor import Predictor
 
 PLENTY = 700  # texts: three chunks
 
