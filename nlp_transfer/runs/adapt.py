@@ -105,22 +105,9 @@ def adapt(
     corpus = take_corpus(texts, column, dialect)
     if isinstance(corpus, HeldRows):  # files are read by now
         dialect = PLAIN
-    writes = load_source("checkpoint", name=str(source)).config.is_encoder_decoder
-    share = {} if held_out is None else {"validation_share": held_out, "test_share": held_out}
     config = {
-        "task": {"name": "adaptation", "objective": "denoising" if writes else "masked", **_list_given(task)},
-        "source": {"kind": "checkpoint", "name": str(source)},
-        "strategy": {"kind": "full", "head_learning_rate": NEW_HEAD_RATE},
-        "data": {
-            "columns": {TEXT: column},
-            "validation_share": HELD_OUT,
-            "test_share": HELD_OUT,
-            **share,
-            "delimiter": dialect.delimiter,
-            "quoting": dialect.quoting,
-            "header": dialect.header,
-            "encoding": dialect.encoding,
-        },
+        **_choose_model(str(source), _list_given(task)),
+        "data": _describe_data(column, dialect, HELD_OUT if held_out is None else held_out),
         "training": {
             "epochs": EPOCHS if epochs is None else epochs,
             "learning_rate": RATE,
@@ -129,6 +116,29 @@ def adapt(
         },
     }
     return run(config, overrides, data={"train": corpus}, output=output, resume="auto", progress=progress)
+
+
+def _choose_model(source: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Choose the objective by the architecture: the sections task, source and strategy."""
+    writes = load_source("checkpoint", name=source).config.is_encoder_decoder
+    return {
+        "task": {"name": "adaptation", "objective": "denoising" if writes else "masked", **options},
+        "source": {"kind": "checkpoint", "name": source},
+        "strategy": {"kind": "full", "head_learning_rate": NEW_HEAD_RATE},
+    }
+
+
+def _describe_data(column: str, dialect: Dialect, held_out: float) -> dict[str, Any]:
+    """Describe the texts: the section data, but for where they are."""
+    return {
+        "columns": {TEXT: column},
+        "validation_share": held_out,
+        "test_share": held_out,
+        "delimiter": dialect.delimiter,
+        "quoting": dialect.quoting,
+        "header": dialect.header,
+        "encoding": dialect.encoding,
+    }
 
 
 def _list_given(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from accelerate import Accelerator
 
 from nlp_transfer.config.sections import RunConfig, TrainingConfig
 from nlp_transfer.errors import ConfigError
+from nlp_transfer.evaluation.verdicts import Comparand
 from nlp_transfer.models.encoding.units import TokenInputs
 from nlp_transfer.runs.combine import read_finished
 from nlp_transfer.runs.conclude import Trained, conclude
@@ -25,6 +26,8 @@ from nlp_transfer.strategies.summary import render_trainable
 from nlp_transfer.system.layout import CHECKPOINTS, FINISHED
 from nlp_transfer.system.progress import Clock, Series
 from nlp_transfer.training.attempt import Settings
+from nlp_transfer.training.checkpoints import Checkpoints
+from nlp_transfer.training.history import History
 from nlp_transfer.training.joint_judge import JointJudge, JudgedTask
 from nlp_transfer.training.judge import Judge
 from nlp_transfer.training.loop import Trainer
@@ -72,15 +75,39 @@ def train_jointly(
         log.info("%s", render_trainable(joint.plan))
     clock.note("preparation")
 
-    baselines = {
-        name: (*measure_untrained(one.prepared), *simple.measure(one.prepared)) for name, one in members.items()
-    }
-    if accelerator.is_main_process:
-        for name, one in members.items():
+    baselines = {}
+    for name, one in members.items():
+        baselines[name] = (*measure_untrained(one.prepared), *simple.measure(one.prepared))
+        if accelerator.is_main_process:
             announce_baselines(one.prepared, baselines[name], series)
     clock.note("baselines")
 
     shown = progress and accelerator.is_main_process
+    history, judge = _fit(joint, training, accelerator, folder, checkpoints, progress=shown)
+    clock.note("training", earlier=history.seconds)
+
+    results = {}
+    for name, one in members.items():
+        if (parts[name] / FINISHED).exists():  # an earlier attempt was stopped between two of them
+            results[name] = read_finished(one.prepared.config, parts[name])
+        else:
+            trained = _take_out(name, joint, judge, history, accelerator, baselines[name])
+            results[name] = conclude(trained, parts[name], clock.branch(), progress=progress)
+    if accelerator.is_main_process:
+        shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
+    return results
+
+
+def _fit(
+    joint: Joint,
+    training: TrainingConfig,
+    accelerator: Accelerator,
+    folder: Path,
+    checkpoints: Checkpoints,
+    *,
+    progress: bool,
+) -> tuple[History, JointJudge]:
+    """Train all tasks together; return also the judge, which has the best state of each."""
     with keep_record(joint.plan, accelerator, folder, checkpoints) as (record, signals):
         judge = _make_judge(joint, training, accelerator, record)
         history = Trainer(
@@ -89,31 +116,33 @@ def train_jointly(
             train=joint.join_split("train"),
             validation=joint.join_split("validation"),
             validation_rows=None,
-            tokenizers=next(iter(members.values())).prepared.tokenizers,
+            tokenizers=next(iter(joint.members.values())).prepared.tokenizers,
             accelerator=accelerator,
-            settings=_make_settings(joint, training, progress=shown),
+            settings=_make_settings(joint, training, progress=progress),
             record=record,
             checkpoints=checkpoints,
             signals=signals,
             joint=judge,
         ).fit()
-    clock.note("training", earlier=history.seconds)
+    return history, judge
 
-    results = {}
-    for number, (name, one) in enumerate(members.items()):
-        if (parts[name] / FINISHED).exists():  # an earlier attempt was stopped between two of them
-            results[name] = read_finished(one.prepared.config, parts[name])
-            continue
-        judge.restore_for(name, joint.model, history)
-        alone = dataclasses.replace(one.plan, model=copy.deepcopy(joint.model.members[number]))
-        scores = history.scores[name]
-        own = dataclasses.replace(history, scores=scores, best=judge.tasks[name].select(scores), state={})
-        beside = [other for other in members if other != name]
-        trained = Trained(one.prepared, alone, accelerator, one.sizes, baselines[name], own, beside)
-        results[name] = conclude(trained, parts[name], clock.branch(), progress=progress)
-    if accelerator.is_main_process:
-        shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
-    return results
+
+def _take_out(
+    name: str,
+    joint: Joint,
+    judge: JointJudge,
+    history: History,
+    accelerator: Accelerator,
+    baselines: tuple[Comparand, ...],
+) -> Trained:
+    """Take a task out of the training as a run of its own, with its best state in a copy of its model."""
+    judge.restore_for(name, joint.model, history)
+    member, names = joint.members[name], [*joint.members]
+    plan = dataclasses.replace(member.plan, model=copy.deepcopy(joint.model.members[names.index(name)]))
+    scores = history.scores[name]
+    own = dataclasses.replace(history, scores=scores, best=judge.tasks[name].select(scores), state={})
+    beside = [other for other in names if other != name]
+    return Trained(member.prepared, plan, accelerator, member.sizes, baselines, own, beside)
 
 
 def _scale_head(member: Member, accelerator: Accelerator, *, progress: bool) -> None:

@@ -92,8 +92,6 @@ def continue_vectors(
         DataError: no word is frequent enough, or the lexicon cannot be read.
         SourceError: the rows are of parts of words, or `output` is something else than an imported folder.
     """
-    from gensim.models import Word2Vec  # takes more than a second
-
     if not 0 <= move <= 1:
         raise ConfigError(f"move: expected a share from 0 to 1, received {move}")
     table.refuse_choice()
@@ -104,28 +102,17 @@ def continue_vectors(
         sentences = Sentences(Path(folder) / "tokens.txt", lowercase=is_lower(table))
         sentences.write(texts)
         counts = Counter(word for sentence in sentences for word in sentence)
-        model = Word2Vec(
-            vector_size=table.dim, window=window, min_count=min_count, sg=1, seed=seed, workers=1, sample=1e-3
-        )
-        model.build_vocab(sentences)
-        words = list(model.wv.index_to_key)
-        if not words:
-            raise DataError(f"no word of the texts appears {min_count} times; lower min_count or take more texts")
-
-        rows = table.find(words)
-        old = rows >= 0
-        before = table.vectors[rows[old]]
-        model.wv.vectors[old] = before
-        model.wv.vectors[~old] = _start(
-            [word for word, known in zip(words, old, strict=True) if not known], table, sentences, window
-        )
-        model.wv.vectors_lockf = np.where(old, move, 1.0).astype(np.float32)
         with Epochs(epochs, progress=progress) as shown:
-            model.train(sentences, total_examples=model.corpus_count, epochs=epochs, callbacks=[shown])
+            words, trained = _train(
+                table, sentences, shown, move=move, window=window, min_count=min_count, epochs=epochs, seed=seed
+            )
 
-    vectors = np.concatenate([table.vectors, model.wv.vectors[~old]]).astype(np.float32)
-    vectors[rows[old]] = model.wv.vectors[old]
+    rows = table.find(words)
+    old = rows >= 0
+    before = table.vectors[rows[old]]
     added = [word for word, known in zip(words, old, strict=True) if not known]
+    vectors = np.concatenate([table.vectors, trained[~old]]).astype(np.float32)
+    vectors[rows[old]] = trained[old]
     found = replace(
         table, words=[*table.words, *added], vectors=vectors, counts={ADDED: len(added), MOVED: int(old.sum())}
     )
@@ -142,6 +129,40 @@ def continue_vectors(
         known=_measure_share(found, counts),
         retrofitted=drawn,
     )
+
+
+def _train(
+    table: VectorTable,
+    sentences: Sentences,
+    shown: Epochs,
+    *,
+    move: float,
+    window: int,
+    min_count: int,
+    epochs: int,
+    seed: int,
+) -> tuple[list[str], np.ndarray]:
+    """Train the words of sentences from where they stand in the table: the words (N,) and their vectors (N, d).
+
+    Raises:
+        DataError: no word is frequent enough.
+    """
+    from gensim.models import Word2Vec  # takes more than a second
+
+    model = Word2Vec(vector_size=table.dim, window=window, min_count=min_count, sg=1, seed=seed, workers=1, sample=1e-3)
+    model.build_vocab(sentences)
+    words = list(model.wv.index_to_key)
+    if not words:
+        raise DataError(f"no word of the texts appears {min_count} times; lower min_count or take more texts")
+
+    rows = table.find(words)
+    old = rows >= 0
+    added = [word for word, known in zip(words, old, strict=True) if not known]
+    model.wv.vectors[old] = table.vectors[rows[old]]
+    model.wv.vectors[~old] = _start(added, table, sentences, window)
+    model.wv.vectors_lockf = np.where(old, move, 1.0).astype(np.float32)
+    model.train(sentences, total_examples=model.corpus_count, epochs=epochs, callbacks=[shown])
+    return words, model.wv.vectors
 
 
 def _start(words: Sequence[str], table: VectorTable, sentences: Iterable[Sequence[str]], window: int) -> np.ndarray:
