@@ -72,7 +72,7 @@ class SeveralConfig(Section):
 
     @property
     def is_joint(self) -> bool:
-        """Whether the tasks move something together: the encoder, or an adapter on it.
+        """Tell whether the tasks move something together: the encoder, or an adapter on it.
 
         Tasks that share only what never moves do not touch each other, and train one after the other.
         """

@@ -84,6 +84,26 @@ def test_an_encoder_that_is_asked_something_else_computes_it():
     assert layer(torch.ones(1, 2)) is not layer(torch.ones(1, 2))
 
 
+def test_what_another_thread_asks_meanwhile_is_not_answered_here():
+    class Copying(torch.nn.Module):
+        def forward(self, states, note=None):
+            return states.clone()
+
+    class Meanwhile:
+        """Asks for something else while it is compared."""
+
+        __hash__ = None
+
+        def __eq__(self, other):
+            layer(torch.zeros(1, 2))
+            return True
+
+    layer = Copying()
+    with remember_last(layer):
+        first = layer(torch.ones(1, 2), note=Meanwhile())
+        assert layer(torch.ones(1, 2), note=Meanwhile()) is first
+
+
 def test_the_command_answers_by_the_folder_of_the_tasks_or_by_runs(folder, tmp_path):
     (tmp_path / "t.txt").write_text("a good film\n")
     for words in ([folder], [folder / "a", folder / "b", folder / "short"]):

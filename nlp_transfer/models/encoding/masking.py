@@ -15,7 +15,7 @@ from nlp_transfer.models.encoding.flat import UnitWriter
 
 SHARE = 0.15  # of the tokens are to be found again
 MASKED, REPLACED = 0.8, 0.1  # of these become the mask, or any other token; the rest stay as they are
-MARKS = ("Ġ", "▁")  # begin the pieces of byte-level BPE and of SentencePiece that begin a word
+MARKS = "Ġ▁"  # begin the pieces of byte-level BPE and of SentencePiece that begin a word
 
 
 class Hidden(NamedTuple):
@@ -112,9 +112,9 @@ def _find_beginnings(vocabulary: dict[str, int]) -> Tensor:
 
     Where spaces are marked, punctuation has no mark before it, and yet begins what is no part of the word.
     """
-    marked = any(token.startswith(MARKS) for token in vocabulary)
+    marked = any(token.startswith(tuple(MARKS)) for token in vocabulary)
     begins = torch.ones(max(vocabulary.values()) + 1, dtype=torch.bool)
     for token, row in vocabulary.items():
-        goes_on = not token.startswith(MARKS) and token[:1].isalnum() if marked else token.startswith("##")
+        goes_on = not token.startswith(tuple(MARKS)) and token[:1].isalnum() if marked else token.startswith("##")
         begins[row] = not goes_on
     return begins

@@ -4,7 +4,7 @@ Within a task the batches are those that it would have alone.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
 
@@ -94,18 +94,21 @@ def plan_epoch(encoded: Encoded, batch_size: int, *, seed: int, epoch: int, samp
     dealt = deal_batches(counts, sizes.tolist(), sampling)
     starts = np.cumsum(sizes) - sizes
     left = [
-        _stream_task(encoded.lengths[start : start + size], batch_size, seed, range(epoch * share, (epoch + 1) * share))
+        _stream_batches(
+            encoded.lengths[start : start + size], batch_size, seed, range(epoch * share, (epoch + 1) * share)
+        )
         for start, size, share in zip(starts, sizes, dealt, strict=True)
     ]
     order = np.random.default_rng([seed, epoch]).permutation(np.repeat(np.arange(len(dealt)), dealt))
-    return [left[task].pop(0) + starts[task] for task in order]
+    return [next(left[task]) + starts[task] for task in order]
 
 
-def _stream_task(lengths: np.ndarray, batch_size: int, seed: int, wanted: range) -> list[np.ndarray]:
-    """List some batches of a task, counted over all passes through its units."""
+def _stream_batches(lengths: np.ndarray, batch_size: int, seed: int, wanted: range) -> Iterator[np.ndarray]:
+    """Yield some batches of a task, counted over all passes through its units."""
     count = math.ceil(len(lengths) / batch_size)
     passes = {
         number: plan_batches(lengths, batch_size, seed=seed, epoch=number)
         for number in range(wanted.start // count, (wanted.stop - 1) // count + 1)
     }
-    return [passes[place // count][place % count] for place in wanted]
+    for place in wanted:
+        yield passes[place // count][place % count]

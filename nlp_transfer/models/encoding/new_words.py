@@ -10,8 +10,8 @@ from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerBase
 
 from nlp_transfer.errors import SourceError
+from nlp_transfer.models.encoding.masking import MARKS
 
-MARKS = "Ġ▁"  # stand before a word in byte-level BPE and in SentencePiece
 ABOVE_PIECES = 0.1  # log-probability by which a new piece of a Unigram beats the pieces that it stands for
 
 

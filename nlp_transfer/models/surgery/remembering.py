@@ -14,14 +14,15 @@ from nlp_transfer.models.encoding.packing import Packing
 def remember_last(encoder: nn.Module) -> Iterator[None]:
     """Remember the last output of an encoder while the body runs; no parameter may change meanwhile."""
     plain: Any = encoder.forward
-    last: list[tuple[Any, Any]] = []
+    last: tuple[Any, Any] | None = None
 
     @functools.wraps(plain)
     def forward(*args: Any, **keywords: Any) -> Any:
-        asked = (*args, keywords)
-        if not (last and _is_same(last[0][0], asked)):
-            last[:] = [(asked, plain(*args, **keywords))]
-        return last[0][1]
+        nonlocal last
+        asked, known = (*args, keywords), last  # another thread may ask meanwhile
+        if known is None or not _is_same(known[0], asked):
+            known = last = (asked, plain(*args, **keywords))
+        return known[1]
 
     encoder.forward = forward
     try:
