@@ -20,6 +20,7 @@ from nlp_transfer.sources.vectors.continuing import AdaptedVectors, continue_vec
 from nlp_transfer.system.received import HeldRows, refuse_no_path
 
 HELD_OUT = 0.05
+MOST_HELD_OUT = 0.5  # as much again measures
 EPOCHS = 3
 RATE = 1e-4  # as Gururangan et al. 2020, table 13
 NEW_HEAD_RATE = 1e-3  # a head that is drawn new begins far from where the encoder stands
@@ -82,15 +83,19 @@ def adapt(
 
     Raises:
         StoppedError: a signal ended it; a checkpoint was written.
-        ConfigError: an option does not fit the kind of source.
+        ConfigError: an option does not fit the kind of source, or the output is the source.
         TransferError: a subclass says what is wrong, where, and the way out.
     """
     refuse_no_path(source, "source")
     refuse_no_path(output, "output")
+    if held_out is not None and not 0 < held_out < MOST_HELD_OUT:
+        raise ConfigError(f"held_out: expected a share between 0 and {MOST_HELD_OUT}, received {held_out:g}")
     task = {"max_length": max_length, "whole_words": whole_words, "new_words": new_words}
     words = {"move": move, "min_count": min_count, "window": window, "lexicon": lexicon and Path(lexicon)}
 
     if guess_kind(str(source)) == "vectors":
+        if Path(source).is_dir() and Path(source).resolve() == Path(output).resolve():
+            raise ConfigError(f"output: {output} is the source itself; name another folder")
         _refuse_given({**task, "held_out": held_out, "overrides": overrides or None}, "a checkpoint")
         return continue_vectors(
             replace(StaticVectors(str(source)).table, name=Path(source).name),

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from pandas import DataFrame
-from tiny import checkpoint, run, save_csv, texts, tokenizer
+from tiny import checkpoint, run, save_csv, save_vectors, texts, tokenizer
 from transformers import AutoConfig, AutoModel, AutoModelForMaskedLM, AutoModelForSeq2SeqLM
 from typer.testing import CliRunner
 
@@ -160,6 +160,19 @@ def test_a_text_of_unknown_signs_alone_does_not_count_and_texts_without_any_othe
 def test_no_passes_are_refused(tmp_path):
     with pytest.raises(ConfigError, match=r"training\.epochs"):
         nlp_transfer.adapt(checkpoint(tmp_path / "bert").name, ["a film"], tmp_path / "out", epochs=0)
+
+
+@pytest.mark.parametrize("held_out", [0.0, 0.5])
+def test_a_share_that_leaves_nothing_is_refused(tmp_path, held_out):
+    with pytest.raises(ConfigError, match=r"held_out: expected a share between 0 and 0\.5"):
+        nlp_transfer.adapt("minilm", ["a film"], tmp_path / "out", held_out=held_out)
+
+
+def test_a_source_is_not_written_over(tmp_path):
+    before = nlp_transfer.import_vectors(save_vectors(tmp_path / "words.txt"), tmp_path / "table").vectors[:]
+    with pytest.raises(ConfigError, match="is the source itself"):
+        nlp_transfer.adapt(tmp_path / "table", texts(9)[0], tmp_path / "other" / ".." / "table", min_count=1)
+    assert (nlp_transfer.import_vectors(tmp_path / "table", tmp_path / "again").vectors == before).all()
 
 
 def make_denoising_tokenizer(kind):
