@@ -77,7 +77,7 @@ def test_a_comparison_shows_what_each_run_costs_beside_its_score(compared):
     assert all(word in text for word in ("one at a time", "in batches", "MB", "per 1,000 texts", "accuracy"))
     assert "where an hour of the machine costs 3.6" in text
     row = compared.rows[0]
-    assert f"{row.cost.together / 1000:.3g}" in text
+    assert f"{price_thousand(row.cost, 3.6):.3g}" in text
 
 
 def test_costs_and_prices_are_in_the_files(compared):

@@ -17,7 +17,7 @@ import nlp_transfer as nt
 from nlp_transfer.config.sections import load_saved
 from nlp_transfer.errors import ConfigError
 from nlp_transfer.models.classification import build_classifier
-from nlp_transfer.runs.run import _complete
+from nlp_transfer.runs.run import complete
 from nlp_transfer.sources import load_source
 from nlp_transfer_tasks.multilabel import Multilabel, MultilabelOptions
 
@@ -181,9 +181,9 @@ def test_thresholds_that_an_unfinished_run_has_saved_are_decided_anew(place, tmp
     shutil.copy(finished.folder / "config.yaml", tmp_path)
     saved = load_saved(tmp_path)
     first = nt.load_config(saved, ["task.thresholds=auto"])
-    assert _complete(tmp_path, first).task.thresholds == "auto"
+    assert complete(tmp_path, first).task.thresholds == "auto"
     shutil.copy(finished.folder / "metrics.json", tmp_path)
-    assert _complete(tmp_path, first).task.thresholds == saved.task.thresholds
+    assert complete(tmp_path, first).task.thresholds == saved.task.thresholds
 
 
 def test_the_verdict_says_where_all_texts_get_one_set(place, tmp_path):
