@@ -75,7 +75,7 @@ def open_spacy(folder: Path) -> tuple[list[str], SharedRows, Counter[str]] | Non
         raise SourceError(f"{folder / KEYS}: names row {rows.max()}, and {VECTORS} holds {len(matrix)}")
 
     words, known = _find_words(keys, _read_strings(folder / STRINGS))
-    usable = known & np.fromiter((word != "" and "\n" not in word for word in words), bool, len(words))
+    usable = known & (words != "")
     if not usable.any():
         raise SourceError(f"{folder / KEYS}: {len(keys)} keys, and {STRINGS} tells the word of none")
     counts = Counter(keys_without_word=int((~known).sum()), unusable_words=int((known & ~usable).sum()))
@@ -103,14 +103,16 @@ def _map_rows(path: Path) -> np.ndarray:
 
 
 def _find_words(keys: np.ndarray, strings: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Find the word of each key, (n,) of texts, and whether anything tells it, (n,) bool."""
+    """Find the word of each key, (n,), empty if it has several lines, and whether anything tells it, (n,) bool."""
     hashes = hash_words(strings)
     order, asked = np.argsort(hashes), np.argsort(keys)  # both in order, which is searched in a third of the time
     found = np.empty(len(keys), np.int64)
     found[asked] = np.searchsorted(hashes[order], keys[asked])
     found = np.append(order, len(strings))[found]  # that of a key beyond the largest hash is behind the last
     known = np.append(hashes, np.uint64(0))[found] == keys
-    words = np.array([*strings, ""], dtype=object)[found]
+    listed = np.array([*strings, ""], dtype=object)
+    listed[[at for at, string in enumerate(strings) if "\n" in string]] = ""
+    words = listed[found]
 
     symbols = {start + i: word for start, run in SYMBOLS.items() for i, word in enumerate(run.split())}
     for at in np.flatnonzero(keys <= max(symbols)).tolist():
