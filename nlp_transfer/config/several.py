@@ -29,7 +29,8 @@ from nlp_transfer.errors import ConfigError
 from nlp_transfer.system.layout import CHECKPOINTS
 
 NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,63}")
-TAKEN = re.compile(rf"{CHECKPOINTS}|seed-\d+")  # folders that the training itself may leave beside those of the tasks
+# What the training itself may leave beside the folders of the tasks, and others know them by.
+TAKEN = re.compile(rf"{CHECKPOINTS}|seed-\d+|.*\.(?:json|jsonl|yaml|md|png)")
 
 
 def _check_name(name: str) -> str:

@@ -262,6 +262,12 @@ def test_a_faulty_configuration_is_refused_in_one_line(place, changes, said):
         load_several({**common(place), **changes, "tasks": tasks})
 
 
+@pytest.mark.parametrize("name", ["tasks.json", "config.yaml", "metrics.json", "checkpoints", "seed-1", "a/b", "$x"])
+def test_no_task_takes_the_name_of_what_the_training_writes_beside_it(place, name):
+    with pytest.raises(ConfigError, match=r"tasks.0.name: .* cannot name a folder beside those of the training"):
+        load_several({**common(place), "tasks": [{**entry(place, "mood"), "name": name}]})
+
+
 def test_a_table_of_the_words_of_each_task_cannot_be_shared(place):
     wanted = config(place, ["mood", "topics"], "full", "bag")
     wanted["source"]["vocabulary"] = "data"
