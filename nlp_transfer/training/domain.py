@@ -76,7 +76,7 @@ def recolour(known: Rows, judges: Rows, there: Rows) -> tuple[Rows, Rows]:
 
 def _take_power(rows: Rows, power: float) -> np.ndarray:
     """Take a power of the covariance of features, with `RIDGE` on its diagonal: (F, F)."""
-    covariance = np.cov(rows.x, rowvar=False, aweights=rows.weights)
+    covariance = np.cov(rows.x, rowvar=False, aweights=rows.weights) if len(rows.x) > 1 else 0.0
     values, vectors = np.linalg.eigh(np.atleast_2d(covariance) + RIDGE * np.eye(rows.x.shape[1]))
     result: np.ndarray = (vectors * values**power) @ vectors.T
     return result

@@ -185,6 +185,13 @@ def test_features_get_the_mean_and_nearly_the_covariance_of_those_elsewhere():
     assert 4 * before < after < wanted  # the ridge keeps it short of the whole way
 
 
+def test_features_move_to_the_mean_of_a_single_text_which_has_no_covariance():
+    known, there = draw()
+    there = Rows(*(part[:1] for part in there))
+    moved, _ = recolour(known, known, there)
+    assert np.allclose(moved.x.mean(0), there.x[0], atol=1e-4)
+
+
 def test_each_round_takes_the_same_share_of_each_answer():
     known, there = draw()
     (before,) = fit_outputs(known, [1.0], 2, solved_as="softmax")
