@@ -240,7 +240,8 @@ def write_verdicts(
         if hardest is not None:
             said.append(_compare(row, hardest, labels, task))
 
-        controls = [other for other in rows if is_control(other, row) or is_unadapted(other, row)]
+        others = [other for other in rows if other is not row]
+        controls = [other for other in others if is_control(other, row) or is_unadapted(other, row)]
         said += [_compare(row, control, labels, task) for control in controls]
     return said
 

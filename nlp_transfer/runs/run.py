@@ -80,7 +80,7 @@ def run(
 
     name = Path(config).stem if isinstance(config, str | Path) else f"{checked.task.name}-{checked.strategy.kind}"
     left = BEGUN_WITH if resume is not None else ()
-    with claim_process(), hold_folder(wanted, name, left=left) as folder, advise(folder):
+    with claim_process(), hold_folder(wanted, name, left=left) as folder, advise(folder, again=resume == "auto"):
         return run_in(folder, checked, series, named, simple=SimpleMethods(), progress=progress)
 
 
@@ -196,21 +196,26 @@ def _flatten_config(config: RunConfig) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def advise(folder: Path) -> Iterator[None]:
+def advise(folder: Path, *, again: bool = False) -> Iterator[None]:
     """Add to the error of a stopped run, or of one that filled the disk after it began, how to resume it.
 
     An interruption between two trainings ends the process; there the advice goes to the log.
+
+    Args:
+        folder: of the run.
+        again: the same command goes on by itself.
     """
+    way = "go on with the same command" + ("" if again else f" and --resume {folder}")
     try:
         with guard_writing(folder, full=True):  # other libraries write into the folder too
             yield
     except (SystemExit, KeyboardInterrupt):
         if has_begun(folder):
-            log.warning("go on with the same command and --resume %s", folder)
+            log.warning(way)
         raise
     except (StoppedError, LostError, DiskError) as ended:
         if not isinstance(ended, DiskError) or has_begun(folder):
-            ended.args = (f"{ended}; go on with the same command and --resume {folder}",)
+            ended.args = (f"{ended}; {way}",)
         raise
 
 

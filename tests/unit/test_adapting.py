@@ -101,6 +101,11 @@ def test_a_comparison_says_whether_adaptation_paid(later):
     assert "so adaptation did harm" in judge(1.0, 0.0)
 
 
+def test_a_run_is_not_compared_with_itself_where_an_adapted_source_has_the_name_of_the_one_before(later):
+    row = replace(later.row, adapted=later.row.source)
+    assert not write_verdicts([row], [], task=Sentiment)
+
+
 def test_an_adaptation_that_was_stopped_ends_as_one_that_was_not(tmp_path, monkeypatch):
     source, lines = checkpoint(tmp_path / "bert").name, save_lines(tmp_path / "lines.txt")
     settings = {"epochs": 2, "progress": False}
@@ -112,7 +117,7 @@ def test_an_adaptation_that_was_stopped_ends_as_one_that_was_not(tmp_path, monke
         return agree(accelerator, loss, attempt.Request.stop(15) if next(steps) == 4 else attempt.Request())
 
     monkeypatch.setattr(attempt, "agree", stop_at_the_fourth)
-    with pytest.raises(StoppedError):
+    with pytest.raises(StoppedError, match=r"; go on with the same command$"):  # `adapt` has no --resume
         nlp_transfer.adapt(source, lines, tmp_path / "parts", FAST, **settings)
     assert list((tmp_path / "parts" / "checkpoints").glob("step-*"))
 
