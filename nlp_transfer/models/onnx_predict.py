@@ -65,7 +65,10 @@ def compute_probabilities(texts: Sequence[str]) -> np.ndarray:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        sys.exit("error: predict.py takes no argument, but a text a line: python predict.py < texts.txt")
     names = load()[0]["id2label"].values()
     for line in sys.stdin:
         (found,) = compute_probabilities([line.rstrip("\n")]).tolist()
-        print(json.dumps(dict(zip(names, found, strict=True)), ensure_ascii=False))  # noqa: T201 - a script
+        answer = dict(zip(names, found, strict=True)) if line.strip() else None  # an empty text has no answer
+        print(json.dumps(answer, ensure_ascii=False))  # noqa: T201 - a script

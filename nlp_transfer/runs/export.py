@@ -105,7 +105,7 @@ def export(
     predictor = load(run, task=task)
     _refuse_other_kinds(predictor, run)
 
-    with make_folder(output, "export") as folder:
+    with make_folder(output, "export", way="choose another folder as OUT") as folder:
         try:
             _write(predictor, folder, format)
             found = _prove(predictor, find_run(run), folder, format, any_loss=any_loss)
@@ -205,7 +205,7 @@ Compared with the run, on rows of its test: {found.summary}.
 
 ```sh
 pip install numpy onnxruntime tokenizers
-python predict.py < texts.txt   # a text a line; prints the probabilities of the labels
+python predict.py < texts.txt   # a text a line; prints the probabilities of the labels, null for an empty line
 ```
 
 ```python

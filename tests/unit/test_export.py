@@ -37,13 +37,19 @@ def test_the_script_answers_as_the_run_without_torch(place, tmp_path, run):
     assert (found.differing, found.rows) == ((), 8)
     assert "8 texts answered by both, all alike" in (tmp_path / "out" / "README.md").read_text()
 
-    code = "import runpy, sys; sys.modules['torch'] = None; runpy.run_path(sys.argv[1], run_name='__main__')"
+    code = "import runpy, sys; sys.modules['torch'] = None; runpy.run_path(sys.argv.pop(1), run_name='__main__')"
     command = [sys.executable, "-c", code, str(tmp_path / "out" / "predict.py")]
     done = subprocess.run(command, input="\n".join(TEXTS), capture_output=True, text=True, check=True)
     said = [json.loads(line) for line in done.stdout.splitlines()]
     expected = nlp_transfer.load(place / run).predict(TEXTS)
     for at in (0, 2, 3):
         assert said[at] == pytest.approx(expected[at]["probabilities"], abs=1e-5)
+    assert (said[1], expected[1]["label"]) == (None, None)  # nothing is said of an empty text
+
+    done = subprocess.run([*command, "texts.txt"], capture_output=True, text=True, check=False)
+    assert (done.returncode, "Traceback" in done.stderr, "takes no argument" in done.stderr) == (1, False, True)
+    with pytest.raises(ConfigError, match="holds files already; choose another folder as OUT or remove it"):
+        nlp_transfer.export(place / run, tmp_path / "out")
 
 
 def test_several_labels_of_a_text_are_exported_too(tmp_path):
