@@ -112,12 +112,25 @@ def write_static_embedding(path: Path) -> None:
     SentenceTransformer(modules=[StaticEmbedding(tokenizer, embedding_weights=rows)], device="cpu").save(str(path))
 
 
+def write_floret(path: Path) -> None:
+    """Write hashed rows by spaCy."""
+    from spacy.vectors import Vectors
+    from spacy.vocab import Vocab
+
+    vocab, rows = Vocab(), np.random.default_rng(0).normal(size=(50_000, 300)).astype(np.float32)
+    hashing = {"minn": 3, "maxn": 5, "hash_count": 2, "hash_seed": 2166136261, "bow": "<", "eow": ">"}
+    vocab.vectors = Vectors(strings=vocab.strings, data=rows, mode="floret", **hashing)
+    vocab.to_disk(path)
+
+
 def open_ours(path: Path, asked: Sequence[str], *, tokens: bool) -> Found:
     """Open a table here, and look up words, or the tokens of sentences."""
     from nlp_transfer.sources.vectors.table import open_vectors
 
     start = time.process_time()
     table = open_vectors(path)
+    if table.subwords and not len(table.words):  # of floret, whose rows belong to no words
+        return time.process_time() - start, np.array(table.subwords.ngrams[: len(asked)])
     if tokens and table.reader is not None:
         read = table.reader.backend.encode_batch(list(asked), add_special_tokens=False)
         rows = np.concatenate([one.ids for one in read]).astype(int)
@@ -167,6 +180,14 @@ def open_spacy(path: Path, words: Sequence[str]) -> Found:
     return time.process_time() - start, found
 
 
+def open_floret(path: Path, words: Sequence[str]) -> Found:
+    from spacy.vocab import Vocab
+
+    start = time.process_time()
+    vocab = Vocab().from_disk(path)
+    return time.process_time() - start, vocab.vectors.data[: len(words)]
+
+
 def open_navec(path: Path, words: Sequence[str]) -> Found:
     from navec import Navec
 
@@ -204,6 +225,7 @@ KINDS = {
     "model2vec": Kind("model2vec", write_model2vec, open_model2vec),
     "static-embedding": Kind("static-embedding", write_static_embedding, open_static_embedding),
     "spacy": Kind("", do_nothing, open_spacy),
+    "floret": Kind("floret", write_floret, open_floret),
     "navec": Kind("navec.tar", write_navec, open_navec),
     "wikipedia2vec": Kind("wikipedia2vec.txt", write_wikipedia, open_wikipedia),
     "numberbatch": Kind("numberbatch.txt", lambda path: write_text(path, "/c/en/"), open_numberbatch),

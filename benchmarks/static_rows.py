@@ -14,6 +14,7 @@ PACKAGES = {  # kind -> the package that reads it
     "model2vec": "model2vec",
     "static-embedding": "sentence_transformers",
     "spacy": "spacy",
+    "floret": "spacy",
     "navec": "navec",
     "wikipedia2vec": "wikipedia2vec",
     "numberbatch": "gensim",
@@ -25,6 +26,7 @@ def static(kind: str, scale: Scale) -> Row:
     """Open a table that the package wrote, and look up words or the tokens of sentences."""
     package = PACKAGES[kind].replace("_", "-")
     asked = "the tokens of 200 sentences" if kind in TOKENS else "all words of rotten-tomatoes"
+    asked = "rows without words" if kind == "floret" else asked
     return Row(
         name=f"vectors-{kind}",
         title=f"open a {kind} table, look up {asked}",
