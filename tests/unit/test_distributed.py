@@ -225,9 +225,7 @@ def test_when_one_of_two_processes_is_killed_the_other_ends_and_the_run_can_go_o
     config["training"]["checkpoint"] = {"steps": 1}
     job(tmp_path, train, config, tmp_path / "whole", sharded, **told)
     done = job(tmp_path, lose_one, config, tmp_path / "parts", sharded, fails=True, **told)
-    assert f"another process has ended, or cannot be reached; go on with the same command and --resume {tmp_path}" in (
-        done.stderr
-    )
+    assert "another process has ended, or cannot be reached; go on with the same command\n" in done.stderr
     assert find_newest(tmp_path / "parts" / "checkpoints").values["history"]["steps"] == 4
     done = job(tmp_path, stop_one_and_go_on, config, tmp_path / "parts", sharded, **told)
     assert done.stdout.count("stopped terminated after step 7") == 2
