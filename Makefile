@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PARALLEL := --numprocesses logical --maxprocesses 4 --dist worksteal
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: help quickstart test test-fast test-gpu lint format fuzz bench docs clean
+.PHONY: help quickstart test test-fast test-gpu lint format fuzz bench docs site clean
 
 help:  ## say what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -62,6 +62,14 @@ fuzz: $(VENV)/.installed-dev  ## odd files against every reader, for FOR=300 sec
 
 bench: $(VENV)/.installed-dev  ## the speed table, peers interleaved (hours)
 	$(BIN)/python -m benchmarks
+
+$(VENV)/.installed-docs: $(VENV)/.installed-dev
+	$(PIP) -e '.[docs]'
+	@touch $@
+
+site: $(VENV)/.installed-docs  ## the documentation's site, in build/site/site; runs the blocks of its pages
+	$(BIN)/python docs/site.py
+	$(BIN)/python -m pytest $(PARALLEL) -m pages
 
 docs: $(VENV)/.installed-dev  ## write docs/config.schema.json and docs/configuration.md anew
 	$(BIN)/python docs/build.py

@@ -89,11 +89,20 @@ def test_schema_and_loader_take_several_tasks_instead_of_one():
             load_several(wrong)
 
 
+PAGES = [ROOT / "README.md", ROOT / "tasks" / "README.md", *sorted(DOCS.glob("*.md"))]
+
+
+def blocks(language):
+    """Each page's blocks in a language."""
+    pattern = re.compile(rf"^```{language}\n(.*?)^```", re.DOTALL | re.MULTILINE)
+    return [(page.name, block) for page in PAGES for block in pattern.findall(page.read_text(encoding="utf-8"))]
+
+
 def commands():
-    """The command lines of the README's blocks, without what stands before a pipe."""
-    blocks = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
-    lines = [line for block in blocks for line in block.splitlines() if "nlp-transfer" in line]
-    return [line[line.index("nlp-transfer") :] for line in lines]
+    """The command lines of the pages' blocks, without what stands before a pipe."""
+    lines = [line for _, block in blocks("sh") for line in block.replace("\\\n", " ").splitlines()]
+    found = [line[line.index("nlp-transfer") :] for line in lines if "nlp-transfer" in line.split("#")[0]]
+    return list(dict.fromkeys(found))
 
 
 def words_of(line):
@@ -108,16 +117,31 @@ def words_of(line):
 
 
 @pytest.mark.parametrize("line", commands())
-def test_every_command_of_the_readme_is_one(line, tmp_path, monkeypatch):
+def test_every_command_of_the_pages_is_one(line, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    Path("reviews.yaml").write_text(json.dumps(BASE), encoding="utf-8")  # `init` writes it
     verb, *arguments = words_of(line)
+    for name in [word for word in arguments if word.endswith(".yaml")]:
+        Path(name).write_text(json.dumps(BASE), encoding="utf-8")  # `init` writes it, or the reader
     command = get_command(app).commands[verb]
     given = command.make_context(verb, arguments).params if verb != "vectors" else {}
     flags = Flags(**{name: given.get(name) for name in vars(Flags())})
     for config in given.get("configs") or [given["config"]] if {"config", "configs"} & given.keys() else []:
         chosen, keys = combine_flags(config, given.get("overrides") or given.get("override") or [], flags)
         assert load_config(chosen, keys)
+
+
+@pytest.mark.parametrize(("page", "block"), blocks("yaml"))
+def test_every_configuration_of_the_pages_is_one(page, block):
+    shown = yaml.safe_load(block)
+    load = load_several if "tasks" in shown else load_config
+    assert load(shown if "tasks" in shown else BASE | shown | {"data": BASE["data"] | shown.get("data", {})})
+
+
+def test_llms_txt_lists_the_pages_of_the_site():
+    listed = re.findall(r"\((\w+)\.html\)", (DOCS / "llms.txt").read_text(encoding="utf-8"))
+    in_menu = re.findall(r'"(\w+)\.md"', (DOCS / "zensical.toml").read_text(encoding="utf-8"))
+    assert sorted(listed) == sorted(in_menu)
+    assert {path.stem for path in DOCS.glob("*.md")} <= set(listed)
 
 
 def test_the_readme_names_every_bundled_data_set():
