@@ -124,6 +124,8 @@ if TYPE_CHECKING:
     from nlp_transfer.runs.rank import rank as rank
     from nlp_transfer.runs.result import RunResult as RunResult
     from nlp_transfer.runs.run import run as run
+    from nlp_transfer.runs.search import Search as Search
+    from nlp_transfer.runs.search import search as search
     from nlp_transfer.runs.several import TasksResult as TasksResult
     from nlp_transfer.runs.several import run_tasks as run_tasks
     from nlp_transfer.runs.shards import predict_in_shards as predict_in_shards
@@ -244,6 +246,8 @@ _HOME = {
     "rank": "runs.rank",
     "RunResult": "runs.result",
     "run": "runs.run",
+    "Search": "runs.search",
+    "search": "runs.search",
     "TasksPredictor": "runs.heads",
     "load_tasks": "runs.heads",
     "TasksResult": "runs.several",

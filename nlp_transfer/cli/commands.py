@@ -37,6 +37,7 @@ from nlp_transfer.cli.options import (
     Trust,
     Validation,
 )
+from nlp_transfer.cli.searching import search
 from nlp_transfer.cli.several_runs import Answering, answer_by_several, refuse_options, show_sharing, split_words
 from nlp_transfer.cli.streams import (
     check_answers,
@@ -75,6 +76,7 @@ app.command("adapt")(adapt)
 app.command("shift")(look)
 app.command("label")(choose)
 app.command("export")(export)
+app.command("search")(search)
 
 
 @app.command("init")

@@ -1,7 +1,10 @@
 """Fit a model for a caller who measures it: trained and calibrated as by `run`, but with no test and no run folder."""
 
 import tempfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
+
+from accelerate import Accelerator
 
 from nlp_transfer.config.sections import RunConfig
 from nlp_transfer.models.data_units import write_in_data_units
@@ -10,7 +13,9 @@ from nlp_transfer.runs.predictor import Predictor
 from nlp_transfer.runs.prepare import Prepared, prepare
 from nlp_transfer.runs.run import name_causes, use_threads
 from nlp_transfer.runs.train import make_accelerator, open_checkpoints, train
+from nlp_transfer.strategies import Plan
 from nlp_transfer.system.alone import claim_process
+from nlp_transfer.training.history import History
 
 
 def fit(config: RunConfig, *, progress: bool = False) -> Predictor:
@@ -26,17 +31,47 @@ def fit(config: RunConfig, *, progress: bool = False) -> Predictor:
     """
     with claim_process(), name_causes(), use_threads(config.training.threads):
         prepared = prepare(config, tested=False)
-        with tempfile.TemporaryDirectory(prefix="nlp-transfer-") as folder:
-            return _train(prepared, Path(folder), progress=progress)
+        plan, accelerator, _ = _train(prepared, progress=progress)
+
+        model = write_in_data_units(plan.finish(plan.model))
+        otherwise = accelerator.mixed_precision != "no" or bool(prepared.task.sample)
+        prepared, *_ = decide_answers(prepared, plan, model, otherwise=otherwise, progress=progress)
+        return Predictor(prepared.task, model, prepared.tokenizers, {})
 
 
-def _train(prepared: Prepared, folder: Path, *, progress: bool) -> Predictor:
-    accelerator = make_accelerator(prepared.config.training, folder, None)
-    plan = prepared.adapt()
-    checkpoints = open_checkpoints(prepared.list_contents(), prepared.config.training, plan, accelerator, folder, None)
-    train(prepared, plan, accelerator, folder, checkpoints, progress=progress)
+def validate(
+    config: RunConfig,
+    check: Callable[[Prepared], None],
+    watch: Callable[[Mapping[str, float]], None],
+    *,
+    progress: bool,
+) -> float:
+    """Train as `run` would, and return the validation score of the state that is kept; test is not answered.
 
-    model = write_in_data_units(plan.finish(plan.model))
-    otherwise = accelerator.mixed_precision != "no" or bool(prepared.task.sample)
-    prepared, *_ = decide_answers(prepared, plan, model, otherwise=otherwise, progress=progress)
-    return Predictor(prepared.task, model, prepared.tokenizers, {})
+    Args:
+        config: of one seed.
+        check: is given what was prepared, before it trains.
+        watch: is given the scores of each look at validation; what it raises ends the training.
+        progress: show bars.
+
+    Raises:
+        TransferError: as `run`.
+    """
+    with name_causes(), use_threads(config.training.threads):
+        prepared = prepare(config)
+        check(prepared)
+        *_, history = _train(prepared, watch, progress=progress)
+        return float(history.scores[prepared.task.selection])
+
+
+def _train(
+    prepared: Prepared, watch: Callable[[Mapping[str, float]], None] | None = None, *, progress: bool
+) -> tuple[Plan, Accelerator, History]:
+    """Train in a temporary folder; return the plan with the model, and what happened."""
+    with tempfile.TemporaryDirectory(prefix="nlp-transfer-") as name:
+        training, folder = prepared.config.training, Path(name)
+        accelerator = make_accelerator(training, folder, None)
+        plan = prepared.adapt()
+        checkpoints = open_checkpoints(prepared.list_contents(), training, plan, accelerator, folder, None)
+        history = train(prepared, plan, accelerator, folder, checkpoints, watch=watch, progress=progress)
+        return plan, accelerator, history

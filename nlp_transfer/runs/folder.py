@@ -11,7 +11,7 @@ from pathlib import Path
 
 from nlp_transfer.errors import ConfigError
 from nlp_transfer.system.disk import expand_home
-from nlp_transfer.system.layout import CHECKPOINTS, COMPARISON, CURVE, FINISHED, RANKING, SHIFT, TASKS
+from nlp_transfer.system.layout import CHECKPOINTS, COMPARISON, CURVE, FINISHED, RANKING, SEARCH, SHIFT, TASKS
 from nlp_transfer.system.room import is_full, make_full_error
 
 LOCK = ".lock"
@@ -117,6 +117,8 @@ def _refuse_contents(folder: Path, left: Collection[str], way: str) -> None:
         what, way_out = "a finished ranking", f"add sources to it by --resume {folder}, or {way_out}"
     elif SHIFT in held:
         what = "the figures of a shift"
+    elif SEARCH in held:
+        what = "a finished search"
     elif CURVE in held or any(name.startswith(SIZE) for name in held):
         what, way_out = "a learning curve", f"go on with it, also with more sizes, by --resume {folder}, or {way_out}"
     elif "config.yaml" in held:

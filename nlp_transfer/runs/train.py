@@ -131,12 +131,22 @@ def train(
     folder: Path,
     checkpoints: Checkpoints,
     *,
+    watch: Callable[[Mapping[str, float]], None] | None = None,
     progress: bool,
 ) -> History:
-    """Run the phases of a plan; write each epoch to history.jsonl, log it and send it to the tracker."""
+    """Run the phases of a plan; write each epoch to history.jsonl, log it and send it to the tracker.
+
+    `watch` is given the scores of each look at validation, and may end the training by an error.
+    """
     rows, validation = take_judged(prepared)
     settings = make_settings(prepared.config.training, plan, judged=len(rows), progress=progress)
     with keep_record(plan, accelerator, folder, checkpoints) as (record, signals):
+
+        def tell(facts: dict[str, Any]) -> None:
+            record(facts)
+            if watch:
+                watch(facts["validation"])
+
         trainer = Trainer(
             plan=plan,
             task=prepared.task,
@@ -146,7 +156,7 @@ def train(
             tokenizers=prepared.tokenizers,
             accelerator=accelerator,
             settings=dataclasses.replace(settings, learn_all=_learns_all(prepared)),
-            record=record,
+            record=tell,
             checkpoints=checkpoints,
             signals=signals,
             unlabelled=prepared.unlabelled,

@@ -12,6 +12,7 @@ COMPARISON = "comparison.json"  # in the folder of a comparison, about all its r
 CURVE = "curve.json"  # in the folder of a learning curve, about all its runs
 RANKING = "rank.json"  # in the folder of a ranking of sources
 SHIFT = "shift.json"  # in the folder of a shift, about texts that a run was not tested on
+SEARCH = "search.json"  # in the folder of a search, about all its trials
 TO_LABEL = "to_label.csv"  # beside it, if rows to label were asked for
 TASKS = "tasks.json"  # in the folder of several tasks that were trained together
 MERGING = "merge.json"  # in the folder of a merged run: what it is merged from, and how

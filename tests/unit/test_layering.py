@@ -45,7 +45,7 @@ HOMES = {  # heavy packages and the only files that may import them
         "training.joint_judge training.phase_inputs training.phase_steps training.checkpoints runs.compare runs.resume "
         "runs.run runs.prepare runs.combine runs.conclude runs.train runs.train_jointly runs.several "
         "runs.compare_tasks "
-        "runs.measure_source"
+        "runs.measure_source runs.fit"
     ),
     "sklearn": (
         "evaluation.tfidf evaluation.baselines evaluation.number_baselines evaluation.metrics evaluation.label_sets "
@@ -54,6 +54,7 @@ HOMES = {  # heavy packages and the only files that may import them
     "matplotlib": "evaluation.plotting evaluation.curve_plot",
     "huggingface_hub": "system.network publishing.card publishing.upload system.hub_calls",
     "onnxruntime": "models.onnx_graph models.onnx_predict",
+    "optuna": "runs.trials",
     "yasbd": "data.text.languages",
     "py3langid": "data.text.languages",
 }
@@ -62,7 +63,7 @@ LIGHT = {"__init__", "__main__", "errors", "cli", "cli.commands", "cli.process",
 LIGHT |= {"config.base", "config.tasks", "config.sections", "config.messages", "config.yaml_file", "config.generation"}
 LIGHT |= {"config.shipped", "config.flags", "config.dialect", "system.escaping", "system.room", "system.disk"}
 LIGHT |= {"cli.options", "system.garbage", "system.signals", "system.caches", "system.received", "system.wheels"}
-LIGHT |= {"system.layout", "cli.unlabelled", "cli.adapt", "cli.several_runs", "cli.exporting"}
+LIGHT |= {"system.layout", "cli.unlabelled", "cli.adapt", "cli.several_runs", "cli.exporting", "cli.searching"}
 HEAVY = {"torch", "transformers", "numpy", "pandas", "scipy", "safetensors", "pyarrow", "tokenizers", "rich", "tqdm"}
 HEAVY |= HOMES.keys()
 
@@ -268,7 +269,7 @@ def test_what_is_imported_is_declared():
     extras = project["optional-dependencies"]
     texts = [
         *needed.splitlines(),
-        *(one for name in ("trackers", "bundled", "sheets", "export") for one in extras[name]),
+        *(one for name in ("trackers", "bundled", "sheets", "export", "search") for one in extras[name]),
     ]
     declared = {canonicalize_name(Requirement(text).name) for text in texts}
     homes = packages_distributions()
