@@ -36,9 +36,9 @@ class Dialect:
     called: bool = False
 
     def set_column(self, role: str, name: str = "NAME") -> str:
-        """Say how to map a role to a column; the role is empty if a command has only one."""
+        """Say how to map a role to a column; the role is empty where there is only one."""
         if self.called:
-            return f'columns={{"{role}": "{name}"}}'
+            return f'columns={{"{role}": "{name}"}}' if role else f'column="{name}"'
         return f"--column {role}{'=' if role else ''}{name}" if self.options else f"data.columns.{role}={name}"
 
     def set_delimiter(self, mark: str) -> str:

@@ -1,6 +1,7 @@
 """Take texts without labels, as `adapt` reads them: one place, several, or texts in memory."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,12 @@ def take_corpus(given: Any, column: str = TEXT, dialect: Dialect = PLAIN) -> Pla
     Raises:
         DataError: a place cannot be read, or holds no texts.
     """
+    corpus = _take(given, column, dialect)
+    next(_read_cells(corpus, column, dialect), None)  # a wrong column is told before anything else is done
+    return corpus
+
+
+def _take(given: Any, column: str, dialect: Dialect) -> Place:
     if not isinstance(given, str | PathLike | list | tuple):
         return take_place(given)
     places = [given] if isinstance(given, str | PathLike) else list(given)
@@ -40,7 +47,7 @@ def take_corpus(given: Any, column: str = TEXT, dialect: Dialect = PLAIN) -> Pla
     if len(places) == 1 and not _holds_lines(places[0], dialect):
         return str(places[0])
     held = hold_rows([{column: text} for place in places for text in _stream_texts(str(place), column, dialect)])
-    return HeldRows(held.description.replace("a list", f"a list of {_name(places)}", 1), held.rows)
+    return HeldRows(held.description.replace("a list in memory", f"texts of {_name(places)}", 1), held.rows)
 
 
 def stream_corpus(given: Any, column: str = TEXT, dialect: Dialect = PLAIN) -> Iterator[str]:
@@ -49,10 +56,8 @@ def stream_corpus(given: Any, column: str = TEXT, dialect: Dialect = PLAIN) -> I
     Raises:
         DataError: as `take_corpus`; or a column is missing, or the place has faults.
     """
-    corpus = take_corpus(given, column, dialect)
-    if isinstance(corpus, HeldRows):
-        return (text for (text,) in stream_columns(open_held(corpus), {TEXT: column}, ()) if text)
-    return _stream_texts(str(corpus), column, dialect)
+    corpus = given if isinstance(given, HeldRows) else take_corpus(given, column, dialect)
+    return _stream_texts(corpus, column, dialect)
 
 
 def _is_place(one: Any) -> bool:
@@ -72,16 +77,22 @@ def _name(places: Sequence[Any]) -> str:
     return " + ".join(one if one.startswith("bundled:") else Path(one).name for one in map(str, places))
 
 
-def _stream_texts(place: str, column: str, dialect: Dialect) -> Iterator[str]:
-    """Stream the texts of a place that hold something."""
-    path = locate(place)
+def _read_cells(place: Place, column: str, dialect: Dialect) -> Iterator[list[str] | None]:
+    """Open a place, and stream the texts of each of its rows."""
+    path = None if isinstance(place, HeldRows) else locate(str(place))
     stream: RowStream
-    if path is not None and path.is_file():
-        stream = open_inputs(place, {TEXT: column}, dialect)
+    if isinstance(place, HeldRows):
+        stream = replace(open_held(place), dialect=dialect)
+    elif path is not None and path.is_file():
+        stream = open_inputs(str(place), {TEXT: column}, dialect)
     else:
-        stream = open_place(place, "train", dialect)
-    found = (join_parts(text or "") for (text,) in stream_columns(stream, {TEXT: column}, {TEXT}))
-    texts = [text for text in found if not is_blank(text)]
+        stream = open_place(str(place), "train", dialect)
+    return (texts for (texts,) in stream_columns(stream, {"": column}, {""}))
+
+
+def _stream_texts(place: Place, column: str, dialect: Dialect) -> Iterator[str]:
+    """Stream the texts of a place that hold something."""
+    texts = [text for cell in _read_cells(place, column, dialect) if not is_blank(text := join_parts(cell or ""))]
     if not texts:
         raise DataError(f"{place}: holds no text; is the column right?")
     yield from texts

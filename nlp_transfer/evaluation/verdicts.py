@@ -1,6 +1,5 @@
 """Compare runs: a table, and sentences that claim no more than was measured."""
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,13 +11,12 @@ from nlp_transfer.config.tasks import LABELLED, SCORED, Scores, TaskDeclaration
 from nlp_transfer.evaluation.metrics import Interval, bootstrap_difference
 from nlp_transfer.evaluation.metrics_file import Cost, Method, Metrics
 from nlp_transfer.system.escaping import escape_line
-from nlp_transfer.system.layout import TABLE, find_run_of
+from nlp_transfer.system.layout import find_run_of
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 ADAPTATION = "adaptation"  # the task of a run that adapts a source to texts without labels
-MOVED = "moved_words"  # what a table counts that was adapted
 FEWEST_TESTED = 20  # test rows that a verdict needs
 SPREAD = "standard_deviation"  # key among scores that are means: score -> deviation
 FEW_ANSWERS = 0.2  # a smaller share of different texts among those written is worth a warning
@@ -104,10 +102,14 @@ class Comparand:
 
 def name_source(section: Any) -> str:
     """Name a source and its contextualizer for people."""
-    context = getattr(section, "contextualizer", "bag")
     path = Path(section.name)
     name = (find_run_of(path) or path).name if path.exists() else section.name
-    return name if context == "bag" else f"{name} + {context}"
+    return f"{name}{_name_layers(section)}"
+
+
+def _name_layers(section: Any) -> str:
+    context = getattr(section, "contextualizer", "bag")
+    return "" if context == "bag" else f" + {context}"
 
 
 def make_comparand(
@@ -137,12 +139,9 @@ def make_comparand(
 
 
 def _find_unadapted(config: RunConfig, metrics: Metrics) -> str:
-    """Find the source that the run's own was adapted from: by its last ancestor, or by what its table says."""
-    table = Path(config.source.name) / TABLE
-    if table.is_file():
-        values = json.loads(table.read_text(encoding="utf-8"))
-        return str(values["source"]) if MOVED in values["counts"] else ""
-    return next((one.source for one in metrics.provenance.chain[-1:] if one.task == ADAPTATION), "")
+    """Find the source that the run's own was adapted from, under the same layers."""
+    before = next((one.source for one in metrics.provenance.chain[-1:] if one.task == ADAPTATION), "")
+    return before and before + _name_layers(config.source)
 
 
 def make_baseline(

@@ -142,7 +142,8 @@ def _describe_units(subject: Subject) -> str:
 def _describe_source(subject: Subject) -> str:
     source, origin = subject.config.source, subject.metrics.provenance
     if origin.chain:
-        return f"the run {format_code(origin.chain[-1].name)}"
+        kind = "table" if source.kind == "vectors" else "run"
+        return f"the {kind} {format_code(origin.chain[-1].name)}"
     bases, commit = origin.base_models, getattr(source, "trust_remote_code", None)
     ran = f", running the code that it brings at commit {format_code(commit)}" if commit else ""
     links = ", ".join(f"[{base}](https://huggingface.co/{base})" for base in bases)

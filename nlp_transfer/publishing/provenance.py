@@ -1,8 +1,10 @@
 """Find what a model comes from, as its card states it: base models, data sets, languages and licence."""
 
+import json
 import logging
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +14,9 @@ from nlp_transfer.data.bundled import DATASETS
 from nlp_transfer.data.locations import Place, is_on_hub
 from nlp_transfer.errors import TransferError
 from nlp_transfer.evaluation.metrics_file import Ancestor, Provenance, read_metrics
+from nlp_transfer.evaluation.verdicts import ADAPTATION
 from nlp_transfer.sources import BUNDLED
-from nlp_transfer.system.layout import find_run_of
+from nlp_transfer.system.layout import TABLE, find_run_of
 from nlp_transfer.system.network import fetch_run_files, read_card
 
 log = logging.getLogger(__name__)
@@ -41,6 +44,8 @@ def _find_origin(name: str) -> Provenance:
     hub = find_hub_id(name)
     base = (hub,) if hub else ()
     plain = Provenance(base, (), (), _find_licence(name))
+    if (table := Path(name) / TABLE).is_file():
+        return replace(plain, chain=tuple(_list_adaptations(table)))
     run = None if name in BUNDLED else find_run_of(Path(name)) or (fetch_run_files(name) if hub else None)
     if run is None:
         return plain
@@ -53,6 +58,14 @@ def _find_origin(name: str) -> Provenance:
         return plain
     licence = plain.licence or before.licence
     return Provenance(base or before.base_models, before.datasets, (), licence, (*before.chain, ancestor))
+
+
+def _list_adaptations(table: Path) -> Iterator[Ancestor]:
+    """List the adaptations to texts that a table of vectors went through, by its description."""
+    steps = json.loads(table.read_text(encoding="utf-8")).get("adapted", [])
+    names = [*(one["source"] for one in steps[1:]), table.parent.resolve().name]
+    for name, one in zip(names, steps, strict=False):
+        yield Ancestor(name, task=ADAPTATION, source=one["source"], strategy="word2vec", data=one["texts"])
 
 
 def _describe_run(name: str, values: Any) -> Ancestor:

@@ -8,15 +8,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from accelerate.state import PartialState
+
 from nlp_transfer.config.dialect import PLAIN, Dialect
 from nlp_transfer.config.flags import guess_kind
 from nlp_transfer.data.corpus import TEXT, stream_corpus, take_corpus
+from nlp_transfer.data.locations import Place
 from nlp_transfer.errors import ConfigError
+from nlp_transfer.publishing.provenance import shorten
+from nlp_transfer.runs.folder import make_folder
 from nlp_transfer.runs.result import RunResult
 from nlp_transfer.runs.run import run
-from nlp_transfer.sources import load_source
+from nlp_transfer.sources.checkpoint import Checkpoint
 from nlp_transfer.sources.static import StaticVectors
-from nlp_transfer.sources.vectors.continuing import AdaptedVectors, continue_vectors
+from nlp_transfer.sources.vectors.continuing import AdaptedVectors, Continuation, continue_vectors
+from nlp_transfer.system.layout import TABLE, UNFINISHED
 from nlp_transfer.system.received import HeldRows, refuse_no_path
 
 HELD_OUT = 0.05
@@ -69,7 +75,7 @@ def adapt(
         whole_words: of an encoder: hide all pieces of a word, or none.
         new_words: of a checkpoint: add so many words that the vocabulary splits.
         max_length: of a checkpoint: tokens of a unit, 128 by default; longer texts are cut in several.
-        move: of vectors, as `min_count`, `window` and `lexicon`: see `continue_vectors`.
+        move: of vectors, as `min_count`, `window` and `lexicon`: see `Continuation`.
         min_count: see `move`.
         window: see `move`.
         lexicon: see `move`.
@@ -90,28 +96,22 @@ def adapt(
     refuse_no_path(output, "output")
     if held_out is not None and not 0 < held_out < MOST_HELD_OUT:
         raise ConfigError(f"held_out: expected a share between 0 and {MOST_HELD_OUT}, received {held_out:g}")
+    dialect = replace(dialect, called=not dialect.options)
     task = {"max_length": max_length, "whole_words": whole_words, "new_words": new_words}
     words = {"move": move, "min_count": min_count, "window": window, "lexicon": lexicon and Path(lexicon)}
 
     if guess_kind(str(source)) == "vectors":
-        if Path(source).is_dir() and Path(source).resolve() == Path(output).resolve():
-            raise ConfigError(f"output: {output} is the source itself; name another folder")
         _refuse_given({**task, "held_out": held_out, "overrides": overrides or None}, "a checkpoint")
-        return continue_vectors(
-            replace(StaticVectors(str(source)).table, name=Path(source).name),
-            stream_corpus(texts, column, dialect),
-            Path(output),
-            seed=seed,
-            progress=progress,
-            **_list_given({**words, "epochs": epochs}),
-        )
+        how = Continuation(seed=seed, **_list_given({**words, "epochs": epochs}))
+        return _adapt_vectors(source, take_corpus(texts, column, dialect), output, how, column, dialect, progress)
 
     _refuse_given(words, "a table of vectors")
     corpus = take_corpus(texts, column, dialect)
     if isinstance(corpus, HeldRows):  # files are read by now
         dialect = PLAIN
+    checkpoint = Checkpoint(str(source))
     config = {
-        **_choose_model(str(source), _list_given(task)),
+        **_choose_model(checkpoint, _list_given(task)),
         "data": _describe_data(column, dialect, HELD_OUT if held_out is None else held_out),
         "training": {
             "epochs": EPOCHS if epochs is None else epochs,
@@ -120,15 +120,36 @@ def adapt(
             "seed": seed,
         },
     }
-    return run(config, overrides, data={"train": corpus}, output=output, resume="auto", progress=progress)
+    result = run(config, overrides, data={"train": corpus}, output=output, resume="auto", progress=progress)
+    if PartialState().is_main_process:
+        checkpoint.copy_modules(result.folder / "model")
+    return result
 
 
-def _choose_model(source: str, options: Mapping[str, Any]) -> dict[str, Any]:
+def _adapt_vectors(
+    source: str | Path,
+    corpus: Place,
+    output: str | Path,
+    how: Continuation,
+    column: str,
+    dialect: Dialect,
+    progress: bool,
+) -> AdaptedVectors:
+    """Go on with a table of vectors, in a folder that no other process works in."""
+    if Path(source).is_dir() and Path(source).resolve() == Path(output).resolve():
+        raise ConfigError(f"output: {output} is the source itself; name another folder")
+    table = replace(StaticVectors(str(source)).table, name=Path(source).name)
+    with make_folder(output, "", left=(TABLE, UNFINISHED), way="name another folder") as folder:
+        texts = stream_corpus(corpus, column, dialect)
+        return continue_vectors(table, texts, folder, how, said=shorten(str(corpus)), progress=progress)
+
+
+def _choose_model(source: Checkpoint, options: Mapping[str, Any]) -> dict[str, Any]:
     """Choose the objective by the architecture: the sections task, source and strategy."""
-    writes = load_source("checkpoint", name=source).config.is_encoder_decoder
+    writes = source.config.is_encoder_decoder
     return {
         "task": {"name": "adaptation", "objective": "denoising" if writes else "masked", **options},
-        "source": {"kind": "checkpoint", "name": source},
+        "source": {"kind": "checkpoint", "name": source.name},
         "strategy": {"kind": "full", "head_learning_rate": NEW_HEAD_RATE},
     }
 

@@ -11,10 +11,9 @@ from pathlib import Path
 
 from nlp_transfer.errors import ConfigError
 from nlp_transfer.system.disk import expand_home
-from nlp_transfer.system.layout import CHECKPOINTS, COMPARISON, CURVE, FINISHED, RANKING, SEARCH, SHIFT, TASKS
+from nlp_transfer.system.layout import CHECKPOINTS, COMPARISON, CURVE, FINISHED, LOCK, RANKING, SEARCH, SHIFT, TASKS
 from nlp_transfer.system.room import is_full, make_full_error
 
-LOCK = ".lock"
 WAY_OUT = "choose another with --output"
 SIZE = "rows-"  # begins the name of a folder with runs on so many rows of train
 

@@ -41,6 +41,7 @@ from nlp_transfer.sources.sentence_folder import (
     Prompts,
     advise_prompt,
     choose_prompt,
+    copy_modules,
     read_embedding,
     read_modules,
     read_prompts,
@@ -111,6 +112,10 @@ class Checkpoint:
         count = len(tokenizer(prompt)["input_ids"]) - len(find_special_ids(tokenizer)[1]) if prompt else 0
         found = read_embedding(self._find, width=getattr(self.config, "hidden_size", 0), skip=count)
         return replace(found, tensors={}) if found and self.scratch else found
+
+    def copy_modules(self, folder: Path) -> None:
+        """Copy the description of the modules behind the encoder, and its prompts, beside another encoder."""
+        copy_modules(self._find, folder)
 
     @cached_property
     def advice(self) -> Sequence[str]:

@@ -17,8 +17,10 @@ from torch import Tensor
 from nlp_transfer.errors import SourceError, list_first
 from nlp_transfer.models.portable.embedding import ACTIVATIONS, MODES
 from nlp_transfer.models.source import OwnEmbedding
+from nlp_transfer.system.disk import write_whole
+from nlp_transfer.system.escaping import dump_json
 
-MODULES, PROMPTS = "modules.json", "config_sentence_transformers.json"
+MODULES, PROMPTS, LONGEST = "modules.json", "config_sentence_transformers.json", "sentence_bert_config.json"
 OLD_MODES = {  # as versions before 6 write them -> mode, in the order in which their results stand side by side
     "pooling_mode_cls_token": "cls",
     "pooling_mode_max_tokens": "max",
@@ -181,7 +183,7 @@ def _read_dense(
 
 def _read_longest(find: Find, first: Module) -> int | None:
     """Read how many tokens a text may have; newer folders keep that with the tokenizer."""
-    for name, key in (("sentence_bert_config.json", "max_seq_length"), ("tokenizer_config.json", "model_max_length")):
+    for name, key in ((LONGEST, "max_seq_length"), ("tokenizer_config.json", "model_max_length")):
         path = find(f"{first.folder}/{name}".lstrip("/"))
         value = None if path is None else _read(path, dict).get(key)
         if isinstance(value, int) and value > 0:
@@ -230,6 +232,30 @@ def advise_prompt(prompts: Prompts, card: Path | None, what: str) -> Sequence[st
         f"the model card of {what} speaks of prompts before its texts, {list_first(list(map(repr, told)))}, and "
         f"none is set; {ways}",
     )
+
+
+def copy_modules(find: Find, folder: Path) -> None:
+    """Copy what says how texts are embedded beside another encoder of the same shape; nothing where nothing says so.
+
+    Raises:
+        SourceError: a file is damaged.
+        DiskError: there is no room.
+    """
+    modules = read_modules(find)
+    if not modules:
+        return
+    told = {f"{modules[0].folder}/{LONGEST}".lstrip("/"): LONGEST, PROMPTS: PROMPTS}
+    behind = (f"{one.folder}/{name}" for one in modules[1:] for name in ("config.json", "model.safetensors"))
+    for name, copy in {**told, **{name: name for name in behind}}.items():
+        if path := find(name):
+            (folder / copy).parent.mkdir(exist_ok=True)
+            write_whole(folder / copy, path.read_bytes())
+
+    path = find(MODULES)
+    assert path is not None  # noqa: S101 - it was read above
+    entries = _read(path, list)
+    entries[0]["path"] = ""  # older folders hold the encoder in one of its own
+    write_whole(folder / MODULES, dump_json(entries, indent=2) + "\n")
 
 
 def _read(path: Path, kind: type[Any]) -> Any:

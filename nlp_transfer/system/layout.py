@@ -6,6 +6,8 @@ from pathlib import Path
 FINISHED = "metrics.json"  # written last, so its presence means that the run is finished
 HITS = "hits.json"  # the score of each test row, to compare runs row by row; never published
 TABLE = "table.json"  # in a folder of imported vectors
+UNFINISHED = "unfinished.npz"  # there, of vectors that are still trained
+LOCK = ".lock"  # in a folder that a process is at work in
 PREDICTIONS = "predictions.jsonl"  # the test rows with their answers; never published
 PROBES = "probes.jsonl"  # a few inputs and their answers; never published
 COMPARISON = "comparison.json"  # in the folder of a comparison, about all its runs

@@ -11,7 +11,8 @@ from nlp_transfer.errors import ConfigError, DataError, TransferError, suggest
 
 Text = str | list[str] | None  # a list where a role holds several texts at once; None where there is none
 BESIDE = 'give rows in memory beside the configuration, as run(config, data={"train": rows})'
-HELD = re.compile(r"an? [^\n]+ in memory \([^\n]+; sha256 [0-9a-f]{16}\)")  # the description of rows in memory
+# The description of rows in memory, or of texts that were read from several places.
+HELD = re.compile(r"(?:an? [^\n]+ in memory|texts of [^\n]+) \([^\n]+; sha256 [0-9a-f]{16}\)")
 
 
 class HeldRows:

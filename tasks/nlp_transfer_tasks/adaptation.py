@@ -71,7 +71,13 @@ class Adaptation(nt.Task):
         return Denoising if options.objective == "denoising" else cls
 
     def build(self, source: "Source", rows: "Dataset", *, frozen: bool) -> "LoadedModel":
-        """Put a masked-language-model head above the encoder, and new words of the rows into its vocabulary."""
+        """Put a masked-language-model head above the encoder, and new words of the rows into its vocabulary.
+
+        Raises:
+            ConfigError: the encoder would rest.
+        """
+        if frozen:
+            raise nt.ConfigError("strategy.kind: frozen would train a new head alone; take full, lora or gradual")
         loaded = nt.build_masked(source)
         nt.add_new_words(loaded.model, source.tokenizer, rows["text"], self.options.new_words)
         self.masking = nt.Masking.of(source.tokenizer, whole_words=self.options.whole_words)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from pandas import DataFrame
-from tiny import checkpoint, run, save_csv, save_vectors, texts, tokenizer
+from tiny import checkpoint, run, save_csv, save_sentence_folder, save_vectors, texts, tokenizer
 from transformers import AutoConfig, AutoModel, AutoModelForMaskedLM, AutoModelForSeq2SeqLM
 from typer.testing import CliRunner
 
@@ -22,6 +22,7 @@ from nlp_transfer.models.encoding.tokenizers import Tokenizers
 from nlp_transfer.models.encoding.units import TokenInputs
 from nlp_transfer.runs.publish import publish
 from nlp_transfer.sources import load_source
+from nlp_transfer.system.received import is_held
 from nlp_transfer.training import attempt
 from nlp_transfer_tasks.adaptation import Adaptation, AdaptationOptions
 from nlp_transfer_tasks.sentiment import Sentiment
@@ -81,7 +82,7 @@ def later(adapted, tmp_path_factory):
 
 def test_a_run_takes_it_as_its_source_and_names_it_on_its_card(later):
     card = (later.folder / "README.md").read_text()
-    assert "`bert`, then `out` (adaptation, strategy `full`, on `a list of reviews.txt in memory" in card
+    assert "`bert`, then `out` (adaptation, strategy `full`, on `texts of reviews.txt (200 rows" in card
 
 
 def test_it_is_published_like_a_run(adapted):
@@ -129,7 +130,8 @@ def test_texts_come_from_lines_tables_several_places_or_memory(tmp_path):
     lines, table = save_lines(tmp_path / "lines.txt", 5), save_csv(tmp_path / "table.csv", 4)
     assert take_corpus(table) == table
     several = take_corpus([str(lines), table])
-    assert "a list of lines.txt + table.csv in memory (9 rows: text;" in str(several)
+    assert "texts of lines.txt + table.csv (9 rows: text;" in str(several)
+    assert is_held(str(several)), "and a run that read them says that they are gone"
     assert "a list in memory (2 rows: text;" in str(take_corpus(["one text", "and another"]))
     assert "(5 rows: text;" in str(take_corpus(lines))
     for rows in ([{"review": "one text"}], DataFrame({"review": ["one text"]}), ["one text"], [lines]):
@@ -139,6 +141,36 @@ def test_texts_come_from_lines_tables_several_places_or_memory(tmp_path):
     (tmp_path / "empty.txt").write_text("\n \n")
     with pytest.raises(DataError, match="holds no text"):
         take_corpus(tmp_path / "empty.txt")
+
+
+def test_a_column_that_is_not_there_is_told_in_the_words_of_the_caller(tmp_path):
+    table, call = save_csv(tmp_path / "table.csv", 4), {"column": "nope", "progress": False}
+    for place in (table, [{"words": "a film"}]):
+        with pytest.raises(DataError, match='Map it with column="NAME"'):
+            nlp_transfer.adapt("minilm", place, tmp_path / "out", **call)
+    answer = CliRunner().invoke(app, ["adapt", "minilm", table, str(tmp_path / "out"), "--column", "nope"])
+    assert "Map it with --column NAME" in str(answer.exception)
+
+
+def test_an_adapted_sentence_encoder_still_embeds_as_its_folder_says(tmp_path):
+    save_sentence_folder(
+        tmp_path / "source",
+        [("Pooling", {"pooling_mode": "cls"}), ("Normalize", {})],
+        prompts={"query": "a "},
+        default="query",
+    )
+    lines = save_lines(tmp_path / "lines.txt")
+    nlp_transfer.adapt(tmp_path / "source", lines, tmp_path / "out", FAST, epochs=1, progress=False)
+    before, after = (load_source("checkpoint", name=str(tmp_path / name)) for name in ("source", "out"))
+    assert after.embedding.values == before.embedding.values
+    assert after._prompts == before._prompts
+
+
+def test_an_encoder_that_would_rest_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match="frozen would train a new head alone"):
+        nlp_transfer.adapt(
+            checkpoint(tmp_path / "bert").name, texts(30)[0], tmp_path / "out", ["strategy.kind=frozen"], progress=False
+        )
 
 
 def test_equal_texts_have_equal_hidden_tokens_wherever_they_stand(tmp_path):

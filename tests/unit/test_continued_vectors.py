@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,11 +11,15 @@ from typer.testing import CliRunner
 
 import nlp_transfer
 from nlp_transfer.cli.commands import app
-from nlp_transfer.errors import ConfigError, DataError
+from nlp_transfer.errors import ConfigError, DataError, SourceError
 from nlp_transfer.evaluation.verdicts import is_unadapted
+from nlp_transfer.sources.vectors.continuing import AdaptedVectors
 from nlp_transfer.sources.vectors.fasttext import Subwords
 from nlp_transfer.sources.vectors.retrofitting import read_lexicon, retrofit
 from nlp_transfer.sources.vectors.table import VectorTable, open_vectors, write_table
+from nlp_transfer.sources.vectors.unfinished import Unfinished
+from nlp_transfer.sources.vectors.word2vec import Sentences
+from nlp_transfer.system.layout import UNFINISHED
 
 TEXTS = ["the superb film was good", "a superb plot was great", "it was awful"] * 20
 QUICK = {"epochs": 2, "progress": False}
@@ -67,11 +72,60 @@ def test_a_new_word_of_fasttext_starts_at_its_n_grams_which_stay(tmp_path):
     assert np.linalg.norm(found.vectors[-1] - start) < 0.3 * np.linalg.norm(start)
 
 
-def test_a_run_on_it_knows_the_run_without_adaptation(table, tmp_path):
-    nlp_transfer.adapt(tmp_path / "words.txt", TEXTS, tmp_path / "out", **QUICK)
+def test_a_training_that_was_killed_ends_as_one_that_was_not(table, tmp_path, monkeypatch):
+    source, settings = tmp_path / "words.txt", {"epochs": 3, "progress": False}
+    nlp_transfer.adapt(source, TEXTS, tmp_path / "whole", **settings)
+
+    keep = Unfinished.keep
+
+    def die(self, model, passes):
+        keep(self, model, passes)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Unfinished, "keep", die)
+    with pytest.raises(KeyboardInterrupt):
+        nlp_transfer.adapt(source, TEXTS, tmp_path / "parts", **settings)
+    monkeypatch.undo()
+    assert [path.name for path in (tmp_path / "parts").iterdir()] == [UNFINISHED]
+
+    with pytest.raises(SourceError, match="other settings; name another folder"):
+        nlp_transfer.adapt(source, TEXTS, tmp_path / "parts", move=0.5, **settings)
+    nlp_transfer.adapt(source, TEXTS, tmp_path / "parts", **settings)
+    whole, parts = (open_vectors(tmp_path / name) for name in ("whole", "parts"))
+    assert np.array_equal(whole.vectors, parts.vectors)
+    assert not (tmp_path / "parts" / UNFINISHED).exists()
+
+    again = nlp_transfer.adapt(source, TEXTS, tmp_path / "parts", **settings)
+    assert "holds this table already" in again.summary
+    assert replace(again, earlier=False, folder=Path()) == AdaptedVectors(Path(), **whole.adapted[0].figures)
+    (tmp_path / "parts" / UNFINISHED).write_bytes(b"PK")
+    with pytest.raises(SourceError, match="damaged; remove it"):
+        Unfinished(tmp_path / "parts" / UNFINISHED, "").resume(None)
+
+
+def test_another_table_is_not_replaced_and_a_place_that_cannot_be_written_is_told_at_once(table, tmp_path, monkeypatch):
+    source = tmp_path / "words.txt"
+    before = nlp_transfer.import_vectors(source, tmp_path / "out").vectors[:]
+    with pytest.raises(SourceError, match="out: holds another table already; name another folder"):
+        nlp_transfer.adapt(source, TEXTS, tmp_path / "out", **QUICK)
+    assert (open_vectors(tmp_path / "out").vectors == before).all()
+
+    monkeypatch.setattr(Sentences, "write", lambda *_: pytest.fail("the texts were read"))
+    with pytest.raises(ConfigError, match="cannot be written: Not a directory; name another folder"):
+        nlp_transfer.adapt(source, TEXTS, source / "out", **QUICK)
+
+
+def test_a_run_on_it_knows_the_run_without_adaptation_and_its_card_the_texts(table, tmp_path):
+    (tmp_path / "reviews.txt").write_text("\n".join(TEXTS))
+    nlp_transfer.adapt(tmp_path / "words.txt", tmp_path / "reviews.txt", tmp_path / "first", **QUICK)
+    nlp_transfer.adapt(tmp_path / "first", TEXTS, tmp_path / "out", **QUICK)
     data, frozen = save_csv(tmp_path / "data.csv", 40), {"kind": "frozen", "cache": "memory"}
     row = run(tmp_path / "run", {"kind": "vectors", "name": str(tmp_path / "out")}, frozen, data).row
-    without = replace(row, source="words.txt", adapted="")
+    card = (tmp_path / "run" / "README.md").read_text()
+    assert "started from the table `out`" in card
+    assert "this way: `words.txt`, then `first` (adaptation, strategy `word2vec`, on `texts of reviews.txt (60" in card
+    assert row.adapted == "first"
+    without = replace(row, source="first", adapted="")
     assert is_unadapted(without, row)
     assert not is_unadapted(row, without)
 
@@ -119,5 +173,5 @@ def test_options_of_vectors_are_refused_for_a_checkpoint(tmp_path):
 
 
 def test_words_that_are_all_rare_are_refused(table, tmp_path):
-    with pytest.raises(DataError, match="appears 50 times"):
+    with pytest.raises(DataError, match="appears 50 times; lower --min-count"):
         nlp_transfer.adapt(tmp_path / "words.txt", ["a film"], tmp_path / "out", min_count=50, progress=False)

@@ -5,6 +5,7 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,7 +17,7 @@ from nlp_transfer.sources.vectors.pieces import holds_pieces
 from nlp_transfer.sources.vectors.stream import VectorBlock, VectorStream
 from nlp_transfer.system.disk import flush, hash_file
 from nlp_transfer.system.escaping import escape_line
-from nlp_transfer.system.layout import TABLE
+from nlp_transfer.system.layout import LOCK, TABLE, UNFINISHED
 from nlp_transfer.system.room import guard_writing
 
 VECTORS, WORDS, NGRAMS, TOKENIZER = "vectors.npy", "words.txt", "ngrams.npy", "tokenizer.json"
@@ -133,14 +134,14 @@ def _show_progress(stream: VectorStream) -> Iterator[VectorBlock]:
 
 
 def check_output(output: Path) -> None:
-    """Refuse to write over anything but an earlier import.
+    """Refuse to write over anything but an earlier import, or a training of vectors that has not ended.
 
     Raises:
         SourceError: `output` is a file, or a folder with other content.
     """
     if not output.exists() or (output / TABLE).is_file():
         return
-    if not output.is_dir() or any(output.iterdir()):
+    if not output.is_dir() or {path.name for path in output.iterdir()} - {LOCK, UNFINISHED}:
         raise SourceError(f"{output}: exists and is no imported vector folder; name another output, or remove it")
 
 
@@ -219,6 +220,7 @@ def _describe(folder: Path, stream: VectorStream, count: int) -> dict[str, objec
         },
         "tokens": stream.reader and {"drops_unknown": stream.reader.drops_unknown},
         "counts": dict(+stream.counts),
+        **({"adapted": [asdict(one) for one in stream.adapted]} if stream.adapted else {}),
         "sha256": digests,
     }
 

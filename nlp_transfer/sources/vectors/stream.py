@@ -1,9 +1,10 @@
 """Define what every reader of vector files yields: blocks of words and vectors, with their places in the file."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -31,6 +32,25 @@ class VectorBlock:
     places: Sequence[int]
 
 
+@dataclass(frozen=True)
+class Adapted:
+    """Say on what a table was adapted, how, and what came of it, as its table.json keeps it.
+
+    Attributes:
+        source: the table before.
+        texts: where the texts came from.
+        sha256: of their words.
+        settings: of the training.
+        figures: what is told of the result.
+    """
+
+    source: str
+    texts: str
+    sha256: str
+    settings: Mapping[str, Any]
+    figures: Mapping[str, Any]
+
+
 @dataclass
 class VectorStream:
     """Read a vector file once, in bounded memory.
@@ -47,6 +67,7 @@ class VectorStream:
         mapped: all rows as one float32 memory map, if the file can be mapped.
         rows: the number of rows, if the file states it.
         reader: how texts are read if the rows belong to the tokens of a tokenizer; then every row is kept in its place.
+        adapted: how the table came about, one step after the other, if it was trained on further texts.
     """
 
     path: Path
@@ -60,6 +81,7 @@ class VectorStream:
     mapped: np.ndarray | None = None
     rows: int | None = None
     reader: TokenReader | None = None
+    adapted: Sequence[Adapted] = ()
 
     def estimate_size(self, limit: int | None = None) -> int | None:
         """Compute the bytes of the vectors of at most `limit` words; None if the file does not state its rows."""

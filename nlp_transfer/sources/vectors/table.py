@@ -34,7 +34,7 @@ from nlp_transfer.sources.vectors.store import (
     write_folder,
     write_ngrams,
 )
-from nlp_transfer.sources.vectors.stream import ROWS, VectorBlock, VectorStream
+from nlp_transfer.sources.vectors.stream import ROWS, Adapted, VectorBlock, VectorStream
 from nlp_transfer.sources.vectors.token_table import TokenReader, find_tensors, open_token_table
 from nlp_transfer.system.arrays import map_array
 from nlp_transfer.system.layout import TABLE
@@ -55,6 +55,7 @@ class VectorTable:
         subwords: n-gram vectors for unknown words, of fastText; or for all words, of floret.
         counts: how often a policy applied while reading, for example `{"duplicates": 3}`.
         reader: how texts are read if the rows belong to the tokens of a tokenizer; `words` are then those tokens.
+        adapted: how the table came about, one step after the other, if it was trained on further texts.
         checked: whether all numbers were looked at as they were read; see `refuse_broken`.
     """
 
@@ -65,6 +66,7 @@ class VectorTable:
     counts: dict[str, int] = field(default_factory=dict)
     reader: TokenReader | None = None
     checked: bool = True
+    adapted: Sequence[Adapted] = ()
 
     def __repr__(self) -> str:
         """Show one line, because the words of a table would fill a book."""
@@ -255,6 +257,7 @@ def _stream(table: VectorTable) -> VectorStream:
         subwords=table.subwords,
         rows=len(table.words),
         reader=table.reader,
+        adapted=table.adapted,
     )
 
 
@@ -276,6 +279,7 @@ def _open_folder(folder: Path) -> VectorTable:
         if (description["format"], description["version"]) != (FORMAT, VERSION):
             raise SourceError(f"{folder / TABLE}: not '{FORMAT}' version {VERSION}; import the vectors again")
         counts = {str(key): int(count) for key, count in description["counts"].items()}
+        adapted = [Adapted(**one) for one in description.get("adapted", [])]
         shape = (int(description["count"]), int(description["dim"]))
 
         subwords = None
@@ -296,7 +300,7 @@ def _open_folder(folder: Path) -> VectorTable:
     if len(words) != shape[0]:
         raise SourceError(f"{folder / WORDS}: {len(words)} words for {shape[0]} rows; import the vectors again")
     pieces = None if subwords else read_pieces(words)
-    return VectorTable(folder.name, words, vectors, subwords, counts, pieces)
+    return VectorTable(folder.name, words, vectors, subwords, counts, pieces, adapted=adapted)
 
 
 def _map(path: Path, shape: tuple[int, int]) -> np.ndarray:

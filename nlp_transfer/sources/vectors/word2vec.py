@@ -77,7 +77,9 @@ def train_vectors(
         )
         model.build_vocab(sentences)
         if not model.wv.index_to_key:
-            raise DataError(f"{name}: no word appears {min_count} times; lower min_count or take a larger corpus")
+            raise DataError(
+                f"{name}: no word appears {min_count} times; lower --min-count (min_count) or take a larger corpus"
+            )
 
         with Epochs(epochs, progress=progress) as shown:
             model.train(sentences, total_examples=model.corpus_count, epochs=epochs, callbacks=[shown])
