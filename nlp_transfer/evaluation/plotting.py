@@ -5,12 +5,15 @@ import logging
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from nlp_transfer.config.tasks import TaskDeclaration
 from nlp_transfer.evaluation.metrics_file import BINS, Confidence
 from nlp_transfer.evaluation.verdicts import SPREAD, Comparand, find_label, list_labels
 from nlp_transfer.system.disk import write_whole
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 log = logging.getLogger(__name__)
 TRANSFER, SCRATCH, SIMPLE, CEILING = "#2a6f97", "#8a8a8a", "#c1666b", "#5b8e55"
@@ -33,13 +36,18 @@ def draw_reliability(confidence: Confidence | None, path: Path) -> bool:
     Returns:
         Whether it was written; of fewer than 100 answers it would show chance, and is not.
     """
-    if confidence is None or sum(one.rows for one in confidence.bins) < FEWEST_DRAWN:
+    if confidence is None or not is_drawn(confidence):
         return False
-    return _try_to_draw(path, lambda: _draw_reliability(confidence, path))
+    return _try_to_draw(path, lambda: _write_picture(make_reliability(confidence), path))
 
 
-def _draw_reliability(confidence: Confidence, path: Path) -> None:
-    """Draw a point for each bin, with its 95 % interval, over the number of answers in it."""
+def is_drawn(confidence: Confidence) -> bool:
+    """Tell whether there are answers enough to draw."""
+    return sum(one.rows for one in confidence.bins) >= FEWEST_DRAWN
+
+
+def make_reliability(confidence: Confidence) -> "Figure":
+    """Make a figure with a point for each bin, its 95 % interval, and below the number of answers in it."""
     from matplotlib.figure import Figure  # takes a second to import; the object interface needs no display
 
     bins = confidence.bins
@@ -66,7 +74,7 @@ def _draw_reliability(confidence: Confidence, path: Path) -> None:
     counts.set_xlim(start - 0.01, 1.01)
     for one in (axes, counts):
         one.spines[["top", "right"]].set_visible(False)
-    _write_picture(figure, path)
+    return figure
 
 
 def _find_interval(share: float, rows: int) -> tuple[float, float]:
@@ -130,7 +138,7 @@ def _draw(rows: Sequence[Comparand], baselines: Sequence[Comparand], path: Path,
         _write_picture(figure, path)
 
 
-def _write_picture(figure: Any, path: Path) -> None:
+def _write_picture(figure: "Figure", path: Path) -> None:
     picture = io.BytesIO()
     figure.savefig(picture, dpi=150, format="png", bbox_inches="tight")  # notes may reach beyond the figure
     write_whole(path, picture.getvalue())

@@ -13,6 +13,7 @@ from nlp_transfer.data.given import take_splits
 from nlp_transfer.errors import ConfigError
 from nlp_transfer.evaluation.convergence import Convergence, describe_convergence
 from nlp_transfer.evaluation.costs import check_rate, price_thousand, render_costs
+from nlp_transfer.evaluation.html_report.run_page import write_run_page
 from nlp_transfer.evaluation.metrics_file import Method, write_metrics
 from nlp_transfer.evaluation.plotting import plot
 from nlp_transfer.evaluation.verdicts import Comparand, is_control, list_labels, render_table, write_verdicts
@@ -182,4 +183,5 @@ def _note_controls(results: Sequence[RunResult], task: type[TaskDeclaration]) ->
 
             metrics = result.figures.model_copy(update=changes)
             write_card(result.folder, metrics, task)
+            write_run_page(result.folder, metrics, task)
             write_metrics(result.folder, metrics)

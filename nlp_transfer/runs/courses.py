@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from nlp_transfer.evaluation.convergence import Convergence, Course, measure_convergence
 from nlp_transfer.runs.result import RunResult
-from nlp_transfer.runs.train import HISTORY
+from nlp_transfer.system.layout import HISTORY
 
 
 def list_parts(run: RunResult) -> Sequence[RunResult]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from nlp_transfer.config.sections import RunConfig
 from nlp_transfer.config.tasks import TaskDeclaration
+from nlp_transfer.evaluation.html_report.run_page import write_run_page
 from nlp_transfer.evaluation.metrics_file import Metrics, write_metrics
 from nlp_transfer.evaluation.plotting import draw_reliability
 from nlp_transfer.evaluation.verdicts import Comparand, make_baseline, make_comparand, write_verdicts
@@ -100,13 +101,14 @@ def collect_hits(result: RunResult) -> dict[str, Any]:
 
 
 def finish(result: RunResult, task: type[TaskDeclaration]) -> None:
-    """Write diagram, card, hits.json and, last, metrics.json, which marks the run as finished.
+    """Write diagram, card, hits.json, report.html and, last, metrics.json, which marks the run as finished.
 
     All other files are flushed to the disk before.
     """
     draw_reliability(result.figures.confidence, result.folder / RELIABILITY)
     write_card(result.folder, result.figures, task)
     write_json(result.folder / HITS, collect_hits(result))
+    write_run_page(result.folder, result.figures, task)
     for path in (*result.folder.rglob("*"), result.folder):
         flush(path)
     write_metrics(result.folder, result.figures)

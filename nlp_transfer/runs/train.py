@@ -25,7 +25,7 @@ from nlp_transfer.runs.resume import refuse_changes
 from nlp_transfer.strategies import PATIENCE, Plan
 from nlp_transfer.system.caches import find_cache_folder
 from nlp_transfer.system.disk import write_whole
-from nlp_transfer.system.layout import CHECKPOINTS
+from nlp_transfer.system.layout import CHECKPOINTS, HISTORY
 from nlp_transfer.system.precision import choose_precision
 from nlp_transfer.system.progress import format_duration
 from nlp_transfer.system.room import guard_writing
@@ -38,7 +38,6 @@ from nlp_transfer.training.loop import Trainer
 
 log = logging.getLogger(__name__)
 PRECISION_KEY = "training.precision (chosen)"
-HISTORY = "history.jsonl"
 TELLING = 100  # rows of validation; the accuracy of fewer has an error of five points and more
 
 

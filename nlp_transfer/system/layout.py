@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 FINISHED = "metrics.json"  # written last, so its presence means that the run is finished
+HISTORY = "history.jsonl"  # the epochs that were judged on validation
 HITS = "hits.json"  # the score of each test row, to compare runs row by row; never published
 TABLE = "table.json"  # in a folder of imported vectors
 UNFINISHED = "unfinished.npz"  # there, of vectors that are still trained
@@ -41,8 +42,9 @@ MODEL = ("config.json", "generation_config.json", *WEIGHTS, *(file.name for file
 ADAPTER = ("adapter_config.json", "adapter_model.safetensors")
 PLOT = "plot.png"
 RELIABILITY = "reliability.png"  # how far confidence can be trusted
+REPORT = "report.html"  # all of it on one page, with texts of test; never published
 RUN = ("README.md", "config.yaml", FINISHED, PLOT, RELIABILITY)
-RECORDS = ("environment.json", "history.jsonl", HITS, PREDICTIONS, PROBES)  # of a run, beside what is published
+RECORDS = ("environment.json", HISTORY, HITS, PREDICTIONS, PROBES, REPORT)  # of a run, beside what is published
 ALLOWED = (
     *RUN,
     *MODEL,

@@ -51,7 +51,8 @@ HOMES = {  # heavy packages and the only files that may import them
         "evaluation.tfidf evaluation.baselines evaluation.number_baselines evaluation.metrics evaluation.label_sets "
         "evaluation.one_thread evaluation.transferability evaluation.choosing training.regression runs.estimator"
     ),
-    "matplotlib": "evaluation.plotting evaluation.curve_plot",
+    "matplotlib": "evaluation.plotting evaluation.curve_plot evaluation.html_report.charts",
+    "jinja2": "evaluation.html_report.rendering",
     "huggingface_hub": "system.network publishing.card publishing.upload system.hub_calls",
     "onnxruntime": "models.onnx_graph models.onnx_predict",
     "optuna": "runs.trials",
@@ -219,7 +220,7 @@ def loads(module):
 @pytest.mark.parametrize("module", ["runs.predict", "runs.run"])
 def test_predicting_and_running_load_what_only_some_runs_use_when_they_use_it(module):
     """Adapters, baselines, metrics, plots and the training of vectors wait for a run that has them."""
-    late = {"peft", "sklearn", "evaluate", "matplotlib", "gensim", "scipy", "pandas", "py3langid"}
+    late = {"peft", "sklearn", "evaluate", "matplotlib", "jinja2", "gensim", "scipy", "pandas", "py3langid"}
     for one in sorted(loads(module)):
         for used in imports_of(LIBRARY[one]):
             package = used.module.split(".")[0]

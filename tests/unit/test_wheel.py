@@ -87,8 +87,9 @@ def test_wheel_holds_every_module(wheel):
     assert modules == {name for name in names_in(wheel) if name.endswith(".py")}
 
 
-def test_wheel_holds_every_configuration_of_a_run_and_nothing_else(wheel):
+def test_wheel_holds_every_configuration_of_a_run_what_a_report_looks_like_and_nothing_else(wheel):
     files = {f"nlp_transfer_tasks/configs/{path.relative_to(ROOT / 'configs')}" for path in CONFIGS}
+    files |= {f"nlp_transfer/evaluation/html_report/page.{ending}" for ending in ("css", "html", "js")}
     assert files == {name for name in names_in(wheel) if not name.endswith((".py", "py.typed", "requirements.txt"))}
 
 

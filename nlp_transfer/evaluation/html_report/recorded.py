@@ -1,0 +1,166 @@
+"""Read what the folder of a run has recorded: figures, history, and its answers to the rows of test."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nlp_transfer.config.sections import RunConfig, load_saved
+from nlp_transfer.config.tasks import RoleKind, TaskDeclaration
+from nlp_transfer.evaluation.metrics_file import Metrics, read_metrics
+from nlp_transfer.system.layout import HISTORY, HITS, PREDICTIONS
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A row of test with the answer of the model.
+
+    Attributes:
+        number: of the row in its file.
+        inputs: role -> text, or texts.
+        right: the right answer.
+        said: the answer, which is named by the first key of a prediction.
+        details: the rest of the prediction, such as probabilities.
+        score: of this row alone; None if it was not recorded.
+        others: simple method -> its score of this row.
+    """
+
+    number: int
+    inputs: Mapping[str, Any]
+    right: Any
+    said: Any
+    details: Mapping[str, Any]
+    score: float | None
+    others: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What a run has recorded.
+
+    Attributes:
+        folder: of the run.
+        config: its configuration.
+        metrics: the contents of metrics.json.
+        environment: the contents of environment.json.
+        history: the epochs that were judged.
+        scores: of each test row, of the run; of several seeds the mean. Empty if they are gone.
+        counts: how many seeds tested each row; empty if all did.
+        others: simple method -> its score of each test row.
+        answered: the test rows; empty if their texts were not recorded.
+        missing: what the folder lacks, in sentences.
+    """
+
+    folder: Path
+    config: RunConfig
+    metrics: Metrics
+    environment: Mapping[str, Any]
+    history: Sequence[Mapping[str, Any]]
+    scores: Sequence[float]
+    counts: Sequence[int]
+    others: Mapping[str, Sequence[float]]
+    answered: Sequence[Answered]
+    missing: Sequence[str]
+
+    @property
+    def task(self) -> type[TaskDeclaration]:
+        """The class of the task."""
+        return self.config.task_class
+
+    @property
+    def labels(self) -> list[str]:
+        """The labels of train, in order; empty for tasks without labels."""
+        return list(self.metrics.data.splits["train"].labels)
+
+    @property
+    def answer(self) -> tuple[str, RoleKind]:
+        """The role that holds the right answer, and its kind."""
+        inputs = self.task.input_roles()
+        return next((role, kind) for role, kind in self.task.roles.items() if role not in inputs)
+
+
+def read_run(folder: Path, metrics: Metrics | None = None, task: type[TaskDeclaration] | None = None) -> Recorded:
+    """Read what the folder of a run holds; what an older version did not record is left out, and said.
+
+    Args:
+        folder: of the run.
+        metrics: what metrics.json will hold, if it is not written yet.
+        task: see `load_saved`.
+
+    Raises:
+        TransferError: the configuration or metrics.json cannot be read.
+        FileNotFoundError: there is no such file.
+        ValueError: another file is damaged.
+    """
+    config, metrics = load_saved(folder, task), metrics or read_metrics(folder)
+    hits = _read_json(folder / HITS)
+    answered, missing = _read_answers(folder, config.task_class, metrics, hits)
+
+    history = _read_lines(folder / HISTORY)
+    if not history:
+        missing = [*missing, f"The course of the training: the folder has no {HISTORY}."]
+    if metrics.cost is None:
+        missing = [*missing, "The cost of answers: it was not measured."]
+    return Recorded(
+        folder=folder,
+        config=config,
+        metrics=metrics,
+        environment=_read_json(folder / "environment.json"),
+        history=history,
+        scores=hits.get("run", []),
+        counts=hits.get("counts", []),
+        others=hits.get("baselines", {}),
+        answered=answered,
+        missing=missing,
+    )
+
+
+def _read_answers(
+    folder: Path, task: type[TaskDeclaration], metrics: Metrics, hits: Mapping[str, Any]
+) -> tuple[list[Answered], list[str]]:
+    """Read the answers to test, and say what is missing of them."""
+    lines = _read_lines(folder / PREDICTIONS)
+    if not all("input" in line for line in lines) or not lines:
+        why = "was written by a version that kept no texts in it" if lines else "is not in the folder"
+        return [], [f"The answers to single rows: {PREDICTIONS} {why}."]
+
+    # Of several seeds hits.json has the means; the answers are those of the one that is kept.
+    own = _read_json(folder / f"seed-{metrics.seed}" / HITS) or hits
+    by_row = _pair_scores(own, lines)
+    answers = [_make_answer(line, task, by_row.get(line["row"], {})) for line in lines]
+    return answers, [] if by_row else [f"The scores of single rows: the folder has no {HITS} that fits its answers."]
+
+
+def _pair_scores(hits: Mapping[str, Any], lines: Sequence[Mapping[str, Any]]) -> dict[int, dict[str, float]]:
+    """Map the number of a row to its scores: an empty name stands for the run, others for simple methods."""
+    rows = hits.get("rows") or [line["row"] for line in lines]
+    methods = {"": hits.get("run", []), **hits.get("baselines", {})}
+    known = {name: scores for name, scores in methods.items() if len(scores) == len(rows)}
+    return {row: {name: known[name][place] for name in known} for place, row in enumerate(rows)} if "" in known else {}
+
+
+def _make_answer(line: Mapping[str, Any], task: type[TaskDeclaration], scores: Mapping[str, float]) -> Answered:
+    said = {key: value for key, value in line.items() if key not in ("row", "input", "reference")}
+    right = next((line["reference"][role] for role in task.roles if role in line["reference"]), None)
+    first = next(iter(said))
+    return Answered(
+        number=line["row"],
+        inputs=line["input"],
+        right=right,
+        said=said.pop(first),
+        details=said,
+        score=scores.get(""),
+        others={name: score for name, score in scores.items() if name},
+    )
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return found
+
+
+def _read_lines(path: Path) -> list[dict[str, Any]]:
+    if not path.is_file():
+        return []
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]

@@ -1,0 +1,207 @@
+"""The page of a run: what stands in it, that it obeys no text, and that it loads nothing."""
+
+import json
+import re
+import shutil
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from tiny import BAD, GOOD, PLAIN, ROOT, save_vectors
+
+import nlp_transfer
+from nlp_transfer.evaluation.html_report import rendering
+from nlp_transfer.evaluation.html_report.class_parts import LARGEST, tabulate_confusion
+from nlp_transfer.evaluation.html_report.differences import mark_differences, mark_sentences
+from nlp_transfer.evaluation.html_report.parts import Item, Items, Page, Section
+from nlp_transfer.evaluation.html_report.recorded import Answered, read_run
+from nlp_transfer.evaluation.html_report.run_page import make_run_page, write_run_page
+from nlp_transfer.evaluation.html_report.suspects import find_suspects
+from nlp_transfer.publishing.tree import list_files, write_publication
+from nlp_transfer.system.layout import REPORT
+
+PROBES = ["<b>bold</b>", "</script><i>", "{{ 7 * 7 }}", "{% raw %}", "' \" & ", "turned\u202eround", "&lt;"]
+NOTHING = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
+
+
+class Reader(HTMLParser):
+    """Reads a page: its elements, its words, and whether every element is closed."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.elements, self.words, self.open, self.ids = [], [], [], []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attributes):
+        self.elements.append((tag, dict(attributes)))
+        if tag not in NOTHING:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.elements.append((tag, dict(attributes)))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+    @property
+    def text(self):
+        return " ".join(" ".join(self.words).split())
+
+    def find(self, tag):
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A run on texts that a page might obey, with labels of that kind, and enough rows for every part of the page."""
+    place = tmp_path_factory.mktemp("report")
+    rng = np.random.default_rng(0)
+    lines = []
+    for number in range(240):
+        good = bool(number % 2)
+        words = [*rng.choice([BAD, GOOD][good], 2), *rng.choice(PLAIN, rng.integers(2, 9))]
+        wrong = number % 16 == 0
+        label = "<b>good</b>" if good != wrong else "bad & 'sad'"
+        lines.append({"text": f"{' '.join(words)} {PROBES[number % len(PROBES)]} {number}", "label": label})
+    (place / "data.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    config = {
+        "task": {"name": "sentiment", "max_length": 32},
+        "source": {"kind": "vectors", "name": save_vectors(place / "vectors.txt")},
+        "strategy": {"kind": "frozen", "solver": "gradient"},
+        "data": {"train": str(place / "data.jsonl"), "test_share": 0.45},
+        "training": {"epochs": 2},
+    }
+    return nlp_transfer.run(config, output=place / "run", progress=False).folder
+
+
+@pytest.fixture(scope="module")
+def page(folder):
+    return Reader((folder / REPORT).read_text(encoding="utf-8"))
+
+
+def test_a_run_leaves_a_page_with_the_verdict_first(folder, page):
+    verdict = json.loads((folder / "metrics.json").read_text())["verdict"]
+    assert all(line in page.text for line in verdict)
+    headings = re.findall(r"<h2[^>]*>([^<]+)", (folder / REPORT).read_text())
+    assert headings == [
+        *("Verdict", "Scores", "Training", "Classes", "Confidence", "Lengths", "Rows of test", "Data", "Cost"),
+        "How to reproduce it",
+    ]
+
+
+def test_a_page_shows_texts_and_labels_as_they_are_and_obeys_none(page):
+    assert {"b", "i"}.isdisjoint(name for name, _ in page.elements)
+    assert len(page.find("script")) == 1
+    assert "answered <b>good</b>" in page.text
+    assert "{{ 7 * 7 }}" in page.text
+    assert "turned\\u202eround" in page.text
+    assert "\u202e" not in page.text
+
+
+def test_a_page_refers_to_nothing_outside_itself(folder, page):
+    for name, attributes in page.elements:
+        for key in ("href", "src", "xlink:href", "srcset", "action"):
+            value = attributes.get(key)
+            assert value is None or value.startswith(("#", "data:")), f"{name} {key}={value}"
+    text = (folder / REPORT).read_text()
+    assert not re.search(r"@import|url\(\s*['\"]?(?!#)", text)
+    assert "default-src 'none'" in text
+
+
+def test_every_link_of_a_page_leads_to_a_place_in_it_and_no_two_places_have_one_name(page):
+    names = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
+    assert len(names) == len(set(names))
+    for _, attributes in page.elements:
+        for key in ("href", "xlink:href", "aria-labelledby"):
+            if (value := attributes.get(key, "")).startswith("#") or (key == "aria-labelledby" and value):
+                assert value.removeprefix("#") in names
+
+
+def test_a_page_counts_what_was_answered_wrongly(folder, page):
+    lines = [json.loads(line) for line in (folder / "predictions.jsonl").read_text().split("\n") if line]
+    wrong = sum(line["label"] != line["reference"]["label"] for line in lines)
+    assert wrong
+    assert f"{wrong} of {len(lines)} rows are answered wrongly." in page.text
+
+
+def test_a_page_tells_which_simple_methods_are_right_where_the_run_is_wrong(folder):
+    run = read_run(folder)
+    (section,) = [one for one in make_run_page(run, most=200).sections if one.name == "rows"]
+    marked = [item.title for item in section.parts[0].items if "better: tfidf_logistic" in item.marks]
+    hits = json.loads((folder / "hits.json").read_text())
+    both = zip(hits["rows"], hits["run"], hits["baselines"]["tfidf_logistic"], strict=True)
+    assert sorted(marked) == sorted(f"row {row}" for row, own, other in both if other > own)
+
+
+def test_a_page_is_never_published(folder, tmp_path):
+    write_publication(folder, tmp_path / "tree", "user/name", licence="mit", adapter_only=False)
+    assert REPORT not in list_files(tmp_path / "tree")
+
+
+def test_a_page_that_cannot_be_made_costs_a_line_of_warning_and_no_run(folder, tmp_path, caplog):
+    broken = shutil.copytree(folder, tmp_path / "run")
+    (broken / "predictions.jsonl").write_text("{")
+    assert not write_run_page(broken)
+    (line,) = caplog.messages
+    assert str(broken / REPORT) in line
+    assert "\n" not in line
+    assert not (broken / REPORT).exists()
+
+
+def test_a_page_of_a_run_that_recorded_less_says_what_is_missing(tmp_path):
+    old = ROOT / "tests" / "older_runs" / "finished"
+    assert write_run_page(old, path=tmp_path / REPORT)
+    text = Reader((tmp_path / REPORT).read_text()).text
+    assert "The answers to single rows: predictions.jsonl was written by a version that kept no texts in it." in text
+    assert "The cost of answers: it was not measured." in text
+
+
+def test_a_page_has_fewer_rows_where_they_would_not_fit(monkeypatch):
+    def make(most):
+        items = [Item(f"row {row}", [], [("text", [("x" * 1000, "")])]) for row in range(most)]
+        return Page("large", "", [], [Section("rows", "Rows", [Items("Rows", items)])])
+
+    monkeypatch.setattr(rendering, "LARGEST", 160_000)
+    text = rendering.render_page(make)
+    assert len(text) <= 160_000
+    assert "row 99" in text
+    assert "row 100" not in text
+
+
+def test_words_that_differ_are_marked_and_nothing_else():
+    said, right = mark_differences("the old film ended", "the new film has ended")
+    assert said == [("the ", ""), ("old", "del"), (" film ", ""), ("ended", "")]
+    assert [piece for piece, mark in right if mark == "ins"] == ["new", "has "]
+    assert "".join(piece for piece, _ in right) == "the new film has ended"
+
+
+def test_signs_of_a_script_without_spaces_are_compared_one_by_one():
+    said, _ = mark_differences("我喜歡貓", "我喜歡狗")
+    assert said == [("我喜歡", ""), ("貓", "del")]
+
+
+def test_picked_sentences_are_marked():
+    assert mark_sentences(["One.", "Two."], {1}) == [("One.", ""), (" ", ""), ("Two.", "mark"), (" ", "")]
+
+
+def answer(number, right, said, sure):
+    other = {"a": "b", "b": "a"}[said]
+    return Answered(number, {"text": "x"}, right, said, {"probabilities": {said: sure, other: 1 - sure}}, None, {})
+
+
+def test_labels_are_in_doubt_where_the_model_is_surer_of_another_than_it_usually_is():
+    rows = [answer(row, "a", "a", 0.8) for row in range(8)] + [answer(row, "b", "b", 0.8) for row in range(8, 16)]
+    rows += [answer(16, "a", "b", 0.95), answer(17, "a", "b", 0.55), answer(18, "b", "a", 0.9)]
+    assert [one.number for one in find_suspects(rows, ["a", "b"])] == [16, 18]
+
+
+def test_of_many_labels_the_pairs_that_are_confused_most_are_listed():
+    labels = [f"l{number}" for number in range(LARGEST + 1)]
+    rows = [Answered(0, {}, "l1", "l2", {}, None, {})] * 3 + [Answered(0, {}, "l2", "l2", {}, None, {})] * 9
+    (row,) = tabulate_confusion(rows, labels).rows
+    assert (row[0], row[1], row[2].text) == ("l1", "l2", "3")
