@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PARALLEL := --numprocesses logical --maxprocesses 4 --dist worksteal
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: help quickstart test test-fast test-gpu lint format fuzz bench docs site clean
+.PHONY: help quickstart test test-fast test-browser test-gpu lint format fuzz bench docs site clean
 
 help:  ## say what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -43,10 +43,20 @@ test: $(VENV)/.installed-dev  ## all tests, the ones on the real bundled models 
 	$(BIN)/python -m pytest $(PARALLEL)
 
 test-fast: $(VENV)/.installed-dev  ## only the quick ones
-	$(BIN)/python -m pytest $(PARALLEL) -m "not slow and not real"
+	$(BIN)/python -m pytest $(PARALLEL) -m "not slow and not real and not pages and not browser"
+
+# Pictures of the pages are kept in the folder that SCREENSHOTS names.
+test-browser: $(VENV)/.installed-dev  ## the pages in a real browser, Debian's chromium, which is installed where it can be
+	@command -v chromium > /dev/null || (apt-get update && apt-get install -y --no-install-recommends chromium) \
+		> /dev/null 2>&1 || true
+	@if ! command -v chromium > /dev/null; then \
+		echo "the browser tests were not run: there is no chromium, and apt-get could not install it"; \
+	elif ! $(PIP) -e '.[browser]'; then \
+		echo "the browser tests were not run: playwright could not be installed"; \
+	else $(BIN)/python -m pytest -m browser tests/browser; fi
 
 test-gpu: $(VENV)/.installed-dev  ## the unit tests on the first GPU, where models, data and optimizers then are
-	CUDA_VISIBLE_DEVICES=$(or $(CUDA_VISIBLE_DEVICES),0) $(BIN)/python -m pytest $(PARALLEL) -m "not real" tests/unit
+	CUDA_VISIBLE_DEVICES=$(or $(CUDA_VISIBLE_DEVICES),0) $(BIN)/python -m pytest $(PARALLEL) -m "not real and not pages and not browser" tests/unit
 
 lint: $(VENV)/.installed-dev  ## ruff and mypy --strict
 	$(BIN)/ruff check .

@@ -122,6 +122,8 @@ if TYPE_CHECKING:
     from nlp_transfer.runs.publish import publish as publish
     from nlp_transfer.runs.rank import Ranking as Ranking
     from nlp_transfer.runs.rank import rank as rank
+    from nlp_transfer.runs.report import Report as Report
+    from nlp_transfer.runs.report import report as report
     from nlp_transfer.runs.result import RunResult as RunResult
     from nlp_transfer.runs.run import run as run
     from nlp_transfer.runs.search import Search as Search
@@ -244,6 +246,8 @@ _HOME = {
     "RankedSource": "evaluation.ranking",
     "Ranking": "runs.rank",
     "rank": "runs.rank",
+    "Report": "runs.report",
+    "report": "runs.report",
     "RunResult": "runs.result",
     "run": "runs.run",
     "Search": "runs.search",

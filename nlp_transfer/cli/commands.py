@@ -37,6 +37,7 @@ from nlp_transfer.cli.options import (
     Trust,
     Validation,
 )
+from nlp_transfer.cli.reporting import report
 from nlp_transfer.cli.searching import search
 from nlp_transfer.cli.several_runs import Answering, answer_by_several, refuse_options, show_sharing, split_words
 from nlp_transfer.cli.streams import (
@@ -77,6 +78,7 @@ app.command("shift")(look)
 app.command("label")(choose)
 app.command("export")(export)
 app.command("search")(search)
+app.command("report")(report)
 
 
 @app.command("init")

@@ -13,7 +13,9 @@ from nlp_transfer.data.given import take_splits
 from nlp_transfer.errors import ConfigError
 from nlp_transfer.evaluation.convergence import Convergence, describe_convergence
 from nlp_transfer.evaluation.costs import check_rate, price_thousand, render_costs
-from nlp_transfer.evaluation.html_report.run_page import write_run_page
+from nlp_transfer.evaluation.html_report.rendering import write_report
+from nlp_transfer.evaluation.html_report.run_page import open_run_page
+from nlp_transfer.evaluation.html_report.runs_page import SideBySide, open_runs_page
 from nlp_transfer.evaluation.metrics_file import Method, write_metrics
 from nlp_transfer.evaluation.plotting import plot
 from nlp_transfer.evaluation.verdicts import Comparand, is_control, list_labels, render_table, write_verdicts
@@ -28,7 +30,7 @@ from nlp_transfer.runs.prepare import prepare
 from nlp_transfer.runs.result import RunResult
 from nlp_transfer.runs.run import BEGUN_WITH, advise, hold_folder, run_in
 from nlp_transfer.system.alone import claim_process
-from nlp_transfer.system.layout import COMPARISON, PLOT
+from nlp_transfer.system.layout import COMPARISON, PLOT, REPORT
 from nlp_transfer.system.progress import Series
 from nlp_transfer.system.received import refuse_no_path
 
@@ -68,7 +70,7 @@ def compare(
     rate: float | None = None,
     progress: bool = True,
 ) -> Comparison:
-    """Run each configuration in a subfolder of `output`; write comparison.json and plot.png beside them.
+    """Run each configuration in a subfolder of `output`; write comparison.json, plot.png and report.html beside them.
 
     All configurations are prepared before the first one trains, so that a fault in a later one shows at once. Of
     several seeds the table shows mean and standard deviation, and verdicts use all of them.
@@ -117,14 +119,8 @@ def _conclude(
 ) -> Comparison:
     refuse_other_data(results)
     rows = tuple(result.row for result in results)
-    baselines = results[0].baselines
-    said = write_verdicts(rows, [], task=task)
-    for result in results:  # one by one: simple methods may depend on the options of a run
-        said += write_verdicts([result.row], result.baselines, task=task, among=rows)
-
-    labels = list_labels(rows)
-    said += [f"{labels[one.row.name]}: {one.note}." for one in results if one.note]
-    said = list(dict.fromkeys(said))
+    baselines, labels = results[0].baselines, list_labels(rows)
+    said = judge(results, task)
 
     convergence = _find_convergence(results, task)
     timing = [
@@ -142,8 +138,22 @@ def _conclude(
         write_json(folder / COMPARISON, {"runs": figures, "verdict": said, "timing": timing, **priced})
         _note_controls(results, task)
         plot(rows, baselines, folder / PLOT, task=task)  # last: if it fails, the figures are safe
+        beside = SideBySide([one.folder for one in results], rows, baselines, task, said, timing)
+        write_report(folder / REPORT, open_runs_page(beside, folder.name, folder))
     table, costs = render_table(rows, baselines, task=task), render_costs(rows, task=task, rate=rate)
     return Comparison(folder, rows, table, tuple(said), tuple(timing), costs)
+
+
+def judge(results: Sequence[RunResult], task: type[TaskDeclaration]) -> list[str]:
+    """Say which run is best, and what each gains over simple methods and its control."""
+    rows = [result.row for result in results]
+    said = write_verdicts(rows, [], task=task)
+    for result in results:  # one by one: simple methods may depend on the options of a run
+        said += write_verdicts([result.row], result.baselines, task=task, among=rows)
+
+    labels = list_labels(rows)
+    said += [f"{labels[one.row.name]}: {one.note}." for one in results if one.note]
+    return list(dict.fromkeys(said))
 
 
 def _find_convergence(results: Sequence[RunResult], task: type[TaskDeclaration]) -> dict[str, dict[str, Convergence]]:
@@ -183,5 +193,5 @@ def _note_controls(results: Sequence[RunResult], task: type[TaskDeclaration]) ->
 
             metrics = result.figures.model_copy(update=changes)
             write_card(result.folder, metrics, task)
-            write_run_page(result.folder, metrics, task)
+            write_report(result.folder / REPORT, open_run_page(result.folder, metrics, task))
             write_metrics(result.folder, metrics)

@@ -19,6 +19,8 @@ from nlp_transfer.evaluation.curve_sentences import (
     write_sentences,
 )
 from nlp_transfer.evaluation.frozen_layers import FrozenLayers, describe_frozen, render_frozen
+from nlp_transfer.evaluation.html_report.curve_page import open_curve_page
+from nlp_transfer.evaluation.html_report.rendering import write_report
 from nlp_transfer.models.saving import write_json
 from nlp_transfer.runs.alike import load_alike
 from nlp_transfer.runs.courses import list_parts
@@ -29,7 +31,7 @@ from nlp_transfer.runs.freezing import plan_freezing
 from nlp_transfer.runs.run import advise, hold_folder
 from nlp_transfer.system.alone import claim_process
 from nlp_transfer.system.disk import write_whole
-from nlp_transfer.system.layout import CURVE
+from nlp_transfer.system.layout import CURVE, REPORT
 from nlp_transfer.system.received import refuse_no_path
 
 
@@ -169,6 +171,7 @@ def _conclude(folder: Path, contenders: Sequence[Contender], sizes: tuple[int, .
     write_json(folder / CURVE, figures)
     write_whole(folder / "curve.md", write_page(methods, others, [*said, *timing], score=score, points=points))
     plot_curves(list_curves(methods, others), folder, score=score)  # last: if it fails, the figures are safe
+    write_report(folder / REPORT, open_curve_page(folder, task))
 
     tables = [render_curves(methods, others, score=score, points=points)]
     tables += [render_frozen(frozen, score=score, points=points)] if frozen else []

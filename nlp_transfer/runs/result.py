@@ -8,14 +8,15 @@ from typing import Any
 
 from nlp_transfer.config.sections import RunConfig
 from nlp_transfer.config.tasks import TaskDeclaration
-from nlp_transfer.evaluation.html_report.run_page import write_run_page
+from nlp_transfer.evaluation.html_report.rendering import write_report
+from nlp_transfer.evaluation.html_report.run_page import open_run_page
 from nlp_transfer.evaluation.metrics_file import Metrics, write_metrics
 from nlp_transfer.evaluation.plotting import draw_reliability
 from nlp_transfer.evaluation.verdicts import Comparand, make_baseline, make_comparand, write_verdicts
 from nlp_transfer.models.saving import write_json
 from nlp_transfer.publishing.tree import write_card
 from nlp_transfer.system.disk import flush
-from nlp_transfer.system.layout import HITS, RELIABILITY
+from nlp_transfer.system.layout import HITS, RELIABILITY, REPORT
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ def finish(result: RunResult, task: type[TaskDeclaration]) -> None:
     draw_reliability(result.figures.confidence, result.folder / RELIABILITY)
     write_card(result.folder, result.figures, task)
     write_json(result.folder / HITS, collect_hits(result))
-    write_run_page(result.folder, result.figures, task)
+    write_report(result.folder / REPORT, open_run_page(result.folder, result.figures, task))
     for path in (*result.folder.rglob("*"), result.folder):
         flush(path)
     write_metrics(result.folder, result.figures)

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from html import escape
 
 import pytest
 import tiny
@@ -240,6 +241,10 @@ def test_figure_table_and_sentences_stand_beside_the_figures(whole):
     assert (whole.folder / "curve.png").read_bytes().startswith(b"\x89PNG")
     assert (whole.folder / "curve.pdf").read_bytes().startswith(b"%PDF")
     assert "<svg" in (whole.folder / "curve.svg").read_text()
+    shown = (whole.folder / "report.html").read_text()
+    assert shown.count("<svg") == 1
+    assert all(escape(sentence) in shown for sentence in (*whole.verdict, *whole.timing))
+    assert 'href="rows-8/' in shown
     page = (whole.folder / "curve.md").read_text()
     assert "| rows of train | 8 | 48 |" in page
     assert all(f"- {sentence}\n" in page for sentence in (*whole.verdict, *whole.timing))

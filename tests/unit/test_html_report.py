@@ -5,22 +5,23 @@ import re
 import shutil
 from html.parser import HTMLParser
 
-import numpy as np
 import pytest
-from tiny import BAD, GOOD, PLAIN, ROOT, save_vectors
+from hostile import configure
+from tiny import ROOT
 
 import nlp_transfer
+from nlp_transfer.errors import DataError
 from nlp_transfer.evaluation.html_report import rendering
 from nlp_transfer.evaluation.html_report.class_parts import LARGEST, tabulate_confusion
 from nlp_transfer.evaluation.html_report.differences import mark_differences, mark_sentences
 from nlp_transfer.evaluation.html_report.parts import Item, Items, Page, Section
 from nlp_transfer.evaluation.html_report.recorded import Answered, read_run
-from nlp_transfer.evaluation.html_report.run_page import make_run_page, write_run_page
+from nlp_transfer.evaluation.html_report.rendering import write_report
+from nlp_transfer.evaluation.html_report.run_page import make_run_page, open_run_page
 from nlp_transfer.evaluation.html_report.suspects import find_suspects
 from nlp_transfer.publishing.tree import list_files, write_publication
 from nlp_transfer.system.layout import REPORT
 
-PROBES = ["<b>bold</b>", "</script><i>", "{{ 7 * 7 }}", "{% raw %}", "' \" & ", "turned\u202eround", "&lt;"]
 NOTHING = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 
 
@@ -60,22 +61,7 @@ class Reader(HTMLParser):
 def folder(tmp_path_factory):
     """A run on texts that a page might obey, with labels of that kind, and enough rows for every part of the page."""
     place = tmp_path_factory.mktemp("report")
-    rng = np.random.default_rng(0)
-    lines = []
-    for number in range(240):
-        good = bool(number % 2)
-        words = [*rng.choice([BAD, GOOD][good], 2), *rng.choice(PLAIN, rng.integers(2, 9))]
-        wrong = number % 16 == 0
-        label = "<b>good</b>" if good != wrong else "bad & 'sad'"
-        lines.append({"text": f"{' '.join(words)} {PROBES[number % len(PROBES)]} {number}", "label": label})
-    (place / "data.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
-    config = {
-        "task": {"name": "sentiment", "max_length": 32},
-        "source": {"kind": "vectors", "name": save_vectors(place / "vectors.txt")},
-        "strategy": {"kind": "frozen", "solver": "gradient"},
-        "data": {"train": str(place / "data.jsonl"), "test_share": 0.45},
-        "training": {"epochs": 2},
-    }
+    config = configure(place, solver="gradient")
     return nlp_transfer.run(config, output=place / "run", progress=False).folder
 
 
@@ -146,7 +132,7 @@ def test_a_page_is_never_published(folder, tmp_path):
 def test_a_page_that_cannot_be_made_costs_a_line_of_warning_and_no_run(folder, tmp_path, caplog):
     broken = shutil.copytree(folder, tmp_path / "run")
     (broken / "predictions.jsonl").write_text("{")
-    assert not write_run_page(broken)
+    assert not write_report(broken / REPORT, open_run_page(broken))
     (line,) = caplog.messages
     assert str(broken / REPORT) in line
     assert "\n" not in line
@@ -155,7 +141,7 @@ def test_a_page_that_cannot_be_made_costs_a_line_of_warning_and_no_run(folder, t
 
 def test_a_page_of_a_run_that_recorded_less_says_what_is_missing(tmp_path):
     old = ROOT / "tests" / "older_runs" / "finished"
-    assert write_run_page(old, path=tmp_path / REPORT)
+    assert write_report(tmp_path / REPORT, open_run_page(old))
     text = Reader((tmp_path / REPORT).read_text()).text
     assert "The answers to single rows: predictions.jsonl was written by a version that kept no texts in it." in text
     assert "The cost of answers: it was not measured." in text
@@ -167,7 +153,7 @@ def test_a_page_has_fewer_rows_where_they_would_not_fit(monkeypatch):
         return Page("large", "", [], [Section("rows", "Rows", [Items("Rows", items)])])
 
     monkeypatch.setattr(rendering, "LARGEST", 160_000)
-    text = rendering.render_page(make)
+    _, text = rendering.render_page(make)
     assert len(text) <= 160_000
     assert "row 99" in text
     assert "row 100" not in text
@@ -205,3 +191,63 @@ def test_of_many_labels_the_pairs_that_are_confused_most_are_listed():
     rows = [Answered(0, {}, "l1", "l2", {}, None, {})] * 3 + [Answered(0, {}, "l2", "l2", {}, None, {})] * 9
     (row,) = tabulate_confusion(rows, labels).rows
     assert (row[0], row[1], row[2].text) == ("l1", "l2", "3")
+
+
+@pytest.fixture(scope="module")
+def other(folder):
+    """A second run on the same rows."""
+    config = configure(folder.parent, solver="auto")
+    return nlp_transfer.run(config, output=folder.parent / "other", progress=False).folder
+
+
+def test_several_runs_stand_on_one_page_with_their_verdicts(folder, other, tmp_path):
+    found = nlp_transfer.report([folder, other], tmp_path / "both.html")
+    page = Reader(found.file.read_text())
+    assert found.verdict[0].startswith("Best on validation: ")
+    assert all(sentence in page.text for sentence in found.verdict)
+    assert "Rows on which the runs differ" in page.text
+    assert json.loads(json.dumps(found.values()))["verdict"] == list(found.verdict)
+
+
+def test_rows_on_which_runs_differ_say_who_is_right(folder, other, tmp_path):
+    nlp_transfer.report([folder, other], tmp_path / "both.html")
+    page = Reader((tmp_path / "both.html").read_text())
+    hits = [json.loads((run / "hits.json").read_text())["run"] for run in (folder, other)]
+    differ = sum(one != two for one, two in zip(*hits, strict=True))
+    assert f"{differ} of {len(hits[0])} rows" in page.text
+
+
+def test_the_command_writes_a_page_and_replaces_none_unasked(folder, tmp_path, command):
+    code, out, _ = command("report", folder, tmp_path / "page.html")
+    assert (code, f"report: {tmp_path / 'page.html'}" in out) == (0, True)
+    code, _, err = command("report", folder, tmp_path / "page.html")
+    assert (code, "exists already" in err) == (2, True)
+    assert command("report", folder, tmp_path / "page.html", "--force")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["{run}", "page.txt"], "expected the page to write, a name in .html; received 'page.txt'"),
+        (["{run}"], "expected the page to write, a name in .html"),
+        (["{run}", "{run}", "page.html"], "a run is named twice"),
+        (["{run}/nothing", "page.html"], "no finished run, comparison or learning curve"),
+        (["{run}", "nowhere/page.html"], "there is no folder nowhere; make it first"),
+        (["page.html"], "no run is named"),
+    ],
+)
+def test_a_wrong_command_is_answered_in_one_line(words, said, folder, command, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, _, err = command("report", *(word.format(run=folder) for word in words))
+    assert code != 0
+    assert said in err
+    assert len(err.strip().splitlines()) == 1
+
+
+def test_runs_that_were_tested_on_other_rows_are_not_set_side_by_side(folder, tmp_path):
+    elsewhere = shutil.copytree(folder, tmp_path / "run")
+    metrics = json.loads((elsewhere / "metrics.json").read_text())
+    metrics["data"]["splits"]["test"]["fingerprint"] = "0" * 64
+    (elsewhere / "metrics.json").write_text(json.dumps(metrics))
+    with pytest.raises(DataError, match="its test rows are not those of"):
+        nlp_transfer.report([folder, elsewhere], tmp_path / "both.html")

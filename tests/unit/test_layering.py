@@ -65,6 +65,7 @@ LIGHT |= {"config.base", "config.tasks", "config.sections", "config.messages", "
 LIGHT |= {"config.shipped", "config.flags", "config.dialect", "system.escaping", "system.room", "system.disk"}
 LIGHT |= {"cli.options", "system.garbage", "system.signals", "system.caches", "system.received", "system.wheels"}
 LIGHT |= {"system.layout", "cli.unlabelled", "cli.adapt", "cli.several_runs", "cli.exporting", "cli.searching"}
+LIGHT |= {"cli.reporting"}
 HEAVY = {"torch", "transformers", "numpy", "pandas", "scipy", "safetensors", "pyarrow", "tokenizers", "rich", "tqdm"}
 HEAVY |= HOMES.keys()
 

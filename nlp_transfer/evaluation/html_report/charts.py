@@ -19,6 +19,7 @@ COLOURS = {  # as they are drawn -> as the page calls them
     **{"#0072b2": "--blue", "#d55e00": "--vermilion", "#009e73": "--green"},
     **{"#cc79a7": "--purple", "#e69f00": "--orange", "#56b4e9": "--sky"},
 }
+PAPER = "#ffffff"  # the background, which the page has already
 NAMED = re.compile(r' id="(?:figure|axes|patch|line2d|text|matplotlib\.axis|xtick|ytick|legend|\w+Collection)_\d+"')
 
 
@@ -91,6 +92,7 @@ def _write_svg(figure: "Figure", name: str) -> str:
 def _take_colours(text: str) -> str:
     """Leave out what a page has no use for, and name colours instead of giving them."""
     text = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
+    text = text.replace("<svg ", '<svg aria-hidden="true" ', 1)  # what stands around it has a label
     text = re.sub(r"<style.*?</style>", "", NAMED.sub("", text), flags=re.DOTALL)
     text = re.sub(r" font-family: [^;\"]+;?", "", text)  # that of the page
     return re.sub(r"#[0-9a-fA-F]{6}\b", lambda one: _name_colour(one[0]), text)
@@ -98,4 +100,4 @@ def _take_colours(text: str) -> str:
 
 def _name_colour(given: str) -> str:
     name = COLOURS.get(given.lower())
-    return f"var({name})" if name else given
+    return "none" if given == PAPER else f"var({name})" if name else given

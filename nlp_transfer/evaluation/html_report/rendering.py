@@ -26,7 +26,7 @@ LARGEST = 1_900_000  # bytes of a page
 MOST = 200  # rows of test in it, or fewer if their texts are long
 
 
-def write_page(path: Path, make: Callable[[int], Page]) -> bool:
+def write_report(path: Path, make: Callable[[int], Page]) -> bool:
     """Write a page; if that fails, only warn, because it shows nothing that is not in other files.
 
     Args:
@@ -37,7 +37,7 @@ def write_page(path: Path, make: Callable[[int], Page]) -> bool:
         Whether it was written.
     """
     try:
-        write_whole(path, render_page(make))
+        write_whole(path, render_page(make)[1])
     except Exception as error:  # noqa: BLE001 - a damaged file, a task of others, a full disk: no page is worth a run
         said = " ".join(str(error).split())
         log.warning("%s could not be written: %s: %s", path, type(error).__name__, said)
@@ -46,16 +46,15 @@ def write_page(path: Path, make: Callable[[int], Page]) -> bool:
     return True
 
 
-def render_page(make: Callable[[int], Page]) -> str:
-    """Render a page with as many rows of test as have room."""
+def render_page(make: Callable[[int], Page]) -> tuple[Page, str]:
+    """Render a page with as many rows of test as have room; return both."""
     most = MOST
-    while len((text := _render(make(most))).encode("utf-8", "replace")) > LARGEST and most:
+    while True:
+        page = make(most)
+        text = _open_template().render(page=page)
+        if len(text.encode("utf-8", "replace")) <= LARGEST or not most:
+            return page, text
         most //= 2
-    return text
-
-
-def _render(page: Page) -> str:
-    return _open_template().render(page=page)
 
 
 @functools.cache

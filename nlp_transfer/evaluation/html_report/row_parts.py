@@ -87,14 +87,15 @@ def _list_facts(one: Answered, kind: RoleKind) -> Iterator[tuple[str, str]]:
     """Yield what was said and what is right, where both are short."""
     if kind in LABELLED or kind == "number":
         sure = f" ({_find_confidence(one):.2f})" if kind == "label" and one.details.get("probabilities") else ""
-        yield "answered", _write(one.said) + sure
-        yield "right", _write(one.right)
+        yield "answered", write_answer(one.said) + sure
+        yield "right", write_answer(one.right)
     elif one.score is not None:
         yield "score", f"{one.score:.2f}"
         yield from ((name, f"{score:.2f}") for name, score in one.others.items())
 
 
-def _write(value: Any) -> str:
+def write_answer(value: Any) -> str:
+    """Write an answer that is a text, a number or some labels."""
     if isinstance(value, list):
         return ", ".join(map(str, value)) or "none"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
@@ -109,7 +110,7 @@ def _list_better(one: Answered, ceilings: Sequence[str]) -> list[str]:
 def _list_texts(one: Answered, role: str, kind: RoleKind, options: Any) -> Iterator[tuple[str, list[Piece]]]:
     """Yield the texts of a row by their names; those that were written beside the reference, with differences."""
     for name, text in one.inputs.items():
-        yield name, _mark_input(text, one, options)
+        yield name, mark_input(text, one, options)
     if kind in ("text", "texts"):
         right = "\n".join(one.right) if isinstance(one.right, list) else str(one.right)
         said, marked = mark_differences(str(one.said), right)
@@ -117,7 +118,7 @@ def _list_texts(one: Answered, role: str, kind: RoleKind, options: Any) -> Itera
         yield f"reference ({role})", marked
 
 
-def _mark_input(text: Any, one: Answered, options: Any) -> list[Piece]:
+def mark_input(text: Any, one: Answered, options: Any) -> list[Piece]:
     """Mark the sentences that an extract consists of."""
     sentences = text if isinstance(text, list) else [text]
     picked = one.details.get("sentences")

@@ -1,7 +1,7 @@
 """Make the page of one run from what its folder holds."""
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,23 +18,21 @@ from nlp_transfer.evaluation.html_report.data_parts import (
 )
 from nlp_transfer.evaluation.html_report.parts import Cell, Code, Page, Part, Section, Sentences, Table
 from nlp_transfer.evaluation.html_report.recorded import Answered, Recorded, read_run
-from nlp_transfer.evaluation.html_report.rendering import write_page
 from nlp_transfer.evaluation.html_report.row_parts import list_rows, list_suspects
 from nlp_transfer.evaluation.html_report.score_parts import explain_choice, list_methods, tabulate_scores
 from nlp_transfer.evaluation.html_report.suspects import find_suspects
 from nlp_transfer.evaluation.metrics_file import Metrics
 from nlp_transfer.evaluation.verdicts import name_source
-from nlp_transfer.system.layout import REPORT
 
 MOST_SUSPECTS = 30
 
 
-def write_run_page(
-    folder: Path, metrics: Metrics | None = None, task: type[TaskDeclaration] | None = None, path: Path | None = None
-) -> bool:
-    """Write the page of a run into its folder, or to another place; see `write_page` and `read_run`."""
+def open_run_page(
+    folder: Path, metrics: Metrics | None = None, task: type[TaskDeclaration] | None = None
+) -> Callable[[int], Page]:
+    """Give what makes the page of a run, with so many rows of test; for the rest see `read_run`."""
     read = functools.cache(lambda: read_run(folder, metrics, task))
-    return write_page(path or folder / REPORT, lambda most: make_run_page(read(), most=most))
+    return lambda most: make_run_page(read(), most=most)
 
 
 def make_run_page(run: Recorded, *, most: int) -> Page:

@@ -86,10 +86,13 @@ def name_interval(task: type[TaskDeclaration]) -> str:
 
 
 def make_interval(scores: Sequence[float], task: type[TaskDeclaration], counts: Sequence[int] = ()) -> str | Cell:
-    """Write the mean of the scores of rows with its interval, also as a bar."""
-    if not scores:
-        return "-"
-    found, digits, highest = measure_rows(scores, counts), 4 if task.points == 100 else 2, 100 / task.points
+    """Write the mean of the scores of rows with its interval; `counts` as of `Scored`."""
+    return draw_interval(measure_rows(scores, counts), task) if scores else "-"
+
+
+def draw_interval(found: Interval, task: type[TaskDeclaration]) -> Cell:
+    """Write a mean with its interval, and draw it on a line from 0 to the highest score."""
+    digits, highest = 4 if task.points == 100 else 2, 100 / task.points
     low, middle, high = (min(max(one / highest, 0.0), 1.0) for one in (found.low, found.difference, found.high))
     text = f"{found.difference:.{digits}f} ({found.low:.{digits}f} to {found.high:.{digits}f})"
     return Cell(text, span=(low, middle, high))

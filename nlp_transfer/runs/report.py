@@ -1,0 +1,168 @@
+"""Write the page of a run, a comparison or a learning curve anew, or one page of several runs.
+
+nlp-transfer report runs/reviews runs/other both.html
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from nlp_transfer.config.sections import load_saved
+from nlp_transfer.config.tasks import TaskDeclaration, find_task
+from nlp_transfer.errors import CheckpointError, ConfigError, DataError
+from nlp_transfer.evaluation.html_report.curve_page import open_curve_page
+from nlp_transfer.evaluation.html_report.parts import Page
+from nlp_transfer.evaluation.html_report.rendering import render_page
+from nlp_transfer.evaluation.html_report.run_page import open_run_page
+from nlp_transfer.evaluation.html_report.runs_page import SideBySide, open_runs_page
+from nlp_transfer.runs.combine import collect_fingerprints, read_finished
+from nlp_transfer.runs.compare import judge
+from nlp_transfer.runs.result import RunResult
+from nlp_transfer.system.disk import expand_home, write_whole
+from nlp_transfer.system.layout import COMPARISON, CURVE, FINISHED, HITS
+from nlp_transfer.system.received import refuse_no_path
+
+ENDING = ".html"
+
+
+@dataclass(frozen=True)
+class Report:
+    """A page that was written.
+
+    Attributes:
+        file: the page.
+        verdict: what stands first in it.
+        missing: what is not in it, and why.
+    """
+
+    file: Path
+    verdict: tuple[str, ...]
+    missing: tuple[str, ...]
+
+    def values(self) -> dict[str, Any]:
+        """Give the same as plain values, for JSON."""
+        return {**asdict(self), "file": str(self.file)}
+
+
+def report(
+    runs: Sequence[str | Path],
+    output: str | Path,
+    *,
+    task: type[TaskDeclaration] | None = None,
+    force: bool = False,
+) -> Report:
+    """Write one page about runs from what their folders hold.
+
+    Args:
+        runs: folders of finished runs on the same rows of test; or one of a comparison or of a learning curve.
+        output: the file to write; it ends in .html.
+        task: of the runs, where that is none of ours; see `load`.
+        force: replace the file if there is one.
+
+    Raises:
+        ConfigError: the file cannot be written, or the runs have different tasks.
+        CheckpointError: a folder holds no finished run, or a file in it is damaged.
+        DataError: the runs were tested on different rows.
+    """
+    refuse_no_path(output, "output")
+    folders, path = [expand_home(run) for run in runs], expand_home(output)
+    _check_output(path, force=force)
+    if not folders:
+        raise ConfigError("report: no run is named; name the folder of one")
+
+    try:
+        page, text = render_page(_open_page(folders, path.parent, task))
+    except (ValueError, KeyError) as error:  # of JSON, or of a file that lacks something
+        raise CheckpointError(f"{', '.join(map(str, folders))}: a file in it is damaged ({error!r})") from error
+    write_whole(path, text)
+    return Report(path, tuple(page.verdict), tuple(page.missing))
+
+
+def _check_output(path: Path, *, force: bool) -> None:
+    """Refuse a file that cannot be written, before anything is read."""
+    if path.suffix != ENDING:
+        raise ConfigError(f"report: expected the page to write, a name in {ENDING}; received {str(path)!r}")
+    if not path.parent.is_dir():
+        raise ConfigError(f"{path} cannot be written: there is no folder {path.parent}; make it first")
+    if path.is_dir():
+        raise ConfigError(f"{path} is a folder; name a file")
+    if path.exists() and not force:
+        raise ConfigError(f"{path} exists already; choose another, or replace it with --force")
+
+
+def _open_page(folders: Sequence[Path], home: Path, task: type[TaskDeclaration] | None) -> Callable[[int], Page]:
+    """Find out what the folders hold, and open what makes the page."""
+    if len(folders) == 1:
+        (folder,) = folders
+        if (folder / CURVE).is_file():
+            named = json.loads((folder / CURVE).read_text(encoding="utf-8"))["task"]
+            return open_curve_page(folder, task or find_task(named))
+        if (folder / COMPARISON).is_file():
+            return _open_comparison(folder, home, task)
+        _refuse_unfinished(folder)
+        return open_run_page(folder, task=task)
+
+    results, kind = _read_results(folders, task)
+    given = SideBySide(folders, [one.row for one in results], results[0].baselines, kind, judge(results, kind))
+    return open_runs_page(given, f"{len(folders)} runs", home)
+
+
+def _open_comparison(folder: Path, home: Path, task: type[TaskDeclaration] | None) -> Callable[[int], Page]:
+    """Open the page of a comparison, with the sentences that it has noted."""
+    noted = json.loads((folder / COMPARISON).read_text(encoding="utf-8"))
+    if "runs" not in noted:
+        raise ConfigError(f"{folder}: compares tasks; name the folders of their runs, such as {folder}/shared/NAME")
+    results, kind = _read_results([folder / name for name in noted["runs"]], task)
+    given = SideBySide(
+        [one.folder for one in results],
+        [one.row for one in results],
+        results[0].baselines,
+        kind,
+        noted["verdict"],
+        noted.get("timing", ()),
+    )
+    return open_runs_page(given, folder.name, home)
+
+
+def _read_results(
+    folders: Sequence[Path], task: type[TaskDeclaration] | None
+) -> tuple[list[RunResult], type[TaskDeclaration]]:
+    """Read runs of one task on the same test, each by a name of its own."""
+    results = []
+    for folder in folders:
+        _refuse_unfinished(folder)
+        if not (folder / HITS).is_file():
+            raise CheckpointError(f"{folder}: lacks {HITS}, the scores of single rows, which runs are compared by")
+        results.append(read_finished(load_saved(folder, task), folder))
+
+    first, *others = configs = [load_saved(folder, task) for folder in folders]
+    for folder, config, result in zip(folders[1:], others, results[1:], strict=True):
+        if config.task.name != first.task.name:
+            raise ConfigError(f"{folder}: is of task '{config.task.name}', {folders[0]} of '{first.task.name}'")
+        if _find_tests(result) != _find_tests(results[0]):
+            raise DataError(f"{folder}: its test rows are not those of {folders[0]}; runs are compared on the same")
+
+    names = _tell_apart(folders)
+    renamed = [replace(one, row=replace(one.row, name=name)) for one, name in zip(results, names, strict=True)]
+    return renamed, configs[0].task_class
+
+
+def _find_tests(result: RunResult) -> list[str]:
+    """List the fingerprints of the test rows of each seed."""
+    return [collect_fingerprints(part)["test"] for part in result.parts or (result,)]
+
+
+def _tell_apart(folders: Sequence[Path]) -> list[str]:
+    """Name folders by as many of their last parts as tell them apart."""
+    parts = [folder.resolve().parts for folder in folders]
+    length = next((n for n in range(1, 99) if len({one[-n:] for one in parts}) == len(parts)), None)
+    if length is None:
+        raise ConfigError(f"report: {', '.join(map(str, folders))}: a run is named twice")
+    return ["/".join(one[-length:]) for one in parts]
+
+
+def _refuse_unfinished(folder: Path) -> None:
+    if not all((folder / name).is_file() for name in ("config.yaml", FINISHED)):
+        raise CheckpointError(f"{folder}: no finished run, comparison or learning curve")
