@@ -10,7 +10,8 @@ from unicodedata import normalize
 import numpy as np
 
 from nlp_transfer.errors import SourceError, suggest
-from nlp_transfer.models.portable.static import HEADS, POOLING, StaticConfig, StaticModel, StaticTokenizer, variants
+from nlp_transfer.models.portable.static import HEADS, POOLING, StaticConfig, StaticModel, StaticTokenizer
+from nlp_transfer.models.portable.words import variants
 from nlp_transfer.models.source import LoadedModel, refuse_nonfinite
 from nlp_transfer.sources.checkpoint import Checkpoint
 from nlp_transfer.sources.composing import FORMS

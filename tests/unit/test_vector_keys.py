@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nlp_transfer.errors import SourceError
-from nlp_transfer.models.portable.static import variants
+from nlp_transfer.models.portable.words import variants
 from nlp_transfer.sources import list_sources
 from nlp_transfer.sources.vectors.table import import_vectors, open_vectors
 

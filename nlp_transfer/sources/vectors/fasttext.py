@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from nlp_transfer.models.portable.words import ngram_ids
+
 
 @dataclass(frozen=True)
 class Hashing:
@@ -49,8 +51,6 @@ class Subwords:
 
     def list_ids(self, word: str) -> list[int]:
         """List the buckets of the n-grams of `<word>`, in the order of fastText or floret."""
-        from nlp_transfer.models.portable.static import ngram_ids  # brings torch, which a known word does not need
-
         return ngram_ids(word, self.min_n, self.max_n, len(self.ngrams), self.settings)
 
     def find_ids(self, word: str) -> np.ndarray:
