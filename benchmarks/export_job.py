@@ -9,9 +9,9 @@ def main() -> None:
     """Answer the texts by the script that lies in the folder."""
     folder, file, output = sys.argv[1:]
     sys.path.insert(0, folder)
-    from predict import compute_logits, load  # type: ignore[import-not-found]
+    from predict import compute_logits, load_config  # type: ignore[import-not-found]
 
-    labels = list(load()[0]["id2label"].values())
+    labels = list(load_config()["id2label"].values())
     texts = [json.loads(line)["text"] for line in Path(file).read_text(encoding="utf-8").splitlines()]
     said = [labels[at] for at in compute_logits(texts).argmax(axis=1)]
     Path(output).write_text("".join(json.dumps({"label": label}) + "\n" for label in said))

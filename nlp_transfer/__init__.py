@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from nlp_transfer.data.text.line_breaks import end_lines as end_lines
     from nlp_transfer.data.text.line_breaks import find_line_breaks as find_line_breaks
     from nlp_transfer.data.text.line_breaks import join_lines as join_lines
+    from nlp_transfer.data.text.picking import pick_sentences as pick_sentences
     from nlp_transfer.data.text.sentences import join_sentences as join_sentences
     from nlp_transfer.data.text.sentences import split_sentences as split_sentences
     from nlp_transfer.errors import CheckpointError as CheckpointError
@@ -51,7 +52,6 @@ if TYPE_CHECKING:
     from nlp_transfer.evaluation.metrics import classification_scores as classification_scores
     from nlp_transfer.evaluation.number_baselines import number_baselines as number_baselines
     from nlp_transfer.evaluation.oracle import best_sentences as best_sentences
-    from nlp_transfer.evaluation.oracle import pick_sentences as pick_sentences
     from nlp_transfer.evaluation.oracle import sentence_targets as sentence_targets
     from nlp_transfer.evaluation.ranking import RankedSource as RankedSource
     from nlp_transfer.evaluation.text_metrics import rouge_each as rouge_each
@@ -197,7 +197,7 @@ _HOME = {
     "label_set_scores": "evaluation.label_sets",
     "multi_hot": "evaluation.label_sets",
     "best_sentences": "evaluation.oracle",
-    "pick_sentences": "evaluation.oracle",
+    "pick_sentences": "data.text.picking",
     "sentence_targets": "evaluation.oracle",
     "Publication": "runs.publish",
     "publish": "runs.publish",

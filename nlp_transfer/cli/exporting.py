@@ -23,7 +23,7 @@ def export(
     ] = False,
     task: Task = None,
 ) -> None:
-    """Write a classifier in ONNX, with a script that needs no torch.
+    """Write a model in ONNX, with a script that needs no torch.
 
     It answers rows of the run's test in a fresh process first, and is compared with the run.
     """

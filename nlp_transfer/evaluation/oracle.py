@@ -1,10 +1,9 @@
-"""Choose the sentences that summarize a document: as targets of training, and from a model's scores."""
+"""Choose the sentences of a document that are nearest to its summaries, as targets of training."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
-from nlp_transfer.data.text.scripts import list_phrases
 from nlp_transfer.evaluation.text_metrics import KINDS, rouge_each
 
 TEMPERATURE = 5.0  # ROUGE points; a sentence that is worse by this much gets 1/e of the share
@@ -57,28 +56,3 @@ def sentence_targets(sentences: Sequence[str], references: Sequence[str], most: 
         shares = np.exp((worth - worth.max()) / TEMPERATURE)
         targets[:] = shares / shares.sum()
     return targets
-
-
-def pick_sentences(
-    scores: Sequence[float], sentences: Sequence[str], most: int, *, trigram_blocking: bool = False
-) -> list[int]:
-    """Pick the sentences with the highest scores, as indices in the order of the document; never a blank one.
-
-    Args:
-        scores: one for each sentence; sentences behind the last score are never picked.
-        sentences: the sentences of one document.
-        most: how many sentences to pick at most.
-        trigram_blocking: skip a sentence that repeats a trigram of those picked (Paulus et al. 2018, section 2.5).
-    """
-    chosen: list[int] = []
-    said: set[tuple[str, ...]] = set()
-    for index in np.argsort(-np.asarray(scores), kind="stable").tolist():
-        trigrams = list_phrases(sentences[index]) if trigram_blocking else set()
-        if not sentences[index].strip() or trigrams & said:
-            continue
-
-        said |= trigrams
-        chosen.append(index)
-        if len(chosen) == most:
-            break
-    return sorted(chosen)

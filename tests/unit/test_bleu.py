@@ -4,8 +4,9 @@ import unicodedata
 
 import pytest
 
+from nlp_transfer.data.text.picking import pick_sentences
 from nlp_transfer.data.text.scripts import split_words
-from nlp_transfer.evaluation.oracle import best_sentences, pick_sentences
+from nlp_transfer.evaluation.oracle import best_sentences
 from nlp_transfer.evaluation.text_metrics import rouge_each, rouge_scores, sentence_chrf, translation_scores
 
 UNSPACED = {

@@ -14,10 +14,39 @@ from transformers import AutoModelForSequenceClassification
 
 import nlp_transfer
 from nlp_transfer import CheckpointError, ConfigError
-from nlp_transfer.models.onnx_graph import write_graph
+from nlp_transfer.models.exported.graph import write_graph
+from nlp_transfer.models.portable.pooled import PooledClassifier, PooledConfig
+from nlp_transfer.models.portable.sentence_scorer import SentenceScorer, SentenceScorerConfig
+from nlp_transfer.models.portable.static import StaticConfig
 
 module = importlib.import_module("nlp_transfer.runs.export")  # `nlp_transfer.runs` has a function of that name
 TEXTS = ["a good film", "", "wug " * 200, "an awful film, but é"]
+
+
+def start(folder, given, *arguments):
+    """Start the script of an exported model where torch cannot be imported."""
+    code = "import runpy, sys; sys.modules['torch'] = None; runpy.run_module('predict', run_name='__main__')"
+    command = [sys.executable, "-c", code, *arguments]
+    return subprocess.run(command, input=given, capture_output=True, text=True, check=False, cwd=folder)
+
+
+def ask(folder, lines):
+    """Ask the script of an exported model, a line each."""
+    done = start(folder, "\n".join(lines))
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def train(output, task, source, rows, kind="frozen"):
+    """A run of any task on rows in memory."""
+    config = {
+        "task": task,
+        "source": source,
+        "strategy": {"kind": kind},
+        "training": {"epochs": 1, "precision": "fp32"},
+    }
+    nlp_transfer.run(config, data=rows, output=output, progress=False)
+    return nlp_transfer.load(output)
 
 
 @pytest.fixture(scope="module")
@@ -37,32 +66,68 @@ def test_the_script_answers_as_the_run_without_torch(place, tmp_path, run):
     assert (found.differing, found.rows) == ((), 8)
     assert "8 texts answered by both, all alike" in (tmp_path / "out" / "README.md").read_text()
 
-    code = "import runpy, sys; sys.modules['torch'] = None; runpy.run_path(sys.argv.pop(1), run_name='__main__')"
-    command = [sys.executable, "-c", code, str(tmp_path / "out" / "predict.py")]
-    done = subprocess.run(command, input="\n".join(TEXTS), capture_output=True, text=True, check=True)
-    said = [json.loads(line) for line in done.stdout.splitlines()]
+    said = ask(tmp_path / "out", TEXTS)
     expected = nlp_transfer.load(place / run).predict(TEXTS)
     for at in (0, 2, 3):
         assert said[at] == pytest.approx(expected[at]["probabilities"], abs=1e-5)
     assert (said[1], expected[1]["label"]) == (None, None)  # nothing is said of an empty text
 
-    done = subprocess.run([*command, "texts.txt"], capture_output=True, text=True, check=False)
+    done = start(tmp_path / "out", "", "texts.txt")
     assert (done.returncode, "Traceback" in done.stderr, "takes no argument" in done.stderr) == (1, False, True)
     with pytest.raises(ConfigError, match="holds files already; choose another folder as OUT or remove it"):
         nlp_transfer.export(place / run, tmp_path / "out")
 
 
-def test_several_labels_of_a_text_are_exported_too(tmp_path):
+def test_word_vectors_answer_with_variants_of_unknown_words(tmp_path):
+    source = {"kind": "vectors", "name": tiny.save_vectors(tmp_path / "words.txt"), "contextualizer": "bilstm"}
     rows = [{"text": text, "labels": [["dull"], ["new", "fun"], []][i % 3]} for i, text in enumerate(tiny.texts(60)[0])]
-    config = {
-        "task": {"name": "multilabel", "max_length": 32},
-        "source": {"kind": "checkpoint", "name": tiny.save_checkpoint(tmp_path / "bert")},
-        "strategy": {"kind": "frozen"},
-        "training": {"epochs": 1},
-    }
-    nlp_transfer.run(config, data=rows, output=tmp_path / "run", progress=False)
+    run = train(tmp_path / "run", {"name": "multilabel", "max_length": 32}, source, rows, "full")
     assert nlp_transfer.export(tmp_path / "run", tmp_path / "out").differing == ()
-    assert json.loads((tmp_path / "out" / "config.json").read_text())["problem_type"] == "multi_label_classification"
+    given = ["a GOOD film", "Zwölf unheard words", "bad " * 50]
+    expected = [said["probabilities"] for said in run.predict(given)]
+    for said, probabilities in zip(ask(tmp_path / "out", given), expected, strict=True):
+        assert said == pytest.approx(probabilities, abs=1e-5)
+
+
+def test_hashed_words_are_put_together_from_their_ngrams(tmp_path):
+    rows = "\n".join(f"{row} {row % 3 - 1} {row % 5 - 2} 1" for row in range(13))
+    (tmp_path / "table.floret").write_text(f"13 3 2 3 2 2166136261 < >\n{rows}\n")
+    source = {"kind": "vectors", "name": str(tmp_path / "table.floret")}
+    tiny.run(tmp_path / "run", source, {"kind": "frozen"}, tiny.save_csv(tmp_path / "data.csv"))
+    nlp_transfer.export(tmp_path / "run", tmp_path / "out")
+    given = ["averyveryverylongword", "日本語 good", "x"]
+    expected = [said["probabilities"] for said in nlp_transfer.predict(tmp_path / "run", given)]
+    for said, probabilities in zip(ask(tmp_path / "out", given), expected, strict=True):
+        assert said == pytest.approx(probabilities, abs=1e-5)
+
+
+@pytest.mark.parametrize(("source", "kind"), [("vectors", "frozen"), ("checkpoint", "full")])
+def test_two_texts_have_a_number_read_apart_or_together(tmp_path, source, kind):
+    save = {"vectors": tiny.save_vectors, "checkpoint": tiny.save_word_pieces}[source]
+    texts = tiny.texts(60)[0]
+    rows = [{"first": text, "second": texts[i - 1], "number": 3.0 + i % 7} for i, text in enumerate(texts)]
+    task = {"name": "pairs", "target": "number", "max_length": 32}
+    run = train(tmp_path / "run", task, {"kind": source, "name": save(tmp_path / "source")}, rows, kind)
+    assert "their numbers differ by" in nlp_transfer.export(tmp_path / "run", tmp_path / "out").summary
+
+    given = [("a good film", "Unheard words " * 30), ("some story", "it is")]
+    said = ask(tmp_path / "out", ["\t".join(pair) for pair in given])
+    assert said == pytest.approx([one["number"] for one in run.predict(given)], rel=1e-5)
+    done = start(tmp_path / "out", "only one text")
+    assert (done.returncode, done.stderr) == (1, "error: expected two texts in a line with a tab between them\n")
+
+
+def test_sentences_are_split_scored_and_picked_without_torch(tmp_path):
+    texts = [f"Here {text} ends. There is more. Nothing follows, e.g. this." for text in tiny.texts(40)[0]]
+    rows = [{"text": text, "summary": text[:30]} for text in texts]
+    source = {"kind": "vectors", "name": tiny.save_vectors(tmp_path / "words.txt")}
+    task = {"name": "summarization", "sentences": 2, "max_length": 32, "language": "en", "trigram_blocking": True}
+    run = train(tmp_path / "run", {**task, "scorer": {"width": 8}}, source, rows)
+    assert nlp_transfer.export(tmp_path / "run", tmp_path / "out").differing == ()
+    given = ["It rains. A good film, e.g. this one, is fine. " * 9, "", ["one sentence", "A warm one."]]
+    said = ask(tmp_path / "out", [*given[:2], json.dumps(given[2])])
+    expected = [{key: one[key] for key in ("summary", "sentences")} for one in run.predict(given)]
+    assert said == [expected[0], None, expected[2]]
 
 
 def test_int8_is_judged_on_validation_and_a_loss_must_be_asked_for(place, tmp_path, monkeypatch, command):
@@ -73,7 +138,7 @@ def test_int8_is_judged_on_validation_and_a_loss_must_be_asked_for(place, tmp_pa
 
     monkeypatch.setattr(module, "LOSS", -1.0)
     code, _, told = command("export", place / "full", tmp_path / "other", "--format", "onnx-int8")
-    assert (code, "by more than -1; export to onnx, or take it all the same by --any-loss" in told) == (2, True)
+    assert (code, "by more than -1 point; export to onnx, or take it all the same by --any-loss" in told) == (2, True)
     assert not (tmp_path / "other").exists()
     assert nlp_transfer.export(place / "full", tmp_path / "other", format="onnx-int8", any_loss=True).rows
 
@@ -86,10 +151,10 @@ def test_what_answers_otherwise_is_removed(place, tmp_path, monkeypatch):
 
 
 def test_what_cannot_be_exported_is_told_in_a_line(place, tmp_path, monkeypatch):
-    vectors = {"kind": "vectors", "name": tiny.save_vectors(tmp_path / "words.txt")}
-    tiny.run(tmp_path / "words", vectors, {"kind": "frozen"}, tiny.save_csv(tmp_path / "data.csv"))
-    with pytest.raises(ConfigError, match="words cannot be exported: its tokenizer is written in Python"):
-        nlp_transfer.export(tmp_path / "words", tmp_path / "out")
+    with monkeypatch.context() as patch:
+        patch.setattr(nlp_transfer.load(place / "full").task.__class__, "logits_only", False)
+        with pytest.raises(ConfigError, match=r"full cannot be exported: its answers \(label, confidence, probab"):
+            nlp_transfer.export(place / "full", tmp_path / "out")
     with pytest.raises(ConfigError, match="format: expected onnx or onnx-int8, received 'tflite'"):
         nlp_transfer.export(place / "full", tmp_path / "out", format="tflite")
     monkeypatch.setattr(module, "PACKAGES", ("onnx", "no_such_package"))
@@ -107,6 +172,30 @@ def test_a_graph_computes_texts_of_other_numbers_and_lengths_as_the_model(tmp_pa
     read = tokenizer(tiny.texts(3)[0], padding=True, return_tensors="np")
     given = {name: read[name].astype(np.int64) for name in ("input_ids", "attention_mask")}
     (found,) = onnxruntime.InferenceSession(str(tmp_path / "model.onnx")).run(None, given)
+    with torch.inference_mode():
+        expected = model(**{name: torch.from_numpy(one) for name, one in given.items()}).logits
+    assert found == pytest.approx(expected.numpy(), abs=1e-5)
+
+
+@pytest.mark.parametrize("above", ["bag", "cnn", "transformer"])
+@pytest.mark.parametrize("head", ["label", "pair", "sentences"])
+def test_a_graph_of_vectors_computes_other_numbers_and_lengths_too(tmp_path, above, head):
+    torch.manual_seed(0)
+    encoder = StaticConfig(vocab_size=25, vector_size=8, contextualizer=above, width=8, ngram_buckets=5).to_dict()
+    if head == "sentences":
+        model = SentenceScorer(SentenceScorerConfig(encoder=encoder, width=8)).eval()
+    else:
+        model = PooledClassifier(PooledConfig(encoder=encoder, pad_token_id=1, pairs=head == "pair")).eval()
+    write_graph(model, tiny.tokenizer(), tmp_path / "model.onnx", types=head == "pair")
+
+    places = np.arange(9).repeat(3).reshape(9, 3).T
+    given = {"input_ids": places + 5, "attention_mask": (places < [[9], [4], [6]]).astype(np.int64)}
+    given["token_type_ids"] = (places >= 2) * given["attention_mask"]
+    given["sentence_ids"] = np.where(given["attention_mask"] == 1, places // 3, -1)
+    given["ngram_ids"] = np.stack([places % 5, places % 3 - 1], axis=-1)
+    session = onnxruntime.InferenceSession(str(tmp_path / "model.onnx"))
+    given = {one.name: given[one.name] for one in session.get_inputs()}
+    (found,) = session.run(None, given)
     with torch.inference_mode():
         expected = model(**{name: torch.from_numpy(one) for name, one in given.items()}).logits
     assert found == pytest.approx(expected.numpy(), abs=1e-5)

@@ -54,8 +54,8 @@ HOMES = {  # heavy packages and the only files that may import them
     "matplotlib": "evaluation.plotting evaluation.curve_plot evaluation.html_report.charts",
     "jinja2": "evaluation.html_report.rendering",
     "huggingface_hub": "system.network publishing.card publishing.upload system.hub_calls",
-    "onnxruntime": "models.onnx_graph models.onnx_predict",
     "optuna": "runs.trials",
+    "onnxruntime": "models.exported.graph models.exported.scripts.model",
     "yasbd": "data.text.languages",
     "py3langid": "data.text.languages",
 }
@@ -228,11 +228,13 @@ def test_predicting_and_running_load_what_only_some_runs_use_when_they_use_it(mo
             assert not used.top or package not in late, f"{LIBRARY[one]}:{used.line} imports {package} at once"
 
 
-def test_modelling_files_stand_alone():
+@pytest.mark.parametrize("package", ["models.portable.", "data.text.", "models.exported.scripts."])
+def test_files_that_travel_with_a_model_stand_alone(package):
     for module, path in LIBRARY.items():
-        if module.startswith("models.portable."):  # they travel with a saved model
-            found = [one.module for one in imports_of(path, typing_only=True) if "nlp_transfer" in one.module]
-            assert all(name.startswith("nlp_transfer.models.portable.") for name in found)
+        if module.startswith(package):
+            found = [name for name, _ in own_imports(module, typing_only=True)]
+            assert all(name.startswith(package) for name in found)
+            assert "torch" not in {one.module for one in imports_of(path)} or package == "models.portable."
 
 
 @pytest.mark.parametrize("path", TASKS, ids=lambda path: path.stem)
@@ -276,7 +278,8 @@ def test_what_is_imported_is_declared():
     declared = {canonicalize_name(Requirement(text).name) for text in texts}
     homes = packages_distributions()
     used = {one.module.split(".")[0] for path in [*LIBRARY.values(), *TASKS] for one in imports_of(path)}
-    foreign = used - sys.stdlib_module_names - {"nlp_transfer", "nlp_transfer_tasks"}
+    copied = {"model", "reading", "words", "text"}  # those that lie beside an exported model
+    foreign = used - sys.stdlib_module_names - {"nlp_transfer", "nlp_transfer_tasks"} - copied
     undeclared = {
         name for name in foreign if not {canonicalize_name(one) for one in homes.get(name, [name])} & declared
     }

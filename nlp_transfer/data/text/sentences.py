@@ -5,7 +5,7 @@ from itertools import chain, islice
 
 import regex
 
-from nlp_transfer.data.text.languages import Rules, SentenceEnds, find_rules
+from .languages import Rules, SentenceEnds, find_rules
 
 # The pattern takes a run of marks once and from its start, so the time grows linearly with the text.
 MARK = regex.compile(

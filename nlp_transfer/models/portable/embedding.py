@@ -29,7 +29,7 @@ def pool_tokens(states: Tensor, mask: Tensor, mode: str, skip: int = 0) -> Tenso
     ends = mask.sum(1) - 1
     places = torch.arange(mask.shape[1], device=mask.device)
     kept = mask * (places >= skip)
-    rows = torch.arange(len(mask), device=mask.device)
+    rows = torch.arange(mask.shape[0], device=mask.device)
     words = kept[..., None].to(states.dtype)
 
     match mode:

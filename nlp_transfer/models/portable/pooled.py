@@ -125,12 +125,12 @@ def split_pairs(
     first = (mask * (types == 0)).sum(1)
     second = (mask * (types == 1)).sum(1)
     alone = second == 0
-    rows = torch.arange(len(mask), device=mask.device)[:, None]
+    rows = torch.arange(mask.shape[0], device=mask.device)[:, None]
     halves = (torch.zeros_like(first), first), (first.masked_fill(alone, 0), torch.where(alone, first, second))
     for start, size in halves:
-        offsets = torch.arange(int(size.max()), device=mask.device)[None]
+        offsets = torch.arange(size.max(), device=mask.device)[None]  # type: ignore[call-overload]  # followed in a graph
         there = offsets < size[:, None]
-        places = (start[:, None] + offsets).clamp(max=mask.shape[1] - 1)
+        places = (start[:, None] + offsets) * there
         taken = {name: None if one is None else one[rows, places] for name, one in inputs.items()}
         if (ids := taken.get("input_ids")) is not None:
             taken["input_ids"] = ids.masked_fill(~there, pad)

@@ -114,7 +114,7 @@ class Attention(nn.Module):
 
 def _sinusoids(states: Tensor) -> Tensor:
     """Compute positions (T, width) each time, because a buffer would be lost when weights are loaded lazily."""
-    length, width = states.shape[1:]
+    length, width = states.shape[1], states.shape[2]  # by index: an exporter takes a slice of a shape for a constant
     position = torch.arange(length, device=states.device, dtype=torch.float32)[:, None]
     rate = torch.exp(torch.arange(0, width, 2, device=states.device) * (-9.210340371976184 / width))
     table = torch.stack([torch.sin(position * rate), torch.cos(position * rate)], dim=-1)

@@ -1,0 +1,82 @@
+"""Write the card of an exported model: what it is, how like the run it answers, and how to use it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from nlp_transfer import __version__
+from nlp_transfer.runs.export_folder import FILES, Format, Kind
+from nlp_transfer.runs.predictor import Predictor
+from nlp_transfer.system.escaping import escape_markdown
+
+NAMES: dict[Format, str] = {"onnx": "ONNX", "onnx-int8": "ONNX, int8"}
+LINES = {
+    "text": "a text a line; null for an empty one",
+    "pair": "two texts a line, with a tab between; null where one is empty",
+    "sentences": "a document a line, or a list of its sentences in JSON; null for an empty one",
+}
+
+
+def write_card(
+    predictor: Predictor,
+    kind: Kind,
+    run: str,
+    format: Format,  # noqa: A002
+    compared: str,
+    config: Mapping[str, Any],
+) -> str:
+    """Write the card.
+
+    Args:
+        predictor: of the run.
+        kind: of it.
+        run: its name.
+        format: of the graph.
+        compared: how like the run it answers, in words.
+        config: what `config.json` holds.
+    """
+    name, use, given = _describe_use(predictor, kind)
+    labels = ", ".join(escape_markdown(label) for label in predictor.task.labels)
+    return f"""# A model in {NAMES[format]}
+
+Exported from the run {escape_markdown(run)} by nlp-transfer {__version__}.{f" Labels: {labels}." if labels else ""}
+It reads {config["reading"]["most"]} tokens at once.
+
+Compared with the run, on rows of its test: {compared}.
+
+## Use
+
+```sh
+pip install numpy onnxruntime tokenizers{" regex yasbd-lib" if kind.reads == "sentences" else ""}
+python predict.py < texts.txt   # {LINES[kind.reads]}
+```
+
+```python
+from predict import {name}
+
+{name}([{given}])  # {use}
+```
+
+`onnx/{FILES[format]}` takes {_list_inputs(config["reading"], kind)}, (texts, tokens) in int64, and gives `logits`.
+`reading` in `config.json` and `reading.py` say how texts become such numbers; `tokenizer.json` splits them.
+"""
+
+
+def _describe_use(predictor: Predictor, kind: Kind) -> tuple[str, str, str]:
+    """Name the function to call, what it gives, and an example of what it takes."""
+    example = predictor.task.example
+    given = repr(tuple(example.values()) if isinstance(example, Mapping) else example)
+    if kind.reads == "sentences":
+        return "summarize", "the summary of each document, and which sentences it is", f"[{given}]"
+    if predictor.model.config.problem_type == "regression":
+        return "compute_logits", "(texts, 1): the numbers", given
+    return "compute_probabilities", "(texts, labels), in the order of `id2label` in `config.json`", given
+
+
+def _list_inputs(reading: Mapping[str, Any], kind: Kind) -> str:
+    """List the inputs of the graph."""
+    names = ["input_ids", "attention_mask"]
+    names += ["token_type_ids"] * (reading["types"] is not None)
+    names += ["ngram_ids"] * bool((reading["words"] or {}).get("ngram_buckets"))
+    names += ["sentence_ids"] * (kind.reads == "sentences")
+    *first, last = (f"`{name}`" for name in names)
+    return f"{', '.join(first)} and {last}"
