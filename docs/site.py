@@ -4,6 +4,7 @@ The pages are those of docs/ and the few that stand elsewhere (ELSEWHERE), with 
 api.md, which lists the public names by the room they live in; zensical and mkdocstrings render their docstrings.
 """
 
+import logging
 import re
 import shutil
 import subprocess
@@ -70,6 +71,32 @@ def describe(module: str, name: str) -> str:
     return f"::: nlp_transfer.{module}.{name}\n    options:\n      heading: nlp_transfer.{name}\n"
 
 
+def refuse_missing_pages(staged: Path) -> None:
+    """Refuse a menu with pages that are not there, which zensical leaves out of the site without a word."""
+    listed = re.findall(r'"([\w.]+\.md)"', (ROOT / "docs" / "zensical.toml").read_text(encoding="utf-8"))
+    if missing := [name for name in listed if not (staged / name).exists()]:
+        raise SystemExit(f"docs/zensical.toml: no such page: {', '.join(missing)}")
+
+
+def refuse_wrong_docstrings() -> None:
+    """Refuse docstrings that describe what is not there, such as an argument that is gone; zensical does not."""
+    import griffe  # only here: mkdocstrings brings it
+
+    faults: list[str] = []
+    handler = logging.Handler(logging.WARNING)
+    handler.emit = lambda record: faults.append(record.getMessage())  # type: ignore[method-assign]
+    logging.getLogger("griffe").addHandler(handler)
+
+    waiting = [griffe.load("nlp_transfer", search_paths=[str(ROOT)])]
+    while waiting:
+        one = waiting.pop()
+        if one.docstring:
+            griffe.parse_google(one.docstring)
+        waiting += [member for member in one.members.values() if not member.is_alias]
+    if faults:
+        raise SystemExit("\n".join(faults))
+
+
 def main() -> int:
     """Copy the pages, then build."""
     shutil.rmtree(BUILD, ignore_errors=True)
@@ -82,6 +109,8 @@ def main() -> int:
         if asset.suffix in {".png", ".json", ".txt"}:
             shutil.copy(asset, staged)
     (staged / "api.md").write_text(write_api(), encoding="utf-8")
+    refuse_missing_pages(staged)
+    refuse_wrong_docstrings()
     shutil.copy(ROOT / "docs" / "zensical.toml", BUILD)
     command = [Path(sys.executable).with_name("zensical"), "build", "--strict", "--clean"]
     return subprocess.run(command, cwd=BUILD, check=False).returncode  # noqa: S603

@@ -12,7 +12,7 @@ from nlp_transfer.data.folders import SPLIT_NAMES, WHOLE, open_folder
 from nlp_transfer.data.formats.bitext import make_parallel_reader
 from nlp_transfer.data.formats.records import Read, RowStream
 from nlp_transfer.data.formats.tables import SUFFIXES, find_format, open_rows
-from nlp_transfer.data.formats.text_lines import find_file, is_read_once, locate
+from nlp_transfer.data.formats.text_lines import find_file, is_read_once, locate, suggest_neighbour
 from nlp_transfer.errors import DataError
 from nlp_transfer.system.network import is_hub_reachable
 from nlp_transfer.system.received import HeldRows, explain_held
@@ -177,7 +177,7 @@ def _open_hub(name: str, subset: str | None, revision: str | None) -> dict[str, 
 
 
 def _explain_hub_error(name: str, error: Exception, *, offline: bool) -> str:
-    """Explain in one line why a data set cannot be loaded, and suggest a bundled one with a similar name."""
+    """Explain in one line why a data set cannot be loaded; suggest a bundled one, or a file, of a similar name."""
     reason = " ".join(str(error).split())[:ANSWER_LENGTH] or type(error).__name__
     if "scripts are no longer supported" in reason:
         return f"{name}: this data set is a loading script, which is never run; export it to Parquet, CSV or JSONL"
@@ -190,7 +190,7 @@ def _explain_hub_error(name: str, error: Exception, *, offline: bool) -> str:
         reason = f"the Hub answered: {reason}"
 
     near = difflib.get_close_matches(name.rpartition("/")[2].replace("_", "-"), DATASETS, n=1, cutoff=SIMILARITY)
-    question = f". Did you mean 'bundled:{near[0]}'?" if near else ""
+    question = f". Did you mean 'bundled:{near[0]}'?" if near else suggest_neighbour(name)
     return f"{name}: no such file or folder, and {reason}{question}"
 
 

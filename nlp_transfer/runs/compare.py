@@ -10,7 +10,6 @@ from accelerate import PartialState
 
 from nlp_transfer.config.tasks import SCORED, TaskDeclaration
 from nlp_transfer.data.given import take_splits
-from nlp_transfer.errors import ConfigError
 from nlp_transfer.evaluation.convergence import Convergence, describe_convergence
 from nlp_transfer.evaluation.costs import check_rate, price_thousand, render_costs
 from nlp_transfer.evaluation.html_report.rendering import write_report
@@ -24,7 +23,7 @@ from nlp_transfer.publishing.tree import write_card
 from nlp_transfer.runs.alike import load_alike, name_fault
 from nlp_transfer.runs.combine import refuse_other_data
 from nlp_transfer.runs.courses import find_convergence
-from nlp_transfer.runs.folder import find_resumable
+from nlp_transfer.runs.folder import find_place
 from nlp_transfer.runs.measure import SimpleMethods
 from nlp_transfer.runs.prepare import prepare
 from nlp_transfer.runs.result import RunResult
@@ -96,10 +95,7 @@ def compare(
     (_, first), *others = checked.items()
     series = Series(sum(len(config.each_seed()) for config in checked.values()), progress=progress)
 
-    if resume is not None:
-        output, named = find_resumable(resume, output)
-        if named:
-            raise ConfigError(f"--resume {named}: a comparison goes on as a whole; name its folder")
+    output, _ = find_place(resume, output, whole="a comparison")
 
     left, left_by_run = (checked, BEGUN_WITH) if resume is not None else ((), ())
     with claim_process(), hold_folder(output, "comparison", left=left) as folder, advise(folder):

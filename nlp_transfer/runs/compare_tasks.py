@@ -13,7 +13,7 @@ from nlp_transfer.evaluation.sharing import SharedTask, judge_sharing, render_sh
 from nlp_transfer.models.saving import write_json
 from nlp_transfer.runs.alike import name_fault
 from nlp_transfer.runs.combine import refuse_other_data
-from nlp_transfer.runs.folder import find_resumable
+from nlp_transfer.runs.folder import find_place
 from nlp_transfer.runs.measure import SimpleMethods
 from nlp_transfer.runs.run import advise, hold_folder, run_in
 from nlp_transfer.runs.several import run_tasks_in
@@ -76,10 +76,7 @@ def compare_tasks(
             f"strategy.kind: {checked.strategy.kind} moves nothing that the tasks share, so each is trained as it "
             "would be alone; there is nothing to compare"
         )
-    if resume is not None:
-        output, named = find_resumable(resume, output)
-        if named:
-            raise ConfigError(f"--resume {named}: a comparison goes on as a whole; name its folder")
+    output, _ = find_place(resume, output, whole="a comparison")
 
     alone = checked.each_task()
     series = Series(len(checked.each_seed()) * (1 + len(alone)), progress=progress)

@@ -26,7 +26,7 @@ from nlp_transfer.runs.alike import load_alike
 from nlp_transfer.runs.courses import list_parts
 from nlp_transfer.runs.curve_plan import Contender, check_sizes, plan_contenders
 from nlp_transfer.runs.curve_runs import Done, find_hardest, list_sizes, measure, measure_simple, run_all
-from nlp_transfer.runs.folder import find_resumable
+from nlp_transfer.runs.folder import find_place
 from nlp_transfer.runs.freezing import plan_freezing
 from nlp_transfer.runs.run import advise, hold_folder
 from nlp_transfer.system.alone import claim_process
@@ -106,10 +106,7 @@ def curve(
     splits = _load_whole(first, seeds)
     sizes = check_sizes(sizes, len(splits.train))
 
-    if resume is not None:
-        output, named = find_resumable(resume, output)
-        if named:
-            raise ConfigError(f"--resume {named}: a curve goes on as a whole; name its folder")
+    output, _ = find_place(resume, output, whole="a curve")
 
     left = [CURVE, *list_sizes(output)] if resume is not None else ()
     with claim_process(), hold_folder(output, "curve", left=left) as folder, advise(folder):

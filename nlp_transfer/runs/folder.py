@@ -18,16 +18,22 @@ WAY_OUT = "choose another with --output"
 SIZE = "rows-"  # begins the name of a folder with runs on so many rows of train
 
 
-def find_resumable(resume: str | Path, output: str | Path | None) -> tuple[Path, Path | None]:
-    """Find the run folder to resume in, and the checkpoint; None stands for the newest one.
+def find_place(
+    resume: str | Path | None, output: str | Path | None, *, whole: str = ""
+) -> tuple[str | Path | None, Path | None]:
+    """Find the folder to work in, and the checkpoint to resume from; None stands for the newest one.
 
     Args:
-        resume: `auto`, a run folder, the one of its checkpoints, or one of these.
-        output: the run folder that `--output` or the configuration names.
+        resume: None to begin, `auto`, a run folder, the one of its checkpoints, or one of these.
+        output: the folder that `--output` or the configuration names.
+        whole: what cannot resume from one of its checkpoints, for the message; empty where it can.
 
     Raises:
-        ConfigError: no folder is named, or `output` is another one.
+        ConfigError: no folder to resume in is named, or `output` is another one; or a checkpoint is named of what goes
+            on as a whole.
     """
+    if resume is None:
+        return output, None
     if resume == "auto":
         if output is None:
             raise ConfigError("--resume auto: which run? name its folder with --output, or write --resume FOLDER")
@@ -43,6 +49,8 @@ def find_resumable(resume: str | Path, output: str | Path | None) -> tuple[Path,
     folder = path.parent.parent if named else path
     if output is not None and expand_home(output).resolve() != folder.resolve():
         raise ConfigError(f"--resume {path} goes on in {folder}, but --output says {output}; leave one out")
+    if named and whole:
+        raise ConfigError(f"--resume {path}: {whole} goes on as a whole; name its folder")
     return folder, path if named else None
 
 

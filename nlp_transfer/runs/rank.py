@@ -21,7 +21,7 @@ from nlp_transfer.evaluation.ranking import (
     write_sentences,
 )
 from nlp_transfer.models.saving import write_json
-from nlp_transfer.runs.folder import find_resumable
+from nlp_transfer.runs.folder import find_place
 from nlp_transfer.runs.measure_source import measure_source
 from nlp_transfer.runs.prepare import settle
 from nlp_transfer.runs.resume import flatten, refuse_changes
@@ -110,10 +110,7 @@ def rank(
     checked = _take_frozen(load_config(config, overrides, take_splits(data)))
     wanted = _list_sections(sources)
 
-    if resume is not None:
-        output, named = find_resumable(resume, output)
-        if named:
-            raise ConfigError(f"--resume {named}: a ranking goes on as a whole; name its folder")
+    output, _ = find_place(resume, output, whole="a ranking")
 
     left = BEGUN_WITH if resume is not None else ()
     with claim_process(), hold_folder(output, "rank", left=left) as folder, use_threads(checked.training.threads):

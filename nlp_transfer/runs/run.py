@@ -17,7 +17,7 @@ from nlp_transfer.config.yaml_file import read_yaml
 from nlp_transfer.data.given import take_splits
 from nlp_transfer.errors import ConfigError, DiskError, ExhaustedError, LostError, StoppedError, TrainingError
 from nlp_transfer.runs.combine import combine, read_finished
-from nlp_transfer.runs.folder import WAY_OUT, find_resumable, has_begun, make_folder
+from nlp_transfer.runs.folder import WAY_OUT, find_place, has_begun, make_folder
 from nlp_transfer.runs.measure import SimpleMethods
 from nlp_transfer.runs.one_run import run_one
 from nlp_transfer.runs.prepare import keep_decided
@@ -71,12 +71,8 @@ def run(
     checked = load_config(config, overrides, take_splits(data))
     series = Series(len(checked.each_seed()), progress=progress)
 
-    # The folder of the run, and the checkpoint to resume from if one was named.
-    wanted, named = output or checked.output, None
-    if resume is not None:
-        wanted, named = find_resumable(resume, wanted)
-    if named and checked.training.seeds:
-        raise ConfigError(f"--resume {named}: a run of several seeds goes on as a whole; name its folder")
+    whole = "a run of several seeds" if checked.training.seeds else ""
+    wanted, named = find_place(resume, output or checked.output, whole=whole)
 
     name = Path(config).stem if isinstance(config, str | Path) else f"{checked.task.name}-{checked.strategy.kind}"
     left = BEGUN_WITH if resume is not None else ()

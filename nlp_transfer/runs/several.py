@@ -10,11 +10,10 @@ from accelerate.state import PartialState
 
 from nlp_transfer.config.sections import render
 from nlp_transfer.config.several import SeveralConfig, load_saved_several, load_several
-from nlp_transfer.errors import ConfigError
 from nlp_transfer.models.saving import write_json
 from nlp_transfer.runs.alike import name_fault
 from nlp_transfer.runs.combine import combine, read_finished
-from nlp_transfer.runs.folder import find_resumable
+from nlp_transfer.runs.folder import find_place
 from nlp_transfer.runs.measure import SimpleMethods
 from nlp_transfer.runs.result import RunResult
 from nlp_transfer.runs.resume import flatten, refuse_changes
@@ -77,11 +76,8 @@ def run_tasks(
     refuse_no_path(output, "output", optional=True)
     refuse_no_path(resume, "resume", optional=True)
     checked = load_several(config, overrides)
-    wanted, named = output or checked.output, None
-    if resume is not None:
-        wanted, named = find_resumable(resume, wanted)
-    if named and checked.training.seeds:
-        raise ConfigError(f"--resume {named}: a run of several seeds goes on as a whole; name its folder")
+    whole = "a run of several seeds" if checked.training.seeds else ""
+    wanted, named = find_place(resume, output or checked.output, whole=whole)
 
     name = Path(config).stem if isinstance(config, str | Path) else f"tasks-{checked.strategy.kind}"
     left = BEGUN_WITH if resume is not None else ()

@@ -159,19 +159,19 @@ def _check_text(item: Any, number: int, *, lists: bool) -> Text:
 def _refuse_no_series(given: Any, columns: Mapping[str, str]) -> None:
     """Refuse what iterates over something else than inputs: a table gives its columns, a text its characters."""
     several = len(columns) > 1
-    one = f"predict([{_write_example(columns)}])" if several else "predict([text])"
+    one = f"[{_write_example(columns)}]" if several else "[text]"
     received = "one text" if isinstance(given, str) else name_kind(given)
     if isinstance(given, bytes):
-        way = "predict([data.decode()])"
+        way = "[data.decode()]"
     elif isinstance(given, Mapping):
-        way = "predict(data[split])" if any(map(is_table, given.values())) else f"predict([{_write_example(columns)}])"
+        way = "data[split]" if any(map(is_table, given.values())) else f"[{_write_example(columns)}]"
     elif isinstance(given, PathLike):
-        way = "predict(open(path)), or `nlp-transfer predict RUN FILE`"
+        way = "open(path), or `nlp-transfer predict RUN FILE`"
     elif isinstance(given, Iterable) and not isinstance(given, str) and getattr(given, "ndim", 1) != 0:
         return
     else:
         way = one
-    raise DataError(f"predict takes a list of {'inputs' if several else 'texts'} and received {received}; write {way}")
+    raise DataError(f"wanted a list of {'inputs' if several else 'texts'} and received {received}; write {way}")
 
 
 def find_place_fault(value: Any) -> str | None:

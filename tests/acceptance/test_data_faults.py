@@ -236,6 +236,11 @@ PLACES = {
         "someone/some-data",
         "someone/some-data: no such file or folder, and the Hub is switched off",
     ),
+    "a file whose ending is misspelt": (
+        "folder/other.cvs",
+        "folder/other.cvs: no such file or",
+        "Did you mean 'folder/other.csv'?",
+    ),
     "a folder without splits": ("folder", "folder: expected train, validation and test", "found: other.csv"),
     "a folder without train": ("only_test", "only_test: holds no train split, only: test"),
     "a folder with two files for a split": ("both", "both: several files for validation: dev.csv, val.csv"),

@@ -168,7 +168,7 @@ def test_inputs_of_several_roles_come_as_mappings_or_in_the_order_of_the_roles(n
     assert list(take_inputs(GIVEN[name], COLUMNS)) == [("a", "b"), ("c", None), (None, None)]
 
 
-ONE = 'predict([{"first": ..., "second": ...}])'
+ONE = '[{"first": ..., "second": ...}]'
 WRONG = {
     "a text": ("a", f"received one text; write {ONE}"),
     "one mapping": ({"first": "a", "second": "b"}, f"received a dict; write {ONE}"),
@@ -181,7 +181,7 @@ def test_what_is_no_list_of_inputs_is_refused_at_once_with_the_way_out(name):
     given, said = WRONG[name]
     with pytest.raises(DataError) as refused:
         take_inputs(given, COLUMNS)
-    assert str(refused.value).startswith("predict takes a list of inputs and received ")
+    assert str(refused.value).startswith("wanted a list of inputs and received ")
     assert str(refused.value).endswith(said)
 
 

@@ -61,13 +61,13 @@ def find_file(place: str) -> Path:
     """
     file = locate(place)
     if file is None:
-        raise DataError(f"{place}: no such file{_suggest_neighbour(place)}")
+        raise DataError(f"{place}: no such file{suggest_neighbour(place)}")
     if file.is_dir():
         raise DataError(f"{place}: is a folder; name one file in it")
     return file
 
 
-def _suggest_neighbour(place: str) -> str:
+def suggest_neighbour(place: str) -> str:
     """Ask for the file in the same folder whose name is nearest, as `". Did you mean 'a.csv'?"`; empty if none is."""
     try:
         path = expand_home(place)
