@@ -6,11 +6,14 @@ number of rows and their sum.
 """
 
 import importlib.util
+import io
 import json
 import re
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,6 +25,7 @@ from benchmarks.static_rows import TOKENS
 WORD = re.compile(r"\w+|[^\w\s]")
 SENTENCES = 200  # that are read by a table with a tokenizer
 ROWS = 20_000  # words of GloVe in the tables that are written here
+PIECES = 20_000  # of sentencepiece
 CODES = 256  # centroids in each part of a vector of navec
 Found = tuple[float, np.ndarray]  # CPU seconds, the rows
 
@@ -123,6 +127,33 @@ def write_floret(path: Path) -> None:
     vocab.to_disk(path)
 
 
+def write_floret_text(path: Path) -> None:
+    """Train hashed rows on reviews, and write them, by floret."""
+    import floret
+
+    texts = path.with_suffix(".texts")
+    texts.write_text("".join(f"{review['text']}\n" for review in reviews("rotten_tomatoes")), encoding="utf-8")
+    size = {"dim": 100, "bucket": 20_000, "minn": 3, "maxn": 5, "hashCount": 2}
+    floret.train_unsupervised(str(texts), mode="floret", epoch=1, thread=1, **size).save_floret_vectors(str(path))
+
+
+def write_pieces(path: Path, *, binary: bool) -> None:
+    """Cut reviews by sentencepiece, and write a vector for each piece by gensim, the frequent ones first."""
+    import sentencepiece
+    from gensim.models import KeyedVectors
+
+    texts, model = [review["text"] for review in reviews("imdb")], io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(texts), model_writer=model, vocab_size=PIECES, model_type="bpe", minloglevel=2
+    )
+    processor = sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())
+    counts = Counter(piece for text in texts for piece in processor.encode(text, out_type=str))
+    rows = np.random.default_rng(0).normal(size=(len(counts), 100)).astype(np.float32)
+    table = KeyedVectors(100)
+    table.add_vectors([piece for piece, _ in counts.most_common()], rows)
+    table.save_word2vec_format(str(path), binary=binary)
+
+
 def open_ours(path: Path, asked: Sequence[str], *, tokens: bool) -> Found:
     """Open a table here, and look up words, or the tokens of sentences."""
     from nlp_transfer.sources.vectors.table import open_vectors
@@ -188,6 +219,14 @@ def open_floret(path: Path, words: Sequence[str]) -> Found:
     return time.process_time() - start, vocab.vectors.data[: len(words)]
 
 
+def open_floret_text(path: Path, words: Sequence[str]) -> Found:
+    from spacy.training.initialize import read_vectors
+
+    start = time.process_time()
+    rows, _, _ = read_vectors(path, 0, mode="floret")
+    return time.process_time() - start, rows[: len(words)]
+
+
 def open_navec(path: Path, words: Sequence[str]) -> Found:
     from navec import Navec
 
@@ -206,12 +245,12 @@ def open_wikipedia(path: Path, words: Sequence[str]) -> Found:
     return time.process_time() - start, found
 
 
-def open_numberbatch(path: Path, words: Sequence[str]) -> Found:
+def open_gensim(path: Path, words: Sequence[str], *, prefix: str = "", binary: bool = False) -> Found:
     from gensim.models import KeyedVectors
 
     start = time.process_time()
-    table = KeyedVectors.load_word2vec_format(str(path))
-    keys = [f"/c/en/{word}" for word in words]
+    table = KeyedVectors.load_word2vec_format(str(path), binary=binary)
+    keys = [prefix + word for word in words]
     found = np.stack([table[key] for key in keys if key in table])
     return time.process_time() - start, found
 
@@ -226,9 +265,12 @@ KINDS = {
     "static-embedding": Kind("static-embedding", write_static_embedding, open_static_embedding),
     "spacy": Kind("", do_nothing, open_spacy),
     "floret": Kind("floret", write_floret, open_floret),
+    "floret-text": Kind("floret.floret", write_floret_text, open_floret_text),
     "navec": Kind("navec.tar", write_navec, open_navec),
     "wikipedia2vec": Kind("wikipedia2vec.txt", write_wikipedia, open_wikipedia),
-    "numberbatch": Kind("numberbatch.txt", lambda path: write_text(path, "/c/en/"), open_numberbatch),
+    "numberbatch": Kind("numberbatch.txt", partial(write_text, prefix="/c/en/"), partial(open_gensim, prefix="/c/en/")),
+    "pieces": Kind("pieces.vec", partial(write_pieces, binary=False), open_gensim),
+    "pieces-binary": Kind("pieces.bin", partial(write_pieces, binary=True), partial(open_gensim, binary=True)),
 }
 
 
@@ -247,6 +289,8 @@ def write(kind: str, shared: Path) -> None:
     texts = [review["text"].lower() for review in reviews("rotten_tomatoes")]
     words = sorted({word for text in texts for word in WORD.findall(text)})
     asked = texts[:SENTENCES] if kind in TOKENS else words
+    if kind.startswith("pieces"):
+        asked = [piece for word in words for piece in (f"▁{word}", word)]  # some of which are pieces
     (shared / f"{kind}.json").write_text(json.dumps(asked))
     KINDS[kind].write(shared / KINDS[kind].place)
 

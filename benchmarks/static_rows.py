@@ -15,9 +15,12 @@ PACKAGES = {  # kind -> the package that reads it
     "static-embedding": "sentence_transformers",
     "spacy": "spacy",
     "floret": "spacy",
+    "floret-text": "spacy",
     "navec": "navec",
     "wikipedia2vec": "wikipedia2vec",
     "numberbatch": "gensim",
+    "pieces": "gensim",
+    "pieces-binary": "gensim",
 }
 TOKENS = ("wordllama", "model2vec", "static-embedding")  # kinds with a tokenizer
 
@@ -26,7 +29,8 @@ def static(kind: str, scale: Scale) -> Row:
     """Open a table that the package wrote, and look up words or the tokens of sentences."""
     package = PACKAGES[kind].replace("_", "-")
     asked = "the tokens of 200 sentences" if kind in TOKENS else "all words of rotten-tomatoes"
-    asked = "rows without words" if kind == "floret" else asked
+    asked = "rows without words" if kind.startswith("floret") else asked
+    asked = "all pieces of rotten-tomatoes" if kind.startswith("pieces") else asked
     return Row(
         name=f"vectors-{kind}",
         title=f"open a {kind} table, look up {asked}",

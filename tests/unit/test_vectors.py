@@ -597,3 +597,12 @@ def test_lines_that_are_read_in_one_go_are_read_as_one_by_one(lines):
 
 def test_ordinary_lines_are_read_in_one_go():
     assert vector_text._parse_regular([b"good 0.5 1", b"bad -0.5 2e-3 "], 7, 2).places == [7, 8]
+
+
+def test_ordinary_text_longer_than_a_block_is_read_in_one_go_from_its_first_line(tmp_path, monkeypatch):
+    monkeypatch.setattr(vector_text, "BLOCK", 256)
+    monkeypatch.setattr(vector_text, "_parse_line", lambda *_: pytest.fail("a line was read alone"))
+    rows = {f"w{number}": [number, 0.5] for number in range(200)}
+    table = open_vectors(write(tmp_path, "glove.txt", lines([*rows], np.array([*rows.values()]))))
+    assert list(table.words) == list(rows)
+    assert table.vectors.tolist() == list(rows.values())

@@ -16,7 +16,6 @@ from nlp_transfer.sources.vectors.stream import BLOCK, MAX_DIM, VectorBlock
 
 SAMPLE = 100  # lines that decide the dimension if no header tells it
 MAX_LINE = 4 * BLOCK  # bytes
-FEW = 10_000  # lines; a table of no more opens before Arrow is loaded
 
 
 def read_text(
@@ -43,14 +42,15 @@ def read_text(
 
     def yield_blocks() -> Iterator[VectorBlock]:
         line, rows = 1 + bool(header), 0
-        block = first
+        block, following = first, next(blocks, b"")
+        large = bool(following)
         while block:
-            parsed, lines = _parse_block(block, line, dim, path)
+            parsed, lines = _parse_block(block, line, dim, path, large=large)
             line += lines
             rows += len(parsed.words)
             counts["blank_lines"] += lines - len(parsed.words)
             yield parsed
-            block = next(blocks, b"")
+            block, following = following, next(blocks, b"")
 
         if header and rows != header[0]:
             raise SourceError(
@@ -87,10 +87,13 @@ def _find_dimension(block: bytes, path: Path) -> int:
     return dim
 
 
-def _parse_block(block: bytes, line: int, dim: int, path: Path) -> tuple[VectorBlock, int]:
-    """Parse lines, the first of which has the number `line`; return their rows and the number of lines."""
+def _parse_block(block: bytes, line: int, dim: int, path: Path, *, large: bool) -> tuple[VectorBlock, int]:
+    """Parse lines, the first of which has the number `line`; return their rows and the number of lines.
+
+    A table of a single block (not `large`) opens before Arrow is loaded.
+    """
     lines = block.removesuffix(b"\n").split(b"\n")
-    if line > FEW and (regular := _parse_regular(lines, line, dim)):
+    if large and (regular := _parse_regular(lines, line, dim)):
         return regular, len(lines)
 
     words, rows, places = [], [], []

@@ -46,8 +46,8 @@ class TokenReader:
             SourceError: it is none.
         """
         try:
-            text = path.read_text(encoding="utf-8")
-            backend = Tokenizer.from_str(text)
+            held = path.read_bytes()
+            backend = Tokenizer.from_buffer(held)
         except OSError as error:
             raise SourceError(f"{path}: {error.strerror}") from None
         except Exception as error:  # noqa: BLE001 - tokenizers raises no narrower error
@@ -59,7 +59,7 @@ class TokenReader:
         if hasattr(backend.model, "unk_token"):
             token = backend.model.unk_token
             return cls(backend, None if token is None else backend.token_to_id(token), drops_unknown)
-        return cls(backend, json.loads(text)["model"].get("unk_id"), drops_unknown)  # Unigram's, which does not tell
+        return cls(backend, json.loads(held)["model"].get("unk_id"), drops_unknown)  # Unigram's, which does not tell
 
     def list_tokens(self, rows: int) -> list[str]:
         """List the tokens of so many rows; a row that belongs to none is named by its number.
