@@ -1,5 +1,7 @@
 """Define the base of every part of the configuration."""
 
+from typing import Annotated, Literal
+
 from pydantic import BaseModel, ConfigDict, Field
 
 
@@ -14,7 +16,32 @@ class Section(BaseModel):
         return [key for key in keys if getattr(self, key) != fields[key].get_default(call_default_factory=True)]
 
 
+FunctionName = Annotated[str, Field(pattern=r"^\w+(\.\w+)*:\w+$")]
+
+
+class Metric(Section):
+    """A function of your own that scores answers."""
+
+    function: FunctionName = Field(description="`MODULE:FUNCTION`, as `sklearn.metrics:cohen_kappa_score`.")
+    better: Literal["higher", "lower"] = Field("higher", description="`lower`: the score is negated, as `neg_NAME`.")
+
+    @property
+    def name(self) -> str:
+        """The name of the score, of which more is better."""
+        name = self.function.partition(":")[2]
+        return name if self.better == "higher" else f"neg_{name}"
+
+
 class TaskOptions(Section):
     """The `task:` section of a configuration; a task adds its own keys in a subclass."""
 
     name: str = Field(description="A shipped task, or the dotted module of your own.")
+    metrics: list[FunctionName | Metric] = Field(
+        [],
+        description="Functions that score too: each takes the right answers and those of the model, and gives a "
+        "number; `training.selection` may name one.",
+    )
+
+    def list_metrics(self) -> tuple[Metric, ...]:
+        """List the functions, with what is better."""
+        return tuple(one if isinstance(one, Metric) else Metric(function=one) for one in self.metrics)

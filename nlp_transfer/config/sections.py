@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from os import PathLike
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import (
     AfterValidator,
@@ -30,6 +30,7 @@ from pydantic.json_schema import SkipJsonSchema
 from nlp_transfer.config.base import Section, TaskOptions
 from nlp_transfer.config.dialect import Quoting, read_delimiter, read_encoding
 from nlp_transfer.config.messages import explain
+from nlp_transfer.config.metrics import add_metrics
 from nlp_transfer.config.shipped import find_config
 from nlp_transfer.config.tasks import LABELLED, TaskDeclaration, find_task, is_shipped, task_names, whole_task
 from nlp_transfer.config.yaml_file import dump_yaml, parse_yaml, read_yaml, refuse_token
@@ -330,7 +331,7 @@ class TrainingConfig(Section):
         "auto",
         description="Score on validation that chooses the checkpoint: `accuracy`, `macro_f1` or `mcc`; `chrf` or "
         "`bleu`; `rouge1`, `rouge2` or `rougeL`; `spearman` or `pearson`; `micro_f1`, `macro_f1`, `example_f1` or "
-        "`subset_accuracy`. `auto`: the first.",
+        "`subset_accuracy`; or one of `task.metrics`. `auto`: the first.",
     )
     patience: Positive | None = Field(None, description="Stop after this many epochs without a better validation.")
     sampling: Annotated[float, Field(ge=0.0, le=1.0)] = Field(
@@ -386,8 +387,14 @@ def validate_task(value: Any, handler: Any, info: ValidationInfo) -> TaskOptions
 
 def _find_task_class(name: str, info: ValidationInfo) -> type[TaskDeclaration]:
     """Return the task that the caller gave, or else find the one of that name."""
-    given: type[TaskDeclaration] | None = info.context
-    return given or find_task(name)
+    return (info.context and info.context.task) or find_task(name)
+
+
+class _Given(NamedTuple):
+    """What is known beside the values: the task, and whether the modules that they name may be imported."""
+
+    task: type[TaskDeclaration] | None
+    imports: bool
 
 
 class RunConfig(Section):
@@ -413,9 +420,14 @@ class RunConfig(Section):
     def _agree(self, info: ValidationInfo) -> "RunConfig":
         """Find the task; refuse what no run can honour."""
         self._task_class = _find_task_class(self.task.name, info).for_options(self.task)
-        problems = []
+        problems, imported = [], info.context is None or info.context.imports
 
-        if self.training.selection != "auto":
+        try:
+            self._task_class = add_metrics(self._task_class, self.task.list_metrics(), imported=imported)
+        except ConfigError as error:
+            problems.append(str(error))
+        idle = [one.name for one in self._task_class.metrics if one not in self._task_class.functions]
+        if self.training.selection not in ("auto", *idle):
             try:
                 self._task_class = self._task_class.selecting_by(self.training.selection)
             except ConfigError as error:
@@ -559,15 +571,19 @@ def _put_data(values: Mapping[str, Any], data: Mapping[str, Any], overrides: Seq
     return {**values, "data": {**section, **data}}
 
 
-def check_values(values: Mapping[str, Any], where: str = "", task: type[TaskDeclaration] | None = None) -> RunConfig:
+def check_values(
+    values: Mapping[str, Any], where: str = "", task: type[TaskDeclaration] | None = None, *, imports: bool = True
+) -> RunConfig:
     """Check values and return a `RunConfig`; give the task if its name in the values must not be looked up.
+
+    Without `imports` the functions of `task.metrics` are not looked up either.
 
     Raises:
         ConfigError: as `load_config`.
     """
     refuse_token(str(values), "configuration")
     try:
-        return RunConfig.model_validate(values, strict=True, context=task)
+        return RunConfig.model_validate(values, strict=True, context=_Given(task, imports))
     except ValidationError as error:
         lines = explain(error, RunConfig, values, task)
         count = "" if len(lines) == 1 else f"{len(lines)} problems\n  "
@@ -595,9 +611,11 @@ def load_saved(folder: Path, task: type[TaskDeclaration] | None = None) -> RunCo
             "not imported; if you trust it, name its module: --task MODULE, or load(folder, task=CLASS)"
         )
     if task is None:
-        return check_values(values, f"{path}: ")
+        return check_values(values, f"{path}: ", imports=False)
     whole = whole_task(task)
-    return check_values(values, f"{path}, a run of task '{name}' read as one of {whole.__name__}: ", whole)
+    return check_values(
+        values, f"{path}, a run of task '{name}' read as one of {whole.__name__}: ", whole, imports=False
+    )
 
 
 def read_task_name(values: Mapping[str, Any]) -> str | None:

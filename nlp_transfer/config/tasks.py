@@ -9,14 +9,14 @@ import inspect
 import pkgutil
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.machinery import PathFinder
 from importlib.util import module_from_spec
 from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar, Literal, Self
 
-from nlp_transfer.config.base import TaskOptions
+from nlp_transfer.config.base import Metric, TaskOptions
 from nlp_transfer.errors import ConfigError, suggest
 
 Scores = dict[str, Any]
@@ -42,6 +42,7 @@ class TaskDeclaration(ABC):
     user may name instead (by default what is shown); `shown` the scores of a table, where they were measured, `points`
     the factor from score to points (100 for shares), `compared` what `hits` measures where that is another score than
     `selection`, `ceilings` those of the `baselines` that know the answers.
+    `metrics` and `functions` are those of `task.metrics`, which `add_metrics` sets; see there.
     `logits_only` says that `loss` and `infer` read nothing of a classifier but its logits, so that what these do not
     depend on need not be computed.
     `solved_as` says that `loss` is one for which a linear head on fixed features need not be trained by steps: the
@@ -71,6 +72,8 @@ class TaskDeclaration(ABC):
     selectable: ClassVar[Sequence[str]] = ()
     shown: ClassVar[Sequence[str]]
     points: ClassVar[float] = 100.0
+    metrics: ClassVar[tuple[Metric, ...]] = ()
+    functions: ClassVar[Mapping[Metric, Callable[..., Any]]] = {}
     compared: ClassVar[str | None] = None
     ceilings: ClassVar[Sequence[str]] = ()
     logits_only: ClassVar[bool] = False

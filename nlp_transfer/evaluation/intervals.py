@@ -1,10 +1,19 @@
 """Find the 95 % interval of a mean score, and of the difference of two that were measured on different rows."""
 
+import logging
 import math
 from collections.abc import Sequence
+from typing import Any
 
+import numpy as np
+
+from nlp_transfer.config.metrics import measure, pair_answers
+from nlp_transfer.config.tasks import TaskDeclaration
+from nlp_transfer.errors import ConfigError
 from nlp_transfer.evaluation.metrics import Interval, bootstrap_difference
 
+log = logging.getLogger(__name__)
+DRAWS = 1000  # of the rows, for a function that looks at all of them together
 Z = 1.959964  # of the standard normal distribution, for 95 %
 
 
@@ -25,6 +34,25 @@ def measure_mean(hits: Sequence[float]) -> Interval:
     middle = (share + Z**2 / (2 * count)) / (1 + Z**2 / count)
     reach = Z * math.sqrt(share * (1 - share) / count + (Z / (2 * count)) ** 2) / (1 + Z**2 / count)
     return Interval(share, max(0.0, middle - reach), min(1.0, middle + reach))
+
+
+def resample_metrics(task: TaskDeclaration, predictions: Sequence[Any], rows: Any) -> dict[str, tuple[float, float]]:
+    """Find the 95 % interval of each score of `task.metrics` by a bootstrap of the rows: name -> low and high.
+
+    A function that fails on some of the draws, as one that needs all classes, has none.
+    """
+    found = {}
+    right, said = pair_answers(task, predictions, rows) if task.functions else ([], [])
+    for metric, function in task.functions.items():
+        draws = np.random.default_rng(0).integers(0, len(right), (DRAWS, len(right)))
+        try:
+            scores = [measure(metric, function, [right[i] for i in one], [said[i] for i in one]) for one in draws]
+        except ConfigError as error:
+            log.warning("no interval of %s: %s", metric.name, error)
+            continue
+        low, high = np.percentile(scores, [2.5, 97.5])
+        found[metric.name] = (float(low), float(high))
+    return found
 
 
 def subtract(one: Interval, other: Interval) -> Interval:

@@ -243,6 +243,7 @@ class Metrics(Part):
     Attributes:
         validation: scores that chose the checkpoint.
         test: scores, measured once.
+        intervals: of the scores on test by functions of `task.metrics`, 95 %, low and high; a bootstrap of the rows.
         answers: how many different ones the test examples got.
         selection: what chose the checkpoint.
         parameters: counted as they were trained.
@@ -273,6 +274,7 @@ class Metrics(Part):
 
     validation: Scores
     test: Scores
+    intervals: Mapping[str, tuple[float, float]] = {}
     answers: int = 0
     selection: Selection
     parameters: Parameters

@@ -245,7 +245,7 @@ def _write_scores(subject: Subject) -> str:
     ]
 
     chosen = "The checkpoint" if metrics.merged is None else "The checkpoint of each part"
-    rest = f"{chosen} was chosen by `{task.selection}` on validation; test was measured once."
+    rest = f"{chosen} was chosen by `{metrics.selection.metric}` on validation; test was measured once."
     if metrics.selection.by == "mixed_loss":
         rest = (
             "The checkpoint was chosen by the mixed loss on held-out rows: the task's on validation, and that of "
@@ -255,6 +255,8 @@ def _write_scores(subject: Subject) -> str:
         rest = "The last state was kept, for validation is too small to choose one; test was measured once."
     if ceilings := [name for name in task.ceilings if name in metrics.baselines]:
         rest += f" `{'`, `'.join(ceilings)}` knows the answers: a ceiling."
+    for name, (low, high) in metrics.intervals.items():
+        rest += f" `{name}` on test: {metrics.test[name]:.4f}, 95 % interval {low:.4f} to {high:.4f} (bootstrap)."
     if back := metrics.written_back:
         best = ", ".join(f"{name} {_format_score(back.scores, name)}" for name in back.scores)
         rest += f" References of validation that only went through the target tokenizer score {best}: a ceiling too."

@@ -24,7 +24,7 @@ def combine(config: RunConfig, folder: Path, results: Sequence[RunResult]) -> Ru
     _refuse_mixed(results)
     metric = config.task_class.selection
     best = max(results, key=lambda result: result.figures.validation[metric])
-    metrics = best.figures.model_copy(update={"verdict": None})  # that one is about a single seed
+    metrics = best.figures.model_copy(update={"verdict": None, "intervals": {}})  # those are about a single seed
     result = describe_seeds(config, folder, metrics, results)
 
     if PartialState().is_main_process:

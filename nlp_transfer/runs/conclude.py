@@ -9,6 +9,7 @@ from accelerate import Accelerator
 from transformers import PreTrainedModel
 
 from nlp_transfer.config.tasks import Scores
+from nlp_transfer.evaluation.intervals import resample_metrics
 from nlp_transfer.evaluation.metrics_file import Confidence, Cost, Metrics, Parameters, Seconds, Selection
 from nlp_transfer.evaluation.verdicts import Comparand
 from nlp_transfer.models.data_units import write_in_data_units
@@ -129,9 +130,11 @@ def _collect_metrics(trained: Trained, measured: _Measured, seconds: Seconds, we
     """Collect the contents of metrics.json, but for the verdict."""
     prepared, history, said = trained.prepared, trained.history, measured.said
     encoded = prepared.encoded
+    intervals = resample_metrics(prepared.task, said, prepared.splits.test)
     metrics = Metrics(
         validation=measured.validation,
         test=prepared.task.score(said, prepared.splits.test),
+        **({"intervals": intervals} if intervals else {}),
         answers=len({str(next(iter(one.values()))) for one in said}),  # the first key of a prediction is its answer
         selection=_describe_selection(trained),
         parameters=trained.sizes,

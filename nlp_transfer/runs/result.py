@@ -72,7 +72,11 @@ def describe(config: RunConfig, folder: Path, metrics: Metrics, hits: Mapping[st
         make_baseline(name, scores, correct=hits["baselines"][name], tested=tested)
         for name, scores in metrics.baselines.items()
     ]
-    return tell(config, folder, metrics, row, baselines)
+    more = [
+        f"test: {name} {metrics.test[name]:.4f}, 95 % interval {low:.4f} to {high:.4f}"
+        for name, (low, high) in metrics.intervals.items()
+    ]
+    return tell(config, folder, metrics, row, baselines, *more)
 
 
 def tell(
