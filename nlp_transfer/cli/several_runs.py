@@ -10,15 +10,14 @@ import typer
 from nlp_transfer.cli.streams import (
     check_output,
     choose_columns,
-    open_sink,
     read_texts,
     refuse_many,
     say,
     warn_of_texts,
+    write_lines,
 )
 from nlp_transfer.config.dialect import Dialect
 from nlp_transfer.errors import ConfigError
-from nlp_transfer.system.escaping import dump_json
 from nlp_transfer.system.layout import list_parts
 
 Answering = Annotated[
@@ -84,10 +83,7 @@ def answer_by_several(
     predictor = nlp_transfer.load_tasks(runs)
     wanted = choose_columns(columns, predictor.input_columns, predictor.roles)
     inputs, idle = read_texts(file, wanted, retell(predictor.dialect), lists=predictor.list_roles)
-    with open_sink(output) as sink:
-        for said in predictor.predict_stream(inputs, idle=idle):
-            sink.write(dump_json(said, default=str) + "\n")
-            sink.flush()
+    write_lines(predictor.predict_stream(inputs, idle=idle), output)
     seen = predictor.seen
     warn_of_texts(seen.texts, seen.empty, seen.truncated)
 

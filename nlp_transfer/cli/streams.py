@@ -3,7 +3,7 @@
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
@@ -13,7 +13,7 @@ import typer
 from nlp_transfer.config.dialect import Dialect, Quoting, read_delimiter, read_encoding
 from nlp_transfer.errors import ConfigError, suggest
 from nlp_transfer.system.disk import replace_whole
-from nlp_transfer.system.escaping import escape_terminal
+from nlp_transfer.system.escaping import dump_json, escape_terminal
 from nlp_transfer.system.layout import CHECKPOINTS, RECORDS, RUN, TABLE
 from nlp_transfer.system.room import guard_writing
 
@@ -92,6 +92,14 @@ def open_sink(output: Path | None) -> Iterator[IO[str]]:
     way = "make room, or choose another file with --output"
     with guard_writing(output, way=way), replace_whole(output) as fresh, fresh.open("w", encoding="utf-8") as file:
         yield file
+
+
+def write_lines(answers: Iterable[Any], output: Path | None) -> None:
+    """Write each answer as a line of JSON as soon as it is there."""
+    with open_sink(output) as sink:
+        for said in answers:
+            sink.write(dump_json(said, default=str) + "\n")
+            sink.flush()
 
 
 def drop_output() -> None:

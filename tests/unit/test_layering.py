@@ -65,7 +65,16 @@ LIGHT |= {"config.base", "config.tasks", "config.sections", "config.messages", "
 LIGHT |= {"config.shipped", "config.flags", "config.dialect", "system.escaping", "system.room", "system.disk"}
 LIGHT |= {"cli.options", "system.garbage", "system.signals", "system.caches", "system.received", "system.wheels"}
 LIGHT |= {"system.layout", "cli.unlabelled", "cli.adapt", "cli.several_runs", "cli.exporting", "cli.searching"}
-LIGHT |= {"cli.reporting", "config.metrics"}
+LIGHT |= {
+    "cli.reporting",
+    "config.metrics",
+    "cli.training",
+    "cli.answering",
+    "cli.finished",
+    "cli.looking",
+    "cli.vectors",
+}
+LIGHT |= {"cli.loading", "cli.looking", "cli.vectors"}
 HEAVY = {"torch", "transformers", "numpy", "pandas", "scipy", "safetensors", "pyarrow", "tokenizers", "rich", "tqdm"}
 HEAVY |= HOMES.keys()
 

@@ -1,0 +1,167 @@
+"""Define the verbs that answer texts by finished runs.
+
+nlp-transfer predict runs/reviews new.csv --output answers.jsonl
+"""
+
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from nlp_transfer.cli.loading import load_library
+from nlp_transfer.cli.options import Columns, Delimiter, Encoding, Header, Published, Quotes, Revision, Task, Trust
+from nlp_transfer.cli.several_runs import Answering, answer_by_several, refuse_options, split_words
+from nlp_transfer.cli.streams import (
+    check_answers,
+    check_output,
+    choose_columns,
+    read_columns,
+    read_texts,
+    refuse_many,
+    say,
+    update_dialect,
+    warn_of_texts,
+    write_lines,
+)
+from nlp_transfer.config.yaml_file import parse_yaml
+from nlp_transfer.errors import ConfigError
+from nlp_transfer.system.disk import expand_home
+from nlp_transfer.system.escaping import dump_json
+
+
+def predict(
+    words: Answering,
+    output: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="To write: .jsonl, .csv, .tsv, .xlsx, .parquet; - or none: JSONL on stdout."),
+    ] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Put the columns of FILE before the answers.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace the output file if there is one.")] = False,
+    column: Columns = None,
+    delimiter: Delimiter = None,
+    quoting: Quotes = None,
+    header: Header = None,
+    encoding: Encoding = None,
+    revision: Revision = None,
+    task: Task = None,
+    precision: Annotated[
+        Literal["fp32", "auto"],
+        typer.Option(help="auto: bf16 if it is faster here and the run's test rows are answered alike."),
+    ] = "fp32",
+    least: Annotated[
+        float | None,
+        typer.Option(min=0.0, max=1.0, metavar="SHARE", help="Answer null where the confidence is less, such as 0.8."),
+    ] = None,
+    trust_remote_code: Trust = None,
+) -> None:
+    """Predict: one answer per text, in input order, as a line of JSON or a row of a table.
+
+    Of several runs, or of the folder of several tasks, a line holds the answer of each under its name.
+    """
+    import nlp_transfer
+    from nlp_transfer.config.tasks import find_task
+    from nlp_transfer.system.network import find_run
+
+    runs, file = split_words(words)
+    output = None if output == Path("-") else output
+    retell = partial(update_dialect, delimiter=delimiter, quoting=quoting, header=header, encoding=encoding)
+    if len(runs) > 1:
+        single = {"keep": keep, "revision": revision, "task": task, "precision": precision, "least": least}
+        refuse_options({**single, "trust-remote-code": trust_remote_code})
+        answer_by_several(runs, file, output, force=force, columns=column, retell=retell)
+        return
+
+    run = runs[0]
+    check_output(output, file, run, force=force)
+    ending = check_answers(output, file, keep=keep)
+    whole = output is not None and file not in {None, "-"}  # a file to a file: in shards, which are kept until all are
+    refuse_many(shared=whole, way="name a FILE and an --output to share it")
+    kind = find_task(task) if task else None
+    folder = find_run(run, revision)  # where there is none, that is said before torch is loaded
+    from nlp_transfer.data.formats.cells import open_inputs
+
+    load_library("load")
+    from nlp_transfer.system.processes import is_main_process, join_processes
+
+    join_processes()
+    predictor = nlp_transfer.load(
+        folder, task=kind, precision=precision, trust_remote_code=trust_remote_code, least=least
+    )
+    wanted = choose_columns(column, predictor.input_columns, predictor.task.roles)
+    dialect = retell(predictor.dialect)
+    inputs, idle = read_texts(file, wanted, dialect, lists=predictor.list_roles)
+    kept = predictor.keep_columns(partial(open_inputs, str(file), wanted, dialect), ending=ending) if keep else None
+    if output is not None and file is not None and whole:
+        seen = nlp_transfer.predict_in_shards(
+            predictor,
+            inputs,
+            output,
+            run=folder,
+            file=expand_home(file),
+            settings={"columns": wanted, "dialect": dialect},
+            kept=kept,
+        )
+        if not is_main_process():
+            return
+    else:
+        answers = predictor.predict_stream(inputs, idle=idle)
+        write_lines(kept.join(answers) if kept else answers, output)
+        seen = predictor.seen
+
+    for renamed in kept.describe_renamed() if kept else ():
+        say(f"{file}: {renamed}", err=True)
+    warn_of_texts(seen.texts, seen.empty, seen.truncated)
+    if withheld := predictor.describe_withheld(seen):
+        say(withheld, err=True)
+
+
+def evaluate(
+    run: Published,
+    data: Annotated[str, typer.Option(metavar="FILE", help="Labelled file; or {COLUMN: FILE, ...}.")],
+    column: Columns = None,
+    on_unknown_label: Annotated[
+        Literal["error", "drop"] | None,
+        typer.Option(help="Of rows whose label the model does not know; by default as the run was configured."),
+    ] = None,
+    task: Task = None,
+    delimiter: Delimiter = None,
+    quoting: Quotes = None,
+    header: Header = None,
+    encoding: Encoding = None,
+    label_separator: Annotated[
+        str | None, typer.Option(metavar="MARK", help="Between the labels of a cell. As in training by default.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Score so many rows at most, drawn with seed 0.")] = None,
+    trust_remote_code: Trust = None,
+) -> None:
+    """Score a finished run on another file.
+
+    The file has labels or targets; the run's simple methods are fitted again on its own rows and scored beside it.
+    """
+    import nlp_transfer
+    from nlp_transfer.config.tasks import find_task
+    from nlp_transfer.data.locations import refuse_missing
+    from nlp_transfer.system.network import find_run
+
+    columns = read_columns(column)
+    place: Any = parse_yaml(data) if data.startswith("{") else data  # {en: test.en, de: test.de}
+    if isinstance(place, dict):
+        if odd := [name for name in place if not isinstance(name, str)]:
+            raise ConfigError(f"--data: the column {odd[0]!r} is no text in YAML; quote its name, as in {{'no': FILE}}")
+        place = {name: str(file) for name, file in place.items()}
+
+    kind = find_task(task) if task else None
+    folder = find_run(run)
+    refuse_missing(place)
+    load_library("load")
+    from nlp_transfer.system.processes import is_main_process, join_processes
+
+    join_processes()
+    predictor = nlp_transfer.load(folder, task=kind, trust_remote_code=trust_remote_code)
+    dialect = update_dialect(predictor.dialect, delimiter, quoting, header, label_separator, encoding=encoding)
+    scores = predictor.evaluate(
+        place, columns, on_unknown_label=on_unknown_label, dialect=dialect, limit=limit, together=True
+    )
+    if is_main_process():
+        say(dump_json(scores, indent=2))
