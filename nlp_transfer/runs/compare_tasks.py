@@ -9,6 +9,8 @@ from accelerate import PartialState
 
 from nlp_transfer.config.several import SeveralConfig, load_several
 from nlp_transfer.errors import ConfigError
+from nlp_transfer.evaluation.html_report.rendering import write_report
+from nlp_transfer.evaluation.html_report.sharing_page import open_sharing_page
 from nlp_transfer.evaluation.sharing import SharedTask, judge_sharing, render_sharing
 from nlp_transfer.models.saving import write_json
 from nlp_transfer.runs.alike import name_fault
@@ -18,7 +20,7 @@ from nlp_transfer.runs.measure import SimpleMethods
 from nlp_transfer.runs.run import advise, hold_folder, run_in
 from nlp_transfer.runs.several import run_tasks_in
 from nlp_transfer.system.alone import claim_process
-from nlp_transfer.system.layout import COMPARISON
+from nlp_transfer.system.layout import COMPARISON, REPORT
 from nlp_transfer.system.progress import Series
 from nlp_transfer.system.received import refuse_no_path
 
@@ -30,7 +32,7 @@ class TasksComparison:
     """Several tasks, trained together and alone.
 
     Attributes:
-        folder: holds comparison.json, `shared` and `single`, each with a run folder for each task.
+        folder: holds comparison.json and report.html, `shared` and `single`, each with a run folder for each task.
         tasks: name -> its two runs.
         table: a line for each task, for a console of rich.
         verdicts: what sharing bought, in sentences.
@@ -98,5 +100,7 @@ def compare_tasks(
 def _conclude(folder: Path, tasks: Mapping[str, SharedTask]) -> TasksComparison:
     said = judge_sharing(tasks)
     if PartialState().is_main_process:
-        write_json(folder / COMPARISON, {"tasks": {name: one.values() for name, one in tasks.items()}, "verdict": said})
+        noted = {"tasks": {name: one.values() for name, one in tasks.items()}, "verdict": said}
+        write_json(folder / COMPARISON, noted)
+        write_report(folder / REPORT, open_sharing_page(folder, noted))
     return TasksComparison(folder, tasks, render_sharing(tasks), tuple(said))

@@ -17,6 +17,7 @@ from nlp_transfer.evaluation.html_report.parts import Page
 from nlp_transfer.evaluation.html_report.rendering import render_page
 from nlp_transfer.evaluation.html_report.run_page import open_run_page
 from nlp_transfer.evaluation.html_report.runs_page import SideBySide, open_runs_page
+from nlp_transfer.evaluation.html_report.sharing_page import open_sharing_page
 from nlp_transfer.runs.combine import collect_fingerprints, read_finished
 from nlp_transfer.runs.compare import judge
 from nlp_transfer.runs.result import RunResult
@@ -112,8 +113,8 @@ def _open_page(folders: Sequence[Path], home: Path, task: type[TaskDeclaration] 
 def _open_comparison(folder: Path, home: Path, task: type[TaskDeclaration] | None) -> Callable[[int], Page]:
     """Open the page of a comparison, with the sentences that it has noted."""
     noted = json.loads((folder / COMPARISON).read_text(encoding="utf-8"))
-    if "runs" not in noted:
-        raise ConfigError(f"{folder}: compares tasks; name the folders of their runs, such as {folder}/shared/NAME")
+    if "tasks" in noted:
+        return open_sharing_page(folder, noted)
     results, kind = _read_results([folder / name for name in noted["runs"]], task)
     given = SideBySide(
         [one.folder for one in results],

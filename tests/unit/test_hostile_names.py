@@ -152,7 +152,7 @@ def test_a_picture_that_fails_is_a_warning_and_the_results_are_there(place, tmp_
     monkeypatch.setattr(Figure, "savefig", fail)
     found = nlp_transfer.compare([place / f"{NAMES['formula']}.yaml"], output=tmp_path / "out", progress=False)
     assert re.search(r"plot\.png could not be drawn: ValueError: no such font", caplog.text)
-    assert {"comparison.json", NAMES["formula"]} == {path.name for path in found.folder.iterdir()}
+    assert {"comparison.json", "report.html", NAMES["formula"]} == {path.name for path in found.folder.iterdir()}
     again = nlp_transfer.compare([place / f"{NAMES['formula']}.yaml"], resume=found.folder, progress=False)
     assert again.verdicts == found.verdicts
     shutil.rmtree(found.folder / NAMES["formula"] / "publish", ignore_errors=True)

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -15,12 +16,18 @@ from nlp_transfer.evaluation.html_report import rendering
 from nlp_transfer.evaluation.html_report.class_parts import LARGEST, tabulate_confusion
 from nlp_transfer.evaluation.html_report.differences import mark_differences, mark_sentences
 from nlp_transfer.evaluation.html_report.parts import Item, Items, Page, Section
-from nlp_transfer.evaluation.html_report.recorded import Answered, read_run
+from nlp_transfer.evaluation.html_report.recorded import Answered, make_answer, read_run
 from nlp_transfer.evaluation.html_report.rendering import write_report
+from nlp_transfer.evaluation.html_report.row_parts import list_rows
 from nlp_transfer.evaluation.html_report.run_page import make_run_page, open_run_page
+from nlp_transfer.evaluation.html_report.score_parts import make_interval
 from nlp_transfer.evaluation.html_report.suspects import find_suspects
 from nlp_transfer.publishing.tree import list_files, write_publication
 from nlp_transfer.system.layout import REPORT
+from nlp_transfer_tasks.adaptation import Adaptation
+from nlp_transfer_tasks.multilabel import Multilabel
+from nlp_transfer_tasks.summarization import Summarization
+from nlp_transfer_tasks.translation import Translation
 
 NOTHING = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 
@@ -251,3 +258,61 @@ def test_runs_that_were_tested_on_other_rows_are_not_set_side_by_side(folder, tm
     (elsewhere / "metrics.json").write_text(json.dumps(metrics))
     with pytest.raises(DataError, match="its test rows are not those of"):
         nlp_transfer.report([folder, elsewhere], tmp_path / "both.html")
+
+
+@pytest.fixture
+def of_task(folder):
+    """Make a run of another task out of that of the fixture, with these answers and scores of single rows."""
+
+    def make(task, lines, hits):
+        run = read_run(folder)
+        name = task.__module__.rpartition(".")[2]
+        config = nlp_transfer.load_config({"task": {"name": name}, **run.config.model_dump(include={"source", "data"})})
+        scores = [{"": score, "simple": 0.5} for score in hits]
+        answered = [make_answer(line, task, score) for line, score in zip(lines, scores, strict=True)]
+        return replace(run, config=config, answered=answered)
+
+    return make
+
+
+def test_a_translation_stands_beside_its_reference_those_with_the_lowest_score_first(of_task):
+    lines = [
+        {"row": 1, "input": {"source": "open"}, "reference": {"target": "ouvrir"}, "translation": "ouvrir"},
+        {"row": 2, "input": {"source": "a new tab"}, "reference": {"target": "un onglet"}, "translation": "un fichier"},
+    ]
+    first, second = list_rows(of_task(Translation, lines, [1.0, 0.2]), [], 9).items
+    assert [first.title, second.title] == ["row 2", "row 1"]
+    assert dict(first.texts)["answer"] == [("un ", ""), ("fichier", "del")]
+    assert dict(first.texts)["reference (target)"] == [("un ", ""), ("onglet", "ins")]
+    assert (first.marks, second.marks) == (["better: simple"], [])
+
+
+def test_of_many_answers_the_lowest_and_some_of_the_rest_are_shown(of_task):
+    lines = [
+        {"row": row, "input": {"source": "x"}, "reference": {"target": "y"}, "translation": "y"} for row in range(40)
+    ]
+    run = of_task(Translation, lines, [row / 40 for row in range(40)])
+    assert [item.title for item in list_rows(run, [], 8).items] == [f"row {row}" for row in (0, 1, 2, 3, 4, 13, 22, 31)]
+
+
+def test_the_sentences_that_an_extract_consists_of_are_marked(of_task):
+    line = {"row": 1, "input": {"text": ["It opens. It is read. It closes."]}, "reference": {"summary": ["It is."]}}
+    line |= {"summary": "It is read.", "sentences": [1]}
+    (item,) = list_rows(of_task(Summarization, [line], [0.4]), [], 9).items
+    assert [piece for piece, mark in dict(item.texts)["text"] if mark == "mark"] == ["It is read."]
+
+
+def test_several_labels_are_right_in_any_order(of_task):
+    lines = [
+        {"row": 1, "input": {"text": "x"}, "reference": {"labels": ["a", "b"]}, "labels": ["b", "a"]},
+        {"row": 2, "input": {"text": "y"}, "reference": {"labels": []}, "labels": ["a"], "probabilities": {"a": 0.8}},
+    ]
+    (item,) = list_rows(of_task(Multilabel, lines, [1.0, 0.0]), [], 9).items
+    assert item.facts == [("answered", "a"), ("right", "none")]
+
+
+def test_a_text_that_is_its_own_answer_has_no_list_of_errors(of_task):
+    line = {"row": 1, "input": {"text": "x"}, "reference": {}, "log_probability": -2.0, "tokens": 3}
+    run = of_task(Adaptation, [line], [-2.0])
+    assert list_rows(run, [], 9) is None
+    assert make_interval([-2.0, -1.0], Adaptation).span is None

@@ -59,6 +59,7 @@ def test_a_run_folder_holds_what_it_promises(finished):
         "predictions.jsonl",
         "probes.jsonl",
         "README.md",
+        "report.html",
     }
     assert {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"} <= {
         path.name for path in (finished / "model").iterdir()

@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import signal
+from html import escape
 
 import numpy as np
 import pytest
@@ -151,6 +152,9 @@ def test_a_single_task_of_several_is_trained_to_the_weights_of_an_ordinary_run(p
     assert both[0] == both[1]  # a single task shares with nobody
     assert "too few" in found.verdicts[0]
     assert json.loads((tmp_path / "c" / "comparison.json").read_text())["tasks"]["mood"]["score"] == "accuracy"
+    page = (tmp_path / "c" / "report.html").read_text()
+    assert all(escape(sentence) in page for sentence in found.verdicts)
+    assert 'href="shared/mood/report.html"' in page
     with pytest.raises(ConfigError, match="frozen moves nothing that the tasks share"):
         nlp_transfer.compare_tasks(config(place, ["mood"], "frozen"), output=tmp_path / "d", progress=False)
 

@@ -42,7 +42,7 @@ def draw_history(history: Sequence[Mapping[str, Any]], metric: str) -> Picture |
     from matplotlib.figure import Figure  # takes a second to import; the object interface needs no display
 
     losses = [(place, one["loss"]) for place, one in enumerate(judged, 1) if one.get("loss") is not None]
-    figure = Figure(figsize=(4.6, 3.6 if losses else 2.4), layout="constrained")
+    figure = Figure(figsize=(4.6, 3.6 if losses else 2.4))  # a layout would take twice the time
     above, *below = figure.subplots(2 if losses else 1, 1, sharex=True, squeeze=False)[:, 0]
 
     _draw_line(above, [(place, one["validation"][metric]) for place, one in enumerate(judged, 1)], TRANSFER)

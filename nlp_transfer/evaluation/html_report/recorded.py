@@ -74,10 +74,10 @@ class Recorded:
         return list(self.metrics.data.splits["train"].labels)
 
     @property
-    def answer(self) -> tuple[str, RoleKind]:
-        """The role that holds the right answer, and its kind."""
+    def answer(self) -> tuple[str, RoleKind | None]:
+        """The role that holds the right answer, and its kind; where a text is its own answer there is none."""
         inputs = self.task.input_roles()
-        return next((role, kind) for role, kind in self.task.roles.items() if role not in inputs)
+        return next(((role, kind) for role, kind in self.task.roles.items() if role not in inputs), ("", None))
 
 
 def read_run(folder: Path, metrics: Metrics | None = None, task: type[TaskDeclaration] | None = None) -> Recorded:
@@ -128,7 +128,7 @@ def _read_answers(
     # Of several seeds hits.json has the means; the answers are those of the one that is kept.
     own = _read_json(folder / f"seed-{metrics.seed}" / HITS) or hits
     by_row = _pair_scores(own, lines)
-    answers = [_make_answer(line, task, by_row.get(line["row"], {})) for line in lines]
+    answers = [make_answer(line, task, by_row.get(line["row"], {})) for line in lines]
     return answers, [] if by_row else [f"The scores of single rows: the folder has no {HITS} that fits its answers."]
 
 
@@ -140,7 +140,8 @@ def _pair_scores(hits: Mapping[str, Any], lines: Sequence[Mapping[str, Any]]) ->
     return {row: {name: known[name][place] for name in known} for place, row in enumerate(rows)} if "" in known else {}
 
 
-def _make_answer(line: Mapping[str, Any], task: type[TaskDeclaration], scores: Mapping[str, float]) -> Answered:
+def make_answer(line: Mapping[str, Any], task: type[TaskDeclaration], scores: Mapping[str, float]) -> Answered:
+    """Take a line of predictions.jsonl apart; `scores` has that of the run under an empty name."""
     said = {key: value for key, value in line.items() if key not in ("row", "input", "reference")}
     right = next((line["reference"][role] for role in task.roles if role in line["reference"]), None)
     first = next(iter(said))

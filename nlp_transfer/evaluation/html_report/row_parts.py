@@ -19,9 +19,9 @@ def list_rows(run: Recorded, suspects: Sequence[Answered], most: int) -> Items |
     These are the errors of a classifier, the most confident first, and of other models the answers with the lowest
     scores, and as many spread evenly over the rest.
     """
-    if not run.answered:
-        return None
     role, kind = run.answer
+    if not run.answered or kind is None:
+        return None
     doubted = {one.number for one in suspects}
     chosen, note = (_choose_errors if kind in LABELLED else _choose_lowest)(run.answered, most)
     items = [
@@ -39,7 +39,6 @@ def list_rows(run: Recorded, suspects: Sequence[Answered], most: int) -> Items |
 
 def list_suspects(suspects: Sequence[Answered], run: Recorded, most: int) -> Items:
     """List rows whose label may be wrong, the clearest first."""
-    role, kind = run.answer
     items = [
         Item(
             f"row {one.number}",
@@ -47,7 +46,7 @@ def list_suspects(suspects: Sequence[Answered], run: Recorded, most: int) -> Ite
                 ("in the data", str(one.right)),
                 ("likelier", f"{one.said} ({one.details['probabilities'][one.said]:.2f})"),
             ],
-            list(_list_texts(one, role, kind, run.config.task)),
+            [(name, mark_input(text, one, run.config.task)) for name, text in one.inputs.items()],
         )
         for one in suspects[:most]
     ]

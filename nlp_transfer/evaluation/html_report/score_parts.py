@@ -93,8 +93,10 @@ def make_interval(scores: Sequence[float], task: type[TaskDeclaration], counts: 
 def draw_interval(found: Interval, task: type[TaskDeclaration]) -> Cell:
     """Write a mean with its interval, and draw it on a line from 0 to the highest score."""
     digits, highest = 4 if task.points == 100 else 2, 100 / task.points
-    low, middle, high = (min(max(one / highest, 0.0), 1.0) for one in (found.low, found.difference, found.high))
     text = f"{found.difference:.{digits}f} ({found.low:.{digits}f} to {found.high:.{digits}f})"
+    if found.difference < 0:  # as the logarithm of a probability
+        return Cell(text)
+    low, middle, high = (min(max(one / highest, 0.0), 1.0) for one in (found.low, found.difference, found.high))
     return Cell(text, span=(low, middle, high))
 
 
