@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, SerializeAsAny, ValidationError, WrapValidator, model_validator
+from pydantic import AfterValidator, Field, SerializeAsAny, ValidationError, WrapValidator
 
 from nlp_transfer.config.base import Section, TaskOptions
 from nlp_transfer.config.messages import explain
@@ -49,9 +49,9 @@ class TaskEntry(Section):
 
 
 def _refuse_same_names(tasks: list[TaskEntry]) -> list[TaskEntry]:
-    name, count = Counter(one.name for one in tasks).most_common(1)[0]
-    if count > 1:
-        raise ValueError(f"the name '{name}' stands {count} times; each names a folder of its own")
+    name, count = Counter(one.name.lower() for one in tasks).most_common(1)[0]
+    if count > 1:  # on some disks names that differ by case alone are one
+        raise ValueError(f"the name '{name}' stands {count} times; each names a folder of its own, whatever its case")
     return tasks
 
 
@@ -63,13 +63,6 @@ class SeveralConfig(Section):
     strategy: Strategy = FullStrategy(kind="full")
     training: TrainingConfig = TrainingConfig()
     output: str | None = Field(None, description="Folder of all; by default the first free `runs/NAME` of the file.")
-
-    @model_validator(mode="after")
-    def _agree(self) -> "SeveralConfig":
-        """Refuse a table that would have other rows for each task."""
-        if self.is_joint and len(self.tasks) > 1 and getattr(self.source, "vocabulary", None) == "data":
-            raise ValueError("source.vocabulary: data gives each task a table of its own words; take all, or a number")
-        return self
 
     @property
     def is_joint(self) -> bool:

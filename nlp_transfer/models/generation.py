@@ -9,6 +9,7 @@ from transformers import PreTrainedModel, StoppingCriteria
 from transformers.modeling_outputs import BaseModelOutput
 
 from nlp_transfer.data.text.sentences import join_sentences
+from nlp_transfer.models.anatomy import unwrap
 from nlp_transfer.models.encoding.batches import IGNORED, Batch
 from nlp_transfer.models.encoding.tokenizers import Tokenizers
 
@@ -29,8 +30,7 @@ def seq2seq_loss(model: nn.Module, batch: Batch, *, smoothing: float = 0.0) -> T
 
 def seq2seq_logits(model: nn.Module, batch: Batch, targets: Tensor) -> Tensor:
     """Compute the logits (B, T, V) of targets (B, T), each token given those before it and the inputs of a batch."""
-    own = getattr(model, "module", model)  # the distributed wrapper hides the model's methods
-    given = _shift_right(own, targets)
+    given = _shift_right(unwrap(model), targets)  # wrappers hide the model's methods
     logits: Tensor = model(**_select_inputs(batch), decoder_input_ids=given, use_cache=False).logits.float()
     return logits
 

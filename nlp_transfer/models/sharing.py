@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from torch import nn
-from transformers import PreTrainedModel
+from transformers import EncoderDecoderModel, PreTrainedModel
 
 from nlp_transfer.errors import ConfigError
 from nlp_transfer.models.anatomy import find_encoder, unwrap
@@ -64,26 +64,37 @@ class SharedModel(nn.Module):
 def share_encoders(models: Mapping[str, nn.Module]) -> None:
     """Let models have the parts of their encoders in common, those of the first one that has them.
 
-    What only one of them has, such as a pooler under the head that reads it, stays its own.
+    What only one of them has, such as a pooler under the head that reads it, stays its own. Models that write, such as
+    T5, have their decoder in common too; their tasks are told apart by a prefix or by the codes of languages.
 
     Args:
         models: task -> model, or its wrapper of peft; they are changed.
 
     Raises:
-        ConfigError: two encoders differ, or one belongs to a model that writes.
+        ConfigError: two encoders differ, or a decoder belongs to one task alone.
     """
     roots: list[PreTrainedModel] = []
     for task, model in models.items():
         base = unwrap(model)
-        if base.config.is_encoder_decoder:
-            raise ConfigError(f"task '{task}': a {type(base).__name__} has a decoder too, and cannot share its encoder")
-        root = find_encoder(base).module
+        root = _find_common(base, task)
         if roots and type(root) is not type(roots[0]):
             raise ConfigError(
                 f"task '{task}': cannot share the encoder, a {type(root).__name__} beside a {type(roots[0]).__name__}"
             )
         _take_parts(root, roots, task)
         roots.append(root)
+
+
+def _find_common(model: PreTrainedModel, task: str) -> PreTrainedModel:
+    """Find what a model can have in common with others: its encoder, or all of it if it is made to write."""
+    if not model.config.is_encoder_decoder:
+        return find_encoder(model).module
+    if isinstance(model, EncoderDecoderModel) or not model.can_generate():
+        raise ConfigError(
+            f"task '{task}': a {type(model).__name__} has a decoder of its own, and cannot share its encoder; tasks "
+            "that write share a checkpoint that has one, such as T5 or BART"
+        )
+    return model
 
 
 def _take_parts(root: PreTrainedModel, others: Sequence[PreTrainedModel], task: str) -> None:

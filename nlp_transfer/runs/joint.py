@@ -1,8 +1,9 @@
 """Prepare several tasks as runs of their own, and join them: one encoder, one plan."""
 
 import logging
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import chain
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from nlp_transfer.models.encoding.mixing import join_encoded
 from nlp_transfer.models.encoding.units import TokenInputs
 from nlp_transfer.models.sharing import SharedModel, share_encoders
 from nlp_transfer.runs.alike import name_fault
-from nlp_transfer.runs.prepare import Prepared, prepare
+from nlp_transfer.runs.prepare import Prepared, prepare, stream_inputs
 from nlp_transfer.strategies import Plan, join_plans
 from nlp_transfer.strategies.few_rows import FEW
 from nlp_transfer.strategies.summary import count_parameters
@@ -86,22 +87,27 @@ def find_pad(prepared: Prepared) -> int:
 
 
 def prepare_all(configs: Mapping[str, RunConfig], *, sampled: int | None = None) -> dict[str, Prepared]:
-    """Prepare each task; see `prepare`."""
+    """Prepare each task; see `prepare`. A table that keeps only the words of the texts keeps those of all tasks."""
+
+    def stream_all() -> Iterator[str]:  # nothing is read unless a table asks for it
+        yield from chain.from_iterable(map(stream_inputs, configs.values()))
+
     found = {}
     for name, config in configs.items():
         with name_fault(f"task '{name}'"):
-            found[name] = prepare(config, sampled=sampled)
+            found[name] = prepare(config, sampled=sampled, beside=stream_all())
     return found
 
 
 def adapt_all(prepared: Mapping[str, Prepared]) -> dict[str, Member]:
     """Adapt the model of each task; `epochs: auto` looks at the rows of all of them together."""
-    # A head is not solved before the rest moves, as with few rows of one task: that takes a plan of two phases.
-    units = max(FEW, sum(one.count_units() for one in prepared.values()))
+    units = sum(one.count_units() for one in prepared.values())
     found = {}
     for name, one in prepared.items():
         with name_fault(f"task '{name}'"):
-            plan = one.adapt(units)
+            # A head is solved on features of its own task alone, for which there is no phase of all tasks.
+            alone = replace(one, loaded=replace(one.loaded, solvable=False))
+            plan = alone.adapt(max(FEW, units))
             found[name] = Member(one, plan, Parameters(**count_parameters(plan)))
     return found
 
@@ -110,7 +116,7 @@ def join(members: Mapping[str, Member]) -> Joint:
     """Let the tasks share their encoder, and join their plans. This changes the models.
 
     Raises:
-        ConfigError: their encoders cannot be shared, or their strategy has several phases.
+        ConfigError: their encoders cannot be shared.
     """
     models = {name: one.plan.model for name, one in members.items()}
     share_encoders(models)

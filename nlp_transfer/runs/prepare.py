@@ -227,13 +227,16 @@ class Prepared:
         ]
 
 
-def prepare(config: RunConfig, *, sampled: int | None = None, tested: bool = True) -> Prepared:
+def prepare(
+    config: RunConfig, *, sampled: int | None = None, tested: bool = True, beside: Iterable[str] = ()
+) -> Prepared:
     """Read data and source, build the model and encode the texts. The seed of the configuration is set before.
 
     Args:
         config: of the run.
         sampled: encode at most so many rows of each split, for a report on the tokens; see `sample`; None for all.
         tested: see `load_splits`.
+        beside: texts that the source is to know too; see `open_model`.
 
     Raises:
         TransferError: a subclass says what is wrong with data, source or settings.
@@ -254,15 +257,23 @@ def prepare(config: RunConfig, *, sampled: int | None = None, tested: bool = Tru
     config = settle(config, make_task(kind, config.task, splits.labels), splits.train)
     task = make_task(kind, config.task, splits.labels)
 
-    source, loaded, tokenizers = open_model(config, task, splits.train, splits.unlabelled)
+    source, loaded, tokenizers = open_model(config, task, splits.train, splits.unlabelled, beside)
     rows = {name: sample(part, task.input_roles(), sampled) for name, part in list_rows(splits).items() if len(part)}
     encoded = {name: task.encode(part, tokenizers, training=name == "train") for name, part in rows.items()}
     there = splits.unlabelled and task.encode(sample(splits.unlabelled, task.input_roles(), sampled), tokenizers)
     return Prepared(config, task, splits, source, loaded, tokenizers, encoded, rows, there)
 
 
+def stream_inputs(config: RunConfig) -> Iterator[str]:
+    """Read the rows to learn from, and stream the texts of these."""
+    kind = config.task_class
+    inputs = kind.input_roles()
+    train = load_splits(config.data, kind.roles, inputs=inputs, seed=config.training.seed).train
+    return chain.from_iterable(_stream_texts(train[role]) for role in inputs)
+
+
 def open_model(
-    config: RunConfig, task: Task, train: Dataset, unlabelled: Dataset | None = None
+    config: RunConfig, task: Task, train: Dataset, unlabelled: Dataset | None = None, beside: Iterable[str] = ()
 ) -> tuple[Source, LoadedModel, Tokenizers]:
     """Load the source of a configuration, and build the task's model on it.
 
@@ -271,6 +282,7 @@ def open_model(
         task: builds the model.
         train: the rows to learn from.
         unlabelled: texts without labels that are learned from too.
+        beside: other texts, whose words a table that keeps only those of the texts shall have too; read if it does.
 
     Raises:
         SourceError: the source cannot be loaded, or its tokenizer cannot pad.
@@ -278,7 +290,7 @@ def open_model(
     """
     read = [rows[role] for rows in (train, unlabelled) if rows is not None for role in task.input_roles()]
     texts = chain.from_iterable(map(_stream_texts, read))
-    source = load_source(texts=texts, **config.source.model_dump())
+    source = load_source(texts=chain(texts, beside), **config.source.model_dump())
     if source.tokenizer.pad_token_id is None:
         raise SourceError(
             f"{name_source(config.source)}: the tokenizer has no padding token, and batches of texts need one; choose "

@@ -205,7 +205,8 @@ def begin_steps(attempt: Attempt, model: nn.Module, phase: Phase, train: Inputs)
 
     cosines, settled = None, min(SETTLED, count_batches(train.encoded, attempt.settings.batch_size) * phase.epochs)
     if isinstance(attempt.stepper.task, Tasks) and isinstance(model, SharedModel):
-        cosines = Cosines(attempt.stepper.task, [one for one in model.list_shared() if one.requires_grad])
+        shared = [one for one in model.list_shared() if one.requires_grad]
+        cosines = Cosines(attempt.stepper.task, shared) if shared else None  # else the heads alone move
         begun = history.epoch > 1 or history.losses
         # The heads get their gradients in turn; after a resume some may have had theirs.
         settled = 0 if begun else count_batches(train.encoded, attempt.settings.batch_size)

@@ -48,6 +48,8 @@ KINDS_OF_MODEL = {  # name -> task, source, strategy
     "multilabel": (SETS, "bert", {"kind": "full"}),
     "multilabel-lora": (SETS, "bert", {"kind": "lora", "rank": 2}),
     "multilabel-static": (SETS, "bag", {"kind": "frozen"}),
+    "together-reviews": (REVIEWS, "bert", {"kind": "full"}),
+    "together-sets": (SETS, "bert", {"kind": "full"}),
     "translation": (PAIRS, "bert", {"kind": "full"}),
     "translation-lora": (PAIRS, "bert", {"kind": "lora", "rank": 2}),
     "translation-pieces": ({"task": {**PAIRS["task"], "decoder": {"source": "me/pieces"}}}, "bert", {"kind": "full"}),
@@ -67,6 +69,16 @@ def save_t5(folder):
     AutoModelForSeq2SeqLM.from_config(made).save_pretrained(folder)
     tokenizer().save_pretrained(folder)
     return str(folder)
+
+
+def train_together(root, source, data):
+    """Train two tasks on one encoder, and give each run the place that it would have alone: name -> folder."""
+    wanted = {name: task for name, (task, _, _) in KINDS_OF_MODEL.items() if name.startswith("together-")}
+    tasks = [{"name": name, **task, "data": data[task["task"]["name"]]} for name, task in wanted.items()]
+    training = {"epochs": 1, "batch_size": 16, "precision": "fp32"}
+    common = {"source": source, "strategy": {"kind": "full"}, "training": training}
+    nlp_transfer.run_tasks({"tasks": tasks, **common}, output=root / "together", progress=False)
+    return {name: (root / "together" / name).rename(root / name) for name in wanted}
 
 
 @pytest.fixture(scope="module")
@@ -90,9 +102,10 @@ def shelf(tmp_path_factory):
         server.make("me/base", files={**base, "README.md": b"---\nlicense: mit\n---\n"})
         pieces = Path(save_word_pieces(root / "pieces"))
         server.make("me/pieces", files={path.name: path.read_bytes() for path in pieces.iterdir()})
+        together = train_together(root, sources["bert"], data)
         for name, (task, source, strategy) in KINDS_OF_MODEL.items():
             given = {**task, "source": sources[source], "strategy": strategy, "data": data[task["task"]["name"]]}
-            run = run_of(root / name, **given)
+            run = together[name] if name in together else run_of(root / name, **given)
             licence = None if source == "me/base" else "mit"
             nlp_transfer.publish(run, f"me/{name}", licence=licence, adapter_only=name == "adapter")
         yield server, root

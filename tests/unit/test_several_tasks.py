@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import tiny
 import torch
+from transformers import AutoModelForSeq2SeqLM
 
 import nlp_transfer
 from nlp_transfer.config.several import load_several
@@ -82,6 +83,7 @@ def read_encoder(folder):
     [
         ("full", "bert", ["mood", "alike", "points"]),
         ("lora", "bert", ["mood", "topics"]),
+        ("gradual", "bert", ["mood", "topics"]),
         ("full", "bag", ["mood", "topics"]),
         ("frozen", "bert", ["mood", "topics"]),
     ],
@@ -101,7 +103,7 @@ def test_each_task_leaves_an_ordinary_run_on_the_one_encoder(place, tmp_path, st
 
 
 def test_a_stopped_training_goes_on_to_the_same_weights(place, tmp_path, monkeypatch):
-    wanted = config(place, ["mood", "topics"], "full", "bag", keep="each")
+    wanted = config(place, ["mood", "topics"], "gradual", "bag", keep="each")
     whole = train(wanted, tmp_path / "whole")
     make_step = PhaseSteps.make_step
 
@@ -124,7 +126,7 @@ def test_a_stopped_training_goes_on_to_the_same_weights(place, tmp_path, monkeyp
         train(wanted, tmp_path / "cut")
     assert "holds a finished run" in train(wanted, tmp_path / "cut", resume="auto").summary
     with pytest.raises(ConfigError, match=r"training.keep: each before, shared now"):
-        train(config(place, ["mood", "topics"], "full", "bag", keep="shared"), tmp_path / "cut", resume="auto")
+        train(config(place, ["mood", "topics"], "gradual", "bag", keep="shared"), tmp_path / "cut", resume="auto")
 
 
 def make_row(name, correct):
@@ -255,13 +257,14 @@ def test_the_cosine_of_gradients_is_that_of_what_the_tasks_share():
     ("changes", "said"),
     [
         ({"tasks": ["mood", "mood"]}, r"tasks: the name 'mood' stands 2 times; each names a folder of its own"),
+        ({"tasks": ["mood", "MOOD"]}, r"tasks: the name 'mood' stands 2 times; .* whatever its case"),
         ({"tasks": []}, r"tasks: .*at least 1"),
         ({"trainin": {}}, r"trainin: unknown key. .* Did you mean 'training'\?"),
         ({"task": {"name": "sentiment"}}, r"task: unknown key. .* Did you mean 'tasks'\?"),
     ],
 )
 def test_a_faulty_configuration_is_refused_in_one_line(place, changes, said):
-    tasks = [entry(place, name) for name in changes.get("tasks", ["mood"])]
+    tasks = [{**entry(place, name.lower()), "name": name} for name in changes.get("tasks", ["mood"])]
     with pytest.raises(ConfigError, match=said):
         load_several({**common(place), **changes, "tasks": tasks})
 
@@ -272,11 +275,16 @@ def test_no_task_takes_the_name_of_what_the_training_writes_beside_it(place, nam
         load_several({**common(place), "tasks": [{**entry(place, "mood"), "name": name}]})
 
 
-def test_a_table_of_the_words_of_each_task_cannot_be_shared(place):
+def test_a_table_of_the_words_of_the_texts_has_those_of_all_tasks(place, tmp_path):
+    lines = (f"{'good ' * i},a\n{'bad ' * i},b\n" for i in range(1, 20))
+    (tmp_path / "few.csv").write_text("text,label\n" + "".join(lines))
     wanted = config(place, ["mood", "topics"], "full", "bag")
     wanted["source"]["vocabulary"] = "data"
-    with pytest.raises(ConfigError, match=r"source.vocabulary: data gives each task a table of its own words"):
-        load_several(wanted)
+    wanted["tasks"][0]["data"]["train"] = str(tmp_path / "few.csv")
+    joint = join(adapt_all(prepare_all(load_several(wanted).each_task())))
+    words = [one.prepared.tokenizers.source.get_vocab() for one in joint.members.values()]
+    assert words[0] == words[1]
+    assert len(words[0]) > 20
 
 
 def test_an_unknown_key_is_named_with_file_and_line(tmp_path):
@@ -287,24 +295,34 @@ def test_an_unknown_key_is_named_with_file_and_line(tmp_path):
         load_several(tmp_path / "c.yaml")
 
 
-@pytest.mark.parametrize(
-    ("strategy", "task", "said"),
-    [
-        ("gradual", None, "strategy.kind: gradual unfreezes a single task; several tasks take full, lora or frozen"),
-        (
-            "full",
-            {"name": "summarization", "style": "abstractive"},
-            r"task 'points': a EncoderDecoderModel has a decoder too",
-        ),
-    ],
-)
-def test_tasks_that_cannot_share_are_refused(place, strategy, task, said):
-    wanted = config(place, ["mood", "points"], strategy)
-    if task:
-        texts = {"text": "text", "summary": "summary"}
-        wanted["tasks"][1] |= {"task": task, "data": {"train": str(place / "points.jsonl"), "columns": texts}}
-    with pytest.raises(ConfigError, match=said):
+def test_a_task_that_writes_with_a_new_decoder_cannot_share(place):
+    wanted = config(place, ["mood", "points"])
+    task, texts = {"name": "summarization", "style": "abstractive"}, {"text": "text", "summary": "summary"}
+    wanted["tasks"][1] |= {"task": task, "data": {"train": str(place / "points.jsonl"), "columns": texts}}
+    with pytest.raises(ConfigError, match=r"task 'points': a EncoderDecoderModel has a decoder of its own"):
         join(adapt_all(prepare_all(load_several(wanted).each_task())))
+
+
+def test_translation_and_summarization_share_an_encoder_decoder_and_are_told_apart_by_a_prefix(place, tmp_path):
+    shape = {"d_model": 16, "d_kv": 8, "d_ff": 24, "num_layers": 1, "num_heads": 2, "decoder_start_token_id": 1}
+    tiny.save_checkpoint(tmp_path / "t5", "t5", AutoModelForSeq2SeqLM, **shape)
+    wanted = common(place)
+    wanted["source"]["name"] = str(tmp_path / "t5")
+    writing = {"max_length": 24, "max_target_length": 12, "generation": {"beams": 1}}
+    translation = {"name": "translation", "prefix": "the plot: ", **writing}
+    summary = {"name": "summarization", "style": "abstractive", "prefix": "a film: ", **writing}
+    sides, rows = {"source": "first", "target": "second"}, {"train": str(place / "points.jsonl")}
+    wanted["tasks"] = [
+        {"name": "said", "task": translation, "data": {"train": str(place / "alike.csv"), "columns": sides}},
+        {"name": "short", "task": summary, "data": rows},
+    ]
+    train(wanted, tmp_path / "out")
+
+    said, short = (nlp_transfer.load(tmp_path / "out" / name) for name in ("said", "short"))
+    one, other = said.model.state_dict(), short.model.state_dict()
+    assert one.keys() == other.keys()
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    assert {type(predictor.task).__name__ for predictor in (said, short)} == {"Translation", "Summarization"}
 
 
 def test_check_says_what_moves_and_what_each_task_reads(place):
