@@ -47,7 +47,7 @@ test-fast: $(VENV)/.installed-dev  ## only the quick ones
 
 # Pictures of the pages are kept in the folder that SCREENSHOTS names.
 test-browser: $(VENV)/.installed-dev  ## the pages in a real browser, Debian's chromium, which is installed where it can be
-	@command -v chromium > /dev/null || (apt-get update && apt-get install -y --no-install-recommends chromium) \
+	@command -v chromium > /dev/null || (apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends chromium) \
 		> /dev/null 2>&1 || true
 	@if ! command -v chromium > /dev/null; then \
 		echo "the browser tests were not run: there is no chromium, and apt-get could not install it"; \

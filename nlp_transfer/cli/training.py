@@ -55,7 +55,16 @@ def run(
 
     if is_main_process():
         say(result.summary)
+        _name_page(result.folder)
         say(f"run folder: {result.folder}")
+
+
+def _name_page(folder: Path) -> None:
+    """Say where the page for people stands, if there is one."""
+    from nlp_transfer.system.layout import REPORT
+
+    if (folder / REPORT).is_file():
+        say(f"report: {folder / REPORT}")
 
 
 def check(
@@ -124,6 +133,7 @@ def compare(
         say(sentence)
     if (result.folder / PLOT).is_file():
         say(f"plot: {result.folder / PLOT}")
+    _name_page(result.folder)
     say(f"run folders: {result.folder}")
 
 
@@ -166,6 +176,7 @@ def curve(
     Console(width=None if sys.stdout.isatty() else 160).print(*result.tables)
     for sentence in (*result.verdict, *result.timing):
         say(sentence)
+    _name_page(result.folder)
     say(f"figures: {result.folder / CURVE}, with curve.md and curve.png, .svg and .pdf beside it")
 
 

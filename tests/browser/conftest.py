@@ -12,12 +12,12 @@ SCHEMES = {"light": ("light", 1200), "dark": ("dark", 1200), "phone": ("light", 
 
 @pytest.fixture(scope="session")
 def chromium():
-    """The browser; the sandbox is left out, for root cannot have it."""
+    """The browser; the sandbox is left out, for root cannot have it, and shared memory, which a container may lack."""
     if CHROMIUM is None:
         pytest.skip("there is no chromium; `make test-browser` installs it")
     api = pytest.importorskip("playwright.sync_api")
     with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"])
         yield browser
         browser.close()
 

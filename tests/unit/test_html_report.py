@@ -12,7 +12,7 @@ from tiny import ROOT
 
 import nlp_transfer
 from nlp_transfer.errors import DataError
-from nlp_transfer.evaluation.html_report import rendering
+from nlp_transfer.evaluation.html_report import recorded, rendering
 from nlp_transfer.evaluation.html_report.class_parts import LARGEST, tabulate_confusion
 from nlp_transfer.evaluation.html_report.differences import mark_differences, mark_sentences
 from nlp_transfer.evaluation.html_report.parts import Item, Items, Page, Section
@@ -152,6 +152,14 @@ def test_a_page_of_a_run_that_recorded_less_says_what_is_missing(tmp_path):
     text = Reader((tmp_path / REPORT).read_text()).text
     assert "The answers to single rows: predictions.jsonl was written by a version that kept no texts in it." in text
     assert "The cost of answers: it was not measured." in text
+
+
+def test_of_more_answers_than_a_page_reads_it_shows_none_and_says_so(folder, monkeypatch):
+    monkeypatch.setattr(recorded, "LARGEST", 1000)
+    run = read_run(folder)
+    assert run.answered == []
+    assert "predictions.jsonl is larger than the 1,000 bytes that a page reads." in run.missing[0]
+    assert make_run_page(run, most=9).sections
 
 
 def test_a_page_has_fewer_rows_where_they_would_not_fit(monkeypatch):

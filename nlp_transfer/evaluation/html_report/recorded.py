@@ -11,6 +11,8 @@ from nlp_transfer.config.tasks import RoleKind, TaskDeclaration
 from nlp_transfer.evaluation.metrics_file import Metrics, read_metrics
 from nlp_transfer.system.layout import HISTORY, HITS, PREDICTIONS
 
+LARGEST = 100_000_000  # bytes of answers; about 300,000 sentences, which take 6 s and 1 GB
+
 
 @dataclass(frozen=True)
 class Answered:
@@ -120,7 +122,10 @@ def _read_answers(
     folder: Path, task: type[TaskDeclaration], metrics: Metrics, hits: Mapping[str, Any]
 ) -> tuple[list[Answered], list[str]]:
     """Read the answers to test, and say what is missing of them."""
-    lines = _read_lines(folder / PREDICTIONS)
+    path = folder / PREDICTIONS
+    if path.is_file() and path.stat().st_size > LARGEST:
+        return [], [f"The answers to single rows: {PREDICTIONS} is larger than the {LARGEST:,} bytes that a page reads."]
+    lines = _read_lines(path)
     if not all("input" in line for line in lines) or not lines:
         why = "was written by a version that kept no texts in it" if lines else "is not in the folder"
         return [], [f"The answers to single rows: {PREDICTIONS} {why}."]
