@@ -17,7 +17,7 @@ from nlp_transfer.models import saving
 from nlp_transfer.models.classification import build_classifier
 from nlp_transfer.models.encoding.tokenizers import Tokenizers
 from nlp_transfer.models.saving import describe_environment, save_model, write_json
-from nlp_transfer.runs.folder import find_resumable, make_folder
+from nlp_transfer.runs.folder import find_place, make_folder
 from nlp_transfer.runs.predict import load_model
 from nlp_transfer.runs.probes import are_alike
 from nlp_transfer.runs.run import advise
@@ -269,17 +269,17 @@ def test_a_home_that_is_named_by_a_tilde_is_found(finished, tmp_path, monkeypatc
         assert folder == tmp_path / "runs" / "x"
     (tmp_path / "run").symlink_to(finished)
     assert nlp_transfer.load("~/run").predict(["good film"])
-    assert find_resumable("~/run", None) == (tmp_path / "run", None)
+    assert find_place("~/run", None) == (tmp_path / "run", None)
     name = load_config({"task": {"name": "sentiment"}, "data": {"train": "a.csv"}, "source": SOURCE}).source.name
     assert name == str(tmp_path / "bert")
     with pytest.raises(ConfigError, match="no such run folder"):
-        find_resumable("~nobody-of-this-name/x", None)
+        find_place("~nobody-of-this-name/x", None)
     assert not (tmp_path / "~").exists()
 
 
 def test_the_folder_of_the_checkpoints_means_its_run(tmp_path):
     (tmp_path / "run" / "checkpoints").mkdir(parents=True)
-    assert find_resumable(tmp_path / "run" / "checkpoints", None) == (tmp_path / "run", None)
+    assert find_place(tmp_path / "run" / "checkpoints", None) == (tmp_path / "run", None)
 
 
 @pytest.mark.parametrize("error", [StoppedError("terminated after step 3", 15), LostError("another process has ended")])

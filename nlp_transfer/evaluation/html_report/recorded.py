@@ -124,7 +124,9 @@ def _read_answers(
     """Read the answers to test, and say what is missing of them."""
     path = folder / PREDICTIONS
     if path.is_file() and path.stat().st_size > LARGEST:
-        return [], [f"The answers to single rows: {PREDICTIONS} is larger than the {LARGEST:,} bytes that a page reads."]
+        return [], [
+            f"The answers to single rows: {PREDICTIONS} is larger than the {LARGEST:,} bytes that a page reads."
+        ]
     lines = _read_lines(path)
     if not all("input" in line for line in lines) or not lines:
         why = "was written by a version that kept no texts in it" if lines else "is not in the folder"
