@@ -302,6 +302,9 @@ class CheckpointConfig(Section):
     keep_last: Positive = Field(2, description="How many are kept; older ones are removed.")
 
 
+Tracker = Literal["tensorboard", "trackio", "mlflow", "wandb"]
+
+
 class TrainingConfig(Section):
     """How the loop runs."""
 
@@ -363,8 +366,10 @@ class TrainingConfig(Section):
     )
     gradient_checkpointing: bool = Field(False, description="Less memory for a third more time: layers run twice.")
     checkpoint: CheckpointConfig = Field(CheckpointConfig(), description="When to save, to be resumed.")
-    tracker: Literal["none", "tensorboard", "trackio"] = Field(
-        "none", description="Where else to write the scores; history.jsonl always has them."
+    tracker: Literal["none"] | Tracker | list[Tracker] = Field(
+        "none",
+        description="Where else to write losses, scores and configuration, each below the run folder and offline; one, "
+        "or a list. history.jsonl always has the scores.",
     )
     threads: int | None = Field(None, ge=1, le=1024, description="CPU threads; by default the usable cores.")
     graphs: Literal["auto", "none"] = Field(

@@ -25,6 +25,7 @@ from nlp_transfer.system.layout import CHECKPOINTS
 from nlp_transfer.system.progress import Clock
 from nlp_transfer.task import Prediction
 from nlp_transfer.training.history import History
+from nlp_transfer.training.judge import select_numbers
 
 
 class Trained(NamedTuple):
@@ -90,6 +91,9 @@ def conclude(trained: Trained, folder: Path, clock: Clock, *, progress: bool) ->
         hash_weights(folder / "model"),
     )
     result = describe(trained.prepared.config, folder, metrics, _collect_hits(trained, measured.said))
+    of = f"{folder.name}/" if trained.beside else ""
+    tested = {f"{of}test/{name}": value for name, value in select_numbers(metrics.test).items()}
+    trained.accelerator.log(tested, step=trained.history.steps)
     if trained.speaks:
         finish(result, trained.prepared.config.task_class)
         shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)

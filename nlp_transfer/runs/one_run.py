@@ -1,5 +1,6 @@
 """Run one seed: load, adapt, train, choose the best state on validation, measure test once, save."""
 
+import contextlib
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from nlp_transfer.runs.measure import SimpleMethods, measure_untrained
 from nlp_transfer.runs.prepare import Prepared, prepare
 from nlp_transfer.runs.result import RunResult
 from nlp_transfer.runs.resume import find_start
+from nlp_transfer.runs.trackers import open_trackers
 from nlp_transfer.runs.train import make_accelerator, open_checkpoints, train
 from nlp_transfer.strategies import Plan
 from nlp_transfer.strategies.summary import count_parameters, render_trainable
@@ -43,8 +45,9 @@ def run_one(
     """
     clock = Clock()
 
-    trained = _train(config, folder, series, named, clock, simple=simple, progress=progress)
-    return conclude(trained, folder, clock, progress=progress)
+    with contextlib.ExitStack() as trackers:
+        trained = _train(config, folder, series, named, clock, trackers, simple=simple, progress=progress)
+        return conclude(trained, folder, clock, progress=progress)
 
 
 def _train(
@@ -53,11 +56,12 @@ def _train(
     series: Series,
     named: Path | None,
     clock: Clock,
+    trackers: contextlib.ExitStack,
     *,
     simple: SimpleMethods,
     progress: bool,
 ) -> Trained:
-    """Prepare, measure the simple methods, then train.
+    """Prepare, measure the simple methods, then train, with `trackers` open from then on.
 
     The training comes last so that a fault of the rest shows before it.
     """
@@ -76,6 +80,7 @@ def _train(
         announce_baselines(prepared, baselines, series)
     clock.note("baselines")
 
+    trackers.enter_context(open_trackers(accelerator, prepared.config, folder))
     shown = progress and accelerator.is_main_process
     history = train(prepared, plan, accelerator, folder, checkpoints, progress=shown)
     clock.note("training", earlier=history.seconds)

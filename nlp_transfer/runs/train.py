@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import functools
-import importlib.util
 import json
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,13 +14,13 @@ from accelerate.state import AcceleratorState
 from accelerate.utils import DistributedDataParallelKwargs, broadcast_object_list, disable_fsdp_ram_efficient_loading
 
 from nlp_transfer.config.sections import TrainingConfig
-from nlp_transfer.errors import ConfigError
 from nlp_transfer.evaluation.verdicts import format_scores
 from nlp_transfer.models.digests import hash_tensors
 from nlp_transfer.models.encoding.batches import Encoded
 from nlp_transfer.models.saving import describe_environment
 from nlp_transfer.runs.prepare import Prepared
 from nlp_transfer.runs.resume import refuse_changes
+from nlp_transfer.runs.trackers import list_trackers
 from nlp_transfer.strategies import PATIENCE, Plan
 from nlp_transfer.system.caches import find_cache_folder
 from nlp_transfer.system.disk import write_whole
@@ -53,7 +52,7 @@ def make_accelerator(
         several: there are several tasks, and in each step the heads of all but one get no gradients.
 
     Raises:
-        ConfigError: the tracker is not installed.
+        ConfigError: a tracker is not installed.
     """
     wanted = training.precision
     if wanted == "auto" and start is not None:  # another machine might choose another format
@@ -66,12 +65,9 @@ def make_accelerator(
         )
 
     disable_fsdp_ram_efficient_loading()  # every process works on whole models between the phases
-    tracker = training.tracker
-    if tracker != "none" and importlib.util.find_spec(tracker) is None:
-        raise ConfigError(f"training.tracker: {tracker} is not installed; pip install {tracker}")
     return Accelerator(
         mixed_precision=mixed,
-        log_with=None if tracker == "none" else tracker,
+        log_with=list_trackers(training),
         project_dir=str(folder),
         kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)] if several else None,
     )
@@ -192,7 +188,7 @@ def keep_record(
     if accelerator.is_main_process:  # an earlier attempt may have got further than its last checkpoint
         known = checkpoints.start.values["history"]["epochs"] if checkpoints.start else []
         write_whole(folder / HISTORY, "".join(json.dumps(one) + "\n" for one in known))
-    with open_trackers(accelerator), note_signals() as signals:
+    with note_signals() as signals:
         yield functools.partial(_record_epoch, plan, accelerator, folder / HISTORY), signals
 
 
@@ -230,16 +226,5 @@ def _record_epoch(plan: Plan, accelerator: Accelerator, path: Path, facts: dict[
     left = (phase.epochs - facts["epoch"]) / phase.judged * facts["seconds"]
     outlook = f"; about {format_duration(left)} to go in this phase" if left else ""
     log.info("%s epoch %s: %s%s", facts["phase"], facts["epoch"], format_scores(shown), outlook)
-    accelerator.log({f"validation/{k}": v for k, v in facts["validation"].items()}, step=facts["step"])
-
-
-@contextlib.contextmanager
-def open_trackers(accelerator: Accelerator) -> Iterator[None]:
-    """Open the trackers of the configuration, and close them even if the training fails or is stopped."""
-    if accelerator.log_with:
-        accelerator.init_trackers("nlp-transfer")
-    try:
-        yield
-    finally:
-        for tracker in accelerator.trackers:  # not end_training, which would also end the group of processes
-            tracker.finish()
+    losses = {f"train/{name}": value for name, value in facts.items() if name.endswith("loss")}
+    accelerator.log({**losses, **{f"validation/{k}": v for k, v in facts["validation"].items()}}, step=facts["step"])

@@ -21,6 +21,7 @@ from nlp_transfer.runs.measure import SimpleMethods, measure_untrained
 from nlp_transfer.runs.one_run import announce, announce_baselines
 from nlp_transfer.runs.result import RunResult
 from nlp_transfer.runs.resume import find_start
+from nlp_transfer.runs.trackers import open_trackers
 from nlp_transfer.runs.train import keep_record, make_accelerator, make_settings, open_checkpoints, take_judged
 from nlp_transfer.strategies.summary import render_trainable
 from nlp_transfer.system.layout import CHECKPOINTS, FINISHED
@@ -83,16 +84,17 @@ def train_jointly(
     clock.note("baselines")
 
     shown = progress and accelerator.is_main_process
-    history, judge = _fit(joint, training, accelerator, folder, checkpoints, progress=shown)
-    clock.note("training", earlier=history.seconds)
+    with open_trackers(accelerator, training, folder):
+        history, judge = _fit(joint, training, accelerator, folder, checkpoints, progress=shown)
+        clock.note("training", earlier=history.seconds)
 
-    results = {}
-    for name, one in members.items():
-        if (parts[name] / FINISHED).exists():  # an earlier attempt was stopped between two of them
-            results[name] = read_finished(one.prepared.config, parts[name])
-        else:
-            trained = _take_out(name, joint, judge, history, accelerator, baselines[name])
-            results[name] = conclude(trained, parts[name], clock.branch(), progress=progress)
+        results = {}
+        for name, one in members.items():
+            if (parts[name] / FINISHED).exists():  # an earlier attempt was stopped between two of them
+                results[name] = read_finished(one.prepared.config, parts[name])
+            else:
+                trained = _take_out(name, joint, judge, history, accelerator, baselines[name])
+                results[name] = conclude(trained, parts[name], clock.branch(), progress=progress)
     if accelerator.is_main_process:
         shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
     return results

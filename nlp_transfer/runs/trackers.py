@@ -1,0 +1,122 @@
+"""Send scores to trackers too, through Accelerate: each writes below the run folder, and to nowhere else."""
+
+import contextlib
+import importlib.util
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from accelerate import Accelerator
+from accelerate.tracking import GeneralTracker
+
+from nlp_transfer.config.base import Section
+from nlp_transfer.config.sections import TrainingConfig
+from nlp_transfer.errors import ConfigError
+from nlp_transfer.runs.resume import flatten
+
+PROJECT = "nlp-transfer"
+
+
+def list_trackers(training: TrainingConfig) -> list[str]:
+    """List the trackers of a configuration.
+
+    Raises:
+        ConfigError: one is not installed.
+    """
+    given = training.tracker
+    names = [one for one in ([given] if isinstance(given, str) else given) if one != "none"]
+    for name in names:
+        if importlib.util.find_spec(name) is None:
+            raise ConfigError(f"training.tracker: {name} is not installed; pip install {name}")
+    return list(dict.fromkeys(names))
+
+
+@contextlib.contextmanager
+def open_trackers(accelerator: Accelerator, config: Section, folder: Path) -> Iterator[None]:
+    """Open the trackers of an accelerator, tell them the configuration, and close them even if the body fails.
+
+    Only the main process writes. What they say on standard output goes to the error stream.
+
+    Raises:
+        ConfigError: one does not start.
+    """
+    names = [str(one) for one in accelerator.log_with]
+    if not names or not accelerator.is_main_process:
+        yield
+        return
+
+    place = folder.absolute()
+    values = {key: _simplify(one) for key, one in flatten(config.model_dump(mode="json")).items()}
+    with _set_environment(_list_variables(place)):
+        try:
+            with contextlib.redirect_stdout(sys.stderr):
+                accelerator.init_trackers(PROJECT, init_kwargs=_list_settings(place, values))
+                for tracker in accelerator.trackers:
+                    if tracker.name in ("tensorboard", "mlflow"):
+                        tracker.store_init_configuration(values)
+        except Exception as error:  # whatever a library of other people's does
+            raise ConfigError(f"training.tracker: {', '.join(names)} does not start: {error}") from error
+        try:
+            yield
+        finally:
+            with contextlib.redirect_stdout(sys.stderr):
+                for tracker in accelerator.trackers:  # not end_training, which would also end the group of processes
+                    _close(tracker)
+
+
+def _list_settings(place: Path, values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """List what each tracker is opened with.
+
+    Two are given the configuration here: Accelerate's way of telling Trackio puts a key of its own into it.
+    """
+    return {
+        "trackio": {"name": place.name, "config": dict(values), "embed": False},
+        "wandb": {"name": place.name, "config": dict(values), "dir": str(place), "mode": "offline"},
+        "mlflow": {"run_name": place.name, "logging_dir": str(place / "mlruns")},
+    }
+
+
+def _list_variables(place: Path) -> dict[str, str]:
+    """List the variables that keep trackers in the folder and off the network."""
+    below = place / "wandb"
+    return {
+        "TRACKIO_DIR": str(place / "trackio"),
+        "MLFLOW_TRACKING_URI": f"sqlite:///{place / 'mlflow.db'}",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "WANDB_MODE": "offline",  # told to `init` alone, it asks its server before it reads that
+        "WANDB_DIR": str(place),
+        **{f"WANDB_{one.upper()}_DIR": str(below / one) for one in ("cache", "config", "data", "artifact")},
+        **dict.fromkeys(("WANDB_SILENT", "WANDB_DISABLE_GIT", "WANDB_DISABLE_CODE"), "true"),
+        "WANDB_CONSOLE": "off",
+    }
+
+
+@contextlib.contextmanager
+def _set_environment(variables: Mapping[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _close(tracker: GeneralTracker) -> None:
+    if tracker.name != "trackio":
+        tracker.finish()
+        return
+    sys.modules["trackio"].finish()  # else it would be closed once more at exit, and say so on standard output
+    # The next run imports it anew, for it reads where its folder is once, when it is imported.
+    for name in [one for one in sys.modules if one.partition(".")[0] == "trackio"]:
+        del sys.modules[name]
+
+
+def _simplify(value: Any) -> Any:
+    """Write what is no plain value as text."""
+    return value if isinstance(value, str | int | float) else str(value)

@@ -1,0 +1,138 @@
+"""Trackers get losses, scores and the configuration, in the run folder and nowhere else."""
+
+import importlib.util
+import os
+import sys
+
+import accelerate
+import pytest
+import tiny
+from accelerate.utils import LoggerType
+
+import nlp_transfer
+from nlp_transfer.config.sections import load_config
+from nlp_transfer.errors import ConfigError
+from nlp_transfer.runs.trackers import list_trackers
+
+STANDING_IN = """
+import json, os
+from pathlib import Path
+
+class Run:
+    def __init__(self, told): self.told = told
+    def log(self, values, step=None): self.told.append(["log", values, step])
+    def finish(self): self.told.append(["finish"])
+
+current = None
+
+def init(**given):
+    global current
+    print("words for a person")
+    told = [["init", {key: str(value) if key == "dir" else value for key, value in given.items()}]]
+    told.append(["variables", {key: one for key, one in os.environ.items() if key.startswith(("WANDB", "TRACKIO"))}])
+    current = Run(told)
+    return current
+
+def finish():
+    current.finish()
+"""
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tracked")
+    return {
+        "task": {"name": "sentiment", "max_length": 32},
+        "source": {"kind": "vectors", "name": tiny.save_vectors(folder / "words.txt")},
+        "strategy": {"kind": "full"},
+        "data": {"train": tiny.save_csv(folder / "data.csv")},
+    }
+
+
+def track(place, tracker, folder):
+    config = {**place, "training": {"epochs": 1, "tracker": tracker}}
+    return nlp_transfer.run(config, output=folder, progress=False)
+
+
+@pytest.fixture
+def installed(tmp_path, monkeypatch):
+    """Put something in the place of wandb and Trackio that notes what it is told."""
+    below = tmp_path / "packages"
+    below.mkdir()
+    monkeypatch.syspath_prepend(str(below))
+    for name in ("wandb", "trackio"):
+        (below / f"{name}.py").write_text(STANDING_IN)
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    known = [*accelerate.tracking._available_trackers, LoggerType.WANDB, LoggerType.TRACKIO]
+    monkeypatch.setattr(accelerate.tracking, "_available_trackers", known)
+    yield
+    for name in ("wandb", "trackio"):
+        sys.modules.pop(name, None)
+
+
+def test_tensorboard_gets_losses_validation_test_and_configuration(place, tmp_path):
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator").EventAccumulator
+    result = track(place, "tensorboard", tmp_path / "run")
+    events = accumulator(str(tmp_path / "run" / "nlp-transfer"))
+    events.Reload()
+    assert {"train/loss", "validation/accuracy", "test/accuracy"} <= set(events.Tags()["scalars"])
+    (tested,) = events.Scalars("test/accuracy")
+    assert tested.value == pytest.approx(result.metrics["test"]["accuracy"])
+    (written,) = (tmp_path / "run" / "nlp-transfer").glob("*/hparams.yml")
+    assert "training.batch_size: 32" in written.read_text()
+
+
+def test_others_are_opened_in_the_run_folder_offline_and_the_environment_is_as_before(
+    place, tmp_path, installed, monkeypatch, capsys
+):
+    told = []
+    monkeypatch.setenv("WANDB_DIR", "/elsewhere")
+    close = accelerate.tracking.WandBTracker.finish
+    monkeypatch.setattr(
+        accelerate.tracking.WandBTracker, "finish", lambda self: (close(self), told.append(self.run.told))
+    )
+    track(place, ["wandb", "trackio"], tmp_path / "run")
+    (init, settings), (_, variables), *logged, finished = told[0]
+    assert (init, settings["mode"], settings["dir"]) == ("init", "offline", str(tmp_path / "run"))
+    assert settings["config"]["training.epochs"] == 1
+    assert variables["WANDB_MODE"] == "offline"
+    places = [value for key, value in variables.items() if key.endswith("_DIR")]
+    assert len(places) == 6
+    assert all(one.startswith(str(tmp_path / "run")) for one in places)
+    assert [sorted({name.split("/")[0] for name in values}) for _, values, _ in logged] == [
+        ["train", "validation"],
+        ["test"],
+    ]
+    assert finished == ["finish"]
+
+    assert os.environ["WANDB_DIR"] == "/elsewhere"
+    assert not {"WANDB_MODE", "TRACKIO_DIR", "MLFLOW_TRACKING_URI"} & os.environ.keys()
+    assert "trackio" not in sys.modules  # the next run would else write into this one's folder
+    assert "words for a person" not in capsys.readouterr().out
+
+
+def test_a_tracker_that_does_not_start_is_told_in_one_line(place, tmp_path, installed, monkeypatch):
+    (tmp_path / "packages" / "wandb.py").write_text("def init(**given): raise OSError('no room')")
+    with pytest.raises(ConfigError, match=r"training\.tracker: wandb does not start: no room"):
+        track(place, "wandb", tmp_path / "run")
+
+
+def test_a_tracker_that_is_not_installed_is_named_with_the_way_out(place, monkeypatch):
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "mlflow" else find(name))
+    training = load_config({**place, "training": {"tracker": ["tensorboard", "mlflow"]}}).training
+    with pytest.raises(ConfigError, match=r"training\.tracker: mlflow is not installed; pip install mlflow"):
+        list_trackers(training)
+
+
+@pytest.mark.parametrize(
+    ("given", "names"),
+    [("none", []), ([], []), ("tensorboard", ["tensorboard"]), (["tensorboard", "tensorboard"], ["tensorboard"])],
+)
+def test_one_or_several_are_named(place, given, names):
+    assert list_trackers(load_config({**place, "training": {"tracker": given}}).training) == names
+
+
+def test_an_unknown_one_is_refused(place):
+    with pytest.raises(ConfigError, match=r"training\.tracker"):
+        load_config({**place, "training": {"tracker": ["tensorbord"]}})
