@@ -51,7 +51,13 @@ def list_suspects(suspects: Sequence[Answered], run: Recorded, most: int) -> Ite
         for one in suspects[:most]
     ]
     more = f"; the {most} clearest are shown" if len(suspects) > most else ""
-    return Items("Labels of test that may be wrong", items, f"{len(suspects):,} of {len(run.answered):,} rows{more}.")
+    right = sum(map(is_right, run.answered)) / len(run.answered)
+    note = (
+        f"{len(suspects):,} of {len(run.answered):,} rows{more}. The model, which has not seen these rows, is surer of "
+        f"another label than it usually is of that one; but it is right on {right:.0%} of them all, and the weaker a "
+        "model, the less its doubts mean."
+    )
+    return Items("Labels of test that may be wrong", items, note)
 
 
 def _choose_errors(answered: Sequence[Answered], most: int) -> tuple[list[Answered], str]:

@@ -47,7 +47,7 @@ def tabulate_scores(methods: Sequence[Scored], task: type[TaskDeclaration], note
         for one in methods
     ]
     header = ["method", name_interval(task), *(f"{split} {name}" for split, name in columns)]
-    return Table("Scores", header, rows, note)
+    return Table("Runs and simple methods", header, rows, note)
 
 
 def list_methods(run: Recorded) -> Iterator[Scored]:
@@ -93,7 +93,7 @@ def make_interval(scores: Sequence[float], task: type[TaskDeclaration], counts: 
 def draw_interval(found: Interval, task: type[TaskDeclaration]) -> Cell:
     """Write a mean with its interval, and draw it on a line from 0 to the highest score."""
     digits, highest = 4 if task.points == 100 else 2, 100 / task.points
-    text = f"{found.difference:.{digits}f} ({found.low:.{digits}f} to {found.high:.{digits}f})"
+    text = f"{found.difference:.{digits}f} ({found.low:.{digits}f} to {min(found.high, highest):.{digits}f})"
     if found.difference < 0:  # as the logarithm of a probability
         return Cell(text)
     low, middle, high = (min(max(one / highest, 0.0), 1.0) for one in (found.low, found.difference, found.high))
