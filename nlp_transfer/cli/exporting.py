@@ -16,14 +16,17 @@ def export(
     run: Published,
     output: Annotated[Path, typer.Argument(metavar="OUT", help="New folder to write.")],
     format: Annotated[  # noqa: A002 - the name of the option
-        Literal["onnx", "onnx-int8"], typer.Option(help="onnx-int8: a quarter of the size, and faster.")
+        Literal["onnx", "onnx-int8", "ctranslate2", "ctranslate2-int8"],
+        typer.Option(
+            help="ctranslate2 for checkpoints that write, else onnx; int8: a quarter of the size, and faster."
+        ),
     ] = "onnx",
     any_loss: Annotated[
         bool, typer.Option("--any-loss", help="Do not refuse int8 that costs more than a point on validation.")
     ] = False,
     task: Task = None,
 ) -> None:
-    """Write a model in ONNX, with a script that needs no torch.
+    """Write a model for ONNX or CTranslate2, with a script that needs no torch.
 
     It answers rows of the run's test in a fresh process first, and is compared with the run.
     """

@@ -9,7 +9,7 @@ from typing import get_args
 from nlp_transfer.config.tasks import TaskDeclaration
 from nlp_transfer.errors import CheckpointError, ConfigError
 from nlp_transfer.runs.export_card import write_card
-from nlp_transfer.runs.export_folder import Format, Kind, find_kind, write_folder
+from nlp_transfer.runs.export_folder import FILES, Format, Kind, find_kind, write_folder
 from nlp_transfer.runs.export_proof import compare_answers, score_both
 from nlp_transfer.runs.folder import make_folder
 from nlp_transfer.runs.predict import load
@@ -19,7 +19,8 @@ from nlp_transfer.system.network import find_run
 
 ROUNDING = 1e-4  # most difference between numbers in single precision, which is a hundredth of that
 LOSS = 1.0  # points of the score on validation, that int8 may cost unasked
-PACKAGES = ("onnx", "onnxruntime")
+# By format: the extra that brings what is needed, and the packages.
+NEEDS = {"onnx": ("export", "onnx", "onnxruntime"), "ctranslate2": ("ctranslate2", "ctranslate2")}
 
 
 @dataclass(frozen=True)
@@ -27,9 +28,9 @@ class Exported:
     """A model that runs elsewhere.
 
     Attributes:
-        folder: holds the graph, tokenizer, configuration, `predict.py` and a card.
-        format: `onnx`, or `onnx-int8`.
-        megabytes: of the graph.
+        folder: holds the model, tokenizer, configuration, `predict.py` and a card.
+        format: of the model.
+        megabytes: of the model.
         rows: how many texts both have answered.
         differing: those with another answer.
         largest: the largest difference between two probabilities or numbers of their answers.
@@ -50,10 +51,10 @@ class Exported:
     def summary(self) -> str:
         """Say in words how like the run it answers."""
         same = "all alike" if not self.differing else f"{len(self.differing)} otherwise"
-        said = (
-            f"{self.rows} texts answered by both, {same}; their numbers differ by {self.largest:.1g} at most; "
-            f"{self.megabytes:.1f} MB"
-        )
+        said = f"{self.rows} texts answered by both, {same}; "
+        if self.format.startswith("onnx"):
+            said += f"their numbers differ by {self.largest:.1g} at most; "
+        said += f"{self.megabytes:.1f} MB"
         if self.scores is None:
             return said
         return f"{said}; validation {self.metric} {self.scores[1]:.4f}, of the run {self.scores[0]:.4f}"
@@ -67,7 +68,7 @@ def export(
     any_loss: bool = False,
     task: type[TaskDeclaration] | None = None,
 ) -> Exported:
-    """Write a model as an ONNX graph, beside a tokenizer, a script and a card.
+    """Write a model for ONNX or CTranslate2, beside a tokenizer, a script and a card.
 
     The script answers 200 rows of the run's test in a fresh process that cannot load torch. In single precision all
     answers must be the same.
@@ -75,7 +76,8 @@ def export(
     Args:
         run: the folder of a finished run, or its id on the Hub.
         output: a new folder.
-        format: `onnx-int8` quantises the weights, dynamically and by channel.
+        format: `onnx` for labels, numbers and picked sentences, `ctranslate2` for checkpoints that write; with `-int8`
+            weights are quantised.
         any_loss: take what quantisation costs on validation, and do not measure it.
         task: of the run, where that is none of ours.
 
@@ -86,10 +88,12 @@ def export(
     """
     if format not in get_args(Format):
         raise ConfigError(f"format: expected {' or '.join(get_args(Format))}, received {format!r}")
-    if missing := [name for name in PACKAGES if importlib.util.find_spec(name) is None]:
-        raise ConfigError(f"export needs {' and '.join(missing)}; pip install 'nlp-transfer[export]'")
+    base = format.removesuffix("-int8")
+    extra, *packages = NEEDS[base]
+    if missing := [name for name in packages if importlib.util.find_spec(name) is None]:
+        raise ConfigError(f"export to {base} needs {' and '.join(missing)}; pip install 'nlp-transfer[{extra}]'")
     predictor = load(run, task=task)
-    kind = find_kind(predictor, run)
+    kind = find_kind(predictor, run, format)
 
     with make_folder(output, "export", way="choose another folder as OUT") as folder:
         try:
@@ -119,9 +123,9 @@ def _prove(
         ConfigError: quantisation costs too much, and the user has not asked for it all the same.
     """
     compared = compare_answers(predictor, kind, root, folder)
-    megabytes = sum(path.stat().st_size for path in (folder / "onnx").iterdir()) / 1e6
+    megabytes = sum(path.stat().st_size for path in (folder / FILES[format]).parent.iterdir()) / 1e6
     found = Exported(folder, format, megabytes, *compared)
-    if format == "onnx":
+    if not format.endswith("-int8"):
         if found.differing or found.largest > ROUNDING:
             raise CheckpointError(f"what was exported answers otherwise than the run ({found.summary}); it was removed")
         return found
@@ -133,6 +137,6 @@ def _prove(
     if (before - after) * predictor.task.points > LOSS:
         raise ConfigError(
             f"int8 lowers validation {metric} from {before:.4f} to {after:.4f}, by more than {LOSS:g} point; export "
-            "to onnx, or take it all the same by --any-loss"
+            f"to {format.removesuffix('-int8')}, or take it all the same by --any-loss"
         )
     return replace(found, scores=(before, after), metric=metric)

@@ -8,7 +8,12 @@ from nlp_transfer.runs.export_folder import FILES, Format, Kind
 from nlp_transfer.runs.predictor import Predictor
 from nlp_transfer.system.escaping import escape_markdown
 
-NAMES: dict[Format, str] = {"onnx": "ONNX", "onnx-int8": "ONNX, int8"}
+NAMES: dict[Format, str] = {
+    "onnx": "ONNX",
+    "onnx-int8": "ONNX, int8",
+    "ctranslate2": "CTranslate2",
+    "ctranslate2-int8": "CTranslate2, int8",
+}
 LINES = {
     "text": "a text a line; null for an empty one",
     "pair": "two texts a line, with a tab between; null where one is empty",
@@ -46,7 +51,7 @@ Compared with the run, on rows of its test: {compared}.
 ## Use
 
 ```sh
-pip install numpy onnxruntime tokenizers{" regex yasbd-lib" if kind.reads == "sentences" else ""}
+pip install {_list_packages(predictor, kind)}
 python predict.py < texts.txt   # {LINES[kind.reads]}
 ```
 
@@ -56,15 +61,36 @@ from predict import {name}
 {name}([{given}])  # {use}
 ```
 
-`onnx/{FILES[format]}` takes {_list_inputs(config["reading"], kind)}, (texts, tokens) in int64, and gives `logits`.
-`reading` in `config.json` and `reading.py` say how texts become such numbers; `tokenizer.json` splits them.
+{_describe_files(kind, format, config["reading"])}
+`reading` in `config.json` and `reading.py` say how texts become such numbers.
 """
+
+
+def _list_packages(predictor: Predictor, kind: Kind) -> str:
+    names = ["ctranslate2"] if kind.writes else ["onnxruntime"]
+    names += ["tokenizers"] if predictor.tokenizers.source.is_fast else ["sentencepiece"]
+    names += ["regex", "yasbd-lib"] if predictor.list_roles else []
+    return " ".join(["numpy", *names])
+
+
+def _describe_files(kind: Kind, format: Format, reading: Mapping[str, Any]) -> str:  # noqa: A002
+    if kind.writes:
+        return (
+            "`ctranslate2/` is for `ctranslate2.Translator`, and takes and gives the tokens that the tokenizer names.\n"
+            "`writing` in `config.json` holds the settings of the search."
+        )
+    return (
+        f"`{FILES[format]}` takes {_list_inputs(reading, kind)}, (texts, tokens) in int64, and gives `logits`.\n"
+        "`tokenizer.json` splits texts."
+    )
 
 
 def _describe_use(predictor: Predictor, kind: Kind) -> tuple[str, str, str]:
     """Name the function to call, what it gives, and an example of what it takes."""
     example = predictor.task.example
     given = repr(tuple(example.values()) if isinstance(example, Mapping) else example)
+    if kind.writes:
+        return "write", "a text for each", given
     if kind.reads == "sentences":
         return "summarize", "the summary of each document, and which sentences it is", f"[{given}]"
     if predictor.model.config.problem_type == "regression":

@@ -85,6 +85,8 @@ def _has_numbers(value: Any) -> bool:
 def score_both(predictor: Predictor, kind: Kind, folder: Path) -> tuple[float, float]:
     """Score the run, then what was exported, on the validation rows that one window holds.
 
+    Of a task that writes they are as many as judge an epoch.
+
     Raises:
         CheckpointError: the rows are gone or have changed, or what was exported cannot be run.
     """
@@ -96,6 +98,8 @@ def score_both(predictor: Predictor, kind: Kind, folder: Path) -> tuple[float, f
     except TransferError as error:
         raise CheckpointError(f"int8 is judged on validation, which cannot be read (or --any-loss): {error}") from None
 
+    if task.sample and task.sample < len(rows):  # evenly spread
+        rows = rows.select([at * len(rows) // task.sample for at in range(task.sample)])
     inputs = list(zip(*(rows[role][:] for role in task.input_roles()), strict=True))
     whole = _are_whole(predictor, inputs)
     rows = rows.select([at for at, one in enumerate(whole) if one])

@@ -5,21 +5,26 @@ import json
 import subprocess
 import sys
 
+import ctranslate2
 import numpy as np
 import onnxruntime
 import pytest
 import tiny
 import torch
-from transformers import AutoModelForSequenceClassification
+from sentencepiece import SentencePieceTrainer
+from transformers import AutoConfig, AutoModelForSeq2SeqLM, AutoModelForSequenceClassification, MarianTokenizer
 
 import nlp_transfer
 from nlp_transfer import CheckpointError, ConfigError
 from nlp_transfer.models.exported.graph import write_graph
+from nlp_transfer.models.exported.scripts.pieces import Pieces
+from nlp_transfer.models.exported.translator import describe_search, write_translator
 from nlp_transfer.models.portable.pooled import PooledClassifier, PooledConfig
 from nlp_transfer.models.portable.sentence_scorer import SentenceScorer, SentenceScorerConfig
 from nlp_transfer.models.portable.static import StaticConfig
 
 module = importlib.import_module("nlp_transfer.runs.export")  # `nlp_transfer.runs` has a function of that name
+SIZES = {"layers": 2, "attention_heads": 2, "ffn_dim": 24}
 TEXTS = ["a good film", "", "wug " * 200, "an awful film, but é"]
 
 
@@ -130,6 +135,91 @@ def test_sentences_are_split_scored_and_picked_without_torch(tmp_path):
     assert said == [expected[0], None, expected[2]]
 
 
+@pytest.fixture(scope="module")
+def writer(tmp_path_factory):
+    """A run of a tiny T5 that writes with three beams, on files."""
+    folder = tmp_path_factory.mktemp("writer")
+    text = tiny.texts(70)[0]
+    lines = [json.dumps({"text": one, "summary": " ".join(one.split()[:3])}) for one in text]
+    (folder / "rows.jsonl").write_text("\n".join(lines))
+    save_writer(folder / "t5", "t5")
+    config = {
+        "task": {
+            "name": "summarization", "style": "abstractive", "max_length": 24, "max_target_length": 8,
+            "prefix": "the ", "line_breaks": "space", "generation": {"beams": 3},
+        },
+        "source": {"kind": "checkpoint", "name": str(folder / "t5")},
+        "strategy": {"kind": "full"},
+        "data": {"train": str(folder / "rows.jsonl")},
+        "training": {"epochs": 1, "precision": "fp32"},
+    }  # fmt: skip
+    nlp_transfer.run(config, output=folder / "run", progress=False)
+    return folder
+
+
+def save_writer(folder, family, **changes):
+    """Save a random model that writes, whose weights are far apart, with the tiny tokenizer; returns it."""
+    layers = {f"{side}_{name}": size for side in ("encoder", "decoder") for name, size in SIZES.items()}
+    shape = {"d_model": 16, "max_position_embeddings": 64, "init_std": 0.4, **layers}
+    if family == "t5":
+        shape = {"d_model": 16, "d_kv": 8, "d_ff": 24, "num_layers": 2, "num_heads": 2, "initializer_factor": 3.0}
+    ids = {"pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2, "decoder_start_token_id": 2, "vocab_size": 33}
+    torch.manual_seed(0)
+    given = {**ids, **shape, "forced_eos_token_id": None, **changes}
+    model = AutoModelForSeq2SeqLM.from_config(AutoConfig.for_model(family, **given)).eval()
+    model.save_pretrained(folder)
+    tiny.tokenizer().save_pretrained(folder)
+    return model
+
+
+@pytest.mark.parametrize("family", ["t5", "t5 with a layer of its own", "bart", "mbart", "pegasus", "m2m_100"])
+def test_ctranslate2_writes_the_words_of_every_family(tmp_path, family):
+    model, tokenizer = save_writer(tmp_path / "source", family.split()[0]), tiny.tokenizer()
+    if family.startswith("t5 "):
+        model.lm_head.weight = torch.nn.Parameter(torch.randn(33, 16))
+        model.config.scale_decoder_outputs = False
+    model.generation_config.update(num_beams=3, max_length=10, length_penalty=1.0, early_stopping=False)
+    write_translator(model, tokenizer, tmp_path / "out", quantized=False)
+
+    reader = ctranslate2.Translator(str(tmp_path / "out"), intra_threads=1)
+    ids = [tokenizer(text)["input_ids"] for text in tiny.texts(8)[0]]
+    found = reader.translate_batch(list(map(tokenizer.convert_ids_to_tokens, ids)), **describe_search(model, tokenizer))
+    wanted = [model.generate(torch.tensor([one]))[0].tolist() for one in ids]
+    said = [tokenizer.convert_tokens_to_ids(one.hypotheses[0]) for one in found]
+    assert [tokenizer.decode(one) for one in said] == [
+        tokenizer.decode(one[1:]).split("</s>")[0].strip() for one in wanted
+    ]
+
+
+def test_the_pieces_of_a_marian_are_read_and_joined_as_by_its_tokenizer(tmp_path):
+    (tmp_path / "corpus.txt").write_text(f"{' '.join(tiny.WORDS)}\n" * 20, encoding="utf-8")
+    settings = {"input": str(tmp_path / "corpus.txt"), "vocab_size": 45, "minloglevel": 2}
+    for side in ("source", "target"):
+        SentencePieceTrainer.train(model_prefix=str(tmp_path / side), **settings)
+        (tmp_path / f"{side}.model").rename(tmp_path / f"{side}.spm")
+    pieces = [line.split("\t")[0] for line in (tmp_path / "source.vocab").read_text(encoding="utf-8").splitlines()]
+    names = ["</s>", "<unk>", *pieces[3:], ">>fr<<", "<pad>"]
+    (tmp_path / "vocab.json").write_text(json.dumps({name: number for number, name in enumerate(names)}))
+
+    texts = ["a good film", ">>fr<< the story", "Unheard 日本 words", "x >>fr<< y"]
+    known = MarianTokenizer(*[str(tmp_path / name) for name in ("source.spm", "target.spm", "vocab.json")])
+    read = Pieces(tmp_path).encode_batch(texts)
+    for text, one in zip(texts, read, strict=True):
+        assert [*one.ids, known.eos_token_id] == known(text)["input_ids"]
+        assert Pieces(tmp_path).decode(one.ids) == known.decode(one.ids, skip_special_tokens=True)
+
+
+def test_a_run_that_writes_says_the_same_words_through_ctranslate2(writer, tmp_path, command):
+    code, said, _ = command("export", writer / "run", tmp_path / "out", "--format", "ctranslate2")
+    assert (code, "all alike" in said) == (0, True)
+    given = ["a good\tfilm", "", "Unheard words " * 30]
+    expected = [one["summary"] for one in nlp_transfer.predict(writer / "run", given)]
+    assert ask(tmp_path / "out", [*given, "x"])[:3] == expected
+
+    found = nlp_transfer.export(writer / "run", tmp_path / "small", format="ctranslate2-int8", any_loss=True)
+    assert (found.rows, found.scores) == (7, None)
+
+
 def test_int8_is_judged_on_validation_and_a_loss_must_be_asked_for(place, tmp_path, monkeypatch, command):
     code, said, _ = command("export", place / "full", tmp_path / "small", "--format", "onnx-int8")
     assert code == 0
@@ -150,15 +240,21 @@ def test_what_answers_otherwise_is_removed(place, tmp_path, monkeypatch):
     assert not (tmp_path / "out").exists()
 
 
-def test_what_cannot_be_exported_is_told_in_a_line(place, tmp_path, monkeypatch):
+def test_what_cannot_be_exported_is_told_in_a_line(place, writer, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(nlp_transfer.load(place / "full").task.__class__, "logits_only", False)
         with pytest.raises(ConfigError, match=r"full cannot be exported: its answers \(label, confidence, probab"):
             nlp_transfer.export(place / "full", tmp_path / "out")
-    with pytest.raises(ConfigError, match="format: expected onnx or onnx-int8, received 'tflite'"):
+    with pytest.raises(ConfigError, match=r"are not texts that it writes, so take --format onnx$"):
+        nlp_transfer.export(place / "full", tmp_path / "out", format="ctranslate2")
+    with pytest.raises(ConfigError, match=r"answers \(summary, sentences\) are texts .* take --format ctranslate2$"):
+        nlp_transfer.export(writer / "run", tmp_path / "out")
+    with pytest.raises(ConfigError, match=r"format: expected onnx or .*received 'tflite'"):
         nlp_transfer.export(place / "full", tmp_path / "out", format="tflite")
-    monkeypatch.setattr(module, "PACKAGES", ("onnx", "no_such_package"))
-    with pytest.raises(ConfigError, match=r"export needs no_such_package; pip install 'nlp-transfer\[export\]'"):
+    monkeypatch.setattr(module, "NEEDS", {"onnx": ("export", "onnx", "no_such_package")})
+    with pytest.raises(
+        ConfigError, match=r"export to onnx needs no_such_package; pip install 'nlp-transfer\[export\]'"
+    ):
         nlp_transfer.export(place / "full", tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

@@ -54,6 +54,7 @@ HOMES = {  # heavy packages and the only files that may import them
     "matplotlib": "evaluation.plotting evaluation.curve_plot evaluation.html_report.charts",
     "jinja2": "evaluation.html_report.rendering",
     "huggingface_hub": "system.network publishing.card publishing.upload system.hub_calls",
+    "ctranslate2": "models.exported.translator models.exported.scripts.predict_texts",
     "optuna": "runs.trials",
     "onnxruntime": "models.exported.graph models.exported.scripts.model",
     "yasbd": "data.text.languages",
@@ -282,12 +283,12 @@ def test_what_is_imported_is_declared():
     extras = project["optional-dependencies"]
     texts = [
         *needed.splitlines(),
-        *(one for name in ("trackers", "bundled", "sheets", "export", "search") for one in extras[name]),
+        *(one for name in ("trackers", "bundled", "sheets", "export", "ctranslate2", "search") for one in extras[name]),
     ]
     declared = {canonicalize_name(Requirement(text).name) for text in texts}
     homes = packages_distributions()
     used = {one.module.split(".")[0] for path in [*LIBRARY.values(), *TASKS] for one in imports_of(path)}
-    copied = {"model", "reading", "words", "text"}  # those that lie beside an exported model
+    copied = {"model", "reading", "words", "pieces", "text"}  # those that lie beside an exported model
     foreign = used - sys.stdlib_module_names - {"nlp_transfer", "nlp_transfer_tasks"} - copied
     undeclared = {
         name for name in foreign if not {canonicalize_name(one) for one in homes.get(name, [name])} & declared

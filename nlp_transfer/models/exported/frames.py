@@ -12,15 +12,16 @@ from nlp_transfer.models.portable.static import StaticTokenizer
 WORDS = ("form", "ngram_buckets", "min_n", "max_n", "hashing")  # settings that `words.look_up` reads
 
 
-def describe_reading(tokenizer: PreTrainedTokenizerBase, most: int, kind: str) -> dict[str, Any]:
+def describe_reading(tokenizer: PreTrainedTokenizerBase, most: int, kind: str, *, prefix: str = "") -> dict[str, Any]:
     """Describe how a tokenizer reads texts, by the keys that `scripts/reading.py` knows.
 
     Args:
         tokenizer: of the model.
         most: tokens that it reads at once.
         kind: `text`, `pair` of texts, or `sentences` of a document.
+        prefix: stands before a text, behind the prompt.
     """
-    prompts = [read_prompt(tokenizer)]
+    prompts = [read_prompt(tokenizer) + prefix]
     if kind == "pair":
         frame = find_frame(tokenizer)
         prompts.append(prompts[0] if tokenizer.init_kwargs.get(APART) else "")

@@ -25,6 +25,10 @@ def load_config() -> dict[str, Any]:
 @cache
 def load_tokenizer() -> Any:
     """Load the tokenizer."""
+    if (HERE / "source.spm").is_file():
+        from pieces import Pieces  # type: ignore[import-not-found]
+
+        return Pieces(HERE)
     from tokenizers import Tokenizer
 
     tokenizer = Tokenizer.from_file(str(HERE / "tokenizer.json"))
