@@ -67,7 +67,7 @@ def make_accelerator(
     disable_fsdp_ram_efficient_loading()  # every process works on whole models between the phases
     return Accelerator(
         mixed_precision=mixed,
-        log_with=list_trackers(training),
+        log_with=list_trackers(training) or None,  # an empty list would be warned of
         project_dir=str(folder),
         kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)] if several else None,
     )

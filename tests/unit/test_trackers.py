@@ -13,6 +13,7 @@ import nlp_transfer
 from nlp_transfer.config.sections import load_config
 from nlp_transfer.errors import ConfigError
 from nlp_transfer.runs.trackers import list_trackers
+from nlp_transfer.runs.train import make_accelerator
 
 STANDING_IN = """
 import json, os
@@ -131,6 +132,11 @@ def test_a_tracker_that_is_not_installed_is_named_with_the_way_out(place, monkey
 )
 def test_one_or_several_are_named(place, given, names):
     assert list_trackers(load_config({**place, "training": {"tracker": given}}).training) == names
+
+
+def test_without_trackers_nobody_is_warned_that_there_are_none(place, tmp_path, recwarn):
+    make_accelerator(load_config(place).training, tmp_path, None)
+    assert [str(one.message) for one in recwarn if "tracker" in str(one.message)] == []
 
 
 def test_an_unknown_one_is_refused(place):
