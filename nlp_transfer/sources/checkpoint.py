@@ -36,6 +36,7 @@ from nlp_transfer.sources.demands import refuse_demands, refuse_unknown_type
 from nlp_transfer.sources.foreign_code import admit_code
 from nlp_transfer.sources.heads import SEVERAL, copy_with_labels, find_label_rows, follow_names
 from nlp_transfer.sources.loading import LONGEST_ERROR, find_damage, find_unused_layers, refuse_changed, refuse_misfits
+from nlp_transfer.sources.other_weights import explain_other_weights
 from nlp_transfer.sources.sentence_folder import (
     Module,
     Prompts,
@@ -211,6 +212,8 @@ class Checkpoint:
     def _inspect(self, folder: Path) -> None:
         path = folder / "config.json"
         if not path.is_file():
+            if other := explain_other_weights(folder):
+                raise SourceError(other)
             hint = "; name the folder that holds config.json and model.safetensors; vectors need source.kind=vectors"
             if (folder / TABLE).is_file():
                 hint = "; it is a table of vectors: use source.kind=vectors"
@@ -433,7 +436,7 @@ class Checkpoint:
                     f"Checkpoint '{self.name}' has only pytorch_model.bin, a pickle that could run code when opened; "
                     "convert it to safetensors with model.save_pretrained on a machine where you trust it"
                 )
-            return f"Checkpoint '{self.name}': its {what} cannot be loaded: {said}"
+            return explain_other_weights(folder) or f"Checkpoint '{self.name}': its {what} cannot be loaded: {said}"
 
         if "safetensors" in said:
             return f"Checkpoint '{self.name}': {said} Only safetensors weights are loaded, never pickles."

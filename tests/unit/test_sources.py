@@ -258,3 +258,13 @@ def test_weights_that_are_not_finite_are_refused_and_counted(values, bad):
 
 def test_finite_weights_pass_even_if_their_sum_is_too_large_for_a_float():
     refuse_nonfinite(torch.nn.ParameterDict({"large": torch.full((4,), 3e38)}), "it")
+
+
+@pytest.mark.parametrize("file", ["tf_model.h5", "flax_model.msgpack", "model.onnx", "model.gguf"])
+@pytest.mark.parametrize("kind", ["checkpoint", "vectors"])
+def test_weights_of_other_programs_are_refused_with_the_nearest_that_are_read(tmp_path, kind, file):
+    (tmp_path / file).touch()
+    said = rf"{file}: weights of .*; the nearest that is read is .* model\.safetensors: (convert|take)"
+    for place in (tmp_path, tmp_path / file) if kind == "vectors" else (tmp_path,):
+        with pytest.raises(SourceError, match=said):
+            load_source(kind, name=str(place)).encoder()

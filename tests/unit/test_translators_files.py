@@ -168,6 +168,12 @@ KEYED = {  # original, translation, the pairs, what is left out
         {"key that b_strings.xml lacks": [8], "key that only b_strings.xml has": [1]},
     ),
     "a.resx": (RESX.format("Open"), RESX.format("Ouvrir"), [("Open", "Ouvrir")], {}),
+    "short.resx": (  # without the header that a designer writes
+        '<root><data name="a"><value>Yes</value></data></root>',
+        '<root><data name="a"><value>Oui</value></data></root>',
+        [("Yes", "Oui")],
+        {},
+    ),
     "a.arb": (
         json.dumps(ARB, indent=1),
         json.dumps(ARB | {"open": "Ouvrir", "n": "{c, plural, one{1 fichier} other{{c} fichiers}}", "more": "Plus"}),

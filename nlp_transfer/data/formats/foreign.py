@@ -50,7 +50,7 @@ STORY = Foreign("a story with highlights", "name it alone, or its folder; its co
 ROWS = (XLIFF, QT, STORY)  # formats of which a file is a table
 KEYED = (ANDROID, RESX, ARB, PROPERTIES)  # formats of one language under keys
 
-ENDINGS = {".properties": PROPERTIES, ".arb": ARB}
+ENDINGS = {".properties": PROPERTIES, ".arb": ARB, ".resx": RESX}
 
 ROOTS = {  # name of the first element of a document -> its format
     "xliff": XLIFF,
@@ -75,7 +75,7 @@ SIGNS = (  # what occurs in the text of a format, and the format
 def recognise(lines: Sequence[str], suffix: str = "") -> Foreign | None:
     """Recognise a format by the first lines of a file; None if it can be plain text, even text with a few tags.
 
-    The ending of its name tells .properties and ARB, which may look like anything.
+    The ending of its name tells .properties and ARB, which may look like anything, and .resx, whose root is <root>.
     """
     if suffix in ENDINGS:
         return ENDINGS[suffix]

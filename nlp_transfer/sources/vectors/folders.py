@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from nlp_transfer.errors import SourceError
+from nlp_transfer.sources.other_weights import explain_other_weights
 from nlp_transfer.system.layout import TABLE
 
 KNOWN = {  # whose folder -> the files that show it
@@ -26,6 +27,8 @@ def make_folder_error(folder: Path) -> SourceError:
     nearest = max(KNOWN, key=lambda name: len(names.intersection(KNOWN[name])))
     missing = [name for name in KNOWN[nearest] if name not in names]
     if len(missing) == len(KNOWN[nearest]):
+        if other := explain_other_weights(folder):
+            return SourceError(other)
         return SourceError(
             f"{folder}: a folder of no known kind ({', '.join(KNOWN)}); name a vector file in it, or import one with "
             "`nlp-transfer vectors import FILE OUT`"

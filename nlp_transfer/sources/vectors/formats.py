@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from nlp_transfer.errors import SourceError
+from nlp_transfer.sources.other_weights import explain_other_weights
 from nlp_transfer.sources.vectors.binary import FASTTEXT_MAGIC, open_array, open_fasttext, read_word2vec
 from nlp_transfer.sources.vectors.floret import HEADER as FLORET
 from nlp_transfer.sources.vectors.floret import open_floret
@@ -41,6 +42,8 @@ def open_stream(path: Path) -> Iterator[VectorStream]:
         raise make_folder_error(path)
     if path.suffix.lower() in PICKLES:
         raise _make_pickle_error(path)
+    if path.is_file() and (other := explain_other_weights(path)):
+        raise SourceError(other)
     with ExitStack() as stack:
         with _explain_faults(path):
             stream = open_parts(folder) if folder else _open(path, stack)
