@@ -153,6 +153,7 @@ def curve(
     resume: Annotated[
         str | None, typer.Option(metavar="auto|DIR", help="Go on with a curve, also with more sizes.")
     ] = None,
+    rate: Rate = None,
 ) -> None:
     """Say how many labels are enough, and how many pretraining saves.
 
@@ -170,7 +171,7 @@ def curve(
         _choose(config, override, Flags())
     load_library("curve")
     result = nlp_transfer.curve(
-        configs, override or (), sizes=wanted, seeds=seeds, freeze=frozen, output=output, resume=resume
+        configs, override or (), sizes=wanted, seeds=seeds, freeze=frozen, output=output, resume=resume, rate=rate
     )
 
     Console(width=None if sys.stdout.isatty() else 160).print(*result.tables)

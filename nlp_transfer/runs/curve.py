@@ -9,6 +9,7 @@ from nlp_transfer.config.sections import RunConfig
 from nlp_transfer.data.given import take_splits
 from nlp_transfer.data.splits import Splits, load_splits
 from nlp_transfer.errors import ConfigError
+from nlp_transfer.evaluation.costs import check_rate, describe_cost
 from nlp_transfer.evaluation.curve_findings import MethodCurve, study
 from nlp_transfer.evaluation.curve_plot import plot_curves
 from nlp_transfer.evaluation.curve_sentences import (
@@ -47,7 +48,8 @@ class Curve:
         simple: the curves of the simple methods.
         frozen: what freezing layers changes with the most rows, if it was asked for.
         verdict: what follows, in sentences.
-        timing: when each method gets to where its control ends, and how long trainings take, on this machine.
+        timing: when each method gets to where its control ends, how long trainings take, and what answers cost, on this
+            machine, all with the most rows.
         tables: the scores, and those by frozen layers, for a console of rich.
     """
 
@@ -76,6 +78,7 @@ def curve(
     data: Any = None,
     output: str | Path | None = None,
     resume: str | Path | None = None,
+    rate: float | None = None,
     progress: bool = True,
 ) -> Curve:
     """Train each configuration, its scratch control and the simple methods on more and more rows of train.
@@ -92,6 +95,7 @@ def curve(
         data: rows in memory for all of them, as of `run`.
         output: the folder; by default the first free runs/curve.
         resume: go on with a curve, also with more sizes: its folder, or `auto` for the one in `output`.
+        rate: what an hour of this machine costs, in any currency, for the price of 1,000 texts.
         progress: show bars.
 
     Raises:
@@ -101,6 +105,7 @@ def curve(
     """
     refuse_no_path(output, "output", optional=True)
     refuse_no_path(resume, "resume", optional=True)
+    check_rate(rate)
     contenders = plan_contenders(load_alike("curve", configs, overrides, take_splits(data)))
     first = contenders[0].config
     splits = _load_whole(first, seeds)
@@ -112,7 +117,7 @@ def curve(
     with claim_process(), hold_folder(output, "curve", left=left) as folder, advise(folder):
         freezing = plan_freezing(contenders, freeze, sizes[-1])
         done = run_all(folder, contenders, sizes, seeds, freezing=freezing, progress=progress)
-        return _conclude(folder, contenders, sizes, done)
+        return _conclude(folder, contenders, sizes, done, rate)
 
 
 def _load_whole(config: RunConfig, seeds: int) -> Splits:
@@ -130,7 +135,9 @@ def _load_whole(config: RunConfig, seeds: int) -> Splits:
     return load_splits(data, kind.roles, inputs=kind.input_roles())
 
 
-def _conclude(folder: Path, contenders: Sequence[Contender], sizes: tuple[int, ...], done: Done) -> Curve:
+def _conclude(
+    folder: Path, contenders: Sequence[Contender], sizes: tuple[int, ...], done: Done, rate: float | None
+) -> Curve:
     """Study what was measured, and write curve.json."""
     config, first = contenders[0].config, done.results[contenders[0].name]
     task = config.task_class
@@ -150,7 +157,11 @@ def _conclude(folder: Path, contenders: Sequence[Contender], sizes: tuple[int, .
     counts = {split: report.rows for split, report in first[0].figures.data.splits.items() if split != "train"}
     said = write_sentences(methods, simple=simple, points=points, tested=counts["test"], validated=counts["validation"])
     said += describe_frozen(frozen, points)
+    costs = {one.name: cost for one in methods if (cost := done.results[one.name][-1].row.cost)}
     timing = describe_timing(methods)
+    timing += [
+        f"Answers of {one.label}: {describe_cost(costs[one.name], rate)}." for one in methods if one.name in costs
+    ]
 
     figures = {
         "task": config.task.name,
@@ -163,6 +174,7 @@ def _conclude(folder: Path, contenders: Sequence[Contender], sizes: tuple[int, .
         "simple": {one.name: one.collect() for one in others},
         "frozen_layers": [one.collect() for one in frozen],
         "verdict": said,
+        "costs": {name: cost.model_dump() for name, cost in costs.items()},
         "timing": timing,
     }
     write_json(folder / CURVE, figures)

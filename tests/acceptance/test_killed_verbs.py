@@ -80,7 +80,7 @@ def read(file):
 
 def leave_out_time(values):
     if isinstance(values, dict):
-        timed = ("seconds", "timing", "computed", "folder")
+        timed = ("seconds", "timing", "costs", "computed", "folder")
         return {key: leave_out_time(value) for key, value in values.items() if not any(word in key for word in timed)}
     return [leave_out_time(value) for value in values] if isinstance(values, list) else values
 

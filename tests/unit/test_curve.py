@@ -54,14 +54,16 @@ def whole(place):
 
 
 def read_figures(folder):
-    """The contents of curve.json but for the time."""
+    """The contents of curve.json but for the time and what else this machine decides."""
     return _leave_out_time(json.loads((folder / "curve.json").read_text()))
 
 
 def _leave_out_time(values):
     if isinstance(values, dict):
         return {
-            key: _leave_out_time(value) for key, value in values.items() if "seconds" not in key and key != "timing"
+            key: _leave_out_time(value)
+            for key, value in values.items()
+            if "seconds" not in key and key not in ("timing", "costs")
         }
     return [_leave_out_time(value) for value in values] if isinstance(values, list) else values
 
@@ -107,6 +109,17 @@ def test_all_sizes_and_methods_are_tested_on_the_same_rows_and_seeds_learn_from_
         assert [one["rows"] for one in trains.values()] == [size, size]
         assert trains[0]["fingerprint"] != trains[1]["fingerprint"]
         assert trains[0]["fingerprint"] == splits[size, "scratch", 0]["train"]["fingerprint"]
+
+
+def test_what_answers_cost_stands_beside_the_scores(place, whole, copied, undrawn):
+    figures = json.loads((whole.folder / "curve.json").read_text())
+    cost = json.loads((whole.folder / "rows-48" / "words" / "seed-0" / "metrics.json").read_text())["cost"]
+    assert figures["costs"]["words"].keys() == cost.keys()
+    assert figures["costs"]["words"]["megabytes"] == cost["megabytes"] > 0
+    assert any("ms a text one at a time" in sentence and "MB on the disk" in sentence for sentence in whole.timing)
+    assert "ms a text" in (whole.folder / "curve.md").read_text()
+    priced = draw(place, copied, resume="auto", rate=0.9)
+    assert any("where an hour costs 0.9" in sentence for sentence in priced.timing)
 
 
 @pytest.fixture
