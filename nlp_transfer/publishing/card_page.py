@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nlp_transfer.config.sections import RunConfig
+from nlp_transfer.config.sections import RunConfig, VectorsSource
 from nlp_transfer.config.tasks import SCORED, TaskDeclaration
 from nlp_transfer.evaluation.averaging import mean_scores
 from nlp_transfer.evaluation.costs import describe_cost
@@ -142,7 +142,7 @@ def _describe_units(subject: Subject) -> str:
 def _describe_source(subject: Subject) -> str:
     source, origin = subject.config.source, subject.metrics.provenance
     if origin.chain:
-        kind = "table" if source.kind == "vectors" else "run"
+        kind = "table" if isinstance(source, VectorsSource) else "run"
         return f"the {kind} {format_code(origin.chain[-1].name)}"
     bases, commit = origin.base_models, getattr(source, "trust_remote_code", None)
     ran = f", running the code that it brings at commit {format_code(commit)}" if commit else ""
