@@ -1,8 +1,10 @@
 """Tiny checkpoints, word vectors, texts and trainers, made in memory, for tests that need a whole model."""
 
 import csv
+import itertools
 import json
 import os
+import signal
 import string
 import subprocess
 import sys
@@ -32,6 +34,7 @@ from nlp_transfer.models.encoding.tokenizers import Tokenizers
 from nlp_transfer.sources import load_source
 from nlp_transfer.sources.heads import find_label_rows
 from nlp_transfer.strategies import make_plan
+from nlp_transfer.training import attempt
 from nlp_transfer.training.attempt import Settings
 from nlp_transfer.training.loop import Trainer
 from nlp_transfer_tasks.sentiment import Sentiment, SentimentOptions
@@ -240,6 +243,20 @@ class Training:
         history = self.trainer().fit()
         self.plan.model.cpu()
         return history
+
+
+def end_at(step, number):
+    """Stand for `attempt.agree`: end a training at a step by a signal. SIGTERM lets it save, SIGKILL does not."""
+    agree, steps = attempt.agree, itertools.count()
+
+    def end(accelerator, loss, own):
+        if next(steps) < step:
+            return agree(accelerator, loss, own)
+        if number == signal.SIGKILL:
+            os.kill(os.getpid(), number)
+        return agree(accelerator, loss, attempt.Request.stop(number))
+
+    return end
 
 
 def checkpoint(folder, family="bert", **changes):

@@ -134,12 +134,15 @@ def load_tasks(runs: str | Path | Iterable[str | Path]) -> TasksPredictor:
 
     Raises:
         CheckpointError: as `load`.
-        ConfigError: they read other inputs, or two have one name.
+        ConfigError: they read other inputs, or one is named twice.
     """
     given = [runs] if isinstance(runs, str | Path) else list(runs)
     folders = [part for one in given for part in list_parts(Path(one))]
     if not folders:
         raise ConfigError("load_tasks: expected the folders of runs, received none")
+    for number, folder in enumerate(folders):
+        if folder.resolve() in [other.resolve() for other in folders[:number]]:
+            raise ConfigError(f"{folder}: is named twice; it would only answer the same again")
     names = [folder.resolve().name for folder in folders]
     if len(set(names)) < len(names):  # runs of two places may be called alike
         names = [str(folder) for folder in folders]

@@ -17,6 +17,7 @@ from transformers import PreTrainedModel
 
 from nlp_transfer.config.dialect import PLAIN, Dialect
 from nlp_transfer.config.tasks import Scores
+from nlp_transfer.data.corpus import take_corpus
 from nlp_transfer.data.formats.cells import is_blank, stream_columns
 from nlp_transfer.data.formats.held import hold_rows, open_held
 from nlp_transfer.data.formats.records import RowStream
@@ -373,12 +374,15 @@ class Predictor:
         Raises:
             DataError: as `evaluate`.
         """
+        mapped, dialect = self.map_columns(columns), dialect or replace(self.dialect, called=True)
+        if len(self.task.roles) == 1:  # there is no label, so that lines of text do
+            data = take_corpus(data, next(iter(mapped.values())), dialect)
         return read_rows(
             data,
-            self.map_columns(columns),
+            mapped,
             self.task.roles,
             inputs=self.task.input_roles(),
-            dialect=dialect or replace(self.dialect, called=True),
+            dialect=dialect,
             labels=self.task.labels,
             rules=self.rules if on_unknown_label is None else replace(self.rules, on_unknown=on_unknown_label),
             limit=limit,

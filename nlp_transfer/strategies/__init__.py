@@ -61,7 +61,7 @@ def make_plan(
     if begun:
         adapted = solve_first(adapted, loaded)
     if masked is not None:
-        adapted = mix(adapted, masked, rates)
+        adapted = mix(adapted, masked, rates, loaded.new)
     solved = adapted.phases[0].solver == "lbfgs"
     if length.looks and adapted.takes_steps:
         steps = length.epochs * math.ceil(units / training.batch_size)

@@ -43,12 +43,14 @@ class Adaptation:
         rounds: of self-training.
         confident: the share of the texts of each label that self-training takes first and last.
         clip: the largest importance weight.
+        share: of the labelled loss in a step of `mlm`; None: that of the labelled texts.
     """
 
     kind: Literal["mlm", "self_training", "importance", "coral"]
     rounds: int = 1
     confident: tuple[float, float] = (1.0, 1.0)
     clip: float = 1.0
+    share: float | None = None
 
 
 @dataclass(frozen=True)

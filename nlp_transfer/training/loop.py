@@ -144,6 +144,7 @@ class Trainer:
             return None
         if self.accelerator.is_fsdp2:
             raise ConfigError("strategy.adaptation: mlm needs whole copies of the model in each process, without FSDP")
+        way = self.plan.adaptation
         return Mixture.make(
             self.plan.masked,
             self.unlabelled,
@@ -151,6 +152,7 @@ class Trainer:
             labelled=len(self.train.inputs),
             batch_size=self.settings.batch_size,
             seed=self.settings.seed,
+            share=way.share if way else None,
         )
 
     @functools.cached_property

@@ -38,7 +38,8 @@ class Mixture:
         texts: what is learned from.
         held_out: other texts, with hidden words that stay the same.
         size: the number of texts in a step.
-        share: of the labelled loss in that of a step: the share of labelled texts (Karouzos et al. 2021, section 3).
+        share: of the labelled loss in that of a step; by default the share of labelled texts (Karouzos et al. 2021,
+            section 3).
         seed: of the order of the texts.
     """
 
@@ -60,6 +61,7 @@ class Mixture:
         labelled: int,
         batch_size: int,
         seed: int,
+        share: float | None = None,
     ) -> "Mixture":
         """Hold out some of the texts; a step has as many times more of the others as there are more of them.
 
@@ -70,6 +72,7 @@ class Mixture:
             labelled: the number of labelled units.
             batch_size: labelled units in a step.
             seed: of the training; it draws what is held out.
+            share: as in the class.
 
         Raises:
             SourceError: the tokenizer has no mask.
@@ -91,7 +94,7 @@ class Mixture:
             texts=TokenInputs(learned, pad),
             held_out=TokenInputs(masking.hide_fixed(held), pad),
             size=size,
-            share=batch / (batch + size),
+            share=batch / (batch + size) if share is None else share,
             seed=seed,
         )
 

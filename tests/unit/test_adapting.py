@@ -1,13 +1,15 @@
 """A source is adapted to texts without labels, and what comes out is a source for other runs."""
 
 import json
+import signal
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from pandas import DataFrame
-from tiny import checkpoint, run, save_csv, save_sentence_folder, save_vectors, texts, tokenizer
+from survival import forked, wait_for
+from tiny import checkpoint, end_at, run, save_csv, save_sentence_folder, save_vectors, texts, tokenizer
 from transformers import AutoConfig, AutoModel, AutoModelForMaskedLM, AutoModelForSeq2SeqLM
 from typer.testing import CliRunner
 
@@ -73,6 +75,12 @@ def test_the_same_call_again_finds_it_done(adapted):
     assert again.output.startswith(f"{folder} holds a finished run")
 
 
+def test_lines_of_text_evaluate_it(adapted, tmp_path):
+    scores = nlp_transfer.evaluate(adapted[0], save_lines(tmp_path / "more.txt", 9))
+    assert scores["rows"] == 9
+    assert scores == nlp_transfer.evaluate(adapted[0], [{"text": text} for text in texts(9)[0]])
+
+
 @pytest.fixture(scope="module")
 def later(adapted, tmp_path_factory):
     """A run that started from it."""
@@ -107,22 +115,25 @@ def test_a_run_is_not_compared_with_itself_where_an_adapted_source_has_the_name_
     assert not write_verdicts([row], [], task=Sentiment)
 
 
-def test_an_adaptation_that_was_stopped_ends_as_one_that_was_not(tmp_path, monkeypatch):
+def test_an_adaptation_that_was_killed_and_stopped_ends_as_one_that_was_not(tmp_path, monkeypatch):
     source, lines = checkpoint(tmp_path / "bert").name, save_lines(tmp_path / "lines.txt")
-    settings = {"epochs": 2, "progress": False}
-    whole = nlp_transfer.adapt(source, lines, tmp_path / "whole", FAST, **settings)
 
-    agree, steps = attempt.agree, iter(range(100))
+    def adapt(output):
+        steps = (*FAST, "training.checkpoint.steps=1")
+        return nlp_transfer.adapt(source, lines, tmp_path / output, steps, epochs=2, progress=False)
 
-    def stop_at_the_fourth(accelerator, loss, _):
-        return agree(accelerator, loss, attempt.Request.stop(15) if next(steps) == 4 else attempt.Request())
+    def die_at(step):
+        monkeypatch.setattr(attempt, "agree", end_at(step, signal.SIGKILL))
+        adapt("parts")
 
-    monkeypatch.setattr(attempt, "agree", stop_at_the_fourth)
-    with pytest.raises(StoppedError, match=r"; go on with the same command$"):  # `adapt` has no --resume
-        nlp_transfer.adapt(source, lines, tmp_path / "parts", FAST, **settings)
+    whole = adapt("whole")
+    assert wait_for(forked(lambda: die_at(3))) == -signal.SIGKILL
     assert list((tmp_path / "parts" / "checkpoints").glob("step-*"))
-
-    parts = nlp_transfer.adapt(source, lines, tmp_path / "parts", FAST, **settings)
+    monkeypatch.setattr(attempt, "agree", end_at(2, signal.SIGTERM))
+    with pytest.raises(StoppedError, match=r"; go on with the same command$"):  # `adapt` has no --resume
+        adapt("parts")
+    monkeypatch.undo()
+    parts = adapt("parts")
     assert parts.figures.weights == whole.figures.weights
 
 

@@ -97,6 +97,9 @@ def test_a_missing_column_is_refused(train, tmp_path):
     (tmp_path / "there.csv").write_text("body\na film\n", encoding="utf-8")
     with pytest.raises(DataError, match="no column 'text'"):
         read(train, unlabelled=str(tmp_path / "there.csv"))
+    (tmp_path / "empty.txt").touch()
+    with pytest.raises(DataError, match=r"empty\.txt: holds nothing; give at least one row"):
+        read(train, unlabelled=str(tmp_path / "empty.txt"))
 
 
 @pytest.mark.parametrize(

@@ -136,3 +136,8 @@ def test_what_is_for_a_single_run_is_refused(folder, options, said):
 def test_no_run_is_refused():
     with pytest.raises(ConfigError, match="expected the folders of runs, received none"):
         nlp_transfer.load_tasks([])
+
+
+def test_a_run_that_is_named_twice_is_refused(folder):
+    with pytest.raises(ConfigError, match="a: is named twice"):
+        nlp_transfer.load_tasks([folder / "a", folder, folder.parent / folder.name / "a"])

@@ -1,15 +1,19 @@
 """Batches are mixed of labelled rows and of texts without labels, in which hidden words are found (UDALM)."""
 
 import json
+import signal
 
 import numpy as np
 import pytest
 import tiny
 import torch
 from safetensors import safe_open
+from survival import forked, wait_for
+from transformers import AutoModelForMaskedLM
 
 import nlp_transfer
 from nlp_transfer.errors import SourceError, StoppedError
+from nlp_transfer.models.anatomy import list_outside_encoder
 from nlp_transfer.models.encoding.units import TokenInputs
 from nlp_transfer.models.masked import build_masked
 from nlp_transfer.publishing.tree import write_publication
@@ -38,7 +42,7 @@ def run(output, source, strategy, resume=None):
         "source": source if isinstance(source, dict) else {"kind": "checkpoint", "name": source},
         "strategy": {**strategy, "adaptation": "mlm"},
         "data": {"train": tiny.save_csv(output.parent / "train.csv")},
-        "training": {"epochs": 1, "batch_size": 8, "precision": "fp32"},
+        "training": {"epochs": 1, "batch_size": 8, "precision": "fp32", "checkpoint": {"steps": 2}},
     }
     return nlp_transfer.run(settings, data={"unlabelled": THERE}, output=output, resume=resume, progress=False)
 
@@ -51,9 +55,7 @@ def test_a_mixed_training_leaves_an_ordinary_classifier(tmp_path, source, name):
             assert not [key for key in tensors.keys() if HEAD in key]  # noqa: SIM118 - no dictionary
 
     last = json.loads((tmp_path / "run" / "history.jsonl").read_text().splitlines()[-1])
-    assert last["mixed_loss"] == pytest.approx(
-        last["labelled_loss"] * 8 / (8 + 8) + last["masked_loss"] * 8 / (8 + 8), abs=1e-6
-    )
+    assert last["mixed_loss"] == pytest.approx((last["labelled_loss"] + last["masked_loss"]) / 2, abs=1e-6)
     assert result.metrics["selection"]["by"] == "mixed_loss"
     assert "chosen by the mixed loss on held-out rows" in (tmp_path / "run" / "README.md").read_text()
 
@@ -63,16 +65,17 @@ def test_a_mixed_training_leaves_an_ordinary_classifier(tmp_path, source, name):
     assert nlp_transfer.load(tmp_path / "tree").predict(THERE[:4]) == said
 
 
-def test_a_mixed_training_that_was_stopped_ends_as_one_that_was_not(tmp_path, source, monkeypatch):
+def test_a_mixed_training_that_was_killed_and_stopped_ends_as_one_that_was_not(tmp_path, source, monkeypatch):
     whole = run(tmp_path / "whole", source, STRATEGIES["full"])
-    agree, steps = attempt.agree, iter(range(100))
 
-    def stop_at_the_fourth(accelerator, loss, _):
-        return agree(accelerator, loss, attempt.Request.stop(15) if next(steps) == 4 else attempt.Request())
-
-    monkeypatch.setattr(attempt, "agree", stop_at_the_fourth)
-    with pytest.raises(StoppedError):
+    def die_at(step):
+        monkeypatch.setattr(attempt, "agree", tiny.end_at(step, signal.SIGKILL))
         run(tmp_path / "parts", source, STRATEGIES["full"])
+
+    assert wait_for(forked(lambda: die_at(9))) == -signal.SIGKILL  # in the first epoch in which the encoder moves
+    monkeypatch.setattr(attempt, "agree", tiny.end_at(3, signal.SIGTERM))
+    with pytest.raises(StoppedError):
+        run(tmp_path / "parts", source, STRATEGIES["full"], resume="auto")
     monkeypatch.undo()
     parts = run(tmp_path / "parts", source, STRATEGIES["full"], resume="auto")
     assert parts.figures.weights == whole.figures.weights
@@ -101,23 +104,34 @@ def prepare(source, strategy):
     )
     tokenizers = tiny.Tokenizers(found.tokenizer)
     there = task.encode(tiny.Dataset.from_dict({"text": THERE}), tokenizers)
-    mixture = Mixture.make(plan.masked, there, found.tokenizer, labelled=16, batch_size=4, seed=0)
+    share = plan.adaptation.share
+    mixture = Mixture.make(plan.masked, there, found.tokenizer, labelled=16, batch_size=4, seed=0, share=share)
     return task, plan, mixture, TokenInputs(task.encode(rows, tokenizers), found.tokenizer.pad_token_id)
 
 
 def test_the_head_moves_where_the_encoder_does_and_shares_its_words(source):
     _, plan, mixture, _ = prepare(source, STRATEGIES["gradual"])
     assert [is_mixed(phase) for phase in plan.phases] == [False] + [True] * (len(plan.phases) - 1)
+    outside = {*list_outside_encoder(plan.model)}
+    assert [{*phase.rates} <= outside for phase in plan.phases[:3]] == [True, True, False], "new heads learn first"
+    assert plan.adaptation.share == 0.5
     assert mixture.model.base_model is plan.model.base_model
     assert mixture.model.get_output_embeddings().weight is plan.model.get_input_embeddings().weight
     assert not hasattr(plan.finish(plan.model), HEAD)
+
+
+def test_a_head_that_the_checkpoint_brings_learns_with_the_encoder_from_the_first_step(tmp_path):
+    source = tiny.save_checkpoint(tmp_path / "bert", auto=AutoModelForMaskedLM)
+    _, plan, mixture, _ = prepare(source, STRATEGIES["full"])
+    assert [phase.name for phase in plan.phases] == ["full"]
+    assert mixture.share == 4 / (4 + mixture.size)
 
 
 def test_a_step_has_as_many_times_more_texts_as_there_are_and_none_that_is_held_out(opened):
     _, _, mixture, _ = opened
     assert (len(mixture.texts.encoded.inputs), len(mixture.held_out.encoded.inputs)) == (27, 3)
     assert mixture.size == round(4 * 27 / 16)
-    assert mixture.share == 4 / (4 + mixture.size)
+    assert mixture.share == 0.5, "because its head is new"
     steps = mixture.plan_steps(9, epoch=0)
     assert len(steps) == 9
     assert {*np.concatenate(steps).tolist()} == {*range(27)}
@@ -128,7 +142,7 @@ def test_the_gradient_of_a_step_is_that_of_both_losses_by_their_shares(opened, m
     task, plan, mixture, train = opened
     model = plan.model.eval()
     monkeypatch.setattr(Mixture, "compute_loss", lambda self, batch: _sum_of_states(self.model, batch))
-    freeze(model, plan.phases[0].rates)
+    freeze(model, plan.phases[1].rates)
     units, texts = np.arange(4), np.arange(6)
 
     stepper = Stepper(tiny.make_accelerator(), task, pieces=2, smoothing=0.0, mixture=mixture, texts=texts)
@@ -155,7 +169,7 @@ def _sum_of_states(model, batch):
 
 def test_processes_find_a_gradient_of_zero_for_all_of_the_head(opened):
     _, plan, mixture, _ = opened
-    freeze(plan.model, plan.phases[0].rates)
+    freeze(plan.model, plan.phases[1].rates)
     mixture.touch().backward()
     head = {name: one for name, one in plan.model.named_parameters() if name.startswith(HEAD)}
     assert head

@@ -206,6 +206,8 @@ def make_missing_column_error(
         way += f" If the first row {first}: {dialect.set_header(named=not dialect.header)}{mapped}."
 
     place = stream.name if number is None else stream.name_rows([number])
+    if not names:
+        return kind(f"{place}: holds nothing; give at least one row with a cell of column '{column}'")
     return kind(f"{place}: no column '{column}'. {suggest(column, shorten_names(names))} {way}")
 
 
