@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from nlp_transfer.config.sections import load_saved
-from nlp_transfer.config.tasks import TaskDeclaration, find_task
+from nlp_transfer.config.tasks import TaskDeclaration
 from nlp_transfer.errors import CheckpointError, ConfigError, DataError
 from nlp_transfer.evaluation.html_report.curve_page import open_curve_page
 from nlp_transfer.evaluation.html_report.parts import Page
@@ -20,6 +20,7 @@ from nlp_transfer.evaluation.html_report.runs_page import SideBySide, open_runs_
 from nlp_transfer.evaluation.html_report.sharing_page import open_sharing_page
 from nlp_transfer.runs.combine import collect_fingerprints, read_finished
 from nlp_transfer.runs.compare import judge
+from nlp_transfer.runs.folder import SIZE
 from nlp_transfer.runs.result import RunResult
 from nlp_transfer.system.disk import expand_home, write_whole
 from nlp_transfer.system.layout import COMPARISON, CURVE, FINISHED, HITS
@@ -48,7 +49,7 @@ class Report:
 
 
 def report(
-    runs: Sequence[str | Path],
+    runs: str | Path | Sequence[str | Path],
     output: str | Path,
     *,
     task: type[TaskDeclaration] | None = None,
@@ -68,7 +69,8 @@ def report(
         DataError: the runs were tested on different rows.
     """
     refuse_no_path(output, "output")
-    folders, path = [expand_home(run) for run in runs], expand_home(output)
+    named = [runs] if isinstance(runs, str | Path) else runs
+    folders, path = [expand_home(run) for run in named], expand_home(output)
     _check_output(path, force=force)
     if not folders:
         raise ConfigError("report: no run is named; name the folder of one")
@@ -98,8 +100,7 @@ def _open_page(folders: Sequence[Path], home: Path, task: type[TaskDeclaration] 
     if len(folders) == 1:
         (folder,) = folders
         if (folder / CURVE).is_file():
-            named = json.loads((folder / CURVE).read_text(encoding="utf-8"))["task"]
-            return open_curve_page(folder, task or find_task(named))
+            return open_curve_page(folder, _find_task(folder, task))
         if (folder / COMPARISON).is_file():
             return _open_comparison(folder, home, task)
         _refuse_unfinished(folder)
@@ -108,6 +109,14 @@ def _open_page(folders: Sequence[Path], home: Path, task: type[TaskDeclaration] 
     results, kind = _read_results(folders, task)
     given = SideBySide(folders, [one.row for one in results], results[0].baselines, kind, judge(results, kind))
     return open_runs_page(given, f"{len(folders)} runs", home)
+
+
+def _find_task(folder: Path, task: type[TaskDeclaration] | None) -> type[TaskDeclaration]:
+    """Find the task of a learning curve by the first of its runs, so that nothing is imported by a name in a file."""
+    first = next(iter(sorted(folder.glob(f"{SIZE}*/*/config.yaml"))), None)
+    if first is None:
+        raise CheckpointError(f"{folder}: lacks the folders of its runs, {SIZE}...")
+    return load_saved(first.parent, task).task_class
 
 
 def _open_comparison(folder: Path, home: Path, task: type[TaskDeclaration] | None) -> Callable[[int], Page]:

@@ -250,7 +250,7 @@ def test_a_control_that_would_be_trained_for_nothing_is_refused(tmp_path):
         plan(tmp_path, bert=(BERT, "frozen"), one=(control, "full"), two=(control, "frozen"))
 
 
-def test_figure_table_and_sentences_stand_beside_the_figures(whole):
+def test_figure_table_and_sentences_stand_beside_the_figures(whole, tmp_path):
     assert (whole.folder / "curve.png").read_bytes().startswith(b"\x89PNG")
     assert (whole.folder / "curve.pdf").read_bytes().startswith(b"%PDF")
     assert "<svg" in (whole.folder / "curve.svg").read_text()
@@ -258,6 +258,8 @@ def test_figure_table_and_sentences_stand_beside_the_figures(whole):
     assert shown.count("<svg") == 1
     assert all(escape(sentence) in shown for sentence in (*whole.verdict, *whole.timing))
     assert 'href="rows-8/' in shown
+    again = nlp_transfer.report(whole.folder, tmp_path / "again.html").file
+    assert again.read_text().count("<table") == shown.count("<table")
     page = (whole.folder / "curve.md").read_text()
     assert "| rows of train | 8 | 48 |" in page
     assert all(f"- {sentence}\n" in page for sentence in (*whole.verdict, *whole.timing))
