@@ -51,8 +51,8 @@ test-browser: $(VENV)/.installed-dev  ## the pages in a real browser, Debian's c
 		> /dev/null 2>&1 || true
 	@if ! command -v chromium > /dev/null; then \
 		echo "the browser tests were not run: there is no chromium, and apt-get could not install it"; \
-	elif ! $(PIP) -e '.[browser]'; then \
-		echo "the browser tests were not run: playwright could not be installed"; \
+	elif ! $(PIP) -e '.[browser,demo]'; then \
+		echo "the browser tests were not run: playwright or gradio could not be installed"; \
 	else $(BIN)/python -m pytest -m browser tests/browser; fi
 
 test-gpu: $(VENV)/.installed-dev  ## the unit tests on the first GPU, where models, data and optimizers then are

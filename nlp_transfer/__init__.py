@@ -102,6 +102,8 @@ if TYPE_CHECKING:
     from nlp_transfer.runs.compare_tasks import compare_tasks as compare_tasks
     from nlp_transfer.runs.curve import Curve as Curve
     from nlp_transfer.runs.curve import curve as curve
+    from nlp_transfer.runs.demo import Demo as Demo
+    from nlp_transfer.runs.demo import demo as demo
     from nlp_transfer.runs.doctor import Diagnosis as Diagnosis
     from nlp_transfer.runs.doctor import doctor as doctor
     from nlp_transfer.runs.estimator import TransferClassifier as TransferClassifier
@@ -177,6 +179,8 @@ _HOME = {
     "load_config": "config.sections",
     "render": "config.sections",
     "Splits": "data.splits",
+    "Demo": "runs.demo",
+    "demo": "runs.demo",
     "Diagnosis": "runs.doctor",
     "doctor": "runs.doctor",
     "TransferClassifier": "runs.estimator",

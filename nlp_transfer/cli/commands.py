@@ -16,6 +16,7 @@ from nlp_transfer.cli.finished import merge, publish
 from nlp_transfer.cli.looking import examine, list_all, print_schema, propose
 from nlp_transfer.cli.reporting import report
 from nlp_transfer.cli.searching import search
+from nlp_transfer.cli.showing import demo
 from nlp_transfer.cli.streams import say
 from nlp_transfer.cli.training import check, compare, curve, rank, run
 from nlp_transfer.cli.unlabelled import choose, look
@@ -43,6 +44,7 @@ VERBS: dict[str, Callable[..., None]] = {  # in the order of their use
     "label": choose,
     "adapt": adapt,
     "report": report,
+    "demo": demo,
     "export": export,
     "publish": publish,
     "sources": list_all,

@@ -39,7 +39,7 @@ def open_page(chromium):
         return page
 
     def is_foreign(request):
-        return not request.url.startswith(("file:", "data:"))
+        return not request.url.startswith(("file:", "data:", "blob:", "http://127.0.0.1:"))
 
     yield open_one
     for context in opened:

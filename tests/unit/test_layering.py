@@ -56,6 +56,7 @@ HOMES = {  # heavy packages and the only files that may import them
     "huggingface_hub": "system.network publishing.card publishing.upload system.hub_calls",
     "ctranslate2": "models.exported.translator models.exported.scripts.predict_texts",
     "optuna": "runs.trials",
+    "gradio": "runs.demo",
     "onnxruntime": "models.exported.graph models.exported.scripts.model",
     "yasbd": "data.text.languages",
     "py3langid": "data.text.languages",
@@ -75,7 +76,7 @@ LIGHT |= {
     "cli.looking",
     "cli.vectors",
 }
-LIGHT |= {"cli.loading", "cli.looking", "cli.vectors"}
+LIGHT |= {"cli.loading", "cli.looking", "cli.vectors", "cli.showing"}
 HEAVY = {"torch", "transformers", "numpy", "pandas", "scipy", "safetensors", "pyarrow", "tokenizers", "rich", "tqdm"}
 HEAVY |= HOMES.keys()
 
@@ -283,7 +284,11 @@ def test_what_is_imported_is_declared():
     extras = project["optional-dependencies"]
     texts = [
         *needed.splitlines(),
-        *(one for name in ("trackers", "bundled", "sheets", "export", "ctranslate2", "search") for one in extras[name]),
+        *(
+            one
+            for name in ("trackers", "bundled", "sheets", "export", "ctranslate2", "search", "demo")
+            for one in extras[name]
+        ),
     ]
     declared = {canonicalize_name(Requirement(text).name) for text in texts}
     homes = packages_distributions()
