@@ -49,7 +49,7 @@ class Report:
 
 
 def report(
-    runs: str | Path | Sequence[str | Path],
+    runs: Sequence[str | Path],
     output: str | Path,
     *,
     task: type[TaskDeclaration] | None = None,
@@ -69,8 +69,7 @@ def report(
         DataError: the runs were tested on different rows.
     """
     refuse_no_path(output, "output")
-    named = [runs] if isinstance(runs, str | Path) else runs
-    folders, path = [expand_home(run) for run in named], expand_home(output)
+    folders, path = [expand_home(run) for run in runs], expand_home(output)
     _check_output(path, force=force)
     if not folders:
         raise ConfigError("report: no run is named; name the folder of one")

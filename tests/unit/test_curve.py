@@ -258,7 +258,7 @@ def test_figure_table_and_sentences_stand_beside_the_figures(whole, tmp_path):
     assert shown.count("<svg") == 1
     assert all(escape(sentence) in shown for sentence in (*whole.verdict, *whole.timing))
     assert 'href="rows-8/' in shown
-    again = nlp_transfer.report(whole.folder, tmp_path / "again.html").file
+    again = nlp_transfer.report([whole.folder], tmp_path / "again.html").file
     assert again.read_text().count("<table") == shown.count("<table")
     page = (whole.folder / "curve.md").read_text()
     assert "| rows of train | 8 | 48 |" in page
