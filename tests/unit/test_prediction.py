@@ -145,14 +145,14 @@ def test_a_missing_cell_of_a_frame_has_no_answer(predictor):
 
 FRAME = pandas.DataFrame({"text": ["good"], "label": ["positive"]})
 TABLES = {
-    "splits": (DatasetDict(test=Dataset.from_pandas(FRAME)), r"a DatasetDict; write predict\(data\[split\]\)"),
-    "a mapping": ({"text": "good"}, r'received a dict; write predict\(\[\{"text": ...\}\]\)'),
-    "one text": ("a good film", r"received one text; write predict\(\[text\]\)"),
-    "bytes": (b"good", r"received bytes; write predict\(\[data.decode\(\)\]\)"),
-    "a path": (Path("texts.txt"), r"a PosixPath; write predict\(open\(path\)\), or `nlp-transfer predict RUN FILE`"),
-    "nothing": (None, r"received None; write predict\(\[text\]\)"),
-    "an array of one text": (np.array("good"), r"received a ndarray; write predict\(\[text\]\)"),
-    "a number": (3, r"received an int; write predict\(\[text\]\)"),
+    "splits": (DatasetDict(test=Dataset.from_pandas(FRAME)), r"a DatasetDict; write data\[split\]"),
+    "a mapping": ({"text": "good"}, r'received a dict; write \[\{"text": ...\}\]'),
+    "one text": ("a good film", r"received one text; write \[text\]"),
+    "bytes": (b"good", r"received bytes; write \[data.decode\(\)\]"),
+    "a path": (Path("texts.txt"), r"a PosixPath; write open\(path\), or `nlp-transfer predict RUN FILE`"),
+    "nothing": (None, r"received None; write \[text\]"),
+    "an array of one text": (np.array("good"), r"received a ndarray; write \[text\]"),
+    "a number": (3, r"received an int; write \[text\]"),
     "rows without the column": ([{"txt": "good"}], "input 1: has no 'text'. Known: txt. Did you mean 'txt'"),
     "a table without the column": (FRAME[["label"]], r"row 1: no column 'text'. .* columns=\{\"text\": \"NAME\"\}"),
     "lists": ((["good"], ["bad"]), "input 1: expected a text, received a list; give it as a str"),
