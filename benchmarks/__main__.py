@@ -11,6 +11,7 @@ from pathlib import Path
 
 from benchmarks import (
     adaptation_rows,
+    export_rows,
     memory_rows,
     mixing_rows,
     prediction_rows,
@@ -35,6 +36,7 @@ BUILDERS = [
     *adaptation_rows.ROWS,
     *tasks_rows.ROWS,
     *prediction_rows.ROWS,
+    *export_rows.ROWS,
     *seq2seq_rows.ROWS,
     *memory_rows.ROWS,
     *mixing_rows.ROWS,

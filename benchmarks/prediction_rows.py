@@ -1,4 +1,4 @@
-"""Rows about answering: the texts of a file by a fine-tuned model, also exported, whole processes."""
+"""Rows about answering: the texts of a file by a fine-tuned model, whole processes."""
 
 import json
 import sys
@@ -36,50 +36,16 @@ def predict(scale: Scale) -> Row:
     )
 
 
-def onnx(scale: Scale) -> Row:
-    """Classify the same texts by the model as an ONNX graph."""
-    return _export(scale, "onnx", 1.0)
-
-
-def onnx_int8(scale: Scale) -> Row:
-    """Classify the same texts by the graph with weights in int8."""
-    return _export(scale, "onnx-int8", 2.5)
-
-
-def _export(scale: Scale, kind: str, wanted: float) -> Row:
-    folder = scale.folder / "predict-run"
-    run, exported, file = folder / "run", folder / kind, scale.folder / "predict.jsonl"
-    ours = [sys.executable, "-m", "benchmarks.export_job", str(exported), str(file)]
-    own = [sys.executable, "-m", "nlp_transfer", "predict", str(run), str(file), "--output"]
-
-    def prepare() -> None:
-        fine_tune(scale, folder, file)
-        if not exported.is_dir():
-            command = [sys.executable, "-m", "nlp_transfer", "export", str(run), str(exported), "--format", kind]
-            run_process(command, folder / "log.txt")
-
-    return Row(
-        name=kind,
-        title=f"classify {TEXTS:,} short texts of a file by a fine-tuned MiniLM, exported",
-        contenders=[_contender(kind, ours, scale, ours=True), _contender("predict", own, scale)],
-        targets={"predict": wanted},
-        quantity="cpu",
-        says="processor time of the whole process",
-        examples=TEXTS,
-        prepare=prepare,
-    )
-
-
 def _contender(name: str, command: Sequence[str], scale: Scale, *, ours: bool = False) -> Contender:
     return Contender(
         name=name,
         command=lambda folder, _: [*command, str(folder / "answers.jsonl")],
-        read=lambda folder: _score(folder / "answers.jsonl", scale.folder),
+        read=lambda folder: score_labels(folder / "answers.jsonl", scale.folder),
         ours=ours,
     )
 
 
-def _score(answers: Path, folder: Path) -> dict[str, Any]:
+def score_labels(answers: Path, folder: Path) -> dict[str, Any]:
     """Accuracy over all texts."""
     said = [json.loads(line)["label"] for line in answers.read_text(encoding="utf-8").splitlines()]
     known = [record["label"] for record in read_records(folder, "predict")]
@@ -90,13 +56,18 @@ def fine_tune(scale: Scale, folder: Path, file: Path) -> None:
     """Fine-tune on some reviews for an epoch, and write others to a file."""
     if (folder / "run").is_dir():
         return
-    write_splits(folder, train=TRAINED + TEXTS, held=HELD)
-    records = read_records(folder, "train")
-    write_records(folder / "train.jsonl", records[:TRAINED])
-    write_records(file, records[TRAINED:])
+    write_reviews(folder, file)
     recipe = Recipe(folder, scale.model, 1, 5e-5)
     contender = recipe.ours("first", {"kind": "full"})
     run_process(contender.command(folder, 0), folder / "log.txt", contender.environment(folder))
 
 
-ROWS: Sequence[Callable[[Scale], Row]] = (predict, onnx, onnx_int8)
+def write_reviews(folder: Path, file: Path) -> None:
+    """Write some reviews to train on, and others to a file, the same ones each time."""
+    write_splits(folder, train=TRAINED + TEXTS, held=HELD)
+    records = read_records(folder, "train")
+    write_records(folder / "train.jsonl", records[:TRAINED])
+    write_records(file, records[TRAINED:])
+
+
+ROWS: Sequence[Callable[[Scale], Row]] = (predict,)

@@ -59,6 +59,9 @@ def publish(
     licence: Annotated[str | None, typer.Option("--license", metavar="ID", help="As the Hub calls it.")] = None,
     no_verify: Annotated[bool, typer.Option("--no-verify", help="Do not read back what was published.")] = False,
     output: Annotated[Path | None, typer.Option(metavar="DIR", help="Of --dry-run; by default RUN/publish.")] = None,
+    with_export: Annotated[
+        list[Path] | None, typer.Option(metavar="OUT", help="Folder of an export of the run, to go up too; repeatable.")
+    ] = None,
     task: Task = None,
     rate: Rate = None,
 ) -> None:
@@ -89,6 +92,7 @@ def publish(
         verify=not no_verify,
         task=kind,
         rate=rate,
+        exports=with_export or (),
     )
     for name in done.files:
         say(f"  {name}")

@@ -42,6 +42,7 @@ class Subject:
         pictured: a plot lies beside the card.
         diagram: a reliability diagram lies beside the card.
         rate: what an hour of the machine costs, for the price of 1,000 texts; None: no price.
+        exported: folders beside the card that run without torch.
     """
 
     config: RunConfig
@@ -57,6 +58,7 @@ class Subject:
     pictured: bool = False
     diagram: bool = False
     rate: float | None = None
+    exported: tuple[str, ...] = ()
 
     @property
     def task(self) -> TaskDeclaration:
@@ -68,6 +70,7 @@ def build_page(subject: Subject) -> str:
     """Write the card without its metadata."""
     sections = {
         "How to use it": _write_usage(subject),
+        "Without torch": _write_exported(subject),
         "Scores": _write_scores(subject),
         "Confidence": _write_confidence(subject),
         "Cost": _write_cost(subject),
@@ -79,6 +82,13 @@ def build_page(subject: Subject) -> str:
     }
     parts = [f"# {escape_markdown(subject.name)}", _write_summary(subject)]
     return "\n\n".join([*parts, *(f"## {title}\n\n{text}" for title, text in sections.items() if text)]) + "\n"
+
+
+def _write_exported(subject: Subject) -> str:
+    """Name the exports that lie beside the card, each with a card of its own."""
+    return "\n".join(
+        f"- [`{name}`]({name}/README.md): `python predict.py < texts.txt` in that folder" for name in subject.exported
+    )
 
 
 def _write_summary(subject: Subject) -> str:

@@ -2,9 +2,8 @@
 
 import json
 import re
-import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatch
 from pathlib import Path
@@ -22,8 +21,9 @@ from nlp_transfer.models.encoding.prompts import read_saved_prompt
 from nlp_transfer.models.saving import write_json
 from nlp_transfer.publishing.card import build_card, check_card
 from nlp_transfer.publishing.card_page import Subject
+from nlp_transfer.publishing.copying import copy_exports, copy_files, refuse_link
 from nlp_transfer.sources import BUNDLED
-from nlp_transfer.system.disk import replace_whole, write_whole
+from nlp_transfer.system.disk import write_whole
 from nlp_transfer.system.layout import (
     ADAPTER,
     ALLOWED,
@@ -40,7 +40,6 @@ from nlp_transfer.system.layout import (
     find_lacking_file,
 )
 from nlp_transfer.system.received import is_held
-from nlp_transfer.system.room import guard_writing
 
 TEXTS = (".json", ".yaml", ".md", ".py", ".txt")
 PLACE = re.compile(  # a path in a text: a file URL, a share, a drive, a home folder, an absolute path
@@ -57,6 +56,7 @@ def write_publication(
     adapter_only: bool,
     task: type[TaskDeclaration] | None = None,
     rate: float | None = None,
+    exports: Sequence[Path] = (),
 ) -> None:
     """Write the tree of a published run to an empty folder.
 
@@ -68,6 +68,7 @@ def write_publication(
         adapter_only: leave out the merged model.
         task: see `load_saved`.
         rate: what an hour of the machine costs, for the price of 1,000 texts on the card.
+        exports: folders of exports of the run, which go up too.
 
     Raises:
         CheckpointError: the run's task is not shipped, and was not given.
@@ -88,9 +89,10 @@ def write_publication(
         )
 
     for folder, patterns, where in _list_parts(adapter_only=adapter_only):
-        _refuse_link(run / folder)
-        _copy(run / folder, patterns, target / where)
+        refuse_link(run / folder)
+        copy_files(run / folder, patterns, target / where)
     _require_whole(run, target, adapter_only=adapter_only)
+    exported = tuple(copy_exports(exports, metrics.weights, target))
 
     # No path of this machine may stay in the adapter's base, the configuration or the figures.
     for adapter in target.rglob(ADAPTER[0]):
@@ -106,7 +108,8 @@ def write_publication(
 
     shown = gather_subject(run, config, metrics, repo=repo, licence=licence, adapter_only=adapter_only)
     diagram = draw_reliability(metrics.confidence, target / RELIABILITY)
-    text = build_card(replace(shown, pictured=_draw(shown, target / PLOT), diagram=diagram, rate=rate))
+    shown = replace(shown, pictured=_draw(shown, target / PLOT), diagram=diagram, rate=rate, exported=exported)
+    text = build_card(shown)
     check_card(text, metrics.test)
     write_whole(target / "README.md", text)
 
@@ -155,24 +158,6 @@ def _list_parts(*, adapter_only: bool) -> Iterator[tuple[str, tuple[str, ...], s
     yield "model", TOKENIZER if adapter_only else MODEL, ""
     yield f"model/{TARGET}", TOKENIZER, TARGET
     yield "adapter", ADAPTER, "" if adapter_only else "adapter"
-
-
-def _copy(source: Path, patterns: tuple[str, ...], target: Path) -> None:
-    for path in sorted(source.iterdir()) if source.is_dir() else ():
-        if not any(fnmatch(path.name, pattern) for pattern in patterns):
-            continue
-        _refuse_link(path)
-        if path.is_file():
-            copy = target / path.name
-            with path.open("rb") as file, guard_writing(copy, path.stat().st_size):
-                target.mkdir(parents=True, exist_ok=True)
-                with replace_whole(copy) as fresh, fresh.open("wb") as written:
-                    shutil.copyfileobj(file, written)
-
-
-def _refuse_link(path: Path) -> None:
-    if path.is_symlink():  # its target was not checked, or does not exist
-        raise PublishError(f"{path}: a symbolic link; put what it leads to there, or take the link away")
 
 
 def _require_whole(run: Path, tree: Path, *, adapter_only: bool) -> None:

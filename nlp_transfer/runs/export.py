@@ -8,6 +8,8 @@ from typing import get_args
 
 from nlp_transfer.config.tasks import TaskDeclaration
 from nlp_transfer.errors import CheckpointError, ConfigError
+from nlp_transfer.evaluation.metrics_file import read_metrics
+from nlp_transfer.models.saving import write_json
 from nlp_transfer.runs.export_card import write_card
 from nlp_transfer.runs.export_folder import FILES, Format, Kind, find_kind, write_folder
 from nlp_transfer.runs.export_proof import compare_answers, score_both
@@ -15,6 +17,7 @@ from nlp_transfer.runs.folder import make_folder
 from nlp_transfer.runs.predict import load
 from nlp_transfer.runs.predictor import Predictor
 from nlp_transfer.system.disk import write_whole
+from nlp_transfer.system.layout import EXPORT
 from nlp_transfer.system.network import find_run
 
 ROUNDING = 1e-4  # most difference between numbers in single precision, which is a hundredth of that
@@ -103,6 +106,7 @@ def export(
             for path in folder.iterdir():
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
             raise
+        write_json(folder / EXPORT, {"format": format, "weights": dict(read_metrics(find_run(run)).weights)})
         write_whole(folder / "README.md", write_card(predictor, kind, Path(run).name, format, found.summary, config))
         return found
 

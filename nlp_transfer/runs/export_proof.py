@@ -21,6 +21,7 @@ from nlp_transfer.task import Prediction
 TESTED = 200  # rows of test that are answered by both
 FRESH = """
 import json, sys
+sys.dont_write_bytecode = True
 sys.modules["torch"] = sys.modules["transformers"] = None
 sys.path.insert(0, sys.argv[1])
 from predict import answer_raw

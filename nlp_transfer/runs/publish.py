@@ -6,9 +6,10 @@ nlp-transfer publish runs/reviews user/reviews
 import contextlib
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from nlp_transfer.config.tasks import TaskDeclaration
 from nlp_transfer.errors import CheckpointError, PublishError, TransferError
@@ -57,6 +58,7 @@ def publish(
     verify: bool = True,
     task: type[TaskDeclaration] | None = None,
     rate: float | None = None,
+    exports: Sequence[str | Path] = (),
 ) -> Publication:
     """Publish a finished run; the token comes from `HF_TOKEN` or `hf auth login`.
 
@@ -74,6 +76,7 @@ def publish(
         verify: fetch what was published and compare its answers with those of the run.
         task: of the run, where that is none of ours; see `load`.
         rate: what an hour of the machine costs, in any currency, for the price of 1,000 texts on the card.
+        exports: folders that `export` has written from the run; they go up as `exported/FORMAT`.
 
     Raises:
         CheckpointError: no such run, or one of a task that is neither ours nor given.
@@ -92,6 +95,8 @@ def publish(
     if create_pr and revision is not None:
         raise PublishError("--create-pr opens a pull request to main; leave out --revision")
 
+    tree: dict[str, Any] = {"licence": licence, "adapter_only": adapter_only, "task": task, "rate": rate}
+    tree["exports"] = [Path(one) for one in exports]
     if dry_run:
         target = Path(output or run / "publish")
         if output is None:
@@ -99,7 +104,7 @@ def publish(
         if target.exists() and (not target.is_dir() or any(target.iterdir())):
             raise PublishError(f"{target} holds something already; remove it or choose another with --output")
         try:
-            write_publication(run, target, repo_id, licence=licence, adapter_only=adapter_only, task=task, rate=rate)
+            write_publication(run, target, repo_id, **tree)
         except BaseException:
             shutil.rmtree(target, ignore_errors=True)  # half a tree
             raise
@@ -108,7 +113,7 @@ def publish(
     if output is not None:
         raise PublishError("--output says where --dry-run writes; leave it out, or add --dry-run")
     with _make_workplace(run) as place:
-        write_publication(run, place, repo_id, licence=licence, adapter_only=adapter_only, task=task, rate=rate)
+        write_publication(run, place, repo_id, **tree)
         require_hub()
         upload = Upload(repo_id, place, revision or "main", message or f"Publish {run.resolve().name}")
         with hide_bars():

@@ -45,12 +45,24 @@ RELIABILITY = "reliability.png"  # how far confidence can be trusted
 REPORT = "report.html"  # all of it on one page, with texts of test; never published
 RUN = ("README.md", "config.yaml", FINISHED, PLOT, RELIABILITY)
 RECORDS = ("environment.json", HISTORY, HITS, PREDICTIONS, PROBES, REPORT)  # of a run, beside what is published
+EXPORT = "export.json"  # in the folder of an export: its format, and the sha256 of the weights
+EXPORTED = {  # folder in it -> files
+    "": (
+        *("README.md", "config.json", EXPORT, "predict.py", "reading.py", "model.py", "words.py", "pieces.py"),
+        *TOKENIZER,
+    ),
+    "onnx": ("model.onnx", "model_quantized.onnx"),
+    "ctranslate2": ("model.bin", "config.json", "shared_vocabulary.json"),
+    "text": ("*.py",),
+}
+EXPORTS = "exported"  # folder in a repository
 ALLOWED = (
     *RUN,
     *MODEL,
     *(f"{TARGET}/{name}" for name in TOKENIZER),
     *ADAPTER,
     *(f"adapter/{name}" for name in ADAPTER),
+    *(f"{EXPORTS}/*/{f'{part}/' * bool(part)}{name}" for part, names in EXPORTED.items() for name in names),
 )
 
 

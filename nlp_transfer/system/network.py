@@ -15,7 +15,7 @@ from urllib.request import getproxies
 
 from nlp_transfer.errors import CheckpointError, PublishError
 from nlp_transfer.system.disk import expand_home
-from nlp_transfer.system.layout import ALLOWED, FINISHED
+from nlp_transfer.system.layout import ALLOWED, EXPORTS, FINISHED
 from nlp_transfer.system.received import refuse_no_path
 
 log = logging.getLogger(__name__)
@@ -127,6 +127,7 @@ def download(repo: str, revision: str | None, cache: Path | None = None) -> Path
     reachable = is_hub_reachable()
 
     place: dict[str, Any] = {"revision": revision, "allow_patterns": list(ALLOWED), "cache_dir": cache}
+    place["ignore_patterns"] = [f"{EXPORTS}/*"]  # which the run does not need
     try:
         with hide_bars():
             found = call_patiently(

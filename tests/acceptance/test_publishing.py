@@ -83,6 +83,27 @@ def commits(hub, repo="me/reviews", ref="main"):
     return [commit.title for commit in hub.repositories[repo].history(ref)]
 
 
+def test_exports_of_the_run_go_up_in_the_same_commit_and_are_not_fetched_with_it(hub, small, tmp_path, command):
+    nlp_transfer.export(small, tmp_path / "out")
+    code, said, _ = command("publish", small, "me/reviews", "--with-export", tmp_path / "out", "--license", "mit")
+    assert (code, "read back, it answers as the run does" in said) == (0, True)
+    (commit,) = hub.repositories["me/reviews"].history("main")[:1]
+    there = {name.removeprefix("exported/onnx/") for name in commit.files if name.startswith("exported/")}
+    assert there == {path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.*")}
+    assert "[`exported/onnx`](exported/onnx/README.md)" in commit.files["README.md"].content.decode()
+
+    nlp_transfer.predict("me/reviews", ["a good film"])
+    assert not list((tmp_path / "cache").rglob("*.onnx"))
+    publish(small)
+    assert not any(name.startswith("exported/") for name in hub.repositories["me/reviews"].history("main")[0].files)
+
+    (tmp_path / "out" / "export.json").write_text('{"format": "onnx", "weights": {"model.safetensors": "0"}}')
+    with pytest.raises(PublishError, match="out: was not exported from the weights of this run; export it again"):
+        publish(small, exports=[tmp_path / "out"], dry_run=True, output=tmp_path / "tree")
+    with pytest.raises(PublishError, match="bert: no export of a run is there; nlp-transfer export RUN OUT makes one"):
+        publish(small, exports=[small.parent / "bert"], dry_run=True, output=tmp_path / "tree")
+
+
 # 31. Faults.
 
 ENDPOINTS = ("create", "info", "preupload", "batch", "put", "verify", "validate", "commit")
