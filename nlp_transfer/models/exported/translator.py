@@ -55,6 +55,9 @@ def write_translator(model: Any, tokenizer: PreTrainedTokenizerBase, folder: Pat
 
 def _correct(spec: Any, model: Any, tokenizer: PreTrainedTokenizerBase) -> None:
     """Correct what the converters take from the architecture and not from the model."""
+    for name in ("bos_token", "unk_token"):  # without one of them CTranslate2 writes what it cannot read
+        if getattr(spec.config, name, "") is None:
+            setattr(spec.config, name, spec.config.eos_token)
     if model.config.model_type != "marian":  # which begins with zeros, and not with a token
         start = model.generation_config.decoder_start_token_id
         spec.config.decoder_start_token = tokenizer.convert_ids_to_tokens(start)
