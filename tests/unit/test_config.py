@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from nlp_transfer.config.sections import RunConfig, load_config, render
+from nlp_transfer.config.several import SeveralConfig, has_tasks, load_several
 from nlp_transfer.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]
@@ -353,11 +354,12 @@ def test_unknown_role_is_answered_before_any_data_is_read(tmp_path):
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_shipped_configuration_survives_rendering(path, tmp_path):
-    config = load_config(path)
+    read, kind = (load_several, SeveralConfig) if has_tasks(path) else (load_config, RunConfig)
+    config = read(path)
     again = tmp_path / "again.yaml"
     again.write_text(render(config), encoding="utf-8")
-    assert load_config(again) == config
-    assert RunConfig.model_validate(json.loads(config.model_dump_json())) == config
+    assert read(again) == config
+    assert kind.model_validate(json.loads(config.model_dump_json())) == config
 
 
 def test_rendering_fills_in_every_default_and_keeps_odd_text(tmp_path):

@@ -14,7 +14,7 @@ from typer.main import get_command
 from nlp_transfer.cli.commands import app
 from nlp_transfer.config.flags import Flags, combine_flags
 from nlp_transfer.config.sections import load_config, render
-from nlp_transfer.config.several import load_several
+from nlp_transfer.config.several import has_tasks, load_several
 from nlp_transfer.config.space import check_space, read_space
 from nlp_transfer.config.yaml_file import parse_yaml, read_yaml
 from nlp_transfer.data.bundled import list_datasets
@@ -50,7 +50,8 @@ def test_schema_is_a_schema():
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_schema_accepts_every_shipped_configuration_as_written_and_as_rendered(path):
     jsonschema.validate(read_yaml(path), SCHEMA)
-    jsonschema.validate(yaml.safe_load(render(load_config(path))), SCHEMA)
+    config = load_several(path) if has_tasks(path) else load_config(path)
+    jsonschema.validate(yaml.safe_load(render(config)), SCHEMA)
 
 
 @pytest.mark.parametrize(
