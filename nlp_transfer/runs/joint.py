@@ -1,5 +1,6 @@
 """Prepare several tasks as runs of their own, and join them: one encoder, one plan."""
 
+import functools
 import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -89,8 +90,12 @@ def find_pad(prepared: Prepared) -> int:
 def prepare_all(configs: Mapping[str, RunConfig], *, sampled: int | None = None) -> dict[str, Prepared]:
     """Prepare each task; see `prepare`. A table that keeps only the words of the texts keeps those of all tasks."""
 
+    @functools.cache
+    def read_all() -> list[str]:
+        return list(chain.from_iterable(map(stream_inputs, configs.values())))
+
     def stream_all() -> Iterator[str]:  # nothing is read unless a table asks for it
-        yield from chain.from_iterable(map(stream_inputs, configs.values()))
+        yield from read_all()
 
     found = {}
     for name, config in configs.items():
