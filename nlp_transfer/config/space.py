@@ -13,6 +13,7 @@ from nlp_transfer.config.messages import explain
 from nlp_transfer.config.sections import RunConfig, load_config
 from nlp_transfer.config.yaml_file import read_yaml
 from nlp_transfer.errors import ConfigError
+from nlp_transfer.system.received import refuse_no_path
 
 FORM = "expected a list of choices, or a range {low: 1e-5, high: 1e-3, log: true}"
 
@@ -47,8 +48,11 @@ def read_space(given: Mapping[str, Any] | str | Path) -> Space:
     Raises:
         ConfigError: it is empty, or a key has neither choices nor a range.
     """
-    values = given if isinstance(given, Mapping) else read_yaml(Path(given))
-    where = "space" if isinstance(given, Mapping) else str(given)
+    if isinstance(given, Mapping):
+        values, where = given, "space"
+    else:
+        refuse_no_path(given, "space")
+        values, where = read_yaml(Path(given)), str(given)
     if not values:
         raise ConfigError(f"{where}: names nothing to try; write KEY: [CHOICE, ...], as training.batch_size: [16, 32]")
     return {str(key): _read_one(value, f"{where}: {key}") for key, value in values.items()}
@@ -56,7 +60,11 @@ def read_space(given: Mapping[str, Any] | str | Path) -> Space:
 
 def _read_one(value: Any, where: str) -> Range | list[Any]:
     if isinstance(value, list):
-        if len(value) < 2 or len({json.dumps(one, default=str) for one in value}) < len(value):
+        try:
+            different = len({json.dumps(one) for one in value})
+        except TypeError as error:  # such as a date
+            raise ConfigError(f"{where}: {error}; write a choice as a text, a number, a list or a section") from None
+        if len(value) < 2 or different < len(value):
             raise ConfigError(f"{where}: expected two different choices or more, received {value!r:.60}")
         return value
     if not isinstance(value, Mapping):

@@ -4,8 +4,9 @@ nlp-transfer report runs/reviews runs/other both.html
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,11 @@ from nlp_transfer.runs.folder import SIZE
 from nlp_transfer.runs.result import RunResult
 from nlp_transfer.system.disk import expand_home, write_whole
 from nlp_transfer.system.layout import COMPARISON, CURVE, FINISHED, HITS
-from nlp_transfer.system.received import refuse_no_path
+from nlp_transfer.system.received import name_kind, refuse_no_path
 
 ENDING = ".html"
+# What is raised by a file that is no JSON, or in which something is missing or of another kind.
+DAMAGED = (ValueError, LookupError, TypeError, AttributeError, StopIteration)
 
 
 @dataclass(frozen=True)
@@ -69,17 +72,29 @@ def report(
         DataError: the runs were tested on different rows.
     """
     refuse_no_path(output, "output")
-    folders, path = [expand_home(run) for run in runs], expand_home(output)
+    path = expand_home(output)
     _check_output(path, force=force)
-    if not folders:
-        raise ConfigError("report: no run is named; name the folder of one")
+    folders = _check_runs(runs)
 
     try:
         page, text = render_page(_open_page(folders, path.parent, task))
-    except (ValueError, KeyError) as error:  # of JSON, or of a file that lacks something
-        raise CheckpointError(f"{', '.join(map(str, folders))}: a file in it is damaged ({error!r})") from error
+    except DAMAGED as error:
+        named = ", ".join(map(str, folders))
+        raise CheckpointError(
+            f"{named}: a file in it is damaged ({error!r}); bring it back, or train again"
+        ) from error
     write_whole(path, text)
     return Report(path, tuple(page.verdict), tuple(page.missing))
+
+
+def _check_runs(runs: Sequence[str | Path]) -> list[Path]:
+    if isinstance(runs, str | PathLike) or not isinstance(runs, Iterable):
+        raise ConfigError(f"report: expected a list of folders of runs, received {name_kind(runs)}; write [folder]")
+    for run in runs:
+        refuse_no_path(run, "report: a run")
+    if not runs:
+        raise ConfigError("report: no run is named; name the folder of one")
+    return [expand_home(run) for run in runs]
 
 
 def _check_output(path: Path, *, force: bool) -> None:

@@ -11,7 +11,7 @@ from hostile import configure
 from tiny import ROOT
 
 import nlp_transfer
-from nlp_transfer.errors import DataError
+from nlp_transfer.errors import CheckpointError, ConfigError, DataError
 from nlp_transfer.evaluation.html_report import recorded, rendering
 from nlp_transfer.evaluation.html_report.class_parts import LARGEST, tabulate_confusion
 from nlp_transfer.evaluation.html_report.differences import mark_differences, mark_sentences
@@ -257,6 +257,35 @@ def test_a_wrong_command_is_answered_in_one_line(words, said, folder, command, t
     assert code != 0
     assert said in err
     assert len(err.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("curve.json", "[]"),
+        ("comparison.json", '{"runs": 5, "verdict": []}'),
+        ("hits.json", '{"run": 5}'),
+        ("history.jsonl", "[]"),
+        ("predictions.jsonl", '{"row": 1, "input": {}, "reference": {}}'),
+    ],
+)
+def test_a_damaged_file_of_a_run_is_told_in_one_line(folder, name, text, tmp_path):
+    broken = shutil.copytree(folder, tmp_path / "run")
+    (broken / name).write_text(text)
+    with pytest.raises(CheckpointError, match="run: a file in it is damaged .*; bring it back, or train again"):
+        nlp_transfer.report([broken], tmp_path / "page.html")
+
+
+@pytest.mark.parametrize(
+    ("runs", "said"),
+    [
+        ("runs/one", "report: expected a list of folders of runs, received a str"),
+        ([None], "report: a run: expected a path or its name, received None"),
+    ],
+)
+def test_runs_are_named_in_a_list(runs, said, tmp_path):
+    with pytest.raises(ConfigError, match=said):
+        nlp_transfer.report(runs, tmp_path / "page.html")
 
 
 def test_runs_that_were_tested_on_other_rows_are_not_set_side_by_side(folder, tmp_path):

@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import shutil
+from datetime import date
 
 import pytest
 import tiny
@@ -169,6 +170,7 @@ def test_a_section_may_be_a_choice(place, tmp_path, judged):
         ({"training.epochs": 3}, r"training\.epochs: expected a list of choices, or a range .* received 3"),
         ({"training.epochs": [3]}, "expected two different choices or more"),
         ({"training.epochs": [3, 3]}, "expected two different choices or more"),
+        ({"training.epochs": [3, date(2024, 5, 1)]}, "date is not JSON serializable; write a choice as a text"),
         ({"training.epochs": {"low": 3}}, "high: is required"),
         ({"training.epochs": {"low": 3, "hihg": 4}}, "Did you mean 'high'"),
         ({"training.epochs": {"low": 3, "high": 2}}, "low 3 must be less than high 2"),
@@ -184,6 +186,11 @@ def test_a_section_may_be_a_choice(place, tmp_path, judged):
 def test_a_space_that_cannot_be_searched_is_refused_before_the_first_trial(place, space, said):
     with pytest.raises(ConfigError, match=said):
         check_space(load_config(place / "words.yaml"), read_space(space))
+
+
+def test_a_space_is_a_mapping_or_the_place_of_one():
+    with pytest.raises(ConfigError, match="space: expected a path or its name, received a list"):
+        read_space(["training.epochs"])
 
 
 def test_whole_numbers_stay_whole():
