@@ -44,7 +44,8 @@ def resample_metrics(task: TaskDeclaration, predictions: Sequence[Any], rows: An
     found = {}
     right, said = pair_answers(task, predictions, rows) if task.functions else ([], [])
     for metric, function in task.functions.items():
-        draws = np.random.default_rng(0).integers(0, len(right), (DRAWS, len(right)))
+        random, size = np.random.default_rng(0), len(right)
+        draws = (random.integers(0, size, size) for _ in range(DRAWS))  # one at a time: together they fill memory
         try:
             scores = [measure(metric, function, [right[i] for i in one], [said[i] for i in one]) for one in draws]
         except ConfigError as error:

@@ -20,6 +20,7 @@ from nlp_transfer.runs.measure import infer_split, save_run
 from nlp_transfer.runs.predictor import Predictor
 from nlp_transfer.runs.prepare import Prepared
 from nlp_transfer.runs.result import RunResult, describe, finish
+from nlp_transfer.runs.trackers import send
 from nlp_transfer.strategies import Plan, save_adapter
 from nlp_transfer.system.layout import CHECKPOINTS
 from nlp_transfer.system.progress import Clock
@@ -93,7 +94,7 @@ def conclude(trained: Trained, folder: Path, clock: Clock, *, progress: bool) ->
     result = describe(trained.prepared.config, folder, metrics, _collect_hits(trained, measured.said))
     of = f"{folder.name}/" if trained.beside else ""
     tested = {f"{of}test/{name}": value for name, value in select_numbers(metrics.test).items()}
-    trained.accelerator.log(tested, step=trained.history.steps)
+    send(trained.accelerator, tested, step=trained.history.steps)
     if trained.speaks:
         finish(result, trained.prepared.config.task_class)
         shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)

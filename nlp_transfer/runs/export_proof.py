@@ -153,7 +153,10 @@ def _answer(predictor: Predictor, kind: Kind, folder: Path, inputs: Sequence[Inp
     command = [sys.executable, "-c", FRESH, str(folder)]
     done = subprocess.run(command, input=json.dumps(inputs), capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode:
-        raise CheckpointError(f"what was exported cannot be run: {done.stderr.strip().splitlines()[-1]}")
+        # What was killed, as when memory ran out, has said nothing.
+        *_, said_last = ["", *done.stderr.strip().splitlines()]
+        reason = said_last or f"its process ended by {done.returncode} without a word; is there memory enough?"
+        raise CheckpointError(f"what was exported cannot be run: {reason}")
     said: list[Any] = json.loads(done.stdout)
     if kind.decoded:
         return said

@@ -80,9 +80,7 @@ def report(
         page, text = render_page(_open_page(folders, path.parent, task))
     except DAMAGED as error:
         named = ", ".join(map(str, folders))
-        raise CheckpointError(
-            f"{named}: a file in it is damaged ({error!r}); bring it back, or train again"
-        ) from error
+        raise CheckpointError(f"{named}: a file in it is damaged ({error!r}); bring it back, or train again") from error
     write_whole(path, text)
     return Report(path, tuple(page.verdict), tuple(page.missing))
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib.util
+import logging
 import os
 import sys
 from collections.abc import Iterator, Mapping
@@ -16,6 +17,7 @@ from nlp_transfer.config.sections import TrainingConfig
 from nlp_transfer.errors import ConfigError
 from nlp_transfer.runs.resume import flatten
 
+log = logging.getLogger(__name__)
 PROJECT = "nlp-transfer"
 
 
@@ -37,7 +39,8 @@ def list_trackers(training: TrainingConfig) -> list[str]:
 def open_trackers(accelerator: Accelerator, config: Section, folder: Path) -> Iterator[None]:
     """Open the trackers of an accelerator, tell them the configuration, and close them even if the body fails.
 
-    Only the main process writes. What they say on standard output goes to the error stream.
+    Only the main process writes. What they say on standard output goes to the error stream. One that fails as it is
+    closed is warned of.
 
     Raises:
         ConfigError: one does not start.
@@ -63,7 +66,23 @@ def open_trackers(accelerator: Accelerator, config: Section, folder: Path) -> It
         finally:
             with contextlib.redirect_stdout(sys.stderr):
                 for tracker in accelerator.trackers:  # not end_training, which would also end the group of processes
-                    _close(tracker)
+                    with _warn(tracker):
+                        _close(tracker)
+
+
+def send(accelerator: Accelerator, values: Mapping[str, Any], *, step: int) -> None:
+    """Send scores to the open trackers; one that fails is warned of each time, for no tracker is worth a run."""
+    for tracker in accelerator.trackers:
+        with _warn(tracker):
+            tracker.log(values, step=step)
+
+
+@contextlib.contextmanager
+def _warn(tracker: GeneralTracker) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 - whatever a library of other people's does
+        log.warning("training.tracker: %s has failed: %s", tracker.name, " ".join(str(error).split()))
 
 
 def _list_settings(place: Path, values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

@@ -20,7 +20,7 @@ from nlp_transfer.models.encoding.batches import Encoded
 from nlp_transfer.models.saving import describe_environment
 from nlp_transfer.runs.prepare import Prepared
 from nlp_transfer.runs.resume import refuse_changes
-from nlp_transfer.runs.trackers import list_trackers
+from nlp_transfer.runs.trackers import list_trackers, send
 from nlp_transfer.strategies import PATIENCE, Plan
 from nlp_transfer.system.caches import find_cache_folder
 from nlp_transfer.system.disk import write_whole
@@ -227,4 +227,4 @@ def _record_epoch(plan: Plan, accelerator: Accelerator, path: Path, facts: dict[
     outlook = f"; about {format_duration(left)} to go in this phase" if left else ""
     log.info("%s epoch %s: %s%s", facts["phase"], facts["epoch"], format_scores(shown), outlook)
     losses = {f"train/{name}": value for name, value in facts.items() if name.endswith("loss")}
-    accelerator.log({**losses, **{f"validation/{k}": v for k, v in facts["validation"].items()}}, step=facts["step"])
+    send(accelerator, {**losses, **{f"validation/{k}": v for k, v in facts["validation"].items()}}, step=facts["step"])

@@ -22,6 +22,7 @@ from nlp_transfer.models.exported.translator import describe_search, write_trans
 from nlp_transfer.models.portable.pooled import PooledClassifier, PooledConfig
 from nlp_transfer.models.portable.sentence_scorer import SentenceScorer, SentenceScorerConfig
 from nlp_transfer.models.portable.static import StaticConfig
+from nlp_transfer.runs import export_proof
 
 module = importlib.import_module("nlp_transfer.runs.export")  # `nlp_transfer.runs` has a function of that name
 SIZES = {"layers": 2, "attention_heads": 2, "ffn_dim": 24}
@@ -238,6 +239,13 @@ def test_int8_is_judged_on_validation_and_a_loss_must_be_asked_for(place, tmp_pa
 def test_what_answers_otherwise_is_removed(place, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "ROUNDING", -1.0)
     with pytest.raises(CheckpointError, match=r"answers otherwise than the run .* it was removed"):
+        nlp_transfer.export(place / "full", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_script_whose_process_is_killed_is_told_in_a_line(place, tmp_path, monkeypatch):
+    monkeypatch.setattr(export_proof, "FRESH", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+    with pytest.raises(CheckpointError, match=r"cannot be run: its process ended by -9 without a word"):
         nlp_transfer.export(place / "full", tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

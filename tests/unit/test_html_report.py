@@ -272,7 +272,7 @@ def test_a_wrong_command_is_answered_in_one_line(words, said, folder, command, t
 def test_a_damaged_file_of_a_run_is_told_in_one_line(folder, name, text, tmp_path):
     broken = shutil.copytree(folder, tmp_path / "run")
     (broken / name).write_text(text)
-    with pytest.raises(CheckpointError, match="run: a file in it is damaged .*; bring it back, or train again"):
+    with pytest.raises(CheckpointError, match=r"run: a file in it is damaged .*; bring it back, or train again"):
         nlp_transfer.report([broken], tmp_path / "page.html")
 
 

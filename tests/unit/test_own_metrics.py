@@ -1,6 +1,7 @@
 """Functions of other people score too: in tables and cards, and as what chooses the checkpoint."""
 
 import sys
+import tracemalloc
 
 import pytest
 import tiny
@@ -157,6 +158,18 @@ def test_answers_are_given_by_their_names_and_a_function_that_needs_all_classes_
     assert task.score(said, rows)["needs_both"] == 1.0
     assert resample_metrics(task, said, rows) == {}
     assert "no interval of needs_both" in caplog.text
+
+
+def test_the_draws_of_an_interval_do_not_stand_in_memory_together():
+    options = {"name": "sentiment", "metrics": ["own_scores:fails"]}
+    config = load_config({"task": options, "data": {"train": "x.csv"}})
+    task = config.task_class(config.task, ("bad", "good"))
+    rows = tiny.Dataset.from_dict({"text": ["a"] * 4000, "label": [1] * 4000})
+    tracemalloc.start()
+    resample_metrics(task, [{"label": "good"}] * 4000, rows)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 10_000_000
 
 
 def test_without_functions_a_task_stays_as_it_is():

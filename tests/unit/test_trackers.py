@@ -118,6 +118,15 @@ def test_a_tracker_that_does_not_start_is_told_in_one_line(place, tmp_path, inst
         track(place, "wandb", tmp_path / "run")
 
 
+def test_a_tracker_that_fails_later_costs_a_line_of_warning_and_no_run(place, tmp_path, installed, monkeypatch, caplog):
+    broken = STANDING_IN.replace('self.told.append(["log", values, step])', "raise OSError('no room')")
+    broken = broken.replace('self.told.append(["finish"])', "raise OSError('none\\nleft')")
+    (tmp_path / "packages" / "wandb.py").write_text(broken)
+    assert track(place, "wandb", tmp_path / "run").metrics["test"]
+    told = [line for line in caplog.messages if line.startswith("training.tracker")]
+    assert told == [f"training.tracker: wandb has failed: {said}" for said in ("no room", "no room", "none left")]
+
+
 def test_a_tracker_that_is_not_installed_is_named_with_the_way_out(place, monkeypatch):
     find = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "mlflow" else find(name))
