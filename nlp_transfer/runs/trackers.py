@@ -52,6 +52,8 @@ def open_trackers(accelerator: Accelerator, config: Section, folder: Path) -> It
 
     place = folder.absolute()
     values = {key: _simplify(one) for key, one in flatten(config.model_dump(mode="json")).items()}
+    if "trackio" in names:
+        _forget_trackio()
     with _set_environment(_list_variables(place)):
         try:
             with contextlib.redirect_stdout(sys.stderr):
@@ -97,11 +99,14 @@ def _list_settings(place: Path, values: Mapping[str, Any]) -> dict[str, dict[str
     }
 
 
-def _list_variables(place: Path) -> dict[str, str]:
-    """List the variables that keep trackers in the folder and off the network."""
+def _list_variables(place: Path) -> dict[str, str | None]:
+    """List the variables that keep trackers in the folder and off the network; None: it must not be set."""
     below = place / "wandb"
     return {
         "TRACKIO_DIR": str(place / "trackio"),
+        # Trackio sends everything to the place that one of these names; even an empty name would count.
+        **dict.fromkeys(f"TRACKIO_{one}" for one in ("SPACE_ID", "SERVER_URL", "BUCKET_ID", "DATASET_ID")),
+        "MLFLOW_RUN_ID": None,  # of a run that this file does not have
         "MLFLOW_TRACKING_URI": f"sqlite:///{place / 'mlflow.db'}",
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "WANDB_MODE": "offline",  # told to `init` alone, it asks its server before it reads that
@@ -113,17 +118,21 @@ def _list_variables(place: Path) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def _set_environment(variables: Mapping[str, str]) -> Iterator[None]:
+def _set_environment(variables: Mapping[str, str | None]) -> Iterator[None]:
     before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
+    _put_environment(variables)
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+        _put_environment(before)
+
+
+def _put_environment(variables: Mapping[str, str | None]) -> None:
+    for name, value in variables.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
 
 
 def _close(tracker: GeneralTracker) -> None:
@@ -131,7 +140,11 @@ def _close(tracker: GeneralTracker) -> None:
         tracker.finish()
         return
     sys.modules["trackio"].finish()  # else it would be closed once more at exit, and say so on standard output
-    # The next run imports it anew, for it reads where its folder is once, when it is imported.
+    _forget_trackio()
+
+
+def _forget_trackio() -> None:
+    """Let the next run import Trackio anew, for it reads where its folder is once, when it is imported."""
     for name in [one for one in sys.modules if one.partition(".")[0] == "trackio"]:
         del sys.modules[name]
 

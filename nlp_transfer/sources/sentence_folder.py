@@ -248,7 +248,7 @@ def copy_modules(find: Find, folder: Path) -> None:
     behind = (f"{one.folder}/{name}" for one in modules[1:] for name in ("config.json", "model.safetensors"))
     for name, copy in {**told, **{name: name for name in behind}}.items():
         if path := find(name):
-            (folder / copy).parent.mkdir(exist_ok=True)
+            (folder / copy).parent.mkdir(parents=True, exist_ok=True)
             write_whole(folder / copy, path.read_bytes())
 
     path = find(MODULES)

@@ -1,4 +1,4 @@
-"""A run exported to ONNX: the same answers without torch, and refusals where that cannot be had."""
+"""A run exported to ONNX or CTranslate2: the same answers without torch, and refusals where that cannot be had."""
 
 import importlib
 import json

@@ -21,6 +21,7 @@ from nlp_transfer.models.saving import save_model
 from nlp_transfer.runs.predict import load_model
 from nlp_transfer.runs.predictor import Predictor
 from nlp_transfer.sources import load_source
+from nlp_transfer.sources.sentence_folder import copy_modules
 from nlp_transfer_tasks.sentiment import HeadOptions
 
 TEXTS = ["good film", "the plot is awful .", "a very good and funny story is some of the bad plot"]
@@ -318,3 +319,18 @@ def test_a_run_trains_answers_and_publishes_with_its_prompt(tmp_path):
     card = (tmp_path / "tree" / "README.md").read_text()
     assert 'Every text is read behind the prompt `"the story is "`' in card
     assert 'print(classify("the story is It was better' in card
+
+
+def test_modules_are_copied_from_folders_in_folders_too(tmp_path):
+    (tmp_path / "model" / "parts" / "dense").mkdir(parents=True)
+    modules = [{"type": "a.Transformer", "path": "0_Transformer"}, {"type": "a.Dense", "path": "parts/dense"}]
+    (tmp_path / "model" / "modules.json").write_text(json.dumps(modules))
+    (tmp_path / "model" / "parts" / "dense" / "config.json").write_text("{}")
+
+    def find(name):
+        path = tmp_path / "model" / name
+        return path if path.is_file() else None
+
+    copy_modules(find, tmp_path / "copy")
+    assert (tmp_path / "copy" / "parts" / "dense" / "config.json").read_text() == "{}"
+    assert json.loads((tmp_path / "copy" / "modules.json").read_text()) == [{**modules[0], "path": ""}, modules[1]]

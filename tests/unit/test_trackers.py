@@ -88,6 +88,8 @@ def test_others_are_opened_in_the_run_folder_offline_and_the_environment_is_as_b
 ):
     told = []
     monkeypatch.setenv("WANDB_DIR", "/elsewhere")
+    monkeypatch.setenv("TRACKIO_SPACE_ID", "somebody/space")
+    before = importlib.import_module("trackio")
     close = accelerate.tracking.WandBTracker.finish
     monkeypatch.setattr(
         accelerate.tracking.WandBTracker, "finish", lambda self: (close(self), told.append(self.run.told))
@@ -106,7 +108,10 @@ def test_others_are_opened_in_the_run_folder_offline_and_the_environment_is_as_b
     ]
     assert finished == ["finish"]
 
-    assert os.environ["WANDB_DIR"] == "/elsewhere"
+    assert not {"TRACKIO_SPACE_ID", "TRACKIO_SERVER_URL"} & variables.keys()
+    assert before.current is None, "it was imported before the run, with another folder"
+
+    assert (os.environ["WANDB_DIR"], os.environ["TRACKIO_SPACE_ID"]) == ("/elsewhere", "somebody/space")
     assert not {"WANDB_MODE", "TRACKIO_DIR", "MLFLOW_TRACKING_URI"} & os.environ.keys()
     assert "trackio" not in sys.modules  # the next run would else write into this one's folder
     assert "words for a person" not in capsys.readouterr().out
