@@ -262,7 +262,6 @@ def test_a_wrong_command_is_answered_in_one_line(words, said, folder, command, t
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("curve.json", "[]"),
         ("comparison.json", '{"runs": 5, "verdict": []}'),
         ("hits.json", '{"run": 5}'),
         ("history.jsonl", "[]"),
