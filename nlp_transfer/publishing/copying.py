@@ -1,6 +1,7 @@
 """Copy files into the tree that is published: only those on a list, and no links."""
 
 import json
+import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatch
@@ -10,6 +11,8 @@ from nlp_transfer.errors import PublishError
 from nlp_transfer.system.disk import replace_whole
 from nlp_transfer.system.layout import EXPORT, EXPORTED, EXPORTS
 from nlp_transfer.system.room import guard_writing
+
+PLAIN = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
 def copy_files(source: Path, patterns: Sequence[str], target: Path) -> None:
@@ -56,11 +59,13 @@ def copy_exports(folders: Iterable[Path], weights: Mapping[str, str], target: Pa
     for folder in folders:
         try:
             known = json.loads((folder / EXPORT).read_text(encoding="utf-8"))
-            format, exported = known["format"], known["weights"]  # noqa: A001 - the name of the option
+            format, exported = str(known["format"]), known["weights"]  # noqa: A001 - the name of the option
         except (OSError, ValueError, LookupError, TypeError):
             raise PublishError(
                 f"{folder}: no export of a run is there; nlp-transfer export RUN OUT makes one"
             ) from None
+        if not PLAIN.fullmatch(format):  # it names a folder
+            raise PublishError(f"{folder / EXPORT}: {format!r:.60} is no format; export the run again")
         if not weights or exported != weights:
             raise PublishError(f"{folder}: was not exported from the weights of this run; export it again")
 

@@ -14,6 +14,7 @@ from nlp_transfer.errors import ConfigError
 from nlp_transfer.evaluation.html_report.recorded import Answered, read_run
 from nlp_transfer.runs.heads import TasksPredictor, load_tasks
 from nlp_transfer.runs.predictor import Predictor
+from nlp_transfer.system.disk import expand_home
 from nlp_transfer.system.layout import list_parts
 
 if TYPE_CHECKING:
@@ -48,23 +49,24 @@ class Demo:
         return f"Demo({self.address})"
 
 
-def demo(runs: Sequence[str | Path], *, port: int | None = None) -> Demo:
+def demo(runs: str | Path | Sequence[str | Path], *, port: int | None = None) -> Demo:
     """Serve a page on which finished runs answer texts, side by side; it is there until `close`.
 
     Rows that a run got wrong on its own test can be clicked. Nothing is asked of the network, neither by this process
     nor by the page.
 
     Args:
-        runs: their folders, or that of several tasks; all read the same kind of input.
+        runs: their folders, or one, also that of several tasks; all read the same kind of input.
         port: of this machine; by default the first free one from 7860 on.
 
     Raises:
         ConfigError: gradio is not installed, the port is in use, or two runs read other inputs.
-        CheckpointError: as `load`.
+        CheckpointError: as `load`; or a file with rows of test is damaged.
     """
     if importlib.util.find_spec("gradio") is None:
         raise ConfigError("demo needs gradio; pip install 'nlp-transfer[demo]'")
-    folders = [part for run in runs for part in list_parts(Path(run))]
+    given = [runs] if isinstance(runs, str | Path) else runs
+    folders = [part for run in given for part in list_parts(expand_home(run))]
     predictor = load_tasks(folders)
 
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # else it tells its makers, and asks for its newest version

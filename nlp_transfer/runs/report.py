@@ -15,6 +15,7 @@ from nlp_transfer.config.tasks import TaskDeclaration
 from nlp_transfer.errors import CheckpointError, ConfigError, DataError
 from nlp_transfer.evaluation.html_report.curve_page import open_curve_page
 from nlp_transfer.evaluation.html_report.parts import Page
+from nlp_transfer.evaluation.html_report.recorded import DAMAGED, make_damage_error
 from nlp_transfer.evaluation.html_report.rendering import render_page
 from nlp_transfer.evaluation.html_report.run_page import open_run_page
 from nlp_transfer.evaluation.html_report.runs_page import SideBySide, open_runs_page
@@ -28,8 +29,6 @@ from nlp_transfer.system.layout import COMPARISON, CURVE, FINISHED, HITS
 from nlp_transfer.system.received import name_kind, refuse_no_path
 
 ENDING = ".html"
-# What is raised by a file that is no JSON, or in which something is missing or of another kind.
-DAMAGED = (ValueError, LookupError, TypeError, AttributeError, StopIteration)
 
 
 @dataclass(frozen=True)
@@ -79,8 +78,7 @@ def report(
     try:
         page, text = render_page(_open_page(folders, path.parent, task))
     except DAMAGED as error:
-        named = ", ".join(map(str, folders))
-        raise CheckpointError(f"{named}: a file in it is damaged ({error!r}); bring it back, or train again") from error
+        raise make_damage_error(", ".join(map(str, folders)), error) from error
     write_whole(path, text)
     return Report(path, tuple(page.verdict), tuple(page.missing))
 

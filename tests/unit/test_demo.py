@@ -55,5 +55,6 @@ def test_without_gradio_the_way_to_it_is_told_in_one_line(run, command, monkeypa
 
 def test_a_run_that_is_not_there_is_told_before_a_page_is_made(tmp_path, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: True)
-    with pytest.raises(CheckpointError, match="no such run folder"):
-        nlp_transfer.demo([tmp_path / "none"])
+    for runs in ([tmp_path / "none"], tmp_path / "none", str(tmp_path / "none")):
+        with pytest.raises(CheckpointError, match="none: no such run folder"):
+            nlp_transfer.demo(runs)

@@ -15,13 +15,14 @@ from sentencepiece import SentencePieceTrainer
 from transformers import AutoConfig, AutoModelForSeq2SeqLM, AutoModelForSequenceClassification, MarianTokenizer
 
 import nlp_transfer
-from nlp_transfer import CheckpointError, ConfigError
+from nlp_transfer import CheckpointError, ConfigError, PublishError
 from nlp_transfer.models.exported.graph import write_graph
 from nlp_transfer.models.exported.scripts.pieces import Pieces
 from nlp_transfer.models.exported.translator import describe_search, write_translator
 from nlp_transfer.models.portable.pooled import PooledClassifier, PooledConfig
 from nlp_transfer.models.portable.sentence_scorer import SentenceScorer, SentenceScorerConfig
 from nlp_transfer.models.portable.static import StaticConfig
+from nlp_transfer.publishing.copying import copy_exports
 from nlp_transfer.runs import export_proof
 
 module = importlib.import_module("nlp_transfer.runs.export")  # `nlp_transfer.runs` has a function of that name
@@ -241,6 +242,14 @@ def test_what_answers_otherwise_is_removed(place, tmp_path, monkeypatch):
     with pytest.raises(CheckpointError, match=r"answers otherwise than the run .* it was removed"):
         nlp_transfer.export(place / "full", tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_what_an_export_says_of_itself_names_no_place_outside_the_tree(tmp_path):
+    weights = {"model.safetensors": "0"}
+    (tmp_path / "export.json").write_text(json.dumps({"format": "../../other", "weights": weights}))
+    with pytest.raises(PublishError, match=r"'../../other' is no format; export the run again"):
+        list(copy_exports([tmp_path], weights, tmp_path / "tree" / "of"))
+    assert not (tmp_path / "other").exists()
 
 
 def test_a_script_whose_process_is_killed_is_told_in_a_line(place, tmp_path, monkeypatch):

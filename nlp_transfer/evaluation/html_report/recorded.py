@@ -8,9 +8,12 @@ from typing import Any
 
 from nlp_transfer.config.sections import RunConfig, load_saved
 from nlp_transfer.config.tasks import RoleKind, TaskDeclaration
+from nlp_transfer.errors import CheckpointError
 from nlp_transfer.evaluation.metrics_file import Metrics, read_metrics
 from nlp_transfer.system.layout import HISTORY, HITS, PREDICTIONS
 
+# What is raised by a file that is no JSON, or in which something is missing or of another kind.
+DAMAGED = (ValueError, LookupError, TypeError, AttributeError, StopIteration)
 LARGEST = 100_000_000  # bytes of answers; about 300,000 sentences, which take 6 s and 1 GB
 
 
@@ -91,10 +94,21 @@ def read_run(folder: Path, metrics: Metrics | None = None, task: type[TaskDeclar
         task: see `load_saved`.
 
     Raises:
-        TransferError: the configuration or metrics.json cannot be read.
+        TransferError: a file is damaged, or cannot be read.
         FileNotFoundError: there is no such file.
-        ValueError: another file is damaged.
     """
+    try:
+        return _read(folder, metrics, task)
+    except DAMAGED as error:
+        raise make_damage_error(folder, error) from error
+
+
+def make_damage_error(what: str | Path, error: Exception) -> CheckpointError:
+    """Make the error that says that a file in a folder is damaged."""
+    return CheckpointError(f"{what}: a file in it is damaged ({error!r}); bring it back, or train again")
+
+
+def _read(folder: Path, metrics: Metrics | None, task: type[TaskDeclaration] | None) -> Recorded:
     config, metrics = load_saved(folder, task), metrics or read_metrics(folder)
     hits = _read_json(folder / HITS)
     answered, missing = _read_answers(folder, config.task_class, metrics, hits)
