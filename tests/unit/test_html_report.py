@@ -146,6 +146,16 @@ def test_a_page_that_cannot_be_made_costs_a_line_of_warning_and_no_run(folder, t
     assert not (broken / REPORT).exists()
 
 
+def test_a_page_names_the_version_that_made_it_and_not_that_of_the_run(folder, tmp_path):
+    older = shutil.copytree(folder, tmp_path / "run")
+    known = json.loads((older / "environment.json").read_text())
+    known["packages"]["nlp-transfer"] = "0.0.1"
+    (older / "environment.json").write_text(json.dumps(known))
+    text = Reader(nlp_transfer.report([older], tmp_path / "page.html").file.read_text()).text
+    assert f"Made by nlp-transfer {nlp_transfer.__version__}." in text
+    assert "nlp-transfer 0.0.1" in text
+
+
 def test_a_page_of_a_run_that_recorded_less_says_what_is_missing(tmp_path):
     old = ROOT / "tests" / "older_runs" / "finished"
     assert write_report(tmp_path / REPORT, open_run_page(old))

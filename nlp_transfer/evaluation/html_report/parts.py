@@ -143,7 +143,6 @@ class Page:
         verdict: what follows from all below it, in sentences.
         sections: in order.
         missing: what would stand here, and why it does not.
-        made: which version made the page.
     """
 
     title: str
@@ -151,4 +150,3 @@ class Page:
     verdict: Sequence[str]
     sections: Sequence[Section]
     missing: Sequence[str] = ()
-    made: str = ""

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nlp_transfer import __version__
 from nlp_transfer.evaluation.html_report.parts import Page
 from nlp_transfer.system.disk import write_whole
 from nlp_transfer.system.escaping import escape_terminal
@@ -72,7 +73,7 @@ def _open_template() -> "Template":
         lstrip_blocks=True,
     )
     environment.tests["kind"] = lambda part, name: type(part).__name__ == name
-    environment.globals.update(style=style, script=script, digest=digest)
+    environment.globals.update(style=style, script=script, digest=digest, version=__version__)
     return environment.get_template("page.html")
 
 

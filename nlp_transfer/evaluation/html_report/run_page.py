@@ -56,7 +56,6 @@ def make_run_page(run: Recorded, *, most: int) -> Page:
         verdict=run.metrics.verdict or ["No verdict was recorded."],
         sections=[one for one in sections if one.parts],
         missing=run.missing,
-        made=_find_version(run),
     )
 
 
@@ -123,7 +122,3 @@ def _list_commands(run: Recorded) -> list[Part]:
         Table("Circumstances", ["what", "value"], [[name, value] for name, value in facts.items()]),
         Code(render(run.config), folded="config.yaml"),
     ]
-
-
-def _find_version(run: Recorded) -> str:
-    return str(run.environment.get("packages", {}).get("nlp-transfer", ""))

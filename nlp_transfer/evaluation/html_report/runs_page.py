@@ -65,7 +65,6 @@ def _make_page(given: SideBySide, runs: Sequence[Recorded], title: str, home: Pa
         verdict=given.verdict,
         sections=[one for one in sections if one.parts],
         missing=list(dict.fromkeys(f"{run.folder.name}: {one}" for run in runs for one in run.missing)),
-        made=str(runs[0].environment.get("packages", {}).get("nlp-transfer", "")),
     )
 
 
