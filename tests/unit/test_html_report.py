@@ -144,6 +144,8 @@ def test_a_page_that_cannot_be_made_costs_a_line_of_warning_and_no_run(folder, t
     assert str(broken / REPORT) in line
     assert "\n" not in line
     assert not (broken / REPORT).exists()
+    (broken / REPORT).mkdir()
+    assert not write_report(broken / REPORT, open_run_page(broken)), "something else is there"
 
 
 def test_a_page_names_the_version_that_made_it_and_not_that_of_the_run(folder, tmp_path):

@@ -6,6 +6,7 @@ script but its own.
 """
 
 import base64
+import contextlib
 import functools
 import hashlib
 import logging
@@ -42,7 +43,8 @@ def write_report(path: Path, make: Callable[[int], Page]) -> bool:
     except Exception as error:  # noqa: BLE001 - a damaged file, a task of others, a full disk: no page is worth a run
         said = " ".join(str(error).split())
         log.warning("%s could not be written: %s: %s", path, type(error).__name__, said)
-        path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # what stands there may be a folder, or the disk gone
+            path.unlink()
         return False
     return True
 
