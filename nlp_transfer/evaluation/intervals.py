@@ -14,6 +14,8 @@ from nlp_transfer.evaluation.metrics import Interval, bootstrap_difference
 
 log = logging.getLogger(__name__)
 DRAWS = 1000  # of the rows, for a function that looks at all of them together
+FEWEST_DRAWS = 200  # of many rows
+MOST_ROWS = 10_000_000  # in all draws together: such a function takes a minute for them
 Z = 1.959964  # of the standard normal distribution, for 95 %
 
 
@@ -39,13 +41,15 @@ def measure_mean(hits: Sequence[float]) -> Interval:
 def resample_metrics(task: TaskDeclaration, predictions: Sequence[Any], rows: Any) -> dict[str, tuple[float, float]]:
     """Find the 95 % interval of each score of `task.metrics` by a bootstrap of the rows: name -> low and high.
 
-    A function that fails on some of the draws, as one that needs all classes, has none.
+    Of more than 10,000 rows there are fewer draws than 1,000, but at least 200. A function that fails on some of the
+    draws, as one that needs all classes, has none.
     """
     found = {}
     right, said = pair_answers(task, predictions, rows) if task.functions else ([], [])
     for metric, function in task.functions.items():
         random, size = np.random.default_rng(0), len(right)
-        draws = (random.integers(0, size, size) for _ in range(DRAWS))  # one at a time: together they fill memory
+        count = max(FEWEST_DRAWS, min(DRAWS, MOST_ROWS // size))
+        draws = (random.integers(0, size, size) for _ in range(count))  # one at a time: together they fill memory
         try:
             scores = [measure(metric, function, [right[i] for i in one], [said[i] for i in one]) for one in draws]
         except ConfigError as error:

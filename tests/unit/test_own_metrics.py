@@ -13,6 +13,7 @@ from nlp_transfer.config.sections import load_config, load_saved, render
 from nlp_transfer.config.tasks import find_task
 from nlp_transfer.config.yaml_file import parse_yaml
 from nlp_transfer.errors import ConfigError
+from nlp_transfer.evaluation import intervals
 from nlp_transfer.evaluation.intervals import resample_metrics
 from nlp_transfer.publishing.tree import write_card
 from nlp_transfer.system.layout import FINISHED
@@ -170,6 +171,18 @@ def test_the_draws_of_an_interval_do_not_stand_in_memory_together():
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 10_000_000
+
+
+@pytest.mark.parametrize(("most", "draws"), [(10_000, 1000), (500, 250), (2, 200)])
+def test_of_many_rows_an_interval_takes_fewer_draws(monkeypatch, most, draws):
+    options = {"name": "sentiment", "metrics": ["own_scores:cost"]}
+    config = load_config({"task": options, "data": {"train": "x.csv"}})
+    task = config.task_class(config.task, ("bad", "good"))
+    rows, scores = tiny.Dataset.from_dict({"text": ["a", "b"], "label": [1, 0]}), []
+    monkeypatch.setattr(intervals, "MOST_ROWS", most)
+    monkeypatch.setattr(intervals, "measure", lambda *_: scores.append(0.5) or 0.5)
+    assert resample_metrics(task, [{"label": "good"}, {"label": "bad"}], rows) == {"cost": (0.5, 0.5)}
+    assert len(scores) == draws
 
 
 def test_without_functions_a_task_stays_as_it_is():
