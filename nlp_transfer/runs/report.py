@@ -25,7 +25,7 @@ from nlp_transfer.runs.compare import judge
 from nlp_transfer.runs.folder import SIZE
 from nlp_transfer.runs.result import RunResult
 from nlp_transfer.system.disk import expand_home, write_whole
-from nlp_transfer.system.layout import COMPARISON, CURVE, FINISHED, HITS
+from nlp_transfer.system.layout import COMPARISON, CURVE, FINISHED, HITS, explain_unfinished
 from nlp_transfer.system.received import name_kind, refuse_no_path
 
 ENDING = ".html"
@@ -184,5 +184,7 @@ def _tell_apart(folders: Sequence[Path]) -> list[str]:
 
 
 def _refuse_unfinished(folder: Path) -> None:
+    if not folder.is_dir():
+        raise CheckpointError(f"{folder}: no such folder")
     if not all((folder / name).is_file() for name in ("config.yaml", FINISHED)):
-        raise CheckpointError(f"{folder}: no finished run, comparison or learning curve")
+        raise CheckpointError(f"{folder}: {explain_unfinished(folder)}")
