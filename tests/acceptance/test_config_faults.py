@@ -98,7 +98,7 @@ def test_a_task_without_a_name_is_answered_with_what_is_missing(command, here):
     code, out, err = command("check", "a.yaml")
     assert (code, out) == (CONFIG, "")
     assert "task.name: is required" in err
-    assert "task.kind: unknown key. Known: name" in err
+    assert "task.kind: unknown key. Known: metrics, name" in err
 
 
 @pytest.mark.parametrize("words", ["3e-4", "3E-4", "0.0003", "3.0e-04"])

@@ -272,9 +272,9 @@ def test_a_command_under_two_processes_says_once_what_it_did(tmp_path):
         return [verb, str(tmp_path / "run.yaml"), "--output", str(tmp_path / verb)]
 
     done = torchrun(tmp_path, "from nlp_transfer.__main__ import main; main()", *words("run"))
-    assert done.stdout.count(str(tmp_path / "run")) == 1
+    assert done.stdout.count(f"run folder: {tmp_path / 'run'}") == 1
     done = job(tmp_path, command, *words("compare"))
-    assert done.stdout.count(str(tmp_path / "compare")) == 2
+    assert done.stdout.count(f"run folders: {tmp_path / 'compare'}") == 1
 
 
 @pytest.mark.slow
