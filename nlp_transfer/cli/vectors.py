@@ -28,7 +28,8 @@ def import_(
     refuse_table(out, force=force)
     table = import_vectors(file, out, limit=limit, progress=True)
     counts = "".join(f", {count} {what.replace('_', ' ')}" for what, count in table.counts.items() if count)
-    say(f"{out}: {len(table.words):,} words x {table.dim}{counts}")
+    grams = f", {len(table.subwords.ngrams):,} rows of n-grams" if table.subwords else ""  # of floret that is all
+    say(f"{out}: {len(table.words):,} words x {table.dim}{grams}{counts}")
 
 
 @vectors.command("train")

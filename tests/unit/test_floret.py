@@ -51,6 +51,11 @@ def test_every_word_gets_the_vector_of_floret_imported_or_not(tmp_path, write):
         np.testing.assert_allclose(table.subwords.compute_vectors(list(WANTED)), list(WANTED.values()), atol=1e-6)
 
 
+def test_the_command_says_what_an_imported_table_holds(tmp_path, command):
+    code, out, _ = command("vectors", "import", save(tmp_path), tmp_path / "out")
+    assert (code, out.strip()) == (0, f"{tmp_path / 'out'}: 0 words x 4, 13 rows of n-grams")
+
+
 def test_a_model_reads_known_and_unknown_words_alike_and_each_as_it_is_written(tmp_path):
     source = load_source("vectors", name=str(save(tmp_path)), texts=["film x"])
     units = source.tokenizer([" ".join(WANTED)], return_tensors="pt")
