@@ -3,6 +3,7 @@
 nlp-transfer adapt minilm reviews.csv runs/adapted
 """
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,9 @@ import typer
 from nlp_transfer.cli.options import Delimiter, Encoding, Header, Quotes
 from nlp_transfer.cli.streams import say, update_dialect
 from nlp_transfer.config.dialect import PLAIN
+from nlp_transfer.errors import ConfigError
+
+SETTING = re.compile(r"[a-z_]+(\.[a-z_]+)+=.*")  # as other verbs take them behind their CONFIG
 
 
 def adapt(
@@ -55,6 +59,9 @@ def adapt(
     import nlp_transfer
     from nlp_transfer.data.locations import refuse_missing
 
+    for word in (*texts, str(output)):
+        if SETTING.fullmatch(word):
+            raise ConfigError(f"adapt: {word} stands where TEXTS and OUT are named; write --set {word}")
     refuse_missing(*texts)  # before torch is loaded
     result = nlp_transfer.adapt(
         source,

@@ -154,6 +154,11 @@ def test_texts_come_from_lines_tables_several_places_or_memory(tmp_path):
         take_corpus(tmp_path / "empty.txt")
 
 
+def test_a_setting_behind_the_folder_is_told_where_to_stand(command):
+    code, _, err = command("adapt", "minilm", "reviews.csv", "out", "training.epochs=1")
+    assert (code, "adapt: training.epochs=1 stands where TEXTS and OUT are named; write --set" in err) == (2, True)
+
+
 def test_a_column_that_is_not_there_is_told_in_the_words_of_the_caller(tmp_path):
     table, call = save_csv(tmp_path / "table.csv", 4), {"column": "nope", "progress": False}
     for place in (table, [{"words": "a film"}]):
