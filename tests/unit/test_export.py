@@ -34,7 +34,8 @@ def start(folder, given, *arguments):
     """Start the script of an exported model where torch cannot be imported."""
     code = "import runpy, sys; sys.modules['torch'] = None; runpy.run_module('predict', run_name='__main__')"
     command = [sys.executable, "-c", code, *arguments]
-    return subprocess.run(command, input=given, capture_output=True, text=True, check=False, cwd=folder)
+    codec = {"encoding": "utf-8", "errors": "surrogateescape"}
+    return subprocess.run(command, input=given, capture_output=True, check=False, cwd=folder, **codec)
 
 
 def ask(folder, lines):
@@ -42,6 +43,13 @@ def ask(folder, lines):
     done = start(folder, "\n".join(lines))
     assert done.returncode == 0, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def spoil(folder):
+    """Give the script a line, and then one that is not UTF-8; it answers the first and names the second."""
+    done = start(folder, "a good film\nun caf\udce9\na film\n")
+    wanted = "error: line 2: expected UTF-8, received other bytes; save the texts as UTF-8\n"
+    assert (done.returncode, done.stderr, done.stdout.count("\n")) == (1, wanted, 1)
 
 
 def train(output, task, source, rows, kind="frozen"):
@@ -79,6 +87,7 @@ def test_the_script_answers_as_the_run_without_torch(place, tmp_path, run):
         assert said[at] == pytest.approx(expected[at]["probabilities"], abs=1e-5)
     assert (said[1], expected[1]["label"]) == (None, None)  # nothing is said of an empty text
 
+    spoil(tmp_path / "out")
     done = start(tmp_path / "out", "", "texts.txt")
     assert (done.returncode, "Traceback" in done.stderr, "takes no argument" in done.stderr) == (1, False, True)
     with pytest.raises(ConfigError, match="holds files already; choose another folder as OUT or remove it"):
@@ -219,6 +228,7 @@ def test_a_run_that_writes_says_the_same_words_through_ctranslate2(writer, tmp_p
     given = ["a good\tfilm", "", "Unheard words " * 30]
     expected = [one["summary"] for one in nlp_transfer.predict(writer / "run", given)]
     assert ask(tmp_path / "out", [*given, "x"])[:3] == expected
+    spoil(tmp_path / "out")
 
     found = nlp_transfer.export(writer / "run", tmp_path / "small", format="ctranslate2-int8", any_loss=True)
     assert (found.rows, found.scores) == (7, None)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from model import compute  # type: ignore[import-not-found]
-from reading import load_config, make_units  # type: ignore[import-not-found]
+from reading import load_config, make_units, read_lines  # type: ignore[import-not-found]
 
 Text = str | Sequence[str]  # a text, or the texts that are read together
 
@@ -46,8 +46,8 @@ if __name__ == "__main__":
     if len(sys.argv) > 1:
         sys.exit("error: predict.py takes no argument, but a text a line: python predict.py < texts.txt")
     count = len(load_config()["reading"]["prompts"])
-    for line in sys.stdin:
-        texts = line.rstrip("\n").split("\t", count - 1)
+    for _, line in read_lines():
+        texts = line.split("\t", count - 1)
         if len(texts) < count:
             sys.exit("error: expected two texts in a line with a tab between them")
         said = answer(texts) if all(text.strip() for text in texts) else None  # an empty text has no answer

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from model import compute  # type: ignore[import-not-found]
-from reading import Read, Unit, load_config, read_texts  # type: ignore[import-not-found]
+from reading import Read, Unit, load_config, read_lines, read_texts  # type: ignore[import-not-found]
 from text.line_breaks import end_lines  # type: ignore[import-not-found]
 from text.picking import pick_sentences  # type: ignore[import-not-found]
 from text.sentences import join_sentences, split_sentences  # type: ignore[import-not-found]
@@ -95,7 +95,7 @@ def answer_raw(inputs: Sequence[Sequence[Sequence[str]]]) -> list[dict[str, Any]
 if __name__ == "__main__":
     if len(sys.argv) > 1:
         sys.exit("error: predict.py takes no argument, but a document a line: python predict.py < texts.txt")
-    for line in sys.stdin:
-        document = read_line(line.rstrip("\n"))
+    for _, line in read_lines():
+        document = read_line(line)
         said = summarize([document])[0] if "".join(document).strip() else None  # an empty text has no answer
         print(json.dumps(said, ensure_ascii=False))  # noqa: T201 - a script

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from reading import HERE, load_config, load_tokenizer, make_units  # type: ignore[import-not-found]
+from reading import HERE, load_config, load_tokenizer, make_units, read_lines  # type: ignore[import-not-found]
 
 TEXTS = 32  # of a batch
 CLEANED = (" .", " ?", " !", " ,", " ' ", " n't", " 'm", " 's", " 've", " 're")  # without blanks, as transformers does
@@ -67,7 +67,6 @@ if __name__ == "__main__":
     if len(sys.argv) > 1:
         sys.exit("error: predict.py takes no argument, but a text a line: python predict.py < texts.txt")
     texts = load_config()["writing"]["texts"]  # whether texts are lists of sentences
-    for line in sys.stdin:
-        text = line.rstrip("\n")
+    for _, text in read_lines():
         said = write([[text] if texts else text])[0] if text.strip() else None  # an empty text has no answer
         print(json.dumps(said, ensure_ascii=False))  # noqa: T201 - a script

@@ -1,7 +1,9 @@
 """Read texts as the model was taught to: to ids, cut to what it reads at once, between its special tokens."""
 
+import io
 import json
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,16 @@ CHARACTERS = 16  # for each token; a text is cut to this length first, because a
 PADDING = {"attention_mask": 0, "token_type_ids": 0, "ngram_ids": -1, "sentence_ids": -1}
 Unit = dict[str, list[Any]]  # the inputs of the model for what it reads at once, by their names
 Read = tuple[list[int], list[list[int]]]  # the ids of a text, and for each those of its n-grams, mostly none
+
+
+def read_lines() -> Iterator[tuple[int, str]]:
+    """Read standard input, a text a line, each with its number; end the process at a line that is not UTF-8."""
+    for number, line in enumerate(io.TextIOWrapper(sys.stdin.buffer, "utf-8", "surrogateescape"), 1):
+        try:
+            line.encode()
+        except UnicodeEncodeError:
+            sys.exit(f"error: line {number}: expected UTF-8, received other bytes; save the texts as UTF-8")
+        yield number, line.rstrip("\n")
 
 
 @cache
