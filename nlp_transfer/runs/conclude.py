@@ -106,10 +106,12 @@ def _evaluate(trained: Trained, model: PreTrainedModel, *, progress: bool) -> tu
 
     Scores in the report are those that `predict` will reach: in single precision, on all rows, and with the full way of
     decoding. Where an epoch was judged otherwise, validation is inferred again, and calibrated options, such as the
-    thresholds of labels, are chosen anew. The temperature of the logits is fitted before.
+    thresholds of labels, are chosen anew. The temperature of the logits is fitted before. A head that has learned from
+    validation in the end is not scored on it: the scores stay those of the solution before.
     """
     prepared, plan, scores = trained.prepared, trained.plan, trained.history.scores
-    otherwise = trained.accelerator.mixed_precision != "no" or bool(prepared.task.sample)
+    judged_otherwise = trained.accelerator.mixed_precision != "no" or bool(prepared.task.sample)
+    otherwise = judged_otherwise and not trained.history.learned_all
     prepared, calibration, results = decide_answers(prepared, plan, model, otherwise=otherwise, progress=progress)
     if results is not None:
         scores = prepared.task.score(prepared.decode(results, "validation"), prepared.splits.validation)

@@ -44,6 +44,11 @@ class History:
     seconds: float = 0.0
     _started: float = field(default_factory=time.perf_counter)
 
+    @property
+    def learned_all(self) -> bool:
+        """Whether a head was solved again, on the rows of validation too, after these had judged it."""
+        return any("again" in epoch.get("solver", {}) for epoch in self.epochs)
+
     def collect_values(self) -> dict[str, Any]:
         """Collect all values but the tensors, ready for JSON."""
         kept = {name: value for name, value in vars(self).items() if name not in ("state", "_started")}

@@ -143,6 +143,23 @@ def test_few_rows_of_validation_that_were_cut_from_train_are_learned_from_after_
         assert once.metrics["weights"] != found.metrics["weights"]
 
 
+def test_rows_that_a_head_learns_from_in_the_end_do_not_score_it(tmp_path, monkeypatch):
+    def solve_wrongly(model, *_, **__):  # so that each answer of this head differs from that of the first
+        model.head.output.weight.data.neg_()
+        model.head.output.bias.data.neg_()
+
+    monkeypatch.setattr("nlp_transfer.training.loop.solve_again", solve_wrongly)
+    data = {"train": save_csv(tmp_path / "a.csv", 60), "test": save_csv(tmp_path / "b.csv", 20, seed=1)}
+    source = {"kind": "vectors", "name": vectors(tmp_path / "v.txt").name}
+    config = {"task": {"name": "sentiment", "max_length": 32}, "data": data, "strategy": FROZEN, "source": source}
+    config["training"] = {"precision": "bf16"}  # the scores of other trainings are measured anew, in single precision
+    found = nt.run(config, output=tmp_path / "run", progress=False).metrics
+    (judged,) = (json.loads(line)["validation"] for line in (tmp_path / "run" / "history.jsonl").open())
+    assert found["test"]["accuracy"] < 0.5 < judged["accuracy"]
+    assert judged == {name: found["validation"][name] for name in judged}
+    assert found["selection"]["best"] == found["validation"][found["selection"]["metric"]]
+
+
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(60, 3))
 WEIGHTS = RNG.uniform(0.5, 2, 60)
