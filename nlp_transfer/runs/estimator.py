@@ -51,7 +51,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] 
         self.random_state = random_state
 
     def fit(self, X: Any, y: ArrayLike) -> "TransferClassifier":
-        """Train.
+        """Train. If that fails, the estimator stays as it was: with the model of an earlier `fit`, or with none.
 
         Args:
             X: (N,) texts, or one column of them.
@@ -65,14 +65,15 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] 
         labels = column_or_1d(y, warn=True)
         check_consistent_length(texts, labels)
         check_classification_targets(labels)
-        self.classes_, ids = np.unique(labels, return_inverse=True)
-        if len(self.classes_) < FEWEST:
-            raise ValueError(f"TransferClassifier: y has one class, {str(self.classes_[0])!r}; two or more are needed")
+        classes, ids = np.unique(labels, return_inverse=True)
+        if len(classes) < FEWEST:
+            raise ValueError(f"TransferClassifier: y has one class, {str(classes[0])!r}; two or more are needed")
 
-        names = np.array([str(label) for label in self.classes_], dtype=object)
-        self.predictor_ = fit(self._configure(texts, names[ids]))
+        names = np.array([str(label) for label in classes], dtype=object)
+        predictor = fit(self._configure(texts, names[ids]))
         known = {name: at for at, name in enumerate(names)}
-        self._order = np.argsort([known[name] for name in self.predictor_.task.labels])
+        order = np.argsort([known[name] for name in predictor.task.labels])
+        self.classes_, self.predictor_, self._order = classes, predictor, order
         return self
 
     def _configure(self, texts: list[str], labels: NDArray[Any]) -> RunConfig:

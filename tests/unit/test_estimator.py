@@ -168,6 +168,23 @@ def test_what_cannot_be_learned_from_is_refused_as_scikit_learn_does(given, labe
         TransferClassifier().fit(given, labels)
 
 
+def test_a_fit_that_fails_leaves_the_estimator_as_it_was(fitted, data):
+    found = list(data[0][:20])
+    tried = clone(fitted)
+    with pytest.raises(ConfigError):
+        tried.set_params(settings={"training": {"epoch": 3}}).fit(found, ["x", "y"] * 10)
+    with pytest.raises(NotFittedError):
+        tried.predict(found)
+
+    again = pickle.loads(pickle.dumps(fitted))  # noqa: S301 - our own
+    with pytest.raises(ConfigError):
+        again.set_params(settings={"training": {"epoch": 3}}).fit(found, ["x", "y"] * 10)
+    with pytest.raises(ValueError, match="y has one class"):
+        again.fit(found, ["x"] * 20)
+    assert again.classes_.tolist() == sorted(LABELS)
+    assert again.predict(found).tolist() == fitted.predict(found).tolist()
+
+
 def test_a_wrong_setting_is_refused_as_in_a_configuration(table):
     with pytest.raises(ConfigError, match=r"training\.epoch\b.*epochs"):
         TransferClassifier(table, settings={"training": {"epoch": 3}}).fit(["good", "bad"], ["a", "b"])
