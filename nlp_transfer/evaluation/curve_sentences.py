@@ -91,6 +91,8 @@ def _describe_worth(one: MethodCurve, points: float) -> list[str]:
 
 def _describe_lead(one: MethodCurve, simple: str, points: float) -> str:
     largest, last = one.sizes[-1], format_points(one.over_simple[-1], points)
+    if one.over_simple[-1].high < 0:
+        return f"{one.label} is worse than {simple} at {largest:,} rows ({last})."
     if one.leads_from is None:
         return f"{one.label} does not beat {simple} by more than chance at {largest:,} rows ({last})."
     where = f"from {one.leads_from:,} rows on" if one.leads_from < largest else f"at {largest:,} rows only"

@@ -9,12 +9,13 @@ import platform
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from nlp_transfer.errors import ConfigError
+from nlp_transfer.errors import ConfigError, DiskError, LostError, StoppedError
 from nlp_transfer.system.disk import expand_home
 from nlp_transfer.system.layout import CHECKPOINTS, COMPARISON, CURVE, FINISHED, LOCK, RANKING, SEARCH, SHIFT, TASKS
 from nlp_transfer.system.room import is_full, make_full_error
 
 WAY_OUT = "choose another with --output"
+BEFORE_TRAINING = ("config.yaml", "environment.json")  # what a run writes before it trains
 SIZE = "rows-"  # begins the name of a folder with runs on so many rows of train
 
 
@@ -85,7 +86,26 @@ def make_folder(
             raise ConfigError(f"output folder {place} cannot be written: {error.strerror}; {way}") from None
 
         _refuse_contents(folder, left, way)
-        yield folder
+        with contextlib.nullcontext() if has_begun(folder) else _tidy_after_failure(folder):
+            yield folder
+
+
+@contextlib.contextmanager
+def _tidy_after_failure(folder: Path) -> Iterator[None]:
+    """Empty a folder, which was empty before, if the body fails before it has trained anything.
+
+    What goes on later keeps its folder: a run that was stopped, or that has filled the disk.
+    """
+    try:
+        yield
+    except (StoppedError, LostError, DiskError):
+        raise
+    except Exception:
+        held = [path for path in folder.rglob("*") if path != folder / LOCK]
+        if all(path.is_dir() or path.name in BEFORE_TRAINING or not path.stat().st_size for path in held):
+            for path in reversed(held):  # what is in a folder comes after it
+                path.rmdir() if path.is_dir() else path.unlink()
+        raise
 
 
 def has_begun(folder: Path) -> bool:

@@ -192,7 +192,7 @@ def _flatten_config(config: RunConfig) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def advise(folder: Path, *, again: bool = False) -> Iterator[None]:
+def advise(folder: Path, *, again: bool = False, flag: str = "--resume") -> Iterator[None]:
     """Add to the error of a stopped run, or of one that filled the disk after it began, how to resume it.
 
     An interruption between two trainings ends the process; there the advice goes to the log.
@@ -200,8 +200,9 @@ def advise(folder: Path, *, again: bool = False) -> Iterator[None]:
     Args:
         folder: of the run.
         again: the same command goes on by itself.
+        flag: names the folder to go on in.
     """
-    way = "go on with the same command" + ("" if again else f" and --resume {folder}")
+    way = "go on with the same command" + ("" if again else f" and {flag} {folder}")
     try:
         with guard_writing(folder, full=True):  # other libraries write into the folder too
             yield

@@ -75,7 +75,8 @@ def search(
     Optuna proposes them (TPE, Bergstra et al. 2011), from `training.seed` and the trials before, and a trial that is
     below the median of those before at the same look at validation ends early. Test is answered twice, at the end: by
     the best setting and by the unchanged configuration, trained as by `run`. Of several `training.seeds` trials have
-    the first, and these two runs all. A search that was stopped goes on with the same call.
+    the first, and these two runs all. A search that was stopped goes on with the same call,
+    if that names its folder.
 
     Args:
         config: what to tune, as of `run`.
@@ -100,7 +101,7 @@ def search(
         raise ConfigError("search needs Optuna; pip install 'nlp-transfer[search]'")
 
     series = Series(trials + 2 * len(checked.each_seed()), progress=progress)
-    with claim_process(), hold_folder(output, "search", left=[STUDY]) as folder, advise(folder, again=True):
+    with claim_process(), hold_folder(output, "search", left=[STUDY]) as folder, advise(folder, flag="--output"):
         tried = Trials.open(folder, checked.each_seed()[0], known)
         if (folder / SEARCH).exists() and len(tried.list_ended()) < trials:
             raise ConfigError(f"{folder} holds a finished search, which has answered test; choose another --output")

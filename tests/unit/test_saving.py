@@ -259,6 +259,31 @@ def test_a_comparison_in_the_way_is_called_that(tmp_path, left, said):
         pass
 
 
+@pytest.mark.parametrize(
+    ("before", "made", "left"),
+    [
+        ([], ["config.yaml", "one/config.yaml", "one/environment.json"], []),
+        ([], ["config.yaml", "checkpoints/step-1/state"], ["checkpoints/step-1/state", "config.yaml"]),
+        (["one/config.yaml"], ["two/config.yaml"], ["one/config.yaml", "two/config.yaml"]),
+    ],
+)
+def test_a_run_that_fails_before_its_training_leaves_the_folder_as_it_was(tmp_path, before, made, left):
+    def write(names):
+        for path in (tmp_path / name for name in names):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("x")
+
+    def fail():
+        write(made)
+        raise TrainingError
+
+    write(before)
+    with pytest.raises(TrainingError), make_folder(tmp_path, "run", left=["one"]):
+        fail()
+    assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()) == left
+    assert bool(left) == any(tmp_path.iterdir())
+
+
 SOURCE = {"kind": "checkpoint", "name": "~/bert"}
 
 

@@ -106,7 +106,7 @@ def test_it_says_what_was_chosen_and_what_that_was_worth_with_an_interval(whole)
     assert f"of {COUNT} trials" in repr(found)
 
 
-def test_a_search_that_was_killed_goes_on_to_the_same_figures(place, whole, known, tmp_path, monkeypatch):
+def test_a_search_that_was_killed_goes_on_to_the_same_figures(place, whole, known, tmp_path, monkeypatch, caplog):
     validate, begun = trials.validate, []
 
     def die(*given, **more):
@@ -118,6 +118,7 @@ def test_a_search_that_was_killed_goes_on_to_the_same_figures(place, whole, know
     monkeypatch.setattr(trials, "validate", die)
     with pytest.raises(KeyboardInterrupt):
         look(place, tmp_path / "out")
+    assert f"go on with the same command and --output {tmp_path / 'out'}" in caplog.text
     assert not (tmp_path / "out" / "search.json").exists()
     found = look(place, tmp_path / "out")
     assert len(begun) == COUNT + 1  # the second one again, under the same number and with the same values
