@@ -80,7 +80,7 @@ def read_finished(config: RunConfig, folder: Path) -> RunResult:
     """Read the result of a finished run from its folder.
 
     Raises:
-        CheckpointError: the folder of one of its seeds is gone.
+        CheckpointError: the folder of one of its seeds is gone, or an older version kept no scores of single rows.
     """
     if not (folder / FINISHED).is_file():
         raise CheckpointError(
@@ -93,6 +93,11 @@ def read_finished(config: RunConfig, folder: Path) -> RunResult:
             metrics = metrics.model_copy(update={"verdict": None})
         parts = [read_finished(one, folder / f"seed-{one.training.seed}") for one in config.each_seed()]
         return describe_seeds(config, folder, metrics, parts)
+    if not (folder / HITS).is_file():
+        raise CheckpointError(
+            f"{folder}: lacks {HITS}, the scores of single rows, which runs are compared by; remove the folder and train that "
+            "run again, or score its model by `evaluate`"
+        )
     return describe(config, folder, metrics, json.loads((folder / HITS).read_text(encoding="utf-8")))
 
 

@@ -25,7 +25,7 @@ from nlp_transfer.runs.compare import judge
 from nlp_transfer.runs.folder import SIZE
 from nlp_transfer.runs.result import RunResult
 from nlp_transfer.system.disk import expand_home, write_whole
-from nlp_transfer.system.layout import COMPARISON, CURVE, FINISHED, HITS, explain_unfinished
+from nlp_transfer.system.layout import COMPARISON, CURVE, FINISHED, explain_unfinished
 from nlp_transfer.system.received import name_kind, refuse_no_path
 
 ENDING = ".html"
@@ -153,8 +153,6 @@ def _read_results(
     results = []
     for folder in folders:
         _refuse_unfinished(folder)
-        if not (folder / HITS).is_file():
-            raise CheckpointError(f"{folder}: lacks {HITS}, the scores of single rows, which runs are compared by")
         results.append(read_finished(load_saved(folder, task), folder))
 
     first, *others = configs = [load_saved(folder, task) for folder in folders]

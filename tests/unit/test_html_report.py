@@ -277,8 +277,6 @@ def test_a_wrong_command_is_answered_in_one_line(words, said, folder, command, t
     [
         ("comparison.json", '{"runs": 5, "verdict": []}'),
         ("hits.json", '{"run": 5}'),
-        ("history.jsonl", "[]"),
-        ("predictions.jsonl", '{"row": 1, "input": {}, "reference": {}}'),
     ],
 )
 def test_a_damaged_file_of_a_run_is_told_in_one_line(folder, name, text, tmp_path):
@@ -298,6 +296,36 @@ def test_a_damaged_file_of_a_run_is_told_in_one_line(folder, name, text, tmp_pat
 def test_runs_are_named_in_a_list(runs, said, tmp_path):
     with pytest.raises(ConfigError, match=said):
         nlp_transfer.report(runs, tmp_path / "page.html")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("hits.json", b"[", "hits.json: damaged (JSONDecodeError: "),
+        ("history.jsonl", b"[]", "history.jsonl: damaged (line 1: TypeError: expected an object, not a list)"),
+        ("predictions.jsonl", b'{"row": 1, "input": {}, "reference": {}}', "predictions.jsonl: damaged (line 1: "),
+        ("predictions.jsonl", b'{"row": 1}\n{"ro', "predictions.jsonl: damaged (line 2: JSONDecodeError: "),
+        ("predictions.jsonl", b"\xff" * 9999, "predictions.jsonl: damaged (UnicodeDecodeError: "),
+    ],
+)
+def test_a_damaged_file_is_named_with_its_line_and_none_of_its_bytes(folder, name, content, said, tmp_path):
+    broken = shutil.copytree(folder, tmp_path / "run")
+    (broken / name).write_bytes(content)
+    with pytest.raises(CheckpointError) as told:
+        nlp_transfer.report([broken], tmp_path / "page.html")
+    assert str(told.value).startswith(f"{broken}/{said}")
+    assert str(told.value).endswith("; bring the file back, or train again")
+    assert len(str(told.value)) < len(str(broken)) + 300
+
+
+def test_runs_without_scores_of_single_rows_are_not_compared_and_the_way_out_is_told(folder, tmp_path):
+    older = shutil.copytree(folder, tmp_path / "run")
+    (older / "hits.json").unlink()
+    assert nlp_transfer.report([older], tmp_path / "page.html").missing
+    with pytest.raises(CheckpointError, match=r"run: lacks hits.json.*train that run again, or score its model"):
+        nlp_transfer.report([older, folder], tmp_path / "both.html")
+    with pytest.raises(CheckpointError, match=r"run: lacks hits.json.*train that run again, or score its model"):
+        nlp_transfer.run(nlp_transfer.load_config(older / "config.yaml"), output=older, resume="auto")
 
 
 def test_runs_that_were_tested_on_other_rows_are_not_set_side_by_side(folder, tmp_path):

@@ -15,6 +15,7 @@ from transformers import AutoModelForSeq2SeqLM
 import nlp_transfer
 from nlp_transfer.config.several import load_several
 from nlp_transfer.errors import CheckpointError, ConfigError, StoppedError
+from nlp_transfer.evaluation.html_report.recorded import read_run
 from nlp_transfer.evaluation.sharing import SharedTask, judge_sharing
 from nlp_transfer.evaluation.verdicts import Comparand
 from nlp_transfer.models.anatomy import find_encoder
@@ -98,6 +99,7 @@ def test_each_task_leaves_an_ordinary_run_on_the_one_encoder(place, tmp_path, st
         assert all(torch.equal(first[key], other[key]) for key in first.keys() & other.keys())
     beside = done.results[names[0]].figures.beside
     assert list(beside) == ([] if strategy == "frozen" else names[1:])
+    assert all(read_run(tmp_path / "out" / name).history[0]["validation"] for name in names)
     card = (tmp_path / "out" / names[0] / "README.md").read_text()
     assert ("trained together with other tasks" in card) == bool(beside)
 

@@ -1,7 +1,8 @@
 """Read what the folder of a run has recorded: figures, history, and its answers to the rows of test."""
 
+import contextlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from nlp_transfer.system.layout import HISTORY, HITS, PREDICTIONS
 
 # What is raised by a file that is no JSON, or in which something is missing or of another kind.
 DAMAGED = (ValueError, LookupError, TypeError, AttributeError, StopIteration)
+REASON = 200  # characters
 LARGEST = 100_000_000  # bytes of answers; about 300,000 sentences, which take 6 s and 1 GB
 
 
@@ -105,7 +107,24 @@ def read_run(folder: Path, metrics: Metrics | None = None, task: type[TaskDeclar
 
 def make_damage_error(what: str | Path, error: Exception) -> CheckpointError:
     """Make the error that says that a file in a folder is damaged."""
-    return CheckpointError(f"{what}: a file in it is damaged ({error!r}); bring it back, or train again")
+    return CheckpointError(f"{what}: a file in it is damaged ({_explain(error)}); bring it back, or train again")
+
+
+@contextlib.contextmanager
+def _name_damaged(path: Path, line: int | None = None) -> Iterator[None]:
+    """Name the file, and the line, where the body fails because they are damaged."""
+    try:
+        yield
+    except DAMAGED as error:
+        where = f"line {line}: " if line else ""
+        way = "bring the file back, or train again"
+        raise CheckpointError(f"{path}: damaged ({where}{_explain(error)}); {way}") from error
+
+
+def _explain(error: Exception) -> str:
+    """Give the reason in a short line; `repr` would show the bytes of a whole file that cannot be decoded."""
+    reason = " ".join(f"{type(error).__name__}: {error}".split())
+    return reason if len(reason) <= REASON else f"{reason[: REASON - 3]}..."
 
 
 def _read(folder: Path, metrics: Metrics | None, task: type[TaskDeclaration] | None) -> Recorded:
@@ -113,7 +132,7 @@ def _read(folder: Path, metrics: Metrics | None, task: type[TaskDeclaration] | N
     hits = _read_json(folder / HITS)
     answered, missing = _read_answers(folder, config.task_class, metrics, hits)
 
-    history = _read_lines(folder / HISTORY)
+    history = _read_history(folder, metrics)
     if not history:
         missing = [*missing, f"The course of the training: the folder has no {HISTORY}."]
     if metrics.cost is None:
@@ -149,7 +168,10 @@ def _read_answers(
     # Of several seeds hits.json has the means; the answers are those of the one that is kept.
     own = _read_json(folder / f"seed-{metrics.seed}" / HITS) or hits
     by_row = _pair_scores(own, lines)
-    answers = [make_answer(line, task, by_row.get(line["row"], {})) for line in lines]
+    answers = []
+    for number, line in enumerate(lines, 1):
+        with _name_damaged(path, number):
+            answers.append(make_answer(line, task, by_row.get(line["row"], {})))
     return answers, [] if by_row else [f"The scores of single rows: the folder has no {HITS} that fits its answers."]
 
 
@@ -177,12 +199,46 @@ def make_answer(line: Mapping[str, Any], task: type[TaskDeclaration], scores: Ma
     )
 
 
+def _read_history(folder: Path, metrics: Metrics) -> list[dict[str, Any]]:
+    """Read the epochs that were judged; of tasks that trained together they stand in the folder of all, by name."""
+    own = _read_lines(folder / HISTORY)
+    if own or not metrics.beside:
+        return own
+
+    seed = f"seed-{metrics.seed}"
+    task = folder.parent if folder.name == seed else folder
+    places = [task.parent / seed / HISTORY, task.parent / HISTORY]
+    lines = next((found for found in map(_read_lines, places) if found), [])
+    name = f"{task.absolute().name}/"
+    return [{**line, "validation": _choose(line["validation"], name)} for line in lines]
+
+
+def _choose(scores: Mapping[str, Any], begin: str) -> dict[str, Any]:
+    return {key.removeprefix(begin): value for key, value in scores.items() if key.startswith(begin)}
+
+
 def _read_json(path: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    return found
+    if not path.is_file():
+        return {}
+    with _name_damaged(path):
+        return _read_object(path.read_text(encoding="utf-8"))
 
 
 def _read_lines(path: Path) -> list[dict[str, Any]]:
     if not path.is_file():
         return []
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
+    with _name_damaged(path):
+        lines = path.read_text(encoding="utf-8").split("\n")
+    found = []
+    for number, line in enumerate(lines, 1):
+        if line:
+            with _name_damaged(path, number):
+                found.append(_read_object(line))
+    return found
+
+
+def _read_object(text: str) -> dict[str, Any]:
+    found = json.loads(text)
+    if not isinstance(found, dict):
+        raise TypeError(f"expected an object, not a {type(found).__name__}")
+    return found
