@@ -1,8 +1,9 @@
 """Define the base of every part of the configuration."""
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 
 class Section(BaseModel):
@@ -16,7 +17,16 @@ class Section(BaseModel):
         return [key for key in keys if getattr(self, key) != fields[key].get_default(call_default_factory=True)]
 
 
-FunctionName = Annotated[str, Field(pattern=r"^\w+(\.\w+)*:\w+$")]
+FUNCTION = r"^\w+(\.\w+)*:\w+$"
+
+
+def _check_function(name: str) -> str:
+    if not re.fullmatch(FUNCTION, name):
+        raise ValueError(f"write module:function, such as sklearn.metrics:cohen_kappa_score (received {name!r:.80})")
+    return name
+
+
+FunctionName = Annotated[str, Field(json_schema_extra={"pattern": FUNCTION}), AfterValidator(_check_function)]
 
 
 class Metric(Section):
@@ -36,7 +46,9 @@ class TaskOptions(Section):
     """The `task:` section of a configuration; a task adds its own keys in a subclass."""
 
     name: str = Field(description="A shipped task, or the dotted module of your own.")
-    metrics: list[FunctionName | Metric] = Field(
+    metrics: Annotated[
+        list[FunctionName | Metric], BeforeValidator(lambda given: [given] if isinstance(given, str) else given)
+    ] = Field(
         [],
         description="Functions that score too: each takes the right answers and those of the model, and gives a "
         "number; `training.selection` may name one.",

@@ -35,7 +35,7 @@ def explain(
         found.setdefault(_find_keys(detail, values), []).append(detail)
 
     lines = []
-    for keys, details in found.items():
+    for keys, details in _drop_wrappers(found).items():
         if len(details) > 1 and details[0]["type"] == "literal_error":
             reason = _explain_choice(details)
         else:
@@ -44,8 +44,27 @@ def explain(
     return lines
 
 
+def _drop_wrappers(found: dict[Keys, list[ErrorDetails]]) -> dict[Keys, list[ErrorDetails]]:
+    """Drop that a list or a section is no text, where something in it is wrong; and that a text is no section."""
+    kept = {}
+    for keys, details in found.items():
+        inside = any(other[: len(keys)] == keys and other != keys for other in found)
+        if inside and all(detail["type"] in ("literal_error", "string_type") for detail in details):
+            continue
+        kept[keys] = [detail for detail in details if detail["type"] not in SECTION_ERRORS] or details
+    return kept
+
+
 def _explain_choice(details: list[ErrorDetails]) -> str:
     """Explain a key of several types, which pydantic tries as each of them: as `auto` and as a number."""
+    names = [
+        name
+        for detail in details
+        if "expected" in detail.get("ctx", {})
+        for name in _unquote(detail["ctx"]["expected"])
+    ]
+    if len(names) > 1:
+        return f"{_shorten(details[0]['input'])} is not a choice. {suggest(str(details[0]['input']), names)}"
     wanted = [detail["msg"].removeprefix("Input should be ").partition(", ")[0] for detail in details]
     wanted = [f"a number {one}" if one.startswith(("greater", "less")) else one for one in wanted]
     return f"expected {' or '.join(wanted)} (received {_shorten(details[0]['input'])})"

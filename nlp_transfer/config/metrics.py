@@ -82,8 +82,8 @@ def measure(metric: Metric, function: Callable[..., Any], right: Sequence[Any], 
     """
     try:
         found = function(right, said)
-    except Exception as error:  # whatever a function of other people's does
-        raise ConfigError(f"task.metrics: {metric.function} failed: {type(error).__name__}: {error}") from error
+    except (Exception, SystemExit) as error:  # whatever a function of other people's does
+        raise ConfigError(f"task.metrics: {metric.function} failed: {_explain(error)}") from error
     if not isinstance(found, Real) or not math.isfinite(found):
         raise ConfigError(f"task.metrics: {metric.function} gave {found!r:.60}, where a finite number is expected")
     return float(found) if metric.better == "higher" else -float(found)
@@ -93,9 +93,14 @@ def _import(function: str) -> Callable[..., Any]:
     module, _, name = function.partition(":")
     try:
         found = getattr(importlib.import_module(module), name)
-    except Exception as error:  # whatever a module of other people's does
+    except (Exception, SystemExit) as error:  # whatever a module of other people's does
         way = f"is {module} on PYTHONPATH, with {name} in it?"
-        raise ConfigError(f"task.metrics: {function} cannot be imported: {error}; {way}") from error
+        raise ConfigError(f"task.metrics: {function} cannot be imported: {_explain(error)}; {way}") from error
     if not callable(found):
         raise ConfigError(f"task.metrics: {function} is no function")
     return found  # type: ignore[no-any-return]
+
+
+def _explain(error: BaseException) -> str:
+    """Name an error in one line."""
+    return " ".join(f"{type(error).__name__}: {error}".split())

@@ -15,6 +15,7 @@ from nlp_transfer.config.yaml_file import read_yaml
 from nlp_transfer.errors import ConfigError
 from nlp_transfer.system.received import refuse_no_path
 
+NEEDED = "write KEY: [CHOICE, ...], as training.batch_size: [16, 32]"
 FORM = "expected a list of choices, or a range {low: 1e-5, high: 1e-3, log: true}"
 
 
@@ -52,9 +53,9 @@ def read_space(given: Mapping[str, Any] | str | Path) -> Space:
         values, where = given, "space"
     else:
         refuse_no_path(given, "space")
-        values, where = read_yaml(Path(given)), str(given)
+        values, where = read_yaml(Path(given), needed=NEEDED), str(given)
     if not values:
-        raise ConfigError(f"{where}: names nothing to try; write KEY: [CHOICE, ...], as training.batch_size: [16, 32]")
+        raise ConfigError(f"{where}: names nothing to try; {NEEDED}")
     return {str(key): _read_one(value, f"{where}: {key}") for key, value in values.items()}
 
 

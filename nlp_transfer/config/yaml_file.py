@@ -115,8 +115,8 @@ def find_line(path: Path, keys: str) -> str:
     return f", {line}"
 
 
-def read_yaml(path: Path) -> dict[str, Any]:
-    """Read a file of `key: value` sections.
+def read_yaml(path: Path, *, needed: str = "it needs at least `task:` and `data:`") -> dict[str, Any]:
+    """Read a file of `key: value` sections; `needed` says what an empty one lacks.
 
     Raises:
         ConfigError: the file is missing, not UTF-8, not YAML, empty, not a mapping at its root, or holds a token; the
@@ -140,7 +140,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}, {error}") from None
 
     if value is None:
-        raise ConfigError(f"{path}: the file is empty; it needs at least `task:` and `data:`")
+        raise ConfigError(f"{path}: the file is empty; {needed}")
     if not isinstance(value, dict):
         way = (
             ""

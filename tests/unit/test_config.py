@@ -64,6 +64,7 @@ def test_known_keys_are_those_of_the_chosen_kind_only(tmp_path):
     ("section", "expected"),
     [
         ("training: {epochs: many}", "training.epochs: expected 'auto' or a valid integer (received 'many')"),
+        ("training: {tracker: tensorboad}", "mlflow, none, tensorboard, trackio, wandb. Did you mean 'tensorboard'?"),
         ("training: {epochs: 2.5}", "training.epochs: expected 'auto' or a valid integer (received 2.5)"),
         ("training: {epochs: '3'}", "training.epochs: expected 'auto' or a valid integer (received '3')"),
         ("training: {epochs: true}", "training.epochs: expected 'auto' or a valid integer (received true)"),

@@ -24,6 +24,12 @@ def cost(right, said):
 def fails(right, said):
     raise KeyError("x")
 
+def talks(right, said):
+    raise ValueError("first line\\n  second line")
+
+def leaves(right, said):
+    raise SystemExit(3)
+
 def needs_both(right, said):
     assert len(set(right)) == 2 and len(right) == len(said)
     return 1
@@ -108,6 +114,7 @@ def test_a_run_folder_is_loaded_without_the_functions_that_it_names(whole, monke
 def test_a_configuration_with_functions_is_rendered_and_read_back(place):
     config = load_config(score_by(place, OWN, selection="neg_cost"))
     assert load_config(parse_yaml(render(config))) == config
+    assert load_config(score_by(place, "own_scores:cost")) == load_config(score_by(place, ["own_scores:cost"]))
     assert config.task_class is load_config(config.model_dump()).task_class
 
 
@@ -115,6 +122,8 @@ def test_a_configuration_with_functions_is_rendered_and_read_back(place):
     ("functions", "said"),
     [
         (["own_scores:fails"], "task.metrics: own_scores:fails failed: KeyError: 'x'"),
+        (["own_scores:talks"], "task.metrics: own_scores:talks failed: ValueError: first line second line"),
+        (["own_scores:leaves"], "task.metrics: own_scores:leaves failed: SystemExit: 3"),
         (["own_scores:words"], "task.metrics: own_scores:words gave 'good', where a finite number is expected"),
     ],
 )
@@ -131,9 +140,13 @@ def test_a_function_that_fails_is_told_in_one_line_before_the_training(place, fu
     ("functions", "said"),
     [
         (["own_scores:nothing"], "own_scores:nothing cannot be imported: .* is own_scores on PYTHONPATH"),
-        (["no_such_scores:cost"], "no_such_scores:cost cannot be imported: No module named"),
+        (["no_such_scores:cost"], "no_such_scores:cost cannot be imported: ModuleNotFoundError: No module named"),
         (["own_scores:number"], "own_scores:number is no function"),
-        (["cost"], r"task\.metrics\.0: "),
+        (
+            ["own_scores.cost"],
+            r"^task\.metrics\.0: write module:function, such as sklearn\.metrics:cohen_kappa_score "
+            r"\(received 'own_scores\.cost'\)$",
+        ),
         ([{"function": "own_scores:cost", "beter": "lower"}], r"task\.metrics\.0"),
         (["sklearn.metrics:accuracy_score", "own_scores:cost", "own_scores:cost"], "a score 'cost' already"),
         (["own_scores:accuracy"], "a score 'accuracy' already"),

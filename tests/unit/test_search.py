@@ -194,6 +194,12 @@ def test_a_space_is_a_mapping_or_the_place_of_one():
         read_space(["training.epochs"])
 
 
+def test_an_empty_space_is_told_what_a_space_needs(tmp_path):
+    (tmp_path / "space.yaml").touch()
+    with pytest.raises(ConfigError, match=r"space\.yaml: the file is empty; write KEY: \[CHOICE, \.\.\.\]"):
+        read_space(tmp_path / "space.yaml")
+
+
 def test_whole_numbers_stay_whole():
     assert read_space({"a": {"low": 1, "high": 2}})["a"] == Range(low=1, high=2)
     assert not Range(low=1, high=2.0).is_whole
