@@ -1,5 +1,7 @@
 """Score sentences by operations that a graph can hold: the same numbers as those of a `SentenceScorer`."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from transformers.modeling_outputs import SequenceClassifierOutput
@@ -36,5 +38,22 @@ def _pool(states: Tensor, owners: Tensor, count: Tensor) -> Tensor:
 
     mean = empty.scatter_add(1, places, states) / sizes.clamp(min=1)[..., None]
     lowest = torch.full_like(empty, torch.finfo(states.dtype).min)
-    highest = lowest.scatter_reduce(1, places, states, "amax").masked_fill(sizes[..., None] == 0, 0.0)
+    highest = _Highest.apply(lowest, places, states)  # type: ignore[no-untyped-call]
+    highest = highest.masked_fill(sizes[..., None] == 0, 0.0)
     return torch.cat([mean, highest], dim=-1)[:, 1:]
+
+
+class _Highest(torch.autograd.Function):
+    """Raise numbers (B, S, H) to the largest of the states (B, T, H) that belong there.
+
+    torch's exporter would put this into a branch on the rank of the tensors, behind which shapes are told wrongly:
+    onnxruntime warns of that at every text.
+    """
+
+    @staticmethod
+    def forward(_: Any, lowest: Tensor, places: Tensor, states: Tensor) -> Tensor:
+        return lowest.scatter_reduce(1, places, states, "amax")
+
+    @staticmethod
+    def symbolic(graph: Any, lowest: Any, places: Any, states: Any) -> Any:
+        return graph.op("ScatterElements", lowest, places, states, axis_i=1, reduction_s="max").setType(lowest.type())
