@@ -127,10 +127,13 @@ def test_two_texts_have_a_number_read_apart_or_together(tmp_path, source, kind):
     assert "their numbers differ by" in nlp_transfer.export(tmp_path / "run", tmp_path / "out").summary
 
     given = [("a good film", "Unheard words " * 30), ("some story", "it is")]
-    said = ask(tmp_path / "out", ["\t".join(pair) for pair in given])
+    *said, empty, half = ask(tmp_path / "out", [*map("\t".join, given), "", "one\t"])
     assert said == pytest.approx([one["number"] for one in run.predict(given)], rel=1e-5)
-    done = start(tmp_path / "out", "only one text")
-    assert (done.returncode, done.stderr) == (1, "error: expected two texts in a line with a tab between them\n")
+    assert (empty, half) == (None, None)
+    for line, count in (("only one text", 0), ("a\tb\tc", 2)):
+        done = start(tmp_path / "out", f"\n{line}\n")
+        wanted = f"error: line 2: expected two texts with one tab between, received {count} tabs\n"
+        assert (done.returncode, done.stdout, done.stderr) == (1, "null\n", wanted)
 
 
 def test_sentences_are_split_scored_and_picked_without_torch(tmp_path):

@@ -46,9 +46,9 @@ if __name__ == "__main__":
     if len(sys.argv) > 1:
         sys.exit("error: predict.py takes no argument, but a text a line: python predict.py < texts.txt")
     count = len(load_config()["reading"]["prompts"])
-    for _, line in read_lines():
-        texts = line.split("\t", count - 1)
-        if len(texts) < count:
-            sys.exit("error: expected two texts in a line with a tab between them")
+    for number, line in read_lines():
+        texts = line.split("\t") if count > 1 else [line]
+        if line.strip() and len(texts) != count:
+            sys.exit(f"error: line {number}: expected two texts with one tab between, received {len(texts) - 1} tabs")
         said = answer(texts) if all(text.strip() for text in texts) else None  # an empty text has no answer
         print(json.dumps(said, ensure_ascii=False))  # noqa: T201 - a script
