@@ -4,7 +4,7 @@ nlp-transfer export runs/reviews exported/reviews --format onnx-int8
 """
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, cast
 
 import typer
 
@@ -16,9 +16,10 @@ def export(
     run: Published,
     output: Annotated[Path, typer.Argument(metavar="OUT", help="New folder to write.")],
     format: Annotated[  # noqa: A002 - the name of the option
-        Literal["onnx", "onnx-int8", "ctranslate2", "ctranslate2-int8"],
+        str,
         typer.Option(
-            help="ctranslate2 for checkpoints that write, else onnx; int8: a quarter of the size, and faster."
+            metavar="onnx|onnx-int8|ctranslate2|ctranslate2-int8",
+            help="ctranslate2 for checkpoints that write, else onnx; int8: a quarter of the size, and faster.",
         ),
     ] = "onnx",
     any_loss: Annotated[
@@ -35,7 +36,7 @@ def export(
 
     refuse_many(shared=False, way="start one")
     kind = find_task(task) if task else None
-    found = nlp_transfer.export(run, output, format=format, any_loss=any_loss, task=kind)
+    found = nlp_transfer.export(run, output, format=cast("Any", format), any_loss=any_loss, task=kind)
     say(found.summary)
     for text in found.differing:
         say(f"otherwise: {text}")

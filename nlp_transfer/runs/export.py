@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import get_args
 
 from nlp_transfer.config.tasks import TaskDeclaration
-from nlp_transfer.errors import CheckpointError, ConfigError
+from nlp_transfer.errors import CheckpointError, ConfigError, suggest
 from nlp_transfer.evaluation.metrics_file import read_metrics
 from nlp_transfer.models.saving import write_json
 from nlp_transfer.runs.export_card import write_card
@@ -90,7 +90,7 @@ def export(
         TransferError: as `load`.
     """
     if format not in get_args(Format):
-        raise ConfigError(f"format: expected {' or '.join(get_args(Format))}, received {format!r}")
+        raise ConfigError(f"format: '{format}' is not a choice. {suggest(str(format), get_args(Format))}")
     base = format.removesuffix("-int8")
     extra, *packages = NEEDS[base]
     if missing := [name for name in packages if importlib.util.find_spec(name) is None]:

@@ -273,7 +273,7 @@ def test_a_script_whose_process_is_killed_is_told_in_a_line(place, tmp_path, mon
     assert not (tmp_path / "out").exists()
 
 
-def test_what_cannot_be_exported_is_told_in_a_line(place, writer, tmp_path, monkeypatch):
+def test_what_cannot_be_exported_is_told_in_a_line(place, writer, tmp_path, monkeypatch, command):
     with monkeypatch.context() as patch:
         patch.setattr(nlp_transfer.load(place / "full").task.__class__, "logits_only", False)
         with pytest.raises(ConfigError, match=r"full cannot be exported: its answers \(label, confidence, probab"):
@@ -282,8 +282,12 @@ def test_what_cannot_be_exported_is_told_in_a_line(place, writer, tmp_path, monk
         nlp_transfer.export(place / "full", tmp_path / "out", format="ctranslate2")
     with pytest.raises(ConfigError, match=r"answers \(summary, sentences\) are texts .* take --format ctranslate2$"):
         nlp_transfer.export(writer / "run", tmp_path / "out")
-    with pytest.raises(ConfigError, match=r"format: expected onnx or .*received 'tflite'"):
-        nlp_transfer.export(place / "full", tmp_path / "out", format="tflite")
+    with pytest.raises(ConfigError) as refused:
+        nlp_transfer.export(place / "full", tmp_path / "out", format="onxx")
+    known = "ctranslate2, ctranslate2-int8, onnx, onnx-int8"
+    assert str(refused.value) == f"format: 'onxx' is not a choice. Known: {known}. Did you mean 'onnx'?"
+    code, _, told = command("export", place / "full", tmp_path / "out", "--format", "onxx")
+    assert (code, told) == (2, f"error: {refused.value}\n")
     monkeypatch.setattr(module, "NEEDS", {"onnx": ("export", "onnx", "no_such_package")})
     with pytest.raises(
         ConfigError, match=r"export to onnx needs no_such_package; pip install 'nlp-transfer\[export\]'"
