@@ -16,14 +16,15 @@ from nlp_transfer.runs.export_proof import compare_answers, score_both
 from nlp_transfer.runs.folder import make_folder
 from nlp_transfer.runs.predict import load
 from nlp_transfer.runs.predictor import Predictor
-from nlp_transfer.system.disk import write_whole
-from nlp_transfer.system.layout import EXPORT
+from nlp_transfer.system.disk import expand_home, write_whole
+from nlp_transfer.system.layout import EXPORT, find_run_of
 from nlp_transfer.system.network import find_run
 
 ROUNDING = 1e-4  # most difference between numbers in single precision, which is a hundredth of that
 LOSS = 1.0  # points of the score on validation, that int8 may cost unasked
 # By format: the extra that brings what is needed, and the packages.
 NEEDS = {"onnx": ("export", "onnx", "onnxruntime"), "ctranslate2": ("ctranslate2", "ctranslate2")}
+WAY_OUT = "choose another folder as OUT"
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,8 @@ def export(
     """
     if format not in get_args(Format):
         raise ConfigError(f"format: '{format}' is not a choice. {suggest(str(format), get_args(Format))}")
+    if inside := next(filter(find_run_of, expand_home(output).resolve().parents), None):
+        raise ConfigError(f"{output} is in the folder of a run, {inside}, which holds what the run wrote; {WAY_OUT}")
     base = format.removesuffix("-int8")
     extra, *packages = NEEDS[base]
     if missing := [name for name in packages if importlib.util.find_spec(name) is None]:
@@ -98,7 +101,7 @@ def export(
     predictor = load(run, task=task)
     kind = find_kind(predictor, run, format)
 
-    with make_folder(output, "export", way="choose another folder as OUT") as folder:
+    with make_folder(output, "export", way=WAY_OUT) as folder:
         try:
             config = write_folder(predictor, kind, folder, format)
             found = _prove(predictor, kind, find_run(run), folder, format, any_loss=any_loss)

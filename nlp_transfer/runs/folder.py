@@ -135,7 +135,7 @@ def _refuse_contents(folder: Path, left: Collection[str], way: str) -> None:
     if not held or not held.isdisjoint(left):
         return
 
-    what, way_out = "files already", f"{way} or remove it"
+    what, way_out = "files already", way
     if FINISHED in held:
         what = "a finished run"
     elif TASKS in held:

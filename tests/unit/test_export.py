@@ -90,7 +90,7 @@ def test_the_script_answers_as_the_run_without_torch(place, tmp_path, run):
     spoil(tmp_path / "out")
     done = start(tmp_path / "out", "", "texts.txt")
     assert (done.returncode, "Traceback" in done.stderr, "takes no argument" in done.stderr) == (1, False, True)
-    with pytest.raises(ConfigError, match="holds files already; choose another folder as OUT or remove it"):
+    with pytest.raises(ConfigError, match=r"holds files already; choose another folder as OUT$"):
         nlp_transfer.export(place / run, tmp_path / "out")
 
 
@@ -294,6 +294,15 @@ def test_what_cannot_be_exported_is_told_in_a_line(place, writer, tmp_path, monk
     ):
         nlp_transfer.export(place / "full", tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_the_folder_of_a_run_takes_no_export_and_nobody_is_told_to_remove_it(place):
+    with pytest.raises(ConfigError, match=r"full holds a finished run; choose another folder as OUT$"):
+        nlp_transfer.export(place / "full", place / "full")
+    for run, output in (("full", "full/new/out"), ("frozen", "full/out")):
+        with pytest.raises(ConfigError, match=r"is in the folder of a run, .*full, .*; choose another folder as OUT$"):
+            nlp_transfer.export(place / run, place / output)
+    assert not {"new", "out", ".lock"} & {path.name for path in (place / "full").iterdir()}
 
 
 @pytest.mark.parametrize("family", ["albert", "deberta-v2", "distilbert", "electra", "modernbert", "roberta", "xlnet"])
