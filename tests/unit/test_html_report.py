@@ -218,6 +218,34 @@ def test_of_many_labels_the_pairs_that_are_confused_most_are_listed():
     rows = [Answered(0, {}, "l1", "l2", {}, None, {})] * 3 + [Answered(0, {}, "l2", "l2", {}, None, {})] * 9
     (row,) = tabulate_confusion(rows, labels).rows
     assert (row[0], row[1], row[2].text) == ("l1", "l2", "3")
+    assert tabulate_confusion(rows[3:], labels) is None
+
+
+@pytest.mark.parametrize(("right", "listed"), [(9, True), (8, False)])
+def test_labels_are_doubted_only_by_a_model_that_is_right_often(folder, right, listed):
+    run = read_run(folder)
+    low, high = run.labels
+    share = replace(run, answered=[_doubt(row, low, high, row < right) for row in range(10)])
+    sections = {one.name: one for one in make_run_page(share, most=200).sections}
+    captions = [getattr(part, "caption", "") for part in sections["data"].parts]
+    assert ("Labels of test that may be wrong" in captions) == listed
+    assert any("label in doubt" in item.marks for item in sections["rows"].parts[0].items) == listed
+    said = [line for part in sections["data"].parts for line in getattr(part, "lines", ())]
+    assert any("where a model is right on 90% of the rows of test or more" in line for line in said) != listed
+
+
+def _doubt(row, low, high, right):
+    given = (low, high)[row % 2]
+    said = given if right else (low, high)[1 - row % 2]
+    sure = {said: 0.6 if right else 0.99}
+    probabilities = {label: sure.get(label, 1 - sure[said]) for label in (low, high)}
+    return Answered(row, {"text": "x"}, given, said, {"probabilities": probabilities}, None, {})
+
+
+def test_only_a_page_with_texts_says_that_it_holds_some(page):
+    assert "holds texts of test" in page.text
+    _, text = rendering.render_page(lambda _: Page("none", "", [], [Section("rows", "Rows", [Items("Rows", [])])]))
+    assert "holds texts of test" not in text
 
 
 @pytest.fixture(scope="module")

@@ -13,13 +13,13 @@ PAIRS = 30
 CLASSES = ("per_class", "per_label")  # keys of scores
 
 
-def tabulate_confusion(answered: Sequence[Answered], labels: Sequence[str]) -> Table:
-    """Count the answers to the rows of each label, or of many labels the pairs that are confused most."""
+def tabulate_confusion(answered: Sequence[Answered], labels: Sequence[str]) -> Table | None:
+    """Count the answers to the rows of each label, or of many labels the pairs that are confused most, if any are."""
     counts = Counter((str(one.right), str(one.said)) for one in answered)
     if len(labels) > LARGEST:
         wrong = [(pair, count) for pair, count in counts.most_common() if pair[0] != pair[1]]
         rows: list[Row] = [[right, said, Cell(f"{count:,}")] for (right, said), count in wrong[:PAIRS]]
-        return Table("Labels that are confused most", ["right", "answered", "rows of test"], rows)
+        return Table("Labels that are confused most", ["right", "answered", "rows of test"], rows) if rows else None
 
     totals = Counter(str(one.right) for one in answered)
     matrix: list[Row] = [

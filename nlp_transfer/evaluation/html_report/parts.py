@@ -150,3 +150,8 @@ class Page:
     verdict: Sequence[str]
     sections: Sequence[Section]
     missing: Sequence[str] = ()
+
+    @property
+    def holds_texts(self) -> bool:
+        """Whether texts of test stand in it."""
+        return any(isinstance(part, Items) and part.items for section in self.sections for part in section.parts)

@@ -51,7 +51,7 @@ def list_suspects(suspects: Sequence[Answered], run: Recorded, most: int) -> Ite
         for one in suspects[:most]
     ]
     more = f"; the {most} clearest are shown" if len(suspects) > most else ""
-    right = sum(map(is_right, run.answered)) / len(run.answered)
+    right = find_share_right(run.answered)
     note = (
         f"{len(suspects):,} of {len(run.answered):,} rows{more}. The model, which has not seen these rows, is surer of "
         f"another label than it usually is of that one; but it is right on {right:.0%} of them all, and the weaker a "
@@ -79,6 +79,11 @@ def _choose_lowest(answered: Sequence[Answered], most: int) -> tuple[list[Answer
 def is_right(one: Answered) -> bool:
     """Tell whether a label is right, or all of several in any order."""
     return sorted(one.said) == sorted(one.right) if isinstance(one.said, list) else bool(one.said == one.right)
+
+
+def find_share_right(answered: Sequence[Answered]) -> float:
+    """Find the share of right answers; 0 if there are none."""
+    return sum(map(is_right, answered)) / max(len(answered), 1)
 
 
 def _find_confidence(one: Answered) -> float:

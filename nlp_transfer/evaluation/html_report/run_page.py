@@ -18,13 +18,14 @@ from nlp_transfer.evaluation.html_report.data_parts import (
 )
 from nlp_transfer.evaluation.html_report.parts import Cell, Code, Page, Part, Section, Sentences, Table
 from nlp_transfer.evaluation.html_report.recorded import Answered, Recorded, read_run
-from nlp_transfer.evaluation.html_report.row_parts import list_rows, list_suspects
+from nlp_transfer.evaluation.html_report.row_parts import find_share_right, list_rows, list_suspects
 from nlp_transfer.evaluation.html_report.score_parts import explain_choice, list_methods, tabulate_scores
 from nlp_transfer.evaluation.html_report.suspects import find_suspects
 from nlp_transfer.evaluation.metrics_file import Metrics
 from nlp_transfer.evaluation.verdicts import name_source
 
 MOST_SUSPECTS = 30
+TRUSTED = 0.9  # share of right answers from which on a model may doubt labels
 
 
 def open_run_page(
@@ -38,7 +39,8 @@ def open_run_page(
 def make_run_page(run: Recorded, *, most: int) -> Page:
     """Make the page; `most` rows of test stand in it."""
     _, kind = run.answer
-    suspects = find_suspects(run.answered, run.labels) if kind == "label" else []
+    trusted = kind == "label" and find_share_right(run.answered) >= TRUSTED
+    suspects = find_suspects(run.answered, run.labels) if trusted else []
     sections = [
         Section("scores", "Scores", [tabulate_scores(list(list_methods(run)), run.task, explain_choice(run))]),
         Section("training", "Training", _list_training(run)),
@@ -91,8 +93,19 @@ def _list_classes(run: Recorded) -> list[Part]:
 
 def _list_data(run: Recorded, suspects: list[Answered], most: int) -> list[Part]:
     data = run.metrics.data
-    doubted: list[Part] = [list_suspects(suspects, run, most)] if suspects else []
-    return [describe_leaks(data), tabulate_splits(data), *doubted]
+    return [describe_leaks(data), tabulate_splits(data), *_list_doubts(run, suspects, most)]
+
+
+def _list_doubts(run: Recorded, suspects: list[Answered], most: int) -> list[Part]:
+    """List labels that may be wrong, or say that this model is not right often enough to doubt any."""
+    share = find_share_right(run.answered)
+    if run.answered and run.answer[1] == "label" and share < TRUSTED:
+        said = (
+            f"Labels in doubt are listed where a model is right on {TRUSTED:.0%} of the rows of test or more; this one "
+            f"is right on {share:.1%}, and most of its doubts would be errors of its own."
+        )
+        return [Sentences([said])]
+    return [list_suspects(suspects, run, most)] if suspects else []
 
 
 def _list_cost(run: Recorded) -> list[Part]:
