@@ -95,7 +95,7 @@ def read_finished(config: RunConfig, folder: Path) -> RunResult:
         return describe_seeds(config, folder, metrics, parts)
     if not (folder / HITS).is_file():
         raise CheckpointError(
-            f"{folder}: lacks {HITS}, the scores of single rows, which runs are compared by; remove the folder and "
+            f"{folder}: lacks {HITS}, the scores of single rows, which runs are compared by; move it away and "
             "train that run again, or score its model by `evaluate`"
         )
     return describe(config, folder, metrics, json.loads((folder / HITS).read_text(encoding="utf-8")))
