@@ -11,7 +11,7 @@ import typer
 
 from nlp_transfer.cli.loading import load_library
 from nlp_transfer.cli.options import Columns, Delimiter, Encoding, Header, Published, Quotes, Revision, Task, Trust
-from nlp_transfer.cli.several_runs import Answering, answer_by_several, refuse_options, split_words
+from nlp_transfer.cli.several_runs import Answering, refuse_options, split_words
 from nlp_transfer.cli.streams import (
     check_answers,
     check_output,
@@ -57,7 +57,8 @@ def predict(
 ) -> None:
     """Predict: one answer per text, in input order, as a line of JSON or a row of a table.
 
-    Of several runs, or of the folder of several tasks, a line holds the answer of each under its name.
+    Of several runs, or of the folder of several tasks, a line holds the answer of each under its name; a table has
+    columns such as RUN.label.
     """
     import nlp_transfer
     from nlp_transfer.config.tasks import find_task
@@ -65,39 +66,42 @@ def predict(
 
     runs, file = split_words(words)
     output = None if output == Path("-") else output
-    retell = partial(update_dialect, delimiter=delimiter, quoting=quoting, header=header, encoding=encoding)
-    if len(runs) > 1:
-        single = {"keep": keep, "revision": revision, "task": task, "precision": precision, "least": least}
-        refuse_options({**single, "trust-remote-code": trust_remote_code})
-        answer_by_several(runs, file, output, force=force, columns=column, retell=retell)
-        return
 
-    run = runs[0]
-    check_output(output, file, run, force=force)
+    several = len(runs) > 1
+    if several:
+        single = {"revision": revision, "task": task, "precision": precision, "trust-remote-code": trust_remote_code}
+        refuse_options(single)
+    for run in runs:
+        check_output(output, file, run, force=force)
     ending = check_answers(output, file, keep=keep)
     whole = output is not None and file not in {None, "-"}  # a file to a file: in shards, which are kept until all are
     refuse_many(shared=whole, way="name a FILE and an --output to share it")
     kind = find_task(task) if task else None
-    folder = find_run(run, revision)  # where there is none, that is said before torch is loaded
+    folders = [find_run(run, revision) for run in runs]  # where there is none, that is said before torch is loaded
     from nlp_transfer.data.formats.cells import open_inputs
 
     load_library("load")
     from nlp_transfer.system.processes import is_main_process, join_processes
 
     join_processes()
-    predictor = nlp_transfer.load(
-        folder, task=kind, precision=precision, trust_remote_code=trust_remote_code, least=least
-    )
-    wanted = choose_columns(column, predictor.input_columns, predictor.task.roles)
-    dialect = retell(predictor.dialect)
+    if several:
+        predictor: Any = nlp_transfer.load_tasks(runs, least=least)
+    else:
+        predictor = nlp_transfer.load(
+            folders[0], task=kind, precision=precision, trust_remote_code=trust_remote_code, least=least
+        )
+
+    wanted = choose_columns(column, predictor.input_columns, predictor.roles)
+    dialect = update_dialect(predictor.dialect, delimiter, quoting, header, encoding=encoding)
     inputs, idle = read_texts(file, wanted, dialect, lists=predictor.list_roles)
     kept = predictor.keep_columns(partial(open_inputs, str(file), wanted, dialect), ending=ending) if keep else None
+
     if output is not None and file is not None and whole:
         seen = nlp_transfer.predict_in_shards(
             predictor,
             inputs,
             output,
-            run=folder,
+            run=folders,
             file=expand_home(file),
             settings={"columns": wanted, "dialect": dialect},
             kept=kept,

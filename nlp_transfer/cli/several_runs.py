@@ -1,22 +1,15 @@
 """Serve commands with several tasks: answer texts by all of their runs at once, and show what sharing bought."""
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from nlp_transfer.cli.streams import (
-    check_output,
-    choose_columns,
-    read_texts,
-    refuse_many,
     say,
-    warn_of_texts,
-    write_lines,
 )
-from nlp_transfer.config.dialect import Dialect
 from nlp_transfer.errors import ConfigError
 from nlp_transfer.system.layout import list_parts
 
@@ -48,44 +41,6 @@ def refuse_options(single: Mapping[str, Any]) -> None:
     """
     if given := next((name for name, value in single.items() if value not in (None, False, "fp32")), None):
         raise ConfigError(f"--{given}: is for a single run; answer by one after the other")
-
-
-def answer_by_several(
-    runs: Sequence[str],
-    file: str | None,
-    output: Path | None,
-    *,
-    force: bool,
-    columns: list[str] | None,
-    retell: Callable[[Dialect], Dialect],
-) -> None:
-    """Write a line of JSON for each text: name of the run -> its answer.
-
-    Args:
-        runs: their folders.
-        file: the texts; None or -: standard input.
-        output: a file of lines; None: standard output.
-        force: replace the output.
-        columns: ROLE=NAME.
-        retell: replaces what the options of the command say of the file.
-
-    Raises:
-        ConfigError: the output is no file of lines, or a column has an unknown role.
-    """
-    if output is not None and output.suffix != ".jsonl":
-        raise ConfigError(f"--output {output}: several runs answer in lines of JSON; name a .jsonl")
-    for run in runs:
-        check_output(output, file, run, force=force)
-    refuse_many(shared=False, way="start one")
-
-    import nlp_transfer
-
-    predictor = nlp_transfer.load_tasks(runs)
-    wanted = choose_columns(columns, predictor.input_columns, predictor.roles)
-    inputs, idle = read_texts(file, wanted, retell(predictor.dialect), lists=predictor.list_roles)
-    write_lines(predictor.predict_stream(inputs, idle=idle), output)
-    seen = predictor.seen
-    warn_of_texts(seen.texts, seen.empty, seen.truncated)
 
 
 def show_sharing(table: Any, verdicts: Sequence[str], folder: Path) -> None:

@@ -108,7 +108,7 @@ def write_answers(
         ConfigError: a sheet cannot hold them.
     """
     before = list(kept.names.values()) if kept else []
-    columns = [*before, *(key for key in keys if key != REASON or explained)]
+    columns = [*before, *(key for key in keys if explained or key.rpartition(".")[2] != REASON)]
     write_rows(path, ending, columns, lambda: kept.join(answers()) if kept else answers())
 
 

@@ -115,6 +115,11 @@ class Predictor:
         return next(iter(self.input_columns.values()))
 
     @property
+    def roles(self) -> frozenset[str]:
+        """All roles of the task, also those that are no input."""
+        return frozenset(self.task.roles)
+
+    @property
     def list_roles(self) -> frozenset[str]:
         """The input roles that hold a list of texts."""
         return frozenset(role for role in self.task.input_roles() if self.task.roles[role] == "texts")

@@ -6,7 +6,7 @@ The shards of OUTPUT stand in the folder OUTPUT.shards until all are whole; then
 import json
 import logging
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from itertools import islice
@@ -17,6 +17,7 @@ from nlp_transfer import __version__
 from nlp_transfer.data.formats.writing import LINES, find_ending
 from nlp_transfer.errors import ConfigError, DataError
 from nlp_transfer.runs.answers import Kept, write_answers
+from nlp_transfer.runs.heads import TasksPredictor
 from nlp_transfer.runs.predictor import READ_AHEAD, Predictor, Seen
 from nlp_transfer.system.disk import hash_file, replace_whole, write_whole
 from nlp_transfer.system.escaping import dump_json
@@ -31,12 +32,12 @@ JOB = "job.json"
 WAY = "make room, or choose another file with --output"
 
 
-def describe_job(run: Path, file: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Describe all that answers depend on: the run, files by size and time of their last change, and settings."""
+def describe_job(runs: Sequence[Path], file: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Describe all that answers depend on: the runs, files by size and time of their last change, and settings."""
     files = sorted(path for path in file.rglob("*") if path.is_file()) if file.is_dir() else [file]
     known = [(str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
     return {
-        "run": hash_file(run / FINISHED),  # holds the digests of its weights
+        "runs": [hash_file(run / FINISHED) for run in runs],  # each holds the digests of its weights
         "files": known,
         "shard": [CHUNKS, READ_AHEAD],
         "version": __version__,
@@ -45,11 +46,11 @@ def describe_job(run: Path, file: Path, settings: Mapping[str, Any]) -> dict[str
 
 
 def predict_in_shards(
-    predictor: Predictor,
+    predictor: Predictor | TasksPredictor,
     inputs: Iterable[Any],
     output: Path,
     *,
-    run: Path,
+    run: Path | Sequence[Path],
     file: Path,
     settings: Mapping[str, Any],
     kept: Kept | None = None,
@@ -60,10 +61,10 @@ def predict_in_shards(
     left are kept.
 
     Args:
-        predictor: of the run.
+        predictor: of the run, or of several.
         inputs: what the file holds; see `Predictor.predict`.
         output: a file to write, as its ending says; it appears when it is whole.
-        run: its folder.
+        run: its folder, or the folders of several.
         file: where the inputs come from; a folder that is one data set, too.
         settings: name -> value of what else the answers depend on.
         kept: the columns of the file to put before the answers.
@@ -77,7 +78,8 @@ def predict_in_shards(
     index, count = find_place()
     predictor.half = not is_true_anywhere(not predictor.half)  # each has tried for itself whether bf16 is faster
     if index == 0:
-        _open_folder(folder, describe_job(run, file, {**settings, "half": predictor.half, "least": predictor.least}))
+        how = {"half": predictor.half, "least": predictor.least, "keys": predictor.answer_keys}
+        _open_folder(folder, describe_job([run] if isinstance(run, Path) else run, file, {**settings, **how}))
     wait_for_all()
 
     try:
@@ -131,7 +133,7 @@ def _name_shard(folder: Path, number: int) -> Path:
     return folder / f"{number:08}.jsonl"
 
 
-def _write_shard(predictor: Predictor, chunks: Iterable[Any], path: Path, output: Path) -> None:
+def _write_shard(predictor: Predictor | TasksPredictor, chunks: Iterable[Any], path: Path, output: Path) -> None:
     """Answer the texts of a shard. Its first line counts them; see `Seen`."""
     predictor.seen = Seen()
     lines = [dump_json(said) + "\n" for chunk in chunks for said in predictor.answer(chunk)]
@@ -139,7 +141,7 @@ def _write_shard(predictor: Predictor, chunks: Iterable[Any], path: Path, output
         fresh.write_text("".join([json.dumps(asdict(predictor.seen)) + "\n", *lines]), encoding="utf-8")
 
 
-def _join(predictor: Predictor, folder: Path, shards: int, output: Path, kept: Kept | None) -> Seen:
+def _join(predictor: Predictor | TasksPredictor, folder: Path, shards: int, output: Path, kept: Kept | None) -> Seen:
     """Join the answers in order to one file, which appears when it is whole, and remove the shards."""
     paths = [_name_shard(folder, number) for number in range(shards)]
     total = Seen()
@@ -153,7 +155,8 @@ def _join(predictor: Predictor, folder: Path, shards: int, output: Path, kept: K
         if kept is None and ending in LINES:
             _copy_lines(paths, fresh)
         else:
-            answers = partial(_read_answers, paths)
+            lay_out = predictor.lay_flat if isinstance(predictor, TasksPredictor) and ending not in LINES else dict
+            answers = partial(_read_answers, paths, lay_out)
             explained = total.empty + total.unsure > 0
             write_answers(fresh, ending, answers, keys=predictor.answer_keys, kept=kept, explained=explained)
     shutil.rmtree(folder)
@@ -169,9 +172,9 @@ def _copy_lines(shards: Iterable[Path], target: Path) -> None:
                 shutil.copyfileobj(shard, joined)
 
 
-def _read_answers(shards: Iterable[Path]) -> Iterator[Prediction]:
-    """Read the answers of all shards."""
+def _read_answers(shards: Iterable[Path], lay_out: Callable[[Any], Prediction]) -> Iterator[Prediction]:
+    """Read the answers of all shards, each as it is to be written."""
     for path in shards:
         with path.open(encoding="utf-8") as shard:
             shard.readline()
-            yield from map(json.loads, shard)
+            yield from (lay_out(json.loads(line)) for line in shard)

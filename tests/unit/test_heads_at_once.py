@@ -1,5 +1,6 @@
 """Several runs that share an encoder answer together: it computes each text once, and every answer is as alone."""
 
+import csv
 import json
 
 import pytest
@@ -120,11 +121,54 @@ def test_a_table_is_read_as_the_options_say(folder, tmp_path):
     assert said["a"]["label"] == nlp_transfer.load(folder / "a").predict(["a good film"])[0]["label"]
 
 
+@pytest.fixture
+def table(tmp_path):
+    """Rows with a column that is called like a run, and one without a text."""
+    path = tmp_path / "t.csv"
+    path.write_text("a,text\n1,a good film\n2,\n")
+    return path
+
+
+def test_columns_are_kept_beside_the_answers_of_each_run(command, folder, table):
+    code, said, err = command("predict", folder / "a", folder / "b", table, "--keep")
+    assert code == 0
+    first, second = map(json.loads, said.splitlines())
+    assert [*first] == ["input_a", "text", "a", "b"]
+    assert (first["input_a"], second["b"]["label"], second["b"]["reason"]) == ("1", None, "the text is empty")
+    assert "the column 'a' is kept as 'input_a'" in err
+
+
+@pytest.mark.parametrize("options", [[], ["--keep"]])
+def test_several_runs_answer_in_a_table_too(command, folder, table, tmp_path, options):
+    code, *_ = command("predict", folder / "a", folder / "b", table, "--output", tmp_path / "said.csv", *options)
+    assert code == 0
+    with (tmp_path / "said.csv").open(newline="") as file:
+        first, second = csv.DictReader(file)
+    parts = [f"{name}.{key}" for name in "ab" for key in ("label", "confidence", "probabilities", "reason")]
+    assert [*first] == (["a", "text"] if options else []) + parts
+    assert first["b.label"] == nlp_transfer.load(folder / "b").predict(["a good film"])[0]["label"]
+    assert (second["a.label"], second["a.reason"]) == ("", "the text is empty")
+
+
+def test_a_file_of_lines_holds_what_would_be_printed(command, folder, table, tmp_path):
+    printed = command("predict", folder, table)[1]
+    assert command("predict", folder, table, "--output", tmp_path / "said.jsonl")[0] == 0
+    assert (tmp_path / "said.jsonl").read_text() == printed
+
+
+def test_answers_of_each_run_are_withheld_below_a_confidence(command, folder, table):
+    code, said, err = command("predict", folder / "a", folder / "b", table, "--least", "1")
+    assert code == 0
+    assert [one["label"] for one in json.loads(said.splitlines()[0]).values()] == [None, None]
+    assert "2 of 2 answers (100.0%) of 2 runs are null, for their confidence is below 1" in err
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--keep"], "--keep: is for a single run"),
-        (["--output", "x.csv"], "name a .jsonl"),
+        (["--precision", "auto"], "--precision: is for a single run"),
+        (["--revision", "main"], "--revision: is for a single run"),
+        (["--least", "0.5", "--task", "sentiment"], "--task: is for a single run"),
         (["--column", "txet=review"], "--column txet: unknown role. .*Did you mean 'text'"),
     ],
 )

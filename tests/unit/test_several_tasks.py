@@ -305,11 +305,14 @@ def test_a_task_that_writes_with_a_new_decoder_cannot_share(place):
         join(adapt_all(prepare_all(load_several(wanted).each_task())))
 
 
-def test_translation_and_summarization_share_an_encoder_decoder_and_are_told_apart_by_a_prefix(place, tmp_path):
+@pytest.fixture(scope="module")
+def writers(place, tmp_path_factory):
+    """Translation and summarization on one T5, told apart by a prefix."""
+    root = tmp_path_factory.mktemp("writers")
     shape = {"d_model": 16, "d_kv": 8, "d_ff": 24, "num_layers": 1, "num_heads": 2, "decoder_start_token_id": 1}
-    tiny.save_checkpoint(tmp_path / "t5", "t5", AutoModelForSeq2SeqLM, **shape)
+    tiny.save_checkpoint(root / "t5", "t5", AutoModelForSeq2SeqLM, **shape)
     wanted = common(place)
-    wanted["source"]["name"] = str(tmp_path / "t5")
+    wanted["source"]["name"] = str(root / "t5")
     writing = {"max_length": 24, "max_target_length": 12, "generation": {"beams": 1}}
     translation = {"name": "translation", "prefix": "the plot: ", **writing}
     summary = {"name": "summarization", "style": "abstractive", "prefix": "a film: ", **writing}
@@ -318,13 +321,31 @@ def test_translation_and_summarization_share_an_encoder_decoder_and_are_told_apa
         {"name": "said", "task": translation, "data": {"train": str(place / "alike.csv"), "columns": sides}},
         {"name": "short", "task": summary, "data": rows},
     ]
-    train(wanted, tmp_path / "out")
+    train(wanted, root / "out")
+    return root / "out"
 
-    said, short = (nlp_transfer.load(tmp_path / "out" / name) for name in ("said", "short"))
+
+def test_translation_and_summarization_share_an_encoder_decoder_and_are_told_apart_by_a_prefix(writers):
+    said, short = (nlp_transfer.load(writers / name) for name in ("said", "short"))
     one, other = said.model.state_dict(), short.model.state_dict()
     assert one.keys() == other.keys()
     assert all(torch.equal(one[name], other[name]) for name in one)
     assert {type(predictor.task).__name__ for predictor in (said, short)} == {"Translation", "Summarization"}
+
+
+def test_runs_that_call_their_one_text_by_other_names_answer_it_together(writers, command, tmp_path):
+    (tmp_path / "texts.txt").write_text("the plot was good\na film\n")
+    both = command("predict", writers, tmp_path / "texts.txt")[1].splitlines()
+    for name in ("said", "short"):
+        alone = command("predict", writers / name, tmp_path / "texts.txt")[1].splitlines()
+        assert [json.loads(line)[name] for line in both] == [*map(json.loads, alone)]
+        assert len(alone) == 2
+    code, _, err = command("predict", writers, tmp_path / "texts.txt", "--least", "0.5")
+    assert code == 2
+    assert "run 'said': least: the answers of this run have no confidence" in err
+    code, _, err = command("predict", writers, tmp_path / "texts.txt", "--column", "text=review")
+    assert code == 2
+    assert "--column text: unknown role" in err
 
 
 def test_check_says_what_moves_and_what_each_task_reads(place):

@@ -116,11 +116,11 @@ def test_what_stands_where_shards_would_be_gathered_is_left_alone(command, place
 def test_a_job_is_another_when_its_run_file_or_settings_are(place, tmp_path):
     texts = tmp_path / "texts.txt"
     texts.write_text("good\n")
-    first = shards.describe_job(place / "run", texts, {"columns": "text"})
-    assert shards.describe_job(place / "run", texts, {"columns": "text"}) == first
-    assert shards.describe_job(place / "run", texts, {"columns": "review"}) != first
+    first = shards.describe_job([place / "run"], texts, {"columns": "text"})
+    assert shards.describe_job([place / "run"], texts, {"columns": "text"}) == first
+    assert shards.describe_job([place / "run"], texts, {"columns": "review"}) != first
     texts.write_text("bad film\n")
-    assert shards.describe_job(place / "run", texts, {"columns": "text"}) != first
+    assert shards.describe_job([place / "run"], texts, {"columns": "text"}) != first
 
 
 @pytest.fixture
@@ -149,9 +149,9 @@ def test_of_a_folder_with_several_splits_one_has_to_be_named(command, place, sav
 
 
 def test_the_job_of_a_folder_is_another_when_a_file_in_it_is(place, saved):
-    first = shards.describe_job(place / "run", saved, {})
+    first = shards.describe_job([place / "run"], saved, {})
     (saved / "train" / "more.arrow").touch()
-    assert shards.describe_job(place / "run", saved, {}) != first
+    assert shards.describe_job([place / "run"], saved, {}) != first
 
 
 def test_several_processes_without_a_file_to_write_are_refused(command, place, monkeypatch):
