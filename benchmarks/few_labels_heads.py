@@ -41,9 +41,9 @@ def answer(train: Rows, judges: Rows, test: np.ndarray) -> np.ndarray:
     folds = deal_folds(train.y, np.arange(len(train.y)))
     rows = [one._replace(x=(one.x - shift) * scale) for one in (train, judges)]
     count = len(set(train.y))
-    strength, _ = choose_solution(*rows, solved_as="softmax", count=count, folds=folds)
+    chosen = choose_solution(*rows, solved_as="softmax", count=count, folds=folds)
     both = Rows(*(np.concatenate(columns) for columns in zip(*rows, strict=True)))
-    (found,) = fit_outputs(both, (strength,), count, solved_as="softmax")
+    (found,) = fit_outputs(both, (chosen.strength,), count, solved_as="softmax")
     classes: np.ndarray = found.predict((test - shift) * scale).argmax(1)
     return classes
 

@@ -144,6 +144,11 @@ class TaskDeclaration(ABC):
         return [name for name in self.calibrated if getattr(self.options, name) == "auto"]
 
     @property
+    def chooses_weights(self) -> bool:
+        """Whether how far classes count alike is left to the solver of a head, which tries the ways on validation."""
+        return False
+
+    @property
     @abstractmethod
     def auto_class(self) -> str:
         """Name of the `transformers` class that opens the saved model."""

@@ -40,6 +40,25 @@ class Selection(Part):
     by: str | None = None
 
 
+class ClassWeights(Part):
+    """How far classes count alike in the loss, chosen as a head was solved; see `weigh_classes`.
+
+    Attributes:
+        share: of balanced class weights; 0: none.
+        scores: each share that was tried -> the best score with it, by the name in `Selection.metric`.
+        rows: that have judged: of validation, and where these are few of train too, by cross-validation.
+    """
+
+    share: float
+    scores: Mapping[str, float]
+    rows: int
+
+    def describe(self, metric: str) -> str:
+        """Say in words what was chosen, and by what."""
+        tried = ", ".join(f"{share} of them {score:.4f}" for share, score in self.scores.items())
+        return f"{self.share:g} of balanced class weights, chosen by {metric} on {self.rows:,} rows ({tried})"
+
+
 class Parameters(Part):
     """How many numbers the model holds, and how many of them moved."""
 
@@ -246,6 +265,7 @@ class Metrics(Part):
         intervals: of the scores on test by functions of `task.metrics`, 95 %, low and high; a bootstrap of the rows.
         answers: how many different ones the test examples got.
         selection: what chose the checkpoint.
+        class_weights: where they were chosen.
         parameters: counted as they were trained.
         seconds: by stage.
         baselines: the simple methods by name.
@@ -277,6 +297,7 @@ class Metrics(Part):
     intervals: Mapping[str, tuple[float, float]] = {}
     answers: int = 0
     selection: Selection
+    class_weights: ClassWeights | None = None
     parameters: Parameters
     seconds: Seconds
     baselines: Mapping[str, Method]

@@ -263,6 +263,8 @@ def _write_scores(subject: Subject) -> str:
         )
     if metrics.selection.kept == "last":
         rest = "The last state was kept, for validation is too small to choose one; test was measured once."
+    if metrics.class_weights:
+        rest += f" Its head was solved with {metrics.class_weights.describe(f'`{metrics.selection.metric}`')}."
     if ceilings := [name for name in task.ceilings if name in metrics.baselines]:
         rest += f" `{'`, `'.join(ceilings)}` knows the answers: a ceiling."
     for name, (low, high) in metrics.intervals.items():

@@ -10,7 +10,7 @@ from transformers import PreTrainedModel
 
 from nlp_transfer.config.tasks import Scores
 from nlp_transfer.evaluation.intervals import resample_metrics
-from nlp_transfer.evaluation.metrics_file import Confidence, Cost, Metrics, Parameters, Seconds, Selection
+from nlp_transfer.evaluation.metrics_file import ClassWeights, Confidence, Cost, Metrics, Parameters, Seconds, Selection
 from nlp_transfer.evaluation.verdicts import Comparand
 from nlp_transfer.models.data_units import write_in_data_units
 from nlp_transfer.models.digests import hash_weights
@@ -144,6 +144,7 @@ def _collect_metrics(trained: Trained, measured: _Measured, seconds: Seconds, we
         **({"intervals": intervals} if intervals else {}),
         answers=len({str(next(iter(one.values()))) for one in said}),  # the first key of a prediction is its answer
         selection=_describe_selection(trained),
+        **({"class_weights": ClassWeights(**history.class_weights)} if history.class_weights else {}),
         parameters=trained.sizes,
         seconds=seconds,
         baselines={one.name: one.collect_scores() for one in trained.baselines},

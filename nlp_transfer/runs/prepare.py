@@ -21,7 +21,7 @@ from nlp_transfer.data.formats.sheets import SHEETS
 from nlp_transfer.data.formats.tables import DELIMITERS, find_format
 from nlp_transfer.data.locations import is_on_hub
 from nlp_transfer.data.splits import Splits, load_splits
-from nlp_transfer.errors import SourceError
+from nlp_transfer.errors import ConfigError, SourceError
 from nlp_transfer.evaluation.verdicts import format_scores, name_source
 from nlp_transfer.evaluation.writing_back import WrittenBack, write_back
 from nlp_transfer.models.anatomy import count_positions, find_encoder
@@ -45,6 +45,10 @@ ULMFIT = ("blocks_per_phase", "rate_decay")
 ONE_TASK = "not used, there is one task"
 ADAPTING = {"self_training": ("rounds", "confident"), "importance": ("clip",)}  # way of adaptation -> its own keys
 HEAD_SOLVED = "not used, the head is solved; see strategy.solver"
+CHOSEN_WEIGHTS = (
+    "task.class_weights: auto is chosen as a head is solved (strategy.kind=frozen, a linear head); here each value "
+    "would take a training: name none or balanced, try both by `search`, or let training.rebalance=auto choose after it"
+)
 GRADIENT_ONLY = (
     *("learning_rate", "weight_decay", "accumulation", "clip", "warmup", "head_warmup", "schedule"),
     *("patience", "gradient_checkpointing"),
@@ -86,6 +90,9 @@ class Prepared:
         """Adapt the model to the strategy, and plan the phases. This changes the model, so call it once.
 
         `units` are those that `epochs: auto` looks at; by default those of train.
+
+        Raises:
+            ConfigError: the strategy does not fit the model, or leaves nobody to choose what the task leaves open.
         """
         config, source = self.config, self.source
         plan = make_plan(
@@ -97,6 +104,8 @@ class Prepared:
             scratch=source.scratch,
             masked=_build_masked(source) if config.strategy.adaptation == "mlm" else None,
         )
+        if self.task.chooses_weights and (plan.takes_steps or len(plan.phases) > 1):
+            raise ConfigError(CHOSEN_WEIGHTS)
         if config.training.gradient_checkpointing:
             recompute_activations(plan.model)
         return dataclasses.replace(plan, cache="none") if self.task.spoils_inputs else plan

@@ -33,7 +33,7 @@ def cross_validate(
     for fold in range(total):
         held, judging = folds == fold, folds == (fold + 1) % total
         known = _standardise(rows, ~held & ~judging)
-        strength, _ = choose_solution(
+        chosen = choose_solution(
             _select(known, ~held & ~judging),
             _select(known, judging),
             solved_as=solved_as,
@@ -43,7 +43,7 @@ def cross_validate(
 
         known = _standardise(rows, ~held)
         with use_one_thread():
-            (solution,) = fit_outputs(_select(known, ~held), [strength], count, solved_as=solved_as)
+            (solution,) = fit_outputs(_select(known, ~held), [chosen.strength], count, solved_as=solved_as)
         answers[held] = solution.predict(known.x[held])
     return answers
 

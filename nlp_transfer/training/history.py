@@ -49,6 +49,14 @@ class History:
         """Whether a head was solved again, on the rows of validation too, after these had judged it."""
         return any("again" in epoch.get("solver", {}) for epoch in self.epochs)
 
+    @property
+    def class_weights(self) -> dict[str, Any] | None:
+        """How far classes count alike, where that was chosen as a head was solved; see `solver.Choice`."""
+        return next(
+            (epoch["solver"]["class_weights"] for epoch in self.epochs if "class_weights" in epoch.get("solver", {})),
+            None,
+        )
+
     def collect_values(self) -> dict[str, Any]:
         """Collect all values but the tensors, ready for JSON."""
         kept = {name: value for name, value in vars(self).items() if name not in ("state", "_started")}

@@ -55,15 +55,16 @@ class LastLayer:
         shift, deviation = known.x.mean(0), known.x.std(0)
         scale = 1 / np.where(deviation > CONSTANT, deviation, 1.0)
 
-        _, found = choose_solution(
+        found = choose_solution(
             known._replace(x=(known.x - shift) * scale),
             judges._replace(x=(judges.x - shift) * scale),
             solved_as=task.solved_as,
             count=self.layer.out_features,
             smoothing=smoothing,
             selection=task.selection,
+            weighing=task.chooses_weights,
             folds=deal_folds(known.y, train.encoded.example) if validation.encoded.examples < FEW else None,
-        )
+        ).solution
         weights = found.weights * scale
         return Solution(weights, found.bias - weights @ shift)
 

@@ -219,25 +219,26 @@ class Trainer:
         assert self.task.solved_as is not None  # noqa: S101 - or there would be no such phase
 
         started = time.perf_counter()
-        strength = solve(
+        chosen = solve(
             base,
             train,
             validation,
             solved_as=self.task.solved_as,
             smoothing=self.settings.label_smoothing,
             selection=self.task.selection,
+            weighing=self.task.chooses_weights,
             towards=(way, there) if way and isinstance(there, CachedInputs) else None,
         )
         model.to(self.accelerator.device)
 
         history.trained += 1
         again = self.settings.learn_all and len(self.plan.phases) == 1 and way is None
-        facts = {"epoch": 1, "solver": {"inverse_penalty": strength, **({"again": "with validation"} if again else {})}}
+        facts = {"epoch": 1, "solver": {**chosen.describe(), **({"again": "with validation"} if again else {})}}
         self._judge.judge(model, validation, history, phase=phase.name, facts=facts, started=started)
         if again:
             model.cpu()
             smoothing = self.settings.label_smoothing
-            solve_again(base, train, validation, strength, solved_as=self.task.solved_as, smoothing=smoothing)
+            solve_again(base, train, validation, chosen, solved_as=self.task.solved_as, smoothing=smoothing)
             history.state = copy_trained(model.to(self.accelerator.device), self.plan.moving)
 
     def _train_epochs(

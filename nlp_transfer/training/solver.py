@@ -1,12 +1,15 @@
 """A linear head on fixed features has one best solution, which needs no epochs: that of a generalised linear model."""
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
 
 from nlp_transfer.config.tasks import SolvedAs
+from nlp_transfer.evaluation.class_weights import SHARES, weigh_classes
 from nlp_transfer.evaluation.folds import deal_folds, hold_out
 from nlp_transfer.evaluation.metrics import find_score
 from nlp_transfer.evaluation.one_thread import use_one_thread
@@ -21,6 +24,33 @@ from nlp_transfer.training.regression import Rows, Solution, fit_outputs
 log = logging.getLogger(__name__)
 STRENGTHS = (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)  # inverse L2 penalties to try
 FEW = 100  # examples of validation; fewer do not choose a penalty alone, and train is cross-validated beside them
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What was chosen for a head that is solved.
+
+    Attributes:
+        strength: the inverse penalty.
+        share: how far classes count alike, see `weigh_classes`; 0 also where that was not to be chosen.
+        scores: each share that was tried -> the best score with it.
+        solution: fitted so to all rows of train.
+        judges: how many examples have judged, in all.
+    """
+
+    strength: float
+    share: float
+    scores: Mapping[float, float]
+    solution: Solution
+    judges: int = 0
+
+    def describe(self) -> dict[str, Any]:
+        """Describe it for the record of an epoch; the class weights only where they were chosen."""
+        said: dict[str, Any] = {"inverse_penalty": self.strength}
+        if len(self.scores) > 1:
+            scores = {f"{share:g}": score for share, score in self.scores.items()}
+            said["class_weights"] = {"share": self.share, "scores": scores, "rows": self.judges}
+        return said
 
 
 def standardise(model: PooledModel, rows: Sequence[np.ndarray]) -> None:
@@ -41,8 +71,9 @@ def solve(
     solved_as: SolvedAs = "softmax",
     smoothing: float = 0.0,
     selection: str = "accuracy",
+    weighing: bool = False,
     towards: tuple[Adaptation, CachedInputs] | None = None,
-) -> float:
+) -> Choice:
     """Solve the output layer by the regression that has the task's loss; validation chooses the L2 penalty.
 
     Where validation has fewer than `FEW` examples, train judges too: each of its rows is answered by a solution that
@@ -57,10 +88,8 @@ def solve(
             `identity` for ridge regression.
         smoothing: share of a target that is spread evenly over the classes.
         selection: the score that chooses among penalties of classes, see `find_score`.
+        weighing: choose also how far classes count alike.
         towards: how to move towards another domain, and features of it.
-
-    Returns:
-        The chosen inverse penalty.
     """
     known, judges = _apply_standard(model, train), _apply_standard(model, validation)
     way, there = (None, None) if towards is None else (towards[0], _apply_standard(model, towards[1]))
@@ -68,42 +97,49 @@ def solve(
         known, judges = change_rows(way, known, judges, there)
     examples = validation.encoded.examples  # documents, not their windows
     few = examples < FEW
-    strength, chosen = choose_solution(
+    chosen = choose_solution(
         known,
         judges,
         solved_as=solved_as,
         count=model.head.output.out_features,
         smoothing=smoothing,
         selection=selection,
+        weighing=weighing,
         folds=deal_folds(known.y, train.encoded.example) if few else None,
     )
+    solution = chosen.solution
     if way and there and way.kind == "self_training":
-        chosen = follow_confident(
-            way, chosen, known, there, strength=strength, solved_as=solved_as, smoothing=smoothing
+        weighed = weigh(known, chosen.share)
+        solution = follow_confident(
+            way, solution, weighed, there, strength=chosen.strength, solved_as=solved_as, smoothing=smoothing
         )
-    _write(model, chosen)
+    _write(model, solution)
     how = "in closed form" if solved_as == "identity" else "by L-BFGS"
     by = f"cross-validation on train too, for {examples} rows are too few ({FEW})" if few else "validation"
-    log.info("linear head solved %s, C=%g chosen by %s", how, strength, by)
-    return strength
+    log.info("linear head solved %s, C=%g chosen by %s", how, chosen.strength, by)
+    judged = examples + train.encoded.examples if few else examples
+    if weighing:
+        tried = ", ".join(f"{share:g}: {score:.4f}" for share, score in chosen.scores.items())
+        log.info("class weights: %g of balanced ones, by %s on %d rows (%s)", chosen.share, selection, judged, tried)
+    return replace(chosen, judges=judged)
 
 
 def solve_again(
     model: PooledClassifier,
     train: CachedInputs,
     validation: CachedInputs,
-    strength: float,
+    chosen: Choice,
     *,
     solved_as: SolvedAs = "softmax",
     smoothing: float = 0.0,
 ) -> None:
-    """Solve the output layer on the rows of validation too, by a penalty that is chosen; else as `solve`."""
+    """Solve the output layer on the rows of validation too, by what was chosen before; else as `solve`."""
     parts = [_apply_standard(model, units) for units in (train, validation)]
-    rows = Rows(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+    rows = weigh(Rows(*(np.concatenate(columns) for columns in zip(*parts, strict=True))), chosen.share)
     log.info("solved again on train and validation together, %d rows, after validation has judged", len(rows.y))
     with use_one_thread():
         count = model.head.output.out_features
-        (solution,) = fit_outputs(rows, (strength,), count, solved_as=solved_as, smoothing=smoothing)
+        (solution,) = fit_outputs(rows, (chosen.strength,), count, solved_as=solved_as, smoothing=smoothing)
     _write(model, solution)
 
 
@@ -115,9 +151,12 @@ def choose_solution(
     count: int,
     smoothing: float = 0.0,
     selection: str = "accuracy",
+    weighing: bool = False,
     folds: np.ndarray | None = None,
-) -> tuple[float, Solution]:
+) -> Choice:
     """Fit a solution to `known` for each strength, and choose the one that does best on `judges`.
+
+    Of equally good ones the one with the least share of class weights is chosen, then that with the stronger penalty.
 
     Args:
         known: standardised rows to learn from.
@@ -126,10 +165,8 @@ def choose_solution(
         count: the number of classes or outputs.
         smoothing: as in `solve`.
         selection: as in `solve`.
+        weighing: as in `solve`; try each of `SHARES` with each strength.
         folds: (N,) the fold of each row of `known`; each is held out in turn, and judges beside `judges`.
-
-    Returns:
-        The inverse penalty, and its solution.
     """
     parts = [(known, judges), *([] if folds is None else _divide(known, folds))]
     held = Rows(*(np.concatenate(columns) for columns in zip(*(out for _, out in parts), strict=True)))
@@ -141,13 +178,29 @@ def choose_solution(
         case "identity":
             score = _negate_loss(held, _square_error)
 
-    with use_one_thread():
-        fitted = [
-            list(fit_outputs(rows, STRENGTHS, count, solved_as=solved_as, smoothing=smoothing)) for rows, _ in parts
+    shares = SHARES if weighing else (0.0,)
+    settings = [(share, strength) for share in shares for strength in STRENGTHS]
+
+    def fit(rows: Rows) -> list[Solution]:
+        return [
+            one
+            for share in shares
+            for one in fit_outputs(weigh(rows, share), STRENGTHS, count, solved_as=solved_as, smoothing=smoothing)
         ]
+
+    with use_one_thread():
+        fitted = [fit(rows) for rows, _ in parts]
     said = [[one.predict(out.x) for one in tried] for tried, (_, out) in zip(fitted, parts, strict=True)]
-    best = int(np.argmax([score(np.concatenate(answers)) for answers in zip(*said, strict=True)]))
-    return STRENGTHS[best], fitted[0][best]
+    scores = np.array([score(np.concatenate(answers)) for answers in zip(*said, strict=True)])
+    best = int(np.argmax(scores))
+    by_share = scores.reshape(len(shares), -1).max(1)
+    share, strength = settings[best]
+    return Choice(strength, share, dict(zip(shares, by_share.tolist(), strict=True)), fitted[0][best])
+
+
+def weigh(rows: Rows, share: float) -> Rows:
+    """Let classes count alike as far as a share says; see `weigh_classes`."""
+    return rows._replace(weights=weigh_classes(rows.y, share, rows.weights)) if share else rows
 
 
 def _divide(known: Rows, folds: np.ndarray) -> Iterator[tuple[Rows, Rows]]:

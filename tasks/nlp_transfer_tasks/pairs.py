@@ -42,7 +42,11 @@ class PairsOptions(nt.TaskOptions):
         description="`together`: in one unit, so that the encoder compares them; `apart`: each by itself, and a pooled "
         "head compares them. auto: apart on word vectors and on a frozen encoder, which cannot learn to compare.",
     )
-    class_weights: Literal["none", "balanced"] = Field("none", description="`balanced`: classes count alike.")
+    class_weights: Literal["none", "balanced", "auto"] = Field(
+        "none",
+        description="`balanced`: classes count alike. `auto`, for a head that is solved: none, balanced or half way, "
+        "whichever scores best by `training.selection`, such as macro_f1.",
+    )
     head: HeadOptions = Field(HeadOptions(), description="See `task.head`.")
 
     @model_validator(mode="after")
@@ -136,9 +140,9 @@ class Pairs(nt.Task):
 
     def baselines(self, splits: "Splits") -> "dict[str, Baseline[Prediction]]":
         """Fit the most frequent class, and logistic regression on TF-IDF of both texts under the same class weights."""
-        balanced = self.options.class_weights == "balanced"
+        weights = self.options.class_weights
         found = nt.classification_baselines(
-            splits, balanced=balanced, selection=self.selection, texts=self.input_roles()
+            splits, class_weights=weights, selection=self.selection, texts=self.input_roles()
         )
         return {
             name: nt.Baseline(

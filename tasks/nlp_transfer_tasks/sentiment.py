@@ -114,7 +114,11 @@ class SentimentOptions(nt.TaskOptions):
         "head", description="Keep the head; a quarter of head and the tail; or windows with averaged logits."
     )
     max_windows: Annotated[int, Field(ge=1)] = Field(8, description="Of `window`: at most this many a document.")
-    class_weights: Literal["none", "balanced"] = Field("none", description="`balanced`: classes count alike.")
+    class_weights: Literal["none", "balanced", "auto"] = Field(
+        "none",
+        description="`balanced`: classes count alike. `auto`, for a head that is solved: none, balanced or half way, "
+        "whichever scores best by `training.selection`, such as macro_f1.",
+    )
     head: HeadOptions = Field(HeadOptions(), description="See `task.head`.")
 
 
@@ -135,6 +139,11 @@ class Sentiment(nt.Task):
     hub_metrics: ClassVar[dict[str, str]] = {"macro_f1": "f1", "mcc": "matthews_correlation"}
     example = "It was better than I had hoped."  # of a film, a meal or a telephone
     options: SentimentOptions
+
+    @property
+    def chooses_weights(self) -> bool:
+        """Whether the solver of a head chooses how far classes count alike."""
+        return self.options.class_weights == "auto"
 
     def build(self, source: "Source", rows: "Dataset", *, frozen: bool) -> "LoadedModel":
         """Build a classifier with the label names in its configuration."""
@@ -196,8 +205,8 @@ class Sentiment(nt.Task):
 
     def baselines(self, splits: "Splits") -> "dict[str, Baseline[Prediction]]":
         """Predict the most frequent class, and by TF-IDF with logistic regression under the same class weights."""
-        balanced = self.options.class_weights == "balanced"
-        found = nt.classification_baselines(splits, balanced=balanced, selection=self.selection)
+        weights = self.options.class_weights
+        found = nt.classification_baselines(splits, class_weights=weights, selection=self.selection)
         return {
             name: nt.Baseline(
                 {split: [{"label": self.labels[i]} for i in ids] for split, ids in answers.items()},

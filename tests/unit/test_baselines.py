@@ -13,6 +13,7 @@ import nlp_transfer
 from nlp_transfer.errors import ConfigError
 from nlp_transfer.evaluation import baselines, tfidf
 from nlp_transfer.evaluation.baselines import classification_baselines, fit_tfidf_logistic, predict_majority
+from nlp_transfer.evaluation.metrics import find_score
 from nlp_transfer.evaluation.tfidf import weigh_words
 from nlp_transfer_tasks.sentiment import Sentiment
 
@@ -138,9 +139,16 @@ def test_classes_weigh_as_they_do_for_the_model(splits):
     kept = [i for i, label in enumerate(splits.train["label"]) if label == 0 or i < 6]
     splits.train = part([splits.train["text"][i] for i in kept], [splits.train["label"][i] for i in kept])
     splits.test["text"] = ["a film"] * 24  # tells nothing
-    answers = [classification_baselines(splits, balanced=balanced)["tfidf_logistic"] for balanced in (False, True)]
-    assert answers[0]["test"] == [0] * 24
-    assert sum(answers[1]["validation"]) > sum(answers[0]["validation"])
+    by_weights = {
+        weights: classification_baselines(splits, class_weights=weights, selection="macro_f1")["tfidf_logistic"]
+        for weights in ("none", "balanced", "auto")
+    }
+    assert by_weights["none"]["test"] == [0] * 24
+    assert sum(by_weights["balanced"]["validation"]) > sum(by_weights["none"]["validation"])
+    assert by_weights["auto"].chosen.endswith("of balanced class weights")
+    score = find_score("macro_f1")
+    scores = {name: score(splits.validation["label"], one["validation"]) for name, one in by_weights.items()}
+    assert scores["auto"] >= max(scores.values())
 
 
 def test_a_decomposed_text_is_answered_as_the_composed_one(splits):
@@ -238,8 +246,8 @@ def test_a_run_keeps_what_was_chosen_and_weighs_classes_as_the_model_does(tmp_pa
     asked = []
     monkeypatch.setattr(
         "nlp_transfer.evaluation.baselines.fit_tfidf_logistic",
-        lambda splits, *, balanced, selection, texts: (
-            asked.append(balanced) or fit_tfidf_logistic(splits, balanced=balanced)
+        lambda splits, *, class_weights, selection, texts: (
+            asked.append(class_weights) or fit_tfidf_logistic(splits, class_weights=class_weights)
         ),
     )
     config = {
@@ -252,6 +260,6 @@ def test_a_run_keeps_what_was_chosen_and_weighs_classes_as_the_model_does(tmp_pa
     kept = json.loads((tmp_path / "run" / "metrics.json").read_text())["baselines"]
     assert kept["tfidf_logistic"]["chosen"].startswith("words")
     assert kept["majority"].keys() == {"validation", "test"}
-    assert asked == [True]
+    assert asked == ["balanced"]
     again = nlp_transfer.run(config, output=tmp_path / "run", resume="auto", progress=False)
     assert again.baselines == result.baselines

@@ -205,13 +205,13 @@ def classes(count, *, seed):
 def test_train_is_cross_validated_where_a_handful_of_rows_would_choose_the_penalty():
     known, handful, many = classes(60, seed=0), classes(5, seed=1), classes(400, seed=2)
     handful = handful._replace(y=np.zeros(5, dtype=int))  # all are answered right by a penalty that learns nothing
-    alone, _ = choose_solution(known, handful, solved_as="softmax", count=2)
+    alone = choose_solution(known, handful, solved_as="softmax", count=2).strength
     folds = deal_folds(known.y, np.arange(60))
-    strength, chosen = choose_solution(known, handful, solved_as="softmax", count=2, folds=folds)
-    assert alone == STRENGTHS[0] < strength
-    (again,) = fit_multinomial(known, [strength], 2)
-    assert np.array_equal(chosen.weights, again.weights)  # fitted to all rows, not to four parts of five
-    assert (chosen.predict(many.x).argmax(1) == many.y).mean() > 0.8
+    chosen = choose_solution(known, handful, solved_as="softmax", count=2, folds=folds)
+    assert alone == STRENGTHS[0] < chosen.strength
+    (again,) = fit_multinomial(known, [chosen.strength], 2)
+    assert np.array_equal(chosen.solution.weights, again.weights)  # fitted to all rows, not to four parts of five
+    assert (chosen.solution.predict(many.x).argmax(1) == many.y).mean() > 0.8
 
 
 @pytest.mark.parametrize("y", [np.arange(2), np.array([0]), np.zeros(3, dtype=int), np.eye(4), np.linspace(0, 1, 4)])
@@ -221,10 +221,10 @@ def test_two_or_three_rows_of_train_can_be_held_out_in_turn_and_one_is_not(y):
     parts = list(hold_out(folds))
     assert len(parts) == (len(y) if len(y) > 1 else 0)
     assert all(out.sum() == 1 for out in parts)
-    strength, _ = choose_solution(
+    chosen = choose_solution(
         known, known, solved_as="identity" if y.dtype == float else "softmax", count=2, folds=folds
     )
-    assert strength in STRENGTHS
+    assert chosen.strength in STRENGTHS
 
 
 def test_windows_of_a_document_are_held_out_together_and_classes_are_dealt_alike():
