@@ -190,7 +190,7 @@ def rank(
         str | None, typer.Option(metavar="A,B,C", help="What to compare: names, folders or files, between commas.")
     ] = None,
     hub_list: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="More of them, one a line; what cannot be opened is left out.")
+        Path | None, typer.Option(metavar="FILE", help="More of them, one a line; what fails to open is left out.")
     ] = None,
     output: Output = None,
     resume: Annotated[

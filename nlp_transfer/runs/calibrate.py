@@ -53,16 +53,24 @@ def decide_answers(
     Returns:
         The run with its options, what was fitted, and the raw results for validation; None if they are as before.
     """
-    obstacle = find_obstacle(prepared)
-    calibration = Calibration(1.0, obstacle or "")
-    fitted = prepared.task.probabilities and (not obstacle or is_rebalanced(prepared))
-    if not (otherwise or prepared.task.undecided or fitted):
-        return prepared, calibration, None
+    if not (otherwise or prepared.task.undecided or _is_fitted(prepared)):
+        return prepared, Calibration(1.0, find_obstacle(prepared) or ""), None
+    return settle_answers(prepared, model, infer_split(prepared, model, "validation", plan, progress=progress))
 
-    results = infer_split(prepared, model, "validation", plan, progress=progress)
-    if fitted:
-        calibration, results = calibrate_model(prepared, model, results)
-    return prepared.calibrate(results), calibration, results
+
+def settle_answers(
+    prepared: Prepared, model: PreTrainedModel, results: Sequence[Sequence[Any]]
+) -> tuple[Prepared, Calibration, list[list[Any]]]:
+    """Do what `decide_answers` does where validation is inferred already; `results` are the raw ones for it."""
+    calibration, found = Calibration(1.0, find_obstacle(prepared) or ""), [*map(list, results)]
+    if _is_fitted(prepared):
+        calibration, found = calibrate_model(prepared, model, results)
+    return prepared.calibrate(found), calibration, found
+
+
+def _is_fitted(prepared: Prepared) -> bool:
+    """Tell whether the logits are to be calibrated."""
+    return bool(prepared.task.probabilities) and (not find_obstacle(prepared) or is_rebalanced(prepared))
 
 
 def find_obstacle(prepared: Prepared) -> str | None:

@@ -14,19 +14,21 @@ from nlp_transfer.config.tasks import Scores, TaskDeclaration
 from nlp_transfer.data.splits import Splits
 from nlp_transfer.errors import ConfigError
 from nlp_transfer.evaluation.averaging import average
-from nlp_transfer.evaluation.metrics_file import Merged, MergedPart, Metrics, Seconds
+from nlp_transfer.evaluation.metrics_file import Confidence, Merged, MergedPart, Metrics, Seconds
 from nlp_transfer.evaluation.verdicts import Comparand, compare_with_parts, rename_method
 from nlp_transfer.inference.predictions import infer
 from nlp_transfer.models.digests import hash_weights
 from nlp_transfer.models.encoding.units import TokenInputs
 from nlp_transfer.models.merging import add_to_mean, move_towards_start
 from nlp_transfer.models.saving import describe_environment, write_json
+from nlp_transfer.models.source import LoadedModel, Source
+from nlp_transfer.runs.calibrate import measure_test, settle_answers
 from nlp_transfer.runs.combine import read_finished
 from nlp_transfer.runs.measure import save_run
 from nlp_transfer.runs.parts import Part, read_parts, refuse_other_model
 from nlp_transfer.runs.predict import load
 from nlp_transfer.runs.predictor import Predictor
-from nlp_transfer.runs.prepare import open_model
+from nlp_transfer.runs.prepare import Prepared, open_model
 from nlp_transfer.runs.result import RunResult, describe, finish, format_line, tell
 from nlp_transfer.runs.run import hold_folder, use_threads
 from nlp_transfer.system.alone import claim_process
@@ -41,14 +43,20 @@ from nlp_transfer.training.last_layer import LastLayer, find_last_layer
 
 log = logging.getLogger(__name__)
 WAY_OUT = "choose another folder as OUT"
+SEEN = (
+    "validation scores are too good: heads of the parts have learned from its few rows, and their mean is judged on "
+    "them; test is not touched by that"
+)
 Head = Literal["auto", "solve", "average"]
 
 
 class _Model(NamedTuple):
-    """A merged model, and the rows that it is measured on."""
+    """A merged model, the source that its parts started from, and the rows that it is measured on."""
 
     predictor: Predictor
     splits: Splits
+    source: Source
+    start: LoadedModel
 
     @property
     def task(self) -> Task:
@@ -61,17 +69,18 @@ class _Model(NamedTuple):
         encoded = self.task.encode(rows, tokenizers, training=split == "train")
         return TokenInputs(encoded, tokenizers.source.pad_token_id)
 
-    def score(self, units: TokenInputs) -> tuple[Task, Scores]:
-        """Score validation, with options such as thresholds chosen on it; return the task with these too."""
+    def score(self, units: TokenInputs) -> Scores:
+        """Score validation, with options such as thresholds chosen on it."""
         rows = self.splits.validation
         results = infer(self.predictor.model, self.task, units)
         task = apply_calibration(self.task, results, rows)
-        return task, task.score(task.decode(results, rows, self.predictor.tokenizers), rows)
+        return task.score(task.decode(results, rows, self.predictor.tokenizers), rows)
 
-    def answer(self) -> list[Prediction]:
-        """Answer test."""
-        results = infer(self.predictor.model, self.task, self.encode("test"))
-        return self.task.decode(results, self.splits.test, self.predictor.tokenizers)
+    def prepare(self, config: RunConfig, validation: TokenInputs) -> Prepared:
+        """Put it in the place of a run that was just trained, to be calibrated like one."""
+        loaded = replace(self.start, model=self.predictor.model)
+        encoded = {"validation": validation.encoded}
+        return Prepared(config, self.task, self.splits, self.source, loaded, self.predictor.tokenizers, encoded, {})
 
 
 def merge(
@@ -165,14 +174,16 @@ def _merge_in(
     clock.note("preparation")
 
     validation = model.encode("validation")
-    settled = _settle_head(model, validation, head, smoothing=parts[0].config.training.label_smoothing)
+    seen = any(part.learned_validation for part in parts)
+    settled = _settle_head(model, validation, head, smoothing=parts[0].config.training.label_smoothing, seen=seen)
+    if seen and settled == "averaged":
+        warnings = [*warnings, SEEN]
+        log.warning("%s", SEEN)
     clock.note("training", earlier=sum(part.result.figures.seconds.training for part in parts))
 
-    model.predictor.task, scores = model.score(validation)
-    said = model.answer()
+    config, scores, said, confidence = _measure(model, parts[0].config, validation)
     clock.note("evaluation")
 
-    config = parts[0].config.model_copy(update={"task": model.task.options, "output": None})
     write_whole(folder / MERGING, asked)
     cost = save_run(folder, config, model.predictor, model.splits.test, said)
     write_json(folder / "environment.json", describe_environment())
@@ -182,7 +193,8 @@ def _merge_in(
         "seconds": Seconds(**clock.seconds, baselines=0.0, total=clock.total),
         "weights": hash_weights(folder / "model"),
         "cost": cost,
-        "confidence": None,  # those of the parts say nothing of their mean
+        "confidence": confidence,
+        "class_weights": None,  # chosen for the heads of the parts
         "merged": _describe_parts(parts, share, settled),
     }
     figures = _collect_metrics(model, parts, warnings, scores, said).model_copy(update=noted)
@@ -194,6 +206,29 @@ def _merge_in(
     result = _compare(describe(config, folder, figures, hits), config, parts)
     finish(result, config.task_class)
     return result
+
+
+class _Measured(NamedTuple):
+    """What a merged model has reached, and its configuration with all options decided."""
+
+    config: RunConfig
+    validation: Scores
+    said: list[Prediction]
+    confidence: Confidence | None
+
+
+def _measure(model: _Model, config: RunConfig, validation: TokenInputs) -> _Measured:
+    """Calibrate a merged model on validation as a run is, score it there, and answer test."""
+    network, splits = model.predictor.model, model.splits
+    results = infer(network, model.task, validation)
+    prepared, calibration, results = settle_answers(model.prepare(config, validation), network, results)
+    model.predictor.task = task = prepared.task
+    scores = task.score(prepared.decode(results, "validation"), splits.validation)
+
+    tested = infer(network, task, model.encode("test"))
+    confidence = measure_test(prepared, tested, calibration) if task.probabilities else None
+    decided = prepared.config.model_copy(update={"task": task.options, "output": None})
+    return _Measured(decided, scores, prepared.decode(tested, "test"), confidence)
 
 
 def _collect_metrics(
@@ -227,14 +262,16 @@ def _merge_weights(parts: Sequence[Part], share: float, trusted: str | None) -> 
 
     assert merged.origin is not None  # noqa: S101 - or the figures of the part could not have been read
     splits = merged.origin.read_splits()
-    _, start, _ = open_model(first.config, merged.task, splits.train)
+    source, start, _ = open_model(first.config, merged.task, splits.train)
     if share < 1:
         move_towards_start(merged.model, start.model, share, start.new | start.unread)
 
     merged.task = make_task(kind, _forget_calibrated(parts), merged.task.labels)
     # From scratch, `start.new` names the head alone.
     new = dict(start.model.named_parameters()).keys() if first.config.source.scratch else start.new
-    return _Model(merged, splits), [*_warn_of_new(parts, new, find_last_layer(merged.model, merged.task))]
+    return _Model(merged, splits, source, start), [
+        *_warn_of_new(parts, new, find_last_layer(merged.model, merged.task))
+    ]
 
 
 def _forget_calibrated(parts: Sequence[Part]) -> Any:
@@ -257,9 +294,11 @@ def _warn_of_new(parts: Sequence[Part], new: Collection[str], head: LastLayer | 
 
 
 def _settle_head(
-    model: _Model, validation: TokenInputs, head: Head, *, smoothing: float
+    model: _Model, validation: TokenInputs, head: Head, *, smoothing: float, seen: bool
 ) -> Literal["solved", "averaged"]:
     """Solve the last layer anew if it can be, and with `auto` if validation likes that no less.
+
+    Rows of validation that the heads of the parts have `seen` cannot judge their mean: then `auto` solves anew.
 
     Raises:
         ConfigError: it was asked for, and there is no such layer.
@@ -271,9 +310,12 @@ def _settle_head(
     if layer is None or head == "average":
         return "averaged"
 
-    before, averaged = layer.read(), model.score(validation)[1][metric]
+    before, averaged = layer.read(), model.score(validation)[metric]
     layer.write(layer.solve(network, model.task, model.encode("train"), validation, smoothing=smoothing))
-    solved = model.score(validation)[1][metric]
+    if seen:
+        log.info("last layer of the head: solved anew on train, for those of the parts have learned from validation")
+        return "solved"
+    solved = model.score(validation)[metric]
     log.info("last layer of the head: %s %.4f on validation as a mean, %.4f solved anew", metric, averaged, solved)
     if head == "auto" and solved < averaged:
         layer.write(before)

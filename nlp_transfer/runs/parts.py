@@ -1,5 +1,6 @@
 """Read the runs that a merged model is made of, and refuse those that do not belong together."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from nlp_transfer.runs.predictor import Predictor
 from nlp_transfer.runs.result import RunResult
 from nlp_transfer.runs.resume import flatten
 from nlp_transfer.system.disk import expand_home
-from nlp_transfer.system.layout import HITS, explain_unfinished
+from nlp_transfer.system.layout import HISTORY, HITS, explain_unfinished
 from nlp_transfer.system.received import refuse_no_path
 
 UNTOLD = ("_", "transformers_version", "dtype", "torch_dtype")  # keys of config.json that do not change a model
@@ -35,6 +36,13 @@ class Part:
     folder: Path
     config: RunConfig
     result: RunResult
+
+    @property
+    def learned_validation(self) -> bool:
+        """Whether its head was solved again in the end, on the rows of validation too; see `History.learned_all`."""
+        path = self.folder / HISTORY
+        lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else ()
+        return any("again" in json.loads(line).get("solver", {}) for line in lines)
 
 
 def read_parts(runs: Sequence[str | Path], task: type[TaskDeclaration] | None) -> list[Part]:

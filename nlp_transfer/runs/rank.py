@@ -27,12 +27,14 @@ from nlp_transfer.runs.prepare import settle
 from nlp_transfer.runs.resume import flatten, refuse_changes
 from nlp_transfer.runs.run import BEGUN_WITH, hold_folder, use_threads
 from nlp_transfer.runs.train import make_accelerator
+from nlp_transfer.sources import load_source
 from nlp_transfer.system.alone import claim_process
-from nlp_transfer.system.disk import write_whole
+from nlp_transfer.system.disk import expand_home, write_whole
 from nlp_transfer.system.escaping import escape_line
 from nlp_transfer.system.layout import RANKING
 from nlp_transfer.system.memory import is_out_of_memory, release
 from nlp_transfer.system.received import refuse_no_path
+from nlp_transfer.system.wheels import BUNDLED
 from nlp_transfer.task import make_task
 
 log = logging.getLogger(__name__)
@@ -103,12 +105,14 @@ def rank(
     Raises:
         ConfigError: no source is named; the task writes text; or the folder holds a ranking of something else.
         DataError: train cannot be used.
-        SourceError: none of the sources can be measured; for one of several the reason is in `failed`.
+        SourceError: a source is nowhere to be found, before anything is measured; or none can be measured. For one of
+            several the reason is in `failed`.
     """
     refuse_no_path(output, "output", optional=True)
     refuse_no_path(resume, "resume", optional=True)
     checked = _take_frozen(load_config(config, overrides, take_splits(data)))
     wanted = _list_sections(sources)
+    _refuse_missing(wanted)
 
     output, _ = find_place(resume, output, whole="a ranking")
 
@@ -149,6 +153,25 @@ def _list_sections(sources: Sequence[str | Section]) -> list[Section]:
     return sections
 
 
+def _refuse_missing(sections: Sequence[Section]) -> None:
+    """Refuse sources that are neither bundled nor here, and of which the Hub has no configuration; name all of them.
+
+    A mistyped name would otherwise be found out at the end of a long ranking, from which it is left out.
+    """
+    missing = []
+    for section in sections:
+        name = str(section.get("name"))
+        if name in BUNDLED or expand_home(name).exists():
+            continue
+        try:
+            load_source(**section).config  # noqa: B018 - a small file, which says whether there is such a source
+        except SourceError as error:
+            missing.append(str(error))
+    if missing:
+        count = [f"{len(missing)} sources"] if len(missing) > 1 else []
+        raise SourceError("\n  ".join([*count, *missing]))
+
+
 def _rank_in(folder: Path, config: RunConfig, wanted: Sequence[Section], *, progress: bool) -> Ranking:
     if (folder / "config.yaml").exists():
         refuse_changes(_list_settings(load_saved(folder, config.task_class)), _list_settings(config), folder)
@@ -179,6 +202,8 @@ def _rank_in(folder: Path, config: RunConfig, wanted: Sequence[Section], *, prog
                 raise
             failed[name] = "there is not enough memory for it; try a smaller task.max_length"
             release()
+        if name in failed:
+            log.warning("%s is left out: %s", escape_line(name), failed[name])
         _write_measured(folder, train, known)
 
     return _conclude(folder, config, train, list(known.values()), failed)

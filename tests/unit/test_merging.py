@@ -18,6 +18,7 @@ from nlp_transfer.models.encoding.tokenizers import Tokenizers
 from nlp_transfer.models.encoding.units import TokenInputs
 from nlp_transfer.models.merging import add_to_mean, find_misfit, move_towards_start
 from nlp_transfer.runs import merge as merging
+from nlp_transfer.runs.parts import read_parts
 from nlp_transfer.sources import load_source
 from nlp_transfer.training import last_layer
 from nlp_transfer.training.last_layer import find_last_layer
@@ -215,11 +216,9 @@ def test_a_share_of_one_run_goes_from_the_weights_of_its_source(place, seeds, tm
 
 def test_validation_chooses_between_the_two_heads(seeds, tmp_path, monkeypatch):
     monkeypatch.setattr(merging.LastLayer, "solve", lambda self, *_, **__: self.read()._replace(bias=-self.read().bias))
-    scores = iter([0.5, 0.4, 0.6])
+    scores = iter([0.5, 0.4])
     score = merging._Model.score
-    monkeypatch.setattr(
-        merging._Model, "score", lambda *given: (score(*given)[0], {**score(*given)[1], "accuracy": next(scores)})
-    )
+    monkeypatch.setattr(merging._Model, "score", lambda *given: {**score(*given), "accuracy": next(scores)})
     result = nlp_transfer.merge([seeds.folder], tmp_path / "merged")
     assert result.figures.merged.head == "averaged"
 
@@ -233,7 +232,7 @@ def test_validation_chooses_between_the_two_heads(seeds, tmp_path, monkeypatch):
     ],
     ids=["label", "labels", "number"],
 )
-def test_where_nothing_moved_the_solved_head_is_solved_again(place, tmp_path, task, columns):
+def test_where_nothing_moved_the_solved_head_is_solved_again_and_calibrated_again(place, tmp_path, task, columns):
     lines = Path(save_csv(tmp_path / "rows.csv", 240)).read_text().splitlines()
     table = "".join(f"{line},{'size' if not i else len(line)}\n" for i, line in enumerate(lines))
     (tmp_path / "data.csv").write_text(table)
@@ -248,6 +247,24 @@ def test_where_nothing_moved_the_solved_head_is_solved_again(place, tmp_path, ta
     assert result.figures.merged.head == "solved"
     metric = part.figures.selection.metric
     assert result.metrics["test"][metric] == pytest.approx(part.metrics["test"][metric], abs=0.02)
+    found, own = result.figures.confidence, part.figures.confidence
+    assert (found is None) == (own is None) == (task["name"] == "pairs")
+    if own:
+        assert "of validation" in found.note
+        assert found.temperature == pytest.approx(own.temperature, rel=0.1)
+        assert "Expected calibration error on test" in read_card(result)
+
+
+def test_heads_that_have_learned_from_validation_are_not_judged_on_it(place, frozen, tmp_path, caplog):
+    assert read_parts([frozen.folder], None)[0].learned_validation
+    solved = nlp_transfer.merge([frozen.folder], tmp_path / "auto", share=0.5)
+    assert solved.figures.merged.head == "solved"
+    assert solved.figures.validation == frozen.figures.validation  # of a head that was solved on train alone
+    caplog.clear()
+    mean = nlp_transfer.merge([frozen.folder], tmp_path / "mean", share=0.5, head="average")
+    assert merging.SEEN in mean.figures.warnings
+    assert merging.SEEN not in solved.figures.warnings
+    assert merging.SEEN in caplog.text
 
 
 def test_made_again_a_merge_says_that_it_is_there(merged, seeds):

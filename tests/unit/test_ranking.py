@@ -30,7 +30,6 @@ from nlp_transfer.training.crossing import cross_validate
 from nlp_transfer.training.regression import Rows
 
 ROLES = {"text": "text", "label": "label"}
-NOPES = [{"kind": "checkpoint", "name": "nope"}, {"kind": "vectors", "name": "nope"}]  # two settings of one name
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +76,10 @@ def read_figures(folder):
 
 
 def test_the_source_that_knows_most_comes_first_and_what_was_measured_is_kept(place, tmp_path):
-    found = nlp_transfer.rank(configure(place), sources=[*sources(place), *NOPES], output=tmp_path / "r")
+    broken = tmp_path / "broken.txt"
+    broken.write_text("good 1 2\nbad 1\n")
+    twice = [{"kind": kind, "name": str(broken)} for kind in ("checkpoint", "vectors")]  # two settings of one name
+    found = nlp_transfer.rank(configure(place), sources=[*sources(place), *twice], output=tmp_path / "r")
     best, other = found.sources
     assert best.measured.kind == "vectors"
     assert best.score.difference > 0.9 > other.score.high
@@ -86,7 +88,7 @@ def test_the_source_that_knows_most_comes_first_and_what_was_measured_is_kept(pl
     assert best.measured.h_score > other.measured.h_score
     assert best.measured.log_me > other.measured.log_me
     assert found.agreement == {"pairs_apart": 1, "ordered_alike": {"h_score": 1, "log_me": 1}}
-    assert list(found.failed) == [f"nope ({json.dumps(one)})" for one in NOPES]
+    assert list(found.failed) == [f"{broken} ({json.dumps(one)})" for one in twice]
     assert found.verdict[0].startswith("words.txt comes first: its probe has accuracy")
     figures = read_figures(tmp_path / "r")
     assert figures["rows"]["used"] == 64
@@ -326,16 +328,29 @@ def test_a_source_that_the_options_do_not_fit_or_the_memory_does_not_hold_does_n
         return measure(config, *given, **settings)
 
     monkeypatch.setattr(ranking, "measure_source", lack_memory)
-    large = {"kind": "checkpoint", "name": "large", "scratch": True}
+    large = {"kind": "checkpoint", "name": str(place / "bert"), "scratch": True}
     found = nlp_transfer.rank(config, sources=[large, *sources(place)], output=tmp_path / "r")
     assert [one.name for one in found.sources] == ["bert"]
-    assert "not enough memory" in found.failed["large"]
+    (short,) = (reason for name, reason in found.failed.items() if "scratch" in name)
+    assert "not enough memory" in short
     assert "this source has no layers" in found.failed[str(place / "words.txt")]
 
 
 def test_sources_of_which_none_opens_are_an_error(place, tmp_path):
-    with pytest.raises(SourceError, match="none of the sources can be ranked: Checkpoint 'nope'"):
-        nlp_transfer.rank(configure(place), sources=["nope"], output=tmp_path / "r")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(SourceError, match=r"none of the sources can be ranked: .*empty: no checkpoint"):
+        nlp_transfer.rank(configure(place), sources=[str(tmp_path / "empty")], output=tmp_path / "r")
+
+
+def test_mistyped_sources_are_told_at_once_and_nothing_is_measured(place, tmp_path, monkeypatch):
+    monkeypatch.setattr(ranking, "load_train", lambda *_, **__: pytest.fail("data were read"))
+    wanted = [*sources(place), "minlm", {"kind": "vectors", "name": "glove-50"}]
+    with pytest.raises(SourceError) as caught:
+        nlp_transfer.rank(configure(place), sources=wanted, output=tmp_path / "r")
+    heading, *said = str(caught.value).splitlines()
+    assert heading == "2 sources"
+    assert [one.split("Did you mean ")[1] for one in said] == ["'minilm'?", "'glove-50d'?"]
+    assert not (tmp_path / "r").exists()
 
 
 def measured(name, hits, size, **scores):
@@ -373,7 +388,8 @@ def test_a_source_that_answers_as_the_best_does_is_behind_it_by_no_negative_zero
 
 
 def test_the_command_prints_the_order_and_what_could_not_be_opened(place, tmp_path, caplog):
-    (tmp_path / "list.txt").write_text(f"# ours\n{place / 'words.txt'}\n\nnope\n")
+    (tmp_path / "nope").mkdir()
+    (tmp_path / "list.txt").write_text(f"# ours\n{place / 'words.txt'}\n\n{tmp_path / 'nope'}\n")
     words = ["rank", "--task", "sentiment", "--train", str(place / "train.csv"), "--sources", str(place / "bert")]
     words += ["--hub-list", str(tmp_path / "list.txt"), "--output", str(tmp_path / "r")]
     with caplog.at_level(logging.INFO):
@@ -382,7 +398,8 @@ def test_the_command_prints_the_order_and_what_could_not_be_opened(place, tmp_pa
         )
     assert done.exit_code == 0, done.output
     assert done.output.index("words.txt") < done.output.index("bert")
-    assert "nope was left out: Checkpoint 'nope'" in done.output
+    assert "nope was left out: " in done.output.replace("\n", "")
+    assert "nope is left out: " in caplog.text
     assert "(3 of 3)" in caplog.text
 
 
