@@ -21,7 +21,8 @@ from nlp_transfer.runs.result import RunResult
 from nlp_transfer.runs.run import run
 from nlp_transfer.sources.checkpoint import Checkpoint
 from nlp_transfer.sources.static import StaticVectors
-from nlp_transfer.sources.vectors.continuing import AdaptedVectors, Continuation, continue_vectors
+from nlp_transfer.sources.vectors.continuing import AdaptedVectors, continue_vectors
+from nlp_transfer.sources.vectors.skip_gram import Continuation
 from nlp_transfer.system.layout import TABLE, UNFINISHED
 from nlp_transfer.system.received import HeldRows, refuse_no_path
 
@@ -109,6 +110,7 @@ def adapt(
     corpus = take_corpus(texts, column, dialect)
     if isinstance(corpus, HeldRows):  # files are read by now
         dialect = PLAIN
+
     checkpoint = Checkpoint(str(source))
     config = {
         **_choose_model(checkpoint, _list_given(task)),

@@ -95,6 +95,7 @@ def search(
     refuse_no_path(output, "output", optional=True)
     if isinstance(trials, bool) or not isinstance(trials, int) or trials < 1:
         raise ConfigError(f"trials: expected how many settings to try, 1 or more, received {trials!r:.60}")
+
     checked, known = load_config(config, overrides, take_splits(data)), read_space(space)
     check_space(checked, known, "space" if isinstance(space, Mapping) else str(space))
     if importlib.util.find_spec("optuna") is None:
@@ -105,6 +106,7 @@ def search(
         tried = Trials.open(folder, checked.each_seed()[0], known)
         if (folder / SEARCH).exists() and len(tried.list_ended()) < trials:
             raise ConfigError(f"{folder} holds a finished search, which has answered test; choose another --output")
+
         tried.run(trials, series, progress=progress)
         chosen = _choose(tried.list_ended())
 

@@ -34,7 +34,7 @@ MAY_IMPORT = {  # a package, lowest first -> those below that its files use
 }
 HOMES = {  # heavy packages and the only files that may import them
     "peft": "strategies.lora",
-    "gensim": "sources.vectors.word2vec sources.vectors.continuing",
+    "gensim": "sources.vectors.word2vec sources.vectors.skip_gram",
     "datasets": (
         "task data.splits data.locations evaluation.metrics evaluation.writing_back "
         "runs.predict runs.predictor runs.prepare runs.measure"
