@@ -83,10 +83,10 @@ def read_encoder(folder):
     ("strategy", "source", "names"),
     [
         ("full", "bert", ["mood", "alike", "points"]),
-        ("lora", "bert", ["mood", "topics"]),
+        ("lora", "bert", ["mood", "topics", "points"]),
         ("gradual", "bert", ["mood", "topics"]),
         ("full", "bag", ["mood", "topics"]),
-        ("frozen", "bert", ["mood", "topics"]),
+        ("frozen", "bert", ["mood", "topics", "alike"]),
     ],
 )
 def test_each_task_leaves_an_ordinary_run_on_the_one_encoder(place, tmp_path, strategy, source, names):
