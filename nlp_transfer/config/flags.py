@@ -8,12 +8,12 @@ from typing import Any
 
 from nlp_transfer.errors import ConfigError
 from nlp_transfer.system.disk import expand_home
-from nlp_transfer.system.layout import TABLE
+from nlp_transfer.system.layout import MODULES, TABLE
 from nlp_transfer.system.wheels import BUNDLED
 
 VECTORS = (".txt", ".vec", ".floret", ".bin", ".npy", ".gz")  # endings of vector files; a checkpoint is a folder
 TABLES = (TABLE, "key2row", "vocab/key2row", "*/vocab/key2row", "weights/*.safetensors")  # in folders of vectors
-MODULES, STATIC = "modules.json", b"StaticEmbedding"  # of model2vec and sentence-transformers
+STATIC = b"StaticEmbedding"  # a module of model2vec and sentence-transformers
 HEAD = 1 << 16  # bytes of a small file that are looked at
 WHAT = ("--task", "--source", "--strategy")
 

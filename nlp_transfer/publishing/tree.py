@@ -27,10 +27,12 @@ from nlp_transfer.system.disk import write_whole
 from nlp_transfer.system.layout import (
     ADAPTER,
     ALLOWED,
+    BEHIND,
     FINISHED,
     INDEX,
     MODEL,
     MODELLING,
+    MODULE,
     PLOT,
     RELIABILITY,
     RUN,
@@ -88,7 +90,7 @@ def write_publication(
             "the base keeps its code"
         )
 
-    for folder, patterns, where in _list_parts(adapter_only=adapter_only):
+    for folder, patterns, where in _list_parts(run, adapter_only=adapter_only):
         refuse_link(run / folder)
         copy_files(run / folder, patterns, target / where)
     _require_whole(run, target, adapter_only=adapter_only)
@@ -153,10 +155,12 @@ def _refuse_adapter(run: Path, config: RunConfig, metrics: Metrics) -> None:
         raise PublishError(f"{run}: the adapter alone would be of no use: {reason}; leave out --adapter-only")
 
 
-def _list_parts(*, adapter_only: bool) -> Iterator[tuple[str, tuple[str, ...], str]]:
+def _list_parts(run: Path, *, adapter_only: bool) -> Iterator[tuple[str, tuple[str, ...], str]]:
     """Yield each folder of a run, the files that may leave it, and where they go."""
     yield "model", TOKENIZER if adapter_only else MODEL, ""
     yield f"model/{TARGET}", TOKENIZER, TARGET
+    for module in [] if adapter_only else sorted((run / "model").glob(BEHIND)):
+        yield f"model/{module.name}", MODULE, module.name
     yield "adapter", ADAPTER, "" if adapter_only else "adapter"
 
 

@@ -19,8 +19,8 @@ from nlp_transfer.models.portable.embedding import ACTIVATIONS, MODES
 from nlp_transfer.models.source import OwnEmbedding
 from nlp_transfer.system.disk import write_whole
 from nlp_transfer.system.escaping import dump_json
+from nlp_transfer.system.layout import LONGEST, MODULE, MODULES, PROMPTS
 
-MODULES, PROMPTS, LONGEST = "modules.json", "config_sentence_transformers.json", "sentence_bert_config.json"
 OLD_MODES = {  # as versions before 6 write them -> mode, in the order in which their results stand side by side
     "pooling_mode_cls_token": "cls",
     "pooling_mode_max_tokens": "max",
@@ -40,10 +40,15 @@ Find = Callable[[str], Path | None]  # finds a file of the folder by its name in
 
 @dataclass(frozen=True)
 class Module:
-    """A module as `modules.json` names it: the last part of its class's name, and its folder inside the model's."""
+    """A module as `modules.json` names it: the name of its class, and its folder inside the model's."""
 
-    kind: str
+    type: str
     folder: str
+
+    @property
+    def kind(self) -> str:
+        """The last part of the class's name."""
+        return self.type.rpartition(".")[2]
 
 
 @dataclass(frozen=True)
@@ -70,7 +75,7 @@ def read_modules(find: Find) -> Sequence[Module]:
             raise SourceError(f"{path}: damaged: a module has a type and a path, not {entry!r:.80}")
         if PurePosixPath(folder).is_absolute() or ".." in PurePosixPath(folder).parts:
             raise SourceError(f"{path}: the module {folder!r} lies outside of the folder")
-        found.append(Module(kind.rpartition(".")[2], folder))
+        found.append(Module(kind, folder))
     return found
 
 
@@ -237,6 +242,8 @@ def advise_prompt(prompts: Prompts, card: Path | None, what: str) -> Sequence[st
 def copy_modules(find: Find, folder: Path) -> None:
     """Copy what says how texts are embedded beside another encoder of the same shape; nothing where nothing says so.
 
+    Folders of modules get the names that sentence-transformers gives, by which a publication knows them: 1_Pooling.
+
     Raises:
         SourceError: a file is damaged.
         DiskError: there is no room.
@@ -244,17 +251,17 @@ def copy_modules(find: Find, folder: Path) -> None:
     modules = read_modules(find)
     if not modules:
         return
-    told = {f"{modules[0].folder}/{LONGEST}".lstrip("/"): LONGEST, PROMPTS: PROMPTS}
-    behind = (f"{one.folder}/{name}" for one in modules[1:] for name in ("config.json", "model.safetensors"))
-    for name, copy in {**told, **{name: name for name in behind}}.items():
-        if path := find(name):
+    copies = {f"{modules[0].folder}/{LONGEST}".lstrip("/"): LONGEST, PROMPTS: PROMPTS}
+    entries = [{"idx": 0, "name": "0", "path": "", "type": modules[0].type}]  # older folders hold it in one of its own
+    for number, one in enumerate(modules[1:], 1):
+        name = f"{number}_{one.kind}"
+        copies |= {f"{one.folder}/{file}": f"{name}/{file}" for file in MODULE}
+        entries.append({"idx": number, "name": str(number), "path": name, "type": one.type})
+
+    for source, copy in copies.items():
+        if path := find(source):
             (folder / copy).parent.mkdir(parents=True, exist_ok=True)
             write_whole(folder / copy, path.read_bytes())
-
-    path = find(MODULES)
-    assert path is not None  # noqa: S101 - it was read above
-    entries = _read(path, list)
-    entries[0]["path"] = ""  # older folders hold the encoder in one of its own
     write_whole(folder / MODULES, dump_json(entries, indent=2) + "\n")
 
 

@@ -38,7 +38,13 @@ TOKENIZER = (
 )
 INDEX = "model.safetensors.index.json"  # lists the shards, if the weights are too large for one file
 WEIGHTS = ("model.safetensors", "model-*-of-*.safetensors", INDEX)
-MODEL = ("config.json", "generation_config.json", *WEIGHTS, *(file.name for file in MODELLING), *TOKENIZER)
+MODULES, PROMPTS, LONGEST = "modules.json", "config_sentence_transformers.json", "sentence_bert_config.json"
+MODULE = ("config.json", "model.safetensors")  # in the folder of a module that sentence-transformers puts behind
+BEHIND = "[1-9]*_*"  # the names of these folders
+MODEL = (
+    *("config.json", "generation_config.json", *WEIGHTS, *(file.name for file in MODELLING), *TOKENIZER),
+    *(MODULES, PROMPTS, LONGEST),
+)
 ADAPTER = ("adapter_config.json", "adapter_model.safetensors")
 PLOT = "plot.png"
 RELIABILITY = "reliability.png"  # how far confidence can be trusted
@@ -60,6 +66,7 @@ ALLOWED = (
     *RUN,
     *MODEL,
     *(f"{TARGET}/{name}" for name in TOKENIZER),
+    *(f"{BEHIND}/{name}" for name in MODULE),
     *ADAPTER,
     *(f"adapter/{name}" for name in ADAPTER),
     *(f"{EXPORTS}/*/{f'{part}/' * bool(part)}{name}" for part, names in EXPORTED.items() for name in names),

@@ -1,5 +1,6 @@
 """A source is adapted to texts without labels, and what comes out is a source for other runs."""
 
+import importlib.util
 import json
 import signal
 from dataclasses import replace
@@ -9,7 +10,7 @@ import pytest
 import torch
 from pandas import DataFrame
 from survival import forked, wait_for
-from tiny import checkpoint, end_at, run, save_csv, save_sentence_folder, save_vectors, texts, tokenizer
+from tiny import HIDDEN, checkpoint, dense, end_at, run, save_csv, save_sentence_folder, save_vectors, texts, tokenizer
 from transformers import AutoConfig, AutoModel, AutoModelForMaskedLM, AutoModelForSeq2SeqLM
 from typer.testing import CliRunner
 
@@ -171,15 +172,24 @@ def test_a_column_that_is_not_there_is_told_in_the_words_of_the_caller(tmp_path)
 def test_an_adapted_sentence_encoder_still_embeds_as_its_folder_says(tmp_path):
     save_sentence_folder(
         tmp_path / "source",
-        [("Pooling", {"pooling_mode": "cls"}), ("Normalize", {})],
+        [("Pooling", {"pooling_mode": "cls"}), ("Dense", dense(HIDDEN, 6)), ("Normalize", {})],
         prompts={"query": "a "},
         default="query",
     )
     lines = save_lines(tmp_path / "lines.txt")
     nlp_transfer.adapt(tmp_path / "source", lines, tmp_path / "out", FAST, epochs=1, progress=False)
-    before, after = (load_source("checkpoint", name=str(tmp_path / name)) for name in ("source", "out"))
-    assert after.embedding.values == before.embedding.values
-    assert after._prompts == before._prompts
+    publish(tmp_path / "out", "me/mine", dry_run=True, licence="mit", output=tmp_path / "tree")
+    before = load_source("checkpoint", name=str(tmp_path / "source"))
+    for name in ("out", "tree"):
+        after = load_source("checkpoint", name=str(tmp_path / name))
+        assert after.embedding.values == before.embedding.values
+        assert all(torch.equal(one, before.embedding.tensors[key]) for key, one in after.embedding.tensors.items())
+        assert after._prompts == before._prompts
+    if importlib.util.find_spec("sentence_transformers"):
+        from sentence_transformers import SentenceTransformer
+
+        for place in ("out/model", "tree"):
+            assert SentenceTransformer(str(tmp_path / place)).encode(["a film"]).shape == (1, 6)
 
 
 def test_an_encoder_that_would_rest_is_refused(tmp_path):

@@ -205,7 +205,9 @@ BROKEN = {
         "do not fit",
     ),
     "dense": (
-        lambda folder: (folder / "modules.json").write_text('[{"type": "x.StaticEmbedding"}, {"type": "x.Dense"}]'),
+        lambda folder: (folder / "modules.json").write_text(
+            '[{"type": "x.StaticEmbedding", "path": ""}, {"type": "x.Dense", "path": "1_Dense"}]'
+        ),
         "module Dense above the table",
     ),
     "several": (

@@ -7,7 +7,8 @@ from typing import Any
 
 from nlp_transfer.errors import SourceError
 from nlp_transfer.sources.other_weights import explain_other_weights
-from nlp_transfer.system.layout import TABLE
+from nlp_transfer.sources.sentence_folder import read_modules
+from nlp_transfer.system.layout import MODULES, TABLE
 
 KNOWN = {  # whose folder -> the files that show it
     "model2vec and StaticEmbedding": ("model.safetensors", "tokenizer.json"),
@@ -46,21 +47,15 @@ def refuse_other_modules(folder: Path) -> None:
     """Refuse a folder of sentence-transformers that computes more than a mean of rows.
 
     Raises:
-        SourceError: naming the module.
+        SourceError: naming the module, or the list of modules is damaged.
     """
-    try:
-        modules = json.loads((folder / "modules.json").read_text(encoding="utf-8"))
-        names = [str(one["type"]).rpartition(".")[2] for one in modules]
-    except FileNotFoundError:
-        return
-    except (ValueError, KeyError, TypeError, OSError) as error:
-        raise SourceError(f"{folder / 'modules.json'}: not readable: {error}") from None
-
-    other = next((name for name in names if name not in STATIC), None)
+    path = folder / MODULES
+    modules = read_modules(lambda _: path if path.exists() else None)
+    other = next((one.kind for one in modules if one.kind not in STATIC), None)
     if other is not None:
         raise SourceError(
-            f"{folder / 'modules.json'}: puts a module {other!s:.60} above the table, and only the mean of its "
-            "rows is known here; take a model without it, or, if it has layers, source.kind=checkpoint"
+            f"{path}: puts a module {other:.60} above the table, and only the mean of its rows is known here; take a "
+            "model without it, or, if it has layers, source.kind=checkpoint"
         )
 
 
