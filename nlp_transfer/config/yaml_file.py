@@ -3,6 +3,8 @@
 Every complaint names the line.
 """
 
+import copy
+import functools
 import re
 from pathlib import Path
 from typing import Any
@@ -86,7 +88,7 @@ def parse_yaml(text: str) -> Any:
         ConfigError: the text is not YAML, or uses more than a configuration may; the message begins with the line.
     """
     try:
-        return yaml.load(text, Loader=_Loader)  # noqa: S506 - _Loader is a SafeLoader
+        return copy.deepcopy(_load_once(text))
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise ConfigError(f"line {line}: {error.problem}") from None
@@ -96,6 +98,11 @@ def parse_yaml(text: str) -> Any:
         raise ConfigError(f"line {line}: {str(error).splitlines()[0]}") from None
     except RecursionError:
         raise ConfigError("line 1: nested too deeply") from None
+
+
+@functools.lru_cache(maxsize=8)  # a run reads the configuration in its folder several times
+def _load_once(text: str) -> Any:
+    return yaml.load(text, Loader=_Loader)  # noqa: S506 - _Loader is a SafeLoader
 
 
 def find_line(path: Path, keys: str) -> str:

@@ -5,9 +5,12 @@ import logging
 import os
 import subprocess
 import sys
+from pathlib import Path
 
+import evaluate
 import numpy as np
 import pytest
+import sklearn.metrics
 
 from nlp_transfer.errors import DataError
 from nlp_transfer.evaluation.metrics import bootstrap_difference, classification_metric, classification_scores
@@ -45,6 +48,22 @@ def test_scores_are_always_strict_json():
     json.dumps(classification_scores([0], [0], LABELS), allow_nan=False)
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")  # scikit-learn's, of the class that no row has
+@pytest.mark.parametrize("classes", [2, 3, 7])
+@pytest.mark.parametrize("skill", [0.0, 0.6, 1.0])
+def test_scores_are_those_of_scikit_learn(classes, skill):
+    draw, labels = np.random.default_rng(classes), tuple("abcdefg"[:classes])
+    truth = draw.integers(0, classes - 1, 60)  # the last class has no row
+    said = np.where(draw.random(60) < skill, truth, draw.integers(0, classes, 60))
+    scores = classification_scores(said.tolist(), truth.tolist(), labels)
+    assert scores["accuracy"] == sklearn.metrics.accuracy_score(truth, said)
+    assert scores["mcc"] == pytest.approx(sklearn.metrics.matthews_corrcoef(truth, said), abs=1e-12)
+    columns = sklearn.metrics.precision_recall_fscore_support(truth, said, labels=range(classes), zero_division=0.0)
+    for row, label in enumerate(labels[:-1]):
+        assert list(scores["per_class"][label].values()) == [column[row] for column in columns]
+    assert scores["macro_f1"] == pytest.approx(columns[2][:-1].mean())
+
+
 @pytest.mark.filterwarnings("error")
 def test_one_class_everywhere_has_no_correlation_and_no_noise():
     assert classification_scores([1, 1], [1, 1], LABELS)["mcc"] == 0.0
@@ -66,23 +85,23 @@ def test_an_id_that_is_no_label_is_refused(wrong):
         classification_scores([wrong], [0], LABELS)
 
 
-def test_scoring_never_imports_evaluate():
+def test_scoring_imports_neither_evaluate_nor_scikit_learn_nor_torch():
     code = (
         "import sys; from nlp_transfer.evaluation.metrics import classification_scores;"
         "classification_scores([0, 1], [0, 1], ('a', 'b'));"
-        "sys.exit('evaluate' in sys.modules or 'torch' in sys.modules)"
+        "sys.exit(any(name in sys.modules for name in ('evaluate', 'sklearn', 'torch')))"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_the_evaluate_metric_writes_nothing_to_the_cache(tmp_path):
-    code = (
-        "from nlp_transfer.evaluation.metrics import classification_metric as f;"
-        "print(f(('a', 'b')).compute(predictions=[0, 1], references=[0, 1]))"
-    )
-    home = {"HOME": str(tmp_path), "HF_HOME": str(tmp_path / "hf")}
-    subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, **home})
-    assert [path for path in tmp_path.rglob("*") if path.is_file() and "evaluate" in str(path)] == []
+def test_the_evaluate_metric_writes_nothing_to_the_cache():
+    def list_files():
+        return {path for path in Path(os.environ["HF_HOME"]).rglob("*") if path.is_file()}
+
+    metric, before = classification_metric(("a", "b")), list_files()
+    assert Path(evaluate.config.HF_METRICS_CACHE).is_relative_to(os.environ["HF_HOME"])
+    assert metric.compute(predictions=[0, 1], references=[0, 1])["accuracy"] == 1.0
+    assert list_files() == before
 
 
 def test_equal_systems_differ_by_exactly_nothing():
