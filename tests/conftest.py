@@ -40,22 +40,51 @@ def _no_waiting_for_the_disk():
 @pytest.fixture(scope="session", autouse=True)
 def _fitted_once():
     """Fit TF-IDF once on the same rows: hundreds of runs have those of `tiny`."""
-    from nlp_transfer.evaluation import baselines
+    from nlp_transfer.evaluation import baselines, label_sets
 
-    fit, done = baselines.fit_tfidf_logistic, {}
+    done = {}
 
-    def fit_once(splits, **settings):
-        parts = (splits.train, splits.validation, splits.test)
-        if not all(hasattr(part, "column_names") for part in parts):  # rows that a test made by hand
-            return fit(splits, **settings)
-        rows = [{role: part[role][:] for role in part.column_names} for part in parts]
-        given = hashlib.sha256(repr((settings, rows)).encode("utf-8", "surrogatepass")).digest()
-        if given not in done:
-            done[given] = fit(splits, **settings)
-        return done[given]
+    def once(fit):
+        def fit_once(splits, *others, **settings):
+            parts = (splits.train, splits.validation, splits.test)
+            if not all(hasattr(part, "column_names") for part in parts):  # rows that a test made by hand
+                return fit(splits, *others, **settings)
+            rows = [{role: part[role][:] for role in part.column_names} for part in parts]
+            told = repr((fit.__module__, getattr(splits, "labels", None), others, settings, rows))
+            given = hashlib.sha256(told.encode("utf-8", "surrogatepass")).digest()
+            if given not in done:
+                done[given] = fit(splits, *others, **settings)
+            return done[given]
+
+        return fit_once
 
     patch = pytest.MonkeyPatch()
-    patch.setattr(baselines, "fit_tfidf_logistic", fit_once)
+    patch.setattr(baselines, "fit_tfidf_logistic", once(baselines.fit_tfidf_logistic))
+    patch.setattr(label_sets, "_fit_tfidf_logistic", once(label_sets._fit_tfidf_logistic))
+    yield
+    patch.undo()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _solved_once():
+    """Solve a head once on the same features: fifty regressions each time, of models that many tests share."""
+    from nlp_transfer.training import regression
+
+    done = {}
+
+    def once(fit):
+        def fit_once(known, strengths, *others, **settings):
+            told = repr((fit.__name__, [(one.shape, one.dtype) for one in known], tuple(strengths), others, settings))
+            given = hashlib.sha256(b"".join([told.encode(), *(one.tobytes() for one in known)])).digest()
+            if given not in done:
+                done[given] = list(fit(known, strengths, *others, **settings))
+            return iter(done[given])
+
+        return fit_once
+
+    patch = pytest.MonkeyPatch()
+    for name in ("fit_multinomial", "fit_binary"):
+        patch.setattr(regression, name, once(getattr(regression, name)))
     yield
     patch.undo()
 

@@ -82,9 +82,9 @@ def test_a_finished_run_is_on_the_disk_before_its_checkpoints_go(place, tmp_path
 
 
 @pytest.mark.slow
-def test_a_run_that_is_killed_again_and_again_ends_as_one_that_is_not(place, tmp_path):
+def test_a_run_that_is_killed_again_and_again_ends_as_one_that_is_not(place, undisturbed, tmp_path):
     wanted = config(place, "ulmfit", checkpoint={"steps": 1})
-    run(wanted, tmp_path / "whole")
+    whole = undisturbed(wanted)
     started = time.monotonic()
     run(wanted, tmp_path / "again")  # warm, as the forked ones are
     took = time.monotonic() - started
@@ -99,7 +99,7 @@ def test_a_run_that_is_killed_again_and_again_ends_as_one_that_is_not(place, tmp
         assert code in (0, -signal.SIGKILL)
         kills += code != 0
     assert kills >= 5
-    assert outcome(tmp_path / "parts") == outcome(tmp_path / "whole")
+    assert outcome(tmp_path / "parts") == outcome(whole)
 
 
 # Promise 4

@@ -1,12 +1,10 @@
 """Promises 21 to 23: hostile configurations and command lines, one row a case, answered at once."""
 
-import os
-import subprocess
-import sys
+import json
 
 import pytest
 from faults import CONFIG, case, refused, save_data, snapshot, write
-from tiny import ROOT
+from tiny import run_python
 
 TOKEN = "hf_" + "a1B2" * 9
 TASK = b"task: {name: sentiment}\n"
@@ -124,27 +122,37 @@ EARLY = {  # what is answered before torch is loaded: verb and arguments, exit c
     "a token": (["run", TOKEN], 2),
 }
 PROBE = """
-import sys
+import contextlib, io, json, sys
 from nlp_transfer.cli.process import main
-try:
-    main()
-finally:
-    print([name for name in ("torch", "transformers", "datasets", "accelerate") if name in sys.modules])
+results = {}
+for name, arguments in json.loads(sys.argv[1]).items():
+    sys.argv = ["nlp-transfer", *arguments]
+    code = 0
+    with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()) as err:
+        try:
+            main()
+        except SystemExit as leaving:
+            code = leaving.code or 0
+    heavy = [one for one in ("torch", "transformers", "datasets", "accelerate") if one in sys.modules]
+    results[name] = code, out.getvalue(), err.getvalue(), heavy
+print(json.dumps(results))
 """
 
 
+@pytest.fixture(scope="module")
+def early(tmp_path_factory):
+    """What a fresh process answers to each command: exit code, stdout, stderr, and what is loaded by then."""
+    folder = tmp_path_factory.mktemp("early")
+    write(folder, {"good.yaml": GOOD, "a.csv": b"text,label\n"})
+    return json.loads(run_python(PROBE, json.dumps({name: given for name, (given, _) in EARLY.items()}), cwd=folder))
+
+
 @pytest.mark.parametrize("name", EARLY)
-def test_a_mistake_is_answered_before_torch_is_loaded(here, name):
-    arguments, code = EARLY[name]
-    write(here, {"good.yaml": GOOD, "a.csv": b"text,label\n"})
-    path = os.pathsep.join([str(ROOT), str(ROOT / "tasks")])
-    done = subprocess.run(
-        [sys.executable, "-c", PROBE, *arguments], capture_output=True, text=True, check=False,
-        env={**os.environ, "PYTHONPATH": path},
-    )  # fmt: skip
-    assert (done.returncode, done.stdout) == (code, "[]\n"), done.stderr
-    assert done.stderr.startswith("error: ")
-    assert done.stderr.count("\n") == 1
+def test_a_mistake_is_answered_before_torch_is_loaded(early, name):
+    code, out, err, loaded = early[name]
+    assert (code, out, loaded) == (EARLY[name][1], "", []), err
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
 
 
 def test_a_token_of_the_environment_is_in_no_file_and_no_output(command, configs, here, monkeypatch):

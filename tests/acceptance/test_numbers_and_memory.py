@@ -31,7 +31,9 @@ def plant(value):
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_a_loss_that_is_not_finite_names_step_rate_and_the_last_good_checkpoint(place, tmp_path, during, value):
+def test_a_loss_that_is_not_finite_names_step_rate_and_the_last_good_checkpoint(
+    place, undisturbed, tmp_path, during, value
+):
     during(5, plant(value))
     last = tmp_path / "run" / "checkpoints" / "step-00000004"
     message = rf"loss is (nan|inf) .* at step 5 \(phase 'full', learning rate .*\); the last good checkpoint is {last}"
@@ -43,8 +45,7 @@ def test_a_loss_that_is_not_finite_names_step_rate_and_the_last_good_checkpoint(
         run(config(place, checkpoint={"steps": 1}), tmp_path / "run", resume="auto")
     during(-1, None)
     run(config(place, checkpoint={"steps": 1}), tmp_path / "run", resume="auto")
-    run(config(place), tmp_path / "whole")
-    assert outcome(tmp_path / "run") == outcome(tmp_path / "whole")
+    assert outcome(tmp_path / "run") == outcome(undisturbed(config(place)))
 
 
 def test_no_checkpoint_is_written_of_weights_that_are_not_finite(place, tmp_path, monkeypatch):
@@ -149,22 +150,23 @@ def test_out_of_memory_with_one_example_is_an_error_with_ways_out(place, tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("failing", "said"),
+    ("loading", "failing", "said"),
     [
-        ("bytearray(1 << 60)", "out of memory; try a smaller training.batch_size or task.max_length"),
+        ("", "bytearray(1 << 60)", "out of memory; try a smaller training.batch_size or task.max_length"),
         (
+            "from accelerate import Accelerator; from nlp_transfer.training.step import Stepper",
             "Stepper(Accelerator(), None, 8, 0.0)._cut_smaller([[0]] * 8)",
             "out of memory with one example at a time; try ",
         ),
     ],
+    ids=["anywhere", "training"],
 )
-def test_a_command_that_runs_out_of_memory_ends_without_what_libraries_do_at_exit(failing, said):
+def test_a_command_that_runs_out_of_memory_ends_without_what_libraries_do_at_exit(loading, failing, said):
     code = f"""
 import atexit, os, sys
-from accelerate import Accelerator
 from nlp_transfer import __main__
 from nlp_transfer.cli import commands as cli
-from nlp_transfer.training.step import Stepper
+{loading}
 atexit.register(os.abort)  # as some do that find no memory to end with
 print("kept")
 sys.argv = ["nlp-transfer", "schema"]

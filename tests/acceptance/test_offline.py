@@ -20,21 +20,27 @@ def hook(event, arguments):
         attempts.append(f"{event} {arguments[1:] if event == 'socket.connect' else arguments}")
 sys.addaudithook(hook)
 from nlp_transfer.cli import process as cli
-codes = []
+results = []
 for arguments in json.loads(sys.argv[1]):
     sys.argv = ["nlp-transfer", *arguments]
+    code = 0
     try:
         cli.main()
-        codes.append(0)
     except SystemExit as leaving:
-        codes.append(leaving.code or 0)
+        code = leaving.code or 0
+    results.append([code, attempts[:]])
+    attempts.clear()
 with open("attempts.json", "w") as file:
-    json.dump([codes, attempts], file)
+    json.dump(results, file)
 """
 
 
 def attempts_of(commands, folder):
-    """Run command lines one after another in a fresh process; returns their exit codes and what they tried to reach."""
+    """Run command lines one after another in a fresh process.
+
+    Returns:
+        The exit code of each, and what it tried to reach.
+    """
     kept = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
     fresh = {"HOME": str(folder / "home"), "HF_HOME": str(folder / "hf"), "NLP_TRANSFER_CACHE": str(folder / "cache")}
     path = os.pathsep.join([str(ROOT), str(ROOT / "tasks")])
@@ -46,9 +52,11 @@ def attempts_of(commands, folder):
     return json.loads((folder / "attempts.json").read_text())
 
 
-@pytest.mark.slow
-def test_no_verb_of_any_task_opens_a_connection_on_local_sources(configs, here):
-    data = save_data(here)
+@pytest.fixture(scope="module")
+def watched(configs, tmp_path_factory):
+    """What `attempts_of` says of every verb on local sources, and of a last command that asks for the Hub."""
+    folder = tmp_path_factory.mktemp("watched")
+    data = save_data(folder)
     commands = []
     for task in TASKS:
         keys = [str(configs / f"{task}.yaml"), f"data.train={data[task]}"]
@@ -60,12 +68,23 @@ def test_no_verb_of_any_task_opens_a_connection_on_local_sources(configs, here):
     reviews = f"data.train={data['sentiment']}"
     commands += [["compare", str(configs / "sentiment.yaml"), "--set", reviews, "--output", "both"]]
     commands += [["publish", "run-sentiment", "someone/reviews", "--dry-run", "--license", "mit"]]
-    (here / "texts.txt").write_text("a good film\na bad film\n" * 50)
+    (folder / "texts.txt").write_text("a good film\na bad film\n" * 50)
     commands += [["vectors", "import", str(configs / "vectors.txt"), "table"], ["vectors", "train", "texts.txt", "own"]]
     commands += [["sources"], ["schema"]]
-    codes, attempts = attempts_of(commands, here)
-    assert codes == [0] * len(commands)
-    assert attempts == []
+    away = "source={kind: checkpoint, name: some/model}"
+    return attempts_of([*commands, ["check", str(configs / "sentiment.yaml"), reviews, away]], folder)
+
+
+@pytest.mark.slow
+def test_no_verb_of_any_task_opens_a_connection_on_local_sources(watched):
+    assert watched[:-1] == [[0, []]] * (len(watched) - 1)
+
+
+@pytest.mark.slow
+def test_the_watch_sees_a_connection_that_is_tried(watched):
+    code, attempts = watched[-1]
+    assert code == 4
+    assert any("huggingface.co" in attempt for attempt in attempts)
 
 
 @pytest.mark.real
@@ -73,17 +92,5 @@ def test_the_configurations_of_the_readme_open_no_connection_on_bundled_sources(
     files = [ROOT / f"configs/quickstart/{name}_frozen.yaml" for name in ("glove", "minilm")]
     files.append(ROOT / "configs/translation/ui_strings_fr_minilm_frozen.yaml")
     files.append(ROOT / "configs/summarization/docstrings_extractive_glove_frozen.yaml")
-    codes, attempts = attempts_of([["check", str(file), "data.limit=50"] for file in files], here)
-    assert codes == [0] * len(files)
-    assert attempts == []
-
-
-@pytest.mark.slow
-def test_the_watch_sees_a_connection_that_is_tried(here):
-    (here / "a.yaml").write_text(
-        "task: {name: sentiment}\nsource: {kind: checkpoint, name: some/model}\ndata: {train: a.csv}\n"
-    )
-    (here / "a.csv").write_text("text,label\n" + "".join(f"film {i},{i % 2}\n" for i in range(30)))
-    codes, attempts = attempts_of([["check", "a.yaml"]], here)
-    assert codes == [4]
-    assert any("huggingface.co" in attempt for attempt in attempts)
+    commands = [["check", str(file), "data.limit=50"] for file in files]
+    assert attempts_of(commands, here) == [[0, []]] * len(commands)

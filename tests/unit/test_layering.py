@@ -89,32 +89,50 @@ class Import:
     names: tuple[str, ...]
     line: int
     top: bool  # executed when the module is imported
+    typing_only: bool  # only the type checker reads it
 
 
-@functools.cache  # every test asks for those of many files
+@dataclass(frozen=True)
+class Source:
+    """What the tests ask of a file."""
+
+    story: str | None  # its docstring
+    imports: list[Import]
+    calls: set[str]  # names of functions as they are written
+    constants: set[object]
+
+
+@functools.cache  # every test asks about many files
+def read_source(path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    nodes = list(ast.walk(tree))
+    return Source(
+        story=ast.get_docstring(tree),
+        imports=list(find_imports(tree, path)),
+        calls={ast.unparse(node.func) for node in nodes if isinstance(node, ast.Call)},
+        constants={node.value for node in nodes if isinstance(node, ast.Constant)},
+    )
+
+
+def find_imports(node, path, *, top=True, typing_only=False):
+    """The imports among the statements of a node."""
+    typing_only = typing_only or (isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test))
+    match node:
+        case ast.Import():
+            yield from (Import(alias.name, (), node.lineno, top, typing_only) for alias in node.names)
+        case ast.ImportFrom():
+            package = f"{'.'.join(path.relative_to(ROOT).parts[:-1])}." if node.level else ""
+            names = tuple(alias.name for alias in node.names)
+            yield Import(package + (node.module or ""), names, node.lineno, top, typing_only)
+    inside = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    for child in ast.iter_child_nodes(node):
+        if not isinstance(child, ast.expr):
+            yield from find_imports(child, path, top=top and not inside, typing_only=typing_only)
+
+
 def imports_of(path, *, typing_only=False):
     """The imports of a file, those that only the type checker reads where asked."""
-    found = []
-
-    def visit(node, top):
-        match node:
-            case ast.If() if "TYPE_CHECKING" in ast.unparse(node.test):
-                if typing_only:
-                    for child in node.body:
-                        visit(child, top)
-                return
-            case ast.Import():
-                found.extend(Import(alias.name, (), node.lineno, top) for alias in node.names)
-            case ast.ImportFrom():
-                package = f"{'.'.join(path.relative_to(ROOT).parts[:-1])}." if node.level else ""
-                names = tuple(alias.name for alias in node.names)
-                found.append(Import(package + (node.module or ""), names, node.lineno, top))
-        inside = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
-        for child in ast.iter_child_nodes(node):
-            visit(child, top and not inside)
-
-    visit(ast.parse(path.read_text(encoding="utf-8")), True)
-    return found
+    return [one for one in read_source(path).imports if typing_only or not one.typing_only]
 
 
 def name_of(path):
@@ -178,7 +196,7 @@ def test_a_package_uses_what_it_may_import(package):
 
 @pytest.mark.parametrize("module", [name for name, path in LIBRARY.items() if path.name == "__init__.py"])
 def test_a_package_tells_its_story_in_five_lines(module):
-    story = ast.get_docstring(ast.parse(LIBRARY[module].read_text(encoding="utf-8")))
+    story = read_source(LIBRARY[module]).story
     assert story is not None
     assert len(story.splitlines()) <= 5
 
@@ -270,12 +288,10 @@ def test_tasks_use_public_names_of_the_library_only(path):
 @pytest.mark.parametrize("module", sorted(LIBRARY))
 def test_library_reaches_tasks_through_find_task_only(module):
     assert not [one for one in imports_of(LIBRARY[module], typing_only=True) if "nlp_transfer_tasks" in one.module]
-    tree = ast.parse(LIBRARY[module].read_text(encoding="utf-8"))
-    calls = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    source = read_source(LIBRARY[module])
     if module not in ("config.tasks", "config.metrics", "__init__"):
-        assert not {call for call in calls if call.endswith(("import_module", "__import__"))}
-    constants = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
-    assert module == "config.tasks" or "nlp_transfer_tasks" not in constants
+        assert not {call for call in source.calls if call.endswith(("import_module", "__import__"))}
+    assert module == "config.tasks" or "nlp_transfer_tasks" not in source.constants
 
 
 def test_what_is_imported_is_declared():
