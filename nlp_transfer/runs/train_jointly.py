@@ -11,7 +11,6 @@ from typing import Any
 from accelerate import Accelerator
 
 from nlp_transfer.config.sections import RunConfig, TrainingConfig
-from nlp_transfer.errors import ConfigError
 from nlp_transfer.evaluation.verdicts import Comparand
 from nlp_transfer.models.encoding.units import TokenInputs
 from nlp_transfer.runs.combine import read_finished
@@ -62,8 +61,6 @@ def train_jointly(
     training = next(iter(configs.values())).training
     start = find_start(folder, named)
     accelerator = make_accelerator(training, folder, start, several=True)
-    if accelerator.is_fsdp2:
-        raise ConfigError("tasks: a model that several tasks share is not sharded; use DDP, or train them one by one")
 
     members = adapt_all(prepare_all(configs))
     for one in members.values():

@@ -204,8 +204,8 @@ def begin_steps(attempt: Attempt, model: nn.Module, phase: Phase, train: Inputs)
         attempt.saver.save(collect(live, model, phase.rates), history, attempt.stepper, optimizer, trained)
 
     cosines, settled = None, min(SETTLED, count_batches(train.encoded, attempt.settings.batch_size) * phase.epochs)
-    if isinstance(attempt.stepper.task, Tasks) and isinstance(model, SharedModel):
-        shared = [one for one in model.list_shared() if one.requires_grad]
+    if isinstance(attempt.stepper.task, Tasks) and isinstance(live, SharedModel):
+        shared = [one for one in live.list_shared() if one.requires_grad]
         cosines = Cosines(attempt.stepper.task, shared) if shared else None  # else the heads alone move
         begun = history.epoch > 1 or history.losses
         # The heads get their gradients in turn; after a resume some may have had theirs.

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from nlp_transfer.models.encoding.batches import Batch
 from nlp_transfer.models.sharing import SharedModel
 from nlp_transfer.task import Task
+from nlp_transfer.training.sharded import gather
 
 log = logging.getLogger(__name__)
 LOOK_EVERY = 100  # steps between two looks at the gradients
@@ -83,7 +84,7 @@ class Cosines:
         number = self.tasks.find_owner(units)
         if self._seen is None or number in self._seen:
             return
-        parts = [torch.zeros_like(one) if one.grad is None else one.grad for one in self.shared]
+        parts = [gather(torch.zeros_like(one) if one.grad is None else one.grad) for one in self.shared]
         self._seen[number] = torch.cat([part.detach().flatten() for part in parts])
         if len(self._seen) == len(self.tasks.tasks):
             self._measure(step)

@@ -13,6 +13,7 @@ from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 
 from nlp_transfer.errors import ConfigError
+from nlp_transfer.models.sharing import SharedModel
 from nlp_transfer.models.surgery.aside import list_aside
 
 REFUSED = {  # what `accelerate launch` tells its processes -> the way out
@@ -50,7 +51,8 @@ def shard(model: nn.Module, *, reshard_after_forward: bool) -> nn.Module:
     """
     known: dict[int, object] = {id(one): nn.Parameter(one.detach(), one.requires_grad) for one in model.parameters()}
     twin = copy.deepcopy(model, known | {id(one): one for one in list_aside(model)})
-    for layer in list(_list_layers(twin)):
+    wholes = twin.members if isinstance(twin, SharedModel) else [twin]
+    for layer in dict.fromkeys(layer for whole in wholes for layer in _list_layers(whole)):  # a shared one once
         fully_shard(layer, reshard_after_forward=reshard_after_forward)
     fully_shard(twin)
     return twin

@@ -63,12 +63,20 @@ def train_and_compare(planned, folder, sharded):
         counted,
     )
     for name, config in planned.items():
-        weights = nlp_transfer.run(config, output=folder / name, progress=False).metrics["weights"]
-        assert weights, "the saved weights have a digest"
-        assert len({*map(str, gather_object([weights]))}) == 1, "one process looked before the other had saved"
+        for one in run_all(config, folder / name):
+            weights = one.metrics["weights"]
+            assert weights, "the saved weights have a digest"
+            assert len({*map(str, gather_object([weights]))}) == 1, "one process looked before the other had saved"
     assert sum(gather_object([len(dealt)])) == len(offered) > 0, "a batch was inferred by no process or by several"
     assert shared == {sharded}, "parameters are shared out where asked, and all of them"
     end_process(0)
+
+
+def run_all(config, folder):
+    """Train, and list the runs: one for each task."""
+    if "tasks" in config:
+        return [*nlp_transfer.run_tasks(config, output=folder, progress=False).results.values()]
+    return [nlp_transfer.run(config, output=folder, progress=False)]
 
 
 def configs(root):
@@ -109,7 +117,10 @@ def configs(root):
             "data": {"train": save_pairs(root / "pairs.csv")},
         },
     }
-    return {name: {**base, **strategy} for name, strategy in strategies.items()}
+    task = {key: base[key] for key in ("task", "data")}
+    together = {"tasks": [{"name": "reviews", **task}, {"name": "numbers", **task}], "training": base["training"]}
+    alone = {name: {**base, **strategy} for name, strategy in strategies.items()}
+    return {**alone, "two tasks": {**together, **strategies["full"]}}
 
 
 def save_pairs(path):
@@ -239,7 +250,7 @@ def alone(tmp_path_factory):
     root = tmp_path_factory.mktemp("alone")
     planned = configs(root)
     return planned, {
-        name: nlp_transfer.run(config, output=root / name, progress=False) for name, config in planned.items()
+        one.folder.relative_to(root): one for name, config in planned.items() for one in run_all(config, root / name)
     }
 
 
@@ -255,8 +266,17 @@ def test_two_processes_give_the_scores_and_nearly_the_weights_of_one(tmp_path, a
         for key in ("validation", "test", "steps", "selection", "parameters"):
             assert both[key] == json.loads(json.dumps(one.metrics[key])), (name, key)
         assert_near(*(load_file(folder / "model" / "model.safetensors") for folder in folders), name)
-        losses = [[json.loads(line).get("loss", 0) for line in (folder / "history.jsonl").open()] for folder in folders]
+        losses, cosines = zip(*map(read_history, folders), strict=True)
         assert losses[0] == pytest.approx(losses[1], abs=1e-4), name
+        assert cosines[0] == pytest.approx(cosines[1], abs=1e-2), name
+        assert any(cosines[0]) == ("two tasks" in str(name))
+
+
+def read_history(folder):
+    """The loss of each epoch, and the cosines between the gradients of tasks, whose history stands above them."""
+    path = next(place for one in (folder, folder.parent) if (place := one / "history.jsonl").exists())
+    lines = [json.loads(line) for line in path.open()]
+    return [one.get("loss", 0) for one in lines], [c for one in lines for c in one.get("gradient_cosines", {}).values()]
 
 
 def assert_near(one, two, name=""):
