@@ -4,8 +4,8 @@ This module does not import torch.
 """
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from nlp_transfer.config.base import TaskOptions
 from nlp_transfer.config.tasks import SCORED, Scores, TaskDeclaration
@@ -25,13 +25,32 @@ T = TypeVar("T")
 Prediction = dict[str, Any]
 
 
-class Baseline(dict[str, list[T]]):
-    """The predictions of a simple method: split -> predictions. `chosen` says which settings it chose, if any."""
+class Spent(NamedTuple):
+    """What a simple method took: seconds to fit, milliseconds a text `alone` and in a `batch`, and megabytes."""
 
-    def __init__(self, by_split: Mapping[str, list[T]], *, chosen: str = "") -> None:
-        """Keep predictions by split, and the choice in words."""
+    seconds: float
+    alone: float
+    together: float
+    batch: int
+    megabytes: float
+
+
+class Baseline(dict[str, list[T]]):
+    """The predictions of a simple method: split -> predictions.
+
+    `chosen` says which settings it chose, if any, and `spent` what it took, if that was measured.
+    """
+
+    def __init__(self, by_split: Mapping[str, list[T]], *, chosen: str = "", spent: Spent | None = None) -> None:
+        """Keep predictions by split, the choice in words, and what it took."""
         super().__init__(by_split)
         self.chosen = chosen
+        self.spent = spent
+
+    def convert(self, change: Callable[[T], Prediction]) -> "Baseline[Prediction]":
+        """Turn each answer into a prediction, and keep the rest."""
+        by_split = {split: [change(one) for one in said] for split, said in self.items()}
+        return Baseline(by_split, chosen=self.chosen, spent=self.spent)
 
 
 class Task(TaskDeclaration):

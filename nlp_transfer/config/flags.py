@@ -66,7 +66,7 @@ def combine_flags(config: str | None, overrides: Sequence[str], flags: Flags) ->
     if config is not None and "=" in config and not Path(config).exists():
         if not given:
             raise ConfigError(
-                f"{config}: a YAML file comes first, then KEY=VALUE; `compare` takes --set before each of them"
+                f"{config}: a YAML file comes first, then KEY=VALUE; with `compare` and `curve` each behind --set"
             )
         overrides, config = [config, *overrides], None
 

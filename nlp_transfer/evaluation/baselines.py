@@ -1,5 +1,6 @@
 """Fit the simple methods that a classifier should beat: the most frequent class, TF-IDF with logistic regression."""
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import product
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -11,7 +12,7 @@ from nlp_transfer.evaluation.class_weights import SHARES, weigh_classes
 from nlp_transfer.evaluation.folds import deal_folds, hold_out
 from nlp_transfer.evaluation.metrics import find_score
 from nlp_transfer.evaluation.one_thread import use_one_thread
-from nlp_transfer.evaluation.tfidf import add_characters, flatten_columns, join_columns, weigh_words
+from nlp_transfer.evaluation.tfidf import add_characters, flatten_columns, join_columns, measure_spent, weigh_words
 from nlp_transfer.task import Baseline
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ def fit_tfidf_logistic(
 
     Validation rows judge. If there are fewer than `JUDGES`, so do rows of train, with models fitted on the other rows.
     """
+    begun = time.perf_counter()
     count, roles = len(splits.train), len(texts)
     listed = list_texts(splits, texts)
     train, validation = (np.asarray(rows["label"][:]) for rows in (splits.train, splits.validation))
@@ -78,20 +80,23 @@ def fit_tfidf_logistic(
     size, most = roles * count, WEIGHTS // outputs // roles**2
     with use_one_thread():
         words = weigh_words(listed, size, most=most)
-        scores, answers = _judge(join_columns(words, roles, count), known, settings)
+        scores, answers = _judge(join_columns(words.rows, roles, count), known, settings)
         best = int(np.argmax(scores))
 
-        chosen, said = "words", answers[best]
+        chosen, read, said = "words", words, answers[best]
         if sum(map(len, listed)) * outputs <= LARGE:
             both = add_characters(words, listed, size, most=most)
-            also, answers = _judge(join_columns(both, roles, count), known, settings[best : best + 1])
+            also, answers = _judge(join_columns(both.rows, roles, count), known, settings[best : best + 1])
             if also[0] >= scores[best]:
-                chosen, said = "words and characters", answers[0]
+                chosen, read, said = "words and characters", both, answers[0]
+
+        tested = [*zip(*(splits.test[role][:] for role in texts), strict=True)]
+        spent = measure_spent(read, tested, outputs=outputs, seconds=time.perf_counter() - begun)
 
     cut = len(known.validation)
     found = {"validation": said[:cut].tolist(), "test": said[cut:].tolist()}
     weighed = f", {settings[best].share:g} of balanced class weights" if class_weights == "auto" else ""
-    return Baseline(found, chosen=f"{chosen}, C={settings[best].strength:g}{weighed}")
+    return Baseline(found, chosen=f"{chosen}, C={settings[best].strength:g}{weighed}", spent=spent)
 
 
 def list_texts(splits: "Splits", roles: Sequence[str]) -> list[str]:

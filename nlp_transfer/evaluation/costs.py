@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from nlp_transfer.config.tasks import TaskDeclaration
 from nlp_transfer.errors import ConfigError
 from nlp_transfer.evaluation.metrics_file import Cost
-from nlp_transfer.evaluation.verdicts import Comparand, list_labels
+from nlp_transfer.evaluation.verdicts import Comparand, find_label, list_labels
 from nlp_transfer.system.escaping import escape_line
 
 if TYPE_CHECKING:
@@ -59,10 +59,10 @@ def list_titles(rate: float | None = None) -> list[str]:
 
 
 def render_costs(rows: Sequence[Comparand], *, task: type[TaskDeclaration], rate: float | None = None) -> "Table":
-    """Make a table of what runs cost beside their score on test; no cell is read as markup.
+    """Make a table of what runs and simple methods cost beside their score on test; no cell is read as markup.
 
     Args:
-        rows: the runs.
+        rows: the simple methods, then the runs.
         task: of the runs.
         rate: what an hour of the machine costs, in any currency; None: no prices.
     """
@@ -74,8 +74,8 @@ def render_costs(rows: Sequence[Comparand], *, task: type[TaskDeclaration], rate
     for title in (f"test\n{escape_line(task.selection)}", *list_titles(rate)):
         table.add_column(Text(title), justify="right")
 
-    labels = list_labels(rows)
+    labels = list_labels([row for row in rows if row.source])
     for row in rows:
         score = row.format_score("test", task.selection, points=task.points)
-        table.add_row(*map(Text, (escape_line(labels[row.name]), score, *list_cost(row, rate))))
+        table.add_row(*map(Text, (escape_line(find_label(labels, row)), score, *list_cost(row, rate))))
     return table

@@ -1,5 +1,6 @@
 """Score sets of labels, choose the threshold of each label, and fit simple methods to compare with."""
 
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from nlp_transfer.config.tasks import SCORED
 from nlp_transfer.evaluation.baselines import STRENGTHS, TOLERANCE, WEIGHTS
 from nlp_transfer.evaluation.metrics import check_paired
 from nlp_transfer.evaluation.one_thread import use_one_thread
-from nlp_transfer.evaluation.tfidf import weigh_words
+from nlp_transfer.evaluation.tfidf import measure_spent, weigh_words
 from nlp_transfer.task import Baseline
 
 if TYPE_CHECKING:
@@ -149,14 +150,16 @@ def _choose_commonest_labels(train: Sequence[Ids]) -> list[int]:
 
 def _fit_tfidf_logistic(splits: "Splits", selection: str) -> Baseline[list[int]]:
     """Fit a logistic regression for each label; thresholds and penalty are chosen on validation."""
+    begun = time.perf_counter()
     texts = [text for name in ("train", *SCORED) for text in getattr(splits, name)["text"][:]]
     train, validation = splits.train["labels"][:], splits.validation["labels"][:]
     names = splits.labels
     with use_one_thread():
         features = weigh_words(texts, len(train), most=WEIGHTS // len(names))
-        tried = list(
-            _stream_probabilities(features[: len(train)], multi_hot(train, len(names)), features[len(train) :])
-        )
+        known, others = features.rows[: len(train)], features.rows[len(train) :]
+        tried = list(_stream_probabilities(known, multi_hot(train, len(names)), others))
+        rows = [(text,) for text in splits.test["text"][:]]
+        spent = measure_spent(features, rows, outputs=len(names), seconds=time.perf_counter() - begun)
 
     best, chosen, answers = -1.0, 0.0, [list[int]()]
     for strength, probabilities in zip(STRENGTHS, tried, strict=True):
@@ -167,7 +170,7 @@ def _fit_tfidf_logistic(splits: "Splits", selection: str) -> Baseline[list[int]]
             best, chosen, answers = score, strength, said
 
     cut = len(validation)
-    return Baseline({"validation": answers[:cut], "test": answers[cut:]}, chosen=f"words, C={chosen:g}")
+    return Baseline({"validation": answers[:cut], "test": answers[cut:]}, chosen=f"words, C={chosen:g}", spent=spent)
 
 
 def _stream_probabilities(train: Any, targets: np.ndarray, others: Any) -> Iterator[np.ndarray]:

@@ -77,12 +77,38 @@ class Seconds(Part):
     total: float
 
 
+class Cost(Part):
+    """What the answers of a saved model, or of a simple method, cost on the machine that trained it.
+
+    Attributes:
+        alone: milliseconds a text, one at a time.
+        together: milliseconds a text, in a batch of `batch` texts.
+        batch: see `together`.
+        megabytes: of the folder of the model; of a simple method those of its features and weights.
+    """
+
+    alone: float
+    together: float
+    batch: int
+    megabytes: float
+
+
 class Method(Part):
-    """The scores of a simple method, or of a scratch control; `chosen` says what settings a simple method chose."""
+    """The scores of a simple method, or of a scratch control.
+
+    Attributes:
+        validation: its scores there; likewise `test`.
+        test: see there.
+        chosen: what settings a simple method chose.
+        seconds: how long it was fitted.
+        cost: of its answers; None where that was not measured.
+    """
 
     validation: Scores
     test: Scores
     chosen: str | None = None
+    seconds: float | None = None
+    cost: Cost | None = None
 
 
 BINS = 20  # of confidence, from 0 to 1, so that 0.8 or 0.95 is where one begins
@@ -138,22 +164,6 @@ class Confidence(Part):
         rows = sum(one.rows for one in kept)
         right = sum(one.rows * one.right for one in kept) / rows if rows else None
         return begin, rows / sum(one.rows for one in self.bins), right
-
-
-class Cost(Part):
-    """What the answers of the saved model cost on the machine that trained it.
-
-    Attributes:
-        alone: milliseconds a text, one at a time.
-        together: milliseconds a text, in a batch of `batch` texts.
-        batch: see `together`.
-        megabytes: of the folder of the model.
-    """
-
-    alone: float
-    together: float
-    batch: int
-    megabytes: float
 
 
 Deviations = Mapping[str, Mapping[str, int | float | None]]  # score -> its mean and standard_deviation

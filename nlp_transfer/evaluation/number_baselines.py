@@ -1,5 +1,6 @@
 """Fit simple methods that predict a number, for a model to beat: the mean, and ridge regression on TF-IDF."""
 
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ from nlp_transfer.config.tasks import SCORED
 from nlp_transfer.evaluation.baselines import LARGE, WEIGHTS, list_texts
 from nlp_transfer.evaluation.correlations import number_scores
 from nlp_transfer.evaluation.one_thread import use_one_thread
-from nlp_transfer.evaluation.tfidf import add_characters, join_columns, weigh_words
+from nlp_transfer.evaluation.tfidf import Features, add_characters, join_columns, measure_spent, weigh_words
 from nlp_transfer.task import Baseline
 
 if TYPE_CHECKING:
@@ -40,13 +41,14 @@ def number_baselines(
 
 def _fit_tfidf_ridge(splits: "Splits", selection: str, texts: Sequence[str]) -> Baseline[float]:
     """Fit ridge regression on TF-IDF of words, or of words and characters, whichever scores better on validation."""
+    begun = time.perf_counter()
     train, judges = np.asarray(splits.train["number"][:]), list(splits.validation["number"][:])
     listed, count, roles = list_texts(splits, texts), len(train), len(texts)
     most = WEIGHTS // roles**2
 
-    def judge(features: "csr_matrix", penalty: float) -> tuple[float, np.ndarray]:
+    def judge(features: Features, penalty: float) -> tuple[float, np.ndarray]:
         """Return the score on validation, and the numbers predicted for validation and test."""
-        said = _predict_others(join_columns(features, roles, count), train, penalty)
+        said = _predict_others(join_columns(features.rows, roles, count), train, penalty)
         return number_scores(said[: len(judges)].tolist(), judges)[selection], said
 
     with use_one_thread():
@@ -54,15 +56,19 @@ def _fit_tfidf_ridge(splits: "Splits", selection: str, texts: Sequence[str]) -> 
         tried = [judge(words, penalty) for penalty in PENALTIES]
         best = int(np.argmax([score for score, _ in tried]))
 
-        (score, said), chosen = tried[best], "words"
+        (score, said), chosen, read = tried[best], "words", words
         if sum(map(len, listed)) <= LARGE:
-            also, answers = judge(add_characters(words, listed, roles * count, most=most), PENALTIES[best])
+            both = add_characters(words, listed, roles * count, most=most)
+            also, answers = judge(both, PENALTIES[best])
             if also >= score:
-                said, chosen = answers, "words and characters"
+                said, chosen, read = answers, "words and characters", both
+
+        tested = [*zip(*(splits.test[role][:] for role in texts), strict=True)]
+        spent = measure_spent(read, tested, outputs=1, seconds=time.perf_counter() - begun)
 
     cut = len(judges)
     by_split = {"validation": said[:cut].tolist(), "test": said[cut:].tolist()}
-    return Baseline(by_split, chosen=f"{chosen}, penalty {PENALTIES[best]:g}")
+    return Baseline(by_split, chosen=f"{chosen}, penalty {PENALTIES[best]:g}", spent=spent)
 
 
 def _predict_others(features: "csr_matrix", train: np.ndarray, penalty: float) -> np.ndarray:

@@ -86,10 +86,10 @@ class Comparand:
         return self.name_method()
 
     def collect_scores(self) -> Method:
-        """Collect what metrics.json holds about a simple method: its scores, and what it chose if it had a choice."""
-        if not self.chosen:
-            return Method(validation=self.validation, test=self.test)
-        return Method(validation=self.validation, test=self.test, chosen=self.chosen)
+        """Collect what metrics.json holds of a simple method: scores, and what is known of its choice and cost."""
+        more = {"chosen": self.chosen or None, "seconds": self.seconds, "cost": self.cost}
+        known = {name: value for name, value in more.items() if value is not None}
+        return Method(validation=self.validation, test=self.test, **known)
 
     def format_score(self, split: str, score: str, *, points: float = 100.0) -> str:
         """Format a score and its spread: with four digits if it is a share, with two if it goes up to a hundred."""
@@ -155,11 +155,12 @@ def make_baseline(
         scratch=scratch,
         trainable=0,
         total=0,
-        seconds=None,
+        seconds=scores.seconds,
         validation=scores.validation,
         test=scores.test,
         correct=correct,
         tested=tested,
+        cost=scores.cost,
         chosen=scores.chosen or "",
     )
 

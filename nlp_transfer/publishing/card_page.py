@@ -315,7 +315,12 @@ def _write_cost(subject: Subject) -> str:
     cost = subject.metrics.cost
     if cost is None:
         return ""
-    return f"On the hardware named under Training: {escape_markdown(describe_cost(cost, subject.rate))}."
+    said = f"On the hardware named under Training: {escape_markdown(describe_cost(cost, subject.rate))}."
+    for name, one in subject.metrics.baselines.items():
+        if one.cost and one.seconds is not None:
+            beside = escape_markdown(describe_cost(one.cost, subject.rate))
+            said += f" {escape_markdown(name)}, on one thread: {one.seconds:.1f} s of training, {beside}."
+    return said
 
 
 def _list_methods(metrics: Metrics) -> Iterator[tuple[str, Method]]:

@@ -129,14 +129,16 @@ def _conclude(
         for run, by_control in convergence.items():
             timed = {name: asdict(found) for name, found in by_control.items()}
             figures[run] = {**figures[run], "convergence": timed}
-        prices = {row.name: price_thousand(row.cost, rate) for row in rows if row.cost and rate is not None}
+        prices = {
+            row.name: price_thousand(row.cost, rate) for row in (*baselines, *rows) if row.cost and rate is not None
+        }
         priced = {"rate": rate, "price_of_1000": prices} if prices else {}
         write_json(folder / COMPARISON, {"runs": figures, "verdict": said, "timing": timing, **priced})
         _note_controls(results, task)
         plot(rows, baselines, folder / PLOT, task=task)  # last: if it fails, the figures are safe
         beside = SideBySide([one.folder for one in results], rows, baselines, task, said, timing)
         write_report(folder / REPORT, open_runs_page(beside, folder.name, folder))
-    table, costs = render_table(rows, baselines, task=task), render_costs(rows, task=task, rate=rate)
+    table, costs = render_table(rows, baselines, task=task), render_costs([*baselines, *rows], task=task, rate=rate)
     return Comparison(folder, rows, table, tuple(said), tuple(timing), costs)
 
 

@@ -158,9 +158,10 @@ def _conclude(
     said = write_sentences(methods, simple=simple, points=points, tested=counts["test"], validated=counts["validation"])
     said += describe_frozen(frozen, points)
     costs = {one.name: cost for one in methods if (cost := done.results[one.name][-1].row.cost)}
+    costs |= {one.name: one.cost for one in first[-1].baselines if one.cost}
     timing = describe_timing(methods)
     timing += [
-        f"Answers of {one.label}: {describe_cost(costs[one.name], rate)}." for one in methods if one.name in costs
+        f"Answers of {one.label}: {describe_cost(costs[one.name], rate)}." for one in curves if one.name in costs
     ]
 
     figures = {

@@ -1,6 +1,6 @@
 """Measure a trained model and the simple methods, and check that the saved model answers the same."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from nlp_transfer.system.caches import find_cache_folder
 from nlp_transfer.system.disk import write_whole
 from nlp_transfer.system.escaping import dump_json
 from nlp_transfer.system.layout import PREDICTIONS
-from nlp_transfer.task import Prediction, Task
+from nlp_transfer.task import Prediction, Spent, Task
 
 PROBE_COUNT = 8  # test examples that the reloaded model predicts again
 
@@ -93,19 +93,20 @@ def measure_baselines(prepared: Prepared) -> tuple[Comparand, ...]:
     """
     rows, task = list_rows(prepared.splits), prepared.task
     tested = rows["test"]["row"][:]
-    found = tuple(
-        make_baseline(
-            name,
-            Method(
-                validation=task.score(said["validation"], rows["validation"]),
-                test=task.score(said["test"], rows["test"]),
-                chosen=getattr(said, "chosen", None),
-            ),
-            correct=task.hits(said["test"], rows["test"]),
-            tested=tested,
+
+    def measure(name: str, said: Mapping[str, list[Prediction]]) -> Comparand:
+        spent: Spent | None = getattr(said, "spent", None)
+        values = spent._asdict() if spent else {}
+        method = Method(
+            validation=task.score(said["validation"], rows["validation"]),
+            test=task.score(said["test"], rows["test"]),
+            chosen=getattr(said, "chosen", None),
+            seconds=values.pop("seconds", None),
+            cost=Cost(**values) if values else None,
         )
-        for name, said in task.baselines(prepared.splits).items()
-    )
+        return make_baseline(name, method, correct=task.hits(said["test"], rows["test"]), tested=tested)
+
+    found = tuple(measure(name, said) for name, said in task.baselines(prepared.splits).items())
 
     for row in found:
         if task.selection not in row.validation:

@@ -146,10 +146,5 @@ class Multilabel(nt.Task):
 
     def baselines(self, splits: "Splits") -> "dict[str, Baseline[Prediction]]":
         """Fit the commonest set, the commonest labels, and TF-IDF with a logistic regression for each label."""
-        return {
-            name: nt.Baseline(
-                {split: [{"labels": [self.labels[i] for i in ids]} for ids in sets] for split, sets in answers.items()},
-                chosen=answers.chosen,
-            )
-            for name, answers in nt.label_set_baselines(splits, selection=self.selection).items()
-        }
+        found = nt.label_set_baselines(splits, selection=self.selection)
+        return {name: one.convert(lambda ids: {"labels": [self.labels[i] for i in ids]}) for name, one in found.items()}

@@ -144,13 +144,7 @@ class Pairs(nt.Task):
         found = nt.classification_baselines(
             splits, class_weights=weights, selection=self.selection, texts=self.input_roles()
         )
-        return {
-            name: nt.Baseline(
-                {split: [{"label": self.labels[i]} for i in ids] for split, ids in answers.items()},
-                chosen=answers.chosen,
-            )
-            for name, answers in found.items()
-        }
+        return {name: one.convert(lambda label: {"label": self.labels[label]}) for name, one in found.items()}
 
 
 class NumberPairs(Pairs):
@@ -204,13 +198,7 @@ class NumberPairs(Pairs):
     def baselines(self, splits: "Splits") -> "dict[str, Baseline[Prediction]]":
         """Fit the mean, and ridge regression on TF-IDF of both texts."""
         found = nt.number_baselines(splits, selection=self.selection, texts=self.input_roles())
-        return {
-            name: nt.Baseline(
-                {split: [{"number": number} for number in numbers] for split, numbers in answers.items()},
-                chosen=answers.chosen,
-            )
-            for name, answers in found.items()
-        }
+        return {name: one.convert(lambda number: {"number": number}) for name, one in found.items()}
 
 
 def _list_numbers(predictions: "Sequence[Prediction]") -> list[float]:

@@ -207,10 +207,4 @@ class Sentiment(nt.Task):
         """Predict the most frequent class, and by TF-IDF with logistic regression under the same class weights."""
         weights = self.options.class_weights
         found = nt.classification_baselines(splits, class_weights=weights, selection=self.selection)
-        return {
-            name: nt.Baseline(
-                {split: [{"label": self.labels[i]} for i in ids] for split, ids in answers.items()},
-                chosen=answers.chosen,
-            )
-            for name, answers in found.items()
-        }
+        return {name: one.convert(lambda label: {"label": self.labels[label]}) for name, one in found.items()}

@@ -14,7 +14,7 @@ from nlp_transfer.errors import ConfigError
 from nlp_transfer.evaluation import baselines, tfidf
 from nlp_transfer.evaluation.baselines import classification_baselines, fit_tfidf_logistic, predict_majority
 from nlp_transfer.evaluation.metrics import find_score
-from nlp_transfer.evaluation.tfidf import weigh_words
+from nlp_transfer.evaluation.tfidf import add_characters, weigh_words
 from nlp_transfer_tasks.sentiment import Sentiment
 
 
@@ -151,6 +151,16 @@ def test_classes_weigh_as_they_do_for_the_model(splits):
     assert scores["auto"] >= max(scores.values())
 
 
+def test_what_is_timed_computes_the_features_that_were_fitted():
+    texts = ["Good, really good!", "a bad FILM", "很好 indeed", "a new word"]
+    words = weigh_words(texts, 3, most=9)
+    both = add_characters(words, texts, 3, most=50)
+    for features in (words, both):
+        assert np.allclose(features.compute(texts).toarray(), features.rows.toarray(), atol=1e-6)
+        assert features.size > 0
+    assert both.size > words.size
+
+
 def test_a_decomposed_text_is_answered_as_the_composed_one(splits):
     for rows in (splits.train, splits.validation):
         rows["text"] = [["très déçu", "très charmé"][label] for label in rows["label"]]
@@ -193,12 +203,12 @@ def test_the_same_splits_give_the_same_answers(splits):
 
 def test_words_of_a_single_row_are_left_out_of_many_rows_unless_all_are(monkeypatch):
     monkeypatch.setattr(tfidf, "COMMON", 3)
-    assert weigh_words(["a b", "a", "a"], 3, most=9).shape == (3, 1)
-    assert weigh_words(["a", "b", "c"], 3, most=9).shape == (3, 3)
+    assert weigh_words(["a b", "a", "a"], 3, most=9).rows.shape == (3, 1)
+    assert weigh_words(["a", "b", "c"], 3, most=9).rows.shape == (3, 3)
 
 
 def test_a_model_of_many_classes_keeps_to_the_commonest_features(splits):
-    features = weigh_words(["a b", "a c", "a b d"], 2, most=2)
+    features = weigh_words(["a b", "a c", "a b d"], 2, most=2).rows
     assert features.shape == (3, 2)
     assert features.toarray()[1, 0] > 0  # of "a"
 

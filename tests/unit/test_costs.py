@@ -80,6 +80,22 @@ def test_a_comparison_shows_what_each_run_costs_beside_its_score(compared):
     assert f"{price_thousand(row.cost, 3.6):.3g}" in text
 
 
+def test_the_simple_method_that_was_fitted_stands_beside_the_runs_with_its_cost(compared):
+    console = Console(width=200)
+    with console.capture() as shown:
+        console.print(compared.costs)
+    (line,) = (line for line in shown.get().splitlines() if "tfidf_logistic" in line)
+    assert line.count(" - ") == 0
+    values = json.loads((compared.folder / "comparison.json").read_text())
+    found = values["runs"]["frozen"]["baselines"]["tfidf_logistic"]
+    assert found["seconds"] > 0
+    assert 0 < found["cost"]["together"] <= 2 * found["cost"]["alone"]
+    assert values["price_of_1000"]["tfidf_logistic"] == pytest.approx(found["cost"]["together"] / 1000)
+    card = (compared.folder / "frozen/README.md").read_text().replace("\\", "")
+    assert "tfidf_logistic, on one thread: " in card
+    assert "cost" not in values["runs"]["frozen"]["baselines"]["majority"]
+
+
 def test_costs_and_prices_are_in_the_files(compared):
     values = json.loads((compared.folder / "comparison.json").read_text())
     costs = {name: run["cost"] for name, run in values["runs"].items()}

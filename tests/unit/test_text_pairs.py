@@ -365,7 +365,7 @@ def test_tfidf_of_two_texts_holds_both_and_what_they_share():
     columns = (["a b", "c"], ["b", "d"])
     listed = flatten_columns(columns, 1)
     assert listed == ["a b", "b", "c", "d"]
-    features = weigh_words(listed, 2, most=9)
+    features = weigh_words(listed, 2, most=9).rows
     joined = join_columns(features, 2, 1).toarray()
     width = features.shape[1]
     first, second = joined[:, :width], joined[:, width : 2 * width]

@@ -112,7 +112,9 @@ def _list_cost(run: Recorded) -> list[Part]:
     metrics = run.metrics
     seconds = metrics.seconds.model_dump()
     table = Table("Seconds", ["stage", "seconds"], [[name, Cell(f"{value:,.1f}")] for name, value in seconds.items()])
-    return [*([Sentences([f"Answers: {describe_cost(metrics.cost)}."])] if metrics.cost else []), table]
+    said = [f"Answers: {describe_cost(metrics.cost)}."] if metrics.cost else []
+    said += [f"Answers of {name}: {describe_cost(one.cost)}." for name, one in metrics.baselines.items() if one.cost]
+    return [*([Sentences(said)] if said else []), table]
 
 
 def _list_commands(run: Recorded) -> list[Part]:

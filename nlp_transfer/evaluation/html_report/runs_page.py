@@ -79,10 +79,15 @@ def _tabulate_scores(given: SideBySide) -> Table:
     return tabulate_scores(methods, given.task, note)
 
 
+def _count_parameters(row: Comparand) -> list[str]:
+    return [f"{row.trainable:,}", f"{row.total:,}"] if row.total else ["-", "-"]
+
+
 def _tabulate_costs(given: SideBySide) -> Table:
+    labels = list_labels(given.rows)
     rows: list[Row] = [
-        [label, Cell(f"{row.trainable:,}"), Cell(f"{row.total:,}"), *map(Cell, list_cost(row))]
-        for label, row in zip(given.labels, given.rows, strict=True)
+        [find_label(labels, row), *map(Cell, _count_parameters(row)), *map(Cell, list_cost(row))]
+        for row in (*given.rows, *given.baselines)
     ]
     titles = [title.replace("\n", " ") for title in list_titles()]
     return Table("What the runs cost", ["run", "parameters trained", "of all", *titles], rows)
