@@ -2,15 +2,15 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from functools import reduce
 from itertools import compress
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from nlp_transfer.config.tasks import RoleKind
-from nlp_transfer.data.columns import count_bytes, make_array, strip_unseen_each
+from nlp_transfer.data.columns import count_characters, make_array
 from nlp_transfer.data.formats.cells import (
     read_label_sets,
     read_labels,
@@ -21,9 +21,11 @@ from nlp_transfer.data.formats.cells import (
 from nlp_transfer.data.formats.records import RowStream
 from nlp_transfer.data.labels import clean
 from nlp_transfer.data.store import Examples, TextStore, join_parts
+from nlp_transfer.data.unseen import hash_seen
 
 Roles = Mapping[str, RoleKind]
 STORED_TYPES = {"text": pa.string(), "texts": pa.list_(pa.string()), "number": pa.float64()}
+ODD = np.uint64(0x9E3779B97F4A7C15)  # tells (a, b) from (b, a) where hashes are joined; the golden ratio, as usual
 LENGTH = "length of "  # the names of arrays of lengths begin with this, then comes the role
 
 
@@ -54,10 +56,10 @@ class Gathered:
             numbers: the line or row numbers of the rows.
             cells: column -> a cell for each row.
         """
-        arrays = {"numbers": np.asarray(numbers, np.uint32)}
+        arrays = {"numbers": _make_numbers(numbers)}
         kept = np.ones(len(numbers), dtype=bool)
         stored: dict[str, Sequence[Any] | pa.Array] = {}
-        seen: dict[str, pa.Array] = {}  # text role -> the visible part of each text
+        hashes: dict[str, np.ndarray] = {}  # text role -> a hash of the visible part of each text
 
         for role, column in self.columns.items():
             if self.roles[role] == "label":
@@ -75,9 +77,8 @@ class Gathered:
 
             else:
                 stored[role], each = self._read(role, cells[column], numbers)
-                arrays[f"{LENGTH}{role}"] = pc.utf8_length(each).to_numpy().astype(np.int32)
-                seen[role] = strip_unseen_each(each)
-                there = count_bytes(seen[role]) > 0
+                arrays[f"{LENGTH}{role}"] = lengths = count_characters(each).astype(np.int32)
+                hashes[role], there = hash_seen(each, lengths)
                 reason = f"empty text in column '{column}'"
 
             if not there.all():
@@ -85,7 +86,7 @@ class Gathered:
                 kept &= there
 
         if not self.stream.findings.faults:
-            arrays |= self._mark_rows(seen)
+            arrays |= self._mark_rows(hashes)
             if self.group is not None:
                 arrays["groups"] = self._index_groups(read_texts(cells[self.group], numbers, self.stream))
             self._keep(kept, arrays, stored)
@@ -100,18 +101,15 @@ class Gathered:
         texts = make_array(read_texts(cells, numbers, self.stream))
         return texts, texts
 
-    def _mark_rows(self, seen: Mapping[str, pa.Array]) -> dict[str, np.ndarray]:
+    def _mark_rows(self, hashes: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Compute `keys`, equal for rows with equal inputs, and `copied`, true if an input is also an answer."""
-        inputs = [seen[role] for role in self.inputs]
-        rows = len(inputs[0])
-        copied = np.zeros(rows, dtype=bool)
-        for role in seen.keys() - set(self.inputs):
-            for texts in inputs:
-                copied |= pc.equal(texts, seen[role].cast(texts.type)).to_numpy(zero_copy_only=False)
+        inputs = [hashes[role] for role in self.inputs]
+        copied = np.zeros(len(inputs[0]), dtype=bool)
+        for role in hashes.keys() - set(self.inputs):
+            for one in inputs:
+                copied |= one == hashes[role]
 
-        strings = [texts.to_numpy(zero_copy_only=False) for texts in inputs]
-        whole = strings[0] if len(inputs) == 1 else zip(*strings, strict=True)
-        return {"keys": np.fromiter(map(hash, whole), np.int64, rows), "copied": copied}
+        return {"keys": reduce(lambda joined, one: joined * ODD + one, inputs), "copied": copied}
 
     def _keep(
         self, kept: np.ndarray, arrays: Mapping[str, np.ndarray], stored: Mapping[str, Sequence[Any] | pa.Array]
@@ -175,3 +173,10 @@ class Gathered:
 def _select(column: Sequence[Any] | pa.Array, kept: np.ndarray) -> Sequence[Any] | pa.Array:
     """Select the values of the rows to keep."""
     return column.filter(pa.array(kept)) if isinstance(column, pa.Array) else list(compress(column, kept))
+
+
+def _make_numbers(numbers: Sequence[int]) -> np.ndarray:
+    """Make an array of line or row numbers, without turning those of a range into objects of Python."""
+    if isinstance(numbers, range):
+        return np.arange(numbers.start, numbers.stop, numbers.step, dtype=np.uint32)
+    return np.asarray(numbers, np.uint32)

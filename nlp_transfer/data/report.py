@@ -61,7 +61,7 @@ class SplitReport:
         conflicts: number of duplicates that have another label than before.
         copies: number of rows with the same text as input and as answer.
         lengths: text role -> the lengths of its texts.
-        fingerprint: the sha256 of texts and labels in order.
+        fingerprint: the XXH3 digest of texts, numbers and labels in order, of 128 bits; see `may_be_same`.
         numbers: role of numbers -> what they are.
     """
 
@@ -115,6 +115,11 @@ class Part:
         if self.cut:
             return f"cut from train: {self.how}"
         return f"{self.place}; {self.how}" if self.how else self.place
+
+
+def may_be_same(one: str | None, other: str | None) -> bool:
+    """Tell whether two fingerprints may be of the same rows: they are equal, or one is an older sha256 of 64 digits."""
+    return one == other or (one is not None and other is not None and len(one) != len(other))
 
 
 def condense_dropped(reasons: Mapping[str, list[int]]) -> tuple[Dropped, ...]:

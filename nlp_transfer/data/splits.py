@@ -142,7 +142,7 @@ class TrainRows:
         labels: the names of the labels of all of train.
         folds: (rows,) the fold of each, from 0: stratified, with equal texts and groups together.
         origin: where the rows come from and how many there were, in words.
-        fingerprint: the sha256 of their texts and labels in order.
+        fingerprint: the digest of their texts, numbers and labels in order.
         warnings: what would mislead a reader of the scores.
     """
 

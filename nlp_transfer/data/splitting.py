@@ -31,18 +31,20 @@ def cut(keys: ArrayLike, strata: ArrayLike, shares: Mapping[str, float], *, seed
 
     for stratum in np.unique(stratum_of):
         members = np.flatnonzero(stratum_of == stratum)
-        pool = members[rng.permutation(len(members))][:-1]  # the last stays in train
+        shuffled = members[rng.permutation(len(members))]
         rows = int(sizes[members].sum())
         enough = len(members) > len(shares)
 
+        pool, room = shuffled[:-1], sizes[shuffled[:-1]]  # the last stays in train
         for number, share in enumerate(shares.values(), 1):
-            most = int(sizes[pool].sum()) - (len(shares) - number)  # leaves a row for each split still to come
+            most = int(room.sum()) - (len(shares) - number)  # leaves a row for each split still to come
             wanted = max(1, min(round(share * rows), most)) if enough else 0
-            taken = _take(sizes[pool], wanted, most=rows // (len(shares) + 1))
+            taken = _take(room, wanted, most=rows // (len(shares) + 1))
             owner[pool[taken]] = number
-            pool = pool[~taken]
+            pool, room = pool[~taken], room[~taken]
 
-    return {name: np.flatnonzero(owner[group] == number) for number, name in enumerate(("train", *shares))}
+    owners = owner[group]
+    return {name: np.flatnonzero(owners == number) for number, name in enumerate(("train", *shares))}
 
 
 def _number_keys(keys: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
@@ -94,9 +96,13 @@ def _take(sizes: np.ndarray, want: int, *, most: int) -> np.ndarray:
     Returns:
         (groups,) whether each group is taken.
     """
-    taken = np.zeros(len(sizes), dtype=bool)
-    room = want
-    for index, size in enumerate(sizes.tolist() if want else ()):
+    # The first groups fit, one and all; of those behind them some may be too large.
+    sums = np.cumsum(sizes)
+    begun = int(np.searchsorted(sums, want, side="right"))
+    taken = np.arange(len(sizes)) < begun
+    room = want - int(sums[begun - 1]) if begun else want
+
+    for index, size in enumerate(sizes[begun:].tolist() if room else (), begun):
         if size <= room:
             taken[index] = True
             room -= size

@@ -4,10 +4,10 @@ The file of the texts is temporary, and is removed when nobody reads it any more
 time, or read as a table that is mapped into memory.
 """
 
-import hashlib
 import mmap
 import tempfile
 import weakref
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -16,8 +16,9 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
+from xxhash import xxh3_64_intdigest, xxh3_128
 
+from nlp_transfer.data.columns import view_offsets
 from nlp_transfer.system.room import guard_temporary
 
 CONTENT = "the texts of the data"  # the name of the content in errors
@@ -37,6 +38,7 @@ class TextStore:
         """Open a temporary file without rows."""
         self.schema = schema
         self.rows = 0
+        self._digests: defaultdict[int, xxh3_128] = defaultdict(xxh3_128)
         with guard_temporary(CONTENT):
             self._file = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the store
             self._writer = pa.ipc.new_stream(self._file, schema)
@@ -58,6 +60,13 @@ class TextStore:
         with guard_temporary(CONTENT, batch.nbytes):
             self._writer.write_batch(batch)
         self.rows += len(batch)
+        for place, values in enumerate(chain.from_iterable(map(_list_values, batch.columns))):
+            self._digests[place].update(values.data)
+
+    @property
+    def digest(self) -> bytes:
+        """The digest of all rows so far. It is the same in whatever batches they came."""
+        return b"".join(self._digests[place].digest() for place in sorted(self._digests))
 
     def stream_batches(self) -> Iterator[pa.RecordBatch]:
         """Yield all rows in batches, for one reader at a time. After that no rows can be added."""
@@ -184,30 +193,19 @@ class Examples:
 
     @cached_property
     def fingerprint(self) -> str:
-        """The sha256 of texts, numbers and labels in order, each after the number of its bytes."""
-        digest = hashlib.sha256()
-        named = self.names if self.sets is None else [PART_END.join(map(self.names.__getitem__, s)) for s in self.sets]
-        names = pa.array(named or [""])
-        labels = np.zeros(len(self), np.int32) if self.labels is None else self.labels
-
-        start = 0
-        for batch in self._own_store.stream_batches():
-            columns = [*batch.columns, names.take(pa.array(labels[start : start + len(batch)]))]
-            rows = pc.binary_join_element_wise(*chain.from_iterable(map(_frame, columns)), b"")
-            digest.update(_view_content(rows))
-            start += len(batch)
+        """The XXH3 digest of texts, numbers and labels in order, in 32 hexadecimal digits."""
+        digest = xxh3_128(self._own_store.digest)
+        if self.labels is not None:
+            named = [PART_END.join(map(self.names.__getitem__, places)).encode() for places in self.answers]
+            digest.update(np.array(list(map(xxh3_64_intdigest, named)), np.uint64)[self.labels].data)
         return digest.hexdigest()
 
 
-def _view_content(rows: pa.BinaryArray) -> memoryview:
-    """View the bytes of all rows, one row behind another, as they lie in memory."""
-    _, ends, content = rows.buffers()
-    first, last = np.frombuffer(ends, np.int32)[[rows.offset, rows.offset + len(rows)]]
-    return memoryview(content)[first:last]
-
-
-def _frame(column: pa.Array) -> tuple[pa.Array, pa.Array]:
-    """Return the number of bytes of each text, and the bytes. The numbers tell ("ab", "c") from ("a", "bc")."""
-    texts = pc.binary_join(column, PART_END) if pa.types.is_list(column.type) else column.cast(pa.string())
-    content = texts.cast(pa.binary())
-    return pc.binary_length(content).cast(pa.int64()).view(pa.binary(8)).cast(pa.binary()), content
+def _list_values(column: pa.Array) -> list[np.ndarray]:
+    """List what tells a column from any other: its numbers, or how long its lists or texts are and what they hold."""
+    if pa.types.is_list(column.type):
+        return [np.diff(view_offsets(column)), *_list_values(column.flatten())]
+    if pa.types.is_string(column.type):
+        offsets, content = view_offsets(column), column.buffers()[2]
+        return [np.diff(offsets), np.frombuffer(content or b"", np.uint8)[offsets[0] : offsets[-1]]]
+    return [column.to_numpy()]

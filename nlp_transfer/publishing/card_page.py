@@ -376,7 +376,7 @@ def _write_data(subject: Subject) -> str:
     drawn = subject.metrics.seeds is not None and subject.config.data.follows_seed
     own = f" Each seed has rows of its own; these are those of seed {subject.metrics.seed}." if drawn else ""
     return (
-        f"{table}\n\nA fingerprint is the start of the sha256 of texts and labels in order. {said}{own}"
+        f"{table}\n\nA fingerprint is the start of the XXH3 digest of texts and labels in order. {said}{own}"
         f"{_describe_elsewhere(subject)}"
     )
 

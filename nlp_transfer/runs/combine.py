@@ -8,6 +8,7 @@ from pathlib import Path
 from accelerate import PartialState
 
 from nlp_transfer.config.sections import RunConfig, load_saved, render
+from nlp_transfer.data.report import may_be_same
 from nlp_transfer.errors import CheckpointError, DataError
 from nlp_transfer.evaluation.averaging import average, collect_figures, is_unmoved
 from nlp_transfer.evaluation.metrics_file import Metrics, Seeds, Spread, read_metrics
@@ -134,7 +135,7 @@ def collect_fingerprints(run: RunResult) -> dict[str, str]:
 
 def _refuse_unlike(one: RunResult, two: RunResult, before: Mapping[str, str], now: Mapping[str, str]) -> None:
     for split in dict.fromkeys([*before, *now]):
-        if before.get(split) != now.get(split):
+        if not may_be_same(before.get(split), now.get(split)):
             raise DataError(
                 f"{two.folder}: its {split} rows are not those of {one.folder}: the data changed between the "
                 "two; train both again, in a folder of their own"

@@ -8,6 +8,7 @@ from pathlib import Path
 from nlp_transfer.config.sections import RunConfig
 from nlp_transfer.data.folders import SPLIT_NAMES
 from nlp_transfer.data.locations import refuse_gone
+from nlp_transfer.data.report import may_be_same
 from nlp_transfer.data.splits import Splits, load_splits
 from nlp_transfer.errors import CheckpointError, DataError
 from nlp_transfer.evaluation.metrics_file import read_metrics
@@ -24,7 +25,7 @@ class Origin:
         config: the configuration of the run.
         seed: the seed of its training.
         baselines: the names of its simple methods.
-        fingerprints: split -> the sha256 of its rows.
+        fingerprints: split -> the digest of its rows.
     """
 
     config: RunConfig
@@ -60,6 +61,6 @@ class Origin:
         splits = load_splits(data, task.roles, inputs=task.input_roles(), seed=self.seed)
         for name, before in self.fingerprints.items():
             now = splits.report.splits[name]
-            if now.fingerprint != before:
+            if not may_be_same(before, now.fingerprint):
                 raise DataError(f"{now.place}: the {name} rows are not those that the run was trained with")
         return splits

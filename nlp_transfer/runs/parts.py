@@ -8,6 +8,7 @@ from typing import Any
 
 from nlp_transfer.config.sections import RunConfig, load_saved
 from nlp_transfer.config.tasks import TaskDeclaration
+from nlp_transfer.data.report import may_be_same
 from nlp_transfer.errors import CheckpointError, ConfigError, DataError
 from nlp_transfer.models.merging import find_misfit
 from nlp_transfer.runs.combine import collect_fingerprints, read_finished
@@ -106,7 +107,7 @@ def _refuse_unlike(first: Part, other: Part) -> None:
         )
 
     before, now = collect_fingerprints(first.result), collect_fingerprints(other.result)
-    if strange := next((split for split in before if before[split] != now.get(split)), None):
+    if strange := next((split for split in before if not may_be_same(before[split], now.get(split))), None):
         raise DataError(
             f"{other.name} cannot be merged with {first.name}: its {strange} rows are others, so one of them may have "
             "learned from rows that the other is tested on; train both on the same splits (data.split_seed)"

@@ -10,6 +10,7 @@ from typing import Any
 from nlp_transfer.config.flags import guess_kind
 from nlp_transfer.config.sections import RunConfig, check_values, load_config, load_saved, render
 from nlp_transfer.data.given import take_splits
+from nlp_transfer.data.report import may_be_same
 from nlp_transfer.data.splits import TrainRows, load_train
 from nlp_transfer.errors import ConfigError, SourceError
 from nlp_transfer.evaluation.ranking import (
@@ -234,7 +235,7 @@ def _read_measured(folder: Path, train: TrainRows) -> dict[str, MeasuredSource]:
             one = MeasuredSource(**values["measured"])
         except (ValueError, TypeError, KeyError):
             raise ConfigError(f"{path}: damaged, or of another version; choose another folder with --output") from None
-        if values["rows"] != train.fingerprint:
+        if not may_be_same(values["rows"], train.fingerprint):
             raise ConfigError(f"{folder}: train has changed since its ranking began; choose another with --output")
         known[values["section"]] = one
     return known

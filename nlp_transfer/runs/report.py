@@ -12,6 +12,7 @@ from typing import Any
 
 from nlp_transfer.config.sections import load_saved
 from nlp_transfer.config.tasks import TaskDeclaration
+from nlp_transfer.data.report import may_be_same
 from nlp_transfer.errors import CheckpointError, ConfigError, DataError
 from nlp_transfer.evaluation.html_report.curve_page import open_curve_page
 from nlp_transfer.evaluation.html_report.parts import Page
@@ -159,7 +160,8 @@ def _read_results(
     for folder, config, result in zip(folders[1:], others, results[1:], strict=True):
         if config.task.name != first.task.name:
             raise ConfigError(f"{folder}: is of task '{config.task.name}', {folders[0]} of '{first.task.name}'")
-        if _find_tests(result) != _find_tests(results[0]):
+        here, there = _find_tests(result), _find_tests(results[0])
+        if len(here) != len(there) or not all(map(may_be_same, here, there)):
             raise DataError(f"{folder}: its test rows are not those of {folders[0]}; runs are compared on the same")
 
     names = _tell_apart(folders)

@@ -14,6 +14,7 @@ from accelerate.state import AcceleratorState
 from accelerate.utils import DistributedDataParallelKwargs, broadcast_object_list, disable_fsdp_ram_efficient_loading
 
 from nlp_transfer.config.sections import TrainingConfig
+from nlp_transfer.data.report import may_be_same
 from nlp_transfer.evaluation.verdicts import format_scores
 from nlp_transfer.models.digests import hash_tensors
 from nlp_transfer.models.encoding.batches import Encoded
@@ -111,7 +112,8 @@ def open_checkpoints(
 
     if start is not None:
         before = start.values["identity"]
-        refuse_changes(before["contents"], describe_identity()["contents"], folder)
+        same = {key: one for key, one in contents.items() if may_be_same(before["contents"].get(key), one)}
+        refuse_changes({**before["contents"], **same}, describe_identity()["contents"], folder)
         if before["about"] != describe_identity()["about"] and accelerator.is_main_process:
             log.warning("resumed with other versions or processes: the result may differ in its last digits")
 

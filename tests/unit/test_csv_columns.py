@@ -4,15 +4,18 @@ import random
 
 import pyarrow as pa
 import pytest
+from xxhash import xxh3_64_intdigest
 
 from nlp_transfer.config.dialect import Dialect
 from nlp_transfer.config.sections import DataConfig
-from nlp_transfer.data.columns import make_array, strip_unseen_each
+from nlp_transfer.data.columns import count_characters, make_array
 from nlp_transfer.data.formats import csv_columns, text_lines
 from nlp_transfer.data.formats.cells import strip_unseen
 from nlp_transfer.data.formats.csv_columns import cut_columns
 from nlp_transfer.data.formats.tables import open_rows
+from nlp_transfer.data.formats.text_lines import RawBlock, count_lines
 from nlp_transfer.data.splits import load_splits
+from nlp_transfer.data.unseen import hash_seen
 from nlp_transfer.errors import DataError
 
 PIECES = [
@@ -48,6 +51,10 @@ def read_all(path, dialect):
     except DataError as fault:
         error = str(fault)
     return rows, error, stream.findings.notes, dict(stream.findings.faults)
+
+
+def make_block(text):
+    return RawBlock(7, count_lines(text), text.encode("utf-8", "surrogatepass"))
 
 
 def make_table(generator):
@@ -98,37 +105,28 @@ def test_a_table_reads_the_same_whether_arrow_cuts_it_or_not(tmp_path, monkeypat
     ],
 )
 def test_what_the_csv_module_may_read_otherwise_is_left_to_it(text):
-    assert cut_columns(text, ",", {"text": 0}, width=2, quoted=True) is None
+    assert cut_columns(make_block(text), ",", {"text": 0}, width=2, quoted=True) is None
 
 
 def test_columns_are_cut_in_the_order_asked_for_with_their_quotes_taken_off():
-    columns = cut_columns('1,"a ""b"", c",x\r\n2,NA,\n', ",", {"last": 2, "text": 1}, width=3, quoted=True)
+    columns = cut_columns(make_block('1,"a ""b"", c",x\r\n2,NA,\n'), ",", {"last": 2, "text": 1}, width=3, quoted=True)
     assert {name: list(cells) for name, cells in columns.items()} == {"last": ["x", ""], "text": ['a "b", c', "NA"]}
-    columns = cut_columns('a "b"\tx\n', "\t", {"text": 0}, width=2, quoted=False)
+    columns = cut_columns(make_block('a "b"\tx\n'), "\t", {"text": 0}, width=2, quoted=False)
     assert list(columns["text"]) == ['a "b"']
 
 
+SEEN = ["a", "", " a ", "é", "e\u0301", "\u200b", "\x01a", "a\x1f", "a\u00a0", "\u3000", "~", "\x7f", "ab c", " \ufeff"]
+
+
 @pytest.mark.parametrize("kind", [pa.string(), pa.large_string()])
-def test_a_column_is_stripped_as_each_text_is(kind):
-    texts = [
-        "a",
-        "",
-        " a ",
-        "é",
-        "e\u0301",
-        "\u200b",
-        "\x01a",
-        "a\x1f",
-        "a\u00a0",
-        "\u3000",
-        "~",
-        "\x7f",
-        "ab c",
-        " \ufeff",
-    ]
-    for some in (texts, texts[:1], texts[1:2], []):
-        assert strip_unseen_each(pa.array(some, kind)).to_pylist() == list(map(strip_unseen, some))
-    assert strip_unseen_each(pa.array(["x", *texts, "y"], kind)[1:-1]).to_pylist() == list(map(strip_unseen, texts))
+def test_a_column_is_hashed_as_what_is_seen_of_each_text(kind):
+    inner = [f"x{text}y" for text in SEEN]
+    for some in (SEEN, SEEN[:1], SEEN[1:2], [], inner, [*inner, "xe\u0301\u0323y"], ["x\u00e9y"]):
+        seen = list(map(strip_unseen, some))
+        for array in (pa.array(some, kind), pa.array(["x", *some, "y"], kind)[1:-1]):
+            hashes, there = hash_seen(array, count_characters(array))
+            assert hashes.tolist() == [xxh3_64_intdigest(text.encode()) for text in seen]
+            assert there.tolist() == list(map(bool, seen))
 
 
 def test_splits_and_report_are_the_same_by_blocks_of_any_size(tmp_path, monkeypatch):
@@ -145,5 +143,5 @@ def test_splits_and_report_are_the_same_by_blocks_of_any_size(tmp_path, monkeypa
 
 
 def test_texts_of_arrow_are_a_sequence_of_strings():
-    cells = cut_columns("a,b\nc,d\n", ",", {"text": 0}, width=2, quoted=True)["text"]
+    cells = cut_columns(make_block("a,b\nc,d\n"), ",", {"text": 0}, width=2, quoted=True)["text"]
     assert (cells[1], list(cells[1:]), len(cells), make_array(cells).to_pylist()) == ("c", ["c"], 2, ["a", "c"])

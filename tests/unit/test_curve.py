@@ -181,7 +181,7 @@ def test_a_curve_takes_other_sizes_and_trains_only_these(place, copied, monkeypa
 def test_data_that_changed_between_two_attempts_are_refused(place, copied):
     for path in (copied / "rows-48").rglob("metrics.json"):
         figures = json.loads(path.read_text())
-        figures["data"]["contents"]["train"] = "0" * 64
+        figures["data"]["contents"]["train"] = "0" * 32
         path.write_text(json.dumps(figures))
     with pytest.raises(DataError, match="the data changed between the two"):
         draw(place, copied, resume="auto")

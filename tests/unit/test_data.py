@@ -1,7 +1,6 @@
 """From files to splits: cuts, labels, drops, leaks and the report."""
 
 import dataclasses
-import hashlib
 import json
 import subprocess
 import sys
@@ -12,10 +11,12 @@ from unicodedata import normalize
 
 import numpy as np
 import pytest
+from xxhash import xxh3_64_intdigest, xxh3_128
 
 from nlp_transfer.config.sections import DataConfig
+from nlp_transfer.data.report import may_be_same
 from nlp_transfer.data.splits import Splits, load_splits, read_rows
-from nlp_transfer.data.splitting import cut, subsample
+from nlp_transfer.data.splitting import cut, join_groups, subsample
 from nlp_transfer.errors import ConfigError, DataError
 
 ROLES = {"text": "text", "label": "label"}
@@ -353,17 +354,59 @@ def test_fingerprints_change_with_the_content_and_only_then(tmp_path):
     assert not set(before) & {split.fingerprint for split in load(train).report.splits.values()}
 
 
-def test_a_fingerprint_is_of_texts_parts_and_labels_each_behind_its_number_of_bytes(tmp_path):
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"parts": ["b", "é 3"]},
+        {"parts": ["é 3b"]},
+        {"parts": ["é 3", "bf"], "text": "ilm 3"},
+        {"text": "film 3 "},
+        {"label": "a"},
+    ],
+)
+def test_a_fingerprint_tells_lists_texts_and_labels_apart_by_what_they_hold_and_where_they_end(tmp_path, change):
     rows = [{"parts": [f"é {i}", "b"], "text": f"film {i}", "label": "ab"[i % 2]} for i in range(20)]
-    (tmp_path / "a.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
-    splits = load_splits(
-        DataConfig(train=str(tmp_path / "a.jsonl")), {"parts": "texts", "text": "text", "label": "label"}
-    )
-    digest = hashlib.sha256()
-    for row in rows:
-        for text in ("\n".join(row["parts"]), row["text"], row["label"]):
-            digest.update(len(text.encode()).to_bytes(8, "little") + text.encode())
-    assert splits.report.contents["train"] == digest.hexdigest()
+    found = []
+    for changed in (rows, rows, [*rows[:3], rows[3] | change, *rows[4:]]):
+        (tmp_path / "a.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in changed))
+        roles = {"parts": "texts", "text": "text", "label": "label"}
+        found.append(load_splits(DataConfig(train=str(tmp_path / "a.jsonl")), roles).report.contents["train"])
+    assert found[0] == found[1] != found[2]
+
+
+def test_a_fingerprint_is_the_xxh3_digest_of_lengths_texts_and_labels(tmp_path):
+    rows = [(f"é {i}", "ab"[i % 2]) for i in range(20)]
+    texts = [text.encode() for text, _ in rows]
+    lengths = np.array(list(map(len, texts)), np.int32)
+    labels = np.array([xxh3_64_intdigest(label.encode()) for _, label in rows], np.uint64)
+    told = xxh3_128(lengths.tobytes()).digest() + xxh3_128(b"".join(texts)).digest() + labels.tobytes()
+    assert load(table(tmp_path / "a.jsonl", rows)).report.contents["train"] == xxh3_128(told).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("classes", "copies", "grouped", "expected"),
+    [
+        (1, 1, False, [(210, 4489814), (60, 356186), (30, 82642)]),
+        (3, 1, False, [(210, 4400460), (60, 352925), (30, 98626)]),
+        (3, 6, False, [(752, 200114180), (216, 16733218), (108, 4572200)]),
+        (2, 4, True, [(536, 73220623), (153, 6339543), (77, 1353101)]),
+    ],
+)
+def test_a_seed_cuts_the_same_rows_in_every_version(classes, copies, grouped, expected):
+    rng = np.random.default_rng(7)
+    keys = rng.integers(0, 2**62, 300).repeat(rng.integers(1, copies + 1, 300))
+    strata = rng.integers(0, classes, len(keys))
+    if grouped:
+        keys = join_groups(keys, rng.integers(0, 40, len(keys)) * (rng.random(len(keys)) < 0.2))
+    parts = cut(keys, strata, {"test": 0.2, "validation": 0.1}, seed=3).values()
+    assert [(len(rows), int((rows * np.arange(1, len(rows) + 1)).sum())) for rows in parts] == expected
+
+
+def test_fingerprints_of_older_versions_are_not_compared_with_others():
+    assert may_be_same("a" * 64, "b" * 32)
+    assert not may_be_same("a" * 64, "b" * 64)
+    assert not may_be_same("a" * 32, "b" * 32)
+    assert not may_be_same(None, "b" * 32)
 
 
 def test_fingerprints_change_with_a_label(tmp_path):

@@ -359,7 +359,7 @@ def test_runs_without_scores_of_single_rows_are_not_compared_and_the_way_out_is_
 def test_runs_that_were_tested_on_other_rows_are_not_set_side_by_side(folder, tmp_path):
     elsewhere = shutil.copytree(folder, tmp_path / "run")
     metrics = json.loads((elsewhere / "metrics.json").read_text())
-    metrics["data"]["splits"]["test"]["fingerprint"] = "0" * 64
+    metrics["data"]["splits"]["test"]["fingerprint"] = "0" * 32
     (elsewhere / "metrics.json").write_text(json.dumps(metrics))
     with pytest.raises(DataError, match="its test rows are not those of"):
         nlp_transfer.report([folder, elsewhere], tmp_path / "both.html")

@@ -7,7 +7,7 @@ from itertools import accumulate, chain, islice
 from pathlib import Path
 from typing import NamedTuple
 
-from nlp_transfer.data.formats.text_lines import LONGEST, TOO_LONG, count_lines, read_raw_blocks, unify_line_ends
+from nlp_transfer.data.formats.text_lines import LONGEST, TOO_LONG, RawBlock, read_raw_blocks, unify_line_ends
 from nlp_transfer.errors import DataError
 
 Cells = list[str]
@@ -31,7 +31,7 @@ class CsvRecords:
     """Read the records of a file out of its blocks, many at a time.
 
     Attributes:
-        blocks: the number of a line, counted from 1, and the text that starts there, as in the file: whole lines.
+        blocks: the lines of the file.
     """
 
     def __init__(self, file: Path, delimiter: str, *, quoted: bool, unquote: str, encoding: str | None = None) -> None:
@@ -45,15 +45,15 @@ class CsvRecords:
         # The csv module has one limit for all readers, so it is only ever raised.
         csv.field_size_limit(max(csv.field_size_limit(), LONGEST))
 
-    def read_block(self, number: int, text: str) -> Iterator[Taken]:
+    def read_block(self, block: RawBlock) -> Iterator[Taken]:
         """Yield the records of a block and go on after a fault; a record that is open at its end takes more `blocks`.
 
         Raises:
             DataError: the file cannot be read further; this comes after the records that stand before it.
         """
-        self.first, self.start, self.held = number, number, len(text)
-        self.lines = count_lines(text)  # of the blocks that were begun
-        lines = chain.from_iterable(self._feed_texts(text))
+        self.first = self.start = block.number
+        self.lines, self.held = block.lines, 0  # lines of the blocks that were begun
+        lines = chain.from_iterable(self._feed_texts(block))
         self.reader = csv.reader(
             lines,
             delimiter=self.delimiter,
@@ -81,15 +81,15 @@ class CsvRecords:
             return self._say(str(error))
         return ""
 
-    def _feed_texts(self, text: str) -> Iterator[io.StringIO]:
+    def _feed_texts(self, block: RawBlock) -> Iterator[io.StringIO]:
         """Yield the text of a block to the csv module, then those of others; refuse a record that grows too long."""
-        yield io.StringIO(unify_line_ends(text), newline="\n")
-        for _, more in self.blocks:
+        for more in chain([block], self.blocks):
             if self.held > LONGEST:
                 raise DataError(f"{self._name_place()}: {TOO_LONG.format('record')}; is a quote never closed?")
-            self.held += len(more)
-            self.lines += count_lines(more)
-            yield io.StringIO(unify_line_ends(more), newline="\n")
+            text = more.content.decode("utf-8", "surrogatepass")
+            self.held += len(text)
+            self.lines = more.number + more.lines - self.first
+            yield io.StringIO(unify_line_ends(text), newline="\n")
 
     def _find_starts(self) -> Sequence[int]:
         end = self.start + len(self.records)

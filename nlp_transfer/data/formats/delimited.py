@@ -11,6 +11,7 @@ from nlp_transfer.data.formats.blocks import Columns
 from nlp_transfer.data.formats.csv_records import Cells, CsvRecords, Taken
 from nlp_transfer.data.formats.quoting import decide_quoting
 from nlp_transfer.data.formats.records import Findings, Read, Wanted, refuse_empty
+from nlp_transfer.data.formats.text_lines import RawBlock
 from nlp_transfer.errors import DataError, list_first
 
 NAMED = 8  # columns that a message about a row names
@@ -55,9 +56,9 @@ class _Table:
         records = CsvRecords(self.file, self.delimiter, quoted=quoted, unquote=unquote, encoding=self.dialect.encoding)
 
         rows = 0
-        for number, text in records.blocks:
-            block = self._cut(number, text, quoted=quoted)
-            for columns in self._pick(records.read_block(number, text)) if block is None else [block]:
+        for block in records.blocks:
+            cut = self._cut(block, quoted=quoted)
+            for columns in self._pick(records.read_block(block)) if cut is None else [cut]:
                 rows += len(columns.numbers)
                 yield columns
 
@@ -73,18 +74,17 @@ class _Table:
         if not self.findings.faults:
             refuse_empty(self.file, rows, found="a header but no rows" if self.shape else "nothing")
 
-    def _cut(self, number: int, text: str, *, quoted: bool) -> Columns | None:
+    def _cut(self, block: RawBlock, *, quoted: bool) -> Columns | None:
         """Cut a block into its columns at once; None if something in it is odd, or could be noted."""
         shape = self.shape
         if shape is None or not shape.places or shape.named < shape.width:
             return None
         from nlp_transfer.data.formats.csv_columns import cut_columns  # loads numpy
 
-        columns = cut_columns(text, self.delimiter, shape.places, width=shape.width, quoted=quoted)
+        columns = cut_columns(block, self.delimiter, shape.places, width=shape.width, quoted=quoted)
         if columns is None:
             return None
-        rows = len(next(iter(columns.values())))
-        return Columns(range(number, number + rows), shape.header, columns)
+        return Columns(range(block.number, block.number + block.lines), shape.header, columns)
 
     def _pick(self, taken: Iterable[Taken]) -> Iterator[Columns]:
         """Pick the columns to read out of records, and note every fault behind the rows before it."""

@@ -12,7 +12,7 @@ from functools import partial
 from io import BufferedReader
 from itertools import chain, islice
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, NamedTuple, cast
 
 from nlp_transfer.data.formats.encodings import advise_encoding
 from nlp_transfer.errors import DataError
@@ -41,6 +41,7 @@ BLOCK = 1 << 17  # bytes to read at once; more would not stay in a processor's c
 TABLE_BLOCK = 1 << 20  # of a table, whose columns Arrow cuts: each block costs it the same
 MOST_NAMES = 10_000  # of a folder, to look among for one that was misspelt
 LONGEST = 1 << 25  # characters of a line, a cell or a record, which memory must hold
+BREAKS = (EOFError, OSError, zlib.error)  # what a stream may raise
 TOO_LONG = f"a {{}} of more than {LONGEST:,} characters, which is the limit; cut it off, or make several of it"
 
 
@@ -103,10 +104,23 @@ def read_blocks(file: Path, encoding: str | None = None) -> Iterator[tuple[int, 
         yield from decode_blocks(_read_chunks(stream), str(file), encoding)
 
 
-def read_raw_blocks(file: Path, encoding: str | None = None) -> Iterator[tuple[int, str]]:
-    """Yield the text of a table in blocks of whole lines, with the line ends of the file; see `cut_blocks`."""
+class RawBlock(NamedTuple):
+    """Hold whole lines of a file in UTF-8, with their ends: the number of the first, from 1, and how many there are."""
+
+    number: int
+    lines: int
+    content: bytes
+
+
+def read_raw_blocks(file: Path, encoding: str | None = None) -> Iterator[RawBlock]:
+    """Yield the lines of a table, in larger blocks than those of texts, which `cut_blocks` decodes; see there."""
     with open_bytes(file) as stream:
-        yield from cut_blocks(_read_chunks(stream, TABLE_BLOCK), str(file), encoding)
+        # The first block is a small one: its header tells how all others are cut.
+        chunks = chain(islice(_read_chunks(stream, min(BLOCK, TABLE_BLOCK)), 1), _read_chunks(stream, TABLE_BLOCK))
+        if encoding is None:
+            yield from _cut_raw_blocks(chunks, str(file))
+        else:
+            yield from _recode(cut_blocks(chunks, str(file), encoding))
 
 
 def read_pieces(file: Path, encoding: str | None = None) -> Iterator[str]:
@@ -164,8 +178,10 @@ def count_lines(block: str) -> int:
     return block.count("\n") + (block[-1:] not in ("", "\n"))
 
 
-def cut_blocks(stream: Iterable[bytes], name: str, encoding: str | None = None) -> Iterator[tuple[int, str]]:
-    """Decode a stream, and cut it behind line ends.
+def cut_blocks(
+    stream: Iterable[bytes], name: str, encoding: str | None = None, *, line: int = 1
+) -> Iterator[tuple[int, str]]:
+    """Decode a stream, whose first line has the number `line`, and cut it behind line ends.
 
     Yields:
         The number of a line, counted from 1, and the text that starts there: whole lines.
@@ -173,8 +189,8 @@ def cut_blocks(stream: Iterable[bytes], name: str, encoding: str | None = None) 
     Raises:
         DataError: as `decode_pieces`, or for a line that is too long. The lines before it come first.
     """
-    number, held, size = 1, [""], 0  # of the line that is not complete yet
-    for piece in decode_pieces(stream, name, encoding):
+    number, held, size = line, [""], 0  # of the line that is not complete yet
+    for piece in decode_pieces(stream, name, encoding, line=line):
         end = piece.rfind("\n") + 1
         if size + (piece.find("\n") if end else len(piece)) > LONGEST:
             raise DataError(f"{name}:{number}: {TOO_LONG.format('line')}")
@@ -192,20 +208,72 @@ def cut_blocks(stream: Iterable[bytes], name: str, encoding: str | None = None) 
         yield number, rest.removesuffix("\r")
 
 
-def decode_pieces(stream: Iterable[bytes], name: str, encoding: str | None = None) -> Iterator[str]:
+def _cut_raw_blocks(stream: Iterable[bytes], name: str) -> Iterator[RawBlock]:
+    """Cut a stream of UTF-8 behind line ends, without decoding it; `cut_blocks` takes over where it has a fault."""
+    number, held, size = 1, [b""], 0  # of the line that is not complete yet
+    chunks = chain(stream, [b""])
+    try:
+        for data in chunks:
+            end = data.rfind(b"\n") + 1
+            if size + (data.find(b"\n") if end else len(data)) > LONGEST:  # bytes; it may have fewer characters
+                past = (held.pop(0) for _ in range(len(held)))  # each piece is let go when it is decoded
+                yield from _recode(cut_blocks(chain(past, [data], chunks), name, line=number))
+                return
+
+            if end or not data:
+                content = b"".join([*held, memoryview(data)[:end]])
+                for block in _check_content(number, content if end else content.removesuffix(b"\r"), name):
+                    yield block
+                    number += block.lines
+                held, size = [], 0
+
+            held.append(data[end:])
+            size += len(data) - end
+    except BREAKS as error:
+        raise _explain_break(error, name, number) from None
+
+
+def _check_content(number: int, content: bytes, name: str) -> Iterator[RawBlock]:
+    """Yield a block if its content has no fault, else the lines before the fault, which is raised then."""
+    import numpy as np  # finds marks ten times faster than `bytes.count`, and only tables need it
+
+    if number == 1:
+        _refuse_other(content, name, None)
+        content = content.removeprefix(codecs.BOM_UTF8)
+    try:
+        content.decode()
+        clean = b"\0" not in content
+    except UnicodeDecodeError:
+        clean = False
+
+    if not clean:
+        yield from _recode(cut_blocks([content], name, line=number))
+    elif content:
+        feeds = int(np.count_nonzero(np.frombuffer(content, np.uint8) == ord("\n")))
+        yield RawBlock(number, feeds + (not content.endswith(b"\n")), content)
+
+
+def _recode(blocks: Iterable[tuple[int, str]]) -> Iterator[RawBlock]:
+    """Encode blocks of text; half a character, which UTF-7 can hold, becomes three bytes that are not UTF-8."""
+    for number, text in blocks:
+        yield RawBlock(number, count_lines(text), text.encode("utf-8", "surrogatepass"))
+
+
+def decode_pieces(stream: Iterable[bytes], name: str, encoding: str | None = None, *, line: int = 1) -> Iterator[str]:
     """Decode a stream piece by piece, without its byte-order mark.
 
     Args:
         stream: the bytes.
         name: of the stream, for messages.
         encoding: a name that Python knows; None means UTF-8.
+        line: the number of the first line.
 
     Raises:
         DataError: the stream holds bytes that are not of this encoding, or a NUL, or breaks off; the message names the
             line, and the encoding that it seems to have. The text before it comes first.
     """
     decoder = codecs.getincrementaldecoder(encoding or "utf-8-sig")()
-    line, column = 1, 0  # the place of the next byte
+    column = 0  # of the next byte
     try:
         for number, data in enumerate(chain(stream, [b""])):
             if number == 0:
@@ -234,10 +302,15 @@ def decode_pieces(stream: Iterable[bytes], name: str, encoding: str | None = Non
             column = len(last) + (0 if "\n" in text else column)
             if fault:
                 raise DataError(f"{name}:{line}: {fault.format(column + 1)}")
-    except gzip.BadGzipFile:
-        raise DataError(f"{name}: is not packed by gzip, or damaged; a plain file's name must not end in .gz") from None
-    except (EOFError, OSError, zlib.error) as error:
-        raise DataError(f"{name}: cannot be read after line {line - 1}: {error}") from None
+    except BREAKS as error:
+        raise _explain_break(error, name, line) from None
+
+
+def _explain_break(error: Exception, name: str, line: int) -> DataError:
+    """Say that a stream breaks off, or is not packed as its name says; `line` is the next one."""
+    if isinstance(error, gzip.BadGzipFile):
+        return DataError(f"{name}: is not packed by gzip, or damaged; a plain file's name must not end in .gz")
+    return DataError(f"{name}: cannot be read after line {line - 1}: {error}")
 
 
 def _refuse_other(start: bytes, name: str, encoding: str | None) -> None:

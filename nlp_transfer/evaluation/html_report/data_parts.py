@@ -30,7 +30,7 @@ def tabulate_splits(data: DataReport) -> Table:
         for name, one in read.items()
     ]
     header = ["split", "from", "rows", "dropped", "repeated texts", "of these with another label", "fingerprint"]
-    return Table("Splits", header, rows, "A fingerprint is the start of the sha256 of texts and labels in order.")
+    return Table("Splits", header, rows, "A fingerprint is the start of the XXH3 digest of texts and labels in order.")
 
 
 def describe_leaks(data: DataReport) -> Sentences:
