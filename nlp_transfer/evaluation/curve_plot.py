@@ -93,13 +93,14 @@ def _draw_curve(axes: "Axes", one: MethodCurve, curves: Sequence[MethodCurve]) -
 
     means = np.array([point.mean.difference for point in one.points])
     spread = np.array([point.deviation or 0.0 for point in one.points])
+    lowest = 0.0 if min(min(point.scores) for point in one.points) >= 0 else -np.inf  # a deviation may reach below
     hollow = "none" if one.role == "scratch" else colour
     axes.plot(
         one.sizes, means, line, color=colour, marker=marker, markersize=4.5, markerfacecolor=hollow, linewidth=1.6
     )
-    axes.fill_between(
-        one.sizes, means - spread, means + spread, color=colour, alpha=0.15 if one.role == "run" else 0.08, linewidth=0
-    )
+    strength = 0.15 if one.role == "run" else 0.08
+    low = np.maximum(means - spread, lowest)
+    axes.fill_between(one.sizes, low, means + spread, color=colour, alpha=strength, linewidth=0)
     return colour
 
 
@@ -123,5 +124,13 @@ def _label_ends(axes: "Axes", ends: Sequence[tuple[str, str, float]]) -> None:
             fontsize=9,
             color=colour,
             annotation_clip=False,
-            arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.6, "shrinkA": 0, "shrinkB": 0},
+            # The line meets its label at the left, or it would cross the one below.
+            arrowprops={
+                "arrowstyle": "-",
+                "color": colour,
+                "linewidth": 0.6,
+                "shrinkA": 0,
+                "shrinkB": 0,
+                "relpos": (0, 0.5),
+            },
         )

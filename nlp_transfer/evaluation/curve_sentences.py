@@ -68,7 +68,8 @@ def format_worth(worth: Worth, largest: int) -> str:
         low = f"; the interval begins at {worth.low:,}" if worth.low is not None else ""
         return f"more than {largest - worth.size:,} (not reached{low})"
     if worth.most:
-        return f"{worth.rows:,} or less" if worth.rows else "nothing"
+        fewer = f" (it would do with {-worth.rows:,} fewer)" if worth.rows < 0 else ""
+        return f"{worth.rows:,} or less" if worth.rows > 0 else f"nothing{fewer}"
     low = f"{worth.low:,}" if worth.low is not None else f"more than {largest - worth.size:,}"
     high = f"{worth.high:,}" if worth.high is not None else f"more than {largest - worth.size:,}"
     return f"{worth.rows:,} ({low} to {high})"

@@ -1,9 +1,12 @@
 """Learning curves in words and as a figure: no more than was measured."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
-from nlp_transfer.evaluation import learning_curves
+from nlp_transfer.evaluation import curve_plot, learning_curves
 from nlp_transfer.evaluation.convergence import Convergence
 from nlp_transfer.evaluation.curve_findings import study
 from nlp_transfer.evaluation.curve_plot import plot_curves
@@ -84,7 +87,8 @@ def test_time_is_said_apart(curves):
         (Worth(16, 240, 96, None, 0.9, most=False), "240 (96 to more than 1,008)"),
         (Worth(64, None, None, None, 0.0, most=False), "more than 960 (not reached)"),
         (Worth(64, None, 700, None, 0.4, most=False), "more than 960 (not reached; the interval begins at 700)"),
-        (Worth(64, -48, -48, 10, 1.0, most=True), "-48 or less"),
+        (Worth(64, -48, -48, 10, 1.0, most=True), "nothing (it would do with 48 fewer)"),
+        (Worth(8, 8, 0, 10, 1.0, most=True), "8 or less"),
         (Worth(16, 0, 0, 0, 1.0, most=True), "nothing"),
     ],
 )
@@ -104,6 +108,17 @@ def test_a_page_holds_the_table_and_no_name_breaks_it(curves):
 
 def _rename(curve, label):
     return type(curve)(**{**vars(curve), "label": label})
+
+
+def test_the_band_of_a_score_that_is_never_negative_ends_at_zero(curves):
+    poor = make("glove", 2)
+    poor.hits[:, 0], poor.hits[:, 1] = 0.0, np.arange(1000) < 100  # no row of one seed is right: 0.05 ± 0.07
+    (one,) = study([replace(poor, role="simple", control="")], simple="", highest=1.0, convergence={})
+    axes = Figure().add_subplot()
+    curve_plot._draw_curve(axes, one, [one])
+    heights = axes.collections[0].get_paths()[0].vertices[:, 1]
+    assert heights.min() == 0.0
+    assert heights.max() > 0.1
 
 
 def test_a_figure_that_cannot_be_drawn_loses_nothing(curves, tmp_path, caplog):
