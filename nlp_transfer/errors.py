@@ -111,3 +111,14 @@ def suggest_nearest(name: str, known: Iterable[str]) -> str:
     """Ask for the known name that is nearest, as `" Did you mean 'a'?"`; empty if no name is near."""
     near = difflib.get_close_matches(name, sorted(known), n=1)
     return f" Did you mean '{near[0]}'?" if near else ""
+
+
+def explain_missing(package: str, extra: str = "") -> str:
+    """Say that a package is needed and how to get it; `extra` is that of ours which brings it."""
+    wanted = f"'nlp-transfer[{extra}]'" if extra else package
+    return f"needs {package}; pip install {wanted}"
+
+
+def count_things(number: int, one: str, more: str) -> str:
+    """Write how many there are, with words that fit the number: `1 row is cut`, `2 rows are cut`."""
+    return f"{number:,} {one if number == 1 else more}"

@@ -10,7 +10,19 @@ from typing import Annotated, Any, Literal
 import typer
 
 from nlp_transfer.cli.loading import load_library
-from nlp_transfer.cli.options import Columns, Delimiter, Encoding, Header, Published, Quotes, Revision, Task, Trust
+from nlp_transfer.cli.options import (
+    Columns,
+    Delimiter,
+    Encoding,
+    Header,
+    OnUnknown,
+    Published,
+    Quotes,
+    Revision,
+    Task,
+    Trust,
+    make_choice,
+)
 from nlp_transfer.cli.several_runs import Answering, refuse_options, split_words
 from nlp_transfer.cli.streams import (
     check_answers,
@@ -29,6 +41,8 @@ from nlp_transfer.errors import ConfigError
 from nlp_transfer.system.disk import expand_home
 from nlp_transfer.system.escaping import dump_json
 
+Precision = Literal["fp32", "auto"]
+
 
 def predict(
     words: Answering,
@@ -46,8 +60,8 @@ def predict(
     revision: Revision = None,
     task: Task = None,
     precision: Annotated[
-        Literal["fp32", "auto"],
-        typer.Option(help="auto: bf16 if it is faster here and the run's test rows are answered alike."),
+        Precision,
+        make_choice(Precision, help="auto: bf16 if it is faster here and the run's test rows are answered alike."),
     ] = "fp32",
     least: Annotated[
         float | None,
@@ -125,8 +139,10 @@ def evaluate(
     data: Annotated[str, typer.Option(metavar="FILE", help="Labelled file; or {COLUMN: FILE, ...}.")],
     column: Columns = None,
     on_unknown_label: Annotated[
-        Literal["error", "drop"] | None,
-        typer.Option(help="Of rows whose label the model does not know; by default as the run was configured."),
+        OnUnknown | None,
+        make_choice(
+            OnUnknown, help="Of rows whose label the model does not know; by default as the run was configured."
+        ),
     ] = None,
     task: Task = None,
     delimiter: Delimiter = None,

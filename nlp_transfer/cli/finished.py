@@ -9,9 +9,11 @@ from typing import Annotated, Literal
 import typer
 
 from nlp_transfer.cli.loading import load_library
-from nlp_transfer.cli.options import Rate, Run, Task, Trust
+from nlp_transfer.cli.options import Rate, Run, Task, Trust, make_choice
 from nlp_transfer.cli.streams import refuse_many, say
 from nlp_transfer.errors import ConfigError
+
+Head = Literal["auto", "solve", "average"]
 
 
 def merge(
@@ -23,8 +25,8 @@ def merge(
         float, typer.Option(metavar="PART", help="How far to go from the weights of the source (0) to the mean (1).")
     ] = 1.0,
     head: Annotated[
-        Literal["auto", "solve", "average"],
-        typer.Option(help="Its last layer: solved anew, or a mean; auto: what is better on validation."),
+        Head,
+        make_choice(Head, help="Its last layer: solved anew, or a mean; auto: what is better on validation."),
     ] = "auto",
     task: Task = None,
     trust_remote_code: Trust = None,

@@ -1,11 +1,33 @@
 """Options that several commands have."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal, get_args
 
 import typer
 
 from nlp_transfer.config.dialect import Quoting
+from nlp_transfer.errors import suggest
+
+
+def make_choice(kind: Any, *names: str, help: str) -> Any:  # noqa: A002 - as typer calls it
+    """Make an option that takes one of the choices of a `Literal`, and asks for the nearest where it is given another.
+
+    Typer's own says `Value error` to that.
+
+    Args:
+        kind: the `Literal`.
+        names: of the option, where it is called otherwise than its parameter.
+        help: for `--help`.
+    """
+    choices = get_args(kind)
+
+    def read(text: str) -> str:
+        if text not in choices:
+            raise typer.BadParameter(f"'{text}' is not a choice. {suggest(text, choices)}")
+        return text
+
+    return typer.Option(*names, parser=read, metavar="|".join(choices), help=help)
+
 
 Config = Annotated[
     str | None, typer.Argument(metavar="[CONFIG]", help="YAML file, or a shipped configuration; see `sources`.")
@@ -41,8 +63,10 @@ Encoding = Annotated[
     str | None, typer.Option(metavar="NAME", help="Of text, such as cp1252; UTF-8 by default, whatever train was.")
 ]
 Quotes = Annotated[
-    Quoting | None, typer.Option("--quoting", help="minimal: cells may stand in quotes; none: quotes are characters.")
+    Quoting | None,
+    make_choice(Quoting, "--quoting", help="minimal: cells may stand in quotes; none: quotes are characters."),
 ]
+OnUnknown = Literal["error", "drop"]
 Header = Annotated[
     bool | None, typer.Option(help="Whether the first row names the columns; else they are numbered from 0.")
 ]

@@ -20,6 +20,9 @@ def report(
         ),
     ],
     force: Annotated[bool, typer.Option("--force", help="Replace the page if there is one.")] = False,
+    train_labels: Annotated[
+        bool, typer.Option("--train-labels", help="Of one frozen run: list labels of train that may be wrong.")
+    ] = False,
     task: Task = None,
 ) -> None:
     """Write one page about runs that needs no network: verdict, scores, charts, errors to search.
@@ -31,7 +34,8 @@ def report(
 
     refuse_many(shared=False, way="start one")
     *runs, output = words
-    found = nlp_transfer.report(runs, Path(output), task=find_task(task) if task else None, force=force)
+    kind = find_task(task) if task else None
+    found = nlp_transfer.report(runs, Path(output), task=kind, force=force, train_labels=train_labels)
     for sentence in found.verdict:
         say(sentence)
     for sentence in found.missing:

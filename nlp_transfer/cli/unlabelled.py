@@ -5,7 +5,7 @@ nlp-transfer shift runs/reviews new.csv --sample 50 --output runs/new
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
@@ -14,11 +14,13 @@ from nlp_transfer.cli.options import (
     Delimiter,
     Encoding,
     Header,
+    OnUnknown,
     Published,
     Quotes,
     Replace,
     Task,
     Trust,
+    make_choice,
 )
 from nlp_transfer.cli.streams import check_output, read_columns, refuse_many, say, update_dialect
 from nlp_transfer.system.garbage import keep_imports
@@ -37,8 +39,8 @@ def look(
     output: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder to write; by default runs/shift.")] = None,
     column: Columns = None,
     on_unknown_label: Annotated[
-        Literal["error", "drop"] | None,
-        typer.Option(help="Of labelled rows whose label the model does not know; by default as in training."),
+        OnUnknown | None,
+        make_choice(OnUnknown, help="Of labelled rows whose label the model does not know; by default as in training."),
     ] = None,
     task: Task = None,
     delimiter: Delimiter = None,

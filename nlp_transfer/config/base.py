@@ -47,7 +47,11 @@ class TaskOptions(Section):
 
     name: str = Field(description="A shipped task, or the dotted module of your own.")
     metrics: Annotated[
-        list[FunctionName | Metric], BeforeValidator(lambda given: [given] if isinstance(given, str) else given)
+        list[FunctionName | Metric],
+        BeforeValidator(
+            lambda given: [given] if isinstance(given, str | dict | Metric) else given,
+            json_schema_input_type=FunctionName | Metric | list[FunctionName | Metric],
+        ),
     ] = Field(
         [],
         description="Functions that score too: each takes the right answers and those of the model, and gives a "

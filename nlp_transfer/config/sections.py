@@ -4,6 +4,7 @@ Nothing here imports torch, so a wrong configuration is answered at once.
 """
 
 import re
+import reprlib
 from collections.abc import Mapping, Sequence
 from datetime import date
 from os import PathLike
@@ -515,9 +516,9 @@ def apply_overrides(values: Mapping[str, Any], overrides: Sequence[str]) -> dict
             child = section.get(parent, {})
             if not isinstance(child, Mapping):
                 path = ".".join(parents[:depth])
-                raise ConfigError(
-                    f"'{override}': {path} is a value ({child!r:.40}), not a section with keys; set it by {path}=VALUE"
-                )
+                what = f"a list of {len(child)}" if isinstance(child, list) else f"a value ({reprlib.repr(child)})"
+                way = f"set it by {path}=VALUE, or change it in the file"
+                raise ConfigError(f"'{override}': {path} is {what}, not a section with keys; {way}")
             section[parent] = section = dict(child)
 
         try:

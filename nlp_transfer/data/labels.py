@@ -8,7 +8,7 @@ from typing import Literal
 from unicodedata import normalize
 
 from nlp_transfer.data.formats.records import RowStream
-from nlp_transfer.errors import DataError, suggest
+from nlp_transfer.errors import DataError, count_things, suggest
 
 WHOLE_FLOAT = re.compile(r"[+-]?\d+\.0+")
 INVISIBLE = re.compile("[\u00ad\u200b\u2060\ufeff]")  # a soft hyphen, spaces without width, a byte-order mark
@@ -201,11 +201,12 @@ def _warn_of_merged(mapping: Mapping[str, str], counts: Mapping[str, int], place
     for spelling, name in mapping.items():
         if spelling != name:
             others.setdefault(name, []).append(spelling)
-    return [
-        f"{place}: {sum(counts[one] for one in spellings)} labels written "
-        f"{', '.join(map(_quote_label, sorted(spellings)[:5]))} are taken as {_quote_label(name)}"
-        for name, spellings in others.items()
-    ]
+    warnings = []
+    for name, spellings in others.items():
+        written = f"written {', '.join(map(_quote_label, sorted(spellings)[:5]))}"
+        said = count_things(sum(counts[one] for one in spellings), f"label {written} is", f"labels {written} are")
+        warnings.append(f"{place}: {said} taken as {_quote_label(name)}")
+    return warnings
 
 
 def _quote_label(label: str) -> str:

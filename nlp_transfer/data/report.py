@@ -8,7 +8,7 @@ import numpy as np
 
 from nlp_transfer.data.repeats import find_repeated, find_rows, list_repeated
 from nlp_transfer.data.store import Examples
-from nlp_transfer.errors import SHOWN_FIRST
+from nlp_transfer.errors import SHOWN_FIRST, count_things
 
 MANY_COPIES = 0.1  # share of pairs; a few, such as names and OK buttons, are equal in both languages
 
@@ -23,7 +23,8 @@ class Dropped:
 
     def __str__(self) -> str:
         """Describe the dropped rows in one line."""
-        return f"{self.count} rows dropped: {self.reason} (first: {', '.join(map(str, self.rows))})"
+        first = ", ".join(map(str, self.rows))
+        return f"{count_things(self.count, 'row', 'rows')} dropped: {self.reason} (first: {first})"
 
 
 @dataclass(frozen=True)
@@ -148,7 +149,8 @@ def inspect(
         if count:
             first, second = pair.split("/")
             rows = splits[second].rows
-            warnings.append(f"leak: {count} of {rows} {second} rows have a text that is also in {first}")
+            have = "has" if count == 1 else "have"
+            warnings.append(f"leak: {count} of {rows} {second} rows {have} a text that is also in {first}")
     unlabelled = None
     if texts is not None:
         unlabelled = _inspect_split(texts, (), find_repeated(texts.examples.keys))
@@ -214,5 +216,7 @@ def _warn_split(name: str, report: SplitReport) -> list[str]:
         roles = " and ".join(f"'{role}'" for role in report.lengths)
         warnings.append(f"{name}: {report.copies} of {report.rows} rows are copies: {roles} hold the same text")
     if report.conflicts:
-        warnings.append(f"{name}: {report.conflicts} rows repeat a text with another label")
+        warnings.append(
+            f"{name}: {count_things(report.conflicts, 'row repeats', 'rows repeat')} a text with another label"
+        )
     return warnings

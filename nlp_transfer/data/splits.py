@@ -28,7 +28,7 @@ from nlp_transfer.data.report import DataReport, Part, condense_dropped, inspect
 from nlp_transfer.data.splitting import cut, deal_folds, join_groups, subsample
 from nlp_transfer.data.store import Examples
 from nlp_transfer.data.unlabelled import open_unlabelled
-from nlp_transfer.errors import ConfigError, DataError, UnusableError
+from nlp_transfer.errors import ConfigError, DataError, UnusableError, count_things
 from nlp_transfer.system.received import HeldRows
 
 if TYPE_CHECKING:
@@ -328,10 +328,8 @@ def _warn_of_separators(labels: Sequence[str], place: str, dialect: Dialect) -> 
     """Warn if labels hold a mark that often stands between labels, such as `drama|comedy`."""
     for mark in LABEL_SEPARATORS:
         if mark != dialect.label_separator and (odd := [label for label in labels if mark in label]):
-            return [
-                f"{place}: {len(odd)} labels, such as {odd[0]!r}, hold '{mark}'; if it stands between labels, set "
-                f"{dialect.set_label_separator(mark)}"
-            ]
+            said = f"{count_things(len(odd), 'label holds', 'labels hold')} '{mark}', such as {odd[0]!r}"
+            return [f"{place}: {said}; if it stands between labels, set {dialect.set_label_separator(mark)}"]
     return []
 
 

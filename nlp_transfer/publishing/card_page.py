@@ -267,8 +267,10 @@ def _write_scores(subject: Subject) -> str:
         rest += f" Its head was solved with {metrics.class_weights.describe(f'`{metrics.selection.metric}`')}."
     if ceilings := [name for name in task.ceilings if name in metrics.baselines]:
         rest += f" `{'`, `'.join(ceilings)}` knows the answers: a ceiling."
+    who = f" by the model of seed {metrics.seed}" if metrics.seeds else ""
     for name, (low, high) in metrics.intervals.items():
-        rest += f" `{name}` on test: {metrics.test[name]:.4f}, 95 % interval {low:.4f} to {high:.4f} (bootstrap)."
+        interval = f"95 % interval {low:.4f} to {high:.4f} (bootstrap)"
+        rest += f" `{name}` on test{who}: {metrics.test[name]:.4f}, {interval}."
     if back := metrics.written_back:
         best = ", ".join(f"{name} {_format_score(back.scores, name)}" for name in back.scores)
         rest += f" References of validation that only went through the target tokenizer score {best}: a ceiling too."

@@ -1,39 +1,33 @@
 """Load configurations whose runs stand side by side: of one task, on the same data."""
 
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from nlp_transfer.config.sections import DataConfig, RunConfig, load_config
 from nlp_transfer.data.locations import Place
 from nlp_transfer.errors import ConfigError, TransferError
-from nlp_transfer.system.received import is_table, name_kind, refuse_no_path
+from nlp_transfer.system.received import list_paths
 
 
 def load_alike(
-    verb: str, configs: Sequence[str | Path], overrides: Sequence[str], data: Mapping[str, Place] | None
+    verb: str, configs: str | Path | Sequence[str | Path], overrides: Sequence[str], data: Mapping[str, Place] | None
 ) -> dict[str, RunConfig]:
     """Load the configurations by file name, and check that they can be compared.
 
     Args:
         verb: for the messages.
-        configs: files, or names of shipped configurations.
+        configs: files, or names of shipped configurations; a single one may stand alone.
         overrides: dotted KEY=VALUE pairs, for all of them.
         data: split -> a place to put in `data` of all of them.
 
     Raises:
         ConfigError: they differ in task, data or selection, or two have one name.
     """
-    if isinstance(configs, str | bytes | Mapping) or is_table(configs) or not isinstance(configs, Iterable):
-        raise ConfigError(f"{verb}: expected a list of YAML files, received {name_kind(configs)}")
-    if not (configs := list(configs)):
-        raise ConfigError(f"{verb}: expected a list of YAML files, received an empty one")
-    for file in configs:
-        refuse_no_path(file, f"{verb}: a configuration")
-
-    checked = {Path(config).stem: load_config(config, overrides, data) for config in configs}
-    if len(checked) != len(configs):
-        raise ConfigError(f"{verb}: two configurations have one file name ({', '.join(map(str, configs))}); rename one")
+    files = list_paths(configs, verb, "a configuration")
+    checked = {Path(file).stem: load_config(file, overrides, data) for file in files}
+    if len(checked) != len(files):
+        raise ConfigError(f"{verb}: two configurations have one file name ({', '.join(map(str, files))}); rename one")
 
     (known, first), *others = checked.items()
     for name, other in others:

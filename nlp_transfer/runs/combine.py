@@ -13,7 +13,7 @@ from nlp_transfer.errors import CheckpointError, DataError
 from nlp_transfer.evaluation.averaging import average, collect_figures, is_unmoved
 from nlp_transfer.evaluation.metrics_file import Metrics, Seeds, Spread, read_metrics
 from nlp_transfer.evaluation.verdicts import Comparand
-from nlp_transfer.runs.result import RunResult, describe, finish, tell
+from nlp_transfer.runs.result import RunResult, describe, finish, list_intervals, tell
 from nlp_transfer.system.disk import write_whole
 from nlp_transfer.system.layout import FINISHED, HITS, PREDICTIONS, PROBES
 
@@ -25,7 +25,7 @@ def combine(config: RunConfig, folder: Path, results: Sequence[RunResult]) -> Ru
     _refuse_mixed(results)
     metric = config.task_class.selection
     best = max(results, key=lambda result: result.figures.validation[metric])
-    metrics = best.figures.model_copy(update={"verdict": None, "intervals": {}})  # those are about a single seed
+    metrics = best.figures.model_copy(update={"verdict": None})  # that is about a single seed
     result = describe_seeds(config, folder, metrics, results)
 
     if PartialState().is_main_process:
@@ -74,7 +74,8 @@ def _describe_kept(config: RunConfig, metrics: Metrics) -> str:
     """Say which model is kept, and its scores on test."""
     shown = config.task_class.measured(metrics.test)
     scores = ", ".join(f"{name} {metrics.test[name]:.4f}" for name in shown)
-    return f"kept: the model of seed {metrics.seed}, the best on validation: {scores} on test"
+    more = "".join(f"; {line}" for line in list_intervals(metrics))
+    return f"kept: the model of seed {metrics.seed}, the best on validation: {scores} on test{more}"
 
 
 def read_finished(config: RunConfig, folder: Path) -> RunResult:

@@ -23,7 +23,7 @@ from nlp_transfer.publishing.tree import write_card
 from nlp_transfer.runs.alike import load_alike, name_fault
 from nlp_transfer.runs.combine import refuse_other_data
 from nlp_transfer.runs.courses import find_convergence
-from nlp_transfer.runs.folder import find_place
+from nlp_transfer.runs.folder import find_place, warn_of_outputs
 from nlp_transfer.runs.measure import SimpleMethods
 from nlp_transfer.runs.prepare import prepare
 from nlp_transfer.runs.result import RunResult
@@ -60,7 +60,7 @@ class Comparison:
 
 
 def compare(
-    configs: Sequence[str | Path],
+    configs: str | Path | Sequence[str | Path],
     overrides: Sequence[str] = (),
     *,
     data: Any = None,
@@ -96,6 +96,7 @@ def compare(
     series = Series(sum(len(config.each_seed()) for config in checked.values()), progress=progress)
 
     output, _ = find_place(resume, output, whole="a comparison")
+    warn_of_outputs((one.output for one in checked.values()), output, "a comparison")
 
     left, left_by_run = (checked, BEGUN_WITH) if resume is not None else ((), ())
     with claim_process(), hold_folder(output, "comparison", left=left) as folder, advise(folder):

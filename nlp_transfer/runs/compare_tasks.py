@@ -15,7 +15,7 @@ from nlp_transfer.evaluation.sharing import SharedTask, judge_sharing, render_sh
 from nlp_transfer.models.saving import write_json
 from nlp_transfer.runs.alike import name_fault
 from nlp_transfer.runs.combine import refuse_other_data
-from nlp_transfer.runs.folder import find_place
+from nlp_transfer.runs.folder import find_place, warn_of_outputs
 from nlp_transfer.runs.measure import SimpleMethods
 from nlp_transfer.runs.run import advise, hold_folder, run_in
 from nlp_transfer.runs.several import run_tasks_in
@@ -79,6 +79,7 @@ def compare_tasks(
             "would be alone; there is nothing to compare"
         )
     output, _ = find_place(resume, output, whole="a comparison")
+    warn_of_outputs([checked.output], output, "a comparison")
 
     alone = checked.each_task()
     series = Series(len(checked.each_seed()) * (1 + len(alone)), progress=progress)

@@ -137,7 +137,7 @@ def _collect_metrics(trained: Trained, measured: _Measured, seconds: Seconds, we
     """Collect the contents of metrics.json, but for the verdict."""
     prepared, history, said = trained.prepared, trained.history, measured.said
     encoded = prepared.encoded
-    intervals = resample_metrics(prepared.task, said, prepared.splits.test)
+    intervals = resample_metrics(prepared.task, said, prepared.splits.test) if trained.speaks else {}
     metrics = Metrics(
         validation=measured.validation,
         test=prepared.task.score(said, prepared.splits.test),

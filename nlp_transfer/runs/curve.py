@@ -27,7 +27,7 @@ from nlp_transfer.runs.alike import load_alike
 from nlp_transfer.runs.courses import list_parts
 from nlp_transfer.runs.curve_plan import Contender, check_sizes, plan_contenders
 from nlp_transfer.runs.curve_runs import Done, find_hardest, list_sizes, measure, measure_simple, run_all
-from nlp_transfer.runs.folder import find_place
+from nlp_transfer.runs.folder import find_place, warn_of_outputs
 from nlp_transfer.runs.freezing import plan_freezing
 from nlp_transfer.runs.run import advise, hold_folder
 from nlp_transfer.system.alone import claim_process
@@ -69,7 +69,7 @@ class Curve:
 
 
 def curve(
-    configs: Sequence[str | Path],
+    configs: str | Path | Sequence[str | Path],
     overrides: Sequence[str] = (),
     *,
     sizes: Sequence[int],
@@ -112,6 +112,7 @@ def curve(
     sizes = check_sizes(sizes, len(splits.train))
 
     output, _ = find_place(resume, output, whole="a curve")
+    warn_of_outputs((one.config.output for one in contenders), output, "a curve")
 
     left = [CURVE, *list_sizes(output)] if resume is not None else ()
     with claim_process(), hold_folder(output, "curve", left=left) as folder, advise(folder):

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nlp_transfer.errors import ConfigError
+from nlp_transfer.errors import ConfigError, explain_missing
 from nlp_transfer.evaluation.html_report.recorded import Answered, read_run
 from nlp_transfer.runs.heads import TasksPredictor, load_tasks
 from nlp_transfer.runs.predictor import Predictor
 from nlp_transfer.system.disk import expand_home
 from nlp_transfer.system.layout import list_parts
+from nlp_transfer.system.received import list_paths
 
 if TYPE_CHECKING:
     import gradio
@@ -64,8 +65,8 @@ def demo(runs: str | Path | Sequence[str | Path], *, port: int | None = None) ->
         CheckpointError: as `load`; or a file with rows of test is damaged.
     """
     if importlib.util.find_spec("gradio") is None:
-        raise ConfigError("demo needs gradio; pip install 'nlp-transfer[demo]'")
-    given = [runs] if isinstance(runs, str | Path) else runs
+        raise ConfigError(f"demo {explain_missing('gradio', 'demo')}")
+    given = list_paths(runs, "demo", "the folder of a run")
     folders = [part for run in given for part in list_parts(expand_home(run))]
     predictor = load_tasks(folders)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import get_args
 
 from nlp_transfer.config.tasks import TaskDeclaration
-from nlp_transfer.errors import CheckpointError, ConfigError, suggest
+from nlp_transfer.errors import CheckpointError, ConfigError, count_things, explain_missing, suggest
 from nlp_transfer.evaluation.metrics_file import read_metrics
 from nlp_transfer.models.saving import write_json
 from nlp_transfer.runs.export_card import write_card
@@ -55,7 +55,7 @@ class Exported:
     def summary(self) -> str:
         """Say in words how like the run it answers."""
         same = "all alike" if not self.differing else f"{len(self.differing)} otherwise"
-        said = f"{self.rows} texts answered by both, {same}; "
+        said = f"{count_things(self.rows, 'text', 'texts')} answered by both, {same}; "
         if self.format.startswith("onnx"):
             said += f"their numbers differ by {self.largest:.1g} at most; "
         said += f"{self.megabytes:.1f} MB"
@@ -97,7 +97,7 @@ def export(
     base = format.removesuffix("-int8")
     extra, *packages = NEEDS[base]
     if missing := [name for name in packages if importlib.util.find_spec(name) is None]:
-        raise ConfigError(f"export to {base} needs {' and '.join(missing)}; pip install 'nlp-transfer[{extra}]'")
+        raise ConfigError(f"export to {base} {explain_missing(' and '.join(missing), extra)}")
     predictor = load(run, task=task)
     kind = find_kind(predictor, run, format)
 

@@ -4,9 +4,10 @@ import contextlib
 import fcntl
 import itertools
 import json
+import logging
 import os
 import platform
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from nlp_transfer.errors import ConfigError, DiskError, LostError, StoppedError
@@ -14,6 +15,7 @@ from nlp_transfer.system.disk import expand_home
 from nlp_transfer.system.layout import CHECKPOINTS, COMPARISON, CURVE, FINISHED, LOCK, RANKING, SEARCH, SHIFT, TASKS
 from nlp_transfer.system.room import is_full, make_full_error
 
+log = logging.getLogger(__name__)
 WAY_OUT = "choose another with --output"
 BEFORE_TRAINING = ("config.yaml", "environment.json")  # what a run writes before it trains
 SIZE = "rows-"  # begins the name of a folder with runs on so many rows of train
@@ -53,6 +55,22 @@ def find_place(
     if named and whole:
         raise ConfigError(f"--resume {path}: {whole} goes on as a whole; name its folder")
     return folder, path if named else None
+
+
+def warn_of_outputs(named: Iterable[str | None], output: str | Path | None, whole: str) -> None:
+    """Say that what configurations name as `output` is not used where several runs go to a folder together.
+
+    Args:
+        named: the `output` of each.
+        output: the folder that was named for all of them; then nothing is to be said.
+        whole: what is written, as `a comparison`.
+    """
+    if output is None and (unused := list(dict.fromkeys(filter(None, named)))):
+        log.warning(
+            "output: %s is the place of a run of its own, and not used here; --output names the folder of %s",
+            ", ".join(unused),
+            whole,
+        )
 
 
 @contextlib.contextmanager

@@ -21,6 +21,7 @@ from nlp_transfer.runs.answers import Kept, keep_columns
 from nlp_transfer.runs.predict import load
 from nlp_transfer.runs.predictor import Input, Predictor, Seen
 from nlp_transfer.system.layout import list_parts
+from nlp_transfer.system.received import list_paths
 from nlp_transfer.task import Prediction
 
 Answers = dict[str, Prediction]  # name of the run -> its answer
@@ -204,10 +205,8 @@ def load_tasks(runs: str | Path | Iterable[str | Path], *, least: float | None =
         CheckpointError: as `load`.
         ConfigError: they read other inputs, one is named twice, or has no confidence and is asked for it.
     """
-    given = [runs] if isinstance(runs, str | Path) else list(runs)
+    given = list_paths(runs, "load_tasks", "the folder of a run")
     folders = [part for one in given for part in list_parts(Path(one))]
-    if not folders:
-        raise ConfigError("load_tasks: expected the folders of runs, received none")
     for number, folder in enumerate(folders):
         if folder.resolve() in [other.resolve() for other in folders[:number]]:
             raise ConfigError(f"{folder}: is named twice; it would only answer the same again")

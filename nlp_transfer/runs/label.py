@@ -12,7 +12,7 @@ from nlp_transfer.config.tasks import TaskDeclaration
 from nlp_transfer.data.formats.cells import strip_unseen
 from nlp_transfer.data.formats.writing import find_ending
 from nlp_transfer.data.unlabelled import Drawn
-from nlp_transfer.errors import ConfigError, DataError, TransferError
+from nlp_transfer.errors import ConfigError, DataError, TransferError, count_things
 from nlp_transfer.evaluation.choosing import choose_rows, measure_margin
 from nlp_transfer.runs.observe import observe, open_rows
 from nlp_transfer.runs.predict import load
@@ -153,7 +153,10 @@ def _write_sentences(file: Path, answers: Sequence[str], *, chosen: int, new: in
     """Say what was written, what was left out, and what to do with it."""
     said = [f"{escape_line(str(file))}: {chosen:,} of {new:,} rows, the most important first."]
     if known:
-        said.append(f"{known:,} rows were left out: the run has their texts already, or a row before has.")
+        row = count_things(
+            known, "row was left out: the run has its text", "rows were left out: the run has their texts"
+        )
+        said.append(f"{row} already, or a row before has.")
     return [
         *said,
         f"Fill in '{' and '.join(answers)}', put the rows to those of train, and train again.",

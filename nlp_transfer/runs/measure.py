@@ -169,13 +169,17 @@ def _verify(folder: Path, predictor: Predictor, test: Dataset) -> Cost:
 
 
 def _write_predictions(path: Path, predictions: Sequence[Prediction], task: Task, rows: Dataset) -> None:
-    """Write a line for each test row: its number, the texts, the right answer, and the prediction."""
-    lines, roles = [], task.roles
-    for row, said in zip(rows, predictions, strict=True):
-        cells = {role: _name_labels(row[role], task) if kind in LABELLED else row[role] for role, kind in roles.items()}
-        read = {role: cells.pop(role) for role in task.input_roles()}
-        lines.append(dump_json({"row": row["row"], "input": read, "reference": cells, **said}) + "\n")
-    write_whole(path, "".join(lines))
+    """Write a line for each test row."""
+    lines = [dump_json(describe_answer(row, said, task)) for row, said in zip(rows, predictions, strict=True)]
+    write_whole(path, "".join(f"{line}\n" for line in lines))
+
+
+def describe_answer(row: Mapping[str, Any], said: Prediction, task: Task) -> dict[str, Any]:
+    """Describe an answer as predictions.jsonl does: the number of the row, its texts, the right answer, the answer."""
+    roles = task.roles
+    cells = {role: _name_labels(row[role], task) if kind in LABELLED else row[role] for role, kind in roles.items()}
+    read = {role: cells.pop(role) for role in task.input_roles()}
+    return {"row": row["row"], "input": read, "reference": cells, **said}
 
 
 def _name_labels(cell: int | list[int], task: Task) -> str | list[str]:

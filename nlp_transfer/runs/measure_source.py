@@ -49,7 +49,7 @@ def measure_source(
     set_seed(config.training.seed)  # whatever is drawn at random does not depend on the sources before
     source, loaded, tokenizers = open_model(config, task, train.rows)
     encoded = task.encode(train.rows, tokenizers, training=True)
-    model = _require_pooled(loaded, task)
+    model = require_pooled(loaded, task)
     clock.note("open")
 
     units = TokenInputs(encoded, source.tokenizer.pad_token_id)
@@ -59,7 +59,7 @@ def measure_source(
     clock.note("features")
 
     rows = _make_rows(features, encoded, sentences=isinstance(model, SentenceScorer))
-    hits = _answer(task, tokenizers, train, encoded, features, rows)
+    said = answer_unseen(task, tokenizers, train, encoded, rows, features.items)
     clock.note("probe")
     scores = _measure_fit(features, encoded, rows, task.solved_as or "identity")
     clock.note("scores")
@@ -74,11 +74,11 @@ def measure_source(
         size=sum(one.numel() * one.element_size() for one in held),
         seconds=clock.seconds,
         computed=features.computed,
-        hits=hits,
+        hits=[float(hit) for hit in task.hits(said, train.rows)],
     )
 
 
-def _require_pooled(loaded: LoadedModel, task: Task) -> PooledModel:
+def require_pooled(loaded: LoadedModel, task: Task) -> PooledModel:
     """Return the model if its features are fixed and can be probed.
 
     Raises:
@@ -106,11 +106,20 @@ def _make_rows(features: Features, encoded: Encoded, *, sentences: bool) -> Rows
     return Rows(features.read, np.asarray(targets), np.repeat(encoded.weights, features.items))
 
 
-def _answer(
-    task: Task, tokenizers: Tokenizers, train: TrainRows, encoded: Encoded, features: Features, rows: Rows
-) -> list[float]:
-    """Score each row of train, answered by a probe that has not seen it; what is calibrated has not seen it either."""
-    owners = np.repeat(encoded.example, features.items)
+def answer_unseen(
+    task: Task, tokenizers: Tokenizers, train: TrainRows, encoded: Encoded, rows: Rows, items: np.ndarray
+) -> list[Prediction]:
+    """Answer each row of train by a probe that has not seen it; what is calibrated has not seen it either.
+
+    Args:
+        task: of the probe.
+        tokenizers: of the model.
+        train: the rows, with their folds.
+        encoded: the same as units.
+        rows: features and targets of all items.
+        items: (units,) the number of items of each unit.
+    """
+    owners = np.repeat(encoded.example, items)
     outputs = cross_validate(
         rows,
         train.folds[owners],
@@ -121,7 +130,7 @@ def _answer(
 
     # As a model gives them: the outputs of a unit, or the scores of its sentences.
     results: list[list[Any]] = [[] for _ in range(encoded.examples)]
-    for example, one in zip(encoded.example, np.split(outputs, np.cumsum(features.items)[:-1]), strict=True):
+    for example, one in zip(encoded.example, np.split(outputs, np.cumsum(items)[:-1]), strict=True):
         results[example].append(one[0] if task.solved_as else one[:, 0])
 
     said: list[Prediction] = [{} for _ in results]
@@ -131,7 +140,7 @@ def _answer(
         answers = settled.decode([results[row] for row in held], train.rows.select(held), tokenizers)
         for row, answer in zip(held, answers, strict=True):
             said[row] = answer
-    return [float(hit) for hit in task.hits(said, train.rows)]
+    return said
 
 
 def _measure_fit(features: Features, encoded: Encoded, rows: Rows, solved_as: SolvedAs) -> dict[str, float | None]:

@@ -84,7 +84,7 @@ class _Model(NamedTuple):
 
 
 def merge(
-    runs: Sequence[str | Path],
+    runs: str | Path | Sequence[str | Path],
     output: str | Path,
     *,
     share: float = 1.0,

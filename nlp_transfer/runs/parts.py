@@ -17,7 +17,7 @@ from nlp_transfer.runs.result import RunResult
 from nlp_transfer.runs.resume import flatten
 from nlp_transfer.system.disk import expand_home
 from nlp_transfer.system.layout import HISTORY, HITS, explain_unfinished
-from nlp_transfer.system.received import refuse_no_path
+from nlp_transfer.system.received import list_paths, refuse_no_path
 
 UNTOLD = ("_", "transformers_version", "dtype", "torch_dtype")  # keys of config.json that do not change a model
 
@@ -46,17 +46,16 @@ class Part:
         return any("again" in json.loads(line).get("solver", {}) for line in lines)
 
 
-def read_parts(runs: Sequence[str | Path], task: type[TaskDeclaration] | None) -> list[Part]:
+def read_parts(runs: str | Path | Sequence[str | Path], task: type[TaskDeclaration] | None) -> list[Part]:
     """Read runs from their folders; one of several seeds stands for each of them.
 
     Raises:
-        ConfigError: they are no list, a run is named twice, or two differ in more than their training.
+        ConfigError: they are no folders, a run is named twice, or two differ in more than their training.
         CheckpointError: a folder holds no finished run.
         DataError: two runs have other rows.
     """
-    if isinstance(runs, str | Path) or not runs:
-        raise ConfigError("runs: expected a list of folders of finished runs")
-    parts = [part for run in runs for part in _read_run(run, task)]
+    folders = [Path(run) for run in list_paths(runs, "merge", "the folder of a run")]
+    parts = [part for folder in folders for part in _read_run(folder, task)]
 
     first, *others = parts
     places = [part.folder.resolve() for part in parts]

@@ -22,7 +22,7 @@ from nlp_transfer.evaluation.ranking import (
     write_sentences,
 )
 from nlp_transfer.models.saving import write_json
-from nlp_transfer.runs.folder import find_place
+from nlp_transfer.runs.folder import find_place, warn_of_outputs
 from nlp_transfer.runs.measure_source import measure_source
 from nlp_transfer.runs.prepare import settle
 from nlp_transfer.runs.resume import flatten, refuse_changes
@@ -111,11 +111,13 @@ def rank(
     """
     refuse_no_path(output, "output", optional=True)
     refuse_no_path(resume, "resume", optional=True)
-    checked = _take_frozen(load_config(config, overrides, take_splits(data)))
+    given = load_config(config, overrides, take_splits(data))
+    checked = _take_frozen(given)
     wanted = _list_sections(sources)
     _refuse_missing(wanted)
 
     output, _ = find_place(resume, output, whole="a ranking")
+    warn_of_outputs([given.output], output, "a ranking")
 
     left = BEGUN_WITH if resume is not None else ()
     with claim_process(), hold_folder(output, "rank", left=left) as folder, use_threads(checked.training.threads):

@@ -4,9 +4,8 @@ nlp-transfer report runs/reviews runs/other both.html
 """
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
-from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from nlp_transfer.data.report import may_be_same
 from nlp_transfer.errors import CheckpointError, ConfigError, DataError
 from nlp_transfer.evaluation.html_report.curve_page import open_curve_page
 from nlp_transfer.evaluation.html_report.parts import Page
-from nlp_transfer.evaluation.html_report.recorded import DAMAGED, make_damage_error
+from nlp_transfer.evaluation.html_report.recorded import DAMAGED, Answered, make_damage_error
 from nlp_transfer.evaluation.html_report.rendering import render_page
 from nlp_transfer.evaluation.html_report.run_page import open_run_page
 from nlp_transfer.evaluation.html_report.runs_page import SideBySide, open_runs_page
@@ -25,9 +24,10 @@ from nlp_transfer.runs.combine import collect_fingerprints, read_finished
 from nlp_transfer.runs.compare import judge
 from nlp_transfer.runs.folder import SIZE
 from nlp_transfer.runs.result import RunResult
+from nlp_transfer.runs.train_answers import answer_train
 from nlp_transfer.system.disk import expand_home, write_whole
 from nlp_transfer.system.layout import COMPARISON, CURVE, FINISHED, explain_unfinished
-from nlp_transfer.system.received import name_kind, refuse_no_path
+from nlp_transfer.system.received import list_paths, refuse_no_path
 
 ENDING = ".html"
 
@@ -52,46 +52,41 @@ class Report:
 
 
 def report(
-    runs: Sequence[str | Path],
+    runs: str | Path | Sequence[str | Path],
     output: str | Path,
     *,
     task: type[TaskDeclaration] | None = None,
     force: bool = False,
+    train_labels: bool = False,
 ) -> Report:
     """Write one page about runs from what their folders hold.
 
     Args:
-        runs: folders of finished runs on the same rows of test; or one of a comparison or of a learning curve.
+        runs: the folder of a finished run, or of several on the same rows of test; or that of a comparison or a curve.
         output: the file to write; it ends in .html.
         task: of the runs, where that is none of ours; see `load`.
         force: replace the file if there is one.
+        train_labels: list labels of train that may be wrong, of one run whose encoder was frozen; see `answer_train`.
 
     Raises:
-        ConfigError: the file cannot be written, or the runs have different tasks.
+        ConfigError: the file cannot be written, the runs have different tasks, or no label of train can be doubted.
         CheckpointError: a folder holds no finished run, or a file in it is damaged.
         DataError: the runs were tested on different rows.
     """
     refuse_no_path(output, "output")
     path = expand_home(output)
     _check_output(path, force=force)
-    folders = _check_runs(runs)
+    folders = [expand_home(run) for run in list_paths(runs, "report", "the folder of a run")]
+    if train_labels:
+        _refuse_no_run(folders)
 
+    train = answer_train(folders[0], task) if train_labels else ()
     try:
-        page, text = render_page(_open_page(folders, path.parent, task))
+        page, text = render_page(_open_page(folders, path.parent, task, train))
     except DAMAGED as error:
         raise make_damage_error(", ".join(map(str, folders)), error) from error
     write_whole(path, text)
     return Report(path, tuple(page.verdict), tuple(page.missing))
-
-
-def _check_runs(runs: Sequence[str | Path]) -> list[Path]:
-    if isinstance(runs, str | PathLike) or not isinstance(runs, Iterable):
-        raise ConfigError(f"report: expected a list of folders of runs, received {name_kind(runs)}; write [folder]")
-    for run in runs:
-        refuse_no_path(run, "report: a run")
-    if not runs:
-        raise ConfigError("report: no run is named; name the folder of one")
-    return [expand_home(run) for run in runs]
 
 
 def _check_output(path: Path, *, force: bool) -> None:
@@ -106,7 +101,16 @@ def _check_output(path: Path, *, force: bool) -> None:
         raise ConfigError(f"{path} exists already; choose another, or replace it with --force")
 
 
-def _open_page(folders: Sequence[Path], home: Path, task: type[TaskDeclaration] | None) -> Callable[[int], Page]:
+def _refuse_no_run(folders: Sequence[Path]) -> None:
+    """Refuse all but the folder of one run."""
+    if len(folders) > 1 or any((folders[0] / name).is_file() for name in (CURVE, COMPARISON)):
+        raise ConfigError("train_labels: is for the page of one run; name its folder alone")
+    _refuse_unfinished(folders[0])
+
+
+def _open_page(
+    folders: Sequence[Path], home: Path, task: type[TaskDeclaration] | None, train: Sequence[Answered]
+) -> Callable[[int], Page]:
     """Find out what the folders hold, and open what makes the page."""
     if len(folders) == 1:
         (folder,) = folders
@@ -115,7 +119,7 @@ def _open_page(folders: Sequence[Path], home: Path, task: type[TaskDeclaration] 
         if (folder / COMPARISON).is_file():
             return _open_comparison(folder, home, task)
         _refuse_unfinished(folder)
-        return open_run_page(folder, task=task)
+        return open_run_page(folder, task=task, train=train)
 
     results, kind = _read_results(folders, task)
     given = SideBySide(folders, [one.row for one in results], results[0].baselines, kind, judge(results, kind))

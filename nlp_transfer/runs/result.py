@@ -72,11 +72,15 @@ def describe(config: RunConfig, folder: Path, metrics: Metrics, hits: Mapping[st
         make_baseline(name, scores, correct=hits["baselines"][name], tested=tested)
         for name, scores in metrics.baselines.items()
     ]
-    more = [
-        f"test: {name} {metrics.test[name]:.4f}, 95 % interval {low:.4f} to {high:.4f}"
+    return tell(config, folder, metrics, row, baselines, *(f"test: {line}" for line in list_intervals(metrics)))
+
+
+def list_intervals(metrics: Metrics) -> list[str]:
+    """List the scores on test by functions of `task.metrics`, each with its interval."""
+    return [
+        f"{name} {metrics.test[name]:.4f}, 95 % interval {low:.4f} to {high:.4f}"
         for name, (low, high) in metrics.intervals.items()
     ]
-    return tell(config, folder, metrics, row, baselines, *more)
 
 
 def tell(

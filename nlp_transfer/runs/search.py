@@ -1,6 +1,7 @@
 """Search for better settings of a configuration by validation, and say on test what that was worth."""
 
 import importlib.util
+import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -11,21 +12,24 @@ from nlp_transfer.config.sections import RunConfig, load_config
 from nlp_transfer.config.space import Range, apply_values, check_space, name_values, read_space
 from nlp_transfer.config.tasks import SCORED
 from nlp_transfer.data.given import take_splits
-from nlp_transfer.errors import ConfigError, TrainingError
+from nlp_transfer.errors import ConfigError, TrainingError, count_things, explain_missing
 from nlp_transfer.evaluation.metrics import Interval, bootstrap_difference
 from nlp_transfer.evaluation.verdicts import compare_with_parts, rename_method, render_table
 from nlp_transfer.models.saving import write_json
 from nlp_transfer.runs.alike import name_fault
 from nlp_transfer.runs.combine import refuse_other_data
+from nlp_transfer.runs.folder import warn_of_outputs
 from nlp_transfer.runs.measure import SimpleMethods
 from nlp_transfer.runs.result import RunResult
 from nlp_transfer.runs.run import BEGUN_WITH, advise, hold_folder, run_in
+from nlp_transfer.runs.trackers import list_trackers
 from nlp_transfer.runs.trials import STUDY, Trial, Trials
 from nlp_transfer.system.alone import claim_process
 from nlp_transfer.system.layout import SEARCH
 from nlp_transfer.system.progress import Series
 from nlp_transfer.system.received import refuse_no_path
 
+log = logging.getLogger(__name__)
 BEST, UNCHANGED = "best", "unchanged"  # folders of the two runs that answer test
 
 
@@ -57,7 +61,8 @@ class Search:
 
     def __repr__(self) -> str:
         """One line: where it is, and what was chosen."""
-        return f"Search({self.folder}: {', '.join(name_values(self.chosen.values))}, of {len(self.trials)} trials)"
+        tried = count_things(len(self.trials), "trial", "trials")
+        return f"Search({self.folder}: {', '.join(name_values(self.chosen.values))}, of {tried})"
 
 
 def search(
@@ -99,7 +104,11 @@ def search(
     checked, known = load_config(config, overrides, take_splits(data)), read_space(space)
     check_space(checked, known, "space" if isinstance(space, Mapping) else str(space))
     if importlib.util.find_spec("optuna") is None:
-        raise ConfigError("search needs Optuna; pip install 'nlp-transfer[search]'")
+        raise ConfigError(f"search {explain_missing('Optuna', 'search')}")
+
+    warn_of_outputs([checked.output], output, "a search")
+    if trackers := list_trackers(checked.training):
+        log.info("training.tracker: %s gets the two runs at the end; trials are in %s", ", ".join(trackers), SEARCH)
 
     series = Series(trials + 2 * len(checked.each_seed()), progress=progress)
     with claim_process(), hold_folder(output, "search", left=[STUDY]) as folder, advise(folder, flag="--output"):
@@ -126,7 +135,9 @@ def _choose(trials: Sequence[Trial]) -> Trial:
     """
     whole = [one for one in trials if one.state == "whole"]
     if not whole:
-        raise TrainingError(f"none of {len(trials)} trials could be trained: {trials[0].reason}")
+        raise TrainingError(
+            f"none of {count_things(len(trials), 'trial', 'trials')} could be trained: {trials[0].reason}"
+        )
     return max(whole, key=lambda one: one.validation or 0.0)
 
 
@@ -160,7 +171,7 @@ def _write_verdict(tried: Trials, chosen: Trial, unchanged: RunResult, best: Run
     ended = f"{count['whole']} trained to the end, {count['stopped']} stopped early, {count['failed']} failed"
     scores = [one.row.format_score("validation", task.selection, points=task.points) for one in (best, unchanged)]
     said = [
-        f"{len(trials)} trials with seed {tried.config.training.seed}: {ended}.",
+        f"{count_things(len(trials), 'trial', 'trials')} with seed {tried.config.training.seed}: {ended}.",
         f"Chosen on validation: trial {chosen.number}, {', '.join(name_values(chosen.values))}; {task.selection} "
         f"{scores[0]} there, of the unchanged configuration {scores[1]}. The highest of many flatters itself; test was "
         "answered at the end.",

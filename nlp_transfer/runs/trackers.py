@@ -5,7 +5,7 @@ import importlib.util
 import logging
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from accelerate.tracking import GeneralTracker
 
 from nlp_transfer.config.base import Section
 from nlp_transfer.config.sections import TrainingConfig
-from nlp_transfer.errors import ConfigError
+from nlp_transfer.errors import ConfigError, explain_missing
 from nlp_transfer.runs.resume import flatten
 
 log = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ def list_trackers(training: TrainingConfig) -> list[str]:
     names = [one for one in ([given] if isinstance(given, str) else given) if one != "none"]
     for name in names:
         if importlib.util.find_spec(name) is None:
-            raise ConfigError(f"training.tracker: {name} is not installed; pip install {name}")
+            raise ConfigError(f"training.tracker: {explain_missing(name)}")
     return list(dict.fromkeys(names))
 
 
@@ -54,7 +54,8 @@ def open_trackers(accelerator: Accelerator, config: Section, folder: Path) -> It
     values = {key: _simplify(one) for key, one in flatten(config.model_dump(mode="json")).items()}
     if "trackio" in names:
         _forget_trackio()
-    with _set_environment(_list_variables(place)):
+    before = _find_mlflow(names)  # while the environment is still the user's
+    with _set_environment(_list_variables(place)), _point_mlflow(before, place):
         try:
             with contextlib.redirect_stdout(sys.stderr):
                 accelerator.init_trackers(PROJECT, init_kwargs=_list_settings(place, values))
@@ -107,7 +108,7 @@ def _list_variables(place: Path) -> dict[str, str | None]:
         # Trackio sends everything to the place that one of these names; even an empty name would count.
         **dict.fromkeys(f"TRACKIO_{one}" for one in ("SPACE_ID", "SERVER_URL", "BUCKET_ID", "DATASET_ID")),
         "MLFLOW_RUN_ID": None,  # of a run that this file does not have
-        "MLFLOW_TRACKING_URI": f"sqlite:///{place / 'mlflow.db'}",
+        "MLFLOW_TRACKING_URI": _locate_mlflow(place),
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "WANDB_MODE": "offline",  # told to `init` alone, it asks its server before it reads that
         "WANDB_DIR": str(place),
@@ -115,6 +116,30 @@ def _list_variables(place: Path) -> dict[str, str | None]:
         **dict.fromkeys(("WANDB_SILENT", "WANDB_DISABLE_GIT", "WANDB_DISABLE_CODE"), "true"),
         "WANDB_CONSOLE": "off",
     }
+
+
+def _find_mlflow(names: Sequence[str]) -> str | None:
+    """Find where MLflow writes in this process; None if it is not asked for, or was not imported before."""
+    mlflow = sys.modules.get("mlflow") if "mlflow" in names else None
+    return mlflow.get_tracking_uri() if mlflow else None
+
+
+@contextlib.contextmanager
+def _point_mlflow(before: str | None, place: Path) -> Iterator[None]:
+    """Point MLflow below the run where the process may have told it of another place: that counts above variables."""
+    if before is None:
+        yield
+        return
+    mlflow = sys.modules["mlflow"]
+    mlflow.set_tracking_uri(_locate_mlflow(place))
+    try:
+        yield
+    finally:
+        mlflow.set_tracking_uri(before)
+
+
+def _locate_mlflow(place: Path) -> str:
+    return f"sqlite:///{place / 'mlflow.db'}"
 
 
 @contextlib.contextmanager

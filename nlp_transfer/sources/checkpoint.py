@@ -444,7 +444,8 @@ class Checkpoint:
             trouble = f"could not be had from the Hub: {said}"
         else:
             trouble = "the Hub is out of reach and its cache lacks it."
-        return f"Checkpoint '{self.name}' is no folder here, not bundled, and {trouble} {suggest(self.name, BUNDLED)}"
+        known = suggest(self.name, [name for name, one in BUNDLED.items() if one.kind == "checkpoint"])
+        return f"Checkpoint '{self.name}' is no folder here, not bundled, and {trouble} {known}"
 
 
 def _find_model(root: Path) -> Path:

@@ -5,6 +5,7 @@ import re
 import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from os import PathLike
+from pathlib import Path
 from typing import Any
 
 from nlp_transfer.errors import ConfigError, DataError, TransferError, suggest
@@ -194,3 +195,25 @@ def refuse_no_path(value: Any, what: str, error: type[TransferError] = ConfigErr
     """
     if not isinstance(value, str | PathLike) and not (optional and value is None):
         raise error(f"{what}: expected a path or its name, received {name_kind(value)}")
+
+
+def list_paths(given: Any, verb: str, what: str) -> list[str | Path]:
+    """List paths; a single one is a list of one.
+
+    Args:
+        given: from Python code.
+        verb: that takes them, for the message.
+        what: they name, as `the folder of a run`.
+
+    Raises:
+        ConfigError: they are something else, or there is none.
+    """
+    if isinstance(given, str | PathLike):
+        given = [given]
+    if isinstance(given, bytes | Mapping) or is_table(given) or not isinstance(given, Iterable):
+        raise ConfigError(f"{verb}: expected {what}, or a list of them; received {name_kind(given)}")
+    if not (found := list(given)):
+        raise ConfigError(f"{verb}: none is named; name {what}")
+    for one in found:
+        refuse_no_path(one, f"{verb}: {what}")
+    return [one if isinstance(one, str) else Path(one) for one in found]

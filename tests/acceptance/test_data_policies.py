@@ -66,7 +66,7 @@ def test_words_for_nothing_may_be_labels(command, configs, here):
 EMPTY = {  # the last rows of a good file, and what is said of them
     "sentiment": (
         [{"text": " ", "label": "positive"}, {"text": "a", "label": "\u200b"}],  # a space without width
-        ["1 rows dropped: empty text in column 'text' (first: 41)", "missing label in column 'label' (first: 42)"],
+        ["1 row dropped: empty text in column 'text' (first: 41)", "missing label in column 'label' (first: 42)"],
     ),
     "translation": (
         [{"source": "a", "target": ""}, {"source": None, "target": "b"}],
@@ -87,7 +87,7 @@ def test_rows_that_lack_something_are_dropped_and_said_with_count_and_row(comman
     code, out, _ = command("check", configs / f"{task}.yaml", "data.train=a.jsonl")
     assert code == 0
     warned = out.partition("== warnings\n")[2]
-    assert all(f"train: 1 rows dropped: {said.removeprefix('1 rows dropped: ')}" in warned for said in warnings), warned
+    assert all(f"train: 1 row dropped: {said.removeprefix('1 row dropped: ')}" in warned for said in warnings), warned
 
 
 LABELS = {

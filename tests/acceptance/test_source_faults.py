@@ -502,7 +502,7 @@ def test_the_evil_pickle_of_these_tests_would_run_if_it_were_opened(here):
 NOWHERE = {
     "a Hub id": (
         "someone/no-such-model",
-        ["no folder here, not bundled, and the Hub is out of reach", "Known: glove-50d, minilm, "],
+        ["no folder here, not bundled, and the Hub is out of reach", "Known: minilm, minilm-sre."],
     ),
     "part of the name of a bundled table": ("glove", ["Did you mean 'glove-50d'?"]),
     "a bundled name misspelt": ("minilmm", ["no folder here, not bundled", "Did you mean 'minilm'?"]),

@@ -39,6 +39,15 @@ def test_a_page_fits_its_window_and_asks_for_nothing(kind, look, addresses, open
     assert look_at(page, f"{kind}-{look}").stat().st_size > 10_000
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_table_scrolls_at_the_width_of_a_phone(kind, addresses, open_page):
+    page = open_page(addresses[kind], "phone")
+    tables = "[...document.querySelectorAll('.wide')].filter((one) => one.querySelector('table'))"
+    assert (
+        page.evaluate(f"{tables}.filter((one) => one.scrollWidth > one.clientWidth).map((one) => one.ariaLabel)") == []
+    )
+
+
 @pytest.mark.parametrize("kind", ["run", "comparison"])
 def test_rows_are_found_by_words_and_by_marks(kind, addresses, open_page):
     page = open_page(addresses[kind])

@@ -138,7 +138,7 @@ def test_what_cannot_be_written_is_refused_before_a_model_is_loaded(place, comma
 
 def test_a_workbook_needs_a_package(tmp_path, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
-    with pytest.raises(ConfigError, match=r"needs a package; pip install 'nlp-transfer\[sheets\]', or write .csv"):
+    with pytest.raises(ConfigError, match=r"needs XlsxWriter; pip install 'nlp-transfer\[sheets\]', or write .csv"):
         find_ending(tmp_path / "a.xlsx")
 
 

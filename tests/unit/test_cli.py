@@ -128,6 +128,21 @@ def test_mistake_ends_in_one_line_and_the_exit_code_of_its_family(
     assert "Traceback" not in err
 
 
+@pytest.mark.parametrize(
+    ("verb", "option", "given", "said"),
+    [
+        ("predict", "--precision", "bf16", "'bf16' is not a choice. Known: auto, fp32."),
+        ("merge", "--head", "solved", "'solved' is not a choice. Known: auto, average, solve. Did you mean 'solve'?"),
+        ("shift", "--on-unknown-label", "drpo", "'drpo' is not a choice. Known: drop, error. Did you mean 'drop'?"),
+        ("evaluate", "--quoting", "all", "'all' is not a choice. Known: auto, minimal, none."),
+    ],
+)
+def test_a_choice_that_is_none_is_answered_with_those_that_are(command, verb, option, given, said):
+    code, _, err = command(verb, "a", "b", option, given)
+    assert code == 2
+    assert err.endswith(f"Error: Invalid value for '{option}': {said}\n")
+
+
 def test_unforeseen_failure_shows_no_traceback(command, place, monkeypatch):
     monkeypatch.setattr(nlp_transfer, "check", lambda *_: 1 / 0, raising=False)
     code, _, err = command("check", place / "run.yaml")

@@ -313,7 +313,16 @@ def test_override_that_is_not_key_value_is_refused(tmp_path, override):
 
 def test_override_below_a_value_is_refused(tmp_path):
     assert refusal(tmp_path, BASE, "data.train.x=1") == (
-        "'data.train.x=1': data.train is a value ('reviews.csv'), not a section with keys; set it by data.train=VALUE"
+        "'data.train.x=1': data.train is a value ('reviews.csv'), not a section with keys; "
+        "set it by data.train=VALUE, or change it in the file"
+    )
+
+
+def test_override_below_a_list_is_refused_without_a_piece_of_it(tmp_path):
+    values = f"{BASE}\ntasks: [{{name: reviews, task: {{name: sentiment}}}}]"
+    assert refusal(tmp_path, values, "tasks.0.name=a/b") == (
+        "'tasks.0.name=a/b': tasks is a list of 1, not a section with keys; set it by tasks=VALUE, or change it in the "
+        "file"
     )
 
 

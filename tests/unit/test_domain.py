@@ -85,7 +85,7 @@ def test_blank_texts_are_left_out_and_counted(train, tmp_path):
     (tmp_path / "there.csv").write_text('text\na film\n" "\nthe plot\n', encoding="utf-8")
     report = read(train, unlabelled=str(tmp_path / "there.csv")).report
     assert report.unlabelled.rows == 2
-    assert any("unlabelled: 1 rows dropped" in one for one in report.warnings)
+    assert any("unlabelled: 1 row dropped" in one for one in report.warnings)
 
 
 def test_texts_that_test_holds_too_are_told(train):

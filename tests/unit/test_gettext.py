@@ -265,7 +265,7 @@ def test_texts_to_predict_on_need_no_translation_of_their_own(tmp_path, caplog, 
     with caplog.at_level(logging.WARNING):
         texts = list(stream_texts(str(tmp_path / "a.po"), "msgid"))
     assert texts == ["Open", "Close", "Untranslated", "%d day", "%d days"] * rows
-    assert f"a.po: {rows} rows dropped: obsolete (first: 16" in caplog.text
+    assert f"a.po: {rows:,} {'row' if rows == 1 else 'rows'} dropped: obsolete (first: 16" in caplog.text
 
 
 def test_texts_to_predict_on_come_from_a_mo_file_whatever_its_plurals_are(tmp_path):
@@ -277,4 +277,4 @@ def test_of_translations_to_predict_on_those_that_are_not_finished_are_left_out(
     (tmp_path / "a.po").write_text(UNFINISHED, encoding="utf-8")
     with caplog.at_level(logging.WARNING):
         assert list(stream_texts(str(tmp_path / "a.po"), "msgstr")) == ["Ouvrir"]
-    assert "a.po: 1 rows dropped: fuzzy (first: 4)" in caplog.text
+    assert "a.po: 1 row dropped: fuzzy (first: 4)" in caplog.text

@@ -178,7 +178,7 @@ def test_what_is_for_a_single_run_is_refused(folder, options, said):
 
 
 def test_no_run_is_refused():
-    with pytest.raises(ConfigError, match="expected the folders of runs, received none"):
+    with pytest.raises(ConfigError, match="load_tasks: none is named; name the folder of a run"):
         nlp_transfer.load_tasks([])
 
 

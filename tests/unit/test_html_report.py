@@ -8,24 +8,26 @@ from html.parser import HTMLParser
 
 import pytest
 from hostile import configure
-from tiny import ROOT
+from tiny import BAD, GOOD, ROOT
 
 import nlp_transfer
 from nlp_transfer.errors import CheckpointError, ConfigError, DataError
 from nlp_transfer.evaluation.html_report import recorded, rendering
 from nlp_transfer.evaluation.html_report.class_parts import LARGEST, tabulate_confusion
 from nlp_transfer.evaluation.html_report.differences import mark_differences, mark_sentences
-from nlp_transfer.evaluation.html_report.parts import Item, Items, Page, Section
+from nlp_transfer.evaluation.html_report.parts import Cell, Item, Items, Page, Section, Table
 from nlp_transfer.evaluation.html_report.recorded import Answered, make_answer, read_run
 from nlp_transfer.evaluation.html_report.rendering import write_report
 from nlp_transfer.evaluation.html_report.row_parts import list_rows
 from nlp_transfer.evaluation.html_report.run_page import make_run_page, open_run_page
-from nlp_transfer.evaluation.html_report.score_parts import make_interval
+from nlp_transfer.evaluation.html_report.score_parts import Scored, make_interval, tabulate_scores
 from nlp_transfer.evaluation.html_report.suspects import find_suspects
+from nlp_transfer.evaluation.verdicts import SPREAD
 from nlp_transfer.publishing.tree import list_files, write_publication
 from nlp_transfer.system.layout import REPORT
 from nlp_transfer_tasks.adaptation import Adaptation
 from nlp_transfer_tasks.multilabel import Multilabel
+from nlp_transfer_tasks.sentiment import Sentiment
 from nlp_transfer_tasks.summarization import Summarization
 from nlp_transfer_tasks.translation import Translation
 
@@ -231,7 +233,14 @@ def test_labels_are_doubted_only_by_a_model_that_is_right_often(folder, right, l
     assert ("Labels of test that may be wrong" in captions) == listed
     assert any("label in doubt" in item.marks for item in sections["rows"].parts[0].items) == listed
     said = [line for part in sections["data"].parts for line in getattr(part, "lines", ())]
-    assert any("where a model is right on 90% of the rows of test or more" in line for line in said) != listed
+    assert any("where a model is right on 90% of its rows or more" in line for line in said) != listed
+
+
+def test_a_page_says_where_no_label_is_in_doubt(folder):
+    run = read_run(folder)
+    sure = replace(run, answered=[_doubt(row, *run.labels, True) for row in range(10)])
+    (data,) = [one for one in make_run_page(sure, most=200).sections if one.name == "data"]
+    assert ["No label of test is in doubt."] in [getattr(part, "lines", ()) for part in data.parts]
 
 
 def _doubt(row, low, high, right):
@@ -242,10 +251,66 @@ def _doubt(row, low, high, right):
     return Answered(row, {"text": "x"}, given, said, {"probabilities": probabilities}, None, {})
 
 
+@pytest.fixture(scope="module")
+def mislabelled(tmp_path_factory):
+    """A frozen run on clear rows, of which the eleventh of train has the other label."""
+    place = tmp_path_factory.mktemp("mislabelled")
+    lines = [{"text": f"{[BAD, GOOD][row % 2][row % 3]} {row}", "label": row % 2} for row in range(60)]
+    swapped = [{**line, "label": 1 - line["label"]} if row == 10 else line for row, line in enumerate(lines)]
+    for name, rows in (("train", swapped), ("validation", lines[:20]), ("test", lines[20:])):
+        (place / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    config = configure(place)
+    config["data"] = {name: str(place / f"{name}.jsonl") for name in ("train", "validation", "test")}
+    return nlp_transfer.run(config, output=place / "run", progress=False).folder
+
+
+def test_labels_of_train_are_doubted_by_heads_that_have_not_seen_them(mislabelled, tmp_path):
+    assert "report RUN PAGE.html --train-labels" in (mislabelled / REPORT).read_text()
+    text = nlp_transfer.report([mislabelled], tmp_path / "page.html", train_labels=True).file.read_text()
+    assert "--train-labels" not in text
+    doubted = text[text.index("Labels of train that may be wrong") :]
+    assert re.findall("<h4>(row [0-9]+)", doubted) == ["row 11"]
+
+
+def test_labels_of_train_are_doubted_for_one_frozen_run_on_the_same_rows(mislabelled, folder, tmp_path):
+    with pytest.raises(ConfigError, match="train_labels: is for the page of one run"):
+        nlp_transfer.report([mislabelled, folder], tmp_path / "page.html", train_labels=True)
+
+    moved = shutil.copytree(mislabelled, tmp_path / "moved")
+    config = (moved / "config.yaml").read_text()
+    (moved / "config.yaml").write_text(re.sub(r"strategy:\n( .*\n)+", "strategy: {kind: full}\n", config))
+    with pytest.raises(ConfigError, match="has learned from the labels of train by strategy 'full'"):
+        nlp_transfer.report([moved], tmp_path / "page.html", train_labels=True)
+
+    other = tmp_path / "other.jsonl"
+    other.write_text((mislabelled.parent / "train.jsonl").read_text().replace(" 8", " 9"))
+    (moved / "config.yaml").write_text(config.replace(str(mislabelled.parent / "train.jsonl"), str(other)))
+    with pytest.raises(DataError, match=r"other.jsonl.*the train rows are not those that the run was trained with"):
+        nlp_transfer.report([moved], tmp_path / "page.html", train_labels=True)
+
+
 def test_only_a_page_with_texts_says_that_it_holds_some(page):
-    assert "holds texts of test" in page.text
+    assert "holds texts of the data" in page.text
     _, text = rendering.render_page(lambda _: Page("none", "", [], [Section("rows", "Rows", [Items("Rows", [])])]))
-    assert "holds texts of test" not in text
+    assert "holds texts of the data" not in text
+
+
+def test_the_score_of_single_rows_stands_once_with_its_interval_where_it_is_known():
+    right = {"accuracy": 0.75, "macro_f1": 0.7, SPREAD: {"accuracy": 0.02}}
+    methods = [Scored("seeds", right, right, [1.0, 1.0, 1.0, 0.0]), Scored("other", right, right)]
+    table = tabulate_scores(methods, Sentiment, "")
+    assert table.header == [
+        *("method", "test accuracy, 95 % interval", "validation accuracy", "test macro_f1", "validation macro_f1")
+    ]
+    seeds, other = (row[1].text for row in table.rows)
+    assert seeds == "0.7500 (0.3006 to 0.9544); ± 0.0200"
+    assert other == "0.7500 ± 0.0200"
+
+
+@pytest.mark.parametrize(("columns", "shade", "folds"), [(2, None, False), (3, None, True), (3, 0.5, False)])
+def test_a_table_of_many_columns_folds_on_a_narrow_page_and_a_matrix_does_not(columns, shade, folds):
+    row = ["name", *[Cell("1", shade)] * (columns - 1)]
+    assert Table("Table", ["column"] * columns, [row]).folds == folds
 
 
 @pytest.fixture(scope="module")
@@ -253,6 +318,17 @@ def other(folder):
     """A second run on the same rows."""
     config = configure(folder.parent, solver="auto")
     return nlp_transfer.run(config, output=folder.parent / "other", progress=False).folder
+
+
+def test_the_python_of_the_page_about_reports_runs(folder, other, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs").mkdir()
+    for name, run in (("first", folder), ("second", other)):
+        (tmp_path / "runs" / name).symlink_to(run)
+    (code,) = re.findall(r"^```python\n(.*?)^```", (ROOT / "docs" / "report.md").read_text(), re.DOTALL | re.MULTILINE)
+    exec(compile(code, "docs/report.md", "exec"), {})  # noqa: S102 - the page's own
+    assert " of test accuracy." in capsys.readouterr().out
+    assert (tmp_path / "both.html").is_file()
 
 
 def test_several_runs_stand_on_one_page_with_their_verdicts(folder, other, tmp_path):
@@ -289,7 +365,7 @@ def test_the_command_writes_a_page_and_replaces_none_unasked(folder, tmp_path, c
         (["{run}/nothing", "page.html"], "nothing: no such folder"),
         (["{run}/model", "page.html"], "model: not a finished run: it lacks config.yaml, metrics.json; train it"),
         (["{run}", "nowhere/page.html"], "there is no folder nowhere; make it first"),
-        (["page.html"], "no run is named"),
+        (["page.html"], "none is named; name the folder of a run"),
     ],
 )
 def test_a_wrong_command_is_answered_in_one_line(words, said, folder, command, tmp_path, monkeypatch):
@@ -310,19 +386,23 @@ def test_a_wrong_command_is_answered_in_one_line(words, said, folder, command, t
 def test_a_damaged_file_of_a_run_is_told_in_one_line(folder, name, text, tmp_path):
     broken = shutil.copytree(folder, tmp_path / "run")
     (broken / name).write_text(text)
-    with pytest.raises(CheckpointError, match=r"run: a file in it is damaged .*; bring it back, or train again"):
+    with pytest.raises(
+        CheckpointError,
+        match=r"run(: a file in it is|/\w+.json\w?:) damaged .*; bring (it|the file) back, or train again",
+    ):
         nlp_transfer.report([broken], tmp_path / "page.html")
 
 
 @pytest.mark.parametrize(
     ("runs", "said"),
     [
-        ("runs/one", "report: expected a list of folders of runs, received a str"),
-        ([None], "report: a run: expected a path or its name, received None"),
+        (3, "report: expected the folder of a run, or a list of them; received an int"),
+        ([None], "report: the folder of a run: expected a path or its name, received None"),
+        ("runs/one", "runs/one: no such folder"),
     ],
 )
-def test_runs_are_named_in_a_list(runs, said, tmp_path):
-    with pytest.raises(ConfigError, match=said):
+def test_runs_are_named_by_a_folder_or_a_list_of_them(runs, said, tmp_path):
+    with pytest.raises((ConfigError, CheckpointError), match=said):
         nlp_transfer.report(runs, tmp_path / "page.html")
 
 
@@ -334,6 +414,18 @@ def test_runs_are_named_in_a_list(runs, said, tmp_path):
         ("predictions.jsonl", b'{"row": 1, "input": {}, "reference": {}}', "predictions.jsonl: damaged (line 1: "),
         ("predictions.jsonl", b'{"row": 1}\n{"ro', "predictions.jsonl: damaged (line 2: JSONDecodeError: "),
         ("predictions.jsonl", b"\xff" * 9999, "predictions.jsonl: damaged (UnicodeDecodeError: "),
+        (
+            "predictions.jsonl",
+            b'{"row": 1, "input": {}, "reference": {"label": "a"}, "label": "a", "probabilities": {"a": "much"}}',
+            "predictions.jsonl: damaged (line 1: TypeError: a: 'much'",
+        ),
+        (
+            "history.jsonl",
+            b'{"phase": "a", "validation": 3}',
+            "history.jsonl: damaged (line 1: TypeError: validation: 3",
+        ),
+        ("hits.json", b'{"run": ["x"]}', "hits.json: damaged (TypeError: run: "),
+        ("environment.json", b'{"packages": []}', "environment.json: damaged (TypeError: packages: []"),
     ],
 )
 def test_a_damaged_file_is_named_with_its_line_and_none_of_its_bytes(folder, name, content, said, tmp_path):

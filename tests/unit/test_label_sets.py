@@ -80,7 +80,7 @@ def test_what_stands_between_labels_is_a_setting_and_is_guessed_at_aloud(tmp_pat
     assert load_splits(DataConfig(train=path, label_separator="|"), ROLES).labels == LABELS
     assert sets_of(path, dialect=Dialect(label_separator="|"))[:2] == [[0, 1], [0]]
     (warning,) = load_splits(DataConfig(train=path), ROLES).report.warnings
-    assert "1 labels, such as 'music|sport', hold '|'" in warning
+    assert "1 label holds '|', such as 'music|sport'; if" in warning
     assert "set data.label_separator=\"'|'\"" in warning
 
 

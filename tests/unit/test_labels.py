@@ -26,7 +26,7 @@ def table(path, labels, start=0):
 def test_composed_and_decomposed_spellings_are_one_label_and_the_message_tells_them_apart():
     _, labels, warnings = find_labels([COMPOSED, DECOMPOSED, "café"], "a.csv")
     assert labels == ("café", COMPOSED)
-    assert warnings == [rf"a.csv: 1 labels written 'me\u0301te\u0301o' are taken as '{COMPOSED}'"]
+    assert warnings == [rf"a.csv: 1 label written 'me\u0301te\u0301o' is taken as '{COMPOSED}'"]
 
 
 def test_runs_of_blanks_inside_a_label_are_one():

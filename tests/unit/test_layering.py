@@ -45,7 +45,7 @@ HOMES = {  # heavy packages and the only files that may import them
         "training.joint_judge training.phase_inputs training.phase_steps training.checkpoints runs.compare runs.resume "
         "runs.run runs.prepare runs.combine runs.conclude runs.train runs.train_jointly runs.several "
         "runs.compare_tasks "
-        "runs.measure_source runs.fit runs.adapt runs.trackers"
+        "runs.measure_source runs.train_answers runs.fit runs.adapt runs.trackers"
     ),
     "sklearn": (
         "evaluation.tfidf evaluation.baselines evaluation.number_baselines evaluation.metrics evaluation.label_sets "

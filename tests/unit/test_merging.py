@@ -339,8 +339,8 @@ def test_runs_of_other_sources_are_refused(seeds, frozen, tmp_path):
         ({"share": 0}, "share: expected a number above 0 and up to 1, received 0"),
         ({"share": 1.5}, "received 1.5"),
         ({"head": "new"}, "head: expected 'auto', 'solve' or 'average', received 'new'"),
-        ({"runs": "a"}, "runs: expected a list of folders"),
-        ({"runs": []}, "runs: expected a list of folders"),
+        ({"runs": 3}, "merge: expected the folder of a run, or a list of them; received an int"),
+        ({"runs": []}, "merge: none is named; name the folder of a run"),
     ],
 )
 def test_what_cannot_be_merged_is_refused_before_anything_is_read(tmp_path, given, said):

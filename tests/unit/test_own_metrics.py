@@ -95,6 +95,23 @@ def test_its_interval_is_a_bootstrap_of_the_test_rows_and_stands_in_summary_and_
     assert f"interval {low:.4f} to {high:.4f} (bootstrap)" in card
 
 
+def test_the_schema_knows_a_single_function_beside_a_list_of_them():
+    options = nlp_transfer.config_schema()["$defs"]["SentimentOptions"]["properties"]["metrics"]
+    assert [one.get("type", "section") for one in options["anyOf"]] == ["string", "section", "array"]
+
+
+def test_of_several_seeds_the_interval_is_that_of_the_model_that_is_kept(place, tmp_path):
+    config = score_by(place, OWN, seeds=[0, 1])
+    config["data"] = {**place["data"], "split_seed": "seed"}
+    found = nlp_transfer.run(config, output=tmp_path / "run", progress=False)
+    low, high = found.metrics["intervals"]["neg_cost"]
+    interval = f"{found.metrics['test']['neg_cost']:.4f}, 95 % interval {low:.4f} to {high:.4f}"
+    assert f"kept: the model of seed {found.metrics['seed']}, the best on validation" in found.summary
+    assert f"neg_cost {interval}" in found.summary
+    card = (found.folder / "README.md").read_text()
+    assert f"`neg_cost` on test by the model of seed {found.metrics['seed']}: {interval} (bootstrap)." in card
+
+
 def test_a_run_folder_is_loaded_without_the_functions_that_it_names(whole, monkeypatch):
     def refuse(function):
         raise AssertionError(f"{function} was imported")
@@ -115,6 +132,7 @@ def test_a_configuration_with_functions_is_rendered_and_read_back(place):
     config = load_config(score_by(place, OWN, selection="neg_cost"))
     assert load_config(parse_yaml(render(config))) == config
     assert load_config(score_by(place, "own_scores:cost")) == load_config(score_by(place, ["own_scores:cost"]))
+    assert load_config(score_by(place, OWN[0])) == load_config(score_by(place, OWN[:1]))
     assert config.task_class is load_config(config.model_dump()).task_class
 
 

@@ -105,7 +105,7 @@ def test_what_was_decided_about_quotes_is_said_and_can_be_forced(tmp_path, caplo
 def test_rows_that_a_quote_may_have_joined_are_said_between_other_marks(tmp_path, caplog, mark):
     path = write(tmp_path, "a.csv", SPEECH.replace("\t", mark))
     assert len(texts(path, delimiter=mark)) == 2
-    assert "a.csv: 1 rows go over several lines, of which each would be a row by itself" in caplog.text
+    assert "a.csv: 1 row goes over several lines, of which each would be a row by itself" in caplog.text
     assert "if quotes are characters: data.quoting=none (first: 2)" in caplog.text
     caplog.clear()
     assert len(texts(path, delimiter=mark, quoting="none")) == 4
@@ -202,7 +202,7 @@ def test_empty_columns_without_names_are_passed_over(tmp_path):
 def test_text_behind_the_last_named_column_is_said_not_to_be_read(tmp_path, caplog):
     path = write(tmp_path, "a.csv", "text,label,,\na,b,,\nc,d,more,\n")
     assert texts(path) == ["a", "c"]
-    assert "1 rows have text behind the last column that has a name; it is not read (first: 3)" in caplog.text
+    assert "1 row has text behind the last column that has a name; it is not read (first: 3)" in caplog.text
 
 
 def test_a_row_needs_the_cells_that_are_used_and_no_others(tmp_path):
@@ -287,3 +287,11 @@ def test_rows_after_a_cell_of_several_lines_keep_their_numbers(tmp_path):
 
 def test_windows_line_ends_inside_a_cell_become_line_feeds(tmp_path):
     assert texts(write(tmp_path, "a.csv", 'text,label\r\n"one\r\ntwo",a\r\n')) == ["one\ntwo"]
+
+
+@pytest.mark.parametrize(("options", "way"), [(True, "--delimiter ';'"), (False, "data.delimiter=\"';'\"")])
+def test_what_is_no_table_is_told_the_mark_in_the_words_of_the_caller(options, way, tmp_path):
+    path = tmp_path / "plain"
+    path.write_text("only words\n")
+    said = refusal(str(path), options=options)
+    assert f"or name the mark between its columns, as {way}; or name a file" in said

@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import sys
+from types import SimpleNamespace
 
 import accelerate
 import pytest
@@ -12,7 +13,7 @@ from accelerate.utils import LoggerType
 import nlp_transfer
 from nlp_transfer.config.sections import load_config
 from nlp_transfer.errors import ConfigError
-from nlp_transfer.runs.trackers import list_trackers
+from nlp_transfer.runs.trackers import list_trackers, open_trackers
 from nlp_transfer.runs.train import make_accelerator
 
 STANDING_IN = """
@@ -117,6 +118,21 @@ def test_others_are_opened_in_the_run_folder_offline_and_the_environment_is_as_b
     assert "words for a person" not in capsys.readouterr().out
 
 
+def test_mlflow_writes_below_the_run_even_where_the_process_has_told_it_of_another_place(place, tmp_path, monkeypatch):
+    here = ["http://127.0.0.1:5000"]  # counts above MLFLOW_TRACKING_URI
+    standing_in = SimpleNamespace(
+        get_tracking_uri=lambda: here[0], set_tracking_uri=lambda uri: here.__setitem__(0, uri)
+    )
+    monkeypatch.setitem(sys.modules, "mlflow", standing_in)
+    seen = []
+    accelerator = SimpleNamespace(
+        log_with=["mlflow"], is_main_process=True, trackers=[], init_trackers=lambda *_, **__: seen.append(here[0])
+    )
+    with open_trackers(accelerator, load_config(place), tmp_path):
+        assert seen == [f"sqlite:///{tmp_path}/mlflow.db"]
+    assert here == ["http://127.0.0.1:5000"]
+
+
 def test_a_tracker_that_does_not_start_is_told_in_one_line(place, tmp_path, installed, monkeypatch):
     (tmp_path / "packages" / "wandb.py").write_text("def init(**given): raise OSError('no room')")
     with pytest.raises(ConfigError, match=r"training\.tracker: wandb does not start: no room"):
@@ -136,7 +152,7 @@ def test_a_tracker_that_is_not_installed_is_named_with_the_way_out(place, monkey
     find = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "mlflow" else find(name))
     training = load_config({**place, "training": {"tracker": ["tensorboard", "mlflow"]}}).training
-    with pytest.raises(ConfigError, match=r"training\.tracker: mlflow is not installed; pip install mlflow"):
+    with pytest.raises(ConfigError, match=r"training\.tracker: needs mlflow; pip install mlflow"):
         list_trackers(training)
 
 

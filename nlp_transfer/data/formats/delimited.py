@@ -12,7 +12,7 @@ from nlp_transfer.data.formats.csv_records import Cells, CsvRecords, Taken
 from nlp_transfer.data.formats.quoting import decide_quoting
 from nlp_transfer.data.formats.records import Findings, Read, Wanted, refuse_empty
 from nlp_transfer.data.formats.text_lines import RawBlock
-from nlp_transfer.errors import DataError, list_first
+from nlp_transfer.errors import DataError, count_things, list_first
 
 NAMED = 8  # columns that a message about a row names
 
@@ -64,10 +64,15 @@ class _Table:
 
         # Notes come at the end, when it is known how many rows are odd.
         if self.behind:
-            what = f"{len(self.behind)} rows have text behind the last column that has a name"
+            what = (
+                f"{count_things(len(self.behind), 'row has', 'rows have')} text behind the last column that has a name"
+            )
             self.findings.notes.append(f"{self.file}: {what}; it is not read (first: {list_first(self.behind)})")
         if self.divisible and self.divisible == self.spanning and self.dialect.quoting == "auto":
-            what = f"{len(self.divisible)} rows go over several lines, of which each would be a row by itself"
+            what = (
+                count_things(len(self.divisible), "row goes", "rows go")
+                + " over several lines, of which each would be a row by itself"
+            )
             way = f"if quotes are characters: {self.dialect.set_quoting('none')} (first: {list_first(self.divisible)})"
             self.findings.notes.append(f"{self.file}: {what}; {way}")
 

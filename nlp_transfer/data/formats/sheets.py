@@ -15,7 +15,7 @@ from nlp_transfer.config.dialect import Dialect
 from nlp_transfer.data.formats.blocks import Columns
 from nlp_transfer.data.formats.records import BLOCK_ROWS, Findings, Read, Wanted, refuse_empty
 from nlp_transfer.data.formats.seekable import open_seekable
-from nlp_transfer.errors import DataError
+from nlp_transfer.errors import DataError, explain_missing
 
 SHEETS = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
 MEMORY = 1 << 31  # bytes of addresses for the process that reads
@@ -68,7 +68,7 @@ def _place_columns(header: list[str], wanted: Wanted, file: Path) -> dict[str, i
 def _read_lines(file: Path) -> Generator[Any]:
     """Yield the names of the sheets, then the cells of each row; see `sheet_process`."""
     if importlib.util.find_spec("python_calamine") is None:
-        raise DataError(f'{file}: sheets need a package: pip install "nlp-transfer[sheets]"; or {WAY}')
+        raise DataError(f"{file}: {explain_missing('python-calamine', 'sheets')}; or {WAY}")
 
     code = 0
     try:

@@ -30,11 +30,6 @@ SUFFIXES = (
     *(".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet", *ARROW, *SHEETS),
     *(".tmx", ".po", ".mo", ".xlf", ".xliff"),
 )
-WAYS_OUT = (
-    f"Let its name end in what it is, one of {', '.join(SUFFIXES)}; or open each line with a label, as __label__good; "
-    "or name the mark between its columns, as data.delimiter=\"';'\"; "
-    "or name a file of texts for each column: {en: a.en, fr: a.fr}"
-)
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 FIRST = 20  # lines that show whether a file is of fastText
 FASTTEXT = re.compile(r"(?:\s*__label__\S+(?:\s+|$))+")  # the labels at the start of a line
@@ -130,7 +125,11 @@ def _make_reader_by_content(file: Path, dialect: Dialect) -> Read:
     if kind is STORY:
         return make_reader(Record(1, read_story(one, dialect.encoding)) for one in [file])
     refuse_foreign(file, dialect.encoding)
-    raise DataError(f"{file}: cannot be read as a table. {WAYS_OUT}")
+    raise DataError(
+        f"{file}: cannot be read as a table. Let its name end in what it is, one of {', '.join(SUFFIXES)}; or open "
+        "each line with a label, as __label__good; or name the mark between its columns, as "
+        f"{dialect.set_delimiter(';')}; or name a file of texts for each column: {{en: a.en, fr: a.fr}}"
+    )
 
 
 def _read_first(file: Path, encoding: str | None) -> list[str]:

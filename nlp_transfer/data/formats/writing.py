@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nlp_transfer.data.formats.tables import DELIMITERS, SUFFIXES
-from nlp_transfer.errors import ConfigError
+from nlp_transfer.errors import ConfigError, explain_missing
 from nlp_transfer.system.escaping import dump_json
 
 LINES = (".jsonl", ".ndjson")
@@ -32,7 +32,7 @@ def find_ending(path: Path) -> str:
     if ending in {*SUFFIXES, ".gz"} - {*ENDINGS, ".json"}:
         raise ConfigError(f"--output {path}: {ending} is not written; let its name end in one of {', '.join(ENDINGS)}")
     if ending == ".xlsx" and importlib.util.find_spec("xlsxwriter") is None:
-        raise ConfigError(f"--output {path}: needs a package; pip install 'nlp-transfer[sheets]', or write .csv")
+        raise ConfigError(f"--output {path}: {explain_missing('XlsxWriter', 'sheets')}, or write .csv")
     return ending if ending in TABLES else LINES[0]
 
 

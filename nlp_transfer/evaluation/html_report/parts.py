@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Mark = Literal["", "del", "ins", "mark"]
+COLUMNS = 2  # of a table that always fits the width of a phone
 Piece = tuple[str, Mark]  # of a text: as it is, only in the answer, only in the reference, or picked
 
 
@@ -43,6 +44,12 @@ class Table:
     header: Sequence[str]
     rows: Sequence[Row]
     note: str = ""
+
+    @property
+    def folds(self) -> bool:
+        """Whether its columns stand below each other on a narrow page; a matrix of shades is read across."""
+        shaded = any(isinstance(cell, Cell) and cell.shade is not None for row in self.rows for cell in row)
+        return len(self.header) > COLUMNS and not shaded
 
 
 @dataclass(frozen=True)

@@ -129,7 +129,7 @@ def _explain(error: Exception) -> str:
 
 def _read(folder: Path, metrics: Metrics | None, task: type[TaskDeclaration] | None) -> Recorded:
     config, metrics = load_saved(folder, task), metrics or read_metrics(folder)
-    hits = _read_json(folder / HITS)
+    hits = _read_hits(folder / HITS)
     answered, missing = _read_answers(folder, config.task_class, metrics, hits)
 
     history = _read_history(folder, metrics)
@@ -141,7 +141,7 @@ def _read(folder: Path, metrics: Metrics | None, task: type[TaskDeclaration] | N
         folder=folder,
         config=config,
         metrics=metrics,
-        environment=_read_json(folder / "environment.json"),
+        environment=_read_environment(folder / "environment.json"),
         history=history,
         scores=hits.get("run", []),
         counts=hits.get("counts", []),
@@ -166,7 +166,7 @@ def _read_answers(
         return [], [f"The answers to single rows: {PREDICTIONS} {why}."]
 
     # Of several seeds hits.json has the means; the answers are those of the one that is kept.
-    own = _read_json(folder / f"seed-{metrics.seed}" / HITS) or hits
+    own = _read_hits(folder / f"seed-{metrics.seed}" / HITS) or hits
     by_row = _pair_scores(own, lines)
     answers = []
     for number, line in enumerate(lines, 1):
@@ -186,6 +186,10 @@ def _pair_scores(hits: Mapping[str, Any], lines: Sequence[Mapping[str, Any]]) ->
 def make_answer(line: Mapping[str, Any], task: type[TaskDeclaration], scores: Mapping[str, float]) -> Answered:
     """Take a line of predictions.jsonl apart; `scores` has that of the run under an empty name."""
     said = {key: value for key, value in line.items() if key not in ("row", "input", "reference")}
+    _check_kinds(line, {"row": int, "input": Mapping, "reference": Mapping})
+    _check_kinds(said, {"confidence": int | float, "sentences": list, "probabilities": Mapping})
+    likely = said.get("probabilities") or {}
+    _check_kinds(likely, dict.fromkeys(likely, int | float))
     right = next((line["reference"][role] for role in task.roles if role in line["reference"]), None)
     first = next(iter(said))
     return Answered(
@@ -199,22 +203,64 @@ def make_answer(line: Mapping[str, Any], task: type[TaskDeclaration], scores: Ma
     )
 
 
+def _check_kinds(values: Mapping[str, Any], kinds: Mapping[str, Any]) -> None:
+    """Check that values that are there are of the kinds that a page draws; None stands for one that is not known.
+
+    Raises:
+        TypeError: naming the first that is not.
+    """
+    for key, kind in kinds.items():
+        if not isinstance(values.get(key), kind | None):
+            raise TypeError(f"{key}: {values[key]!r:.40} is not what it should be")
+
+
 def _read_history(folder: Path, metrics: Metrics) -> list[dict[str, Any]]:
     """Read the epochs that were judged; of tasks that trained together they stand in the folder of all, by name."""
-    own = _read_lines(folder / HISTORY)
+    own = _read_looks(folder / HISTORY)
     if own or not metrics.beside:
         return own
 
     seed = f"seed-{metrics.seed}"
     task = folder.parent if folder.name == seed else folder
     places = [task.parent / seed / HISTORY, task.parent / HISTORY]
-    lines = next((found for found in map(_read_lines, places) if found), [])
+    lines = next((found for found in map(_read_looks, places) if found), [])
     name = f"{task.absolute().name}/"
     return [{**line, "validation": _choose(line["validation"], name)} for line in lines]
 
 
 def _choose(scores: Mapping[str, Any], begin: str) -> dict[str, Any]:
     return {key.removeprefix(begin): value for key, value in scores.items() if key.startswith(begin)}
+
+
+def _read_looks(path: Path) -> list[dict[str, Any]]:
+    """Read history.jsonl: a line for each look at validation."""
+    lines = _read_lines(path)
+    for number, line in enumerate(lines, 1):
+        with _name_damaged(path, number):
+            _check_kinds(line, {"validation": Mapping, "phase": str, "loss": int | float})
+            if lacking := next((key for key in ("validation", "phase") if key not in line), None):
+                raise KeyError(lacking)
+    return lines
+
+
+def _read_hits(path: Path) -> dict[str, Any]:
+    """Read hits.json: lists of numbers, and some by the name of a simple method."""
+    found = _read_json(path)
+    with _name_damaged(path):
+        _check_kinds(found, {"baselines": Mapping})
+        lists = {**{key: found.get(key, []) for key in ("rows", "run", "counts")}, **found.get("baselines", {})}
+        _check_kinds(lists, dict.fromkeys(lists, list))
+        for key, numbers in lists.items():
+            if not all(isinstance(one, int | float) for one in numbers):
+                raise TypeError(f"{key}: holds something that is no number")
+    return found
+
+
+def _read_environment(path: Path) -> dict[str, Any]:
+    found = _read_json(path)
+    with _name_damaged(path):
+        _check_kinds(found, {"packages": Mapping})
+    return found
 
 
 def _read_json(path: Path) -> dict[str, Any]:

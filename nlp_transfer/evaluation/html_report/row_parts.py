@@ -37,8 +37,10 @@ def list_rows(run: Recorded, suspects: Sequence[Answered], most: int) -> Items |
     return Items(caption, items, note)
 
 
-def list_suspects(suspects: Sequence[Answered], run: Recorded, most: int) -> Items:
-    """List rows whose label may be wrong, the clearest first."""
+def list_suspects(
+    split: str, suspects: Sequence[Answered], answered: Sequence[Answered], run: Recorded, most: int
+) -> Items:
+    """List rows of a split whose label may be wrong, of all that were answered; the clearest first."""
     items = [
         Item(
             f"row {one.number}",
@@ -51,13 +53,13 @@ def list_suspects(suspects: Sequence[Answered], run: Recorded, most: int) -> Ite
         for one in suspects[:most]
     ]
     more = f"; the {most} clearest are shown" if len(suspects) > most else ""
-    right = find_share_right(run.answered)
+    unseen = "The model, which has not seen these rows," if split == "test" else "A head that has not seen the row"
+    right = find_share_right(answered)
     note = (
-        f"{len(suspects):,} of {len(run.answered):,} rows{more}. The model, which has not seen these rows, is surer of "
-        f"another label than it usually is of that one; but it is right on {right:.0%} of them all, and the weaker a "
-        "model, the less its doubts mean."
+        f"{len(suspects):,} of {len(answered):,} rows{more}. {unseen} is surer of another label than it usually is of "
+        f"that one; but it is right on {right:.0%} of them all, and the weaker a model, the less its doubts mean."
     )
-    return Items("Labels of test that may be wrong", items, note)
+    return Items(f"Labels of {split} that may be wrong", items, note)
 
 
 def _choose_errors(answered: Sequence[Answered], most: int) -> tuple[list[Answered], str]:

@@ -1,7 +1,7 @@
 """Make the page of one run from what its folder holds."""
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,18 +29,25 @@ TRUSTED = 0.9  # share of right answers from which on a model may doubt labels
 
 
 def open_run_page(
-    folder: Path, metrics: Metrics | None = None, task: type[TaskDeclaration] | None = None
+    folder: Path,
+    metrics: Metrics | None = None,
+    task: type[TaskDeclaration] | None = None,
+    train: Sequence[Answered] = (),
 ) -> Callable[[int], Page]:
-    """Give what makes the page of a run, with so many rows of test; for the rest see `read_run`."""
+    """Give what makes the page of a run, with so many rows of test; for the rest see `read_run` and `make_run_page`."""
     read = functools.cache(lambda: read_run(folder, metrics, task))
-    return lambda most: make_run_page(read(), most=most)
+    return lambda most: make_run_page(read(), train, most=most)
 
 
-def make_run_page(run: Recorded, *, most: int) -> Page:
-    """Make the page; `most` rows of test stand in it."""
-    _, kind = run.answer
-    trusted = kind == "label" and find_share_right(run.answered) >= TRUSTED
-    suspects = find_suspects(run.answered, run.labels) if trusted else []
+def make_run_page(run: Recorded, train: Sequence[Answered] = (), *, most: int) -> Page:
+    """Make the page; `most` rows of test stand in it.
+
+    Args:
+        run: what it has recorded.
+        train: the rows of train, if models have answered them that have not seen them.
+        most: rows of test.
+    """
+    suspects = _find_suspects(run.answered, run)
     sections = [
         Section("scores", "Scores", [tabulate_scores(list(list_methods(run)), run.task, explain_choice(run))]),
         Section("training", "Training", _list_training(run)),
@@ -48,7 +55,7 @@ def make_run_page(run: Recorded, *, most: int) -> Page:
         Section("confidence", "Confidence", describe_confidence(run)),
         Section("lengths", "Lengths", [part for part in (tabulate_lengths(run), tabulate_by_length(run)) if part]),
         Section("rows", "Rows of test", [part for part in [list_rows(run, suspects, most)] if part]),
-        Section("data", "Data", _list_data(run, suspects, min(most, MOST_SUSPECTS))),
+        Section("data", "Data", _list_data(run, suspects, train, min(most, MOST_SUSPECTS))),
         Section("cost", "Cost", _list_cost(run)),
         Section("again", "How to reproduce it", _list_commands(run)),
     ]
@@ -91,21 +98,51 @@ def _list_classes(run: Recorded) -> list[Part]:
     return [part for part in (confusion, tabulate_classes(run)) if part]
 
 
-def _list_data(run: Recorded, suspects: list[Answered], most: int) -> list[Part]:
+def _list_data(run: Recorded, suspects: Sequence[Answered], train: Sequence[Answered], most: int) -> list[Part]:
     data = run.metrics.data
-    return [describe_leaks(data), tabulate_splits(data), *_list_doubts(run, suspects, most)]
+    parts: list[Part] = [describe_leaks(data), tabulate_splits(data)]
+    if run.answer[1] == "label":
+        parts += _list_doubts("test", run.answered, suspects, run, most)
+        parts += _list_doubts("train", train, _find_suspects(train, run), run, most)
+        if not train:
+            parts.append(Sentences([_explain_train(run)]))
+    return parts
 
 
-def _list_doubts(run: Recorded, suspects: list[Answered], most: int) -> list[Part]:
-    """List labels that may be wrong, or say that this model is not right often enough to doubt any."""
-    share = find_share_right(run.answered)
-    if run.answered and run.answer[1] == "label" and share < TRUSTED:
+def _find_suspects(answered: Sequence[Answered], run: Recorded) -> list[Answered]:
+    """Find the rows whose label may be wrong; none where the answers are too often wrong to tell."""
+    trusted = run.answer[1] == "label" and find_share_right(answered) >= TRUSTED
+    return find_suspects(answered, run.labels) if trusted else []
+
+
+def _list_doubts(
+    split: str, answered: Sequence[Answered], suspects: Sequence[Answered], run: Recorded, most: int
+) -> list[Part]:
+    """List labels of a split that may be wrong, or say that its answers are not right often enough to doubt any."""
+    share = find_share_right(answered)
+    if answered and share < TRUSTED:
         said = (
-            f"Labels in doubt are listed where a model is right on {TRUSTED:.0%} of the rows of test or more; this one "
-            f"is right on {share:.1%}, and most of its doubts would be errors of its own."
+            f"Labels of {split} in doubt are listed where a model is right on {TRUSTED:.0%} of its rows or more; this "
+            f"one is right on {share:.1%}, and most of its doubts would be errors of its own."
         )
         return [Sentences([said])]
-    return [list_suspects(suspects, run, most)] if suspects else []
+    if suspects:
+        return [list_suspects(split, suspects, answered, run, most)]
+    judged = any("probabilities" in one.details for one in answered)
+    return [Sentences([f"No label of {split} is in doubt."])] if judged else []
+
+
+def _explain_train(run: Recorded) -> str:
+    """Say how labels of train can be doubted."""
+    if run.config.strategy.kind == "frozen":
+        return (
+            "Labels of train are not judged here: `nlp-transfer report RUN PAGE.html --train-labels` answers each row "
+            "of train by a head that has not seen it, and lists those in doubt."
+        )
+    return (
+        "Labels of train are not judged: the model has learned from all of them. A run of strategy frozen on the "
+        "same rows can: `nlp-transfer report RUN PAGE.html --train-labels`."
+    )
 
 
 def _list_cost(run: Recorded) -> list[Part]:

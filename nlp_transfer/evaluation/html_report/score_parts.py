@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -35,14 +35,15 @@ class Scored:
 
 
 def tabulate_scores(methods: Sequence[Scored], task: type[TaskDeclaration], note: str) -> Table:
-    """Set methods side by side: the score of single rows with its interval, then all scores."""
+    """Set methods side by side: the score of single rows with its interval, then all others."""
+    score = task.compared or task.selection
     shown = task.measured(*(one.test for one in methods))
-    columns = [(split, name) for name in shown for split in reversed(SCORED)]
+    columns = [(split, name) for name in shown for split in reversed(SCORED) if (split, name) != ("test", score)]
     rows: list[Row] = [
         [
             one.name,
-            make_interval(one.correct, task, one.counts),
-            *(format_score(getattr(one, split), score, task) for split, score in columns),
+            _write_measured(one, score, task),
+            *(format_score(getattr(one, split), name, task) for split, name in columns),
         ]
         for one in methods
     ]
@@ -85,6 +86,16 @@ def name_interval(task: type[TaskDeclaration]) -> str:
     return f"test {task.compared or task.selection}, 95 % interval"
 
 
+def _write_measured(one: Scored, score: str, task: type[TaskDeclaration]) -> str | Cell:
+    """Write the score of single rows with its interval, or without where their scores are not known."""
+    if not one.correct:
+        return format_score(one.test, score, task) if score in one.test else "-"
+    found, deviation = make_interval(one.correct, task, one.counts), one.test.get(SPREAD, {}).get(score)
+    if isinstance(found, str) or deviation is None:
+        return found
+    return replace(found, text=f"{found.text}; ± {deviation:.{count_digits(task)}f}")
+
+
 def make_interval(scores: Sequence[float], task: type[TaskDeclaration], counts: Sequence[int] = ()) -> str | Cell:
     """Write the mean of the scores of rows with its interval; `counts` as of `Scored`."""
     return draw_interval(measure_rows(scores, counts), task) if scores else "-"
@@ -92,7 +103,7 @@ def make_interval(scores: Sequence[float], task: type[TaskDeclaration], counts: 
 
 def draw_interval(found: Interval, task: type[TaskDeclaration]) -> Cell:
     """Write a mean with its interval, and draw it on a line from 0 to the highest score."""
-    digits, highest = 4 if task.points == 100 else 2, 100 / task.points
+    digits, highest = count_digits(task), 100 / task.points
     text = f"{found.difference:.{digits}f} ({found.low:.{digits}f} to {min(found.high, highest):.{digits}f})"
     if found.difference < 0:  # as the logarithm of a probability
         return Cell(text)
@@ -112,7 +123,12 @@ def measure_rows(scores: Sequence[float], counts: Sequence[int] = ()) -> Interva
 def format_score(scores: Scores, name: str, task: type[TaskDeclaration]) -> Cell:
     """Write a score, with its standard deviation if it is a mean over seeds."""
     value, deviation = scores.get(name), scores.get(SPREAD, {}).get(name)
-    digits = 4 if task.points == 100 else 2
+    digits = count_digits(task)
     if not isinstance(value, int | float):
         return Cell("not measured")
     return Cell(f"{value:.{digits}f}" + ("" if deviation is None else f" ± {deviation:.{digits}f}"))
+
+
+def count_digits(task: type[TaskDeclaration]) -> int:
+    """Count the digits behind the point of a score: a share has four, what goes to 100 has two."""
+    return 4 if task.points == 100 else 2
