@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PARALLEL := --numprocesses logical --maxprocesses 4 --dist worksteal
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: help quickstart test test-fast test-browser test-gpu lint format fuzz bench docs site clean
+.PHONY: help quickstart test test-fast test-browser test-javascript test-gpu lint format fuzz bench docs site clean
 
 help:  ## say what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -43,7 +43,7 @@ test: $(VENV)/.installed-dev  ## all tests, the ones on the real bundled models 
 	$(BIN)/python -m pytest $(PARALLEL)
 
 test-fast: $(VENV)/.installed-dev  ## only the quick ones
-	$(BIN)/python -m pytest $(PARALLEL) -m "not slow and not real and not pages and not browser"
+	$(BIN)/python -m pytest $(PARALLEL) -m "not slow and not real and not pages and not browser and not javascript"
 
 # Pictures of the pages are kept in the folder that SCREENSHOTS names.
 test-browser: $(VENV)/.installed-dev  ## the pages in a real browser, Debian's chromium, which is installed where it can be
@@ -54,6 +54,14 @@ test-browser: $(VENV)/.installed-dev  ## the pages in a real browser, Debian's c
 	elif ! $(PIP) -e '.[browser,demo]'; then \
 		echo "the browser tests were not run: playwright or gradio could not be installed"; \
 	else $(BIN)/python -m pytest -m browser tests/browser; fi
+
+# The version that docs/export.md names. Its postinstall scripts are not needed, and not run.
+test-javascript: $(VENV)/.installed-dev  ## what the cards of exports show, in node with transformers.js
+	@if ! command -v npm > /dev/null; then \
+		echo "the JavaScript tests were not run: there is no npm"; \
+	elif ! npm install --silent --no-save --ignore-scripts --prefix build/javascript @huggingface/transformers@4.3.2; then \
+		echo "the JavaScript tests were not run: npm could not install transformers.js"; \
+	else $(BIN)/python -m pytest -m javascript tests/javascript; fi
 
 test-gpu: $(VENV)/.installed-dev  ## the unit tests on the first GPU, where models, data and optimizers then are
 	CUDA_VISIBLE_DEVICES=$(or $(CUDA_VISIBLE_DEVICES),0) $(BIN)/python -m pytest $(PARALLEL) -m "not real and not pages and not browser" tests/unit

@@ -22,6 +22,7 @@ from tokenizers.models import WordLevel
 from transformers import (
     AutoConfig,
     AutoModel,
+    AutoModelForSeq2SeqLM,
     AutoModelForSequenceClassification,
     BertTokenizer,
     PreTrainedTokenizerBase,
@@ -379,3 +380,19 @@ def dense(inputs, outputs, activation="Tanh", *, bias=True):
     kinds = {"Identity": "torch.nn.modules.linear.Identity"}
     function = kinds.get(activation, f"torch.nn.modules.activation.{activation}")
     return {"in_features": inputs, "out_features": outputs, "bias": bias, "activation_function": function}
+
+
+def save_writer(folder, family, **changes):
+    """Save a random model that writes, whose weights are far apart, with the tiny tokenizer; returns it."""
+    sizes = {"layers": 2, "attention_heads": 2, "ffn_dim": 24}
+    layers = {f"{side}_{name}": size for side in ("encoder", "decoder") for name, size in sizes.items()}
+    shape = {"d_model": 16, "max_position_embeddings": 64, "init_std": 0.4, **layers}
+    if family == "t5":
+        shape = {"d_model": 16, "d_kv": 8, "d_ff": 24, "num_layers": 2, "num_heads": 2, "initializer_factor": 3.0}
+    ids = {"pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2, "decoder_start_token_id": 2, "vocab_size": 33}
+    torch.manual_seed(0)
+    given = {**ids, **shape, "forced_eos_token_id": None, **changes}
+    model = AutoModelForSeq2SeqLM.from_config(AutoConfig.for_model(family, **given)).eval()
+    model.save_pretrained(folder)
+    tokenizer().save_pretrained(folder)
+    return model

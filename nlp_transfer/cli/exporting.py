@@ -19,7 +19,7 @@ def export(
         str,
         typer.Option(
             metavar="onnx|onnx-int8|ctranslate2|ctranslate2-int8",
-            help="ctranslate2 for checkpoints that write, else onnx; int8: a quarter of the size, and faster.",
+            help="onnx, or ctranslate2 for checkpoints that write; int8: a quarter of the size, and faster.",
         ),
     ] = "onnx",
     any_loss: Annotated[

@@ -11,7 +11,7 @@ from nlp_transfer.errors import CheckpointError, ConfigError, count_things, expl
 from nlp_transfer.evaluation.metrics_file import read_metrics
 from nlp_transfer.models.saving import write_json
 from nlp_transfer.runs.export_card import write_card
-from nlp_transfer.runs.export_folder import FILES, Format, Kind, find_kind, write_folder
+from nlp_transfer.runs.export_folder import Format, Kind, find_kind, write_folder
 from nlp_transfer.runs.export_proof import compare_answers, score_both
 from nlp_transfer.runs.folder import make_folder
 from nlp_transfer.runs.predict import load
@@ -80,8 +80,7 @@ def export(
     Args:
         run: the folder of a finished run, or its id on the Hub.
         output: a new folder.
-        format: `onnx` for labels, numbers and picked sentences, `ctranslate2` for checkpoints that write; with `-int8`
-            weights are quantised.
+        format: `onnx`, or for checkpoints that write also `ctranslate2`; with `-int8` weights are quantised.
         any_loss: take what quantisation costs on validation, and do not measure it.
         task: of the run, where that is none of ours.
 
@@ -130,7 +129,7 @@ def _prove(
         ConfigError: quantisation costs too much, and the user has not asked for it all the same.
     """
     compared = compare_answers(predictor, kind, root, folder)
-    megabytes = sum(path.stat().st_size for path in (folder / FILES[format]).parent.iterdir()) / 1e6
+    megabytes = sum(path.stat().st_size for path in (folder / format.removesuffix("-int8")).iterdir()) / 1e6
     found = Exported(folder, format, megabytes, *compared)
     if not format.endswith("-int8"):
         if found.differing or found.largest > ROUNDING:

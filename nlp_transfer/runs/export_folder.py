@@ -11,11 +11,12 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from nlp_transfer.data import text
 from nlp_transfer.errors import ConfigError
 from nlp_transfer.models.encoding.padding import read_padding_trouble
-from nlp_transfer.models.encoding.tokenizers import limit_tokens
+from nlp_transfer.models.encoding.tokenizers import Tokenizers, limit_tokens
 from nlp_transfer.models.exported import scripts
 from nlp_transfer.models.exported.frames import describe_reading
 from nlp_transfer.models.exported.graph import quantize_graph, write_graph
 from nlp_transfer.models.exported.translator import describe_search, write_translator
+from nlp_transfer.models.exported.writer import write_writer
 from nlp_transfer.models.portable import words
 from nlp_transfer.models.portable.sentence_scorer import SentenceScorer
 from nlp_transfer.models.saving import write_json
@@ -23,12 +24,6 @@ from nlp_transfer.runs.predictor import Predictor
 from nlp_transfer.system.room import MARGIN, guard_writing
 
 Format = Literal["onnx", "onnx-int8", "ctranslate2", "ctranslate2-int8"]
-FILES: dict[Format, str] = {  # those of ONNX as transformers.js calls them
-    "onnx": "onnx/model.onnx",
-    "onnx-int8": "onnx/model_quantized.onnx",
-    "ctranslate2": "ctranslate2/model.bin",
-    "ctranslate2-int8": "ctranslate2/model.bin",
-}
 SCRIPTS, TEXT = Path(scripts.__path__[0]), Path(text.__path__[0])
 PLACES = ("_name_or_path", "auto_map")  # keys of a configuration that mean files which are not there
 SUMMARY = ("sentences", "max_sentences", "language", "line_breaks", "trigram_blocking")  # options of a scorer's task
@@ -61,9 +56,8 @@ def find_kind(predictor: Predictor, run: str | Path, format: Format) -> Kind:  #
     writes, picks = predictor.model.can_generate(), isinstance(predictor.model, SentenceScorer)
     texts, answers = len(task.input_roles()), ", ".join(predictor.answer_keys[:-1])
     lacking = None
-    if writes != format.startswith("ctranslate2"):
-        lacking = f"its answers ({answers}) are {'' if writes else 'not '}texts that it writes, so take --format "
-        lacking += "ctranslate2" if writes else "onnx"
+    if format.startswith("ctranslate2") and not writes:
+        lacking = f"its answers ({answers}) are not texts that it writes, so take --format onnx"
     elif not (writes or picks or task.logits_only):
         lacking = f"its answers ({answers}) are no labels, numbers, sentences or texts of the model"
     elif picks and any(not hasattr(task.options, name) for name in SUMMARY):
@@ -100,57 +94,71 @@ def write_folder(predictor: Predictor, kind: Kind, folder: Path, format: Format)
     writing = _describe_writing(predictor, format) if kind.writes else {}  # reads a text, which sets the languages
     reading = describe_reading(tokenizer, most, kind.reads, prefix=getattr(predictor.task.options, "prefix", ""))
     types = reading["types"] is not None
-    model, path = predictor.model.cpu(), folder / FILES[format]
-    with guard_writing(path, sum(one.nbytes for one in model.parameters()) + MARGIN):
-        match format:
-            case "onnx" | "onnx-int8":
-                _write_graph(model, tokenizer, path, types=types, quantized=format == "onnx-int8")
-            case "ctranslate2" | "ctranslate2-int8":
-                write_translator(model, tokenizer, path.parent, quantized=format == "ctranslate2-int8")
-    _write_tokenizer(tokenizer, most, folder)
+    model, (base, _, quantized) = predictor.model.cpu(), format.partition("-")
+    with guard_writing(folder / base, sum(one.nbytes for one in model.parameters()) + MARGIN):
+        if base == "onnx":
+            _write_graphs(model, tokenizer, folder, writes=kind.writes, types=types, quantized=bool(quantized))
+        else:
+            write_translator(model, tokenizer, folder / base, quantized=bool(quantized))
+    _write_tokenizers(predictor.tokenizers, most, folder)
+    if kind.writes:
+        settings = {key: value for key, value in model.generation_config.to_dict().items() if value is not None}
+        write_json(folder / "generation_config.json", settings)
 
     known = {key: value for key, value in model.config.to_dict().items() if key not in PLACES}
     config = {**known, "reading": reading, **writing, **_describe_summary(predictor, kind)}
     write_json(folder / "config.json", config)
-    _copy_scripts(kind, folder, words_too=reading["words"] is not None, text_too=_needs_text(predictor, kind))
+    _copy_scripts(kind, base, folder, words_too=reading["words"] is not None, text_too=_needs_text(predictor, kind))
     return config
 
 
-def _write_graph(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, path: Path, *, types: bool, quantized: bool
+def _write_graphs(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    folder: Path,
+    *,
+    writes: bool,
+    types: bool,
+    quantized: bool,
 ) -> None:
-    path.parent.mkdir()
-    if not quantized:
-        write_graph(model, tokenizer, path, types=types)
-        return
-    with tempfile.TemporaryDirectory(dir=path.parent.parent) as place:
-        write_graph(model, tokenizer, Path(place) / "model.onnx", types=types)
-        quantize_graph(Path(place) / "model.onnx", path)
+    """Write graphs into a folder `onnx`, by the names that transformers.js knows."""
+    place = folder / "onnx"
+    place.mkdir()
+    with tempfile.TemporaryDirectory(dir=folder) as other:
+        graphs = Path(other) if quantized else place
+        if writes:
+            write_writer(model, tokenizer, graphs)
+        else:
+            write_graph(model, tokenizer, graphs / "model.onnx", types=types)
+        for graph in Path(other).glob("*.onnx"):
+            quantize_graph(graph, place / f"{graph.stem}_quantized.onnx")
 
 
-def _write_tokenizer(tokenizer: PreTrainedTokenizerBase, most: int, folder: Path) -> None:
+def _write_tokenizers(tokenizers: Tokenizers, most: int, folder: Path) -> None:
     """Write a tokenizer that also cuts and pads by itself, for those who use it without the scripts."""
+    tokenizer = tokenizers.source
     limit_tokens(tokenizer, most).save_pretrained(folder)
-    if not tokenizer.is_fast:
-        return
-    core = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
-    core.enable_truncation(most)
-    core.enable_padding(pad_id=tokenizer.pad_token_id, pad_token=tokenizer.pad_token)
-    core.save(str(folder / "tokenizer.json"))
+    if tokenizer.is_fast:
+        core = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
+        core.enable_truncation(most)
+        core.enable_padding(pad_id=tokenizer.pad_token_id, pad_token=tokenizer.pad_token)
+        core.save(str(folder / "tokenizer.json"))
+    if tokenizers.target is not None:
+        tokenizers.target.backend_tokenizer.save(str(folder / "target_tokenizer.json"))
 
 
 def _describe_writing(predictor: Predictor, format: Format) -> dict[str, Any]:  # noqa: A002
     """Describe the search of a model that writes, and the form of its answers."""
-    tokenizer, options = predictor.tokenizers.source, predictor.task.options
+    source, target = predictor.tokenizers.source, predictor.tokenizers.target
     answer, *beside = predictor.answer_keys[:-1]
     said = predictor.predict([predictor.task.example])[0]
+    search = describe_search(predictor.model, source) if format.startswith("ctranslate2") else None
     return {
         "writing": {
-            "search": describe_search(predictor.model, tokenizer),
-            "quantized": format.endswith("int8"),
-            "clean": bool(tokenizer.clean_up_tokenization_spaces),
+            **({} if search is None else {"search": search, "quantized": format.endswith("int8")}),
+            "clean": bool((target or source).clean_up_tokenization_spaces),
             "texts": bool(predictor.list_roles),
-            "unwrap": getattr(options, "line_breaks", None) == "space",
+            "unwrap": getattr(predictor.task.options, "line_breaks", None) == "space",
             "answer": answer,
             "beside": {key: said[key] for key in beside},
         }
@@ -170,9 +178,11 @@ def _describe_summary(predictor: Predictor, kind: Kind) -> dict[str, Any]:
     return {"summary": {name: None if value == "auto" else value for name, value in found.items()}}
 
 
-def _copy_scripts(kind: Kind, folder: Path, *, words_too: bool, text_too: bool) -> None:
+def _copy_scripts(kind: Kind, base: str, folder: Path, *, words_too: bool, text_too: bool) -> None:
     shutil.copyfile(SCRIPTS / kind.script, folder / "predict.py")
-    others = ["reading.py", *([] if kind.writes else ["model.py"])]
+    if kind.writes:
+        shutil.copyfile(SCRIPTS / f"writer_{base}.py", folder / "writer.py")
+    others = ["reading.py", *["model.py"] * (base == "onnx"), *["beams.py"] * (base == "onnx" and kind.writes)]
     others += ["pieces.py"] * (folder / "source.spm").is_file()
     for name in others:
         shutil.copyfile(SCRIPTS / name, folder / name)

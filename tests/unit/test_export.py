@@ -12,13 +12,21 @@ import pytest
 import tiny
 import torch
 from sentencepiece import SentencePieceTrainer
-from transformers import AutoConfig, AutoModelForSeq2SeqLM, AutoModelForSequenceClassification, MarianTokenizer
+from transformers import (
+    AutoModel,
+    AutoModelForCausalLM,
+    AutoModelForSequenceClassification,
+    EncoderDecoderModel,
+    MarianTokenizer,
+)
 
 import nlp_transfer
 from nlp_transfer import CheckpointError, ConfigError, PublishError
 from nlp_transfer.models.exported.graph import write_graph
+from nlp_transfer.models.exported.scripts.beams import search
 from nlp_transfer.models.exported.scripts.pieces import Pieces
 from nlp_transfer.models.exported.translator import describe_search, write_translator
+from nlp_transfer.models.exported.writer import DECODER, ENCODER, write_writer
 from nlp_transfer.models.portable.pooled import PooledClassifier, PooledConfig
 from nlp_transfer.models.portable.sentence_scorer import SentenceScorer, SentenceScorerConfig
 from nlp_transfer.models.portable.static import StaticConfig
@@ -26,7 +34,6 @@ from nlp_transfer.publishing.copying import copy_exports
 from nlp_transfer.runs import export_proof
 
 module = importlib.import_module("nlp_transfer.runs.export")  # `nlp_transfer.runs` has a function of that name
-SIZES = {"layers": 2, "attention_heads": 2, "ffn_dim": 24}
 TEXTS = ["a good film", "", "wug " * 200, "an awful film, but é"]
 
 
@@ -157,7 +164,7 @@ def writer(tmp_path_factory):
     text = tiny.texts(70)[0]
     lines = [json.dumps({"text": one, "summary": " ".join(one.split()[:3])}) for one in text]
     (folder / "rows.jsonl").write_text("\n".join(lines))
-    save_writer(folder / "t5", "t5")
+    tiny.save_writer(folder / "t5", "t5")
     config = {
         "task": {
             "name": "summarization", "style": "abstractive", "max_length": 24, "max_target_length": 8,
@@ -172,24 +179,9 @@ def writer(tmp_path_factory):
     return folder
 
 
-def save_writer(folder, family, **changes):
-    """Save a random model that writes, whose weights are far apart, with the tiny tokenizer; returns it."""
-    layers = {f"{side}_{name}": size for side in ("encoder", "decoder") for name, size in SIZES.items()}
-    shape = {"d_model": 16, "max_position_embeddings": 64, "init_std": 0.4, **layers}
-    if family == "t5":
-        shape = {"d_model": 16, "d_kv": 8, "d_ff": 24, "num_layers": 2, "num_heads": 2, "initializer_factor": 3.0}
-    ids = {"pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2, "decoder_start_token_id": 2, "vocab_size": 33}
-    torch.manual_seed(0)
-    given = {**ids, **shape, "forced_eos_token_id": None, **changes}
-    model = AutoModelForSeq2SeqLM.from_config(AutoConfig.for_model(family, **given)).eval()
-    model.save_pretrained(folder)
-    tiny.tokenizer().save_pretrained(folder)
-    return model
-
-
 @pytest.mark.parametrize("family", ["t5", "t5 with a layer of its own", "bart", "mbart", "pegasus", "m2m_100"])
 def test_ctranslate2_writes_the_words_of_every_family(tmp_path, family):
-    model, tokenizer = save_writer(tmp_path / "source", family.split()[0]), tiny.tokenizer()
+    model, tokenizer = tiny.save_writer(tmp_path / "source", family.split()[0]), tiny.tokenizer()
     if family == "bart":
         tokenizer.unk_token = None  # as of bytes
     if family.startswith("t5 "):
@@ -206,6 +198,85 @@ def test_ctranslate2_writes_the_words_of_every_family(tmp_path, family):
     assert [tokenizer.decode(one) for one in said] == [
         tokenizer.decode(one[1:]).split("</s>")[0].strip() for one in wanted
     ]
+
+
+@pytest.mark.parametrize("family", ["t5", "bart", "mbart", "pegasus", "m2m_100", "marian", "bert", "gpt2"])
+def test_two_graphs_write_the_words_of_every_family(tmp_path, family):
+    tokenizer = tiny.tokenizer()
+    model = compose(family) if family in {"bert", "gpt2"} else tiny.save_writer(tmp_path / "source", family)
+    model.generation_config.update(num_beams=3, max_length=10, length_penalty=1.0, early_stopping=False)
+    model.generation_config.no_repeat_ngram_size = 2  # or some of them repeat a word
+    write_writer(model, tokenizer, tmp_path)
+
+    read = tokenizer(tiny.texts(8)[0], padding=True, return_tensors="np")
+    ids, mask = (read[name].astype(np.int64) for name in ("input_ids", "attention_mask"))
+    encoder, decoder = (onnxruntime.InferenceSession(str(tmp_path / f"{name}.onnx")) for name in (ENCODER, DECODER))
+    (states,) = encoder.run(None, {"input_ids": ids, "attention_mask": mask})
+    names = [one.name for one in decoder.get_inputs()]
+    known = {"encoder_hidden_states": states, "encoder_attention_mask": mask}
+    known = {name: np.repeat(one, 3, axis=0) for name, one in known.items()}
+    heads = next(one.shape for one in decoder.get_inputs() if one.name.endswith("key"))
+    known |= {name: np.zeros((24, heads[1], 0, heads[3]), np.float32) for name in names if name not in known}
+
+    def step(rows, tokens):
+        given = {**{name: known[name][rows] for name in names}, "input_ids": tokens[:, None]}
+        logits, *present = decoder.run(None, given)
+        known.update(given, **dict(zip([name for name in names if "past" in name], present, strict=True)))
+        return logits[:, -1]
+
+    found = search(step, 8, model.generation_config.to_dict())
+    wanted = model.generate(torch.from_numpy(ids), attention_mask=torch.from_numpy(mask)).tolist()
+    assert pad(found, wanted) == wanted
+    assert len({token for one in found for token in one}) > 3
+
+
+def pad(found, wanted):
+    """Pad texts, as `generate` does, to the length of the others."""
+    return [one + [1] * (len(wanted[0]) - len(one)) for one in found]
+
+
+def compose(family):
+    """A random BERT beside a decoder."""
+    torch.manual_seed(0)
+    decoder = tiny.config(family, is_decoder=True, add_cross_attention=True, initializer_range=0.4)
+    model = EncoderDecoderModel(
+        encoder=AutoModel.from_config(tiny.config("bert", initializer_range=0.4)),
+        decoder=AutoModelForCausalLM.from_config(decoder),
+    ).eval()
+    model.config.pad_token_id = 1
+    model.generation_config.update(decoder_start_token_id=2, pad_token_id=1, eos_token_id=2)
+    return model
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"num_beams": 1, "no_repeat_ngram_size": 2, "min_length": 6},
+        {"no_repeat_ngram_size": 1, "length_penalty": -1.0},
+        {"length_penalty": 2.0, "min_length": 5, "suppress_tokens": [20, 21], "begin_suppress_tokens": [10, 12, 16]},
+        {"forced_bos_token_id": 7, "forced_eos_token_id": 2, "bad_words_ids": [[9], [13, 14], [15, 15]]},
+        {"eos_token_id": [2, 9, 22], "num_beams": 2},
+    ],
+)
+def test_a_search_without_torch_finds_what_that_of_transformers_finds(tmp_path, settings):
+    model = tiny.save_writer(tmp_path / "source", "bart")
+    model.generation_config.update(
+        **{"num_beams": 4, "max_length": 12, "length_penalty": 1.0, "early_stopping": False} | settings
+    )
+    texts = torch.randint(4, 30, (9, 6), generator=torch.Generator().manual_seed(0))
+    beams = model.generation_config.num_beams
+    state = {"written": torch.zeros(9 * beams, 0, dtype=torch.long), "texts": texts.repeat_interleave(beams, dim=0)}
+
+    def step(rows, tokens):
+        before = {name: one[torch.from_numpy(rows)] for name, one in state.items()}
+        state.update(before, written=torch.cat([before["written"], torch.from_numpy(tokens)[:, None]], dim=1))
+        with torch.inference_mode():
+            logits = model(input_ids=state["texts"], decoder_input_ids=state["written"]).logits
+        return logits[:, -1].numpy()
+
+    found = search(step, 9, model.generation_config.to_dict())
+    wanted = model.generate(texts).tolist()
+    assert pad(found, wanted) == wanted
 
 
 def test_the_pieces_of_a_marian_are_read_and_joined_as_by_its_tokenizer(tmp_path):
@@ -234,8 +305,44 @@ def test_a_run_that_writes_says_the_same_words_through_ctranslate2(writer, tmp_p
     assert ask(tmp_path / "out", [*given, "x"])[:3] == expected
     spoil(tmp_path / "out")
 
+    card = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+    assert "There is no JavaScript for it: CTranslate2 has none." in card
+
     found = nlp_transfer.export(writer / "run", tmp_path / "small", format="ctranslate2-int8", any_loss=True)
     assert (found.rows, found.scores) == (7, None)
+
+
+def test_a_run_that_writes_says_the_same_words_through_onnx(writer, tmp_path, command):
+    code, said, _ = command("export", writer / "run", tmp_path / "out")
+    assert (code, "all alike" in said) == (0, True)
+    given = ["a good\tfilm", "", "Unheard words " * 30]
+    expected = [one["summary"] for one in nlp_transfer.predict(writer / "run", given)]
+    assert ask(tmp_path / "out", given) == expected
+    assert "model.generate(inputs)" in (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+
+    found = nlp_transfer.export(writer / "run", tmp_path / "small", format="onnx-int8", any_loss=True)
+    assert sorted(path.name for path in (found.folder / "onnx").iterdir()) == [
+        "decoder_model_merged_quantized.onnx",
+        "encoder_model_quantized.onnx",
+    ]
+
+
+def test_word_vectors_with_a_decoder_write_the_same_words(tmp_path):
+    rows = [{"source": text, "target": text[:9].upper()} for text in tiny.texts(40)[0]]
+    task = {"name": "translation", "max_length": 16, "max_target_length": 8, "generation": {"beams": 2}}
+    task["decoder"] = {"layers": 1, "width": 64, "vocabulary": 300}
+    source = {"kind": "vectors", "name": tiny.save_vectors(tmp_path / "words.txt")}
+    run = train(tmp_path / "run", task, source, rows, "full")
+    with pytest.raises(
+        ConfigError, match=r"EncoderDecoderModel cannot be written for CTranslate2.*take --format onnx$"
+    ):
+        nlp_transfer.export(tmp_path / "run", tmp_path / "out", format="ctranslate2")
+
+    assert nlp_transfer.export(tmp_path / "run", tmp_path / "out").differing == ()
+    given = ["a GOOD film", "Zwölf unheard words"]
+    assert ask(tmp_path / "out", given) == [one["translation"] for one in run.predict(given)]
+    card = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+    assert "There is no JavaScript for it: transformers.js knows no encoder-decoder that writes." in card
 
 
 def test_int8_is_judged_on_validation_and_a_loss_must_be_asked_for(place, tmp_path, monkeypatch, command):
@@ -280,8 +387,6 @@ def test_what_cannot_be_exported_is_told_in_a_line(place, writer, tmp_path, monk
             nlp_transfer.export(place / "full", tmp_path / "out")
     with pytest.raises(ConfigError, match=r"are not texts that it writes, so take --format onnx$"):
         nlp_transfer.export(place / "full", tmp_path / "out", format="ctranslate2")
-    with pytest.raises(ConfigError, match=r"answers \(summary, sentences\) are texts .* take --format ctranslate2$"):
-        nlp_transfer.export(writer / "run", tmp_path / "out")
     with pytest.raises(ConfigError) as refused:
         nlp_transfer.export(place / "full", tmp_path / "out", format="onxx")
     known = "ctranslate2, ctranslate2-int8, onnx, onnx-int8"

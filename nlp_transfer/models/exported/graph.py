@@ -2,7 +2,7 @@
 
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -49,23 +49,47 @@ def write_graph(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, path
     Raises:
         ConfigError: torch cannot express the model in ONNX.
     """
-    inputs = _make_inputs(model, tokenizer, types=types)
+    inputs = make_inputs(model, tokenizer, types=types)
     traced = SentenceScores(model) if isinstance(model, SentenceScorer) else model
     axes = {name: {axis: AXES[axis] for axis in range(one.ndim)} for name, one in inputs.items()}
+    axes["logits"] = {0: "texts"} if traced is model else {0: "texts", 1: "sentences"}
+    trace_graph(_Logits(traced, tuple(inputs)), inputs, path, ["logits"], axes)
+
+
+def trace_graph(
+    model: nn.Module,
+    inputs: Mapping[str, Tensor],
+    path: Path,
+    outputs: Sequence[str],
+    axes: Mapping[str, Mapping[int, str]],
+) -> None:
+    """Write what a model computes of some inputs as a graph.
+
+    Args:
+        model: takes the inputs in order; on the CPU.
+        inputs: by name.
+        path: of the file.
+        outputs: the names of what the model returns.
+        axes: name -> the axes whose size is free, each with a name.
+
+    Raises:
+        ConfigError: torch cannot express the model in ONNX.
+    """
     try:
-        with warnings.catch_warnings(action="ignore"), torch.inference_mode(), _plain_attention(traced):
+        with warnings.catch_warnings(action="ignore"), torch.inference_mode(), _plain_attention(model):
             torch.onnx.export(
-                _Logits(traced, tuple(inputs)).eval(),
+                model.eval(),
                 tuple(inputs.values()),
                 str(path),
                 input_names=list(inputs),
-                output_names=["logits"],
-                dynamic_axes={**axes, "logits": {0: "texts", 1: "sentences"} if traced is not model else {0: "texts"}},
+                output_names=list(outputs),
+                dynamic_axes={name: dict(free) for name, free in axes.items()},
                 opset_version=OPSET,
                 dynamo=False,
             )
     except torch.onnx.errors.OnnxExporterError as error:
-        raise ConfigError(f"{type(model).__name__} cannot be written in ONNX: {str(error).splitlines()[0]}") from None
+        name = type(getattr(model, "model", model)).__name__
+        raise ConfigError(f"{name} cannot be written in ONNX: {str(error).splitlines()[0]}") from None
 
 
 @contextmanager
@@ -92,7 +116,7 @@ def _plain_attention(model: nn.Module) -> Iterator[None]:
             hook.remove()
 
 
-def _make_inputs(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, types: bool) -> dict[str, Tensor]:
+def make_inputs(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, types: bool) -> dict[str, Tensor]:
     """Make the inputs of two texts that the model is traced with."""
     batch = make_two_texts(tokenizer).make_batch(np.arange(2)).inputs
     inputs = {name: batch[name] for name in ("input_ids", "attention_mask")}

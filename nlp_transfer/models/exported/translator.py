@@ -35,7 +35,10 @@ def write_translator(model: Any, tokenizer: PreTrainedTokenizerBase, folder: Pat
     config = model.config
     convert = converters._MODEL_LOADERS.get(type(config).__name__)
     if convert is None:
-        raise ConfigError(f"{type(model).__name__} cannot be written for CTranslate2, which has no converter for it")
+        raise ConfigError(
+            f"{type(model).__name__} cannot be written for CTranslate2, which has no converter for it; take "
+            "--format onnx"
+        )
     model.config = copy.deepcopy(config)  # the converter writes into it
     for name, value in NORMS.get(config.model_type, {}).items():
         setattr(model.config, name, value)

@@ -35,15 +35,16 @@ def load_config() -> dict[str, Any]:
 
 
 @cache
-def load_tokenizer() -> Any:
-    """Load the tokenizer."""
+def load_tokenizer(*, target: bool = False) -> Any:
+    """Load the tokenizer, or that of what is written where there are two."""
     if (HERE / "source.spm").is_file():
         from pieces import Pieces  # type: ignore[import-not-found]
 
         return Pieces(HERE)
     from tokenizers import Tokenizer
 
-    tokenizer = Tokenizer.from_file(str(HERE / "tokenizer.json"))
+    own = HERE / "target_tokenizer.json"
+    tokenizer = Tokenizer.from_file(str(own if target and own.is_file() else HERE / "tokenizer.json"))
     tokenizer.no_padding()
     tokenizer.no_truncation()
     return tokenizer
