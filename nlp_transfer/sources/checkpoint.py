@@ -38,15 +38,14 @@ from nlp_transfer.sources.heads import SEVERAL, copy_with_labels, find_label_row
 from nlp_transfer.sources.loading import LONGEST_ERROR, find_damage, find_unused_layers, refuse_changed, refuse_misfits
 from nlp_transfer.sources.other_weights import explain_other_weights
 from nlp_transfer.sources.sentence_folder import (
-    Module,
     Prompts,
     advise_prompt,
     choose_prompt,
     copy_modules,
     read_embedding,
-    read_modules,
     read_prompts,
 )
+from nlp_transfer.sources.sentence_modules import Module, read_modules
 from nlp_transfer.sources.shapes import find_weight_files, refuse_misshapen
 from nlp_transfer.system.hub_calls import make_fetching_error
 from nlp_transfer.system.layout import ADAPTER, TABLE, TARGET, explain_unfinished, find_run_of, is_run

@@ -3,11 +3,10 @@
 Only their files are read: classes that they name are looked up by the last part of the name, and none is imported.
 """
 
-import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
@@ -17,6 +16,7 @@ from torch import Tensor
 from nlp_transfer.errors import SourceError, list_first
 from nlp_transfer.models.portable.embedding import ACTIVATIONS, MODES
 from nlp_transfer.models.source import OwnEmbedding
+from nlp_transfer.sources.sentence_modules import Find, Module, read_modules, read_object
 from nlp_transfer.system.disk import write_whole
 from nlp_transfer.system.escaping import dump_json
 from nlp_transfer.system.layout import LONGEST, MODULE, MODULES, PROMPTS
@@ -35,20 +35,6 @@ TOLD = re.compile(  # a prompt in quotes, as the cards of E5, BGE and Nomic give
     r"""["'`]((?:query|passage|search_query|search_document|classification|clustering): """
     r"""|Represent this sentence[^"'`\n]*)"""
 )
-Find = Callable[[str], Path | None]  # finds a file of the folder by its name in there
-
-
-@dataclass(frozen=True)
-class Module:
-    """A module as `modules.json` names it: the name of its class, and its folder inside the model's."""
-
-    type: str
-    folder: str
-
-    @property
-    def kind(self) -> str:
-        """The last part of the class's name."""
-        return self.type.rpartition(".")[2]
 
 
 @dataclass(frozen=True)
@@ -59,26 +45,6 @@ class Prompts:
     default: str | None = None
 
 
-def read_modules(find: Find) -> Sequence[Module]:
-    """Read modules.json; empty if there is none, so that this is no sentence-transformers folder.
-
-    Raises:
-        SourceError: the file is damaged, or a module lies outside of the folder.
-    """
-    path = find(MODULES)
-    if path is None:
-        return ()
-    found = []
-    for entry in _read(path, list):
-        kind, folder = (entry.get("type"), entry.get("path")) if isinstance(entry, dict) else (None, None)
-        if not isinstance(kind, str) or not isinstance(folder, str):
-            raise SourceError(f"{path}: damaged: a module has a type and a path, not {entry!r:.80}")
-        if PurePosixPath(folder).is_absolute() or ".." in PurePosixPath(folder).parts:
-            raise SourceError(f"{path}: the module {folder!r} lies outside of the folder")
-        found.append(Module(kind, folder))
-    return found
-
-
 def read_prompts(find: Find) -> Prompts:
     """Read the prompts, those without a text left out.
 
@@ -86,7 +52,7 @@ def read_prompts(find: Find) -> Prompts:
         SourceError: the file is damaged.
     """
     path = find(PROMPTS)
-    values = {} if path is None else _read(path, dict)
+    values = {} if path is None else read_object(path, dict)
     given, default = values.get("prompts") or {}, values.get("default_prompt_name")
     if not isinstance(given, dict) or not all(isinstance(text, str) for text in given.values()):
         raise SourceError(f"{path}: damaged: prompts are names with a text each, not {given!r:.80}")
@@ -115,7 +81,7 @@ def read_embedding(find: Find, *, width: int, skip: int = 0) -> OwnEmbedding | N
     strange: list[str] = []
     for module in modules[1:]:
         path = find(f"{module.folder}/config.json")
-        settings = {} if path is None else _read(path, dict)
+        settings = {} if path is None else read_object(path, dict)
         where = path or module.folder
         match module.kind:
             case "Pooling" if not values["pooling"] and not values["steps"]:
@@ -190,7 +156,7 @@ def _read_longest(find: Find, first: Module) -> int | None:
     """Read how many tokens a text may have; newer folders keep that with the tokenizer."""
     for name, key in ((LONGEST, "max_seq_length"), ("tokenizer_config.json", "model_max_length")):
         path = find(f"{first.folder}/{name}".lstrip("/"))
-        value = None if path is None else _read(path, dict).get(key)
+        value = None if path is None else read_object(path, dict).get(key)
         if isinstance(value, int) and value > 0:
             return value
     return None
@@ -263,13 +229,3 @@ def copy_modules(find: Find, folder: Path) -> None:
             (folder / copy).parent.mkdir(parents=True, exist_ok=True)
             write_whole(folder / copy, path.read_bytes())
     write_whole(folder / MODULES, dump_json(entries, indent=2) + "\n")
-
-
-def _read(path: Path, kind: type[Any]) -> Any:
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, OSError, RecursionError) as error:
-        raise SourceError(f"{path}: damaged ({error}); fetch or save the model again") from None
-    if not isinstance(values, kind):
-        raise SourceError(f"{path}: damaged: expected a {kind.__name__}, found a {type(values).__name__}")
-    return values

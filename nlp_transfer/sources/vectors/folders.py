@@ -7,7 +7,7 @@ from typing import Any
 
 from nlp_transfer.errors import SourceError
 from nlp_transfer.sources.other_weights import explain_other_weights
-from nlp_transfer.sources.sentence_folder import read_modules
+from nlp_transfer.sources.sentence_modules import read_modules
 from nlp_transfer.system.layout import MODULES, TABLE
 
 KNOWN = {  # whose folder -> the files that show it
