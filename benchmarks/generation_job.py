@@ -15,7 +15,7 @@ from datasets import Dataset
 import nlp_transfer
 from nlp_transfer.inference.predictions import WRITTEN, infer
 from nlp_transfer.models.encoding.units import TokenInputs
-from nlp_transfer.runs.predictor import Predictor
+from nlp_transfer.runs.answering.predictor import Predictor
 
 
 def ours(predictor: Predictor, rows: Dataset) -> list[str]:

@@ -18,7 +18,7 @@ import nlp_transfer
 from nlp_transfer.data.locations import open_place
 from nlp_transfer.evaluation.choosing import choose_rows
 from nlp_transfer.evaluation.one_thread import use_one_thread
-from nlp_transfer.runs.observe import observe
+from nlp_transfer.runs.unlabelled.observe import observe
 from nlp_transfer.training.regression import Rows, fit_multinomial
 
 ROWS, TESTED = 4000, 1000  # of each set; the test is drawn from them anew with each seed

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from nlp_transfer.evaluation.baselines import classification_baselines as classification_baselines
     from nlp_transfer.evaluation.correlations import correlation_each as correlation_each
     from nlp_transfer.evaluation.correlations import number_scores as number_scores
-    from nlp_transfer.evaluation.curve_findings import MethodCurve as MethodCurve
+    from nlp_transfer.evaluation.curves.findings import MethodCurve as MethodCurve
     from nlp_transfer.evaluation.label_sets import choose_thresholds as choose_thresholds
     from nlp_transfer.evaluation.label_sets import label_set_baselines as label_set_baselines
     from nlp_transfer.evaluation.label_sets import label_set_f1 as label_set_f1
@@ -94,47 +94,47 @@ if TYPE_CHECKING:
     from nlp_transfer.models.source import Source as Source
     from nlp_transfer.models.vocabulary import add_new_words as add_new_words
     from nlp_transfer.runs.adapt import adapt as adapt
+    from nlp_transfer.runs.answering.heads import TasksPredictor as TasksPredictor
+    from nlp_transfer.runs.answering.heads import load_tasks as load_tasks
+    from nlp_transfer.runs.answering.predict import evaluate as evaluate
+    from nlp_transfer.runs.answering.predict import load as load
+    from nlp_transfer.runs.answering.predict import predict as predict
+    from nlp_transfer.runs.answering.predictor import Predictor as Predictor
+    from nlp_transfer.runs.answering.shards import predict_in_shards as predict_in_shards
     from nlp_transfer.runs.check import CheckReport as CheckReport
     from nlp_transfer.runs.check import check as check
     from nlp_transfer.runs.compare import Comparison as Comparison
     from nlp_transfer.runs.compare import compare as compare
-    from nlp_transfer.runs.compare_tasks import TasksComparison as TasksComparison
-    from nlp_transfer.runs.compare_tasks import compare_tasks as compare_tasks
-    from nlp_transfer.runs.curve import Curve as Curve
-    from nlp_transfer.runs.curve import curve as curve
+    from nlp_transfer.runs.curves.curve import Curve as Curve
+    from nlp_transfer.runs.curves.curve import curve as curve
     from nlp_transfer.runs.demo import Demo as Demo
     from nlp_transfer.runs.demo import demo as demo
     from nlp_transfer.runs.doctor import Diagnosis as Diagnosis
     from nlp_transfer.runs.doctor import doctor as doctor
+    from nlp_transfer.runs.drafting.init import Proposal as Proposal
+    from nlp_transfer.runs.drafting.init import init as init
     from nlp_transfer.runs.estimator import TransferClassifier as TransferClassifier
-    from nlp_transfer.runs.export import Exported as Exported
-    from nlp_transfer.runs.export import export as export
-    from nlp_transfer.runs.heads import TasksPredictor as TasksPredictor
-    from nlp_transfer.runs.heads import load_tasks as load_tasks
-    from nlp_transfer.runs.init import Proposal as Proposal
-    from nlp_transfer.runs.init import init as init
-    from nlp_transfer.runs.label import ToLabel as ToLabel
-    from nlp_transfer.runs.label import label as label
-    from nlp_transfer.runs.merge import merge as merge
-    from nlp_transfer.runs.predict import evaluate as evaluate
-    from nlp_transfer.runs.predict import load as load
-    from nlp_transfer.runs.predict import predict as predict
-    from nlp_transfer.runs.predictor import Predictor as Predictor
+    from nlp_transfer.runs.exporting.export import Exported as Exported
+    from nlp_transfer.runs.exporting.export import export as export
+    from nlp_transfer.runs.merging.merge import merge as merge
     from nlp_transfer.runs.publish import Publication as Publication
     from nlp_transfer.runs.publish import publish as publish
-    from nlp_transfer.runs.rank import Ranking as Ranking
-    from nlp_transfer.runs.rank import rank as rank
+    from nlp_transfer.runs.ranking.rank import Ranking as Ranking
+    from nlp_transfer.runs.ranking.rank import rank as rank
     from nlp_transfer.runs.report import Report as Report
     from nlp_transfer.runs.report import report as report
     from nlp_transfer.runs.result import RunResult as RunResult
     from nlp_transfer.runs.run import run as run
-    from nlp_transfer.runs.search import Search as Search
-    from nlp_transfer.runs.search import search as search
-    from nlp_transfer.runs.several import TasksResult as TasksResult
-    from nlp_transfer.runs.several import run_tasks as run_tasks
-    from nlp_transfer.runs.shards import predict_in_shards as predict_in_shards
-    from nlp_transfer.runs.shift import Shift as Shift
-    from nlp_transfer.runs.shift import shift as shift
+    from nlp_transfer.runs.searching.search import Search as Search
+    from nlp_transfer.runs.searching.search import search as search
+    from nlp_transfer.runs.several_tasks.compare_tasks import TasksComparison as TasksComparison
+    from nlp_transfer.runs.several_tasks.compare_tasks import compare_tasks as compare_tasks
+    from nlp_transfer.runs.several_tasks.run_several import TasksResult as TasksResult
+    from nlp_transfer.runs.several_tasks.run_several import run_tasks as run_tasks
+    from nlp_transfer.runs.unlabelled.label import ToLabel as ToLabel
+    from nlp_transfer.runs.unlabelled.label import label as label
+    from nlp_transfer.runs.unlabelled.shift import Shift as Shift
+    from nlp_transfer.runs.unlabelled.shift import shift as shift
     from nlp_transfer.sources import SourceInfo as SourceInfo
     from nlp_transfer.sources import list_sources as list_sources
     from nlp_transfer.sources.vectors.continuing import AdaptedVectors as AdaptedVectors
@@ -169,11 +169,11 @@ _HOME = {
     "check": "runs.check",
     "Comparison": "runs.compare",
     "compare": "runs.compare",
-    "TasksComparison": "runs.compare_tasks",
-    "compare_tasks": "runs.compare_tasks",
-    "Curve": "runs.curve",
-    "curve": "runs.curve",
-    "MethodCurve": "evaluation.curve_findings",
+    "TasksComparison": "runs.several_tasks.compare_tasks",
+    "compare_tasks": "runs.several_tasks.compare_tasks",
+    "Curve": "runs.curves.curve",
+    "curve": "runs.curves.curve",
+    "MethodCurve": "evaluation.curves.findings",
     "RunConfig": "config.sections",
     "config_schema": "config.sections",
     "load_config": "config.sections",
@@ -184,8 +184,8 @@ _HOME = {
     "Diagnosis": "runs.doctor",
     "doctor": "runs.doctor",
     "TransferClassifier": "runs.estimator",
-    "Exported": "runs.export",
-    "export": "runs.export",
+    "Exported": "runs.exporting.export",
+    "export": "runs.exporting.export",
     "encode_documents": "models.encoding.documents",
     "CheckpointError": "errors",
     "ConfigError": "errors",
@@ -237,31 +237,31 @@ _HOME = {
     "DecoderOptions": "config.generation",
     "GenerationOptions": "config.generation",
     "WritingOptions": "config.generation",
-    "Proposal": "runs.init",
-    "init": "runs.init",
-    "merge": "runs.merge",
-    "ToLabel": "runs.label",
-    "label": "runs.label",
-    "Predictor": "runs.predictor",
-    "evaluate": "runs.predict",
-    "load": "runs.predict",
-    "predict": "runs.predict",
-    "predict_in_shards": "runs.shards",
+    "Proposal": "runs.drafting.init",
+    "init": "runs.drafting.init",
+    "merge": "runs.merging.merge",
+    "ToLabel": "runs.unlabelled.label",
+    "label": "runs.unlabelled.label",
+    "Predictor": "runs.answering.predictor",
+    "evaluate": "runs.answering.predict",
+    "load": "runs.answering.predict",
+    "predict": "runs.answering.predict",
+    "predict_in_shards": "runs.answering.shards",
     "RankedSource": "evaluation.ranking",
-    "Ranking": "runs.rank",
-    "rank": "runs.rank",
+    "Ranking": "runs.ranking.rank",
+    "rank": "runs.ranking.rank",
     "Report": "runs.report",
     "report": "runs.report",
     "RunResult": "runs.result",
     "run": "runs.run",
-    "Search": "runs.search",
-    "search": "runs.search",
-    "TasksPredictor": "runs.heads",
-    "load_tasks": "runs.heads",
-    "TasksResult": "runs.several",
-    "run_tasks": "runs.several",
-    "Shift": "runs.shift",
-    "shift": "runs.shift",
+    "Search": "runs.searching.search",
+    "search": "runs.searching.search",
+    "TasksPredictor": "runs.answering.heads",
+    "load_tasks": "runs.answering.heads",
+    "TasksResult": "runs.several_tasks.run_several",
+    "run_tasks": "runs.several_tasks.run_several",
+    "Shift": "runs.unlabelled.shift",
+    "shift": "runs.unlabelled.shift",
     "join_sentences": "data.text.sentences",
     "split_sentences": "data.text.sentences",
     "ShippedConfig": "config.shipped",

@@ -1,1 +1,5 @@
-"""Run, compare, check, predict, publish and doctor, a file each; and the files that make and read a run folder."""
+"""Run, compare, check, adapt, report and publish, a file each, or a folder where a verb needs several.
+
+`prepare`, `train`, `conclude` and `measure` are the parts of a run; `folder`, `result` and `resume` make and read what
+it leaves.
+"""

@@ -19,8 +19,8 @@ from nlp_transfer.models.encoding.flat import Ragged
 from nlp_transfer.models.encoding.prompts import read_prompt
 from nlp_transfer.models.encoding.units import TokenInputs
 from nlp_transfer.runs.alike import name_fault
-from nlp_transfer.runs.joint import adapt_all, join, prepare_all
 from nlp_transfer.runs.prepare import LONGEST_SAMPLED, Prepared, prepare
+from nlp_transfer.runs.several_tasks.joint import adapt_all, join, prepare_all
 from nlp_transfer.strategies import Plan
 from nlp_transfer.strategies.summary import count_parameters, render_trainable
 from nlp_transfer.system.alone import claim_process

@@ -15,9 +15,9 @@ from nlp_transfer.evaluation.verdicts import Comparand
 from nlp_transfer.models.data_units import write_in_data_units
 from nlp_transfer.models.digests import hash_weights
 from nlp_transfer.publishing.provenance import find_provenance
+from nlp_transfer.runs.answering.predictor import Predictor
 from nlp_transfer.runs.calibrate import decide_answers, measure_test
 from nlp_transfer.runs.measure import infer_split, save_run
-from nlp_transfer.runs.predictor import Predictor
 from nlp_transfer.runs.prepare import Prepared
 from nlp_transfer.runs.result import RunResult, describe, finish
 from nlp_transfer.runs.trackers import send

@@ -6,7 +6,7 @@ from typing import Any
 
 from nlp_transfer.evaluation.metrics_file import Cost
 from nlp_transfer.evaluation.timing import time_answers
-from nlp_transfer.runs.predictor import Predictor
+from nlp_transfer.runs.answering.predictor import Predictor
 
 BUDGET = 1.0  # seconds for each of the two, about
 

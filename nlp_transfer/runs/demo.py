@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from nlp_transfer.errors import ConfigError, explain_missing
 from nlp_transfer.evaluation.html_report.recorded import Answered, read_run
-from nlp_transfer.runs.heads import TasksPredictor, load_tasks
-from nlp_transfer.runs.predictor import Predictor
+from nlp_transfer.runs.answering.heads import TasksPredictor, load_tasks
+from nlp_transfer.runs.answering.predictor import Predictor
 from nlp_transfer.system.disk import expand_home
 from nlp_transfer.system.layout import list_parts
 from nlp_transfer.system.received import list_paths

@@ -8,8 +8,8 @@ from accelerate import Accelerator
 
 from nlp_transfer.config.sections import RunConfig
 from nlp_transfer.models.data_units import write_in_data_units
+from nlp_transfer.runs.answering.predictor import Predictor
 from nlp_transfer.runs.calibrate import decide_answers
-from nlp_transfer.runs.predictor import Predictor
 from nlp_transfer.runs.prepare import Prepared, prepare
 from nlp_transfer.runs.run import name_causes, use_threads
 from nlp_transfer.runs.train import make_accelerator, open_checkpoints, train

@@ -16,9 +16,9 @@ from nlp_transfer.inference.activations import WHOLE_ENCODER, find_boundary, ope
 from nlp_transfer.inference.predictions import infer
 from nlp_transfer.models.encoding.units import Inputs, TokenInputs
 from nlp_transfer.models.saving import save_model
+from nlp_transfer.runs.answering.predict import open_run
+from nlp_transfer.runs.answering.predictor import Predictor
 from nlp_transfer.runs.costs import measure_cost
-from nlp_transfer.runs.predict import open_run
-from nlp_transfer.runs.predictor import Predictor
 from nlp_transfer.runs.prepare import Prepared, list_rows
 from nlp_transfer.runs.probes import are_alike, write_probes
 from nlp_transfer.strategies import Plan

@@ -16,7 +16,7 @@ from nlp_transfer.errors import CheckpointError, PublishError, TransferError
 from nlp_transfer.evaluation.costs import check_rate
 from nlp_transfer.publishing.tree import list_files, write_publication
 from nlp_transfer.publishing.upload import Upload
-from nlp_transfer.runs.predict import load
+from nlp_transfer.runs.answering.predict import load
 from nlp_transfer.runs.probes import is_repeated, read_probes
 from nlp_transfer.system.layout import explain_unfinished
 from nlp_transfer.system.network import REPOSITORY, download, hide_bars, require_hub

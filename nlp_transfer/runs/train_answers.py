@@ -17,8 +17,8 @@ from nlp_transfer.inference.activations import open_store, replay
 from nlp_transfer.inference.layer_mean import POOLED, stack_features
 from nlp_transfer.models.encoding.units import TokenInputs
 from nlp_transfer.runs.measure import describe_answer
-from nlp_transfer.runs.measure_source import answer_unseen, require_pooled
 from nlp_transfer.runs.prepare import open_model
+from nlp_transfer.runs.ranking.measure_source import answer_unseen, require_pooled
 from nlp_transfer.runs.run import use_threads
 from nlp_transfer.runs.train import make_accelerator
 from nlp_transfer.system.alone import claim_process

@@ -25,7 +25,7 @@ from tiny import ROOT, save_vectors, texts
 import nlp_transfer
 from nlp_transfer.errors import DiskError, SourceError, TransferError
 from nlp_transfer.inference.store import Store
-from nlp_transfer.runs import predict as prediction
+from nlp_transfer.runs.answering import predict as prediction
 from nlp_transfer.sources.vectors.table import import_vectors, open_vectors
 from nlp_transfer.sources.vectors.word2vec import train_vectors
 from nlp_transfer.system.room import guard_writing, is_full, make_full_error

@@ -9,7 +9,7 @@ import pytest
 import tiny
 from survival import forked, wait_for
 
-import nlp_transfer.runs.curve
+import nlp_transfer.runs.curves.curve
 
 WRITES = os.O_WRONLY | os.O_RDWR
 
@@ -87,7 +87,7 @@ def leave_out_time(values):
 
 @pytest.mark.parametrize("verb", [curve, rank, shift, label], ids=lambda verb: verb.__name__)
 def test_a_verb_that_is_killed_as_it_writes_ends_the_same_when_it_is_started_again(place, tmp_path, monkeypatch, verb):
-    monkeypatch.setattr(nlp_transfer.runs.curve, "plot_curves", lambda *_, **__: None)  # a second each time
+    monkeypatch.setattr(nlp_transfer.runs.curves.curve, "plot_curves", lambda *_, **__: None)  # a second each time
     whole, cut, found = tmp_path / "whole", tmp_path / "cut", tmp_path / "found.json"
 
     def run_whole():

@@ -18,8 +18,8 @@ from nlp_transfer.data.formats import writing
 from nlp_transfer.data.formats.tables import open_rows
 from nlp_transfer.data.formats.writing import find_ending, make_array, write_rows
 from nlp_transfer.errors import ConfigError, DataError
-from nlp_transfer.runs import answers, shards
-from nlp_transfer.runs.predictor import Predictor
+from nlp_transfer.runs.answering import answers, shards
+from nlp_transfer.runs.answering.predictor import Predictor
 
 ANSWER = ["label", "confidence", "probabilities"]
 TEXTS = ["good film", "", "bad film"]

@@ -15,7 +15,7 @@ from transformers import AutoModel, AutoTokenizer, BertTokenizer
 from nlp_transfer.models.classification import build_classifier
 from nlp_transfer.models.encoding.tokenizers import Tokenizers
 from nlp_transfer.models.saving import save_model
-from nlp_transfer.runs.predict import load_model
+from nlp_transfer.runs.answering.predict import load_model
 from nlp_transfer.sources import load_source
 from nlp_transfer.sources.vectors.table import tokenize_words
 

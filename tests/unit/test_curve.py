@@ -12,9 +12,9 @@ from typer.testing import CliRunner
 import nlp_transfer
 from nlp_transfer.cli.commands import app
 from nlp_transfer.errors import ConfigError, DataError
-from nlp_transfer.runs import curve as verb
-from nlp_transfer.runs import curve_runs as runs
-from nlp_transfer.runs.curve_plan import plan_contenders
+from nlp_transfer.runs.curves import contenders as runs
+from nlp_transfer.runs.curves import curve as verb
+from nlp_transfer.runs.curves.plan import plan_contenders
 
 SIZES = (8, 48)
 

@@ -6,19 +6,20 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from nlp_transfer.evaluation import curve_plot, learning_curves
 from nlp_transfer.evaluation.convergence import Convergence
-from nlp_transfer.evaluation.curve_findings import study
-from nlp_transfer.evaluation.curve_plot import plot_curves
-from nlp_transfer.evaluation.curve_sentences import (
+from nlp_transfer.evaluation.curves import learning_curves
+from nlp_transfer.evaluation.curves import plot as curve_plot
+from nlp_transfer.evaluation.curves.findings import study
+from nlp_transfer.evaluation.curves.frozen_layers import FrozenLayers, describe_frozen
+from nlp_transfer.evaluation.curves.learning_curves import Measured, Worth
+from nlp_transfer.evaluation.curves.plot import plot_curves
+from nlp_transfer.evaluation.curves.sentences import (
     describe_timing,
     format_worth,
     list_curves,
     write_page,
     write_sentences,
 )
-from nlp_transfer.evaluation.frozen_layers import FrozenLayers, describe_frozen
-from nlp_transfer.evaluation.learning_curves import Measured, Worth
 from nlp_transfer.evaluation.metrics import Interval
 
 SIZES = (16, 32, 64, 128, 256)

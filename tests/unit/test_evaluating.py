@@ -11,7 +11,7 @@ from tiny import run, save_csv, save_vectors, texts
 
 import nlp_transfer
 from nlp_transfer.errors import DataError
-from nlp_transfer.runs import predictor as prediction
+from nlp_transfer.runs.answering import predictor as prediction
 
 
 @pytest.fixture

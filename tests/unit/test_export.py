@@ -1,6 +1,5 @@
 """A run exported to ONNX or CTranslate2: the same answers without torch, and refusals where that cannot be had."""
 
-import importlib
 import json
 import subprocess
 import sys
@@ -31,9 +30,9 @@ from nlp_transfer.models.portable.pooled import PooledClassifier, PooledConfig
 from nlp_transfer.models.portable.sentence_scorer import SentenceScorer, SentenceScorerConfig
 from nlp_transfer.models.portable.static import StaticConfig
 from nlp_transfer.publishing.copying import copy_exports
-from nlp_transfer.runs import export_proof
+from nlp_transfer.runs.exporting import export as exporting
+from nlp_transfer.runs.exporting import proof
 
-module = importlib.import_module("nlp_transfer.runs.export")  # `nlp_transfer.runs` has a function of that name
 TEXTS = ["a good film", "", "wug " * 200, "an awful film, but é"]
 
 
@@ -351,7 +350,7 @@ def test_int8_is_judged_on_validation_and_a_loss_must_be_asked_for(place, tmp_pa
     assert "validation accuracy" in said
     assert b"_quantized" in (tmp_path / "small" / "onnx" / "model_quantized.onnx").read_bytes()
 
-    monkeypatch.setattr(module, "LOSS", -1.0)
+    monkeypatch.setattr(exporting, "LOSS", -1.0)
     code, _, told = command("export", place / "full", tmp_path / "other", "--format", "onnx-int8")
     assert (code, "by more than -1 point; export to onnx, or take it all the same by --any-loss" in told) == (2, True)
     assert not (tmp_path / "other").exists()
@@ -359,7 +358,7 @@ def test_int8_is_judged_on_validation_and_a_loss_must_be_asked_for(place, tmp_pa
 
 
 def test_what_answers_otherwise_is_removed(place, tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "ROUNDING", -1.0)
+    monkeypatch.setattr(exporting, "ROUNDING", -1.0)
     with pytest.raises(CheckpointError, match=r"answers otherwise than the run .* it was removed"):
         nlp_transfer.export(place / "full", tmp_path / "out")
     assert not (tmp_path / "out").exists()
@@ -374,7 +373,7 @@ def test_what_an_export_says_of_itself_names_no_place_outside_the_tree(tmp_path)
 
 
 def test_a_script_whose_process_is_killed_is_told_in_a_line(place, tmp_path, monkeypatch):
-    monkeypatch.setattr(export_proof, "FRESH", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+    monkeypatch.setattr(proof, "FRESH", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
     with pytest.raises(CheckpointError, match=r"cannot be run: its process ended by -9 without a word"):
         nlp_transfer.export(place / "full", tmp_path / "out")
     assert not (tmp_path / "out").exists()
@@ -393,7 +392,7 @@ def test_what_cannot_be_exported_is_told_in_a_line(place, writer, tmp_path, monk
     assert str(refused.value) == f"format: 'onxx' is not a choice. Known: {known}. Did you mean 'onnx'?"
     code, _, told = command("export", place / "full", tmp_path / "out", "--format", "onxx")
     assert (code, told) == (2, f"error: {refused.value}\n")
-    monkeypatch.setattr(module, "NEEDS", {"onnx": ("export", "onnx", "no_such_package")})
+    monkeypatch.setattr(exporting, "NEEDS", {"onnx": ("export", "onnx", "no_such_package")})
     with pytest.raises(
         ConfigError, match=r"export to onnx needs no_such_package; pip install 'nlp-transfer\[export\]'"
     ):

@@ -12,9 +12,9 @@ from tiny import save_csv, texts
 import nlp_transfer
 from nlp_transfer.errors import ConfigError
 from nlp_transfer.inference import predictions
-from nlp_transfer.runs import agreement
-from nlp_transfer.runs import predictor as module
-from nlp_transfer.runs.agreement import explain_disagreement
+from nlp_transfer.runs.answering import agreement
+from nlp_transfer.runs.answering import predictor as module
+from nlp_transfer.runs.answering.agreement import explain_disagreement
 
 TEXTS = texts(12, seed=5)[0]
 

@@ -19,7 +19,7 @@ import nlp_transfer
 from nlp_transfer.errors import ConfigError
 from nlp_transfer.models.classification import build_classifier
 from nlp_transfer.models.unread import find_unread
-from nlp_transfer.runs.predict import load, load_model
+from nlp_transfer.runs.answering.predict import load, load_model
 from nlp_transfer.sources import load_source
 from nlp_transfer.sources.heads import find_label_rows
 

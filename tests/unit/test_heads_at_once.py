@@ -13,7 +13,7 @@ from nlp_transfer.cli.commands import app
 from nlp_transfer.errors import ConfigError
 from nlp_transfer.models.anatomy import find_encoder, find_layers
 from nlp_transfer.models.surgery.remembering import remember_last
-from nlp_transfer.runs.several import run_tasks
+from nlp_transfer.runs.several_tasks.run_several import run_tasks
 
 TEXTS = ["a good film", "", "the plot was dull and very sad", "fresh"]
 

@@ -11,7 +11,7 @@ from tiny import run_python, save_checkpoint
 import nlp_transfer
 from nlp_transfer.config.yaml_file import read_yaml
 from nlp_transfer.errors import ConfigError
-from nlp_transfer.runs.draft import Part, write_parts
+from nlp_transfer.runs.drafting.draft import Part, write_parts
 from nlp_transfer.sources.suggesting import suggest_sources
 
 TASKS = {

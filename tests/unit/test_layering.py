@@ -37,25 +37,25 @@ HOMES = {  # heavy packages and the only files that may import them
     "gensim": "sources.vectors.word2vec sources.vectors.skip_gram",
     "datasets": (
         "task data.splits data.locations evaluation.metrics evaluation.writing_back "
-        "runs.predict runs.predictor runs.prepare runs.measure"
+        "runs.answering.predict runs.answering.predictor runs.prepare runs.measure"
     ),
     "evaluate": "evaluation.metrics",
     "accelerate": (
         "system.processes training.requests training.step training.attempt training.loop training.judge "
         "training.joint_judge training.phase_inputs training.phase_steps training.checkpoints runs.compare runs.resume "
-        "runs.run runs.prepare runs.combine runs.conclude runs.train runs.train_jointly runs.several "
-        "runs.compare_tasks "
-        "runs.measure_source runs.train_answers runs.fit runs.adapt runs.trackers"
+        "runs.run runs.prepare runs.combine runs.conclude runs.train "
+        "runs.several_tasks.train_jointly runs.several_tasks.run_several runs.several_tasks.compare_tasks "
+        "runs.ranking.measure_source runs.train_answers runs.fit runs.adapt runs.trackers"
     ),
     "sklearn": (
         "evaluation.tfidf evaluation.baselines evaluation.number_baselines evaluation.metrics evaluation.label_sets "
         "evaluation.one_thread evaluation.transferability evaluation.choosing training.regression runs.estimator"
     ),
-    "matplotlib": "evaluation.plotting evaluation.curve_plot evaluation.html_report.charts",
+    "matplotlib": "evaluation.plotting evaluation.curves.plot evaluation.html_report.charts",
     "jinja2": "evaluation.html_report.rendering",
     "huggingface_hub": "system.network publishing.card publishing.upload system.hub_calls",
     "ctranslate2": "models.exported.translator models.exported.scripts.writer_ctranslate2",
-    "optuna": "runs.trials",
+    "optuna": "runs.searching.trials",
     "gradio": "runs.demo",
     "onnxruntime": "models.exported.graph models.exported.scripts.model",
     "yasbd": "data.text.languages",
@@ -247,7 +247,7 @@ def loads(module):
     return found
 
 
-@pytest.mark.parametrize("module", ["runs.predict", "runs.run"])
+@pytest.mark.parametrize("module", ["runs.answering.predict", "runs.run"])
 def test_predicting_and_running_load_what_only_some_runs_use_when_they_use_it(module):
     """Adapters, baselines, metrics, plots and the training of vectors wait for a run that has them."""
     late = {"peft", "sklearn", "evaluate", "matplotlib", "jinja2", "gensim", "scipy", "pandas", "py3langid"}

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from nlp_transfer.evaluation.growth import find_rows_needed, fit_power_law
-from nlp_transfer.evaluation.learning_curves import (
+from nlp_transfer.evaluation.curves.growth import find_rows_needed, fit_power_law
+from nlp_transfer.evaluation.curves.learning_curves import (
     Measured,
     find_lead,
     list_points,

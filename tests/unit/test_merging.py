@@ -17,8 +17,8 @@ from nlp_transfer.errors import CheckpointError, ConfigError, DataError, SourceE
 from nlp_transfer.models.encoding.tokenizers import Tokenizers
 from nlp_transfer.models.encoding.units import TokenInputs
 from nlp_transfer.models.merging import add_to_mean, find_misfit, move_towards_start
-from nlp_transfer.runs import merge as merging
-from nlp_transfer.runs.parts import read_parts
+from nlp_transfer.runs.merging import merge as merging
+from nlp_transfer.runs.merging.parts import read_parts
 from nlp_transfer.sources import load_source
 from nlp_transfer.training import last_layer
 from nlp_transfer.training.last_layer import find_last_layer

@@ -17,8 +17,8 @@ from nlp_transfer.models.saving import save_model
 from nlp_transfer.models.surgery.entry import check_replay
 from nlp_transfer.models.surgery.first_token import use_first_token
 from nlp_transfer.models.surgery.packed import NOTED, try_packing, use_packing
-from nlp_transfer.runs.predict import load_model
-from nlp_transfer.runs.predictor import Predictor
+from nlp_transfer.runs.answering.predict import load_model
+from nlp_transfer.runs.answering.predictor import Predictor
 from nlp_transfer_tasks.sentiment import HeadOptions
 
 

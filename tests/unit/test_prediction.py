@@ -18,7 +18,7 @@ import nlp_transfer
 from nlp_transfer import DataError, Predictor
 from nlp_transfer.data.formats.text_lines import ArrivingLines
 from nlp_transfer.errors import CheckpointError
-from nlp_transfer.runs import predictor as module
+from nlp_transfer.runs.answering import predictor as module
 from nlp_transfer_tasks.sentiment import Sentiment
 
 

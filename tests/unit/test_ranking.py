@@ -24,7 +24,7 @@ from nlp_transfer.evaluation.ranking import MeasuredSource, count_agreement, ord
 from nlp_transfer.inference.activations import compute, open_store
 from nlp_transfer.inference.layer_mean import POOLED, read_features
 from nlp_transfer.models.encoding.units import TokenInputs
-from nlp_transfer.runs import rank as ranking
+from nlp_transfer.runs.ranking import rank as ranking
 from nlp_transfer.sources import load_source
 from nlp_transfer.training.crossing import cross_validate
 from nlp_transfer.training.regression import Rows

@@ -17,7 +17,7 @@ from nlp_transfer.models.encoding.tokenizers import Tokenizers
 from nlp_transfer.models.extractive import build_extractive
 from nlp_transfer.models.saving import save_model
 from nlp_transfer.models.seq2seq import build_seq2seq
-from nlp_transfer.runs.predict import load_model
+from nlp_transfer.runs.answering.predict import load_model
 from nlp_transfer.sources import load_source
 from nlp_transfer_tasks.sentiment import HeadOptions, Sentiment, SentimentOptions
 

@@ -17,8 +17,8 @@ from nlp_transfer.models import saving
 from nlp_transfer.models.classification import build_classifier
 from nlp_transfer.models.encoding.tokenizers import Tokenizers
 from nlp_transfer.models.saving import describe_environment, save_model, write_json
+from nlp_transfer.runs.answering.predict import load_model
 from nlp_transfer.runs.folder import find_place, make_folder
-from nlp_transfer.runs.predict import load_model
 from nlp_transfer.runs.probes import are_alike
 from nlp_transfer.runs.run import advise
 from nlp_transfer.sources import load_source

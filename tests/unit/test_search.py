@@ -13,8 +13,9 @@ import nlp_transfer
 from nlp_transfer.config.sections import load_config
 from nlp_transfer.config.space import Range, check_space, read_space
 from nlp_transfer.errors import ConfigError, TrainingError
-from nlp_transfer.runs import conclude, trials
-from nlp_transfer.runs import search as verb
+from nlp_transfer.runs import conclude
+from nlp_transfer.runs.searching import search as verb
+from nlp_transfer.runs.searching import trials
 
 SPACE = {"training.epochs": {"low": 1, "high": 9}, "training.label_smoothing": {"low": 0.0, "high": 0.4}}
 COUNT = 3

@@ -18,8 +18,8 @@ from nlp_transfer.models.encoding.prompts import read_prompt
 from nlp_transfer.models.encoding.tokenizers import Tokenizers
 from nlp_transfer.models.encoding.units import TokenInputs
 from nlp_transfer.models.saving import save_model
-from nlp_transfer.runs.predict import load_model
-from nlp_transfer.runs.predictor import Predictor
+from nlp_transfer.runs.answering.predict import load_model
+from nlp_transfer.runs.answering.predictor import Predictor
 from nlp_transfer.sources import load_source
 from nlp_transfer.sources.sentence_folder import copy_modules
 from nlp_transfer_tasks.sentiment import HeadOptions

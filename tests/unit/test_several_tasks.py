@@ -20,7 +20,7 @@ from nlp_transfer.evaluation.sharing import SharedTask, judge_sharing
 from nlp_transfer.evaluation.verdicts import Comparand
 from nlp_transfer.models.anatomy import find_encoder
 from nlp_transfer.models.encoding.mixing import deal_batches, join_encoded, plan_epoch
-from nlp_transfer.runs.joint import adapt_all, join, prepare_all
+from nlp_transfer.runs.several_tasks.joint import adapt_all, join, prepare_all
 from nlp_transfer.training.history import History
 from nlp_transfer.training.joint_judge import JointJudge, JudgedTask
 from nlp_transfer.training.phase_steps import PhaseSteps

@@ -10,8 +10,8 @@ from tiny import save_csv, save_vectors, texts
 from two_processes import job
 
 import nlp_transfer
-from nlp_transfer.runs import shards
-from nlp_transfer.runs.predictor import Predictor
+from nlp_transfer.runs.answering import shards
+from nlp_transfer.runs.answering.predictor import Predictor
 
 PLENTY = 700  # texts: three chunks
 

@@ -19,9 +19,9 @@ from nlp_transfer.data.unlabelled import open_unlabelled
 from nlp_transfer.errors import CheckpointError, ConfigError, DataError
 from nlp_transfer.evaluation.intervals import measure_mean, subtract
 from nlp_transfer.evaluation.shifting import FAR
-from nlp_transfer.runs.observe import Observed, observe
 from nlp_transfer.runs.probes import are_alike
-from nlp_transfer.runs.sides import tell_apart
+from nlp_transfer.runs.unlabelled.observe import Observed, observe
+from nlp_transfer.runs.unlabelled.sides import tell_apart
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +129,7 @@ def test_a_handful_of_texts_is_neither_near_nor_far_nor_of_a_language(place, tmp
 
 def test_what_was_stopped_gives_the_same_when_it_is_started_again(place, tmp_path, monkeypatch):
     whole = shift(place, "other.csv", tmp_path / "whole")
-    module = sys.modules["nlp_transfer.runs.observe"]
+    module = sys.modules["nlp_transfer.runs.unlabelled.observe"]
     monkeypatch.setenv("NLP_TRANSFER_CACHE", str(tmp_path / "other cache"))
     monkeypatch.setattr(module, "BLOCK", 16)
     blocks, compute = [], module.compute

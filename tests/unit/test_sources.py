@@ -33,8 +33,8 @@ from nlp_transfer.models.portable.pooled import PooledClassifier, pool
 from nlp_transfer.models.saving import save_model
 from nlp_transfer.models.source import refuse_nonfinite
 from nlp_transfer.models.surgery.entry import enter_at_layer
-from nlp_transfer.runs.predict import load_model
-from nlp_transfer.runs.predictor import Predictor
+from nlp_transfer.runs.answering.predict import load_model
+from nlp_transfer.runs.answering.predictor import Predictor
 from nlp_transfer.sources import list_sources, load_source
 
 

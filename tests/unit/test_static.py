@@ -13,7 +13,7 @@ from nlp_transfer.models.classification import build_classifier
 from nlp_transfer.models.encoding.batches import pad
 from nlp_transfer.models.encoding.tokenizers import Tokenizers
 from nlp_transfer.models.saving import save_model
-from nlp_transfer.runs.predictor import Predictor
+from nlp_transfer.runs.answering.predictor import Predictor
 from nlp_transfer.sources import load_source
 
 MIXED = ["Paris", "paris", "apple", "##.##", "0000", "model-#", "end"]

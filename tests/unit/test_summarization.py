@@ -22,8 +22,8 @@ from nlp_transfer.models.encoding.batches import Batch
 from nlp_transfer.models.encoding.units import Boundary, TokenInputs
 from nlp_transfer.models.portable.sentence_scorer import pool_sentences
 from nlp_transfer.models.saving import save_model
-from nlp_transfer.runs.predict import load_model
-from nlp_transfer.runs.predictor import Predictor
+from nlp_transfer.runs.answering.predict import load_model
+from nlp_transfer.runs.answering.predictor import Predictor
 from nlp_transfer.runs.prepare import _stream_texts, prepare
 from nlp_transfer.sources import load_source
 from nlp_transfer.strategies.frozen import is_linear_on_features

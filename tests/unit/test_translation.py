@@ -33,8 +33,8 @@ from nlp_transfer.models.encoding.units import TokenInputs
 from nlp_transfer.models.generation import decode_texts, generate
 from nlp_transfer.models.saving import save_model
 from nlp_transfer.models.surgery.embedding_rows import use_embedding_rows
-from nlp_transfer.runs.predict import load_model
-from nlp_transfer.runs.predictor import Predictor
+from nlp_transfer.runs.answering.predict import load_model
+from nlp_transfer.runs.answering.predictor import Predictor
 from nlp_transfer.sources import load_source
 from nlp_transfer.strategies.rates import PRETRAINED_RATES, SCRATCH_RATE
 from nlp_transfer.training.parameters import freeze

@@ -1,0 +1,1 @@
+"""Say what learning curves show: fits, findings with intervals, sentences, a figure."""

@@ -1,0 +1,1 @@
+"""Draw learning curves: plan the runs of every size, train them, and collect what they scored."""

@@ -1,0 +1,1 @@
+"""Look at data, and draft a configuration for them."""

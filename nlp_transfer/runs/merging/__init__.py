@@ -1,0 +1,1 @@
+"""Merge finished runs into one model by their weights."""

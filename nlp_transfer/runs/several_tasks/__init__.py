@@ -1,0 +1,1 @@
+"""Train several tasks on one source, together or one after the other, and say what sharing brought."""
