@@ -82,6 +82,11 @@ class Pairs(nt.Task):
         """Choose the class: numbers have other roles, scores and loss than labels."""
         return NumberPairs if options.target == "number" else cls
 
+    @property
+    def chooses_weights(self) -> bool:
+        """Whether the solver of a head chooses how far classes count alike."""
+        return self.options.class_weights == "auto"
+
     def build(self, source: "Source", rows: "Dataset", *, frozen: bool) -> "LoadedModel":
         """Build a classifier with the label names in its configuration."""
         return self.options.head.build(

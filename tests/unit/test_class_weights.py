@@ -2,16 +2,19 @@
 
 import json
 import logging
+from typing import get_args
 
 import numpy as np
 import pytest
 from tiny import save_checkpoint, save_vectors
 
 import nlp_transfer as nt
+from nlp_transfer.config.tasks import find_task, task_names
 from nlp_transfer.errors import ConfigError
 from nlp_transfer.evaluation.class_weights import SHARES, weigh_classes
 from nlp_transfer.evaluation.folds import deal_folds
 from nlp_transfer.evaluation.metrics import find_score
+from nlp_transfer.task import make_task
 from nlp_transfer.training import solver
 from nlp_transfer.training.regression import Rows
 from nlp_transfer.training.solver import choose_solution
@@ -121,3 +124,16 @@ def test_a_training_by_steps_is_refused_with_the_ways_to_choose_there(config, tm
     changed = {**values, "strategy": {"kind": kind, **({"solver": "gradient"} if steps else {})}, "source": source}
     with pytest.raises(ConfigError, match=r"task\.class_weights: auto is chosen as a head is solved .* `search`"):
         nt.run(changed, data=data, output=tmp_path / "run", progress=False)
+
+
+def test_every_shipped_task_that_offers_auto_leaves_the_choice_to_the_solver():
+    offering = [
+        kind
+        for kind in map(find_task, task_names())
+        if (field := kind.Options.model_fields.get("class_weights")) and "auto" in get_args(field.annotation)
+    ]
+    assert len(offering) >= 3
+    for kind in offering:
+        for choice in ("none", "balanced", "auto"):
+            options = kind.Options(name="any", class_weights=choice)
+            assert make_task(kind, options, ("no", "yes")).chooses_weights == (choice == "auto"), kind
