@@ -9,6 +9,7 @@ from accelerate.utils import set_seed
 from nlp_transfer.config.sections import RunConfig, load_saved
 from nlp_transfer.config.tasks import TaskDeclaration
 from nlp_transfer.data.locations import refuse_gone
+from nlp_transfer.data.report import may_be_same
 from nlp_transfer.data.splits import TrainRows, load_train
 from nlp_transfer.errors import ConfigError, DataError
 from nlp_transfer.evaluation.html_report.recorded import Answered, make_answer
@@ -77,7 +78,7 @@ def _read_train(config: RunConfig, metrics: Metrics) -> TrainRows:
     train = load_train(
         config.data, kind.roles, most=sys.maxsize, folds=FOLDS, inputs=kind.input_roles(), seed=metrics.seed
     )
-    if train.fingerprint != metrics.data.splits["train"].fingerprint:
+    if not may_be_same(metrics.data.splits["train"].fingerprint, train.fingerprint):
         raise DataError(f"{train.origin}: the train rows are not those that the run was trained with")
     return train
 

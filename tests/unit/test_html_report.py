@@ -24,6 +24,7 @@ from nlp_transfer.evaluation.html_report.score_parts import Scored, make_interva
 from nlp_transfer.evaluation.html_report.suspects import find_suspects
 from nlp_transfer.evaluation.verdicts import SPREAD
 from nlp_transfer.publishing.tree import list_files, write_publication
+from nlp_transfer.runs.train_answers import answer_train
 from nlp_transfer.system.layout import REPORT
 from nlp_transfer_tasks.adaptation import Adaptation
 from nlp_transfer_tasks.multilabel import Multilabel
@@ -287,6 +288,14 @@ def test_labels_of_train_are_doubted_for_one_frozen_run_on_the_same_rows(mislabe
     (moved / "config.yaml").write_text(config.replace(str(mislabelled.parent / "train.jsonl"), str(other)))
     with pytest.raises(DataError, match=r"other.jsonl.*the train rows are not those that the run was trained with"):
         nlp_transfer.report([moved], tmp_path / "page.html", train_labels=True)
+
+
+def test_labels_of_train_are_doubted_for_a_run_whose_fingerprints_are_of_an_earlier_version(mislabelled, tmp_path):
+    older = shutil.copytree(mislabelled, tmp_path / "older")
+    figures = json.loads((older / "metrics.json").read_text())
+    figures["data"]["splits"]["train"]["fingerprint"] = "0" * 64
+    (older / "metrics.json").write_text(json.dumps(figures))
+    assert len(answer_train(older)) == 60
 
 
 def test_only_a_page_with_texts_says_that_it_holds_some(page):
