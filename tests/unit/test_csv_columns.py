@@ -129,6 +129,16 @@ def test_a_column_is_hashed_as_what_is_seen_of_each_text(kind):
             assert there.tolist() == list(map(bool, seen))
 
 
+@pytest.mark.parametrize(("begin", "fault"), [(b"%PDF-\0", "a NUL"), (b"\xef\xbb\xbf\xff", "byte 0xff at position 4 ")])
+def test_a_block_in_the_middle_of_a_file_may_begin_as_a_file_of_another_format_does(
+    tmp_path, monkeypatch, begin, fault
+):
+    monkeypatch.setattr(text_lines, "TABLE_BLOCK", len("a,b\n"))
+    (tmp_path / "t.csv").write_bytes(b"a,b\n" + begin + b",1\n")
+    with pytest.raises(DataError, match=f"t.csv:2: {fault}"):
+        list(text_lines.read_raw_blocks(tmp_path / "t.csv"))
+
+
 def test_splits_and_report_are_the_same_by_blocks_of_any_size(tmp_path, monkeypatch):
     rows = [f'"text {place % 37}, so",{"good" if place % 3 else " Bad"}\n' for place in range(90)]
     rows[50], rows[70] = "\u200b,good\n", 'e\u0301,"bad"\n'

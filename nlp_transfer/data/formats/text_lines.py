@@ -239,7 +239,7 @@ def _check_content(number: int, content: bytes, name: str) -> Iterator[RawBlock]
 
     if number == 1:
         _refuse_other(content, name, None)
-        content = content.removeprefix(codecs.BOM_UTF8)
+    mark = codecs.BOM_UTF8 if number == 1 else b""
     try:
         content.decode()
         clean = b"\0" not in content
@@ -248,7 +248,7 @@ def _check_content(number: int, content: bytes, name: str) -> Iterator[RawBlock]
 
     if not clean:
         yield from _recode(cut_blocks([content], name, line=number))
-    elif content:
+    elif content := content.removeprefix(mark):
         feeds = int(np.count_nonzero(np.frombuffer(content, np.uint8) == ord("\n")))
         yield RawBlock(number, feeds + (not content.endswith(b"\n")), content)
 
@@ -266,17 +266,18 @@ def decode_pieces(stream: Iterable[bytes], name: str, encoding: str | None = Non
         stream: the bytes.
         name: of the stream, for messages.
         encoding: a name that Python knows; None means UTF-8.
-        line: the number of the first line.
+        line: the number of the first line; only the first of a file may follow a mark, or be that of another format.
 
     Raises:
         DataError: the stream holds bytes that are not of this encoding, or a NUL, or breaks off; the message names the
             line, and the encoding that it seems to have. The text before it comes first.
     """
-    decoder = codecs.getincrementaldecoder(encoding or "utf-8-sig")()
+    begins = line == 1
+    decoder = codecs.getincrementaldecoder(encoding or ("utf-8-sig" if begins else "utf-8"))()
     column = 0  # of the next byte
     try:
         for number, data in enumerate(chain(stream, [b""])):
-            if number == 0:
+            if number == 0 and begins:
                 _refuse_other(data, name, encoding)
 
             fault = None
