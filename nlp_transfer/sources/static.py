@@ -9,6 +9,7 @@ from unicodedata import normalize
 
 import numpy as np
 
+from nlp_transfer.data.formats.text_lines import locate
 from nlp_transfer.errors import SourceError, suggest
 from nlp_transfer.models.portable.static import HEADS, POOLING, StaticConfig, StaticModel, StaticTokenizer
 from nlp_transfer.models.portable.words import variants
@@ -86,14 +87,15 @@ class StaticVectors:
     def _find_path(self) -> Path:
         if self.name in BUNDLED:
             return BUNDLED[self.name].of_kind("vectors").locate()
-        if not Path(self.name).exists():
+        path = locate(self.name)
+        if path is None:
             bundled = [name for name, one in BUNDLED.items() if one.kind == "vectors"]
             raise SourceError(
                 f"Vectors '{self.name}': no such file or folder, and not bundled. {suggest(self.name, bundled)}"
             )
-        if is_run(Path(self.name)):
+        if is_run(path):
             raise SourceError(f"{self.name}: is a run, whose model is a checkpoint: use source.kind=checkpoint")
-        return Path(self.name)
+        return path
 
     @cached_property
     def config(self) -> StaticConfig:

@@ -353,6 +353,18 @@ def test_mistyped_sources_are_told_at_once_and_nothing_is_measured(place, tmp_pa
     assert not (tmp_path / "r").exists()
 
 
+@pytest.mark.parametrize(
+    ("section", "said"),
+    [
+        ({"kind": "checkpoint", "name": "minilm", "sise": 1}, r"source\.sise"),
+        ({"kind": "vectors", "name": "x" * 300}, "no such file or folder"),
+    ],
+)
+def test_a_section_that_is_none_or_a_name_that_can_be_none_ends_in_a_sentence(place, tmp_path, section, said):
+    with pytest.raises(SourceError, match=said):
+        nlp_transfer.rank(configure(place), sources=[section], output=tmp_path / "r")
+
+
 def measured(name, hits, size, **scores):
     scores = {"h_score": None, "log_me": None, **scores}
     return MeasuredSource(

@@ -9,6 +9,7 @@ from typing import Any
 
 from nlp_transfer.config.flags import guess_kind
 from nlp_transfer.config.sections import RunConfig, check_values, load_config, load_saved, render
+from nlp_transfer.data.formats.text_lines import locate
 from nlp_transfer.data.given import take_splits
 from nlp_transfer.data.report import may_be_same
 from nlp_transfer.data.splits import TrainRows, load_train
@@ -30,7 +31,7 @@ from nlp_transfer.runs.run import BEGUN_WITH, hold_folder, use_threads
 from nlp_transfer.runs.train import make_accelerator
 from nlp_transfer.sources import load_source
 from nlp_transfer.system.alone import claim_process
-from nlp_transfer.system.disk import expand_home, write_whole
+from nlp_transfer.system.disk import write_whole
 from nlp_transfer.system.escaping import escape_line
 from nlp_transfer.system.layout import RANKING
 from nlp_transfer.system.memory import is_out_of_memory, release
@@ -114,7 +115,7 @@ def rank(
     given = load_config(config, overrides, take_splits(data))
     checked = _take_frozen(given)
     wanted = _list_sections(sources)
-    _refuse_missing(wanted)
+    _refuse_missing(checked, wanted)
 
     output, _ = find_place(resume, output, whole="a ranking")
     warn_of_outputs([given.output], output, "a ranking")
@@ -156,20 +157,22 @@ def _list_sections(sources: Sequence[str | Section]) -> list[Section]:
     return sections
 
 
-def _refuse_missing(sections: Sequence[Section]) -> None:
+def _refuse_missing(config: RunConfig, sections: Sequence[Section]) -> None:
     """Refuse sources that are neither bundled nor here, and of which the Hub has no configuration; name all of them.
 
     A mistyped name would otherwise be found out at the end of a long ranking, from which it is left out.
     """
     missing = []
     for section in sections:
-        name = str(section.get("name"))
-        if name in BUNDLED or expand_home(name).exists():
-            continue
         try:
-            load_source(**section).config  # noqa: B018 - a small file, which says whether there is such a source
+            source = _put(config, section).source
+            if source.name not in BUNDLED and locate(source.name) is None:
+                # A small file says whether there is such a source.
+                load_source(**source.model_dump()).config  # noqa: B018
         except SourceError as error:
             missing.append(str(error))
+        except ConfigError:  # said when it is its turn
+            continue
     if missing:
         count = [f"{len(missing)} sources"] if len(missing) > 1 else []
         raise SourceError("\n  ".join([*count, *missing]))
@@ -217,8 +220,13 @@ def _list_settings(config: RunConfig) -> dict[str, Any]:
     return {key: value for key, value in flatten(config.model_dump(mode="json")).items() if key.startswith(MEASURING)}
 
 
+def _put(config: RunConfig, section: Section) -> RunConfig:
+    """Put a source into the configuration."""
+    return check_values({**config.model_dump(), "source": section}, task=config.task_class)
+
+
 def _measure(folder: Path, config: RunConfig, section: Section, train: TrainRows, *, progress: bool) -> MeasuredSource:
-    one = check_values({**config.model_dump(), "source": section}, task=config.task_class)
+    one = _put(config, section)
     task = make_task(one.task_class, one.task, train.labels)
     return measure_source(one, task, train, make_accelerator(one.training, folder, None), progress=progress)
 
