@@ -25,7 +25,7 @@ from transformers import (
 )
 from transformers.utils.hub import cached_file, has_file
 
-from nlp_transfer.errors import SourceError, suggest
+from nlp_transfer.errors import SourceError, suggest_nearest
 from nlp_transfer.models.encoding.documents import find_special_ids
 from nlp_transfer.models.encoding.prompts import read_prompt, settle_prompt
 from nlp_transfer.models.portable import pooled, sentence_scorer, static
@@ -443,8 +443,9 @@ class Checkpoint:
             trouble = f"could not be had from the Hub: {said}"
         else:
             trouble = "the Hub is out of reach and its cache lacks it."
-        known = suggest(self.name, [name for name, one in BUNDLED.items() if one.kind == "checkpoint"])
-        return f"Checkpoint '{self.name}' is no folder here, not bundled, and {trouble} {known}"
+        known = ", ".join(sorted(name for name, one in BUNDLED.items() if one.kind == "checkpoint"))
+        near = suggest_nearest(self.name, BUNDLED)  # tables too: one is refused with the way to take it
+        return f"Checkpoint '{self.name}' is no folder here, not bundled, and {trouble} Known: {known}.{near}"
 
 
 def _find_model(root: Path) -> Path:

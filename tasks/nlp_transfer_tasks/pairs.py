@@ -85,7 +85,7 @@ class Pairs(nt.Task):
     @property
     def chooses_weights(self) -> bool:
         """Whether the solver of a head chooses how far classes count alike."""
-        return self.options.class_weights == "auto"
+        return isinstance(self.options, PairsOptions) and self.options.class_weights == "auto"
 
     def build(self, source: "Source", rows: "Dataset", *, frozen: bool) -> "LoadedModel":
         """Build a classifier with the label names in its configuration."""

@@ -143,7 +143,7 @@ class Sentiment(nt.Task):
     @property
     def chooses_weights(self) -> bool:
         """Whether the solver of a head chooses how far classes count alike."""
-        return self.options.class_weights == "auto"
+        return isinstance(self.options, SentimentOptions) and self.options.class_weights == "auto"
 
     def build(self, source: "Source", rows: "Dataset", *, frozen: bool) -> "LoadedModel":
         """Build a classifier with the label names in its configuration."""

@@ -85,7 +85,7 @@ def test_a_sheet_that_needs_too_much_memory_is_refused_and_the_process_goes_on(t
 def test_without_the_package_a_sheet_is_refused_with_the_way_to_get_it(tmp_path, monkeypatch):
     path = write_workbook(tmp_path / "a.xlsx", {"one": ROWS})
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
-    with pytest.raises(DataError, match=r'pip install "nlp-transfer\[sheets\]"; or save the sheet as \.csv'):
+    with pytest.raises(DataError, match=r"pip install 'nlp-transfer\[sheets\]'; or save the sheet as \.csv"):
         rows(path)
 
 
