@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -253,6 +254,14 @@ def test_where_nothing_moved_the_solved_head_is_solved_again_and_calibrated_agai
         assert "of validation" in found.note
         assert found.temperature == pytest.approx(own.temperature, rel=0.1)
         assert "Expected calibration error on test" in read_card(result)
+
+
+@pytest.mark.parametrize("line", ["{", "[]", '{"solver": null}'])
+def test_a_damaged_history_is_named(frozen, tmp_path, line):
+    (part,) = read_parts([frozen.folder], None)
+    (tmp_path / "history.jsonl").write_text(line)
+    with pytest.raises(CheckpointError, match=r"history.jsonl: damaged"):
+        _ = replace(part, folder=tmp_path).learned_validation
 
 
 def test_heads_that_have_learned_from_validation_are_not_judged_on_it(place, frozen, tmp_path, caplog):

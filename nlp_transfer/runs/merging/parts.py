@@ -40,10 +40,17 @@ class Part:
 
     @property
     def learned_validation(self) -> bool:
-        """Whether its head was solved again in the end, on the rows of validation too; see `History.learned_all`."""
+        """Whether its head was solved again in the end, on the rows of validation too; see `History.learned_all`.
+
+        Raises:
+            CheckpointError: its history is damaged.
+        """
         path = self.folder / HISTORY
-        lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else ()
-        return any("again" in json.loads(line).get("solver", {}) for line in lines)
+        try:
+            lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else ()
+            return any("again" in json.loads(line).get("solver", {}) for line in lines)
+        except (ValueError, AttributeError, TypeError) as error:
+            raise CheckpointError(f"{path}: damaged ({error}); bring the file back, or train the run again") from None
 
 
 def read_parts(runs: str | Path | Sequence[str | Path], task: type[TaskDeclaration] | None) -> list[Part]:
