@@ -174,7 +174,8 @@ def _refuse_odd(labels: Sequence[str], counts: Mapping[str, int], place: str, mo
         merged = f", out of {len(counts)} spellings (data.labels: exact keeps them apart)" if len(counts) > 1 else ""
         has = sum(counts.values())
         way = f" ({has} rows have it: name what the others are, as a label of their own)" if 0 < has < rows else ""
-        raise DataError(f"{place}: {only} in {rows} rows{merged}; a classifier needs at least two classes{way}")
+        read = count_things(rows, "row", "rows")
+        raise DataError(f"{place}: {only} in {read}{merged}; a classifier needs at least two classes{way}")
 
     if most is None:
         most = max(LABELS_ALWAYS_FINE, min(LABEL_LIMIT, rows // 2))

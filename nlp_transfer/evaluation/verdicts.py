@@ -232,18 +232,28 @@ def write_verdicts(
         said.append(f"Best on validation: {labels[best.name]}, with {metric} {scored} on test.")
 
     beatable = [row for row in baselines if row.name not in task.ceilings]
-    hardest = max(beatable, key=lambda row: float(row.validation[metric]), default=None)
+    hardest = _find_hardest(beatable, task)
     for row in rows:
         if len(row.correct) >= FEWEST_TESTED and (alike := _describe_sameness(row, task)):
             said.append(f"{labels[row.name]} gives {alike}.")
 
-        if hardest is not None:
-            said.append(_compare(row, hardest, labels, task))
+        said += [_compare(row, one, labels, task) for one in hardest]
 
         others = [other for other in rows if other is not row]
         controls = [other for other in others if is_control(other, row) or is_unadapted(other, row)]
         said += [_compare(row, control, labels, task) for control in controls]
     return said
+
+
+def _find_hardest(baselines: Sequence[Comparand], task: type[TaskDeclaration]) -> Sequence[Comparand]:
+    """Find the simple method that is best on validation by the score that chooses, and by that which is compared."""
+    found = {}
+    for metric in (task.selection, task.compared or task.selection):
+        known = [row for row in baselines if metric in row.validation]  # that of single sentences has no whole
+        if known:
+            best = max(known, key=lambda row: float(row.validation[metric]))
+            found[best.name] = best
+    return [*found.values()]
 
 
 def rename_method(row: Comparand, name: str) -> Comparand:

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
-from nlp_transfer.errors import CheckpointError, PublishError
+from nlp_transfer.errors import CheckpointError, PublishError, suggest_nearest
 from nlp_transfer.system.disk import expand_home
 from nlp_transfer.system.layout import ALLOWED, EXPORTS, FINISHED
 from nlp_transfer.system.received import refuse_no_path
@@ -108,9 +108,14 @@ def find_run(place: str | Path, revision: str | None = None) -> Path:
         if revision is not None:
             raise CheckpointError(f"{place}: is a folder here, and has no revision '{revision}'; leave it out")
         return folder
+    near = suggest_nearest(str(folder), [str(folder.with_name(one.name)) for one in folder.parent.glob("*/")])
+    hint = f".{near}" if near else ""
     if not REPOSITORY.fullmatch(str(place)):
-        raise CheckpointError(f"{place}: no such run folder")
-    return download(str(place), revision)
+        raise CheckpointError(f"{place}: no such run folder{hint}")
+    try:
+        return download(str(place), revision)
+    except CheckpointError as error:
+        raise CheckpointError(f"{error}{hint}") from None
 
 
 def download(repo: str, revision: str | None, cache: Path | None = None) -> Path:

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 
 import numpy as np
@@ -16,7 +16,7 @@ from nlp_transfer.models.anatomy import list_outside_encoder
 from nlp_transfer.models.encoding.units import TokenInputs
 from nlp_transfer.task import Task
 from nlp_transfer.training.regression import Rows, Solution
-from nlp_transfer.training.solver import FEW, choose_solution
+from nlp_transfer.training.solver import FEW, Choice, choose_solution
 
 CONSTANT = 1e-6  # deviation of a feature that says nothing
 
@@ -40,7 +40,7 @@ class LastLayer:
 
     def solve(
         self, model: PreTrainedModel, task: Task, train: TokenInputs, validation: TokenInputs, *, smoothing: float
-    ) -> Solution:
+    ) -> Choice:
         """Find the weights by the regression that has the task's loss, on all that reaches the layer in train.
 
         Args:
@@ -64,9 +64,9 @@ class LastLayer:
             selection=task.selection,
             weighing=task.chooses_weights,
             folds=deal_folds(known.y, train.encoded.example) if validation.encoded.examples < FEW else None,
-        ).solution
-        weights = found.weights * scale
-        return Solution(weights, found.bias - weights @ shift)
+        )
+        weights = found.solution.weights * scale
+        return replace(found, solution=Solution(weights, found.solution.bias - weights @ shift))
 
     def _collect_rows(self, model: PreTrainedModel, task: Task, units: TokenInputs) -> Rows:
         """Collect what reaches the layer, (units, F), with targets and weights."""

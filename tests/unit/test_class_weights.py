@@ -87,8 +87,11 @@ def config(tmp_path_factory):
 
 def test_a_run_records_what_was_chosen_by_what_and_on_how_many_rows(config, tmp_path, caplog):
     values, data = config
+    for split, rows in data.items():
+        (tmp_path / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    places = {split: str(tmp_path / f"{split}.jsonl") for split in data}
     with caplog.at_level(logging.INFO):
-        result = nt.run(values, data=data, output=tmp_path / "run", progress=False)
+        result = nt.run({**values, "data": places}, output=tmp_path / "run", progress=False)
     found = json.loads((tmp_path / "run" / "metrics.json").read_text())["class_weights"]
     assert found["rows"] == 150
     assert found["scores"].keys() == {"0", "0.5", "1"}
@@ -97,6 +100,10 @@ def test_a_run_records_what_was_chosen_by_what_and_on_how_many_rows(config, tmp_
     assert f"class weights: {found['share']:g} of balanced ones, by macro_f1 on 150 rows" in caplog.text
     assert "of balanced class weights, chosen by `macro_f1` on 150 rows" in (tmp_path / "run" / "README.md").read_text()
     assert "of balanced class weights" in result.metrics["baselines"]["tfidf_logistic"]["chosen"]
+    assert "The head was solved with " in (tmp_path / "run" / "report.html").read_text()
+
+    half = nt.merge([tmp_path / "run"], tmp_path / "half", share=0.5, head="solve")
+    assert half.metrics["class_weights"]["scores"].keys() == {"0", "0.5", "1"}
 
 
 def test_few_rows_of_validation_choose_beside_train_and_the_last_solution_keeps_the_share(

@@ -23,6 +23,7 @@ from nlp_transfer.runs.merging.parts import read_parts
 from nlp_transfer.sources import load_source
 from nlp_transfer.training import last_layer
 from nlp_transfer.training.last_layer import find_last_layer
+from nlp_transfer.training.solver import Choice
 
 
 def make_model(seed, family="bert", **changes):
@@ -132,7 +133,7 @@ def test_the_last_layer_of_a_head_is_found_and_its_solution_written(family):
     units = TokenInputs(task.encode(data, Tokenizers(tokenizer()), training=True), 1)
     layer = find_last_layer(model, task)
     before = list_weights(model)
-    solution = layer.solve(model, task, units, units, smoothing=0.0)
+    solution = layer.solve(model, task, units, units, smoothing=0.0).solution
     assert all(torch.equal(one, before[name]) for name, one in list_weights(model).items())
 
     known = layer._collect_rows(model, task, units)
@@ -216,7 +217,10 @@ def test_a_share_of_one_run_goes_from_the_weights_of_its_source(place, seeds, tm
 
 
 def test_validation_chooses_between_the_two_heads(seeds, tmp_path, monkeypatch):
-    monkeypatch.setattr(merging.LastLayer, "solve", lambda self, *_, **__: self.read()._replace(bias=-self.read().bias))
+    def solve(layer, *_, **__):
+        return Choice(1.0, 0.0, {}, layer.read()._replace(bias=-layer.read().bias))
+
+    monkeypatch.setattr(merging.LastLayer, "solve", solve)
     scores = iter([0.5, 0.4])
     score = merging._Model.score
     monkeypatch.setattr(merging._Model, "score", lambda *given: {**score(*given), "accuracy": next(scores)})

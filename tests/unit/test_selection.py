@@ -11,6 +11,7 @@ from tiny import Training, checkpoint, run, save_checkpoint, save_csv, sentiment
 import nlp_transfer
 from nlp_transfer.errors import ConfigError
 from nlp_transfer.evaluation.metrics import classification_scores, find_score
+from nlp_transfer.evaluation.verdicts import Comparand, write_verdicts
 from nlp_transfer.training.judge import Judge
 from nlp_transfer_tasks.sentiment import Sentiment
 
@@ -44,6 +45,22 @@ def test_a_run_says_by_which_score_it_chose(tmp_path):
     assert "mcc" in result.summary
     again = nlp_transfer.run(result.folder / "config.yaml", output=result.folder, resume="auto", progress=False)
     assert again.metrics["selection"] == result.metrics["selection"]
+
+
+def test_a_run_that_another_score_chose_is_also_held_against_the_method_that_is_best_by_the_compared_one():
+    def judged(name, correct, accuracy, macro_f1):
+        scores = {"accuracy": accuracy, "macro_f1": macro_f1}
+        return Comparand(name, name, "-", False, 0, 0, None, scores, scores, correct, (2,))
+
+    run = judged("run", [1.0] * 80 + [0.0] * 20, 0.8, 0.7)
+    simple = [
+        judged("majority", [1.0] * 95 + [0.0] * 5, 0.95, 0.45),
+        judged("tfidf", [1.0] * 75 + [0.0] * 25, 0.75, 0.6),
+    ]
+    said = write_verdicts([run], simple, task=Sentiment.selecting_by("macro_f1"))
+    assert len(said) == 2
+    assert any("is worse than majority" in one for one in said)
+    assert len(write_verdicts([run], simple, task=Sentiment)) == 1
 
 
 @pytest.mark.parametrize(("selection", "chosen"), [("accuracy", 3e-4), ("macro_f1", 1.0)])

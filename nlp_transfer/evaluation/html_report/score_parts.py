@@ -77,6 +77,8 @@ def explain_choice(run: Recorded) -> str:
         said = [f"The checkpoint was chosen by {metrics.selection.metric} on validation; test was measured once."]
     if metrics.seeds and not metrics.seeds.note:
         said.append(f"This is the model of seed {metrics.seed}; ± is the standard deviation over the seeds.")
+    if metrics.class_weights:
+        said.append(f"The head was solved with {metrics.class_weights.describe(metrics.selection.metric)}.")
     said += [f"{name} chose {one.chosen}." for name, one in metrics.baselines.items() if one.chosen]
     return " ".join(said)
 

@@ -42,7 +42,7 @@ def write_card(
     """
     name, use, given = _describe_use(predictor, kind)
     javascript = show_javascript(kind, format, config, _list_texts(predictor), tokenizer=predictor.tokenizers.source)
-    labels = ", ".join(escape_markdown(label) for label in predictor.task.labels)
+    labels = "" if kind.writes else ", ".join(map(escape_markdown, predictor.task.labels))
     return f"""# A model in {NAMES[format]}
 
 Exported from the run {escape_markdown(run)} by nlp-transfer {__version__}.{f" Labels: {labels}." if labels else ""}

@@ -14,7 +14,7 @@ from nlp_transfer.config.tasks import Scores, TaskDeclaration
 from nlp_transfer.data.splits import Splits
 from nlp_transfer.errors import ConfigError
 from nlp_transfer.evaluation.averaging import average
-from nlp_transfer.evaluation.metrics_file import Confidence, Merged, MergedPart, Metrics, Seconds
+from nlp_transfer.evaluation.metrics_file import ClassWeights, Confidence, Merged, MergedPart, Metrics, Seconds
 from nlp_transfer.evaluation.verdicts import Comparand, compare_with_parts, rename_method
 from nlp_transfer.inference.predictions import infer
 from nlp_transfer.models.digests import hash_weights
@@ -40,6 +40,7 @@ from nlp_transfer.system.received import refuse_no_path
 from nlp_transfer.system.room import guard_writing
 from nlp_transfer.task import Prediction, Task, apply_calibration, make_task
 from nlp_transfer.training.last_layer import LastLayer, find_last_layer
+from nlp_transfer.training.solver import Choice
 
 log = logging.getLogger(__name__)
 WAY_OUT = "choose another folder as OUT"
@@ -175,8 +176,8 @@ def _merge_in(
 
     validation = model.encode("validation")
     seen = any(part.learned_validation for part in parts)
-    settled = _settle_head(model, validation, head, smoothing=parts[0].config.training.label_smoothing, seen=seen)
-    if seen and settled == "averaged":
+    solved = _settle_head(model, validation, head, smoothing=parts[0].config.training.label_smoothing, seen=seen)
+    if seen and solved is None:
         warnings = [*warnings, SEEN]
         log.warning("%s", SEEN)
     clock.note("training", earlier=sum(part.result.figures.seconds.training for part in parts))
@@ -194,8 +195,8 @@ def _merge_in(
         "weights": hash_weights(folder / "model"),
         "cost": cost,
         "confidence": confidence,
-        "class_weights": None,  # chosen for the heads of the parts
-        "merged": _describe_parts(parts, share, settled),
+        "class_weights": _describe_weights(solved),
+        "merged": _describe_parts(parts, share, "solved" if solved else "averaged"),
     }
     figures = _collect_metrics(model, parts, warnings, scores, said).model_copy(update=noted)
     hits = {
@@ -293,10 +294,8 @@ def _warn_of_new(parts: Sequence[Part], new: Collection[str], head: LastLayer | 
         )
 
 
-def _settle_head(
-    model: _Model, validation: TokenInputs, head: Head, *, smoothing: float, seen: bool
-) -> Literal["solved", "averaged"]:
-    """Solve the last layer anew if it can be, and with `auto` if validation likes that no less.
+def _settle_head(model: _Model, validation: TokenInputs, head: Head, *, smoothing: float, seen: bool) -> Choice | None:
+    """Solve the last layer anew if it can be, and with `auto` if validation likes that no less; None if it does not.
 
     Rows of validation that the heads of the parts have `seen` cannot judge their mean: then `auto` solves anew.
 
@@ -308,19 +307,26 @@ def _settle_head(
     if layer is None and head == "solve":
         raise ConfigError("head: there is no last linear layer to solve here; leave it out, or take average")
     if layer is None or head == "average":
-        return "averaged"
+        return None
 
     before, averaged = layer.read(), model.score(validation)[metric]
-    layer.write(layer.solve(network, model.task, model.encode("train"), validation, smoothing=smoothing))
+    chosen = layer.solve(network, model.task, model.encode("train"), validation, smoothing=smoothing)
+    layer.write(chosen.solution)
     if seen:
         log.info("last layer of the head: solved anew on train, for those of the parts have learned from validation")
-        return "solved"
+        return chosen
     solved = model.score(validation)[metric]
     log.info("last layer of the head: %s %.4f on validation as a mean, %.4f solved anew", metric, averaged, solved)
     if head == "auto" and solved < averaged:
         layer.write(before)
-        return "averaged"
-    return "solved"
+        return None
+    return chosen
+
+
+def _describe_weights(chosen: Choice | None) -> ClassWeights | None:
+    """Describe how far classes count alike in the head that was solved anew, where that was chosen."""
+    told = chosen.describe().get("class_weights") if chosen else None
+    return ClassWeights(**told) if told else None
 
 
 def _describe_parts(parts: Sequence[Part], share: float, head: Literal["solved", "averaged"]) -> Merged:
