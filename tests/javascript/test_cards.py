@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -101,7 +102,7 @@ def test_the_card_of_weights_in_int8_answers_as_its_script(tmp_path):
     source = {"kind": "checkpoint", "name": tiny.save_word_pieces(tmp_path / "source")}
     _, folder = export(tmp_path, {"name": "sentiment"}, source, label, format="onnx-int8", any_loss=True)
     done = subprocess.run(
-        ["python", "predict.py"], cwd=folder, input="\n".join(TEXTS), capture_output=True, text=True, check=True
+        [sys.executable, "predict.py"], cwd=folder, input="\n".join(TEXTS), capture_output=True, text=True, check=True
     )
     for found, line in zip(run_card(folder, TEXTS), done.stdout.splitlines(), strict=True):
         assert found == pytest.approx([*json.loads(line).values()], abs=0.02)  # other kernels round otherwise
