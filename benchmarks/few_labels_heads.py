@@ -16,7 +16,7 @@ from sklearn.linear_model import LogisticRegression
 
 from benchmarks.few_labels import draw, read_rows, write_rows
 from benchmarks.few_labels_peer import embed, normalise
-from nlp_transfer.config.sections import DataConfig
+from nlp_transfer.config.data import DataConfig
 from nlp_transfer.data.splits import Splits, load_splits
 from nlp_transfer.evaluation.folds import deal_folds
 from nlp_transfer.training.regression import Rows, fit_outputs

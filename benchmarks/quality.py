@@ -19,7 +19,7 @@ import yaml
 
 import nlp_transfer
 from benchmarks.studies import STUDIES, Study
-from nlp_transfer.config.sections import load_config
+from nlp_transfer.config.load import load_config
 from nlp_transfer.config.tasks import TaskDeclaration, find_task
 from nlp_transfer.evaluation.plotting import plot
 from nlp_transfer.evaluation.verdicts import Comparand

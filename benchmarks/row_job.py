@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from nlp_transfer import build_classifier, encode_documents
-from nlp_transfer.config.sections import DataConfig
+from nlp_transfer.config.data import DataConfig
 from nlp_transfer.data.splits import load_splits
 from nlp_transfer.inference.activations import compute
 from nlp_transfer.models.encoding.units import Boundary, TokenInputs

@@ -90,7 +90,7 @@ def _read_run(folder: Path) -> dict[str, Any]:
 
 def write_pairs(folder: Path, most: int | None) -> None:
     """The bundled pairs as JSONL, cut once."""
-    from nlp_transfer.config.sections import DataConfig  # heavy: this process is to stay light
+    from nlp_transfer.config.data import DataConfig  # heavy: this process is to stay light
     from nlp_transfer.data.splits import load_splits
 
     splits = load_splits(DataConfig(train="bundled:ui-strings-fr"), {"en": "text", "fr": "text"})

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import nlp_transfer
-from nlp_transfer.config.sections import DataConfig
+from nlp_transfer.config.data import DataConfig
 from nlp_transfer.data.splits import load_splits
 
 MINILM = {"kind": "checkpoint", "name": "minilm"}

@@ -25,7 +25,7 @@ def prepare(file: Path, rows: int = ROWS) -> None:
 
 def ours(file: Path) -> int:
     """Read, name labels, cut and report."""
-    from nlp_transfer.config.sections import DataConfig
+    from nlp_transfer.config.data import DataConfig
     from nlp_transfer.data.splits import load_splits
 
     return len(load_splits(DataConfig(train=str(file)), {"text": "text", "label": "label"}).train)

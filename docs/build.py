@@ -15,7 +15,7 @@ Schema = dict[str, Any]
 HEAD = """\
 # Configuration
 
-Written by `make docs` from the classes in `nlp_transfer/config/sections.py` and the options of the shipped
+Written by `make docs` from the sections in `nlp_transfer/config/` and the options of the shipped
 tasks; do not edit.
 An editor checks a YAML file against `config.schema.json` when its first line is
 `# yaml-language-server: $schema=PATH`, with the schema's path from that file (`../../docs/config.schema.json`

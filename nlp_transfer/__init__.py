@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from nlp_transfer.config.generation import DecoderOptions as DecoderOptions
     from nlp_transfer.config.generation import GenerationOptions as GenerationOptions
     from nlp_transfer.config.generation import WritingOptions as WritingOptions
-    from nlp_transfer.config.sections import RunConfig as RunConfig
-    from nlp_transfer.config.sections import config_schema as config_schema
-    from nlp_transfer.config.sections import load_config as load_config
-    from nlp_transfer.config.sections import render as render
+    from nlp_transfer.config.load import load_config as load_config
+    from nlp_transfer.config.load import render as render
+    from nlp_transfer.config.run import RunConfig as RunConfig
+    from nlp_transfer.config.schema import config_schema as config_schema
     from nlp_transfer.config.shipped import ShippedConfig as ShippedConfig
     from nlp_transfer.config.shipped import list_configs as list_configs
     from nlp_transfer.config.tasks import RoleKind as RoleKind
@@ -174,10 +174,10 @@ _HOME = {
     "Curve": "runs.curves.curve",
     "curve": "runs.curves.curve",
     "MethodCurve": "evaluation.curves.findings",
-    "RunConfig": "config.sections",
-    "config_schema": "config.sections",
-    "load_config": "config.sections",
-    "render": "config.sections",
+    "RunConfig": "config.run",
+    "config_schema": "config.schema",
+    "load_config": "config.load",
+    "render": "config.load",
     "Splits": "data.splits",
     "Demo": "runs.demo",
     "demo": "runs.demo",

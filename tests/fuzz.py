@@ -30,7 +30,7 @@ from faults import parquet, po, tmx  # noqa: E402
 from hypothesis import HealthCheck, Phase, given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 
-from nlp_transfer.config.sections import load_config, render  # noqa: E402
+from nlp_transfer.config.load import load_config, render  # noqa: E402
 from nlp_transfer.data.examples import read_part  # noqa: E402
 from nlp_transfer.data.locations import open_place  # noqa: E402
 from nlp_transfer.data.splits import load_splits, read_rows, stream_texts  # noqa: E402

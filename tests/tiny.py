@@ -30,7 +30,8 @@ from transformers import (
 )
 
 import nlp_transfer
-from nlp_transfer.config.sections import Strategy, TrainingConfig
+from nlp_transfer.config.strategies import Strategy
+from nlp_transfer.config.training import TrainingConfig
 from nlp_transfer.models.encoding.tokenizers import Tokenizers
 from nlp_transfer.sources import load_source
 from nlp_transfer.sources.heads import find_label_rows

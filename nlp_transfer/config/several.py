@@ -9,21 +9,14 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, SerializeAsAny, ValidationError, WrapValidator
 
 from nlp_transfer.config.base import Section, TaskOptions
+from nlp_transfer.config.data import DataConfig
+from nlp_transfer.config.load import apply_overrides, check_values
 from nlp_transfer.config.messages import explain
-from nlp_transfer.config.sections import (
-    CheckpointSource,
-    DataConfig,
-    FullStrategy,
-    LoraStrategy,
-    RunConfig,
-    Source,
-    Strategy,
-    TrainingConfig,
-    apply_overrides,
-    check_values,
-    validate_task,
-)
+from nlp_transfer.config.run import RunConfig, validate_task
 from nlp_transfer.config.shipped import find_config
+from nlp_transfer.config.sources import CheckpointSource, Source
+from nlp_transfer.config.strategies import FullStrategy, LoraStrategy, Strategy
+from nlp_transfer.config.training import TrainingConfig
 from nlp_transfer.config.yaml_file import find_line, read_yaml, refuse_token
 from nlp_transfer.errors import ConfigError
 from nlp_transfer.system.layout import CHECKPOINTS

@@ -9,8 +9,9 @@ from typing import Any
 from pydantic import ValidationError, model_validator
 
 from nlp_transfer.config.base import Section
+from nlp_transfer.config.load import load_config
 from nlp_transfer.config.messages import explain
-from nlp_transfer.config.sections import RunConfig, load_config
+from nlp_transfer.config.run import RunConfig
 from nlp_transfer.config.yaml_file import read_yaml
 from nlp_transfer.errors import ConfigError
 from nlp_transfer.system.received import refuse_no_path

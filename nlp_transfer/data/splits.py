@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from nlp_transfer.config.data import DataConfig
 from nlp_transfer.config.dialect import PLAIN, Dialect
-from nlp_transfer.config.sections import DataConfig
 from nlp_transfer.config.tasks import LABELLED
 from nlp_transfer.data.examples import OnMissing, find_label_role, map_columns, read_part
 from nlp_transfer.data.formats.cells import stream_inputs, stream_texts

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nlp_transfer.config.sections import RunConfig, VectorsSource
+from nlp_transfer.config.run import RunConfig
+from nlp_transfer.config.sources import VectorsSource
 from nlp_transfer.config.tasks import SCORED, TaskDeclaration
 from nlp_transfer.evaluation.averaging import mean_scores
 from nlp_transfer.evaluation.costs import describe_cost

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from nlp_transfer.config.sections import RunConfig
+from nlp_transfer.config.run import RunConfig
 from nlp_transfer.config.yaml_file import read_yaml
 from nlp_transfer.data.bundled import DATASETS
 from nlp_transfer.data.locations import Place, is_on_hub

@@ -9,7 +9,8 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-from nlp_transfer.config.sections import RunConfig, check_values, load_saved
+from nlp_transfer.config.load import check_values, load_saved
+from nlp_transfer.config.run import RunConfig
 from nlp_transfer.config.tasks import TaskDeclaration
 from nlp_transfer.config.yaml_file import dump_yaml
 from nlp_transfer.errors import TOKEN, PublishError

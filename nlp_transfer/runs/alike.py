@@ -4,7 +4,9 @@ import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from nlp_transfer.config.sections import DataConfig, RunConfig, load_config
+from nlp_transfer.config.data import DataConfig
+from nlp_transfer.config.load import load_config
+from nlp_transfer.config.run import RunConfig
 from nlp_transfer.data.locations import Place
 from nlp_transfer.errors import ConfigError, TransferError
 from nlp_transfer.system.received import list_paths

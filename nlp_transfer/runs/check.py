@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 from rich.filesize import decimal
 
-from nlp_transfer.config.sections import RunConfig, TrainingConfig, load_config, render
+from nlp_transfer.config.load import load_config, render
+from nlp_transfer.config.run import RunConfig
 from nlp_transfer.config.several import SeveralConfig, has_tasks, load_several
+from nlp_transfer.config.training import TrainingConfig
 from nlp_transfer.data.given import take_splits
 from nlp_transfer.data.report import SplitReport
 from nlp_transfer.errors import ConfigError, list_first

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from accelerate import PartialState
 
-from nlp_transfer.config.sections import RunConfig, load_saved, render
+from nlp_transfer.config.load import load_saved, render
+from nlp_transfer.config.run import RunConfig
 from nlp_transfer.data.report import may_be_same
 from nlp_transfer.errors import CheckpointError, DataError
 from nlp_transfer.evaluation.averaging import average, collect_figures, is_unmoved

@@ -10,7 +10,8 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
 from nlp_transfer.config.flags import guess_kind
-from nlp_transfer.config.sections import RunConfig, load_config
+from nlp_transfer.config.load import load_config
+from nlp_transfer.config.run import RunConfig
 from nlp_transfer.data.formats.held import hold_rows
 from nlp_transfer.runs.fit import fit
 

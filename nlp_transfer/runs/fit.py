@@ -6,7 +6,7 @@ from pathlib import Path
 
 from accelerate import Accelerator
 
-from nlp_transfer.config.sections import RunConfig
+from nlp_transfer.config.run import RunConfig
 from nlp_transfer.models.data_units import write_in_data_units
 from nlp_transfer.runs.answering.predictor import Predictor
 from nlp_transfer.runs.calibrate import decide_answers

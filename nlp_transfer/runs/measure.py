@@ -7,7 +7,8 @@ from typing import Any
 from datasets import Dataset
 from transformers import PreTrainedModel
 
-from nlp_transfer.config.sections import RunConfig, render
+from nlp_transfer.config.load import render
+from nlp_transfer.config.run import RunConfig
 from nlp_transfer.config.tasks import LABELLED, SCORED
 from nlp_transfer.errors import ConfigError, TrainingError
 from nlp_transfer.evaluation.metrics_file import Cost, Method

@@ -5,7 +5,8 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from nlp_transfer.config.sections import RunConfig, render
+from nlp_transfer.config.load import render
+from nlp_transfer.config.run import RunConfig
 from nlp_transfer.evaluation.metrics_file import Parameters
 from nlp_transfer.evaluation.verdicts import Comparand, format_scores
 from nlp_transfer.models.encoding.prompts import read_prompt

@@ -16,7 +16,7 @@ from accelerate.utils import set_seed
 from datasets import Dataset
 
 from nlp_transfer.config.base import Section
-from nlp_transfer.config.sections import RunConfig
+from nlp_transfer.config.run import RunConfig
 from nlp_transfer.data.formats.sheets import SHEETS
 from nlp_transfer.data.formats.tables import DELIMITERS, find_format
 from nlp_transfer.data.locations import is_on_hub

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nlp_transfer.config.sections import RunConfig
+from nlp_transfer.config.run import RunConfig
 from nlp_transfer.config.tasks import TaskDeclaration
 from nlp_transfer.evaluation.html_report.rendering import write_report
 from nlp_transfer.evaluation.html_report.run_page import open_run_page

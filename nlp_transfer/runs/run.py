@@ -12,7 +12,8 @@ import torch
 from accelerate.state import PartialState
 from accelerate.utils import broadcast_object_list
 
-from nlp_transfer.config.sections import RunConfig, load_config, load_saved, read_task_name, render
+from nlp_transfer.config.load import load_config, load_saved, read_task_name, render
+from nlp_transfer.config.run import RunConfig
 from nlp_transfer.config.yaml_file import read_yaml
 from nlp_transfer.data.given import take_splits
 from nlp_transfer.errors import ConfigError, DiskError, ExhaustedError, LostError, StoppedError, TrainingError

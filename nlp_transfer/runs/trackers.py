@@ -13,7 +13,7 @@ from accelerate import Accelerator
 from accelerate.tracking import GeneralTracker
 
 from nlp_transfer.config.base import Section
-from nlp_transfer.config.sections import TrainingConfig
+from nlp_transfer.config.training import TrainingConfig
 from nlp_transfer.errors import ConfigError, explain_missing
 from nlp_transfer.runs.resume import flatten
 

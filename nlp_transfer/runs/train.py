@@ -13,7 +13,7 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from accelerate.utils import DistributedDataParallelKwargs, broadcast_object_list, disable_fsdp_ram_efficient_loading
 
-from nlp_transfer.config.sections import TrainingConfig
+from nlp_transfer.config.training import TrainingConfig
 from nlp_transfer.data.report import may_be_same
 from nlp_transfer.evaluation.verdicts import format_scores
 from nlp_transfer.models.digests import hash_tensors

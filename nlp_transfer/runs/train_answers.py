@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 from accelerate.utils import set_seed
 
-from nlp_transfer.config.sections import RunConfig, load_saved
+from nlp_transfer.config.load import load_saved
+from nlp_transfer.config.run import RunConfig
 from nlp_transfer.config.tasks import TaskDeclaration
 from nlp_transfer.data.locations import refuse_gone
 from nlp_transfer.data.report import may_be_same

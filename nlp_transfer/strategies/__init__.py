@@ -3,14 +3,8 @@
 import logging
 import math
 
-from nlp_transfer.config.sections import (
-    FrozenStrategy,
-    FullStrategy,
-    GradualStrategy,
-    LoraStrategy,
-    Strategy,
-    TrainingConfig,
-)
+from nlp_transfer.config.strategies import FrozenStrategy, FullStrategy, GradualStrategy, LoraStrategy, Strategy
+from nlp_transfer.config.training import TrainingConfig
 from nlp_transfer.models.source import LoadedModel
 from nlp_transfer.strategies.few_rows import SOLVED_STEPS, begins_solved, solve_first
 from nlp_transfer.strategies.frozen import apply_frozen

@@ -6,7 +6,8 @@ Steps that begin at a random head spend few labels on finding it, and distort th
 
 from dataclasses import replace
 
-from nlp_transfer.config.sections import FullStrategy, LoraStrategy, Strategy, TrainingConfig
+from nlp_transfer.config.strategies import FullStrategy, LoraStrategy, Strategy
+from nlp_transfer.config.training import TrainingConfig
 from nlp_transfer.models.source import LoadedModel
 from nlp_transfer.strategies.frozen import is_solvable
 from nlp_transfer.strategies.plan import Adapted, Phase, is_fresh

@@ -2,7 +2,7 @@
 
 import logging
 
-from nlp_transfer.config.sections import FrozenStrategy
+from nlp_transfer.config.strategies import FrozenStrategy
 from nlp_transfer.errors import ConfigError
 from nlp_transfer.models.anatomy import list_blocks, list_outside_encoder
 from nlp_transfer.models.portable.pooled import PooledClassifier

@@ -1,6 +1,6 @@
 """`full`: train every parameter, but for the lowest layers if they are to stay frozen."""
 
-from nlp_transfer.config.sections import FullStrategy
+from nlp_transfer.config.strategies import FullStrategy
 from nlp_transfer.errors import ConfigError
 from nlp_transfer.models.anatomy import list_blocks
 from nlp_transfer.models.source import LoadedModel

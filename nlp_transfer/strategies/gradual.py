@@ -1,6 +1,6 @@
 """`gradual`: train the head first, then deeper blocks too."""
 
-from nlp_transfer.config.sections import GradualStrategy
+from nlp_transfer.config.strategies import GradualStrategy
 from nlp_transfer.models.anatomy import list_blocks
 from nlp_transfer.models.source import LoadedModel
 from nlp_transfer.strategies.frozen import is_solvable

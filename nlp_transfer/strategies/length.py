@@ -8,7 +8,7 @@ alone, learns for longer, and validation says when it has learned enough.
 import math
 from dataclasses import dataclass, replace
 
-from nlp_transfer.config.sections import TrainingConfig
+from nlp_transfer.config.training import TrainingConfig
 from nlp_transfer.models.source import LoadedModel
 from nlp_transfer.strategies.plan import Phase
 

@@ -10,7 +10,7 @@ from typing import Any
 from torch import nn
 from transformers import PreTrainedModel
 
-from nlp_transfer.config.sections import LoraStrategy
+from nlp_transfer.config.strategies import LoraStrategy
 from nlp_transfer.errors import ConfigError, SourceError
 from nlp_transfer.models.anatomy import find_encoder, find_words, list_blocks
 from nlp_transfer.models.source import LoadedModel

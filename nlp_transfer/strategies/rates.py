@@ -3,7 +3,8 @@
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
-from nlp_transfer.config.sections import Strategy, TrainingConfig
+from nlp_transfer.config.strategies import Strategy
+from nlp_transfer.config.training import TrainingConfig
 from nlp_transfer.models.anatomy import list_outside_encoder
 from nlp_transfer.models.source import LoadedModel
 from nlp_transfer.strategies.plan import Phase

@@ -5,7 +5,7 @@ from fuzz import TARGETS, attack, edited
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nlp_transfer.config.sections import load_config, render
+from nlp_transfer.config.load import load_config, render
 from nlp_transfer.data.formats.cells import is_blank
 from nlp_transfer.data.splits import read_rows
 from nlp_transfer.errors import ConfigError

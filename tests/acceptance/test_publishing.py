@@ -23,7 +23,7 @@ from tiny import LABELS, ROOT, save_checkpoint, save_csv
 from transformers import AutoModelForMaskedLM
 
 import nlp_transfer
-from nlp_transfer.config.sections import load_config
+from nlp_transfer.config.load import load_config
 from nlp_transfer.config.tasks import find_task
 from nlp_transfer.errors import CheckpointError, DiskError, PublishError, SourceError
 from nlp_transfer.evaluation.plotting import SCRATCH, SIMPLE, TRANSFER

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import nlp_transfer
-from nlp_transfer.config.sections import DataConfig
+from nlp_transfer.config.data import DataConfig
 from nlp_transfer.data.splits import load_splits
 
 pytestmark = pytest.mark.real

@@ -7,7 +7,7 @@ import pytest
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
-from nlp_transfer.config.sections import DataConfig
+from nlp_transfer.config.data import DataConfig
 from nlp_transfer.data.splits import load_splits
 from nlp_transfer.evaluation.baselines import fit_tfidf_logistic
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from nlp_transfer.config.sections import DataConfig
+from nlp_transfer.config.data import DataConfig
 from nlp_transfer.data.bundled import DATASETS
 from nlp_transfer.data.docstrings import find_pairs, split_docstring
 from nlp_transfer.data.locations import open_place

@@ -163,7 +163,7 @@ def test_a_bundled_source_brings_its_licence_and_its_name_on_the_hub(run, tmp_pa
     (copy / "config.yaml").write_text(yaml.safe_dump(config))
     from dataclasses import asdict
 
-    from nlp_transfer.config.sections import load_config
+    from nlp_transfer.config.load import load_config
     from nlp_transfer.publishing.provenance import find_provenance
 
     found = find_provenance(load_config(copy / "config.yaml"))

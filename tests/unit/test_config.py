@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from nlp_transfer.config.sections import RunConfig, load_config, render
+from nlp_transfer.config.load import load_config, render
+from nlp_transfer.config.run import RunConfig
 from nlp_transfer.config.several import SeveralConfig, has_tasks, load_several
 from nlp_transfer.errors import ConfigError
 

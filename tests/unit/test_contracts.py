@@ -12,7 +12,7 @@ import torch
 from tiny import LABELS, ROOT, Training, checkpoint, save_checkpoint, save_csv, sentiment, tokenizer
 
 import nlp_transfer as nt
-from nlp_transfer.config.sections import check_values
+from nlp_transfer.config.load import check_values
 from nlp_transfer.config.tasks import whole_task
 from nlp_transfer.errors import ConfigError, SourceError
 from nlp_transfer.models.encoding.tokenizers import limit_tokens

@@ -6,8 +6,8 @@ import pyarrow as pa
 import pytest
 from xxhash import xxh3_64_intdigest
 
+from nlp_transfer.config.data import DataConfig
 from nlp_transfer.config.dialect import Dialect
-from nlp_transfer.config.sections import DataConfig
 from nlp_transfer.data.columns import count_characters, make_array
 from nlp_transfer.data.formats import csv_columns, text_lines
 from nlp_transfer.data.formats.cells import strip_unseen

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from xxhash import xxh3_64_intdigest, xxh3_128
 
-from nlp_transfer.config.sections import DataConfig
+from nlp_transfer.config.data import DataConfig
 from nlp_transfer.data.report import may_be_same
 from nlp_transfer.data.splits import Splits, load_splits, read_rows
 from nlp_transfer.data.splitting import cut, join_groups, subsample

@@ -13,7 +13,7 @@ from typer.main import get_command
 
 from nlp_transfer.cli.commands import app
 from nlp_transfer.config.flags import Flags, combine_flags
-from nlp_transfer.config.sections import load_config, render
+from nlp_transfer.config.load import load_config, render
 from nlp_transfer.config.several import has_tasks, load_several
 from nlp_transfer.config.space import check_space, read_space
 from nlp_transfer.config.yaml_file import parse_yaml, read_yaml

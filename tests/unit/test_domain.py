@@ -8,7 +8,7 @@ import pytest
 import tiny
 
 import nlp_transfer
-from nlp_transfer.config.sections import load_config
+from nlp_transfer.config.load import load_config
 from nlp_transfer.data.splits import load_splits
 from nlp_transfer.errors import ConfigError, DataError
 from nlp_transfer.evaluation.verdicts import Comparand, write_verdicts

@@ -3,7 +3,7 @@
 import pytest
 
 from nlp_transfer.config.dialect import Dialect
-from nlp_transfer.config.sections import load_config
+from nlp_transfer.config.load import load_config
 from nlp_transfer.data.formats.cells import stream_texts
 from nlp_transfer.data.formats.tables import open_rows
 from nlp_transfer.data.locations import open_place

@@ -8,7 +8,7 @@ from tiny import run_python, save_csv, save_vectors
 
 import nlp_transfer
 from nlp_transfer.config.flags import Flags, combine_flags
-from nlp_transfer.config.sections import load_config
+from nlp_transfer.config.load import load_config
 from nlp_transfer.config.several import has_tasks, load_several
 from nlp_transfer.config.shipped import find_config, list_configs
 from nlp_transfer.errors import ConfigError

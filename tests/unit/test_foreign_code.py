@@ -9,7 +9,7 @@ from tiny import config, rows, run, run_python, save_csv, sentiment, texts, toke
 from transformers import AutoModel
 
 import nlp_transfer
-from nlp_transfer.config.sections import load_config
+from nlp_transfer.config.load import load_config
 from nlp_transfer.errors import CheckpointError, ConfigError, PublishError, SourceError
 from nlp_transfer.sources import foreign_code, load_source
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from nlp_transfer.config.sections import DataConfig
+from nlp_transfer.config.data import DataConfig
 from nlp_transfer.data.formats import gettext_files
 from nlp_transfer.data.formats.plurals import PluralRule, pair_forms
 from nlp_transfer.data.formats.tables import open_rows

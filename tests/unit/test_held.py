@@ -14,7 +14,8 @@ from datasets import ClassLabel, Dataset, DatasetDict, Features, List, Value
 from two_processes import job
 
 import nlp_transfer
-from nlp_transfer.config.sections import DataConfig, load_config, render
+from nlp_transfer.config.data import DataConfig
+from nlp_transfer.config.load import load_config, render
 from nlp_transfer.data.formats.held import hold_rows, open_held
 from nlp_transfer.data.given import take_splits
 from nlp_transfer.data.locations import refuse_missing

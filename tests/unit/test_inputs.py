@@ -10,7 +10,7 @@ import pytest
 from datasets import Dataset
 
 import nlp_transfer
-from nlp_transfer.config.sections import DataConfig
+from nlp_transfer.config.data import DataConfig
 from nlp_transfer.config.tasks import TaskDeclaration, find_task
 from nlp_transfer.data.splits import load_splits, read_rows, stream_inputs
 from nlp_transfer.errors import ConfigError, DataError

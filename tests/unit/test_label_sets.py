@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import nlp_transfer as nt
+from nlp_transfer.config.data import DataConfig
 from nlp_transfer.config.dialect import Dialect
-from nlp_transfer.config.sections import DataConfig
 from nlp_transfer.data.splits import load_splits, read_rows
 from nlp_transfer.errors import DataError
 

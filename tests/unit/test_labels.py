@@ -6,7 +6,7 @@ from unicodedata import normalize
 import pytest
 
 import nlp_transfer
-from nlp_transfer.config.sections import DataConfig
+from nlp_transfer.config.data import DataConfig
 from nlp_transfer.data.labels import LabelRules, find_labels, make_finder
 from nlp_transfer.data.splits import load_splits
 from nlp_transfer.errors import DataError

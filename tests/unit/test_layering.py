@@ -63,20 +63,14 @@ HOMES = {  # heavy packages and the only files that may import them
 }
 # What `--help` and the answer to a wrong configuration load.
 LIGHT = {"__init__", "__main__", "errors", "cli", "cli.commands", "cli.process", "cli.streams", "config", "system"}
-LIGHT |= {"config.base", "config.tasks", "config.sections", "config.messages", "config.yaml_file", "config.generation"}
+LIGHT |= {"config.base", "config.tasks", "config.messages", "config.yaml_file", "config.generation", "config.metrics"}
+LIGHT |= {"config.fields", "config.sources", "config.strategies", "config.data", "config.training"}
+LIGHT |= {"config.run", "config.load"}
 LIGHT |= {"config.shipped", "config.flags", "config.dialect", "system.escaping", "system.room", "system.disk"}
 LIGHT |= {"cli.options", "system.garbage", "system.signals", "system.caches", "system.received", "system.wheels"}
 LIGHT |= {"system.layout", "cli.unlabelled", "cli.adapt", "cli.several_runs", "cli.exporting", "cli.searching"}
-LIGHT |= {
-    "cli.reporting",
-    "config.metrics",
-    "cli.training",
-    "cli.answering",
-    "cli.finished",
-    "cli.looking",
-    "cli.vectors",
-}
-LIGHT |= {"cli.loading", "cli.looking", "cli.vectors", "cli.showing"}
+LIGHT |= {"cli.reporting", "cli.training", "cli.answering", "cli.finished", "cli.looking", "cli.vectors"}
+LIGHT |= {"cli.loading", "cli.showing"}
 HEAVY = {"torch", "transformers", "numpy", "pandas", "scipy", "safetensors", "pyarrow", "tokenizers", "rich", "tqdm"}
 HEAVY |= HOMES.keys()
 

@@ -10,7 +10,8 @@ import pytest
 from tiny import Training, checkpoint, plan_for, rows, save_csv, save_sentence_folder, sentiment
 
 import nlp_transfer
-from nlp_transfer.config.sections import TrainingConfig, load_config
+from nlp_transfer.config.load import load_config
+from nlp_transfer.config.training import TrainingConfig
 from nlp_transfer.models.classification import build_classifier
 from nlp_transfer.runs.prepare import keep_decided
 from nlp_transfer.sources import load_source

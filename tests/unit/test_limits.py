@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from nlp_transfer.config.sections import DataConfig
+from nlp_transfer.config.data import DataConfig
 from nlp_transfer.data.formats.records import Record, RowStream, make_reader
 from nlp_transfer.data.formats.tables import open_rows
 from nlp_transfer.data.formats.text_lines import LONGEST

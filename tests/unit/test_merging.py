@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 import nlp_transfer
 from nlp_transfer.cli import commands
-from nlp_transfer.config.sections import load_config
+from nlp_transfer.config.load import load_config
 from nlp_transfer.errors import CheckpointError, ConfigError, DataError, SourceError
 from nlp_transfer.models.encoding.tokenizers import Tokenizers
 from nlp_transfer.models.encoding.units import TokenInputs

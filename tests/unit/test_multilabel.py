@@ -14,7 +14,7 @@ from tiny import BAD, GOOD, PLAIN, Training, save_checkpoint, save_vectors
 from transformers import AutoModelForSequenceClassification, pipeline
 
 import nlp_transfer as nt
-from nlp_transfer.config.sections import load_saved
+from nlp_transfer.config.load import load_saved
 from nlp_transfer.errors import ConfigError
 from nlp_transfer.models.classification import build_classifier
 from nlp_transfer.runs.run import complete

@@ -8,8 +8,8 @@ import tiny
 
 import nlp_transfer
 from nlp_transfer.config import metrics
+from nlp_transfer.config.load import load_config, load_saved, render
 from nlp_transfer.config.metrics import add_metrics, pair_answers
-from nlp_transfer.config.sections import load_config, load_saved, render
 from nlp_transfer.config.tasks import find_task
 from nlp_transfer.config.yaml_file import parse_yaml
 from nlp_transfer.errors import ConfigError

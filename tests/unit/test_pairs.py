@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from nlp_transfer.config.sections import DataConfig, load_config, render
+from nlp_transfer.config.data import DataConfig
+from nlp_transfer.config.load import load_config, render
 from nlp_transfer.data.formats.tables import open_rows
 from nlp_transfer.data.splits import load_splits, read_rows, stream_texts
 from nlp_transfer.errors import ConfigError, DataError

@@ -13,7 +13,8 @@ from test_grid_text import TASKS, documents
 from tiny import Training, checkpoint, save_checkpoint, save_csv, save_vectors, sentiment, vectors
 
 import nlp_transfer
-from nlp_transfer.config.sections import TrainingConfig, load_config
+from nlp_transfer.config.load import load_config
+from nlp_transfer.config.training import TrainingConfig
 from nlp_transfer.errors import StoppedError
 from nlp_transfer.models.encoding.units import TokenInputs
 from nlp_transfer.runs.prepare import keep_decided, prepare

@@ -14,8 +14,8 @@ from typer.testing import CliRunner
 
 import nlp_transfer
 from nlp_transfer.cli.commands import app
+from nlp_transfer.config.data import DataConfig
 from nlp_transfer.config.flags import read_source_list
-from nlp_transfer.config.sections import DataConfig
 from nlp_transfer.config.tasks import find_task
 from nlp_transfer.data.splits import load_splits, load_train
 from nlp_transfer.data.splitting import deal_folds

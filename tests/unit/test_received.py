@@ -7,7 +7,7 @@ import pytest
 from datasets import Dataset, DatasetDict
 
 import nlp_transfer
-from nlp_transfer.config.sections import load_config
+from nlp_transfer.config.load import load_config
 from nlp_transfer.errors import ConfigError
 
 FRAME = pandas.DataFrame({"text": ["good"], "label": ["positive"]})

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from nlp_transfer.config.sections import DataConfig
+from nlp_transfer.config.data import DataConfig
 from nlp_transfer.data.splits import Splits, load_splits, read_rows, stream_texts
 from nlp_transfer.data.splitting import cut, join_groups
 from nlp_transfer.errors import DataError

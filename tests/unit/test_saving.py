@@ -11,7 +11,7 @@ from tiny import LABELS, Training, checkpoint, save_csv, vectors
 from transformers.models.auto import modeling_auto, tokenization_auto
 
 import nlp_transfer
-from nlp_transfer.config.sections import load_config
+from nlp_transfer.config.load import load_config
 from nlp_transfer.errors import CheckpointError, ConfigError, LostError, StoppedError, TrainingError
 from nlp_transfer.models import saving
 from nlp_transfer.models.classification import build_classifier

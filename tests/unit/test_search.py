@@ -10,7 +10,7 @@ import tiny
 import yaml
 
 import nlp_transfer
-from nlp_transfer.config.sections import load_config
+from nlp_transfer.config.load import load_config
 from nlp_transfer.config.space import Range, check_space, read_space
 from nlp_transfer.errors import ConfigError, TrainingError
 from nlp_transfer.runs import conclude

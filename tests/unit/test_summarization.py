@@ -12,7 +12,7 @@ from tiny import BAD, GOOD, PLAIN, Training, checkpoint, save_checkpoint, tokeni
 from transformers import AutoConfig, AutoModelForSeq2SeqLM, NllbTokenizer
 
 import nlp_transfer as nt
-from nlp_transfer.config.sections import RunConfig
+from nlp_transfer.config.run import RunConfig
 from nlp_transfer.data.splits import DataReport, Splits
 from nlp_transfer.errors import ConfigError
 from nlp_transfer.inference.activations import compute, find_boundary, replay

@@ -11,7 +11,7 @@ import tiny
 from accelerate.utils import LoggerType
 
 import nlp_transfer
-from nlp_transfer.config.sections import load_config
+from nlp_transfer.config.load import load_config
 from nlp_transfer.errors import ConfigError
 from nlp_transfer.runs.trackers import list_trackers, open_trackers
 from nlp_transfer.runs.train import make_accelerator

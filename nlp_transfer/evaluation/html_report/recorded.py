@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nlp_transfer.config.sections import RunConfig, load_saved
+from nlp_transfer.config.load import load_saved
+from nlp_transfer.config.run import RunConfig
 from nlp_transfer.config.tasks import RoleKind, TaskDeclaration
 from nlp_transfer.errors import CheckpointError
 from nlp_transfer.evaluation.metrics_file import Metrics, read_metrics

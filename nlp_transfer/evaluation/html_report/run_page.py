@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from nlp_transfer.config.sections import render
+from nlp_transfer.config.load import render
 from nlp_transfer.config.tasks import TaskDeclaration
 from nlp_transfer.evaluation.costs import describe_cost
 from nlp_transfer.evaluation.html_report.charts import draw_history

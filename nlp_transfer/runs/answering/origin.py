@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from nlp_transfer.config.sections import RunConfig
+from nlp_transfer.config.run import RunConfig
 from nlp_transfer.data.folders import SPLIT_NAMES
 from nlp_transfer.data.locations import refuse_gone
 from nlp_transfer.data.report import may_be_same

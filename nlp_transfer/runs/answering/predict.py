@@ -12,7 +12,9 @@ from safetensors import SafetensorError
 from transformers import AutoConfig, AutoTokenizer, PretrainedConfig, PreTrainedModel
 
 from nlp_transfer.config.dialect import Dialect
-from nlp_transfer.config.sections import COMMIT, RunConfig, load_saved
+from nlp_transfer.config.load import load_saved
+from nlp_transfer.config.run import RunConfig
+from nlp_transfer.config.sources import COMMIT
 from nlp_transfer.config.tasks import Scores, TaskDeclaration
 from nlp_transfer.data.labels import OnUnknown
 from nlp_transfer.data.splits import make_dialect, make_label_rules

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nlp_transfer.config.sections import RunConfig
+from nlp_transfer.config.run import RunConfig
 from nlp_transfer.data.given import take_splits
 from nlp_transfer.data.splits import Splits, load_splits
 from nlp_transfer.errors import ConfigError

@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from nlp_transfer.config.sections import CheckpointSource, RunConfig, check_values
+from nlp_transfer.config.load import check_values
+from nlp_transfer.config.run import RunConfig
+from nlp_transfer.config.sources import CheckpointSource
 from nlp_transfer.errors import ConfigError
 from nlp_transfer.evaluation.verdicts import name_source
 from nlp_transfer.models.anatomy import list_blocks

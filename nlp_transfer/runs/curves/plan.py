@@ -3,7 +3,8 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from nlp_transfer.config.sections import RunConfig, check_values
+from nlp_transfer.config.load import check_values
+from nlp_transfer.config.run import RunConfig
 from nlp_transfer.errors import ConfigError
 
 SCRATCH = "scratch"

@@ -10,7 +10,8 @@ from os import PathLike, fspath
 from pathlib import Path
 
 from nlp_transfer.config.flags import guess_kind
-from nlp_transfer.config.sections import RunConfig, check_values
+from nlp_transfer.config.load import check_values
+from nlp_transfer.config.run import RunConfig
 from nlp_transfer.config.tasks import task_names
 from nlp_transfer.config.yaml_file import parse_yaml
 from nlp_transfer.data.folders import ALIASES

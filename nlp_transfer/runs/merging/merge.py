@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from nlp_transfer.config.sections import RunConfig
+from nlp_transfer.config.run import RunConfig
 from nlp_transfer.config.tasks import Scores, TaskDeclaration
 from nlp_transfer.data.splits import Splits
 from nlp_transfer.errors import ConfigError

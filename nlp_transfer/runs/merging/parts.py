@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nlp_transfer.config.sections import RunConfig, load_saved
+from nlp_transfer.config.load import load_saved
+from nlp_transfer.config.run import RunConfig
 from nlp_transfer.config.tasks import TaskDeclaration
 from nlp_transfer.data.report import may_be_same
 from nlp_transfer.errors import CheckpointError, ConfigError, DataError

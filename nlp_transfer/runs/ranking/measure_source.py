@@ -6,7 +6,7 @@ import numpy as np
 from accelerate import Accelerator
 from accelerate.utils import set_seed
 
-from nlp_transfer.config.sections import RunConfig
+from nlp_transfer.config.run import RunConfig
 from nlp_transfer.config.tasks import SolvedAs
 from nlp_transfer.data.splits import TrainRows
 from nlp_transfer.errors import ConfigError

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from nlp_transfer.config.flags import guess_kind
-from nlp_transfer.config.sections import RunConfig, check_values, load_config, load_saved, render
+from nlp_transfer.config.load import check_values, load_config, load_saved, render
+from nlp_transfer.config.run import RunConfig
 from nlp_transfer.data.formats.text_lines import locate
 from nlp_transfer.data.given import take_splits
 from nlp_transfer.data.report import may_be_same

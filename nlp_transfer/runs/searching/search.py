@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from nlp_transfer.config.sections import RunConfig, load_config
+from nlp_transfer.config.load import load_config
+from nlp_transfer.config.run import RunConfig
 from nlp_transfer.config.space import Range, apply_values, check_space, name_values, read_space
 from nlp_transfer.config.tasks import SCORED
 from nlp_transfer.data.given import take_splits

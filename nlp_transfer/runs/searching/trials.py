@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from nlp_transfer.config.sections import RunConfig, render
+from nlp_transfer.config.load import render
+from nlp_transfer.config.run import RunConfig
 from nlp_transfer.config.space import Range, Space, apply_values, name_values
 from nlp_transfer.config.yaml_file import parse_yaml
 from nlp_transfer.errors import ConfigError, DiskError, LostError, TrainingError

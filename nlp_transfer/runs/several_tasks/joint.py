@@ -8,7 +8,7 @@ from itertools import chain
 
 import numpy as np
 
-from nlp_transfer.config.sections import RunConfig
+from nlp_transfer.config.run import RunConfig
 from nlp_transfer.evaluation.metrics_file import Parameters
 from nlp_transfer.models.encoding.batches import Encoded
 from nlp_transfer.models.encoding.mixing import join_encoded

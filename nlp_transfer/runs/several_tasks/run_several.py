@@ -8,7 +8,7 @@ from typing import Any
 
 from accelerate.state import PartialState
 
-from nlp_transfer.config.sections import render
+from nlp_transfer.config.load import render
 from nlp_transfer.config.several import SeveralConfig, load_saved_several, load_several
 from nlp_transfer.models.saving import write_json
 from nlp_transfer.runs.alike import name_fault

@@ -10,7 +10,8 @@ from typing import Any
 
 from accelerate import Accelerator
 
-from nlp_transfer.config.sections import RunConfig, TrainingConfig
+from nlp_transfer.config.run import RunConfig
+from nlp_transfer.config.training import TrainingConfig
 from nlp_transfer.evaluation.verdicts import Comparand
 from nlp_transfer.models.encoding.units import TokenInputs
 from nlp_transfer.runs.combine import read_finished
