@@ -14,7 +14,7 @@ from benchmarks.seq2seq_rows import write_pairs
 from benchmarks.training_rows import Scale
 
 Read = Callable[[Path], dict[str, Any]]
-WRITTEN, LENGTH = 300, 48  # texts to translate, and tokens of one
+WRITTEN, HELD, LENGTH = 300, 60, 48  # texts to translate, rows of validation and of test, and tokens of a text
 TRAINED, EPOCHS = 900, 3  # of the translator: what counts is how fast it writes, not how well
 
 
@@ -78,8 +78,9 @@ def _translate(scale: Scale, kind: str, targets: Mapping[str, float]) -> Row:
         if (folder / "run").is_dir():
             return
         write_pairs(folder, scale.rows or TRAINED)
-        lines = (folder / "train.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
-        (folder / "some.jsonl").write_text("".join(lines[:WRITTEN]), encoding="utf-8")
+        for name, taken, most in (("train", "some", WRITTEN), *((held, held, HELD) for held in ("validation", "test"))):
+            lines = (folder / f"{name}.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+            (folder / f"{taken}.jsonl").write_text("".join(lines[:most]), encoding="utf-8")
         source = [sys.executable, "-m", "benchmarks.write_writer", str(folder / "train.jsonl"), str(folder / "bart")]
         run_process(source, folder / "log.txt")
         splits = {name: str(folder / f"{name}.jsonl") for name in ("train", "validation", "test")}

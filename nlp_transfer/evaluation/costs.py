@@ -31,11 +31,16 @@ def price_thousand(cost: Cost, rate: float) -> float:
     return 1000 * cost.together / HOUR * rate
 
 
+def write_megabytes(megabytes: float) -> str:
+    """Write a size; of a small one, such as that of TF-IDF on few rows, two digits that are not zero."""
+    return f"{megabytes:,.1f}" if megabytes >= 1 else f"{megabytes:.2g}"
+
+
 def describe_cost(cost: Cost, rate: float | None = None) -> str:
     """Say in words what answers cost; with the price of 1,000 texts if an hour of the machine has one."""
     said = (
         f"{cost.alone:.3g} ms a text one at a time, {cost.together:.3g} ms in a batch of {cost.batch}; "
-        f"{cost.megabytes:,.1f} MB on the disk"
+        f"{write_megabytes(cost.megabytes)} MB on the disk"
     )
     if rate is None:
         return said
@@ -49,7 +54,7 @@ def list_cost(row: Comparand, rate: float | None = None) -> list[str]:
     if cost is None:
         return [seconds, *["-"] * (len(list_titles(rate)) - 1)]
     price = [] if rate is None else [f"{price_thousand(cost, rate):.3g}"]
-    return [seconds, f"{cost.alone:.3g}", f"{cost.together:.3g}", f"{cost.megabytes:,.1f}", *price]
+    return [seconds, f"{cost.alone:.3g}", f"{cost.together:.3g}", write_megabytes(cost.megabytes), *price]
 
 
 def list_titles(rate: float | None = None) -> list[str]:

@@ -152,4 +152,4 @@ def measure_spent(features: Features, rows: Sequence[Sequence[str]], *, outputs:
 
     weights = np.zeros((read(rows[:1]).shape[1], outputs))
     times = time_answers(lambda several: read(several) @ weights, rows, budget=seconds * BUDGET)
-    return Spent(round(seconds, 3), *times, megabytes=round((features.size + weights.nbytes) / 1e6, 1))
+    return Spent(round(seconds, 3), *times, megabytes=(features.size + weights.nbytes) / 1e6)

@@ -21,4 +21,4 @@ def measure_cost(predictor: Predictor, inputs: Sequence[Any], folder: Path) -> C
     """
     times = time_answers(predictor.predict, inputs, budget=BUDGET)
     sizes = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
-    return Cost(**times._asdict(), megabytes=round(sum(sizes) / 1e6, 1))
+    return Cost(**times._asdict(), megabytes=sum(sizes) / 1e6)

@@ -5,17 +5,24 @@ import numpy as np
 from nlp_transfer.config.tasks import SolvedAs
 from nlp_transfer.evaluation.one_thread import use_one_thread
 from nlp_transfer.training.regression import Rows, fit_outputs
-from nlp_transfer.training.solver import choose_solution
+from nlp_transfer.training.solver import choose_solution, weigh
 
 LEAST_DEVIATION = 1e-6  # a feature that deviates less is left as it is
 
 
 def cross_validate(
-    rows: Rows, folds: np.ndarray, *, solved_as: SolvedAs, count: int, selection: str = "accuracy"
+    rows: Rows,
+    folds: np.ndarray,
+    *,
+    solved_as: SolvedAs,
+    count: int,
+    selection: str = "accuracy",
+    weighing: bool = False,
 ) -> np.ndarray:
     """Answer the rows of each fold by a regression on the others.
 
-    The next fold chooses the penalty; then the solution is fitted again to all folds but the one to be answered.
+    The next fold chooses the penalty, and how far classes count alike where that is open; then the solution is fitted
+    again to all folds but the one to be answered.
 
     Args:
         rows: features, not standardised, with targets and weights.
@@ -23,6 +30,7 @@ def cross_validate(
         solved_as: as in `nlp_transfer.training.solver.solve`.
         count: the number of classes or outputs.
         selection: the score that chooses among penalties of classes.
+        weighing: choose also how far classes count alike.
 
     Returns:
         (N, outputs) logits, or numbers.
@@ -39,11 +47,13 @@ def cross_validate(
             solved_as=solved_as,
             count=count,
             selection=selection,
+            weighing=weighing,
         )
 
         known = _standardise(rows, ~held)
         with use_one_thread():
-            (solution,) = fit_outputs(_select(known, ~held), [chosen.strength], count, solved_as=solved_as)
+            others = weigh(_select(known, ~held), chosen.share)
+            (solution,) = fit_outputs(others, [chosen.strength], count, solved_as=solved_as)
         answers[held] = solution.predict(known.x[held])
     return answers
 

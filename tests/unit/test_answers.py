@@ -122,6 +122,7 @@ REFUSED = {
     "a dash": (("-",), ["--keep"], "--keep reads its FILE again"),
     "a table of what arrives": ((), ["--output", "a.csv"], "answered in lines; name a FILE, or .jsonl"),
     "an old workbook": (("rows.csv",), ["--output", "a.xls"], ".xls is not written; let its name end in one of .jsonl"),
+    "no table": (("rows.csv",), ["--output", "a.doc"], ".doc is not written; let its name end in one of .jsonl"),
     "packed": (("rows.csv",), ["--output", "a.csv.gz"], ".gz is not written"),
 }
 

@@ -43,6 +43,13 @@ def test_a_thousand_texts_cost_what_the_machine_costs_in_their_time():
     assert describe_cost(COST, 2.0).endswith("; 1,000 texts in batches cost 0.001, where an hour costs 2")
 
 
+@pytest.mark.parametrize(("size", "written"), [(1234.56, "1,234.6"), (1.0, "1.0"), (0.0342, "0.034"), (0.0, "0")])
+def test_a_small_model_has_a_size_too(size, written):
+    cost = COST.model_copy(update={"megabytes": size})
+    assert describe_cost(cost).endswith(f" {written} MB on the disk")
+    assert list_cost(make_baseline("tfidf", Method(validation={}, test={}, cost=cost), correct=()))[-1] == written
+
+
 def test_what_was_not_measured_is_a_dash():
     row = make_baseline("majority", Method(validation={}, test={}), correct=())
     assert list_cost(row) == ["-"] * len(list_titles())

@@ -226,6 +226,13 @@ def test_a_source_has_one_control_trained_in_full_and_made_like_its_full_run(tmp
     assert control.training == planned["full"].config.training
 
 
+def test_class_weights_that_a_solved_head_chooses_are_chosen_after_the_steps_of_a_control(tmp_path):
+    task = {"name": "sentiment", "max_length": 32, "class_weights": "auto"}
+    own, control = plan_contenders({"frozen": nlp_transfer.load_config(write(tmp_path, "frozen", BERT, task=task))})
+    chosen = [(one.config.task.class_weights, one.config.training.rebalance) for one in (own, control)]
+    assert chosen == [("auto", "none"), ("none", "auto")]
+
+
 def test_controls_of_several_sources_are_named_after_their_runs(tmp_path):
     planned = plan(
         tmp_path, frozen=(BERT, "frozen"), words=(WORDS, "frozen"), cnn=({**WORDS, "contextualizer": "cnn"}, "full")

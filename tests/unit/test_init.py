@@ -156,6 +156,14 @@ def test_what_cannot_be_used_is_answered_in_one_line(here, command, arguments, c
     assert not Path("x.yaml").exists()
 
 
+@pytest.mark.parametrize("name", ["o.doc", "sentiment.jsonl", "o"])
+def test_a_configuration_has_the_name_of_one(here, name):
+    before = sorted(Path().iterdir()), Path("sentiment.jsonl").read_bytes()
+    with pytest.raises(ConfigError, match=rf"^--output {name}: .* end in .yaml or .yml$"):
+        nlp_transfer.init("sentiment.jsonl", output=name, force=True)
+    assert (sorted(Path().iterdir()), Path("sentiment.jsonl").read_bytes()) == before
+
+
 def test_a_configuration_goes_by_its_data(here):
     for folder, name, expected in (
         ("reviews", "train.jsonl", "reviews.yaml"),

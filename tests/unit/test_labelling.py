@@ -144,6 +144,7 @@ def test_the_command_says_what_it_wrote_and_refuses_in_one_line(place, tmp_path)
     for more, message in (
         ([], "exists already"),
         (["--output", str(tmp_path / "next.po")], ".po is not written"),
+        (["--output", str(tmp_path / "next.doc")], ".doc is not written"),
         (["--output", str(tmp_path / "other.csv"), "--column", "text=body"], "no column 'body'"),
         (["--output", str(tmp_path / "gone" / "other.csv")], "there is no folder"),
     ):

@@ -191,6 +191,19 @@ def test_no_row_is_answered_by_a_probe_that_has_seen_it():
     assert (answers.argmax(1) == y).mean() < 0.7
 
 
+def test_a_probe_lets_classes_count_alike_where_that_finds_the_rare_one():
+    rng = np.random.default_rng(0)
+    y = np.array([0] * 180 + [1] * 20)
+    x = (rng.normal(size=(200, 4)) + 0.8 * y[:, None]).astype(np.float32)
+    given = Rows(x, y, np.ones(200)), np.arange(200) % 5
+    scores = {
+        weighing: cross_validate(*given, solved_as="softmax", count=2, selection="macro_f1", weighing=weighing)
+        for weighing in (False, True)
+    }
+    found, more = ((scores[weighing].argmax(1) == 1).sum() for weighing in (False, True))
+    assert more > found
+
+
 def test_folds_that_leave_a_single_class_are_answered_by_it():
     rows = Rows(np.random.default_rng(0).normal(size=(20, 3)), np.array([0] * 18 + [1] * 2), np.ones(20))
     answers = cross_validate(rows, np.array([*range(5)] * 3 + [0, 1, 2, 3, 4]), solved_as="softmax", count=3)

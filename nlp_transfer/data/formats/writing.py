@@ -8,13 +8,14 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-from nlp_transfer.data.formats.tables import DELIMITERS, SUFFIXES
+from nlp_transfer.data.formats.tables import DELIMITERS
 from nlp_transfer.errors import ConfigError, explain_missing
 from nlp_transfer.system.escaping import dump_json
 
 LINES = (".jsonl", ".ndjson")
 TABLES = (*DELIMITERS, ".parquet", ".xlsx")
 ENDINGS = (*LINES, *TABLES)
+TEXT = (".json", ".txt")  # of lines of JSON too, as a name without an ending
 SHEET_ROWS, SHEET_COLUMNS, SHEET_CHARACTERS = 1_048_576, 16_384, 32_767  # the most in a sheet, and in a cell of it
 EXACT = 2**53  # a sheet holds numbers as double precision floats
 PLAIN = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False, "constant_memory": True}
@@ -23,13 +24,13 @@ Row = Mapping[str, Any]
 
 
 def find_ending(path: Path) -> str:
-    """Find how a file is to be written: one of `ENDINGS`. Names without an ending of a table get lines of JSON.
+    """Find how a file is to be written: one of `ENDINGS`; lines of JSON also with those of `TEXT`, or with none.
 
     Raises:
-        ConfigError: the ending is that of a format that is only read, or needs a package that is not installed.
+        ConfigError: no format of that ending is written, or it needs a package that is not installed.
     """
     ending = path.suffix.lower()
-    if ending in {*SUFFIXES, ".gz"} - {*ENDINGS, ".json"}:
+    if ending not in (*ENDINGS, *TEXT, ""):
         raise ConfigError(f"--output {path}: {ending} is not written; let its name end in one of {', '.join(ENDINGS)}")
     if ending == ".xlsx" and importlib.util.find_spec("xlsxwriter") is None:
         raise ConfigError(f"--output {path}: {explain_missing('XlsxWriter', 'sheets')}, or write .csv")

@@ -11,7 +11,7 @@ from nlp_transfer.evaluation.verdicts import name_source
 from nlp_transfer.models.anatomy import list_blocks
 from nlp_transfer.runs.alike import name_fault
 from nlp_transfer.runs.check import estimate_needs
-from nlp_transfer.runs.curves.plan import Contender
+from nlp_transfer.runs.curves.plan import Contender, train_by_steps
 from nlp_transfer.runs.prepare import prepare
 from nlp_transfer.strategies.summary import count_parameters
 
@@ -74,6 +74,7 @@ def _plan(template: Contender, layers: int, size: int) -> Freezing:
 
 def _freeze(config: RunConfig, layers: int, *, all_of_them: bool = False) -> RunConfig:
     """Configure the run, by the options of its own strategy if that trains in full."""
+    if all_of_them:
+        return check_values({**config.model_dump(), "strategy": {"kind": "frozen"}}, task=config.task_class)
     own = config.strategy.model_dump() if config.strategy.kind == "full" else {"kind": "full"}
-    strategy = {"kind": "frozen"} if all_of_them else {**own, "freeze_below": layers}
-    return check_values({**config.model_dump(), "strategy": strategy}, task=config.task_class)
+    return train_by_steps(config, strategy={**own, "freeze_below": layers})

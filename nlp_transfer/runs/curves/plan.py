@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from nlp_transfer.config.load import check_values
 from nlp_transfer.config.run import RunConfig
@@ -89,9 +90,20 @@ def _name_source(config: RunConfig) -> str:
 
 
 def _make_control(config: RunConfig) -> RunConfig:
-    values = config.model_dump()
-    changes = {"source": {**values["source"], "scratch": True}, "strategy": {"kind": "full"}}
-    return check_values({**values, **changes}, task=config.task_class)
+    source = {**config.source.model_dump(), "scratch": True}
+    return train_by_steps(config, source=source, strategy={"kind": "full"})
+
+
+def train_by_steps(config: RunConfig, **changes: Mapping[str, Any]) -> RunConfig:
+    """Change sections of a configuration so that it trains by steps.
+
+    What `task.class_weights: auto` chooses as a head is solved, `training.rebalance: auto` chooses after the steps.
+    """
+    values = {**config.model_dump(), **changes}
+    if values["task"].get("class_weights") == "auto":
+        values["task"] |= {"class_weights": "none"}
+        values["training"] |= {"rebalance": "auto"}
+    return check_values(values, task=config.task_class)
 
 
 def check_sizes(sizes: Sequence[int], rows: int) -> tuple[int, ...]:

@@ -24,6 +24,8 @@ from nlp_transfer.runs.drafting.draft import draft
 from nlp_transfer.sources.suggesting import MULTILINGUAL, Suggestion, find_doubt, make_source, suggest_sources
 from nlp_transfer.system.disk import write_whole
 
+ENDINGS = (".yaml", ".yml")
+
 
 @dataclass(frozen=True)
 class Proposal:
@@ -90,13 +92,15 @@ def init(
         force: replace the file if there is one.
 
     Raises:
-        ConfigError: the file is there already, or a task or a column is not.
+        ConfigError: the file is there already or is no YAML by its name, or a task or a column is not there.
         DataError: the data cannot be read, or nothing in them can be learnt.
         DiskError: the file cannot be written.
     """
     places = _read_places(data)
     file = Path(output) if output is not None else Path(f"{_name_data(places['train'])}.yaml")
     writes = yes or output is not None
+    if file.suffix.lower() not in ENDINGS:
+        raise ConfigError(f"--output {file}: a configuration is YAML; let its name end in {' or '.join(ENDINGS)}")
     if writes and file.exists() and not force:
         raise ConfigError(f"{file} exists already; choose another by --output, or replace it by --force")
     if task is not None and task not in task_names():

@@ -8,6 +8,7 @@ from typing import get_args
 
 from nlp_transfer.config.tasks import TaskDeclaration
 from nlp_transfer.errors import CheckpointError, ConfigError, count_things, explain_missing, suggest
+from nlp_transfer.evaluation.costs import write_megabytes
 from nlp_transfer.evaluation.metrics_file import read_metrics
 from nlp_transfer.models.saving import write_json
 from nlp_transfer.runs.answering.predict import load
@@ -58,7 +59,7 @@ class Exported:
         said = f"{count_things(self.rows, 'text', 'texts')} answered by both, {same}; "
         if self.format.startswith("onnx"):
             said += f"their numbers differ by {self.largest:.1g} at most; "
-        said += f"{self.megabytes:.1f} MB"
+        said += f"{write_megabytes(self.megabytes)} MB"
         if self.scores is None:
             return said
         return f"{said}; validation {self.metric} {self.scores[1]:.4f}, of the run {self.scores[0]:.4f}"

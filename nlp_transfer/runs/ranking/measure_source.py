@@ -126,6 +126,7 @@ def answer_unseen(
         solved_as=task.solved_as or "identity",
         count=len(task.labels) or 1,
         selection=task.selection,
+        weighing=task.chooses_weights,
     )
 
     # As a model gives them: the outputs of a unit, or the scores of its sentences.
