@@ -32,19 +32,20 @@ def run_card(folder, texts, second=None):
     shown = re.search(r"^```js\n(.*?)^```", page, re.M | re.S)[1]
     if not (folder / "node_modules").exists():
         (folder / "node_modules").symlink_to(PACKAGES)
-    assert run_file(folder, shown)
+    said, warned = run_file(folder, shown)
+    assert said
+    assert ("Unknown" in warned) == ("It warns" in page)
     (line,) = re.findall(r"^const inputs = .*$", shown, re.M)
     other = shown.replace(line, f"const inputs = tokenizer({json.dumps(texts)}, options);")
-    return json.loads(
-        run_file(folder, HEARD + re.sub(r"text_pair: \[.*?\]", f"text_pair: {json.dumps(second)}", other))
-    )
+    other = re.sub(r"text_pair: \[.*?\]", f"text_pair: {json.dumps(second)}", other)
+    return json.loads(run_file(folder, HEARD + other)[0])
 
 
 def run_file(folder, code):
     (folder / "use.mjs").write_text(code, encoding="utf-8")
     done = subprocess.run(["node", "use.mjs"], cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    return done.stdout
+    return done.stdout, done.stderr
 
 
 def export(folder, task, source, row, kind="full", **options):

@@ -350,9 +350,13 @@ def test_int8_is_judged_on_validation_and_a_loss_must_be_asked_for(place, tmp_pa
     assert "validation accuracy" in said
     assert b"_quantized" in (tmp_path / "small" / "onnx" / "model_quantized.onnx").read_bytes()
 
-    monkeypatch.setattr(exporting, "LOSS", -1.0)
+    one_answer, two_answers, more_rows = (0.75, 0.75 - 1 / 60, 60), (0.75, 0.75 - 2 / 60, 60), (0.75, 0.735, 600)
+    monkeypatch.setattr(exporting, "compare_answers", lambda *_: proof.Compared(1, (), 0.0))
+    for at, (scores, refused) in enumerate(((one_answer, 0), (two_answers, 2), (more_rows, 2))):
+        monkeypatch.setattr(exporting, "score_both", lambda *_, scores=scores: scores)
+        assert command("export", place / "full", tmp_path / f"{at}", "--format", "onnx-int8")[0] == refused
     code, _, told = command("export", place / "full", tmp_path / "other", "--format", "onnx-int8")
-    assert (code, "by more than -1 point; export to onnx, or take it all the same by --any-loss" in told) == (2, True)
+    assert (code, "by more than 1 point; export to onnx, or take it all the same by --any-loss" in told) == (2, True)
     assert not (tmp_path / "other").exists()
     assert nlp_transfer.export(place / "full", tmp_path / "other", format="onnx-int8", any_loss=True).rows
 

@@ -19,7 +19,7 @@ from nlp_transfer.evaluation.html_report.parts import Cell, Item, Items, Page, S
 from nlp_transfer.evaluation.html_report.recorded import Answered, make_answer, read_run
 from nlp_transfer.evaluation.html_report.rendering import write_report
 from nlp_transfer.evaluation.html_report.row_parts import list_rows
-from nlp_transfer.evaluation.html_report.run_page import make_run_page, open_run_page
+from nlp_transfer.evaluation.html_report.run_page import SURE, make_run_page, open_run_page
 from nlp_transfer.evaluation.html_report.score_parts import Scored, make_interval, tabulate_scores
 from nlp_transfer.evaluation.html_report.suspects import find_suspects
 from nlp_transfer.evaluation.verdicts import SPREAD
@@ -216,6 +216,12 @@ def test_labels_are_in_doubt_where_the_model_is_surer_of_another_than_it_usually
     assert [one.number for one in find_suspects(rows, ["a", "b"])] == [16, 18]
 
 
+def test_an_under_confident_model_doubts_as_many_labels_as_it_finds_wrong_in_the_rows_that_it_is_sure_of():
+    rows = [answer(row, label, label, 0.6 + 0.2 * (row % 2)) for row in range(20) for label in "ab"]
+    rows += [answer(100 + row, "a", "b", 0.6 + 0.2 * (row % 2)) for row in range(4)]  # half as sure as usual
+    assert [one.number for one in find_suspects(rows, ["a", "b"])] == [101, 103, 100, 102]
+
+
 def test_of_many_labels_the_pairs_that_are_confused_most_are_listed():
     labels = [f"l{number}" for number in range(LARGEST + 1)]
     rows = [Answered(0, {}, "l1", "l2", {}, None, {})] * 3 + [Answered(0, {}, "l2", "l2", {}, None, {})] * 9
@@ -224,7 +230,7 @@ def test_of_many_labels_the_pairs_that_are_confused_most_are_listed():
     assert tabulate_confusion(rows[3:], labels) is None
 
 
-@pytest.mark.parametrize(("right", "listed"), [(9, True), (8, False)])
+@pytest.mark.parametrize(("right", "listed"), [(8, True), (7, False)])
 def test_labels_are_doubted_only_by_a_model_that_is_right_often(folder, right, listed):
     run = read_run(folder)
     low, high = run.labels
@@ -234,14 +240,15 @@ def test_labels_are_doubted_only_by_a_model_that_is_right_often(folder, right, l
     assert ("Labels of test that may be wrong" in captions) == listed
     assert any("label in doubt" in item.marks for item in sections["rows"].parts[0].items) == listed
     said = [line for part in sections["data"].parts for line in getattr(part, "lines", ())]
-    assert any("where a model is right on 90% of its rows or more" in line for line in said) != listed
+    assert any("where a model is right on 80% of its rows or more" in line for line in said) != listed
 
 
 def test_a_page_says_where_no_label_is_in_doubt(folder):
     run = read_run(folder)
     sure = replace(run, answered=[_doubt(row, *run.labels, True) for row in range(10)])
     (data,) = [one for one in make_run_page(sure, most=200).sections if one.name == "data"]
-    assert ["No label of test is in doubt."] in [getattr(part, "lines", ()) for part in data.parts]
+    said = [line for part in data.parts for line in getattr(part, "lines", ())]
+    assert f"No label of test is in doubt: {SURE}." in said
 
 
 def _doubt(row, low, high, right):

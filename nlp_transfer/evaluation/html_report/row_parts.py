@@ -56,8 +56,9 @@ def list_suspects(
     unseen = "The model, which has not seen these rows," if split == "test" else "A head that has not seen the row"
     right = find_share_right(answered)
     note = (
-        f"{len(suspects):,} of {len(answered):,} rows{more}. {unseen} is surer of another label than it usually is of "
-        f"that one; but it is right on {right:.0%} of them all, and the weaker a model, the less its doubts mean."
+        f"{len(suspects):,} of {len(answered):,} rows{more}. {unseen} is surest of another label here, and by "
+        f"its confidence so many labels are wrong; but it is right on {right:.0%} of them all, and the weaker a model, "
+        "the less its doubts mean."
     )
     return Items(f"Labels of {split} that may be wrong", items, note)
 

@@ -7,10 +7,14 @@ from typing import Any
 from transformers import PreTrainedTokenizerBase
 
 from nlp_transfer.models.encoding.text_pairs import APART
+from nlp_transfer.models.portable.pooled import PooledConfig
+from nlp_transfer.models.portable.static import StaticConfig
 from nlp_transfer.runs.exporting.folder import Format, Kind
 
 # What transformers.js 4 lets write, by `model_type`.
 WRITERS = {"t5", "mt5", "longt5", "bart", "mbart", "marian", "m2m_100", "blenderbot", "blenderbot-small"}
+# Architectures of this package, which transformers.js has not heard of.
+OURS = {one.model_type for one in (PooledConfig, StaticConfig)}
 
 
 def show_javascript(
@@ -98,6 +102,8 @@ def _warn(kind: Kind, config: Mapping[str, Any]) -> str:
     said = [
         f"A text of more than {reading['most']} tokens loses the special token at its end there: shorten it before."
     ]
+    if config["model_type"] in OURS:
+        said.append("It warns that it knows no such class, and takes a base class, which answers alike.")
     if reading["words"]:
         said.append("Other spellings of a word that the table lacks are not tried.")
     if kind.writes:

@@ -83,8 +83,8 @@ def _has_numbers(value: Any) -> bool:
     return isinstance(value, float | Mapping)
 
 
-def score_both(predictor: Predictor, kind: Kind, folder: Path) -> tuple[float, float]:
-    """Score the run, then what was exported, on the validation rows that one window holds.
+def score_both(predictor: Predictor, kind: Kind, folder: Path) -> tuple[float, float, int]:
+    """Score the run, then what was exported, on the validation rows that one window holds; tell how many these are.
 
     Of a task that writes they are as many as judge an epoch.
 
@@ -106,7 +106,8 @@ def score_both(predictor: Predictor, kind: Kind, folder: Path) -> tuple[float, f
     rows = rows.select([at for at, one in enumerate(whole) if one])
     inputs = [one for one, kept in zip(inputs, whole, strict=True) if kept]
     own, other = list(predictor.answer(inputs)), _answer(predictor, kind, folder, inputs)
-    return float(task.score(own, rows)[task.selection]), float(task.score(other, rows)[task.selection])
+    before, after = (float(task.score(said, rows)[task.selection]) for said in (own, other))
+    return before, after, len(rows)
 
 
 def _list_tested(predictor: Predictor, root: Path) -> list[Input]:
