@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from datasets import Dataset
 
 import nlp_transfer
+from nlp_transfer.data.rows import TaskRows
 from nlp_transfer.inference.predictions import WRITTEN, infer
 from nlp_transfer.models.encoding.units import TokenInputs
 from nlp_transfer.runs.answering.predictor import Predictor
 
 
-def ours(predictor: Predictor, rows: Dataset) -> list[str]:
+def ours(predictor: Predictor, rows: TaskRows) -> list[str]:
     """As `predict` does, but for reading ahead."""
     tokenizers = predictor.tokenizers
     units = TokenInputs(predictor.task.encode(rows, tokenizers), tokenizers.source.pad_token_id)
@@ -26,7 +26,7 @@ def ours(predictor: Predictor, rows: Dataset) -> list[str]:
     return [one["translation"] for one in said]
 
 
-def plain(predictor: Predictor, rows: Dataset) -> list[str]:
+def plain(predictor: Predictor, rows: TaskRows) -> list[str]:
     """Batches of the same size in the order of the file."""
     source, target = predictor.tokenizers.source, predictor.tokenizers.target
     model: Any = predictor.model
@@ -48,7 +48,7 @@ def main(job: dict[str, Any]) -> None:
         predictor.model.generation_config.update(length_penalty=None, early_stopping=None)
     lines = Path(job["pairs"]).read_text(encoding="utf-8").splitlines()
     pairs = [json.loads(line) for line in lines]
-    rows = Dataset.from_dict({"source": [one["en"] for one in pairs], "target": [one["fr"] for one in pairs]})
+    rows = TaskRows({"source": [one["en"] for one in pairs], "target": [one["fr"] for one in pairs]})
     started = time.perf_counter()
     said = (ours if job["ours"] else plain)(predictor, rows)
     seconds = time.perf_counter() - started

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from nlp_transfer.config.tasks import Scores as Scores
     from nlp_transfer.data.bundled import DatasetInfo as DatasetInfo
     from nlp_transfer.data.bundled import list_datasets as list_datasets
+    from nlp_transfer.data.rows import TaskRows as TaskRows
     from nlp_transfer.data.splits import Splits as Splits
     from nlp_transfer.data.text.languages import find_language as find_language
     from nlp_transfer.data.text.line_breaks import end_lines as end_lines
@@ -179,6 +180,7 @@ _HOME = {
     "load_config": "config.load",
     "render": "config.load",
     "Splits": "data.splits",
+    "TaskRows": "data.rows",
     "Demo": "runs.demo",
     "demo": "runs.demo",
     "Diagnosis": "runs.doctor",

@@ -13,9 +13,9 @@ from nlp_transfer.errors import ConfigError
 
 if TYPE_CHECKING:
     import torch
-    from datasets import Dataset
     from transformers import PreTrainedModel
 
+    from nlp_transfer.data.rows import TaskRows
     from nlp_transfer.data.splits import Splits
     from nlp_transfer.models.encoding.batches import Batch, Encoded
     from nlp_transfer.models.encoding.tokenizers import Tokenizers
@@ -72,7 +72,7 @@ class Task(TaskDeclaration):
         """The number of validation examples that judge an epoch; None for all."""
         return None
 
-    def settle(self, rows: "Dataset") -> Any:  # noqa: ARG002 - for tasks with something to choose
+    def settle(self, rows: "TaskRows") -> Any:  # noqa: ARG002 - for tasks with something to choose
         """Choose the values of the `settled` options from the rows of train, and return all options.
 
         For example, `language: auto` becomes `language: de`. The options are saved with the run, so that prediction
@@ -80,7 +80,7 @@ class Task(TaskDeclaration):
         """
         return self.options
 
-    def calibrate(self, results: Sequence[Sequence[Any]], rows: "Dataset") -> Any:  # noqa: ARG002 - see `settle`
+    def calibrate(self, results: Sequence[Sequence[Any]], rows: "TaskRows") -> Any:  # noqa: ARG002 - see `settle`
         """Choose the values of the `calibrated` options, such as thresholds, from the raw results for validation.
 
         They are chosen again whenever an epoch is judged. Those of the best state are saved with the run.
@@ -91,7 +91,7 @@ class Task(TaskDeclaration):
         return self.options
 
     @abstractmethod
-    def build(self, source: "Source", rows: "Dataset", *, frozen: bool) -> "LoadedModel":
+    def build(self, source: "Source", rows: "TaskRows", *, frozen: bool) -> "LoadedModel":
         """Build the model; for a task that writes text, also a target tokenizer.
 
         Args:
@@ -101,7 +101,7 @@ class Task(TaskDeclaration):
         """
 
     @abstractmethod
-    def encode(self, rows: "Dataset", tokenizers: "Tokenizers", *, training: bool = False) -> "Encoded":
+    def encode(self, rows: "TaskRows", tokenizers: "Tokenizers", *, training: bool = False) -> "Encoded":
         """Turn rows into model inputs, and answers into targets if there are any. An example may have several units."""
 
     @abstractmethod
@@ -116,22 +116,22 @@ class Task(TaskDeclaration):
         """
 
     @abstractmethod
-    def decode(self, results: Sequence[Sequence[Any]], rows: "Dataset", tokenizers: "Tokenizers") -> list[Prediction]:
+    def decode(self, results: Sequence[Sequence[Any]], rows: "TaskRows", tokenizers: "Tokenizers") -> list[Prediction]:
         """Make a prediction for each example from its row and the raw results of its units."""
 
     @abstractmethod
-    def score(self, predictions: Sequence[Prediction], rows: "Dataset") -> Scores:
+    def score(self, predictions: Sequence[Prediction], rows: "TaskRows") -> Scores:
         """Score predictions against rows. The scores must have the key `selection`."""
 
     @abstractmethod
-    def hits(self, predictions: Sequence[Prediction], rows: "Dataset") -> list[float]:
+    def hits(self, predictions: Sequence[Prediction], rows: "TaskRows") -> list[float]:
         """Score each example alone, for accuracy by 1 or 0, so that two models can be compared example by example."""
 
-    def simple(self, rows: "Dataset") -> "dict[str, list[Prediction]]":  # noqa: ARG002 - for tasks that have some
+    def simple(self, rows: "TaskRows") -> "dict[str, list[Prediction]]":  # noqa: ARG002 - for tasks that have some
         """Predict by simple methods that need no training, from rows with answers: name -> predictions."""
         return {}
 
-    def references(self, rows: "Dataset") -> "list[Prediction] | None":  # noqa: ARG002 - for tasks that write
+    def references(self, rows: "TaskRows") -> "list[Prediction] | None":  # noqa: ARG002 - for tasks that write
         """Return the references as predictions, for a task that writes text; None for others.
 
         They show how much of the references the tokenizer can write.
@@ -152,7 +152,7 @@ class Task(TaskDeclaration):
         return found
 
 
-def apply_calibration(task: Task, results: Sequence[Sequence[Any]], rows: "Dataset") -> Task:
+def apply_calibration(task: Task, results: Sequence[Sequence[Any]], rows: "TaskRows") -> Task:
     """Return the task with its `calibrated` options chosen from the raw results for validation."""
     return type(task)(task.calibrate(results, rows), task.labels) if task.undecided else task
 

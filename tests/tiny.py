@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from accelerate import Accelerator
-from datasets import Dataset
 from pydantic import TypeAdapter
 from safetensors.numpy import save_file
 from tokenizers import Tokenizer, normalizers, pre_tokenizers, processors
@@ -32,6 +31,7 @@ from transformers import (
 import nlp_transfer
 from nlp_transfer.config.strategies import Strategy
 from nlp_transfer.config.training import TrainingConfig
+from nlp_transfer.data.rows import TaskRows
 from nlp_transfer.models.encoding.tokenizers import Tokenizers
 from nlp_transfer.sources import load_source
 from nlp_transfer.sources.heads import find_label_rows
@@ -155,7 +155,7 @@ def texts(count=48, seed=0):
 def rows(count=48, seed=0):
     """The same as a data set."""
     found, labels = texts(count, seed)
-    return Dataset.from_dict({"text": found, "label": labels})
+    return TaskRows({"text": found, "label": labels})
 
 
 def save_csv(path, count=60, seed=0):
@@ -190,8 +190,8 @@ class Training:
     source: object
     strategy: dict
     task: Sentiment = field(default_factory=sentiment)
-    train: Dataset = field(default_factory=rows)
-    validation: Dataset = field(default_factory=lambda: rows(16, seed=1))
+    train: TaskRows = field(default_factory=rows)
+    validation: TaskRows = field(default_factory=lambda: rows(16, seed=1))
     epochs: int = 1
     learning_rate: float | str = 0.01
     batch_size: int = 8

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from nlp_transfer.cli.loading import load_library
+from nlp_transfer.cli.loading import PICTURES, load_library
 from nlp_transfer.cli.options import (
     Columns,
     Delimiter,
@@ -94,7 +94,7 @@ def predict(
     folders = [find_run(run, revision) for run in runs]  # where there is none, that is said before torch is loaded
     from nlp_transfer.data.formats.cells import open_inputs
 
-    load_library("load")
+    load_library("load", hidden=PICTURES)
     from nlp_transfer.system.processes import is_main_process, join_processes
 
     join_processes()
@@ -174,7 +174,7 @@ def evaluate(
     kind = find_task(task) if task else None
     folder = find_run(run)
     refuse_missing(place)
-    load_library("load")
+    load_library("load", hidden=PICTURES)
     from nlp_transfer.system.processes import is_main_process, join_processes
 
     join_processes()

@@ -5,10 +5,9 @@ known labels, `stream_texts` for texts alone, and `stream_inputs` for several te
 """
 
 import logging
-import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -25,14 +24,12 @@ from nlp_transfer.data.given import take_place
 from nlp_transfer.data.labels import LABEL_SEPARATORS, USUAL_RULES, LabelRules, find_labels, map_labels
 from nlp_transfer.data.locations import open_place, open_places
 from nlp_transfer.data.report import DataReport, Part, condense_dropped, inspect
+from nlp_transfer.data.rows import StoredColumn, TaskRows
 from nlp_transfer.data.splitting import cut, deal_folds, join_groups, subsample
 from nlp_transfer.data.store import Examples
 from nlp_transfer.data.unlabelled import open_unlabelled
 from nlp_transfer.errors import ConfigError, DataError, UnusableError, count_things
 from nlp_transfer.system.received import HeldRows
-
-if TYPE_CHECKING:
-    from datasets import Dataset
 
 __all__ = [
     "DataReport",
@@ -58,12 +55,12 @@ class Splits:
     `unlabelled` has the roles that are read to predict alone; None if it was not asked for.
     """
 
-    train: "Dataset"
-    validation: "Dataset"
-    test: "Dataset"
+    train: TaskRows
+    validation: TaskRows
+    test: TaskRows
     labels: tuple[str, ...]
     report: DataReport
-    unlabelled: "Dataset | None" = None
+    unlabelled: TaskRows | None = None
 
 
 def load_splits(
@@ -112,9 +109,9 @@ def load_splits(
     texts = _read_unlabelled(data, {role: columns[role] for role in read}, read) if adapting else None
     report = inspect(parts, labels, contents, texts)
     _refuse_alike_numbers(parts["train"], report, columns)
-    train, validation = (_make_dataset(parts[split], roles) for split in ("train", "validation"))
-    test = _make_dataset(parts["test"], roles) if "test" in parts else train.select(())
-    return Splits(train, validation, test, labels, report, texts and _make_dataset(texts, read))
+    train, validation = (_make_rows(parts[split], roles) for split in ("train", "validation"))
+    test = _make_rows(parts["test"], roles) if "test" in parts else train.select(())
+    return Splits(train, validation, test, labels, report, None if texts is None else _make_rows(texts, read))
 
 
 def _read_unlabelled(data: DataConfig, columns: Mapping[str, str], roles: Roles) -> Part:
@@ -146,7 +143,7 @@ class TrainRows:
         warnings: what would mislead a reader of the scores.
     """
 
-    rows: "Dataset"
+    rows: TaskRows
     labels: tuple[str, ...]
     folds: np.ndarray
     origin: str
@@ -194,7 +191,7 @@ def load_train(
     report = inspect({"train": part}, labels, {})
     _refuse_alike_numbers(part, report, columns)
     return TrainRows(
-        rows=_make_dataset(part, roles),
+        rows=_make_rows(part, roles),
         labels=labels,
         folds=deal_folds(keys, _assign_strata(examples), folds, seed=seed),
         origin=part.origin,
@@ -264,7 +261,7 @@ def read_rows(
     on_missing: OnMissing = "drop",
     rules: LabelRules = USUAL_RULES,
     limit: int | None = None,
-) -> "Dataset":
+) -> TaskRows:
     """Read one place, with columns as in `Splits`, and map its labels to known ones.
 
     Args:
@@ -297,7 +294,7 @@ def read_rows(
         logger.warning(warning)
     for drop in part.dropped:
         logger.warning("%s: %s", stream.name, drop)
-    return _make_dataset(part, roles)
+    return _make_rows(part, roles)
 
 
 def make_label_rules(data: DataConfig) -> LabelRules:
@@ -502,26 +499,21 @@ def _assign_strata(rows: Examples) -> np.ndarray:
     return strata
 
 
-def _make_dataset(part: Part, roles: Roles) -> "Dataset":
-    from datasets import Dataset, DatasetInfo, Features, List, Value  # a second to import: not for `--help`
-
+def _make_rows(part: Part, roles: Roles) -> TaskRows:
     rows, stored = part.examples, part.examples.map_table()
     content = {
         role: _make_label_column(rows) if kind in LABELLED else stored.column(role) for role, kind in roles.items()
     }
     types = {
-        "text": Value("string"),
-        "texts": List(Value("string")),
-        "label": Value("int64"),
-        "labels": List(Value("int64")),
-        "number": Value("float64"),
+        "text": pa.string(),
+        "texts": pa.list_(pa.string()),
+        "label": pa.int64(),
+        "labels": pa.list_(pa.int64()),
+        "number": pa.float64(),
     }
-
-    features = Features({**{role: types[kind] for role, kind in roles.items()}, "row": Value("int64")})
-    table = pa.table({**content, "row": rows.numbers}, schema=features.arrow_schema)
-
-    # Without a fingerprint, `datasets` would read the whole table to compute one.
-    return Dataset(table, info=DatasetInfo(features=features), fingerprint=uuid.uuid4().hex)
+    schema = pa.schema({**{role: types[kind] for role, kind in roles.items()}, "row": pa.int64()})
+    table = pa.table({**content, "row": rows.numbers}, schema=schema)
+    return TaskRows({name: StoredColumn(table.column(name)) for name in schema.names})
 
 
 def _make_label_column(rows: Examples) -> Any:

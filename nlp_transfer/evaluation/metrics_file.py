@@ -284,6 +284,7 @@ class Metrics(Part):
         steps: optimizer steps; 0 where the head was solved.
         epochs: of all phases that were trained; 0 in files of versions that did not count them.
         weights: sha256 of each weights file.
+        checksums: XXH3 of each weights file, against which they are loaded; empty in older files.
         cost: of answers; None in older files.
         confidence: of the answers on test; None where the task gives no probabilities, and in older files.
         head: what became of the head that a checkpoint brought, in words; None: a version wrote it that did not match
@@ -316,6 +317,7 @@ class Metrics(Part):
     steps: int
     epochs: int = 0
     weights: Mapping[str, str] = {}
+    checksums: Mapping[str, str] = {}
     cost: Cost | None = None
     confidence: Confidence | None = None
     head: str | None = None

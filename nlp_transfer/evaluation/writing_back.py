@@ -12,7 +12,7 @@ from nlp_transfer.models.generation import decode_texts
 from nlp_transfer.task import Task
 
 if TYPE_CHECKING:
-    from datasets import Dataset
+    from nlp_transfer.data.rows import TaskRows
 
 TRIED = 200  # references to try
 SHOWN = 20  # characters to show of a reference that changed
@@ -35,7 +35,7 @@ class WrittenBack:
     scores: Mapping[str, float]
 
 
-def write_back(task: Task, rows: "Dataset", tokenizers: Tokenizers) -> WrittenBack | None:
+def write_back(task: Task, rows: "TaskRows", tokenizers: Tokenizers) -> WrittenBack | None:
     """Measure what a model that knew the answers could write; None if the task writes no text."""
     step = -(-len(rows) // TRIED)  # rounded up
     rows = rows.select(range(0, len(rows), step))

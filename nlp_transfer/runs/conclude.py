@@ -1,7 +1,7 @@
 """Conclude a training: choose the best state, measure test once, save, and make the result."""
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,7 +13,7 @@ from nlp_transfer.evaluation.intervals import resample_metrics
 from nlp_transfer.evaluation.metrics_file import ClassWeights, Confidence, Cost, Metrics, Parameters, Seconds, Selection
 from nlp_transfer.evaluation.verdicts import Comparand
 from nlp_transfer.models.data_units import write_in_data_units
-from nlp_transfer.models.digests import hash_weights
+from nlp_transfer.models.digests import hash_weights, sum_weights
 from nlp_transfer.publishing.provenance import find_provenance
 from nlp_transfer.runs.answering.predictor import Predictor
 from nlp_transfer.runs.calibrate import decide_answers, measure_test
@@ -89,7 +89,7 @@ def conclude(trained: Trained, folder: Path, clock: Clock, *, progress: bool) ->
         trained,
         measured._replace(cost=cost),
         Seconds(**clock.seconds, total=clock.total),
-        hash_weights(folder / "model"),
+        folder / "model",
     )
     result = describe(trained.prepared.config, folder, metrics, _collect_hits(trained, measured.said))
     of = f"{folder.name}/" if trained.beside else ""
@@ -133,7 +133,7 @@ def _save(trained: Trained, model: PreTrainedModel, said: Sequence[Prediction], 
     return cost
 
 
-def _collect_metrics(trained: Trained, measured: _Measured, seconds: Seconds, weights: Mapping[str, str]) -> Metrics:
+def _collect_metrics(trained: Trained, measured: _Measured, seconds: Seconds, model: Path) -> Metrics:
     """Collect the contents of metrics.json, but for the verdict."""
     prepared, history, said = trained.prepared, trained.history, measured.said
     encoded = prepared.encoded
@@ -152,7 +152,8 @@ def _collect_metrics(trained: Trained, measured: _Measured, seconds: Seconds, we
         precision=trained.accelerator.mixed_precision.replace("no", "fp32"),
         steps=history.steps,
         epochs=history.trained,
-        weights=weights,
+        weights=hash_weights(model),
+        checksums=sum_weights(model),
         cost=measured.cost,
         confidence=measured.confidence,
         head=trained.plan.head,

@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from datasets import Dataset
 from transformers import PreTrainedModel
 
 from nlp_transfer.config.load import render
 from nlp_transfer.config.run import RunConfig
 from nlp_transfer.config.tasks import LABELLED, SCORED
+from nlp_transfer.data.rows import TaskRows
 from nlp_transfer.errors import ConfigError, TrainingError
 from nlp_transfer.evaluation.metrics_file import Cost, Method
 from nlp_transfer.evaluation.verdicts import Comparand, make_baseline
@@ -118,7 +118,7 @@ def measure_baselines(prepared: Prepared) -> tuple[Comparand, ...]:
     return found
 
 
-def save_run(folder: Path, config: RunConfig, predictor: Predictor, test: Dataset, said: Sequence[Prediction]) -> Cost:
+def save_run(folder: Path, config: RunConfig, predictor: Predictor, test: TaskRows, said: Sequence[Prediction]) -> Cost:
     """Save a model, its configuration and its answers to test; then check that the saved model gives the same.
 
     Args:
@@ -144,7 +144,7 @@ def save_run(folder: Path, config: RunConfig, predictor: Predictor, test: Datase
     return _verify(folder, predictor, test)
 
 
-def _verify(folder: Path, predictor: Predictor, test: Dataset) -> Cost:
+def _verify(folder: Path, predictor: Predictor, test: TaskRows) -> Cost:
     """Reload the saved model, and check that it predicts a few test texts as the one in memory does.
 
     The texts and answers are kept in the run folder, so that a publication can be checked too.
@@ -169,7 +169,7 @@ def _verify(folder: Path, predictor: Predictor, test: Dataset) -> Cost:
     return measure_cost(reloaded, inputs, folder / "model")
 
 
-def _write_predictions(path: Path, predictions: Sequence[Prediction], task: Task, rows: Dataset) -> None:
+def _write_predictions(path: Path, predictions: Sequence[Prediction], task: Task, rows: TaskRows) -> None:
     """Write a line for each test row."""
     lines = [dump_json(describe_answer(row, said, task)) for row, said in zip(rows, predictions, strict=True)]
     write_whole(path, "".join(f"{line}\n" for line in lines))

@@ -13,13 +13,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from accelerate.utils import set_seed
-from datasets import Dataset
 
 from nlp_transfer.config.base import Section
 from nlp_transfer.config.run import RunConfig
 from nlp_transfer.data.formats.sheets import SHEETS
 from nlp_transfer.data.formats.tables import DELIMITERS, find_format
 from nlp_transfer.data.locations import is_on_hub
+from nlp_transfer.data.rows import StoredColumn, TaskRows
 from nlp_transfer.data.splits import Splits, load_splits
 from nlp_transfer.errors import ConfigError, SourceError
 from nlp_transfer.evaluation.verdicts import format_scores, name_source
@@ -83,7 +83,7 @@ class Prepared:
     loaded: LoadedModel
     tokenizers: Tokenizers
     encoded: Mapping[str, Encoded]
-    rows: Mapping[str, Dataset]
+    rows: Mapping[str, TaskRows]
     unlabelled: Encoded | None = None
 
     def adapt(self, units: int | None = None) -> Plan:
@@ -269,7 +269,9 @@ def prepare(
     source, loaded, tokenizers = open_model(config, task, splits.train, splits.unlabelled, beside)
     rows = {name: sample(part, task.input_roles(), sampled) for name, part in list_rows(splits).items() if len(part)}
     encoded = {name: task.encode(part, tokenizers, training=name == "train") for name, part in rows.items()}
-    there = splits.unlabelled and task.encode(sample(splits.unlabelled, task.input_roles(), sampled), tokenizers)
+    there = None
+    if splits.unlabelled is not None:
+        there = task.encode(sample(splits.unlabelled, task.input_roles(), sampled), tokenizers)
     return Prepared(config, task, splits, source, loaded, tokenizers, encoded, rows, there)
 
 
@@ -282,7 +284,7 @@ def stream_inputs(config: RunConfig) -> Iterator[str]:
 
 
 def open_model(
-    config: RunConfig, task: Task, train: Dataset, unlabelled: Dataset | None = None, beside: Iterable[str] = ()
+    config: RunConfig, task: Task, train: TaskRows, unlabelled: TaskRows | None = None, beside: Iterable[str] = ()
 ) -> tuple[Source, LoadedModel, Tokenizers]:
     """Load the source of a configuration, and build the task's model on it.
 
@@ -322,24 +324,23 @@ def _build_masked(source: Source) -> LoadedModel:
     return build_masked(source) if source.has_layers else build_static_masked(source)
 
 
-def sample(rows: Dataset, roles: Sequence[str], most: int | None) -> Dataset:
+def sample(rows: TaskRows, roles: Sequence[str], most: int | None) -> TaskRows:
     """Sample `most` rows at even distances, the longest rows among them; return all rows if there are no more."""
     if most is None or len(rows) <= most:
         return rows
-    longest = np.argsort(sum(_measure_sizes(rows.data.column(role)) for role in roles), kind="stable")[
-        -LONGEST_SAMPLED:
-    ]
+    longest = np.argsort(sum(_measure_sizes(rows[role]) for role in roles), kind="stable")[-LONGEST_SAMPLED:]
     return rows.select(np.unique([*np.linspace(0, len(rows) - 1, most - LONGEST_SAMPLED, dtype=int), *longest]))
 
 
-def _measure_sizes(texts: pa.ChunkedArray) -> np.ndarray:
+def _measure_sizes(column: Sequence[Any]) -> np.ndarray:
     """Measure each row: the bytes of its text, or the number of its texts; (rows,)."""
+    texts = column.cells if isinstance(column, StoredColumn) else pa.chunked_array([column])
     sizes = pc.binary_length(texts) if pa.types.is_string(texts.type) else pc.list_value_length(texts)
     result: np.ndarray = sizes.to_numpy()
     return result
 
 
-def settle(config: RunConfig, task: Task, rows: Dataset) -> RunConfig:
+def settle(config: RunConfig, task: Task, rows: TaskRows) -> RunConfig:
     """Choose the options that the task leaves to the data, and log the choice."""
     options = task.settle(rows)
     for key in task.settled:
@@ -371,6 +372,6 @@ def _stream_texts(cells: Iterable[str | Sequence[str]]) -> Iterator[str]:
         yield from [cell] if isinstance(cell, str) else cell
 
 
-def list_rows(splits: Splits) -> dict[str, Dataset]:
+def list_rows(splits: Splits) -> dict[str, TaskRows]:
     """List the rows by the name of their split."""
     return {"train": splits.train, "validation": splits.validation, "test": splits.test}

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from accelerate.utils import DistributedDataParallelKwargs, broadcast_object_list, disable_fsdp_ram_efficient_loading
@@ -111,9 +112,10 @@ def open_checkpoints(
         }
 
     if start is not None:
-        before = start.values["identity"]
-        same = {key: one for key, one in contents.items() if may_be_same(before["contents"].get(key), one)}
-        refuse_changes({**before["contents"], **same}, describe_identity()["contents"], folder)
+        before, now = start.values["identity"], describe_identity()["contents"]
+        digests = {key: one for key, one in now.items() if key != PRECISION_KEY}
+        same = {key: one for key, one in digests.items() if may_be_same(before["contents"].get(key), one)}
+        refuse_changes({**before["contents"], **same}, now, folder)
         if before["about"] != describe_identity()["about"] and accelerator.is_main_process:
             log.warning("resumed with other versions or processes: the result may differ in its last digits")
 
@@ -177,7 +179,7 @@ def take_judged(prepared: Prepared) -> tuple[Any, Encoded]:
     """
     rows, validation = prepared.splits.validation, prepared.encoded["validation"]
     if prepared.task.sample and len(rows) > prepared.task.sample:
-        rows = rows.shuffle(seed=0).select(range(prepared.task.sample))
+        rows = rows.select(np.random.default_rng(0).permutation(len(rows))[: prepared.task.sample])
         validation = prepared.task.encode(rows, prepared.tokenizers)
     return rows, validation
 

@@ -5,13 +5,14 @@ import logging
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from tokenizers import Tokenizer
 from torch.nn import ModuleList
 from transformers import PreTrainedModel
 
 from nlp_transfer.errors import SourceError, list_first
-from nlp_transfer.models.digests import hash_weights
+from nlp_transfer.models.digests import hash_weights, sum_weights
 from nlp_transfer.models.source import refuse_nonfinite
 from nlp_transfer.system.layout import FINISHED
 
@@ -52,21 +53,27 @@ def refuse_changed(root: Path, folder: Path) -> None:
         metrics = json.loads(figures.read_text(encoding="utf-8"))
     except ValueError as error:
         raise SourceError(find_damage(root) or f"{figures}: damaged ({error})") from None
-    noted = metrics.get("weights") if isinstance(metrics, dict) else None
-    noted, now = noted if isinstance(noted, dict) else {}, hash_weights(folder)
+    sums, hashes = (_take_digests(metrics, name) for name in ("checksums", "weights"))
+    noted, now = (sums, sum_weights(folder)) if sums else (hashes, hash_weights(folder))
 
     if unknown := [name for name in now if name not in noted]:
         log.warning(
-            "%s: loaded unchecked: %s holds no sha256 of it, by which damage or an exchange would be seen",
+            "%s: loaded unchecked: %s holds no digest of it, by which damage or an exchange would be seen",
             folder / unknown[0],
             figures,
         )
 
     if changed := [name for name, digest in noted.items() if now.get(name) != digest]:
         raise SourceError(
-            f"{folder / changed[0]}: damaged or exchanged: its sha256 is not the one in {figures}; bring the file "
+            f"{folder / changed[0]}: damaged or exchanged: its digest is not the one in {figures}; bring the file "
             "back, or train again"
         )
+
+
+def _take_digests(metrics: Any, name: str) -> dict[str, str]:
+    """Take the digests of the weights files out of a run's figures; empty where older figures lack them."""
+    found = metrics.get(name) if isinstance(metrics, dict) else None
+    return found if isinstance(found, dict) else {}
 
 
 def find_unused_layers(model: PreTrainedModel, unexpected: Iterable[str]) -> list[int]:

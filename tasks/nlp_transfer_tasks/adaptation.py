@@ -13,7 +13,6 @@ import nlp_transfer as nt
 
 if TYPE_CHECKING:
     import torch
-    from datasets import Dataset
     from transformers import PreTrainedModel
 
     from nlp_transfer import (
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
         RoleKind,
         Scores,
         Source,
+        TaskRows,
         Tokenizers,
     )
 
@@ -70,7 +70,7 @@ class Adaptation(nt.Task):
         """Choose the class of the objective."""
         return Denoising if options.objective == "denoising" else cls
 
-    def build(self, source: "Source", rows: "Dataset", *, frozen: bool) -> "LoadedModel":
+    def build(self, source: "Source", rows: "TaskRows", *, frozen: bool) -> "LoadedModel":
         """Put a masked-language-model head above the encoder, and new words of the rows into its vocabulary.
 
         Raises:
@@ -83,7 +83,7 @@ class Adaptation(nt.Task):
         self.masking = nt.Masking.of(source.tokenizer, whole_words=self.options.whole_words)
         return loaded
 
-    def encode(self, rows: "Dataset", tokenizers: "Tokenizers", *, training: bool = False) -> "Encoded":
+    def encode(self, rows: "TaskRows", tokenizers: "Tokenizers", *, training: bool = False) -> "Encoded":
         """Cut texts into units; what is measured has its hidden words fixed."""
         encoded = nt.encode_chunks(rows["text"][:], tokenizers.source, max_length=self.options.max_length)
         if training:
@@ -99,13 +99,13 @@ class Adaptation(nt.Task):
         return nt.measure_hidden(model, batch)
 
     def decode(
-        self, results: "Sequence[Sequence[Any]]", rows: "Dataset", tokenizers: "Tokenizers"
+        self, results: "Sequence[Sequence[Any]]", rows: "TaskRows", tokenizers: "Tokenizers"
     ) -> list["Prediction"]:
         """Give the mean log-probability of a hidden token of each text, and their number: 0 if all are unknown."""
         totals = [[sum(column) for column in zip(*units, strict=True)] for units in results]
         return [{"log_probability": total / max(1, count), "tokens": count} for total, count in totals]
 
-    def score(self, predictions: "Sequence[Prediction]", rows: "Dataset") -> "Scores":
+    def score(self, predictions: "Sequence[Prediction]", rows: "TaskRows") -> "Scores":
         """Compute the mean log-probability of the hidden tokens, in nats, and the perplexity that follows from it.
 
         Raises:
@@ -117,7 +117,7 @@ class Adaptation(nt.Task):
         mean = sum(one["log_probability"] * one["tokens"] for one in predictions) / tokens
         return {"log_probability": mean, "pseudo_perplexity": math.exp(-mean), "tokens": tokens}
 
-    def hits(self, predictions: "Sequence[Prediction]", rows: "Dataset") -> list[float]:
+    def hits(self, predictions: "Sequence[Prediction]", rows: "TaskRows") -> list[float]:
         """Take the mean log-probability of each text."""
         return [float(one["log_probability"]) for one in predictions]
 
@@ -130,14 +130,14 @@ class Denoising(Adaptation):
     compared = "log-probability of a target token"
     noise: "Noise"  # as `masking`
 
-    def build(self, source: "Source", rows: "Dataset", *, frozen: bool) -> "LoadedModel":
+    def build(self, source: "Source", rows: "TaskRows", *, frozen: bool) -> "LoadedModel":
         """Load an encoder-decoder, and put new words of the rows into its vocabulary."""
         loaded = nt.build_denoising(source)
         nt.add_new_words(loaded.model, source.tokenizer, rows["text"], self.options.new_words)
         self.noise = nt.Noise.of(source.tokenizer)
         return loaded
 
-    def encode(self, rows: "Dataset", tokenizers: "Tokenizers", *, training: bool = False) -> "Encoded":
+    def encode(self, rows: "TaskRows", tokenizers: "Tokenizers", *, training: bool = False) -> "Encoded":
         """Cut texts into units; what is measured is spoilt in a fixed way."""
         encoded = nt.encode_chunks(rows["text"][:], tokenizers.source, max_length=self.options.max_length)
         return encoded if training else nt.Noise.of(tokenizers.source).spoil_fixed(encoded)

@@ -10,7 +10,6 @@ from nlp_transfer_tasks.sentiment import HeadOptions
 
 if TYPE_CHECKING:
     import torch
-    from datasets import Dataset
     from transformers import PreTrainedModel
 
     from nlp_transfer import (
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
         Scores,
         Source,
         Splits,
+        TaskRows,
         Tokenizers,
     )
 
@@ -68,7 +68,7 @@ class Multilabel(nt.Task):
     example = "Write a text of your own here."
     options: MultilabelOptions
 
-    def settle(self, rows: "Dataset") -> MultilabelOptions:
+    def settle(self, rows: "TaskRows") -> MultilabelOptions:
         """Refuse thresholds of labels that train does not have."""
         given = self.options.thresholds
         if isinstance(given, dict) and (unknown := [label for label in given if label not in self.labels]):
@@ -77,11 +77,11 @@ class Multilabel(nt.Task):
             )
         return self.options
 
-    def build(self, source: "Source", rows: "Dataset", *, frozen: bool) -> "LoadedModel":
+    def build(self, source: "Source", rows: "TaskRows", *, frozen: bool) -> "LoadedModel":
         """Build a classifier whose labels do not exclude each other."""
         return self.options.head.build(source, self.labels, frozen=frozen, several=True)
 
-    def encode(self, rows: "Dataset", tokenizers: "Tokenizers", *, training: bool = False) -> "Encoded":
+    def encode(self, rows: "TaskRows", tokenizers: "Tokenizers", *, training: bool = False) -> "Encoded":
         """Tokenize by the policy for long documents; targets are 1 for the labels of a text, else 0."""
         known = "labels" in rows.column_names
         return nt.encode_documents(
@@ -101,7 +101,7 @@ class Multilabel(nt.Task):
         """Compute a row of logits for each unit; there is no quicker way."""
         return nt.classification_logits(model, batch)
 
-    def calibrate(self, results: "Sequence[Sequence[Any]]", rows: "Dataset") -> MultilabelOptions:
+    def calibrate(self, results: "Sequence[Sequence[Any]]", rows: "TaskRows") -> MultilabelOptions:
         """Choose the threshold of each label with the best F1 on these rows."""
         probabilities = [list(one.values()) for one in nt.mean_probabilities(results, self.labels, several=True)]
         chosen = nt.choose_thresholds(probabilities, rows["labels"][:])
@@ -110,7 +110,7 @@ class Multilabel(nt.Task):
     def decode(
         self,
         results: "Sequence[Sequence[Any]]",
-        rows: "Dataset",
+        rows: "TaskRows",
         tokenizers: "Tokenizers",
     ) -> list["Prediction"]:
         """Predict the labels that reach their threshold, by the sigmoid of the mean logits of a document's units."""
@@ -131,11 +131,11 @@ class Multilabel(nt.Task):
             return {label: given.get(label, DEFAULT_THRESHOLD) for label in self.labels}
         return dict.fromkeys(self.labels, DEFAULT_THRESHOLD if given == "auto" else given)
 
-    def score(self, predictions: "Sequence[Prediction]", rows: "Dataset") -> "Scores":
+    def score(self, predictions: "Sequence[Prediction]", rows: "TaskRows") -> "Scores":
         """Compute micro- and macro-F1, the mean F1 of the sets, the share of right sets, and F1 of each label."""
         return nt.label_set_scores(self._find_ids(predictions), rows["labels"][:], self.labels)
 
-    def hits(self, predictions: "Sequence[Prediction]", rows: "Dataset") -> list[float]:
+    def hits(self, predictions: "Sequence[Prediction]", rows: "TaskRows") -> list[float]:
         """Compute the F1 of each set; 1 if it is rightly empty."""
         return nt.label_set_f1(self._find_ids(predictions), rows["labels"][:])
 

@@ -11,7 +11,6 @@ from nlp_transfer_tasks.sentiment import HeadOptions
 
 if TYPE_CHECKING:
     import torch
-    from datasets import Dataset
     from transformers import PreTrainedModel
 
     from nlp_transfer import (
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
         Scores,
         Source,
         Splits,
+        TaskRows,
         Tokenizers,
     )
 
@@ -87,7 +87,7 @@ class Pairs(nt.Task):
         """Whether the solver of a head chooses how far classes count alike."""
         return isinstance(self.options, PairsOptions) and self.options.class_weights == "auto"
 
-    def build(self, source: "Source", rows: "Dataset", *, frozen: bool) -> "LoadedModel":
+    def build(self, source: "Source", rows: "TaskRows", *, frozen: bool) -> "LoadedModel":
         """Build a classifier with the label names in its configuration."""
         return self.options.head.build(
             source, self.labels, frozen=frozen, pair=self._choose_reading(source, frozen=frozen)
@@ -100,7 +100,7 @@ class Pairs(nt.Task):
         alone = frozen or not source.has_layers
         return "apart" if alone and self.options.head.kind != "native" else "together"
 
-    def encode(self, rows: "Dataset", tokenizers: "Tokenizers", *, training: bool = False) -> "Encoded":
+    def encode(self, rows: "TaskRows", tokenizers: "Tokenizers", *, training: bool = False) -> "Encoded":
         """Tokenize both texts into one unit."""
         labels = rows["label"][:] if "label" in rows.column_names else None
         balanced = training and self.options.class_weights == "balanced"
@@ -122,23 +122,23 @@ class Pairs(nt.Task):
         return nt.classification_logits(model, batch)
 
     def decode(
-        self, results: "Sequence[Sequence[Any]]", rows: "Dataset", tokenizers: "Tokenizers"
+        self, results: "Sequence[Sequence[Any]]", rows: "TaskRows", tokenizers: "Tokenizers"
     ) -> list["Prediction"]:
         """Choose the likeliest label, by the softmax of the logits."""
         return [nt.choose_likeliest(found) for found in nt.mean_probabilities(results, self.labels)]
 
-    def score(self, predictions: "Sequence[Prediction]", rows: "Dataset") -> "Scores":
+    def score(self, predictions: "Sequence[Prediction]", rows: "TaskRows") -> "Scores":
         """Compute accuracy, macro-F1, Matthews correlation, and precision, recall and F1 of each class."""
         index = {label: i for i, label in enumerate(self.labels)}
         return nt.classification_scores([index[one["label"]] for one in predictions], rows["label"][:], self.labels)
 
-    def hits(self, predictions: "Sequence[Prediction]", rows: "Dataset") -> list[float]:
+    def hits(self, predictions: "Sequence[Prediction]", rows: "TaskRows") -> list[float]:
         """Score each pair: 1 if its label is right, else 0."""
         return [
             float(one["label"] == self.labels[label]) for one, label in zip(predictions, rows["label"][:], strict=True)
         ]
 
-    def simple(self, rows: "Dataset") -> "dict[str, list[Prediction]]":
+    def simple(self, rows: "TaskRows") -> "dict[str, list[Prediction]]":
         """Answer with the most frequent class of the rows themselves."""
         (label, _), *_ = Counter(rows["label"][:]).most_common(1)
         return {"majority": [{"label": self.labels[label]}] * len(rows)}
@@ -162,12 +162,12 @@ class NumberPairs(Pairs):
     solved_as = "identity"
     hub_metrics: ClassVar[dict[str, str]] = {"spearman": "spearmanr", "pearson": "pearsonr"}
 
-    def build(self, source: "Source", rows: "Dataset", *, frozen: bool) -> "LoadedModel":
+    def build(self, source: "Source", rows: "TaskRows", *, frozen: bool) -> "LoadedModel":
         """Build a model with one output, which learns standardised numbers and answers in the units of the data."""
         pair, numbers = self._choose_reading(source, frozen=frozen), rows["number"][:]
         return self.options.head.build(source, (), frozen=frozen, pair=pair, numbers=numbers)
 
-    def encode(self, rows: "Dataset", tokenizers: "Tokenizers", *, training: bool = False) -> "Encoded":
+    def encode(self, rows: "TaskRows", tokenizers: "Tokenizers", *, training: bool = False) -> "Encoded":
         """Tokenize both texts into one unit."""
         return nt.encode_text_pairs(
             rows["first"][:],
@@ -182,20 +182,20 @@ class NumberPairs(Pairs):
         return nt.number_loss(model, batch)
 
     def decode(
-        self, results: "Sequence[Sequence[Any]]", rows: "Dataset", tokenizers: "Tokenizers"
+        self, results: "Sequence[Sequence[Any]]", rows: "TaskRows", tokenizers: "Tokenizers"
     ) -> list["Prediction"]:
         """Take the one output of each pair."""
         return [{"number": float(output)} for ((output,),) in results]
 
-    def score(self, predictions: "Sequence[Prediction]", rows: "Dataset") -> "Scores":
+    def score(self, predictions: "Sequence[Prediction]", rows: "TaskRows") -> "Scores":
         """Compute Spearman and Pearson correlation, and the mean absolute error."""
         return nt.number_scores(_list_numbers(predictions), rows["number"][:])
 
-    def hits(self, predictions: "Sequence[Prediction]", rows: "Dataset") -> list[float]:
+    def hits(self, predictions: "Sequence[Prediction]", rows: "TaskRows") -> list[float]:
         """Compute the share of each pair in the Spearman correlation."""
         return nt.correlation_each(_list_numbers(predictions), rows["number"][:], ranked=True)
 
-    def simple(self, rows: "Dataset") -> "dict[str, list[Prediction]]":
+    def simple(self, rows: "TaskRows") -> "dict[str, list[Prediction]]":
         """Answer with the mean of the rows themselves."""
         numbers = rows["number"][:]
         return {"mean": [{"number": sum(numbers) / len(numbers)}] * len(rows)}

@@ -11,7 +11,6 @@ import nlp_transfer as nt
 
 if TYPE_CHECKING:
     import torch
-    from datasets import Dataset
     from transformers import PreTrainedModel
 
     from nlp_transfer import (
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
         Scores,
         Source,
         Splits,
+        TaskRows,
         Tokenizers,
     )
 
@@ -145,7 +145,7 @@ class Sentiment(nt.Task):
         """Whether the solver of a head chooses how far classes count alike."""
         return isinstance(self.options, SentimentOptions) and self.options.class_weights == "auto"
 
-    def build(self, source: "Source", rows: "Dataset", *, frozen: bool) -> "LoadedModel":
+    def build(self, source: "Source", rows: "TaskRows", *, frozen: bool) -> "LoadedModel":
         """Build a classifier with the label names in its configuration."""
         head = self.options.head
         own = head.kind == "auto" and not (frozen or head.described or source.scratch)
@@ -156,7 +156,7 @@ class Sentiment(nt.Task):
             )  # fmt: skip
         return head.build(source, self.labels, frozen=frozen)
 
-    def encode(self, rows: "Dataset", tokenizers: "Tokenizers", *, training: bool = False) -> "Encoded":
+    def encode(self, rows: "TaskRows", tokenizers: "Tokenizers", *, training: bool = False) -> "Encoded":
         """Tokenize by the policy for long documents."""
         labels = rows["label"][:] if "label" in rows.column_names else None
         balanced = training and labels is not None and self.options.class_weights == "balanced"
@@ -181,24 +181,24 @@ class Sentiment(nt.Task):
     def decode(
         self,
         results: "Sequence[Sequence[Any]]",
-        rows: "Dataset",
+        rows: "TaskRows",
         tokenizers: "Tokenizers",
     ) -> list["Prediction"]:
         """Choose the likeliest label, by the softmax of the mean logits of a document's units."""
         return [nt.choose_likeliest(found) for found in nt.mean_probabilities(results, self.labels)]
 
-    def score(self, predictions: "Sequence[Prediction]", rows: "Dataset") -> "Scores":
+    def score(self, predictions: "Sequence[Prediction]", rows: "TaskRows") -> "Scores":
         """Compute accuracy, macro-F1, Matthews correlation, and precision, recall and F1 of each class."""
         index = {label: i for i, label in enumerate(self.labels)}
         return nt.classification_scores([index[one["label"]] for one in predictions], rows["label"][:], self.labels)
 
-    def hits(self, predictions: "Sequence[Prediction]", rows: "Dataset") -> list[float]:
+    def hits(self, predictions: "Sequence[Prediction]", rows: "TaskRows") -> list[float]:
         """Score each example: 1 if its label is right, else 0."""
         return [
             float(one["label"] == self.labels[label]) for one, label in zip(predictions, rows["label"][:], strict=True)
         ]
 
-    def simple(self, rows: "Dataset") -> "dict[str, list[Prediction]]":
+    def simple(self, rows: "TaskRows") -> "dict[str, list[Prediction]]":
         """Predict the most frequent class of the rows themselves."""
         (label, _), *_ = Counter(rows["label"][:]).most_common(1)
         return {"majority": [{"label": self.labels[label]}] * len(rows)}

@@ -10,10 +10,9 @@ import nlp_transfer as nt
 
 if TYPE_CHECKING:
     import torch
-    from datasets import Dataset
     from transformers import PreTrainedModel
 
-    from nlp_transfer import Batch, Encoded, LoadedModel, Prediction, RoleKind, Scores, Source, Tokenizers
+    from nlp_transfer import Batch, Encoded, LoadedModel, Prediction, RoleKind, Scores, Source, TaskRows, Tokenizers
 
 Length = Annotated[int, Field(ge=8, le=8192)]
 LOOKED_AT = 1000  # texts of train that show the language and the line breaks of all
@@ -98,7 +97,7 @@ class Summarization(nt.Task):
     hub_metrics: ClassVar[dict[str, str]] = {"rouge1": "rouge", "rouge2": "rouge", "rougeL": "rouge"}
     example = "The function opens a file. It returns its lines. An empty file gives an empty list."
     options: SummarizationOptions
-    _last: "tuple[Dataset | None, list[list[str]]]" = (None, [])  # rows, and their sentences
+    _last: "tuple[TaskRows | None, list[list[str]]]" = (None, [])  # rows, and their sentences
 
     @property
     def auto_class(self) -> str:
@@ -114,7 +113,7 @@ class Summarization(nt.Task):
     def _extractive(self) -> bool:
         return self.options.style == "extractive"
 
-    def settle(self, rows: "Dataset") -> SummarizationOptions:
+    def settle(self, rows: "TaskRows") -> SummarizationOptions:
         """Find the language of the texts, and whether line breaks end sentences."""
         options = self.options
         texts = rows["text"][:: 1 + len(rows) // LOOKED_AT]
@@ -125,7 +124,7 @@ class Summarization(nt.Task):
             found["line_breaks"] = nt.find_line_breaks([text[0] for text in texts if len(text) == 1])
         return options.model_copy(update=found)
 
-    def _list_sentences(self, rows: "Dataset") -> list[list[str]]:
+    def _list_sentences(self, rows: "TaskRows") -> list[list[str]]:
         """Split each document into the sentences to read, and one more, which shows that there are others.
 
         The last result is kept, because validation asks for it in every epoch.
@@ -147,7 +146,7 @@ class Summarization(nt.Task):
         joined = nt.join_sentences(text)
         return nt.join_lines(joined) if self.options.line_breaks == "space" else joined
 
-    def build(self, source: "Source", rows: "Dataset", *, frozen: bool) -> "LoadedModel":
+    def build(self, source: "Source", rows: "TaskRows", *, frozen: bool) -> "LoadedModel":
         """Build a sentence scorer, or an encoder with a decoder."""
         options = self.options
         if self._extractive:
@@ -161,7 +160,7 @@ class Summarization(nt.Task):
             languages=(options.source_language, options.target_language),
         )
 
-    def encode(self, rows: "Dataset", tokenizers: "Tokenizers", *, training: bool = False) -> "Encoded":
+    def encode(self, rows: "TaskRows", tokenizers: "Tokenizers", *, training: bool = False) -> "Encoded":
         """Tokenize. The targets of a scorer are the sentences nearest to a reference."""
         options = self.options
         references = rows["summary"][:] if training else None
@@ -203,7 +202,7 @@ class Summarization(nt.Task):
         return nt.sentence_scores(model, batch) if self._extractive else nt.generate(model, batch, quick=quick)
 
     def decode(
-        self, results: "Sequence[Sequence[Any]]", rows: "Dataset", tokenizers: "Tokenizers"
+        self, results: "Sequence[Sequence[Any]]", rows: "TaskRows", tokenizers: "Tokenizers"
     ) -> list["Prediction"]:
         """Pick the best sentences in the order of the document, or decode token ids to text."""
         if not self._extractive:
@@ -216,22 +215,22 @@ class Summarization(nt.Task):
             said.append(_extract(text, nt.pick_sentences(scores, text, most, trigram_blocking=blocking)))
         return said
 
-    def score(self, predictions: "Sequence[Prediction]", rows: "Dataset") -> "Scores":
+    def score(self, predictions: "Sequence[Prediction]", rows: "TaskRows") -> "Scores":
         """Compute ROUGE-1, -2 and -L against the best reference."""
         return nt.rouge_scores(_list_summaries(predictions), rows["summary"][:])
 
-    def hits(self, predictions: "Sequence[Prediction]", rows: "Dataset") -> list[float]:
+    def hits(self, predictions: "Sequence[Prediction]", rows: "TaskRows") -> list[float]:
         """Compute the ROUGE-1 of each example."""
         found: list[float] = nt.rouge_each(_list_summaries(predictions), rows["summary"][:])[:, 0].tolist()
         return found
 
-    def references(self, rows: "Dataset") -> list["Prediction"] | None:
+    def references(self, rows: "TaskRows") -> list["Prediction"] | None:
         """Return the first reference of each row; None if sentences are picked, because nothing is written."""
         if self._extractive:
             return None
         return [{"summary": several[0], "sentences": []} for several in rows["summary"][:]]
 
-    def simple(self, rows: "Dataset") -> "dict[str, list[Prediction]]":
+    def simple(self, rows: "TaskRows") -> "dict[str, list[Prediction]]":
         """Pick the first sentences (`lead`), and those nearest to a reference by ROUGE-1 (`oracle`, a ceiling)."""
         texts, most = self._list_sentences(rows), self.options.sentences
         return {

@@ -9,10 +9,9 @@ import nlp_transfer as nt
 
 if TYPE_CHECKING:
     import torch
-    from datasets import Dataset
     from transformers import PreTrainedModel
 
-    from nlp_transfer import Batch, Encoded, LoadedModel, Prediction, RoleKind, Scores, Source, Tokenizers
+    from nlp_transfer import Batch, Encoded, LoadedModel, Prediction, RoleKind, Scores, Source, TaskRows, Tokenizers
 
 Length = Annotated[int, Field(ge=4, le=8192)]
 
@@ -42,7 +41,7 @@ class Translation(nt.Task):
     auto_class = "AutoModelForSeq2SeqLM"
     options: TranslationOptions
 
-    def build(self, source: "Source", rows: "Dataset", *, frozen: bool) -> "LoadedModel":
+    def build(self, source: "Source", rows: "TaskRows", *, frozen: bool) -> "LoadedModel":
         """Build an encoder with a decoder."""
         return nt.build_seq2seq(
             source,
@@ -53,7 +52,7 @@ class Translation(nt.Task):
             languages=(self.options.source_language, self.options.target_language),
         )
 
-    def encode(self, rows: "Dataset", tokenizers: "Tokenizers", *, training: bool = False) -> "Encoded":
+    def encode(self, rows: "TaskRows", tokenizers: "Tokenizers", *, training: bool = False) -> "Encoded":
         """Tokenize both sides."""
         options = self.options
         nt.set_languages(tokenizers, options.source_language, options.target_language)
@@ -75,24 +74,24 @@ class Translation(nt.Task):
         return nt.generate(model, batch, quick=quick)
 
     def decode(
-        self, results: "Sequence[Sequence[Any]]", rows: "Dataset", tokenizers: "Tokenizers"
+        self, results: "Sequence[Sequence[Any]]", rows: "TaskRows", tokenizers: "Tokenizers"
     ) -> list["Prediction"]:
         """Decode token ids to text."""
         return [{"translation": text} for text in nt.decode_texts(results, tokenizers)]
 
-    def score(self, predictions: "Sequence[Prediction]", rows: "Dataset") -> "Scores":
+    def score(self, predictions: "Sequence[Prediction]", rows: "TaskRows") -> "Scores":
         """Compute corpus BLEU and chrF, and TER on request, with their signatures."""
         return nt.translation_scores(_list_texts(predictions), rows["target"][:], ter=self.options.ter)
 
-    def hits(self, predictions: "Sequence[Prediction]", rows: "Dataset") -> list[float]:
+    def hits(self, predictions: "Sequence[Prediction]", rows: "TaskRows") -> list[float]:
         """Compute the chrF of each example."""
         return nt.sentence_chrf(_list_texts(predictions), rows["target"][:])
 
-    def references(self, rows: "Dataset") -> list["Prediction"]:
+    def references(self, rows: "TaskRows") -> list["Prediction"]:
         """Return the target texts."""
         return [{"translation": text} for text in rows["target"][:]]
 
-    def simple(self, rows: "Dataset") -> "dict[str, list[Prediction]]":
+    def simple(self, rows: "TaskRows") -> "dict[str, list[Prediction]]":
         """Copy the source text as its own translation."""
         return {"copy_source": [{"translation": text} for text in rows["source"][:]]}
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import nlp_transfer
@@ -31,7 +32,8 @@ def few(tmp_path_factory):
     splits = load_splits(DataConfig(train="bundled:rotten-tomatoes"), {"text": "text", "label": "label"})
     keys = ["data.limit=null"]
     for name, size in {"train": 300, "validation": 200, "test": 200}.items():
-        rows = getattr(splits, name).shuffle(seed=0).select(range(size))
+        rows = getattr(splits, name)
+        rows = rows.select(np.random.default_rng(0).permutation(len(rows))[:size])
         named = [{"text": row["text"], "label": splits.labels[row["label"]]} for row in rows]
         (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in named))
         keys.append(f"data.{name}={folder / name}.jsonl")

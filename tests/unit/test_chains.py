@@ -81,7 +81,7 @@ def test_new_weights_have_no_past(second, tmp_path):
 def test_the_model_in_a_run_is_checked_as_the_run_is(second, tmp_path):
     folder = shutil.copytree(second[0], tmp_path / "run")
     figures = json.loads((folder / "metrics.json").read_text())
-    (folder / "metrics.json").write_text(json.dumps({**figures, "weights": {"model.safetensors": "0" * 64}}))
+    (folder / "metrics.json").write_text(json.dumps({**figures, "checksums": {"model.safetensors": "0" * 32}}))
     with pytest.raises(SourceError, match="damaged or exchanged"):
         load_source("checkpoint", name=str(folder / "model")).encoder()
 

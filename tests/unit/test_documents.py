@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiny import checkpoint, note_what_is_tokenized, save_vectors, sentiment, tokenizer
 
+from nlp_transfer.data.rows import TaskRows
 from nlp_transfer.models.classification import build_classifier, mean_probabilities
 from nlp_transfer.models.encoding.documents import encode_documents, make_unit
 from nlp_transfer.models.encoding.tokenizers import Tokenizers
@@ -142,9 +143,7 @@ def test_the_logits_of_windows_are_averaged(tmp_path):
 
 
 def test_balanced_classes_count_alike_in_the_loss_of_training_only():
-    from datasets import Dataset
-
-    uneven = Dataset.from_dict({"text": ["good"] * 3 + ["bad"], "label": [1, 1, 1, 0]})
+    uneven = TaskRows({"text": ["good"] * 3 + ["bad"], "label": [1, 1, 1, 0]})
     task = sentiment(class_weights="balanced")
     encoded = task.encode(uneven, Tokenizers(TOKENIZER), training=True)
     np.testing.assert_allclose(encoded.weights, [2 / 3, 2 / 3, 2 / 3, 2])

@@ -9,12 +9,12 @@ import pytest
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
-from datasets import Dataset
 from safetensors.torch import load_file
 from tiny import FAMILIES, Training, checkpoint, rows, save_checkpoint, save_csv
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import nlp_transfer
+from nlp_transfer.data.rows import TaskRows
 from nlp_transfer.models.encoding.batches import Encoded
 from nlp_transfer.models.encoding.resident import keep_on_device
 from nlp_transfer.models.encoding.units import Boundary, CachedInputs, TokenInputs
@@ -197,9 +197,7 @@ def test_a_model_that_padding_disturbs_is_not_replayed(source, recorder, caplog,
     caplog.set_level(logging.INFO)
     monkeypatch.setattr(loop, "read_padding_trouble", lambda model: "padding disturbs it")
     lengths = [20] * 8 + [5 + 2 * (row % 4) for row in range(92)]  # the longest batch is one pass, others are several
-    texts = Dataset.from_dict(
-        {"text": ["good " * length for length in lengths], "label": [row % 2 for row in range(100)]}
-    )
+    texts = TaskRows({"text": ["good " * length for length in lengths], "label": [row % 2 for row in range(100)]})
     train(source, {"kind": "full"}, replayed=True, train=texts)
     assert not recorder.recorded
     assert "padding disturbs this model" in caplog.text

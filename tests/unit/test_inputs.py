@@ -95,7 +95,7 @@ def test_numbers_are_read_from_every_table(tmp_path):
     for name in ("a.csv", "a.tsv", "a.parquet", "a.jsonl"):
         found = read_rows(str(tmp_path / name), {}, RATED, inputs=BOTH)
         assert found["number"][:] == [4.5, -1.0, 2000.0, 0.5, 7.0]
-        assert found.features["number"].dtype == "float64"
+        assert all(type(number) is float for number in found["number"])
 
 
 @pytest.mark.parametrize("odd", ["high", "nan", "inf", "-Infinity", "1e999", "1_000", "١٢", "4,5", "1.2.3", True, [1]])

@@ -35,10 +35,7 @@ MAY_IMPORT = {  # a package, lowest first -> those below that its files use
 HOMES = {  # heavy packages and the only files that may import them
     "peft": "strategies.lora",
     "gensim": "sources.vectors.word2vec sources.vectors.skip_gram",
-    "datasets": (
-        "task data.splits data.locations evaluation.metrics evaluation.writing_back "
-        "runs.answering.predict runs.answering.predictor runs.prepare runs.measure"
-    ),
+    "datasets": "data.locations evaluation.metrics",
     "evaluate": "evaluation.metrics",
     "accelerate": (
         "system.processes training.requests training.step training.attempt training.loop training.judge "
@@ -67,7 +64,15 @@ LIGHT |= {"config.base", "config.tasks", "config.messages", "config.yaml_file", 
 LIGHT |= {"config.fields", "config.sources", "config.strategies", "config.data", "config.training"}
 LIGHT |= {"config.run", "config.load"}
 LIGHT |= {"config.shipped", "config.flags", "config.dialect", "system.escaping", "system.room", "system.disk"}
-LIGHT |= {"cli.options", "system.garbage", "system.signals", "system.caches", "system.received", "system.wheels"}
+LIGHT |= {
+    "cli.options",
+    "system.garbage",
+    "system.hiding",
+    "system.signals",
+    "system.caches",
+    "system.received",
+    "system.wheels",
+}
 LIGHT |= {"system.layout", "cli.unlabelled", "cli.adapt", "cli.several_runs", "cli.exporting", "cli.searching"}
 LIGHT |= {"cli.reporting", "cli.training", "cli.answering", "cli.finished", "cli.looking", "cli.vectors"}
 LIGHT |= {"cli.loading", "cli.showing"}

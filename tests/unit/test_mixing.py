@@ -114,7 +114,7 @@ def prepare(source, strategy):
         masked=build_masked(found),
     )
     tokenizers = tiny.Tokenizers(found.tokenizer)
-    there = task.encode(tiny.Dataset.from_dict({"text": THERE}), tokenizers)
+    there = task.encode(tiny.TaskRows({"text": THERE}), tokenizers)
     share = plan.adaptation.share
     mixture = Mixture.make(plan.masked, there, found.tokenizer, labelled=16, batch_size=4, seed=0, share=share)
     return task, plan, mixture, TokenInputs(task.encode(rows, tokenizers), found.tokenizer.pad_token_id)

@@ -15,6 +15,7 @@ from transformers import AutoModelForSequenceClassification, pipeline
 
 import nlp_transfer as nt
 from nlp_transfer.config.load import load_saved
+from nlp_transfer.data.rows import TaskRows
 from nlp_transfer.errors import ConfigError
 from nlp_transfer.models.classification import build_classifier
 from nlp_transfer.runs.run import complete
@@ -244,11 +245,9 @@ def test_smoothing_moves_each_label_towards_a_half():
 
 
 def test_thresholds_are_decided_anew_whenever_an_epoch_is_judged(place):
-    from datasets import Dataset
-
     rows = list(examples(60, seed=2))
-    index = {name: i for i, name in enumerate(LABELS)}
-    data = Dataset.from_list([{**row, "labels": [index[name] for name in row["labels"]]} for row in rows])
+    ids = [[LABELS.index(name) for name in row["labels"]] for row in rows]
+    data = TaskRows({"text": [row["text"] for row in rows], "labels": ids})
     task = Multilabel(MultilabelOptions(name="multilabel", max_length=32), LABELS)
     source = load_source("vectors", name=str(place / "v.txt"))
     training = Training(source, {"kind": "full"}, task=task, train=data, validation=data.select(range(30)), epochs=2)

@@ -184,7 +184,7 @@ def test_answers_are_given_by_their_names_and_a_function_that_needs_all_classes_
     options = {"name": "sentiment", "metrics": ["own_scores:needs_both"]}
     config = load_config({"task": options, "data": {"train": "x.csv"}})
     task = config.task_class(config.task, ("bad", "good"))
-    rows, said = tiny.Dataset.from_dict({"text": ["a", "b"], "label": [1, 0]}), [{"label": "good"}, {"label": "bad"}]
+    rows, said = tiny.TaskRows({"text": ["a", "b"], "label": [1, 0]}), [{"label": "good"}, {"label": "bad"}]
     assert pair_answers(task, said, rows) == (["good", "bad"], ["good", "bad"])
     assert task.score(said, rows)["needs_both"] == 1.0
     assert resample_metrics(task, said, rows) == {}
@@ -195,7 +195,7 @@ def test_the_draws_of_an_interval_do_not_stand_in_memory_together():
     options = {"name": "sentiment", "metrics": ["own_scores:fails"]}
     config = load_config({"task": options, "data": {"train": "x.csv"}})
     task = config.task_class(config.task, ("bad", "good"))
-    rows = tiny.Dataset.from_dict({"text": ["a"] * 4000, "label": [1] * 4000})
+    rows = tiny.TaskRows({"text": ["a"] * 4000, "label": [1] * 4000})
     tracemalloc.start()
     resample_metrics(task, [{"label": "good"}] * 4000, rows)
     _, peak = tracemalloc.get_traced_memory()
@@ -208,7 +208,7 @@ def test_of_many_rows_an_interval_takes_fewer_draws(monkeypatch, most, draws):
     options = {"name": "sentiment", "metrics": ["own_scores:cost"]}
     config = load_config({"task": options, "data": {"train": "x.csv"}})
     task = config.task_class(config.task, ("bad", "good"))
-    rows, scores = tiny.Dataset.from_dict({"text": ["a", "b"], "label": [1, 0]}), []
+    rows, scores = tiny.TaskRows({"text": ["a", "b"], "label": [1, 0]}), []
     monkeypatch.setattr(intervals, "MOST_ROWS", most)
     monkeypatch.setattr(intervals, "measure", lambda *_: scores.append(0.5) or 0.5)
     assert resample_metrics(task, [{"label": "good"}, {"label": "bad"}], rows) == {"cost": (0.5, 0.5)}

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import tiny
 import torch
-from datasets import Dataset
 from typer.testing import CliRunner
 
 import nlp_transfer
@@ -17,6 +16,7 @@ from nlp_transfer.cli.commands import app
 from nlp_transfer.config.data import DataConfig
 from nlp_transfer.config.flags import read_source_list
 from nlp_transfer.config.tasks import find_task
+from nlp_transfer.data.rows import TaskRows
 from nlp_transfer.data.splits import load_splits, load_train
 from nlp_transfer.data.splitting import deal_folds
 from nlp_transfer.errors import ConfigError, DataError, SourceError
@@ -250,7 +250,7 @@ def test_the_mean_of_all_layers_of_two_texts_compares_their_means(place, tmp_pat
     source = load_source("checkpoint", name=str(folder))
     task = find_task("pairs")(find_task("pairs").Options(name="pairs", max_length=32), tiny.LABELS)
     texts = {"first": ["a good film", "it was bad"], "second": ["some plot", "very dull"]}
-    rows = Dataset.from_dict({**texts, "label": [0, 1]})
+    rows = TaskRows({**texts, "label": [0, 1]})
     model = task.build(source, rows, frozen=True).model.eval()
     units = TokenInputs(task.encode(rows, tiny.Tokenizers(source.tokenizer, None)), source.tokenizer.pad_token_id)
     found = read_features(model, units, tmp_path, has_layers=True, progress=False)

@@ -139,7 +139,7 @@ def test_weights_of_which_one_bit_is_another_are_refused_by_file(folder):
     content = bytearray(path.read_bytes())
     content[-1] ^= 64
     path.write_bytes(content)
-    with pytest.raises(CheckpointError, match=r"model\.safetensors: damaged or exchanged: its sha256 is not"):
+    with pytest.raises(CheckpointError, match=r"model\.safetensors: damaged or exchanged: its digest is not"):
         nlp_transfer.load(folder)
 
 

@@ -5,10 +5,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import yaml
-from datasets import Dataset
 from tiny import Training, checkpoint, run, save_checkpoint, save_csv, sentiment, texts, vectors
 
 import nlp_transfer
+from nlp_transfer.data.rows import TaskRows
 from nlp_transfer.errors import ConfigError
 from nlp_transfer.evaluation.metrics import classification_scores, find_score
 from nlp_transfer.evaluation.verdicts import Comparand, write_verdicts
@@ -89,7 +89,7 @@ def uneven():
         said, labels = texts(count, seed=seed)
         kept = [i for i, label in enumerate(labels) if label or i % 5 == 0]
         turned = [labels[i] ^ int(rng.random() < 0.3) for i in kept]
-        return Dataset.from_dict({"text": [said[i] for i in kept], "label": turned})
+        return TaskRows({"text": [said[i] for i in kept], "label": turned})
 
     return SimpleNamespace(train=rows(80, 0), validation=rows(80, 1), test=rows(40, 2))
 

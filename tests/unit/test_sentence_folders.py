@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from datasets import Dataset
 from tiny import HIDDEN, Training, dense, rows, run, save_csv, save_sentence_folder, sentiment, texts
 
 import nlp_transfer
+from nlp_transfer.data.rows import TaskRows
 from nlp_transfer.errors import ConfigError, SourceError
 from nlp_transfer.models.encoding.prompts import read_prompt
 from nlp_transfer.models.encoding.tokenizers import Tokenizers
@@ -65,7 +65,7 @@ def folder(request, tmp_path):
 def embed(source):
     """The features (texts, F) that a head on the frozen source reads."""
     model = sentiment().build(source, rows(), frozen=True).model.eval()
-    encoded = sentiment().encode(Dataset.from_dict({"text": TEXTS}), Tokenizers(source.tokenizer))
+    encoded = sentiment().encode(TaskRows({"text": TEXTS}), Tokenizers(source.tokenizer))
     batch = TokenInputs(encoded, source.tokenizer.pad_token_id).make_batch(np.arange(len(TEXTS)))
     with torch.inference_mode():
         return model.stacked(list(model.features(**batch.inputs))).numpy()
@@ -147,8 +147,8 @@ def test_a_prompt_is_put_before_every_text_by_name_or_as_it_is(tmp_path, wanted)
     behind = [f"the story is {text}" for text in TEXTS]
     for policy in ("head", "window"):
         task = sentiment(long_documents=policy)
-        encoded = task.encode(Dataset.from_dict({"text": TEXTS}), Tokenizers(source.tokenizer))
-        expected = task.encode(Dataset.from_dict({"text": behind}), Tokenizers(plain.tokenizer))
+        encoded = task.encode(TaskRows({"text": TEXTS}), Tokenizers(source.tokenizer))
+        expected = task.encode(TaskRows({"text": behind}), Tokenizers(plain.tokenizer))
         assert list(encoded.inputs) == list(expected.inputs)
 
 

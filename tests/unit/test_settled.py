@@ -9,6 +9,7 @@ import yaml
 from tiny import GOOD, PLAIN, save_vectors
 
 import nlp_transfer as nt
+from nlp_transfer.data.rows import TaskRows
 from nlp_transfer.errors import ConfigError, TransferError
 from nlp_transfer_tasks.summarization import Summarization, SummarizationOptions
 
@@ -114,10 +115,8 @@ def test_a_run_saved_before_there_was_a_choice_cuts_as_it_did(place, tmp_path):
 
 
 def test_lists_of_sentences_tell_their_language_and_are_not_cut():
-    from datasets import Dataset
-
     task = Summarization(SummarizationOptions(name="summarization"))
-    rows = Dataset.from_dict({"text": [["Das ist das Haus am See.\nEs ist alt", "Am 3. Mai brannte es."]] * 3})
+    rows = TaskRows({"text": [["Das ist das Haus am See.\nEs ist alt", "Am 3. Mai brannte es."]] * 3})
     assert task.settle(rows) == SummarizationOptions(name="summarization", language="de", line_breaks="space")
 
 

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import tiny
 import torch
-from datasets import Dataset
 from typer.testing import CliRunner
 
 import nlp_transfer
 from nlp_transfer.cli.commands import app
+from nlp_transfer.data.rows import TaskRows
 from nlp_transfer.data.unlabelled import open_unlabelled
 from nlp_transfer.errors import CheckpointError, ConfigError, DataError
 from nlp_transfer.evaluation.intervals import measure_mean, subtract
@@ -191,7 +191,7 @@ def test_the_interval_of_a_difference_is_newcombes():
 def tell(*sides):
     """Tell apart sides of texts with features."""
     predictor = SimpleNamespace(task=tiny.sentiment())
-    rows = [Dataset.from_dict({"text": texts}) for texts, _ in sides]
+    rows = [TaskRows({"text": texts}) for texts, _ in sides]
     return tell_apart(predictor, rows, [Observed(features, [], 0, 0.0) for _, features in sides])
 
 
@@ -232,7 +232,7 @@ def test_a_model_under_its_own_head_is_looked_at_by_the_mean_of_its_states(tmp_p
 def test_a_document_of_several_windows_has_the_mean_of_their_features(tmp_path):
     source = tiny.vectors(tmp_path / "words.txt")
     short, long = (tiny.sentiment(long_documents=policy, max_windows=3) for policy in ("head", "window"))
-    rows = Dataset.from_dict({"text": ["good film " * 40, "bad"]})
+    rows = TaskRows({"text": ["good film " * 40, "bad"]})
     seen = observe(make_predictor(source, long), rows, progress=False)
     assert seen.features.shape[0] == 2
     assert np.allclose(seen.features[1], observe(make_predictor(source, short), rows, progress=False).features[1])

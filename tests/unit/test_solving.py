@@ -6,11 +6,11 @@ import logging
 import numpy as np
 import pytest
 import torch
-from datasets import Dataset
 from sklearn.linear_model import LogisticRegression, Ridge
 from tiny import LABELS, Training, rows, run, save_checkpoint, save_csv, sentiment, texts, vectors
 
 import nlp_transfer as nt
+from nlp_transfer.data.rows import TaskRows
 from nlp_transfer.errors import ConfigError
 from nlp_transfer.evaluation.folds import FOLDS, deal_folds, hold_out
 from nlp_transfer.models.classification import build_classifier
@@ -106,7 +106,7 @@ class Labels(Numbers):
 
 def numbered(count, seed):
     found, labels = texts(count, seed)
-    return Dataset.from_dict({"text": found, "numbers": [[float(label), float(1 - label)] for label in labels]})
+    return TaskRows({"text": found, "numbers": [[float(label), float(1 - label)] for label in labels]})
 
 
 @pytest.mark.parametrize("kind", [Numbers, Labels])

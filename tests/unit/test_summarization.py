@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from datasets import Dataset
 from tiny import BAD, GOOD, PLAIN, Training, checkpoint, save_checkpoint, tokenizer, vectors
 from transformers import AutoConfig, AutoModelForSeq2SeqLM, NllbTokenizer
 
 import nlp_transfer as nt
 from nlp_transfer.config.run import RunConfig
+from nlp_transfer.data.rows import TaskRows
 from nlp_transfer.data.splits import DataReport, Splits
 from nlp_transfer.errors import ConfigError
 from nlp_transfer.inference.activations import compute, find_boundary, replay
@@ -61,7 +61,7 @@ def documents(count=24, seed=0):
         sentences[rng.integers(len(sentences))] = best
         texts.append(sentences)
         summaries.append([best, "another reference"])
-    return Dataset.from_dict({"text": texts, "summary": summaries})
+    return TaskRows({"text": texts, "summary": summaries})
 
 
 def training(source, strategy, **settings):
@@ -356,7 +356,7 @@ def test_trigram_blocking_passes_over_a_sentence_that_says_three_words_again():
 
 def test_baselines_are_the_first_sentences_and_those_nearest_to_the_reference():
     texts = [["one two", "three four", "five"], ["Only this."]]
-    rows = Dataset.from_dict({"text": texts, "summary": [["five"], ["x"]]})
+    rows = TaskRows({"text": texts, "summary": [["five"], ["x"]]})
     found = summarization(sentences=2).baselines(Splits(rows, rows, rows, (), DataReport({}, [], [])))
     assert [one["sentences"] for one in found["lead"]["test"]] == [[0, 1], [0]]
     assert [one["sentences"] for one in found["oracle"]["validation"]] == [[2], []]

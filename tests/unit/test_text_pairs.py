@@ -7,7 +7,6 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from datasets import Dataset
 from hub_client import connect
 from hub_server import HubServer
 from scipy.stats import pearsonr, spearmanr
@@ -17,6 +16,7 @@ from tokenizers.models import WordLevel
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedTokenizerFast, pipeline
 
 import nlp_transfer
+from nlp_transfer.data.rows import TaskRows
 from nlp_transfer.data.splits import Splits
 from nlp_transfer.errors import ConfigError
 from nlp_transfer.evaluation.correlations import correlation_each, number_scores
@@ -125,7 +125,7 @@ def test_types_are_given_where_the_model_reads_them_whatever_its_tokenizer_says(
 
 def built(source, **options):
     task = Pairs(PairsOptions(name="pairs", max_length=32, **options), LABELS)
-    loaded = task.build(source, Dataset.from_dict(rows(4)), frozen=True)
+    loaded = task.build(source, TaskRows(rows(4)), frozen=True)
     return task, loaded.model.eval()
 
 
@@ -137,7 +137,7 @@ def test_texts_that_are_read_apart_are_pooled_as_each_alone(tmp_path, kind):
     source = checkpoint(tmp_path / "c") if kind == "bert" else vectors(tmp_path / "v.txt", kind)
     task, model = built(source)
     first, second = ["good film", "bad", "very warm and funny film"], ["a dull plot is stale", "sad", "good"]
-    pairs = Dataset.from_dict({"first": first, "second": second})
+    pairs = TaskRows({"first": first, "second": second})
     units = TokenInputs(task.encode(pairs, nlp_transfer.Tokenizers(source.tokenizer)), source.tokenizer.pad_token_id)
     with torch.inference_mode():
         together = model.features(**units.make_batch(np.arange(3)).inputs)
@@ -375,7 +375,7 @@ def test_tfidf_of_two_texts_holds_both_and_what_they_share():
 
 
 def test_ridge_on_tfidf_beats_the_mean(place):
-    part = {name: Dataset.from_dict(rows(200, seed)) for seed, name in enumerate(("train", "validation", "test"))}
+    part = {name: TaskRows(rows(200, seed)) for seed, name in enumerate(("train", "validation", "test"))}
     found = nlp_transfer.number_baselines(Splits(**part, labels=(), report=None), texts=("first", "second"))
     assert set(found["mean"]["test"]) == {np.mean(part["train"]["number"][:])}
     assert number_scores(found["tfidf_ridge"]["test"], part["test"]["number"][:])["pearson"] > 0.2
@@ -389,7 +389,7 @@ def test_ridge_on_tfidf_says_the_same_in_any_units(place, scale, offset):
         nlp_transfer.number_baselines(
             Splits(
                 **{
-                    name: Dataset.from_dict({**given, "number": [number * by + plus for number in given["number"]]})
+                    name: TaskRows({**given, "number": [number * by + plus for number in given["number"]]})
                     for name, given in part.items()
                 },
                 labels=(),

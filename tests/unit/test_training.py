@@ -8,6 +8,7 @@ import pytest
 import torch
 from tiny import BAD, GOOD, Training, checkpoint, rows, save_checkpoint, sentiment, vectors
 
+from nlp_transfer.data.rows import TaskRows
 from nlp_transfer.errors import ConfigError, TrainingError
 from nlp_transfer.inference.activations import compute
 from nlp_transfer.models.classification import classification_loss
@@ -288,11 +289,9 @@ def test_every_epoch_is_recorded_with_its_loss_its_rate_and_its_scores(source):
 
 
 def test_a_linear_head_is_solved_with_three_classes_and_with_one_that_train_lacks(source):
-    from datasets import Dataset
-
     labels = ("a", "b", "c", "never")
-    data = Dataset.from_dict({"text": [GOOD[i % 8] for i in range(12)] + [BAD[i % 8] for i in range(12)] + ["film"] * 6,
-                              "label": [0] * 12 + [2] * 12 + [1] * 6})  # fmt: skip
+    texts = [GOOD[i % 8] for i in range(12)] + [BAD[i % 8] for i in range(12)] + ["film"] * 6
+    data = TaskRows({"text": texts, "label": [0] * 12 + [2] * 12 + [1] * 6})
     task = Sentiment(sentiment().options, labels)
     training = Training(source, {"kind": "frozen"}, task=task, train=data, validation=data)
     assert training.fit().best > 0.9

@@ -5,7 +5,6 @@ import json
 import numpy as np
 import pytest
 import torch
-from datasets import Dataset
 from sentencepiece import SentencePieceTrainer
 from tiny import PLAIN, SPECIAL, WORDS, Training, checkpoint, config, save_checkpoint, save_vectors, tokenizer, vectors
 from tokenizers import normalizers
@@ -22,6 +21,7 @@ from transformers import (
     NllbTokenizer,
 )
 
+from nlp_transfer.data.rows import TaskRows
 from nlp_transfer.data.splits import Splits
 from nlp_transfer.errors import CheckpointError, ConfigError, SourceError
 from nlp_transfer.evaluation.writing_back import write_back
@@ -66,7 +66,7 @@ def pairs(count=24, seed=0):
     """Sentences and their word-for-word translation: each word is written backwards."""
     rng = np.random.default_rng(seed)
     texts = [" ".join(rng.choice(WORDS[:-1], rng.integers(2, 7))) for _ in range(count)]
-    return Dataset.from_dict({"source": texts, "target": [" ".join(w[::-1] for w in text.split()) for text in texts]})
+    return TaskRows({"source": texts, "target": [" ".join(w[::-1] for w in text.split()) for text in texts]})
 
 
 def bare(**options):
@@ -99,7 +99,7 @@ def same_words(count=24, seed=0):
     """Pairs within the words of the tiny tokenizer: the target is the source backwards."""
     rng = np.random.default_rng(seed)
     texts = [" ".join(rng.choice(PLAIN[:-1], rng.integers(2, 5))) for _ in range(count)]
-    return Dataset.from_dict({"source": texts, "target": [" ".join(reversed(text.split())) for text in texts]})
+    return TaskRows({"source": texts, "target": [" ".join(reversed(text.split())) for text in texts]})
 
 
 def training(source, strategy, task=None, data=None, **settings):
@@ -365,7 +365,7 @@ def test_copying_the_source_stands_beside_every_score():
 
 
 def test_a_target_language_outside_the_target_tokenizer_is_warned_of(tmp_path):
-    data = Dataset.from_dict({"source": ["the film"], "target": ["der schöne Film"]})
+    data = TaskRows({"source": ["the film"], "target": ["der schöne Film"]})
     task = translation(decoder={"source": save_checkpoint(tmp_path / "decoder")})
     run = training(checkpoint(tmp_path / "encoder"), {"kind": "full"}, task, data)
     assert any("unknown" in one for one in task.encode(data, run.tokenizers, training=True).warnings)
@@ -374,7 +374,7 @@ def test_a_target_language_outside_the_target_tokenizer_is_warned_of(tmp_path):
 
 
 def test_accents_that_a_target_tokenizer_drops_lower_what_can_be_written(tmp_path):
-    data = Dataset.from_dict({"source": ["the film"] * 2, "target": ["a fíne film", "A wärm story"]})
+    data = TaskRows({"source": ["the film"] * 2, "target": ["a fíne film", "A wärm story"]})
     name = save_checkpoint(tmp_path / "decoder")
     lossy = tokenizer()
     lossy.backend_tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
@@ -388,7 +388,7 @@ def test_accents_that_a_target_tokenizer_drops_lower_what_can_be_written(tmp_pat
 
 def test_a_target_tokenizer_that_sets_characters_apart_is_measured_by_the_score(tmp_path):
     run = training(make("bag", tmp_path), {"kind": "full"})
-    chinese = Dataset.from_dict({"source": ["the film"], "target": ["我们提出一种方法"]})
+    chinese = TaskRows({"source": ["the film"], "target": ["我们提出一种方法"]})
     apart = tokenizer()
     apart.add_tokens(list("我们提出一种方法"))
     assert apart.decode(apart(chinese["target"][0])["input_ids"], skip_special_tokens=True) == "我 们 提 出 一 种 方 法"
@@ -398,7 +398,7 @@ def test_a_target_tokenizer_that_sets_characters_apart_is_measured_by_the_score(
 
 
 def test_targets_that_are_all_the_same_are_warned_of(tmp_path):
-    data = Dataset.from_dict({"source": ["the film", "a story"], "target": ["film", "film"]})
+    data = TaskRows({"source": ["the film", "a story"], "target": ["film", "film"]})
     run = training(make("bag", tmp_path), {"kind": "full"}, data=data)
     assert run.task.encode(data, run.tokenizers, training=True).warnings == (
         "all 2 target texts are one and the same: there is nothing else to learn",

@@ -4,11 +4,11 @@ import json
 import shutil
 
 import pytest
-from datasets import Dataset
 from tiny import PIECES, config, rows, save_checkpoint, save_word_pieces, sentiment, tokenizer
 from transformers import AutoTokenizer, EncoderDecoderConfig, EncoderDecoderModel
 
 import nlp_transfer
+from nlp_transfer.data.rows import TaskRows
 from nlp_transfer.evaluation.writing_back import write_back
 from nlp_transfer.models.encoding.pairs import make_ending, train_tokenizer
 from nlp_transfer.models.encoding.tokenizers import Tokenizers
@@ -22,7 +22,7 @@ WORDS = ["film", "story", "plot", "scène", "été", "Paris"]
 
 
 def targets(*texts):
-    return Dataset.from_dict({"source": ["the film"] * len(texts), "target": list(texts)})
+    return TaskRows({"source": ["the film"] * len(texts), "target": list(texts)})
 
 
 def back(texts, target, task=TRANSLATION):
@@ -53,7 +53,7 @@ def test_a_large_split_is_sampled_all_over():
 
 
 def test_abstracts_are_measured_by_their_score_and_what_is_picked_or_chosen_is_not():
-    data = Dataset.from_dict({"text": [["a film ."]] * 2, "summary": [["A Film."], ["The {0} plot.", "x"]]})
+    data = TaskRows({"text": [["a film ."]] * 2, "summary": [["A Film."], ["The {0} plot.", "x"]]})
     tokenizers = Tokenizers(tokenizer(), make_ending(tokenizer()))
     writer = Summarization(SummarizationOptions(name="summarization", style="abstractive"))
     assert set(write_back(writer, data, tokenizers).scores) == {"rouge1", "rouge2", "rougeL"}

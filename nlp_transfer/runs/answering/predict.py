@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import transformers
-from datasets import Dataset
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoTokenizer, PretrainedConfig, PreTrainedModel
 
@@ -17,6 +16,7 @@ from nlp_transfer.config.run import RunConfig
 from nlp_transfer.config.sources import COMMIT
 from nlp_transfer.config.tasks import Scores, TaskDeclaration
 from nlp_transfer.data.labels import OnUnknown
+from nlp_transfer.data.rows import TaskRows
 from nlp_transfer.data.splits import make_dialect, make_label_rules
 from nlp_transfer.errors import CheckpointError, ConfigError, SourceError
 from nlp_transfer.evaluation.confidence import list_log_frequencies
@@ -140,7 +140,7 @@ def _open_adapter(root: Path, config: RunConfig) -> Predictor:
     source = load_source(**place)
     if isinstance(source, Checkpoint) and metrics.head is None:  # such an older run matched rows of the head by number
         source = replace(source, by_name=False)
-    rows = Dataset.from_dict({role: [] for role in task.roles})
+    rows = TaskRows({role: [] for role in task.roles})
     model = put_adapter(task.build(source, rows, frozen=False).model, root)
     if (known := metrics.confidence) is not None and (last := find_output_layer(model, len(task.labels))):
         # What was fitted on validation is a part of the merged weights only.

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import torch
-from datasets import Dataset
 from transformers import PreTrainedModel
 
 from nlp_transfer.config.dialect import PLAIN, Dialect
@@ -23,6 +22,7 @@ from nlp_transfer.data.formats.held import hold_rows, open_held
 from nlp_transfer.data.formats.records import RowStream
 from nlp_transfer.data.formats.text_lines import LONGEST
 from nlp_transfer.data.labels import USUAL_RULES, LabelRules, OnUnknown
+from nlp_transfer.data.rows import TaskRows
 from nlp_transfer.data.splits import read_rows
 from nlp_transfer.data.store import join_parts
 from nlp_transfer.errors import ConfigError, DataError, TransferError, suggest
@@ -373,7 +373,7 @@ class Predictor:
         on_unknown_label: OnUnknown | None = None,
         dialect: Dialect | None = None,
         limit: int | None = None,
-    ) -> Dataset:
+    ) -> TaskRows:
         """Read labelled rows as `evaluate` scores them: a column for each role, labels as ids.
 
         Raises:
@@ -393,7 +393,7 @@ class Predictor:
             limit=limit,
         )
 
-    def _score_simple(self, rows: Dataset) -> Mapping[str, list[Prediction]]:
+    def _score_simple(self, rows: TaskRows) -> Mapping[str, list[Prediction]]:
         """Predict rows by the simple methods of the run, fitted again on its training rows.
 
         If those rows are gone, only methods that need no fitting answer.
@@ -412,12 +412,12 @@ class Predictor:
     def _read(self, inputs: Sequence[Input]) -> tuple[list[Prediction], int]:
         return self._predict(self.collect(inputs), half=self.half)
 
-    def collect(self, inputs: Sequence[Input]) -> Dataset:
+    def collect(self, inputs: Sequence[Input]) -> TaskRows:
         """Collect inputs as rows with a column for each role that is read."""
         columns = zip(*inputs, strict=True)
-        return Dataset.from_dict(dict(zip(self.task.input_roles(), map(list, columns), strict=True)))
+        return TaskRows(dict(zip(self.task.input_roles(), map(list, columns), strict=True)))
 
-    def _predict(self, rows: Dataset, *, half: bool = False, together: bool = False) -> tuple[list[Prediction], int]:
+    def _predict(self, rows: TaskRows, *, half: bool = False, together: bool = False) -> tuple[list[Prediction], int]:
         """Predict rows by the model, in fp32 or half of it; return also how many were cut."""
         device = next(self.model.parameters()).device.type
         with self._computing, torch.autocast(device, torch.bfloat16) if half else contextlib.nullcontext():

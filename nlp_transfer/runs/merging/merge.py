@@ -17,7 +17,7 @@ from nlp_transfer.evaluation.averaging import average
 from nlp_transfer.evaluation.metrics_file import ClassWeights, Confidence, Merged, MergedPart, Metrics, Seconds
 from nlp_transfer.evaluation.verdicts import Comparand, compare_with_parts, rename_method
 from nlp_transfer.inference.predictions import infer
-from nlp_transfer.models.digests import hash_weights
+from nlp_transfer.models.digests import hash_weights, sum_weights
 from nlp_transfer.models.encoding.units import TokenInputs
 from nlp_transfer.models.merging import add_to_mean, move_towards_start
 from nlp_transfer.models.saving import describe_environment, write_json
@@ -193,6 +193,7 @@ def _merge_in(
     noted = {
         "seconds": Seconds(**clock.seconds, baselines=0.0, total=clock.total),
         "weights": hash_weights(folder / "model"),
+        "checksums": sum_weights(folder / "model"),
         "cost": cost,
         "confidence": confidence,
         "class_weights": _describe_weights(solved),

@@ -24,7 +24,7 @@ from nlp_transfer.system.progress import make_bar
 from nlp_transfer.task import Prediction
 
 if TYPE_CHECKING:
-    from datasets import Dataset
+    from nlp_transfer.data.rows import TaskRows
 
 BLOCK = 500  # texts that are stored at once: what a command that is killed loses
 
@@ -62,7 +62,7 @@ def open_rows(
     return place, answers
 
 
-def observe(predictor: Predictor, rows: "Dataset", *, progress: bool = True) -> Observed:
+def observe(predictor: Predictor, rows: "TaskRows", *, progress: bool = True) -> Observed:
     """Look up or compute what a model makes of rows, which have a column for each input role."""
     model, task = predictor.model, predictor.task
     boundary = choose_boundary(model)

@@ -35,7 +35,7 @@ from nlp_transfer.system.layout import SHIFT, TO_LABEL
 from nlp_transfer.system.received import refuse_no_path
 
 if TYPE_CHECKING:
-    from datasets import Dataset
+    from nlp_transfer.data.rows import TaskRows
 
 MOST = 1000  # rows of each side that are looked at
 
@@ -143,7 +143,7 @@ def _guess_dialect(labelled: Any, known: Dialect) -> Dialect:
     return replace(guess_dialect(str(labelled)), label_separator=known.label_separator, options=True)
 
 
-def _measure(predictor: Predictor, drawn: Drawn, labelled: "Dataset | None", *, progress: bool) -> Figures:
+def _measure(predictor: Predictor, drawn: Drawn, labelled: "TaskRows | None", *, progress: bool) -> Figures:
     """Measure both sides, how well they are told apart, and the score of the labelled rows.
 
     Raises:
@@ -179,7 +179,9 @@ def _read_own(predictor: Predictor) -> Splits:
         raise CheckpointError(f"texts are compared with the run's own test, which cannot be read: {error}") from None
 
 
-def _measure_fall(predictor: Predictor, own: "Dataset", seen: Observed, labelled: "Dataset", *, progress: bool) -> Fall:
+def _measure_fall(
+    predictor: Predictor, own: "TaskRows", seen: Observed, labelled: "TaskRows", *, progress: bool
+) -> Fall:
     task = predictor.task
     there = observe(predictor, labelled, progress=progress).answers
     score = task.compared or task.selection

@@ -16,7 +16,7 @@ from nlp_transfer.training.crossing import cross_validate
 from nlp_transfer.training.regression import Rows
 
 if TYPE_CHECKING:
-    from datasets import Dataset
+    from nlp_transfer.data.rows import TaskRows
 
 FOLDS = 5
 LEAST = 50  # different texts of each side; fewer are told apart by chance
@@ -28,7 +28,7 @@ def draw_places(count: int, most: int) -> list[int]:
     return sorted(np.random.default_rng(0).permutation(count)[:most].tolist())
 
 
-def join_texts(rows: "Dataset", roles: Sequence[str]) -> list[str]:
+def join_texts(rows: "TaskRows", roles: Sequence[str]) -> list[str]:
     """Join the texts of each row."""
     columns = [map(join_parts, rows[role][:]) for role in roles]
     return ["\n".join(texts) for texts in zip(*columns, strict=True)]
@@ -38,7 +38,7 @@ def describe_side(
     predictor: Predictor,
     trained: Collection[str],
     words: Collection[str],
-    rows: "Dataset",
+    rows: "TaskRows",
     seen: Observed,
     *,
     total: int,
@@ -67,7 +67,7 @@ def describe_side(
     )
 
 
-def tell_apart(predictor: Predictor, rows: Sequence["Dataset"], seen: Sequence[Observed]) -> float | None:
+def tell_apart(predictor: Predictor, rows: Sequence["TaskRows"], seen: Sequence[Observed]) -> float | None:
     """Find the share of rows that a linear classifier puts on the right side, in folds; equal texts stay together.
 
     It is what the proxy A-distance of Ben-David et al. 2007 (Analysis of representations for domain adaptation) is made
