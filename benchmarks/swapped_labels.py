@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from nlp_transfer.config.sections import DataConfig
 
 from benchmarks.few_labels_peer import embed, read
+from nlp_transfer.config.data import DataConfig
 from nlp_transfer.data.splits import load_splits
 from nlp_transfer.evaluation.html_report.recorded import Answered
 from nlp_transfer.evaluation.html_report.suspects import find_suspects
