@@ -427,7 +427,7 @@ def _refuse_poor_cut(train: Part, dealt: Mapping[str, np.ndarray], keys: np.ndar
         raise DataError(f"{train.place}: {what}, too few to cut {' and '.join(new)} from; add some or give {given}")
 
     if rows.labels is not None:
-        kept = np.unique(rows.labels[dealt["train"]])
+        kept = np.flatnonzero(np.bincount(rows.labels[dealt["train"]]))
         if len(kept) == 1 < len(np.unique(rows.labels)):
             only = ", ".join(rows.names[label] for label in rows.take(dealt["train"]).list_label_sets()[0]) or "none"
             raise DataError(

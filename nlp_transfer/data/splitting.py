@@ -31,7 +31,7 @@ def cut(keys: ArrayLike, strata: ArrayLike, shares: Mapping[str, float], *, seed
 
     for stratum in np.unique(stratum_of):
         members = np.flatnonzero(stratum_of == stratum)
-        shuffled = members[rng.permutation(len(members))]
+        shuffled = rng.permutation(members)
         rows = int(sizes[members].sum())
         enough = len(members) > len(shares)
 

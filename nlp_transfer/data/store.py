@@ -23,6 +23,7 @@ from nlp_transfer.system.room import guard_temporary
 
 CONTENT = "the texts of the data"  # the name of the content in errors
 PART_END = "\n"  # between the parts of a text
+FORGET = getattr(mmap, "MADV_DONTNEED", None)  # tells the system that mapped pages are not read soon; not on Windows
 BATCH_CHARACTERS = 1 << 26  # the most in a batch: Arrow counts its bytes in 31 bits
 
 
@@ -69,21 +70,22 @@ class TextStore:
         return b"".join(self._digests[place].digest() for place in sorted(self._digests))
 
     def stream_batches(self) -> Iterator[pa.RecordBatch]:
-        """Yield all rows in batches, for one reader at a time. After that no rows can be added."""
-        self._finish()
-        self._file.seek(0)
-        yield from pa.ipc.open_stream(self._file)
+        """Yield all rows in batches, for any number of readers. After that no rows can be added."""
+        mapped = self._map()
+        for batch in pa.ipc.open_stream(pa.py_buffer(mapped)):
+            yield batch
+            if FORGET is not None:  # else all rows that were read would count as memory of the process
+                mapped.madvise(FORGET)
 
     def map_table(self) -> pa.Table:
         """Map all rows into memory. The table can be used longer than the store."""
-        self._finish()
-        mapped = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
-        return pa.ipc.open_stream(pa.py_buffer(mapped)).read_all()
+        return pa.ipc.open_stream(pa.py_buffer(self._map())).read_all()
 
-    def _finish(self) -> None:
+    def _map(self) -> mmap.mmap:
         with guard_temporary(CONTENT):
             self._writer.close()
             self._file.flush()
+        return mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ import unicodedata
 
 import numpy as np
 import pyarrow as pa
-from xxhash import xxh3_64_intdigest
 
 from nlp_transfer.data.columns import count_bytes, view_offsets
 from nlp_transfer.data.formats.cells import strip_unseen
@@ -18,8 +17,10 @@ def hash_seen(texts: pa.Array, characters: np.ndarray) -> tuple[np.ndarray, np.n
         characters: (rows,) the number of characters of each.
 
     Returns:
-        (rows,) XXH3 of 64 bits; (rows,) whether anything is seen.
+        (rows,) SipHash of 64 bits; (rows,) whether anything is seen.
     """
+    from pandas.util import hash_array  # slow to import; `datasets`, which takes the rows, imports it too
+
     slow = ~_have_seen_ends(texts)
     decomposable = ~slow & (characters < count_bytes(texts))  # what is not ASCII
     if not unicodedata.is_normalized("NFC", "\n".join(texts.filter(pa.array(decomposable)).to_pylist())):
@@ -31,7 +32,7 @@ def hash_seen(texts: pa.Array, characters: np.ndarray) -> tuple[np.ndarray, np.n
     contents[chosen] = seen = [strip_unseen(content.decode()).encode() for content in contents[chosen]]
     there = np.ones(len(texts), bool)
     there[chosen] = list(map(bool, seen))
-    return np.fromiter(map(xxh3_64_intdigest, contents), np.uint64, len(contents)), there
+    return hash_array(contents, categorize=False), there
 
 
 def _have_seen_ends(texts: pa.Array) -> np.ndarray:

@@ -10,6 +10,7 @@ from pathlib import Path
 from unicodedata import normalize
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from xxhash import xxh3_64_intdigest, xxh3_128
 
@@ -17,6 +18,7 @@ from nlp_transfer.config.data import DataConfig
 from nlp_transfer.data.report import may_be_same
 from nlp_transfer.data.splits import Splits, load_splits, read_rows
 from nlp_transfer.data.splitting import cut, join_groups, subsample
+from nlp_transfer.data.store import TextStore
 from nlp_transfer.errors import ConfigError, DataError
 
 ROLES = {"text": "text", "label": "label"}
@@ -473,3 +475,11 @@ def test_duplicated_bundled_reviews_stay_on_one_side():
     report = load("bundled:imdb").report
     assert sum(split.duplicates for split in report.splits.values()) == 96
     assert not any(report.overlap.values())
+
+
+def test_stored_rows_are_read_by_several_readers_at_once():
+    store = TextStore(pa.schema([("text", pa.string())]))
+    for texts in (["a", "b"], ["c"]):
+        store.add([texts], np.ones(len(texts), np.int64))
+    pairs = zip(store.stream_batches(), store.stream_batches(), strict=True)
+    assert [[batch["text"].to_pylist() for batch in pair] for pair in pairs] == [[["a", "b"]] * 2, [["c"]] * 2]

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from nlp_transfer.data.formats.blocks import Texts
-from nlp_transfer.data.formats.text_lines import RawBlock
+from nlp_transfer.data.formats.text_lines import BLOCK, RawBlock
 
 QUOTE, LINE_FEED, RETURN = b'"\n\r'
 MARK = codecs.BOM_UTF8  # Arrow drops it at the start of what it reads, which may be the middle of a file
@@ -57,15 +57,15 @@ def _is_regular(content: bytes, delimiter: str, quoted: bool) -> bool:
     """Tell whether each return stands before a line feed, and each quote encloses a whole cell or is doubled in one."""
     marks = np.frombuffer(content, np.uint8)
     if b"\r" in content:
-        returns = marks == RETURN
-        if returns[-1] or (returns[:-1] & (marks[1:] != LINE_FEED)).any():
+        returns = _find(RETURN, marks)
+        if returns[-1] == len(marks) - 1 or (marks[returns + 1] != LINE_FEED).any():
             return False
     if not quoted or b'"' not in content:
         return True
 
     # Outside a cell with quotes the next quote opens one, so it stands at the start of a cell. The quote after it is
     # the end of that cell, or the first of two that stand for one.
-    quotes = np.flatnonzero(marks == QUOTE)
+    quotes = _find(QUOTE, marks)
     if len(quotes) % 2:
         return False
     opening, closing = quotes[::2], quotes[1::2]
@@ -74,3 +74,9 @@ def _is_regular(content: bytes, delimiter: str, quoted: bool) -> bool:
     starts = (opening == 0) | np.isin(marks[opening - 1], [LINE_FEED, ord(delimiter)])
     ends = (closing == last) | np.isin(marks[np.minimum(closing + 1, last)], [LINE_FEED, RETURN, ord(delimiter)])
     return bool(starts[0] and (starts[1:] | doubled).all() and ends[-1] and (ends[:-1] | doubled).all())
+
+
+def _find(mark: int, marks: np.ndarray) -> np.ndarray:
+    """Find where a mark stands, (places,): in pieces, whose short-lived arrays need no new pages of memory."""
+    starts = range(0, len(marks), BLOCK)
+    return np.concatenate([start + np.flatnonzero(marks[start : start + BLOCK] == mark) for start in starts])
