@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from nlp_transfer.data.docstrings import DOCUMENTED, find_pairs
 from nlp_transfer.data.formats.records import Record
 from nlp_transfer.data.formats.tables import open_rows
+from nlp_transfer.data.kept_pairs import list_pairs
 
 FREE_SINCE = 2016  # papers of the ACL are CC BY 4.0 since then; earlier ones are not for every use
 YEAR = re.compile(r"(20\d\d)\.|[A-Z](\d\d)-")  # in the id of a paper, such as 2020.acl-main.5 or P16-1067
@@ -40,9 +40,7 @@ def read_interface_strings(folders: list[Path], *, locale: str) -> Iterator[Reco
 
 def read_docstrings(folders: list[Path]) -> Iterator[Record]:
     """Read pairs with columns `text`, `summary` and `module`."""
-    seen: set[str] = set()
-    pairs = (pair for folder in folders for pair in find_pairs(folder, DOCUMENTED[folder.name], seen))
-    for number, pair in enumerate(pairs, 1):
+    for number, pair in enumerate(list_pairs(folders), 1):
         yield Record(number, pair._asdict())
 
 

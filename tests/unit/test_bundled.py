@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from nlp_transfer.config.data import DataConfig
+from nlp_transfer.data import kept_pairs
 from nlp_transfer.data.bundled import DATASETS
 from nlp_transfer.data.docstrings import find_pairs, split_docstring
 from nlp_transfer.data.locations import open_place
@@ -110,6 +111,44 @@ def strings(folder: Path, monkeypatch, **files: dict[str, object]) -> list[dict[
         (root / "locale/fr_FR/LC_MESSAGES" / f"{name}.json").write_text(json.dumps(content), encoding="utf-8")
     monkeypatch.syspath_prepend(str(folder))
     return [dict(row.cells) for row in open_place("bundled:ui-strings-fr", "test").rows]
+
+
+@pytest.fixture
+def kept(tmp_path, monkeypatch):
+    """The folder of a documented package, an empty cache, and a list that grows with each package that is parsed."""
+    monkeypatch.setenv("NLP_TRANSFER_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(kept_pairs, "DOCUMENTED", {"pack": 100})
+    parsed = []
+    monkeypatch.setattr(kept_pairs, "find_pairs", lambda *given: parsed.append(given) or find_pairs(*given))
+    return package(tmp_path, one=function("Read all the rows \\udc80 at once.")), parsed
+
+
+def test_pairs_are_kept_for_the_next_time(kept):
+    folder, parsed = kept
+    first = kept_pairs.list_pairs([folder])
+    assert [pair.summary for pair in first] == ["Read all the rows \udc80 at once."]  # no character, and no fault
+    assert kept_pairs.list_pairs([folder]) == first
+    assert len(parsed) == 1
+
+
+def test_pairs_are_made_anew_of_files_that_have_changed(kept):
+    folder, _ = kept
+    kept_pairs.list_pairs([folder])
+    (folder / "one.py").write_text(function("Read none of the rows there."))
+    assert [pair.summary for pair in kept_pairs.list_pairs([folder])] == ["Read none of the rows there."]
+
+
+@pytest.mark.parametrize("content", ["", "{", "[1]", '{"pairs": []}', '{"mark": MARK, "pairs": [{"text": "x"}]}'])
+def test_pairs_are_made_anew_where_what_was_kept_is_damaged(kept, tmp_path, content):
+    folder, _ = kept
+    first, file = kept_pairs.list_pairs([folder]), tmp_path / "cache" / "docstrings.json"
+    file.write_text(content.replace("MARK", json.dumps(json.loads(file.read_text())["mark"])))
+    assert kept_pairs.list_pairs([folder]) == first
+
+
+def test_pairs_are_read_where_nothing_can_be_kept(kept, tmp_path):
+    (tmp_path / "cache").write_text("a file, where the folder should be")
+    assert len(kept_pairs.list_pairs([kept[0]])) == 1
 
 
 def test_interface_strings_appear_once_without_header_context_and_what_is_no_language(tmp_path, monkeypatch):
