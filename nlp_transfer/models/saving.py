@@ -1,12 +1,12 @@
 """Save a model so that its folder is complete, or not there at all; and describe the environment of a run."""
 
-import contextlib
+import functools
 import json
 import math
 import os
 import platform
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -128,20 +128,22 @@ def _find_nonfinite(values: Any, path: str = "") -> str:
     return path.strip(".") if isinstance(values, float) and not math.isfinite(values) else ""
 
 
-def _find_versions() -> Iterator[tuple[str, str]]:
-    """Find the versions of packages that a result may depend on; one that is not installed had no part in it."""
-    for name in REPORTED_PACKAGES:
-        with contextlib.suppress(PackageNotFoundError):
-            yield name, version(name)
+@functools.cache  # each is parsed out of a file of its package
+def _find_version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
 
 
 def describe_environment() -> dict[str, Any]:
-    """Describe the versions and the hardware of this run."""
+    """Describe the versions and the hardware of this run; a package that is not installed had no part in it."""
+    packages = {name: found for name in REPORTED_PACKAGES if (found := _find_version(name))}
     device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "packages": {"nlp-transfer": __version__, **dict(_find_versions())},
+        "packages": {"nlp-transfer": __version__, **packages},
         "device": torch.cuda.get_device_name() if device and device.type == "cuda" else str(device or "cpu"),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "threads": torch.get_num_threads(),
