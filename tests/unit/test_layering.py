@@ -141,7 +141,6 @@ def name_of(path):
 
 LIBRARY = {name_of(path): path for path in sorted((ROOT / "nlp_transfer").rglob("*.py"))}
 TASKS = sorted((ROOT / "tasks" / "nlp_transfer_tasks").rglob("*.py"))
-EVERYTHING = pytest.mark.parametrize("module", sorted(LIBRARY.keys() - {"__init__"}))
 
 
 def own_imports(module, **settings):
@@ -171,15 +170,13 @@ def test_a_package_uses_those_below_it_only():
         below.append(package)
 
 
-@EVERYTHING
-def test_a_file_imports_what_its_package_may(module):
+def test_a_file_imports_what_its_package_may():
     """Imports for the type checker count too."""
-    package = package_of(module)
-    if package == "__main__":
-        return
-    for target, one in own_imports(module, typing_only=True):
-        allowed = {package, *MAY_IMPORT[package].split()}
-        assert package_of(target) in allowed, f"{LIBRARY[module]}:{one.line} imports {target}"
+    for module in sorted(LIBRARY.keys() - {"__init__", "__main__"}):
+        package = package_of(module)
+        for target, one in own_imports(module, typing_only=True):
+            allowed = {package, *MAY_IMPORT[package].split()}
+            assert package_of(target) in allowed, f"{LIBRARY[module]}:{one.line} imports {target}"
 
 
 @pytest.mark.parametrize("package", MAY_IMPORT)
@@ -193,11 +190,12 @@ def test_a_package_uses_what_it_may_import(package):
     assert used - {package} == set(MAY_IMPORT[package].split())
 
 
-@pytest.mark.parametrize("module", [name for name, path in LIBRARY.items() if path.name == "__init__.py"])
-def test_a_package_tells_its_story_in_five_lines(module):
-    story = read_source(LIBRARY[module]).story
-    assert story is not None
-    assert len(story.splitlines()) <= 5
+def test_a_package_tells_its_story_in_five_lines():
+    for path in LIBRARY.values():
+        if path.name == "__init__.py":
+            story = read_source(path).story
+            assert story is not None, path
+            assert len(story.splitlines()) <= 5, path
 
 
 def test_no_modules_import_each_other_in_a_circle():
@@ -209,12 +207,12 @@ def test_no_modules_import_each_other_in_a_circle():
         pytest.fail(" -> ".join(error.args[1]))
 
 
-@EVERYTHING
-def test_heavy_packages_have_one_home_each(module):
-    for one in imports_of(LIBRARY[module]):
-        package = one.module.split(".")[0]
-        homes = HOMES.get(package, module).split()
-        assert module in homes, f"{LIBRARY[module]}:{one.line} imports {package}, whose home is {homes}"
+def test_heavy_packages_have_one_home_each():
+    for module in sorted(LIBRARY.keys() - {"__init__"}):
+        for one in imports_of(LIBRARY[module]):
+            package = one.module.split(".")[0]
+            homes = HOMES.get(package, module).split()
+            assert module in homes, f"{LIBRARY[module]}:{one.line} imports {package}, whose home is {homes}"
 
 
 @pytest.mark.parametrize("package", HOMES)
@@ -223,16 +221,16 @@ def test_home_of_a_heavy_package_uses_it(package):
         assert package in {one.module.split(".")[0] for one in imports_of(LIBRARY[home], typing_only=True)}
 
 
-@pytest.mark.parametrize("path", [*(LIBRARY[module] for module in sorted(LIGHT)), *TASKS], ids=lambda path: path.stem)
-def test_what_help_and_wrong_configurations_load_imports_nothing_heavy(path):
-    for one in imports_of(path):
-        if one.top:
-            assert one.module.split(".")[0] not in HEAVY, f"{path}:{one.line} imports {one.module} at once"
+def test_what_help_and_wrong_configurations_load_imports_nothing_heavy():
+    for path in [*(LIBRARY[module] for module in sorted(LIGHT)), *TASKS]:
+        for one in imports_of(path):
+            if one.top:
+                assert one.module.split(".")[0] not in HEAVY, f"{path}:{one.line} imports {one.module} at once"
 
 
-@pytest.mark.parametrize("module", sorted(LIGHT - {"__init__"}))
-def test_what_help_and_wrong_configurations_load_loads_nothing_else_of_the_library(module):
-    assert {target for target, one in own_imports(module) if one.top} <= LIGHT
+def test_what_help_and_wrong_configurations_load_loads_nothing_else_of_the_library():
+    for module in sorted(LIGHT - {"__init__"}):
+        assert {target for target, one in own_imports(module) if one.top} <= LIGHT, LIBRARY[module]
 
 
 def loads(module):
@@ -284,13 +282,13 @@ def test_tasks_use_public_names_of_the_library_only(path):
     assert used <= set(nlp_transfer.__all__)
 
 
-@pytest.mark.parametrize("module", sorted(LIBRARY))
-def test_library_reaches_tasks_through_find_task_only(module):
-    assert not [one for one in imports_of(LIBRARY[module], typing_only=True) if "nlp_transfer_tasks" in one.module]
-    source = read_source(LIBRARY[module])
-    if module not in ("config.tasks", "config.metrics", "__init__"):
-        assert not {call for call in source.calls if call.endswith(("import_module", "__import__"))}
-    assert module == "config.tasks" or "nlp_transfer_tasks" not in source.constants
+def test_library_reaches_tasks_through_find_task_only():
+    for module, path in LIBRARY.items():
+        assert not [one for one in imports_of(path, typing_only=True) if "nlp_transfer_tasks" in one.module], path
+        source = read_source(path)
+        if module not in ("config.tasks", "config.metrics", "__init__"):
+            assert not {call for call in source.calls if call.endswith(("import_module", "__import__"))}, path
+        assert module == "config.tasks" or "nlp_transfer_tasks" not in source.constants, path
 
 
 def test_what_is_imported_is_declared():
