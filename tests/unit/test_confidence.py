@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+from functools import cache
 
 import numpy as np
 import pytest
@@ -140,7 +141,7 @@ def train(place, folder, cell="vectors, solved", **training):
             "source": {**source, "name": str(place / source.get("name", "v.txt"))},
             "strategy": strategy,
             "data": {split: str(place / name) for split, name in data.items()},
-            "training": {"epochs": 8, "batch_size": 8, "learning_rate": 0.03, "precision": "fp32", **training},
+            "training": {"epochs": 4, "batch_size": 8, "learning_rate": 0.03, "precision": "fp32", **training},
         },
         output=folder,
         progress=False,
@@ -153,6 +154,12 @@ def finished(place, tmp_path_factory):
     return {name: train(place, root / name.partition(",")[0] / name[-4:], name) for name in CELLS}
 
 
+@pytest.fixture(scope="module")
+def plain(place, tmp_path_factory):
+    """A function that gives a run without a temperature; each is trained once."""
+    return cache(lambda cell: train(place, tmp_path_factory.mktemp("plain") / "run", cell, temperature="none"))
+
+
 def read_logits(said):
     """The difference of the two logits of each answer."""
     return np.array(
@@ -161,18 +168,17 @@ def read_logits(said):
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_logits_are_divided_and_every_label_stays(place, finished, tmp_path, cell):
-    plain = train(place, tmp_path / "plain", cell, temperature="none")
-    fitted = finished[cell].figures.confidence
-    assert plain.figures.confidence.temperature == 1.0
+def test_logits_are_divided_and_every_label_stays(finished, plain, cell):
+    without, fitted = plain(cell), finished[cell].figures.confidence
+    assert without.figures.confidence.temperature == 1.0
     assert fitted.note == "fitted on 120 rows of validation"
-    assert plain.figures.confidence.error == pytest.approx(fitted.error_before, abs=1e-6)
+    assert without.figures.confidence.error == pytest.approx(fitted.error_before, abs=1e-6)
     assert fitted.error < fitted.error_before
-    before, after = (nt.load(one.folder).predict(TEXTS) for one in (plain, finished[cell]))
+    before, after = (nt.load(one.folder).predict(TEXTS) for one in (without, finished[cell]))
     assert [one["label"] for one in before] == [one["label"] for one in after]
     assert read_logits(after) * fitted.temperature == pytest.approx(read_logits(before), rel=1e-3, abs=1e-4)
-    assert plain.metrics["test"] == finished[cell].metrics["test"]
-    assert plain.metrics["validation"] == finished[cell].metrics["validation"]
+    assert without.metrics["test"] == finished[cell].metrics["test"]
+    assert without.metrics["validation"] == finished[cell].metrics["validation"]
 
 
 def test_a_plain_pipeline_has_the_same_confidence(finished):
@@ -219,18 +225,16 @@ def test_why_no_temperature_is_fitted_is_recorded(place, tmp_path, training, not
     assert (found.temperature, found.note) == (1.0, note)
 
 
-def test_a_layer_that_does_not_give_the_logits_stays_as_it_is(place, finished, tmp_path, monkeypatch):
-    real = calibrate.find_output_layer
+def test_a_layer_that_does_not_give_the_logits_stays_as_it_is(place, plain, tmp_path, monkeypatch):
 
     def find_another(model, outputs):
         return "another", model.head.hidden[0]
 
+    expected = plain("vectors, hidden").figures.weights
     monkeypatch.setattr(calibrate, "find_output_layer", find_another)
     wrong = train(place, tmp_path / "wrong", "vectors, hidden").figures
-    monkeypatch.setattr(calibrate, "find_output_layer", real)
-    plain = train(place, tmp_path / "plain", "vectors, hidden", temperature="none").figures
     assert wrong.confidence.note == "not fitted: the head of PooledClassifier ends in no linear layer"
-    assert wrong.weights == plain.weights
+    assert wrong.weights == expected
 
 
 def test_rare_labels_are_helped_as_far_as_validation_likes_and_an_adapter_alone_follows(tmp_path):
