@@ -1,11 +1,11 @@
 """Clients of the loopback Hub: this process, or a fresh one with an empty cache."""
 
-import json
 import os
 import subprocess
 import sys
 import time
 
+from apart import run_apart
 from hub_server import WRITER
 from tiny import ROOT
 
@@ -37,41 +37,9 @@ def outside(server, home, **changes):
     return {**kept, **given, **changes}
 
 
-APART = """
-import json, os, sys
-import torch
-from transformers import AutoModelForSeq2SeqLM, AutoModelForSequenceClassification, AutoTokenizer, BertModel, pipeline
-torch.set_num_threads(1)
-for number, (code, *arguments) in enumerate(json.load(sys.stdin)):
-    child = os.fork()
-    if not child:
-        sys.argv = ["-c", *arguments]
-        for name, descriptor in (("out", 1), ("err", 2)):
-            os.dup2(os.open(f"{number}.{name}", os.O_CREAT | os.O_WRONLY), descriptor)
-        exec(compile(code, "part", "exec"), {"__name__": "__main__"})
-        sys.stdout.flush()
-        os._exit(0)
-    os.waitpid(child, 0)
-"""
-
-
 def strangers(*parts, server, home, **changes):
-    """Run code with its arguments in a fresh process, each part apart from the others; it has met transformers only.
-
-    Returns:
-        A function that gives the JSON that a part printed last, by its number, and fails where the part has failed.
-    """
-    subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", APART], input=json.dumps(parts), text=True,
-        env=outside(server, home, **changes), check=True, cwd=home, timeout=200,
-    )  # fmt: skip
-
-    def said(number):
-        printed = (home / f"{number}.out").read_text().splitlines()
-        assert printed, (home / f"{number}.err").read_text()[-3000:]
-        return json.loads(printed[-1])
-
-    return said
+    """Run parts as `run_apart` does, each as a client of this Hub."""
+    return run_apart(*parts, cwd=home, env=outside(server, home, **changes))
 
 
 LIGHT = "import sys; sys.modules['torch'] = None; from nlp_transfer.__main__ import main; main()"

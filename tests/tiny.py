@@ -307,14 +307,12 @@ def note_what_is_tokenized(monkeypatch):
     return noted
 
 
-def run_python(code, *arguments, cwd=None, hidden=()):
-    """Run code in a fresh process, packages in `hidden` not importable; returns what it printed."""
-    block = "".join(f"import sys; sys.modules[{name!r}] = None\n" for name in hidden)
+def run_python(code, *arguments, cwd=None):
+    """Run code in a fresh process; returns what it printed."""
     path = os.pathsep.join([str(ROOT), str(ROOT / "tasks")])
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", block + code, *map(str, arguments)],
-        capture_output=True, text=True, cwd=cwd, env={**os.environ, "PYTHONPATH": "" if hidden else path},
-        check=False,
+        [sys.executable, "-W", "ignore", "-c", code, *map(str, arguments)],
+        capture_output=True, text=True, cwd=cwd, env={**os.environ, "PYTHONPATH": path}, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout

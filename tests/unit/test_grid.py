@@ -2,12 +2,14 @@
 
 import csv
 import json
+import os
 from functools import cache
 
 import pytest
 import torch
+from apart import run_apart
 from safetensors.torch import load_file
-from tiny import LABELS, run_python, save_checkpoint, save_csv, save_vectors, texts
+from tiny import LABELS, ROOT, save_checkpoint, save_csv, save_vectors, texts
 
 import nlp_transfer
 from nlp_transfer.errors import CheckpointError
@@ -22,6 +24,8 @@ STRATEGIES = {
 }
 PROBES = [*texts(12, seed=5)[0], "", "an unheard sentence", "good " * 100]
 FEW = [("checkpoint", "full"), ("checkpoint", "frozen"), ("bag", "frozen"), ("cnn", "lora"), ("bilstm", "ulmfit")]
+MORE = [*FEW, ("transformer", "full"), ("checkpoint", "lora")]
+SENTENCES = [text for text in PROBES if text]
 
 IN_OUR_WORDS = """
 import json, sys, nlp_transfer
@@ -30,6 +34,7 @@ print(json.dumps([nlp_transfer.load(folder).predict(texts) for folder in sys.arg
 """
 IN_PLAIN_TRANSFORMERS = """
 import json, sys, torch
+sys.modules["nlp_transfer"] = sys.modules["nlp_transfer_tasks"] = None
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 texts, answers = json.loads(sys.argv[1]), []
 for folder in sys.argv[2:]:
@@ -97,24 +102,26 @@ def rows_of(folder, lines):
     return [data[line["row"] - 1].rsplit(",", 1)[0] for line in lines]
 
 
-def test_a_run_predicts_the_same_in_a_fresh_process(grid, tmp_path):
-    folders = [grid(*cell).folder for cell in FEW]
-    told = json.loads(run_python(IN_OUR_WORDS, json.dumps(PROBES), *folders, cwd=tmp_path))
-    for folder, answers in zip(folders, told, strict=True):
-        assert answers == nlp_transfer.load(folder).predict(PROBES), folder.name
+@pytest.fixture(scope="module")
+def told(grid, tmp_path_factory):
+    """What fresh processes say, one with this package and one without."""
+    ours, plain = ([str(grid(*cell).folder) for cell in cells] for cells in (FEW, MORE))
+    parts = (IN_OUR_WORDS, json.dumps(PROBES), *ours), (IN_PLAIN_TRANSFORMERS, json.dumps(SENTENCES), *plain)
+    paths = os.pathsep.join([str(ROOT), str(ROOT / "tasks")])
+    return run_apart(*parts, cwd=tmp_path_factory.mktemp("apart"), env={**os.environ, "PYTHONPATH": paths})
 
 
-def test_a_run_loads_in_plain_transformers_where_this_package_is_not(grid, tmp_path):
-    cells = [*FEW, ("transformer", "full"), ("checkpoint", "lora")]
-    folders = [grid(*cell).folder for cell in cells]
-    hidden = ("nlp_transfer", "nlp_transfer_tasks")
-    sentences = [text for text in PROBES if text]
-    told = json.loads(run_python(IN_PLAIN_TRANSFORMERS, json.dumps(sentences), *folders, cwd=tmp_path, hidden=hidden))
-    for folder, (logits, names) in zip(folders, told, strict=True):
+def test_a_run_predicts_the_same_in_a_fresh_process(grid, told):
+    for cell, answers in zip(FEW, told(0), strict=True):
+        assert answers == nlp_transfer.load(grid(*cell).folder).predict(PROBES), cell
+
+
+def test_a_run_loads_in_plain_transformers_where_this_package_is_not(grid, told):
+    for cell, (logits, names) in zip(MORE, told(1), strict=True):
         assert [names[str(i)] for i in range(2)] == list(LABELS)
-        for line, said in zip(logits, nlp_transfer.load(folder).predict(sentences), strict=True):
+        for line, said in zip(logits, nlp_transfer.load(grid(*cell).folder).predict(SENTENCES), strict=True):
             expected = dict(zip(LABELS, torch.tensor(line).softmax(-1).tolist(), strict=True))
-            assert said["probabilities"] == pytest.approx(expected, abs=CLOSE / 10), folder.name
+            assert said["probabilities"] == pytest.approx(expected, abs=CLOSE / 10), cell
 
 
 def test_a_run_leaves_no_local_path_in_what_it_would_publish(grid):
