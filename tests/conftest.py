@@ -17,6 +17,8 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_HOME"] = str(Path(CACHE.name) / "huggingface")
 os.environ["NLP_TRANSFER_CACHE"] = str(Path(CACHE.name) / "nlp-transfer")
 os.environ["OMP_NUM_THREADS"] = "1"
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # else a hundred fresh processes compile the package, each anew
+sys.dont_write_bytecode = False
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")  # the same numbers everywhere
 
 

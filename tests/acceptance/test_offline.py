@@ -42,7 +42,7 @@ def attempts_of(commands, folder):
         The exit code of each, and what it tried to reach.
     """
     kept = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
-    fresh = {"HOME": str(folder / "home"), "HF_HOME": str(folder / "hf"), "NLP_TRANSFER_CACHE": str(folder / "cache")}
+    fresh = {"HOME": str(folder / "home"), "HF_HOME": str(folder / "hf")}
     path = os.pathsep.join([str(ROOT), str(ROOT / "tasks")])
     done = subprocess.run(
         [sys.executable, "-c", WATCHED, json.dumps(commands)], cwd=folder, capture_output=True, text=True, check=False,

@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 import yaml
@@ -166,71 +167,6 @@ def snippets(card):
     return re.findall(r"```python\n(.*?)```", card, re.DOTALL)
 
 
-@pytest.fixture(scope="module")
-def users(shelf, tmp_path_factory):
-    """What processes with this package, and an empty cache, say: the answers by id, and the number of cards tried."""
-    server, root = shelf
-    home = tmp_path_factory.mktemp("users")
-    asked = {name: [one["input"] for one in probes(root, name)] for name in KINDS_OF_MODEL}
-    cards = [(root / name, (root / name / "README.md").read_text()) for name in KINDS_OF_MODEL]
-    cards += [(home, server.repositories[f"me/{name}"].tree()["README.md"].decode()) for name in KINDS_OF_MODEL]
-    blocks = [(str(place), snippets(card)) for place, card in cards]
-    assert all(1 <= len(found) <= 2 for _, found in blocks)
-    assert not re.search(r'pipeline\("(?!text-classification)', "".join(card for _, card in cards))
-    ours, tried = (OURS, json.dumps(asked)), (SNIPPETS, json.dumps(blocks))
-    return strangers(ours, tried, server=server, home=home, PYTHONPATH=PATHS), len(cards)
-
-
-@pytest.fixture(scope="module")
-def others(shelf, tmp_path_factory):
-    """What processes without this package say: the snippets of cards alone, and what was asked of every other model."""
-    server, root = shelf
-    asked = {}
-    for name, (task, _, _) in KINDS_OF_MODEL.items():
-        answers = {"sentiment": "probabilities", "multilabel": "probabilities", "translation": "translation"}
-        use = answers.get(task["task"]["name"], "summary")
-        texts = [task["task"].get("prefix", "") + str(one["input"]) for one in probes(root, name)]
-        trust = "static" in name or name == "frozen"
-        if name not in {"adapter", "extractive", "extractive-static", "abstractive"}:
-            asked[name] = use, texts, trust
-    cards = [server.repositories[f"me/{name}"].tree()["README.md"].decode() for name in BY_THEMSELVES]
-    alone = [(ALONE, snippets(card)[0]) for card in cards]
-    home = tmp_path_factory.mktemp("others")
-    return strangers(*alone, (PLAIN, json.dumps(asked)), server=server, home=home), asked
-
-
-@pytest.mark.slow
-def test_every_kind_is_loaded_by_its_id_and_answers_as_it_did(shelf, users):
-    _, root = shelf
-    said = users[0](0)
-    for name in KINDS_OF_MODEL:
-        assert all(are_alike(one["said"], again) for one, again in zip(probes(root, name), said[name], strict=True)), (
-            name
-        )
-    assert tuple(said["adapter"][0]["probabilities"]) == LABELS
-
-
-@pytest.mark.slow
-def test_the_snippets_of_every_card_run_before_and_after_publishing(users):
-    said, cards = users
-    assert said(1) == cards
-
-
-@pytest.mark.slow
-def test_transformers_alone_gives_the_same_answers_with_label_names(shelf, others):
-    _, root = shelf
-    said, asked = others[0](len(BY_THEMSELVES)), others[1]
-    for name, (use, _, _) in asked.items():
-        for one, again in zip(probes(root, name), said[name], strict=True):
-            assert are_alike(one["said"][use], again), (name, one, again)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("number", range(len(BY_THEMSELVES)), ids=BY_THEMSELVES)
-def test_transformers_alone_runs_the_snippet_of_a_model_on_word_vectors(others, number):
-    assert others[0](number) == 1
-
-
 def test_a_published_writer_as_a_source_brings_its_target_tokenizer(shelf):
     _, root = shelf
     own = nlp_transfer.load(root / "translation").tokenizers.target
@@ -255,3 +191,91 @@ def test_no_published_file_of_any_kind_tells_a_place_of_this_machine(shelf):
         for path, content in repository.tree().items():
             assert not [place for place in places if place in content], (name, path)
     assert server.leaks == []
+
+
+FORGET = """
+import os, shutil
+for name in ("hub", "modules"):
+    shutil.rmtree(os.path.join(os.environ["HF_HOME"], name), ignore_errors=True)
+"""
+
+
+class Said(NamedTuple):
+    """What processes with an empty cache say, those without this package first."""
+
+    alone: list[int]  # of the snippets of cards alone
+    others: dict[str, list]  # of every model that transformers opens
+    asked: dict[str, tuple]  # what these were asked
+    ours: dict[str, list]  # of every model, by its id
+    tried: int  # number of cards whose snippets ran
+    cards: int  # number of cards
+
+
+@pytest.fixture(scope="module")
+def said(shelf, tmp_path_factory):
+    """What others and users of this package say, who have met neither this process nor each other's caches."""
+    server, root = shelf
+    home = tmp_path_factory.mktemp("home")
+    published = {name: server.repositories[f"me/{name}"].tree()["README.md"].decode() for name in KINDS_OF_MODEL}
+    alone = [(ALONE, snippets(published[name])[0]) for name in BY_THEMSELVES]
+    asked = ask_others(root)
+
+    cards = [(root / name, (root / name / "README.md").read_text()) for name in KINDS_OF_MODEL]
+    cards += [(home, published[name]) for name in KINDS_OF_MODEL]
+    blocks = [(str(place), snippets(card)) for place, card in cards]
+    assert all(1 <= len(found) <= 2 for _, found in blocks)
+    assert not re.search(r'pipeline\("(?!text-classification)', "".join(card for _, card in cards))
+    inputs = {name: [one["input"] for one in probes(root, name)] for name in KINDS_OF_MODEL}
+
+    parts = [(PLAIN, json.dumps(asked)), (FORGET,), (OURS, json.dumps(inputs)), (SNIPPETS, json.dumps(blocks))]
+    say = strangers(*alone, *parts, server=server, home=home, PYTHONPATH=PATHS)
+    number = len(alone)
+    return Said(
+        alone=[say(one) for one in range(number)],
+        others=say(number),
+        asked=asked,
+        ours=say(number + 2),
+        tried=say(number + 3),
+        cards=len(cards),
+    )
+
+
+def ask_others(root):
+    """What to ask of each model that transformers opens alone: name -> use, texts, whether its code is trusted."""
+    asked = {}
+    for name, (task, _, _) in KINDS_OF_MODEL.items():
+        answers = {"sentiment": "probabilities", "multilabel": "probabilities", "translation": "translation"}
+        use = answers.get(task["task"]["name"], "summary")
+        texts = [task["task"].get("prefix", "") + str(one["input"]) for one in probes(root, name)]
+        trust = "static" in name or name == "frozen"
+        if name not in {"adapter", "extractive", "extractive-static", "abstractive"}:
+            asked[name] = use, texts, trust
+    return asked
+
+
+@pytest.mark.slow
+def test_every_kind_is_loaded_by_its_id_and_answers_as_it_did(shelf, said):
+    _, root = shelf
+    for name in KINDS_OF_MODEL:
+        for one, again in zip(probes(root, name), said.ours[name], strict=True):
+            assert are_alike(one["said"], again), name
+    assert tuple(said.ours["adapter"][0]["probabilities"]) == LABELS
+
+
+@pytest.mark.slow
+def test_the_snippets_of_every_card_run_before_and_after_publishing(said):
+    assert said.tried == said.cards
+
+
+@pytest.mark.slow
+def test_transformers_alone_gives_the_same_answers_with_label_names(shelf, said):
+    _, root = shelf
+    for name, (use, _, _) in said.asked.items():
+        for one, again in zip(probes(root, name), said.others[name], strict=True):
+            assert are_alike(one["said"][use], again), (name, one, again)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", range(len(BY_THEMSELVES)), ids=BY_THEMSELVES)
+def test_transformers_alone_runs_the_snippet_of_a_model_on_word_vectors(said, number):
+    assert said.alone[number] == 1
