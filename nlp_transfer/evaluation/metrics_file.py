@@ -152,6 +152,14 @@ class Confidence(Part):
     bins: Sequence[Bin]
     rebalanced: float = 0.0
 
+    def describe_error(self, answers: str = "answers") -> str:
+        """Say the error on test and the temperature; where there is none, the error without it is the same."""
+        before = "" if self.temperature == 1 else f"; without a temperature {self.error_before:.4f}"
+        return (
+            f"Expected calibration error on test, the mean distance of confidence and share of right {answers}: "
+            f"{self.error:.4f}{before}. Temperature {self.temperature:g}: {self.note}."
+        )
+
     def find_kept(self, least: float) -> tuple[float, float, float | None]:
         """Find what is kept where a lower confidence is no answer.
 

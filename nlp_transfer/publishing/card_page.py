@@ -287,13 +287,8 @@ def _write_confidence(subject: Subject) -> str:
     if found is None:
         return ""
     several = "labels" in subject.task.roles.values()
-    what = "answers, yes or no to each label," if several else "answers"
     adapted = subject.adapter_only or subject.config.strategy.kind == "lora"
-    said = (
-        f"Expected calibration error on test, the mean distance of confidence and share of right {what}: "
-        f"{found.error:.4f}; without a temperature {found.error_before:.4f}. Temperature {found.temperature:g}: "
-        f"{found.note}."
-    )
+    said = found.describe_error("answers, yes or no to each label," if several else "answers")
     if found.rebalanced:
         said += (
             f" Before, each logit was lowered by {found.rebalanced:g} of its label's log-frequency in train, a share "

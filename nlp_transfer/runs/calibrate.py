@@ -136,13 +136,8 @@ def measure_test(prepared: Prepared, results: Sequence[Sequence[Any]], calibrati
     """Measure how far confidence can be trusted, by the results for test, and log it."""
     temperature, note, share = calibration
     found = measure_confidence(*_list_answers(prepared, results, "test"), temperature, note)
-    log.info(
-        "temperature %g, %s; expected calibration error on test %.4f, without it %.4f",
-        temperature,
-        note,
-        found.error,
-        found.error_before,
-    )
+    before = "" if temperature == 1 else f", without it {found.error_before:.4f}"
+    log.info("temperature %g, %s; expected calibration error on test %.4f%s", temperature, note, found.error, before)
     return found.model_copy(update={"rebalanced": share}) if share else found
 
 

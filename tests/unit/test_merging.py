@@ -260,11 +260,11 @@ def test_where_nothing_moved_the_solved_head_is_solved_again_and_calibrated_agai
         assert "Expected calibration error on test" in read_card(result)
 
 
-@pytest.mark.parametrize("line", ["{", "[]", '{"solver": null}'])
+@pytest.mark.parametrize("line", ["{", "[]", '{"solver": null}', '{"validation": 3}', "\udc80"])
 def test_a_damaged_history_is_named(frozen, tmp_path, line):
     (part,) = read_parts([frozen.folder], None)
-    (tmp_path / "history.jsonl").write_text(line)
-    with pytest.raises(CheckpointError, match=r"history.jsonl: damaged"):
+    (tmp_path / "history.jsonl").write_text(line, errors="surrogateescape")
+    with pytest.raises(CheckpointError, match=r"history.jsonl: line 1: damaged"):
         _ = replace(part, folder=tmp_path).learned_validation
 
 

@@ -65,11 +65,6 @@ def describe_confidence(run: Recorded) -> list[Part]:
     found = run.metrics.confidence
     if found is None:
         return []
-    said = (
-        f"Expected calibration error on test, the mean distance of confidence and share of right answers: "
-        f"{found.error:.4f}; without a temperature {found.error_before:.4f}. Temperature {found.temperature:g}: "
-        f"{found.note}."
-    )
     rows: list[Row] = [
         [
             f"{one.least:g} or more",
@@ -81,7 +76,7 @@ def describe_confidence(run: Recorded) -> list[Part]:
     ]
     table = Table("Answers by their confidence", ["confidence", "answers", "mean confidence", "share right"], rows)
     picture = draw_reliability(found)
-    return [Sentences([said]), *([picture] if picture else []), table]
+    return [Sentences([found.describe_error()]), *([picture] if picture else []), table]
 
 
 def _write_share(value: float | None) -> Cell:

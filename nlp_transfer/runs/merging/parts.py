@@ -1,6 +1,5 @@
 """Read the runs that a merged model is made of, and refuse those that do not belong together."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from nlp_transfer.errors import CheckpointError, ConfigError, DataError
 from nlp_transfer.models.merging import find_misfit
 from nlp_transfer.runs.answering.predictor import Predictor
 from nlp_transfer.runs.combine import collect_fingerprints, read_finished
+from nlp_transfer.runs.courses import read_history
 from nlp_transfer.runs.result import RunResult
 from nlp_transfer.runs.resume import flatten
 from nlp_transfer.system.disk import expand_home
@@ -46,12 +46,7 @@ class Part:
         Raises:
             CheckpointError: its history is damaged.
         """
-        path = self.folder / HISTORY
-        try:
-            lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else ()
-            return any("again" in json.loads(line).get("solver", {}) for line in lines)
-        except (ValueError, AttributeError, TypeError) as error:
-            raise CheckpointError(f"{path}: damaged ({error}); bring the file back, or train the run again") from None
+        return any("again" in epoch.get("solver", {}) for epoch in read_history(self.folder / HISTORY))
 
 
 def read_parts(runs: str | Path | Sequence[str | Path], task: type[TaskDeclaration] | None) -> list[Part]:
