@@ -49,3 +49,12 @@ def test_rows_of_a_split_and_rows_to_answer_are_read_alike():
         assert (list(rows["label"]), [*rows][2]) == ([2, 0, 1], {"text": "c", "label": 1})
         assert rows.select([2, 0]).to_dict() == {"text": ["c", "a"], "label": [1, 2]}
         assert len(rows.select(())) == 0
+
+
+def test_rows_are_selected_from_more_texts_than_arrow_puts_together():
+    import pyarrow as pa
+
+    part = pa.array(["a", "x" * (1 << 26)])
+    rows = TaskRows({"text": StoredColumn(pa.chunked_array([part] * 33))})  # 2 GiB and more, all in the same place
+    assert rows.select([0, 64]).to_dict() == {"text": ["a", "a"]}
+    assert len(rows.select(())) == 0
