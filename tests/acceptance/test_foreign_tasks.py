@@ -254,6 +254,18 @@ def test_weights_that_a_run_folder_holds_no_digest_of_are_loaded_with_a_warning(
     assert "run/model/model.safetensors: loaded unchecked: run/metrics.json holds no digest of it" in caplog.text
 
 
+@pytest.mark.parametrize("sums", [{}, {"other.safetensors": "0"}], ids=["no checksum", "that of another file"])
+def test_weights_whose_checksum_was_left_out_are_held_against_their_sha256(runs, here, sums):
+    shutil.copytree(runs["sentiment"], here / "run")
+    path = here / "run/metrics.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "checksums": sums}))
+    assert nlp_transfer.load("run").predict(["good"])
+    weights = here / "run/model/model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"?")
+    with pytest.raises(CheckpointError, match=r"model\.safetensors: damaged or exchanged"):
+        nlp_transfer.load("run")
+
+
 def test_whole_weights_are_loaded_without_a_word(runs, caplog):
     nlp_transfer.load(runs["sentiment"])
     assert not caplog.text
