@@ -19,7 +19,7 @@ def hash_seen(texts: pa.Array, characters: np.ndarray) -> tuple[np.ndarray, np.n
     Returns:
         (rows,) SipHash of 64 bits; (rows,) whether anything is seen.
     """
-    from pandas.util import hash_array  # slow to import; `datasets`, which takes the rows, imports it too
+    from pandas.util import hash_array  # slow to import, and answers to texts need no hashes
 
     slow = ~_have_seen_ends(texts)
     decomposable = ~slow & (characters < count_bytes(texts))  # what is not ASCII
