@@ -25,7 +25,7 @@ from nlp_transfer.evaluation.metrics_file import Metrics
 from nlp_transfer.evaluation.verdicts import name_source
 
 MOST_SUSPECTS = 30
-SURE = "the model is nowhere surer of another label than it usually is of that one"
+SURE = "the model takes no row for another label with the confidence that it usually has for that one"
 # Share of right answers from which on a model may doubt labels: where a tenth of them is wrong, no model has much more.
 TRUSTED = 0.8
 
