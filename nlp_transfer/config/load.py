@@ -59,7 +59,7 @@ def apply_overrides(values: Mapping[str, Any], overrides: Sequence[str]) -> dict
 
 
 def load_config(
-    config: "RunConfig | Mapping[str, Any] | str | Path",
+    config: RunConfig | Mapping[str, Any] | str | Path,
     overrides: Sequence[str] = (),
     data: Mapping[str, Any] | None = None,
 ) -> RunConfig:
