@@ -361,6 +361,14 @@ def test_int8_is_judged_on_validation_and_a_loss_must_be_asked_for(place, tmp_pa
     assert nlp_transfer.export(place / "full", tmp_path / "other", format="onnx-int8", any_loss=True).rows
 
 
+def test_int8_that_no_row_of_validation_can_judge_must_be_asked_for(place, tmp_path, monkeypatch, command):
+    monkeypatch.setattr(exporting, "compare_answers", lambda *_: proof.Compared(1, (), 0.0))
+    monkeypatch.setattr(proof, "_are_whole", lambda _, inputs: [False] * len(inputs))
+    code, _, told = command("export", place / "full", tmp_path / "out", "--format", "onnx-int8")
+    assert code == 4
+    assert "int8 is judged on rows of validation that one window holds, and there is none (or --any-loss)" in told
+
+
 def test_what_answers_otherwise_is_removed(place, tmp_path, monkeypatch):
     monkeypatch.setattr(exporting, "ROUNDING", -1.0)
     with pytest.raises(CheckpointError, match=r"answers otherwise than the run .* it was removed"):

@@ -141,8 +141,8 @@ def _prove(
         return found
     before, after, rows = score_both(predictor, kind, folder)
     metric, points = predictor.task.selection, predictor.task.points
-    one_answer = points / rows  # of a small validation, which is no evidence
-    if (before - after) * points > max(LOSS, 1.001 * one_answer):
+    one_answer = 1.001 * points / rows  # with what rounding adds; of a small validation it is no evidence
+    if (before - after) * points > max(LOSS, one_answer):
         raise ConfigError(
             f"int8 lowers validation {metric} from {before:.4f} to {after:.4f} on {count_things(rows, 'row', 'rows')}, "
             f"by more than {LOSS:g} point; export to {format.removesuffix('-int8')}, or take it all the same by "

@@ -89,7 +89,8 @@ def score_both(predictor: Predictor, kind: Kind, folder: Path) -> tuple[float, f
     Of a task that writes they are as many as judge an epoch.
 
     Raises:
-        CheckpointError: the rows are gone or have changed, or what was exported cannot be run.
+        CheckpointError: the rows are gone or have changed, one window holds none of them, or what was exported cannot
+            be run.
     """
     task = predictor.task
     if predictor.origin is None:
@@ -103,6 +104,10 @@ def score_both(predictor: Predictor, kind: Kind, folder: Path) -> tuple[float, f
         rows = rows.select([at * len(rows) // task.sample for at in range(task.sample)])
     inputs = list(zip(*(rows[role][:] for role in task.input_roles()), strict=True))
     whole = _are_whole(predictor, inputs)
+    if not any(whole):
+        raise CheckpointError(
+            "int8 is judged on rows of validation that one window holds, and there is none (or --any-loss)"
+        )
     rows = rows.select([at for at, one in enumerate(whole) if one])
     inputs = [one for one, kept in zip(inputs, whole, strict=True) if kept]
     own, other = list(predictor.answer(inputs)), _answer(predictor, kind, folder, inputs)
