@@ -18,7 +18,8 @@ for number, (code, *arguments) in enumerate(json.load(sys.stdin)):
         exec(compile(code, "part", "exec"), {"__name__": "__main__"})
         sys.stdout.flush()
         os._exit(0)
-    os.waitpid(child, 0)
+    if os.waitpid(child, 0)[1]:
+        os.truncate(f"{number}.out", 0)  # what was said before a fault is no answer
 """
 
 

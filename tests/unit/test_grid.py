@@ -104,9 +104,13 @@ def rows_of(folder, lines):
 
 @pytest.fixture(scope="module")
 def told(grid, tmp_path_factory):
-    """What fresh processes say, one with this package and one without."""
+    """What fresh processes say, one with this package and one without; a third fails once it has said something."""
     ours, plain = ([str(grid(*cell).folder) for cell in cells] for cells in (FEW, MORE))
-    parts = (IN_OUR_WORDS, json.dumps(PROBES), *ours), (IN_PLAIN_TRANSFORMERS, json.dumps(SENTENCES), *plain)
+    parts = (
+        (IN_OUR_WORDS, json.dumps(PROBES), *ours),
+        (IN_PLAIN_TRANSFORMERS, json.dumps(SENTENCES), *plain),
+        ("print(1); 1 / 0",),
+    )
     paths = os.pathsep.join([str(ROOT), str(ROOT / "tasks")])
     return run_apart(*parts, cwd=tmp_path_factory.mktemp("apart"), env={**os.environ, "PYTHONPATH": paths})
 
@@ -114,6 +118,11 @@ def told(grid, tmp_path_factory):
 def test_a_run_predicts_the_same_in_a_fresh_process(grid, told):
     for cell, answers in zip(FEW, told(0), strict=True):
         assert answers == nlp_transfer.load(grid(*cell).folder).predict(PROBES), cell
+
+
+def test_what_a_process_says_before_it_fails_is_no_answer(told):
+    with pytest.raises(AssertionError, match="ZeroDivisionError"):
+        told(2)
 
 
 def test_a_run_loads_in_plain_transformers_where_this_package_is_not(grid, told):
