@@ -429,7 +429,7 @@ def test_runs_are_named_by_a_folder_or_a_list_of_them(runs, said, tmp_path):
         ("history.jsonl", b"[]", "history.jsonl: damaged (line 1: TypeError: expected an object, not a list)"),
         ("predictions.jsonl", b'{"row": 1, "input": {}, "reference": {}}', "predictions.jsonl: damaged (line 1: "),
         ("predictions.jsonl", b'{"row": 1}\n{"ro', "predictions.jsonl: damaged (line 2: JSONDecodeError: "),
-        ("predictions.jsonl", b"\xff" * 9999, "predictions.jsonl: damaged (UnicodeDecodeError: "),
+        ("predictions.jsonl", b"\xff" * 9999, "predictions.jsonl: damaged (line 1: UnicodeDecodeError: "),
         (
             "predictions.jsonl",
             b'{"row": 1, "input": {}, "reference": {"label": "a"}, "label": "a", "probabilities": {"a": "much"}}',

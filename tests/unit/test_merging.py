@@ -260,11 +260,25 @@ def test_where_nothing_moved_the_solved_head_is_solved_again_and_calibrated_agai
         assert "Expected calibration error on test" in read_card(result)
 
 
-@pytest.mark.parametrize("line", ["{", "[]", '{"solver": null}', '{"validation": 3}', "\udc80"])
+LOOK = {"phase": "a", "validation": {"accuracy": 0.5}, "step": 1, "seconds": 1.0}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *(
+            "{",
+            "[]",
+            "\udc80",
+            *(json.dumps({name: one for name, one in LOOK.items() if name != left}) for left in LOOK),
+        ),
+        *(json.dumps({**LOOK, **odd}) for odd in ({"solver": 3}, {"validation": {"accuracy": "x"}}, {"seconds": "1"})),
+    ],
+)
 def test_a_damaged_history_is_named(frozen, tmp_path, line):
     (part,) = read_parts([frozen.folder], None)
     (tmp_path / "history.jsonl").write_text(line, errors="surrogateescape")
-    with pytest.raises(CheckpointError, match=r"history.jsonl: line 1: damaged"):
+    with pytest.raises(CheckpointError, match=r"history.jsonl: damaged \(line 1: "):
         _ = replace(part, folder=tmp_path).learned_validation
 
 

@@ -217,14 +217,14 @@ def _check_kinds(values: Mapping[str, Any], kinds: Mapping[str, Any]) -> None:
 
 def _read_history(folder: Path, metrics: Metrics) -> list[dict[str, Any]]:
     """Read the epochs that were judged; of tasks that trained together they stand in the folder of all, by name."""
-    own = _read_looks(folder / HISTORY)
+    own = read_looks(folder / HISTORY)
     if own or not metrics.beside:
         return own
 
     seed = f"seed-{metrics.seed}"
     task = folder.parent if folder.name == seed else folder
     places = [task.parent / seed / HISTORY, task.parent / HISTORY]
-    lines = next((found for found in map(_read_looks, places) if found), [])
+    lines = next((found for found in map(read_looks, places) if found), [])
     name = f"{task.absolute().name}/"
     return [{**line, "validation": _choose(line["validation"], name)} for line in lines]
 
@@ -233,14 +233,20 @@ def _choose(scores: Mapping[str, Any], begin: str) -> dict[str, Any]:
     return {key.removeprefix(begin): value for key, value in scores.items() if key.startswith(begin)}
 
 
-def _read_looks(path: Path) -> list[dict[str, Any]]:
-    """Read history.jsonl: a line for each look at validation."""
+def read_looks(path: Path) -> list[dict[str, Any]]:
+    """Read history.jsonl: a line for each look at validation; none where there is no file.
+
+    Raises:
+        CheckpointError: a line is not what a run writes.
+    """
+    needed = {"phase": str, "validation": Mapping, "step": int, "seconds": int | float}
     lines = _read_lines(path)
     for number, line in enumerate(lines, 1):
         with _name_damaged(path, number):
-            _check_kinds(line, {"validation": Mapping, "phase": str, "loss": int | float})
-            if lacking := next((key for key in ("validation", "phase") if key not in line), None):
+            _check_kinds(line, {**needed, "loss": int | float, "solver": Mapping})
+            if lacking := next((key for key in needed if line.get(key) is None), None):
                 raise KeyError(lacking)
+            _check_kinds(line["validation"], dict.fromkeys(line["validation"], int | float))
     return lines
 
 
@@ -272,15 +278,11 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 
 def _read_lines(path: Path) -> list[dict[str, Any]]:
-    if not path.is_file():
-        return []
-    with _name_damaged(path):
-        lines = path.read_text(encoding="utf-8").split("\n")
     found = []
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(path.read_bytes().split(b"\n") if path.is_file() else (), 1):
         if line:
             with _name_damaged(path, number):
-                found.append(_read_object(line))
+                found.append(_read_object(line.decode()))
     return found
 
 

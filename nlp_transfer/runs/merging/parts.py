@@ -10,10 +10,10 @@ from nlp_transfer.config.run import RunConfig
 from nlp_transfer.config.tasks import TaskDeclaration
 from nlp_transfer.data.report import may_be_same
 from nlp_transfer.errors import CheckpointError, ConfigError, DataError
+from nlp_transfer.evaluation.html_report.recorded import read_looks
 from nlp_transfer.models.merging import find_misfit
 from nlp_transfer.runs.answering.predictor import Predictor
 from nlp_transfer.runs.combine import collect_fingerprints, read_finished
-from nlp_transfer.runs.courses import read_history
 from nlp_transfer.runs.result import RunResult
 from nlp_transfer.runs.resume import flatten
 from nlp_transfer.system.disk import expand_home
@@ -46,7 +46,7 @@ class Part:
         Raises:
             CheckpointError: its history is damaged.
         """
-        return any("again" in epoch.get("solver", {}) for epoch in read_history(self.folder / HISTORY))
+        return any("again" in epoch.get("solver", {}) for epoch in read_looks(self.folder / HISTORY))
 
 
 def read_parts(runs: str | Path | Sequence[str | Path], task: type[TaskDeclaration] | None) -> list[Part]:
