@@ -36,7 +36,7 @@ class StoredColumn(Sequence[Any]):
             yield from chunk.to_pylist()
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class TaskRows:
     """Rows with a column for each role: a list, or a column that Arrow holds."""
 
@@ -56,8 +56,17 @@ class TaskRows:
             yield dict(zip(self.columns, cells, strict=True))
 
     def __getitem__(self, name: str) -> Sequence[Any]:
-        """Return a column by its name."""
+        """Return a column by its name.
+
+        Raises:
+            KeyError: there is none of that name; rows are read in a loop or by `select`.
+        """
+        if name not in self.columns:
+            raise KeyError(f"no column {name!r}; there are {', '.join(self.columns)}; `select` reads rows by position")
         return self.columns[name]
+
+    def __repr__(self) -> str:
+        return f"TaskRows({', '.join(self.columns)}: {len(self)} rows)"
 
     def select(self, places: Sequence[int] | np.ndarray) -> "TaskRows":
         """Read some rows by their positions, in that order."""

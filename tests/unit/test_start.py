@@ -49,6 +49,10 @@ def test_rows_of_a_split_and_rows_to_answer_are_read_alike():
         assert (list(rows["label"]), [*rows][2]) == ([2, 0, 1], {"text": "c", "label": 1})
         assert rows.select([2, 0]).to_dict() == {"text": ["c", "a"], "label": [1, 2]}
         assert len(rows.select(())) == 0
+        assert repr(rows) == "TaskRows(text, label: 3 rows)"
+        for unknown in ("words", 0):
+            with pytest.raises(KeyError, match=f"no column {unknown!r}; there are text, label; `select` reads rows"):
+                rows[unknown]
 
 
 def test_rows_are_selected_from_more_texts_than_arrow_puts_together():
