@@ -246,7 +246,8 @@ def test_it_is_said_which_rows_chose_the_penalty(source, caplog, validation, jud
 
 
 def test_few_documents_of_many_windows_do_not_choose_a_penalty_alone(source, caplog):
-    few = rows(FEW // 2, 1).map(lambda row: {"text": f"{row['text']} " * 30})
+    found, labels = texts(FEW // 2, 1)
+    few = TaskRows({"text": [f"{text} " * 30 for text in found], "label": labels})
     training = Training(source, FROZEN, task=sentiment(long_documents="window", max_windows=3), validation=few)
     assert len(training.trainer().validation.inputs) > FEW
     with caplog.at_level(logging.INFO):

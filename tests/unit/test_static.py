@@ -8,6 +8,7 @@ import torch
 from tiny import WORDS, Training, rows, save_vectors, sentiment, vectors
 from transformers import AutoModel, AutoTokenizer
 
+from nlp_transfer.data.rows import TaskRows
 from nlp_transfer.errors import ConfigError, SourceError
 from nlp_transfer.models.classification import build_classifier
 from nlp_transfer.models.encoding.batches import pad
@@ -122,7 +123,8 @@ def test_what_stands_above_the_table_is_new_and_the_table_is_not(tmp_path, conte
 
 @pytest.mark.parametrize("strategy", ["full", "frozen", "lora"])
 def test_a_word_that_training_never_saw_gets_its_own_vector_at_prediction(tmp_path, strategy):
-    seen = rows().filter(lambda row: "great" not in row["text"] and "stale" not in row["text"])
+    known = ["great" not in text and "stale" not in text for text in rows()["text"]]
+    seen = rows().select(np.flatnonzero(known))
     source = vectors(tmp_path / "v.txt")
     training = Training(source, {"kind": strategy}, train=seen, validation=seen, epochs=6, learning_rate=0.01)
     before = source.encoder().model.embeddings.weight.detach().clone()
@@ -162,7 +164,7 @@ def test_a_vocabulary_of_n_keeps_the_first_n_words_of_the_file(tmp_path):
 def test_the_share_of_unknown_words_is_counted(tmp_path):
     source = vectors(tmp_path / "v.txt")
     encoded = sentiment().encode(
-        rows().select(range(2)).map(lambda _: {"text": "good zzz film yyy"}), Tokenizers(source.tokenizer)
+        TaskRows({"text": ["good zzz film yyy"] * 2, "label": [0, 1]}), Tokenizers(source.tokenizer)
     )
     assert encoded.unknown == 0.5
 
@@ -225,7 +227,8 @@ def test_an_unknown_word_is_read_in_lower_case_where_the_table_was(tmp_path):
 @pytest.mark.parametrize("kind", ["full", "lora", "frozen", "gradual"])
 def test_fasttext_vectors_train_by_every_strategy_with_and_without_unknown_words(fasttext, kind):
     source = load_source("vectors", name=fasttext[1])
-    known = rows().map(lambda row: {"text": "bad story" if row["label"] else "The Good film"})
+    labels = rows()["label"]
+    known = TaskRows({"text": ["bad story" if label else "The Good film" for label in labels], "label": labels})
     for data in (rows(), known):
         history = Training(source, {"kind": kind}, train=data, validation=data).fit()
         assert history.best > 0.4
