@@ -33,7 +33,6 @@ from nlp_transfer.cli.streams import (
     refuse_many,
     say,
     update_dialect,
-    warn_of_texts,
     write_lines,
 )
 from nlp_transfer.config.yaml_file import parse_yaml
@@ -129,7 +128,8 @@ def predict(
 
     for renamed in kept.describe_renamed() if kept else ():
         say(f"{file}: {renamed}", err=True)
-    warn_of_texts(seen.texts, seen.empty, seen.truncated)
+    for warning in seen.list_warnings() if seen.texts else ("no text was given",):
+        say(f"warning: {warning}", err=True)
     if withheld := predictor.describe_withheld(seen):
         say(withheld, err=True)
 

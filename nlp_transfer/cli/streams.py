@@ -148,15 +148,6 @@ def read_texts(
     return inputs, arriving.is_idle if arriving else lambda: False
 
 
-def warn_of_texts(texts: int, empty: int, truncated: int) -> None:
-    """Warn of texts that were not answered, or not read whole, and where there was none."""
-    for count, what in ((empty, "are empty"), (truncated, "are too long and were cut")):
-        if count:
-            say(f"warning: {count} of {texts} texts {what}", err=True)
-    if not texts:
-        say("warning: no text was given", err=True)
-
-
 def update_dialect(
     known: Dialect,
     delimiter: str | None,

@@ -9,9 +9,10 @@ from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase
 
 from nlp_transfer.models.encoding.batches import IGNORED, PADDING, Batch, Encoded, pad
-from nlp_transfer.models.encoding.documents import count_unknown, find_special_ids, make_unit, tokenize
+from nlp_transfer.models.encoding.documents import find_special_ids, make_unit, tokenize
 from nlp_transfer.models.encoding.flat import UnitWriter
 from nlp_transfer.models.encoding.prompts import tokenize_prompt
+from nlp_transfer.models.encoding.unknown_words import UnknownWords
 from nlp_transfer.models.layer_choice import Layers, choose_layers
 from nlp_transfer.models.portable.sentence_scorer import SentenceScorer, SentenceScorerConfig
 from nlp_transfer.models.source import LoadedModel, Source
@@ -79,12 +80,14 @@ def encode_sentences(
     example: list[int] = []
     shares: list[np.ndarray] = []
 
-    truncated = unknown = total = 0
+    unknown, unknown_examples = UnknownWords(tokenizer), []
+    truncated = 0
     for index, sentences in enumerate(documents):
         done = 0
         rows = list(tokenize(sentences[:max_sentences], tokenizer, room, "head", 1))
 
         truncated += len(sentences) > max_sentences or any(cut or len(ids) > room for ids, _, cut in rows)
+        nothing = True
         for window in _cut_windows(rows, room):
             ids = np.concatenate([tokens for tokens, _ in window])
             owners = np.repeat(np.arange(len(window)), [len(tokens) for tokens, _ in window]).tolist()
@@ -97,8 +100,9 @@ def encode_sentences(
                 shares.append(targets[index][done : done + len(window)])
 
             done += len(window)
-            unknown += count_unknown(ids, grams, tokenizer.unk_token_id)
-            total += len(ids)
+            nothing &= unknown.add(ids, grams)
+        if nothing:
+            unknown_examples.append(index)
 
     owner = np.array(example, dtype=np.int64)
     return Encoded(
@@ -107,7 +111,8 @@ def encode_sentences(
         targets=None if targets is None else shares,
         examples=len(documents),
         truncated=truncated,
-        unknown=unknown / max(1, total),
+        unknown=unknown.share,
+        unknown_examples=unknown_examples,
         # The targets of a document are shared by its windows, and so is its weight: each window would count too little.
         # An importance that is the number of windows makes up for that.
         importance=np.bincount(owner, minlength=len(documents)).astype(float),

@@ -233,6 +233,8 @@ def _describe_tokens(split: str, prepared: Prepared) -> str:
         f"{encoded.truncated / encoded.examples:.1%} truncated; "
         f"{cost}{encoded.unknown:.2%} unknown"
     )
+    if unread := len(encoded.unknown_examples):
+        said += f"; {unread} without a known word"
     if isinstance(encoded.targets, Ragged):
         said += f"\n{split}: targets of {_format_spread(encoded.targets.lengths)}"
     return said

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from nlp_transfer.errors import ConfigError, explain_missing
 from nlp_transfer.evaluation.html_report.recorded import Answered, read_run
+from nlp_transfer.runs.answering.answers import REASON
 from nlp_transfer.runs.answering.heads import TasksPredictor, load_tasks
 from nlp_transfer.runs.answering.predictor import Predictor
 from nlp_transfer.system.disk import expand_home
@@ -128,9 +129,10 @@ def _show_run(name: str, one: Predictor) -> list[Any]:
 
 
 def split_answer(said: dict[str, Any]) -> tuple[str, dict[str, float] | None]:
-    """Split an answer into its text and the probability of each label."""
-    text = next(iter(said.values()))
-    return ", ".join(text) if isinstance(text, list) else str(text), said.get("probabilities")
+    """Split an answer into its text, with what is to be said of it, and the probability of each label."""
+    answer = next(iter(said.values()))
+    text = ", ".join(answer) if isinstance(answer, list) else str(answer)
+    return f"{text} ({said[REASON]})" if REASON in said else text, said.get("probabilities")
 
 
 def _show_rows(folder: Path, boxes: "Sequence[gradio.Textbox]") -> None:

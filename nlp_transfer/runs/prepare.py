@@ -56,6 +56,7 @@ GRADIENT_ONLY = (
 MANY_CHANGED = 0.02  # share of references that the tokenizer changes; more is worth a warning
 LONGEST_SAMPLED = 20  # a sample holds so many of the longest rows
 MANY_LOST = 0.1  # share of truncated texts or unknown tokens; more is worth a warning
+MANY_UNREAD = 0.01  # share of texts without a known word, of which a model can only guess the answer
 T = TypeVar("T", bound=Section)
 log = logging.getLogger(__name__)
 
@@ -159,12 +160,14 @@ class Prepared:
 
         for split, encoded in self.encoded.items():
             found += [f"{split}: {warning}" for warning in encoded.warnings]
+            which = "texts" if encoded.examples == len(getattr(self.splits, split)) else "sampled texts"
             if encoded.truncated > MANY_LOST * encoded.examples:
-                which = "texts" if encoded.examples == len(getattr(self.splits, split)) else "sampled texts"
                 way = f"; see task.{option}" if option else ""
                 found.append(f"{split}: {encoded.truncated} of {encoded.examples} {which} are truncated{way}")
             if encoded.unknown > MANY_LOST:
                 found.append(f"{split}: {encoded.unknown:.0%} of the tokens are unknown to '{name}'")
+            if (unread := len(encoded.unknown_examples)) > MANY_UNREAD * encoded.examples:
+                found.append(f"{split}: {unread} of {encoded.examples} {which} hold no word that '{name}' knows")
 
         back = self.written_back
         if back and back.example and back.changed > MANY_CHANGED * back.references:

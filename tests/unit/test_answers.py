@@ -61,6 +61,14 @@ def read(path):
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
+def test_an_answer_to_unknown_words_stands_beside_its_reason(place, command, tmp_path):
+    (tmp_path / "texts.txt").write_text("zzzqqq\ngood film\n")
+    assert command("predict", place / "run", tmp_path / "texts.txt", "--output", tmp_path / "a.csv")[0] == 0
+    unknown, known = read(tmp_path / "a.csv")
+    assert (bool(unknown["label"]), unknown["reason"]) == (True, "the model knows no word of the text")
+    assert known["reason"] == ""
+
+
 @pytest.mark.parametrize("ending", [".csv", ".tsv", ".xlsx", ".parquet", ".jsonl"])
 @pytest.mark.parametrize("given", ["rows.jsonl", "rows.csv", "rows.parquet"])
 def test_columns_and_order_are_kept_in_every_table(place, expected, command, tmp_path, given, ending):

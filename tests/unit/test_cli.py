@@ -260,6 +260,10 @@ def test_predict_reads_lines_on_standard_input_in_order(command, finished):
         ("good film\n", ""),
         ("good film\n\n", "warning: 1 of 2 texts are empty\n"),
         ("good " * 40 + "\nbad\n", "warning: 1 of 2 texts are too long and were cut\n"),
+        (
+            "zzzqqq.\nzzzqqq good\n",
+            "warning: 1 of 2 texts hold no word that the model knows, so their answers say nothing of them\n",
+        ),
         ("", "warning: no text was given\n"),
     ],
 )

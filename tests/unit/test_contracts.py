@@ -78,6 +78,14 @@ def test_a_length_beyond_the_positions_of_the_model_is_said_by_the_name_of_the_o
     assert any(one.startswith("task.tokens: 200 tokens, but 'model' has positions for 80") for one in warnings)
 
 
+def test_texts_of_which_no_word_is_known_are_counted_before_the_training(tmp_path, wordy):
+    config = wordy()
+    with (tmp_path / "a.csv").open("a", encoding="utf-8") as file:
+        file.write("".join(f"{word},positive\n" for word in ("zzz", "qqq", "xxx", "yyy", "vvv", "www")))
+    warnings = " ".join(prepare(config).warnings)
+    assert re.search(r"train: [456] of \d+ texts hold no word that 'model' knows", warnings)
+
+
 def test_an_option_that_is_declared_and_lacking_is_refused():
     class Lost(Wordy):
         length_option = "max_length"

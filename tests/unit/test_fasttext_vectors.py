@@ -155,13 +155,15 @@ def test_a_packed_model_says_how_to_unpack_it(model, tmp_path):
         open_vectors(path)
 
 
-def test_a_word_too_short_for_any_ngram_is_unknown(tmp_path):
+def test_a_word_too_short_for_any_ngram_is_unknown_and_no_other(tmp_path):
     from gensim.models import FastText
     from gensim.models.fasttext import save_facebook_model
 
     model = FastText([["the", "film"]] * 20, vector_size=6, min_count=1, bucket=50, min_n=5, max_n=5, epochs=1)
     save_facebook_model(model, str(tmp_path / "model.bin"))
     source = load_source("vectors", name=str(tmp_path / "model.bin"))
+    texts = ["unheardofword", "xy", "unheardofword xy", "film xy"]
+    assert encode_documents(texts, source.tokenizer, max_length=16).unknown_examples == [1]
     for texts in (["film xy"], ["film xy", "unheardofword x"]):
         encoded = encode_documents(texts, source.tokenizer, max_length=16)
         batch = collate(encoded, np.arange(len(texts)), source.tokenizer.pad_token_id)

@@ -130,6 +130,12 @@ def test_a_precision_that_is_none_is_refused(trained):  # noqa: F811
         nlp_transfer.load(trained.folder, precision="bf16")
 
 
+def test_why_an_answer_is_not_to_be_relied_on_makes_it_no_other(tmp_path, monkeypatch):
+    monkeypatch.setattr(agreement, "FEWEST", 1)
+    (tmp_path / "predictions.jsonl").write_text('{"row": 1, "input": {"text": "zzzqqq"}, "label": "yes"}\n')
+    assert explain(tmp_path, lambda texts: [{"label": "yes", "reason": "no word is known"} for _ in texts]) is None
+
+
 def test_numbers_have_nothing_that_could_be_alike(tmp_path, monkeypatch):
     monkeypatch.setattr(agreement, "FEWEST", 1)
     (tmp_path / "predictions.jsonl").write_text('{"row": 1, "input": {"text": "a"}, "number": 2.5}\n')

@@ -65,6 +65,13 @@ def test_every_answer_is_the_one_that_the_run_gives_alone(predictor, folder):
     assert (predictor.seen.texts, predictor.seen.empty) == (4, 1)
 
 
+def test_each_run_says_that_it_knows_no_word_and_the_text_counts_once(folder):
+    predictor = nlp_transfer.load_tasks(folder)
+    (said,) = predictor.predict(["zzzqqq"])
+    assert {one["reason"] for one in said.values()} == {"the model knows no word of the text"}
+    assert predictor.seen.unknown == 1
+
+
 def test_heads_that_read_the_same_tokens_cost_one_pass_of_the_encoder(folder):
     two = nlp_transfer.load_tasks([folder / "a", folder / "b"])
     one = nlp_transfer.load_tasks([folder / "a"])

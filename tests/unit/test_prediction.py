@@ -210,6 +210,18 @@ def test_texts_that_are_cut_are_counted(predictor):
     assert (after.texts, after.empty, after.truncated) == (before.texts + 3, before.empty + 1, before.truncated + 1)
 
 
+def test_an_answer_to_a_text_without_a_known_word_has_a_reason_and_is_counted(predictor, caplog):
+    before = predictor.seen.unknown
+    unknown, known = predictor.predict(["zzzqqq .", "good zzzqqq"])
+    assert unknown["label"] in LABELS
+    assert (unknown["reason"], "reason" in known) == ("the model knows no word of the text", False)
+    assert predictor.seen.unknown == before + 1
+
+    predictor.evaluate({"text": ["zzzqqq", "good", "good " * 1000], "label": LABELS[:1] * 3})
+    assert "1 of 3 rows hold no word that the model knows" in caplog.text
+    assert "1 of 3 rows are too long and were cut" in caplog.text
+
+
 def test_no_texts_give_no_predictions(predictor):
     assert predictor.predict([]) == []
 

@@ -30,6 +30,7 @@ class Encoded:
         examples: the number of examples; each has at least one unit.
         truncated: the number of examples of which the model does not see a part.
         unknown: share of the tokens that the vocabulary lacks.
+        unknown_examples: the numbers of the examples with a text of which the vocabulary has no word.
         importance: (examples,) the weight of each example in the loss; None means 1 for each.
         warnings: what a user should know about the targets.
         owner: (units,) the number of the task that each unit belongs to; None if all belong to one.
@@ -41,6 +42,7 @@ class Encoded:
     examples: int
     truncated: int = 0
     unknown: float = 0.0
+    unknown_examples: Sequence[int] = ()
     importance: np.ndarray | None = None
     warnings: tuple[str, ...] = ()
     owner: np.ndarray | None = None

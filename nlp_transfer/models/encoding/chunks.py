@@ -7,8 +7,9 @@ import numpy as np
 from transformers import PreTrainedTokenizerBase
 
 from nlp_transfer.models.encoding.batches import Encoded
-from nlp_transfer.models.encoding.documents import count_unknown, find_special_ids, make_unit, tokenize
+from nlp_transfer.models.encoding.documents import find_special_ids, make_unit, tokenize
 from nlp_transfer.models.encoding.flat import UnitWriter
+from nlp_transfer.models.encoding.unknown_words import UnknownWords
 
 SHORTEST = 8  # tokens of a last chunk; what is left of a long text after its others is not worth a unit of its own
 ENDLESS = 1 << 20  # chunks of a text
@@ -22,11 +23,11 @@ def encode_chunks(texts: Sequence[str], tokenizer: PreTrainedTokenizerBase, *, m
     before, after = find_special_ids(tokenizer)
     room = min(max_length, tokenizer.model_max_length) - len(before) - len(after)
     inputs, example, sizes = UnitWriter(), array("i"), array("d")
-    unknown = 0
+    unknown = UnknownWords(tokenizer)
 
     for index, (ids, _, _) in enumerate(tokenize(texts, tokenizer, room, "window", ENDLESS)):
         sizes.append(len(ids))
-        unknown += count_unknown(ids, None, tokenizer.unk_token_id)
+        unknown.add(ids, None)
         for start in range(0, len(ids), room):
             positions = np.arange(start, min(start + room, len(ids)))
             if start == 0 or len(positions) >= SHORTEST:
@@ -38,6 +39,6 @@ def encode_chunks(texts: Sequence[str], tokenizer: PreTrainedTokenizerBase, *, m
         example=np.asarray(example),
         targets=None,
         examples=len(texts),
-        unknown=unknown / max(1.0, sum(sizes)),
+        unknown=unknown.share,
         importance=np.asarray(sizes),
     )

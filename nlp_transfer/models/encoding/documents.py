@@ -11,6 +11,7 @@ from nlp_transfer.models.encoding.batches import Encoded
 from nlp_transfer.models.encoding.distinct import DistinctWords, reads_words_alone
 from nlp_transfer.models.encoding.flat import UnitWriter
 from nlp_transfer.models.encoding.prompts import put_prompt, read_prompt, tokenize_prompt
+from nlp_transfer.models.encoding.unknown_words import UnknownWords
 
 LongPolicy = Literal["head", "head_tail", "window"]
 CHARACTERS = 16  # for each token; texts are cut to this length first, because a tokenizer reads megabytes slowly
@@ -44,21 +45,20 @@ def encode_documents(
     """
     before, after = find_special_ids(tokenizer)
     room = min(max_length, tokenizer.model_max_length) - len(before) - len(after)
-    texts, lead = put_prompt(texts, tokenizer), []
-    if policy == "window":
-        lead = tokenize_prompt(tokenizer, read_prompt(tokenizer) + prefix)[: room // 2]  # leave room for the text
+    prompt, texts = tokenize_prompt(tokenizer, read_prompt(tokenizer) + prefix), put_prompt(texts, tokenizer)
+    lead = prompt[: room // 2] if policy == "window" else []  # leave room for the text
     whole, room = room, room - len(lead)
 
     inputs = UnitWriter()
     example = array("i")
-    truncated = unknown = total = 0
-    unknown_id = tokenizer.unk_token_id  # read once, because this attribute is slow
+    unknown, unknown_examples = UnknownWords(tokenizer), []
+    truncated = 0
 
     for index, (ids, ngrams, cut) in enumerate(tokenize(texts, tokenizer, room, policy, max_windows)):
         pieces, lost = _place_pieces(len(ids), whole if len(ids) <= whole else room, policy, max_windows)
         truncated += cut or lost
-        unknown += count_unknown(ids, ngrams, unknown_id)
-        total += len(ids)
+        if unknown.add(ids, ngrams, prompt=len(prompt)):
+            unknown_examples.append(index)
         for number, positions in enumerate(pieces):
             inputs.add(make_unit(ids, ngrams, positions, [*before, *lead] if number else before, after))
             example.append(index)
@@ -69,7 +69,8 @@ def encode_documents(
         targets=None if targets is None else repeat_targets(targets, np.asarray(example)),
         examples=len(texts),
         truncated=truncated,
-        unknown=unknown / max(1, total),
+        unknown=unknown.share,
+        unknown_examples=unknown_examples,
         importance=importance,
     )
 
@@ -158,9 +159,3 @@ def make_unit(
         none = [-1] * width
         unit["ngram_ids"] = [*[none] * len(before), *(row[:width] for row in grams), *[none] * len(after)]
     return unit
-
-
-def count_unknown(ids: np.ndarray, grams: Sequence[list[int]] | None, unknown: int | None) -> int:
-    """Count the tokens that neither the vocabulary nor its n-grams know; `unknown` is the id for those."""
-    lost = np.flatnonzero(ids == unknown)
-    return len(lost) if grams is None else sum(grams[position][0] < 0 for position in lost.tolist())

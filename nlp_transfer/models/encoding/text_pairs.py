@@ -9,9 +9,10 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from nlp_transfer.models.anatomy import find_encoder
 from nlp_transfer.models.encoding.batches import Encoded
-from nlp_transfer.models.encoding.documents import count_unknown, find_special_ids, make_unit, tokenize
+from nlp_transfer.models.encoding.documents import find_special_ids, make_unit, tokenize
 from nlp_transfer.models.encoding.flat import UnitWriter
-from nlp_transfer.models.encoding.prompts import put_prompt
+from nlp_transfer.models.encoding.prompts import put_prompt, tokenize_prompt
+from nlp_transfer.models.encoding.unknown_words import UnknownWords
 
 TYPES = "token_type_ids"
 APART = "texts_apart"  # a key of a saved tokenizer: its model reads each of two texts by itself
@@ -63,19 +64,22 @@ def encode_text_pairs(
     """
     frame = find_frame(tokenizer)
     room = min(max_length, tokenizer.model_max_length) - frame.size
-    unknown_id = tokenizer.unk_token_id  # a slow property
+    prompt = len(tokenize_prompt(tokenizer))
 
     inputs = UnitWriter()
-    truncated = unknown = total = 0
+    unknown, unknown_examples = UnknownWords(tokenizer), []
+    truncated = 0
     first = put_prompt(first, tokenizer)
-    if tokenizer.init_kwargs.get(APART):
+    apart = bool(tokenizer.init_kwargs.get(APART))
+    if apart:
         second = put_prompt(second, tokenizer)
     sides = (tokenize(texts, tokenizer, room, "head", 1) for texts in (first, second))
     for (ids, grams, cut), (other_ids, other_grams, other_cut) in zip(*sides, strict=True):
         size, other_size = cut_longest_first(len(ids), len(other_ids), room)
         truncated += cut or other_cut or len(ids) + len(other_ids) > room
-        unknown += count_unknown(ids, grams, unknown_id) + count_unknown(other_ids, other_grams, unknown_id)
-        total += len(ids) + len(other_ids)
+        nothing = unknown.add(ids, grams, prompt=prompt), unknown.add(other_ids, other_grams, prompt=prompt * apart)
+        if any(nothing):
+            unknown_examples.append(inputs.units)
 
         inputs.add(
             _join(
@@ -91,7 +95,8 @@ def encode_text_pairs(
         targets=targets,
         examples=inputs.units,
         truncated=truncated,
-        unknown=unknown / max(1, total),
+        unknown=unknown.share,
+        unknown_examples=unknown_examples,
         importance=importance,
     )
 

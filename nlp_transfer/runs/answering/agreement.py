@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from nlp_transfer.errors import DataError
+from nlp_transfer.runs.answering.answers import REASON
 from nlp_transfer.system.layout import PREDICTIONS
 from nlp_transfer.task import Prediction
 
@@ -39,7 +40,7 @@ def explain_disagreement(
         count = min(len(rows), MOST)
         rows = [rows[number * len(rows) // count] for number in range(count)]  # evenly spread
         texts = [row["input"] if len(roles) > 1 else row["input"][roles[0]] for row in rows]
-        said = [_select_words(one) for one in answer(texts)]
+        said = [select_words(one) for one in answer(texts)]
     except (ValueError, RecursionError, DataError) as error:
         return f"its {PREDICTIONS} is damaged ({error})"
     if not all(said):
@@ -68,6 +69,6 @@ def read_tested(path: Path, roles: Sequence[str]) -> list[dict[str, Any]]:
     return rows
 
 
-def _select_words(said: Prediction) -> dict[str, Any]:
-    """Leave out of an answer what is a number, or holds numbers by name, such as probabilities."""
-    return {key: value for key, value in said.items() if not isinstance(value, float | Mapping)}
+def select_words(said: Prediction) -> dict[str, Any]:
+    """Leave out of an answer what is a number, or holds numbers by name, such as probabilities, and its reason."""
+    return {key: value for key, value in said.items() if key != REASON and not isinstance(value, float | Mapping)}

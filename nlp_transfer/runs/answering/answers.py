@@ -13,7 +13,7 @@ from nlp_transfer.data.formats.writing import make_array, refuse_large_cell, wri
 from nlp_transfer.errors import DataError
 from nlp_transfer.task import Prediction
 
-REASON = "reason"  # the key that only answers to nothing have
+REASON = "reason"  # why there is no answer, or none to rely on; the key is in such answers only
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def write_answers(
         answers: reads the answers, each time anew.
         keys: of an answer, in order.
         kept: the columns to put before them; None for none.
-        explained: whether an answer has a reason for being none.
+        explained: whether some answer has a reason.
 
     Raises:
         DataError: the file that was answered has changed meanwhile.

@@ -19,13 +19,12 @@ from nlp_transfer.models.sharing import join_equal
 from nlp_transfer.runs.alike import name_fault
 from nlp_transfer.runs.answering.answers import Kept, keep_columns
 from nlp_transfer.runs.answering.predict import load
-from nlp_transfer.runs.answering.predictor import Input, Predictor, Seen
+from nlp_transfer.runs.answering.predictor import Input, Predictor, Read, Seen
 from nlp_transfer.system.layout import list_parts
 from nlp_transfer.system.received import list_paths
 from nlp_transfer.task import Prediction
 
 Answers = dict[str, Prediction]  # name of the run -> its answer
-Read = tuple[list[Prediction], int]  # answers to inputs, and how many of these were cut
 
 
 class TasksPredictor:
@@ -75,10 +74,14 @@ class TasksPredictor:
 
     @property
     def seen(self) -> Seen:
-        """The counts of the inputs so far; of those that were cut, the most of any run, and all unsure answers."""
+        """The counts of the inputs so far: of those cut or unknown the most of any run, and all unsure answers."""
         seen = [one.seen for one in self.predictors.values()]
-        most, unsure = max(one.truncated for one in seen), sum(one.unsure for one in seen)
-        return Seen(seen[0].texts, seen[0].empty, most, unsure)
+        return replace(
+            seen[0],
+            truncated=max(one.truncated for one in seen),
+            unsure=sum(one.unsure for one in seen),
+            unknown=max(one.unknown for one in seen),
+        )
 
     @seen.setter
     def seen(self, counts: Seen) -> None:
@@ -167,7 +170,8 @@ class TasksPredictor:
                 found = infer_heads(heads, units)
             for other, results in zip(alike, found, strict=True):
                 one = left.pop(other)
-                yield other, (one.task.decode(results, rows[other], one.tokenizers), encoded[other].truncated)
+                said, read = one.task.decode(results, rows[other], one.tokenizers), encoded[other]
+                yield other, Read(said, read.truncated, read.unknown_examples)
 
 
 def _describe_inputs(predictor: Predictor) -> tuple[Any, ...]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -41,20 +41,41 @@ from nlp_transfer.system.received import HeldRows, Text, is_table, maps_columns,
 from nlp_transfer.task import Prediction, Task
 
 Input = tuple[Text, ...]  # a text for each input role
-Reader = Callable[[Sequence[Input]], tuple[list[Prediction], int]]
 log = logging.getLogger(__name__)
 CONFIDENCE = "confidence"  # key of the answers of a task that chooses one label
+NO_WORD = "the model knows no word of the text"
 READ_AHEAD = 256  # texts; enough to sort them by length, few enough to answer while more arrive
+
+
+class Read(NamedTuple):
+    """Hold the answers to inputs, the number of those that were cut, and the places of those without a known word."""
+
+    said: list[Prediction]
+    truncated: int
+    unknown: Sequence[int]
+
+
+Reader = Callable[[Sequence[Input]], Read]
 
 
 @dataclass
 class Seen:
-    """Count the inputs so far, those without a text or with an empty one, those that were cut, and unsure answers."""
+    """Count the inputs so far: without a text or with an empty one, cut, unsure answers, and without a known word."""
 
     texts: int = 0
     empty: int = 0
     truncated: int = 0
     unsure: int = 0
+    unknown: int = 0
+
+    def list_warnings(self, name: str = "texts") -> list[str]:
+        """Say how many texts, or rows of another name, the model could not answer, or not read as they are."""
+        counts = {
+            "are empty": self.empty,
+            "are too long and were cut": self.truncated,
+            "hold no word that the model knows, so their answers say nothing of them": self.unknown,
+        }
+        return [f"{count} of {self.texts} {name} {what}" for what, count in counts.items() if count]
 
 
 class Predictor:
@@ -127,7 +148,8 @@ class Predictor:
     def predict(self, texts: Any, columns: Mapping[str, str] | None = None) -> list[Prediction]:
         """Predict each text; where the task reads several texts at once, also each list of texts.
 
-        A text that is empty or missing has no answer: all keys are None but `reason`, which only such answers have.
+        A text that is empty or missing has no answer: all keys are None but `reason`. An answer to a text of which the
+        model knows no word has a `reason` too, for it says nothing of the text; no other answer has one.
 
         Args:
             texts: a list, an iterator or an array of texts, or of mappings that hold them by role or column; or a
@@ -269,13 +291,15 @@ class Predictor:
         roles = self.task.input_roles()
         reasons = [_explain(one, roles) for one in inputs]
         full = [one for one, reason in zip(inputs, reasons, strict=True) if reason is None]
-        said, truncated = (read or self._read)(full) if full else ([], 0)
+        found = (read or self._read)(full) if full else Read([], 0, ())
         with self._computing:
             self.seen.texts += len(inputs)
             self.seen.empty += len(inputs) - len(full)
-            self.seen.truncated += truncated
+            self.seen.truncated += found.truncated
+            self.seen.unknown += len(found.unknown)
 
-        left = iter(said)
+        unknown = set(found.unknown)
+        left = ({**said, REASON: NO_WORD} if at in unknown else said for at, said in enumerate(found.said))
         for reason in reasons:
             yield self._withhold(next(left)) if reason is None else {**self._nothing, REASON: reason}
 
@@ -320,13 +344,13 @@ class Predictor:
 
     @property
     def answer_keys(self) -> tuple[str, ...]:
-        """The keys of an answer, in order; last that of the reason, which only answers of null have."""
+        """The keys of an answer, in order; last that of the reason, which only some answers have."""
         return (*self._nothing, REASON)
 
     @cached_property
     def _nothing(self) -> Prediction:
         """An answer whose values are None. The keys depend on the task, so the task's example is answered once."""
-        return dict.fromkeys(self._read([self._example])[0][0])
+        return dict.fromkeys(self._read([self._example]).said[0])
 
     @property
     def _example(self) -> Input:
@@ -363,7 +387,10 @@ class Predictor:
         """
         rows = self.read_labelled(data, columns, on_unknown_label=on_unknown_label, dialect=dialect, limit=limit)
         beside = {name: self.task.score(said, rows) for name, said in self._score_simple(rows).items()}
-        return {"rows": len(rows), **self.task.score(self._predict(rows, together=together)[0], rows), "simple": beside}
+        found = self._predict(rows, together=together)
+        for warning in Seen(len(rows), truncated=found.truncated, unknown=len(found.unknown)).list_warnings("rows"):
+            log.warning("%s", warning)
+        return {"rows": len(rows), **self.task.score(found.said, rows), "simple": beside}
 
     def read_labelled(
         self,
@@ -409,7 +436,7 @@ class Predictor:
         fitted = self.task.baselines(replace(splits, test=rows))
         return {name: said["test"] for name, said in fitted.items()}
 
-    def _read(self, inputs: Sequence[Input]) -> tuple[list[Prediction], int]:
+    def _read(self, inputs: Sequence[Input]) -> Read:
         return self._predict(self.collect(inputs), half=self.half)
 
     def collect(self, inputs: Sequence[Input]) -> TaskRows:
@@ -417,14 +444,15 @@ class Predictor:
         columns = zip(*inputs, strict=True)
         return TaskRows(dict(zip(self.task.input_roles(), map(list, columns), strict=True)))
 
-    def _predict(self, rows: TaskRows, *, half: bool = False, together: bool = False) -> tuple[list[Prediction], int]:
-        """Predict rows by the model, in fp32 or half of it; return also how many were cut."""
+    def _predict(self, rows: TaskRows, *, half: bool = False, together: bool = False) -> Read:
+        """Predict rows by the model, in fp32 or half of it."""
         device = next(self.model.parameters()).device.type
         with self._computing, torch.autocast(device, torch.bfloat16) if half else contextlib.nullcontext():
             encoded = self.task.encode(rows, self.tokenizers)
             units = TokenInputs(encoded, self.tokenizers.source.pad_token_id)
             results = infer(self.model, self.task, units, together=together)
-            return self.task.decode(results, rows, self.tokenizers), encoded.truncated
+            said = self.task.decode(results, rows, self.tokenizers)
+            return Read(said, encoded.truncated, encoded.unknown_examples)
 
     def take_half_precision(self, root: Path) -> None:
         """Answer in bf16 from now on if that is faster here, and the run's test rows are answered alike; else say why.

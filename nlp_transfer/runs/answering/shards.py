@@ -157,7 +157,7 @@ def _join(predictor: Predictor | TasksPredictor, folder: Path, shards: int, outp
         else:
             lay_out = predictor.lay_flat if isinstance(predictor, TasksPredictor) and ending not in LINES else dict
             answers = partial(_read_answers, paths, lay_out)
-            explained = total.empty + total.unsure > 0
+            explained = total.empty + total.unsure + total.unknown > 0
             write_answers(fresh, ending, answers, keys=predictor.answer_keys, kept=kept, explained=explained)
     shutil.rmtree(folder)
     return total

@@ -11,7 +11,7 @@ import numpy as np
 
 from nlp_transfer.errors import CheckpointError, TransferError
 from nlp_transfer.models.encoding.prompts import read_prompt
-from nlp_transfer.runs.answering.agreement import read_tested
+from nlp_transfer.runs.answering.agreement import read_tested, select_words
 from nlp_transfer.runs.answering.predictor import Input, Predictor
 from nlp_transfer.runs.exporting.folder import Kind, find_longest
 from nlp_transfer.runs.probes import read_probes
@@ -60,17 +60,12 @@ def compare_answers(predictor: Predictor, kind: Kind, root: Path, folder: Path) 
     differing, largest = [], 0.0
     said = zip(inputs, predictor.answer(inputs), _answer(predictor, kind, folder, inputs), strict=True)
     for given, own, other in said:
-        words, others = _select_words(own), _select_words(other)
+        words, others = select_words(own), select_words(other)
         if words != others:
             differing.append(" | ".join(text if isinstance(text, str) else " ".join(text or ()) for text in given))
         pairs = zip(_list_numbers(own), _list_numbers(other), strict=True)
         largest = max(largest, *(abs(one - two) / max(1.0, abs(one)) for one, two in pairs), 0.0)
     return Compared(len(inputs), tuple(differing), largest)
-
-
-def _select_words(said: Prediction) -> dict[str, Any]:
-    """Leave out of an answer what are numbers."""
-    return {key: value for key, value in said.items() if not isinstance(value, float | Mapping)}
 
 
 def _list_numbers(said: Prediction) -> list[float]:
