@@ -149,13 +149,15 @@ def warm(scale: Scale) -> Row:
     gradient = {"kind": "frozen", "solver": "gradient"}
 
     def prepare() -> None:
-        folder = scale.folder / "warm-first"
-        if folder.exists():
+        if (scale.folder / "warm-first").exists():
             return
         _write(scale, recipe.data, 2000, scale.held)
-        folder.mkdir()
-        filler = recipe.ours("first", gradient, cache=cache)
-        run_process(filler.command(folder, 0), folder / "log.txt", filler.environment(folder))
+        # The embedding of the checkpoint's own; and pooled states, which a head with another pooling finds.
+        for name, head in {"own": {}, "mean": {"pooling": ["mean"]}}.items():
+            folder = scale.folder / "warm-first" / name
+            folder.mkdir(parents=True)
+            filler = recipe.ours("first", gradient, cache=cache, head=head)
+            run_process(filler.command(folder, 0), folder / "log.txt", filler.environment(folder))
 
     first = recipe.ours("first run", gradient)
     return Row(
