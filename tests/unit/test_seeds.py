@@ -41,16 +41,39 @@ def compared(place, output, *overrides, names=("full", "frozen", "scratch"), **s
     return nlp_transfer.compare(configs, overrides, output=output, progress=False, **settings)
 
 
-@pytest.fixture(scope="module")
-def whole(place):
-    """All strategies on one cut of the data."""
-    return compared(place, place / "whole")
+def count_fits(place, output, *overrides, **settings):
+    """Compare, and count how often simple methods were fitted; returns the comparison and that number."""
+    fit, fitted = Sentiment.baselines, []
+
+    def count(task, splits):
+        fitted.append(fit(task, splits))
+        return fitted[-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Sentiment, "baselines", count)
+        return compared(place, output, *overrides, **settings), len(fitted)
 
 
 @pytest.fixture(scope="module")
-def cuts(place):
+def counted_whole(place):
+    """All strategies on one cut of the data, and how often simple methods were fitted."""
+    return count_fits(place, place / "whole")
+
+
+@pytest.fixture(scope="module")
+def whole(counted_whole):
+    return counted_whole[0]
+
+
+@pytest.fixture(scope="module")
+def counted_cuts(place):
     """The same with a cut for each seed."""
-    return compared(place, place / "cuts", "data.split_seed=seed", names=("full", "frozen"))
+    return count_fits(place, place / "cuts", "data.split_seed=seed", names=("full", "frozen"))
+
+
+@pytest.fixture(scope="module")
+def cuts(counted_cuts):
+    return counted_cuts[0]
 
 
 def read(*parts):
@@ -216,6 +239,7 @@ def test_a_comparison_over_cuts_goes_on_as_it_was(place, cuts, tmp_path):
 def test_data_that_changed_between_two_seeds_are_refused_also_where_each_has_its_own_cut(place, tmp_path):
     config = yaml.safe_load((place / "frozen.yaml").read_text())
     config["data"] |= {"train": save_csv(tmp_path / "reviews.csv", 120), "split_seed": "seed"}
+    config["training"]["seeds"] = [0, 1]
     run = nlp_transfer.run(config, output=tmp_path / "run", progress=False)
     shutil.rmtree(run.folder / "seed-1")
     (run.folder / "metrics.json").unlink()
@@ -255,21 +279,11 @@ def test_warnings_that_are_true_of_several_runs_are_said_once(place, tmp_path, c
     assert len(said) == len(set(said)) > 0
 
 
-@pytest.mark.parametrize(("split_seed", "times"), [(0, 1), ("seed", 2)])
-def test_simple_methods_are_fitted_once_for_the_runs_of_a_command_that_share_their_rows(
-    place, tmp_path, monkeypatch, split_seed, times
-):
-    fit, fitted = Sentiment.baselines, []
-
-    def count(task, splits):
-        fitted.append(fit(task, splits))
-        return fitted[-1]
-
-    monkeypatch.setattr(Sentiment, "baselines", count)
-    overrides = ["training.seeds=[0, 1]", f"data.split_seed={split_seed}"]
-    compared(place, tmp_path / "both", *overrides, names=("frozen", "scratch"))
-    assert len(fitted) == times
-    one, two = (read(tmp_path / "both", "frozen", f"seed-{seed}", "hits.json") for seed in (0, 1))
+@pytest.mark.parametrize(("comparison", "times"), [("counted_whole", 1), ("counted_cuts", len(SEEDS))])
+def test_simple_methods_are_fitted_once_for_the_runs_of_a_command_that_share_their_rows(request, comparison, times):
+    both, fitted = request.getfixturevalue(comparison)
+    assert fitted == times
+    one, two = (read(both.folder, "frozen", f"seed-{seed}", "hits.json") for seed in (0, 1))
     assert (one["rows"] == two["rows"]) == (times == 1)
     assert one["baselines"].keys() == two["baselines"].keys() == {"majority", "tfidf_logistic"}
-    assert read(tmp_path / "both", "scratch", "seed-1", "hits.json")["baselines"] == two["baselines"]
+    assert read(both.folder, "full", "seed-1", "hits.json")["baselines"] == two["baselines"]
