@@ -35,7 +35,8 @@ def test_a_key_under_which_something_is_put_aside_is_spelt_once(key):
     spelt = [
         module
         for module, path in LIBRARY.items()
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if key in (text := path.read_text(encoding="utf-8"))
+        for node in ast.walk(ast.parse(text))
         if isinstance(node, ast.Constant) and node.value == key
     ]
     assert spelt == ["models.surgery.aside"]

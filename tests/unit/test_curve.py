@@ -279,16 +279,20 @@ def test_figure_table_and_sentences_stand_beside_the_figures(whole, tmp_path):
     assert repr(whole) == f"Curve({whole.folder}: words.txt, frozen at [8, 48] rows)"
 
 
+DECODER = {"layers": 1, "width": 64, "vocabulary": 320}
+TRANSLATION = {"name": "translation", "decoder": DECODER, "max_target_length": 8, "generation": {"beams": 1}}
+
+
 @pytest.mark.parametrize(
     ("task", "columns", "score"),
     [
-        ({"name": "translation", "decoder": {"layers": 1, "width": 64, "vocabulary": 320}}, "target", "sentence chrF"),
+        (TRANSLATION, "target", "sentence chrF"),
         ({"name": "summarization", "scorer": {"width": 8}}, "summary", "rouge1"),
     ],
     ids=lambda value: value.get("name") if isinstance(value, dict) else None,
 )
 def test_text_that_is_written_has_curves_too(tmp_path, undrawn, task, columns, score):
-    rows = [{"text": text, "source": text, columns: text.split(" ", 2)[1]} for text in tiny.texts(60)[0]]
+    rows = [{"text": text, "source": text, columns: text.split(" ", 2)[1]} for text in tiny.texts(40)[0]]
     (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
     source = {"kind": "vectors", "name": tiny.save_vectors(tmp_path / "words.txt")}
     data = {"train": str(tmp_path / "rows.jsonl")}
@@ -300,7 +304,7 @@ def test_text_that_is_written_has_curves_too(tmp_path, undrawn, task, columns, s
 
 
 def test_checkpoints_are_trained_with_frozen_layers_too(tmp_path, undrawn):
-    tiny.save_csv(tmp_path / "reviews.csv", 80)
+    tiny.save_csv(tmp_path / "reviews.csv", 40)
     bert = {"kind": "checkpoint", "name": tiny.save_checkpoint(tmp_path / "bert")}
     write(tmp_path, "bert", bert, "full")
     with pytest.raises(ConfigError, match=r"bert-freeze-3: freeze: 3 layers, but bert has 2"):

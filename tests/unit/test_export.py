@@ -1,6 +1,7 @@
 """A run exported to ONNX or CTranslate2: the same answers without torch, and refusals where that cannot be had."""
 
 import json
+import shutil
 import subprocess
 import sys
 
@@ -51,11 +52,12 @@ def ask(folder, lines):
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def spoil(folder):
-    """Give the script a line, and then one that is not UTF-8; it answers the first and names the second."""
-    done = start(folder, "a good film\nun caf\udce9\na film\n")
-    wanted = "error: line 2: expected UTF-8, received other bytes; save the texts as UTF-8\n"
-    assert (done.returncode, done.stderr, done.stdout.count("\n")) == (1, wanted, 1)
+def ask_and_spoil(folder, lines):
+    """Ask it the same, and give it a line that is not UTF-8 then; it answers those before, and names that one."""
+    done = start(folder, "\n".join([*lines, "un caf\udce9", "a film\n"]))
+    wanted = f"error: line {len(lines) + 1}: expected UTF-8, received other bytes; save the texts as UTF-8\n"
+    assert (done.returncode, done.stderr, done.stdout.count("\n")) == (1, wanted, len(lines))
+    return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 def train(output, task, source, rows, kind="frozen"):
@@ -81,19 +83,39 @@ def place(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="module")
+def written():
+    """What was written of the run in full: format -> a copy, and the configuration."""
+    return {}
+
+
+@pytest.fixture
+def written_once(monkeypatch, written, tmp_path_factory):
+    """Write the run in full once in each format: what is said and refused then is the same."""
+    write = exporting.write_folder
+
+    def copy(predictor, kind, folder, format):  # noqa: A002
+        if format not in written:
+            written[format] = tmp_path_factory.mktemp("written"), write(predictor, kind, folder, format)
+            shutil.copytree(folder, written[format][0], dirs_exist_ok=True)
+        shutil.copytree(written[format][0], folder, dirs_exist_ok=True)
+        return written[format][1]
+
+    monkeypatch.setattr(exporting, "write_folder", copy)
+
+
 @pytest.mark.parametrize("run", ["frozen", "full"])
 def test_the_script_answers_as_the_run_without_torch(place, tmp_path, run):
     found = nlp_transfer.export(place / run, tmp_path / "out")
     assert (found.differing, found.rows) == ((), 8)
     assert "8 texts answered by both, all alike" in (tmp_path / "out" / "README.md").read_text()
 
-    said = ask(tmp_path / "out", TEXTS)
+    said = (ask if run == "full" else ask_and_spoil)(tmp_path / "out", TEXTS)
     expected = nlp_transfer.load(place / run).predict(TEXTS)
     for at in (0, 2, 3):
         assert said[at] == pytest.approx(expected[at]["probabilities"], abs=1e-5)
     assert (said[1], expected[1]["label"]) == (None, None)  # nothing is said of an empty text
 
-    spoil(tmp_path / "out")
     done = start(tmp_path / "out", "", "texts.txt")
     assert (done.returncode, "Traceback" in done.stderr, "takes no argument" in done.stderr) == (1, False, True)
     with pytest.raises(ConfigError, match=r"holds files already; choose another folder as OUT$"):
@@ -150,10 +172,9 @@ def test_sentences_are_split_scored_and_picked_without_torch(tmp_path):
     run = train(tmp_path / "run", {**task, "scorer": {"width": 8}}, source, rows)
     assert nlp_transfer.export(tmp_path / "run", tmp_path / "out").differing == ()
     given = ["It rains. A good film, e.g. this one, is fine. " * 9, "", ["one sentence", "A warm one."]]
-    said = ask(tmp_path / "out", [*given[:2], json.dumps(given[2])])
+    said = ask_and_spoil(tmp_path / "out", [*given[:2], json.dumps(given[2])])
     expected = [{key: one[key] for key in ("summary", "sentences")} for one in run.predict(given)]
     assert said == [expected[0], None, expected[2]]
-    spoil(tmp_path / "out")
 
 
 @pytest.fixture(scope="module")
@@ -202,7 +223,10 @@ def test_ctranslate2_writes_the_words_of_every_family(tmp_path, family):
 @pytest.mark.parametrize("family", ["t5", "bart", "mbart", "pegasus", "m2m_100", "marian", "bert", "gpt2"])
 def test_two_graphs_write_the_words_of_every_family(tmp_path, family):
     tokenizer = tiny.tokenizer()
-    model = compose(family) if family in {"bert", "gpt2"} else tiny.save_writer(tmp_path / "source", family)
+    one = (
+        {} if family in {"t5", "bart"} else {"encoder_layers": 1, "decoder_layers": 1}
+    )  # several are told apart by two
+    model = compose(family) if family in {"bert", "gpt2"} else tiny.save_writer(tmp_path / "source", family, **one)
     model.generation_config.update(num_beams=3, max_length=10, length_penalty=1.0, early_stopping=False)
     model.generation_config.no_repeat_ngram_size = 2  # or some of them repeat a word
     write_writer(model, tokenizer, tmp_path)
@@ -237,9 +261,10 @@ def pad(found, wanted):
 def compose(family):
     """A random BERT beside a decoder."""
     torch.manual_seed(0)
-    decoder = tiny.config(family, is_decoder=True, add_cross_attention=True, initializer_range=0.4)
+    far = {"initializer_range": 0.4, "num_hidden_layers": 1}
+    decoder = tiny.config(family, is_decoder=True, add_cross_attention=True, **far)
     model = EncoderDecoderModel(
-        encoder=AutoModel.from_config(tiny.config("bert", initializer_range=0.4)),
+        encoder=AutoModel.from_config(tiny.config("bert", **far)),
         decoder=AutoModelForCausalLM.from_config(decoder),
     ).eval()
     model.config.pad_token_id = 1
@@ -301,8 +326,7 @@ def test_a_run_that_writes_says_the_same_words_through_ctranslate2(writer, tmp_p
     assert (code, "all alike" in said) == (0, True)
     given = ["a good\tfilm", "", "Unheard words " * 30]
     expected = [one["summary"] for one in nlp_transfer.predict(writer / "run", given)]
-    assert ask(tmp_path / "out", [*given, "x"])[:3] == expected
-    spoil(tmp_path / "out")
+    assert ask_and_spoil(tmp_path / "out", given) == expected
 
     card = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
     assert "There is no JavaScript for it: CTranslate2 has none." in card
@@ -344,6 +368,7 @@ def test_word_vectors_with_a_decoder_write_the_same_words(tmp_path):
     assert "There is no JavaScript for it: transformers.js knows no encoder-decoder that writes." in card
 
 
+@pytest.mark.usefixtures("written_once")
 def test_int8_is_judged_on_validation_and_a_loss_must_be_asked_for(place, tmp_path, monkeypatch, command):
     code, said, _ = command("export", place / "full", tmp_path / "small", "--format", "onnx-int8")
     assert code == 0
@@ -361,6 +386,7 @@ def test_int8_is_judged_on_validation_and_a_loss_must_be_asked_for(place, tmp_pa
     assert nlp_transfer.export(place / "full", tmp_path / "other", format="onnx-int8", any_loss=True).rows
 
 
+@pytest.mark.usefixtures("written_once")
 def test_int8_that_no_row_of_validation_can_judge_must_be_asked_for(place, tmp_path, monkeypatch, command):
     monkeypatch.setattr(exporting, "compare_answers", lambda *_: proof.Compared(1, (), 0.0))
     monkeypatch.setattr(proof, "_are_whole", lambda _, inputs: [False] * len(inputs))
@@ -369,6 +395,7 @@ def test_int8_that_no_row_of_validation_can_judge_must_be_asked_for(place, tmp_p
     assert "int8 is judged on rows of validation that one window holds, and there is none (or --any-loss)" in told
 
 
+@pytest.mark.usefixtures("written_once")
 def test_what_answers_otherwise_is_removed(place, tmp_path, monkeypatch):
     monkeypatch.setattr(exporting, "ROUNDING", -1.0)
     with pytest.raises(CheckpointError, match=r"answers otherwise than the run .* it was removed"):
@@ -384,6 +411,7 @@ def test_what_an_export_says_of_itself_names_no_place_outside_the_tree(tmp_path)
     assert not (tmp_path / "other").exists()
 
 
+@pytest.mark.usefixtures("written_once")
 def test_a_script_whose_process_is_killed_is_told_in_a_line(place, tmp_path, monkeypatch):
     monkeypatch.setattr(proof, "FRESH", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
     with pytest.raises(CheckpointError, match=r"cannot be run: its process ended by -9 without a word"):
@@ -435,8 +463,9 @@ def test_a_graph_computes_texts_of_other_numbers_and_lengths_as_the_model(tmp_pa
     assert found == pytest.approx(expected.numpy(), abs=1e-5)
 
 
-@pytest.mark.parametrize("above", ["bag", "cnn", "transformer"])
-@pytest.mark.parametrize("head", ["label", "pair", "sentences"])
+@pytest.mark.parametrize(  # the heads stand on what any of the three gives
+    ("above", "head"), [("bag", "label"), ("bag", "sentences"), ("cnn", "pair"), ("transformer", "sentences")]
+)
 def test_a_graph_of_vectors_computes_other_numbers_and_lengths_too(tmp_path, above, head):
     torch.manual_seed(0)
     encoder = StaticConfig(vocab_size=25, vector_size=8, contextualizer=above, width=8, ngram_buckets=5).to_dict()

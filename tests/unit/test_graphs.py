@@ -80,7 +80,7 @@ def source(tmp_path_factory):
 
 def train(source, strategy, *, replayed, dropout=0.0, **settings):
     """Returns the losses of the epochs, the weights, and the steps."""
-    training = Training(source, strategy, **{"train": rows(100), "learning_rate": 0.003, "epochs": 4, **settings})
+    training = Training(source, strategy, **{"train": rows(100), "learning_rate": 0.003, "epochs": 2, **settings})
     for module in training.plan.model.modules():
         if isinstance(module, torch.nn.Dropout):
             module.p = dropout
@@ -99,7 +99,7 @@ def assert_alike(found, expected):
 @pytest.mark.parametrize("strategy", STRATEGIES, ids=str)
 def test_replayed_steps_learn_what_others_learn(source, strategy, recorder):
     losses, weights, steps = train(source, strategy, replayed=False)
-    assert steps >= 50
+    assert steps >= 25
     assert not recorder.recorded
     again, found, _ = train(source, strategy, replayed=True)
     assert recorder.recorded
@@ -145,9 +145,9 @@ def test_a_selection_on_the_device_is_the_batch_that_is_padded_in_main_memory():
 
 
 def test_rehearsals_leave_random_numbers_as_they_were(source, recorder, monkeypatch):
-    _, weights, _ = train(source, {"kind": "full"}, replayed=True, dropout=0.3, epochs=2)
+    _, weights, _ = train(source, {"kind": "full"}, replayed=True, dropout=0.3)
     monkeypatch.setattr(recorder, "rehearse", lambda self, work: None)
-    _, found, _ = train(source, {"kind": "full"}, replayed=True, dropout=0.3, epochs=2)
+    _, found, _ = train(source, {"kind": "full"}, replayed=True, dropout=0.3)
     assert all(torch.equal(found[name], tensor) for name, tensor in weights.items())
 
 
@@ -210,21 +210,21 @@ def test_a_sharded_model_is_not_replayed(source):
 
 def test_a_step_that_waits_for_the_device_is_made_without_graphs(source, recorder, caplog, monkeypatch):
     caplog.set_level(logging.INFO)
-    _, weights, _ = train(source, {"kind": "full"}, replayed=False, epochs=2)
+    _, weights, _ = train(source, {"kind": "full"}, replayed=False)
     loss = Sentiment.loss
 
     def waiting(self, model, batch, *, smoothing):
         return loss(self, model, batch, smoothing=smoothing) * (1.0 if batch.weights.sum() > 0 else 2.0)
 
     monkeypatch.setattr(Sentiment, "loss", waiting)
-    _, found, _ = train(source, {"kind": "full"}, replayed=True, epochs=2)
+    _, found, _ = train(source, {"kind": "full"}, replayed=True)
     assert "waits for the device" in caplog.text
     assert not recorder.recorded
     assert_alike(found, weights)
 
 
 def test_a_lack_of_memory_between_replays_ends_them(source, recorder):
-    training = Training(source, {"kind": "full"}, train=rows(100), epochs=4)
+    training = Training(source, {"kind": "full"}, train=rows(100), epochs=2)
     trainer = training.trainer()
     step = Stepper._attempt
     failed = []
@@ -237,7 +237,7 @@ def test_a_lack_of_memory_between_replays_ends_them(source, recorder):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Stepper, "_attempt", exhausted)
-        assert trainer.fit().steps == 52
+        assert trainer.fit().steps == 26
     assert failed
     assert recorder.recorded < 5
 
@@ -259,11 +259,11 @@ def learn(root, output, **options):
 def stop_early(tmp_path):
     """Source and data of a run, and what stops it in the second epoch."""
     save_checkpoint(tmp_path / "source")
-    save_csv(tmp_path / "train.csv", count=140)
+    save_csv(tmp_path / "train.csv", count=76)
     make_step = PhaseSteps.make_step
 
     def stop(self, units, step):
-        if step == 17:
+        if step == 10:
             raise KeyboardInterrupt
         make_step(self, units, step)
 

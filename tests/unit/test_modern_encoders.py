@@ -32,7 +32,9 @@ def model(source):
     return sentiment().build(source, rows(), frozen=False).model.eval()
 
 
-@pytest.mark.parametrize("strategy", [{"kind": "full"}, {"kind": "frozen"}, {"kind": "lora", "rank": 2}])
+@pytest.mark.parametrize(
+    "strategy", [{"kind": "full"}, {"kind": "frozen", "solver": "gradient"}, {"kind": "lora", "rank": 2}]
+)
 def test_a_trained_one_answers_the_same_after_reloading(source, strategy, tmp_path):
     training = Training(source, strategy, train=rows(16))
     before = {name: one.clone() for name, one in training.plan.model.named_parameters()}

@@ -68,10 +68,18 @@ def score_by(place, functions, **training):
     return {**place, "task": {**place["task"], "metrics": functions}, "training": training}
 
 
+def run_with_few_draws(config, output):
+    """A run whose intervals are of forty draws: a thousand take two seconds."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("DRAWS", "FEWEST_DRAWS"):
+            patch.setattr(intervals, name, 40)
+        return nlp_transfer.run(config, output=output, progress=False)
+
+
 @pytest.fixture(scope="module")
 def whole(place, tmp_path_factory):
     config = score_by(place, OWN, selection="neg_cost")
-    return nlp_transfer.run(config, output=tmp_path_factory.mktemp("runs") / "run", progress=False)
+    return run_with_few_draws(config, tmp_path_factory.mktemp("runs") / "run")
 
 
 def test_a_function_scores_the_model_and_the_simple_methods_and_chooses_the_checkpoint(whole):
@@ -103,7 +111,7 @@ def test_the_schema_knows_a_single_function_beside_a_list_of_them():
 def test_of_several_seeds_the_interval_is_that_of_the_model_that_is_kept(place, tmp_path):
     config = score_by(place, OWN, seeds=[0, 1])
     config["data"] = {**place["data"], "split_seed": "seed"}
-    found = nlp_transfer.run(config, output=tmp_path / "run", progress=False)
+    found = run_with_few_draws(config, tmp_path / "run")
     low, high = found.metrics["intervals"]["neg_cost"]
     interval = f"{found.metrics['test']['neg_cost']:.4f}, 95 % interval {low:.4f} to {high:.4f}"
     assert f"kept: the model of seed {found.metrics['seed']}, the best on validation" in found.summary

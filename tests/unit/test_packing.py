@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from test_restricting import still
-from tiny import HIDDEN, LABELS, SMALL, Training, checkpoint, config, tokenizer
+from tiny import HIDDEN, LABELS, SMALL, Training, checkpoint, config, rows, tokenizer
 from torch import nn
 from transformers import AutoModel
 
@@ -267,21 +267,21 @@ STRATEGIES = {
 @pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is waited for to know the lengths of packed texts")
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_training_gives_what_padded_texts_give(tmp_path, monkeypatch, strategy):
-    rows = []
+    counts = []
 
     def trained():
-        training = still(Training(checkpoint(tmp_path, "bert"), STRATEGIES[strategy], epochs=2))
+        training = still(Training(checkpoint(tmp_path, "bert"), STRATEGIES[strategy], train=rows(24), epochs=2))
         try_packing(unwrap(training.plan.model), tokenizer())
         layer = find_layers(find_encoder(unwrap(training.plan.model)).module).modules[-1]
-        layer.register_forward_pre_hook(lambda module, args: rows.append((module.training, len(args[0]))))
+        layer.register_forward_pre_hook(lambda module, args: counts.append((module.training, len(args[0]))))
         training.fit()
         return training.plan.finish(training.plan.model)
 
     one = trained()
-    assert {count for training, count in rows if training} == {1}
+    assert {count for training, count in counts if training} == {1}
     monkeypatch.setattr(loop, "use_packing", lambda _: contextlib.nullcontext())
     other = trained()
-    assert {count for training, count in rows if training} != {1}
+    assert {count for training, count in counts if training} != {1}
     for (name, mine), (_, theirs) in zip(one.named_parameters(), other.named_parameters(), strict=True):
         if not name.endswith("key.bias"):  # no gradient but rounding: a shift of all keys changes no attention
             torch.testing.assert_close(mine, theirs, atol=1e-4, rtol=1e-3, msg=name)

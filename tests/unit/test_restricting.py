@@ -4,7 +4,7 @@ import contextlib
 
 import pytest
 import torch
-from tiny import BAD, GOOD, PLAIN, WORDS, Training, checkpoint, vectors
+from tiny import BAD, GOOD, PLAIN, WORDS, Training, checkpoint, rows, vectors
 
 from nlp_transfer.models.anatomy import find_encoder
 from nlp_transfer.models.surgery.embedding_rows import use_embedding_rows
@@ -45,7 +45,7 @@ def table_of(model):
 
 
 def trained(folder, kind, strategy):
-    training = still(Training(SOURCES[kind](folder), STRATEGIES[strategy], epochs=2))
+    training = still(Training(SOURCES[kind](folder), STRATEGIES[strategy], train=rows(24), epochs=2))
     training.fit()
     return training.plan.finish(training.plan.model)
 

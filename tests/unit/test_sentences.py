@@ -156,7 +156,7 @@ def test_a_long_text_in_a_known_language_is_cut_in_time_that_grows_with_its_leng
 
     seconds(1_000)
     # A ratio of one moment, and more than one try: what else the machine does may fall into any of them.
-    assert any(seconds(40_000) < 8 * seconds(10_000) + 0.1 for _ in range(10))
+    assert any(seconds(20_000) < 8 * seconds(5_000) + 0.03 for _ in range(10))
 
 
 @pytest.mark.parametrize(

@@ -67,11 +67,11 @@ def test_new_parameters_of_a_pooled_head_are_the_head_alone(source):
 
 @pytest.mark.parametrize(
     "strategy",
-    [{"kind": "full"}, {"kind": "frozen"}, {"kind": "lora", "rank": 2}],
+    [{"kind": "full"}, {"kind": "frozen", "solver": "gradient"}, {"kind": "lora", "rank": 2}],
     ids=lambda strategy: strategy["kind"],
 )
 def test_a_trained_model_predicts_the_same_after_reloading(source, strategy, tmp_path):
-    training = Training(source, strategy)
+    training = Training(source, strategy, train=rows(16))
     training.fit()
     model = training.plan.finish(training.plan.model)
     save_model(model, Tokenizers(source.tokenizer), tmp_path / "model")
@@ -110,7 +110,7 @@ def test_replayed_activations_give_the_logits_of_the_whole_model(layered, head):
 def test_a_partly_frozen_training_is_the_same_with_and_without_stored_activations(layered):
     histories = {}
     for cache in ("none", "memory"):
-        training = Training(layered, {"kind": "full", "freeze_below": 1, "cache": cache}, epochs=2)
+        training = Training(layered, {"kind": "full", "freeze_below": 1, "cache": cache}, train=rows(16), epochs=2)
         for module in training.plan.model.modules():
             if isinstance(module, torch.nn.Dropout) or type(module).__name__ == "StableDropout":
                 module.p = 0.0
