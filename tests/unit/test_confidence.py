@@ -248,7 +248,7 @@ def test_rare_labels_are_helped_as_far_as_validation_likes_and_an_adapter_alone_
             for one in dict.fromkeys(found)
         ]
 
-    data = {"train": make(150, 1), "validation": make(200, 2), "test": make(100, 3)}
+    data = {"train": make(80, 1), "validation": make(100, 2), "test": make(30, 3)}
     config = {
         "task": {"name": "sentiment", "max_length": 32, "head": {"kind": "pooled"}},
         "source": {"kind": "checkpoint", "name": str(tmp_path / "bert")},

@@ -26,8 +26,8 @@ STRATEGIES = {
     "lora": {"kind": "lora", "embeddings": True, "rank": 2},
     "dora": {"kind": "lora", "embeddings": True, "rank": 2, "dora": True},
 }
-CELLS = [(kind, strategy) for kind in SOURCES for strategy in STRATEGIES if kind in ("bag", "cnn", "bert")]
-CELLS += [(kind, "full") for kind in SOURCES if kind not in ("bag", "cnn", "bert")]
+CELLS = [(kind, strategy) for kind in ("bag", "bert") for strategy in STRATEGIES]
+CELLS += [("cnn", "gradual"), *((kind, "full") for kind in SOURCES if kind not in ("bag", "bert"))]
 
 
 def still(training):
