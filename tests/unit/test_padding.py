@@ -43,7 +43,7 @@ from nlp_transfer_tasks.translation import Translation, TranslationOptions
 
 CONTEXTUALIZERS = ["bag", "cnn", "bilstm", "transformer"]
 DECODER = DecoderOptions(layers=1, width=64, vocabulary=300)
-UNEVEN = [" ".join(text.split()[: 1 + 3 * (i % 5)]) for i, text in enumerate(texts(14, seed=2)[0])]
+UNEVEN = [" ".join(text.split()[: 1 + 3 * (i % 5)]) for i, text in enumerate(texts(24, seed=2)[0])]
 
 
 def classifier(folder, family, head="native"):
