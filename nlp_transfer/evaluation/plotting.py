@@ -56,16 +56,16 @@ def make_reliability(confidence: Confidence) -> "Figure":
     reaches = [[one - low for one, (low, _) in zip(right, reach, strict=True)]]
     reaches += [[high - one for one, (_, high) in zip(right, reach, strict=True)]]
 
-    figure = Figure(figsize=(4.6, 5.2), layout="constrained")
+    figure = Figure(figsize=(4.2, 5.2), layout="constrained")  # letters can be read at the width of a phone, too
     axes, counts = figure.subplots(2, 1, sharex=True, height_ratios=[4, 1])
     start = min(one.least for one in bins)
     axes.plot([start, 1], [start, 1], color=SCRATCH, linewidth=1, linestyle="--")
     axes.errorbar(said, right, yerr=reaches, color=TRANSFER, ecolor=TRANSFER, elinewidth=1, marker="o", markersize=5)
     axes.set_ylabel("share of right answers on test")
     axes.set_ylim(max(0.0, min(start, *(low for low, _ in reach)) - 0.02), 1.02)
-    without = "" if confidence.temperature == 1.0 else f", without a temperature {confidence.error_before:.3f}"
+    without = "" if confidence.temperature == 1.0 else f"\nwithout a temperature {confidence.error_before:.3f}"
     error = f"expected calibration error {confidence.error:.3f}{without}"
-    axes.set_title(f"{error}\ndashed: as right as said; lines: 95 % intervals", fontsize=9, loc="left")
+    axes.set_title(f"{error}\ndashed: as right as said; lines: 95 % intervals", fontsize=10, loc="left")
 
     width = 1 / BINS
     counts.bar([one.least + width / 2 for one in bins], [one.rows for one in bins], width * 0.9, color=TRANSFER)
@@ -144,10 +144,10 @@ def _write_picture(figure: "Figure", path: Path) -> None:
     write_whole(path, picture.getvalue())
 
 
-def shorten(label: str) -> str:
-    """Shorten a label in its middle, to leave room for the bars."""
-    half = (LONGEST_LABEL - 3) // 2
-    return label if len(label) <= LONGEST_LABEL else f"{label[:half]}...{label[-half:]}"
+def shorten(label: str, most: int = LONGEST_LABEL) -> str:
+    """Shorten a label in its middle, to leave room for what is drawn."""
+    half = (most - 3) // 2
+    return label if len(label) <= most else f"{label[:half]}...{label[-half:]}"
 
 
 def _choose_colour(row: Comparand, task: type[TaskDeclaration]) -> str:

@@ -11,6 +11,15 @@ from nlp_transfer.system.layout import REPORT
 
 pytestmark = pytest.mark.browser
 KINDS = ("run", "comparison", "curve")
+MEASURE = """(svg) => {
+    const box = svg.getBoundingClientRect(), texts = [...svg.querySelectorAll("text")];
+    const sizes = texts.map((text) => parseFloat(getComputedStyle(text).fontSize));
+    const cut = texts.filter((text) => {
+        const one = text.getBoundingClientRect();
+        return one.left < box.left - 1 || one.right > box.right + 1;
+    });
+    return [Math.min(...sizes) * box.width / svg.viewBox.baseVal.width, cut.map((text) => text.textContent)];
+}"""  # the smallest letters of a picture in pixels, and the words that are cut
 
 
 @pytest.fixture(scope="module")
@@ -40,12 +49,24 @@ def test_a_page_fits_its_window_and_asks_for_nothing(kind, look, addresses, open
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_no_table_scrolls_at_the_width_of_a_phone(kind, addresses, open_page):
+def test_no_table_and_no_picture_scrolls_at_the_width_of_a_phone(kind, addresses, open_page):
     page = open_page(addresses[kind], "phone")
-    tables = "[...document.querySelectorAll('.wide')].filter((one) => one.querySelector('table'))"
+    parts = "[...document.querySelectorAll('.wide')]"
     assert (
-        page.evaluate(f"{tables}.filter((one) => one.scrollWidth > one.clientWidth).map((one) => one.ariaLabel)") == []
+        page.evaluate(f"{parts}.filter((one) => one.scrollWidth > one.clientWidth).map((one) => one.ariaLabel)") == []
     )
+
+
+@pytest.mark.parametrize("look", ["light", "phone"])
+@pytest.mark.parametrize("kind", ["run", "curve"])
+def test_one_drawing_of_a_picture_is_shown_with_letters_that_can_be_read(kind, look, addresses, open_page):
+    page = open_page(addresses[kind], look)
+    for picture in page.locator("[role=img]").all():
+        shown = [one for one in picture.locator("svg").all() if one.is_visible()]
+        assert len(shown) == 1
+        size, cut = shown[0].evaluate(MEASURE)
+        assert size >= 11
+        assert cut == []
 
 
 @pytest.mark.parametrize("kind", ["run", "comparison"])

@@ -1,5 +1,6 @@
 """Learning curves in words and as a figure: no more than was measured."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -20,7 +21,9 @@ from nlp_transfer.evaluation.curves.sentences import (
     write_page,
     write_sentences,
 )
+from nlp_transfer.evaluation.html_report.charts import draw_curves, draw_history, draw_reliability
 from nlp_transfer.evaluation.metrics import Interval
+from nlp_transfer.evaluation.metrics_file import Bin, Confidence
 
 SIZES = (16, 32, 64, 128, 256)
 SHARES = {
@@ -127,6 +130,29 @@ def test_a_figure_that_cannot_be_drawn_loses_nothing(curves, tmp_path, caplog):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["curve.pdf", "curve.png", "curve.svg"]
     assert not plot_curves(list_curves(*curves), tmp_path / "nowhere", score="macro_f1")
     assert "could not be drawn" in caplog.text
+
+
+LOOKS = [{"epoch": at, "phase": f"phase {at // 2}", "loss": 0.7, "validation": {"accuracy": 0.5}} for at in range(6)]
+BINS = [Bin(least=0.5 + 0.1 * at, rows=40, confidence=0.55 + 0.1 * at, right=0.6) for at in range(5)]
+CALIBRATED = Confidence(temperature=1.3, note="", error_before=0.0812, error=0.0411, bins=BINS)
+PHONE = 350  # CSS pixels that a page leaves for a picture on 390
+
+
+@pytest.mark.parametrize("drawn", ["curves", "reliability", "history"])
+def test_no_letter_of_a_picture_is_smaller_than_11_pixels_on_a_phone(curves, drawn):
+    match drawn:
+        case "curves":
+            wide, *others = list_curves(*curves)
+            named = [_rename(wide, "sentence-transformers/all-MiniLM-L6-v2, the last two layers, lora"), *others]
+            svg = draw_curves("<svg></svg>", named, score="accuracy").narrow
+        case "reliability":
+            svg = draw_reliability(CALIBRATED).svg
+        case "history":
+            svg = draw_history(LOOKS, "accuracy").svg
+    width = float(re.search(r'viewBox="0 0 ([\d.]+)', svg)[1])
+    sizes = [float(size) for size in re.findall(r"font(?:-size)?: (?:[\w.]+ )*?([\d.]+)px", svg)]
+    assert len(sizes) > 5
+    assert min(sizes) * PHONE / width >= 11
 
 
 def test_frozen_layers_are_held_against_the_fewest(curves):

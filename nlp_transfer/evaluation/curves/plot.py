@@ -1,4 +1,4 @@
-"""Draw learning curves for a paper: a line for each method over a logarithmic axis, labelled where it ends."""
+"""Draw learning curves: a line for each method over a logarithmic axis, labelled where it ends, or below on a phone."""
 
 import io
 import logging
@@ -14,6 +14,7 @@ from nlp_transfer.system.disk import write_whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 log = logging.getLogger(__name__)
 # Okabe & Ito 2008, Color universal design: told apart by all kinds of colour vision. Markers say the same again.
@@ -26,6 +27,9 @@ STYLE: Any = {
     **{"pdf.fonttype": 42, "svg.hashsalt": "nlp-transfer"},  # letters that publishers take; the same file each time
 }
 GAP = 12.0  # points between two labels
+NARROW = 4.2  # inches: where a phone shows that on 350 pixels, letters of 10 points are more than 11 pixels high
+LONGEST_NARROW = 40  # characters of a label there
+MOST_TICKS = 5  # there
 
 
 def plot_curves(curves: Sequence[MethodCurve], folder: Path, *, score: str) -> bool:
@@ -40,6 +44,22 @@ def plot_curves(curves: Sequence[MethodCurve], folder: Path, *, score: str) -> b
         log.warning("%s could not be drawn: %s: %s", folder / "curve.png", type(error).__name__, error)
         return False
     return True
+
+
+def make_narrow(curves: Sequence[MethodCurve], *, score: str) -> "Figure":
+    """Make the figure for the page of a phone, where the names have room below only."""
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    with rc_context(STYLE):
+        figure = Figure(figsize=(NARROW, 3.2 + 0.22 * len(curves)), layout="constrained")
+        axes = figure.add_subplot()
+        for one in curves:
+            _draw_curve(axes, one, curves)
+        _set_axes(axes, curves[0], score, most=MOST_TICKS)
+        names = [shorten(one.label, LONGEST_NARROW) for one in curves]
+        figure.legend(axes.lines, names, loc="outside lower left", frameon=False)
+    return figure
 
 
 def _draw(curves: Sequence[MethodCurve], folder: Path, score: str) -> None:
@@ -65,13 +85,13 @@ def _draw(curves: Sequence[MethodCurve], folder: Path, score: str) -> None:
             write_whole(folder / f"curve.{ending}", picture.getvalue())
 
 
-def _set_axes(axes: "Axes", curve: MethodCurve, score: str) -> None:
-    """Set the axes by any of the curves, which share their sizes and seeds."""
+def _set_axes(axes: "Axes", curve: MethodCurve, score: str, *, most: int | None = None) -> None:
+    """Set the axes by any of the curves, which share their sizes and seeds; `most` sizes are written."""
     from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
     sizes, seeds = curve.sizes, len(curve.points[0].scores)
     axes.set_xscale("log")
-    axes.xaxis.set_major_locator(FixedLocator(sizes))
+    axes.xaxis.set_major_locator(FixedLocator(sizes, most))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda size, _: f"{round(size):,}"))
     axes.set_xlim(sizes[0] / 1.1, sizes[-1] * 1.1)
@@ -81,7 +101,7 @@ def _set_axes(axes: "Axes", curve: MethodCurve, score: str) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", color="#e6e6e6", linewidth=0.6)
     if seeds > 1:
-        axes.set_title(f"bands: standard deviation over {seeds} seeds", fontsize=9, loc="left")
+        axes.set_title(f"bands: standard deviation over {seeds} seeds", fontsize=10, loc="left")
 
 
 def _draw_curve(axes: "Axes", one: MethodCurve, curves: Sequence[MethodCurve]) -> str:

@@ -5,6 +5,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from nlp_transfer.evaluation.curves.findings import MethodCurve
+from nlp_transfer.evaluation.curves.plot import make_narrow
 from nlp_transfer.evaluation.html_report.parts import Picture
 from nlp_transfer.evaluation.metrics_file import Confidence
 from nlp_transfer.evaluation.plotting import CEILING, SCRATCH, SIMPLE, TRANSFER, is_drawn, make_reliability
@@ -43,8 +45,8 @@ def draw_history(history: Sequence[Mapping[str, Any]], metric: str) -> Picture |
 
     losses = [(place, one["loss"]) for place, one in enumerate(judged, 1) if one.get("loss") is not None]
     height = 3.6 if losses else 2.4
-    figure = Figure(figsize=(4.6, height))
-    figure.subplots_adjust(0.15, 0.5 / height, 0.97, 1 - 0.25 / height)  # a layout would take twice the time
+    figure = Figure(figsize=(4.2, height))
+    figure.subplots_adjust(0.18, 0.5 / height, 0.97, 1 - 0.25 / height)  # a layout would take twice the time
     above, *below = figure.subplots(2 if losses else 1, 1, sharex=True, squeeze=False)[:, 0]
 
     _draw_line(above, [(place, one["validation"][metric]) for place, one in enumerate(judged, 1)], TRANSFER)
@@ -57,9 +59,11 @@ def draw_history(history: Sequence[Mapping[str, Any]], metric: str) -> Picture |
     return Picture(_write_svg(figure, "history"), f"Validation {metric} at each look, over the loss on train.")
 
 
-def adopt_svg(text: str, label: str) -> Picture:
-    """Take in a file of SVG that this package has drawn."""
-    return Picture(_take_colours(text), label, broad=True)
+def draw_curves(wide: str, curves: Sequence[MethodCurve], *, score: str) -> Picture:
+    """Take in the SVG of learning curves that this package has drawn, and draw them again for a narrow page."""
+    narrow = _write_svg(make_narrow(curves, score=score), "narrow curve")
+    label = f"Test {score} of each method by the rows of train, as in the table."
+    return Picture(_take_colours(wide), label, narrow)
 
 
 def _draw_line(axes: "Axes", points: Sequence[tuple[int, float]], colour: str) -> None:
@@ -77,7 +81,7 @@ def _mark_phases(axes: "Axes", phases: Sequence[str]) -> None:
         axes.axvline(place + 0.5, color=SCRATCH, linewidth=0.8, linestyle=":")
         axes.annotate(
             phases[place], (place + 0.5, 1.0), (3, 2), xycoords=("data", "axes fraction"),
-            textcoords="offset points", fontsize=8,
+            textcoords="offset points",
         )  # fmt: skip
 
 

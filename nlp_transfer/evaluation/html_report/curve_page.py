@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from nlp_transfer.config.tasks import TaskDeclaration
-from nlp_transfer.evaluation.html_report.charts import adopt_svg
+from nlp_transfer.evaluation.curves.findings import MethodCurve
+from nlp_transfer.evaluation.curves.learning_curves import Point
+from nlp_transfer.evaluation.html_report.charts import draw_curves
 from nlp_transfer.evaluation.html_report.parts import Cell, Link, Links, Page, Part, Row, Section, Sentences, Table
 from nlp_transfer.evaluation.html_report.score_parts import draw_interval
 from nlp_transfer.evaluation.metrics import Interval
@@ -38,15 +40,13 @@ def open_curve_page(folder: Path, task: type[TaskDeclaration]) -> Callable[[int]
 
 def _list_scores(folder: Path, figures: Mapping[str, Any], task: type[TaskDeclaration]) -> Iterator[Part]:
     """Yield the picture, the scores at each size, and what pretraining is worth."""
-    if (folder / PICTURE).is_file():
-        text = (folder / PICTURE).read_text(encoding="utf-8")
-        yield adopt_svg(text, f"Test {figures['score']} of each method by the rows of train, as in the table.")
-
     methods = list(figures["methods"].values())
-    curves = [*methods, *(one["scratch"] for one in methods if one["scratch"]), *figures["simple"].values()]
-    rows: list[Row] = [
-        [one["label"], *(_write_point(point, task) for point in one["points"])] for one in _leave_out_repeated(curves)
-    ]
+    read = [*methods, *(one["scratch"] for one in methods if one["scratch"]), *figures["simple"].values()]
+    curves = [_read_curve(one) for one in _leave_out_repeated(read)]
+    if (folder / PICTURE).is_file():
+        yield draw_curves((folder / PICTURE).read_text(encoding="utf-8"), curves, score=figures["score"])
+
+    rows: list[Row] = [[one.label, *(draw_interval(point.mean, task) for point in one.points)] for one in curves]
     sizes = [f"{size:,} rows" for size in figures["sizes"]]
     yield Table(
         f"Test {figures['score']} by rows of train",
@@ -74,8 +74,19 @@ def _leave_out_repeated(curves: Sequence[Mapping[str, Any]]) -> list[Mapping[str
     return list({one["name"]: one for one in curves}.values())
 
 
-def _write_point(point: Mapping[str, Any], task: type[TaskDeclaration]) -> Cell:
-    return draw_interval(Interval(point["mean"], point["low"], point["high"]), task)
+def _read_curve(values: Mapping[str, Any]) -> MethodCurve:
+    """Read the scores of a method, as `MethodCurve.collect` has written them."""
+    points = [
+        Point(
+            size=one["size"],
+            mean=Interval(one["mean"], one["low"], one["high"]),
+            deviation=one["deviation"],
+            scores=tuple(one["scores"]),
+            seconds=(),
+        )
+        for one in values["points"]
+    ]
+    return MethodCurve(values["name"], values["label"], values["role"], tuple(points))
 
 
 def _write_worth(found: Mapping[str, Any], largest: int) -> Cell:

@@ -54,11 +54,17 @@ class Table:
 
 @dataclass(frozen=True)
 class Picture:
-    """A drawing as SVG that this package has made, what it shows in words, and whether it needs a wide page."""
+    """A drawing as SVG that this package has made, and what it shows in words.
+
+    Attributes:
+        svg: the drawing.
+        label: the words.
+        narrow: another drawing of the same for the width of a phone; empty if one serves all.
+    """
 
     svg: str
     label: str
-    broad: bool = False
+    narrow: str = ""
 
 
 @dataclass(frozen=True)
