@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from nlp_transfer.config.base import Section as Section
     from nlp_transfer.config.base import TaskOptions as TaskOptions
+    from nlp_transfer.config.dialect import Dialect as Dialect
     from nlp_transfer.config.generation import DecoderOptions as DecoderOptions
     from nlp_transfer.config.generation import GenerationOptions as GenerationOptions
     from nlp_transfer.config.generation import WritingOptions as WritingOptions
@@ -177,6 +178,7 @@ _HOME = {
     "MethodCurve": "evaluation.curves.findings",
     "RunConfig": "config.run",
     "config_schema": "config.schema",
+    "Dialect": "config.dialect",
     "load_config": "config.load",
     "render": "config.load",
     "Splits": "data.splits",

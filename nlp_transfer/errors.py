@@ -1,9 +1,11 @@
 """Define the errors that a user can cause, with their exit codes, and word the names that messages list."""
 
 import difflib
+import importlib.util
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from types import ModuleType
 
 TOKEN = re.compile(r"\bhf_[A-Za-z0-9]{20,}\b")  # what a Hugging Face token looks like
 
@@ -117,6 +119,29 @@ def explain_missing(package: str, extra: str = "") -> str:
     """Say that a package is needed and how to get it; `extra` is that of ours which brings it."""
     wanted = f"'nlp-transfer[{extra}]'" if extra else package
     return f"needs {package}; pip install {wanted}"
+
+
+def import_extra(package: str, user: str, extra: str) -> ModuleType:
+    """Import a package of one of our extras.
+
+    Args:
+        package: to import.
+        user: what needs it, for the message.
+        extra: that brings it.
+
+    Raises:
+        ConfigError: it is not installed, or it cannot be imported, as where a package that it needs is too old.
+    """
+    if importlib.util.find_spec(package) is None:
+        raise ConfigError(f"{user} {explain_missing(package, extra)}")
+    try:
+        return importlib.import_module(package)
+    except Exception as error:  # what a package raises as it is imported is its own affair
+        reason = (str(error).strip().splitlines() or [""])[0]
+        raise ConfigError(
+            f"{user} needs {package}, which cannot be imported ({type(error).__name__}: {reason:.120}); "
+            f"pip install --upgrade 'nlp-transfer[{extra}]'"
+        ) from error
 
 
 def count_things(number: int, one: str, more: str) -> str:

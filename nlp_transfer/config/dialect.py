@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from nlp_transfer.errors import ConfigError
+
 Quoting = Literal["auto", "minimal", "none"]
 DIVIDERS = ";\t|,"  # marks that often divide columns
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)")
@@ -24,7 +26,7 @@ class Dialect:
         label_separator: the mark between the labels of a cell that may hold several.
         encoding: of the text, by a name that Python knows; None means UTF-8.
         options: the caller sets these with options of a command, not with keys of a configuration.
-        called: the caller names columns in the call of a function; if neither, in a configuration.
+        called: the caller sets these in the call of a function; if neither, in a configuration.
     """
 
     delimiter: str | None = None
@@ -35,6 +37,22 @@ class Dialect:
     encoding: str | None = None
     called: bool = False
 
+    def __post_init__(self) -> None:
+        """Check what a caller may have written.
+
+        Raises:
+            ConfigError: there is no such delimiter or encoding.
+        """
+        try:
+            name = "delimiter"
+            if self.delimiter is not None:
+                read_delimiter(self.delimiter)
+            name = "encoding"
+            if self.encoding is not None:
+                read_encoding(self.encoding)
+        except (ValueError, TypeError) as error:
+            raise ConfigError(f"Dialect: {name}: {error}") from None
+
     def set_column(self, role: str, name: str = "NAME") -> str:
         """Say how to map a role to a column; the role is empty where there is only one."""
         if self.called:
@@ -44,21 +62,31 @@ class Dialect:
     def set_delimiter(self, mark: str) -> str:
         """Say how to set the delimiter; most marks have a meaning in YAML, so they need quotes there too."""
         shown = r"\t" if mark == "\t" else mark
-        return f"--delimiter '{shown}'" if self.options else f"data.delimiter=\"'{shown}'\""
+        return self._set("delimiter", f'"{shown}"', f"'{shown}'", f"\"'{shown}'\"")
 
     def set_label_separator(self, mark: str) -> str:
         """Say how to set the mark between labels."""
-        return f"--label-separator '{mark}'" if self.options else f"data.label_separator=\"'{mark}'\""
+        return self._set("label_separator", f'"{mark}"', f"'{mark}'", f"\"'{mark}'\"")
 
     def set_quoting(self, quoting: Quoting) -> str:
         """Say how to set the reading of quotes."""
-        return f"--quoting {quoting}" if self.options else f"data.quoting={quoting}"
+        return self._set("quoting", f'"{quoting}"', quoting, quoting)
 
     def set_header(self, *, named: bool) -> str:
         """Say how to set whether the first row names the columns."""
-        if self.options:
+        if self.options and not self.called:
             return "--header" if named else "--no-header"
-        return f"data.header={str(named).lower()}"
+        return self._set("header", str(named), "", str(named).lower())
+
+    def set_on_unknown_label(self) -> str:
+        """Say how to leave out rows whose label is unknown."""
+        return 'on_unknown_label="drop"' if self.called else self._set("on_unknown_label", "", "drop", "drop")
+
+    def _set(self, key: str, value: str, option: str, configured: str) -> str:
+        """Say how to set a key: by its value in Python, as an option, or in a configuration."""
+        if self.called:
+            return f"dialect=Dialect({key}={value})"
+        return f"--{key.replace('_', '-')} {option}" if self.options else f"data.{key}={configured}"
 
 
 PLAIN = Dialect()  # nothing is set

@@ -142,7 +142,7 @@ def map_labels(
             )
         raise DataError(
             f"{stream.name_rows(where)}: unknown label {_shorten(name)}{others}. {suggest(name, labels)} "
-            f"data.on_unknown_label: drop (--on-unknown-label drop of `evaluate`) {way}."
+            f"{stream.dialect.set_on_unknown_label()} {way}."
         )
 
     dropped = sorted({number for rows in unknown.values() for number in rows})

@@ -19,14 +19,14 @@ def find_convergence(run: RunResult, control: RunResult, metric: str) -> Converg
     Returns:
         None if they have other seeds, or a history is gone.
     """
-    return measure_convergence(_read_courses(run), _read_courses(control), metric)
+    return measure_convergence(_read_courses(run, metric), _read_courses(control, metric), metric)
 
 
-def _read_courses(run: RunResult) -> list[Course]:
+def _read_courses(run: RunResult, metric: str) -> list[Course]:
     """Read how each seed was trained; the history of the one that is kept stands in the folder of the run."""
     courses = []
     for part in list_parts(run):
         places = [folder / HISTORY for folder in (part.folder, run.folder)]
-        looks = next(filter(None, map(read_looks, places)), [])
+        looks = next((found for place in places if (found := read_looks(place, metric))), [])
         courses.append(Course(looks, part.figures.seconds.training))
     return courses

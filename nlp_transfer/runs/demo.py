@@ -3,14 +3,13 @@
 nlp-transfer demo runs/reviews runs/other
 """
 
-import importlib.util
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nlp_transfer.errors import ConfigError, explain_missing
+from nlp_transfer.errors import ConfigError, import_extra
 from nlp_transfer.evaluation.html_report.recorded import Answered, read_run
 from nlp_transfer.runs.answering.answers import REASON
 from nlp_transfer.runs.answering.heads import TasksPredictor, load_tasks
@@ -28,6 +27,8 @@ FONTS = {
     "font": ["system-ui", "sans-serif"],
     "font_mono": ["ui-monospace", "monospace"],
 }  # others come from the network
+# The rows of test fit a phone: their cells are broken where they must.
+NARROW = "table { table-layout: fixed; width: 100%; } td { overflow-wrap: anywhere; white-space: normal !important; }"
 
 
 @dataclass(frozen=True)
@@ -62,17 +63,14 @@ def demo(runs: str | Path | Sequence[str | Path], *, port: int | None = None) ->
         port: of this machine; by default the first free one from 7860 on.
 
     Raises:
-        ConfigError: gradio is not installed, the port is in use, or two runs read other inputs.
+        ConfigError: gradio is not installed or is broken, the port is in use, or two runs read other inputs.
         CheckpointError: as `load`; or a file with rows of test is damaged.
     """
-    if importlib.util.find_spec("gradio") is None:
-        raise ConfigError(f"demo {explain_missing('gradio', 'demo')}")
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # else it tells its makers, and asks for its newest version
+    gradio = import_extra("gradio", "demo", "demo")
     given = list_paths(runs, "demo", "the folder of a run")
     folders = [part for run in given for part in list_parts(expand_home(run))]
     predictor = load_tasks(folders)
-
-    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # else it tells its makers, and asks for its newest version
-    import gradio
 
     page = _build(predictor, folders)
     try:
@@ -80,6 +78,7 @@ def demo(runs: str | Path | Sequence[str | Path], *, port: int | None = None) ->
             server_name=HOME,
             server_port=port,
             theme=gradio.themes.Default(**FONTS),
+            css=NARROW,
             footer_links=[],
             prevent_thread_lock=True,
             share=False,
@@ -98,7 +97,7 @@ def _build(predictor: TasksPredictor, folders: Sequence[Path]) -> "gradio.Blocks
 
     roles = list(predictor.input_columns)
     with gradio.Blocks(title="nlp-transfer", analytics_enabled=False) as page:
-        boxes = [gradio.Textbox(label=role, lines=3) for role in roles]
+        boxes = [gradio.Textbox(label=role, lines=1, max_lines=9) for role in roles]  # of one line, Enter answers
         button = gradio.Button("Answer", variant="primary")
         with gradio.Row():
             shown = {name: _show_run(name, one) for name, one in predictor.predictors.items()}
@@ -112,7 +111,8 @@ def _build(predictor: TasksPredictor, folders: Sequence[Path]) -> "gradio.Blocks
             return [part for name, one in said.items() for part in split_answer(one)[: len(shown[name])]]
 
         button.click(answer, boxes, parts)
-        boxes[-1].submit(answer, boxes, parts)
+        for box in boxes:
+            box.submit(answer, boxes, parts)
         for folder in folders:
             _show_rows(folder, boxes)
     return page

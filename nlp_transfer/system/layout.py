@@ -127,5 +127,7 @@ def explain_unfinished(root: Path) -> str | None:
     way = f"go on with it by `run CONFIG --resume {root}`" if (root / CHECKPOINTS).is_dir() else "train it again"
     if missing == ["model"] and (root.parent / FINISHED).exists():
         way = f"this seed was the best, and its model stands in {root.parent}"
+    if (root / MERGING).is_file():
+        way = "merge the same runs into it again"
     way = next((said for name, said in OTHERS.items() if (root / name).is_file()), way)
     return f"not a finished run: it lacks {', '.join(missing)}; {way}"

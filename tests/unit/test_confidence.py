@@ -24,6 +24,7 @@ from nlp_transfer.evaluation.confidence import (
 from nlp_transfer.evaluation.metrics_file import Bin, Confidence
 from nlp_transfer.evaluation.plotting import draw_reliability
 from nlp_transfer.runs import calibrate
+from nlp_transfer.runs.answering.predictor import Seen
 from nlp_transfer_tasks.multilabel import Multilabel
 from nlp_transfer_tasks.pairs import NumberPairs, Pairs
 from nlp_transfer_tasks.sentiment import Sentiment
@@ -317,7 +318,26 @@ def test_the_command_line_says_how_many_are_null_and_what_the_others_were_worth_
     _, out, err = command("predict", folder, "--least", "0.5", stdin="a good film\n")
     begin, share, right = finished["vectors, solved"].figures.confidence.find_kept(0.5)
     assert (begin, share, json.loads(out)["label"]) == (0.5, 1.0, nt.predict(folder, TEXTS[:1])[0]["label"])
-    assert f"100.0% of the answers have a confidence of 0.5 or more, and {right:.1%} of these are right" in err
+    assert f"below 0.5; on test 100.0% of the answers have that confidence or more, and {right:.1%} of these" in err
+
+
+@pytest.mark.parametrize(
+    ("least", "said"),
+    [
+        (
+            0.99,
+            "below 0.99; on test 0.99 was not measured, but 0.95: 25.0% of the answers have that confidence or more",
+        ),
+        (0.95, "below 0.95; on test 25.0% of the answers have that confidence or more, and 90.0% of these are right"),
+        (0.7, "below 0.7; on test 25.0% of the answers have that confidence or more, and 90.0% of these are right"),
+        (1, "below 1; on test 1 was not measured, but 0.95: 25.0% of the answers"),
+    ],
+)
+def test_what_was_measured_at_another_limit_is_not_said_of_the_one_that_was_asked(finished, least, said):
+    bins = [Bin(least=0.5, rows=30, confidence=0.6, right=0.6), Bin(least=0.95, rows=10, confidence=0.98, right=0.9)]
+    predictor = nt.load(finished["vectors, solved"].folder, least=least)
+    predictor.measured = Confidence(temperature=1.0, note="", error_before=0.0, error=0.0, bins=bins)
+    assert said in predictor.describe_withheld(Seen(texts=4, unsure=2))
 
 
 def test_a_run_that_did_not_measure_confidence_says_so(finished, tmp_path):

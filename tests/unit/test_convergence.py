@@ -1,13 +1,16 @@
 """When a pretrained run gets to where its scratch control ends."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 import tiny
 import yaml
 
 import nlp_transfer
+from nlp_transfer.errors import CheckpointError
 from nlp_transfer.evaluation.convergence import Course, describe_convergence, measure_convergence
+from nlp_transfer.runs.courses import find_convergence
 
 
 def follow(*scores, seconds=1.0, before=0.0):
@@ -23,6 +26,17 @@ def test_the_first_look_that_is_as_good_as_the_controls_best_counts():
     found = measure_convergence([follow(0.6, 0.7, 0.9, before=2.0)], [follow(0.5, 0.7, 0.6)], "accuracy")
     assert (found.steps, found.seconds) == (20, 4.0)  # with what came before the first step
     assert (found.wanted, found.control_steps, found.control_seconds) == (0.7, 20, 2.0)
+
+
+def test_a_look_without_the_score_that_is_compared_is_named_with_its_file_and_line(tmp_path):
+    looks = [{"phase": "a", "step": at, "seconds": 1.0, "validation": {"accuracy": 0.5}} for at in (1, 2)]
+    looks[1]["validation"] = {"macro_f1": 0.5}
+    (tmp_path / "history.jsonl").write_text("".join(json.dumps(look) + "\n" for look in looks))
+    run = SimpleNamespace(folder=tmp_path, parts=(), figures=SimpleNamespace(seconds=SimpleNamespace(training=2.0)))
+    with pytest.raises(CheckpointError) as told:
+        find_convergence(run, run, "accuracy")
+    said = "damaged (line 2: KeyError: 'validation.accuracy'); bring the file back, or train again"
+    assert str(told.value) == f"{tmp_path / 'history.jsonl'}: {said}"
 
 
 def test_seeds_are_held_against_their_own_controls_and_those_that_get_there_are_counted():

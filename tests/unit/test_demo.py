@@ -1,6 +1,7 @@
 """`demo` without gradio: what it shows, and what it refuses; tests/browser has it in a real browser."""
 
 import importlib.util
+import sys
 
 import pytest
 import tiny
@@ -8,6 +9,7 @@ import tiny
 import nlp_transfer
 from nlp_transfer.errors import CheckpointError
 from nlp_transfer.evaluation.html_report.recorded import read_run
+from nlp_transfer.runs import demo as module
 from nlp_transfer.runs.demo import choose_rows, split_answer
 
 
@@ -53,8 +55,18 @@ def test_without_gradio_the_way_to_it_is_told_in_one_line(run, command, monkeypa
     assert (code, out, err) == (2, "", "error: demo needs gradio; pip install 'nlp-transfer[demo]'\n")
 
 
+def test_a_gradio_that_cannot_be_imported_is_told_with_its_reason_and_the_way_out(run, command, monkeypatch):
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: True if name == "gradio" else find(name))
+    monkeypatch.setitem(sys.modules, "gradio", None)  # importing it fails
+    code, out, err = command("demo", run)
+    assert (code, out) == (2, "")
+    assert err.startswith("error: demo needs gradio, which cannot be imported (ModuleNotFoundError: ")
+    assert err.endswith("; pip install --upgrade 'nlp-transfer[demo]'\n")
+
+
 def test_a_run_that_is_not_there_is_told_before_a_page_is_made(tmp_path, monkeypatch):
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: True)
+    monkeypatch.setattr(module, "import_extra", lambda *_: None)
     for runs in ([tmp_path / "none"], tmp_path / "none", str(tmp_path / "none")):
         with pytest.raises(CheckpointError, match="none: no such run folder"):
             nlp_transfer.demo(runs)

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import ctranslate2
 import numpy as np
@@ -32,7 +33,7 @@ from nlp_transfer.models.portable.sentence_scorer import SentenceScorer, Sentenc
 from nlp_transfer.models.portable.static import StaticConfig
 from nlp_transfer.publishing.copying import copy_exports
 from nlp_transfer.runs.exporting import export as exporting
-from nlp_transfer.runs.exporting import proof
+from nlp_transfer.runs.exporting import javascript, proof
 
 TEXTS = ["a good film", "", "wug " * 200, "an awful film, but é"]
 
@@ -409,6 +410,14 @@ def test_what_an_export_says_of_itself_names_no_place_outside_the_tree(tmp_path)
     with pytest.raises(PublishError, match=r"'../../other' is no format; export the run again"):
         list(copy_exports([tmp_path], weights, tmp_path / "tree" / "of"))
     assert not (tmp_path / "other").exists()
+
+
+@pytest.mark.parametrize(("after", "cut"), [([], False), ([2], True)])
+def test_only_of_a_model_with_special_tokens_the_card_says_that_javascript_loses_one(after, cut):
+    reading = {"most": 32, "frame": [[], [], after], "words": {"form": "NFC"}}
+    said = javascript._warn(SimpleNamespace(writes=False), {"reading": reading, "model_type": "bert"})
+    assert ("loses the special token" in said) == cut
+    assert "Other spellings of a word that the table lacks are not tried." in said
 
 
 @pytest.mark.usefixtures("written_once")

@@ -6,10 +6,11 @@ from unicodedata import normalize
 import pytest
 
 import nlp_transfer
+from nlp_transfer import Dialect
 from nlp_transfer.config.data import DataConfig
 from nlp_transfer.data.labels import LabelRules, find_labels, make_finder
 from nlp_transfer.data.splits import load_splits
-from nlp_transfer.errors import DataError
+from nlp_transfer.errors import ConfigError, DataError
 from tests.tiny import save_vectors, texts
 
 ROLES = {"text": "text", "label": "label"}
@@ -76,7 +77,7 @@ def test_exact_labels_hold_for_the_other_splits(tmp_path):
 
 def test_rows_of_unknown_labels_are_left_out_on_request_counted_and_said(tmp_path):
     train, other = table(tmp_path / "a.jsonl", ["a", "b"] * 20), table(tmp_path / "b.jsonl", "axbyx", start=90)
-    with pytest.raises(DataError, match=r"unknown label 'x' \(and 1 other\).* data\.on_unknown_label: drop"):
+    with pytest.raises(DataError, match=r"unknown label 'x' \(and 1 other\).* data\.on_unknown_label=drop"):
         load_splits(DataConfig(train=train, test=other), ROLES)
     splits = load_splits(DataConfig(train=train, test=other, on_unknown_label="drop"), ROLES)
     assert list(splits.test["row"]) == [1, 3]
@@ -116,10 +117,11 @@ def test_a_run_of_exact_labels_is_evaluated_on_exact_labels(run, tmp_path):
         nlp_transfer.evaluate(run, table(tmp_path / "b.jsonl", ["bad", "good"]))
 
 
-def test_evaluation_leaves_out_unknown_labels_on_request(run, tmp_path):
+def test_evaluation_leaves_out_unknown_labels_on_request(run, tmp_path, command):
     file = table(tmp_path / "a.jsonl", ["Bad", "mixed", "good"])
-    with pytest.raises(DataError, match=r"--on-unknown-label drop"):
+    with pytest.raises(DataError, match=r"Known: Bad, GOOD, good\. on_unknown_label=\"drop\" leaves such rows out"):
         nlp_transfer.evaluate(run, file)
+    assert "--on-unknown-label drop leaves such rows out" in command("evaluate", run, "--data", file)[2]
     assert nlp_transfer.evaluate(run, file, on_unknown_label="drop")["rows"] == 2
 
 
@@ -134,3 +136,28 @@ def test_what_is_set_for_labels_has_no_effect_on_a_task_without_any(tmp_path):
     }
     unused = [one for one in nlp_transfer.check(config).warnings if "the task has no labels" in one]
     assert [one.partition(":")[0] for one in unused] == ["data.labels", "data.max_labels"]
+
+
+@pytest.mark.parametrize("name", [{}, {"options": True}, {"called": True}], ids=["configuration", "option", "call"])
+def test_a_way_out_is_written_as_the_user_sets_it(name):
+    dialect = Dialect(**name)
+    said = [
+        dialect.set_delimiter("\t"),
+        dialect.set_label_separator(";"),
+        dialect.set_quoting("none"),
+        dialect.set_header(named=False),
+        dialect.set_on_unknown_label(),
+    ]
+    if dialect.called:
+        read = [eval(one.partition("=")[2], {"Dialect": Dialect}) for one in said]  # noqa: S307 - our own words
+        assert read[:2] == [Dialect(delimiter="\t"), Dialect(label_separator=";")]
+        assert read[2:] == [Dialect(quoting="none"), Dialect(header=False), "drop"]
+    else:
+        begin = "--" if dialect.options else "data."
+        assert all(one.startswith(begin) for one in said)
+
+
+@pytest.mark.parametrize("wrong", [{"encoding": "nonsense"}, {"encoding": 3}, {"delimiter": ";;"}, {"delimiter": 3}])
+def test_a_dialect_with_an_encoding_or_a_delimiter_that_is_none_is_refused(wrong):
+    with pytest.raises(ConfigError, match=f"Dialect: {next(iter(wrong))}: "):
+        Dialect(**wrong)

@@ -202,6 +202,7 @@ def test_the_weights_of_a_run_are_those_that_it_left(pooled, tmp_path, caplog):
     ("files", "message"),
     [
         (["config.yaml"], "not a finished run: it lacks metrics.json, model; train it again"),
+        (["config.yaml", "merge.json"], "it lacks metrics.json, model; merge the same runs into it again"),
         (
             ["config.yaml", "checkpoints/x"],
             "it lacks metrics.json, model; go on with it by `run CONFIG --resume /.*/run`",

@@ -46,7 +46,7 @@ def draw_history(history: Sequence[Mapping[str, Any]], metric: str) -> Picture |
     losses = [(place, one["loss"]) for place, one in enumerate(judged, 1) if one.get("loss") is not None]
     height = 3.6 if losses else 2.4
     figure = Figure(figsize=(4.2, height))
-    figure.subplots_adjust(0.18, 0.5 / height, 0.97, 1 - 0.25 / height)  # a layout would take twice the time
+    figure.subplots_adjust(0.21, 0.5 / height, 0.97, 1 - 0.25 / height)  # a layout would take twice the time
     above, *below = figure.subplots(2 if losses else 1, 1, sharex=True, squeeze=False)[:, 0]
 
     _draw_line(above, [(place, one["validation"][metric]) for place, one in enumerate(judged, 1)], TRANSFER)

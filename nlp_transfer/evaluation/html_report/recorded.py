@@ -233,8 +233,12 @@ def _choose(scores: Mapping[str, Any], begin: str) -> dict[str, Any]:
     return {key.removeprefix(begin): value for key, value in scores.items() if key.startswith(begin)}
 
 
-def read_looks(path: Path) -> list[dict[str, Any]]:
+def read_looks(path: Path, metric: str | None = None) -> list[dict[str, Any]]:
     """Read history.jsonl: a line for each look at validation; none where there is no file.
+
+    Args:
+        path: of the file.
+        metric: a score that each line must have.
 
     Raises:
         CheckpointError: a line is not what a run writes.
@@ -247,6 +251,8 @@ def read_looks(path: Path) -> list[dict[str, Any]]:
             if lacking := next((key for key in needed if line.get(key) is None), None):
                 raise KeyError(lacking)
             _check_kinds(line["validation"], dict.fromkeys(line["validation"], int | float))
+            if metric is not None and line["validation"].get(metric) is None:
+                raise KeyError(f"validation.{metric}")
     return lines
 
 

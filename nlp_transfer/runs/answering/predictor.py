@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import math
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -339,7 +340,8 @@ class Predictor:
         if self.measured is None:
             return f"{share} {self.least:g}; how right the others are was not measured when this run was trained"
         begin, kept, right = self.measured.find_kept(self.least)
-        said = f"{share} {self.least:g}; on test {kept:.1%} of the answers have a confidence of {begin:g} or more"
+        measured = "" if math.isclose(begin, self.least) else f"{self.least:g} was not measured, but {begin:g}: "
+        said = f"{share} {self.least:g}; on test {measured}{kept:.1%} of the answers have that confidence or more"
         return said if right is None else f"{said}, and {right:.1%} of these are right"
 
     @property
@@ -406,7 +408,8 @@ class Predictor:
         Raises:
             DataError: as `evaluate`.
         """
-        mapped, dialect = self.map_columns(columns), dialect or replace(self.dialect, called=True)
+        mapped, dialect = self.map_columns(columns), dialect or self.dialect
+        dialect = replace(dialect, called=not dialect.options)
         if len(self.task.roles) == 1:  # there is no label, so that lines of text do
             data = take_corpus(data, next(iter(mapped.values())), dialect)
         return read_rows(

@@ -98,10 +98,11 @@ def _explain_lack(
 
 def _warn(kind: Kind, config: Mapping[str, Any]) -> str:
     """Say where transformers.js answers otherwise than the run."""
-    reading = config["reading"]
-    said = [
-        f"A text of more than {reading['most']} tokens loses the special token at its end there: shorten it before."
-    ]
+    reading, said = config["reading"], []
+    if reading["frame"][-1]:  # tables of vectors put nothing around a text
+        said.append(
+            f"A text of more than {reading['most']} tokens loses the special token at its end: shorten it before."
+        )
     if config["model_type"] in OURS:
         said.append("It warns that it knows no such class, and takes a base class, which answers alike.")
     if reading["words"]:

@@ -58,7 +58,8 @@ def open_rows(
     wanted = predictor.map_columns(columns)
     inputs = {role: wanted[role] for role in predictor.input_columns}
     answers = tuple(column for role, column in wanted.items() if role not in inputs)
-    place = open_unlabelled(data, inputs, dialect or replace(predictor.dialect, called=True), predictor.list_roles)
+    dialect = dialect or predictor.dialect
+    place = open_unlabelled(data, inputs, replace(dialect, called=not dialect.options), predictor.list_roles)
     return place, answers
 
 
