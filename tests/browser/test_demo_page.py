@@ -49,7 +49,16 @@ def test_both_runs_answer_a_text_with_probabilities_side_by_side(look, served, o
     assert set(answer(page, "a lovely film")) <= set(LABELS)
     assert page.locator("b, i").count() == 0  # markup in texts and labels is shown, and not obeyed
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    tables = "[...document.querySelectorAll('table')].map((one) => one.getBoundingClientRect())"
+    assert page.evaluate(f"{tables}.filter((one) => one.right > window.innerWidth).length") == 0
     assert look_at(page, f"demo-{look}").stat().st_size > 10_000
+
+
+def test_enter_answers(served, open_page):
+    page = open_page(served.address)
+    page.get_by_label("text", exact=True).fill("a lovely film")
+    page.keyboard.press("Enter")
+    assert {wait_for(page, name) for name in NAMES} <= set(LABELS)
 
 
 def test_a_row_of_its_test_can_be_clicked(served, open_page):
