@@ -1,11 +1,11 @@
 """Define the errors that a user can cause, with their exit codes, and word the names that messages list."""
 
+import contextlib
 import difflib
 import importlib.util
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from types import ModuleType
 
 TOKEN = re.compile(r"\bhf_[A-Za-z0-9]{20,}\b")  # what a Hugging Face token looks like
 
@@ -121,21 +121,22 @@ def explain_missing(package: str, extra: str = "") -> str:
     return f"needs {package}; pip install {wanted}"
 
 
-def import_extra(package: str, user: str, extra: str) -> ModuleType:
-    """Import a package of one of our extras.
+@contextlib.contextmanager
+def require_extra(package: str, *, user: str, extra: str) -> Iterator[None]:
+    """Explain why a package of one of our extras cannot be imported in the body.
 
     Args:
         package: to import.
-        user: what needs it, for the message.
+        user: what needs it.
         extra: that brings it.
 
     Raises:
-        ConfigError: it is not installed, or it cannot be imported, as where a package that it needs is too old.
+        ConfigError: it is not installed, or it fails, as where a package that it needs is too old.
     """
     if importlib.util.find_spec(package) is None:
         raise ConfigError(f"{user} {explain_missing(package, extra)}")
     try:
-        return importlib.import_module(package)
+        yield
     except Exception as error:  # what a package raises as it is imported is its own affair
         reason = (str(error).strip().splitlines() or [""])[0]
         raise ConfigError(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nlp_transfer.errors import ConfigError, import_extra
+from nlp_transfer.errors import ConfigError, require_extra
 from nlp_transfer.evaluation.html_report.recorded import Answered, read_run
 from nlp_transfer.runs.answering.answers import REASON
 from nlp_transfer.runs.answering.heads import TasksPredictor, load_tasks
@@ -67,7 +67,8 @@ def demo(runs: str | Path | Sequence[str | Path], *, port: int | None = None) ->
         CheckpointError: as `load`; or a file with rows of test is damaged.
     """
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # else it tells its makers, and asks for its newest version
-    gradio = import_extra("gradio", "demo", "demo")
+    with require_extra("gradio", user="demo", extra="demo"):
+        import gradio
     given = list_paths(runs, "demo", "the folder of a run")
     folders = [part for run in given for part in list_parts(expand_home(run))]
     predictor = load_tasks(folders)

@@ -2,6 +2,7 @@
 
 import importlib.util
 import sys
+from types import ModuleType
 
 import pytest
 import tiny
@@ -9,7 +10,6 @@ import tiny
 import nlp_transfer
 from nlp_transfer.errors import CheckpointError
 from nlp_transfer.evaluation.html_report.recorded import read_run
-from nlp_transfer.runs import demo as module
 from nlp_transfer.runs.demo import choose_rows, split_answer
 
 
@@ -66,7 +66,8 @@ def test_a_gradio_that_cannot_be_imported_is_told_with_its_reason_and_the_way_ou
 
 
 def test_a_run_that_is_not_there_is_told_before_a_page_is_made(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "import_extra", lambda *_: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: True)
+    monkeypatch.setitem(sys.modules, "gradio", ModuleType("gradio"))
     for runs in ([tmp_path / "none"], tmp_path / "none", str(tmp_path / "none")):
         with pytest.raises(CheckpointError, match="none: no such run folder"):
             nlp_transfer.demo(runs)
