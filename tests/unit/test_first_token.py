@@ -4,7 +4,7 @@ import contextlib
 
 import pytest
 import torch
-from test_restricting import still
+from test_restricting import keep_the_last_state, still
 from tiny import HIDDEN, Training, checkpoint, rows
 from transformers import BertForSequenceClassification
 
@@ -126,6 +126,7 @@ def test_training_gives_what_whole_layers_give(tmp_path, monkeypatch, family, st
         training.fit()
         return training.plan.finish(training.plan.model)
 
+    keep_the_last_state(monkeypatch)
     part = trained()
     monkeypatch.setattr(loop, "use_first_token", lambda *_, **__: contextlib.nullcontext())
     whole = trained()

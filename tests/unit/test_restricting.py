@@ -1,6 +1,7 @@
 """Embeddings of which only the rows of the run train: the result is that of the whole table."""
 
 import contextlib
+import itertools
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ from tiny import BAD, GOOD, PLAIN, WORDS, Training, checkpoint, rows, vectors
 from nlp_transfer.models.anatomy import find_encoder
 from nlp_transfer.models.surgery.embedding_rows import use_embedding_rows
 from nlp_transfer.training import phase_inputs
+from nlp_transfer.training.judge import Judge
 from nlp_transfer.training.optimizer import make_optimizer
 
 SIZE = 90  # rows of a checkpoint's table, of which the tokenizer knows fewer
@@ -40,6 +42,12 @@ def still(training):
     return training
 
 
+def keep_the_last_state(monkeypatch):
+    """Let every look be better than the one before: what is compared has been through all phases."""
+    scores = itertools.count()
+    monkeypatch.setattr(Judge, "validate", lambda *_: {"accuracy": next(scores) / 1000})
+
+
 def table_of(model):
     return find_encoder(model).module.get_input_embeddings()
 
@@ -52,6 +60,7 @@ def trained(folder, kind, strategy):
 
 @pytest.mark.parametrize(("kind", "strategy"), CELLS)
 def test_training_on_the_rows_of_the_run_gives_the_result_of_the_whole_table(tmp_path, monkeypatch, kind, strategy):
+    keep_the_last_state(monkeypatch)
     part = trained(tmp_path, kind, strategy)
     monkeypatch.setattr(phase_inputs, "use_embedding_rows", lambda *_: contextlib.nullcontext())
     whole = trained(tmp_path, kind, strategy)
