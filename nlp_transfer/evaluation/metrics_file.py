@@ -12,7 +12,7 @@ from typing import Any, Literal, Never
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from nlp_transfer.config.tasks import Scores
+from nlp_transfer.config.tasks import SCORED, Scores
 from nlp_transfer.data.report import DataReport
 from nlp_transfer.errors import CheckpointError, TransferError
 from nlp_transfer.evaluation.writing_back import WrittenBack
@@ -384,7 +384,10 @@ def read_metrics(run: Path, error: type[TransferError] = CheckpointError) -> Met
         raise error(f"{path}: {constant} is no score; train again, or find out what went wrong")
 
     try:
-        return Metrics.model_validate(json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse))
+        metrics = Metrics.model_validate(json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse))
+        if (lacking := _find_lacking_score(metrics)) is None:
+            return metrics
+        reason = f"{lacking}: missing"
     except ValidationError as fault:
         reason = _find_first_fault(fault)
     except ValueError as fault:
@@ -392,6 +395,21 @@ def read_metrics(run: Path, error: type[TransferError] = CheckpointError) -> Met
     except (IsADirectoryError, PermissionError) as fault:
         reason = str(fault.strerror)
     raise error(f"{path}: damaged ({reason}); bring the file back, or train again")
+
+
+def _find_lacking_score(metrics: Metrics) -> str | None:
+    """Name the first place that lacks the score by which the state was chosen, as test.accuracy."""
+    metric = metrics.selection.metric
+    methods: dict[str, Metrics | Method] = {"": metrics, **{f"baselines.{k}.": v for k, v in metrics.baselines.items()}}
+    return next(
+        (
+            f"{name}{split}.{metric}"
+            for name, one in methods.items()
+            for split in SCORED
+            if metric not in getattr(one, split)
+        ),
+        None,
+    )
 
 
 def _find_first_fault(fault: ValidationError) -> str:

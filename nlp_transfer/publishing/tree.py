@@ -207,7 +207,7 @@ def gather_subject(
     return Subject(
         config=config,
         metrics=metrics,
-        environment=_read_json(run / "environment.json"),
+        environment=_read_environment(run / "environment.json"),
         name=(repo or run.name).rpartition("/")[2],
         repo=repo,
         licence=licence or metrics.provenance.licence,
@@ -237,6 +237,21 @@ def _read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise PublishError(f"{path}: damaged ({error}); bring the file back, or train again") from None
+
+
+def _read_environment(path: Path) -> dict[str, Any]:
+    """Read environment.json, with all that a card tells of it.
+
+    Raises:
+        PublishError: it is damaged.
+    """
+    found = _read_json(path)
+    try:
+        _ = [found[key] for key in ("device", "cores", "threads")]
+        _ = [found["packages"][name] for name in ("nlp-transfer", "torch", "transformers")]
+    except (LookupError, TypeError) as error:
+        raise PublishError(f"{path}: damaged ({error} is missing); bring the file back, or train again") from None
+    return dict(found)
 
 
 def _reduce_places(run: Path, metrics: Metrics, task: type[TaskDeclaration] | None) -> tuple[RunConfig, Metrics]:

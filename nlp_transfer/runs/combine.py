@@ -1,6 +1,5 @@
 """Combine several seeds into one run: report the scores of all, and keep the model of the best on validation."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +11,7 @@ from nlp_transfer.config.run import RunConfig
 from nlp_transfer.data.report import may_be_same
 from nlp_transfer.errors import CheckpointError, DataError
 from nlp_transfer.evaluation.averaging import average, collect_figures, is_unmoved
+from nlp_transfer.evaluation.html_report.recorded import read_hits
 from nlp_transfer.evaluation.metrics_file import Metrics, Seeds, Spread, read_metrics
 from nlp_transfer.evaluation.verdicts import Comparand
 from nlp_transfer.runs.result import RunResult, describe, finish, list_intervals, tell
@@ -101,7 +101,7 @@ def read_finished(config: RunConfig, folder: Path) -> RunResult:
             f"{folder}: lacks {HITS}, the scores of single rows, which runs are compared by; move it away and "
             "train that run again, or score its model by `evaluate`"
         )
-    return describe(config, folder, metrics, json.loads((folder / HITS).read_text(encoding="utf-8")))
+    return describe(config, folder, metrics, read_hits(folder / HITS, metrics.baselines))
 
 
 def refuse_other_data(results: Sequence[RunResult], *, whole: bool = False) -> None:

@@ -16,6 +16,7 @@ from tiny import LABELS, ROOT, save_checkpoint, save_csv
 import nlp_transfer
 from nlp_transfer.errors import PublishError
 from nlp_transfer.evaluation.metrics_file import Metrics
+from nlp_transfer.publishing import tree
 from nlp_transfer.publishing.card import check_card
 from nlp_transfer.publishing.provenance import find_hub_dataset
 from nlp_transfer.publishing.tree import write_card
@@ -252,3 +253,13 @@ def test_a_control_is_not_said_to_have_started_from_weights(run, metrics, tmp_pa
     said = (copy / "README.md").read_text()
     assert "`apache-2.0`, as the weights whose architecture it has." in said
     assert "weights that it started from" not in said
+
+
+@pytest.mark.parametrize("key", ["device", "cores", "threads", "packages", "torch"])
+def test_a_fact_that_is_gone_from_the_environment_is_named_with_its_file(tmp_path, key):
+    packages = {"nlp-transfer": "0.2.0", "torch": "2.13.0", "transformers": "5.23.0"}
+    values = {"device": "CPU", "cores": 2, "threads": 1, "packages": packages}
+    del (packages if key == "torch" else values)[key]
+    (tmp_path / "environment.json").write_text(json.dumps(values))
+    with pytest.raises(PublishError, match=rf"environment\.json: damaged \('{key}' is missing\); bring the file back"):
+        tree._read_environment(tmp_path / "environment.json")

@@ -454,6 +454,16 @@ def test_a_damaged_file_is_named_with_its_line_and_none_of_its_bytes(folder, nam
     assert len(str(told.value)) < len(str(broken)) + 300
 
 
+@pytest.mark.parametrize("key", ["run", "baselines", "majority"])
+def test_a_score_that_runs_are_compared_by_is_named_with_its_file_where_it_is_gone(folder, key, tmp_path):
+    broken = shutil.copytree(folder, tmp_path / "run")
+    hits = json.loads((broken / "hits.json").read_text())
+    del (hits["baselines"] if key == "majority" else hits)[key]
+    (broken / "hits.json").write_text(json.dumps(hits))
+    with pytest.raises(CheckpointError, match=rf"hits\.json: damaged \(KeyError: '{key}'\); bring the file back"):
+        nlp_transfer.report([broken, folder], tmp_path / "both.html")
+
+
 def test_runs_without_scores_of_single_rows_are_not_compared_and_the_way_out_is_told(folder, tmp_path):
     older = shutil.copytree(folder, tmp_path / "run")
     (older / "hits.json").unlink()

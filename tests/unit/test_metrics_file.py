@@ -64,6 +64,11 @@ def without(values, *keys):
     [
         (lambda values: without(values, "seconds", "training"), "seconds.training: missing"),
         (lambda values: without(values, "data", "splits", "test", "rows"), "data.splits.test.rows: missing"),
+        (lambda values: without(values, "test", values["selection"]["metric"]), "test.accuracy: missing"),
+        (
+            lambda values: without(values, "baselines", "majority", "validation", "accuracy"),
+            "baselines.majority.validation.accuracy: missing",
+        ),
         (lambda values: values.update(steps="many"), "steps: Input should be a valid integer"),
         (lambda values: values.update(baselines=None), "baselines: Input should be a valid dictionary"),
         (lambda values: values["test"].update(accuracy=float("nan")), "NaN is no score"),

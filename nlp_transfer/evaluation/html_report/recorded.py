@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -130,7 +130,7 @@ def _explain(error: Exception) -> str:
 
 def _read(folder: Path, metrics: Metrics | None, task: type[TaskDeclaration] | None) -> Recorded:
     config, metrics = load_saved(folder, task), metrics or read_metrics(folder)
-    hits = _read_hits(folder / HITS)
+    hits = read_hits(folder / HITS)
     answered, missing = _read_answers(folder, config.task_class, metrics, hits)
 
     history = _read_history(folder, metrics)
@@ -167,7 +167,7 @@ def _read_answers(
         return [], [f"The answers to single rows: {PREDICTIONS} {why}."]
 
     # Of several seeds hits.json has the means; the answers are those of the one that is kept.
-    own = _read_hits(folder / f"seed-{metrics.seed}" / HITS) or hits
+    own = read_hits(folder / f"seed-{metrics.seed}" / HITS) or hits
     by_row = _pair_scores(own, lines)
     answers = []
     for number, line in enumerate(lines, 1):
@@ -256,10 +256,20 @@ def read_looks(path: Path, metric: str | None = None) -> list[dict[str, Any]]:
     return lines
 
 
-def _read_hits(path: Path) -> dict[str, Any]:
-    """Read hits.json: lists of numbers, and some by the name of a simple method."""
+def read_hits(path: Path, methods: Collection[str] | None = None) -> dict[str, Any]:
+    """Read hits.json: lists of numbers, and some by the name of a simple method; nothing where there is no file.
+
+    Args:
+        path: of the file.
+        methods: the simple methods that must be there, and the run too; None takes what there is.
+
+    Raises:
+        CheckpointError: it is not what a run writes.
+    """
     found = _read_json(path)
     with _name_damaged(path):
+        if methods is not None:
+            _ = found["run"], [found["baselines"][name] for name in methods]
         _check_kinds(found, {"baselines": Mapping})
         lists = {**{key: found.get(key, []) for key in ("rows", "run", "counts")}, **found.get("baselines", {})}
         _check_kinds(lists, dict.fromkeys(lists, list))
