@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import ctranslate2
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 import tiny
@@ -23,6 +24,7 @@ from transformers import (
 
 import nlp_transfer
 from nlp_transfer import CheckpointError, ConfigError, PublishError
+from nlp_transfer.models.exported.attention import trace_plainly
 from nlp_transfer.models.exported.graph import write_graph
 from nlp_transfer.models.exported.scripts.beams import search
 from nlp_transfer.models.exported.scripts.pieces import Pieces
@@ -470,6 +472,25 @@ def test_a_graph_computes_texts_of_other_numbers_and_lengths_as_the_model(tmp_pa
     with torch.inference_mode():
         expected = model(**{name: torch.from_numpy(one) for name, one in given.items()}).logits
     assert found == pytest.approx(expected.numpy(), abs=1e-5)
+    assert "IsNaN" not in {node.op_type for node in onnx.load(tmp_path / "model.onnx").graph.node}
+
+
+@pytest.mark.parametrize("mask", ["none", "truth values", "numbers", "causal"])
+def test_attention_that_is_traced_gives_what_torch_gives(mask):
+    torch.manual_seed(0)
+    query, key, value = torch.randn(3, 2, 4, 5, 6)
+    kept = torch.rand(2, 1, 5, 5) > 0.4
+    kept[..., 0] = True
+    given = {"truth values": kept, "numbers": torch.randn(2, 4, 5, 5)}.get(mask)
+    settings = {"attn_mask": given, "is_causal": mask == "causal"}
+    attend = torch.nn.functional.scaled_dot_product_attention
+    expected = [attend(query, key, value, scale=scale, **settings) for scale in (None, 0.3)]
+    with trace_plainly(torch.nn.Identity()):
+        plain = torch.nn.functional.scaled_dot_product_attention
+        found = [plain(query, key, value, scale=scale, **settings) for scale in (None, 0.3)]
+    assert plain is not attend
+    assert torch.nn.functional.scaled_dot_product_attention is attend
+    torch.testing.assert_close(found, expected)
 
 
 @pytest.mark.parametrize(  # the heads stand on what any of the three gives

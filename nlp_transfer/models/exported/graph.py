@@ -2,10 +2,8 @@
 
 import logging
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,6 +12,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from nlp_transfer.errors import ConfigError
 from nlp_transfer.models.encoding.trying import make_two_texts
+from nlp_transfer.models.exported.attention import trace_plainly
 from nlp_transfer.models.exported.scorer import SentenceScores
 from nlp_transfer.models.portable.sentence_scorer import SentenceScorer
 
@@ -76,7 +75,7 @@ def trace_graph(
         ConfigError: torch cannot express the model in ONNX.
     """
     try:
-        with warnings.catch_warnings(action="ignore"), torch.inference_mode(), _plain_attention(model):
+        with warnings.catch_warnings(action="ignore"), torch.inference_mode(), trace_plainly(model):
             torch.onnx.export(
                 model.eval(),
                 tuple(inputs.values()),
@@ -90,30 +89,6 @@ def trace_graph(
     except torch.onnx.errors.OnnxExporterError as error:
         name = type(getattr(model, "model", model)).__name__
         raise ConfigError(f"{name} cannot be written in ONNX: {str(error).splitlines()[0]}") from None
-
-
-@contextmanager
-def _plain_attention(model: nn.Module) -> Iterator[None]:
-    """Let torch's own attention compute by operators that ONNX has, and whose sizes stay free.
-
-    If queries, keys and values are one tensor, torch projects them together, by a reshape in which the exporter fixes
-    the number of tokens.
-    """
-
-    def part(_: nn.Module, given: tuple[Any, ...], settings: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        query, key, value, *rest = given
-        return (query, key.view_as(key), value.view_as(value), *rest), settings
-
-    fast = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)
-    attentions = [one for one in model.modules() if isinstance(one, nn.MultiheadAttention)]
-    hooks = [one.register_forward_pre_hook(part, with_kwargs=True) for one in attentions]
-    try:
-        yield
-    finally:
-        torch.backends.mha.set_fastpath_enabled(fast)
-        for hook in hooks:
-            hook.remove()
 
 
 def make_inputs(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, types: bool) -> dict[str, Tensor]:
