@@ -267,28 +267,18 @@ ODD = [  # separated by spaces; what holds spaces stands below
 ]  # fmt: skip
 
 
-# Made once: to make a strategy costs more than to draw from it.
-ODD_BYTES = st.lists(st.one_of(st.sampled_from(ODD), st.binary(max_size=9)), max_size=12).map(b"".join)
-FRESH = st.one_of(st.sampled_from(ODD), st.binary(max_size=4), st.none())
-LENGTHS = st.sampled_from([0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 4, 8, 40, -1])
-EDIT = st.tuples(st.integers(0, 4096), LENGTHS, FRESH, st.sampled_from([1, 1, 1, 2, 50]))
-EDITS = st.lists(EDIT, min_size=1, max_size=4)
-BEGUN = st.one_of(*[st.none()] * 9, ODD_BYTES)
-
-
-def edited(good: bytes) -> st.SearchStrategy[bytes]:
+@st.composite
+def edited(draw: st.DrawFn, good: bytes) -> bytes:
     """A good file with a few places replaced, repeated or cut off; now and then nothing but odd bytes."""
-
-    def edit(drawn: tuple[bytes | None, list[tuple[int, int, bytes | None, int]]]) -> bytes:
-        content = good if drawn[0] is None else drawn[0]
-        for place, length, fresh, times in drawn[1]:
-            start = place * len(content) // 4096
-            end = start + length if length >= 0 else len(content)
-            new = content[start : start + 9] if fresh is None else fresh
-            content = content[:start] + new * times + content[end:]
-        return content
-
-    return st.tuples(BEGUN, EDITS).map(edit)
+    content = good
+    if draw(st.integers(0, 9)) == 0:
+        content = b"".join(draw(st.lists(st.one_of(st.sampled_from(ODD), st.binary(max_size=9)), max_size=12)))
+    for _ in range(draw(st.integers(1, 4))):
+        start = draw(st.integers(0, len(content)))
+        length = draw(st.sampled_from([0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 4, 8, 40, len(content)]))
+        fresh = draw(st.one_of(st.sampled_from(ODD), st.binary(max_size=4), st.just(content[start : start + 9])))
+        content = content[:start] + fresh * draw(st.sampled_from([1, 1, 1, 2, 50])) + content[start + length :]
+    return content
 
 
 def attack(target: Target, folder: Path, content: bytes) -> bool:

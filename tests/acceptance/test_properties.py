@@ -21,13 +21,10 @@ def test_the_good_content_of_every_target_is_read(tmp_path, name):
 
 
 @NAMES
-def test_an_edited_file_is_read_or_refused(tmp_path, name):
-    @settings(max_examples=60, **FOREVER)
-    @given(content=edited(TARGETS[name].good))
-    def is_read_or_refused(content):
-        attack(TARGETS[name], tmp_path, content)
-
-    is_read_or_refused()
+@settings(max_examples=60, **FOREVER)
+@given(data=st.data())
+def test_an_edited_file_is_read_or_refused(tmp_path, name, data):
+    attack(TARGETS[name], tmp_path, data.draw(edited(TARGETS[name].good)))
 
 
 @settings(max_examples=60, **FOREVER)
