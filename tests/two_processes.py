@@ -1,34 +1,19 @@
 """Two processes of one job; where one crashes, the stacks that it leaves are shown.
 
-A process takes seconds to import what a training needs, so most jobs are forked from a server that has imported it and
-has done nothing else (`job`). That the library does as well under the launcher of torch is seen by one test
-(`torchrun`).
+Most jobs are started as `fresh` does; that the library does as well under the launcher of torch is seen by one test.
 """
 
-import atexit
-import contextlib
-import faulthandler
-import multiprocessing
 import os
-import subprocess
-import sys
+import signal
 import time
-import traceback
 from dataclasses import dataclass
 from multiprocessing.connection import wait
 
 import pytest
-from tiny import ROOT
+from fresh import end_with, start
 from torch.distributed import TCPStore
+from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-SERVER = multiprocessing.get_context("forkserver")
-SERVER.set_forkserver_preload(
-    [
-        "datasets", "matplotlib.pyplot", "nlp_transfer.cli.commands", "nlp_transfer.evaluation.tfidf",
-        "nlp_transfer.runs.run", "pytest", "sklearn.linear_model", "torch.distributed.fsdp",
-        "transformers.models.bert.modeling_bert",
-    ]
-)  # fmt: skip
 CRASH = "Fatal Python error"  # opens what Python's fault handler writes
 LONG, SHORT = 20_000, 3_000  # characters
 MOST = 280  # seconds
@@ -42,20 +27,28 @@ class Done:
     stderr: str
 
 
-def torchrun(root, code, *arguments):
-    """Run code in two processes that torch launches; returns what they printed."""
-    (root / "job.py").write_text(code)
-    launch = [sys.executable, "-W", "ignore", "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    given = {
-        "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tasks")]),
-        "PYTHONFAULTHANDLER": "1",
-        "NLP_TRANSFER_CACHE": str(root / "cache"),
-    }
-    done = subprocess.run(
-        [*launch, str(root / "job.py"), *map(str, arguments)],
-        env={**os.environ, **given}, capture_output=True, text=True, check=False, timeout=MOST,
-    )  # fmt: skip
-    return _judged(Done(done.stdout, done.stderr), failed=done.returncode != 0, fails=False)
+def launch(root, work, *arguments):
+    """Call `work` in two processes that the launcher of torch starts; returns what they printed."""
+    files = _files(root)
+    before = {number: signal.getsignal(number) for number in signal.valid_signals()}
+    numbers = {"min_nodes": 1, "max_nodes": 1, "nproc_per_node": 2, "max_restarts": 0}
+    place = {"rdzv_backend": "c10d", "rdzv_endpoint": "localhost:0"}  # as `torchrun --standalone`
+    config = LaunchConfig(**numbers, **place, start_method="forkserver")
+    try:
+        codes = elastic_launch(config, _work)(work, arguments, files)
+    finally:
+        for number, handler in before.items():
+            if signal.getsignal(number) != handler:
+                signal.signal(number, handler)
+    return _judged(_read(files), failed=any(codes.values()), fails=False)
+
+
+def _work(*given):
+    """Work in a child, whose exit code is what the launcher is told: one that ends on its own would be waited for."""
+    child = os.fork()
+    if not child:
+        end_with(*given)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 def job(root, work, *arguments, fails=False, **environment):
@@ -68,21 +61,28 @@ def job(root, work, *arguments, fails=False, **environment):
     given = {
         "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(store.port),
         "TORCHELASTIC_USE_AGENT_STORE": "True", "TORCHELASTIC_RESTART_COUNT": "0",
-        "TOKENIZERS_PARALLELISM": "false", "NLP_TRANSFER_CACHE": str(root / "cache"),
+        "NLP_TRANSFER_CACHE": str(root / "cache"),
     }  # fmt: skip
-    files = root / "stdout", root / "stderr"
-    for file in files:
-        file.write_bytes(b"")
-    told = {**os.environ, **given, **environment}
-    both = [SERVER.Process(target=_begin, args=(work, arguments, files, {**told, **_rank(rank)})) for rank in (0, 1)]
-    for process in both:
-        process.start()
+    files = _files(root)
+    both = [start(work, *arguments, files=files, **{**given, **environment, **_rank(rank)}) for rank in (0, 1)]
     try:
         codes = _codes(both)
     finally:
         for process in both:
             process.kill()
-    return _judged(Done(*(file.read_text() for file in files)), failed=any(codes), fails=fails)
+    return _judged(_read(files), failed=any(codes), fails=fails)
+
+
+def _files(root):
+    """Empty files for what the processes of a job print."""
+    files = root / "stdout", root / "stderr"
+    for file in files:
+        file.write_bytes(b"")
+    return files
+
+
+def _read(files):
+    return Done(*(file.read_text() for file in files))
 
 
 def _rank(number):
@@ -111,27 +111,3 @@ def _judged(done, *, failed, fails):
     if failed != fails:
         pytest.fail(f"the job ended {'badly' if failed else 'well'}:\n{done.stdout[-SHORT:]}\n{done.stderr[-LONG:]}")
     return done
-
-
-def _begin(work, arguments, files, environment):
-    """Work as a process that has just been launched."""
-    for file, descriptor in zip(files, (1, 2), strict=True):
-        os.dup2(os.open(file, os.O_WRONLY | os.O_APPEND), descriptor)
-    sys.stdout, sys.stderr = (open(descriptor, "w", closefd=False) for descriptor in (1, 2))  # noqa: SIM115
-    faulthandler.enable(2)
-    os.environ.clear()
-    os.environ.update(environment)
-    code = 1
-    try:
-        work(*arguments)
-        code = 0
-    except SystemExit as leaving:
-        code = leaving.code or 0
-    except BaseException:  # noqa: BLE001 - whatever it is, it is shown
-        traceback.print_exc()
-    finally:
-        with contextlib.suppress(Exception):
-            atexit._run_exitfuncs()
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)

@@ -1,9 +1,8 @@
 """One training a process; what only reads may go on beside it."""
 
-import os
-import subprocess
-import sys
+import importlib
 import threading
+import time
 
 import pytest
 from survival import config, forked, outcome, run, wait_for
@@ -32,7 +31,7 @@ def in_a_thread(work):
 
 
 def test_a_second_training_in_another_thread_is_refused_and_the_first_is_as_if_alone(place, tmp_path, during):
-    wanted = config(place)
+    wanted = config(place, epochs=1)
     run(wanted, tmp_path / "whole")
     others = [
         lambda: run(config(place, seed=1), tmp_path / "second"),
@@ -71,27 +70,22 @@ def test_a_process_that_was_forked_from_a_training_may_train(place, tmp_path):
         assert wait_for(child) == 0
 
 
-NAMES = ("check", "compare", "evaluate", "run", "train_vectors")
-FIRST_USES = f"""
-import threading, time
-import nlp_transfer
+def test_threads_that_are_the_first_to_use_the_library_import_it_one_after_the_other(monkeypatch):
+    names = ("check", "compare", "evaluate", "run", "train_vectors")
+    importing, seen, load = [], [], importlib.import_module
 
-def use(name):
-    getattr(nlp_transfer, name)
-    print(name + " ", end="")
+    def slowly(name):
+        importing.append(name)
+        time.sleep(0.02)  # the others come in the meantime
+        seen.append((name, [*importing]))
+        importing.remove(name)
+        return load(name)
 
-threads = [threading.Thread(target=use, args=(name,)) for name in {NAMES}]
-for thread in threads:
-    thread.start()
-    time.sleep(0.2)
-for thread in threads:  # libraries refuse to be imported once the interpreter has begun to end
-    thread.join()
-"""
-
-
-def test_several_threads_may_be_the_first_to_use_the_library():
-    done = subprocess.run(
-        [sys.executable, "-c", FIRST_USES], env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert tuple(sorted(done.stdout.split())) == NAMES, done.stderr
+    monkeypatch.setattr(importlib, "import_module", slowly)
+    threads = [threading.Thread(target=getattr, args=(nlp_transfer, name)) for name in names]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(seen) == len(names)
+    assert all(beside == [name] for name, beside in seen)

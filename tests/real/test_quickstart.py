@@ -1,9 +1,6 @@
 """The main job on the real bundled models and reviews."""
 
 import json
-import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -17,21 +14,13 @@ pytestmark = pytest.mark.real
 ROOT = Path(__file__).parents[2]
 
 
-def command(line, cwd=ROOT, text=None):
-    """Run a command line as a user would, in this environment."""
-    words = shlex.split(line)
-    if words[0] == "nlp-transfer":
-        words = [sys.executable, "-m", "nlp_transfer", *words[1:]]
-    return subprocess.run(words, cwd=cwd, input=text, capture_output=True, text=True, timeout=280, check=False)
-
-
 @pytest.fixture(scope="module")
 def few(tmp_path_factory):
-    """The keys that have a configuration of the quickstart read 300 reviews and be measured on twice 200."""
+    """The keys that have a configuration of the quickstart read 120 reviews and be measured on twice 80."""
     folder = tmp_path_factory.mktemp("few")
     splits = load_splits(DataConfig(train="bundled:rotten-tomatoes"), {"text": "text", "label": "label"})
     keys = ["data.limit=null"]
-    for name, size in {"train": 300, "validation": 200, "test": 200}.items():
+    for name, size in {"train": 120, "validation": 80, "test": 80}.items():
         rows = getattr(splits, name)
         rows = rows.select(np.random.default_rng(0).permutation(len(rows))[:size])
         named = [{"text": row["text"], "label": splits.labels[row["label"]]} for row in rows]
@@ -68,11 +57,11 @@ def test_minilm_features_carry_more_than_glove_means_and_chance(comparison):
     assert by_name["minilm_frozen"] > by_name["glove_frozen"] > 0.55
 
 
-def test_predict_answers_in_order_with_probabilities(comparison):
+def test_predict_answers_in_order_with_probabilities(comparison, command):
     lines = "a warm , funny and deeply moving film\n\na dull , stupid and boring mess\n"
-    done = command(f"nlp-transfer predict {comparison.folder / 'minilm_frozen'} -", text=lines)
-    assert done.returncode == 0, done.stderr
-    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    code, out, err = command("predict", comparison.folder / "minilm_frozen", "-", stdin=lines)
+    assert code == 0, err
+    answers = [json.loads(line) for line in out.splitlines()]
     assert [answer["label"] for answer in answers[::2]] == ["positive", "negative"]
     assert all(abs(sum(answer["probabilities"].values()) - 1) < 1e-5 for answer in answers[::2])
     assert answers[1] == {"label": None, "confidence": None, "probabilities": None, "reason": "the text is empty"}
@@ -91,7 +80,7 @@ def test_scratch_has_the_same_shape_as_the_checkpoint_and_other_weights(tmp_path
     config = ROOT / "configs" / "quickstart" / "minilm_scratch.yaml"
     result = nlp_transfer.run(
         config,
-        [*few, "data.limit=64", "training.epochs=1", "task.max_length=32"],
+        [*few, "data.limit=32", "training.epochs=1", "task.max_length=16"],
         output=tmp_path / "run",
         progress=False,
     )
@@ -105,4 +94,4 @@ def test_cached_features_are_used_by_the_next_run(comparison, few, tmp_path, cap
         again = nlp_transfer.run(config, few, output=tmp_path / "again", progress=False)
     first = json.loads((comparison.folder / "minilm_frozen" / "metrics.json").read_text())
     assert again.metrics["test"] == first["test"]
-    assert "features: 300 of 300 from the cache" in caplog.messages
+    assert "features: 120 of 120 from the cache" in caplog.messages

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+from fresh import command as run_command
+from fresh import start
 from tiny import BAD, GOOD, save_checkpoint, save_csv, save_vectors
 
 import nlp_transfer
@@ -41,15 +43,6 @@ def place(tmp_path_factory):
 def finished(place):
     """A finished run."""
     return nlp_transfer.run(place / "run.yaml", output=place / "finished", progress=False).folder
-
-
-def start(*arguments, **settings):
-    """Start a command line in a process of its own."""
-    path = os.pathsep.join([str(ROOT), str(ROOT / "tasks")])
-    return subprocess.Popen(
-        [sys.executable, "-m", "nlp_transfer", *map(str, arguments)],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": path}, **settings,
-    )  # fmt: skip
 
 
 def answers(text):
@@ -494,18 +487,18 @@ def test_vectors_train_learns_words_of_a_text(command, tmp_path):
 
 @pytest.mark.slow
 def test_signal_during_training_ends_with_its_code_and_one_line(place, tmp_path):  # others: test_interruptions.py
-    output = tmp_path / "run"
-    process = start(
-        "run", place / "run.yaml", "strategy.kind=full", "training.epochs=100000", "--output", output, cwd=tmp_path
-    )
+    output, files = tmp_path / "run", (tmp_path / "out", tmp_path / "err")
+    keys = ["strategy.kind=full", "training.epochs=100000"]
+    process = start(run_command, "run", place / "run.yaml", *keys, "--output", output, files=files, cwd=tmp_path)
     until = time.monotonic() + 120
-    while not (output / "history.jsonl").exists() and process.poll() is None and time.monotonic() < until:
-        time.sleep(0.1)
-    process.send_signal(signal.SIGTERM)
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 143, err[-2000:]
-    assert "error: terminated" in err
-    assert "Traceback" not in err
+    while not (output / "history.jsonl").exists() and process.is_alive() and time.monotonic() < until:
+        time.sleep(0.05)
+    process.terminate()
+    process.join(60)
+    said = files[1].read_text()
+    assert process.exitcode == 143, said[-2000:]
+    assert "error: terminated" in said
+    assert "Traceback" not in said
 
 
 def test_a_signal_whose_exit_an_import_swallows_still_ends_the_command_with_its_code(command, monkeypatch):
@@ -544,10 +537,11 @@ main()
 
 @pytest.mark.slow
 def test_reader_that_has_had_enough_is_no_failure(finished, tmp_path):
-    texts = tmp_path / "texts.txt"
+    texts, pipe, said = tmp_path / "texts.txt", tmp_path / "pipe", tmp_path / "err"
     texts.write_text("good film\n" * 20_000)
-    process = start("predict", finished, texts)
-    assert json.loads(process.stdout.readline())["label"] == "positive"
-    process.stdout.close()
-    assert process.wait(timeout=120) == 0
-    assert process.stderr.read() == ""
+    os.mkfifo(pipe)
+    process = start(run_command, "predict", finished, texts, files=(pipe, said))
+    with pipe.open() as reader:
+        assert json.loads(reader.readline())["label"] == "positive"
+    process.join(120)
+    assert (process.exitcode, said.read_text()) == (0, "")

@@ -16,11 +16,11 @@ from accelerate.commands.launch import _validate_launch_command, launch_command_
 from accelerate.state import AcceleratorState
 from accelerate.utils import DistributedType, gather_object
 from accelerate.utils.launch import prepare_multi_gpu_env
+from fresh import command
 from safetensors.torch import load_file
-from survival import command
 from tiny import ROOT, save_checkpoint, save_csv, save_vectors, texts
 from torch.distributed.tensor import DTensor
-from two_processes import job, torchrun
+from two_processes import job, launch
 
 import nlp_transfer
 from nlp_transfer.errors import ConfigError, StoppedError
@@ -291,7 +291,7 @@ def test_a_command_under_two_processes_says_once_what_it_did(tmp_path):
     def words(verb):
         return [verb, str(tmp_path / "run.yaml"), "--output", str(tmp_path / verb)]
 
-    done = torchrun(tmp_path, "from nlp_transfer.__main__ import main; main()", *words("run"))
+    done = launch(tmp_path, command, *words("run"))
     assert done.stdout.count(f"run folder: {tmp_path / 'run'}") == 1
     done = job(tmp_path, command, *words("compare"))
     assert done.stdout.count(f"run folders: {tmp_path / 'compare'}") == 1

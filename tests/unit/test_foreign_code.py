@@ -5,7 +5,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from tiny import config, rows, run, run_python, save_csv, sentiment, texts, tokenizer
+from fresh import run_fresh
+from tiny import config, rows, run, save_csv, sentiment, texts, tokenizer
 from transformers import AutoModel
 
 import nlp_transfer
@@ -117,20 +118,17 @@ def test_code_that_one_commit_cannot_pin_or_nobody_needs_is_refused(cache, chang
         sentiment().build(load_source(**name_source(name="me/strange")), rows(), frozen=False)
 
 
-ASK = """
-import json, sys, nlp_transfer
-from huggingface_hub import constants
-from transformers import dynamic_module_utils
-constants.HF_HUB_CACHE, dynamic_module_utils.HF_MODULES_CACHE, commit, texts, *folders = sys.argv[1:]
-for folder in folders:
-    try:
-        nlp_transfer.load(folder)
-    except nlp_transfer.TransferError as error:
-        print(error, file=sys.stderr)
-        refused = True
-    assert refused and not any("modeling_odd" in name for name in sys.modules)
-print(json.dumps([nlp_transfer.load(one, trust_remote_code=commit).predict(json.loads(texts)) for one in folders]))
-"""
+def refuse_then_answer(home, given, folders):
+    """Load each run unasked, which is refused, then with the commit, and print what it says."""
+    from huggingface_hub import constants
+    from transformers import dynamic_module_utils
+
+    constants.HF_HUB_CACHE, dynamic_module_utils.HF_MODULES_CACHE = str(home / "hub"), str(home / "modules2")
+    for folder in folders:
+        with pytest.raises(nlp_transfer.TransferError, match="needs code of others"):
+            nlp_transfer.load(folder)
+        assert not any("modeling_odd" in name for name in sys.modules)
+    sys.stdout.write(json.dumps([nlp_transfer.load(one, trust_remote_code=COMMIT).predict(given) for one in folders]))
 
 
 def test_at_its_commit_it_is_trained_saved_and_answers_in_a_fresh_process_that_is_told_so(
@@ -151,8 +149,8 @@ def test_at_its_commit_it_is_trained_saved_and_answers_in_a_fresh_process_that_i
 
     given = texts(4)[0]
     said = [nlp_transfer.load(folder).predict(given) for folder in folders]
-    again = run_python(ASK, home / "hub", home / "modules2", COMMIT, json.dumps(given), *folders)
-    assert json.loads(again) == said
+    again = run_fresh(tmp_path, refuse_then_answer, home, given, folders)
+    assert json.loads(again.stdout) == said, again.stderr
 
 
 def test_a_run_folder_alone_never_runs_code(tmp_path, cache):

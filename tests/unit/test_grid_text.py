@@ -1,12 +1,14 @@
 """Tasks that write or pick text, run from files by every source and strategy, and the same in a fresh process."""
 
 import json
+import sys
 from functools import cache
 from itertools import product
 
 import numpy as np
 import pytest
-from tiny import WORDS, run_python, save_checkpoint, save_vectors
+from fresh import run_fresh
+from tiny import WORDS, save_checkpoint, save_vectors
 
 import nlp_transfer
 
@@ -24,6 +26,10 @@ STRATEGIES = {
     "gradual": {"kind": "gradual"},
 }
 CELLS = list(product(TASKS, SOURCES, STRATEGIES))
+LIGHT = ("full", "lora", "frozen")  # what is saved after the phases of `gradual` is what `full` saves
+SAVED_ALIKE = [
+    (task, source, LIGHT[(i + j) % 3]) for i, task in enumerate(TASKS) for j, source in enumerate(SOURCES)
+]  # every pair of task, source and strategy
 PROBES = ["the film is good .", "a very bad plot . a great story !", "日本 film"]
 ANSWERS = {
     "translation": {"translation"},
@@ -31,11 +37,10 @@ ANSWERS = {
     "extractive": {"summary", "sentences"},
 }
 
-IN_A_FRESH_PROCESS = """
-import json, sys, nlp_transfer
-texts = json.loads(sys.argv[1])
-print(json.dumps([nlp_transfer.load(folder).predict(texts) for folder in sys.argv[2:]]))
-"""
+
+def answer(folders):
+    """Print what each run says to `PROBES`."""
+    sys.stdout.write(json.dumps([nlp_transfer.load(folder).predict(PROBES) for folder in folders]))
 
 
 def documents(count=40):
@@ -96,10 +101,10 @@ def test_a_cell_of_the_grid_leaves_scores_and_predictions(grid, task, source, st
         assert (line["input"], line["reference"]) == (dict([read]), dict([right]))
 
 
-def test_every_cell_answers_the_same_in_a_fresh_process(grid, tmp_path):
-    folders = [grid(*cell).folder for cell in CELLS]
-    told = json.loads(run_python(IN_A_FRESH_PROCESS, json.dumps(PROBES), *folders, cwd=tmp_path))
-    for folder, answers in zip(folders, told, strict=True):
+def test_every_pair_of_task_source_and_strategy_answers_the_same_in_a_fresh_process(grid, tmp_path):
+    folders = [grid(*cell).folder for cell in SAVED_ALIKE]
+    told = run_fresh(tmp_path, answer, folders)
+    for folder, answers in zip(folders, json.loads(told.stdout), strict=True):
         assert answers == nlp_transfer.load(folder).predict(PROBES), folder.name
 
 
