@@ -92,6 +92,26 @@ def _solved_once():
 
 
 @pytest.fixture(scope="session", autouse=True)
+def _charted_once():
+    """Draw the chart of a history once: a training that is resumed has the history of one that is not."""
+    from nlp_transfer.evaluation.html_report import run_page
+
+    done, draw = {}, run_page.draw_history
+
+    def draw_once(history, metric):
+        shown = [(one["phase"], one.get("loss"), one["validation"].get(metric)) for one in history]
+        given = repr((metric, shown))
+        if given not in done:
+            done[given] = draw(history, metric)
+        return done[given]
+
+    patch = pytest.MonkeyPatch()
+    patch.setattr(run_page, "draw_history", draw_once)
+    yield
+    patch.undo()
+
+
+@pytest.fixture(scope="session", autouse=True)
 def _no_long_timing():
     """Time one answer where a run would time answers for two seconds: no test looks at a clock."""
     from nlp_transfer.runs import costs
