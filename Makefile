@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PARALLEL := --numprocesses logical --maxprocesses 4 --dist worksteal
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: help quickstart test test-fast test-browser test-javascript test-gpu lint format fuzz bench docs site tools clean
+.PHONY: help quickstart test test-fast test-browser test-javascript test-gpu lint format fuzz bench docs site tools chromium clean
 
 help:  ## say what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
@@ -46,8 +46,9 @@ test-fast: $(VENV)/.installed-dev  ## only the quick ones
 	$(BIN)/python -m pytest $(PARALLEL) -m "not slow and not real and not pages and not browser and not javascript"
 
 # Pictures of the pages are kept in the folder that SCREENSHOTS names.
-test-browser: $(VENV)/.installed-browser  ## the pages in a real browser, Debian's chromium, which is installed where it can be
-	@if [ -e $< ]; then $(BIN)/python -m pytest -m browser tests/browser; else echo "the browser tests were not run"; fi
+test-browser: $(VENV)/.installed-browser chromium  ## the pages in a real browser, Debian's chromium, which is installed where it can be
+	@if [ -e $< ] && command -v chromium > /dev/null; then $(BIN)/python -m pytest -m browser tests/browser; \
+	else echo "the browser tests were not run"; fi
 
 test-javascript: $(VENV)/.installed-dev build/javascript/.installed  ## what the cards of exports show, in node with transformers.js
 	@if [ -e build/javascript/.installed ]; then $(BIN)/python -m pytest -m javascript tests/javascript; \
@@ -71,7 +72,7 @@ fuzz: $(VENV)/.installed-dev  ## odd files against every reader, for FOR=300 sec
 bench: $(VENV)/.installed-dev  ## the speed table, peers interleaved (hours)
 	$(BIN)/python -m benchmarks
 
-tools: $(VENV)/.installed-docs $(VENV)/.installed-browser build/javascript/.installed  ## what the site and pages are tried with
+tools: $(VENV)/.installed-docs $(VENV)/.installed-browser chromium build/javascript/.installed  ## install what the site and the pages are tried with
 
 $(VENV)/.installed-docs: $(VENV)/.installed-dev
 	$(PIP) -e '.[docs]'
@@ -79,14 +80,17 @@ $(VENV)/.installed-docs: $(VENV)/.installed-dev
 
 # After the one before, for one pip at a time may change the environment.
 $(VENV)/.installed-browser: $(VENV)/.installed-docs
-	@command -v chromium > /dev/null || (apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends chromium) \
-		> /dev/null 2>&1 || true
-	@if ! command -v chromium > /dev/null; then echo "there is no chromium, and apt-get could not install it"; \
-	elif ! $(PIP) -e '.[browser,demo]'; then echo "playwright or gradio could not be installed"; \
-	else touch $@; fi
+	@rm -f $@
+	@if $(PIP) -e '.[browser,demo]'; then touch $@; else echo "playwright or gradio could not be installed"; fi
 
-# The version that docs/export.md names. Its postinstall scripts are not needed, and not run.
-build/javascript/.installed:
+# Looked for each time: it stands outside .venv, which may outlive it.
+chromium:
+	@command -v chromium > /dev/null || (apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends chromium) \
+		> /dev/null 2>&1 || echo "there is no chromium, and apt-get could not install it"
+
+# The version that docs/export.md names, installed anew when it changes here. Its postinstall scripts are not run.
+build/javascript/.installed: Makefile
+	@rm -f $@
 	@if ! command -v npm > /dev/null; then echo "there is no npm"; \
 	elif ! npm install --silent --no-save --ignore-scripts --prefix $(@D) @huggingface/transformers@4.3.2; then \
 		echo "npm could not install transformers.js"; \
