@@ -4,7 +4,7 @@ import codecs
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from nlp_transfer.errors import ConfigError
 
@@ -38,20 +38,24 @@ class Dialect:
     called: bool = False
 
     def __post_init__(self) -> None:
-        """Check what a caller may have written.
+        r"""Check what a caller may have written; `\t` becomes a tab.
 
         Raises:
-            ConfigError: there is no such delimiter or encoding.
+            ConfigError: there is no such delimiter, encoding, quoting or mark between labels.
         """
-        try:
-            name = "delimiter"
-            if self.delimiter is not None:
-                read_delimiter(self.delimiter)
-            name = "encoding"
-            if self.encoding is not None:
-                read_encoding(self.encoding)
-        except (ValueError, TypeError) as error:
-            raise ConfigError(f"Dialect: {name}: {error}") from None
+        for name, read in {"delimiter": read_delimiter, "encoding": read_encoding}.items():
+            try:
+                value = getattr(self, name)
+                object.__setattr__(self, name, value if value is None else read(value))
+            except (ValueError, TypeError) as error:
+                raise ConfigError(f"Dialect: {name}: {error}") from None
+
+        if self.quoting not in get_args(Quoting):
+            raise ConfigError(f"Dialect: quoting: expected {', '.join(get_args(Quoting))}, received {self.quoting!r}")
+        if not (isinstance(self.label_separator, str) and self.label_separator):
+            raise ConfigError(
+                f"Dialect: label_separator: expected a mark, such as ';', received {self.label_separator!r}"
+            )
 
     def set_column(self, role: str, name: str = "NAME") -> str:
         """Say how to map a role to a column; the role is empty where there is only one."""
@@ -89,9 +93,6 @@ class Dialect:
         return f"--{key.replace('_', '-')} {option}" if self.options else f"data.{key}={configured}"
 
 
-PLAIN = Dialect()  # nothing is set
-
-
 def read_delimiter(text: str) -> str:
     r"""Read the delimiter that a user wrote; `\t` is a tab.
 
@@ -116,6 +117,9 @@ def read_encoding(name: str) -> str:
     except (LookupError, ValueError):
         raise ValueError(f"no encoding of texts, such as cp1252, latin-1 or utf-16: {name!r}") from None
     return name
+
+
+PLAIN = Dialect()  # nothing is set
 
 
 def find_delimiter(header: Sequence[str]) -> str | None:

@@ -157,7 +157,19 @@ def test_a_way_out_is_written_as_the_user_sets_it(name):
         assert all(one.startswith(begin) for one in said)
 
 
-@pytest.mark.parametrize("wrong", [{"encoding": "nonsense"}, {"encoding": 3}, {"delimiter": ";;"}, {"delimiter": 3}])
-def test_a_dialect_with_an_encoding_or_a_delimiter_that_is_none_is_refused(wrong):
-    with pytest.raises(ConfigError, match=f"Dialect: {next(iter(wrong))}: "):
-        Dialect(**wrong)
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        *(("encoding", value) for value in ("nonsense", 3)),
+        *(("delimiter", value) for value in (";;", "", 3)),
+        *(("quoting", value) for value in ("all", None)),
+        *(("label_separator", value) for value in ("", None)),
+    ],
+)
+def test_a_dialect_with_a_value_that_is_none_is_refused(key, value):
+    with pytest.raises(ConfigError, match=f"Dialect: {key}: "):
+        Dialect(**{key: value})
+
+
+def test_a_tab_may_be_written_in_a_dialect_as_in_a_configuration():
+    assert Dialect(delimiter=r"\t") == Dialect(delimiter="\t")

@@ -3,6 +3,7 @@
 import csv
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,6 +14,7 @@ import torch
 from typer.testing import CliRunner
 
 import nlp_transfer
+from nlp_transfer import Dialect
 from nlp_transfer.cli.commands import app
 from nlp_transfer.data.rows import TaskRows
 from nlp_transfer.data.unlabelled import open_unlabelled
@@ -118,6 +120,23 @@ def test_a_table_of_answers_may_be_saved_with_another_mark_and_encoding(place, t
     lines = ["row;text;label", *(f"{n};{one['text']} é;{one['label']}" for n, one in enumerate(rows))]
     (tmp_path / "back.csv").write_bytes("\n".join(lines).encode("cp1252"))
     assert shift(place, "alike.csv", tmp_path, labelled=tmp_path / "back.csv").figures.fall.rows == 40
+
+
+def test_labels_in_a_cell_are_told_apart_as_in_the_training_however_the_texts_are_written(place, tmp_path, monkeypatch):
+    predictor = nlp_transfer.load(place / "run")
+    predictor.dialect = replace(predictor.dialect, label_separator="|")
+    file, seen = place / "alike.csv", []
+
+    def stop(*_, dialect, **__):
+        seen.append(dialect)
+        raise DataError("seen")
+
+    monkeypatch.setattr(predictor, "read_labelled", stop)
+    dialects = [None, Dialect(delimiter=","), Dialect(delimiter=",", options=True)]
+    for at, dialect in enumerate(dialects):
+        with pytest.raises(DataError, match="seen"):
+            nlp_transfer.shift(predictor, file, labelled=file, output=tmp_path / str(at), dialect=dialect)
+    assert [(one.label_separator, one.options) for one in seen] == [("|", False), ("|", False), ("|", True)]
 
 
 def test_a_handful_of_texts_is_neither_near_nor_far_nor_of_a_language(place, tmp_path):

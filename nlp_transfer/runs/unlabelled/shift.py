@@ -113,7 +113,8 @@ def shift(
 
         drawn = place.draw(max(MOST, sample or 0))
         read = partial(predictor.read_labelled, labelled, columns, on_unknown_label=on_unknown_label)
-        found = None if labelled is None else read(dialect=_guess_dialect(labelled, dialect or predictor.dialect))
+        known = replace(predictor.dialect, options=dialect is not None and dialect.options)
+        found = None if labelled is None else read(dialect=_guess_dialect(labelled, known))
         figures = _measure(predictor, drawn, found, progress=progress)
         if sample is not None:
             asked = drawn.take(draw_places(len(drawn.places), sample))
@@ -138,10 +139,8 @@ def _refuse_other(path: Path, name: str) -> None:
 
 def _guess_dialect(labelled: Any, known: Dialect) -> Dialect:
     """Guess how the table of answers is written, which need not be as the texts are: people save it as they like."""
-    if not isinstance(labelled, str | Path):
-        return replace(known, called=True)
-    guessed = guess_dialect(str(labelled))
-    return replace(guessed, label_separator=known.label_separator, options=known.options, called=not known.options)
+    guessed = guess_dialect(str(labelled)) if isinstance(labelled, str | Path) else known
+    return replace(guessed, label_separator=known.label_separator, options=known.options)
 
 
 def _measure(predictor: Predictor, drawn: Drawn, labelled: "TaskRows | None", *, progress: bool) -> Figures:
