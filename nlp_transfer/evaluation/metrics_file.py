@@ -385,7 +385,7 @@ def read_metrics(run: Path, error: type[TransferError] = CheckpointError) -> Met
 
     try:
         metrics = Metrics.model_validate(json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse))
-        if (lacking := _find_lacking_score(metrics)) is None:
+        if (lacking := _find_lacking(metrics)) is None:
             return metrics
         reason = f"{lacking}: missing"
     except ValidationError as fault:
@@ -397,19 +397,18 @@ def read_metrics(run: Path, error: type[TransferError] = CheckpointError) -> Met
     raise error(f"{path}: damaged ({reason}); bring the file back, or train again")
 
 
-def _find_lacking_score(metrics: Metrics) -> str | None:
-    """Name the first place that lacks the score by which the state was chosen, as test.accuracy."""
+def _find_lacking(metrics: Metrics) -> str | None:
+    """Name a missing score of those by which the state was chosen, as test.accuracy, or a missing report on a split."""
     metric = metrics.selection.metric
     methods: dict[str, Metrics | Method] = {"": metrics, **{f"baselines.{k}.": v for k, v in metrics.baselines.items()}}
-    return next(
-        (
-            f"{name}{split}.{metric}"
-            for name, one in methods.items()
-            for split in SCORED
-            if metric not in getattr(one, split)
-        ),
-        None,
-    )
+    scores = [
+        f"{name}{split}.{metric}"
+        for name, one in methods.items()
+        for split in SCORED
+        if metric not in getattr(one, split)
+    ]
+    splits = [f"data.splits.{name}" for name in metrics.truncated if name not in metrics.data.splits]
+    return next(iter([*scores, *splits]), None)
 
 
 def _find_first_fault(fault: ValidationError) -> str:

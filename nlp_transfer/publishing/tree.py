@@ -250,7 +250,8 @@ def _read_environment(path: Path) -> dict[str, Any]:
         _ = [found[key] for key in ("device", "cores", "threads")]
         _ = [found["packages"][name] for name in ("nlp-transfer", "torch", "transformers")]
     except (LookupError, TypeError) as error:
-        raise PublishError(f"{path}: damaged ({error} is missing); bring the file back, or train again") from None
+        reason = f"{type(error).__name__}: {error}"
+        raise PublishError(f"{path}: damaged ({reason}); bring the file back, or train again") from None
     return dict(found)
 
 

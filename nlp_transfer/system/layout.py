@@ -108,12 +108,13 @@ def find_run_of(folder: Path) -> Path | None:
     return next(finished, None)
 
 
-OTHERS = {  # the file that tells a folder that is no run -> the way to one
+OTHERS = {  # the file that tells a folder that is no run, or not yet -> the way to one
     COMPARISON: "it is a comparison: name the folder of one of its runs",
     TASKS: "it holds several tasks: name the folder of one of them",
     SEARCH: "it is a search: name `best` or `unchanged` in it",
     CURVE: "it is a learning curve, whose runs keep no models",
     RANKING: "it is a ranking, which trains nothing",
+    MERGING: "merge the same runs into it again",
 }
 
 
@@ -127,7 +128,5 @@ def explain_unfinished(root: Path) -> str | None:
     way = f"go on with it by `run CONFIG --resume {root}`" if (root / CHECKPOINTS).is_dir() else "train it again"
     if missing == ["model"] and (root.parent / FINISHED).exists():
         way = f"this seed was the best, and its model stands in {root.parent}"
-    if (root / MERGING).is_file():
-        way = "merge the same runs into it again"
     way = next((said for name, said in OTHERS.items() if (root / name).is_file()), way)
     return f"not a finished run: it lacks {', '.join(missing)}; {way}"

@@ -261,5 +261,5 @@ def test_a_fact_that_is_gone_from_the_environment_is_named_with_its_file(tmp_pat
     values = {"device": "CPU", "cores": 2, "threads": 1, "packages": packages}
     del (packages if key == "torch" else values)[key]
     (tmp_path / "environment.json").write_text(json.dumps(values))
-    with pytest.raises(PublishError, match=rf"environment\.json: damaged \('{key}' is missing\); bring the file back"):
+    with pytest.raises(PublishError, match=rf"environment\.json: damaged \(KeyError: '{key}'\); bring the file back"):
         tree._read_environment(tmp_path / "environment.json")

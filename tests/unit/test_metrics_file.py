@@ -65,6 +65,7 @@ def without(values, *keys):
         (lambda values: without(values, "seconds", "training"), "seconds.training: missing"),
         (lambda values: without(values, "data", "splits", "test", "rows"), "data.splits.test.rows: missing"),
         (lambda values: without(values, "test", values["selection"]["metric"]), "test.accuracy: missing"),
+        (lambda values: without(values, "data", "splits", "validation"), "data.splits.validation: missing"),
         (
             lambda values: without(values, "baselines", "majority", "validation", "accuracy"),
             "baselines.majority.validation.accuracy: missing",
