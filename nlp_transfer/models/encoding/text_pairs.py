@@ -77,8 +77,9 @@ def encode_text_pairs(
     for (ids, grams, cut), (other_ids, other_grams, other_cut) in zip(*sides, strict=True):
         size, other_size = cut_longest_first(len(ids), len(other_ids), room)
         truncated += cut or other_cut or len(ids) + len(other_ids) > room
-        nothing = unknown.add(ids, grams, prompt=prompt), unknown.add(other_ids, other_grams, prompt=prompt * apart)
-        if any(nothing):
+        nothing = unknown.add(ids, grams, prompt=prompt)
+        nothing |= unknown.add(other_ids, other_grams, prompt=prompt if apart else 0)
+        if nothing:
             unknown_examples.append(inputs.units)
 
         inputs.add(

@@ -26,12 +26,13 @@ class UnknownWords:
     def add(self, ids: np.ndarray, grams: Sequence[list[int]] | None, *, prompt: int = 0) -> bool:
         """Count the tokens of a text, and tell whether no word of it is known.
 
-        Marks such as a full stop are no words, nor is the prompt, of so many tokens, with which the text begins.
+        Marks, such as a full stop, are no words of a text, nor is the prompt that stands before it. A text that
+        has only marks, all of them known, does not count.
 
         Args:
             ids: (T,) of all tokens.
             grams: the n-grams of each token, of which the first is negative if there is none; None without any.
-            prompt: the number of tokens.
+            prompt: the number of tokens of the prompt, the first of `ids`.
         """
         lost = np.flatnonzero(ids == self._unknown)
         if grams is not None:

@@ -49,7 +49,13 @@ READ_AHEAD = 256  # texts; enough to sort them by length, few enough to answer w
 
 
 class Read(NamedTuple):
-    """Hold the answers to inputs, the number of those that were cut, and the places of those without a known word."""
+    """Hold the answers to inputs.
+
+    Attributes:
+        said: the answers.
+        truncated: the number of inputs that were cut.
+        unknown: the places of inputs with a text of which the model knows no word.
+    """
 
     said: list[Prediction]
     truncated: int
@@ -61,7 +67,15 @@ Reader = Callable[[Sequence[Input]], Read]
 
 @dataclass
 class Seen:
-    """Count the inputs so far: without a text or with an empty one, cut, unsure answers, and without a known word."""
+    """Count the inputs so far.
+
+    Attributes:
+        texts: all of them.
+        empty: those without a text, or with an empty one.
+        truncated: those that were cut.
+        unsure: answers that were withheld, for their confidence was too low.
+        unknown: those with a text of which the model knows no word.
+    """
 
     texts: int = 0
     empty: int = 0
@@ -150,7 +164,7 @@ class Predictor:
         """Predict each text; where the task reads several texts at once, also each list of texts.
 
         A text that is empty or missing has no answer: all keys are None but `reason`. An answer to a text of which the
-        model knows no word has a `reason` too, for it says nothing of the text; no other answer has one.
+        model knows no word has a `reason` too, for it says nothing of the text, and so has one that `least` withholds.
 
         Args:
             texts: a list, an iterator or an array of texts, or of mappings that hold them by role or column; or a
