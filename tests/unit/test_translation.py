@@ -1,6 +1,7 @@
 """Models that write text: every source and strategy, native checkpoints, tokenizers, replay."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -237,6 +238,33 @@ def test_rows_that_leave_when_finished_write_what_one_call_of_generate_writes(le
     ends = {row.index(2, 1) if 2 in row[1:] else len(row) for row in whole}
     assert len(ends) > 1
     assert decoded(generate(model, batch, quick=True), run) == decoded(whole, run)
+
+
+class Copier:
+    """Write the number in a row's states, as often as its mask has tokens, and then the end, which is 2."""
+
+    device = torch.device("cpu")
+    generation_config = SimpleNamespace(eos_token_id=2, max_length=9)
+
+    def generate(self, encoder_outputs, attention_mask, stopping_criteria, decoder_input_ids=None, **_):
+        ids = torch.zeros(len(attention_mask), 1, dtype=torch.long) if decoder_input_ids is None else decoder_input_ids
+        stop = torch.tensor([False])
+        while not stop.any():
+            wanted = attention_mask.sum(1) >= ids.shape[1]
+            token = torch.where(wanted, encoder_outputs.last_hidden_state[:, 0, 0].long(), 2)
+            ids = torch.cat([ids, token[:, None]], 1)
+            (stop,) = (one(ids, None) for one in stopping_criteria)
+        return ids
+
+
+def test_rows_that_are_left_keep_their_states_their_mask_and_what_they_have_written():
+    """A trained model goes on with what it knows by heart, whatever it is given to read."""
+    counts, values = torch.tensor([1, 4, 2, 3, 6]), torch.tensor([5, 6, 7, 8, 9])
+    mask = (torch.arange(6) < counts[:, None]).long()
+    inputs = {"encoder_outputs": (values[:, None, None].float(),), "attention_mask": mask}
+    written = generate(Copier(), SimpleNamespace(inputs=inputs), quick=True)
+    found = [row[1 : row.index(2) + 1] for row in written]
+    assert found == [[value] * count + [2] for value, count in zip(values.tolist(), counts.tolist(), strict=True)]
 
 
 def decoded(rows, run):
