@@ -101,3 +101,21 @@ def test_the_optimizer_holds_the_rows_of_the_run_only(tmp_path, kind):
         )
     assert held == len(tokens | {pad}) < size - 25
     assert len(table_of(model).weight) == size
+
+
+def test_words_that_only_validation_has_keep_their_rows(tmp_path, monkeypatch):
+    seen = []
+
+    def use_all(model, rates, splits, pad):
+        seen.extend(token for split in splits for token in split.inputs.ids.tolist())
+        return contextlib.nullcontext()
+
+    monkeypatch.setattr(phase_inputs, "use_embedding_rows", use_all)
+    training = Training(SOURCES["bag"](tmp_path), {"kind": "full"}, train=rows(4), validation=rows(24, seed=1))
+    train, validation = (
+        set(training.task.encode(split, training.tokenizers).inputs.ids.tolist())
+        for split in (training.train, training.validation)
+    )
+    training.fit()
+    assert not validation <= train
+    assert validation <= set(seen)
