@@ -108,6 +108,8 @@ def find_run(place: str | Path, revision: str | None = None) -> Path:
         if revision is not None:
             raise CheckpointError(f"{place}: is a folder here, and has no revision '{revision}'; leave it out")
         return folder
+    if folder.is_file():
+        raise CheckpointError(f"{place}: is a file; expected the folder of a run")
     near = suggest_nearest(str(folder), [str(folder.with_name(one.name)) for one in folder.parent.glob("*/")])
     hint = f".{near}" if near else ""
     if not REPOSITORY.fullmatch(str(place)):

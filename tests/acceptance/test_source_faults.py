@@ -274,7 +274,10 @@ RUNS = {  # what is done to a finished run: what the line must hold
         ["run/model/tokenizer_config.json: damaged"],
     ),
     "config.json is damaged": (rewrite("config.json"), ["run/model/config.json: damaged ("]),
-    "weights are cut short": (in_model(cut_short), ["run/model: the weights file is malformed or cut short"]),
+    "weights are cut short": (
+        in_model(cut_short),
+        ["run/model: the weights file is malformed or cut short (", "bring the file back, or train again"],
+    ),
     "weights are empty": (in_model(empty_weights), ["run/model: the weights file is malformed or cut short"]),
     "sizes are huge": (in_model(resized(10**7)), ["run/model: weights of another shape than config.json says: "]),
     "sizes are zero": (in_model(resized(0)), ["run/model: "]),

@@ -101,6 +101,7 @@ def test_wrong_option_is_answered_with_the_nearest(command):
         ("predict", ["{0}/\x1b[31m"], 4, r"/\x1b[31m: no such run folder"),
         ("predict", ["{0}/nothing"], 4, "nothing: no such run folder"),
         ("predict", ["{0}/finishd"], 4, "finishd: no such run folder. Did you mean '"),
+        ("predict", ["{0}/run.yaml"], 4, "run.yaml: is a file; expected the folder of a run"),
         ("predict", ["{0}"], 4, "not a finished run"),
         ("evaluate", ["{0}/finished", "--data", "{0}/no.csv"], 3, "no.csv: no such file"),
         ("evaluate", ["{0}/finished", "--data", "{0}/data.csv", "--column", "text"], 2, "is not ROLE=NAME"),

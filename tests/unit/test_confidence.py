@@ -297,6 +297,8 @@ def test_answers_below_the_least_confidence_are_null_with_the_rest_kept(finished
         else:
             assert after == {**before, "label": None, "reason": f"the confidence is below {least:g}"}
     assert sum(one["label"] is None for one in found) == 3
+    (strange,) = nt.predict(folder, ["zzzqqq"], least=1)
+    assert strange["reason"] == "the model knows no word of the text; the confidence is below 1"
 
 
 @pytest.mark.parametrize("least", [-0.1, 1.5, "much"])

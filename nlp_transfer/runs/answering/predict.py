@@ -165,7 +165,8 @@ def _load_or_explain(folder: Path, load: Callable[[], T]) -> T:
     try:
         return run_quietly(load)
     except SafetensorError as error:
-        raise CheckpointError(f"{folder}: the weights file is malformed or cut short: {error}") from None
+        said = f"the weights file is malformed or cut short ({error}); bring the file back, or train again"
+        raise CheckpointError(f"{folder}: {said}") from None
     except SourceError as error:
         raise CheckpointError(str(error)) from None
     except (OSError, ValueError, LookupError, RuntimeError, TypeError, ArithmeticError, AttributeError) as error:

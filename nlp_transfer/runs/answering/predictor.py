@@ -323,7 +323,8 @@ class Predictor:
         if self.least is None or said[CONFIDENCE] >= self.least:
             return said
         self.seen.unsure += 1
-        return {**said, "label": None, REASON: f"the confidence is below {self.least:g}"}
+        reasons = [said[REASON]] if REASON in said else []
+        return {**said, "label": None, REASON: "; ".join([*reasons, f"the confidence is below {self.least:g}"])}
 
     def require_confidence(self, least: float, measured: Confidence | None = None) -> None:
         """Answer null from now on where the confidence is less.
