@@ -232,9 +232,9 @@ HOW = pytest.mark.parametrize("sharded", [False, True], ids=["copied", "sharded"
 @HOW
 @pytest.mark.slow
 def test_when_one_of_two_processes_is_killed_the_other_ends_and_the_run_can_go_on(tmp_path, sharded):
-    config, told = configs(tmp_path)["gradual"], launched() if sharded else {}
+    config, told = configs(tmp_path, epochs=1)["gradual"], launched() if sharded else {}
     config["task"]["head"] = {"dropout": 0.2}
-    config["training"]["checkpoint"] = {"steps": 1}
+    config["training"] |= {"batch_size": 14, "checkpoint": {"steps": 1}}
     job(tmp_path, train, config, tmp_path / "whole", sharded, **told)
     done = job(tmp_path, lose_one, config, tmp_path / "parts", sharded, fails=True, **told)
     assert "another process has ended, or cannot be reached; go on with the same command\n" in done.stderr
@@ -303,8 +303,8 @@ def test_a_command_under_two_processes_says_once_what_it_did(tmp_path):
 
 @pytest.mark.slow
 def test_one_process_goes_on_from_a_checkpoint_of_sharded_ones(tmp_path, caplog):
-    config = configs(tmp_path)["gradual"]
-    config["training"]["checkpoint"] = {"steps": 1}
+    config = configs(tmp_path, epochs=1)["gradual"]
+    config["training"] |= {"batch_size": 14, "checkpoint": {"steps": 1}}
     job(tmp_path, lose_one, config, tmp_path / "parts", True, fails=True, **launched())
     caplog.set_level("INFO")
     again = nlp_transfer.run(config, output=tmp_path / "parts", resume="auto", progress=False)
