@@ -1,5 +1,6 @@
 """One thread, no network, and caches of the tests' own."""
 
+import functools
 import gc
 import hashlib
 import io
@@ -93,20 +94,47 @@ def _solved_once():
 
 @pytest.fixture(scope="session", autouse=True)
 def _charted_once():
-    """Draw the chart of a history once: a training that is resumed has the history of one that is not."""
-    from nlp_transfer.evaluation.html_report import run_page
+    """Draw each chart of a run once: a training that is resumed, or published, has those of one that is not."""
+    from nlp_transfer.evaluation.html_report import class_parts, run_page
 
-    done, draw = {}, run_page.draw_history
+    def once(draw, look):
+        done = {}
 
-    def draw_once(history, metric):
-        shown = [(one["phase"], one.get("loss"), one["validation"].get(metric)) for one in history]
-        given = repr((metric, shown))
-        if given not in done:
-            done[given] = draw(history, metric)
-        return done[given]
+        def draw_once(*given):
+            if (shown := repr(look(*given))) not in done:
+                done[shown] = draw(*given)
+            return done[shown]
+
+        return draw_once
+
+    def look_at_history(history, metric):
+        return metric, [(one["phase"], one.get("loss"), one["validation"].get(metric)) for one in history]
 
     patch = pytest.MonkeyPatch()
-    patch.setattr(run_page, "draw_history", draw_once)
+    patch.setattr(run_page, "draw_history", once(run_page.draw_history, look_at_history))
+    patch.setattr(class_parts, "draw_reliability", once(class_parts.draw_reliability, lambda confidence: confidence))
+    yield
+    patch.undo()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _built_once():
+    """Build the command line once, of thirty verbs, and not for each command."""
+    import typer.main
+
+    patch = pytest.MonkeyPatch()
+    patch.setattr(typer.main, "get_command", functools.cache(typer.main.get_command))
+    yield
+    patch.undo()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_collecting():
+    """Leave garbage to the interpreter between the phases of a training, which looks for it in all that is loaded."""
+    from accelerate.utils import memory
+
+    patch, clear = pytest.MonkeyPatch(), memory.clear_device_cache
+    patch.setattr(memory, "clear_device_cache", lambda garbage_collection: clear())
     yield
     patch.undo()
 

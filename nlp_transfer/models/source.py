@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from logging import ERROR
 from typing import Any, Literal, Protocol, TypeVar
 
 import torch
@@ -145,12 +146,14 @@ def run_quietly(load: Callable[[], T]) -> T:
     """Run a function without the report and bars of transformers; our own report says what is new and trains."""
     level = transformers_logging.get_verbosity()
     bars = transformers_logging.is_progress_bar_enabled()
-    transformers_logging.set_verbosity_error()
+    if level != ERROR:  # a level that is set has every logger of the process forget what it lets through
+        transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
     try:
         return load()
     finally:
-        transformers_logging.set_verbosity(level)
+        if level != ERROR:
+            transformers_logging.set_verbosity(level)
         if bars:
             transformers_logging.enable_progress_bar()
 

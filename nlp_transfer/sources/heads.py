@@ -16,6 +16,7 @@ from transformers import PretrainedConfig, PreTrainedModel
 
 from nlp_transfer.data.labels import make_finder
 from nlp_transfer.errors import list_first
+from nlp_transfer.sources.shapes import build_empty
 
 PLACEHOLDER = re.compile(r"LABEL_\d+")  # the name that transformers gives to a label without one
 ONE_OF_SEVERAL = (None, "single_label_classification")
@@ -34,8 +35,7 @@ def find_label_rows(
     model: PreTrainedModel, build: Callable[[PretrainedConfig], PreTrainedModel], labels: int
 ) -> dict[str, torch.Tensor]:
     """Find the parameters that have one row for each label: with one label more they would have one row more."""
-    with torch.device("meta"):
-        larger = dict(build(copy_with_labels(model.config, labels + 1)).named_parameters())
+    larger = dict(build_empty(build, copy_with_labels(model.config, labels + 1)).named_parameters())
     return {name: one for name, one in model.named_parameters() if one.shape[:1] != larger[name].shape[:1]}
 
 

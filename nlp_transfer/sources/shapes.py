@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from safetensors import safe_open
+from torch.overrides import TorchFunctionMode
 from transformers import PretrainedConfig, PreTrainedModel
 from transformers.utils.hub import cached_file
 
@@ -44,9 +45,7 @@ def refuse_misshapen(
     if layers > max(DEEP, len(stored)):
         raise SourceError(f"{what}: config.json says {layers} layers, its weights are {len(stored)} tensors")
 
-    # On the device "meta" a model has shapes but no memory.
-    with torch.device("meta"):
-        model = build(config)
+    model = build_empty(build, config)
     prefix = f"{model.base_model_prefix}."
 
     for name, tensor in (model if head else model.base_model).named_parameters():
@@ -55,6 +54,24 @@ def refuse_misshapen(
             raise SourceError(
                 f"{what}: weights of another shape than config.json says: {name} is {found}, not {list(tensor.shape)}"
             )
+
+
+def build_empty(build: Callable[[PretrainedConfig], PreTrainedModel], config: PretrainedConfig) -> PreTrainedModel:
+    """Build a model that has shapes but neither memory nor values."""
+    with torch.device("meta"), _NoDrawing():
+        return build(config)
+
+
+class _NoDrawing(TorchFunctionMode):
+    """Leave out what draws the first values of weights, in this thread: it would take most of the time."""
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: object, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        given = kwargs or {}
+        if getattr(func, "__module__", "") == torch.nn.init.__name__:
+            return args[0] if args else given["tensor"]
+        return func(*args, **given)
 
 
 def find_weight_files(place: str, *, revision: str | None = None, local_files_only: bool = True) -> list[str]:

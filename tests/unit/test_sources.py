@@ -1,6 +1,7 @@
 """Every family of encoders goes through the whole of the library: found, headed, trained, replayed, reloaded."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -36,6 +37,7 @@ from nlp_transfer.models.surgery.entry import enter_at_layer
 from nlp_transfer.runs.answering.predict import load_model
 from nlp_transfer.runs.answering.predictor import Predictor
 from nlp_transfer.sources import list_sources, load_source
+from nlp_transfer.sources.shapes import build_empty
 
 
 @pytest.fixture(scope="module", params=FAMILIES)
@@ -48,6 +50,22 @@ def logits(model, texts):
     batch = TokenInputs(encoded, 1).make_batch(np.arange(len(texts)))
     with torch.inference_mode():
         return model.eval()(**batch.inputs).logits
+
+
+def test_a_model_that_is_built_for_its_shapes_alone_takes_no_values_from_one_that_another_thread_builds(source):
+    meanwhile = []
+
+    def build(configuration):
+        with ThreadPoolExecutor(1) as other:
+            meanwhile.append(other.submit(torch.nn.Linear, 50, 50).result())
+        return AutoModelForSequenceClassification.from_config(configuration)
+
+    model = build_empty(build, source.config)
+    assert {one.device.type for one in model.parameters()} == {"meta"}
+    whole = AutoModelForSequenceClassification.from_config(source.config)
+    shapes = [{name: one.shape for name, one in each.named_parameters()} for each in (model, whole)]
+    assert shapes[0] == shapes[1]
+    assert len(meanwhile[0].weight.unique()) > 2000  # of 2,500: it was drawn
 
 
 def test_new_parameters_of_a_native_head_are_those_the_checkpoint_lacks(source):
