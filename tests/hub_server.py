@@ -242,6 +242,7 @@ ROUTES = [  # name, method, path
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # or each answer waits 40 ms until the client has confirmed its headers
     hub: HubServer
 
     def log_message(self, *_):

@@ -213,16 +213,16 @@ FAULTS = {  # what is done to a checkpoint: what the line must hold
 }
 
 
-@pytest.fixture
-def data(here):
-    return {task: f"data.train={file}" for task, file in save_data(here).items()}
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return {task: f"data.train={file}" for task, file in save_data(tmp_path_factory.mktemp("data")).items()}
 
 
 @pytest.mark.parametrize("task", ["sentiment", "translation", "extractive"])
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
 def test_a_checkpoint_with_a_fault_is_refused_in_one_line(command, configs, here, monkeypatch, data, fault, task):
     monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("asked on stdin"))
-    save_checkpoint(here / "bert")
+    shutil.copytree(configs / "bert", here / "bert")
     fault(here / "bert")
     arguments = ["check", configs / f"{task}.yaml", data[task], "source={kind: checkpoint, name: bert}"]
     message = refused(command, here, arguments, SOURCE, "", *FAULTS[fault])
@@ -470,7 +470,7 @@ def test_an_evil_pickle_in_an_imported_folder_never_runs(command, configs, here,
 @pytest.mark.parametrize("file", ["pytorch_model.bin", "model.pt", "training_args.bin", "optimizer.pt", "scheduler.pt"])
 @pytest.mark.parametrize("alone", [True, False])
 def test_an_evil_pickle_in_a_checkpoint_never_runs(command, configs, here, data, file, alone):
-    save_checkpoint(here / "bert")
+    shutil.copytree(configs / "bert", here / "bert")
     (here / "bert" / file).write_bytes(torch_pickle())
     arguments = ["check", configs / "sentiment.yaml", data["sentiment"], "source={kind: checkpoint, name: bert}"]
     if alone:
@@ -534,7 +534,7 @@ def test_a_checkpoint_that_is_none_is_refused_in_a_line(command, configs, here, 
      ("bert", ["no table: use source.kind=checkpoint"])],
 )  # fmt: skip
 def test_vectors_that_are_none_are_refused(command, configs, here, data, place, words):
-    save_checkpoint(here / "bert")
+    shutil.copytree(configs / "bert", here / "bert")
     arguments = ["check", configs / "sentiment.yaml", data["sentiment"], f"source.name={place}"]
     refused(command, here, arguments, SOURCE, "", *words)
 
@@ -575,7 +575,7 @@ def test_a_sharded_checkpoint_with_a_missing_shard_is_refused(command, configs, 
 
 @pytest.mark.parametrize("task", TASKS)
 def test_a_run_on_a_faulty_source_fails_before_it_trains_and_leaves_no_metrics(here, configs, data, task):
-    save_checkpoint(here / "bert")
+    shutil.copytree(configs / "bert", here / "bert")
     nan_weight(here / "bert")
     keys = [data[task], "source={kind: checkpoint, name: bert}"]
     with pytest.raises(nlp_transfer.SourceError):
