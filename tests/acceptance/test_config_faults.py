@@ -40,7 +40,7 @@ FAULTS = {
     "a tab for spaces": case("a.yaml", b"task:\n\tname: sentiment\n", "a.yaml, line 2: "),
     "latin-1": case("a.yaml", GOOD + b"output: caf\xe9\n", "a.yaml: is not UTF-8 text: byte "),
     "a NUL": case("a.yaml", GOOD + b"output: a\0b\n", "a.yaml, line 3: "),
-    "deep nesting": case("a.yaml", b"[" * 2000, "a.yaml, line 1: nested too deeply"),
+    "deep nesting": case("a.yaml", b"[" * 1000, "a.yaml, line 1: nested too deeply"),
     "a key that is a list": case("a.yaml", b"? [a]\n: b\n", "a.yaml, line 1: a key must be a plain word"),
     "two documents": case("a.yaml", GOOD + b"---\n" + GOOD, "a.yaml, line 3: "),
     "a token": case("a.yaml", GOOD + b"output: " + TOKEN.encode() + b"\n", "a.yaml, line 3: a Hub token (hf_a1B...)"),
