@@ -3,8 +3,9 @@
 Nothing here imports torch, so a wrong configuration is answered at once.
 """
 
+import contextlib
 import reprlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -133,11 +134,12 @@ def load_saved(folder: Path, task: type[TaskDeclaration] | None = None) -> RunCo
         task: the task to use instead of the one that is named there.
 
     Raises:
-        CheckpointError: the named task is not shipped, and none is given.
-        ConfigError: as `load_config`.
+        CheckpointError: the file is not as a run writes it; or the named task is not shipped, and none is given.
+        ConfigError: it does not fit the given task.
     """
     path = folder / "config.yaml"
-    values = read_yaml(path)
+    with blame_the_file():
+        values = read_yaml(path)
     name = read_task_name(values)
 
     if task is None and name is not None and not is_shipped(name):
@@ -146,11 +148,21 @@ def load_saved(folder: Path, task: type[TaskDeclaration] | None = None) -> RunCo
             "not imported; if you trust it, name its module: --task MODULE, or load(folder, task=CLASS)"
         )
     if task is None:
-        return check_values(values, f"{path}: ", imports=False)
+        with blame_the_file():
+            return check_values(values, f"{path}: ", imports=False)
     whole = whole_task(task)
     return check_values(
         values, f"{path}, a run of task '{name}' read as one of {whole.__name__}: ", whole, imports=False
     )
+
+
+@contextlib.contextmanager
+def blame_the_file() -> Iterator[None]:
+    """Report what would be wrong with a user's configuration as damage of a run folder."""
+    try:
+        yield
+    except ConfigError as error:
+        raise CheckpointError(f"{error}; no run wrote this file, or it was cut or changed since") from None
 
 
 def read_task_name(values: Mapping[str, Any]) -> str | None:

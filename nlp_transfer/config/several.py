@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, SerializeAsAny, ValidationError, Wra
 
 from nlp_transfer.config.base import Section, TaskOptions
 from nlp_transfer.config.data import DataConfig
-from nlp_transfer.config.load import apply_overrides, check_values
+from nlp_transfer.config.load import apply_overrides, blame_the_file, check_values
 from nlp_transfer.config.messages import explain
 from nlp_transfer.config.run import RunConfig, validate_task
 from nlp_transfer.config.shipped import find_config
@@ -143,7 +143,8 @@ def load_several(
 
 def load_saved_several(folder: Path) -> SeveralConfig:
     """Read the configuration that a training of several tasks left in its folder."""
-    return load_several(folder / "config.yaml")
+    with blame_the_file():
+        return load_several(folder / "config.yaml")
 
 
 def _check(values: Mapping[str, Any], path: Path | None) -> SeveralConfig:
