@@ -127,8 +127,7 @@ def place(tmp_path_factory):
 CELLS = {
     "vectors, solved": ({"kind": "vectors"}, {"kind": "frozen", "cache": "memory"}, {}),
     "bert, native": ({"kind": "checkpoint", "name": "bert"}, {"kind": "full"}, {"kind": "native"}),
-    "roberta, lora": ({"kind": "checkpoint", "name": "roberta"}, {"kind": "lora", "rank": 2}, {"kind": "pooled"}),
-    "vectors, hidden": ({"kind": "vectors"}, {"kind": "full"}, {"hidden": [4]}),
+    "roberta, lora": ({"kind": "checkpoint", "name": "roberta"}, {"kind": "lora", "rank": 2}, {"hidden": [4]}),
 }
 
 
@@ -142,7 +141,7 @@ def train(place, folder, cell="vectors, solved", **training):
             "source": {**source, "name": str(place / source.get("name", "v.txt"))},
             "strategy": strategy,
             "data": {split: str(place / name) for split, name in data.items()},
-            "training": {"epochs": 4, "batch_size": 8, "learning_rate": 0.03, "precision": "fp32", **training},
+            "training": {"epochs": 2, "batch_size": 8, "learning_rate": 0.03, "precision": "fp32", **training},
         },
         output=folder,
         progress=False,
@@ -151,8 +150,8 @@ def train(place, folder, cell="vectors, solved", **training):
 
 @pytest.fixture(scope="module")
 def finished(place, tmp_path_factory):
-    root = tmp_path_factory.mktemp("runs")
-    return {name: train(place, root / name.partition(",")[0] / name[-4:], name) for name in CELLS}
+    """A function that gives a finished run; each is trained once."""
+    return cache(lambda cell: train(place, tmp_path_factory.mktemp("finished") / "run", cell))
 
 
 @pytest.fixture(scope="module")
@@ -170,20 +169,20 @@ def read_logits(said):
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_logits_are_divided_and_every_label_stays(finished, plain, cell):
-    without, fitted = plain(cell), finished[cell].figures.confidence
+    without, fitted = plain(cell), finished(cell).figures.confidence
     assert without.figures.confidence.temperature == 1.0
     assert fitted.note == "fitted on 120 rows of validation"
     assert without.figures.confidence.error == pytest.approx(fitted.error_before, abs=1e-6)
     assert fitted.error < fitted.error_before
-    before, after = (nt.load(one.folder).predict(TEXTS) for one in (without, finished[cell]))
+    before, after = (nt.load(one.folder).predict(TEXTS) for one in (without, finished(cell)))
     assert [one["label"] for one in before] == [one["label"] for one in after]
     assert read_logits(after) * fitted.temperature == pytest.approx(read_logits(before), rel=1e-3, abs=1e-4)
-    assert without.metrics["test"] == finished[cell].metrics["test"]
-    assert without.metrics["validation"] == finished[cell].metrics["validation"]
+    assert without.metrics["test"] == finished(cell).metrics["test"]
+    assert without.metrics["validation"] == finished(cell).metrics["validation"]
 
 
 def test_a_plain_pipeline_has_the_same_confidence(finished):
-    folder = finished["bert, native"].folder
+    folder = finished("bert, native").folder
     classify = pipeline("text-classification", model=str(folder / "model"))
     expected = nt.load(folder).predict(TEXTS)
     assert [one["score"] for one in classify(TEXTS)] == pytest.approx([one["confidence"] for one in expected], abs=1e-5)
@@ -199,13 +198,13 @@ def take_adapter(folder):
 
 
 def test_an_adapter_alone_answers_as_the_merged_model(finished, tmp_path):
-    folder = shutil.copytree(finished["roberta, lora"].folder, tmp_path / "run")
+    folder = shutil.copytree(finished("roberta, lora").folder, tmp_path / "run")
     whole, alone = nt.load(folder).predict(TEXTS), nt.load(take_adapter(folder)).predict(TEXTS)
     assert read_logits(alone) == pytest.approx(read_logits(whole), abs=1e-4)
 
 
 def test_a_run_that_is_resumed_has_the_same_temperature(place, finished, tmp_path):
-    before = finished["vectors, solved"]
+    before = finished("vectors, solved")
     shutil.copytree(before.folder, tmp_path / "run")
     (tmp_path / "run" / "metrics.json").unlink()  # as if it had been stopped before
     shutil.rmtree(tmp_path / "run" / "model")
@@ -230,9 +229,9 @@ def test_a_layer_that_does_not_give_the_logits_stays_as_it_is(place, plain, tmp_
     def find_another(model, outputs):
         return "another", model.head.hidden[0]
 
-    expected = plain("vectors, hidden").figures.weights
+    expected = plain("roberta, lora").figures.weights
     monkeypatch.setattr(calibrate, "find_output_layer", find_another)
-    wrong = train(place, tmp_path / "wrong", "vectors, hidden").figures
+    wrong = train(place, tmp_path / "wrong", "roberta, lora").figures
     assert wrong.confidence.note == "not fitted: the head of PooledClassifier ends in no linear layer"
     assert wrong.weights == expected
 
@@ -254,7 +253,7 @@ def test_rare_labels_are_helped_as_far_as_validation_likes_and_an_adapter_alone_
         "task": {"name": "sentiment", "max_length": 32, "head": {"kind": "pooled"}},
         "source": {"kind": "checkpoint", "name": str(tmp_path / "bert")},
         "strategy": {"kind": "lora", "rank": 2},
-        "training": {"epochs": 4, "learning_rate": 0.02, "precision": "fp32", "selection": "macro_f1"},
+        "training": {"epochs": 3, "learning_rate": 0.03, "precision": "fp32", "selection": "macro_f1"},
     }
     plain = nt.run(config, data=data, output=tmp_path / "plain", progress=False).figures
     helped = nt.run(config, ["training.rebalance=auto"], data=data, output=tmp_path / "run", progress=False).figures
@@ -267,7 +266,7 @@ def test_rare_labels_are_helped_as_far_as_validation_likes_and_an_adapter_alone_
 
 
 def test_the_card_says_what_confidence_is_worth_and_shows_it(finished):
-    folder = finished["roberta, lora"].folder
+    folder = finished("roberta, lora").folder
     card = (folder / "README.md").read_text(encoding="utf-8")
     found = json.loads((folder / "metrics.json").read_text())["confidence"]
     assert f"{found['error']:.4f}; without a temperature {found['error_before']:.4f}" in card
@@ -287,7 +286,7 @@ def test_few_answers_are_not_drawn(tmp_path):
 
 
 def test_answers_below_the_least_confidence_are_null_with_the_rest_kept(finished):
-    folder = finished["vectors, solved"].folder
+    folder = finished("vectors, solved").folder
     every = nt.predict(folder, [*TEXTS, ""])
     least = sorted(one["confidence"] for one in every[:-1])[2]
     found = nt.predict(folder, [*TEXTS, ""], least=least)
@@ -304,11 +303,11 @@ def test_answers_below_the_least_confidence_are_null_with_the_rest_kept(finished
 @pytest.mark.parametrize("least", [-0.1, 1.5, "much"])
 def test_a_least_confidence_that_is_no_share_is_refused(finished, least):
     with pytest.raises(ConfigError, match="least: expected a confidence from 0 to 1"):
-        nt.load(finished["vectors, solved"].folder, least=least)
+        nt.load(finished("vectors, solved").folder, least=least)
 
 
 def test_the_command_line_says_how_many_are_null_and_what_the_others_were_worth_on_test(finished, tmp_path, command):
-    folder = finished["vectors, solved"].folder
+    folder = finished("vectors, solved").folder
     (tmp_path / "new.csv").write_text("text\n" + "\n".join(TEXTS) + "\n")
     code, _, err = command("predict", folder, tmp_path / "new.csv", "--least", "1", "--output", tmp_path / "a.csv")
     assert code == 0
@@ -318,7 +317,7 @@ def test_the_command_line_says_how_many_are_null_and_what_the_others_were_worth_
             ("", "the confidence is below 1")
         ] * 4
     _, out, err = command("predict", folder, "--least", "0.5", stdin="a good film\n")
-    begin, share, right = finished["vectors, solved"].figures.confidence.find_kept(0.5)
+    begin, share, right = finished("vectors, solved").figures.confidence.find_kept(0.5)
     assert (begin, share, json.loads(out)["label"]) == (0.5, 1.0, nt.predict(folder, TEXTS[:1])[0]["label"])
     assert f"below 0.5; on test 100.0% of the answers have that confidence or more, and {right:.1%} of these" in err
 
@@ -337,20 +336,20 @@ def test_the_command_line_says_how_many_are_null_and_what_the_others_were_worth_
 )
 def test_what_was_measured_at_another_limit_is_not_said_of_the_one_that_was_asked(finished, least, said):
     bins = [Bin(least=0.5, rows=30, confidence=0.6, right=0.6), Bin(least=0.95, rows=10, confidence=0.98, right=0.9)]
-    predictor = nt.load(finished["vectors, solved"].folder, least=least)
+    predictor = nt.load(finished("vectors, solved").folder, least=least)
     predictor.measured = Confidence(temperature=1.0, note="", error_before=0.0, error=0.0, bins=bins)
     assert said in predictor.describe_withheld(Seen(texts=4, unsure=2))
 
 
 def test_a_run_that_did_not_measure_confidence_says_so(finished, tmp_path):
-    folder = shutil.copytree(finished["vectors, solved"].folder, tmp_path / "run")
+    folder = shutil.copytree(finished("vectors, solved").folder, tmp_path / "run")
     values = json.loads((folder / "metrics.json").read_text())
     del values["confidence"], values["cost"]
     (folder / "metrics.json").write_text(json.dumps(values))
     predictor = nt.load(folder, least=0.8)
     predictor.predict(TEXTS)
     assert "was not measured" in predictor.describe_withheld(predictor.seen)
-    assert nt.load(folder).predict(TEXTS) == nt.load(finished["vectors, solved"].folder).predict(TEXTS)
+    assert nt.load(folder).predict(TEXTS) == nt.load(finished("vectors, solved").folder).predict(TEXTS)
 
 
 def test_sets_of_labels_have_thresholds_and_no_least_confidence(tmp_path):

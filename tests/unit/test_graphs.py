@@ -67,7 +67,7 @@ def recorder(monkeypatch):
 
     graphs.say_eager.cache_clear()
     monkeypatch.setattr(graphs, "find_recorder", lambda device: Counting)
-    monkeypatch.setattr(graphs, "WORTH", 5)  # these trainings are short
+    monkeypatch.setattr(graphs, "WORTH", 3)  # these trainings are short
     return Counting
 
 
@@ -80,7 +80,7 @@ def source(tmp_path_factory):
 
 def train(source, strategy, *, replayed, dropout=0.0, **settings):
     """Returns the losses of the epochs, the weights, and the steps."""
-    training = Training(source, strategy, **{"train": rows(100), "learning_rate": 0.003, "epochs": 2, **settings})
+    training = Training(source, strategy, **{"train": rows(60), "learning_rate": 0.003, "epochs": 2, **settings})
     for module in training.plan.model.modules():
         if isinstance(module, torch.nn.Dropout):
             module.p = dropout
@@ -99,7 +99,7 @@ def assert_alike(found, expected):
 @pytest.mark.parametrize("strategy", STRATEGIES, ids=str)
 def test_replayed_steps_learn_what_others_learn(source, strategy, recorder):
     losses, weights, steps = train(source, strategy, replayed=False)
-    assert steps >= 25
+    assert steps >= 16
     assert not recorder.recorded
     again, found, _ = train(source, strategy, replayed=True)
     assert recorder.recorded
@@ -187,7 +187,7 @@ def test_n_grams_are_not_replayed(tmp_path, recorder):
 
 def test_a_layer_that_runs_twice_is_not_replayed(source, recorder, caplog):
     caplog.set_level(logging.INFO)
-    training = Training(source, {"kind": "full"}, train=rows(100))
+    training = Training(source, {"kind": "full"}, train=rows(60))
     recompute_activations(training.plan.model)
     training.fit()
     assert "gradient_checkpointing runs layers again" in caplog.text
@@ -224,7 +224,7 @@ def test_a_step_that_waits_for_the_device_is_made_without_graphs(source, recorde
 
 
 def test_a_lack_of_memory_between_replays_ends_them(source, recorder):
-    training = Training(source, {"kind": "full"}, train=rows(100), epochs=2)
+    training = Training(source, {"kind": "full"}, train=rows(60), epochs=2)
     trainer = training.trainer()
     step = Stepper._attempt
     failed = []
@@ -237,7 +237,7 @@ def test_a_lack_of_memory_between_replays_ends_them(source, recorder):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Stepper, "_attempt", exhausted)
-        assert trainer.fit().steps == 26
+        assert trainer.fit().steps == 16
     assert failed
     assert recorder.recorded < 5
 
@@ -259,11 +259,11 @@ def learn(root, output, **options):
 def stop_early(tmp_path):
     """Source and data of a run, and what stops it in the second epoch."""
     save_checkpoint(tmp_path / "source")
-    save_csv(tmp_path / "train.csv", count=76)
+    save_csv(tmp_path / "train.csv", count=50)
     make_step = PhaseSteps.make_step
 
     def stop(self, units, step):
-        if step == 10:
+        if step == 7:
             raise KeyboardInterrupt
         make_step(self, units, step)
 

@@ -3,7 +3,6 @@
 import json
 import sys
 from functools import cache
-from itertools import product
 
 import numpy as np
 import pytest
@@ -25,11 +24,11 @@ STRATEGIES = {
     "frozen": {"kind": "frozen", "cache": "memory"},
     "gradual": {"kind": "gradual"},
 }
-CELLS = list(product(TASKS, SOURCES, STRATEGIES))
 LIGHT = ("full", "lora", "frozen")  # what is saved after the phases of `gradual` is what `full` saves
 SAVED_ALIKE = [
     (task, source, LIGHT[(i + j) % 3]) for i, task in enumerate(TASKS) for j, source in enumerate(SOURCES)
 ]  # every pair of task, source and strategy
+GRADUAL = [(task, source, "gradual") for task, source in zip(TASKS, ("transformer", "bag", "checkpoint"), strict=True)]
 PROBES = ["the film is good .", "a very bad plot . a great story !", "日本 film"]
 ANSWERS = {
     "translation": {"translation"},
@@ -83,7 +82,7 @@ def grid(tmp_path_factory):
     return cell
 
 
-@pytest.mark.parametrize(("task", "source", "strategy"), CELLS)
+@pytest.mark.parametrize(("task", "source", "strategy"), [*SAVED_ALIKE, *GRADUAL])
 def test_a_cell_of_the_grid_leaves_scores_and_predictions(grid, task, source, strategy):
     result = grid(task, source, strategy)
     chosen = "chrf" if task == "translation" else "rouge1"
@@ -108,9 +107,9 @@ def test_every_pair_of_task_source_and_strategy_answers_the_same_in_a_fresh_proc
         assert answers == nlp_transfer.load(folder).predict(PROBES), folder.name
 
 
-@pytest.mark.parametrize("task", TASKS)
-def test_a_run_is_scored_on_another_file_as_on_its_own(grid, task):
-    result = grid(task, "checkpoint", "full")
+@pytest.mark.parametrize(("task", "source", "strategy"), [cell for cell in SAVED_ALIKE if cell[1] == "checkpoint"])
+def test_a_run_is_scored_on_another_file_as_on_its_own(grid, task, source, strategy):
+    result = grid(task, source, strategy)
     folder = result.folder
     lines = (folder.parent / "documents.jsonl").read_text().splitlines()
     tested = [json.loads(line)["row"] for line in (folder / "predictions.jsonl").read_text().splitlines()]
@@ -124,6 +123,6 @@ def test_a_run_is_scored_on_another_file_as_on_its_own(grid, task):
 
 @pytest.mark.parametrize("empty", ["", "  ", [], ["", " \u200b"]])
 def test_an_empty_document_has_no_extract(grid, empty):
-    said = nlp_transfer.load(grid("extractive", "bag", "frozen").folder).predict([empty, "a film ."])
+    said = nlp_transfer.load(grid("extractive", "bag", "full").folder).predict([empty, "a film ."])
     nothing = {"summary": None, "sentences": None, "reason": "the text is empty"}
     assert said == [nothing, {"summary": "a film .", "sentences": [0]}]

@@ -135,7 +135,8 @@ def test_every_source_by_every_strategy_trains_saves_reloads_and_writes_the_same
 
 @pytest.mark.parametrize("family", NATIVE)
 def test_native_checkpoints_train_save_reload_and_write_the_same(tmp_path, family):
-    run = training(native(tmp_path / "source", family), STRATEGIES["lora"], bare(max_target_length=12), same_words(8))
+    source = native(tmp_path / "source", family, **ONE_LAYER[family])
+    run = training(source, STRATEGIES["lora"], bare(max_target_length=12), same_words(8))
     run.fit()
     model = run.plan.finish(run.plan.model)
     assert run.loaded.target_tokenizer is None
@@ -178,19 +179,19 @@ def overfit(run, *, frozen=False, steps=200, rate=1e-2):
 
 @pytest.mark.parametrize("kind", ["checkpoint", "bilstm", "transformer"])
 def test_an_overfit_batch_is_written_back_by_a_fresh_decoder(tmp_path, kind):
-    said, meant = overfit(training(make(kind, tmp_path), {"kind": "full"}, translation(**EXACT), pairs(8)))
+    said, meant = overfit(training(make(kind, tmp_path), {"kind": "full"}, translation(**EXACT), pairs(4)))
     assert said == meant
 
 
 def test_an_overfit_batch_is_written_back_by_a_decoder_on_frozen_states(tmp_path):
-    run = training(make("checkpoint", tmp_path), STRATEGIES["frozen"], translation(**EXACT), pairs(8))
+    run = training(make("checkpoint", tmp_path), STRATEGIES["frozen"], translation(**EXACT), pairs(4))
     said, meant = overfit(run, frozen=True)
     assert said == meant
 
 
 def test_an_overfit_batch_is_written_back_by_a_warm_started_decoder(tmp_path):
     task = translation(**EXACT | {"decoder": {"source": save_checkpoint(tmp_path / "decoder")}})
-    said, meant = overfit(training(checkpoint(tmp_path / "encoder"), {"kind": "full"}, task, same_words(8)))
+    said, meant = overfit(training(checkpoint(tmp_path / "encoder"), {"kind": "full"}, task, same_words(4)))
     assert said == meant
 
 
@@ -215,8 +216,8 @@ def test_several_windows_that_are_answered_alike_are_answered_once(tmp_path):
 def learned(request, tmp_path_factory):
     """A native checkpoint with one layer on each side that has learned a batch by heart: the run, and both texts."""
     source = native(tmp_path_factory.mktemp("learned"), request.param, **ONE_LAYER[request.param])
-    run = training(source, {"kind": "full"}, bare(**GREEDY), same_words(6))
-    return run, *overfit(run)
+    run = training(source, {"kind": "full"}, bare(**GREEDY), same_words(4))
+    return run, *overfit(run, rate=2e-2)
 
 
 def test_an_overfit_batch_is_written_back_by_a_native_checkpoint(learned):
@@ -557,7 +558,7 @@ def test_a_decoder_that_starts_from_gpt2_learns_saves_and_writes_the_same(tmp_pa
     words.pad_token = None
     words.save_pretrained(tmp_path / "decoder")
     task = translation(**EXACT | {"decoder": {"source": str(tmp_path / "decoder")}})
-    run = training(checkpoint(tmp_path / "encoder"), {"kind": "full"}, task, same_words(8))
+    run = training(checkpoint(tmp_path / "encoder"), {"kind": "full"}, task, same_words(4))
     said, meant = overfit(run)
     assert said == meant
     save_model(run.plan.model, run.tokenizers, tmp_path / "model")
