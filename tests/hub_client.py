@@ -13,7 +13,7 @@ import nlp_transfer
 
 TRAINING = {"epochs": 1, "precision": "fp32", "learning_rate": 0.01}
 PATHS = os.pathsep.join([str(ROOT), str(ROOT / "tasks")])
-SHORT = 0.1  # seconds: who pauses no longer asks whether a child has ended, and would ask without a pause
+SHORT = 0.1  # seconds; subprocess pauses no longer between two looks at a child, and without that it would spin
 
 
 def connect(server, monkeypatch, cache):

@@ -1,10 +1,8 @@
 """What the tables of hostile input share, and a place and a moment for runs that are interrupted."""
 
-import functools
 import json
 
 import pytest
-import typer.main
 from faults import Runs, write_configs
 from survival import run
 from tiny import save_checkpoint, save_csv, save_vectors
@@ -22,15 +20,6 @@ def configs(tmp_path_factory):
 def runs(configs):
     """Task -> the folder of a finished run, made when first asked for."""
     return Runs(configs)
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _commands_read_once():
-    """Read the signatures of the verbs once: Typer does at each of a thousand command lines, as a process has one."""
-    patch = pytest.MonkeyPatch()
-    patch.setattr(typer.main, "get_command", functools.cache(typer.main.get_command))
-    yield
-    patch.undo()
 
 
 @pytest.fixture
