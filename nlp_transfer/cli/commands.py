@@ -4,9 +4,11 @@ The verbs import the library inside, because `--help` must not load torch.
 """
 
 from collections.abc import Callable
-from typing import Annotated
+from difflib import get_close_matches
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from nlp_transfer import __version__
 from nlp_transfer.cli.adapt import adapt
@@ -22,7 +24,26 @@ from nlp_transfer.cli.training import check, compare, curve, rank, run
 from nlp_transfer.cli.unlabelled import choose, look
 from nlp_transfer.cli.vectors import vectors
 
+ELSEWHERE = {  # what other tools call a verb
+    **dict.fromkeys(("train", "fit", "finetune", "fine-tune"), "run"),
+    **dict.fromkeys(("classify", "infer", "translate", "summarize"), "predict"),
+    **dict.fromkeys(("test", "eval", "score"), "evaluate"),
+}
+
+
+class _Verbs(TyperGroup):
+    """Suggest a verb also to who calls it as other tools do."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find the verb, or fail with the nearest."""
+        near = get_close_matches(args[0], [*self.commands, *ELSEWHERE], n=1)
+        if args[0] in self.commands or not near:
+            return super().resolve_command(ctx, args)
+        return ctx.fail(f"No such command {args[0]!r}. Did you mean {ELSEWHERE.get(near[0], near[0])!r}?")
+
+
 app = typer.Typer(
+    cls=_Verbs,
     help="Transfer learning for NLP: any pretrained source, any strategy, one interface.",
     no_args_is_help=True,
     add_completion=False,

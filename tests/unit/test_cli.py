@@ -74,10 +74,21 @@ def test_version_is_that_of_the_package(command):
     assert command("--version") == (0, nlp_transfer.__version__ + "\n", "")
 
 
-def test_wrong_verb_is_answered_with_the_nearest(command):
-    code, _, err = command("pedict", "x")
+@pytest.mark.parametrize(
+    ("given", "question"),
+    [
+        ("pedict", " Did you mean 'predict'?"),
+        ("rnak", " Did you mean 'rank'?"),
+        ("train", " Did you mean 'run'?"),
+        ("trian", " Did you mean 'run'?"),
+        ("test", " Did you mean 'evaluate'?"),
+        ("xyz", ""),
+    ],
+)
+def test_wrong_verb_is_answered_with_the_nearest_or_what_other_tools_mean_by_it(command, given, question):
+    code, _, err = command(given, "x")
     assert code == 2
-    assert "No such command 'pedict'. Did you mean 'predict'?" in err
+    assert err.endswith(f"No such command '{given}'.{question}\n")
 
 
 def test_wrong_option_is_answered_with_the_nearest(command):
