@@ -3,7 +3,7 @@
 import csv
 import json
 import shutil
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 import pytest
@@ -179,6 +179,27 @@ def test_logits_are_divided_and_every_label_stays(finished, plain, cell):
     assert read_logits(after) * fitted.temperature == pytest.approx(read_logits(before), rel=1e-3, abs=1e-4)
     assert without.metrics["test"] == finished(cell).metrics["test"]
     assert without.metrics["validation"] == finished(cell).metrics["validation"]
+
+
+def test_results_for_validation_are_what_the_calibrated_model_gives(place, tmp_path, monkeypatch):
+    asked, infer, settle = [], calibrate.infer_split, calibrate.settle_answers
+
+    def keep(*given, **options):
+        asked.append(partial(infer, *given, **options))
+        return asked[-1]()
+
+    def compare(prepared, model, results):
+        decided = settle(prepared, model, results)
+        assert decided[1].temperature != 1
+        for said, again in zip(decided[2], asked[-1](), strict=True):
+            assert np.array(said) == pytest.approx(np.array(again), rel=1e-4)
+        asked.append("compared")
+        return decided
+
+    monkeypatch.setattr(calibrate, "infer_split", keep)
+    monkeypatch.setattr(calibrate, "settle_answers", compare)
+    train(place, tmp_path / "run", "bert, native")
+    assert asked[-1] == "compared"
 
 
 def test_a_plain_pipeline_has_the_same_confidence(finished):
