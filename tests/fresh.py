@@ -6,6 +6,7 @@ A new interpreter takes seconds to import as much, so one is started only where 
 import atexit
 import contextlib
 import faulthandler
+import gc
 import multiprocessing
 import os
 import sys
@@ -60,6 +61,7 @@ def end_with(work, arguments, files):
         os.dup2(os.open(file, os.O_WRONLY | os.O_APPEND), descriptor)
     sys.stdout, sys.stderr = (open(descriptor, "w", closefd=False) for descriptor in (1, 2))  # noqa: SIM115
     faulthandler.enable(2)
+    _wait_for_nothing()
     code = 1
     try:
         work(*arguments)
@@ -74,6 +76,17 @@ def end_with(work, arguments, files):
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
+
+
+def _wait_for_nothing():
+    """Leave out what `conftest` leaves out in the process of the tests: disk, long timing, looking for garbage."""
+    from accelerate.utils import memory
+
+    from nlp_transfer.runs import costs
+
+    gc.freeze()
+    clear = memory.clear_device_cache
+    os.fsync, costs.BUDGET, memory.clear_device_cache = lambda _: None, 0.0, lambda garbage_collection: clear()
 
 
 def execute(code, *arguments):

@@ -2,12 +2,16 @@
 
 import atexit
 import csv
+import functools
 import hashlib
 import itertools
 import json
 import os
 import select
+import shutil
 import signal
+from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 import torch
@@ -24,6 +28,7 @@ from two_processes import job, launch
 
 import nlp_transfer
 from nlp_transfer.errors import ConfigError, StoppedError
+from nlp_transfer.evaluation import baselines
 from nlp_transfer.inference import activations, predictions
 from nlp_transfer.runs import run as running
 from nlp_transfer.system.processes import end_process
@@ -36,6 +41,7 @@ def train_and_compare(planned, folder, sharded):
     """Train all of them, and compare what the two processes hold, do and know."""
     if sharded:
         find_sharding()
+    fit_once()
     atexit.register(lambda: os.write(1, b"connections closed: %d\n" % (not torch.distributed.is_initialized())))
     phase, gradients, deal = Trainer._run_phase, Stepper.compute_gradients, predictions.take_own_share
     shared, dealt, offered = set(), [], []
@@ -72,6 +78,19 @@ def train_and_compare(planned, folder, sharded):
     end_process(0)
 
 
+def fit_once():
+    """Fit TF-IDF once on the same texts, as `conftest` does in the process of the tests."""
+    fit, fitted = baselines.fit_tfidf_logistic, {}
+
+    def found(splits, **settings):
+        told = repr((splits.train["text"][:], settings))
+        if told not in fitted:
+            fitted[told] = fit(splits, **settings)
+        return fitted[told]
+
+    baselines.fit_tfidf_logistic = found
+
+
 def run_all(config, folder):
     """Train, and list the runs: one for each task."""
     if "tasks" in config:
@@ -79,7 +98,7 @@ def run_all(config, folder):
     return [nlp_transfer.run(config, output=folder, progress=False)]
 
 
-def configs(root, epochs=2):
+def configs(root):
     """Trainings without dropout: it draws other numbers in each process."""
     rest = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
     bert = {"kind": "checkpoint", "name": save_checkpoint(root / "bert", **rest)}
@@ -89,21 +108,15 @@ def configs(root, epochs=2):
     base = {
         "task": {"name": "sentiment", "max_length": 16, "long_documents": "window"},
         "data": {"train": save_csv(root / "data.csv", 57)},
-        "training": {"epochs": epochs, "batch_size": 7, "accumulation": 2, "learning_rate": 0.01, "precision": "fp32"},
+        "training": {"epochs": 1, "batch_size": 14, "accumulation": 2, "learning_rate": 0.01, "precision": "fp32"},
     }
     undropped = {**base["task"], "head": {"dropout": 0.0}}
     strategies = {
-        "full": {"source": bert, "strategy": {"kind": "full"}},
         "partly": {"source": bert, "strategy": {"kind": "full", "freeze_below": 1}},
         "gradual": {"source": bert, "strategy": {"kind": "gradual"}},
         "of one length": {"source": fnet, "strategy": {"kind": "full"}},
         "lora": {"source": bert, "strategy": {"kind": "lora", "rank": 2, "dropout": 0.0}},
         "solved": {"source": bert, "strategy": {"kind": "frozen"}},
-        "hidden": {
-            "source": bert,
-            "strategy": {"kind": "frozen"},
-            "task": {**base["task"], "head": {**undropped["head"], "hidden": [4]}},
-        },
         "table": {"source": table, "strategy": {"kind": "full"}, "task": undropped},
         "adapted table": {
             "source": table,
@@ -120,7 +133,7 @@ def configs(root, epochs=2):
     task = {key: base[key] for key in ("task", "data")}
     together = {"tasks": [{"name": "reviews", **task}, {"name": "numbers", **task}], "training": base["training"]}
     alone = {name: {**base, **strategy} for name, strategy in strategies.items()}
-    return {**alone, "two tasks": {**together, **strategies["full"]}}
+    return {**alone, "two tasks": {**together, "source": bert, "strategy": {"kind": "full"}}}
 
 
 def save_pairs(path):
@@ -153,7 +166,7 @@ def train(config, folder, sharded):
 
 
 def lose_one(config, folder, sharded):
-    """Kill one of them in the fifth step; the other looks for it once the launcher has told it to end too."""
+    """Kill one of them in the third step; the other looks for it once the launcher has told it to end too."""
     if sharded:
         find_sharding()
     told, telling = os.pipe()
@@ -166,7 +179,7 @@ def lose_one(config, folder, sharded):
         return lost(error)
 
     running.is_lost_process = late
-    at_step(5, signal.SIGKILL)
+    at_step(3, signal.SIGKILL)
     nlp_transfer.run(config, output=folder, resume="auto", progress=False)
 
 
@@ -225,31 +238,69 @@ def test_a_job_that_does_not_end_as_expected_is_a_failure(tmp_path, wrong, fails
         job(tmp_path, end, wrong, fails=fails)
 
 
-SHARED_OUT = ("full", "partly", "lora", "table", "written", "two tasks")  # the others differ in rows, or take no steps
+SHARED_OUT = ("partly", "lora", "table", "written", "two tasks")  # the others differ in rows, or take no steps
 HOW = pytest.mark.parametrize("sharded", [False, True], ids=["copied", "sharded"])
+
+
+class Lost(NamedTuple):
+    """Trainings of two phases of three steps, by two processes."""
+
+    config: dict
+    folder: Path  # `whole` is trained to the end, of `parts` one process is killed
+    told: dict  # of sharding
+    said: str  # by the process that was left
+
+
+@functools.cache
+def lose(folder, sharded):
+    """Train once to the end, and once until one of the processes is killed."""
+    config, told = configs(folder)["partly"], launched() if sharded else {}
+    config["strategy"] = {"kind": "gradual", "blocks_per_phase": 3}
+    config["task"]["head"] = {"dropout": 0.0 if sharded else 0.2}  # none where one process goes on, which draws others
+    config["training"] |= {"batch_size": 16}
+    job(folder, train, config, folder / "whole", sharded, **told)
+    config["training"] |= {"checkpoint": {"steps": 1}}
+    done = job(folder, lose_one, config, folder / "parts", sharded, fails=True, **told)
+    return Lost(config, folder, told, done.stderr)
+
+
+@pytest.fixture(scope="module")
+def lost(tmp_path_factory):
+    """A function that gives what `lose` does, once for each way."""
+    folders = {sharded: tmp_path_factory.mktemp("lost") for sharded in (False, True)}
+    return lambda sharded: lose(folders[sharded], sharded)
 
 
 @HOW
 @pytest.mark.slow
-def test_when_one_of_two_processes_is_killed_the_other_ends_and_the_run_can_go_on(tmp_path, sharded):
-    config, told = configs(tmp_path, epochs=1)["gradual"], launched() if sharded else {}
-    config["task"]["head"] = {"dropout": 0.2}
-    config["training"] |= {"batch_size": 14, "checkpoint": {"steps": 1}}
-    job(tmp_path, train, config, tmp_path / "whole", sharded, **told)
-    done = job(tmp_path, lose_one, config, tmp_path / "parts", sharded, fails=True, **told)
-    assert "another process has ended, or cannot be reached; go on with the same command\n" in done.stderr
-    assert find_newest(tmp_path / "parts" / "checkpoints").values["history"]["steps"] == 4
+def test_when_one_of_two_processes_is_killed_the_other_ends_and_the_run_can_go_on(tmp_path, lost, sharded):
+    config, folder, told, said = lost(sharded)
+    assert "another process has ended, or cannot be reached; go on with the same command\n" in said
+    shutil.copytree(folder / "parts", tmp_path / "parts")
+    assert find_newest(tmp_path / "parts" / "checkpoints").values["history"]["steps"] == 2
     done = job(tmp_path, stop_one_and_go_on, config, tmp_path / "parts", sharded, **told)
-    assert done.stdout.count("stopped terminated after step 7") == 2
-    weights = [(tmp_path / name / "model" / "model.safetensors").read_bytes() for name in ("whole", "parts")]
+    assert done.stdout.count("stopped terminated after step 5") == 2
+    weights = [(root / "model" / "model.safetensors").read_bytes() for root in (folder / "whole", tmp_path / "parts")]
     assert weights[0] == weights[1]
+
+
+@pytest.mark.slow
+def test_one_process_goes_on_from_a_checkpoint_of_sharded_ones(tmp_path, lost, caplog):
+    config, folder, *_ = lost(sharded=True)
+    shutil.copytree(folder / "parts", tmp_path / "parts")
+    caplog.set_level("INFO")
+    again = nlp_transfer.run(config, output=tmp_path / "parts", resume="auto", progress=False)
+    assert "resumed at step 2" in caplog.text
+    both = json.loads((folder / "whole" / "metrics.json").read_text())
+    assert again.metrics["validation"] == both["validation"]
+    assert_near(*(load_file(one / "model" / "model.safetensors") for one in (folder / "whole", tmp_path / "parts")))
 
 
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory):
     """Every training by one process, and the configurations."""
     root = tmp_path_factory.mktemp("alone")
-    planned = configs(root, epochs=1)
+    planned = configs(root)
     return planned, {
         one.folder.relative_to(root): one for name, config in planned.items() for one in run_all(config, root / name)
     }
@@ -301,19 +352,6 @@ def test_a_command_under_two_processes_says_once_what_it_did(tmp_path):
     assert done.stdout.count(f"run folders: {tmp_path / 'compare'}") == 1
 
 
-@pytest.mark.slow
-def test_one_process_goes_on_from_a_checkpoint_of_sharded_ones(tmp_path, caplog):
-    config = configs(tmp_path, epochs=1)["gradual"]
-    config["training"] |= {"batch_size": 14, "checkpoint": {"steps": 1}}
-    job(tmp_path, lose_one, config, tmp_path / "parts", True, fails=True, **launched())
-    caplog.set_level("INFO")
-    again = nlp_transfer.run(config, output=tmp_path / "parts", resume="auto", progress=False)
-    assert "resumed at step 4" in caplog.text
-    alone = nlp_transfer.run(config, output=tmp_path / "one", progress=False)
-    assert again.metrics["validation"] == alone.metrics["validation"]
-    assert_near(*(load_file(tmp_path / name / "model" / "model.safetensors") for name in ("one", "parts")))
-
-
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
@@ -332,5 +370,5 @@ def test_a_way_of_distributing_that_is_not_known_is_refused_with_the_way_out(tmp
     for name, value in asked.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(ConfigError, match=said):
-        nlp_transfer.run(configs(tmp_path)["full"], output=tmp_path / "out", progress=False)
+        nlp_transfer.run(configs(tmp_path)["gradual"], output=tmp_path / "out", progress=False)
     assert not (tmp_path / "out").exists()
