@@ -28,7 +28,7 @@ STRATEGIES = {
 
 
 def config(place, strategy="full", source="bert", **training):
-    """A training with dropout, accumulation and a schedule: seven steps an epoch."""
+    """A training with dropout, accumulation and a schedule: four steps an epoch."""
     sources = {
         "bert": {"kind": "checkpoint", "name": str(place / "bert")},
         "bag": {"kind": "vectors", "name": str(place / "v.txt")},
@@ -39,7 +39,7 @@ def config(place, strategy="full", source="bert", **training):
         "source": sources[source],
         "strategy": STRATEGIES[strategy],
         "data": {"train": str(place / "data.csv")},
-        "training": {"epochs": 2, "batch_size": 7, "accumulation": 2, "precision": "fp32", **training},
+        "training": {"epochs": 2, "batch_size": 14, "accumulation": 2, "precision": "fp32", **training},
     }
 
 

@@ -169,7 +169,7 @@ def test_every_flipped_bit_is_found_or_harmless(two):
 
 def test_a_run_resumes_from_the_checkpoint_that_is_named(place, undisturbed, tmp_path, during, caplog):
     wanted = config(place, epochs=1, checkpoint={"steps": 1, "keep_last": 5})
-    during(5, send(signal.SIGTERM))
+    during(3, send(signal.SIGTERM))
     with pytest.raises(StoppedError):
         run(wanted, tmp_path / "run")
     during(-1, None)

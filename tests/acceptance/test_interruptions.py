@@ -80,11 +80,11 @@ def test_a_signal_during_a_step_ends_the_run_after_it_and_says_how_to_go_on(
     words = {signal.SIGTERM: "terminated", signal.SIGINT: "interrupted", signal.SIGHUP: "hung up"}
     way = ["--output", tmp_path / "run"]
     for count, (number, word) in enumerate(words.items(), 1):
-        during(4, send(number))
+        during(2, send(number))
         code = wait_for(forked(lambda: command("run", tmp_path / "run.yaml", *way)))  # noqa: B023
         assert code == 128 + number
         error = capfd.readouterr().err.splitlines()[-1]
-        step, how = 4 * count, f"the same command and --resume {tmp_path / 'run'}"
+        step, how = 2 * count, f"the same command and --resume {tmp_path / 'run'}"
         assert error == f"error: {word} after step {step}; go on with {how}"
         way = ["--resume", tmp_path / "run"]
     during(-1, None)

@@ -49,7 +49,7 @@ def test_a_run_that_is_stopped_and_resumed_equals_one_that_is_not(
 ):
     wanted = config(place, strategy, source)
     whole = undisturbed(wanted)
-    steps = [9, 12] if strategy == "ulmfit" else [9]  # in the second epoch, and in the second phase
+    steps = [6, 6] if strategy == "ulmfit" else [6]  # in the second epoch, and in the second phase
     for count, step in enumerate(steps):
         during(step, send(signal.SIGTERM))
         with pytest.raises(StoppedError, match="terminated after step"):
@@ -116,7 +116,7 @@ def in_features(monkeypatch):
 def test_a_signal_ends_the_pass_over_frozen_layers_after_a_batch_and_what_it_found_is_kept(
     place, tmp_path, monkeypatch, in_features, caplog, strategy, cached
 ):
-    wanted = config(place, strategy)
+    wanted = config(place, strategy, epochs=1)
     if strategy == "solved":
         wanted["strategy"] = {"kind": "frozen", "cache": "disk" if cached else "memory"}
     else:
@@ -142,7 +142,7 @@ def test_a_signal_ends_the_pass_over_frozen_layers_after_a_batch_and_what_it_fou
 def test_a_signal_in_the_features_of_a_resumed_run_leaves_what_it_went_on_from(
     place, tmp_path, monkeypatch, during, in_features
 ):
-    wanted = config(place, "frozen")
+    wanted = config(place, "frozen", epochs=1)
     monkeypatch.setenv("NLP_TRANSFER_CACHE", str(tmp_path / "cache"))
     run(wanted, tmp_path / "whole")
     during(3, send(signal.SIGTERM))
@@ -169,7 +169,7 @@ def test_the_seconds_of_a_run_are_those_of_all_its_attempts(place, tmp_path, dur
         during(2, slowly)
         with pytest.raises(StoppedError):
             run(config(place, epochs=1), tmp_path / "run")
-    during(2, send(signal.SIGTERM))  # once more, so that earlier attempts are added up and kept
+    during(1, send(signal.SIGTERM))  # once more, so that earlier attempts are added up and kept
     with pytest.raises(StoppedError):
         run(config(place, epochs=1), tmp_path / "run", resume="auto")
     during(-1, None)
@@ -189,7 +189,7 @@ def test_trackers_are_closed_when_a_training_is_stopped(place, tmp_path, during,
 
 
 def test_a_run_may_be_stopped_after_every_single_step(place, undisturbed, tmp_path, during):
-    wanted = config(place, epochs=2, patience=1, batch_size=14)  # eight steps
+    wanted = config(place, patience=1, batch_size=23)  # four steps
     whole = undisturbed(wanted)
     during(1, send(signal.SIGINT))
     count = 0
@@ -207,7 +207,7 @@ def test_a_run_may_be_stopped_after_every_single_step(place, undisturbed, tmp_pa
 def test_runs_of_several_seeds_go_on_with_the_seed_that_was_stopped(place, undisturbed, tmp_path, during, caplog):
     wanted = config(place, epochs=1, seeds=[0, 1])
     whole = undisturbed(wanted)
-    during(9, send(signal.SIGTERM))  # the second seed
+    during(6, send(signal.SIGTERM))  # the second seed
     with pytest.raises(StoppedError, match=re.escape(f"--resume {tmp_path / 'parts'}")):
         run(wanted, tmp_path / "parts")
     during(-1, None)
@@ -234,7 +234,7 @@ def test_a_finished_run_says_later_what_it_said_then(place, tmp_path, seeds):
 
 
 def test_runs_of_several_seeds_do_not_go_on_from_a_checkpoint_of_one(place, tmp_path, during):
-    during(9, send(signal.SIGTERM))
+    during(6, send(signal.SIGTERM))
     with pytest.raises(StoppedError):
         run(config(place, epochs=1, seeds=[0, 1]), tmp_path / "run")
     before = (tmp_path / "run" / "seed-1" / "config.yaml").read_bytes()
@@ -277,9 +277,9 @@ def test_a_comparison_goes_on_where_it_was_stopped(place, tmp_path, during, capf
 def test_checkpoints_come_every_so_many_steps_and_a_finished_run_keeps_none(place, tmp_path, during):
     seen = []
     folder = tmp_path / "run" / "checkpoints"
-    during(11, lambda _: seen.extend(sorted(path.name for path in folder.iterdir())))
-    run(config(place, checkpoint={"steps": 3, "keep_last": 2}), tmp_path / "run")
-    assert seen == ["step-00000006", "step-00000009"]
+    during(7, lambda _: seen.extend(sorted(path.name for path in folder.iterdir())))
+    run(config(place, checkpoint={"steps": 2, "keep_last": 2}), tmp_path / "run")
+    assert seen == ["step-00000004", "step-00000006"]
     assert not folder.exists()
 
 
@@ -299,7 +299,7 @@ def test_a_comparison_of_runs_on_other_rows_is_refused(place, tmp_path, during, 
         configs.append(tmp_path / f"{name}.yaml")
         configs[-1].write_text(json.dumps(wanted))
     parts = tmp_path / "parts"
-    during(7 + 1, send(signal.SIGTERM))  # in the second run, before its first checkpoint by time
+    during(4 + 1, send(signal.SIGTERM))  # in the second run, before its first checkpoint by time
     assert wait_for(forked(lambda: command("compare", *configs, "--output", parts))) == 143
     during(-1, None)
     shutil.rmtree(parts / "two")
