@@ -4,15 +4,14 @@ The verbs import the library inside, because `--help` must not load torch.
 """
 
 from collections.abc import Callable
-from difflib import get_close_matches
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from typer.core import TyperGroup
 
 from nlp_transfer import __version__
 from nlp_transfer.cli.adapt import adapt
 from nlp_transfer.cli.answering import evaluate, predict
+from nlp_transfer.cli.elsewhere import Verb, Verbs
 from nlp_transfer.cli.exporting import export
 from nlp_transfer.cli.finished import merge, publish
 from nlp_transfer.cli.looking import examine, list_all, print_schema, propose
@@ -24,26 +23,8 @@ from nlp_transfer.cli.training import check, compare, curve, rank, run
 from nlp_transfer.cli.unlabelled import choose, look
 from nlp_transfer.cli.vectors import vectors
 
-ELSEWHERE = {  # what other tools call a verb
-    **dict.fromkeys(("train", "fit", "finetune", "fine-tune"), "run"),
-    **dict.fromkeys(("classify", "infer", "translate", "summarize"), "predict"),
-    **dict.fromkeys(("test", "eval", "score"), "evaluate"),
-}
-
-
-class _Verbs(TyperGroup):
-    """Suggest a verb also to who calls it as other tools do."""
-
-    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """Find the verb, or fail with the nearest."""
-        near = get_close_matches(args[0], [*self.commands, *ELSEWHERE], n=1)
-        if args[0] in self.commands or not near:
-            return super().resolve_command(ctx, args)
-        return ctx.fail(f"No such command {args[0]!r}. Did you mean {ELSEWHERE.get(near[0], near[0])!r}?")
-
-
 app = typer.Typer(
-    cls=_Verbs,
+    cls=Verbs,
     help="Transfer learning for NLP: any pretrained source, any strategy, one interface.",
     no_args_is_help=True,
     add_completion=False,
@@ -73,7 +54,7 @@ VERBS: dict[str, Callable[..., None]] = {  # in the order of their use
     "schema": print_schema,
 }
 for name, verb in VERBS.items():
-    app.command(name)(verb)
+    app.command(name, cls=Verb)(verb)
 app.add_typer(vectors, name="vectors")
 
 

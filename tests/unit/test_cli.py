@@ -99,6 +99,32 @@ def test_wrong_option_is_answered_with_the_nearest(command):
 
 
 @pytest.mark.parametrize(
+    ("verb", "option", "way"),
+    [
+        ("run", "--epochs", " A setting is written without dashes: training.epochs=VALUE"),
+        ("check", "--lr=3e-4", " A setting is written without dashes: training.learning_rate=VALUE"),
+        ("curve", "--label-smoothing", " A setting is written with --set: --set training.label_smoothing=VALUE"),
+        ("compare", "--max-seq-length", " A setting is written with --set: --set task.max_length=VALUE"),
+        ("predict", "--text", " Texts come from a file or from standard input: echo TEXT | nlp-transfer predict RUN"),
+        ("predict", "--epochs", None),
+    ],
+)
+def test_an_option_that_other_tools_have_is_answered_with_how_it_is_given_here(command, verb, option, way):
+    code, _, err = command(verb, "x", option, "3")
+    assert code == 2
+    said = f"No such option: {option.partition('=')[0]}"
+    assert err.endswith(f"{said}.{way}\n") if way else said in err
+
+
+def test_settings_that_other_tools_name_exist():
+    from nlp_transfer.cli.elsewhere import SETTINGS
+    from nlp_transfer.config.schema import config_schema
+
+    known = {key for section in config_schema()["$defs"].values() for key in section.get("properties", ())}
+    assert {key.rpartition(".")[2] for key in SETTINGS.values()} <= known
+
+
+@pytest.mark.parametrize(
     ("verb", "arguments", "code", "message"),
     [
         ("run", ["{0}/no.yaml"], 2, "no.yaml: no such file"),

@@ -75,7 +75,7 @@ LIGHT |= {
 }
 LIGHT |= {"system.layout", "cli.unlabelled", "cli.adapt", "cli.several_runs", "cli.exporting", "cli.searching"}
 LIGHT |= {"cli.reporting", "cli.training", "cli.answering", "cli.finished", "cli.looking", "cli.vectors"}
-LIGHT |= {"cli.loading", "cli.showing"}
+LIGHT |= {"cli.loading", "cli.showing", "cli.elsewhere"}
 HEAVY = {"torch", "transformers", "numpy", "pandas", "scipy", "safetensors", "pyarrow", "tokenizers", "rich", "tqdm"}
 HEAVY |= HOMES.keys()
 
