@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from accelerate import Accelerator
+from accelerate.utils import set_seed
 from torch import nn
 
 from nlp_transfer.errors import ConfigError, TrainingError
@@ -85,6 +86,8 @@ class Trainer:
             StoppedError: a signal ended the training; a checkpoint was written.
         """
         model = self.plan.model.to(self.accelerator.device)
+        if self.accelerator.process_index:  # the first process drops and hides what one alone would, each other its own
+            set_seed(self.settings.seed, device_specific=True)
         attempt = self._begin_attempt(model)
         history, saver = attempt.history, attempt.saver
 

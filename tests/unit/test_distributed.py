@@ -277,7 +277,9 @@ def test_when_one_of_two_processes_is_killed_the_other_ends_and_the_run_can_go_o
     config, folder, told, said = lost(sharded)
     assert "another process has ended, or cannot be reached; go on with the same command\n" in said
     shutil.copytree(folder / "parts", tmp_path / "parts")
-    assert find_newest(tmp_path / "parts" / "checkpoints").values["history"]["steps"] == 2
+    saved = find_newest(tmp_path / "parts" / "checkpoints")
+    assert saved.values["history"]["steps"] == 2
+    assert not torch.equal(*(saved.tensors[f"random/{process}/torch"] for process in range(2)))
     done = job(tmp_path, stop_one_and_go_on, config, tmp_path / "parts", sharded, **told)
     assert done.stdout.count("stopped terminated after step 5") == 2
     weights = [(root / "model" / "model.safetensors").read_bytes() for root in (folder / "whole", tmp_path / "parts")]
