@@ -5,6 +5,8 @@ from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
 
+from nlp_transfer.cli.streams import STDIN
+
 VERBS = {
     **dict.fromkeys(("train", "fit", "finetune", "fine-tune"), "run"),
     **dict.fromkeys(("classify", "infer", "translate", "summarize"), "predict"),
@@ -59,7 +61,7 @@ class Verb(TyperCommand):
     def _find_way(self, name: str, known: set[str | None]) -> str | None:
         """Say how what other tools call `--name` is given to a verb of `known` words; None if that is not known."""
         if self.name == "predict" and name in TEXTS:
-            return "Texts come from a file or from standard input: echo TEXT | nlp-transfer predict RUN"
+            return f"Texts come from a file, or from {STDIN}"
         key = SETTINGS.get(name) or _find_setting(name)
         if key and "overrides" in known:
             return f"A setting is written without dashes: {key}=VALUE"

@@ -11,11 +11,13 @@ from typing import IO, Any
 import typer
 
 from nlp_transfer.config.dialect import Dialect, Quoting, read_delimiter, read_encoding
-from nlp_transfer.errors import ConfigError, suggest
+from nlp_transfer.errors import ConfigError, DataError, suggest
 from nlp_transfer.system.disk import replace_whole
 from nlp_transfer.system.escaping import dump_json, escape_terminal
 from nlp_transfer.system.layout import CHECKPOINTS, RECORDS, RUN, TABLE
 from nlp_transfer.system.room import guard_writing
+
+STDIN = "standard input: echo TEXT | nlp-transfer predict RUN"
 
 
 def say(text: str, *, err: bool = False) -> None:
@@ -71,7 +73,11 @@ def check_answers(output: Path | None, file: str | None, *, keep: bool) -> str:
     piped = file is None or file == "-"
     if piped and ending not in LINES:
         raise ConfigError(f"--output {output}: texts on standard input are answered in lines; name a FILE, or .jsonl")
-    place = None if piped else locate(str(file)) or find_file(str(file))
+    try:
+        place = None if piped else locate(str(file)) or find_file(str(file))
+    except DataError as error:
+        way = f"; a text itself comes from {STDIN}" if " " in str(file) else ""
+        raise DataError(f"{error}{way}") from None
     if keep and (place is None or (is_read_once(place) and not place.is_dir())):
         raise ConfigError("--keep reads its FILE again, and what is piped can be read once; save it, and name that")
     return ending

@@ -105,7 +105,7 @@ def test_wrong_option_is_answered_with_the_nearest(command):
         ("check", "--lr=3e-4", " A setting is written without dashes: training.learning_rate=VALUE"),
         ("curve", "--label-smoothing", " A setting is written with --set: --set training.label_smoothing=VALUE"),
         ("compare", "--max-seq-length", " A setting is written with --set: --set task.max_length=VALUE"),
-        ("predict", "--text", " Texts come from a file or from standard input: echo TEXT | nlp-transfer predict RUN"),
+        ("predict", "--text", " Texts come from a file, or from standard input: echo TEXT | nlp-transfer predict RUN"),
         ("predict", "--epochs", None),
     ],
 )
@@ -145,6 +145,12 @@ def test_settings_that_other_tools_name_exist():
         ("predict", ["{0}/finished", "{0}/data.csv", "--column", "txet"], 3, "no column 'txet'"),
         ("predict", ["{0}/finished", "{0}/data.csv", "--column", "txet=a"], 2, "unknown role. Known: label, text. Did"),
         ("predict", ["{0}/finished", "{0}/nothing"], 3, "nothing: no such file"),
+        (
+            "predict",
+            ["{0}/finished", "a good film"],
+            3,
+            "a good film: no such file; a text itself comes from standard input",
+        ),
         ("run", ["{0}/run.yaml", "task.name.a=1"], 2, "task.name is a value ('sentiment'), not a section with keys"),
     ],
 )
