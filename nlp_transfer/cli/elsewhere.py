@@ -18,6 +18,7 @@ SETTINGS = {
     "max_epochs": "training.epochs",
     "per_device_train_batch_size": "training.batch_size",
     "gradient_accumulation_steps": "training.accumulation",
+    **dict.fromkeys(("fp16", "bf16"), "training.precision"),
     "warmup_ratio": "training.warmup",
     "early_stopping_patience": "training.patience",
     "max_length": "task.max_length",
