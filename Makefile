@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PARALLEL := --numprocesses $(shell $(PYTHON) -c "import os; print(os.cpu_count() + 1)") --maxprocesses 4 --dist worksteal
 INSTALL := $(BIN)/python .ci/install.py
 
-.PHONY: help quickstart test test-fast test-browser test-javascript test-gpu lint format fuzz bench docs site tools chromium clean
+.PHONY: help quickstart test tests test-fast test-browser test-javascript test-gpu lint format fuzz bench docs site tools chromium clean
 
 help:  ## say what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
@@ -42,6 +42,8 @@ quickstart: $(VENV)/.installed  ## the main job: four ways to sentiment on real 
 
 test: $(VENV)/.installed-dev  ## all tests, the ones on the real bundled models included
 	$(BIN)/python -m pytest $(PARALLEL)
+
+tests: test  # also the name of a folder
 
 test-fast: $(VENV)/.installed-dev  ## only the quick ones
 	$(BIN)/python -m pytest $(PARALLEL) -m "not slow and not real and not pages and not browser and not javascript"
@@ -106,3 +108,6 @@ docs: $(VENV)/.installed-dev  ## write docs/config.schema.json and docs/configur
 
 clean:  ## remove what tools leave; not .venv, not runs/
 	rm -rf build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+.DEFAULT:
+	@echo "there is no target or file '$@'; 'make help' lists the targets" >&2; exit 2

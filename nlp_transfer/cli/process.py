@@ -75,6 +75,11 @@ def _explain(error: Exception) -> tuple[str, int]:
         case OSError():
             return _explain_system(error), DiskError.exit_code
 
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        from nlp_transfer.system.processes import is_lost_process
+
+        if is_lost_process(error):
+            return "another process has ended, or cannot be reached; what it said before tells why", FAILED
     if _stopped:  # an import swallowed the exit of a signal, and then failed because it was only half done
         sys.exit(128 + _stopped[0])
     first = str(error).strip().splitlines()

@@ -50,7 +50,7 @@ CHOSEN_WEIGHTS = (
     "would take a training: name none or balanced, try both by `search`, or let training.rebalance=auto choose after it"
 )
 GRADIENT_ONLY = (
-    *("learning_rate", "weight_decay", "accumulation", "clip", "warmup", "head_warmup", "schedule"),
+    *("epochs", "learning_rate", "weight_decay", "accumulation", "clip", "warmup", "head_warmup", "schedule"),
     *("patience", "gradient_checkpointing"),
 )
 MANY_CHANGED = 0.02  # share of references that the tokenizer changes; more is worth a warning

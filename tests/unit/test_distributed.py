@@ -352,6 +352,10 @@ def test_a_command_under_two_processes_says_once_what_it_did(tmp_path):
     assert done.stdout.count(f"run folder: {tmp_path / 'run'}") == 1
     done = job(tmp_path, command, *words("compare"))
     assert done.stdout.count(f"run folders: {tmp_path / 'compare'}") == 1
+    said = job(tmp_path, command, *words("run"), fails=True).stderr
+    assert f"error: output folder {tmp_path / 'run'} holds a finished run" in said
+    assert "error: another process has ended, or cannot be reached; what it said before tells why\n" in said
+    assert "RuntimeError" not in said
 
 
 @pytest.mark.parametrize(

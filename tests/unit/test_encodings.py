@@ -58,7 +58,7 @@ def test_a_refusal_names_the_encoding_that_the_file_seems_to_have(tmp_path, enco
     said = str(caught.value)
     assert said.startswith(f"{tmp_path / 'a.csv'}:3: byte 0x")
     assert f"it looks like {encoding}" in said
-    assert said.endswith(f"name it in data.encoding={encoding}, as an option --encoding {encoding}")
+    assert said.endswith(f"name it in data.encoding={encoding} in a configuration, --encoding {encoding} elsewhere")
 
 
 def test_bytes_that_the_named_encoding_lacks_are_refused_by_line_and_position(tmp_path):

@@ -2,7 +2,7 @@
 
 import re
 
-WAY = "data.encoding={0}, as an option --encoding {0}"
+WAY = "data.encoding={0} in a configuration, --encoding {0} elsewhere"
 # Windows-1252 is Latin-1 with quotation marks and dashes in place of controls, which no text holds. Its relatives for
 # Polish or Turkish cannot be told from it by a few letters.
 USUAL = ("cp1252", "cp1251", "koi8_r", "shift_jis", "euc_jp", "gb18030", "big5", "euc_kr", "cp1253", "cp1255", "cp1256")

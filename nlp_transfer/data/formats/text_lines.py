@@ -20,7 +20,7 @@ from nlp_transfer.system.disk import expand_home
 
 UNICODE = {"UTF-16", "UTF-32"}
 MARK = "\ufeff"  # the byte-order mark
-TO_UTF8 = "name its encoding: data.encoding={0}, as an option --encoding {0}"
+TO_UTF8 = "name its encoding: data.encoding={0} in a configuration, --encoding {0} elsewhere"
 OTHERS = (  # the first bytes of other formats, the name, and the way out; a longer mark stands before its own beginning
     (codecs.BOM_UTF32_LE, "UTF-32", TO_UTF8.format("utf-32")),
     (codecs.BOM_UTF32_BE, "UTF-32", TO_UTF8.format("utf-32")),
