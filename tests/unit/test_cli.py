@@ -444,11 +444,13 @@ def test_compare_prints_a_table_and_says_where_the_plot_is(command, place, tmp_p
 
 def test_what_is_set_and_has_no_effect_is_said(command, place, tmp_path, caplog):
     settings = ("source.width=9", "training.clip=3.0", "training.learning_rate=0.1", "training.epochs=9")
-    said = [f"{key}: not used" for key in ("source.width", "training.learning_rate", "training.clip")]
+    said = [
+        f"{key}: not used" for key in ("source.width", "training.epochs", "training.learning_rate", "training.clip")
+    ]
     warnings = command("check", place / "run.yaml", *settings)[1].partition("== warnings\n")[2].splitlines()
     assert [line.partition(",")[0].partition(" by")[0] for line in warnings if "not used" in line] == said
     command("run", place / "run.yaml", *settings, "--output", tmp_path / "run")
-    assert caplog.text.count("not used") == 3
+    assert caplog.text.count("not used") == 4
     assert "not used" not in command("check", place / "run.yaml", "strategy.solver=gradient", *settings[1:])[1]
 
 
