@@ -75,13 +75,13 @@ def _explain(error: Exception) -> tuple[str, int]:
         case OSError():
             return _explain_system(error), DiskError.exit_code
 
+    if _stopped:  # an import swallowed the exit of a signal, and then failed because it was only half done
+        sys.exit(128 + _stopped[0])
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         from nlp_transfer.system.processes import is_lost_process
 
         if is_lost_process(error):
             return "another process has ended, or cannot be reached; what it said before tells why", FAILED
-    if _stopped:  # an import swallowed the exit of a signal, and then failed because it was only half done
-        sys.exit(128 + _stopped[0])
     first = str(error).strip().splitlines()
     return f"{type(error).__name__}: {first[0] if first else ''} (run again with --debug for details)", FAILED
 
