@@ -15,6 +15,7 @@ from nlp_transfer.models.encoding.trying import make_two_texts
 from nlp_transfer.models.exported.attention import trace_plainly
 from nlp_transfer.models.exported.scorer import SentenceScores
 from nlp_transfer.models.portable.sentence_scorer import SentenceScorer
+from nlp_transfer.models.surgery.first_token import use_first_token
 
 OPSET = 18  # of ONNX; the first that finds the largest of scattered numbers, and read by onnxruntime since 2023
 AXES = {0: "texts", 1: "tokens", 2: "ngrams"}
@@ -36,8 +37,9 @@ class _Logits(nn.Module):
 def write_graph(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, path: Path, *, types: bool = False) -> None:
     """Write a model as a graph for any number of texts of any length, in single precision.
 
-    The graph is what the model computes for two texts. torch's older exporter traces that; its newer one takes ten
-    times as long, fixes the number of texts of a head that pools states, and has no LSTM.
+    The graph is what the model computes for two texts, and nothing that its head does not read. torch's older exporter
+    traces that; its newer one takes ten times as long, fixes the number of texts of a head that pools states, and has
+    no LSTM.
 
     Args:
         model: gives `logits`; in eval mode, on the CPU.
@@ -52,7 +54,8 @@ def write_graph(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, path
     traced = SentenceScores(model) if isinstance(model, SentenceScorer) else model
     axes = {name: {axis: AXES[axis] for axis in range(one.ndim)} for name, one in inputs.items()}
     axes["logits"] = {0: "texts"} if traced is model else {0: "texts", 1: "sentences"}
-    trace_graph(_Logits(traced, tuple(inputs)), inputs, path, ["logits"], axes)
+    with use_first_token(model, logits_only=True):
+        trace_graph(_Logits(traced, tuple(inputs)), inputs, path, ["logits"], axes)
 
 
 def trace_graph(
