@@ -34,6 +34,7 @@ SETTINGS = {
     "lora_alpha": "strategy.alpha",
     "lora_dropout": "strategy.dropout",
 }
+DEVICES = ("device", "devices", "gpu", "gpus", "num_gpus", "n_gpu", "cuda", "no_cuda", "cpu", "use_cpu", "accelerator")
 TEXTS = ("text", "texts", "input", "inputs", "sentence")
 
 
@@ -63,6 +64,10 @@ class Verb(TyperCommand):
         """Say how what other tools call `--name` is given to a verb of `known` words; None if that is not known."""
         if self.name == "predict" and name in TEXTS:
             return f"Texts come from a file, or from {STDIN}"
+        if name in DEVICES:
+            return "A GPU is used where there is one; CUDA_VISIBLE_DEVICES chooses it, and accelerate launch takes several"
+        if name == "set" and "overrides" in known:
+            return "A setting is written without it: KEY=VALUE"
         key = SETTINGS.get(name) or _find_setting(name)
         if key and "overrides" in known:
             return f"A setting is written without dashes: {key}=VALUE"

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -98,6 +98,8 @@ def _explain_one(  # noqa: PLR0911 - one per kind
 ) -> str:
     received = _shorten(detail["input"])
     match detail["type"]:
+        case "extra_forbidden" if len(keys) == 1 and (owners := _find_owners(str(keys[0]), root)):
+            return f"unknown key. Did you mean {' or '.join(owners)}?"
         case "extra_forbidden":
             known = {name for model in _find_sections(keys[:-1], root, values, task) for name in model.model_fields}
             return f"unknown key. {suggest(str(keys[-1]), known)}"
@@ -115,6 +117,10 @@ def _explain_one(  # noqa: PLR0911 - one per kind
             return str(detail["ctx"]["error"])
         case "string_type" if not isinstance(detail["input"], list | Mapping | None):
             return f"{detail['msg']} (received {received}; put it in quotes)"
+        case "list_type":
+            return f"expected a list, in brackets (received {received})"
+        case "too_short":
+            return f"expected at least {detail['ctx']['min_length']} entries (received {received})"
         case kind if kind in SECTION_ERRORS:
             return f"expected a section of `key: value` lines (received {received})"
         case _:
@@ -146,6 +152,16 @@ def _find_sections(keys: Keys, root: type[BaseModel], values: Any, task: Kind | 
         kind = here.get("kind") if isinstance(here, Mapping) else None
         models = [model for model in models if kind in _list_kinds(model)] or models
     return models
+
+
+def _find_owners(name: str, root: type[BaseModel]) -> list[str]:
+    """Find the sections that know a key which stands outside of any, as dotted keys such as `training.epochs`."""
+    return [
+        f"{section}.{name}"
+        for section, field in root.model_fields.items()
+        if get_origin(field.annotation) is not list
+        and any(name in model.model_fields for model in _list_models(field.annotation))
+    ]
 
 
 def _list_kinds(model: type[BaseModel]) -> tuple[str, ...]:

@@ -103,6 +103,12 @@ def test_wrong_option_is_answered_with_the_nearest(command):
     [
         ("run", "--epochs", " A setting is written without dashes: training.epochs=VALUE"),
         ("check", "--lr=3e-4", " A setting is written without dashes: training.learning_rate=VALUE"),
+        ("run", "--set", " A setting is written without it: KEY=VALUE"),
+        (
+            "compare",
+            "--gpus",
+            " A GPU is used where there is one; CUDA_VISIBLE_DEVICES chooses it, and accelerate launch takes several",
+        ),
         ("curve", "--label-smoothing", " A setting is written with --set: --set training.label_smoothing=VALUE"),
         ("compare", "--max-seq-length", " A setting is written with --set: --set task.max_length=VALUE"),
         ("predict", "--text", " Texts come from a file, or from standard input: echo TEXT | nlp-transfer predict RUN"),

@@ -220,5 +220,5 @@ def test_a_configuration_may_name_parallel_files_and_is_written_back_the_same():
 
 
 def test_one_parallel_file_is_refused():
-    with pytest.raises(ConfigError, match=r"data\.train: .* at least 2 items"):
+    with pytest.raises(ConfigError, match=r"data\.train: .*; expected at least 2 entries"):
         load_config({**BASE, "data": {"train": {"en": "a.en"}}})
