@@ -65,7 +65,8 @@ class Verb(TyperCommand):
         if self.name == "predict" and name in TEXTS:
             return f"Texts come from a file, or from {STDIN}"
         if name in DEVICES:
-            return "A GPU is used where there is one; CUDA_VISIBLE_DEVICES chooses it, and accelerate launch takes several"
+            several = "accelerate launch takes several"
+            return f"A GPU is used where there is one; CUDA_VISIBLE_DEVICES chooses it, and {several}"
         if name == "set" and "overrides" in known:
             return "A setting is written without it: KEY=VALUE"
         key = SETTINGS.get(name) or _find_setting(name)

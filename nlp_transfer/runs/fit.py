@@ -41,7 +41,7 @@ def fit(config: RunConfig, *, progress: bool = False) -> Predictor:
 
 def validate(
     config: RunConfig,
-    check: Callable[[Prepared], None],
+    check: Callable[[Prepared, Plan], None],
     watch: Callable[[Mapping[str, float]], None],
     *,
     progress: bool,
@@ -50,7 +50,7 @@ def validate(
 
     Args:
         config: of one seed.
-        check: is given what was prepared, before it trains.
+        check: is given what was prepared and planned, before it trains.
         watch: is given the scores of each look at validation; what it raises ends the training.
         progress: show bars.
 
@@ -59,19 +59,24 @@ def validate(
     """
     with name_causes(), use_threads(config.training.threads):
         prepared = prepare(config)
-        check(prepared)
-        *_, history = _train(prepared, watch, progress=progress)
+        *_, history = _train(prepared, check, watch, progress=progress)
         return float(history.scores[prepared.task.selection])
 
 
 def _train(
-    prepared: Prepared, watch: Callable[[Mapping[str, float]], None] | None = None, *, progress: bool
+    prepared: Prepared,
+    check: Callable[[Prepared, Plan], None] | None = None,
+    watch: Callable[[Mapping[str, float]], None] | None = None,
+    *,
+    progress: bool,
 ) -> tuple[Plan, Accelerator, History]:
     """Train in a temporary folder; return the plan with the model, and what happened."""
     with tempfile.TemporaryDirectory(prefix="nlp-transfer-") as name:
         training, folder = prepared.config.training, Path(name)
         accelerator = make_accelerator(training, folder, None)
         plan = prepared.adapt()
+        if check is not None:
+            check(prepared, plan)
         checkpoints = open_checkpoints(prepared.list_contents(), training, plan, accelerator, folder, None)
         history = train(prepared, plan, accelerator, folder, checkpoints, watch=watch, progress=progress)
         return plan, accelerator, history

@@ -19,6 +19,7 @@ from nlp_transfer.errors import ConfigError, DiskError, LostError, TrainingError
 from nlp_transfer.runs.fit import validate
 from nlp_transfer.runs.prepare import Prepared
 from nlp_transfer.runs.resume import flatten, refuse_changes
+from nlp_transfer.strategies import Plan
 from nlp_transfer.system.memory import release
 from nlp_transfer.system.progress import Series
 
@@ -153,7 +154,7 @@ class Trials:
                 raise optuna.TrialPruned
 
         try:
-            value = validate(config, self._refuse_other_rows, watch, progress=progress)
+            value = validate(config, self._check, watch, progress=progress)
         except optuna.TrialPruned:
             self.study.tell(trial, state=optuna.trial.TrialState.PRUNED)
             log.info("stopped: half of the trials before were better by now")
@@ -168,7 +169,11 @@ class Trials:
             self.study.tell(trial, value)
             log.info("%s %.4f on validation; the best so far %.4f", metric, value, self.study.best_value)
 
-    def _refuse_other_rows(self, prepared: Prepared) -> None:
+    def _check(self, prepared: Prepared, plan: Plan) -> None:
+        """Refuse a search over what has no effect, or on other rows than those of the trials before."""
+        unused = [line for line in prepared.list_unused(plan) if line.partition(":")[0] in self.space]
+        if len(unused) == len(self.space):
+            raise ConfigError(f"space: {'; '.join(unused)}; so all trials would be the same")
         contents = prepared.list_contents()
         refuse_changes(self.study.user_attrs.get("contents", contents), contents, self.folder)
         self.study.set_user_attr("contents", contents)
