@@ -3,8 +3,9 @@
 nlp-transfer demo runs/reviews runs/other
 """
 
+import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -103,6 +104,7 @@ def _build(predictor: TasksPredictor, folders: Sequence[Path]) -> "gradio.Blocks
         with gradio.Row():
             shown = {name: _show_run(name, one) for name, one in predictor.predictors.items()}
         parts = [part for several in shown.values() for part in several]
+        nothing = json.dumps(["" if isinstance(part, gradio.Textbox) else {} for part in parts])
 
         def answer(*texts: str) -> list[Any]:
             if not all(text.strip() for text in texts):
@@ -114,8 +116,9 @@ def _build(predictor: TasksPredictor, folders: Sequence[Path]) -> "gradio.Blocks
         button.click(answer, boxes, parts)
         for box in boxes:
             box.submit(answer, boxes, parts)
+            box.change(None, boxes, parts, js=f"() => {nothing}")  # no answer stands below another text
         for folder in folders:
-            _show_rows(folder, boxes)
+            _show_rows(folder, boxes, answer, parts)
     return page
 
 
@@ -136,14 +139,22 @@ def split_answer(said: dict[str, Any]) -> tuple[str, dict[str, float] | None]:
     return f"{text} ({said[REASON]})" if REASON in said else text, said.get("probabilities")
 
 
-def _show_rows(folder: Path, boxes: "Sequence[gradio.Textbox]") -> None:
-    """Show the test rows that a run answered worst."""
+def _show_rows(folder: Path, boxes: "Sequence[gradio.Textbox]", answer: Callable[..., Any], parts: list[Any]) -> None:
+    """Show the test rows that a run answered worst; one that is clicked is answered again, by all runs."""
     import gradio
 
     if rows := choose_rows(read_run(folder).answered, SHOWN):
         beside = [gradio.Textbox(label=label, visible=False) for label in ("right answer", "its answer")]
         cells = [[*map(_write, row.inputs.values()), _write(row.right), _write(row.said)] for row in rows]
-        gradio.Examples(cells, [*boxes, *beside], label=f"{folder.name}: rows of its test, the worst answers first")
+        gradio.Examples(
+            cells,
+            [*boxes, *beside],
+            parts,
+            lambda *row: answer(*row[: len(boxes)]),
+            cache_examples=False,
+            run_on_click=True,
+            label=f"{folder.name}: rows of its test, the worst answers first",
+        )
 
 
 def choose_rows(answered: Sequence[Answered], most: int) -> list[Answered]:

@@ -61,10 +61,18 @@ def test_enter_answers(served, open_page):
     assert {wait_for(page, name) for name in NAMES} <= set(LABELS)
 
 
-def test_a_row_of_its_test_can_be_clicked(served, open_page):
+def test_a_row_of_its_test_that_is_clicked_is_answered(served, open_page):
     page = open_page(served.address)
     page.locator("table tbody tr").first.click()
     page.wait_for_function("() => document.querySelector('textarea').value.length > 0")
+    assert {wait_for(page, name) for name in NAMES} <= set(LABELS)
+
+
+def test_no_answer_stands_below_a_text_that_it_is_not_of(served, open_page):
+    page = open_page(served.address)
+    answer(page, "a lovely film")
+    page.get_by_label("text", exact=True).fill("another film")
+    assert [wait_for(page, name, empty=True) for name in NAMES] == ["", ""]
 
 
 def test_an_empty_text_is_not_answered(served, open_page):
