@@ -131,9 +131,10 @@ class _Visible(logging.Formatter):
 
 
 def _set_up_log(*, debug: bool) -> None:
-    """Show our own log on stderr, and only the errors of others."""
+    """Show our own log on stderr, and only the errors of others; of several processes the first tells what happens."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Visible("%(message)s"))
     logging.basicConfig(level=logging.ERROR, handlers=[handler])
-    logging.getLogger("nlp_transfer").setLevel(logging.DEBUG if debug else logging.INFO)
+    told = logging.INFO if os.environ.get("RANK", "0") == "0" else logging.WARNING
+    logging.getLogger("nlp_transfer").setLevel(logging.DEBUG if debug else told)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")

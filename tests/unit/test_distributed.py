@@ -350,6 +350,7 @@ def test_a_command_under_two_processes_says_once_what_it_did(tmp_path):
 
     done = launch(tmp_path, command, *words("run"))
     assert done.stdout.count(f"run folder: {tmp_path / 'run'}") == 1
+    assert done.stderr.count("expected calibration error on test") == 1
     done = job(tmp_path, command, *words("compare"))
     assert done.stdout.count(f"run folders: {tmp_path / 'compare'}") == 1
     said = job(tmp_path, command, *words("run"), fails=True).stderr

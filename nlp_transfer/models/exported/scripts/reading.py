@@ -57,7 +57,7 @@ def read_texts(texts: Sequence[str], room: int) -> list[Read]:
     found = []
     for text, one in zip(cut, load_tokenizer().encode_batch(cut, add_special_tokens=False), strict=True):
         ids = [token for token in one.ids if token != settings["dropped"]]
-        grams: list[list[int]] = [[] for _ in ids]
+        grams: list[list[int]] = [[]] * len(ids)  # one list for all, which is replaced and never filled
         if settings["words"] and settings["unknown"] in ids:
             _look_again(text, ids, grams, one.offsets)
         found.append((ids, grams) if ids else ([settings["filler"]], [[]]))
