@@ -16,8 +16,9 @@ from nlp_transfer.config.run import RunConfig
 from nlp_transfer.config.sources import COMMIT
 from nlp_transfer.config.tasks import Scores, TaskDeclaration
 from nlp_transfer.data.labels import OnUnknown
+from nlp_transfer.data.naming import make_label_rules
 from nlp_transfer.data.rows import TaskRows
-from nlp_transfer.data.splits import make_dialect, make_label_rules
+from nlp_transfer.data.splits import make_dialect
 from nlp_transfer.errors import CheckpointError, ConfigError, SourceError
 from nlp_transfer.evaluation.confidence import list_log_frequencies
 from nlp_transfer.evaluation.metrics_file import read_metrics
