@@ -136,7 +136,8 @@ def predict(
 
 def evaluate(
     run: Published,
-    data: Annotated[str, typer.Option(metavar="FILE", help="Labelled file; or {COLUMN: FILE, ...}.")],
+    file: Annotated[str | None, typer.Argument(metavar="FILE", help="Labelled file; or {COLUMN: FILE, ...}.")] = None,
+    data: Annotated[str | None, typer.Option("--data", hidden=True, help="The same as FILE.")] = None,
     column: Columns = None,
     on_unknown_label: Annotated[
         OnUnknown | None,
@@ -157,20 +158,14 @@ def evaluate(
 ) -> None:
     """Score a finished run on another file.
 
-    The file has labels or targets; the run's simple methods are fitted again on its own rows and scored beside it.
+    FILE has labels or targets; the run's simple methods are fitted again on its own rows and scored beside it.
     """
     import nlp_transfer
     from nlp_transfer.config.tasks import find_task
     from nlp_transfer.data.locations import refuse_missing
     from nlp_transfer.system.network import find_run
 
-    columns = read_columns(column)
-    place: Any = parse_yaml(data) if data.startswith("{") else data  # {en: test.en, de: test.de}
-    if isinstance(place, dict):
-        if odd := [name for name in place if not isinstance(name, str)]:
-            raise ConfigError(f"--data: the column {odd[0]!r} is no text in YAML; quote its name, as in {{'no': FILE}}")
-        place = {name: str(file) for name, file in place.items()}
-
+    columns, place = read_columns(column), _read_place(file, data)
     kind = find_task(task) if task else None
     folder = find_run(run)
     refuse_missing(place)
@@ -185,3 +180,22 @@ def evaluate(
     )
     if is_main_process():
         say(dump_json(scores, indent=2))
+
+
+def _read_place(file: str | None, data: str | None) -> str | dict[str, str]:
+    """Read which file is scored, or which files by column, as in `{en: test.en, de: test.de}`.
+
+    Raises:
+        ConfigError: none is given, or two are; or a column is no text.
+    """
+    given = file or data
+    if given is None or (file and data):
+        received = "two, FILE and --data" if given else "none"
+        raise ConfigError(f"expected one labelled file, as in `nlp-transfer evaluate RUN FILE`, received {received}")
+    if not given.startswith("{"):
+        return given
+
+    place: Any = parse_yaml(given)
+    if odd := [name for name in place if not isinstance(name, str)]:
+        raise ConfigError(f"FILE: the column {odd[0]!r} is no text in YAML; quote its name, as in {{'no': FILE}}")
+    return {name: str(one) for name, one in place.items()}

@@ -150,7 +150,14 @@ def test_settings_that_other_tools_name_exist():
         ("predict", ["{0}/run.yaml"], 4, "run.yaml: is a file; expected the folder of a run"),
         ("predict", ["{0}"], 4, "not a finished run"),
         ("evaluate", ["{0}/finished", "--data", "{0}/no.csv"], 3, "no.csv: no such file"),
-        ("evaluate", ["{0}/finished", "--data", "{0}/data.csv", "--column", "text"], 2, "is not ROLE=NAME"),
+        ("evaluate", ["{0}/finished", "{0}/data.csv", "--column", "text"], 2, "is not ROLE=NAME"),
+        (
+            "evaluate",
+            ["{0}/finished"],
+            2,
+            "expected one labelled file, as in `nlp-transfer evaluate RUN FILE`, received n",
+        ),
+        ("evaluate", ["{0}/finished", "a", "--data", "b"], 2, "RUN FILE`, received two, FILE and --data"),
         ("predict", ["{0}/finished", "{0}/data.csv", "--column", "txet"], 3, "no column 'txet'"),
         ("predict", ["{0}/finished", "{0}/data.csv", "--column", "txet=a"], 2, "unknown role. Known: label, text. Did"),
         ("predict", ["{0}/finished", "{0}/nothing"], 3, "nothing: no such file"),
@@ -409,19 +416,19 @@ def test_predict_takes_a_column_by_name_or_by_role(command, finished, tmp_path, 
 
 
 def test_evaluate_prints_scores_beside_the_rows_and_simple_methods_on_them(command, place, finished):
-    found = json.loads(command("evaluate", finished, "--data", place / "data.csv")[1])
+    found = json.loads(command("evaluate", finished, place / "data.csv")[1])
     assert found["rows"] == 60
     assert found["simple"]["majority"]["accuracy"] == 0.5
 
 
 def test_evaluate_takes_the_columns_that_are_not_named_from_training(command, place, finished, tmp_path):
     (tmp_path / "other.csv").write_text((place / "data.csv").read_text().replace("text,", "review,", 1))
-    code, out, _ = command("evaluate", finished, "--data", tmp_path / "other.csv", "--column", "text=review")
+    code, out, _ = command("evaluate", finished, tmp_path / "other.csv", "--column", "text=review")
     assert (code, json.loads(out)["rows"]) == (0, 60)
 
 
 def test_evaluate_prints_scores_as_json(command, place, finished):
-    code, out, _ = command("evaluate", finished, "--data", place / "data.csv")
+    code, out, _ = command("evaluate", finished, place / "data.csv")
     assert code == 0
     assert {"accuracy", "macro_f1", "mcc", "per_class"} <= json.loads(out).keys()
 
@@ -429,9 +436,9 @@ def test_evaluate_prints_scores_as_json(command, place, finished):
 def test_evaluate_reads_other_columns(command, place, finished, tmp_path):
     other = tmp_path / "other.csv"
     other.write_text((place / "data.csv").read_text().replace("text,label", "review,stars", 1))
-    code, out, _ = command("evaluate", finished, "--data", other, "--column", "text=review", "--column", "label=stars")
+    code, out, _ = command("evaluate", finished, other, "--column", "text=review", "--column", "label=stars")
     assert code == 0
-    assert json.loads(out) == json.loads(command("evaluate", finished, "--data", place / "data.csv")[1])
+    assert json.loads(out) == json.loads(command("evaluate", finished, place / "data.csv")[1])
 
 
 def test_compare_finds_what_a_later_run_lacks_before_the_first_is_trained(command, place, tmp_path):
@@ -486,9 +493,9 @@ def test_settings_without_effect_are_named_whatever_their_section(command, place
 
 
 def test_columns_that_yaml_takes_for_something_else_are_asked_to_be_quoted(command, finished):
-    code, _, err = command("evaluate", finished, "--data", "{en: a.en, no: a.no}")
+    code, _, err = command("evaluate", finished, "{en: a.en, no: a.no}")
     assert code == 2
-    assert "--data: the column False is no text in YAML; quote its name" in err
+    assert "FILE: the column False is no text in YAML; quote its name" in err
 
 
 def test_tokens_a_word_are_told_only_of_texts_that_are_read_whole(command, place):
