@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from logging import ERROR
+from logging import ERROR, LogRecord
 from typing import Any, Literal, Protocol, TypeVar
 
 import torch
@@ -144,18 +144,28 @@ class Source(Protocol):
 
 def run_quietly(load: Callable[[], T]) -> T:
     """Run a function without the report and bars of transformers; our own report says what is new and trains."""
-    level = transformers_logging.get_verbosity()
-    bars = transformers_logging.is_progress_bar_enabled()
-    if level != ERROR:  # a level that is set has every logger of the process forget what it lets through
-        transformers_logging.set_verbosity_error()
+    logger, bars = transformers_logging.get_logger(), transformers_logging.is_progress_bar_enabled()
+    # Its handlers are told, not the logger: else every logger of the process would forget what it lets through.
+    loud = [handler for handler in logger.handlers if _is_wanted not in handler.filters]
+    for handler in loud:
+        handler.addFilter(_is_wanted)
+    passes_on, logger.propagate = logger.propagate, False
     transformers_logging.disable_progress_bar()
+
     try:
         return load()
     finally:
-        if level != ERROR:
-            transformers_logging.set_verbosity(level)
+        for handler in loud:
+            handler.removeFilter(_is_wanted)
+        if passes_on:
+            logger.propagate = True
         if bars:
             transformers_logging.enable_progress_bar()
+
+
+def _is_wanted(record: LogRecord) -> bool:
+    """Tell an error from the reports of transformers; a handler may have the records of others too."""
+    return record.levelno >= ERROR or not record.name.startswith("transformers")
 
 
 def refuse_nonfinite(model: torch.nn.Module, what: str) -> None:

@@ -1,6 +1,8 @@
 """Every family of encoders goes through the whole of the library: found, headed, trained, replayed, reloaded."""
 
+import io
 import json
+import logging
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -32,7 +34,7 @@ from nlp_transfer.models.encoding.units import Boundary, CachedInputs, TokenInpu
 from nlp_transfer.models.extractive import build_extractive
 from nlp_transfer.models.portable.pooled import PooledClassifier, pool
 from nlp_transfer.models.saving import save_model
-from nlp_transfer.models.source import refuse_nonfinite
+from nlp_transfer.models.source import refuse_nonfinite, run_quietly
 from nlp_transfer.models.surgery.entry import enter_at_layer
 from nlp_transfer.runs.answering.predict import load_model
 from nlp_transfer.runs.answering.predictor import Predictor
@@ -50,6 +52,28 @@ def logits(model, texts):
     batch = TokenInputs(encoded, 1).make_batch(np.arange(len(texts)))
     with torch.inference_mode():
         return model.eval()(**batch.inputs).logits
+
+
+@pytest.mark.parametrize("propagates", [False, True])  # as transformers sets it under CI
+def test_while_something_loads_transformers_reports_errors_alone(caplog, monkeypatch, propagates):
+    heard, logger = logging.StreamHandler(io.StringIO()), logging.getLogger("transformers")
+    own = logging.getLogger("nlp_transfer.heard")
+    monkeypatch.setattr(logger, "handlers", [heard])
+    monkeypatch.setattr(logger, "propagate", propagates)
+    monkeypatch.setattr(own, "handlers", [heard])  # which hears us too
+
+    def say():
+        own.warning("ours,")
+        for level in (logging.WARNING, logging.ERROR):
+            logging.getLogger("transformers.modeling_utils").log(level, f"{logging.getLevelName(level)},")
+
+    run_quietly(lambda: (run_quietly(int), say()))
+    assert heard.stream.getvalue().split() == ["ours,", "ERROR,"]
+    assert [one.name for one in caplog.records] == [own.name]
+    say()
+    assert heard.stream.getvalue().split()[2:] == ["ours,", "WARNING,", "ERROR,"]
+    assert len(caplog.records) == (4 if propagates else 2)
+    assert logger.propagate == propagates
 
 
 def test_a_model_that_is_built_for_its_shapes_alone_takes_no_values_from_one_that_another_thread_builds(source):
