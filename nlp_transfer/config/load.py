@@ -4,6 +4,8 @@ Nothing here imports torch, so a wrong configuration is answered at once.
 """
 
 import contextlib
+import functools
+import json
 import reprlib
 from collections.abc import Iterator, Mapping, Sequence
 from os import PathLike
@@ -174,4 +176,9 @@ def read_task_name(values: Mapping[str, Any]) -> str | None:
 
 def render(config: Section) -> str:
     """Write the configuration as YAML with every default; `load_config` reads it back to an equal one."""
-    return dump_yaml(config.model_dump(mode="json"))
+    return _write_once(json.dumps(config.model_dump(mode="json")))
+
+
+@functools.lru_cache(maxsize=8)  # a run writes its configuration at its start, at its end and in its report
+def _write_once(values: str) -> str:
+    return dump_yaml(json.loads(values))
