@@ -74,10 +74,13 @@ def test_token_targets_are_padded_with_the_label_that_is_ignored():
     assert batch.targets.tolist() == [[1, 2, 3], [4, -100, -100]]
 
 
-def test_ngrams_are_padded_where_some_units_have_none():
-    units = [{"input_ids": [5, 6], "ngram_ids": [[-1, -1], [3, 4]]}, {"input_ids": [8]}]
-    batch = collate(Encoded(units, np.arange(2), None, 2), np.arange(2), 0)
-    assert batch.inputs["ngram_ids"].tolist() == [[[-1, -1], [3, 4]], [[-1, -1], [-1, -1]]]
+def test_ngrams_are_padded_to_the_longest_unit_also_where_that_has_none():
+    units = [{"input_ids": [5, 6], "ngram_ids": [[-1, -1], [3, 4]]}, {"input_ids": [8]}, {"input_ids": [8, 9, 7]}]
+    encoded = Encoded(units, np.arange(3), None, 3)
+    none = [-1, -1]
+    assert collate(encoded, np.array([0, 1]), 0).inputs["ngram_ids"].tolist() == [[none, [3, 4]], [none, none]]
+    batch = collate(encoded, np.array([2, 0]), 0)
+    assert batch.inputs["ngram_ids"].tolist() == [[none, none, none], [none, [3, 4], none]]
     assert batch.targets is None
 
 

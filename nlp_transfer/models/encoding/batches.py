@@ -119,7 +119,7 @@ def pad_inputs(encoded: Encoded, units: np.ndarray, pad_token_id: int, *, but: S
     inputs: dict[str, Tensor] = {}
     for name in encoded.inputs.columns:
         rows = [] if name in but else [encoded.inputs.read(name, unit) for unit in units]
-        if any(map(len, rows)):  # else all of these units lack it
+        if any(row.size for row in rows):  # else all of these units lack it
             inputs[name] = pad(rows, PADDING.get(name, pad_token_id))
     return inputs
 

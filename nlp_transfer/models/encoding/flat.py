@@ -103,11 +103,9 @@ class FlatUnits:
         return (self[unit] for unit in range(len(self)))
 
     def read(self, name: str, unit: int) -> np.ndarray:
-        """Read an input of a unit: (T,), or (T, K) if it is wide; without tokens if the unit lacks it."""
+        """Read an input of a unit: (T,), or (T, K) if it is wide; (0,) or (T, 0) if the unit lacks it."""
         row = self.columns[name][unit]
-        if name not in self.wide:
-            return row
-        return row.reshape(self.lengths[unit], -1) if len(row) else row.reshape(0, 0)
+        return row.reshape(self.lengths[unit], -1 if len(row) else 0) if name in self.wide else row
 
 
 class UnitWriter:
