@@ -5,6 +5,7 @@ import gc
 import hashlib
 import io
 import os
+import re
 import signal
 import socket
 import sys
@@ -29,6 +30,7 @@ def _one_thread():
 
     torch.set_num_threads(1)
     gc.freeze()  # what is imported stays: collections need not walk through it again and again
+    gc.set_threshold(20_000)  # nor so often: a model of a few numbers is made of thousands of objects
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -53,7 +55,8 @@ def _fitted_once():
             if not all(hasattr(part, "column_names") for part in parts):  # rows that a test made by hand
                 return fit(splits, *others, **settings)
             rows = [{role: part[role][:] for role in part.column_names} for part in parts]
-            told = repr((fit.__module__, getattr(splits, "labels", None), others, settings, rows))
+            tried = sys.modules[fit.__module__].STRENGTHS
+            told = repr((fit.__module__, tried, getattr(splits, "labels", None), others, settings, rows))
             given = hashlib.sha256(told.encode("utf-8", "surrogatepass")).digest()
             if given not in done:
                 done[given] = fit(splits, *others, **settings)
@@ -64,6 +67,28 @@ def _fitted_once():
     patch = pytest.MonkeyPatch()
     patch.setattr(baselines, "fit_tfidf_logistic", once(baselines.fit_tfidf_logistic))
     patch.setattr(label_sets, "_fit_tfidf_logistic", once(label_sets._fit_tfidf_logistic))
+    yield
+    patch.undo()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _shaped_once():
+    """Build the twin of a model, which shows what shapes its weights must have, once for each configuration."""
+    from nlp_transfer.sources import heads, shapes
+
+    build_empty, done = shapes.build_empty, {}
+
+    def once(build, config):
+        values = {**config.to_dict(), "id2label": len(config.id2label), "label2id": None, "_name_or_path": None}
+        if (key := (build, type(config), repr(values))) not in done:
+            if len(done) == 100:  # each holds thousands of objects
+                done.clear()
+            done[key] = build_empty(build, config)
+        return done[key]
+
+    patch = pytest.MonkeyPatch()
+    for module in (shapes, heads):
+        patch.setattr(module, "build_empty", once)
     yield
     patch.undo()
 
@@ -113,6 +138,41 @@ def _charted_once():
     patch = pytest.MonkeyPatch()
     patch.setattr(run_page, "draw_history", once(run_page.draw_history, look_at_history))
     patch.setattr(class_parts, "draw_reliability", once(class_parts.draw_reliability, lambda confidence: confidence))
+    yield
+    patch.undo()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _painted_once():
+    """Paint pictures of the same words once, a third of a second each: others differ by their figures only."""
+    from nlp_transfer.evaluation import plotting
+    from nlp_transfer.system.disk import write_whole
+
+    paint, done = plotting._write_picture, {}
+
+    def paint_once(figure, path):
+        words = [re.sub(r"[\d.]+", "0", one.get_text()) for one in figure.findobj(lambda one: hasattr(one, "get_text"))]
+        if (look := (*words, type(figure).savefig)) not in done:  # which a test may have changed
+            paint(figure, path)
+            done[look] = path.read_bytes()
+        write_whole(path, done[look])
+
+    patch = pytest.MonkeyPatch()
+    patch.setattr(plotting, "_write_picture", paint_once)
+    yield
+    patch.undo()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _few_penalties(request):
+    """Try two penalties, of three and of eight, where neither their choice nor a score of real data is looked at."""
+    from nlp_transfer.evaluation import baselines, label_sets
+    from nlp_transfer.training import solver
+
+    patch, choosing = pytest.MonkeyPatch(), {"test_baselines", "test_selection", "test_solving"}
+    if request.path.stem not in choosing and request.path.parent.name != "real":
+        for module, step in ((baselines, 2), (label_sets, 2), (solver, 4)):
+            patch.setattr(module, "STRENGTHS", module.STRENGTHS[::-step][::-1])
     yield
     patch.undo()
 

@@ -73,7 +73,7 @@ def test_penalty_is_the_one_that_validation_likes_best(splits, monkeypatch):
     scores = {strength: accuracy(splits.validation, found["validation"]) for strength, found in alone.items()}
     best = max(scores, key=scores.get)
     assert min(scores.values()) < scores[best]  # else nothing is chosen
-    for order in ((0.001, 0.3, 100.0), (100.0, 0.3, 0.001)):
+    for order in ((0.001, 0.3, 100.0), (100.0, 0.3, 0.001), (100.0, 90.0, 0.3)):
         monkeypatch.setattr(baselines, "STRENGTHS", order)
         chosen = fit_tfidf_logistic(splits)
         assert accuracy(splits.validation, chosen["validation"]) == scores[best]

@@ -3,15 +3,7 @@
 import gc
 import sys
 
-import pytest
-
 from nlp_transfer.system.garbage import keep_imports
-
-
-@pytest.fixture(autouse=True)
-def _thaw():
-    yield
-    gc.unfreeze()
 
 
 def test_what_is_imported_for_good_is_not_looked_at_again(tmp_path, monkeypatch):

@@ -158,6 +158,7 @@ def test_plot_gives_every_method_a_bar_of_its_own_with_name_colour_and_score(tmp
     names = [label.get_text() for label in axes.get_yticklabels()]
     colours = [to_hex(bar.get_facecolor()) for bar in axes.patches]
     notes = [text.get_text() for text in axes.texts]
+    assert [f"{bar.get_width():.4f}" for bar in axes.patches] == [note.split()[0] for note in notes]
     assert list(zip(names, colours, notes, strict=True)) == [
         ("control 0.1", SCRATCH, "0.1000"),
         ("control 0.2", SCRATCH, "0.2000"),
