@@ -14,21 +14,31 @@ from nlp_transfer.errors import DataError
 from nlp_transfer.runs.answering import predictor as prediction
 
 
-@pytest.fixture
-def finished(tmp_path):
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
     """A run whose train is a file of its own, with noise, so that simple methods are not always right."""
-    save_csv(tmp_path / "train.csv", 90)
+    root = tmp_path_factory.mktemp("evaluating")
+    save_csv(root / "train.csv", 90)
     rows = zip(*texts(40, seed=5), strict=True)
     lines = [f"{text},{'positive' if label ^ (i % 3 == 0) else 'negative'}" for i, (text, label) in enumerate(rows)]
-    (tmp_path / "test.csv").write_text("\n".join(["text,label", *lines]) + "\n")
-    source = {"kind": "vectors", "name": str(save_vectors(tmp_path / "v.txt"))}
-    result = run(tmp_path / "run", source, {"kind": "frozen"}, str(tmp_path / "train.csv"))
-    return result.folder
+    (root / "test.csv").write_text("\n".join(["text,label", *lines]) + "\n")
+    source = {"kind": "vectors", "name": str(save_vectors(root / "v.txt"))}
+    return run(root / "run", source, {"kind": "frozen"}, str(root / "train.csv")).folder
 
 
-def test_the_simple_methods_are_those_of_the_run_fitted_on_its_own_rows(finished):
+@pytest.fixture
+def finished(whole):
+    """The run; what a test damages of it is whole again for the next."""
+    kept = {file: file.read_bytes() for file in (whole / "metrics.json", whole.parent / "train.csv")}
+    yield whole
+    for file, content in kept.items():
+        file.unlink(missing_ok=True)  # it may be a pipe by now
+        file.write_bytes(content)
+
+
+def test_the_simple_methods_are_those_of_the_run_fitted_on_its_own_rows(finished, tmp_path):
     config = nlp_transfer.load_config(finished / "config.yaml", [f"data.test={finished.parent / 'test.csv'}"])
-    other = nlp_transfer.run(config, output=finished.parent / "other", progress=False)
+    other = nlp_transfer.run(config, output=tmp_path, progress=False)
     scores = nlp_transfer.evaluate(other.folder, finished.parent / "test.csv")
     assert scores["simple"].keys() == {"majority", "tfidf_logistic"}
     for name, simple in scores["simple"].items():

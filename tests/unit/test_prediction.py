@@ -19,6 +19,7 @@ from nlp_transfer import DataError, Predictor
 from nlp_transfer.data.formats.text_lines import ArrivingLines
 from nlp_transfer.errors import CheckpointError
 from nlp_transfer.runs.answering import predictor as module
+from nlp_transfer.runs.answering.predictor import Seen
 from nlp_transfer_tasks.sentiment import Sentiment
 
 
@@ -34,9 +35,16 @@ def trained(tmp_path_factory):
     return nlp_transfer.run(config, output=root / "run", progress=False)
 
 
-@pytest.fixture
-def predictor(trained):
+@pytest.fixture(scope="module")
+def loaded(trained):
     return nlp_transfer.load(trained.folder)
+
+
+@pytest.fixture
+def predictor(loaded, monkeypatch):
+    """The predictor of the run, which has seen no text."""
+    monkeypatch.setattr(loaded, "seen", Seen())
+    return loaded
 
 
 def close(one, other):
@@ -109,7 +117,7 @@ def test_what_shows_no_text_has_no_answer_and_a_reason_and_the_others_keep_their
 
 def test_the_model_never_sees_an_empty_text(predictor, monkeypatch):
     monkeypatch.setattr(module, "infer", lambda *_: pytest.fail("it was asked"))
-    predictor._nothing = {"label": None}
+    monkeypatch.setattr(predictor, "_nothing", {"label": None}, raising=False)
     assert predictor.predict(["", None]) == [
         {"label": None, "reason": "the text is empty"},
         {"label": None, "reason": "there is no text"},
