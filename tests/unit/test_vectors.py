@@ -394,6 +394,7 @@ LINE = st.lists(FIELD, max_size=6).map(" ".join)
 @settings(max_examples=300, deadline=None)
 @given(text=st.lists(LINE, max_size=8).map("\n".join))
 @example(text="0.0 0.0 \n0.0 1.0\n")  # twice the same word; the first counts
+@example(text="1.0 a 0.0 1.0  0.0\n1.0 a 0.0 0.0 0.0\n")  # again, with two blanks between its numbers
 def test_any_lines_give_whole_rows_or_a_source_error(text, tmp_path_factory):
     path = write(tmp_path_factory.getbasetemp(), "any.txt", text.encode())
     try:
@@ -402,11 +403,14 @@ def test_any_lines_give_whole_rows_or_a_source_error(text, tmp_path_factory):
         return
     numbers = {}
     for line in text.split("\n"):
-        if fields := line.rstrip(" ").rsplit(" ", table.dim):  # a blank may stand behind the last number
-            numbers.setdefault(fields[0].strip(" "), fields[1:])
+        word, row = line, []
+        for _ in range(table.dim):
+            word, _, number = word.rstrip(" ").rpartition(" ")  # several blanks may stand before and behind a number
+            row.insert(0, number)
+        numbers.setdefault(word.strip(" "), row)
     assert len(set(table.words)) == len(table.words)
     for word, row in zip(table.words, table.vectors, strict=True):
-        if word in numbers and len(numbers[word]) == table.dim and "" not in numbers[word]:
+        if word in numbers and "" not in numbers[word]:
             np.testing.assert_array_equal(row, np.array(numbers[word], dtype=np.float32))
 
 
