@@ -49,6 +49,7 @@ class Row:
         says: what `quantity` counts, in words.
         quick: more rounds by default.
         examples: test examples behind an accuracy; 0 where there is none.
+        loss: how much accuracy what is promised may cost, as int8 may; what chance explains is allowed in any case.
         prepare: makes what all rounds share.
     """
 
@@ -60,6 +61,7 @@ class Row:
     says: str = "the whole process"
     quick: bool = True
     examples: int = 0
+    loss: float = 0.0
     prepare: Callable[[], None] = lambda: None
 
 
@@ -165,17 +167,21 @@ def _relate(
         "most": max(ratios),
         "cpu": statistics.median(b.cpu / a.cpu for a, b in zip(mine, theirs, strict=True)),
         "memory": statistics.median(b.memory / a.memory for a, b in zip(mine, theirs, strict=True)),
-        "accuracy": accuracy_holds(mine, theirs, row.examples),
+        "accuracy": accuracy_holds(mine, theirs, row.examples, loss=row.loss),
     }
 
 
-def accuracy_holds(mine: Sequence[Sample], theirs: Sequence[Sample], examples: int) -> bool | None:
-    """Whether our mean accuracy is not lower than the peer's by more than one standard error; None without any."""
+def accuracy_holds(
+    mine: Sequence[Sample], theirs: Sequence[Sample], examples: int, *, loss: float = 0.0
+) -> bool | None:
+    """Whether our mean accuracy is lower than the peer's by no more than one standard error, or than `loss`, if that
+    is more; None without any.
+    """
     if not examples or "accuracy" not in mine[0].facts or "accuracy" not in theirs[0].facts:
         return None
     own = statistics.mean(sample.facts["accuracy"] for sample in mine)
     other = statistics.mean(sample.facts["accuracy"] for sample in theirs)
-    return bool(own >= other - (other * (1 - other) / examples) ** 0.5)
+    return bool(own >= other - max(loss, (other * (1 - other) / examples) ** 0.5))
 
 
 def read_json(path: Path) -> dict[str, Any]:
