@@ -50,7 +50,7 @@ class Verbs(TyperGroup):
 
 
 class Verb(TyperCommand):
-    """Say how a setting is written, and where texts come from, to who gives them by an option."""
+    """Say how a setting is written, where texts come from, and what chooses a GPU, to who gives them by an option."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Read the command line, or fail with the way out."""
@@ -65,8 +65,9 @@ class Verb(TyperCommand):
         if self.name == "predict" and name in TEXTS:
             return f"Texts come from a file, or from {STDIN}"
         if name in DEVICES:
-            several = "accelerate launch takes several"
-            return f"A GPU is used where there is one; CUDA_VISIBLE_DEVICES chooses it, and {several}"
+            return (
+                "A GPU is used where there is one; CUDA_VISIBLE_DEVICES chooses it, and accelerate launch takes several"
+            )
         if name == "set" and "overrides" in known:
             return "A setting is written without it: KEY=VALUE"
         key = SETTINGS.get(name) or _find_setting(name)

@@ -10,7 +10,7 @@ from pydantic_core import ErrorDetails
 
 from nlp_transfer.config.base import TaskOptions
 from nlp_transfer.config.tasks import TaskDeclaration, find_task
-from nlp_transfer.errors import suggest
+from nlp_transfer.errors import count_things, suggest
 
 SECTION_ERRORS = ("model_type", "model_attributes_type", "dict_type", "dataclass_type")
 Keys = tuple[str | int, ...]
@@ -120,7 +120,8 @@ def _explain_one(  # noqa: PLR0911 - one per kind
         case "list_type":
             return f"expected a list, in brackets (received {received})"
         case "too_short":
-            return f"expected at least {detail['ctx']['min_length']} entries (received {received})"
+            least = count_things(detail["ctx"]["min_length"], "entry", "entries")
+            return f"expected at least {least} (received {received})"
         case kind if kind in SECTION_ERRORS:
             return f"expected a section of `key: value` lines (received {received})"
         case _:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from logging import ERROR, LogRecord
+from logging import ERROR, LogRecord, getLogger
 from typing import Any, Literal, Protocol, TypeVar
 
 import torch
@@ -144,12 +144,13 @@ class Source(Protocol):
 
 def run_quietly(load: Callable[[], T]) -> T:
     """Run a function without the report and bars of transformers; our own report says what is new and trains."""
-    logger, bars = transformers_logging.get_logger(), transformers_logging.is_progress_bar_enabled()
-    # Its handlers are told, not the logger: else every logger of the process would forget what it lets through.
-    loud = [handler for handler in logger.handlers if _is_wanted not in handler.filters]
+    # Handlers are told, not the logger: else every logger of the process would forget what it lets through. Those of
+    # the root have the reports too where the logger of transformers passes them on, as under CI.
+    handlers = [*transformers_logging.get_logger().handlers, *getLogger().handlers]
+    loud = [handler for handler in handlers if _is_wanted not in handler.filters]
+    bars = transformers_logging.is_progress_bar_enabled()
     for handler in loud:
         handler.addFilter(_is_wanted)
-    passes_on, logger.propagate = logger.propagate, False
     transformers_logging.disable_progress_bar()
 
     try:
@@ -157,8 +158,6 @@ def run_quietly(load: Callable[[], T]) -> T:
     finally:
         for handler in loud:
             handler.removeFilter(_is_wanted)
-        if passes_on:
-            logger.propagate = True
         if bars:
             transformers_logging.enable_progress_bar()
 

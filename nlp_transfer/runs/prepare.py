@@ -2,7 +2,7 @@
 
 import dataclasses
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
@@ -180,8 +180,14 @@ class Prepared:
             )
         return found
 
-    def list_unused(self, plan: Plan, *, alone: bool = True) -> list[str]:
-        """List the settings that have no effect on this run, and why; `alone`: it is not one of several tasks."""
+    def list_unused(self, plan: Plan, *, alone: bool = True, varied: Collection[str] = ()) -> list[str]:
+        """List the settings that have no effect on this run, and why.
+
+        Args:
+            plan: of this run.
+            alone: it is not one of several tasks.
+            varied: dotted keys to list also where they have their defaults, for other runs have them otherwise.
+        """
         # What there is in this run for the settings to act on.
         data = self.config.data
         solved = not plan.takes_steps
@@ -235,7 +241,8 @@ class Prepared:
         return [
             f"{section}.{key}: {why}"
             for section, keys, why in unused
-            for key in getattr(self.config, section).changed(*keys)
+            for key in keys
+            if f"{section}.{key}" in varied or getattr(self.config, section).changed(key)
         ]
 
 

@@ -194,7 +194,7 @@ def save_adapter(model: Any, folder: Path, base: str) -> None:
 
 
 def _write_adapter(model: Any, folder: Path, base: str) -> None:
-    model.create_or_update_model_card = _do_nothing  # a template card that shows local paths
+    model.create_or_update_model_card = lambda _: None  # else peft writes a template, which shows local paths
     # New modules are saved anyway. The default of `save_embedding_layers` would ask the Hub for the vocabulary's size.
     model.save_pretrained(str(folder), safe_serialization=True, save_embedding_layers=False)
     path = folder / "adapter_config.json"
@@ -203,7 +203,3 @@ def _write_adapter(model: Any, folder: Path, base: str) -> None:
     values["base_model_name_or_path"] = Path(base).name if Path(base).exists() else base
     path.write_text(json.dumps(values, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     shutil.copymode(path, folder / "adapter_model.safetensors")  # safetensors makes it readable by this user only
-
-
-def _do_nothing(_: str) -> None:
-    """Write no card."""

@@ -190,13 +190,14 @@ def test_a_space_that_cannot_be_searched_is_refused_before_the_first_trial(place
         check_space(load_config(place / "words.yaml"), read_space(space))
 
 
-def test_a_space_without_any_effect_is_refused_before_the_first_training(place, tmp_path):
-    space = {"training.learning_rate": {"low": 1e-4, "high": 1e-2}, "training.schedule": ["linear", "constant"]}
+@pytest.mark.parametrize("schedules", [["linear", "constant"], ["constant", "linear"]])  # one begins with the default
+def test_a_space_without_any_effect_is_refused_before_the_first_training(place, tmp_path, schedules):
+    space = {"training.learning_rate": {"low": 1e-4, "high": 1e-2}, "training.schedule": schedules}
     unused = (
         r"space: training\.learning_rate: not used, .*training\.schedule: not used, .*; so all trials would be the same"
     )
     with pytest.raises(ConfigError, match=unused):
-        look(place, tmp_path / "idle", space=space)
+        look(place, tmp_path / "idle", 1, space=space)
 
 
 def test_a_space_is_a_mapping_or_the_place_of_one():

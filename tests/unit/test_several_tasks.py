@@ -260,7 +260,7 @@ def test_the_cosine_of_gradients_is_that_of_what_the_tasks_share():
     [
         ({"tasks": ["mood", "mood"]}, r"tasks: the name 'mood' stands 2 times; each names a folder of its own"),
         ({"tasks": ["mood", "MOOD"]}, r"tasks: the name 'mood' stands 2 times; .* whatever its case"),
-        ({"tasks": []}, r"tasks: .*at least 1"),
+        ({"tasks": []}, r"tasks: expected at least 1 entry \(received \[\]\)"),
         ({"trainin": {}}, r"trainin: unknown key. .* Did you mean 'training'\?"),
         ({"task": {"name": "sentiment"}}, r"task: unknown key. .* Did you mean 'tasks'\?"),
     ],

@@ -37,9 +37,9 @@ class _Logits(nn.Module):
 def write_graph(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, path: Path, *, types: bool = False) -> None:
     """Write a model as a graph for any number of texts of any length, in single precision.
 
-    The graph is what the model computes for two texts, and nothing that its head does not read. torch's older exporter
-    traces that; its newer one takes ten times as long, fixes the number of texts of a head that pools states, and has
-    no LSTM.
+    The graph is what the model computes for two texts, its last layer for the first token alone if the head reads only
+    that. torch's older exporter traces it; its newer one takes ten times as long, fixes the number of texts of a head
+    that pools states, and has no LSTM.
 
     Args:
         model: gives `logits`; in eval mode, on the CPU.

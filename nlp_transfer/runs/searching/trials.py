@@ -171,7 +171,8 @@ class Trials:
 
     def _check(self, prepared: Prepared, plan: Plan) -> None:
         """Refuse a search over what has no effect, or on other rows than those of the trials before."""
-        unused = [line for line in prepared.list_unused(plan) if line.partition(":")[0] in self.space]
+        listed = prepared.list_unused(plan, varied=self.space)
+        unused = [line for line in listed if line.partition(":")[0] in self.space]
         if len(unused) == len(self.space):
             raise ConfigError(f"space: {'; '.join(unused)}; so all trials would be the same")
         contents = prepared.list_contents()
