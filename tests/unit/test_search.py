@@ -198,6 +198,9 @@ def test_a_space_without_any_effect_is_refused_before_the_first_training(place, 
     )
     with pytest.raises(ConfigError, match=unused):
         look(place, tmp_path / "idle", 1, space=space)
+    # Nothing was trained, so that another space may be searched into the same folder.
+    with pytest.raises(ConfigError, match=unused):
+        look(place, tmp_path / "idle", 1, space={**space, "training.schedule": ["cosine", "constant"]})
 
 
 def test_a_space_is_a_mapping_or_the_place_of_one():

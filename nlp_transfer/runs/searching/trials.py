@@ -6,6 +6,7 @@ import logging
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -181,14 +182,22 @@ class Trials:
 
 
 def _open_study(path: Path) -> "optuna.Study":
+    """Open the study in a file, or begin one: also where nothing was trained, for another space may be searched now."""
     import optuna
 
     # A connection of ours, for a path in an address of SQLAlchemy must not hold `?`, `%` or braces.
     opening = {"creator": lambda: sqlite3.connect(path, check_same_thread=False)}
-    return optuna.create_study(
-        storage=optuna.storages.RDBStorage("sqlite://", engine_kwargs=opening),
+    storage = optuna.storages.RDBStorage("sqlite://", engine_kwargs=opening)
+    create = partial(
+        optuna.create_study,
+        storage=storage,
         study_name="search",
         direction="maximize",
         pruner=optuna.pruners.MedianPruner(n_startup_trials=FIRST_WHOLE, n_warmup_steps=FIRST_LOOKS),
         load_if_exists=True,
     )
+    study = create()
+    if study.trials and "contents" not in study.user_attrs:
+        optuna.delete_study(study_name=study.study_name, storage=storage)
+        study = create()
+    return study
