@@ -63,10 +63,9 @@ STRATEGIES = {
     "frozen": {"kind": "frozen", "cache": "memory"},
     "gradual": {"kind": "gradual"},
 }
-CELLS = [  # a checkpoint by all strategies, what stands on word vectors by two; `test_sources` has the whole grid
-    *(("checkpoint", strategy) for strategy in STRATEGIES),
-    *((kind, "full") for kind in ("bag", "bilstm", "transformer")),
-    *(("bag", "gradual"), ("bilstm", "frozen"), ("transformer", "lora")),
+CELLS = [  # each source and each strategy at least once: neither knows of the other
+    *(("checkpoint", strategy) for strategy in ("lora", "frozen", "gradual")),
+    *(("bag", "full"), ("bilstm", "frozen"), ("transformer", "lora")),
 ]
 
 
@@ -88,10 +87,14 @@ def translation(**options):
     return Translation(TranslationOptions.model_validate({"name": "translation", **settings, **options}))
 
 
-def make(kind, folder):
+def make(kind, folder, **changes):
     if kind == "checkpoint":
-        return checkpoint(folder)
+        return checkpoint(folder, **changes)
     return vectors(folder / "v.txt", kind)
+
+
+def make_small(kind, folder):
+    return make(kind, folder, num_hidden_layers=1)
 
 
 def native(folder, family, **changes):
@@ -133,7 +136,7 @@ def test_every_source_by_every_strategy_trains_saves_reloads_and_writes_the_same
     assert Predictor(run.task, again, tokenizers, {}).predict(texts) == said_by(model, run, texts)
 
 
-@pytest.mark.parametrize("family", NATIVE)
+@pytest.mark.parametrize("family", ["t5", "marian"])  # the others name their layers as Marian does; see `learned`
 def test_native_checkpoints_train_save_reload_and_write_the_same(tmp_path, family):
     source = native(tmp_path / "source", family, **ONE_LAYER[family])
     run = training(source, STRATEGIES["lora"], bare(max_target_length=12), same_words(8))
@@ -177,21 +180,23 @@ def overfit(run, *, frozen=False, steps=200, rate=1e-2):
     return [one["translation"] for one in written], data["target"][:]
 
 
-@pytest.mark.parametrize("kind", ["checkpoint", "bilstm", "transformer"])
+@pytest.mark.parametrize("kind", ["checkpoint", "transformer"])
 def test_an_overfit_batch_is_written_back_by_a_fresh_decoder(tmp_path, kind):
-    said, meant = overfit(training(make(kind, tmp_path), {"kind": "full"}, translation(**EXACT), pairs(4)))
+    said, meant = overfit(training(make_small(kind, tmp_path), {"kind": "full"}, translation(**EXACT), pairs(3)))
     assert said == meant
 
 
 def test_an_overfit_batch_is_written_back_by_a_decoder_on_frozen_states(tmp_path):
-    run = training(make("checkpoint", tmp_path), STRATEGIES["frozen"], translation(**EXACT), pairs(4))
+    run = training(make_small("checkpoint", tmp_path), STRATEGIES["frozen"], translation(**EXACT), pairs(3))
     said, meant = overfit(run, frozen=True)
     assert said == meant
 
 
 def test_an_overfit_batch_is_written_back_by_a_warm_started_decoder(tmp_path):
-    task = translation(**EXACT | {"decoder": {"source": save_checkpoint(tmp_path / "decoder")}})
-    said, meant = overfit(training(checkpoint(tmp_path / "encoder"), {"kind": "full"}, task, same_words(4)))
+    decoder = save_checkpoint(tmp_path / "decoder", num_hidden_layers=1)
+    task = translation(**EXACT | {"decoder": {"source": decoder}})
+    source = make_small("checkpoint", tmp_path / "encoder")
+    said, meant = overfit(training(source, {"kind": "full"}, task, same_words(3)))
     assert said == meant
 
 
@@ -216,7 +221,7 @@ def test_several_windows_that_are_answered_alike_are_answered_once(tmp_path):
 def learned(request, tmp_path_factory):
     """A native checkpoint with one layer on each side that has learned a batch by heart: the run, and both texts."""
     source = native(tmp_path_factory.mktemp("learned"), request.param, **ONE_LAYER[request.param])
-    run = training(source, {"kind": "full"}, bare(**GREEDY), same_words(4))
+    run = training(source, {"kind": "full"}, bare(**GREEDY), same_words(2))
     return run, *overfit(run, rate=2e-2)
 
 
@@ -509,28 +514,28 @@ def test_a_real_marian_tokenizer_trains_saves_and_loads(tmp_path):
     (tmp_path / "vocab.json").write_text(json.dumps({name: i for i, name in enumerate(names)}), encoding="utf-8")
     files = [str(tmp_path / name) for name in ("source.spm", "target.spm", "vocab.json")]
     ids = {"pad_token_id": len(names) - 1, "eos_token_id": 0, "decoder_start_token_id": len(names) - 1}
-    native(tmp_path, "marian", vocab_size=len(names), **ids)
+    native(tmp_path, "marian", vocab_size=len(names), **ids, **ONE_LAYER["marian"])
     (tmp_path / "tokenizer.json").unlink()
     MarianTokenizer(*files).save_pretrained(tmp_path)
     trains_saves_and_loads(tmp_path)
 
 
 def test_a_checkpoint_that_reads_bytes_trains_saves_and_loads_without_a_vocabulary(tmp_path):
-    native(tmp_path, "t5", vocab_size=384, pad_token_id=0, eos_token_id=1, decoder_start_token_id=0)
+    ids = {"pad_token_id": 0, "eos_token_id": 1, "decoder_start_token_id": 0}
+    native(tmp_path, "t5", vocab_size=384, **ids, **ONE_LAYER["t5"])
     (tmp_path / "tokenizer.json").unlink()
     ByT5Tokenizer().save_pretrained(tmp_path)
     trains_saves_and_loads(tmp_path)
 
 
-@pytest.mark.parametrize(
-    "lost", ["target_tokenizer/tokenizer.json", "target_tokenizer/tokenizer_config.json", "generation_config.json"]
-)
-def test_a_saved_model_without_what_it_writes_with_is_refused(tmp_path, lost):
-    run = training(make("checkpoint", tmp_path), {"kind": "full"})
+def test_a_saved_model_without_what_it_writes_with_is_refused(tmp_path):
+    run = training(make_small("checkpoint", tmp_path), {"kind": "full"})
     save_model(run.plan.model, run.tokenizers, tmp_path / "model")
-    (tmp_path / "model" / lost).unlink()
-    with pytest.raises(CheckpointError, match=f"{lost} is missing"):
-        load_model(tmp_path / "model", "AutoModelForSeq2SeqLM")
+    for lost in ("generation_config.json", "target_tokenizer/tokenizer_config.json", "target_tokenizer/tokenizer.json"):
+        (tmp_path / "model" / lost).rename(tmp_path / "lost")
+        with pytest.raises(CheckpointError, match=f"{lost} is missing"):
+            load_model(tmp_path / "model", "AutoModelForSeq2SeqLM")
+        (tmp_path / "lost").rename(tmp_path / "model" / lost)
 
 
 def test_vectors_that_hold_none_of_the_words_are_refused(tmp_path):
@@ -551,14 +556,14 @@ def test_an_encoder_whose_checkpoint_lacks_the_pooler_trains_beside_a_decoder(tm
 
 def test_a_decoder_that_starts_from_gpt2_learns_saves_and_writes_the_same(tmp_path):
     torch.manual_seed(0)
-    size = {"n_embd": 16, "n_layer": 2, "n_head": 2, "n_positions": 40, "vocab_size": len(SPECIAL) + len(WORDS)}
+    size = {"n_embd": 16, "n_layer": 1, "n_head": 2, "n_positions": 40, "vocab_size": len(SPECIAL) + len(WORDS)}
     made = AutoConfig.for_model("gpt2", **size, initializer_range=0.3, bos_token_id=0, eos_token_id=2)
     AutoModelForCausalLM.from_config(made).save_pretrained(tmp_path / "decoder")
     words = tokenizer()
     words.pad_token = None
     words.save_pretrained(tmp_path / "decoder")
     task = translation(**EXACT | {"decoder": {"source": str(tmp_path / "decoder")}})
-    run = training(checkpoint(tmp_path / "encoder"), {"kind": "full"}, task, same_words(4))
+    run = training(make_small("checkpoint", tmp_path / "encoder"), {"kind": "full"}, task, same_words(3))
     said, meant = overfit(run)
     assert said == meant
     save_model(run.plan.model, run.tokenizers, tmp_path / "model")
@@ -582,8 +587,9 @@ def test_a_decoder_source_that_cannot_attend_to_an_encoder_is_refused(tmp_path):
 
 
 def test_another_ones_encoder_decoder_with_one_tokenizer_trains_saves_and_loads(tmp_path):
-    decoder = config(is_decoder=True, add_cross_attention=True)
-    both = EncoderDecoderConfig.from_encoder_decoder_configs(config(), decoder)
+    small = {"num_hidden_layers": 1}
+    decoder = config(is_decoder=True, add_cross_attention=True, **small)
+    both = EncoderDecoderConfig.from_encoder_decoder_configs(config(**small), decoder)
     both.decoder_start_token_id, both.pad_token_id, both.eos_token_id = 0, 1, 2
     EncoderDecoderModel(both).save_pretrained(tmp_path)
     tokenizer().save_pretrained(tmp_path)
@@ -591,7 +597,7 @@ def test_another_ones_encoder_decoder_with_one_tokenizer_trains_saves_and_loads(
 
 
 def test_a_target_of_all_the_tokens_that_there_may_be_is_written_whole(tmp_path):
-    data = same_words(8)
+    data = same_words(2)
     longest = max(len(text.split()) for text in data["target"]) + 2  # start and end
     task = bare(max_target_length=longest, **GREEDY)
     said, meant = overfit(training(native(tmp_path, "bart", **ONE_LAYER["bart"]), {"kind": "full"}, task, data))
