@@ -33,10 +33,12 @@ def model(source):
 
 
 @pytest.mark.parametrize(
-    "strategy", [{"kind": "full"}, {"kind": "frozen", "solver": "gradient"}, {"kind": "lora", "rank": 2}]
+    ("strategy", "head"),
+    [({"kind": "full"}, {"kind": "pooled", "layers": "last_four"}), ({"kind": "lora", "rank": 2}, {"kind": "native"})],
+    ids=["full-pooled", "lora-native"],
 )
-def test_a_trained_one_answers_the_same_after_reloading(source, strategy, tmp_path):
-    training = Training(source, strategy, train=rows(16))
+def test_a_trained_one_answers_the_same_after_reloading(source, strategy, head, tmp_path):
+    training = Training(source, strategy, task=sentiment(head=head), train=rows(8))
     before = {name: one.clone() for name, one in training.plan.model.named_parameters()}
     training.fit()
     moved = {name for name, one in training.plan.model.named_parameters() if not torch.equal(one, before[name])}

@@ -108,12 +108,12 @@ def test_new_parameters_of_a_pooled_head_are_the_head_alone(source):
 
 
 @pytest.mark.parametrize(
-    "strategy",
-    [{"kind": "full"}, {"kind": "frozen", "solver": "gradient"}, {"kind": "lora", "rank": 2}],
-    ids=lambda strategy: strategy["kind"],
+    ("strategy", "head"),
+    [({"kind": "full"}, {"kind": "pooled", "layers": "last_four"}), ({"kind": "lora", "rank": 2}, {"kind": "native"})],
+    ids=["full-pooled", "lora-native"],
 )
-def test_a_trained_model_predicts_the_same_after_reloading(source, strategy, tmp_path):
-    training = Training(source, strategy, train=rows(16))
+def test_a_trained_model_predicts_the_same_after_reloading(source, strategy, head, tmp_path):
+    training = Training(source, strategy, task=sentiment(head=head), train=rows(8))
     training.fit()
     model = training.plan.finish(training.plan.model)
     save_model(model, Tokenizers(source.tokenizer), tmp_path / "model")
@@ -124,16 +124,14 @@ def test_a_trained_model_predicts_the_same_after_reloading(source, strategy, tmp
     assert reloaded.config.id2label == dict(enumerate(LABELS))
 
 
-@pytest.fixture(params=[family for family in FAMILIES if family != "albert"])  # whose layers share their weights
-def layered(request, tmp_path):
-    return checkpoint(tmp_path, request.param)
+REPLAYED = [(family, "native") for family in FAMILIES if family != "albert"]  # whose layers share their weights
 
 
-@pytest.mark.parametrize("head", ["native", "pooled"])
-def test_replayed_activations_give_the_logits_of_the_whole_model(layered, head):
-    loaded = build_classifier(layered, LABELS, head=head)
+@pytest.mark.parametrize(("source", "head"), [*REPLAYED, ("bert", "pooled")], indirect=["source"])
+def test_replayed_activations_give_the_logits_of_the_whole_model(source, head):
+    loaded = build_classifier(source, LABELS, head=head)
     model = loaded.model.eval()
-    units = TokenInputs(sentiment().encode(rows(), Tokenizers(layered.tokenizer)), 1)
+    units = TokenInputs(sentiment().encode(rows(), Tokenizers(source.tokenizer)), 1)
     boundary = find_boundary(model, plan_for(loaded, {"kind": "full", "freeze_below": 1}).moving)
     assert boundary == Boundary("layer", 1)
     stored = replay(model, units, boundary, None, progress=False)
@@ -149,10 +147,11 @@ def test_replayed_activations_give_the_logits_of_the_whole_model(layered, head):
     assert expected.std(0).max() > 1e-3
 
 
-def test_a_partly_frozen_training_is_the_same_with_and_without_stored_activations(layered):
+@pytest.mark.parametrize("source", ["bert", "deberta-v2", "modernbert"], indirect=True)
+def test_a_partly_frozen_training_is_the_same_with_and_without_stored_activations(source):
     histories = {}
     for cache in ("none", "memory"):
-        training = Training(layered, {"kind": "full", "freeze_below": 1, "cache": cache}, train=rows(16), epochs=2)
+        training = Training(source, {"kind": "full", "freeze_below": 1, "cache": cache}, train=rows(16), epochs=2)
         for module in training.plan.model.modules():
             if isinstance(module, torch.nn.Dropout) or type(module).__name__ == "StableDropout":
                 module.p = 0.0
