@@ -178,22 +178,20 @@ STRATEGIES = {
     "lp_ft": {"kind": "gradual", "schedule": "lp_ft"},
 }
 CELLS = [  # `finished` has the labels of a whole BERT and the numbers of its adapter
-    *(("bert", "full", "number"), ("bert", "lora", "label"), ("bert", "frozen", "label")),
-    *(("bert", "gradual", "number"), ("bert", "lp_ft", "label")),
-    *(("bag", "full", "label"), ("bag", "lora", "number"), ("cnn", "full", "label"), ("cnn", "frozen", "number")),
-    *(("bilstm", "full", "number"), ("bilstm", "gradual", "label"), ("transformer", "full", "number")),
+    *(("bert", "frozen", "label"), ("bert", "gradual", "number"), ("bag", "full", "label"), ("bag", "lora", "number")),
+    *(("cnn", "frozen", "number"), ("bilstm", "lp_ft", "label"), ("transformer", "full", "number")),
 ]
 
 
 @pytest.mark.parametrize(("source", "strategy", "target"), CELLS)
 def test_every_source_learns_by_every_strategy_and_is_read_back(place, tmp_path, source, strategy, target):
     result = run(place, tmp_path / "run", source, STRATEGIES[strategy], target=target)
-    pair = {"first": "good film", "second": "a bad plot"}
-    (answer,) = nlp_transfer.load(result.folder).predict([pair])
+    predictor = nlp_transfer.load(result.folder)
+    (answer,) = predictor.predict([{"first": "good film", "second": "a bad plot"}])
     assert answer.keys() == ({"number"} if target == "number" else {"label", "confidence", "probabilities"})
     if target == "number":
         assert abs(answer["number"] - CENTRE) < 3 * STEP
-        assert not any("deviation" in name for name in nlp_transfer.load(result.folder).model.state_dict())
+        assert not any("deviation" in name for name in predictor.model.state_dict())
 
 
 @pytest.fixture(scope="module")
@@ -385,21 +383,16 @@ def test_ridge_on_tfidf_beats_the_mean(place):
     assert found["tfidf_ridge"].chosen.startswith("words")
 
 
-@pytest.mark.parametrize(("scale", "offset"), [(1e37, 0.0), (1e-30, 0.0), (1.0, 1e9)])
-def test_ridge_on_tfidf_says_the_same_in_any_units(place, scale, offset):
+def test_ridge_on_tfidf_says_the_same_in_any_units():
     part = {name: rows(200, seed) for seed, name in enumerate(("train", "validation", "test"))}
-    plain, other = (
-        nlp_transfer.number_baselines(
-            Splits(
-                **{
-                    name: TaskRows({**given, "number": [number * by + plus for number in given["number"]]})
-                    for name, given in part.items()
-                },
-                labels=(),
-                report=None,
-            ),
-            texts=("first", "second"),
-        )["tfidf_ridge"]["test"]
-        for by, plus in ((1.0, 0.0), (scale, offset))
-    )
-    assert np.allclose((np.array(other) - offset) / scale, plain, atol=1e-3)
+
+    def answer(scale, offset):
+        """What ridge says in other units, in those of the data again."""
+        numbers = {name: [number * scale + offset for number in given["number"]] for name, given in part.items()}
+        other = {name: TaskRows({**given, "number": numbers[name]}) for name, given in part.items()}
+        found = nlp_transfer.number_baselines(Splits(**other, labels=(), report=None), texts=("first", "second"))
+        return (np.array(found["tfidf_ridge"]["test"]) - offset) / scale
+
+    plain = answer(1.0, 0.0)
+    for units in ((1e37, 0.0), (1e-30, 0.0), (1.0, 1e9)):
+        assert np.allclose(answer(*units), plain, atol=1e-3), units
