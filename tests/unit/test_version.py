@@ -1,15 +1,10 @@
-"""The version is the package's own: a tree that is on the path, and not installed, has one too."""
+"""The version is the package's own: a tree that is on the path, and not installed, has one too (`test_start`)."""
 
 import importlib.metadata
 import json
-import shutil
-import subprocess
-import sys
-import sysconfig
-from pathlib import Path
 
 import pytest
-from tiny import ROOT, save_csv, save_vectors
+from tiny import save_csv, save_vectors
 
 import nlp_transfer
 from nlp_transfer.runs import doctor as diagnosing
@@ -28,22 +23,6 @@ def not_installed(monkeypatch):
         return found(name)
 
     monkeypatch.setattr(importlib.metadata.Distribution, "from_name", look)
-
-
-def test_a_tree_that_is_not_installed_is_diagnosed_like_one_that_is(tmp_path):
-    for package in (ROOT / "nlp_transfer", ROOT / "tasks" / "nlp_transfer_tasks"):
-        shutil.copytree(package, tmp_path / "tree" / package.name)  # with what is compiled
-    (tmp_path / "site").mkdir()
-    for path in Path(sysconfig.get_path("purelib")).iterdir():
-        if "nlp_transfer" not in path.name:
-            (tmp_path / "site" / path.name).symlink_to(path)
-    code = "import sys; sys.path += ['tree', 'site']; from nlp_transfer.cli.process import main; main()"
-    done = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", code, "doctor"], capture_output=True, text=True, cwd=tmp_path, check=False
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    assert f"nlp-transfer {nlp_transfer.__version__}, torch 2." in done.stdout
-    assert done.stdout.endswith("no known problem\n")
 
 
 @pytest.mark.usefixtures("not_installed")

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -43,29 +44,29 @@ def source(tmp_path_factory):
     return place
 
 
+def build(kind, tree, place):
+    """Build a tree as the programs that install packages ask setuptools for it; returns the file."""
+    code = f"from setuptools import build_meta; print(build_meta.build_{kind}({str(place)!r}))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tree, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:] + done.stdout[-3000:]
+    assert "absent from the `packages` configuration" not in done.stdout + done.stderr
+    return place / done.stdout.splitlines()[-1]
+
+
 @pytest.fixture(scope="module")
 def wheel(source, tmp_path_factory):
     """What `pip install` installs, built from what the index would be given (the sdist)."""
     place = tmp_path_factory.mktemp("wheel")
-    done = subprocess.run(
-        [sys.executable, "-m", "build", "--no-isolation", "--outdir", place, source],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-3000:] + done.stdout[-3000:]
-    assert "absent from the `packages` configuration" not in done.stdout + done.stderr
-    (built,) = place.glob("*.whl")
-    return built
+    sdist = build("sdist", source, place)
+    with tarfile.open(sdist) as archive:
+        archive.extractall(place, filter="data")
+    return build("wheel", place / sdist.name.removesuffix(".tar.gz"), place)
 
 
 @pytest.fixture(scope="module")
 def editable(source, tmp_path_factory):
     """What `pip install -e` installs."""
-    place = tmp_path_factory.mktemp("editable")
-    code = f"from setuptools import build_meta; build_meta.build_editable({str(place)!r})"
-    done = subprocess.run([sys.executable, "-c", code], cwd=source, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-3000:]
-    (built,) = place.glob("*.whl")
-    return built
+    return build("editable", source, tmp_path_factory.mktemp("editable"))
 
 
 def names_in(wheel):
