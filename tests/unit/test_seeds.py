@@ -15,7 +15,7 @@ import nlp_transfer
 from nlp_transfer.errors import CheckpointError, ConfigError, DataError
 from nlp_transfer_tasks.sentiment import Sentiment
 
-SEEDS = [0, 1, 2]
+SEEDS = [0, 1]
 STRATEGIES = {"full": {"kind": "full"}, "frozen": {"kind": "frozen"}, "scratch": {"kind": "full"}}
 
 
@@ -23,7 +23,7 @@ STRATEGIES = {"full": {"kind": "full"}, "frozen": {"kind": "frozen"}, "scratch":
 def place(tmp_path_factory):
     """A checkpoint, reviews, and a configuration for each strategy."""
     root = tmp_path_factory.mktemp("seeds")
-    source = {"kind": "checkpoint", "name": save_checkpoint(root / "bert")}
+    source = {"kind": "checkpoint", "name": save_checkpoint(root / "bert", num_hidden_layers=1)}
     for name, strategy in STRATEGIES.items():
         config = {
             "task": {"name": "sentiment", "max_length": 32},
@@ -94,7 +94,7 @@ def test_a_comparison_shows_the_mean_and_the_spread_of_the_seeds(whole):
     each = accuracies(whole.folder / "full")
     shown = f"{statistics.mean(each):.4f} ± {statistics.stdev(each):.4f}"
     assert statistics.stdev(each) > 0
-    line = next(line for line in text(whole).splitlines() if "full (3 seeds)" in line)
+    line = next(line for line in text(whole).splitlines() if "full (2 seeds)" in line)
     assert shown in line
     assert "mean ± standard deviation over the seeds" in text(whole)
 
@@ -122,10 +122,10 @@ def test_the_file_of_a_run_holds_the_scores_of_the_model_it_keeps_beside_those_o
 
 
 def test_verdicts_speak_of_all_seeds(whole):
-    assert any(line.startswith("bert, full (3 seeds) is worse than tfidf_logistic: ") for line in whole.verdicts)
+    assert any(line.startswith("bert, full (2 seeds) is worse than tfidf_logistic: ") for line in whole.verdicts)
     hits = [read(whole.folder, "full", f"seed-{seed}", "hits.json")["run"] for seed in SEEDS]
     assert read(whole.folder, "full", "hits.json")["run"] == [
-        pytest.approx(sum(row) / 3) for row in zip(*hits, strict=True)
+        pytest.approx(sum(row) / 2) for row in zip(*hits, strict=True)
     ]
 
 
@@ -133,13 +133,13 @@ def test_a_control_of_several_seeds_stands_in_the_metrics_of_its_run_with_its_sp
     controls = read(whole.folder, "full", "metrics.json")["controls"]
     each = accuracies(whole.folder / "scratch")
     (scores,) = controls.values()
-    assert list(controls) == ["bert from scratch, full (3 seeds)"]
+    assert list(controls) == ["bert from scratch, full (2 seeds)"]
     assert scores["test"]["standard_deviation"]["accuracy"] == pytest.approx(statistics.stdev(each))
     assert f"{statistics.mean(each):.4f} ± " in (whole.folder / "full" / "README.md").read_text()
 
 
 def test_seeds_that_change_nothing_are_said_and_have_no_spread(whole):
-    said = "3 seeds gave one and the same result: a solved head draws nothing at random; set data.split_seed: seed"
+    said = "2 seeds gave one and the same result: a solved head draws nothing at random; set data.split_seed: seed"
     assert any(line.startswith(f"bert, frozen: {said}") for line in whole.verdicts)
     line = next(line for line in text(whole).splitlines() if "frozen" in line)
     assert "±" not in line
@@ -164,31 +164,31 @@ def test_seeds_that_only_score_alike_have_a_spread_of_zero(place, whole, tmp_pat
 def test_a_summary_tells_the_mean_from_the_model_that_is_kept(place, whole):
     again = nlp_transfer.run(place / "full.yaml", resume=whole.folder / "full", progress=False)
     lines = again.summary.splitlines()
-    assert any("test: bert, full (3 seeds): accuracy " in line and " ± " in line for line in lines)
+    assert any("test: bert, full (2 seeds): accuracy " in line and " ± " in line for line in lines)
     assert any(line.startswith(f"kept: the model of seed {again.metrics['seed']}, the best on valid") for line in lines)
     frozen = nlp_transfer.run(place / "frozen.yaml", resume=whole.folder / "frozen", progress=False)
     assert "±" not in frozen.summary
-    assert "3 seeds gave one and the same result" in frozen.summary
+    assert "2 seeds gave one and the same result" in frozen.summary
 
 
 def test_results_are_one_line_in_an_interpreter(place, whole):
     again = nlp_transfer.run(place / "full.yaml", resume=whole.folder / "full", progress=False)
-    assert repr(again).startswith(f"RunResult({whole.folder / 'full'}: bert, full (3 seeds), test accuracy 0.")
+    assert repr(again).startswith(f"RunResult({whole.folder / 'full'}: bert, full (2 seeds), test accuracy 0.")
     assert repr(whole) == (
-        f"Comparison({whole.folder}: bert, full (3 seeds); bert, frozen; bert from scratch, full (3 seeds))"
+        f"Comparison({whole.folder}: bert, full (2 seeds); bert, frozen; bert from scratch, full (2 seeds))"
     )
 
 
 def test_each_seed_has_a_cut_of_its_own(cuts):
     parts = [read(cuts.folder, "full", f"seed-{seed}", "metrics.json")["data"]["splits"] for seed in SEEDS]
     assert len({part["test"]["fingerprint"] for part in parts}) == len(SEEDS)
-    assert [part["test"]["origin"].rpartition(" ")[2] for part in parts] == ["0", "1", "2"]
+    assert [part["test"]["origin"].rpartition(" ")[2] for part in parts] == ["0", "1"]
 
 
 def test_a_solved_head_has_a_spread_over_cuts(cuts):
     each = accuracies(cuts.folder / "frozen")
     shown = f"{statistics.mean(each):.4f} ± {statistics.stdev(each):.4f}"
-    assert shown in next(line for line in text(cuts).splitlines() if "frozen (3 seeds)" in line)
+    assert shown in next(line for line in text(cuts).splitlines() if "frozen (2 seeds)" in line)
 
 
 def test_simple_methods_are_measured_on_each_cut_and_averaged(cuts):
@@ -207,7 +207,7 @@ def test_verdicts_over_cuts_hold_seed_against_seed(cuts):
             hits.setdefault(place, []).append(score)
     assert dict(zip(own["rows"], own["counts"], strict=True)) == {place: len(found) for place, found in hits.items()}
     assert max(own["counts"]) > 1
-    assert any("bert, frozen (3 seeds) " in line and " points (" in line for line in cuts.verdicts)
+    assert any("bert, frozen (2 seeds) " in line and " points (" in line for line in cuts.verdicts)
 
 
 def test_the_card_of_a_run_over_cuts_says_whose_rows_it_lists(cuts):
@@ -238,7 +238,7 @@ def test_a_comparison_over_cuts_goes_on_as_it_was(place, cuts, tmp_path):
 
 def test_data_that_changed_between_two_seeds_are_refused_also_where_each_has_its_own_cut(place, tmp_path):
     config = yaml.safe_load((place / "frozen.yaml").read_text())
-    config["data"] |= {"train": save_csv(tmp_path / "reviews.csv", 120), "split_seed": "seed"}
+    config["data"] |= {"train": save_csv(tmp_path / "reviews.csv", 40), "split_seed": "seed"}
     config["training"]["seeds"] = [0, 1]
     run = nlp_transfer.run(config, output=tmp_path / "run", progress=False)
     shutil.rmtree(run.folder / "seed-1")
