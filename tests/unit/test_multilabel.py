@@ -49,7 +49,7 @@ def examples(count, seed=0):
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
     root = tmp_path_factory.mktemp("multilabel")
-    save_checkpoint(root / "model")
+    save_checkpoint(root / "model", num_hidden_layers=1)
     save_vectors(root / "v.txt")
     (root / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in examples(90)), encoding="utf-8")
     return root
@@ -75,9 +75,16 @@ def finished(place, tmp_path_factory):
     return run(place, tmp_path_factory.mktemp("run") / "run")
 
 
-CELLS = [("vectors", "pooled", strategy) for strategy in ("full", "by steps", "lora", "gradual")]
-CELLS += [("checkpoint", "native", strategy) for strategy in ("by steps", "lora", "lp_ft")]
-CELLS += [("checkpoint", "pooled", "frozen")]  # solved
+@pytest.fixture(scope="module")
+def whole(place, tmp_path_factory):
+    """The folder of a checkpoint that was trained whole under a native head."""
+    output = tmp_path_factory.mktemp("whole") / "run"
+    return run(place, output, "full", source="checkpoint", task={"head": HEADS["native"]}).folder
+
+
+CELLS = [("vectors", "pooled", strategy) for strategy in ("frozen", "gradual")]  # `frozen` is solved
+CELLS += [("checkpoint", "native", strategy) for strategy in ("by steps", "lp_ft")]
+CELLS += [("checkpoint", "pooled", "lora")]  # trained whole it is in `whole`
 
 
 @pytest.mark.parametrize(("source", "head", "strategy"), CELLS)
@@ -121,9 +128,8 @@ def test_thresholds_may_be_given(place, tmp_path):
         run(place, tmp_path / "odd", task={"thresholds": {"god": 0.2}})
 
 
-def test_transformers_alone_gives_the_same_probabilities(place, tmp_path):
-    for head in HEADS.values():
-        folder = run(place, tmp_path / head["kind"], "full", source="checkpoint", task={"head": head}).folder
+def test_transformers_alone_gives_the_same_probabilities(whole, finished):
+    for folder in (whole, finished.folder):
         classify = pipeline("text-classification", model=str(folder / "model"), trust_remote_code=False)
         told = {one["label"]: one["score"] for one in classify(TEXTS[0], top_k=None)}
         assert told == pytest.approx(nt.load(folder).predict(TEXTS)[0]["probabilities"], abs=1e-5)
@@ -187,9 +193,9 @@ def test_thresholds_that_an_unfinished_run_has_saved_are_decided_anew(place, tmp
     assert complete(tmp_path, first).task.thresholds == saved.task.thresholds
 
 
-def test_the_verdict_says_where_all_texts_get_one_set(place, tmp_path):
+def test_the_verdict_says_where_all_texts_get_one_set(place, finished, tmp_path):
     (place / "many.jsonl").write_text("".join(json.dumps(row) + "\n" for row in examples(220)), encoding="utf-8")
-    settings = yaml.safe_load((run(place, tmp_path / "a").folder / "config.yaml").read_text())
+    settings = yaml.safe_load((finished.folder / "config.yaml").read_text())
     settings["data"]["train"] = str(place / "many.jsonl")
     few = nt.run(settings, ["task.thresholds=1.0"], output=tmp_path / "none", progress=False)
     assert "gives one and the same answer to all" in few.summary
@@ -198,11 +204,10 @@ def test_the_verdict_says_where_all_texts_get_one_set(place, tmp_path):
     assert "of test example_f1" in several.summary
 
 
-def test_rows_of_a_head_for_several_labels_follow_the_names(place, tmp_path):
-    folder = run(place, tmp_path / "run", "full", source="checkpoint", task={"head": HEADS["native"]}).folder
-    source = load_source("checkpoint", name=str(folder))
+def test_rows_of_a_head_for_several_labels_follow_the_names(whole):
+    source = load_source("checkpoint", name=str(whole))
     loaded = build_classifier(source, ("long", "bad", "good"), head="native", several=True)
-    ours = AutoModelForSequenceClassification.from_pretrained(folder / "model").classifier.weight
+    ours = AutoModelForSequenceClassification.from_pretrained(whole / "model").classifier.weight
     assert torch.equal(loaded.model.classifier.weight, ours[[2, 0, 1]])
     assert "starts as the checkpoint's own" in loaded.note
     single = build_classifier(source, ("long", "bad", "good"), head="native")
