@@ -73,21 +73,16 @@ def encode(texts, **settings):
     return nt.encode_sentences(texts, tokenizer(), **{"max_length": 12, "max_sentences": 100, **settings})
 
 
-CHOSEN = {  # what stands on word vectors by some, for word vectors have no layers; `test_sources` has the whole grid
-    "bert": STRATEGIES,
-    "bag": [{"kind": "full"}, {"kind": "lora", "rank": 2}, {"kind": "gradual", "blocks_per_phase": 1}],
-    "bilstm": [{"kind": "full"}, {"kind": "frozen", "cache": "memory"}, {"kind": "gradual", "schedule": "lp_ft"}],
-}
+KINDS = ["bag", *["bert"] * 4, "bilstm"]  # each source and each strategy once: neither knows of the other
 CELLS = [
     pytest.param(kind, strategy, id="-".join(map(str, (kind, *strategy.values()))))
-    for kind, strategies in CHOSEN.items()
-    for strategy in strategies
+    for kind, strategy in zip(KINDS, STRATEGIES, strict=True)
 ]
 
 
 @pytest.mark.parametrize(("kind", "strategy"), CELLS)
 def test_every_source_and_strategy_trains_and_predicts_the_same_once_saved(kind, strategy, tmp_path):
-    one = training(source_of(kind, tmp_path), strategy, train=documents(16), epochs=2)
+    one = training(source_of(kind, tmp_path), strategy, train=documents(8), epochs=2)
     before = {name: parameter.clone() for name, parameter in one.plan.model.named_parameters()}
     one.fit()
     after = dict(one.plan.model.named_parameters())
@@ -164,7 +159,7 @@ def test_a_scorer_keeps_the_pretrained_weights_it_is_built_on(tmp_path):
     assert not [name for name in after if name.startswith("pooler")]
 
 
-@pytest.mark.parametrize("kind", SOURCES)
+@pytest.mark.parametrize("kind", ["bert", "bag"])
 def test_a_scorer_learns_to_pick_the_sentence_that_is_the_summary(kind, tmp_path):
     few, pace = documents(8), {"epochs": 15, "learning_rate": 0.02}
     one = training(source_of(kind, tmp_path), {"kind": "full"}, train=few, validation=few, **pace)
@@ -174,7 +169,8 @@ def test_a_scorer_learns_to_pick_the_sentence_that_is_the_summary(kind, tmp_path
 
 
 def test_predictions_follow_the_order_of_the_texts_whether_cut_or_not(tmp_path):
-    one = training(checkpoint(tmp_path), {"kind": "full"}, task=summarization(sentences=2, max_length=16))
+    task = summarization(sentences=2, max_length=16)
+    one = training(checkpoint(tmp_path), {"kind": "full"}, task=task, train=documents(8))
     predictor = Predictor(one.task, one.plan.model, one.tokenizers, {})
     texts = [" . ".join(sentences) for sentences in one.train["text"]]
     for given in (one.train["text"][:], texts):
@@ -272,7 +268,7 @@ def test_a_summary_that_is_always_the_first_sentence_is_said_before_any_training
     assert said[0].startswith("train: ")
 
 
-@pytest.mark.parametrize(("family", "most"), [("bert", 80), ("roberta", 78), ("distilbert", 80), ("modernbert", 80)])
+@pytest.mark.parametrize(("family", "most"), [("roberta", 78), ("modernbert", 80)])
 def test_windows_are_no_longer_than_the_encoder_has_positions_for(family, most, tmp_path):
     rows = [{"text": ["good film"] * (90 + number), "summary": "good"} for number in range(9)]
     (tmp_path / "long.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -382,9 +378,7 @@ def test_a_rendered_configuration_is_accepted_again():
     assert nt.load_config(yaml.safe_load(nt.render(checked))) == checked
 
 
-@pytest.mark.parametrize(
-    ("kind", "long_documents"), [("bert", "head"), ("bert", "chunks"), ("bag", "head"), ("bilstm", "chunks")]
-)
+@pytest.mark.parametrize(("kind", "long_documents"), [("bert", "chunks"), ("bag", "head"), ("bilstm", "head")])
 def test_a_summary_is_written_by_every_source_and_the_same_once_saved(kind, long_documents, tmp_path):
     task = summarization(
         style="abstractive",
