@@ -28,7 +28,7 @@ def trained(tmp_path_factory):
     root = tmp_path_factory.mktemp("run")
     config = {
         "task": {"name": "sentiment", "max_length": 16, "long_documents": "window"},
-        "source": {"kind": "checkpoint", "name": save_checkpoint(root / "bert")},
+        "source": {"kind": "checkpoint", "name": save_checkpoint(root / "bert", num_hidden_layers=1)},
         "data": {"train": save_csv(root / "data.csv"), "columns": {"text": "text"}},
         "training": {"epochs": 1, "precision": "fp32", "learning_rate": 0.01},
     }
@@ -52,11 +52,11 @@ def close(one, other):
 
 
 def test_predictions_come_in_input_order_whatever_the_lengths(predictor):
-    found = [text * (1 + 7 * (i % 5)) for i, text in enumerate(texts(60, seed=3)[0])]
+    found = [text * (1 + 7 * (i % 5)) for i, text in enumerate(texts(24, seed=3)[0])]
     alone = [predictor.predict([text])[0] for text in found]
     assert all(map(close, predictor.predict(found), alone))
     assert all(map(close, predictor.predict(found[::-1]), alone[::-1]))
-    assert len({round(one["probabilities"]["positive"], 6) for one in alone}) > 40
+    assert len({round(one["probabilities"]["positive"], 6) for one in alone}) > 16
 
 
 def test_a_prediction_is_the_likeliest_label_with_probabilities_that_sum_to_one(predictor):
@@ -101,18 +101,19 @@ def test_odd_texts_get_an_answer_among_ordinary_ones(predictor, odd):
     assert said["label"] in LABELS
 
 
-@pytest.mark.parametrize(
-    "blank",
-    ["", " \t\n", "\x00", "\u00a0\u3000", "\u200b\u00ad\ufeff", "\u3164", "\ufe0f", "\U000e0100\u180b", None, math.nan],
-)
-def test_what_shows_no_text_has_no_answer_and_a_reason_and_the_others_keep_theirs(predictor, blank):
+BLANK = ["", " \t\n", "\x00", "\u00a0\u3000", "\u200b\u00ad\ufeff", "\u3164", "\ufe0f", "\U000e0100\u180b"]
+BLANK += [None, math.nan]
+
+
+def test_what_shows_no_text_has_no_answer_and_a_reason_and_the_others_keep_theirs(predictor):
     before = dataclasses.replace(predictor.seen)
-    good, nothing, bad = predictor.predict(["good film", blank, "bad"])
+    good, *nothing, bad = predictor.predict(["good film", *BLANK, "bad"])
     assert close(good, predictor.predict(["good film"])[0])
     assert close(bad, predictor.predict(["bad"])[0])
-    reason = "the text is empty" if isinstance(blank, str) else "there is no text"
-    assert nothing == {"label": None, "confidence": None, "probabilities": None, "reason": reason}
-    assert (predictor.seen.texts, predictor.seen.empty) == (before.texts + 5, before.empty + 1)
+    for blank, said in zip(BLANK, nothing, strict=True):
+        reason = "the text is empty" if isinstance(blank, str) else "there is no text"
+        assert said == {"label": None, "confidence": None, "probabilities": None, "reason": reason}, blank
+    assert (predictor.seen.texts, predictor.seen.empty) == (before.texts + 14, before.empty + 10)
 
 
 def test_the_model_never_sees_an_empty_text(predictor, monkeypatch):
