@@ -29,7 +29,7 @@ def place(tmp_path_factory):
         "task": {"name": "sentiment", "max_length": 32},
         "source": {"kind": "vectors", "name": tiny.save_vectors(folder / "words.txt")},
         "strategy": {"kind": "frozen"},
-        "data": {"train": tiny.save_csv(folder / "reviews.csv", 120)},
+        "data": {"train": tiny.save_csv(folder / "reviews.csv", 60)},
     }
     (folder / "words.yaml").write_text(yaml.safe_dump(config))
     (folder / "space.yaml").write_text(yaml.safe_dump(SPACE))
@@ -100,10 +100,10 @@ def test_it_says_what_was_chosen_and_what_that_was_worth_with_an_interval(whole)
     assert figures["verdict"] == list(found.verdict)
     assert found.verdict[0] == "3 trials with seed 0: 3 trained to the end, 0 stopped early, 0 failed."
     assert "Chosen on validation: trial" in found.verdict[1]
-    assert found.verdict[2].startswith("best cannot be told from unchanged: 12 test rows are too few")
+    assert found.verdict[2].startswith("best cannot be told from unchanged: 6 test rows are too few")
     assert figures["gain"]["low"] <= figures["gain"]["difference"] <= figures["gain"]["high"]
     hits = [found.best.row.correct, found.unchanged.row.correct]
-    assert found.gain.difference == pytest.approx(sum(hits[0]) / 12 - sum(hits[1]) / 12)
+    assert found.gain.difference == pytest.approx(sum(hits[0]) / 6 - sum(hits[1]) / 6)
     assert f"of {COUNT} trials" in repr(found)
 
 

@@ -140,11 +140,11 @@ def test_no_character_but_space_is_lost_and_there_is_always_a_sentence(text, lan
 
 
 def test_a_long_text_is_cut_in_time_that_grows_with_its_length():
-    assert len(split_sentences("A short one. " * 50_000)) == 50_000
-    assert len(split_sentences("vs. " * 100_000)) == 1
-    assert len(split_sentences("." * 1_000_000)) == 1
-    assert len(split_sentences('.")' * 300_000)) == 1
-    assert len(split_sentences("\n " * 500_000)) == 1
+    assert len(split_sentences("A short one. " * 10_000)) == 10_000  # in minutes if it grew with the square
+    assert len(split_sentences("vs. " * 20_000)) == 1
+    assert len(split_sentences("." * 200_000)) == 1
+    assert len(split_sentences('.")' * 60_000)) == 1
+    assert len(split_sentences("\n " * 100_000)) == 1
 
 
 @pytest.mark.parametrize("unit", ["A short one. ", "Nr. ", ". ", "(„a. B ", "3. Mai ", "x", "… "])

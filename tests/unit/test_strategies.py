@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from tiny import LABELS, Training, checkpoint, plan_for, sentiment, vectors
+from tiny import LABELS, Training, checkpoint, plan_for, rows, sentiment, vectors
 from torch import nn
 from transformers import AutoModelForSequenceClassification
 
@@ -129,7 +129,7 @@ def test_a_checkpoint_with_a_head_of_its_own_leaves_frozen_nothing_to_train_and_
     with pytest.raises(ConfigError, match=r"nothing to train.*task\.head\.kind=pooled"):
         plan(build_classifier(headed, LABELS, head="native"), "frozen")
     for settings in ({"kind": "full"}, {"kind": "lora"}, {"kind": "gradual"}, {"kind": "gradual", "schedule": "lp_ft"}):
-        Training(headed, settings).fit()
+        Training(headed, settings, train=rows(8)).fit()
 
 
 def test_lora_moves_the_adapters_of_every_linear_layer_and_the_new_modules(native):
@@ -183,7 +183,7 @@ def test_a_start_that_would_do_nothing_to_a_table_is_refused(static):
 
 @pytest.mark.parametrize("settings", [{"rslora": True}, {"dora": True}, {"init": "pissa"}], ids=str)
 def test_the_variants_of_lora_merge_into_the_model_they_trained(source, settings):
-    training = Training(source, {"kind": "lora", "rank": 2, **settings})
+    training = Training(source, {"kind": "lora", "rank": 2, **settings}, train=rows(8))
     training.fit()
     batch = training.trainer().task.encode(training.validation, Tokenizers(source.tokenizer))
     from nlp_transfer.inference.predictions import infer

@@ -65,11 +65,11 @@ def find_evidence(features, target):
     return -min(minimize(lose, one, method="Nelder-Mead", options={"fatol": 1e-10}).fun for one in starts)
 
 
-@pytest.mark.parametrize("width", [3, 8, 90], ids="{} features".format)
+@pytest.mark.parametrize("width", [3, 8, 30], ids="{} features".format)
 def test_log_me_is_the_greatest_evidence_of_a_linear_model(width):
-    features = np.concatenate([FEATURES, RNG.normal(size=(60, 90))], axis=1)[:, :width]
-    expected = np.mean([find_evidence(features, one) for one in TARGETS.T])
-    assert log_me(features, TARGETS) == pytest.approx(expected, abs=1e-5)
+    features, targets = np.concatenate([FEATURES, RNG.normal(size=(60, 90))], axis=1)[:20, :width], TARGETS[:20]
+    expected = np.mean([find_evidence(features, one) for one in targets.T])
+    assert log_me(features, targets) == pytest.approx(expected, abs=1e-5)
 
 
 def test_log_me_of_features_that_say_nothing_is_that_of_noise_alone():

@@ -50,9 +50,9 @@ def test_only_a_look_at_the_losses_reads_tensors(tmp_path, readings, monkeypatch
         self._most = step.LOOK_EVERY
 
     monkeypatch.setattr(step.LossMonitor, "__init__", as_on_a_gpu)
-    history = Training(checkpoint(tmp_path), strategy, train=rows(160), epochs=2).fit()
-    assert history.steps == 40
-    assert readings == ["look: tolist"] * 2  # after 16 of 20 steps; the last four are looked at when the epoch ends
+    history = Training(checkpoint(tmp_path), strategy, train=rows(160)).fit()
+    assert history.steps == 20
+    assert readings == ["look: tolist"]  # after 16 of 20 steps; the last four are looked at when the epoch ends
 
 
 def test_every_step_is_looked_at_on_a_cpu(tmp_path, readings):

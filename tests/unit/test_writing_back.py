@@ -67,10 +67,11 @@ def run(tmp_path_factory):
     root = tmp_path_factory.mktemp("pieces")
     lines = [{"en": f"the {a} {b}", "fr": f"L'{b} : {a} !"} for a in WORDS for b in WORDS]
     (root / "p.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
-    decoder = {"source": save_word_pieces(root / "decoder")}
+    small = {"num_hidden_layers": 1}
+    writing = {"decoder": {"source": save_word_pieces(root / "decoder", **small)}, "generation": {"beams": 1}}
     sections = {
-        "task": {"name": "translation", "max_length": 32, "max_target_length": 24, "decoder": decoder},
-        "source": {"kind": "checkpoint", "name": save_checkpoint(root / "encoder")},
+        "task": {"name": "translation", "max_length": 32, "max_target_length": 24, **writing},
+        "source": {"kind": "checkpoint", "name": save_checkpoint(root / "encoder", **small)},
         "strategy": {"kind": "full"},
         "data": {
             **{name: str(root / "p.jsonl") for name in ("train", "validation", "test")},
