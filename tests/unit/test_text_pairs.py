@@ -49,7 +49,7 @@ def rows(count=96, seed=0):
 def place(tmp_path_factory):
     """A folder with a checkpoint, vectors, and a table of pairs with columns of other names."""
     folder = tmp_path_factory.mktemp("pairs")
-    save_word_pieces(folder / "bert")
+    save_word_pieces(folder / "bert", num_hidden_layers=1)
     save_vectors(folder / "v.txt")
     found = rows()
     with (folder / "a.csv").open("w", newline="") as file:

@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-import tarfile
 import zipfile
 from pathlib import Path
 
@@ -58,8 +57,7 @@ def wheel(source, tmp_path_factory):
     """What `pip install` installs, built from what the index would be given (the sdist)."""
     place = tmp_path_factory.mktemp("wheel")
     sdist = build("sdist", source, place)
-    with tarfile.open(sdist) as archive:
-        archive.extractall(place, filter="data")
+    shutil.unpack_archive(sdist, place, filter="data")
     return build("wheel", place / sdist.name.removesuffix(".tar.gz"), place)
 
 
