@@ -130,9 +130,9 @@ class Runs(dict):
         return output
 
 
-def save_data(folder):
-    """Forty good rows for every task; task -> file."""
-    found, labels = texts(40)
+def save_data(folder, count=40):
+    """Good rows for every task; task -> file."""
+    found, labels = texts(count)
     lines = [
         {
             "text": f"{text}. The film is it.",
@@ -144,4 +144,4 @@ def save_data(folder):
         for text, label in zip(found, labels, strict=True)
     ]
     (folder / "pairs.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    return {**dict.fromkeys(TASKS, str(folder / "pairs.jsonl")), "sentiment": save_csv(folder / "reviews.csv", 40)}
+    return {**dict.fromkeys(TASKS, str(folder / "pairs.jsonl")), "sentiment": save_csv(folder / "reviews.csv", count)}
