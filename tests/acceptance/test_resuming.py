@@ -24,12 +24,14 @@ from nlp_transfer.training.judge import Judge
 from nlp_transfer.training.phase_inputs import PhaseInputs
 from nlp_transfer.training.step import Stepper
 
+FEW = {"batch_size": 16}  # three steps an epoch, not four
+
 # Promise 1
 
 
 def test_the_same_configuration_twice_leaves_the_same_bytes(place, undisturbed, tmp_path):
-    run(config(place), tmp_path / "again")
-    assert outcome(tmp_path / "again") == outcome(undisturbed(config(place)))
+    run(config(place, **FEW), tmp_path / "again")
+    assert outcome(tmp_path / "again") == outcome(undisturbed(config(place, **FEW)))
 
 
 # Promise 2
@@ -40,16 +42,15 @@ def test_the_same_configuration_twice_leaves_the_same_bytes(place, undisturbed, 
     [
         *((name, "bert") for name in STRATEGIES if name not in ("full", "solved")),
         ("full", "table"),
-        ("lora", "table"),
         ("full", "bag"),
     ],
 )
 def test_a_run_that_is_stopped_and_resumed_equals_one_that_is_not(
     place, undisturbed, tmp_path, during, strategy, source
 ):
-    wanted = config(place, strategy, source)
+    wanted = config(place, strategy, source, **FEW)
     whole = undisturbed(wanted)
-    steps = [6, 6] if strategy == "ulmfit" else [6]  # in the second epoch, and in the second phase
+    steps = [4, 4] if strategy == "ulmfit" else [4]  # in the second epoch, and in the second phase
     for count, step in enumerate(steps):
         during(step, send(signal.SIGTERM))
         with pytest.raises(StoppedError, match="terminated after step"):
@@ -73,7 +74,7 @@ def test_a_run_that_is_stopped_and_resumed_equals_one_that_is_not(
 def test_a_run_that_is_stopped_between_two_steps_goes_on_from_there(
     place, undisturbed, tmp_path, monkeypatch, caplog, strategy, part, method, call
 ):
-    wanted = config(place, strategy)
+    wanted = config(place, strategy, **FEW)
     whole = undisturbed(wanted)
     original, count = getattr(part, method), iter(range(1, 100))
 
@@ -116,7 +117,7 @@ def in_features(monkeypatch):
 def test_a_signal_ends_the_pass_over_frozen_layers_after_a_batch_and_what_it_found_is_kept(
     place, tmp_path, monkeypatch, in_features, caplog, strategy, cached
 ):
-    wanted = config(place, strategy, epochs=1)
+    wanted = config(place, strategy, epochs=1, **FEW)
     if strategy == "solved":
         wanted["strategy"] = {"kind": "frozen", "cache": "disk" if cached else "memory"}
     else:
@@ -159,7 +160,7 @@ def test_a_signal_in_the_features_of_a_resumed_run_leaves_what_it_went_on_from(
 
 
 def test_the_seconds_of_a_run_are_those_of_all_its_attempts(place, tmp_path, during, monkeypatch):
-    clock = time.perf_counter
+    wanted, clock = config(place, source="bag", epochs=1), time.perf_counter
     with monkeypatch.context() as patch:
 
         def slowly(_):
@@ -168,12 +169,12 @@ def test_the_seconds_of_a_run_are_those_of_all_its_attempts(place, tmp_path, dur
 
         during(2, slowly)
         with pytest.raises(StoppedError):
-            run(config(place, epochs=1), tmp_path / "run")
+            run(wanted, tmp_path / "run")
     during(1, send(signal.SIGTERM))  # once more, so that earlier attempts are added up and kept
     with pytest.raises(StoppedError):
-        run(config(place, epochs=1), tmp_path / "run", resume="auto")
+        run(wanted, tmp_path / "run", resume="auto")
     during(-1, None)
-    seconds = run(config(place, epochs=1), tmp_path / "run", resume="auto").metrics["seconds"]
+    seconds = run(wanted, tmp_path / "run", resume="auto").metrics["seconds"]
     assert 300 < seconds["training"] < seconds["total"] < 400
 
 
@@ -184,7 +185,7 @@ def test_trackers_are_closed_when_a_training_is_stopped(place, tmp_path, during,
     monkeypatch.setattr(tracker, "finish", lambda self: closed.append(finish(self)))
     during(2, send(signal.SIGTERM))
     with pytest.raises(StoppedError):
-        run(config(place, epochs=1, tracker="tensorboard"), tmp_path / "run")
+        run(config(place, source="bag", epochs=1, tracker="tensorboard"), tmp_path / "run")
     assert len(closed) == 1
 
 
@@ -205,7 +206,7 @@ def test_a_run_may_be_stopped_after_every_single_step(place, undisturbed, tmp_pa
 
 
 def test_runs_of_several_seeds_go_on_with_the_seed_that_was_stopped(place, undisturbed, tmp_path, during, caplog):
-    wanted = config(place, epochs=1, seeds=[0, 1])
+    wanted = config(place, source="bag", epochs=1, seeds=[0, 1])
     whole = undisturbed(wanted)
     during(6, send(signal.SIGTERM))  # the second seed
     with pytest.raises(StoppedError, match=re.escape(f"--resume {tmp_path / 'parts'}")):
@@ -234,13 +235,14 @@ def test_a_finished_run_says_later_what_it_said_then(place, tmp_path, seeds):
 
 
 def test_runs_of_several_seeds_do_not_go_on_from_a_checkpoint_of_one(place, tmp_path, during):
+    wanted = config(place, source="bag", epochs=1, seeds=[0, 1])
     during(6, send(signal.SIGTERM))
     with pytest.raises(StoppedError):
-        run(config(place, epochs=1, seeds=[0, 1]), tmp_path / "run")
+        run(wanted, tmp_path / "run")
     before = (tmp_path / "run" / "seed-1" / "config.yaml").read_bytes()
     named = tmp_path / "run" / "seed-1" / "checkpoints" / "step-00000002"
     with pytest.raises(ConfigError, match=f"--resume {re.escape(str(named))}: a run of several seeds"):
-        nlp_transfer.run(config(place, epochs=1, seeds=[0, 1]), resume=named, progress=False)
+        nlp_transfer.run(wanted, resume=named, progress=False)
     assert (tmp_path / "run" / "seed-1" / "config.yaml").read_bytes() == before
 
 
@@ -248,7 +250,7 @@ def test_a_comparison_goes_on_where_it_was_stopped(place, tmp_path, during, capf
     configs = []
     for name, changes in {"one": {}, "two": {"scratch": True}, "three": {}}.items():
         wanted = config(place, "full", "table", epochs=1, learning_rate=0.001 if name == "three" else 0.01)
-        save_csv(tmp_path / "data.csv", 120)
+        save_csv(tmp_path / "data.csv", 57)
         wanted |= {"data": {"train": str(tmp_path / "data.csv")}, "source": wanted["source"] | changes}
         configs.append(tmp_path / f"{name}.yaml")
         configs[-1].write_text(json.dumps(wanted))
@@ -278,7 +280,7 @@ def test_checkpoints_come_every_so_many_steps_and_a_finished_run_keeps_none(plac
     seen = []
     folder = tmp_path / "run" / "checkpoints"
     during(7, lambda _: seen.extend(sorted(path.name for path in folder.iterdir())))
-    run(config(place, checkpoint={"steps": 2, "keep_last": 2}), tmp_path / "run")
+    run(config(place, source="bag", checkpoint={"steps": 2, "keep_last": 2}), tmp_path / "run")
     assert seen == ["step-00000004", "step-00000006"]
     assert not folder.exists()
 
@@ -287,7 +289,7 @@ def test_checkpoints_come_every_so_many_minutes(place, tmp_path, during):
     seen = []
     folder = tmp_path / "run" / "checkpoints"
     during(5, lambda _: seen.extend(sorted(path.name for path in folder.iterdir())))
-    run(config(place, checkpoint={"minutes": 1e-9}), tmp_path / "run")
+    run(config(place, source="bag", checkpoint={"minutes": 1e-9}), tmp_path / "run")
     assert seen == ["step-00000003", "step-00000004"]
 
 
@@ -317,7 +319,7 @@ def test_a_long_training_is_saved_before_what_follows_it(place, undisturbed, tmp
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    wanted = config(place)
+    wanted = config(place, source="bag")
     whole = undisturbed(wanted)
     monkeypatch.setattr(conclude, "infer_split", full)
     with pytest.raises(DiskError, match=f"; make room; go on with the same command and --resume {tmp_path / 'parts'}$"):
@@ -334,16 +336,17 @@ def test_a_long_training_is_saved_before_what_follows_it(place, undisturbed, tmp
 
 def test_a_run_goes_on_in_the_number_format_that_it_chose(place, tmp_path, during, monkeypatch):
     monkeypatch.setattr(fitting, "choose_precision", lambda wanted: "bf16" if wanted == "auto" else wanted)
+    wanted = config(place, source="bag", precision="auto", epochs=1)
     during(3, send(signal.SIGTERM))
     with pytest.raises(StoppedError):
-        run(config(place, precision="auto", epochs=1), tmp_path / "run")
+        run(wanted, tmp_path / "run")
     during(-1, None)
     monkeypatch.setattr(fitting, "choose_precision", lambda wanted: "fp32" if wanted == "auto" else wanted)
-    again = run(config(place, precision="auto", epochs=1), tmp_path / "run", resume="auto")
+    again = run(wanted, tmp_path / "run", resume="auto")
     assert again.metrics["precision"] == "bf16"
 
 
-@pytest.mark.parametrize(("passes", "halvings"), [(1, 0), (1, 1), (4, 1)])
+@pytest.mark.parametrize(("passes", "halvings"), [(1, 1), (4, 1)])
 def test_a_resume_cuts_batches_as_it_is_told_and_as_memory_has_asked(place, tmp_path, monkeypatch, passes, halvings):
     original, seen = Stepper.compute_gradients, []
 
@@ -356,7 +359,7 @@ def test_a_resume_cuts_batches_as_it_is_told_and_as_memory_has_asked(place, tmp_
 
     monkeypatch.setattr(Stepper, "compute_gradients", gradients)
     with pytest.raises(StoppedError):
-        run(config(place, epochs=1, accumulation=2), tmp_path)
-    run(config(place, epochs=1, accumulation=passes), tmp_path, resume="auto")
+        run(config(place, source="bag", epochs=1, accumulation=2), tmp_path)
+    run(config(place, source="bag", epochs=1, accumulation=passes), tmp_path, resume="auto")
     assert seen[0] == 2 * 2**halvings
     assert set(seen[1:]) == {passes * 2**halvings}
