@@ -267,17 +267,30 @@ ODD = [  # separated by spaces; what holds spaces stands below
 ]  # fmt: skip
 
 
+# Made once: to make and check a strategy for each edit takes longer than to read what is edited.
+WHOLE = 1 << 30  # bytes, more than any content has
+ROUGH = st.integers(0, 9).map(lambda number: number == 0)
+NOTHING_BUT_ODD = st.lists(st.sampled_from(ODD) | st.binary(max_size=9), max_size=12).map(b"".join)
+EDITS = st.lists(
+    st.tuples(
+        st.integers(0, WHOLE),  # where it starts, counted round and round
+        st.sampled_from([0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 4, 8, 40, WHOLE]),  # bytes that go
+        st.sampled_from(ODD) | st.binary(max_size=4) | st.none(),  # what comes; None: what stands there
+        st.sampled_from([1, 1, 1, 2, 50]),  # times
+    ),
+    min_size=1,
+    max_size=4,
+)
+
+
 @st.composite
 def edited(draw: st.DrawFn, good: bytes) -> bytes:
     """A good file with a few places replaced, repeated or cut off; now and then nothing but odd bytes."""
-    content = good
-    if draw(st.integers(0, 9)) == 0:
-        content = b"".join(draw(st.lists(st.one_of(st.sampled_from(ODD), st.binary(max_size=9)), max_size=12)))
-    for _ in range(draw(st.integers(1, 4))):
-        start = draw(st.integers(0, len(content)))
-        length = draw(st.sampled_from([0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 4, 8, 40, len(content)]))
-        fresh = draw(st.one_of(st.sampled_from(ODD), st.binary(max_size=4), st.just(content[start : start + 9])))
-        content = content[:start] + fresh * draw(st.sampled_from([1, 1, 1, 2, 50])) + content[start + length :]
+    content = draw(NOTHING_BUT_ODD) if draw(ROUGH) else good
+    for place, length, odd, times in draw(EDITS):
+        start = place % (len(content) + 1)
+        fresh = content[start : start + 9] if odd is None else odd
+        content = content[:start] + fresh * times + content[start + length :]
     return content
 
 

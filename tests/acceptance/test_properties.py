@@ -13,6 +13,7 @@ from nlp_transfer.errors import ConfigError
 NAMES = pytest.mark.parametrize("name", TARGETS)
 FOREVER = {"deadline": None, "suppress_health_check": [HealthCheck.function_scoped_fixture], "derandomize": True}
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\n\r"), min_size=1, max_size=12)
+SHORT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)  # the same set by its codec takes seconds to find
 
 
 @NAMES
@@ -21,7 +22,7 @@ def test_the_good_content_of_every_target_is_read(tmp_path, name):
 
 
 @NAMES
-@settings(max_examples=60, **FOREVER)
+@settings(max_examples=40, **FOREVER)
 @given(data=st.data())
 def test_an_edited_file_is_read_or_refused(tmp_path, name, data):
     attack(TARGETS[name], tmp_path, data.draw(edited(TARGETS[name].good)))
@@ -43,8 +44,8 @@ def test_parallel_lines_come_back_as_they_were_written(tmp_path, pairs):
 
 
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    st.none() | st.booleans() | st.integers() | st.floats() | SHORT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(SHORT, inner, max_size=3),
     max_leaves=8,
 )
 SECTIONS = st.sampled_from(["task", "source", "strategy", "data", "training", "output", "odd"])
