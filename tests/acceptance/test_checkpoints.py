@@ -77,7 +77,7 @@ def test_a_finished_run_is_on_the_disk_before_its_checkpoints_go(place, tmp_path
 
     monkeypatch.setattr("os.fsync", noting)
     monkeypatch.setattr("shutil.rmtree", removing)
-    run(config(place, "lora", epochs=1), tmp_path / "run")
+    run(config(place, "lora", "bag", epochs=1), tmp_path / "run")
     assert seen == [True]
 
 
@@ -168,7 +168,7 @@ def test_every_flipped_bit_is_found_or_harmless(two):
 
 
 def test_a_run_resumes_from_the_checkpoint_that_is_named(place, undisturbed, tmp_path, during, caplog):
-    wanted = config(place, epochs=1, checkpoint={"steps": 1, "keep_last": 5})
+    wanted = config(place, source="bag", epochs=1, checkpoint={"steps": 1, "keep_last": 5})
     during(3, send(signal.SIGTERM))
     with pytest.raises(StoppedError):
         run(wanted, tmp_path / "run")

@@ -98,23 +98,23 @@ def test_a_run_without_room_for_a_file_says_so_and_goes_on_with_some(place, whol
     assert go_on(wanted, tmp_path / "run", said) == whole("solved", "bag")
 
 
-@pytest.mark.parametrize(("size", "what"), [(0, ""), (4000, "adapter"), (20_000, "model")])
+@pytest.mark.parametrize(("size", "what"), [(0, ""), (4000, "adapter"), (8000, "model")])
 def test_a_run_that_the_system_cuts_short_leaves_nothing_half_and_goes_on(place, whole, tmp_path, size, what):
-    wanted = config(place, "lora", epochs=1)
+    wanted = config(place, "lora", "table", epochs=1)
     with largest_file(size):
         said = refused_run(wanted, tmp_path / "run", tmp_path / "run" / what)
     assert "no file may grow so large (ulimit -f)" in said
     assert not (tmp_path / "run" / what).exists()
-    assert go_on(wanted, tmp_path / "run", said) == whole("lora")
+    assert go_on(wanted, tmp_path / "run", said) == whole("lora", "table")
 
 
 def test_texts_that_find_no_room_while_a_run_reads_them_are_named_with_their_place(place, whole, tmp_path):
-    wanted, folder = config(place, "lora", epochs=1), tmp_path / "run"
+    wanted, folder = config(place, "solved", "bag", epochs=1), tmp_path / "run"
     with largest_file(100), pytest.raises(DiskError, match=r"^no room for the texts of the data in .*TMPDIR") as told:
         run(wanted, folder)
     assert told.value.path == Path(tempfile.gettempdir())
     assert not folder.exists()
-    assert go_on(wanted, folder, str(told.value)) == whole("lora")
+    assert go_on(wanted, folder, str(told.value)) == whole("solved", "bag")
 
 
 def test_a_comparison_without_room_for_its_table_goes_on_with_the_runs_that_it_has(place, tmp_path, no_room_for):

@@ -34,13 +34,13 @@ def test_a_second_run_on_a_folder_in_use_is_refused_by_process_and_host(place, t
         monkeypatch.setattr("nlp_transfer.runs.one_run.prepare", lambda *_: pytest.fail("something was loaded"))
         for resume in (None, "auto"):
             with pytest.raises(ConfigError, match=f"in use by process {child} on {re.escape(platform.node())}"):
-                run(config(place), tmp_path, resume=resume)
+                run(config(place, source="bag"), tmp_path, resume=resume)
     finally:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
     monkeypatch.undo()
     assert (tmp_path / ".lock").exists()
-    run(config(place, epochs=1), tmp_path)  # what a dead process left does not count
+    run(config(place, source="bag", epochs=1), tmp_path)  # what a dead process left does not count
     assert not (tmp_path / ".lock").exists()
 
 
@@ -75,8 +75,8 @@ def test_a_run_holds_its_folder_from_the_moment_it_is_made(tmp_path):
 def test_a_signal_during_a_step_ends_the_run_after_it_and_says_how_to_go_on(
     place, undisturbed, tmp_path, during, capfd
 ):
-    (tmp_path / "run.yaml").write_text(json.dumps(config(place)))
-    whole = undisturbed(config(place))  # first, so that the forked ones find the simple methods fitted
+    (tmp_path / "run.yaml").write_text(json.dumps(config(place, source="bag")))
+    whole = undisturbed(config(place, source="bag"))  # first, so that the forked ones find the simple methods fitted
     words = {signal.SIGTERM: "terminated", signal.SIGINT: "interrupted", signal.SIGHUP: "hung up"}
     way = ["--output", tmp_path / "run"]
     for count, (number, word) in enumerate(words.items(), 1):
@@ -93,7 +93,7 @@ def test_a_signal_during_a_step_ends_the_run_after_it_and_says_how_to_go_on(
 
 
 def test_a_hang_up_that_is_ignored_from_the_start_stays_so(place, tmp_path, during):
-    (tmp_path / "run.yaml").write_text(json.dumps(config(place, epochs=1)))
+    (tmp_path / "run.yaml").write_text(json.dumps(config(place, source="bag", epochs=1)))
     during(4, send(signal.SIGHUP))
 
     def as_under_nohup():
@@ -105,7 +105,7 @@ def test_a_hang_up_that_is_ignored_from_the_start_stays_so(place, tmp_path, duri
 
 
 def test_a_terminal_that_is_closed_during_a_step_leaves_a_checkpoint(place, tmp_path, during):
-    (tmp_path / "run.yaml").write_text(json.dumps(config(place)))
+    (tmp_path / "run.yaml").write_text(json.dumps(config(place, source="bag")))
     ours, theirs = os.openpty()
     during(4, lambda _: os.close(ours))  # by the last who held it: a hang-up, and whatever is written fails
 
@@ -130,7 +130,7 @@ def test_a_second_signal_ends_the_run_at_once(place, tmp_path, during, capfd):
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(60)
 
-    (tmp_path / "run.yaml").write_text(json.dumps(config(place)))
+    (tmp_path / "run.yaml").write_text(json.dumps(config(place, source="bag")))
     during(4, twice)
     code = wait_for(forked(lambda: command("run", tmp_path / "run.yaml", "--output", tmp_path / "run")), 20)
     assert code == 143

@@ -108,7 +108,7 @@ ALLOCATORS = {
 
 @pytest.mark.parametrize("name", ALLOCATORS)
 def test_out_of_memory_halves_the_micro_batch_and_changes_nothing_else(place, tmp_path, hungry, caplog, name):
-    wanted = config(place, "full", "table", batch_size=16, accumulation=1)
+    wanted = config(place, "full", "table", batch_size=16, accumulation=1, epochs=1)
     wanted["task"]["head"]["dropout"] = 0.0  # it draws other numbers for other pieces
     run(wanted, tmp_path / "whole")
     hungry(100_000_000, ALLOCATORS[name])
@@ -123,7 +123,7 @@ def test_out_of_memory_halves_the_micro_batch_and_changes_nothing_else(place, tm
 
 
 def test_what_a_failed_attempt_left_in_the_gradients_is_not_counted_twice(place, tmp_path, hungry, caplog):
-    wanted = config(place, "full", "table", batch_size=16, accumulation=2)
+    wanted = config(place, "full", "table", batch_size=16, accumulation=2, epochs=1)
     wanted["task"]["head"]["dropout"] = 0.0
     run(wanted, tmp_path / "whole")
     passes = iter(range(1000))
@@ -182,7 +182,7 @@ def test_recomputing_activations_runs_layers_twice_and_changes_no_weight(place, 
     )
     counts = []
     for name, wanted in {"plain": False, "saving": True}.items():
-        run(config(place, gradient_checkpointing=wanted), tmp_path / name)
+        run(config(place, gradient_checkpointing=wanted, epochs=1), tmp_path / name)
         counts.append(sum(passes))
         passes.clear()
     assert counts[1] == 2 * counts[0]

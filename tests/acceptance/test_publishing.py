@@ -140,7 +140,7 @@ def test_a_fault_that_passes_is_waited_out_and_leaves_one_commit(hub, small, end
     assert set(hub.repositories["me/reviews"].tree()) == {*FILES, ".gitattributes"}
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [503, "drop after"])  # the other two end in the same errors of the client
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
 def test_a_fault_that_stays_ends_in_advice_with_all_or_nothing_there(hub, small, endpoint, kind):
     hub.fail(endpoint, kind, times=1000)

@@ -218,7 +218,7 @@ def data(tmp_path_factory):
     return {task: f"data.train={file}" for task, file in save_data(tmp_path_factory.mktemp("data")).items()}
 
 
-@pytest.mark.parametrize("task", ["sentiment", "translation", "extractive"])
+@pytest.mark.parametrize("task", ["sentiment", "translation"])
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
 def test_a_checkpoint_with_a_fault_is_refused_in_one_line(command, configs, here, monkeypatch, data, fault, task):
     monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("asked on stdin"))
