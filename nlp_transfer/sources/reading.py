@@ -59,7 +59,7 @@ def _read_words(table: VectorTable) -> Reading:
 
     subwords = table.subwords
     tokenizer = StaticTokenizer(
-        tokenizer_object=backend,
+        tokenizer_object=_Uncopied(backend),
         pad_token=PAD,
         unk_token=UNKNOWN,
         form=form,
@@ -70,6 +70,16 @@ def _read_words(table: VectorTable) -> Reading:
     )
     rows = len(table.words) + len(SPECIAL)
     return Reading(tokenizer, len(SPECIAL), rows, [SPECIAL.index(PAD)], SPECIAL.index(UNKNOWN))
+
+
+class _Uncopied:
+    """Give transformers the tokenizer itself: it would take a copy, as long in the making as the tokenizer was."""
+
+    def __init__(self, backend: Tokenizer) -> None:
+        self.backend = backend
+
+    def __deepcopy__(self, memo: dict[int, object]) -> Tokenizer:
+        return self.backend
 
 
 def is_lower(table: VectorTable) -> bool:
