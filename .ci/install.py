@@ -2,8 +2,8 @@
 
     .venv/bin/python .ci/install.py -e '.[docs]'
 
-uv unpacks and compiles on all cores, where pip takes one. It does not read pip's settings, so it is told where pip
-would look. Where uv cannot be had, or fails, pip installs.
+uv unpacks on all cores, and leaves compiling to the first import: of 19,000 files, 4,500 are ever imported. It does not
+read pip's settings, so it is told where pip would look. Where uv cannot be had, or fails, pip installs.
 """
 
 import ast
@@ -14,8 +14,7 @@ from importlib.util import find_spec
 
 PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
 # pip looks in all indexes for the best version; uv would stop at the first that knows the name.
-LIKE_PIP = ["--compile-bytecode", "--index-strategy=unsafe-best-match"]
-UV = [sys.executable, "-m", "uv", "pip", "install", "--quiet", *LIKE_PIP]
+UV = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--index-strategy=unsafe-best-match"]
 NAMES = {
     "index-url": "UV_DEFAULT_INDEX",
     "extra-index-url": "UV_INDEX",
