@@ -115,9 +115,9 @@ def place(tmp_path_factory):
     for family in ("bert", "roberta"):
         save_checkpoint(root / family, family)
     save_csv(root / "train.csv", 60)
-    for seed, name in enumerate(("validation", "test"), 1):
+    for name, count, seed in (("validation", 120, 1), ("test", 48, 2), ("drawn", 100, 2)):
         for every, kind in ((3, "wrong"), (1000, "right")):
-            found, labels = texts(120, seed)
+            found, labels = texts(count, seed)
             names = [LABELS[label ^ (i % every == 1)] for i, label in enumerate(labels)]
             with (root / f"{kind}-{name}.csv").open("w", newline="", encoding="utf-8") as file:
                 csv.writer(file).writerows([("text", "label"), *zip(found, names, strict=True)])
@@ -131,10 +131,10 @@ CELLS = {
 }
 
 
-def train(place, folder, cell="vectors, solved", **training):
+def train(place, folder, cell="vectors, solved", test="test", **training):
     source, strategy, head = CELLS[cell]
     kind = "right" if cell == "vectors, solved" else "wrong"  # a solved head is not sure enough
-    data = {"train": "train.csv", "validation": f"{kind}-validation.csv", "test": f"{kind}-test.csv"}
+    data = {"train": "train.csv", "validation": f"{kind}-validation.csv", "test": f"{kind}-{test}.csv"}
     return nt.run(
         {
             "task": {"name": "sentiment", "max_length": 32, "head": head},
@@ -286,8 +286,8 @@ def test_rare_labels_are_helped_as_far_as_validation_likes_and_an_adapter_alone_
     assert read_logits(alone) == pytest.approx(read_logits(whole), abs=1e-4)
 
 
-def test_the_card_says_what_confidence_is_worth_and_shows_it(finished):
-    folder = finished("roberta, lora").folder
+def test_the_card_says_what_confidence_is_worth_and_shows_it(place, tmp_path):
+    folder = train(place, tmp_path / "run", "roberta, lora", "drawn").folder  # fewer answers are not drawn
     card = (folder / "README.md").read_text(encoding="utf-8")
     found = json.loads((folder / "metrics.json").read_text())["confidence"]
     assert f"{found['error']:.4f}; without a temperature {found['error_before']:.4f}" in card
