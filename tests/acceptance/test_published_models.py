@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import pytest
 import yaml
+from apart import run_apart
 from hub_client import PATHS, connect, run_of, strangers
 from hub_server import HubServer
 from tiny import LABELS, config, save_checkpoint, save_csv, save_vectors, save_word_pieces, tokenizer
@@ -46,12 +47,12 @@ KINDS_OF_MODEL = {  # name -> task, source, strategy: every pair that is saved i
     "static-cnn": (REVIEWS, "cnn", {"kind": "frozen"}),
     "static-lora": (REVIEWS, "bag", {"kind": "lora", "rank": 2}),
     "multilabel-lora": (SETS, "bert", {"kind": "lora", "rank": 2}),
-    "multilabel-static": (SETS, "bag", {"kind": "frozen"}),
+    "multilabel-static": (SETS, "bilstm", {"kind": "frozen"}),
     "together-reviews": (REVIEWS, "bert", {"kind": "full"}),
     "together-sets": (SETS, "bert", {"kind": "full"}),
     "translation-lora": (PAIRS, "bert", {"kind": "lora", "rank": 2}),
     "translation-pieces": ({"task": {**PAIRS["task"], "decoder": {"source": "me/pieces"}}}, "bert", {"kind": "full"}),
-    "translation-static": (PAIRS, "bag", {"kind": "full"}),
+    "translation-static": (PAIRS, "transformer", {"kind": "full"}),
     "translation-t5": ({"task": {**PAIRS["task"], "decoder": {}, "prefix": "the "}}, "t5", {"kind": "full"}),
     "abstractive": ({"task": {"name": "summarization", "style": "abstractive", **WRITING}}, "bert", {"kind": "full"}),
     "extractive": (EXTRACTS, "bert", {"kind": "full"}),
@@ -85,8 +86,8 @@ def shelf(tmp_path):
     root = tmp_path / "shelf"
     root.mkdir()
     bert = save_checkpoint(root / "bert")
-    vectors = {name: {"kind": "vectors", "name": save_vectors(root / "v.txt"), "width": 8} for name in ("bag", "cnn")}
-    sources = {name: {**section, "contextualizer": name} for name, section in vectors.items()}
+    table = {"kind": "vectors", "name": save_vectors(root / "v.txt"), "width": 8}
+    sources = {name: {**table, "contextualizer": name} for name in ("bag", "cnn", "bilstm", "transformer")}
     names = {"bert": bert, "me/base": "me/base", "t5": save_t5(root / "t5")}
     sources |= {name: {"kind": "checkpoint", "name": place} for name, place in names.items()}
     data = {
@@ -247,6 +248,15 @@ def ask_others(root):
         if name not in {"adapter", "extractive", "extractive-static", "abstractive"}:
             asked[name] = use, texts, trust
     return asked
+
+
+def test_what_a_process_says_before_it_fails_is_no_answer(tmp_path):
+    (tmp_path / "torch.py").write_text("def set_num_threads(count): ...")
+    (tmp_path / "transformers.py").write_text("def __getattr__(name): ...")  # what takes seconds to import
+    said = run_apart(("print(1); 1 / 0",), ("print(1)",), cwd=tmp_path, env={"PYTHONPATH": str(tmp_path)})
+    assert said(1) == 1
+    with pytest.raises(AssertionError, match="ZeroDivisionError"):
+        said(0)
 
 
 @pytest.mark.slow

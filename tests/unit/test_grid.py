@@ -2,16 +2,14 @@
 
 import csv
 import json
-import os
 import sys
 from functools import cache
 
 import pytest
 import torch
-from apart import run_apart
 from fresh import run_fresh
 from safetensors.torch import load_file
-from tiny import LABELS, ROOT, save_checkpoint, save_csv, save_vectors, texts
+from tiny import save_checkpoint, save_csv, save_vectors, texts
 
 import nlp_transfer
 from nlp_transfer.errors import CheckpointError
@@ -29,24 +27,6 @@ CELLS = [(source, kind) for source in SOURCES for kind in ("full", "lora", "froz
 CELLS += zip(SOURCES, SCHEDULES, strict=True)
 PROBES = [*texts(12, seed=5)[0], "", "an unheard sentence", "good " * 100]
 FEW = [("checkpoint", "full"), ("checkpoint", "frozen"), ("bag", "frozen"), ("cnn", "lora"), ("bilstm", "ulmfit")]
-MORE = [*FEW, ("transformer", "full"), ("checkpoint", "lora")]
-SENTENCES = [text for text in PROBES if text]
-
-IN_PLAIN_TRANSFORMERS = """
-import json, sys, torch
-sys.modules["nlp_transfer"] = sys.modules["nlp_transfer_tasks"] = None
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
-texts, answers = json.loads(sys.argv[1]), []
-for folder in sys.argv[2:]:
-    model = AutoModelForSequenceClassification.from_pretrained(folder + "/model", trust_remote_code=True).eval()
-    tokenizer = AutoTokenizer.from_pretrained(folder + "/model", trust_remote_code=True)
-    with torch.inference_mode():
-        inputs = [tokenizer(text, truncation=True, max_length=32, return_tensors="pt") for text in texts]
-        logits = [model(**one).logits[0].tolist() for one in inputs]
-    answers.append([logits, model.config.id2label])
-print(json.dumps(answers))
-"""
-
 
 # On a GPU recurrent layers add up in another order where the batch has another shape.
 CLOSE = 1e-4 if torch.cuda.is_available() else 1e-5
@@ -111,28 +91,6 @@ def test_a_run_predicts_the_same_in_a_fresh_process(grid, tmp_path):
     told = run_fresh(tmp_path, answer, folders)
     for folder, answers in zip(folders, json.loads(told.stdout), strict=True):
         assert answers == nlp_transfer.load(folder).predict(PROBES), folder.name
-
-
-@pytest.fixture(scope="module")
-def told(grid, tmp_path_factory):
-    """What a fresh process without this package says; another fails once it has said something."""
-    plain = [str(grid(*cell).folder) for cell in MORE]
-    parts = ((IN_PLAIN_TRANSFORMERS, json.dumps(SENTENCES), *plain), ("print(1); 1 / 0",))
-    paths = os.pathsep.join([str(ROOT), str(ROOT / "tasks")])
-    return run_apart(*parts, cwd=tmp_path_factory.mktemp("apart"), env={**os.environ, "PYTHONPATH": paths})
-
-
-def test_what_a_process_says_before_it_fails_is_no_answer(told):
-    with pytest.raises(AssertionError, match="ZeroDivisionError"):
-        told(1)
-
-
-def test_a_run_loads_in_plain_transformers_where_this_package_is_not(grid, told):
-    for cell, (logits, names) in zip(MORE, told(0), strict=True):
-        assert [names[str(i)] for i in range(2)] == list(LABELS)
-        for line, said in zip(logits, nlp_transfer.load(grid(*cell).folder).predict(SENTENCES), strict=True):
-            expected = dict(zip(LABELS, torch.tensor(line).softmax(-1).tolist(), strict=True))
-            assert said["probabilities"] == pytest.approx(expected, abs=CLOSE / 10), cell
 
 
 def test_a_run_leaves_no_local_path_in_what_it_would_publish(grid):
