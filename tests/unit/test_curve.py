@@ -306,18 +306,18 @@ def test_text_that_is_written_has_curves_too(tmp_path, undrawn, task, columns, s
 
 def test_checkpoints_are_trained_with_frozen_layers_too(tmp_path, undrawn):
     tiny.save_csv(tmp_path / "reviews.csv", 40)
-    bert = {"kind": "checkpoint", "name": tiny.save_checkpoint(tmp_path / "bert")}
+    bert = {"kind": "checkpoint", "name": tiny.save_checkpoint(tmp_path / "bert", num_hidden_layers=1)}
     write(tmp_path, "bert", bert, "full")
-    with pytest.raises(ConfigError, match=r"bert-freeze-3: freeze: 3 layers, but bert has 2"):
-        draw(tmp_path, tmp_path / "c", "bert", sizes=(6, 8), seeds=1, freeze=[0, 3])
+    with pytest.raises(ConfigError, match=r"bert-freeze-2: freeze: 2 layers, but bert has 1"):
+        draw(tmp_path, tmp_path / "c", "bert", sizes=(6, 8), seeds=1, freeze=[2])
 
-    found = draw(tmp_path, tmp_path / "c", "bert", sizes=(6, 8), seeds=1, freeze=[2, 0])
-    assert [one.layers for one in found.frozen] == [0, 2]
+    found = draw(tmp_path, tmp_path / "c", "bert", sizes=(6, 8), seeds=1, freeze=[1, 0])
+    assert [one.layers for one in found.frozen] == [0, 1]
     whole, head = found.frozen
     assert whole.trainable > head.trainable
     assert whole.memory > head.memory
     assert whole.curve.points[0].scores == found.methods[0].points[-1].scores  # it is that run
-    assert sorted(path.name for path in (tmp_path / "c" / "rows-8").iterdir()) == ["bert", "bert-freeze-2", "scratch"]
+    assert sorted(path.name for path in (tmp_path / "c" / "rows-8").iterdir()) == ["bert", "bert-freeze-1", "scratch"]
     figures = json.loads((tmp_path / "c" / "curve.json").read_text())["frozen_layers"]
     assert [one["memory"] for one in figures] == [one.memory for one in found.frozen]
     with pytest.raises(ConfigError, match="freeze: expected numbers of layers, such as 0,2,4, received -1"):

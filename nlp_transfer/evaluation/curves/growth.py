@@ -33,8 +33,8 @@ def find_rows_needed(sizes: ArrayLike, means: ArrayLike, wanted: ArrayLike) -> n
     rows = np.log(np.asarray(sizes, dtype=np.float64)[first])
 
     within = np.clip(wanted, levels[0], levels[-1])
-    found = np.exp(PchipInterpolator(levels, rows)(within) if len(levels) > 1 else np.full(len(wanted), rows[0]))
-    return np.where(wanted > levels[-1], np.inf, found)
+    logarithms = PchipInterpolator(levels, rows)(within) if len(levels) > 2 else np.interp(within, levels, rows)
+    return np.where(wanted > levels[-1], np.inf, np.exp(logarithms))
 
 
 @dataclass(frozen=True)
