@@ -6,7 +6,7 @@ import tiny
 import nlp_transfer
 from nlp_transfer.publishing.tree import write_publication
 
-STRATEGIES = {"full": {"kind": "full"}, "lora": {"kind": "lora", "rank": 2}, "gradual": {"kind": "gradual"}}
+STRATEGIES = {"lora": {"kind": "lora", "rank": 2}, "gradual": {"kind": "gradual"}}
 TEXTS = tiny.texts(40, seed=7)[0]
 
 
@@ -20,10 +20,7 @@ def sources(tmp_path_factory):
     return {kind: {"kind": kind, "name": str(root / kind)} for kind in ("checkpoint", "vectors")}
 
 
-@pytest.mark.parametrize(
-    ("kind", "strategy"),
-    [("checkpoint", "full"), ("checkpoint", "lora"), ("vectors", "full"), ("vectors", "gradual")],
-)
+@pytest.mark.parametrize(("kind", "strategy"), [("checkpoint", "lora"), ("vectors", "gradual")])
 def test_a_run_on_an_adapted_source_answers_the_same_once_it_is_published(sources, tmp_path, kind, strategy):
     data = tiny.save_csv(tmp_path / "data.csv")
     result = tiny.run(tmp_path / "run", sources[kind], STRATEGIES[strategy], data)

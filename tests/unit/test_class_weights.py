@@ -82,7 +82,7 @@ def config(tmp_path_factory):
         "strategy": {"kind": "frozen", "cache": "memory"},
         "training": {"selection": "macro_f1"},
     }
-    return values, {"train": make(300), "validation": make(150), "test": make(50)}
+    return values, {"train": make(200), "validation": make(120), "test": make(30)}
 
 
 def test_a_run_records_what_was_chosen_by_what_and_on_how_many_rows(config, tmp_path, caplog):
@@ -93,12 +93,12 @@ def test_a_run_records_what_was_chosen_by_what_and_on_how_many_rows(config, tmp_
     with caplog.at_level(logging.INFO):
         result = nt.run({**values, "data": places}, output=tmp_path / "run", progress=False)
     found = json.loads((tmp_path / "run" / "metrics.json").read_text())["class_weights"]
-    assert found["rows"] == 150
+    assert found["rows"] == 120
     assert found["scores"].keys() == {"0", "0.5", "1"}
     assert found["share"] > 0
     assert max(found["scores"].values()) == pytest.approx(result.metrics["validation"]["macro_f1"])
-    assert f"class weights: {found['share']:g} of balanced ones, by macro_f1 on 150 rows" in caplog.text
-    assert "of balanced class weights, chosen by `macro_f1` on 150 rows" in (tmp_path / "run" / "README.md").read_text()
+    assert f"class weights: {found['share']:g} of balanced ones, by macro_f1 on 120 rows" in caplog.text
+    assert "of balanced class weights, chosen by `macro_f1` on 120 rows" in (tmp_path / "run" / "README.md").read_text()
     assert "of balanced class weights" in result.metrics["baselines"]["tfidf_logistic"]["chosen"]
     assert "The head was solved with " in (tmp_path / "run" / "report.html").read_text()
 
@@ -112,7 +112,7 @@ def test_few_rows_of_validation_choose_beside_train_and_the_last_solution_keeps_
     asked, real = [], solver.weigh
     monkeypatch.setattr(solver, "weigh", lambda rows, share: asked.append((len(rows.y), share)) or real(rows, share))
     values, data = config
-    found = nt.run(values, data=data["train"][:200], output=tmp_path / "run", progress=False).metrics
+    found = nt.run(values, data=data["train"][:120], output=tmp_path / "run", progress=False).metrics
     (epoch,) = (json.loads(line) for line in (tmp_path / "run" / "history.jsonl").open())
     assert "again" in epoch["solver"]
     rows = found["data"]["splits"]

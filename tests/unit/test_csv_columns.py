@@ -77,7 +77,7 @@ def test_a_table_reads_the_same_whether_arrow_cuts_it_or_not(tmp_path, monkeypat
         cut += columns is not None
         return columns
 
-    for _ in range(150):
+    for _ in range(60):
         path = tmp_path / "a.csv"
         path.write_bytes(make_table(generator).encode())
         dialect = Dialect(quoting=generator.choice(["auto", "auto", "none"]))
@@ -85,7 +85,7 @@ def test_a_table_reads_the_same_whether_arrow_cuts_it_or_not(tmp_path, monkeypat
         found = read_all(path, dialect)
         monkeypatch.setattr(csv_columns, "cut_columns", lambda *_, **__: None)
         assert found == read_all(path, dialect), path.read_bytes()
-    assert cut > 100
+    assert cut > 40
 
 
 @pytest.mark.parametrize(

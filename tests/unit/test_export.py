@@ -162,10 +162,10 @@ def test_two_texts_have_a_number_read_apart_or_together(tmp_path, source, kind):
     *said, empty, half = ask(tmp_path / "out", [*map("\t".join, given), "", "one\t"])
     assert said == pytest.approx([one["number"] for one in run.predict(given)], rel=1e-5)
     assert (empty, half) == (None, None)
-    for line, count in (("only one text", 0), ("a\tb\tc", 2)):
-        done = start(tmp_path / "out", f"\n{line}\n")
-        wanted = f"error: line 2: expected two texts with one tab between, received {count} tabs\n"
-        assert (done.returncode, done.stdout, done.stderr) == (1, "null\n", wanted)
+    line, count = ("only one text", 0) if source == "vectors" else ("a\tb\tc", 2)
+    done = start(tmp_path / "out", f"\n{line}\n")
+    wanted = f"error: line 2: expected two texts with one tab between, received {count} tabs\n"
+    assert (done.returncode, done.stdout, done.stderr) == (1, "null\n", wanted)
 
 
 def test_sentences_are_split_scored_and_picked_without_torch(tmp_path):
@@ -227,8 +227,8 @@ def test_ctranslate2_writes_the_words_of_every_family(tmp_path, family):
 @pytest.mark.parametrize("family", ["t5", "bart", "mbart", "pegasus", "m2m_100", "marian", "bert", "gpt2"])
 def test_two_graphs_write_the_words_of_every_family(tmp_path, family):
     tokenizer = tiny.tokenizer()
-    # Three families have two layers each: the cache of a layer could be taken for that of another.
-    few = {} if family in {"t5", "bart", "mbart"} else {"encoder_layers": 1, "decoder_layers": 1}
+    # Of two layers, as BART has here, the cache of one could be taken for that of the other.
+    few = {"t5": {"num_layers": 1}, "bart": {}}.get(family, {"encoder_layers": 1, "decoder_layers": 1})
     model = compose(family) if family in {"bert", "gpt2"} else tiny.save_writer(tmp_path / "source", family, **few)
     model.generation_config.update(num_beams=3, max_length=10, length_penalty=1.0, early_stopping=False)
     model.generation_config.no_repeat_ngram_size = 2  # or some of them repeat a word

@@ -37,7 +37,7 @@ def grid(tmp_path_factory):
     """A function that runs a cell of the grid, once."""
     root = tmp_path_factory.mktemp("grid")
     checkpoint, vectors = save_checkpoint(root / "bert"), save_vectors(root / "vectors.txt")
-    data = save_csv(root / "reviews.csv")
+    data = save_csv(root / "reviews.csv", 40)
 
     @cache
     def cell(source, strategy):
@@ -48,7 +48,7 @@ def grid(tmp_path_factory):
             else {"kind": "vectors", "name": vectors, "contextualizer": source, "width": 8},
             "strategy": STRATEGIES[strategy],
             "data": {"train": data},
-            "training": {"epochs": 1, "batch_size": 8, "learning_rate": 0.01, "precision": "fp32"},
+            "training": {"epochs": 1, "batch_size": 16, "learning_rate": 0.01, "precision": "fp32"},
         }
         return nlp_transfer.run(config, output=root / f"{source}-{strategy}", progress=False)
 

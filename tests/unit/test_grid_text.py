@@ -42,7 +42,7 @@ def answer(folders):
     sys.stdout.write(json.dumps([nlp_transfer.load(folder).predict(PROBES) for folder in folders]))
 
 
-def documents(count=40):
+def documents(count=30):
     """Two to five sentences; the summary is the longest of them."""
     rng = np.random.default_rng(0)
     rows = []
@@ -75,7 +75,7 @@ def grid(tmp_path_factory):
                 "train": str(data),
                 "columns": {"source": "en", "target": "words"} if task == "translation" else {},
             },
-            "training": {"epochs": 1, "batch_size": 8, "learning_rate": 0.01, "precision": "fp32"},
+            "training": {"epochs": 1, "batch_size": 16, "learning_rate": 0.01, "precision": "fp32"},
         }
         return nlp_transfer.run(config, output=root / f"{task}-{source}-{strategy}", progress=False)
 

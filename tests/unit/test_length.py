@@ -111,7 +111,7 @@ def test_rows_come_in_another_order_in_each_epoch_also_between_two_looks(source)
     assert losses[0] == losses[1]
 
 
-@pytest.mark.parametrize(("validation", "kept"), [(40, "last"), (160, "best")])
+@pytest.mark.parametrize(("validation", "kept"), [(40, "last"), (100, "best")])
 def test_validation_of_few_rows_chooses_no_state(source, tmp_path, monkeypatch, validation, kept, caplog):
     values = iter([0.5, 0.9, 0.7, 0.6] + 99 * [0.4])
     validate = Judge.validate
@@ -120,7 +120,7 @@ def test_validation_of_few_rows_chooses_no_state(source, tmp_path, monkeypatch, 
         return {**validate(self, model, inputs), "accuracy": next(values)}
 
     monkeypatch.setattr(Judge, "validate", judged)
-    monkeypatch.setattr("nlp_transfer.strategies.length.STEPS", 16)
+    monkeypatch.setattr("nlp_transfer.strategies.length.STEPS", 14)
     caplog.set_level("INFO")
     data = {"train": save_csv(tmp_path / "a.csv", 60), "validation": save_csv(tmp_path / "b.csv", validation, seed=1)}
     config = {
