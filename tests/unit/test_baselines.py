@@ -120,7 +120,7 @@ def test_reviews_in_a_script_without_blanks_are_read(moods):
         labels = [i % 2 for i in range(count)]
         return part(["".join([*rng.choice(things, 2), rng.choice([bad, good][label])]) for label in labels], labels)
 
-    found = SimpleNamespace(train=rows(40), validation=rows(10), test=rows(40))
+    found = SimpleNamespace(train=rows(30), validation=rows(6), test=rows(20))
     assert accuracy(found.test, fit_tfidf_logistic(found)["test"]) == 1.0
 
 

@@ -129,12 +129,12 @@ def gradient(source, accumulation, units):
     return loss, torch.cat([parameter.grad.flatten() for parameter in model.parameters() if parameter.grad is not None])
 
 
-@pytest.mark.parametrize("size", [48, 7, 3, 1])
+@pytest.mark.parametrize("size", [48, 3])
 def test_the_gradient_of_a_batch_does_not_depend_on_the_pieces_it_is_cut_in(tmp_path, size):
     source = checkpoint(tmp_path)
     units = np.arange(size)
     whole_loss, whole = gradient(source, 1, units)
-    for accumulation in (2, 4, 5):
+    for accumulation in (2, 5):
         loss, pieces = gradient(source, accumulation, units)
         assert loss == pytest.approx(whole_loss, rel=1e-5)
         torch.testing.assert_close(pieces, whole, atol=1e-5, rtol=1e-3)

@@ -122,7 +122,7 @@ STRATEGIES = {
 )
 def test_training_gives_what_whole_layers_give(tmp_path, monkeypatch, family, strategy):
     def trained():
-        training = still(Training(checkpoint(tmp_path, family), STRATEGIES[strategy], train=rows(24), epochs=2))
+        training = still(Training(checkpoint(tmp_path, family), STRATEGIES[strategy], train=rows(24)))
         training.fit()
         return training.plan.finish(training.plan.model)
 

@@ -245,7 +245,9 @@ def test_a_head_that_has_not_moved_scores_as_it_did(tuned, still, strategy):
 @pytest.mark.parametrize(("family", "strategy"), [("bart", "lp_ft"), ("t5", "full")])
 def test_a_classifier_with_a_decoder_is_trained_and_read_back(family, strategy, tmp_path):
     own = save(tmp_path / "own", architecture(family), **named(("positive", "negative")))
-    result = run(tmp_path / "run", tmp_path / "own", STILL[strategy], save_csv(tmp_path / "a.csv", 30), learning_rate=1e-12)
+    result = run(
+        tmp_path / "run", tmp_path / "own", STILL[strategy], save_csv(tmp_path / "a.csv", 30), learning_rate=1e-12
+    )
     text = "a good warm film"
     (answer,) = load(result.folder).predict([text])
     with torch.inference_mode():
