@@ -31,6 +31,7 @@ def test_rows_needed_are_read_off_between_the_sizes_and_never_beyond_them():
     found = find_rows_needed(SIZES, [0.5, 0.6, 0.7, 0.8], [0.4, 0.5, 0.6, 0.65, 0.8, 0.81])
     assert found[[0, 1, 2, 4, 5]].tolist() == pytest.approx([16, 16, 64, 1024, np.inf])
     assert 64 < found[3] < 256
+    assert find_rows_needed([16, 64], [0.5, 0.7], [0.6, 0.8]).tolist() == pytest.approx([32, np.inf])
 
 
 def test_rows_needed_rise_with_the_score_even_where_the_curve_falls():
