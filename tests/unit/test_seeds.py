@@ -9,7 +9,7 @@ import statistics
 import pytest
 import yaml
 from rich.console import Console
-from tiny import save_checkpoint, save_csv
+from tiny import save_checkpoint, save_csv, save_vectors
 
 import nlp_transfer
 from nlp_transfer.errors import CheckpointError, ConfigError, DataError
@@ -238,6 +238,7 @@ def test_a_comparison_over_cuts_goes_on_as_it_was(place, cuts, tmp_path):
 
 def test_data_that_changed_between_two_seeds_are_refused_also_where_each_has_its_own_cut(place, tmp_path):
     config = yaml.safe_load((place / "frozen.yaml").read_text())
+    config["source"] = {"kind": "vectors", "name": save_vectors(tmp_path / "words.txt")}
     config["data"] |= {"train": save_csv(tmp_path / "reviews.csv", 40), "split_seed": "seed"}
     config["training"]["seeds"] = [0, 1]
     run = nlp_transfer.run(config, output=tmp_path / "run", progress=False)
@@ -274,7 +275,8 @@ def test_a_run_that_has_lost_one_of_its_seeds_says_so(place, whole, tmp_path):
 def test_warnings_that_are_true_of_several_runs_are_said_once(place, tmp_path, caplog):
     data = tmp_path / "reviews.csv"
     data.write_text((place / "reviews.csv").read_text() + "\n".join(["an odd one,positive", "an odd one,negative"] * 9))
-    compared(place, tmp_path / "out", f"data.train={data}", "training.seeds=[0,1]", names=("full", "frozen"))
+    source = f"source={{kind: vectors, name: {save_vectors(tmp_path / 'words.txt')}}}"
+    compared(place, tmp_path / "out", f"data.train={data}", source, names=("full", "frozen"))
     said = [message for message in caplog.messages if "repeat a text" in message]
     assert len(said) == len(set(said)) > 0
 
