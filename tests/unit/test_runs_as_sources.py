@@ -154,7 +154,7 @@ def save_writer(kind, folder):
 
 @pytest.mark.parametrize(
     ("kind", "strategy"),
-    [("bert", "gradual"), ("vectors", "lora"), ("t5", "lora"), ("bart", "full")],
+    [("bert", "full"), ("vectors", "gradual"), ("t5", "lora"), ("bart", "full")],
 )
 def test_a_model_that_writes_lends_its_encoder_to_a_classifier(tmp_path, kind, strategy):
     name = save_writer(kind, tmp_path / "writer")
@@ -169,7 +169,7 @@ def test_a_model_that_writes_lends_its_encoder_to_a_classifier(tmp_path, kind, s
     section = {"kind": "checkpoint", "name": name}
     result = run(tmp_path / "run", section, {"kind": strategy}, data, head={"kind": "pooled"})
     answers = nlp_transfer.load(result.folder).predict(["a good film", "dull"])
-    if kind in ("t5", "vectors"):
+    if kind == "t5":
         done = nlp_transfer.publish(result.folder, "someone/model", dry_run=True, licence="mit")
         assert nlp_transfer.load(done.folder).predict(["a good film", "dull"]) == answers
 

@@ -83,9 +83,8 @@ def read_encoder(folder):
     ("strategy", "source", "names"),
     [
         ("lora", "bert", ["mood", "points"]),
-        ("gradual", "bert", ["mood", "topics"]),
         ("full", "bag", ["mood", "topics", "alike"]),
-        ("frozen", "bert", ["mood", "alike"]),
+        ("frozen", "bag", ["mood", "alike"]),
     ],
 )
 def test_each_task_leaves_an_ordinary_run_on_the_one_encoder(place, tmp_path, strategy, source, names):

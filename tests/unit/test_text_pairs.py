@@ -178,8 +178,8 @@ STRATEGIES = {
     "lp_ft": {"kind": "gradual", "schedule": "lp_ft"},
 }
 CELLS = [  # `finished` has the labels of a whole BERT and the numbers of its adapter
-    *(("bert", "frozen", "label"), ("bert", "gradual", "number"), ("bag", "full", "label"), ("bag", "lora", "number")),
-    *(("cnn", "frozen", "number"), ("bilstm", "lp_ft", "label"), ("transformer", "full", "number")),
+    *(("bert", "frozen", "label"), ("bag", "full", "label"), ("bag", "lora", "number"), ("cnn", "frozen", "number")),
+    *(("bilstm", "gradual", "number"), ("transformer", "lp_ft", "label")),
 ]
 
 
