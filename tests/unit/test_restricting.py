@@ -53,7 +53,7 @@ def table_of(model):
 
 
 def trained(folder, kind, strategy):
-    training = still(Training(SOURCES[kind](folder), STRATEGIES[strategy], train=rows(24), epochs=2))
+    training = still(Training(SOURCES[kind](folder), STRATEGIES[strategy], train=rows(24)))
     training.fit()
     return training.plan.finish(training.plan.model)
 
