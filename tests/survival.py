@@ -56,11 +56,13 @@ def outcome(folder):
 @contextlib.contextmanager
 def largest_file(size):
     """No file of this process may grow beyond `size`: the system refuses in the middle of a write."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before, compiled = resource.getrlimit(resource.RLIMIT_FSIZE), sys.dont_write_bytecode
+    sys.dont_write_bytecode = True  # else what is imported meanwhile is kept cut off, for all later processes
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     try:
         yield
     finally:
+        sys.dont_write_bytecode = compiled
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
