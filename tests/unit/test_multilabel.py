@@ -84,7 +84,7 @@ def whole(place, tmp_path_factory):
 
 CELLS = [("vectors", "pooled", strategy) for strategy in ("frozen", "gradual")]  # `frozen` is solved
 CELLS += [("checkpoint", "native", strategy) for strategy in ("by steps", "lp_ft")]
-CELLS += [("checkpoint", "pooled", "lora")]  # trained whole it is in `whole`
+CELLS += [("checkpoint", "pooled", "lora")]  # the one of `whole` is trained whole
 
 
 @pytest.mark.parametrize(("source", "head", "strategy"), CELLS)

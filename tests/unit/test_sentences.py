@@ -139,19 +139,22 @@ def test_no_character_but_space_is_lost_and_there_is_always_a_sentence(text, lan
     assert "".join("".join(found).split()) == "".join(text.split())
 
 
-def test_a_long_text_is_cut_in_time_that_grows_with_its_length():
-    assert len(split_sentences("A short one. " * 10_000)) == 10_000  # in minutes if it grew with the square
-    assert len(split_sentences("vs. " * 20_000)) == 1
-    assert len(split_sentences("." * 200_000)) == 1
-    assert len(split_sentences('.")' * 60_000)) == 1
-    assert len(split_sentences("\n " * 100_000)) == 1
+def test_marks_over_and_over_are_cut_behind_sentences_only():
+    assert len(split_sentences("A short one. " * 100)) == 100
+    assert all(len(split_sentences(unit * 100)) == 1 for unit in ("vs. ", ".", '.")', "\n "))
 
 
-@pytest.mark.parametrize("unit", ["A short one. ", "Nr. ", ". ", "(„a. B ", "3. Mai ", "x", "… "])
-def test_a_long_text_in_a_known_language_is_cut_in_time_that_grows_with_its_length(unit):
+@pytest.mark.parametrize(
+    ("unit", "language"),
+    [
+        *((unit, None) for unit in ("A short one. ", "vs. ", ".", '.")', "\n ")),
+        *((unit, "de") for unit in ("A short one. ", "Nr. ", ". ", "(„a. B ", "3. Mai ", "x", "… ")),
+    ],
+)
+def test_a_long_text_is_cut_in_time_that_grows_with_its_length(unit, language):
     def seconds(count):
         start = time.process_time()
-        split_sentences(unit * (count // len(unit)), language="de")
+        split_sentences(unit * (count // len(unit)), language=language)
         return time.process_time() - start
 
     seconds(1_000)

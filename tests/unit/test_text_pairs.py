@@ -184,7 +184,7 @@ CELLS = [  # `finished` has the labels of a whole BERT and the numbers of its ad
 
 
 @pytest.mark.parametrize(("source", "strategy", "target"), CELLS)
-def test_every_source_learns_by_every_strategy_and_is_read_back(place, tmp_path, source, strategy, target):
+def test_every_source_and_strategy_learns_and_is_read_back(place, tmp_path, source, strategy, target):
     result = run(place, tmp_path / "run", source, STRATEGIES[strategy], target=target)
     predictor = nlp_transfer.load(result.folder)
     (answer,) = predictor.predict([{"first": "good film", "second": "a bad plot"}])

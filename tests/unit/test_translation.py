@@ -123,7 +123,7 @@ def said_by(model, run, texts):
 
 
 @pytest.mark.parametrize(("kind", "strategy"), CELLS)
-def test_every_source_by_every_strategy_trains_saves_reloads_and_writes_the_same(tmp_path, kind, strategy):
+def test_every_source_and_strategy_trains_saves_reloads_and_writes_the_same(tmp_path, kind, strategy):
     run = training(make(kind, tmp_path), STRATEGIES[strategy], translation(max_target_length=12), pairs(8))
     moving = {name.removeprefix("base_model.model.") for name in run.plan.moving}
     pretrained = {name for name in moving - run.loaded.new if name.startswith("encoder.")}
