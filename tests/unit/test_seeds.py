@@ -16,6 +16,7 @@ from nlp_transfer.errors import CheckpointError, ConfigError, DataError
 from nlp_transfer_tasks.sentiment import Sentiment
 
 SEEDS = [0, 1]
+OF_CUTS = "data.split_seed=seed", f"training.seeds={SEEDS[::-1]}"
 STRATEGIES = {"full": {"kind": "full"}, "frozen": {"kind": "frozen"}, "scratch": {"kind": "full"}}
 
 
@@ -67,8 +68,8 @@ def whole(counted_whole):
 
 @pytest.fixture(scope="module")
 def counted_cuts(place):
-    """The same with a cut for each seed."""
-    return count_fits(place, place / "cuts", "data.split_seed=seed", names=("full", "frozen"))
+    """The same with a cut for each seed, and the seeds the other way round."""
+    return count_fits(place, place / "cuts", *OF_CUTS, names=("full", "frozen"))
 
 
 @pytest.fixture(scope="module")
@@ -109,11 +110,20 @@ def test_the_file_of_a_comparison_holds_means_and_spread_and_the_kept_one_apart(
     assert told["kept"] == {name: own[name] for name in ("seed", "validation", "test")}
 
 
+def test_the_model_of_the_best_seed_on_validation_is_kept_first_or_last(whole, cuts):
+    kept = []
+    for folder, seeds in ((whole.folder / "full", SEEDS), (cuts.folder / "full", SEEDS[::-1])):
+        own = read(folder, "metrics.json")
+        assert own["validation"]["accuracy"] == max(accuracies(folder, "validation"))
+        assert len(set(accuracies(folder, "validation"))) > 1
+        kept.append(seeds.index(own["seed"]))
+    assert set(kept) == {0, 1}
+
+
 def test_the_file_of_a_run_holds_the_scores_of_the_model_it_keeps_beside_those_of_all(whole):
     own = read(whole.folder, "full", "metrics.json")
     each = accuracies(whole.folder / "full")
     assert own["test"] == read(whole.folder, "full", f"seed-{own['seed']}", "metrics.json")["test"]
-    assert own["validation"]["accuracy"] == max(accuracies(whole.folder / "full", "validation"))
     assert own["seeds"]["values"] == SEEDS
     assert own["seeds"]["test"]["accuracy"] == {
         "mean": pytest.approx(statistics.mean(each)), "standard_deviation": pytest.approx(statistics.stdev(each)),
@@ -231,7 +241,7 @@ def test_runs_whose_rows_follow_the_seed_are_compared_on_the_same_seeds_only(pla
 def test_a_comparison_over_cuts_goes_on_as_it_was(place, cuts, tmp_path):
     again = shutil.copytree(cuts.folder, tmp_path / "again")
     (again / "comparison.json").unlink()
-    resumed = compared(place, None, "data.split_seed=seed", names=("full", "frozen"), resume=again)
+    resumed = compared(place, None, *OF_CUTS, names=("full", "frozen"), resume=again)
     assert resumed.verdicts == cuts.verdicts
     assert text(resumed) == text(cuts)
 
