@@ -181,6 +181,15 @@ def test_the_first_of_two_equal_words_wins_and_the_other_is_counted(tmp_path):
     assert table.counts == {"duplicates": 1}
 
 
+def test_two_lines_are_a_table_also_where_the_second_has_no_end_and_one_is_none(tmp_path):
+    path = tmp_path / "two.txt"
+    path.write_bytes(b"film 0.1 0.2 0.3\ngood 0.1 0.2 0.4")
+    assert list(open_vectors(path).words) == ["film", "good"]
+    path.write_bytes(b"film 0.1 0.2 0.3")
+    with pytest.raises(SourceError, match="holds 1 line of text; vectors without a header need two"):
+        open_vectors(path)
+
+
 def test_blank_lines_are_skipped_and_counted(tmp_path):
     table = open_vectors(write(tmp_path, "v.txt", b"a 1 2\n\n  \nb 3 4\n\n"))
     check(table, ["a", "b"], [[1, 2], [3, 4]])
@@ -218,7 +227,7 @@ BAD_TEXT = {
     "too many lines for the header": (b"1 2\na 1 2\nb 3 4\n", r"promises 1 vectors, the file holds 2"),
     "a header alone": (b"3 2\n", r"promises 3 x 2 vectors"),
     "prose": (b"Hello world.\nThis is no table.\n", r"v\.txt:1: .*this is no vector file"),
-    "one line": (b"hello 1 2 3\n", r"holds 1 lines"),
+    "one line": (b"hello 1 2 3\n", r"holds 1 line of text"),
     "blank lines": (b"\n\n\n", r"holds 0 lines"),
     "nothing": (b"", r"the file is empty"),
 }

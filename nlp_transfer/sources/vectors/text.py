@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from nlp_transfer.errors import SourceError
+from nlp_transfer.errors import SourceError, count_things
 from nlp_transfer.sources.vectors.stream import BLOCK, MAX_DIM, VectorBlock
 
 SAMPLE = 100  # lines that decide the dimension if no header tells it
@@ -61,8 +61,8 @@ def read_text(
 
 
 def _read_blocks(file: BinaryIO, path: Path) -> Iterator[bytes]:
-    """Yield whole lines, about `BLOCK` bytes at a time."""
-    rest = b""
+    """Yield whole lines, about `BLOCK` bytes at a time; a last line without its end stands with those before it."""
+    whole = rest = b""
     while chunk := file.read(BLOCK):
         block = rest + chunk
         end = block.rfind(b"\n") + 1
@@ -70,16 +70,21 @@ def _read_blocks(file: BinaryIO, path: Path) -> Iterator[bytes]:
             raise SourceError(f"{path}: a line is longer than {MAX_LINE:,} bytes; this is no vector file")
         rest = block[end:]
         if end:
-            yield block[:end]
-    if rest:
-        yield rest
+            if whole:
+                yield whole
+            whole = block[:end]
+    if last := whole + rest:
+        yield last
 
 
 def _find_dimension(block: bytes, path: Path) -> int:
     """Find how many numbers end most of the first lines; if two counts are equally common, the first line decides."""
     lines = [line for line in block.split(b"\n", SAMPLE)[:SAMPLE] if line.strip()]
     if len(lines) < 2:
-        raise SourceError(f"{path}: holds {len(lines)} lines of text; vectors need a word and its numbers on each line")
+        raise SourceError(
+            f"{path}: holds {count_things(len(lines), 'line', 'lines')} of text; vectors without a header need two, "
+            "each a word and its numbers"
+        )
     [(dim, _)] = Counter(_count_numbers(line) for line in lines).most_common(1)
     if not 1 <= dim <= MAX_DIM:
         start = lines[0][:40].decode(errors="backslashreplace")
