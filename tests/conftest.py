@@ -13,7 +13,9 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
+settings.load_profile("ci")  # the same examples everywhere, and as long as a busy machine takes for each
 CACHE = tempfile.TemporaryDirectory(prefix="nlp-transfer-tests-")
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_HOME"] = str(Path(CACHE.name) / "huggingface")

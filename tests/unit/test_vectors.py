@@ -382,7 +382,7 @@ def test_a_limit_below_one_is_refused(tmp_path):
         open_vectors(write(tmp_path, "v.txt", lines()), limit=0)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(content=st.binary(max_size=200))
 def test_any_bytes_give_a_table_or_a_source_error(content, tmp_path_factory):
     path = write(tmp_path_factory.getbasetemp(), "any", content)
@@ -400,7 +400,6 @@ FIELD = st.one_of(
 LINE = st.lists(FIELD, max_size=6).map(" ".join)
 
 
-@settings(max_examples=100, deadline=None)
 @given(text=st.lists(LINE, max_size=8).map("\n".join))
 @example(text="0.0 0.0 \n0.0 1.0\n")  # twice the same word; the first counts
 @example(text="1.0 a 0.0 1.0  0.0\n1.0 a 0.0 0.0 0.0\n")  # again, with two blanks between its numbers
@@ -597,7 +596,6 @@ NUMBER_LIKE = st.sampled_from(["0.5", "0.5", "0.5", "-1", "1e-3", "+2", "nan", "
 @given(
     st.lists(st.tuples(WORD_LIKE, st.sampled_from(" \t"), st.lists(NUMBER_LIKE, min_size=2, max_size=3)), max_size=3)
 )
-@settings(max_examples=100, deadline=None)
 def test_lines_that_are_read_in_one_go_are_read_as_one_by_one(lines):
     block = "\n".join(f"{word}{mark}{' '.join(numbers)}" for word, mark, numbers in lines).encode().split(b"\n")
     regular = vector_text._parse_regular(block, 1, 2)
