@@ -26,9 +26,13 @@ NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,63}")
 TAKEN = re.compile(rf"{CHECKPOINTS}|seed-\d+|.*\.(?:json|jsonl|yaml|md|png)")
 
 
-def _check_name(name: str) -> str:
-    """Refuse what cannot name a folder of its own."""
-    if not NAME.fullmatch(name) or TAKEN.fullmatch(name):
+def check_name(name: Any) -> str:
+    """Refuse what cannot name a folder of its own.
+
+    Raises:
+        ValueError: with the name, and what to take.
+    """
+    if not isinstance(name, str) or not NAME.fullmatch(name) or TAKEN.fullmatch(name):
         raise ValueError(f"{name!r:.80} cannot name a folder beside those of the training; take letters and digits")
     return name
 
@@ -36,7 +40,7 @@ def _check_name(name: str) -> str:
 class TaskEntry(Section):
     """One of several tasks: its folder's name, what it does, and its data."""
 
-    name: Annotated[str, AfterValidator(_check_name)] = Field(description="Of its run folder, below the output.")
+    name: Annotated[str, AfterValidator(check_name)] = Field(description="Of its run folder, below the output.")
     task: Annotated[SerializeAsAny[TaskOptions], WrapValidator(validate_task)]
     data: DataConfig
 

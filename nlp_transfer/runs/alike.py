@@ -3,33 +3,41 @@
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from nlp_transfer.config.data import DataConfig
 from nlp_transfer.config.load import load_config
 from nlp_transfer.config.run import RunConfig
+from nlp_transfer.config.several import check_name
 from nlp_transfer.data.locations import Place
 from nlp_transfer.errors import ConfigError, TransferError
 from nlp_transfer.system.received import list_paths
 
+Config = RunConfig | Mapping[str, Any] | str | Path  # as `run` takes it
+Configs = str | Path | Sequence[str | Path] | Mapping[str, Config]
+
 
 def load_alike(
-    verb: str, configs: str | Path | Sequence[str | Path], overrides: Sequence[str], data: Mapping[str, Place] | None
+    verb: str, configs: Configs, overrides: Sequence[str], data: Mapping[str, Place] | None
 ) -> dict[str, RunConfig]:
-    """Load the configurations by file name, and check that they can be compared.
+    """Load the configurations, and check that they can be compared; name of the run -> configuration.
 
     Args:
         verb: for the messages.
-        configs: files, or names of shipped configurations; a single one may stand alone.
+        configs: files, or names of shipped configurations, whose last parts name the runs; a single one may stand
+            alone. Or name of the run -> configuration.
         overrides: dotted KEY=VALUE pairs, for all of them.
         data: split -> a place to put in `data` of all of them.
 
     Raises:
-        ConfigError: they differ in task, data or selection, or two have one name.
+        ConfigError: they differ in task, data or selection, or two have one name, or one that no folder can have.
     """
-    files = list_paths(configs, verb, "a configuration")
-    checked = {Path(file).stem: load_config(file, overrides, data) for file in files}
-    if len(checked) != len(files):
-        raise ConfigError(f"{verb}: two configurations have one file name ({', '.join(map(str, files))}); rename one")
+    checked = {}
+    for name, config in _name(verb, configs).items():
+        with (
+            contextlib.nullcontext() if isinstance(config, str | Path) else name_fault(name)
+        ):  # a file is named already
+            checked[name] = load_config(config, overrides, data)
 
     (known, first), *others = checked.items()
     for name, other in others:
@@ -47,6 +55,21 @@ def load_alike(
                 "(data.split_seed, data.limit_seed); set training.seed or training.seeds alike"
             )
     return checked
+
+
+def _name(verb: str, configs: Configs) -> Mapping[str, Config]:
+    """Name the runs: by the caller, or by the files of their configurations."""
+    if isinstance(configs, Mapping) and configs and "task" not in configs:
+        try:
+            return {check_name(name): config for name, config in configs.items()}
+        except ValueError as error:
+            raise ConfigError(f"{verb}: {error}") from None
+
+    files = list_paths(configs, verb, "a configuration's file (or give {NAME: configuration})")
+    named = {Path(file).stem: file for file in files}
+    if len(named) != len(files):
+        raise ConfigError(f"{verb}: two configurations have one file name ({', '.join(map(str, files))}); rename one")
+    return named
 
 
 def _leave_texts(data: DataConfig) -> DataConfig:

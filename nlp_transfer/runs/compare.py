@@ -20,7 +20,7 @@ from nlp_transfer.evaluation.plotting import plot
 from nlp_transfer.evaluation.verdicts import Comparand, is_control, list_labels, render_table, write_verdicts
 from nlp_transfer.models.saving import write_json
 from nlp_transfer.publishing.tree import write_card
-from nlp_transfer.runs.alike import load_alike, name_fault
+from nlp_transfer.runs.alike import Configs, load_alike, name_fault
 from nlp_transfer.runs.combine import refuse_other_data
 from nlp_transfer.runs.courses import find_convergence
 from nlp_transfer.runs.folder import find_place, warn_of_outputs
@@ -60,7 +60,7 @@ class Comparison:
 
 
 def compare(
-    configs: str | Path | Sequence[str | Path],
+    configs: Configs,
     overrides: Sequence[str] = (),
     *,
     data: Any = None,
@@ -75,7 +75,8 @@ def compare(
     several seeds the table shows mean and standard deviation, and verdicts use all of them.
 
     Args:
-        configs: files, or names of shipped configurations; their last parts tell the runs apart.
+        configs: files, or names of shipped configurations, whose last parts tell the runs apart; or a mapping, name of
+            the run -> configuration as `run` takes it.
         overrides: dotted KEY=VALUE pairs, for all of them.
         data: rows in memory for all of them, as of `run`.
         output: the folder; by default the first free runs/comparison.

@@ -286,6 +286,12 @@ def test_check_and_compare_take_rows(place, tmp_path):
     rows = DatasetDict(train=Dataset.from_pandas(place.frame))
     found = nlp_transfer.compare(files, overrides, data=rows, output=tmp_path / "both", progress=False)
     assert [row.name for row in found.rows] == ["frozen", "full"]
+    held = {"fixed": {**place.config, "strategy": {"kind": "frozen"}}, "moving": files[1]}
+    again = nlp_transfer.compare(held, overrides, data=rows, output=tmp_path / "held", progress=False)
+    assert [(row.name, row.test) for row in again.rows] == [
+        (name, row.test) for name, row in zip(held, found.rows, strict=True)
+    ]
+    assert nlp_transfer.load(tmp_path / "held" / "fixed").predict(["good"])
 
 
 def test_predict_and_evaluate_take_tables(place):

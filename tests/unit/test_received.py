@@ -1,5 +1,6 @@
 """What Python code hands over in place of a name, a path or a configuration is refused in one line."""
 
+import re
 from pathlib import Path
 
 import pandas
@@ -51,20 +52,34 @@ def test_what_is_no_configuration_is_refused_in_one_line(verb, given):
     assert "\n" not in str(refused.value)
 
 
+FILES = "a configuration's file (or give {NAME: configuration})"
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        (FRAME, "expected a configuration, or a list of them; received a DataFrame"),
-        ({"task": {}}, "expected a configuration, or a list of them; received a dict"),
-        (None, "expected a configuration, or a list of them; received None"),
-        ([], "none is named; name a configuration"),
-        ([{"task": {}}], "a configuration: expected a path or its name, received a dict"),
-        ([FRAME], "a configuration: expected a path or its name, received a DataFrame"),
+        (FRAME, f"expected {FILES}, or a list of them; received a DataFrame"),
+        ({"task": {}}, f"expected {FILES}, or a list of them; received a dict"),
+        ({}, f"expected {FILES}, or a list of them; received a dict"),
+        (None, f"expected {FILES}, or a list of them; received None"),
+        ([], f"none is named; name {FILES}"),
+        ([{"task": {}}], f"{FILES}: expected a path or its name, received a dict"),
+        ([FRAME], f"{FILES}: expected a path or its name, received a DataFrame"),
+        ({"../a": "a.yaml"}, "'../a' cannot name a folder beside those of the training; take letters and digits"),
+        ({1: "a.yaml"}, "1 cannot name a folder beside those of the training; take letters and digits"),
     ],
 )
 def test_what_names_no_configurations_is_refused_by_compare(given, said):
-    with pytest.raises(ConfigError, match=f"^compare: {said}$"):
+    with pytest.raises(ConfigError, match=f"^compare: {re.escape(said)}$"):
         nlp_transfer.compare(given)
+
+
+def test_a_fault_of_a_configuration_in_memory_is_told_with_the_name_of_its_run():
+    good = {"task": {"name": "sentiment"}, "data": {"train": "a.csv"}}
+    with pytest.raises(ConfigError, match=r"^second: strategy\.kind: "):
+        nlp_transfer.compare({"first": good, "second": {**good, "strategy": {"kind": "half"}}})
+    with pytest.raises(ConfigError, match=r"^text: expected a configuration .* received a list"):
+        nlp_transfer.compare({"text": ["a", "b"]})
 
 
 @pytest.mark.parametrize("key", ["output", "resume"])

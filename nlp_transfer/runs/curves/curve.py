@@ -23,7 +23,7 @@ from nlp_transfer.evaluation.curves.sentences import (
 from nlp_transfer.evaluation.html_report.curve_page import open_curve_page
 from nlp_transfer.evaluation.html_report.rendering import write_report
 from nlp_transfer.models.saving import write_json
-from nlp_transfer.runs.alike import load_alike
+from nlp_transfer.runs.alike import Configs, load_alike
 from nlp_transfer.runs.courses import list_parts
 from nlp_transfer.runs.curves.contenders import Done, find_hardest, list_sizes, measure, measure_simple, run_all
 from nlp_transfer.runs.curves.freezing import plan_freezing
@@ -69,7 +69,7 @@ class Curve:
 
 
 def curve(
-    configs: str | Path | Sequence[str | Path],
+    configs: Configs,
     overrides: Sequence[str] = (),
     *,
     sizes: Sequence[int],
@@ -87,7 +87,7 @@ def curve(
     same; validation is whole at every size. The folders of the runs keep their scores, but not their models.
 
     Args:
-        configs: files, or names of shipped configurations, of one task on the same data.
+        configs: as of `compare`, of one task on the same data.
         overrides: dotted KEY=VALUE pairs, for all of them.
         sizes: numbers of rows of train, all classes together.
         seeds: how many; they are 0, 1, ...
