@@ -3,6 +3,7 @@
 nlp-transfer export runs/reviews exported/reviews --format onnx-int8
 """
 
+import os
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -31,6 +32,8 @@ def export(
 
     It answers rows of the run's test in a fresh process first, and is compared with the run.
     """
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # torch, not loaded yet, would warn of LSTMs: answers decide
+
     import nlp_transfer
     from nlp_transfer.config.tasks import find_task
 
