@@ -25,7 +25,7 @@ from nlp_transfer.runs.prepare import Prepared
 from nlp_transfer.strategies import Plan
 
 log = logging.getLogger(__name__)
-TRIED = 8  # units of validation that show whether the layer that was found gives the logits
+TRIED = 8  # units of validation, the shortest, that show whether the layer that was found gives the logits
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)  # of the log-frequencies, to try
 TOLERANCE = 1e-3  # relative
 
@@ -156,7 +156,7 @@ def _change_logits(prepared: Prepared, model: PreTrainedModel, temperature: floa
 
     encoded = prepared.encoded["validation"]
     units = TokenInputs(encoded, prepared.tokenizers.source.pad_token_id)
-    chosen = np.arange(min(TRIED, len(encoded.inputs)))
+    chosen = np.argsort(encoded.lengths, kind="stable")[:TRIED]
     layer = found[1]
     kept = [one.clone() for one in layer.parameters()]
 
