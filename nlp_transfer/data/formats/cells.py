@@ -315,7 +315,10 @@ def _read_label(value: Any) -> str | None:
     if not isinstance(value, list):
         return read_cell(value)
     if len(value) > 1:
-        raise CellError("several labels, where a row has one; keep one, or join them to one more class, as 'a+b'")
+        raise CellError(
+            "several labels, where a row has one; keep one, join them to one more class, as 'a+b', or take the task "
+            "multilabel, where a row has any number"
+        )
     return read_cell(value[0]) if value else None
 
 
