@@ -189,7 +189,7 @@ def _read_place(file: str | None, data: str | None) -> str | dict[str, str]:
         ConfigError: none is given, or two are; or a column is no text.
     """
     given = file or data
-    if not given or (file and data):
+    if given is None or (file and data):
         received = "two, FILE and --data" if given else "none"
         raise ConfigError(f"expected one labelled file, as in `nlp-transfer evaluate RUN FILE`, received {received}")
     if not given.startswith("{"):

@@ -6,13 +6,15 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from nlp_transfer.cli import commands
 from nlp_transfer.cli.streams import drop_output, say
 from nlp_transfer.config.yaml_file import refuse_token
-from nlp_transfer.errors import DiskError, ExhaustedError, TransferError
+from nlp_transfer.errors import ConfigError, DiskError, ExhaustedError, TransferError
 from nlp_transfer.system.caches import leave_out_relative
 from nlp_transfer.system.escaping import escape_terminal
 from nlp_transfer.system.room import is_full, make_full_error
@@ -55,6 +57,7 @@ def main() -> None:
 
     try:
         refuse_token(" ".join(arguments), "command line")
+        _refuse_empty(arguments)
         commands.app(args=arguments, prog_name="nlp-transfer")
     except SystemExit as leaving:
         if isinstance(leaving.__context__, BrokenPipeError):
@@ -63,6 +66,15 @@ def main() -> None:
     except Exception as error:  # noqa: BLE001 - so that no user sees a traceback unasked
         message, code = _explain(error)
         _fail(message, code, debug=debug)
+
+
+def _refuse_empty(arguments: Sequence[str]) -> None:
+    """Refuse an empty argument, as by a variable of the shell that is not set: as a path it would be this folder."""
+    for before, argument in pairwise(["nlp-transfer", *arguments]):
+        option, mark, value = argument.partition("=") if argument.startswith("--") else ("", "", argument)
+        if not value and (mark or not option):
+            where = option or f"the argument behind {before}"
+            raise ConfigError(f"{where} is empty; name something, or leave it out (is a shell's variable not set?)")
 
 
 def _explain(error: Exception) -> tuple[str, int]:

@@ -30,14 +30,7 @@ class Flags:
     test: str | None = None
 
     def list_keys(self) -> dict[str, dict[str, str]]:
-        """Map each flag that is given to the keys of the configuration that it sets.
-
-        Raises:
-            ConfigError: a flag is given and empty, for instance by a variable of the shell that is not set.
-        """
-        if empty := next((name for name, value in vars(self).items() if value is not None and not value.strip()), None):
-            raise ConfigError(f"--{empty} is empty; name something, or leave it out")
-
+        """Map each flag that is given to the keys of the configuration that it sets."""
         found = {
             "--task": self.task and {"task.name": self.task},
             "--source": self.source and {"source.kind": guess_kind(self.source), "source.name": self.source},

@@ -152,7 +152,10 @@ def test_settings_that_other_tools_name_exist():
         ("evaluate", ["{0}/finished", "--data", "{0}/no.csv"], 3, "no.csv: no such file"),
         ("evaluate", ["{0}/finished", "{0}/data.csv", "--column", "text"], 2, "is not ROLE=NAME"),
         ("evaluate", ["{0}/finished"], 2, "one labelled file, as in `nlp-transfer evaluate RUN FILE`, received none"),
-        ("evaluate", ["{0}/finished", "--data", ""], 2, "RUN FILE`, received none"),
+        ("evaluate", ["{0}/finished", "--data", ""], 2, "error: the argument behind --data is empty; name something"),
+        ("run", [""], 2, "error: the argument behind run is empty; name something, or leave it out (is a shell"),
+        ("export", ["{0}/finished", "--format="], 2, "error: --format is empty; name something"),
+        ("compare", ["{0}/no.yaml", "--set=data.test="], 2, "no.yaml: no such file"),  # KEY= is none, and stays allowed
         ("evaluate", ["{0}/finished", "a", "--data", "b"], 2, "RUN FILE`, received two, FILE and --data"),
         ("predict", ["{0}/finished", "{0}/data.csv", "--column", "txet"], 3, "no column 'txet'"),
         ("predict", ["{0}/finished", "{0}/data.csv", "--column", "txet=a"], 2, "unknown role. Known: label, text. Did"),

@@ -150,13 +150,6 @@ def test_a_task_may_be_a_key_beside_the_flags_of_the_data(here):
         ("data.train=a.csv", [], {}, "^data.train=a.csv: a YAML file comes first, then KEY=VALUE"),
         (
             None,
-            [],
-            {"task": "sentiment", "source": "", "train": "a"},
-            "^--source is empty; name something, or leave it",
-        ),
-        ("a.yaml", [], {"train": " "}, "^--train is empty; "),
-        (
-            None,
             ["data.columns={text:"],
             {"task": "sentiment", "train": "a"},
             "in a shell, put all of KEY=VALUE in quotes",
