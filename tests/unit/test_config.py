@@ -245,9 +245,12 @@ def test_file_that_cannot_be_read_is_named(tmp_path, content, expected):
         load_config(path)
 
 
-def test_folder_is_no_configuration(tmp_path):
+@pytest.mark.parametrize("name", ["named", ".", "", "..", "/"])
+def test_folder_is_no_configuration(tmp_path, monkeypatch, name):
+    (tmp_path / "named").mkdir()
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigError, match="a folder, no file, and no shipped"):
-        load_config(tmp_path)
+        load_config(name)
 
 
 def test_byte_order_mark_and_windows_lines_are_read(tmp_path):
