@@ -392,7 +392,9 @@ def read_metrics(run: Path, error: type[TransferError] = CheckpointError) -> Met
         reason = _find_first_fault(fault)
     except ValueError as fault:
         reason = str(fault)
-    except (IsADirectoryError, PermissionError) as fault:
+    except FileNotFoundError:
+        raise
+    except OSError as fault:
         reason = str(fault.strerror)
     raise error(f"{path}: damaged ({reason}); bring the file back, or train again")
 

@@ -454,6 +454,17 @@ def test_a_damaged_file_is_named_with_its_line_and_none_of_its_bytes(folder, nam
     assert len(str(told.value)) < len(str(broken)) + 300
 
 
+@pytest.mark.parametrize(
+    "name", ["metrics.json", "hits.json", "history.jsonl", "predictions.jsonl", "environment.json"]
+)
+def test_a_file_that_a_failing_disk_does_not_give_is_named(folder, name, tmp_path):
+    broken = shutil.copytree(folder, tmp_path / "run")
+    (broken / name).unlink()
+    (broken / name).symlink_to("/proc/self/mem")  # which answers to reading its first byte as such a disk does
+    with pytest.raises(CheckpointError, match=rf"/{name}: damaged \(.*Input/output error\); bring the file back"):
+        nlp_transfer.report([broken], tmp_path / "page.html")
+
+
 @pytest.mark.parametrize("key", ["run", "baselines", "majority"])
 def test_a_score_that_runs_are_compared_by_is_named_with_its_file_where_it_is_gone(folder, key, tmp_path):
     broken = shutil.copytree(folder, tmp_path / "run")

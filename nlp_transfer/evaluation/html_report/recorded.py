@@ -113,10 +113,10 @@ def make_damage_error(what: str | Path, error: Exception) -> CheckpointError:
 
 @contextlib.contextmanager
 def _name_damaged(path: Path, line: int | None = None) -> Iterator[None]:
-    """Name the file, and the line, where the body fails because they are damaged."""
+    """Name the file, and the line, where the body fails because they are damaged, or the disk is."""
     try:
         yield
-    except DAMAGED as error:
+    except (*DAMAGED, OSError) as error:
         where = f"line {line}: " if line else ""
         way = "bring the file back, or train again"
         raise CheckpointError(f"{path}: damaged ({where}{_explain(error)}); {way}") from error
@@ -294,8 +294,13 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 
 def _read_lines(path: Path) -> list[dict[str, Any]]:
+    if not path.is_file():
+        return []
+
     found = []
-    for number, line in enumerate(path.read_bytes().split(b"\n") if path.is_file() else (), 1):
+    with _name_damaged(path):
+        lines = path.read_bytes().split(b"\n")
+    for number, line in enumerate(lines, 1):
         if line:
             with _name_damaged(path, number):
                 found.append(_read_object(line.decode()))

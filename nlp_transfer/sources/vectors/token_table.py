@@ -113,11 +113,14 @@ def find_tensors(path: Path) -> Path | None:
     """Find the file of a table of tokens: the file itself, or the only one in a folder or in a folder of that.
 
     Raises:
-        SourceError: there are several to choose from, or more than a table.
+        SourceError: there are several to choose from, or more than a table; or the disk cannot read the file.
     """
     if path.is_file():
-        with path.open("rb") as file:
-            return path if starts_tensors(file.read(16)) else None
+        try:
+            with path.open("rb") as file:
+                return path if starts_tensors(file.read(16)) else None
+        except OSError as error:
+            raise SourceError(f"{path}: cannot be read: {error.strerror}") from None
 
     for places in (path.glob(TENSORS), path.glob(f"*/{TENSORS}")):
         found = sorted(one for one in places if ROWS.keys() & list_tensors(one).keys())
