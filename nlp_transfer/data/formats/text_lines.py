@@ -313,7 +313,7 @@ def decode_pieces(stream: Iterable[bytes], name: str, encoding: str | None = Non
 
 
 def explain_break(error: Exception, name: str, line: int) -> DataError:
-    """Explain one of `BREAKS`: say that a stream breaks off, or is not packed as its name says; `line` is the next one."""
+    """Say that a stream breaks off (`BREAKS`), or is not packed as its name says; `line` is the next one."""
     if isinstance(error, gzip.BadGzipFile):
         return DataError(f"{name}: is not packed by gzip, or damaged; a plain file's name must not end in .gz")
     return DataError(f"{name}: cannot be read after line {line - 1}: {error}")
