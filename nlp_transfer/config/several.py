@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,7 +23,7 @@ from nlp_transfer.system.layout import CHECKPOINTS
 
 NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,63}")
 # What the training itself may leave beside the folders of the tasks, and others know them by.
-TAKEN = re.compile(rf"{CHECKPOINTS}|seed-\d+|.*\.(?:json|jsonl|yaml|md|png)")
+TAKEN = re.compile(rf"{CHECKPOINTS}|seed-\d+|.*\.(?:json|jsonl|yaml|md|png|html)")
 
 
 def check_name(name: Any) -> str:
@@ -45,17 +45,26 @@ class TaskEntry(Section):
     data: DataConfig
 
 
-def _refuse_same_names(tasks: list[TaskEntry]) -> list[TaskEntry]:
-    name, count = Counter(one.name.lower() for one in tasks).most_common(1)[0]
-    if count > 1:  # on some disks names that differ by case alone are one
+def refuse_same_names(names: Iterable[str]) -> None:
+    """Refuse names that are equal, or would be on a disk that does not tell case apart.
+
+    Raises:
+        ValueError: with the name.
+    """
+    name, count = Counter(map(str.lower, names)).most_common(1)[0]
+    if count > 1:
         raise ValueError(f"the name '{name}' stands {count} times; each names a folder of its own, whatever its case")
+
+
+def _refuse_same_tasks(tasks: list[TaskEntry]) -> list[TaskEntry]:
+    refuse_same_names(one.name for one in tasks)
     return tasks
 
 
 class SeveralConfig(Section):
     """Several tasks x one source x one strategy."""
 
-    tasks: Annotated[list[TaskEntry], Field(min_length=1), AfterValidator(_refuse_same_names)]
+    tasks: Annotated[list[TaskEntry], Field(min_length=1), AfterValidator(_refuse_same_tasks)]
     source: Source = CheckpointSource(kind="checkpoint")
     strategy: Strategy = FullStrategy(kind="full")
     training: TrainingConfig = TrainingConfig()

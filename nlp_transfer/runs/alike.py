@@ -8,7 +8,7 @@ from typing import Any
 from nlp_transfer.config.data import DataConfig
 from nlp_transfer.config.load import load_config
 from nlp_transfer.config.run import RunConfig
-from nlp_transfer.config.several import check_name
+from nlp_transfer.config.several import check_name, refuse_same_names
 from nlp_transfer.data.locations import Place
 from nlp_transfer.errors import ConfigError, TransferError
 from nlp_transfer.system.received import list_paths
@@ -34,9 +34,8 @@ def load_alike(
     """
     checked = {}
     for name, config in _name(verb, configs).items():
-        with (
-            contextlib.nullcontext() if isinstance(config, str | Path) else name_fault(name)
-        ):  # a file is named already
+        is_named = isinstance(config, str | Path)  # by messages about a file
+        with contextlib.nullcontext() if is_named else name_fault(name):
             checked[name] = load_config(config, overrides, data)
 
     (known, first), *others = checked.items()
@@ -61,9 +60,10 @@ def _name(verb: str, configs: Configs) -> Mapping[str, Config]:
     """Name the runs: by the caller, or by the files of their configurations."""
     if isinstance(configs, Mapping) and configs and "task" not in configs:
         try:
-            return {check_name(name): config for name, config in configs.items()}
+            refuse_same_names([check_name(name) for name in configs])
         except ValueError as error:
             raise ConfigError(f"{verb}: {error}") from None
+        return configs
 
     files = list_paths(configs, verb, "a configuration's file (or give {NAME: configuration})")
     named = {Path(file).stem: file for file in files}

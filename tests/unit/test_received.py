@@ -66,6 +66,14 @@ FILES = "a configuration's file (or give {NAME: configuration})"
         ([{"task": {}}], f"{FILES}: expected a path or its name, received a dict"),
         ([FRAME], f"{FILES}: expected a path or its name, received a DataFrame"),
         ({"../a": "a.yaml"}, "'../a' cannot name a folder beside those of the training; take letters and digits"),
+        (
+            {"report.html": "a.yaml"},
+            "'report.html' cannot name a folder beside those of the training; take letters and digits",
+        ),
+        (
+            {"A": "a.yaml", "a": "b.yaml"},
+            "the name 'a' stands 2 times; each names a folder of its own, whatever its case",
+        ),
         ({1: "a.yaml"}, "1 cannot name a folder beside those of the training; take letters and digits"),
     ],
 )
