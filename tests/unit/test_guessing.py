@@ -369,6 +369,13 @@ def test_a_table_that_was_guessed_is_read_so(tmp_path):
     assert sample.columns["0"] == ["0", "0", "0", "4", "4", "4"]
 
 
+def test_a_packed_table_that_breaks_off_is_answered_with_the_line_behind_which_it_does(tmp_path):
+    raw = "text,label\n" + "".join(f"{draw_sentence(seed)},a\n" for seed in range(300))
+    (tmp_path / "a.csv.gz").write_bytes(gzip.compress(raw.encode())[:-1000])
+    with pytest.raises(DataError, match=r"a\.csv\.gz: cannot be read after line [1-9]"):
+        look({"train": str(tmp_path / "a.csv.gz")}, Wish())
+
+
 # Places.
 
 

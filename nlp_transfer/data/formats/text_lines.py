@@ -230,7 +230,7 @@ def _cut_raw_blocks(stream: Iterable[bytes], name: str) -> Iterator[RawBlock]:
             held.append(data[end:])
             size += len(data) - end
     except BREAKS as error:
-        raise explain_break(error, name, number) from None
+        raise _explain_break(error, name, number) from None
 
 
 def _check_content(number: int, content: bytes, name: str) -> Iterator[RawBlock]:
@@ -309,11 +309,11 @@ def decode_pieces(stream: Iterable[bytes], name: str, encoding: str | None = Non
             if fault:
                 raise DataError(f"{name}:{line}: {fault.format(column + 1)}")
     except BREAKS as error:
-        raise explain_break(error, name, line) from None
+        raise _explain_break(error, name, line) from None
 
 
-def explain_break(error: Exception, name: str, line: int) -> DataError:
-    """Say that a stream breaks off (`BREAKS`), or is not packed as its name says; `line` is the next one."""
+def _explain_break(error: Exception, name: str, line: int) -> DataError:
+    """Say that a stream breaks off, or is not packed as its name says; `line` is the next one."""
     if isinstance(error, gzip.BadGzipFile):
         return DataError(f"{name}: is not packed by gzip, or damaged; a plain file's name must not end in .gz")
     return DataError(f"{name}: cannot be read after line {line - 1}: {error}")

@@ -15,7 +15,7 @@ from nlp_transfer.data.formats.encodings import guess_encoding
 from nlp_transfer.data.formats.foreign import recognise
 from nlp_transfer.data.formats.tables import DELIMITERS, SUFFIXES, find_format, has_columns
 from nlp_transfer.data.formats.text_files import read_head
-from nlp_transfer.data.formats.text_lines import BLOCK, BREAKS, LONGEST, explain_break, locate, open_bytes
+from nlp_transfer.data.formats.text_lines import BLOCK, BREAKS, LONGEST, locate, open_bytes
 
 LINES = 200  # looked at
 DECODED = 1 << 24  # bytes
@@ -53,8 +53,8 @@ def _guess_encoding(file: Path) -> str | None:
     try:
         with open_bytes(file) as stream:
             start = stream.read(DECODED)
-    except BREAKS as error:
-        raise explain_break(error, str(file), 1) from None
+    except BREAKS:
+        return None  # who reads the lines says behind which one it breaks off
     if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
     try:
