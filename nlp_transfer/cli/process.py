@@ -72,7 +72,7 @@ def _refuse_empty(arguments: Sequence[str]) -> None:
     """Refuse an empty argument, as by a variable of the shell that is not set: as a path it would be this folder."""
     for before, argument in pairwise(["nlp-transfer", *arguments]):
         option, mark, value = argument.partition("=") if argument.startswith("--") else ("", "", argument)
-        if not value.strip() and (mark or not option):
+        if not value and (mark or not option):
             where = option or f"the argument behind {before}"
             raise ConfigError(f"{where} is empty; name something, or leave it out (is a shell's variable not set?)")
 

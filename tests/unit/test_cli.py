@@ -156,7 +156,7 @@ def test_settings_that_other_tools_name_exist():
         ("init", ["/proc/self/mem"], 3, "/proc/self/mem: cannot be read after line 0"),  # as of a disk that fails
         ("vectors", ["import", "/proc/self/mem", "{0}/v"], 4, "/proc/self/mem: cannot be read: Input/output error"),
         ("run", [""], 2, "error: the argument behind run is empty; name something, or leave it out (is a shell"),
-        ("export", ["{0}/finished", "--format= "], 2, "error: --format is empty; name something"),
+        ("export", ["{0}/finished", "--format="], 2, "error: --format is empty; name something"),
         ("compare", ["{0}/no.yaml", "--set=data.test="], 2, "no.yaml: no such file"),  # KEY= is none, and stays allowed
         ("evaluate", ["{0}/finished", "a", "--data", "b"], 2, "RUN FILE`, received two, FILE and --data"),
         ("predict", ["{0}/finished", "{0}/data.csv", "--column", "txet"], 3, "no column 'txet'"),
