@@ -8,7 +8,7 @@ from typing import Any
 from nlp_transfer.config.data import DataConfig
 from nlp_transfer.config.load import load_config
 from nlp_transfer.config.run import RunConfig
-from nlp_transfer.config.several import check_name, refuse_same_names
+from nlp_transfer.config.several import TAKEN, check_name, refuse_same_names
 from nlp_transfer.data.locations import Place
 from nlp_transfer.errors import ConfigError, TransferError
 from nlp_transfer.system.received import list_paths
@@ -69,6 +69,8 @@ def _name(verb: str, configs: Configs) -> Mapping[str, Config]:
     named = {Path(file).stem: file for file in files}
     if len(named) != len(files):
         raise ConfigError(f"{verb}: two configurations have one file name ({', '.join(map(str, files))}); rename one")
+    if written := [file for name, file in named.items() if Path(name).suffix and TAKEN.fullmatch(name)]:
+        raise ConfigError(f"{verb}: {written[0]}: its run's folder would be named as a file beside it; rename it")
     return named
 
 

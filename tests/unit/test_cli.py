@@ -158,6 +158,7 @@ def test_settings_that_other_tools_name_exist():
         ("run", [""], 2, "error: the argument behind run is empty; name something, or leave it out (is a shell"),
         ("export", ["{0}/finished", "--format="], 2, "error: --format is empty; name something"),
         ("compare", ["{0}/no.yaml", "--set=data.test="], 2, "no.yaml: no such file"),  # KEY= is none, and stays allowed
+        ("predict", ["{0}/finished", "{0}/nothing", "--delimiter", "\t"], 3, "nothing: no such file"),  # so do blanks
         ("evaluate", ["{0}/finished", "a", "--data", "b"], 2, "RUN FILE`, received two, FILE and --data"),
         ("predict", ["{0}/finished", "{0}/data.csv", "--column", "txet"], 3, "no column 'txet'"),
         ("predict", ["{0}/finished", "{0}/data.csv", "--column", "txet=a"], 2, "unknown role. Known: label, text. Did"),

@@ -74,6 +74,10 @@ FILES = "a configuration's file (or give {NAME: configuration})"
             {"A": "a.yaml", "a": "b.yaml"},
             "the name 'a' stands 2 times; each names a folder of its own, whatever its case",
         ),
+        (
+            ["a/report.html.yaml"],
+            "a/report.html.yaml: its run's folder would be named as a file beside it; rename it",
+        ),
         ({1: "a.yaml"}, "1 cannot name a folder beside those of the training; take letters and digits"),
     ],
 )
