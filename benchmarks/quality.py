@@ -22,12 +22,12 @@ from benchmarks.studies import STUDIES, Study
 from nlp_transfer.config.load import load_config
 from nlp_transfer.config.tasks import TaskDeclaration, find_task
 from nlp_transfer.evaluation.plotting import plot
-from nlp_transfer.evaluation.verdicts import Comparand
+from nlp_transfer.evaluation.verdicts import SPREAD, Comparand
 from nlp_transfer.runs.measure import measure_baselines
 from nlp_transfer.runs.prepare import prepare
 
 DOCS = Path(__file__).parent.parent / "docs"
-KEPT = ("parameters", "seconds", "baselines", "validation", "test", "seed", "precision")
+KEPT = ("parameters", "seconds", "baselines", "validation", "test", "seed", "seeds", "epochs", "precision")
 
 
 def write_configs(folder: Path, study: Study, names: Sequence[str], data: Path) -> list[Path]:
@@ -55,7 +55,9 @@ def unpack(found: Path, folder: Path) -> Path:
 def keep(path: Path, study: str, found: dict[str, Any]) -> dict[str, Any]:
     """Add runs to those that results.json holds, in the study's order; return all of the study."""
     known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    runs = known.get(study, {}) | {name: {part: one[part] for part in KEPT} for name, one in found.items()}
+    runs = known.get(study, {}) | {
+        name: {part: one[part] for part in KEPT if part in one} for name, one in found.items()
+    }
     known[study] = {name: runs[name] for name in STUDIES[study].runs if name in runs}
     path.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
     return dict(known[study])
@@ -67,22 +69,50 @@ def measure_again(study: Study, data: Path) -> dict[str, Any]:
     return {one.name: one.collect_scores().model_dump(exclude_unset=True) for one in measure_baselines(prepared)}
 
 
+def to_row(name: str, metrics: dict[str, Any], source: str = "", strategy: str = "") -> Comparand:
+    """Turn the figures of a run, or of a simple method, into a row; of several seeds it has mean and deviation."""
+    scores = {split: metrics[split] for split in ("validation", "test")}
+    several = metrics.get("seeds") or {}
+    moved = several and not several.get("note")  # a head that is solved is the same for all seeds
+    if moved:
+        for split in scores:
+            mean, deviation = (
+                {score: one[part] for score, one in several[split].items()} for part in ("mean", "standard_deviation")
+            )
+            scores[split] = {**mean, SPREAD: deviation}
+
+    return Comparand(
+        name=name,
+        source=source,
+        strategy=strategy.replace("scratch", "full"),
+        scratch=strategy == "scratch",
+        **metrics.get("parameters", {"trainable": 0, "total": 0}),
+        seconds=metrics["seconds"]["training"] if source else None,
+        **scores,
+        correct=[],
+        seeds=several["values"] if moved else (),
+    )
+
+
+def list_rows(runs: dict[str, Any]) -> tuple[list[Comparand], list[Comparand]]:
+    """List the simple methods, and the runs."""
+    simple = next(iter(runs.values()))["baselines"]
+    rows = [to_row(name, metrics, *name.rsplit("_", 1)) for name, metrics in runs.items()]
+    return [to_row(name, scores) for name, scores in simple.items()], rows
+
+
 def table(runs: dict[str, Any], task: type[TaskDeclaration]) -> str:
     """A line per simple method and per run."""
     measured = task.measured(*(one["test"] for one in runs.values()))
     shown = [(split, score) for split in ("validation", "test") for score in measured]
     titles = ["source", "strategy", "trainable", "seconds", *(f"{split} {score}" for split, score in shown)]
     lines = [f"| {' | '.join(titles)} |", "|" + "---|" * len(titles)]
-    digits = 4 if task.points == 100 else 2
-    for name, scores in next(iter(runs.values()))["baselines"].items():
-        cells = [f"{scores[split][score]:.{digits}f}" for split, score in shown]
-        lines.append(f"| {' | '.join([name, '-', '-', '-', *cells])} |")
-    for name, metrics in runs.items():
-        source, _, strategy = name.rpartition("_")
-        strategy = "full, from scratch" if strategy == "scratch" else strategy
-        sizes = [f"{metrics['parameters']['trainable']:,}", f"{metrics['seconds']['training']:.0f}"]
-        cells = [f"{metrics[split][score]:.{digits}f}" for split, score in shown]
-        lines.append(f"| {' | '.join([source, strategy, *sizes, *cells])} |")
+    simple, rows = list_rows(runs)
+    for one in (*simple, *rows):
+        strategy = "full, from scratch" if one.scratch else one.strategy
+        sizes = [strategy, f"{one.trainable:,}", f"{one.seconds:.0f}"] if one.seconds is not None else ["-"] * 3
+        cells = [one.format_score(split, score, points=task.points) for split, score in shown]
+        lines.append(f"| {' | '.join([one.source or one.name, *sizes, *cells])} |")
     return "\n".join(lines)
 
 
@@ -94,33 +124,13 @@ def write_table(page: Path, study: str, text: str) -> None:
     page.write_text(f"{before}{begin}\n{text}\n{end}{after}", encoding="utf-8")
 
 
-def draw(runs: dict[str, Any], path: Path, task: type[TaskDeclaration]) -> None:
-    """Test scores of all runs, beside the simple methods."""
-
-    def row(name: str, metrics: dict[str, Any], source: str = "", strategy: str = "") -> Comparand:
-        return Comparand(
-            name=name,
-            source=source,
-            strategy=strategy.replace("scratch", "full"),
-            scratch=strategy == "scratch",
-            **metrics.get("parameters", {"trainable": 0, "total": 0}),
-            seconds=None,
-            validation=metrics["validation"],
-            test=metrics["test"],
-            correct=[],
-        )
-
-    rows = [row(name, metrics, *name.rsplit("_", 1)) for name, metrics in runs.items()]
-    baselines = [row(name, scores) for name, scores in next(iter(runs.values()))["baselines"].items()]
-    plot(rows, baselines, path, task=task)
-
-
 def write_up(study: str, found: dict[str, Any]) -> None:
     """Keep the figures of some runs, and write table and picture of all of their study anew."""
     task = find_task(STUDIES[study].task["name"])
     runs = keep(DOCS / "results.json", study, found)
     write_table(DOCS / "results.md", study, table(runs, task))
-    draw(runs, DOCS / f"results-{study}.png", task)
+    simple, rows = list_rows(runs)
+    plot(rows, simple, DOCS / f"results-{study}.png", task=task)
 
 
 def main() -> None:

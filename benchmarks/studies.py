@@ -37,7 +37,8 @@ class Study:
         task: the `task:` section.
         data: the `data:` section; `{data}` in it becomes the folder of the study's files.
         runs: names, SOURCE_STRATEGY, with `scratch` for full training of random weights.
-        epochs: by name of the run, or by kind of source.
+        epochs: by name of the run, or by kind of source; `auto` trains until validation does not get better.
+        seeds: of the trainings; the cut of the data is the same.
         batch_size: of all runs.
         folder: with the files, under --data; None where the data is bundled.
         prepare: makes what the runs need in the folder.
@@ -46,7 +47,8 @@ class Study:
     task: Mapping[str, Any]
     data: Mapping[str, Any]
     runs: Sequence[str]
-    epochs: Mapping[str, int]
+    epochs: Mapping[str, int | str]
+    seeds: Sequence[int] = (0,)
     batch_size: int = 32
     folder: str | None = None
     prepare: Callable[[Path, Sequence[str]], None] = field(default=_nothing)
@@ -65,7 +67,7 @@ class Study:
             "training": {
                 "epochs": self.epochs.get(name, self.epochs[source["kind"]]),
                 "batch_size": self.batch_size,
-                "seed": 0,
+                **({"seeds": [*self.seeds]} if len(self.seeds) > 1 else {"seed": self.seeds[0]}),
             },
         }
 
@@ -110,6 +112,7 @@ def multi30k(target: str, limit: int | None) -> Study:
     )
 
 
+UNTIL_BEST = {"checkpoint": "auto", "vectors": "auto"}
 SCITLDR = {
     "train": "{data}/train.jsonl",
     "test": "{data}/dev.jsonl",
@@ -120,14 +123,16 @@ STUDIES: Mapping[str, Study] = {
         task={"name": "sentiment"},
         data={"train": "bundled:rotten-tomatoes"},
         runs=[*_grid(["minilm", "glove", "glove_cnn", "glove_bilstm"], [*ALL, "scratch"]), *_grid(["word2vec"], ALL)],
-        epochs={"checkpoint": 3, "vectors": 5},
+        epochs=UNTIL_BEST,
+        seeds=(0, 1, 2),
         prepare=train_word2vec,
     ),
     "sst2": Study(
         task={"name": "sentiment"},
         data={"train": "{data}/train.jsonl", "test": "{data}/dev.jsonl", "validation_share": 0.1},
         runs=_grid(["minilm", "glove", "glove_cnn", "glove_bilstm"], [*ALL, "scratch"]),
-        epochs={"checkpoint": 3, "vectors": 5},
+        epochs=UNTIL_BEST,
+        seeds=(0, 1, 2),
         folder="sst2",
     ),
     "scitldr": Study(
