@@ -70,3 +70,23 @@ def test_the_measuring_process_is_light_as_its_memory_is_the_floor_of_what_is_me
     heavy = "import sys, benchmarks.__main__; sys.exit(str({'torch', 'numpy', 'transformers'} & set(sys.modules)))"
     found = subprocess.run([sys.executable, "-c", heavy], capture_output=True, text=True, check=False)
     assert found.stderr.strip() == "set()"
+
+
+def test_a_table_of_results_shows_mean_and_deviation_unless_seeds_changed_nothing():
+    from benchmarks.quality import table
+    from nlp_transfer.config.tasks import find_task
+
+    spread = {"accuracy": {"mean": 0.8, "standard_deviation": 0.01}}
+    scores = {"validation": {"accuracy": 0.81}, "test": {"accuracy": 0.79}}
+    run = {
+        **scores,
+        "parameters": {"trainable": 1000, "total": 2000},
+        "seconds": {"training": 9.6},
+        "baselines": {"majority": scores},
+        "seeds": {"values": [0, 1], "validation": spread, "test": spread, "note": None},
+    }
+    solved = {**run, "seeds": {**run["seeds"], "note": "the seeds changed nothing"}}
+    lines = table({"glove_scratch": run, "glove_frozen": solved}, find_task("sentiment")).splitlines()
+    assert lines[2] == "| majority | - | - | - | 0.8100 | 0.7900 |"
+    assert lines[3] == "| glove | full, from scratch | 1,000 | 10 | 0.8000 ± 0.0100 | 0.8000 ± 0.0100 |"
+    assert lines[4] == "| glove | frozen | 1,000 | 10 | 0.8100 | 0.7900 |"
