@@ -110,9 +110,9 @@ def table(runs: dict[str, Any], task: type[TaskDeclaration]) -> str:
     simple, rows = list_rows(runs)
     for one in (*simple, *rows):
         strategy = "full, from scratch" if one.scratch else one.strategy
-        sizes = [strategy, f"{one.trainable:,}", f"{one.seconds:.0f}"] if one.seconds is not None else ["-"] * 3
+        facts = [strategy, f"{one.trainable:,}", f"{one.seconds:.0f}"] if one.seconds is not None else ["-"] * 3
         cells = [one.format_score(split, score, points=task.points) for split, score in shown]
-        lines.append(f"| {' | '.join([one.source or one.name, *sizes, *cells])} |")
+        lines.append(f"| {' | '.join([one.source or one.name, *facts, *cells])} |")
     return "\n".join(lines)
 
 
