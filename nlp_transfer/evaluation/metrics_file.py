@@ -30,7 +30,8 @@ class Selection(Part):
     """The score that chose the checkpoint, on which split, and its value there.
 
     `kept` is `last` where validation was too small to choose; `best` is the value of the kept state in any case. `by`
-    names what chose in the place of the score, the `mixed_loss` of held-out rows and texts.
+    names what chose in the place of the score, the `mixed_loss` of held-out rows and texts. `learned` says that the
+    head was solved again afterwards, on the rows of validation too.
     """
 
     metric: str
@@ -38,6 +39,11 @@ class Selection(Part):
     best: float
     kept: Literal["best", "last"] = "best"
     by: str | None = None
+    learned: bool = False
+
+    def describe_learning(self) -> str:
+        """Say what the head learned after it was judged; empty where that is nothing."""
+        return " Its head was then solved again, on train and validation together." if self.learned else ""
 
 
 class ClassWeights(Part):

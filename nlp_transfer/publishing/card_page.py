@@ -264,6 +264,7 @@ def _write_scores(subject: Subject) -> str:
         )
     if metrics.selection.kept == "last":
         rest = "The last state was kept, for validation is too small to choose one; test was measured once."
+    rest += metrics.selection.describe_learning()
     if metrics.class_weights:
         rest += f" Its head was solved with {metrics.class_weights.describe(f'`{metrics.selection.metric}`')}."
     if ceilings := [name for name in task.ceilings if name in metrics.baselines]:

@@ -5,12 +5,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from nlp_transfer.config.data import DataConfig
 from nlp_transfer.config.load import load_config
 from nlp_transfer.config.run import RunConfig
 from nlp_transfer.config.several import TAKEN, check_name, refuse_same_names
 from nlp_transfer.data.locations import Place
 from nlp_transfer.errors import ConfigError, TransferError
+from nlp_transfer.runs.resume import flatten
 from nlp_transfer.system.received import list_paths
 
 Config = RunConfig | Mapping[str, Any] | str | Path  # as `run` takes it
@@ -40,8 +40,10 @@ def load_alike(
 
     (known, first), *others = checked.items()
     for name, other in others:
-        if (other.task.name, _leave_texts(other.data)) != (first.task.name, _leave_texts(first.data)):
-            raise ConfigError(f"{verb}: {name} has another task or other data than {known}")
+        ours, theirs = _list_shared(other), _list_shared(first)
+        if ours != theirs:
+            keys = sorted(key for key in ours.keys() | theirs.keys() if ours.get(key) != theirs.get(key))
+            raise ConfigError(f"{verb}: {name} has another task or other data than {known}: {', '.join(keys)}")
         if other.task_class.selection != first.task_class.selection:
             raise ConfigError(
                 f"{verb}: {name} chooses by {other.task_class.selection}, {known} by {first.task_class.selection}; "
@@ -58,7 +60,9 @@ def load_alike(
 
 def _name(verb: str, configs: Configs) -> Mapping[str, Config]:
     """Name the runs: by the caller, or by the files of their configurations."""
-    if isinstance(configs, Mapping) and configs and "task" not in configs:
+    if isinstance(configs, Mapping) and not configs:
+        raise ConfigError(f"{verb}: no configuration is given; give {{NAME: configuration}}")
+    if isinstance(configs, Mapping) and "task" not in configs:
         try:
             refuse_same_names([check_name(name) for name in configs])
         except ValueError as error:
@@ -74,9 +78,14 @@ def _name(verb: str, configs: Configs) -> Mapping[str, Config]:
     return named
 
 
-def _leave_texts(data: DataConfig) -> DataConfig:
-    """Leave out the texts without labels, by which a run with adaptation differs from one without."""
-    return data.model_copy(update={"unlabelled": None})
+def _list_shared(config: RunConfig) -> dict[str, Any]:
+    """List what runs must share to be compared: dotted key -> value.
+
+    Texts without labels are left out: by them a run with adaptation differs from one without.
+    """
+    columns = {role: config.data.columns.get(role, role) for role in config.task_class.roles}
+    data = config.data.model_copy(update={"unlabelled": None, "columns": columns})
+    return flatten({"task.name": config.task.name, "data": data.model_dump()})
 
 
 def _list_seeds(config: RunConfig) -> list[int]:

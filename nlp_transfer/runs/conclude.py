@@ -171,7 +171,8 @@ def _collect_metrics(trained: Trained, measured: _Measured, seconds: Seconds, mo
 def _describe_selection(trained: Trained) -> Selection:
     """Say what chose the state that is kept, and what that scored when it was judged."""
     metric, history = trained.prepared.task.selection, trained.history
-    best = Selection(metric=metric, split="validation", best=history.best, kept=history.kept)
+    learned = {"learned": True} if history.learned_all else {}
+    best = Selection(metric=metric, split="validation", best=history.best, kept=history.kept, **learned)
     if trained.plan.masked is None:
         return best
     return best.model_copy(update={"best": float(history.scores[metric]), "by": "mixed_loss"})

@@ -9,7 +9,8 @@ from datasets import Dataset, DatasetDict
 
 import nlp_transfer
 from nlp_transfer.config.load import load_config
-from nlp_transfer.errors import ConfigError
+from nlp_transfer.errors import ConfigError, DataError
+from nlp_transfer.runs.curves.plan import check_sizes
 
 FRAME = pandas.DataFrame({"text": ["good"], "label": ["positive"]})
 BESIDE = "; give rows in memory beside the configuration, as run(config, data={"
@@ -60,7 +61,7 @@ FILES = "a configuration's file (or give {NAME: configuration})"
     [
         (FRAME, f"expected {FILES}, or a list of them; received a DataFrame"),
         ({"task": {}}, f"expected {FILES}, or a list of them; received a dict"),
-        ({}, f"expected {FILES}, or a list of them; received a dict"),
+        ({}, "no configuration is given; give {NAME: configuration}"),
         (None, f"expected {FILES}, or a list of them; received None"),
         ([], f"none is named; name {FILES}"),
         ([{"task": {}}], f"{FILES}: expected a path or its name, received a dict"),
@@ -84,6 +85,18 @@ FILES = "a configuration's file (or give {NAME: configuration})"
 def test_what_names_no_configurations_is_refused_by_compare(given, said):
     with pytest.raises(ConfigError, match=f"^compare: {re.escape(said)}$"):
         nlp_transfer.compare(given)
+
+
+def test_what_two_configurations_do_not_share_is_named_and_a_default_is_what_it_stands_for():
+    good = {"task": {"name": "sentiment"}, "data": {"train": "a.csv"}}
+    spelt = {**good, "data": {"train": "a.csv", "columns": {"text": "text", "label": "label"}}}
+    with pytest.raises(DataError, match=r"^second: a.csv: no such file"):
+        nlp_transfer.compare({"first": good, "second": spelt})
+    other = {"task": {"name": "sentiment"}, "data": {"train": "b.csv", "limit": 5}}
+    with pytest.raises(ConfigError, match=r"^compare: second has another .* than first: data.limit, data.train$"):
+        nlp_transfer.compare({"first": good, "second": other})
+    with pytest.raises(ConfigError, match=r"^sizes: expected numbers of rows, such as \[16, 64\], received '16,64'$"):
+        check_sizes("16,64", 100)
 
 
 def test_a_fault_of_a_configuration_in_memory_is_told_with_the_name_of_its_run():

@@ -135,6 +135,10 @@ def test_few_rows_of_validation_that_were_cut_from_train_are_learned_from_after_
     found = nt.run(config, output=tmp_path / "again", progress=False)
     (first,) = (json.loads(line) for line in (tmp_path / "again" / "history.jsonl").open())
     assert ("again" in first["solver"]) == again
+    assert found.figures.selection.learned == again
+    for page in ("README.md", "report.html"):
+        said = (tmp_path / "again" / page).read_text()
+        assert ("Its head was then solved again, on train and validation together." in said) == again
 
     if again:
         monkeypatch.setattr("nlp_transfer.training.loop.solve_again", lambda *_, **__: None)

@@ -87,7 +87,7 @@ def _list_training(run: Recorded) -> list[Part]:
     kept = "the best on validation" if selection.kept == "best" else "the last one, for validation is too small"
     said = [
         f"Epochs: {metrics.epochs:,}; optimizer steps: {steps}; seconds: {metrics.seconds.training:,.1f}.",
-        f"The state that was kept is {kept}: {selection.metric} {selection.best:.4f}.",
+        f"The state that was kept is {kept}: {selection.metric} {selection.best:.4f}.{selection.describe_learning()}",
         *metrics.warnings,
     ]
     picture = draw_history(run.history, selection.metric)

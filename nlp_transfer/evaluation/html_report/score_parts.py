@@ -75,6 +75,7 @@ def explain_choice(run: Recorded) -> str:
     said = ["Test was measured once."]
     if metrics.selection.kept == "best":
         said = [f"The checkpoint was chosen by {metrics.selection.metric} on validation; test was measured once."]
+    said[0] += metrics.selection.describe_learning()
     if metrics.seeds and not metrics.seeds.note:
         said.append(f"This is the model of seed {metrics.seed}; ± is the standard deviation over the seeds.")
     if metrics.class_weights:

@@ -1,6 +1,6 @@
 """Plan a learning curve: a scratch control for each source, and every run at every size."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -112,6 +112,8 @@ def check_sizes(sizes: Sequence[int], rows: int) -> tuple[int, ...]:
     Raises:
         ConfigError: there are fewer than two, one is no number of rows, or train has fewer.
     """
+    if isinstance(sizes, str) or not isinstance(sizes, Iterable):
+        raise ConfigError(f"sizes: expected numbers of rows, such as [16, 64], received {sizes!r:.60}")
     for size in sizes:
         if isinstance(size, bool) or not isinstance(size, int) or size < 1:
             raise ConfigError(f"sizes: {size!r} is no number of rows, which is 1 or more")
