@@ -112,8 +112,9 @@ def check_sizes(sizes: Sequence[int], rows: int) -> tuple[int, ...]:
     Raises:
         ConfigError: there are fewer than two, one is no number of rows, or train has fewer.
     """
-    if isinstance(sizes, str) or not isinstance(sizes, Iterable):
-        raise ConfigError(f"sizes: expected numbers of rows, such as [16, 64], received {sizes!r:.60}")
+    received: Any = sizes
+    if isinstance(received, str) or not isinstance(received, Iterable):
+        raise ConfigError(f"sizes: expected numbers of rows, such as [16, 64], received {received!r:.60}")
     for size in sizes:
         if isinstance(size, bool) or not isinstance(size, int) or size < 1:
             raise ConfigError(f"sizes: {size!r} is no number of rows, which is 1 or more")
