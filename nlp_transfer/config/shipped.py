@@ -55,8 +55,9 @@ def find_config(config: str | Path) -> Path:
     if inside and not is_run:
         raise ConfigError(f"{config}: a folder of shipped configurations; name one of {', '.join(inside)}")
 
+    beside = difflib.get_close_matches(str(path), [str(one) for one in path.parent.glob("*.y*ml")], n=1)
     nearest = difflib.get_close_matches("/".join((path.parent / path.stem).parts[-2:]), known, n=1)
-    near = [str(of_run)] if is_run else nearest
+    near = [str(of_run)] if is_run else beside or nearest
     question = f" Did you mean '{near[0]}'?" if near else ""
     what = "a folder, no file," if folder else "no such file,"
     raise ConfigError(

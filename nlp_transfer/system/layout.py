@@ -125,7 +125,12 @@ def explain_unfinished(root: Path) -> str | None:
     if not missing:
         return None
 
-    way = f"go on with it by `run CONFIG --resume {root}`" if (root / CHECKPOINTS).is_dir() else "train it again"
+    way = "train it again"
+    if (root / CHECKPOINTS).is_dir():
+        way = f"go on with it by `run CONFIG --resume {root}`"
+    elif missing == needed:  # it never was a run
+        finished = [one for one in (root.parent / FINISHED, *sorted(root.glob(f"*/{FINISHED}"))) if one.exists()]
+        way = f"name a run, such as {finished[0].parent}" if finished else "name the folder that a run has written"
     if missing == ["model"] and (root.parent / FINISHED).exists():
         way = f"this seed was the best, and its model stands in {root.parent}"
     way = next((said for name, said in OTHERS.items() if (root / name).is_file()), way)

@@ -379,7 +379,10 @@ def test_the_command_writes_a_page_and_replaces_none_unasked(folder, tmp_path, c
         (["{run}"], "expected the page to write, a name in .html"),
         (["{run}", "{run}", "page.html"], "a run is named twice"),
         (["{run}/nothing", "page.html"], "nothing: no such folder"),
-        (["{run}/model", "page.html"], "model: not a finished run: it lacks config.yaml, metrics.json; train it"),
+        (
+            ["{run}/model", "page.html"],
+            "model: not a finished run: it lacks config.yaml, metrics.json; name a run, such as {run}",
+        ),
         (["{run}", "nowhere/page.html"], "there is no folder nowhere; make it first"),
         (["page.html"], "none is named; name the folder of a run"),
     ],
@@ -388,7 +391,7 @@ def test_a_wrong_command_is_answered_in_one_line(words, said, folder, command, t
     monkeypatch.chdir(tmp_path)
     code, _, err = command("report", *(word.format(run=folder) for word in words))
     assert code != 0
-    assert said in err
+    assert said.format(run=folder) in err
     assert len(err.strip().splitlines()) == 1
 
 
