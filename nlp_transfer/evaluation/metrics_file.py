@@ -43,7 +43,7 @@ class Selection(Part):
 
     def describe_learning(self) -> str:
         """Say what the head learned after it was judged; empty where that is nothing."""
-        return " Its head was then solved again, on train and validation together." if self.learned else ""
+        return " The head was then solved again, on train and validation together." if self.learned else ""
 
 
 class ClassWeights(Part):

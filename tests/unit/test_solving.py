@@ -138,7 +138,7 @@ def test_few_rows_of_validation_that_were_cut_from_train_are_learned_from_after_
     assert found.figures.selection.learned == again
     for page in ("README.md", "report.html"):
         said = (tmp_path / "again" / page).read_text()
-        assert ("Its head was then solved again, on train and validation together." in said) == again
+        assert ("The head was then solved again, on train and validation together." in said) == again
 
     if again:
         monkeypatch.setattr("nlp_transfer.training.loop.solve_again", lambda *_, **__: None)
